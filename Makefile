@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make            builds what is installed          make check   unit tests, no root
+#   make test       passes all tests (root)           make demo    shows the main job (root)
+#   make install    DESTDIR= PREFIX= LIBDIR=          make fuzz    SECONDS=60 a target
+#   make lint       format, clang-tidy, cppcheck      make clean
+#
+# B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
+
+VERSION := 0.1.0
+PREFIX  ?= /usr
+LIBDIR  ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch)
+B       ?= build
+SECONDS ?= 60
+
+CC       ?= gcc
+PKGS     := libcurl libcrypto libcjson
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wformat=2 -Wundef -Wvla -Werror
+HARDEN   := -fstack-protector-strong -fPIC -fvisibility=hidden
+ifeq ($(SAN),)
+CFLAGS   ?= -O2 -g
+HARDEN   += -D_FORTIFY_SOURCE=2
+else
+CFLAGS   ?= -O1 -g
+HARDEN   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANLINK  := -fsanitize=address,undefined
+endif
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -DCLOUD_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
+              $(CFLAGS) $(CPPFLAGS) -MMD -MP
+LINK       := $(SANLINK) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+MODULE     := -shared -Wl,-z,defs,-z,nodelete
+ifneq ($(SAN),)
+MODULE     := -shared
+endif
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+COMMON := $(wildcard common/*.c)
+NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
+BROKER := $(filter-out broker/main.c,$(wildcard broker/*.c))
+PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/cloudauthd
+
+all: $(PARTS)
+
+$(B)/libnss_cloud.so.2: $(call obj,$(NSS) $(COMMON)) nss_cloud/nss_cloud.map
+	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
+		-o $@ $(filter %.o,$^) $(LINK)
+
+$(B)/pam_cloud.so: $(call obj,$(wildcard pam_cloud/*.c) $(COMMON)) pam_cloud/pam_cloud.map
+	$(CC) $(MODULE) -Wl,--version-script,pam_cloud/pam_cloud.map -o $@ $(filter %.o,$^) $(LINK) -lpam
+
+# Static: it is started for every key that is offered, and needs nothing but libc.
+$(B)/cloud-authkeys: $(call obj,authkeys/cloud-authkeys.c $(COMMON))
+	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
+
+$(B)/cloudauthd: $(call obj,broker/main.c $(BROKER) $(COMMON))
+	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The module with a fault at every call, for the tests only.
+$(B)/faults/libnss_cloud.so.2: $(patsubst %.c,$(B)/faults/%.o,$(NSS) nss_cloud/faults.c $(COMMON))
+	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
+		-o $@ $^ $(LINK)
+
+$(B)/faults/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(ALL_CFLAGS) -DCLOUD_NSS_FAULTS -c -o $@ $<
+
+install: all
+	install -D -m 644 $(B)/libnss_cloud.so.2 $(DESTDIR)$(LIBDIR)/libnss_cloud.so.2
+	install -D -m 644 $(B)/pam_cloud.so $(DESTDIR)$(LIBDIR)/security/pam_cloud.so
+	install -D -m 755 $(B)/cloud-authkeys $(DESTDIR)$(PREFIX)/libexec/cloudauth/cloud-authkeys
+	install -D -m 755 $(B)/cloudauthd $(DESTDIR)$(PREFIX)/sbin/cloudauthd
+	install -D -m 644 etc/pam-configs/cloudauth $(DESTDIR)$(PREFIX)/share/pam-configs/cloudauth
+	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
+	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf
+	install -D -m 644 etc/systemd/cloudauthd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/cloudauthd.service
+	for page in man/*.[1-8]; do install -D -m 644 $$page \
+		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/cloudauth
+	cp -r etc/examples etc/pam.d etc/nsswitch.conf.example $(DESTDIR)$(PREFIX)/share/doc/cloudauth
+	sh scripts/install-config.sh etc/cloudauth.conf $(DESTDIR)/etc/cloudauth/cloudauth.conf
+	sh scripts/install-config.sh etc/sshd_config.d/cloudauth.conf $(DESTDIR)/etc/ssh/sshd_config.d/cloudauth.conf
+
+# Unit tests: each links the rooms it tests. UNIT_<name> adds what one needs besides.
+UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+-include tests/unit/units.mk
+
+check: units lint-rooms
+
+units: $(addprefix $(B)/unit/,$(UNITS))
+	@B=$(B) tests/unit/run $^
+
+check-asan:
+	$(MAKE) B=build/asan SAN=1 all units
+
+lint:
+	tests/lint/run
+
+lint-rooms: $(PARTS)
+	@B=$(B) tests/lint/rooms
+
+test demo: B := build
+test:
+	@scripts/packages.sh test
+	@tests/run
+
+demo:
+	@scripts/packages.sh demo
+	@$(MAKE) --no-print-directory -s all
+	@tests/demo/demo.sh
+
+fuzz:
+	SECONDS=$(SECONDS) tests/fuzz/run
+
+clean:
+	rm -rf build
+
+.PHONY: all install check units check-asan lint lint-rooms test demo fuzz clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_API_H
+#define CLOUD_BROKER_API_H
+
+#include "loop.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The project API's client: one GET of one access document (docs/api.md, "Answers"). https,
+ * http to loopback, and file. The only room that includes libcurl. RFC 9110, RFC 9111.
+ */
+
+enum api_verdict {
+    API_OUTAGE = 0, /* anything that is not one of the others */
+    API_DOCUMENT,   /* 200: the body, not looked at yet */
+    API_UNCHANGED,  /* 304: what the validator stands for is still the truth */
+    API_ABSENT,     /* 404, 410: there is no such environment */
+};
+
+/* What the server gave to ask again with; all "" if nothing. */
+struct api_validator {
+    char etag[256];
+    char modified[64];
+};
+
+struct api_result {
+    enum api_verdict verdict;
+    const void *body; /* API_DOCUMENT: length bytes, borrowed for the call */
+    size_t length;
+    struct api_validator validator; /* of the body */
+    char detail[256];               /* API_OUTAGE: what went wrong */
+};
+
+typedef void api_done(void *arg, const struct api_result *result);
+
+struct api;
+
+/* Checks that conf's access_url is one we may use. False with the reason in why. */
+bool api_check(const struct cloud_conf *conf, char *why, size_t size);
+
+/* NULL if libcurl or memory fails. conf has passed api_check, and must outlive the API. */
+struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
+void api_free(struct api *api);
+
+/* The settings that requests from now on use; requests under way keep theirs. */
+void api_configure(struct api *api, const struct cloud_conf *conf);
+
+/* Whether asking costs no network: file:// is looked at every time. */
+bool api_is_file(const struct api *api);
+
+/*
+ * Asks for the document of project and environment, both in the grammar's alphabet. done is called
+ * exactly once, perhaps before api_get returns; result is borrowed for that call. The request ends
+ * within request_timeout. validator is what came with the last good document ("" : none).
+ */
+void api_get(struct api *api, const char *project, const char *environment,
+             const struct api_validator *validator, api_done *done, void *arg);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/audit.h"
+
+#include "broker/keys.h"
+#include "common/name.h"
+#include "common/text.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#define MINUTE 60000
+
+static void add(struct cloud_text *text, const char *name, const char *value)
+{
+    cloud_text_add_char(text, ' ');
+    cloud_text_add(text, name);
+    cloud_text_add_char(text, '=');
+    cloud_text_add_value(text, value);
+}
+
+static void add_app(struct cloud_text *text, const struct audit *audit)
+{
+    add(text, "app", audit->app);
+    if (audit->worker != NULL && audit->worker[0] != '\0') {
+        cloud_text_add(text, "--");
+        cloud_text_add_value(text, audit->worker);
+    }
+}
+
+size_t audit_format(const struct audit *audit, char *out, size_t size)
+{
+    struct cloud_text text;
+    char fingerprint[KEY_FINGERPRINT_TEXT] = "";
+
+    if (audit->key != NULL)
+        key_fingerprint_text(audit->key, fingerprint);
+    cloud_text_start(&text, out, size);
+    cloud_text_add(&text, audit->granted ? "grant" : "refuse");
+    add(&text, "account", audit->account);
+    add(&text, "kind", audit->kind);
+    add(&text, "project", audit->project);
+    add(&text, "environment", audit->environment);
+    add_app(&text, audit);
+    add(&text, "user", audit->user);
+    add(&text, "role", audit->role);
+    add(&text, "key", fingerprint);
+    add(&text, "from", audit->from);
+    add(&text, "service", audit->service);
+    add(&text, "reason", audit->reason);
+    add(&text, "source", audit->source);
+    add(&text, "age", NULL);
+    if (audit->age != AUDIT_NO_AGE)
+        cloud_text_add_number(&text, audit->age);
+    if (audit->unproved)
+        add(&text, "proof", "none");
+    return text.used;
+}
+
+void audit_write(const struct audit *audit)
+{
+    char line[AUDIT_LINE_MAX];
+
+    audit_format(audit, line, sizeof line);
+    syslog(LOG_AUTHPRIV | (audit->granted ? LOG_INFO : LOG_NOTICE), "%s", line);
+}
+
+struct offer {
+    char account[CLOUD_NAME_MAX + 1];
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    int64_t at;
+};
+
+bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now)
+{
+    static struct offer offers[AUDIT_OFFERS];
+    struct offer *oldest = &offers[0];
+
+    for (size_t i = 0; i < AUDIT_OFFERS; i++) {
+        struct offer *offer = &offers[i];
+        bool recent = offer->account[0] != '\0' && now - offer->at < MINUTE;
+        if (recent && strcmp(offer->account, account) == 0 &&
+            memcmp(offer->fingerprint, fingerprint, sizeof offer->fingerprint) == 0)
+            return false;
+        if (offer->account[0] == '\0' || offer->at < oldest->at)
+            oldest = offer;
+    }
+    if ((oldest->account[0] != '\0' && now - oldest->at < MINUTE) ||
+        strlen(account) >= sizeof oldest->account)
+        return false;
+    strcpy(oldest->account, account);
+    memcpy(oldest->fingerprint, fingerprint, sizeof oldest->fingerprint);
+    oldest->at = now;
+    return true;
+}

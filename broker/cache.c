@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/cache.h"
+
+#include "broker/log.h"
+#include "broker/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KNOWN_MAX   20000        /* entries with a document */
+#define BYTES_MAX   (512u << 20) /* of all documents */
+#define UNKNOWN_MAX 10000        /* entries without one: absent, failed */
+#define BACKOFF_MIN 1000         /* milliseconds between probes of an API that fails */
+#define BACKOFF_MAX 60000
+#define CLOCK_SLACK 2 /* seconds that a clock may be put back by its keeper */
+
+/* A list of entries, the longest unused first. */
+struct lru {
+    struct cache_entry *first, *last;
+    size_t used;
+};
+
+struct cache_entry {
+    struct table_node node;
+    struct cache *cache;
+    char project[CLOUD_PROJECT_MAX + 1];
+    char environment[CLOUD_NAME_MAX + 1];
+
+    struct document *document; /* the last good one, or NULL */
+    struct api_validator validator;
+    int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
+    int64_t asked_wall; /* the same on the wall clock, seconds */
+    bool absent;        /* the API said there is none; `asked` tells when */
+
+    bool failing; /* the last request did not tell anything */
+    unsigned failures;
+    int64_t retry;    /* loop_now() before which the API is not probed again */
+    char detail[256]; /* of the failure */
+
+    bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
+    int64_t sent, sent_wall;
+    struct cache_waiter *waiters;
+
+    struct lru *list;
+    struct cache_entry *before, *after;
+};
+
+struct cache {
+    const struct cloud_conf *conf;
+    struct api *api;
+    cache_accept *accept;
+    void *arg;
+    struct table table;
+    struct lru known, unknown;
+    size_t bytes;
+};
+
+struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
+                        void *arg)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+
+    if (cache == NULL || !table_start(&cache->table)) {
+        free(cache);
+        return NULL;
+    }
+    cache->conf = conf;
+    cache->api = api;
+    cache->accept = accept;
+    cache->arg = arg;
+    return cache;
+}
+
+static void unlink_entry(struct cache_entry *entry)
+{
+    struct lru *list = entry->list;
+
+    if (list == NULL)
+        return;
+    *(entry->before == NULL ? &list->first : &entry->before->after) = entry->after;
+    *(entry->after == NULL ? &list->last : &entry->after->before) = entry->before;
+    entry->before = entry->after = NULL;
+    entry->list = NULL;
+    list->used--;
+}
+
+/* Puts an entry at the end of the list where it belongs now: it was used just now. */
+static void touch(struct cache_entry *entry)
+{
+    struct lru *list = entry->document != NULL ? &entry->cache->known : &entry->cache->unknown;
+
+    unlink_entry(entry);
+    entry->list = list;
+    entry->before = list->last;
+    *(list->last == NULL ? &list->first : &list->last->after) = entry;
+    list->last = entry;
+    list->used++;
+}
+
+static void set_document(struct cache_entry *entry, struct document *document)
+{
+    struct cache *cache = entry->cache;
+
+    if (entry->document != NULL) {
+        cache->bytes -= entry->document->bytes;
+        document_free(entry->document);
+    }
+    entry->document = document;
+    if (document != NULL)
+        cache->bytes += document->bytes;
+    touch(entry);
+}
+
+static void drop(struct cache_entry *entry)
+{
+    set_document(entry, NULL);
+    unlink_entry(entry);
+    table_remove(&entry->cache->table, &entry->node);
+    free(entry);
+}
+
+void cache_free(struct cache *cache)
+{
+    if (cache == NULL)
+        return;
+    while (cache->known.first != NULL)
+        drop(cache->known.first);
+    while (cache->unknown.first != NULL)
+        drop(cache->unknown.first);
+    table_end(&cache->table);
+    free(cache);
+}
+
+/* Makes room, from the longest unused on; what somebody waits for stays, and the youngest. */
+static void evict(struct lru *list, size_t most, const size_t *bytes)
+{
+    struct cache_entry *entry = list->first, *next;
+
+    for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > BYTES_MAX));
+         entry = next) {
+        next = entry->after;
+        if (next != NULL && !entry->in_flight && entry->waiters == NULL)
+            drop(entry);
+    }
+}
+
+struct wanted {
+    const char *project, *environment;
+};
+
+static bool is_wanted(const struct table_node *node, const void *key)
+{
+    const struct cache_entry *entry = TABLE_OWNER(node, struct cache_entry, node);
+    const struct wanted *wanted = key;
+
+    return strcmp(entry->project, wanted->project) == 0 &&
+           strcmp(entry->environment, wanted->environment) == 0;
+}
+
+static struct cache_entry *find_or_add(struct cache *cache, const char *project,
+                                       const char *environment)
+{
+    const struct wanted wanted = {project, environment};
+    uint64_t hash = table_hash(&cache->table, project, strlen(project)) * 31 +
+                    table_hash(&cache->table, environment, strlen(environment));
+    struct table_node *node = table_find(&cache->table, hash, is_wanted, &wanted);
+    struct cache_entry *entry;
+
+    if (node != NULL)
+        return TABLE_OWNER(node, struct cache_entry, node);
+    if (strlen(project) >= sizeof entry->project ||
+        strlen(environment) >= sizeof entry->environment)
+        return NULL;
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->cache = cache;
+    strcpy(entry->project, project);
+    strcpy(entry->environment, environment);
+    table_insert(&cache->table, &entry->node, hash);
+    return entry;
+}
+
+static uint32_t stale_bound(const struct cache_entry *entry)
+{
+    uint32_t own = entry->document->max_stale, host = entry->cache->conf->max_stale;
+
+    return own < host ? own : host;
+}
+
+static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
+{
+    if (api_is_file(cache->api))
+        return 0;
+    return (int64_t)1000 *
+           (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
+}
+
+static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound)
+{
+    return entry->asked != 0 && now - entry->asked < bound;
+}
+
+/* What can be said without asking again; after a failed request it is the last good document. */
+static struct cache_answer state_of(const struct cache_entry *entry, int64_t now)
+{
+    struct cache_answer answer = {.detail = entry->failing ? entry->detail : "not known"};
+    int64_t age = (now - entry->asked) / 1000;
+
+    answer.stale = entry->failing;
+    answer.age = age < 0 || age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
+    if (entry->document != NULL) {
+        if (!entry->failing)
+            answer.result = CACHE_DOCUMENT;
+        else if (time(NULL) < entry->asked_wall - CLOCK_SLACK)
+            answer.detail = "the clock stands before the time of the last good document";
+        else if (answer.age < stale_bound(entry))
+            answer.result = CACHE_DOCUMENT;
+        if (answer.result == CACHE_DOCUMENT)
+            answer.document = entry->document;
+    } else if (entry->absent && !entry->failing) {
+        answer.result = CACHE_ABSENT;
+    }
+    return answer;
+}
+
+static void answer_waiter(struct cache_waiter *waiter, const struct cache_answer *answer)
+{
+    waiter->entry = NULL;
+    waiter->next = NULL;
+    waiter->answered(waiter->arg, answer);
+}
+
+static void take_document(struct cache_entry *entry, const struct api_result *result)
+{
+    struct document_problem problem = {""};
+    char why[256] = "";
+    struct document *document =
+        document_parse(result->body, result->length, entry->project, entry->environment, &problem);
+
+    if (document != NULL && !entry->cache->accept(entry->cache->arg, document, why, sizeof why)) {
+        document_free(document);
+        document = NULL;
+        memcpy(problem.text, why, sizeof why);
+    }
+    if (document == NULL) {
+        entry->failing = true;
+        snprintf(entry->detail, sizeof entry->detail, "invalid document: %.230s", problem.text);
+        return;
+    }
+    for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
+        log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
+    set_document(entry, document);
+    entry->validator = result->validator;
+    entry->absent = false;
+    entry->failing = false;
+}
+
+static void take_failure(struct cache_entry *entry, const char *before, int64_t now)
+{
+    int64_t wait = BACKOFF_MIN;
+
+    for (unsigned i = 0; i < entry->failures && wait < BACKOFF_MAX; i++)
+        wait *= 2;
+    entry->retry = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
+    if (strcmp(before, entry->detail) != 0)
+        log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
+    if (entry->failures < 1000)
+        entry->failures++;
+}
+
+static void take_result(struct cache_entry *entry, const struct api_result *result)
+{
+    bool was_failing = entry->failing;
+    char before[sizeof entry->detail] = "";
+
+    if (was_failing)
+        memcpy(before, entry->detail, sizeof before);
+    entry->failing = false;
+    switch (result->verdict) {
+    case API_DOCUMENT:
+        take_document(entry, result);
+        break;
+    case API_UNCHANGED:
+        entry->failing = entry->document == NULL;
+        snprintf(entry->detail, sizeof entry->detail, "unchanged, said the API of nothing");
+        break;
+    case API_ABSENT:
+        set_document(entry, NULL);
+        memset(&entry->validator, 0, sizeof entry->validator);
+        entry->absent = true;
+        break;
+    case API_OUTAGE:
+        entry->failing = true;
+        memcpy(entry->detail, result->detail, sizeof entry->detail);
+        break;
+    }
+    if (entry->failing) {
+        take_failure(entry, before, loop_now());
+        return;
+    }
+    if (was_failing)
+        log_info("project API, %s/%s: well again", entry->project, entry->environment);
+    entry->failures = 0;
+    /* Told from when the question was sent: the answer may have been on its way for long. */
+    entry->asked = entry->sent;
+    entry->asked_wall = entry->sent_wall;
+}
+
+static void start_request(struct cache_entry *entry);
+
+/*
+ * Answers those for whom the result is fresh enough. One who came when the request had long been
+ * under way may need a younger one: he waits for the next.
+ */
+static void answer_waiters(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+    struct cache_waiter *waiting = entry->waiters, *next;
+    bool again = false;
+
+    entry->waiters = NULL;
+    for (; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (!entry->failing && waiting->since - entry->asked > fresh_bound(cache, waiting->need)) {
+            waiting->next = entry->waiters;
+            entry->waiters = waiting;
+            again = true;
+            continue;
+        }
+        struct cache_answer answer = state_of(entry, loop_now());
+        answer_waiter(waiting, &answer);
+    }
+    if (again && !entry->in_flight)
+        start_request(entry);
+}
+
+static void on_result(void *arg, const struct api_result *result)
+{
+    struct cache_entry *entry = arg;
+
+    entry->in_flight = false;
+    if (entry->orphan) {
+        entry->orphan = false;
+        if (entry->waiters != NULL)
+            start_request(entry);
+        return;
+    }
+    take_result(entry, result);
+    answer_waiters(entry);
+}
+
+static void start_request(struct cache_entry *entry)
+{
+    entry->in_flight = true;
+    entry->sent = loop_now();
+    entry->sent_wall = (int64_t)time(NULL);
+    api_get(entry->cache->api, entry->project, entry->environment, &entry->validator, on_result,
+            entry);
+}
+
+/* Whether an answer can be given at once. */
+static bool can_answer(const struct cache_entry *entry, enum cache_need need, int64_t now,
+                       struct cache_answer *answer)
+{
+    const struct cache *cache = entry->cache;
+
+    *answer = state_of(entry, now);
+    if (api_is_file(cache->api))
+        return false;
+    if (entry->document != NULL && is_fresh(entry, now, fresh_bound(cache, need))) {
+        *answer = (struct cache_answer){
+            .result = CACHE_DOCUMENT, .document = entry->document, .age = answer->age};
+        return true;
+    }
+    if (entry->absent && !entry->failing &&
+        is_fresh(entry, now, (int64_t)1000 * cache->conf->absent_fresh))
+        return true;
+    /* With nothing to serve, a probe that is due is worth the wait, once per back-off. */
+    return entry->failing && (answer->result == CACHE_DOCUMENT || now < entry->retry);
+}
+
+void cache_ask(struct cache *cache, const char *project, const char *environment,
+               enum cache_need need, struct cache_waiter *waiter)
+{
+    struct cache_entry *entry = find_or_add(cache, project, environment);
+    struct cache_answer answer = {.detail = "out of memory"};
+    int64_t now = loop_now();
+
+    waiter->entry = NULL;
+    if (entry == NULL) {
+        answer_waiter(waiter, &answer);
+        return;
+    }
+    touch(entry);
+    evict(&cache->known, KNOWN_MAX, &cache->bytes);
+    evict(&cache->unknown, UNKNOWN_MAX, NULL);
+    waiter->need = need;
+    waiter->since = now;
+    if (can_answer(entry, need, now, &answer)) {
+        /* While the API fails nobody who can be served waits for it; one probe that is due goes. */
+        bool probe = entry->failing && !entry->in_flight && now >= entry->retry;
+        answer_waiter(waiter, &answer);
+        if (probe)
+            start_request(entry);
+        return;
+    }
+    waiter->entry = entry;
+    waiter->next = entry->waiters;
+    entry->waiters = waiter;
+    if (!entry->in_flight)
+        start_request(entry);
+}
+
+void cache_forget(struct cache_waiter *waiter)
+{
+    struct cache_entry *entry = waiter->entry;
+    struct cache_waiter **place;
+
+    if (entry == NULL)
+        return;
+    for (place = &entry->waiters; *place != NULL; place = &(*place)->next)
+        if (*place == waiter) {
+            *place = waiter->next;
+            break;
+        }
+    waiter->entry = NULL;
+}
+
+static void forget_all(struct lru *list)
+{
+    for (struct cache_entry *entry = list->first, *next; entry != NULL; entry = next) {
+        next = entry->after;
+        entry->orphan = entry->in_flight;
+        entry->absent = entry->failing = false;
+        entry->failures = 0;
+        entry->asked = 0;
+        memset(&entry->validator, 0, sizeof entry->validator);
+        set_document(entry, NULL);
+    }
+}
+
+void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget)
+{
+    cache->conf = conf;
+    if (!forget)
+        return;
+    forget_all(&cache->known);
+    forget_all(&cache->unknown);
+}

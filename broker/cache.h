@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_CACHE_H
+#define CLOUD_BROKER_CACHE_H
+
+#include "api.h"
+#include "document.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The documents this host knows, and how fresh they are. One request is in flight per document,
+ * whoever waits for it. In an outage the last good document serves within its bound: the lesser of
+ * its own max_stale_seconds and the host's max_stale, told from when it was last asked for.
+ */
+
+struct cache;
+
+enum cache_need {
+    CACHE_ACCOUNT, /* who the account is: fresh for account_fresh */
+    CACHE_KEYS,    /* who may enter: fresh for keys_fresh */
+};
+
+enum cache_result {
+    CACHE_UNAVAILABLE = 0, /* an outage, and nothing that may still be used */
+    CACHE_DOCUMENT,
+    CACHE_ABSENT, /* the API said so */
+};
+
+struct cache_answer {
+    enum cache_result result;
+    const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
+    bool stale;                      /* the API could not be asked: it is the last good one */
+    uint32_t age;                    /* seconds since it was last the truth */
+    const char *detail;              /* CACHE_UNAVAILABLE: why, for logs */
+};
+
+/* Somebody who waits; the caller owns it and keeps it until answered or cache_forget. */
+struct cache_waiter {
+    void (*answered)(void *arg, const struct cache_answer *answer);
+    void *arg;
+    /* the cache's own: */
+    struct cache_entry *entry;
+    struct cache_waiter *next;
+    enum cache_need need;
+    int64_t since;
+};
+
+/* Whether this host takes a new document, with the reason in why if not. */
+typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
+
+/* NULL if memory is out. conf and api outlive the cache. */
+struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
+                        void *arg);
+void cache_free(struct cache *cache);
+
+/*
+ * Asks for a document. waiter->answered is called exactly once, perhaps before cache_ask returns,
+ * unless cache_forget comes first.
+ */
+void cache_ask(struct cache *cache, const char *project, const char *environment,
+               enum cache_need need, struct cache_waiter *waiter);
+void cache_forget(struct cache_waiter *waiter);
+
+/* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
+void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);
+
+#endif

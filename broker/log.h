@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_LOG_H
+#define CLOUD_BROKER_LOG_H
+
+#include <stdbool.h>
+
+/*
+ * The daemon's own log (facility daemon), for operators; decisions go to audit.h. Control
+ * characters in what is printed become '?': foreign bytes cannot forge a line. errno is kept.
+ */
+
+/* Opens syslog(3) under the name cloudauthd; in the foreground also to standard error. */
+void log_open(bool foreground);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_LOGINS_H
+#define CLOUD_BROKER_LOGINS_H
+
+#include "keys.h"
+
+#include "common/name.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Which key opened which sshd process. At PAM's account step stock sshd has not recorded the key
+ * yet; but the parent of each AuthorizedKeysCommand run is the very monitor that then runs PAM,
+ * and it asks once more for the key that signs. So the last key line answered to a monitor is the
+ * key that entered by it.
+ */
+
+/* A process, told from a later one with the same pid by its start time (proc(5), field 22). */
+struct process {
+    pid_t pid;
+    uint64_t start; /* clock ticks since boot */
+};
+
+/* The process with that pid. False if it is gone or /proc does not show it. */
+bool process_find(pid_t pid, struct process *out);
+
+/* Its parent. To be sure, ask only while the child is known to live (its socket is open), and
+ * see to it afterwards that it still is. */
+bool process_find_parent(pid_t child, struct process *out);
+
+struct login {
+    struct process monitor;
+    char account[CLOUD_NAME_MAX + 1];
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    bool granted;             /* PAM account has let it in */
+    char user[129], role[65]; /* of the person, for the session's lines; cut if longer */
+    uint64_t used;            /* order, for replacing the oldest */
+};
+
+struct logins;
+
+/* NULL if memory is out. Room for LOGINS_MAX monitors; the one longest unused makes place. */
+#define LOGINS_MAX 4096
+struct logins *logins_new(void);
+void logins_free(struct logins *logins);
+
+/* A key line was answered to this monitor: forgets what it had before. */
+struct login *logins_remember(struct logins *logins, const struct process *monitor,
+                              const char *account,
+                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
+
+/* What was remembered for this monitor and exactly this account, or NULL. */
+struct login *logins_find(struct logins *logins, const struct process *monitor,
+                          const char *account);
+
+void logins_forget(struct logins *logins, const struct process *monitor);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/broker.h"
+#include "broker/log.h"
+#include "broker/requests.h"
+#include "broker/server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <nss.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_DIRECTORY "/run/cloudauth"
+
+static const char *conf_path = CLOUD_CONF_PATH;
+
+/* Reads and checks the configuration; what is wrong goes to the log with file and line. */
+static bool read_conf(struct cloud_conf *conf)
+{
+    struct cloud_conf_error error;
+    char why[256] = "";
+
+    if (!cloud_conf_read(conf, conf_path, 0, &error)) {
+        if (error.line > 0)
+            log_error("%s:%u: %s", conf_path, error.line, error.text);
+        else
+            log_error("%s: %s", conf_path, error.text);
+        return false;
+    }
+    if (!api_check(conf, why, sizeof why)) {
+        log_error("%s: %s", conf_path, why);
+        return false;
+    }
+    if (conf->host_id[0] == '\0' && gethostname(conf->host_id, sizeof conf->host_id - 1) != 0) {
+        log_error("%s: host_id is not set and the host has no name", conf_path);
+        return false;
+    }
+    return true;
+}
+
+static void find_keys_user(struct broker *broker)
+{
+    uint32_t uid, gid;
+
+    broker->keys_uid = (uid_t)-1;
+    if (hostdb_refresh(broker->hostdb) &&
+        hostdb_find_user(broker->hostdb, BROKER_KEYS_USER, &uid, &gid) && uid != 0)
+        broker->keys_uid = uid;
+    else
+        log_error("there is no user %s: no key will be answered", BROKER_KEYS_USER);
+}
+
+/* The last good settings stay in force where the new ones are wrong. */
+static void reload(struct broker *broker)
+{
+    struct cloud_conf *conf = malloc(sizeof *conf);
+    bool other_api;
+
+    if (conf == NULL || !read_conf(conf)) {
+        log_error("the settings were not reloaded: the old ones stay in force");
+        free(conf);
+        return;
+    }
+    other_api = strcmp(conf->access_url, broker->conf.access_url) != 0;
+    broker->conf = *conf;
+    free(conf);
+    find_keys_user(broker);
+    api_configure(broker->api, &broker->conf);
+    cache_configure(broker->cache, &broker->conf, other_api);
+    log_info("settings reloaded from %s", conf_path);
+}
+
+static struct loop_watch signals;
+
+static void on_signal(void *arg, uint32_t events)
+{
+    struct broker *broker = arg;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            reload(broker);
+        else
+            loop_stop(broker->loop);
+    }
+}
+
+static bool watch_signals(struct broker *broker)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return false;
+    signals =
+        (struct loop_watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, broker};
+    return signals.fd >= 0 && loop_add(broker->loop, &signals, EPOLLIN);
+}
+
+/* As root: the socket's folder, then never root again. */
+static bool drop_privileges(const struct broker *broker)
+{
+    uint32_t uid, gid;
+
+    if (geteuid() != 0)
+        return true;
+    if (!hostdb_find_user(broker->hostdb, BROKER_DAEMON_USER, &uid, &gid) || uid == 0 || gid == 0) {
+        log_error("there is no user %s to run as", BROKER_DAEMON_USER);
+        return false;
+    }
+    if ((mkdir(RUN_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
+        chown(RUN_DIRECTORY, uid, gid) != 0 || setgroups(0, NULL) != 0 ||
+        setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        log_error("cannot become user %s: %s", BROKER_DAEMON_USER, strerror(errno));
+        return false;
+    }
+    /* The way back must be closed; if it is not, this is no place to go on. */
+    return setresuid(0, 0, 0) != 0 && geteuid() == uid && getegid() == gid;
+}
+
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        if (limit.rlim_cur < limit.rlim_max)
+            limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    /* No core: it would hold keys' owners and, with later settings, credentials. */
+    limit = (struct rlimit){0, 0};
+    setrlimit(RLIMIT_CORE, &limit);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static bool start(struct broker *broker, bool foreground)
+{
+    broker->hostdb = hostdb_new();
+    broker->owners = owners_new();
+    broker->logins = logins_new();
+    broker->loop = loop_new();
+    if (broker->hostdb == NULL || broker->owners == NULL || broker->logins == NULL ||
+        broker->loop == NULL) {
+        log_error("out of memory");
+        return false;
+    }
+    find_keys_user(broker);
+    raise_limits();
+    if (!drop_privileges(broker) || !watch_signals(broker))
+        return false;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    broker->api = api_new(broker->loop, &broker->conf);
+    broker->cache =
+        broker->api == NULL ? NULL : cache_new(&broker->conf, broker->api, broker_accept, broker);
+    if (broker->cache == NULL) {
+        log_error("libcurl or memory failed");
+        return false;
+    }
+    broker->server = server_new(broker, requests_handle);
+    /* The socket is there before the parent returns: whoever started us may ask at once. */
+    return broker->server != NULL && (foreground || daemon(0, 0) == 0);
+}
+
+static void stop(struct broker *broker)
+{
+    server_free(broker->server);
+    api_free(broker->api);
+    cache_free(broker->cache);
+    loop_free(broker->loop);
+    logins_free(broker->logins);
+    owners_free(broker->owners);
+    hostdb_free(broker->hostdb);
+}
+
+static int usage(void)
+{
+    fputs("usage: cloudauthd [-f] [-c FILE]\n"
+          "       cloudauthd -V\n"
+          "  -f       stay in the foreground, log to standard error too\n"
+          "  -c FILE  settings (default " CLOUD_CONF_PATH ")\n"
+          "  -V       print the version\n",
+          stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static struct broker broker;
+    bool foreground = false, ok;
+    int option;
+
+    while ((option = getopt(argc, argv, "fc:V")) != -1) {
+        if (option == 'f')
+            foreground = true;
+        else if (option == 'c')
+            conf_path = optarg;
+        else if (option == 'V')
+            return puts("cloudauthd " CLOUD_VERSION) < 0;
+        else
+            return usage();
+    }
+    if (optind != argc)
+        return usage();
+    /* In this process our own module must not be asked: it would wait for us. */
+    __nss_configure_lookup("passwd", "files");
+    __nss_configure_lookup("group", "files");
+    __nss_configure_lookup("initgroups", "files");
+    umask(022);
+    log_open(foreground);
+    if (!read_conf(&broker.conf))
+        return 1;
+    ok = start(&broker, foreground);
+    if (ok) {
+        log_info("cloudauthd %s serves %s", CLOUD_VERSION, broker.conf.access_url);
+        ok = loop_run(broker.loop);
+    }
+    stop(&broker);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/owners.h"
+
+#include "broker/table.h"
+#include "common/name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct binding {
+    struct table_node by_uid, by_gid, by_name;
+    uint32_t uid, gid;
+    char project[CLOUD_PROJECT_MAX + 1];
+    char environment[CLOUD_NAME_MAX + 1];
+};
+
+struct owners {
+    struct table by_uid, by_gid, by_name;
+};
+
+struct owners *owners_new(void)
+{
+    struct owners *owners = calloc(1, sizeof *owners);
+
+    if (owners != NULL && table_start(&owners->by_uid) && table_start(&owners->by_gid) &&
+        table_start(&owners->by_name))
+        return owners;
+    owners_free(owners);
+    return NULL;
+}
+
+void owners_free(struct owners *owners)
+{
+    if (owners == NULL)
+        return;
+    for (size_t i = 0; i < owners->by_uid.buckets && owners->by_uid.bucket != NULL; i++)
+        for (struct table_node *node = owners->by_uid.bucket[i], *next; node != NULL; node = next) {
+            next = node->next;
+            free(TABLE_OWNER(node, struct binding, by_uid));
+        }
+    table_end(&owners->by_uid);
+    table_end(&owners->by_gid);
+    table_end(&owners->by_name);
+    free(owners);
+}
+
+static bool uid_equal(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct binding, by_uid)->uid == *(const uint32_t *)key;
+}
+
+static bool gid_equal(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct binding, by_gid)->gid == *(const uint32_t *)key;
+}
+
+static bool name_equal(const struct table_node *node, const void *key)
+{
+    const struct binding *binding = TABLE_OWNER(node, struct binding, by_name);
+    const struct owner *owner = key;
+
+    return strcmp(binding->project, owner->project) == 0 &&
+           strcmp(binding->environment, owner->environment) == 0;
+}
+
+/* A project has no '-', so project, environment has one hash however it is cut. */
+static uint64_t name_hash(const struct table *table, const struct owner *owner)
+{
+    return table_hash(table, owner->project, strlen(owner->project)) * 31 +
+           table_hash(table, owner->environment, strlen(owner->environment));
+}
+
+static struct binding *find_uid(const struct owners *owners, uint32_t uid)
+{
+    struct table_node *node =
+        table_find(&owners->by_uid, table_hash(&owners->by_uid, &uid, sizeof uid), uid_equal, &uid);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct binding, by_uid);
+}
+
+static struct binding *find_gid(const struct owners *owners, uint32_t gid)
+{
+    struct table_node *node =
+        table_find(&owners->by_gid, table_hash(&owners->by_gid, &gid, sizeof gid), gid_equal, &gid);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct binding, by_gid);
+}
+
+static struct binding *find_name(const struct owners *owners, const struct owner *owner)
+{
+    struct table_node *node =
+        table_find(&owners->by_name, name_hash(&owners->by_name, owner), name_equal, owner);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct binding, by_name);
+}
+
+static bool same(const struct binding *binding, const struct owner *claim)
+{
+    return name_equal(&binding->by_name, claim);
+}
+
+bool owners_allow(const struct owners *owners, const struct owner *claim, char *why, size_t size)
+{
+    const struct binding *uid = find_uid(owners, claim->uid);
+    const struct binding *gid = find_gid(owners, claim->gid);
+    const struct binding *own = find_name(owners, claim);
+
+    if (uid != NULL && !same(uid, claim))
+        snprintf(why, size, "uid %u belongs to environment %s of project %s", claim->uid,
+                 uid->environment, uid->project);
+    else if (gid != NULL && !same(gid, claim))
+        snprintf(why, size, "gid %u belongs to environment %s of project %s", claim->gid,
+                 gid->environment, gid->project);
+    else if (own != NULL && (own->uid != claim->uid || own->gid != claim->gid))
+        snprintf(why, size, "uid:gid changed from %u:%u to %u:%u", own->uid, own->gid, claim->uid,
+                 claim->gid);
+    else
+        return true;
+    return false;
+}
+
+bool owners_claim(struct owners *owners, const struct owner *claim)
+{
+    struct binding *binding;
+
+    if (find_name(owners, claim) != NULL)
+        return true;
+    if (strlen(claim->project) >= sizeof binding->project ||
+        strlen(claim->environment) >= sizeof binding->environment)
+        return false;
+    binding = calloc(1, sizeof *binding);
+    if (binding == NULL)
+        return false;
+    binding->uid = claim->uid;
+    binding->gid = claim->gid;
+    strcpy(binding->project, claim->project);
+    strcpy(binding->environment, claim->environment);
+    table_insert(&owners->by_uid, &binding->by_uid,
+                 table_hash(&owners->by_uid, &binding->uid, sizeof binding->uid));
+    table_insert(&owners->by_gid, &binding->by_gid,
+                 table_hash(&owners->by_gid, &binding->gid, sizeof binding->gid));
+    table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
+    return true;
+}
+
+static bool give(const struct binding *binding, struct owner *out)
+{
+    if (binding == NULL)
+        return false;
+    *out = (struct owner){binding->project, binding->environment, binding->uid, binding->gid};
+    return true;
+}
+
+bool owners_by_uid(const struct owners *owners, uint32_t uid, struct owner *out)
+{
+    return give(find_uid(owners, uid), out);
+}
+
+bool owners_by_gid(const struct owners *owners, uint32_t gid, struct owner *out)
+{
+    return give(find_gid(owners, gid), out);
+}

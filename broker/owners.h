@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_OWNERS_H
+#define CLOUD_BROKER_OWNERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Whose uid and gid are whose: they belong to the first environment that was seen with them on
+ * this host. Another that claims one, or an environment that changes its own, is refused.
+ */
+
+struct owners;
+
+struct owner {
+    const char *project, *environment;
+    uint32_t uid, gid;
+};
+
+/* NULL if memory is out. */
+struct owners *owners_new(void);
+void owners_free(struct owners *owners);
+
+/* Whether the environment may have uid and gid. False with the reason in why. */
+bool owners_allow(const struct owners *owners, const struct owner *claim, char *why, size_t size);
+
+/* Binds them, after owners_allow; a claim already bound is no error. False if memory is out. */
+bool owners_claim(struct owners *owners, const struct owner *claim);
+
+/* Who has that uid or gid: false if nobody was seen with it. The strings are the table's. */
+bool owners_by_uid(const struct owners *owners, uint32_t uid, struct owner *out);
+bool owners_by_gid(const struct owners *owners, uint32_t gid, struct owner *out);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_POLICY_H
+#define CLOUD_BROKER_POLICY_H
+
+#include "document.h"
+#include "hostdb.h"
+#include "owners.h"
+
+#include "common/conf.h"
+#include "common/name.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Who may enter: pure functions of what they are given. They ask nobody, keep nothing and know no
+ * clock but the time in their arguments.
+ */
+
+enum policy_reason {
+    POLICY_REFUSED = 0, /* no rule granted it; the default */
+    POLICY_GRANTED,
+    POLICY_NOT_OURS,      /* grammar or allow: not a login name of this host */
+    POLICY_LOCAL,         /* the host has such a user itself */
+    POLICY_KIND_MISMATCH, /* asked by the wrong sshd block for this kind of account */
+    POLICY_KEY_UNUSABLE,  /* not a key of a type and strength that we take */
+    POLICY_KEY_UNKNOWN,   /* nobody's in this environment */
+    POLICY_KEY_EXPIRED,
+    POLICY_STATUS_INACTIVE,
+    POLICY_STATUS_PAUSED,
+    POLICY_STATUS_DELETING,
+    POLICY_STATUS_UNKNOWN,
+    POLICY_ROLE, /* too low */
+    POLICY_ROLE_SFTP_ONLY,
+    POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none */
+    POLICY_APP_UNKNOWN,
+    POLICY_NOT_THIS_HOST, /* `hosts` lacks this host */
+    POLICY_UNUSABLE,      /* the document may not be used here (policy_usable) */
+    POLICY_ABSENT,        /* the API says there is no such environment */
+    POLICY_UNAVAILABLE,   /* an outage, and nothing that may still be used */
+    POLICY_NO_KEY_LINE,   /* PAM: no key line was answered for this sshd process and account */
+    POLICY_KEY_CHANGED,   /* PAM session: the key that entered is not the one that was decided on */
+    POLICY_REASONS
+};
+
+/* The token that stands for it in logs: "role-too-low". */
+const char *policy_token(enum policy_reason reason);
+
+/* The word for a kind and for a role, as they stand in logs. */
+const char *policy_kind_word(enum cloud_kind kind);
+
+/*
+ * Whether this host may use the document at all: uid and gid in range, not local, nobody else's;
+ * plain login name not a local user's or group's. False with the reason in why; such a document
+ * counts as an outage. db must be fresh.
+ */
+bool policy_usable(const struct cloud_conf *conf, const struct hostdb *db,
+                   const struct owners *owners, const struct document *document, char *why,
+                   size_t size);
+
+/* Whether the document is for this host: it has no `hosts`, or they contain host_id. */
+bool policy_for_host(const struct cloud_conf *conf, const struct document *document);
+
+/* Whether the name's application exists: none is named, no `apps` are listed, or it is. */
+bool policy_app_exists(const struct document *document, const struct cloud_name *name);
+
+/* The account's home and shell for that name (sFTP accounts have "/" and nologin). */
+const char *policy_home(const struct document *document, const struct cloud_name *name);
+const char *policy_shell(const struct document *document, const struct cloud_name *name);
+
+struct policy_verdict {
+    enum policy_reason reason;      /* POLICY_GRANTED, or why not */
+    const struct document_key *key; /* NULL if the key is nobody's; key->user is the person */
+};
+
+/*
+ * Whether the holder of the key may enter the account now (seconds since 1970). Where several
+ * people list one key, the first who may enter counts, else the first.
+ */
+struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
+                                   const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                   int64_t now);
+
+/* Whether a service that asks for no key (su, sudo, cron) may use the account. */
+enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
+                                  const char *service);
+
+/* A sentence for the person at the client. document and key may be NULL. */
+void policy_message(enum policy_reason reason, const struct document *document,
+                    const struct cloud_name *name, const char *account,
+                    const struct document_key *key, char *out, size_t size);
+
+/*
+ * Writes the authorized_keys line (sshd(8)) for a key that was found: `restrict`, what the
+ * document grants, the key, the user's id. For a verdict other than granted the line lets its key
+ * prove itself to PAM, which refuses with the reason, and allows nothing else by itself: its
+ * command is nologin. False if it does not fit; *out is then empty.
+ */
+bool policy_key_line(const struct document *document, const struct cloud_name *name,
+                     const struct policy_verdict *verdict, char *out, size_t size);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/server.h"
+
+#include "broker/log.h"
+#include "broker/table.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG  1024
+#define SWEEP_MS 1000
+#define ACCEPTS  64 /* in one turn, so that a flood of connections starves nobody */
+
+/* How many connections a user has. */
+struct caller {
+    struct table_node node;
+    uid_t uid;
+    unsigned connections;
+};
+
+struct server {
+    struct broker *broker;
+    void (*handle)(struct connection *);
+    struct loop_watch watch;
+    struct loop_timer sweep;
+    struct connection *first;
+    unsigned connections;
+    struct table callers;
+    unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
+};
+
+static bool is_caller(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct caller, node)->uid == *(const uid_t *)key;
+}
+
+static struct caller *find_caller(struct server *server, uid_t uid)
+{
+    struct table_node *node = table_find(
+        &server->callers, table_hash(&server->callers, &uid, sizeof uid), is_caller, &uid);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct caller, node);
+}
+
+/* Counts one more connection of a user; false if he has too many. */
+static bool count_caller(struct server *server, uid_t uid)
+{
+    struct caller *caller = find_caller(server, uid);
+    bool trusted = uid == 0 || uid == server->broker->keys_uid;
+
+    if (caller == NULL) {
+        caller = calloc(1, sizeof *caller);
+        if (caller == NULL)
+            return false;
+        caller->uid = uid;
+        table_insert(&server->callers, &caller->node,
+                     table_hash(&server->callers, &uid, sizeof uid));
+    }
+    if (!trusted && caller->connections >= SERVER_PER_UID_MAX)
+        return false;
+    caller->connections++;
+    return true;
+}
+
+static void uncount_caller(struct server *server, uid_t uid)
+{
+    struct caller *caller = find_caller(server, uid);
+
+    if (caller != NULL && --caller->connections == 0) {
+        table_remove(&server->callers, &caller->node);
+        free(caller);
+    }
+}
+
+static void connection_end(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    cache_forget(&connection->waiter);
+    loop_remove(server->broker->loop, &connection->watch);
+    close(connection->watch.fd);
+    *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
+    if (connection->after != NULL)
+        connection->after->before = connection->before;
+    uncount_caller(server, connection->peer.uid);
+    server->connections--;
+    free(connection->packet);
+    free(connection);
+}
+
+bool server_peer_lives(const struct connection *connection)
+{
+    struct pollfd pollfd = {connection->watch.fd, POLLRDHUP, 0};
+
+    return poll(&pollfd, 1, 0) == 0;
+}
+
+void server_answer(struct connection *connection, struct cloud_answer *answer)
+{
+    struct server *server = connection->server;
+    size_t n;
+
+    answer->op = connection->question.op;
+    n = cloud_wire_put_answer(answer, server->packet, sizeof server->packet);
+    if (n == 0) {
+        struct cloud_answer failure = {.op = answer->op, .reason = "too-large"};
+        log_warning("an answer of opcode %u does not fit a packet", (unsigned)answer->op);
+        n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
+    }
+    /* A fresh socket has room for it; a client that is gone needs none. */
+    if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+        errno != EPIPE && errno != ECONNRESET)
+        log_warning("an answer could not be sent: %s", strerror(errno));
+    connection_end(connection);
+}
+
+static bool read_question(struct connection *connection)
+{
+    struct server *server = connection->server;
+    ssize_t got = recv(connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX,
+                       MSG_DONTWAIT | MSG_TRUNC);
+
+    if (got <= 0 || (size_t)got > CLOUD_WIRE_QUESTION_MAX)
+        return false;
+    connection->packet = malloc((size_t)got);
+    if (connection->packet == NULL)
+        return false;
+    memcpy(connection->packet, server->packet, (size_t)got);
+    return cloud_wire_get_question(connection->packet, (size_t)got, &connection->question);
+}
+
+static void on_connection(void *arg, uint32_t events)
+{
+    struct connection *connection = arg;
+
+    /* Whoever asked and then sends more, or goes, is not waited for. */
+    if (connection->asked || (events & EPOLLIN) == 0 || !read_question(connection)) {
+        connection_end(connection);
+        return;
+    }
+    connection->asked = true;
+    connection->deadline = loop_now() + SERVER_ANSWER_MS;
+    connection->server->handle(connection);
+}
+
+static bool admit(struct server *server, int fd)
+{
+    struct connection *connection;
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+
+    if (server->connections >= SERVER_CONNECTIONS_MAX ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
+        !count_caller(server, peer.uid))
+        return false;
+    connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        uncount_caller(server, peer.uid);
+        return false;
+    }
+    connection->server = server;
+    connection->broker = server->broker;
+    connection->peer = peer;
+    connection->deadline = loop_now() + SERVER_QUIET_MS;
+    connection->watch = (struct loop_watch){fd, on_connection, connection};
+    if (!loop_add(server->broker->loop, &connection->watch, EPOLLIN | EPOLLRDHUP)) {
+        uncount_caller(server, peer.uid);
+        free(connection);
+        return false;
+    }
+    connection->after = server->first;
+    if (server->first != NULL)
+        server->first->before = connection;
+    server->first = connection;
+    server->connections++;
+    return true;
+}
+
+static void on_sweep(void *arg)
+{
+    struct server *server = arg;
+    int64_t now = loop_now();
+
+    for (struct connection *connection = server->first, *next; connection != NULL;
+         connection = next) {
+        next = connection->after;
+        if (now >= connection->deadline)
+            connection_end(connection);
+    }
+    if (server->first != NULL)
+        loop_timer_set(server->broker->loop, &server->sweep, SWEEP_MS);
+}
+
+static void on_listener(void *arg, uint32_t events)
+{
+    struct server *server = arg;
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS; i++) {
+        int fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            break;
+        if (!admit(server, fd))
+            close(fd);
+    }
+    if (server->first != NULL && !server->sweep.set)
+        loop_timer_set(server->broker->loop, &server->sweep, SWEEP_MS);
+}
+
+/* A socket that nobody listens on is what a killed daemon left behind. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                 errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return stale;
+}
+
+static int listen_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -1;
+    if (is_stale(&address))
+        unlink(CLOUD_SOCKET_PATH);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        chmod(CLOUD_SOCKET_PATH, 0666) != 0 || listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+struct server *server_new(struct broker *broker, void (*handle)(struct connection *))
+{
+    struct server *server = calloc(1, sizeof *server);
+    int fd;
+
+    if (server == NULL || !table_start(&server->callers)) {
+        free(server);
+        return NULL;
+    }
+    server->broker = broker;
+    server->handle = handle;
+    server->sweep = (struct loop_timer){.due = on_sweep, .arg = server};
+    fd = listen_socket();
+    if (fd < 0)
+        log_error("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
+    server->watch = (struct loop_watch){fd, on_listener, server};
+    if (fd >= 0 && loop_add(broker->loop, &server->watch, EPOLLIN))
+        return server;
+    if (fd >= 0)
+        close(fd);
+    table_end(&server->callers);
+    free(server);
+    return NULL;
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    while (server->first != NULL)
+        connection_end(server->first);
+    unlink(CLOUD_SOCKET_PATH);
+    loop_remove(server->broker->loop, &server->watch);
+    loop_timer_clear(server->broker->loop, &server->sweep);
+    close(server->watch.fd);
+    table_end(&server->callers);
+    free(server);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/call.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RETRY_MS 5 /* between two tries to connect while the broker's backlog is full */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for events, but not past the deadline. True if they came. */
+static bool wait_for(int fd, short events, int64_t deadline)
+{
+    struct pollfd pollfd = {fd, events, 0};
+
+    for (;;) {
+        int64_t left = deadline - now_ms();
+        if (left <= 0)
+            return false;
+        int ready = poll(&pollfd, 1, (int)left);
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+/*
+ * A non-blocking connect to a Unix socket is never "in progress": a full backlog is EAGAIN, and
+ * there is nothing to poll for but time.
+ */
+static bool connect_before(int fd, int64_t deadline)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    _Static_assert(sizeof CLOUD_SOCKET_PATH <= sizeof address.sun_path, "socket path too long");
+    memcpy(address.sun_path, CLOUD_SOCKET_PATH, sizeof CLOUD_SOCKET_PATH);
+    for (;;) {
+        if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+            return true;
+        if (errno != EAGAIN && errno != EINTR)
+            return false;
+        if (now_ms() + RETRY_MS >= deadline)
+            return false;
+        poll(NULL, 0, RETRY_MS);
+    }
+}
+
+static bool send_before(int fd, const void *packet, size_t n, int64_t deadline)
+{
+    for (;;) {
+        ssize_t sent = send(fd, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            return (size_t)sent == n;
+        if (errno == EAGAIN) {
+            if (!wait_for(fd, POLLOUT, deadline))
+                return false;
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+/* Returns the packet's length, or 0: none came, or it was longer than the buffer. */
+static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline)
+{
+    while (wait_for(fd, POLLIN, deadline)) {
+        ssize_t got = recv(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC);
+        if (got >= 0)
+            return (size_t)got > size ? 0 : (size_t)got;
+        if (errno != EAGAIN && errno != EINTR)
+            break;
+    }
+    return 0;
+}
+
+enum cloud_status cloud_call(const struct cloud_question *question, struct cloud_answer *answer,
+                             void *buffer, size_t size, int timeout_ms)
+{
+    int64_t deadline = now_ms() + timeout_ms;
+    /* The question is put where the answer will stand: it is sent before that comes. */
+    size_t n = cloud_wire_put_question(question, buffer, size);
+    bool ok = false;
+    int fd;
+
+    memset(answer, 0, sizeof *answer);
+    if (n == 0)
+        return CLOUD_UNAVAILABLE;
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return CLOUD_UNAVAILABLE;
+    if (connect_before(fd, deadline) && send_before(fd, buffer, n, deadline)) {
+        size_t got = receive_before(fd, buffer, size, deadline);
+        ok = got > 0 && cloud_wire_get_answer(buffer, got, answer) && answer->op == question->op;
+    }
+    close(fd);
+    if (!ok)
+        memset(answer, 0, sizeof *answer);
+    return answer->status;
+}

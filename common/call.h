@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_COMMON_CALL_H
+#define CLOUD_COMMON_CALL_H
+
+#include "wire.h"
+
+#define CLOUD_CALL_NSS_MS   2000  /* how long a lookup may wait for the broker */
+#define CLOUD_CALL_LOGIN_MS 10000 /* how long the helper and PAM may */
+
+/*
+ * Asks the broker one question: a fresh socket, one packet out, one back, everything before one
+ * deadline of timeout_ms on the monotonic clock. *answer borrows from buffer, which needs no more
+ * than CLOUD_WIRE_ANSWER_MAX bytes; a longer answer than size counts as none.
+ * Returns the answer's status, or CLOUD_UNAVAILABLE with *answer zeroed when there is none
+ * (answer->reason is NULL then, and only then). No allocation, no signal (MSG_NOSIGNAL), no
+ * descriptor left open. Does not keep errno. Not a safe place for thread cancellation.
+ */
+enum cloud_status cloud_call(const struct cloud_question *question, struct cloud_answer *answer,
+                             void *buffer, size_t size, int timeout_ms);
+
+#endif

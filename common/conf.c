@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/conf.h"
+
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DAY 86400u
+
+struct conf_key;
+
+/* How a value of n bytes is read; false with the reason in *error. */
+typedef bool conf_take(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                       size_t n, struct cloud_conf_error *error);
+
+struct conf_key {
+    const char *name;
+    conf_take *take;
+    size_t offset;        /* of a number in struct cloud_conf */
+    uint32_t least, most; /* of a number */
+};
+
+static bool fail(struct cloud_conf_error *error, const char *what, const char *more, size_t n)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, error->text, sizeof error->text);
+    cloud_text_add(&text, what);
+    cloud_text_add_bytes(&text, more, n < 80 ? n : 80);
+    return false;
+}
+
+static bool fail_with(struct cloud_conf_error *error, const char *what)
+{
+    return fail(error, what, "", 0);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool take_string(char *out, size_t size, const char *value, size_t n,
+                        struct cloud_conf_error *error)
+{
+    if (n == 0)
+        return fail_with(error, "the value is empty");
+    if (n >= size)
+        return fail_with(error, "the value is too long");
+    memcpy(out, value, n);
+    out[n] = '\0';
+    return true;
+}
+
+static uint32_t *number_of(struct cloud_conf *conf, const struct conf_key *key)
+{
+    return (uint32_t *)(void *)((char *)conf + key->offset);
+}
+
+static bool take_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                    size_t n, struct cloud_conf_error *error)
+{
+    uint64_t id;
+
+    if (!cloud_number(value, n, key->most, &id) || id < key->least)
+        return fail_with(error, "not an id from 1000 to 2147483646");
+    *number_of(conf, key) = (uint32_t)id;
+    return true;
+}
+
+/* A number, alone or with the unit s, m or h. */
+static bool take_seconds(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                         size_t n, struct cloud_conf_error *error)
+{
+    uint64_t seconds, unit = 1;
+    char last = n > 0 ? value[n - 1] : '\0';
+
+    if (last == 's' || last == 'm' || last == 'h') {
+        unit = last == 's' ? 1 : last == 'm' ? 60 : 3600;
+        for (n--; n > 0 && is_space(value[n - 1]); n--)
+            ;
+    }
+    if (!cloud_number(value, n, UINT32_MAX, &seconds))
+        return fail_with(error, "not a time such as 30, 30s, 5m or 1h");
+    if (seconds * unit < key->least || seconds * unit > key->most)
+        return fail_with(error, "the time is out of this key's bounds");
+    *number_of(conf, key) = (uint32_t)(seconds * unit);
+    return true;
+}
+
+static bool next_word(const char **at, const char *end, const char **word, size_t *n)
+{
+    while (*at < end && is_space(**at))
+        (*at)++;
+    *word = *at;
+    while (*at < end && !is_space(**at))
+        (*at)++;
+    *n = (size_t)(*at - *word);
+    return *n > 0;
+}
+
+/* Adds words, each checked by good(), to a list of NUL-terminated strings. */
+static bool take_words(char *list, size_t *used, bool (*good)(const char *, size_t),
+                       const char *value, size_t n, struct cloud_conf_error *error)
+{
+    const char *at = value, *end = value + n, *word;
+    size_t length;
+
+    if (n == 0)
+        return fail_with(error, "the value is empty");
+    while (next_word(&at, end, &word, &length)) {
+        if (!good(word, length))
+            return fail(error, "not a login name or pattern: ", word, length);
+        if (length >= CLOUD_PATTERNS_SIZE - *used)
+            return fail_with(error, "the list is too long");
+        memcpy(list + *used, word, length);
+        list[*used + length] = '\0';
+        *used += length + 1;
+    }
+    return true;
+}
+
+static bool is_pattern(const char *word, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = word[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.' || c == '*'))
+            return false;
+    }
+    return n <= CLOUD_NAME_MAX;
+}
+
+static bool is_plain_word(const char *word, size_t n)
+{
+    return is_pattern(word, n) && memchr(word, '*', n) == NULL;
+}
+
+static bool take_allow(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                       size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    return take_words(conf->grammar.allow, &conf->grammar.allow_used, is_pattern, value, n, error);
+}
+
+static bool take_reserved(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                          size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    return take_words(conf->grammar.reserved, &conf->grammar.reserved_used, is_plain_word, value, n,
+                      error);
+}
+
+static bool take_project_length(struct cloud_conf *conf, const struct conf_key *key,
+                                const char *value, size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    const char *hyphen = memchr(value, '-', n);
+    uint64_t least, most;
+
+    if (hyphen == NULL ||
+        !cloud_number(value, (size_t)(hyphen - value), CLOUD_PROJECT_MAX, &least) ||
+        !cloud_number(hyphen + 1, n - (size_t)(hyphen + 1 - value), CLOUD_PROJECT_MAX, &most) ||
+        least < CLOUD_PROJECT_MIN || most < least)
+        return fail_with(error, "not two lengths from 5 to 32, such as 7-20");
+    conf->grammar.project_min = (unsigned)least;
+    conf->grammar.project_max = (unsigned)most;
+    return true;
+}
+
+/*
+ * A suffix and an environment each end in a letter, because a number may follow both; "_sftp" is
+ * taken, and production needs no suffix. So no environment has two dedicated names.
+ */
+static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
+                      const char *environment)
+{
+    size_t s = strlen(suffix), e = strlen(environment);
+
+    if (s < 2 || suffix[0] != '_' || strcmp(suffix, "_sftp") == 0 || e == 0 ||
+        strcmp(environment, "production") == 0 || !cloud_name_environment_ok(environment))
+        return false;
+    for (size_t i = 1; i < s; i++)
+        if (!((suffix[i] >= 'a' && suffix[i] <= 'z') || (suffix[i] >= '0' && suffix[i] <= '9')))
+            return false;
+    if (!(suffix[s - 1] >= 'a' && suffix[s - 1] <= 'z') ||
+        !(environment[e - 1] >= 'a' && environment[e - 1] <= 'z'))
+        return false;
+    for (unsigned i = 0; i < grammar->suffixes; i++)
+        if (strcmp(grammar->suffix[i].suffix, suffix) == 0 ||
+            strcmp(grammar->suffix[i].environment, environment) == 0)
+            return false;
+    return true;
+}
+
+static bool take_suffixes(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                          size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    struct cloud_grammar *grammar = &conf->grammar;
+    const char *at = value, *end = value + n, *word;
+    size_t length;
+
+    grammar->suffixes = 0;
+    memset(grammar->suffix, 0, sizeof grammar->suffix);
+    while (next_word(&at, end, &word, &length)) {
+        const char *equals = memchr(word, '=', length);
+        char suffix[CLOUD_SUFFIX_SIZE], environment[CLOUD_ENVIRONMENT_MAX + 1];
+        if (grammar->suffixes == CLOUD_SUFFIXES_MAX)
+            return fail_with(error, "more than 8 suffixes");
+        if (equals == NULL ||
+            !take_string(suffix, sizeof suffix, word, (size_t)(equals - word), error) ||
+            !take_string(environment, sizeof environment, equals + 1,
+                         length - (size_t)(equals + 1 - word), error) ||
+            !suffix_ok(grammar, suffix, environment))
+            return fail(error, "not a suffix and its environment, such as _stg=staging: ", word,
+                        length);
+        strcpy(grammar->suffix[grammar->suffixes].suffix, suffix);
+        strcpy(grammar->suffix[grammar->suffixes].environment, environment);
+        grammar->suffixes++;
+    }
+    return true;
+}
+
+static bool take_access_url(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                            size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    for (size_t i = 0; i < n; i++)
+        if (value[i] <= ' ' || value[i] > '~')
+            return fail_with(error, "the URL has a space or a character that is not ASCII");
+    return take_string(conf->access_url, sizeof conf->access_url, value, n, error);
+}
+
+static bool take_host_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                         size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    return take_string(conf->host_id, sizeof conf->host_id, value, n, error);
+}
+
+static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                            size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    for (size_t i = 0; i < n; i++)
+        if (!((value[i] >= 'A' && value[i] <= 'Z') || value[i] == '_' ||
+              (i > 0 && value[i] >= '0' && value[i] <= '9')))
+            return fail_with(error, "not a prefix of [A-Z0-9_], such as CLOUDAUTH_");
+    return take_string(conf->env_prefix, sizeof conf->env_prefix, value, n, error);
+}
+
+#define ID(name)                                                                                   \
+    {                                                                                              \
+#name, take_id, offsetof(struct cloud_conf, name), CLOUD_ID_FLOOR, CLOUD_ID_CEILING        \
+    }
+#define SECONDS(name, least, most)                                                                 \
+    {                                                                                              \
+#name, take_seconds, offsetof(struct cloud_conf, name), least, most                        \
+    }
+
+static const struct conf_key keys[] = {
+    {"access_url", take_access_url, 0, 0, 0},
+    {"allow", take_allow, 0, 0, 0},
+    {"host_id", take_host_id, 0, 0, 0},
+    ID(uid_min),
+    ID(uid_max),
+    ID(ssh_gid),
+    ID(sftp_gid),
+    {"project_id_length", take_project_length, 0, 0, 0},
+    {"environment_suffixes", take_suffixes, 0, 0, 0},
+    {"reserved_names", take_reserved, 0, 0, 0},
+    SECONDS(keys_fresh, 0, DAY),
+    SECONDS(account_fresh, 0, DAY),
+    SECONDS(absent_fresh, 0, DAY),
+    SECONDS(max_stale, 0, DAY),
+    SECONDS(connect_timeout, 1, 60),
+    SECONDS(request_timeout, 1, 60),
+    {"env_prefix", take_env_prefix, 0, 0, 0},
+};
+
+void cloud_conf_defaults(struct cloud_conf *conf)
+{
+    memset(conf, 0, sizeof *conf);
+    conf->grammar.project_min = 7;
+    conf->grammar.project_max = 20;
+    conf->grammar.suffixes = 1;
+    strcpy(conf->grammar.suffix[0].suffix, "_stg");
+    strcpy(conf->grammar.suffix[0].environment, "staging");
+    conf->uid_min = 200000;
+    conf->uid_max = 999999;
+    conf->ssh_gid = 199998;
+    conf->sftp_gid = 199999;
+    conf->keys_fresh = 3;
+    conf->account_fresh = 300;
+    conf->absent_fresh = 10;
+    conf->max_stale = 3600;
+    conf->connect_timeout = 1;
+    conf->request_timeout = 5;
+    strcpy(conf->env_prefix, "CLOUDAUTH_");
+}
+
+static void trim(const char **at, size_t *n)
+{
+    while (*n > 0 && is_space(**at)) {
+        (*at)++;
+        (*n)--;
+    }
+    while (*n > 0 && is_space((*at)[*n - 1]))
+        (*n)--;
+}
+
+static bool take_value(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                       size_t n, struct cloud_conf_error *error)
+{
+    struct cloud_conf_error why = {0, ""};
+    struct cloud_text text;
+
+    if (key->take(conf, key, value, n, &why))
+        return true;
+    cloud_text_start(&text, error->text, sizeof error->text);
+    cloud_text_add(&text, key->name);
+    cloud_text_add(&text, ": ");
+    cloud_text_add(&text, why.text);
+    return false;
+}
+
+bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
+                     struct cloud_conf_error *error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
+            return fail_with(error, "a control character in the line");
+    const char *hash = memchr(line, '#', n);
+    if (hash != NULL)
+        n = (size_t)(hash - line);
+    trim(&line, &n);
+    if (n == 0)
+        return true;
+    const char *equals = memchr(line, '=', n);
+    if (equals == NULL)
+        return fail(error, "not `key = value`: ", line, n);
+    const char *key = line, *value = equals + 1;
+    size_t key_length = (size_t)(equals - line), value_length = n - key_length - 1;
+    trim(&key, &key_length);
+    trim(&value, &value_length);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (strlen(keys[i].name) == key_length && memcmp(keys[i].name, key, key_length) == 0)
+            return take_value(conf, &keys[i], value, value_length, error);
+    return fail(error, "unknown key: ", key, key_length);
+}
+
+bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error)
+{
+    error->line = 0;
+    if (conf->access_url[0] == '\0')
+        return fail_with(error, "access_url is required");
+    if (conf->grammar.allow_used == 0)
+        return fail_with(error, "allow is required (write `allow = *` to serve every name)");
+    if (conf->uid_min > conf->uid_max)
+        return fail_with(error, "uid_min is greater than uid_max");
+    if (conf->ssh_gid == conf->sftp_gid || cloud_conf_id_ours(conf, conf->ssh_gid) ||
+        cloud_conf_id_ours(conf, conf->sftp_gid))
+        return fail_with(error, "ssh_gid and sftp_gid must differ and lie outside the uid range");
+    return true;
+}
+
+/* Feeds whole lines of what was read to the parser; the rest of the last one is kept. */
+static bool take_lines(struct cloud_conf *conf, char *buffer, size_t *used,
+                       struct cloud_conf_error *error)
+{
+    char *line = buffer, *end = buffer + *used, *newline;
+
+    while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        error->line++;
+        if (!cloud_conf_line(conf, line, (size_t)(newline - line), error))
+            return false;
+        line = newline + 1;
+    }
+    *used = (size_t)(end - line);
+    if (*used == CLOUD_CONF_LINE_MAX) {
+        error->line++;
+        return fail_with(error, "the line is too long");
+    }
+    memmove(buffer, line, *used);
+    return true;
+}
+
+static bool fail_file(struct cloud_conf_error *error, const char *what)
+{
+    error->line = 0;
+    return fail_with(error, what);
+}
+
+static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error *error)
+{
+    char buffer[CLOUD_CONF_LINE_MAX];
+    size_t used = 0, total = 0;
+
+    error->line = 0;
+    for (;;) {
+        ssize_t got = read(fd, buffer + used, sizeof buffer - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_file(error, "cannot be read");
+        if (got == 0)
+            break;
+        total += (size_t)got;
+        used += (size_t)got;
+        /* The size was checked, but the file may grow while it is read. */
+        if (total > CLOUD_CONF_MAX)
+            return fail_file(error, "the file is larger than 64 KiB");
+        if (!take_lines(conf, buffer, &used, error))
+            return false;
+    }
+    error->line++;
+    return cloud_conf_line(conf, buffer, used, error);
+}
+
+static bool trusted(int fd, uid_t owner, struct cloud_conf_error *error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return fail_with(error, "not a regular file");
+    if (st.st_uid != owner)
+        return fail_with(error, "the file belongs to a user who may not own it");
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return fail_with(error, "the file is writable by others than its owner");
+    if (st.st_size > (off_t)CLOUD_CONF_MAX)
+        return fail_with(error, "the file is larger than 64 KiB");
+    return true;
+}
+
+bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
+                     struct cloud_conf_error *error)
+{
+    /* O_NONBLOCK: a FIFO put in its place may not hold up every process of the host. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool ok;
+
+    error->line = 0;
+    error->text[0] = '\0';
+    cloud_conf_defaults(conf);
+    if (fd < 0)
+        return fail_with(error, errno == ENOENT ? "there is no such file" : "cannot be opened");
+    ok = trusted(fd, owner, error) && read_lines(conf, fd, error) && cloud_conf_check(conf, error);
+    close(fd);
+    return ok;
+}
+
+bool cloud_conf_id_ours(const struct cloud_conf *conf, uint32_t id)
+{
+    return id >= conf->uid_min && id <= conf->uid_max;
+}

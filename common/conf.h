@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_COMMON_CONF_H
+#define CLOUD_COMMON_CONF_H
+
+#include "name.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The configuration: `key = value` lines, '#' comments, described in cloudauth.conf(5).
+ * One grammar and one parser serve the file and the PAM arguments. Reading it allocates nothing
+ * and uses no stdio, because the NSS module reads it in every process of the host.
+ */
+
+#ifndef CLOUD_CONF_PATH
+#define CLOUD_CONF_PATH "/etc/cloudauth/cloudauth.conf"
+#endif
+#define CLOUD_CONF_MAX      65536u /* bytes of the file */
+#define CLOUD_CONF_LINE_MAX 4096u  /* bytes of a line */
+#define CLOUD_URL_SIZE      1024
+#define CLOUD_ID_FLOOR      1000u       /* no host can set uid_min below: root is never ours */
+#define CLOUD_ID_CEILING    2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
+
+struct cloud_conf {
+    struct cloud_grammar grammar;
+    uint32_t uid_min, uid_max;
+    uint32_t ssh_gid, sftp_gid;                       /* the marker groups */
+    uint32_t keys_fresh, account_fresh, absent_fresh; /* seconds */
+    uint32_t max_stale;                               /* seconds, at most 86400 */
+    uint32_t connect_timeout, request_timeout;        /* seconds */
+    char access_url[CLOUD_URL_SIZE];
+    char host_id[256];   /* "" until cloud_conf_read put the host name there */
+    char env_prefix[32]; /* of the session's environment variables */
+};
+
+/* Where and why a configuration was not taken. */
+struct cloud_conf_error {
+    unsigned line; /* 0: the file as a whole, or a PAM argument */
+    char text[200];
+};
+
+/* The defaults; access_url and allow are empty, which cloud_conf_check refuses. */
+void cloud_conf_defaults(struct cloud_conf *conf);
+
+/*
+ * Sets one `key = value` (or "key=value"), a line of n bytes without its newline. Blank lines and
+ * comments are no error. False: *error says why, and conf is not to be used.
+ */
+bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
+                     struct cloud_conf_error *error);
+
+/* What no single line shows: required keys, ranges that belong together. */
+bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error);
+
+/*
+ * Reads defaults plus file into *conf and checks it. The opened file must be a regular file owned
+ * by owner, writable by nobody else, and at most CLOUD_CONF_MAX bytes. On false, *error says why
+ * and *conf is not to be used. Does not keep errno.
+ */
+bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
+                     struct cloud_conf_error *error);
+
+/* Whether id is in the range that cloud accounts and their groups have on this host. */
+bool cloud_conf_id_ours(const struct cloud_conf *conf, uint32_t id);
+
+#endif

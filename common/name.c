@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/name.h"
+
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SFTP_ENDING      "_sftp"
+#define MACHINE_HASH     7  /* characters after the last '-' of a machine name */
+#define SUFFIX_NUMBER    3  /* digits of the N in <suffix>N */
+#define GATEWAY_NODE_MAX 32 /* characters before ".ent-" */
+#define GATEWAY_HASH_MAX 40
+
+/*
+ * Names of Debian's own system users and groups that would fit the grammar of some host. They are
+ * never ours, even where the package is not installed yet: the day it is, its user must be its own.
+ * Sorted, for bsearch(3).
+ */
+static const char *const reserved[] = {
+    "administrator", "asterisk",   "audio",      "avahi",        "backup",     "bluetooth",
+    "caddy",         "cdrom",      "chrony",     "clamav",       "clickhouse", "cloudauth",
+    "cloudsftp",     "colord",     "consul",     "couchdb",      "crontab",    "daemon",
+    "debian",        "dialout",    "dnsmasq",    "docker",       "dovecot",    "dovenull",
+    "elasticsearch", "fetchmail",  "floppy",     "freerad",      "fwupd",      "games",
+    "geoclue",       "gitlab",     "grafana",    "guest",        "haproxy",    "identd",
+    "influxdb",      "input",      "jenkins",    "jetty",        "kibana",     "landscape",
+    "libuuid",       "libvirt",    "logstash",   "lpadmin",      "mailman",    "memcache",
+    "memcached",     "messagebus", "minidlna",   "minio",        "mongodb",    "mosquitto",
+    "munin",         "mysql",      "nagios",     "netdev",       "nginx",      "nobody",
+    "nogroup",       "nomad",      "nslcd",      "ntpsec",       "opendkim",   "opendmarc",
+    "opendnssec",    "openldap",   "opensearch", "operator",     "plugdev",    "polkitd",
+    "pollinate",     "postdrop",   "postfix",    "postgres",     "postgresql", "postgrey",
+    "prometheus",    "proxy",      "proxysql",   "pulse",        "rabbitmq",   "redis",
+    "render",        "rsyslog",    "rtkit",      "sambashare",   "saned",      "scanner",
+    "shadow",        "staff",      "stunnel",    "stunnel4",     "syslog",     "systemd",
+    "tcpdump",       "telegraf",   "telnetd",    "tftpd",        "tomcat",     "tomcat10",
+    "tomcat8",       "tomcat9",    "traefik",    "transmission", "unbound",    "usbmux",
+    "users",         "utempter",   "uuidd",      "varnish",      "varnishlog", "vault",
+    "vcache",        "video",      "voice",      "wheel",        "whoopsie",   "zabbix",
+};
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_id(char c)
+{
+    return is_lower(c) || is_digit(c);
+}
+
+static bool is_app(char c)
+{
+    return is_id(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+}
+
+/* How many characters at the start of n bytes are ids'. */
+static size_t span_id(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && is_id(text[i]))
+        i++;
+    return i;
+}
+
+static bool ends_with(const char *text, size_t n, const char *ending)
+{
+    size_t length = strlen(ending);
+
+    return n >= length && memcmp(text + n - length, ending, length) == 0;
+}
+
+enum cloud_kind cloud_name_kind(const char *name)
+{
+    return ends_with(name, strlen(name), SFTP_ENDING) ? CLOUD_SFTP : CLOUD_SHELL;
+}
+
+bool cloud_name_possible(const char *name)
+{
+    bool digits_only = true;
+    size_t n = 0;
+
+    /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
+    for (; name[n] != '\0'; n++) {
+        char c = name[n];
+        if (n == CLOUD_NAME_MAX || !(is_app(c) || c == '.'))
+            return false;
+        if (!is_digit(c))
+            digits_only = false;
+    }
+    if (n < CLOUD_PROJECT_MIN || digits_only)
+        return false;
+    size_t project = span_id(name, n);
+    if (name[project] == '.' || (project == 3 && memcmp(name, "ent-", 4) == 0))
+        return true;
+    return project >= CLOUD_PROJECT_MIN && project <= CLOUD_PROJECT_MAX;
+}
+
+/*
+ * Greedy matching with one place to come back to: on a mismatch the last '*' takes one character
+ * more. No recursion, so a hostile name cannot make it exponential.
+ */
+bool cloud_name_matches(const char *pattern, const char *name)
+{
+    const char *star = NULL, *resume = NULL;
+
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            star = ++pattern;
+            resume = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star != NULL) {
+            pattern = star;
+            name = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+static bool allowed(const struct cloud_grammar *grammar, const char *name)
+{
+    for (size_t at = 0; at < grammar->allow_used; at += strlen(grammar->allow + at) + 1)
+        if (cloud_name_matches(grammar->allow + at, name))
+            return true;
+    return false;
+}
+
+static int compare_names(const void *name, const void *entry)
+{
+    return strcmp(name, *(const char *const *)entry);
+}
+
+static bool is_reserved(const struct cloud_grammar *grammar, const char *name)
+{
+    if (bsearch(name, reserved, sizeof reserved / sizeof reserved[0], sizeof reserved[0],
+                compare_names) != NULL)
+        return true;
+    for (size_t at = 0; at < grammar->reserved_used; at += strlen(grammar->reserved + at) + 1)
+        if (strcmp(grammar->reserved + at, name) == 0)
+            return true;
+    return false;
+}
+
+/* Copies n bytes and a NUL into a field of the size given. */
+static bool take(char *out, size_t size, const char *text, size_t n)
+{
+    if (n >= size)
+        return false;
+    memcpy(out, text, n);
+    out[n] = '\0';
+    return true;
+}
+
+static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
+                         struct cloud_name *out)
+{
+    if (n < grammar->project_min || n > grammar->project_max || span_id(text, n) != n)
+        return false;
+    return take(out->project, sizeof out->project, text, n);
+}
+
+/* "" is production; "_stg" is its environment, "_stg2" that environment's name and 2. */
+static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
+                        struct cloud_name *out)
+{
+    if (n == 0)
+        return take(out->environment, sizeof out->environment, "production", 10);
+    for (unsigned i = 0; i < grammar->suffixes; i++) {
+        const char *suffix = grammar->suffix[i].suffix;
+        const char *environment = grammar->suffix[i].environment;
+        size_t length = strlen(suffix), base = strlen(environment);
+        uint64_t number;
+        if (n < length || memcmp(text, suffix, length) != 0)
+            continue;
+        if (n > length && (n > length + SUFFIX_NUMBER || text[length] == '0' ||
+                           !cloud_number(text + length, n - length, 999, &number)))
+            continue;
+        memcpy(out->environment, environment, base);
+        return take(out->environment + base, sizeof out->environment - base, text + length,
+                    n - length);
+    }
+    return false;
+}
+
+static bool is_machine_name(const char *text, size_t n)
+{
+    if (n < MACHINE_HASH + 2 || !is_id(text[0]) || text[n - MACHINE_HASH - 1] != '-' ||
+        span_id(text + n - MACHINE_HASH, MACHINE_HASH) != MACHINE_HASH)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!(is_id(text[i]) || (text[i] == '-' && text[i + 1] != '-')))
+            return false;
+    return true;
+}
+
+/* An application or a worker: at least one character, no "--". */
+static bool is_part(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_app(text[i]) || (text[i] == '-' && i + 1 < n && text[i + 1] == '-'))
+            return false;
+    return n > 0 && text[0] != '-';
+}
+
+static const char *find_double_hyphen(const char *text, size_t n)
+{
+    for (size_t i = 0; i + 1 < n; i++)
+        if (text[i] == '-' && text[i + 1] == '-')
+            return text + i;
+    return NULL;
+}
+
+/* <machine_name>[--<app>[--<worker>]] */
+static bool take_grid(const char *text, size_t n, struct cloud_name *out)
+{
+    const char *end = text + n;
+    const char *app = find_double_hyphen(text, n);
+    size_t machine = app == NULL ? n : (size_t)(app - text);
+
+    /* An application's name may not turn a shell account into an sFTP one. */
+    if (ends_with(text, n, SFTP_ENDING) || !is_machine_name(text, machine) ||
+        !take(out->environment, sizeof out->environment, text, machine))
+        return false;
+    out->plain = app == NULL;
+    if (app == NULL)
+        return true;
+    app += 2;
+    const char *worker = find_double_hyphen(app, (size_t)(end - app));
+    size_t length = (size_t)((worker == NULL ? end : worker) - app);
+    if (!is_part(app, length) || !take(out->app, sizeof out->app, app, length))
+        return false;
+    if (worker == NULL)
+        return true;
+    worker += 2;
+    length = (size_t)(end - worker);
+    return is_part(worker, length) && take(out->worker, sizeof out->worker, worker, length);
+}
+
+/* <project>-<environment>-<hash>, after "ent-" */
+static bool take_gateway(const struct cloud_grammar *grammar, const char *text, size_t n,
+                         struct cloud_name *out)
+{
+    size_t project = span_id(text, n);
+    size_t hash = n;
+
+    while (hash > 0 && text[hash - 1] != '-')
+        hash--;
+    if (project == n || text[project] != '-' || hash < project + 3 || n == hash ||
+        n - hash > GATEWAY_HASH_MAX || span_id(text + hash, n - hash) != n - hash)
+        return false;
+    char plain[CLOUD_NAME_MAX + 1];
+    /* It spells a dedicated account: one whose plain name has no '-', as a grid name has. */
+    return take_project(grammar, text, project, out) &&
+           take(out->environment, sizeof out->environment, text + project + 1,
+                hash - 1 - project - 1) &&
+           cloud_name_plain(grammar, out->project, out->environment, plain) &&
+           strchr(plain, '-') == NULL;
+}
+
+/* <project>[<suffix>[N]][_sftp] */
+static bool take_dedicated(const struct cloud_grammar *grammar, const char *text, size_t n,
+                           struct cloud_name *out)
+{
+    size_t project = span_id(text, n);
+
+    if (ends_with(text, n, SFTP_ENDING)) {
+        out->kind = CLOUD_SFTP;
+        n -= strlen(SFTP_ENDING);
+    }
+    out->plain = out->kind == CLOUD_SHELL;
+    return project <= n && take_project(grammar, text, project, out) &&
+           take_suffix(grammar, text + project, n - project, out);
+}
+
+static bool fits(const struct cloud_grammar *grammar, const char *name, struct cloud_name *out)
+{
+    size_t n = strlen(name);
+    size_t first = span_id(name, n);
+
+    out->kind = CLOUD_SHELL;
+    out->plain = false;
+    out->project[0] = out->environment[0] = out->app[0] = out->worker[0] = '\0';
+    if (name[first] == '.') {
+        if (first == 0 || first > GATEWAY_NODE_MAX || n - first < 5 ||
+            memcmp(name + first, ".ent-", 5) != 0)
+            return false;
+        return take_gateway(grammar, name + first + 5, n - first - 5, out);
+    }
+    if (n > 4 && memcmp(name, "ent-", 4) == 0)
+        return take_gateway(grammar, name + 4, n - 4, out);
+    if (name[first] == '-')
+        return take_project(grammar, name, first, out) &&
+               take_grid(name + first + 1, n - first - 1, out);
+    return take_dedicated(grammar, name, n, out);
+}
+
+bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name, struct cloud_name *out)
+{
+    struct cloud_name scratch;
+
+    if (!cloud_name_possible(name) || !fits(grammar, name, &scratch) || !allowed(grammar, name) ||
+        is_reserved(grammar, name))
+        return false;
+    if (out != NULL)
+        *out = scratch;
+    return true;
+}
+
+bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
+                      const char *environment, char out[CLOUD_NAME_MAX + 1])
+{
+    struct cloud_text text;
+    struct cloud_name back;
+
+    cloud_text_start(&text, out, CLOUD_NAME_MAX + 1);
+    cloud_text_add(&text, project);
+    if (is_machine_name(environment, strlen(environment))) {
+        cloud_text_add(&text, "-");
+        cloud_text_add(&text, environment);
+    } else if (strcmp(environment, "production") != 0) {
+        for (unsigned i = 0; i < grammar->suffixes; i++) {
+            size_t base = strlen(grammar->suffix[i].environment);
+            const char *rest = environment + base;
+            if (strncmp(environment, grammar->suffix[i].environment, base) != 0 ||
+                span_id(rest, strlen(rest)) != strlen(rest))
+                continue;
+            cloud_text_add(&text, grammar->suffix[i].suffix);
+            cloud_text_add(&text, rest);
+            break;
+        }
+    }
+    /* The way back decides: a name that does not mean this environment is not its name. */
+    return !text.cut && fits(grammar, out, &back) && back.plain &&
+           strcmp(back.project, project) == 0 && strcmp(back.environment, environment) == 0;
+}
+
+bool cloud_name_project_ok(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && span_id(text, n) == n;
+}
+
+bool cloud_name_environment_ok(const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n == 0 || n > CLOUD_NAME_MAX || !is_id(text[0]))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_id(text[i]) && text[i] != '-')
+            return false;
+    return true;
+}

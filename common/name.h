@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_COMMON_NAME_H
+#define CLOUD_COMMON_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The login-name grammar (docs/api.md, "Login names").
+ *
+ *   <project>                                  production, shell
+ *   <project><suffix>, <project><suffix>N      a mapped environment (_stg: staging, stagingN)
+ *   <project>_sftp, <project><suffix>[N]_sftp  the same environment, sFTP only
+ *   <project>-<machine_name>                   a grid environment, default application
+ *   <project>-<machine_name>--<app>[--<worker>]
+ *   [<node>.]ent-<project>-<environment>-<hash>  gateway's spelling of the dedicated account
+ *
+ * The kind of an account is decided by its name alone: it is sFTP if and only if the name ends
+ * in "_sftp". An application whose name ends so would break that rule and is not ours.
+ */
+
+#define CLOUD_NAME_MAX        128 /* characters of a login name, without the NUL */
+#define CLOUD_PROJECT_MIN     5   /* no host can set a shorter project id: "root" never fits */
+#define CLOUD_PROJECT_MAX     32
+#define CLOUD_SUFFIXES_MAX    8
+#define CLOUD_SUFFIX_SIZE     16   /* with the NUL */
+#define CLOUD_ENVIRONMENT_MAX 64   /* characters of a mapped environment name */
+#define CLOUD_PATTERNS_SIZE   8192 /* bytes of all `allow` patterns, or of all reserved names */
+
+enum cloud_kind {
+    CLOUD_SHELL = 1,
+    CLOUD_SFTP = 2,
+};
+
+/* The grammar's parameters, from cloudauth.conf. No pointers: it can be copied and compared. */
+struct cloud_grammar {
+    unsigned project_min, project_max;
+    unsigned suffixes;
+    struct {
+        char suffix[CLOUD_SUFFIX_SIZE];              /* "_stg" */
+        char environment[CLOUD_ENVIRONMENT_MAX + 1]; /* "staging" */
+    } suffix[CLOUD_SUFFIXES_MAX];
+    size_t allow_used, reserved_used;
+    char allow[CLOUD_PATTERNS_SIZE];    /* patterns, each with its NUL; '*' is any text */
+    char reserved[CLOUD_PATTERNS_SIZE]; /* names, each with its NUL, besides the built-in ones */
+};
+
+/* What a login name means. Every field is NUL-terminated and in the grammar's alphabet. */
+struct cloud_name {
+    enum cloud_kind kind;
+    bool plain; /* the one spelling that getpwuid and the account's group answer with */
+    char project[CLOUD_PROJECT_MAX + 1];
+    char environment[CLOUD_NAME_MAX + 1];
+    char app[CLOUD_NAME_MAX + 1];    /* "" : the default application, or none */
+    char worker[CLOUD_NAME_MAX + 1]; /* "" : none */
+};
+
+/*
+ * Whether any host's configuration could make name ours. It needs no configuration, reads at
+ * most CLOUD_NAME_MAX + 1 bytes and does no I/O: the first question that every lookup asks.
+ */
+bool cloud_name_possible(const char *name);
+
+/*
+ * Whether name is ours on this host: fits the grammar, is allowed, is not reserved.
+ * *out (may be NULL) is written only if it is. No I/O, no allocation.
+ */
+bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
+                      struct cloud_name *out);
+
+/*
+ * The kind that the ending of a name means, whether it is ours or not.
+ */
+enum cloud_kind cloud_name_kind(const char *name);
+
+/*
+ * Writes the plain login name of an environment. False if it has none: neither production, nor
+ * mapped by a suffix, nor a machine name. It is not checked against `allow`.
+ */
+bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
+                      const char *environment, char out[CLOUD_NAME_MAX + 1]);
+
+/* Whether pattern matches name whole; '*' stands for any text, also none. Time: O(n * m). */
+bool cloud_name_matches(const char *pattern, const char *name);
+
+/* Whether text is a project id that some host could allow, or an environment name of the API. */
+bool cloud_name_project_ok(const char *text);
+bool cloud_name_environment_ok(const char *text);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/text.h"
+
+#include <string.h>
+
+void cloud_text_start(struct cloud_text *text, char *buffer, size_t size)
+{
+    text->at = buffer;
+    text->size = size;
+    text->used = 0;
+    text->cut = false;
+    buffer[0] = '\0';
+}
+
+void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n)
+{
+    if (n >= text->size - text->used) {
+        text->cut = true;
+        return;
+    }
+    memcpy(text->at + text->used, bytes, n);
+    text->used += n;
+    text->at[text->used] = '\0';
+}
+
+void cloud_text_add(struct cloud_text *text, const char *string)
+{
+    cloud_text_add_bytes(text, string, strlen(string));
+}
+
+void cloud_text_add_char(struct cloud_text *text, char c)
+{
+    cloud_text_add_bytes(text, &c, 1);
+}
+
+void cloud_text_add_number(struct cloud_text *text, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    cloud_text_add_bytes(text, digits + at, sizeof digits - at);
+}
+
+static bool is_value(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("._:@/+=-", c) != NULL);
+}
+
+void cloud_text_add_value(struct cloud_text *text, const char *value)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *at = value;
+
+    if (value == NULL)
+        return;
+    while (is_value(*at))
+        at++;
+    if (*at == '\0') {
+        cloud_text_add_bytes(text, value, (size_t)(at - value));
+        return;
+    }
+    cloud_text_add_char(text, '"');
+    for (at = value; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+        if (byte < ' ' || byte > '~') {
+            cloud_text_add_bytes(text, escaped, sizeof escaped);
+            continue;
+        }
+        if (byte == '"' || byte == '\\')
+            cloud_text_add_char(text, '\\');
+        cloud_text_add_char(text, *at);
+    }
+    cloud_text_add_char(text, '"');
+}
+
+bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (n == 0 || (n > 1 && digits[0] == '0'))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(digits[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    if (value > max)
+        return false;
+    *out = value;
+    return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_COMMON_TEXT_H
+#define CLOUD_COMMON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Building a bounded string without stdio (the NSS module may not use it).
+ * The text is always NUL-terminated; what does not fit is dropped whole and sets `cut`, which
+ * stays set: a caller that must not send half a text checks it once, at the end.
+ */
+struct cloud_text {
+    char *at;
+    size_t size; /* of the buffer, at least 1 */
+    size_t used; /* without the NUL */
+    bool cut;
+};
+
+/* Starts an empty text in buffer, whose size must be at least 1. */
+void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
+
+/* Appends a string, n bytes, one character, or a number in decimal. */
+void cloud_text_add(struct cloud_text *text, const char *string);
+void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
+void cloud_text_add_char(struct cloud_text *text, char c);
+void cloud_text_add_number(struct cloud_text *text, uint64_t number);
+
+/*
+ * Appends a value of a log line: as it is where every byte is in [A-Za-z0-9._:@/+=-], else in
+ * double quotes with '"' and '\\' escaped by '\\' and every byte outside printable ASCII as \\xHH.
+ * NULL and "" are appended as nothing. So no foreign byte can end a value or a line.
+ */
+void cloud_text_add_value(struct cloud_text *text, const char *value);
+
+/*
+ * Reads a decimal number of n digits: no sign, no space, no leading zero but "0" itself.
+ * False if it is anything else or greater than max; *out is then untouched.
+ */
+bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out);
+
+#endif

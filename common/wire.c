@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/wire.h"
+
+#include <string.h>
+
+#define HEADER    8
+#define FIELDS    8 /* the most that a packet has */
+#define STATUS_AT 6
+
+static const unsigned char magic[4] = {'C', 'L', 'D', 'A'};
+
+/* A field of a message: where it stands in its struct, and whether it is a string. */
+struct field {
+    size_t offset;
+    bool string;
+};
+
+/* The fields of one kind of packet, in their order; the list ends with a field at offset 0, where
+ * both structs have their opcode. */
+struct layout {
+    struct field field[FIELDS];
+};
+
+#define Q_STRING(name)                                                                             \
+    {                                                                                              \
+        offsetof(struct cloud_question, name), true                                                \
+    }
+#define Q_NUMBER(name)                                                                             \
+    {                                                                                              \
+        offsetof(struct cloud_question, name), false                                               \
+    }
+#define A_STRING(name)                                                                             \
+    {                                                                                              \
+        offsetof(struct cloud_answer, name), true                                                  \
+    }
+#define A_NUMBER(name)                                                                             \
+    {                                                                                              \
+        offsetof(struct cloud_answer, name), false                                                 \
+    }
+
+static const struct layout questions[CLOUD_OP_END] = {
+    [CLOUD_OP_PASSWD_BY_NAME] = {{Q_STRING(account)}},
+    [CLOUD_OP_PASSWD_BY_ID] = {{Q_NUMBER(id)}},
+    [CLOUD_OP_GROUP_BY_NAME] = {{Q_STRING(account)}},
+    [CLOUD_OP_GROUP_BY_ID] = {{Q_NUMBER(id)}},
+    [CLOUD_OP_KEYS] = {{Q_NUMBER(kind), Q_STRING(account), Q_STRING(key_type), Q_STRING(key)}},
+    [CLOUD_OP_PAM_ACCOUNT] = {{Q_STRING(service), Q_STRING(account), Q_STRING(from),
+                               Q_NUMBER(is_ssh)}},
+    [CLOUD_OP_PAM_SESSION] = {{Q_STRING(service), Q_STRING(account), Q_STRING(from),
+                               Q_STRING(auth_info)}},
+};
+
+#define PASSWD                                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            A_STRING(account), A_NUMBER(id), A_NUMBER(gid), A_STRING(gecos), A_STRING(home),       \
+                A_STRING(shell)                                                                    \
+        }                                                                                          \
+    }
+#define GROUP                                                                                      \
+    {                                                                                              \
+        {                                                                                          \
+            A_STRING(account), A_NUMBER(gid)                                                       \
+        }                                                                                          \
+    }
+
+static const struct layout answers[CLOUD_OP_END] = {
+    [CLOUD_OP_PASSWD_BY_NAME] = PASSWD,
+    [CLOUD_OP_PASSWD_BY_ID] = PASSWD,
+    [CLOUD_OP_GROUP_BY_NAME] = GROUP,
+    [CLOUD_OP_GROUP_BY_ID] = GROUP,
+    [CLOUD_OP_KEYS] = {{A_STRING(line)}},
+    [CLOUD_OP_PAM_ACCOUNT] = {{A_STRING(reason), A_STRING(message)}},
+    [CLOUD_OP_PAM_SESSION] = {{A_STRING(project), A_STRING(environment), A_STRING(app),
+                               A_STRING(user)}},
+};
+
+static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};
+static const struct layout no_answer = {{A_STRING(reason)}};
+
+static const struct layout *answer_layout(enum cloud_op op, enum cloud_status status)
+{
+    switch (status) {
+    case CLOUD_OK:
+        return &answers[op];
+    case CLOUD_REFUSED:
+        return &refusal;
+    case CLOUD_ABSENT:
+    case CLOUD_UNAVAILABLE:
+        return &no_answer;
+    }
+    return NULL;
+}
+
+static bool op_known(unsigned op)
+{
+    return op > 0 && op < CLOUD_OP_END;
+}
+
+/* The one place where packets are read: a cursor that can only stand still or fail. */
+struct cursor {
+    const unsigned char *at;
+    size_t left;
+    bool failed;
+};
+
+static uint32_t get_number(struct cursor *cursor)
+{
+    const unsigned char *at = cursor->at;
+
+    if (cursor->failed || 4 > cursor->left) {
+        cursor->failed = true;
+        return 0;
+    }
+    cursor->at += 4;
+    cursor->left -= 4;
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static const char *get_string(struct cursor *cursor)
+{
+    size_t n = get_number(cursor);
+    const char *string = (const char *)cursor->at;
+
+    /* n is bounded first, so that n + 1 cannot wrap. */
+    if (cursor->failed || n > CLOUD_WIRE_STRING_MAX || n + 1 > cursor->left ||
+        memchr(string, '\0', n + 1) != string + n) {
+        cursor->failed = true;
+        return NULL;
+    }
+    cursor->at += n + 1;
+    cursor->left -= n + 1;
+    return string;
+}
+
+static void get_fields(struct cursor *cursor, const struct layout *layout, void *message)
+{
+    for (size_t i = 0; i < FIELDS && layout->field[i].offset != 0; i++) {
+        char *place = (char *)message + layout->field[i].offset;
+        if (layout->field[i].string) {
+            const char *string = get_string(cursor);
+            memcpy(place, &string, sizeof string);
+        } else {
+            uint32_t number = get_number(cursor);
+            memcpy(place, &number, sizeof number);
+        }
+    }
+}
+
+/* Checks the header; the opcode is known afterwards. */
+static bool get_header(struct cursor *cursor, const void *packet, size_t n, unsigned *op,
+                       unsigned *status)
+{
+    const unsigned char *at = packet;
+
+    if (n < HEADER || memcmp(at, magic, sizeof magic) != 0 || at[4] != CLOUD_WIRE_VERSION ||
+        !op_known(at[5]) || at[7] != 0)
+        return false;
+    *op = at[5];
+    *status = at[STATUS_AT];
+    *cursor = (struct cursor){at + HEADER, n - HEADER, false};
+    return true;
+}
+
+bool cloud_wire_get_question(const void *packet, size_t n, struct cloud_question *out)
+{
+    struct cloud_question question = {0};
+    struct cursor cursor;
+    unsigned op, status;
+
+    if (n > CLOUD_WIRE_QUESTION_MAX || !get_header(&cursor, packet, n, &op, &status) || status != 0)
+        return false;
+    question.op = (enum cloud_op)op;
+    get_fields(&cursor, &questions[op], &question);
+    if (cursor.failed || cursor.left != 0 || question.is_ssh > 1)
+        return false;
+    *out = question;
+    return true;
+}
+
+bool cloud_wire_get_answer(const void *packet, size_t n, struct cloud_answer *out)
+{
+    struct cloud_answer answer = {0};
+    struct cursor cursor;
+    unsigned op, status;
+
+    if (n > CLOUD_WIRE_ANSWER_MAX || !get_header(&cursor, packet, n, &op, &status))
+        return false;
+    answer.op = (enum cloud_op)op;
+    answer.status = (enum cloud_status)status;
+    const struct layout *layout = answer_layout(answer.op, answer.status);
+    if (layout == NULL)
+        return false;
+    get_fields(&cursor, layout, &answer);
+    if (cursor.failed || cursor.left != 0)
+        return false;
+    *out = answer;
+    return true;
+}
+
+struct writer {
+    unsigned char *at;
+    size_t left;
+    bool failed;
+};
+
+static void put_bytes(struct writer *writer, const void *bytes, size_t n)
+{
+    if (writer->failed || n > writer->left) {
+        writer->failed = true;
+        return;
+    }
+    memcpy(writer->at, bytes, n);
+    writer->at += n;
+    writer->left -= n;
+}
+
+static void put_number(struct writer *writer, uint32_t number)
+{
+    const unsigned char bytes[4] = {(unsigned char)number, (unsigned char)(number >> 8),
+                                    (unsigned char)(number >> 16), (unsigned char)(number >> 24)};
+
+    put_bytes(writer, bytes, sizeof bytes);
+}
+
+static void put_string(struct writer *writer, const char *string)
+{
+    size_t n = string == NULL ? 0 : strlen(string);
+
+    if (string == NULL || n > CLOUD_WIRE_STRING_MAX) {
+        writer->failed = true;
+        return;
+    }
+    put_number(writer, (uint32_t)n);
+    put_bytes(writer, string, n + 1);
+}
+
+static size_t put_packet(unsigned op, unsigned status, const struct layout *layout,
+                         const void *message, void *buffer, size_t size)
+{
+    const unsigned char tail[4] = {CLOUD_WIRE_VERSION, (unsigned char)op, (unsigned char)status, 0};
+    struct writer writer = {buffer, size, false};
+
+    put_bytes(&writer, magic, sizeof magic);
+    put_bytes(&writer, tail, sizeof tail);
+    for (size_t i = 0; i < FIELDS && layout->field[i].offset != 0; i++) {
+        const char *place = (const char *)message + layout->field[i].offset;
+        if (layout->field[i].string) {
+            const char *string;
+            memcpy(&string, place, sizeof string);
+            put_string(&writer, string);
+        } else {
+            uint32_t number;
+            memcpy(&number, place, sizeof number);
+            put_number(&writer, number);
+        }
+    }
+    return writer.failed ? 0 : size - writer.left;
+}
+
+size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size)
+{
+    if (!op_known(question->op))
+        return 0;
+    if (size > CLOUD_WIRE_QUESTION_MAX)
+        size = CLOUD_WIRE_QUESTION_MAX;
+    return put_packet(question->op, 0, &questions[question->op], question, buffer, size);
+}
+
+size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size)
+{
+    if (!op_known(answer->op))
+        return 0;
+    const struct layout *layout = answer_layout(answer->op, answer->status);
+    if (layout == NULL)
+        return 0;
+    if (size > CLOUD_WIRE_ANSWER_MAX)
+        size = CLOUD_WIRE_ANSWER_MAX;
+    return put_packet(answer->op, answer->status, layout, answer, buffer, size);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_COMMON_WIRE_H
+#define CLOUD_COMMON_WIRE_H
+
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * One question and one answer over a SOCK_SEQPACKET socket at /run/cloudauth/socket: a client
+ * connects, sends one packet, receives one packet, and the connection ends. Nothing is kept
+ * between two questions, so a fork or a close in the host process can break nothing.
+ *
+ * A packet:
+ *
+ *   offset  size
+ *   0       4     magic "CLDA"
+ *   4       1     version, CLOUD_WIRE_VERSION
+ *   5       1     opcode
+ *   6       1     0 in a question; the status in an answer (enum cloud_status)
+ *   7       1     0
+ *   8       ...   the fields of that opcode (and, in an answer, of that status), in table order
+ *
+ * A number is 4 bytes, little-endian. A string is its length in 4 bytes (without the NUL, at most
+ * CLOUD_WIRE_STRING_MAX), its bytes, and one NUL; it holds no other NUL. There are no optional
+ * fields and nothing may follow the last one. Which fields a packet has:
+ *
+ *   opcode          question                                       answer, CLOUD_OK
+ *   PASSWD_BY_NAME  account                                        account id gid gecos home shell
+ *   PASSWD_BY_ID    id                                             the same
+ *   GROUP_BY_NAME   account                                        account gid
+ *   GROUP_BY_ID     id                                             account gid
+ *   KEYS            kind account key_type key                      line
+ *   PAM_ACCOUNT     service account from is_ssh                    reason message
+ *   PAM_SESSION     service account from auth_info                 project environment app user
+ *
+ * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
+ * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
+ */
+
+#define CLOUD_WIRE_VERSION 1
+#define CLOUD_WIRE_QUESTION_MAX                                                                    \
+    40960u                             /* bytes: a key of 16 KiB in base64, or an auth_info line   \
+                                        */
+#define CLOUD_WIRE_ANSWER_MAX  131072u /* bytes: a key line with every forward that fits */
+#define CLOUD_WIRE_ACCOUNT_MAX 4096u   /* bytes of an answer that the NSS module can take */
+#define CLOUD_WIRE_STRING_MAX  131000u
+
+#ifndef CLOUD_SOCKET_PATH
+#define CLOUD_SOCKET_PATH "/run/cloudauth/socket"
+#endif
+
+enum cloud_op {
+    CLOUD_OP_PASSWD_BY_NAME = 1,
+    CLOUD_OP_PASSWD_BY_ID = 2,
+    CLOUD_OP_GROUP_BY_NAME = 3,
+    CLOUD_OP_GROUP_BY_ID = 4,
+    CLOUD_OP_KEYS = 5,
+    CLOUD_OP_PAM_ACCOUNT = 6,
+    CLOUD_OP_PAM_SESSION = 7,
+    CLOUD_OP_END /* one past the last */
+};
+
+/* Strings are borrowed: after a decode they point into the packet. Unused fields are NULL or 0. */
+struct cloud_question {
+    enum cloud_op op;
+    const char *account;
+    uint32_t id;
+    uint32_t kind; /* enum cloud_kind */
+    const char *key_type, *key;
+    const char *service, *from;
+    const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
+    uint32_t is_ssh;       /* 0 or 1: the service authenticates with SSH keys */
+};
+
+struct cloud_answer {
+    enum cloud_op op;
+    enum cloud_status status;
+    const char *account;
+    uint32_t id, gid;
+    const char *gecos, *home, *shell;
+    const char *line;
+    const char *reason, *message;
+    const char *project, *environment, *app, *user;
+};
+
+/* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode
+ * needs is NULL, or the opcode is unknown. */
+size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size);
+size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size);
+
+/* Decode a packet of n bytes. False, with *out untouched, if it is anything but exactly one
+ * well-formed packet of this version. The packet must outlive *out. */
+bool cloud_wire_get_question(const void *packet, size_t n, struct cloud_question *out);
+bool cloud_wire_get_answer(const void *packet, size_t n, struct cloud_answer *out);
+
+#endif

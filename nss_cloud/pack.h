@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_NSS_PACK_H
+#define CLOUD_NSS_PACK_H
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An entry whose strings stand elsewhere, to be copied to the caller of a lookup. */
+struct pack_account {
+    const char *name, *gecos, *home, *shell;
+    uint32_t uid, gid;
+};
+
+/*
+ * Whether text can stand in a field of passwd(5): no ':', no control character. A newline in an
+ * entry would be a second entry to whoever prints it.
+ */
+bool pack_field_ok(const char *text);
+
+/*
+ * Copy an entry into the caller's struct and buffer, to which every pointer then points. False if
+ * it does not fit; neither struct nor buffer is then touched. pw_passwd and gr_passwd are "*":
+ * with "x", pam_unix would ask for a shadow entry. A group has no members.
+ */
+bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size);
+bool pack_group(const char *name, uint32_t gid, struct group *out, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# packages.sh build|test|demo
+#
+# Installs the Debian packages that a make target needs and this machine lacks, and says which.
+# Needs root, and the network, only if something is missing. Daemons that come with the packages
+# (sshd, nginx, cron) are kept from starting.
+set -euo pipefail
+
+build=(gcc libc6-dev make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
+demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-modules
+    libpam-runtime util-linux mount iproute2 jq procps)
+# shellcheck disable=SC2034 # each list is used by its name
+test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
+    nginx-light openssl curl ca-certificates pamtester sudo cron strace)
+
+POLICY=/usr/sbin/policy-rc.d
+
+missing() {
+    local package
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+            echo "$package"
+    done
+}
+
+# Packages that are in the lists of this machine; empty where `apt-get update` never ran.
+known() {
+    apt-get install --simulate --no-install-recommends "$@" >/dev/null 2>&1
+}
+
+# invoke-rc.d(8) asks this program before it starts a daemon; 101 forbids it.
+forbid_daemons() {
+    [[ -e $POLICY || -L $POLICY ]] && return
+    trap 'rm -f "$POLICY"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+    chmod 755 "$POLICY"
+}
+
+case ${1-} in
+build | test | demo) declare -n list=$1 ;;
+*) echo "usage: packages.sh build|test|demo" >&2 && exit 2 ;;
+esac
+
+mapfile -t lacking < <(missing "${list[@]}")
+if [[ ${#lacking[@]} -eq 0 ]]; then
+    exit 0
+fi
+echo "Packages to install: ${lacking[*]}"
+if [[ $(id -u) != 0 ]]; then
+    echo "packages.sh: run as root, or: apt-get install ${lacking[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+forbid_daemons
+known "${lacking[@]}" || apt-get -qq update
+apt-get -qq -y --no-install-recommends install "${lacking[@]}" >/dev/null
+mapfile -t lacking < <(missing "${list[@]}")
+if [[ ${#lacking[@]} -ne 0 ]]; then
+    echo "packages.sh: still missing: ${lacking[*]}" >&2
+    exit 1
+fi

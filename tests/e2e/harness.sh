@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the tests of one file, inside the sandbox (tests/e2e/run does that). A test is a function
+# test_..., with one line of comment above it that says what must be so. It runs in a shell with
+# `set -e`, so that the first word that fails is the failure; what it printed is then shown. Every
+# test finds the host as host_up left it, with an empty cache.
+#
+# Words for tests, besides those of tests/sandbox/host.sh:
+#
+#   enters KEY LOGIN [SSH OPTION...]           a login that runs a command as that very account
+#   refused KEY LOGIN [REGEX [SSH OPTION...]]  a login that runs nothing; REGEX: what the client sees
+#   as KEY LOGIN COMMAND                       what a command prints there
+#   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
+#   audit REGEX                                waits for a line in auth.log since the test began
+#   since [LOG]                                what the log has since then
+#   api_requests                               requests that nginx has answered since then
+#   same A B, contains TEXT REGEX              comparisons that show both sides
+#   fails COMMAND...                           what `!` cannot say under set -e
+
+HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=tests/sandbox/host.sh
+. "$HARNESS/../sandbox/host.sh"
+
+SSH_OPTIONS=(-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none
+    -o UserKnownHostsFile=/root/known_hosts -o StrictHostKeyChecking=yes -o ConnectTimeout=10)
+
+# login KEY [SSH OPTION...] LOGIN@HOST [COMMAND]
+login() {
+    timeout 60 ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$1" "${@:2}" 2>&1 </dev/null
+}
+
+enters() {
+    local output uid
+    # shellcheck disable=SC2016 # expanded there
+    output=$(login "$1" "${@:3}" "$2@127.0.0.1" 'echo "inside: $USER $(id -u)"') || true
+    uid=$(getent passwd "$2" | cut -d: -f3) || true
+    if [[ -z $uid || $'\n'$output != *$'\n'"inside: $2 $uid" ]]; then
+        printf '%s could not enter as %s (uid %s):\n%s\n' "$1" "$2" "${uid:-unknown}" "$output"
+        return 1
+    fi
+}
+
+refused() {
+    local output status=0
+    output=$(login "$1" "${@:4}" "$2@127.0.0.1" 'echo "inside"') || status=$?
+    # 255 is ssh's own status. An unreachable or broken sshd would be no refusal.
+    if [[ $status -ne 255 || $output == *inside* ]] ||
+        ! grep -qE 'Permission denied|Connection closed by|Too many authentication' <<<"$output"; then
+        printf '%s was not refused as %s (status %s):\n%s\n' "$1" "$2" "$status" "$output"
+        return 1
+    fi
+    [[ -z ${3-} ]] || contains "$output" "$3"
+}
+
+as() {
+    login "$1" "$2@127.0.0.1" "$3"
+}
+
+sftp_batch() {
+    timeout 60 sftp -q "${SSH_OPTIONS[@]}" -P "$SSH_PORT" -i "$KEYS/$1" -b - "$2@127.0.0.1" 2>&1
+}
+
+same() {
+    [[ $1 == "$2" ]] && return
+    printf 'expected: %s\nbut it is: %s\n' "$1" "$2"
+    return 1
+}
+
+contains() {
+    grep -qE -- "$2" <<<"$1" && return
+    printf 'nothing matches: %s\nin: %s\n' "$2" "$1"
+    return 1
+}
+
+fails() {
+    if "$@"; then
+        echo "did not fail: $*"
+        return 1
+    fi
+}
+
+since() {
+    local log=${1:-$AUTH_LOG}
+    tail -n "+$((${began[$log]:-0} + 1))" "$log"
+}
+
+audited() { since | grep -qE -- "$1"; }
+
+audit() {
+    wait_for audited "$1" && return
+    since
+    return 1
+}
+
+api_requests() { since "$API_LOG" | wc -l; }
+
+# Prints "NAME DESCRIPTION" of each test of a file, in order.
+tests_of() {
+    awk '/^# / { text = substr($0, 3); next }
+         /^test_[a-z0-9_]*\(\)/ { sub(/\(.*/, ""); print $0, text }
+         { text = "" }' "$1"
+}
+
+remember_logs() {
+    local log
+    for log in "$AUTH_LOG" /var/log/syslog "$API_LOG"; do
+        touch "$log"
+        began[$log]=$(wc -l <"$log")
+    done
+}
+
+# Not called in a condition: that would switch off set -e in the test.
+run_test() {
+    (
+        set -eE
+        trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND"' ERR
+        "$1"
+    ) >"$captured" 2>&1
+}
+
+report() {
+    local status=$1 name=$2 text=$3
+    count=$((count + 1))
+    if [[ $status -eq 0 ]]; then
+        echo "ok $count - $text"
+        return
+    fi
+    failed=$((failed + 1))
+    echo "not ok $count - $text"
+    {
+        echo "$name:"
+        cat "$captured"
+        echo "auth.log:"
+        since
+    } | sed 's/^/    /'
+}
+
+run_file() {
+    local name text status
+    while read -r name text <&9; do
+        [[ -z ${E2E-} || "$name $text" =~ $E2E ]] || continue
+        host_reset >"$captured" 2>&1
+        status=$?
+        remember_logs
+        if [[ $status -eq 0 ]]; then
+            run_test "$name"
+            status=$?
+        fi
+        report "$status" "$name" "$text"
+    done 9< <(tests_of "$1")
+}
+
+main() {
+    declare -gA began=()
+    captured=/root/captured count=0 failed=0
+    # shellcheck source=/dev/null
+    . "$1"
+    if ! host_up >"$captured" 2>&1 || ! { ! declare -F before_all >/dev/null ||
+        before_all >>"$captured" 2>&1; }; then
+        report 1 host_up "the host of $(basename "$1" .sh) comes up"
+        exit 1
+    fi
+    run_file "$1"
+    [[ $failed -eq 0 ]]
+    exit
+}
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

@@ -1,0 +1,255 @@
+# shellcheck shell=bash disable=SC2119,SC2120
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced inside the sandbox: makes it a cloud host, as an operator would, with the installed files
+# at their real paths and Debian's own sshd. What was built is installed; nothing is compiled here.
+#
+#   host_up             installs, sets up and starts everything
+#   host_reset          the state after host_up again: documents, configuration, an empty cache
+#   broker_start, broker_stop, broker_reload, sshd_start, nginx_start
+#   document PROJECT ENVIRONMENT FILTER    edits an access document by a jq filter, atomically
+#   configure LINE...   the configuration of host_up, and these lines
+#
+# The private keys are $KEYS/<user> (title "laptop" in the documents) and $KEYS/<user>-<title>;
+# $KEYS/stranger is in no document.
+
+if [[ ${SANDBOX-} != 1 ]]; then
+    echo "host.sh: only inside tests/sandbox/enter.sh" >&2
+    exit 125
+fi
+
+ACCESS=/srv/access
+PRISTINE=/srv/access.pristine
+KEYS=${KEYS:-/root/keys}
+CONF=/etc/cloudauth/cloudauth.conf
+AUTH_LOG=/var/log/auth.log
+SSH_PORT=${SSH_PORT:-22}
+API_PORT=8080
+API_TLS_PORT=8443
+API_LOG=/var/log/api.log
+# shellcheck disable=SC2034 # for those who source this
+API_PATH='v1/projects/{project}/environments/{environment}/ssh-access'
+
+# wait_for COMMAND...: until it succeeds, for at most 10 seconds.
+wait_for() {
+    local end=$((SECONDS + 10))
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS >= end)); then
+            echo "waited 10 seconds in vain for: $*"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# ---- Installation --------------------------------------------------------------------------------
+
+host_users() {
+    if command -v systemd-sysusers >/dev/null; then
+        systemd-sysusers "$REPO/etc/sysusers.d/cloudauth.conf" 2>/dev/null
+    else
+        useradd --system --home-dir / --no-create-home --shell /usr/sbin/nologin cloudauth
+        useradd --system --home-dir / --no-create-home --shell /usr/sbin/nologin cloudauth-keys
+    fi
+    install -d -m 755 /srv/sftp
+    install -d -m 755 -o cloudauth -g cloudauth /var/lib/cloudauth /run/cloudauth
+}
+
+# What `make install` leaves to the operator. -n: configuration that is there stays.
+host_settings() {
+    local database
+    install -d /etc/cloudauth /etc/ssh/sshd_config.d
+    cp -n "$REPO/etc/cloudauth.conf" "$CONF"
+    cp -n "$REPO/etc/sshd_config.d/cloudauth.conf" /etc/ssh/sshd_config.d/
+    cp -n "$REPO/etc/pam-configs/cloudauth" /usr/share/pam-configs/
+    DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable cloudauth
+    for database in passwd group; do
+        sed -i "s/^$database:.*/$database: files cloud/" /etc/nsswitch.conf
+    done
+    cp "$CONF" /root/cloudauth.conf.shipped
+    configure
+}
+
+host_ssh() {
+    rm -f /etc/ssh/ssh_host_*
+    ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+    install -d -m 755 /run/sshd
+    sed -e "s/^/* /" /etc/ssh/ssh_host_ed25519_key.pub >/root/known_hosts
+    sshd -t
+}
+
+configure() {
+    {
+        cat /root/cloudauth.conf.shipped
+        echo "access_url = file://$ACCESS/{project}/{environment}.json"
+        echo "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-* *.ent-abcdefghij-*"
+        echo "allow = abcdefg123abc-*"
+        echo "host_id = web1.abcdefghij.ent.example.cloud"
+        [[ $# -eq 0 ]] || printf '%s\n' "$@"
+    } >"$CONF.new"
+    mv "$CONF.new" "$CONF"
+}
+
+# ---- The access documents and their people ---------------------------------------------------------
+
+# Makes the key whose comment is $1, of the type of public key type $2.
+make_key() {
+    local file=$KEYS/${1%@*}
+    local -A options=(
+        [ssh-ed25519]="-t ed25519" [ssh-rsa]="-t rsa -b 2048"
+        [ecdsa-sha2-nistp256]="-t ecdsa -b 256" [ecdsa-sha2-nistp384]="-t ecdsa -b 384"
+        [ecdsa-sha2-nistp521]="-t ecdsa -b 521"
+    )
+    [[ $1 == *@laptop ]] || file+=-${1#*@}
+    # shellcheck disable=SC2086 # words
+    [[ -e $file ]] || ssh-keygen -q -N '' -C "$1" -f "$file" ${options[$2]}
+    echo "$file.pub"
+}
+
+# The example tree, with keys whose private halves are here. Keys of hardware tokens stay.
+make_documents() {
+    local map='{}' type blob comment public document
+    install -d "$KEYS"
+    while read -r type blob comment; do
+        [[ $type == sk-* ]] && continue
+        public=$(make_key "$comment" "$type")
+        map=$(jq --arg old "$type $blob $comment" --rawfile new "$public" \
+            '. + {($old): ($new | rtrimstr("\n"))}' <<<"$map")
+    done < <(jq -r '.users[].ssh_keys[].value' "$REPO"/etc/examples/access/*/*.json | sort -u)
+    [[ -e $KEYS/stranger ]] || ssh-keygen -q -N '' -C stranger -f "$KEYS/stranger" -t ed25519
+    rm -rf "$PRISTINE"
+    cp -r "$REPO/etc/examples/access" "$PRISTINE"
+    for document in "$PRISTINE"/*/*.json; do
+        jq --argjson map "$map" '.users[].ssh_keys[] |= (.value = ($map[.value] // .value))' \
+            "$document" >"$document.new"
+        mv "$document.new" "$document"
+    done
+    chmod -R a+rX "$PRISTINE"
+    rm -rf "$ACCESS"
+    cp -r "$PRISTINE" "$ACCESS"
+}
+
+# Home folders, and one folder of uploads bind-mounted into the chroot.
+make_homes() {
+    local id home
+    while read -r id home; do
+        mkdir -p "$(dirname "$home")"
+        install -d -m 750 -o "$id" -g "$id" "$home"
+    done < <(jq -r '.account.uid as $id | (.account.home, (.apps // {} | .[].home // empty)) |
+        "\($id) \(.)"' "$PRISTINE"/*/*.json)
+    install -d -m 755 -o 200001 -g 200001 /app/abcdefghij/pub /app/abcdefghij/pub/media
+    install -d /srv/sftp/media
+    mount --bind /app/abcdefghij/pub/media /srv/sftp/media
+}
+
+document() {
+    local file="$ACCESS/$1/$2.json" time
+    time=$(stat -c %Y "$file") || return 1
+    jq "$3" "$file" >"$file.new" || return 1
+    # Whole seconds are all that an ETag of nginx knows: each version gets one of its own.
+    touch -d "@$((time + 1))" "$file.new" && mv "$file.new" "$file"
+}
+
+# ---- Programs --------------------------------------------------------------------------------------
+
+alive() { kill -0 "$1" 2>/dev/null; }
+gone() { ! alive "$1"; }
+
+# stop PID: by TERM, by KILL where that does not do, and waits for its end.
+stop() {
+    kill -CONT "$1" 2>/dev/null || return 0
+    kill -TERM "$1" 2>/dev/null || return 0
+    wait_for gone "$1" && return
+    echo "process $1 does not end by TERM"
+    kill -KILL "$1"
+    return 1
+}
+
+syslog_start() {
+    touch "$AUTH_LOG" /var/log/syslog
+    "$REPO/tests/sandbox/syslogd.pl" </dev/null >/dev/null &
+    wait_for test -S /dev/log
+}
+
+broker_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
+
+broker_start() {
+    rm -f /run/cloudauth/socket
+    "${BROKER:-/usr/sbin/cloudauthd}" -f </dev/null >>/var/log/cloudauthd.log 2>&1 &
+    echo $! >/run/cloudauthd.pid
+    disown
+    wait_for broker_answers || {
+        tail -n 5 /var/log/cloudauthd.log
+        return 1
+    }
+}
+
+# Whether it accepts a connection; the socket's file is there a moment earlier.
+broker_answers() {
+    perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or exit 1;
+        exit !connect($s, sockaddr_un("/run/cloudauth/socket"))'
+}
+
+broker_stop() {
+    local pid
+    pid=$(broker_pid) || return 0
+    stop "$pid"
+    rm -f /run/cloudauthd.pid
+}
+
+broker_reload() { kill -HUP "$(broker_pid)"; }
+
+sshd_start() {
+    /usr/sbin/sshd -o "ListenAddress=127.0.0.1:$SSH_PORT" "$@"
+    wait_for test -s /run/sshd.pid
+}
+
+sshd_stop() {
+    stop "$(cat /run/sshd.pid)"
+    rm -f /run/sshd.pid
+}
+
+# The same documents over http, and over https by a CA of our own that this host trusts.
+nginx_start() {
+    local tls=/root/tls
+    install -d "$tls" /var/lib/nginx /var/log/nginx
+    if [[ ! -e $tls/api.pem ]]; then
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+            -subj "/CN=sandbox CA" -keyout $tls/ca.key -out $tls/ca.pem 2>/dev/null
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" \
+            -keyout $tls/api.key -out $tls/api.csr 2>/dev/null
+        openssl x509 -req -in $tls/api.csr -CA $tls/ca.pem -CAkey $tls/ca.key -CAcreateserial \
+            -days 2 -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") \
+            -out $tls/api.pem 2>/dev/null
+        cat $tls/ca.pem >>/etc/ssl/certs/ca-certificates.crt
+    fi
+    sed -e "s|@PORT@|$API_PORT|; s|@TLS_PORT@|$API_TLS_PORT|; s|@LOG@|$API_LOG|" \
+        -e "s|@ACCESS@|$ACCESS|" "$REPO/tests/sandbox/nginx.conf" >/root/nginx.conf
+    : >"$API_LOG"
+    nginx -c /root/nginx.conf
+    wait_for test -s /run/nginx.pid
+}
+
+nginx_stop() {
+    stop "$(cat /run/nginx.pid)"
+}
+
+# ---- All of it -------------------------------------------------------------------------------------
+
+host_up() {
+    grep -q 'localhost' /etc/hosts || echo "127.0.0.1 localhost" >>/etc/hosts
+    echo "127.0.1.1 $(uname -n)" >>/etc/hosts
+    make -s -C "$REPO" install >/dev/null || return 1
+    host_users && host_settings && host_ssh || return 1
+    make_documents && make_homes || return 1
+    syslog_start && broker_start && sshd_start
+}
+
+host_reset() {
+    broker_stop
+    find /var/lib/cloudauth -mindepth 1 -delete
+    rm -rf "$ACCESS"
+    cp -r "$PRISTINE" "$ACCESS"
+    configure
+    broker_start
+}

@@ -1,0 +1,1033 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/document.h"
+#include "broker/fields.h"
+#include "broker/json.h"
+#include "guarded.h"
+#include "sample_keys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PROJECT     "abcdefghij"
+#define ENVIRONMENT "staging"
+#define KEY_VALUE   ED25519_TYPE " " ED25519_BASE64 " alice@laptop"
+#define KEY_OBJECT                                                                                 \
+    "{\"key_id\": 71, \"title\": \"laptop\", \"value\": \"" KEY_VALUE                              \
+    "\", \"expires_at\": \"2027-01-01T00:00:00Z\"}"
+
+/* The document of docs/api.md, with real keys, two apps, and nothing after its last brace. */
+static const char sample[] =
+    "{\n"
+    "  \"version\": 1,\n"
+    "  \"project\": \"abcdefghij\",\n"
+    "  \"environment\": {\"name\": \"staging\", \"type\": \"staging\", \"status\": \"active\","
+    " \"title\": \"Staging\"},\n"
+    "  \"account\": {\"uid\": 200002, \"gid\": 200003, \"gecos\": \"abcdefghij staging\","
+    " \"home\": \"/app/abcdefghij_stg\", \"shell\": \"/bin/bash\"},\n"
+    "  \"access\": {\"ssh\": \"contributor\", \"sftp\": \"viewer\"},\n"
+    "  \"forwarding\": {\n"
+    "    \"local\":  [\"database.internal:3306\", \"redis.internal:6379\", \"localhost:15672\"],\n"
+    "    \"remote\": [\"localhost:9000\"],\n"
+    "    \"agent\":  false\n"
+    "  },\n"
+    "  \"sftp\": {\"mounts\": [{\"path\": \"pub/media\", \"writable\": true},"
+    " {\"path\": \"var/log\", \"writable\": false}]},\n"
+    "  \"users\": [\n"
+    "    {\"id\": \"5f0c-uuid\", \"username\": \"alice\", \"mail\": \"alice@example.com\","
+    " \"role\": \"contributor\",\n"
+    "     \"ssh_keys\": [" KEY_OBJECT "]},\n"
+    "    {\"id\": \"77aa\", \"username\": \"media-agency\", \"role\": \"sftp\", \"ssh_keys\": ["
+    "{\"value\": \"" ECDSA_256_TYPE " " ECDSA_256_BASE64 "\"}, {\"value\": \"" KEY_VALUE "\"}]}\n"
+    "  ],\n"
+    "  \"message\": \"Deploys are frozen until Monday.\",\n"
+    "  \"hosts\": [\"web1.abcdefghij.ent.example.cloud\"],\n"
+    "  \"apps\": {\"mymagento\": {\"access\": {\"ssh\": \"admin\"}, \"home\": \"/app\","
+    " \"forwarding\": {\"local\": [\"[::1]:80\"], \"agent\": true}}, \"worker_2\": {}},\n"
+    "  \"issued_at\": \"2026-11-22T10:00:00Z\",\n"
+    "  \"max_stale_seconds\": 3600\n"
+    "}";
+
+/* The least that is a document. */
+static const char least[] =
+    "{\"version\": 1, \"project\": \"abcdefghij\","
+    " \"environment\": {\"name\": \"staging\", \"status\": \"new\"},"
+    " \"account\": {\"uid\": 5, \"gid\": 6, \"home\": \"/h\", \"shell\": \"/s\"}, \"users\": []}";
+
+static struct document_problem problem;
+
+/* Parsed with its end against a page that cannot be read. */
+static struct document *parse(const char *body, size_t n)
+{
+    struct guarded copy = guarded_copy(body, n);
+
+    assert_non_null(copy.at);
+    memset(problem.text, 0, sizeof problem.text);
+    struct document *document = document_parse(copy.at, n, PROJECT, ENVIRONMENT, &problem);
+    guarded_free(&copy);
+    assert_true((document == NULL) == (problem.text[0] != '\0'));
+    return document;
+}
+
+/* text with the first occurrence of find replaced by put; to be freed. */
+static char *replaced(const char *text, const char *find, const char *put)
+{
+    const char *at = strstr(text, find);
+    size_t size = strlen(text) + strlen(put) + 1;
+    char *out = malloc(size);
+
+    if (at == NULL)
+        fail_msg("\"%s\" is not in the sample", find);
+    assert_non_null(out);
+    (void)snprintf(out, size, "%.*s%s%s", (int)(at - text), text, put, at + strlen(find));
+    return out;
+}
+
+static struct document *parse_with(const char *find, const char *put)
+{
+    char *body = replaced(sample, find, put);
+    struct document *document = parse(body, strlen(body));
+
+    free(body);
+    return document;
+}
+
+static struct document *must_with(const char *find, const char *put)
+{
+    struct document *document = parse_with(find, put);
+
+    if (document == NULL)
+        fail_msg("%s -> %s: %s", find, put, problem.text);
+    return document;
+}
+
+static void must_fail(const struct document *document, const char *what, const char *expected)
+{
+    if (document != NULL)
+        fail_msg("taken: %.300s", what);
+    if (strstr(problem.text, expected) == NULL)
+        fail_msg("%.300s: expected \"%s\", got \"%s\"", what, expected, problem.text);
+}
+
+static void test_sample_account(void **state)
+{
+    struct document *document = must_with("}", "}");
+
+    (void)state;
+    assert_string_equal(document->project, "abcdefghij");
+    assert_string_equal(document->environment, "staging");
+    assert_int_equal(document->status, DOCUMENT_ACTIVE);
+    assert_string_equal(document->status_text, "active");
+    assert_string_equal(document->title, "Staging");
+    assert_int_equal(document->uid, 200002);
+    assert_int_equal(document->gid, 200003);
+    assert_string_equal(document->gecos, "abcdefghij staging");
+    assert_string_equal(document->home, "/app/abcdefghij_stg");
+    assert_string_equal(document->shell, "/bin/bash");
+    assert_int_equal(document->ssh, DOCUMENT_LEVEL_CONTRIBUTOR);
+    assert_int_equal(document->sftp, DOCUMENT_LEVEL_VIEWER);
+    assert_string_equal(document->message, "Deploys are frozen until Monday.");
+    assert_int_equal(document->issued_at, 1795341600);
+    assert_int_equal(document->max_stale, 3600);
+    assert_int_equal(document->warnings, 0);
+    assert_true(document->bytes > sizeof *document);
+    assert_true(document->bytes < 65536);
+    document_free(document);
+}
+
+static void test_sample_lists(void **state)
+{
+    struct document *document = must_with("}", "}");
+
+    (void)state;
+    assert_int_equal(document->forwarding.locals, 3);
+    assert_string_equal(document->forwarding.local[0], "database.internal:3306");
+    assert_string_equal(document->forwarding.local[1], "redis.internal:6379");
+    assert_string_equal(document->forwarding.local[2], "localhost:15672");
+    assert_int_equal(document->forwarding.remotes, 1);
+    assert_string_equal(document->forwarding.remote[0], "localhost:9000");
+    assert_false(document->forwarding.agent);
+    assert_int_equal(document->mounts, 2);
+    assert_string_equal(document->mount[0].path, "pub/media");
+    assert_true(document->mount[0].writable);
+    assert_string_equal(document->mount[1].path, "var/log");
+    assert_false(document->mount[1].writable);
+    assert_true(document->has_hosts);
+    assert_int_equal(document->hosts, 1);
+    assert_string_equal(document->host[0], "web1.abcdefghij.ent.example.cloud");
+    assert_true(document->has_apps);
+    assert_int_equal(document->apps, 2);
+    const struct document_app *app = document_find_app(document, "mymagento");
+    assert_ptr_equal(app, &document->app[0]);
+    assert_string_equal(app->home, "/app");
+    assert_true(app->has_level);
+    assert_int_equal(app->ssh, DOCUMENT_LEVEL_ADMIN);
+    assert_int_equal(app->forwarding->locals, 1);
+    assert_string_equal(app->forwarding->local[0], "[::1]:80");
+    assert_int_equal(app->forwarding->remotes, 0);
+    assert_true(app->forwarding->agent);
+    app = document_find_app(document, "worker_2");
+    assert_ptr_equal(app, &document->app[1]);
+    assert_null(app->home);
+    assert_false(app->has_level);
+    assert_null(app->forwarding);
+    assert_null(document_find_app(document, "Mymagento"));
+    assert_null(document_find_app(document, ""));
+    document_free(document);
+}
+
+static void test_sample_users(void **state)
+{
+    struct document *document = must_with("}", "}");
+    const struct document_user *alice = &document->user[0], *agency = &document->user[1];
+    struct key laptop, ecdsa;
+    const char *why;
+
+    (void)state;
+    assert_int_equal(document->users, 2);
+    assert_string_equal(alice->id, "5f0c-uuid");
+    assert_string_equal(alice->username, "alice");
+    assert_string_equal(alice->mail, "alice@example.com");
+    assert_int_equal(alice->role, DOCUMENT_ROLE_CONTRIBUTOR);
+    assert_string_equal(alice->role_text, "contributor");
+    assert_string_equal(agency->username, "media-agency");
+    assert_string_equal(agency->mail, "");
+    assert_int_equal(agency->role, DOCUMENT_ROLE_SFTP);
+    assert_int_equal(document->keys, 3);
+    assert_true(key_parse_line(KEY_VALUE, &laptop, &why));
+    const struct document_key *key = document_find_key(document, laptop.fingerprint);
+    assert_non_null(key);
+    assert_string_equal(key->type, ED25519_TYPE);
+    assert_string_equal(key->base64, ED25519_BASE64);
+    assert_string_equal(key->title, "laptop");
+    assert_int_equal(key->expires_at, 1798761600);
+    assert_ptr_equal(key->user, alice);
+    /* The agency has the same key, later in the document. */
+    assert_memory_equal(key[1].fingerprint, laptop.fingerprint, KEY_FINGERPRINT_SIZE);
+    assert_ptr_equal(key[1].user, agency);
+    assert_int_equal(key[1].expires_at, DOCUMENT_NO_TIME);
+    assert_string_equal(key[1].title, "");
+    assert_true(key_parse_line(ECDSA_256_TYPE " " ECDSA_256_BASE64, &ecdsa, &why));
+    key = document_find_key(document, ecdsa.fingerprint);
+    assert_non_null(key);
+    assert_string_equal(key->type, ECDSA_256_TYPE);
+    assert_string_equal(key->base64, ECDSA_256_BASE64);
+    assert_ptr_equal(key->user, agency);
+    laptop.fingerprint[0] ^= 1;
+    assert_null(document_find_key(document, laptop.fingerprint));
+    document_free(document);
+}
+
+static void test_least(void **state)
+{
+    static const unsigned char nothing[KEY_FINGERPRINT_SIZE];
+    struct document *document = parse(least, strlen(least));
+
+    (void)state;
+    assert_non_null(document);
+    assert_int_equal(document->status, DOCUMENT_STATUS_UNKNOWN);
+    assert_string_equal(document->status_text, "new");
+    assert_string_equal(document->title, "");
+    assert_string_equal(document->gecos, "");
+    assert_string_equal(document->message, "");
+    assert_int_equal(document->ssh, DOCUMENT_LEVEL_CONTRIBUTOR);
+    assert_int_equal(document->sftp, DOCUMENT_LEVEL_CONTRIBUTOR);
+    assert_int_equal(document->forwarding.locals, 0);
+    assert_int_equal(document->forwarding.remotes, 0);
+    assert_false(document->forwarding.agent);
+    assert_int_equal(document->mounts, 0);
+    assert_int_equal(document->users, 0);
+    assert_int_equal(document->keys, 0);
+    assert_null(document_find_key(document, nothing));
+    assert_false(document->has_hosts);
+    assert_false(document->has_apps);
+    assert_int_equal(document->issued_at, DOCUMENT_NO_TIME);
+    assert_int_equal(document->max_stale, DOCUMENT_NO_BOUND);
+    document_free(document);
+    document_free(NULL);
+}
+
+/* {in the sample, what stands there instead, what the problem says} */
+static const struct mutation {
+    const char *find, *put, *expected;
+} mutations[] = {
+    /* required members */
+    {"\"version\": 1", "\"Version\": 1", "version: missing"},
+    {"\"version\": 1", "\"version\": 2", "version: not 1"},
+    {"\"version\": 1", "\"version\": \"1\"", "version: not an integer"},
+    {"\"project\": ", "\"Project\": ", "project: missing"},
+    {"\"abcdefghij\"", "\"abcdefghijk\"", "project: not the one"},
+    {"\"abcdefghij\"", "[]", "project: not a string"},
+    {"\"environment\": {", "\"environment\": [], \"x\": {", "environment: not an object"},
+    {"\"environment\": {", "\"x\": {", "environment: missing"},
+    {"\"name\": \"staging\"", "\"name\": \"production\"", "environment.name: not the one"},
+    {"\"name\": \"staging\"", "\"name\": \"Staging\"", "environment.name: not the one"},
+    {"\"name\": \"staging\"", "\"x\": 1", "environment.name: missing"},
+    {"\"status\": \"active\"", "\"status\": true", "environment.status: not a string"},
+    {"\"status\": \"active\"", "\"status\": null", "environment.status: missing"},
+    {"\"users\": [", "\"Users\": [", "users: missing"},
+    {"\"users\": [", "\"users\": {}, \"x\": [", "users: not an array"},
+    {"\"account\": {", "\"account\": null, \"x\": {", "account: missing"},
+    /* optional members of a wrong type */
+    {"\"type\": \"staging\"", "\"type\": 1", "environment.type: not a string"},
+    {"\"title\": \"Staging\"", "\"title\": 1", "environment.title: not a string"},
+    {"\"gecos\": \"abcdefghij staging\"", "\"gecos\": 1", "account.gecos: not a string"},
+    {"\"access\": {", "\"access\": 1, \"x\": {", "access: not an object"},
+    {"\"ssh\": \"contributor\"", "\"ssh\": 1", "access.ssh: not a string"},
+    {"\"sftp\": \"viewer\"", "\"sftp\": {}", "access.sftp: not a string"},
+    {"\"forwarding\": {", "\"forwarding\": [], \"x\": {", "forwarding: not an object"},
+    {"\"local\":  [", "\"local\": {}, \"x\": [", "forwarding.local: not an array"},
+    {"\"agent\":  false", "\"agent\": 0", "forwarding.agent: neither true nor false"},
+    {"\"sftp\": {", "\"sftp\": 1, \"x\": {", "sftp: not an object"},
+    {"\"mounts\": [", "\"mounts\": 1, \"x\": [", "sftp.mounts: not an array"},
+    {"\"writable\": false", "\"writable\": \"no\"", "sftp.mounts[1].writable: neither"},
+    {"\"message\": \"Deploys", "\"message\": 1, \"x\": \"", "message: not a string"},
+    {"\"hosts\": [", "\"hosts\": \"*\", \"x\": [", "hosts: not an array"},
+    {"\"hosts\": [", "\"hosts\": [\"a\", 1, ", "hosts[1]: not a string"},
+    {"\"apps\": {", "\"apps\": [], \"x\": {", "apps: not an object"},
+    {"\"worker_2\": {}", "\"worker_2\": 1", "apps.worker_2: not an object"},
+    {"\"worker_2\": {}", "\"worker_2\": {\"access\": 1}", "apps.worker_2.access: not an object"},
+    {"\"worker_2\": {}", "\"worker_2\": {\"access\": {\"sftp\": 1}}", "access.sftp: not a string"},
+    {"\"home\": \"/app\"", "\"home\": \"app\"", "apps.mymagento.home: not a plain"},
+    {"\"home\": \"/app\"", "\"home\": \"\"", "apps.mymagento.home: not a plain"},
+    {"[::1]:80", "*:80", "apps.mymagento.forwarding.local[0]: not a host:port"},
+    {"\"worker_2\"", "\"worker--2\"", "apps: a name is not"},
+    {"\"worker_2\"", "\"worker.2\"", "apps: a name is not"},
+    {"\"worker_2\"", "\"w\\n\"", "apps: a name is not"},
+    {"\"worker_2\"", "\"\"", "apps: a name is not"},
+    {"\"worker_2\"", "\"mymagento\"", "apps.mymagento: stands twice"},
+    {"\"2026-11-22T10:00:00Z\"", "1", "issued_at: not a string"},
+    {"\"2026-11-22T10:00:00Z\"", "\"2026-11-22\"", "issued_at: not an RFC 3339"},
+    {"3600", "-1", "max_stale_seconds: not an integer from 0 to 4294967294"},
+    {"3600", "4294967295", "max_stale_seconds: not an integer from 0 to 4294967294"},
+    {"3600", "1.5", "max_stale_seconds: not an integer"},
+    {"\"mail\": \"alice@example.com\"", "\"mail\": []", "users[0].mail: not a string"},
+    {"\"key_id\": 71", "\"key_id\": \"71\"", "users[0].ssh_keys[0].key_id: not an integer"},
+    {"\"title\": \"laptop\"", "\"title\": 1", "users[0].ssh_keys[0].title: not a string"},
+    {"\"2027-01-01T00:00:00Z\"", "5", "users[0].ssh_keys[0].expires_at: not a string"},
+    /* the account */
+    {"200002", "1.5", "account.uid: not an integer from 0 to 4294967295"},
+    {"200002", "-1", "account.uid: not an integer from 0 to 4294967295"},
+    {"200002", "4294967296", "account.uid: not an integer from 0 to 4294967295"},
+    {"200002", "18446744073709551617", "account.uid: not an integer"},
+    {"200002", "1e400", "account.uid: not an integer"},
+    {"200002", "-1e400", "account.uid: not an integer"},
+    {"200002", "\"5\"", "account.uid: not an integer"},
+    {"200002", "true", "account.uid: not an integer"},
+    {"200002", "null", "account.uid: missing"},
+    {"200003", "4294967296", "account.gid: not an integer"},
+    {"\"uid\"", "\"UID\"", "account.uid: missing"},
+    {"abcdefghij staging", "a:b", "account.gecos: has a ':'"},
+    {"abcdefghij staging", "a\\nb", "account.gecos: has a control character"},
+    {"abcdefghij staging", "a\\u007fb", "account.gecos: has a control character"},
+    {"abcdefghij staging", "a\\u0085b", "account.gecos: has a control character"},
+    {"/app/abcdefghij_stg", "", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "/", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "app", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "../..", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "/app/../etc", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "/app:x", "account.home: not a plain"},
+    {"/app/abcdefghij_stg", "/app\\n", "account.home: has a control character"},
+    {"/bin/bash", "/bin/bash\\nroot::0:0::/:/bin/sh", "account.shell: has a control character"},
+    {"/bin/bash", "/bin/ba sh", "account.shell: not a plain"},
+    {"/bin/bash", "bash", "account.shell: not a plain"},
+    /* forwards and mounts */
+    {"redis.internal:6379", "*:6379", "forwarding.local[1]: not a host:port"},
+    {"redis.internal:6379", "redis.internal", "forwarding.local[1]: not a host:port"},
+    {"redis.internal:6379", "a\\\",permitopen=\\\"*:1", "forwarding.local[1]: not a host:port"},
+    {"\"localhost:9000\"", "9000", "forwarding.remote[0]: not a string"},
+    {"localhost:9000", "/run/x.sock", "forwarding.remote[0]: not a host:port"},
+    {"pub/media", "/pub", "sftp.mounts[0].path: not a plain relative path"},
+    {"pub/media", "pub/../..", "sftp.mounts[0].path: not a plain relative path"},
+    {"pub/media", "", "sftp.mounts[0].path: must not be writable"},
+    {"pub/media", ".ssh", "sftp.mounts[0].path: must not be writable"},
+    {"pub/media", "pub/.git/x", "sftp.mounts[0].path: must not be writable"},
+    {"{\"path\": \"var/log\", \"writable\": false}", "1", "sftp.mounts[1]: not an object"},
+    {"{\"path\": \"var/log\", \"writable\": false}", "{}", "sftp.mounts[1].path: missing"},
+    /* users */
+    {"{\"id\": \"77aa\"", "{\"ID\": \"77aa\"", "users[1].id: missing"},
+    {"\"77aa\"", "77", "users[1].id: not a string"},
+    {"77aa", "", "users[1].id: not 1 to 128"},
+    {"77aa", "a b", "users[1].id: not 1 to 128"},
+    {"77aa", "a\\nssh-ed25519", "users[1].id: has a control character"},
+    {"77aa", "a\\u00e4", "users[1].id: not 1 to 128"},
+    {"\"username\": \"media-agency\"", "\"x\": 1", "users[1].username: missing"},
+    {"media-agency", "", "users[1].username: empty"},
+    {"media-agency", "a\\u0000b", "a NUL character"},
+    {"media-agency", "a\\u001bb", "users[1].username: has a control character"},
+    {"\"role\": \"sftp\"", "\"x\": 1", "users[1].role: missing"},
+    {"\"role\": \"sftp\"", "\"role\": 1", "users[1].role: not a string"},
+    {"\"ssh_keys\": [", "\"x\": [", "users[0].ssh_keys: missing"},
+    {"\"ssh_keys\": [", "\"ssh_keys\": {}, \"x\": [", "users[0].ssh_keys: not an array"},
+    {KEY_OBJECT, "1", "users[0].ssh_keys[0]: not an object"},
+    {KEY_OBJECT, "{}", "users[0].ssh_keys[0].value: missing"},
+    {KEY_OBJECT, "{\"value\": null}", "users[0].ssh_keys[0].value: missing"},
+    {KEY_OBJECT, "{\"value\": [\"x\"]}", "users[0].ssh_keys[0].value: not a string"},
+    {"{\"id\": \"77aa\"", "null, {\"id\": \"77aa\"", "users[1]: not an object"},
+    /* a member that stands twice, null or spelled with an escape or not */
+    {"\"version\": 1", "\"version\": 1, \"version\": 1", "version: stands twice"},
+    {"\"version\": 1", "\"version\": 1, \"ver\\u0073ion\": null", "version: stands twice"},
+    {"\"uid\": 200002", "\"uid\": null, \"uid\": 200002", "account.uid: stands twice"},
+    {"\"users\": [", "\"users\": [], \"users\": [", "users: stands twice"},
+    {"\"mail\": ", "\"role\": \"admin\", \"mail\": ", "users[0].role: stands twice"},
+    {"\"key_id\": 71", "\"value\": \"\"", "users[0].ssh_keys[0].value: stands twice"},
+    {"\"key_id\": 71", "\"expires_at\": null", "users[0].ssh_keys[0].expires_at: stands twice"},
+    {"\"message\": ", "\"message\": null, \"message\": ", "message: stands twice"},
+    {"\"max_stale", "\"max_stale_seconds\": 1, \"max_stale", "max_stale_seconds: stands twice"},
+    {"\"apps\": ", "\"apps\": {}, \"apps\": ", "apps: stands twice"},
+    /* what is JSON to some */
+    {"{\n", "\xef\xbb\xbf{\n", "not JSON"},
+    {"{\n", "x{\n", "not JSON"},
+    {"{\n", "/**/{\n", "not JSON"},
+    {"{\n", "\f{\n", "not JSON"},
+    {"{\n", "[{\n", "not JSON"},
+    {"3600\n}", "3600\n}}", "something follows"},
+    {"3600\n}", "3600\n} 1", "something follows"},
+    {"3600\n}", "3600,\n}", "not JSON"},
+    {"3600", "03600", "not JSON"},
+    {"3600", "+3600", "not JSON"},
+    {"3600", "3600.", "not JSON"},
+    {"3600", ".5", "not JSON"},
+    {"3600", "36e", "not JSON"},
+    {"3600", "36e+", "not JSON"},
+    {"3600", "-", "not JSON"},
+    {"3600", "0x10", "not JSON"},
+    {"3600", "NaN", "not JSON"},
+    {"3600", "True", "not JSON"},
+    {"3600", "nul", "not JSON"},
+    {"3600", "1000000000000000000000000000000000000000000000000000000000000", "more than 60"},
+    {"\"version\"", "'version'", "not JSON"},
+    {"\"version\": 1", "\"version\" 1", "not JSON"},
+    {"\"version\": 1", "version: 1", "not JSON"},
+    {"\"version\": 1", "\"version\": 1,", "not JSON"},
+    {"\"version\": 1", "\"version\"\x01: 1", "not JSON"},
+    {"\"hosts\": [\"", "\"hosts\": [,\"", "not JSON"},
+    {"\"hosts\": [\"web1.abcdefghij.ent.example.cloud\"]", "\"hosts\": [1}", "not JSON"},
+    {"\"hosts\": [\"web1.abcdefghij.ent.example.cloud\"]", "\"hosts\": [1,]", "not JSON"},
+    {"Deploys", "\t", "a control character in a string"},
+    {"Deploys", "\n", "a control character in a string"},
+    {"Deploys", "\\x41", "unknown escape"},
+    {"Deploys", "\\u12g4", "four hexadecimal"},
+    {"Deploys", "\\u0000", "a NUL character"},
+    {"Deploys", "\\ud800", "surrogate"},
+    {"Deploys", "\\udc00", "surrogate"},
+    {"Deploys", "\\ud800\\ud800", "surrogate"},
+    {"Deploys", "\\ud800\\u0041", "surrogate"},
+    {"Deploys", "\xff", "not UTF-8"},
+    {"Deploys", "\x80", "not UTF-8"},
+    {"Deploys", "\xc3", "not UTF-8"},
+    {"Deploys", "\xc0\xaf", "not UTF-8"},
+    {"Deploys", "\xc1\xbf", "not UTF-8"},
+    {"Deploys", "\xe0\x9f\xbf", "not UTF-8"},
+    {"Deploys", "\xed\xa0\x80", "not UTF-8"},
+    {"Deploys", "\xf0\x8f\xbf\xbf", "not UTF-8"},
+    {"Deploys", "\xf4\x90\x80\x80", "not UTF-8"},
+    {"Deploys", "\xf5\x80\x80\x80", "not UTF-8"},
+    {"Deploys", "\xe2\x82", "not UTF-8"},
+};
+
+static void test_mutations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mutations / sizeof mutations[0]; i++)
+        must_fail(parse_with(mutations[i].find, mutations[i].put), mutations[i].put,
+                  mutations[i].expected);
+}
+
+/* Not a mutation's text, because C strings cannot hold it. */
+static void test_nul_bytes(void **state)
+{
+    char body[sizeof sample];
+
+    (void)state;
+    memcpy(body, sample, sizeof sample);
+    must_fail(parse(body, sizeof sample), "a NUL after the document", "something follows");
+    *strstr(body, "Deploys") = '\0';
+    must_fail(parse(body, sizeof sample - 1), "a NUL in a string", "control character");
+    memcpy(body, sample, sizeof sample);
+    *strchr(body, '\n') = '\0';
+    must_fail(parse(body, sizeof sample - 1), "a NUL between members", "not JSON");
+}
+
+static void test_other_arguments(void **state)
+{
+    (void)state;
+    assert_null(document_parse(sample, strlen(sample), "other", ENVIRONMENT, &problem));
+    assert_non_null(strstr(problem.text, "project: not the one"));
+    assert_null(document_parse(sample, strlen(sample), PROJECT, "production", &problem));
+    assert_non_null(strstr(problem.text, "environment.name: not the one"));
+}
+
+static void test_taken_variants(void **state)
+{
+    static const char *const fine[][2] = {
+        {"{\n", " \t\r\n{\n"},
+        {"3600\n}", "3600\n} \t\r\n"},
+        {"3600", "0"},
+        {"3600", "4294967294"},
+        {"3600", "36e2"},
+        {"3600", "3600.0"},
+        {"3600", "null"},
+        {"Deploys", "\xf0\x9f\x9a\x80 \xc3\xa4 \\ud83d\\ude80 \\u00e4 \\/ \\\" \\\\"},
+        {"\"version\": 1", "\"VERSION\": 7, \"version\": 1"},
+        {"\"version\": 1", "\"x\": 1, \"x\": 2, \"version\": 1"},
+        {"\"version\": 1", "\"x\": {\"y\": [null, true, -0.5e-3]}, \"version\": 1"},
+        {"\"gecos\": \"abcdefghij staging\"", "\"gecos\": null"},
+        {"\"mail\": \"alice@example.com\"", "\"mail\": null"},
+        {"\"writable\": false", "\"x\": 0"},
+        {"{\"path\": \"var/log\"", "{\"path\": \".config\""},
+        {"{\"path\": \"var/log\"", "{\"path\": \"\""},
+        {"77aa", "aZ09._:@+=-"},
+        {"/app/abcdefghij_stg", "/app/with space/.hidden"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
+        document_free(must_with(fine[i][0], fine[i][1]));
+}
+
+static void test_ids(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t uid;
+    } ids[] = {{"1e3", 1000}, {"0", 0}, {"-0", 0}, {"4294967295", UINT32_MAX}, {"5.0", 5}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct document *document = must_with("200002", ids[i].text);
+        assert_int_equal(document->uid, ids[i].uid);
+        document_free(document);
+    }
+}
+
+static void test_words(void **state)
+{
+    static const struct {
+        const char *text;
+        enum document_status status;
+    } statuses[] = {
+        {"active", DOCUMENT_ACTIVE},     {"dirty", DOCUMENT_DIRTY},
+        {"inactive", DOCUMENT_INACTIVE}, {"paused", DOCUMENT_PAUSED},
+        {"deleting", DOCUMENT_DELETING}, {"Active", DOCUMENT_STATUS_UNKNOWN},
+        {"", DOCUMENT_STATUS_UNKNOWN},
+    };
+    static const struct {
+        const char *text;
+        enum document_role role;
+        enum document_level level;
+    } words[] = {
+        {"viewer", DOCUMENT_ROLE_VIEWER, DOCUMENT_LEVEL_VIEWER},
+        {"contributor", DOCUMENT_ROLE_CONTRIBUTOR, DOCUMENT_LEVEL_CONTRIBUTOR},
+        {"admin", DOCUMENT_ROLE_ADMIN, DOCUMENT_LEVEL_ADMIN},
+        {"sftp", DOCUMENT_ROLE_SFTP, DOCUMENT_LEVEL_NONE},
+        {"none", DOCUMENT_ROLE_UNKNOWN, DOCUMENT_LEVEL_NONE},
+        {"Admin", DOCUMENT_ROLE_UNKNOWN, DOCUMENT_LEVEL_NONE},
+        {"", DOCUMENT_ROLE_UNKNOWN, DOCUMENT_LEVEL_NONE},
+    };
+    char put[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        (void)snprintf(put, sizeof put, "\"status\": \"%s\"", statuses[i].text);
+        struct document *document = must_with("\"status\": \"active\"", put);
+        assert_int_equal(document->status, statuses[i].status);
+        assert_string_equal(document->status_text, statuses[i].text);
+        document_free(document);
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        (void)snprintf(put, sizeof put, "\"role\": \"%s\"", words[i].text);
+        struct document *document = must_with("\"role\": \"sftp\"", put);
+        assert_int_equal(document->user[1].role, words[i].role);
+        document_free(document);
+        (void)snprintf(put, sizeof put, "\"ssh\": \"%s\"", words[i].text);
+        document = must_with("\"ssh\": \"contributor\"", put);
+        assert_int_equal(document->ssh, words[i].level);
+        document_free(document);
+    }
+}
+
+/* A bad key costs itself alone, and says why. */
+static void test_bad_keys(void **state)
+{
+    static const struct {
+        const char *find, *put, *warning;
+    } bad[] = {
+        {KEY_VALUE, "ssh-ed25519", "users[0] (alice) ssh_keys[0] (laptop): the key is not a type"},
+        {KEY_VALUE, "", "ssh_keys[0] (laptop): the key is not a type"},
+        {KEY_VALUE, KEY_VALUE "\\nssh-rsa AAAA", "ssh_keys[0] (laptop): the key has a line break"},
+        {KEY_VALUE, "command=\\\"id\\\" " KEY_VALUE, "(laptop): the key does not begin with"},
+        {KEY_VALUE, RSA_1024_TYPE " " RSA_1024_BASE64, "RSA key of less than 2048 bits"},
+        {KEY_VALUE, DSA_TYPE " " DSA_BASE64, "DSA"},
+        {KEY_VALUE, CERTIFICATE_TYPE " " CERTIFICATE_BASE64, "certificate"},
+        {"2027-01-01T00:00:00Z", "tomorrow", "(laptop): expires_at is not an RFC 3339"},
+        {"2027-01-01T00:00:00Z", "", "(laptop): expires_at is not an RFC 3339"},
+        {"2027-01-01T00:00:00Z", "2027-02-29T00:00:00Z", "expires_at is not an RFC 3339"},
+        {"2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z\\n", "expires_at is not an RFC 3339"},
+        {"\"title\": \"laptop\", \"value\": \"ssh-", "\"value\": \"", "ssh_keys[0]: the key does"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct document *document = must_with(bad[i].find, bad[i].put);
+        assert_int_equal(document->keys, 2);
+        assert_int_equal(document->users, 2);
+        assert_int_equal(document->warnings, 1);
+        if (strstr(document->warning[0], bad[i].warning) == NULL)
+            fail_msg("expected \"%s\", got \"%s\"", bad[i].warning, document->warning[0]);
+        document_free(document);
+    }
+}
+
+static void test_truncated(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < strlen(sample); n++)
+        assert_null(parse(sample, n));
+    for (size_t n = 0; n < strlen(least); n++)
+        assert_null(parse(least, n));
+}
+
+/* Whatever one byte becomes, there is no crash, and a document that is taken can be freed. */
+static void test_changed_bytes(void **state)
+{
+    char body[sizeof sample];
+    size_t taken = 0, refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < strlen(sample); i++) {
+        memcpy(body, sample, sizeof sample);
+        body[i] = (char)(body[i] ^ (1 << i % 8));
+        struct document *document = parse(body, strlen(sample));
+        if (document == NULL)
+            refused++;
+        else
+            taken++;
+        document_free(document);
+    }
+    /* Both happen: a message may read otherwise, a brace may not. */
+    assert_true(taken > 0);
+    assert_true(refused > 0);
+}
+
+/* count times what stands between before and after, with commas. */
+static struct document *parse_repeated(const char *find, const char *before, const char *unit,
+                                       size_t count, const char *after)
+{
+    size_t size = strlen(before) + count * (strlen(unit) + 16) + strlen(after) + 1, used;
+    char *put = malloc(size);
+
+    assert_non_null(put);
+    used = (size_t)snprintf(put, size, "%s", before);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            put[used++] = ',';
+        for (const char *at = unit; *at != '\0'; at++)
+            if (*at == '#')
+                used += (size_t)snprintf(put + used, size - used, "%zu", i);
+            else
+                put[used++] = *at;
+    }
+    (void)snprintf(put + used, size - used, "%s", after);
+    struct document *document = parse_with(find, put);
+    free(put);
+    return document;
+}
+
+/* Taken with max times the unit, refused with one more. */
+static void check_limit(const char *find, const char *before, const char *unit, size_t max,
+                        const char *after, const char *expected)
+{
+    struct document *document = parse_repeated(find, before, unit, max, after);
+
+    if (document == NULL)
+        fail_msg("%s: %s", unit, problem.text);
+    document_free(document);
+    must_fail(parse_repeated(find, before, unit, max + 1, after), unit, expected);
+}
+
+static void test_limits_of_lists(void **state)
+{
+    (void)state;
+    check_limit("\"users\": [", "\"users\": [",
+                "{\"id\": \"#\", \"username\": \"u\", \"role\": \"admin\", \"ssh_keys\": []}",
+                DOCUMENT_USERS_MAX, "], \"x\": [", "users: more than 2000 entries");
+    check_limit(KEY_OBJECT, "", "{\"value\": \"" KEY_VALUE "\"}", DOCUMENT_KEYS_MAX, "",
+                "users[0].ssh_keys: more than 100 entries");
+    check_limit("\"local\":  [", "\"local\": [", "\"h#:1\"", DOCUMENT_FORWARDS_MAX, "], \"x\": [",
+                "forwarding.local: more than 128 entries");
+    check_limit("\"remote\": [", "\"remote\": [", "\"h#:1\"", DOCUMENT_FORWARDS_MAX, "], \"x\": [",
+                "forwarding.remote: more than 128 entries");
+    check_limit("\"mounts\": [", "\"mounts\": [", "{\"path\": \"m#\"}", DOCUMENT_MOUNTS_MAX,
+                "], \"x\": [", "sftp.mounts: more than 64 entries");
+    check_limit("\"hosts\": [", "\"hosts\": [", "\"h#\"", DOCUMENT_HOSTS_MAX, "], \"x\": [",
+                "hosts: more than 1024 entries");
+    check_limit("\"apps\": {", "\"apps\": {", "\"a#\": {}", DOCUMENT_APPS_MAX, "}, \"x\": {",
+                "apps: too many");
+}
+
+/* How many values stand in the sample besides those of the padding. */
+static size_t count_values(void)
+{
+    struct json_limits limits = {DOCUMENT_NESTING_MAX, 0};
+    struct json_fault fault;
+
+    while (!json_scan(sample, strlen(sample), &limits, &fault))
+        limits.values++;
+    return limits.values;
+}
+
+static void test_limits_of_json(void **state)
+{
+    (void)state;
+    /* The document itself is the first level. */
+    struct document *document =
+        must_with("\"version\"", "\"x\": [[[[[[[[[[[[[[[]]]]]]]]]]]]]]], \"version\"");
+    document_free(document);
+    must_fail(parse_with("\"version\"", "\"x\": [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]], \"version\""),
+              "17 levels", "nested too deeply");
+    must_fail(parse_with("\"version\"", "\"x\": [[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]], \"version\""),
+              "17 levels", "nested too deeply");
+    document = must_with("Deploys", "[[[[[[[[[[[[[[[[[[[[[{{{{{{{{{{{{");
+    document_free(document);
+    check_limit("\"version\"", "\"x\": [", "0", DOCUMENT_VALUES_MAX - count_values() - 1,
+                "], \"version\"", "too many values");
+    check_limit("\"version\"", "\"x\": {", "\"y\":0", DOCUMENT_VALUES_MAX - count_values() - 1,
+                "}, \"version\"", "too many values");
+}
+
+static void test_limit_of_size(void **state)
+{
+    char *body = malloc(DOCUMENT_SIZE_MAX + 1);
+
+    (void)state;
+    assert_non_null(body);
+    (void)snprintf(body, DOCUMENT_SIZE_MAX, "%s", sample);
+    memset(body + strlen(sample), ' ', DOCUMENT_SIZE_MAX + 1 - strlen(sample));
+    struct document *document = parse(body, DOCUMENT_SIZE_MAX);
+    assert_non_null(document);
+    document_free(document);
+    must_fail(parse(body, DOCUMENT_SIZE_MAX + 1), "4 MiB + 1", "longer than 4194304");
+    free(body);
+}
+
+/* n times 'a' where find stands in the sample. */
+static struct document *parse_long(const char *find, const char *before, size_t n)
+{
+    size_t start = strlen(before);
+    char *put = malloc(start + n + 1);
+
+    assert_non_null(put);
+    (void)snprintf(put, start + 1, "%s", before);
+    memset(put + start, 'a', n);
+    put[start + n] = '\0';
+    struct document *document = parse_with(find, put);
+    free(put);
+    return document;
+}
+
+static void test_limits_of_strings(void **state)
+{
+    static const struct {
+        const char *find, *before, *expected;
+        size_t max;
+    } strings[] = {
+        {"Staging", "", "environment.title: longer than 255 bytes", DOCUMENT_STRING_MAX},
+        {"abcdefghij staging", "", "account.gecos: longer than 255", DOCUMENT_STRING_MAX},
+        {"/app/abcdefghij_stg", "/", "account.home: longer than 255", DOCUMENT_STRING_MAX - 1},
+        {"/bin/bash", "/", "account.shell: longer than 255", DOCUMENT_STRING_MAX - 1},
+        {"var/log", "", "sftp.mounts[1].path: longer than 255", DOCUMENT_STRING_MAX},
+        {"77aa", "", "users[1].id: not 1 to 128", 128},
+        {"media-agency", "", "users[1].username: longer than 128", 128},
+        {"alice@example.com", "", "users[0].mail: longer than 255", DOCUMENT_STRING_MAX},
+        {"laptop", "", "users[0].ssh_keys[0].title: longer than 255", DOCUMENT_STRING_MAX},
+        {"web1.abcdefghij.ent.example.cloud", "", "hosts[0]: longer than", DOCUMENT_STRING_MAX},
+        {"worker_2", "", "apps: a name is not", 100},
+        {"Deploys are frozen until Monday.", "", "message: longer than", DOCUMENT_MESSAGE_MAX},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        const char *find = strings[i].find;
+        struct document *document = parse_long(find, strings[i].before, strings[i].max);
+        if (document == NULL)
+            fail_msg("%s: %s", find, problem.text);
+        document_free(document);
+        must_fail(parse_long(find, strings[i].before, strings[i].max + 1), find,
+                  strings[i].expected);
+    }
+}
+
+static void test_limit_of_a_key(void **state)
+{
+    const char *start = KEY_VALUE " ";
+
+    (void)state;
+    struct document *document = parse_long(KEY_VALUE, start, KEY_VALUE_MAX - strlen(start));
+    assert_non_null(document);
+    assert_int_equal(document->warnings, 0);
+    document_free(document);
+    document = parse_long(KEY_VALUE, start, KEY_VALUE_MAX - strlen(start) + 1);
+    assert_non_null(document);
+    assert_int_equal(document->keys, 2);
+    assert_int_equal(document->warnings, 1);
+    assert_non_null(strstr(document->warning[0], "longer than 16384"));
+    document_free(document);
+}
+
+static void test_many_warnings(void **state)
+{
+    struct document *document = parse_repeated(KEY_OBJECT, "", "{\"value\": \"x\"}", 100, "");
+
+    (void)state;
+    assert_non_null(document);
+    assert_int_equal(document->warnings, 100);
+    for (size_t i = 0; i < DOCUMENT_WARNINGS_MAX; i++) {
+        char expected[64];
+        (void)snprintf(expected, sizeof expected, "users[0] (alice) ssh_keys[%zu]: ", i);
+        assert_non_null(strstr(document->warning[i], expected));
+    }
+    assert_int_equal(document->keys, 2);
+    document_free(document);
+}
+
+/* Equal keys stay in the document's order, however many they are. */
+static void test_order_of_keys(void **state)
+{
+    struct document *document = parse_repeated(
+        KEY_OBJECT, "", "{\"title\": \"t#\", \"value\": \"" KEY_VALUE "\"}", 100, "");
+    struct key laptop;
+    const char *why;
+
+    (void)state;
+    assert_non_null(document);
+    assert_int_equal(document->keys, 102);
+    assert_true(key_parse_line(KEY_VALUE, &laptop, &why));
+    const struct document_key *key = document_find_key(document, laptop.fingerprint);
+    assert_non_null(key);
+    assert_true(key + 101 <= document->key + document->keys);
+    for (size_t i = 0; i < 100; i++) {
+        char title[8];
+        (void)snprintf(title, sizeof title, "t%zu", i);
+        assert_string_equal(key[i].title, title);
+        assert_ptr_equal(key[i].user, &document->user[0]);
+    }
+    assert_ptr_equal(key[100].user, &document->user[1]);
+    for (size_t i = 1; i < document->keys; i++)
+        assert_true(memcmp(document->key[i - 1].fingerprint, document->key[i].fingerprint,
+                           KEY_FINGERPRINT_SIZE) <= 0);
+    document_free(document);
+}
+
+static void test_times(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t time;
+    } good[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"1969-12-31T23:59:59Z", -1},
+        {"2027-01-01T00:00:00Z", 1798761600},
+        {"2027-01-01t00:00:00z", 1798761600},
+        {"2027-01-01T00:00:00.999999999999Z", 1798761600},
+        {"2027-01-01T01:30:00+01:30", 1798761600},
+        {"2026-12-31T22:00:00-02:00", 1798761600},
+        {"2027-01-01T00:00:00-00:00", 1798761600},
+        {"2024-02-29T00:00:00Z", 1709164800},
+        {"2024-03-01T00:00:00Z", 1709251200},
+        {"2000-02-29T12:00:00Z", 951825600},
+        {"2016-12-31T23:59:60Z", 1483228799},
+        {"9999-12-31T23:59:59Z", 253402300799},
+        {"0001-01-01T00:00:00Z", -62135596800},
+    };
+    static const char *const bad[] = {
+        "",
+        "2027",
+        "2027-01-01",
+        "2027-01-01T00:00:00",
+        "2027-01-01 00:00:00Z",
+        "2027-01-01T00:00Z",
+        "2027-01-01T00:00:00.Z",
+        "2027-01-01T00:00:00,5Z",
+        "2027-01-01T00:00:00Zx",
+        "2027-01-01T00:00:00Z ",
+        " 2027-01-01T00:00:00Z",
+        "2027-1-01T00:00:00Z",
+        "+027-01-01T00:00:00Z",
+        "2027-13-01T00:00:00Z",
+        "2027-00-01T00:00:00Z",
+        "2027-01-00T00:00:00Z",
+        "2027-01-32T00:00:00Z",
+        "2027-04-31T00:00:00Z",
+        "2027-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "2027-01-01T24:00:00Z",
+        "2027-01-01T00:60:00Z",
+        "2027-01-01T00:00:61Z",
+        "2027-01-01T00:00:00+24:00",
+        "2027-01-01T00:00:00+01:60",
+        "2027-01-01T00:00:00+0100",
+        "2027-01-01T00:00:00+01",
+        "2027-01-01T00:00:00+01:00Z",
+        "20270101T000000Z",
+        "0000-01-01T00:00:00Z",
+    };
+    int64_t time;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (!field_time(good[i].text, &time))
+            fail_msg("%s", good[i].text);
+        assert_int_equal(time, good[i].time);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (field_time(bad[i], &time))
+            fail_msg("%s", bad[i]);
+}
+
+static void test_forwards(void **state)
+{
+    static const char *const good[] = {
+        "localhost:1",
+        "a.b-c.example:65535",
+        "db_1:3306",
+        "127.0.0.1:80",
+        "1a:80",
+        "1.example:80",
+        "[::1]:80",
+        "[2001:db8::a]:443",
+        "[::ffff:192.0.2.1]:22",
+    };
+    static const char *const bad[] = {
+        "",
+        ":80",
+        "host",
+        "host:",
+        "host:0",
+        "host:080",
+        "host:65536",
+        "host:99999999999999999999",
+        "host:*",
+        "host:80 ",
+        " host:80",
+        "ho st:80",
+        "*:80",
+        "*.example:80",
+        "ho?t:80",
+        "host\":80",
+        "host\\:80",
+        "host,x:80",
+        "host\":80,permitopen=\"x:1",
+        "a:80,b:80",
+        "-host:80",
+        "host-:80",
+        "a..b:80",
+        ".a:80",
+        "a.:80",
+        "256.0.0.1:80",
+        "1.2.3:80",
+        "0127.0.0.1:80",
+        "123:80",
+        "::1:80",
+        "[::1]",
+        "[::1]:",
+        "[]:80",
+        "[:]:80",
+        "[::1%lo]:80",
+        "[fe80::1%25eth0]:80",
+        "[127.0.0.1]:80",
+        "[::1]x:80",
+        "[localhost]:80",
+        "[::1:80",
+        "h\xc3\xa4:80",
+        "user@host:80",
+        "/run/x:80",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!field_forward(good[i]))
+            fail_msg("%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (field_forward(bad[i]))
+            fail_msg("%s", bad[i]);
+    /* Only these can stand in a host, whatever is around them. */
+    for (int c = 1; c < 256; c++) {
+        char text[] = {'a', (char)c, 'b', ':', '8', '0', '\0'};
+        bool allowed = c < 128 && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789._-",
+                                         c) != NULL;
+        assert_int_equal(field_forward(text), allowed);
+    }
+}
+
+static void test_paths(void **state)
+{
+    static const char *const bad[] = {"",       "/",     "a",       "a/b",  "//",   "//a",
+                                      "/a/",    "/a//b", "/.",      "/..",  "/a/.", "/a/..",
+                                      "/./a",   "/../a", "/a/../b", "/a:b", "/a\n", "/a\x7f",
+                                      "/a/./b", "./a",   "../a"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (field_home(bad[i]) || field_shell(bad[i]))
+            fail_msg("%s", bad[i]);
+    assert_true(field_home("/a"));
+    assert_true(field_home("/a/...b/.c/d..e"));
+    assert_true(field_home("/a b"));
+    assert_false(field_shell("/a b"));
+    assert_true(field_shell("/usr/bin/zsh"));
+    assert_true(field_mount("a", true));
+    assert_true(field_mount("a/b", true));
+    assert_true(field_mount("", false));
+    assert_false(field_mount("", true));
+    assert_true(field_mount(".a/b", false));
+    assert_false(field_mount(".a/b", true));
+    assert_false(field_mount("a/.b", true));
+    assert_true(field_mount("a.b", true));
+    assert_false(field_mount(".", false));
+    assert_false(field_mount("..", false));
+    assert_false(field_mount("a/..", false));
+    assert_false(field_mount("a/../b", false));
+    assert_false(field_mount("./a", false));
+    assert_false(field_mount("/a", false));
+    assert_false(field_mount("a/", false));
+    assert_false(field_mount("a//b", false));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sample_account),
+        cmocka_unit_test(test_sample_lists),
+        cmocka_unit_test(test_sample_users),
+        cmocka_unit_test(test_least),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_nul_bytes),
+        cmocka_unit_test(test_other_arguments),
+        cmocka_unit_test(test_taken_variants),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_limits_of_lists),
+        cmocka_unit_test(test_limits_of_json),
+        cmocka_unit_test(test_limit_of_size),
+        cmocka_unit_test(test_limits_of_strings),
+        cmocka_unit_test(test_limit_of_a_key),
+        cmocka_unit_test(test_many_warnings),
+        cmocka_unit_test(test_order_of_keys),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_forwards),
+        cmocka_unit_test(test_paths),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The build of the NSS module whose calls a test can make fail by number. */
+#define CLOUD_NSS_FAULTS
+#define CLOUD_NSS_FAULTS_DIR "faults"
+#define CLOUD_CONF_PATH      "cloudauth.conf"
+
+#include "nss_cloud/faults.c"
+#include "nss_cloud/nss_cloud.c"
+#include "nss_cloud/pack.c"
+#include "nss_cloud/settings.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+static char buffer[1024];
+static int error;
+
+/* Calls that are nobody's business: NOTFOUND, unless a fault says otherwise. */
+static enum nss_status call_passwd(void)
+{
+    struct passwd passwd;
+
+    errno = EXDEV;
+    error = 0;
+    enum nss_status status = _nss_cloud_getpwnam_r("root", &passwd, buffer, sizeof buffer, &error);
+    assert_int_equal(errno, EXDEV);
+    return status;
+}
+
+static enum nss_status call_group(void)
+{
+    struct group group;
+
+    return _nss_cloud_getgrgid_r(0, &group, buffer, sizeof buffer, &error);
+}
+
+static void write_fail(const char *text)
+{
+    FILE *file = fopen("faults/fail", "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void check_file(const char *path, const char *expected)
+{
+    char text[512] = "";
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(text, expected);
+}
+
+static void test_no_directory(void **arg)
+{
+    (void)arg;
+    assert_int_equal(rmdir("faults"), 0);
+    assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
+    assert_int_equal(access("faults", F_OK), -1);
+    assert_int_equal(mkdir("faults", 0777), 0);
+}
+
+static void test_calls_are_counted(void **arg)
+{
+    (void)arg;
+    assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
+    assert_int_equal(call_group(), NSS_STATUS_NOTFOUND);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(call_passwd() == NSS_STATUS_NOTFOUND ? 0 : 1);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    check_file("faults/count", "...");
+    check_file("faults/calls", "1 getpwnam root\n2 getgrgid 0\n3 getpwnam root\n");
+}
+
+static void test_calls_fail(void **arg)
+{
+    (void)arg;
+    write_fail("2 UNAVAIL\n3 TRYAGAIN\n5 NOTFOUND\n");
+    assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
+    assert_int_equal(error, 0);
+    assert_int_equal(call_passwd(), NSS_STATUS_UNAVAIL);
+    assert_int_equal(error, EAGAIN);
+    assert_int_equal(call_group(), NSS_STATUS_TRYAGAIN);
+    assert_int_equal(error, EAGAIN);
+    assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
+    write_fail("all UNAVAIL");
+    assert_int_equal(call_passwd(), NSS_STATUS_UNAVAIL);
+    write_fail("nonsense\n");
+    assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
+}
+
+static int forget(void **arg)
+{
+    (void)arg;
+    unlink("faults/count");
+    unlink("faults/calls");
+    unlink("faults/fail");
+    return 0;
+}
+
+static char directory[] = "/tmp/cloudauth-test-faults-XXXXXX";
+
+static int make_directory(void **arg)
+{
+    (void)arg;
+    return mkdtemp(directory) == NULL || chdir(directory) != 0 || mkdir("faults", 0777) != 0;
+}
+
+static int remove_directory(void **arg)
+{
+    (void)arg;
+    return rmdir("faults") != 0 || chdir("/") != 0 || rmdir(directory) != 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_no_directory, forget),
+        cmocka_unit_test_teardown(test_calls_are_counted, forget),
+        cmocka_unit_test_teardown(test_calls_fail, forget),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
