@@ -23,6 +23,13 @@ struct bytes {
     size_t n;
 };
 
+enum curve {
+    CURVE_256,
+    CURVE_384,
+    CURVE_521,
+    CURVES,
+};
+
 struct key_type;
 typedef bool read_body(const struct key_type *type, struct blob *blob, const char **why);
 static read_body read_ed25519, read_ecdsa, read_rsa;
@@ -38,18 +45,18 @@ static read_body read_ed25519, read_ecdsa, read_rsa;
 static const struct key_type {
     const char *name;
     read_body *read;
-    const char *curve;
+    const char *curve_name;
     size_t point_size;
-    int curve_nid;
+    enum curve curve;
     bool security_key; /* an application follows */
 } types[] = {
-    {"ssh-ed25519", read_ed25519, NULL, 0, 0, false},
-    {"sk-ssh-ed25519@openssh.com", read_ed25519, NULL, 0, 0, true},
-    {"ecdsa-sha2-nistp256", read_ecdsa, "nistp256", 65, NID_X9_62_prime256v1, false},
-    {"ecdsa-sha2-nistp384", read_ecdsa, "nistp384", 97, NID_secp384r1, false},
-    {"ecdsa-sha2-nistp521", read_ecdsa, "nistp521", 133, NID_secp521r1, false},
-    {"sk-ecdsa-sha2-nistp256@openssh.com", read_ecdsa, "nistp256", 65, NID_X9_62_prime256v1, true},
-    {"ssh-rsa", read_rsa, NULL, 0, 0, false},
+    {"ssh-ed25519", read_ed25519, NULL, 0, CURVES, false},
+    {"sk-ssh-ed25519@openssh.com", read_ed25519, NULL, 0, CURVES, true},
+    {"ecdsa-sha2-nistp256", read_ecdsa, "nistp256", 65, CURVE_256, false},
+    {"ecdsa-sha2-nistp384", read_ecdsa, "nistp384", 97, CURVE_384, false},
+    {"ecdsa-sha2-nistp521", read_ecdsa, "nistp521", 133, CURVE_521, false},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", read_ecdsa, "nistp256", 65, CURVE_256, true},
+    {"ssh-rsa", read_rsa, NULL, 0, CURVES, false},
 };
 
 static bool fail(const char **why, const char *sentence)
@@ -116,14 +123,24 @@ static bool read_ed25519(const struct key_type *type, struct blob *blob, const c
     return true;
 }
 
-static bool on_curve(int nid, struct bytes encoded)
+/* Made at first use and kept: to make one takes many times as long as to check a point. */
+static const EC_GROUP *group_of(enum curve curve)
 {
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(nid);
+    static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+    static EC_GROUP *groups[CURVES];
+
+    if (groups[curve] == NULL)
+        groups[curve] = EC_GROUP_new_by_curve_name(nids[curve]);
+    return groups[curve];
+}
+
+static bool on_curve(enum curve curve, struct bytes encoded)
+{
+    const EC_GROUP *group = group_of(curve);
     EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
     bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
 
     EC_POINT_free(point);
-    EC_GROUP_free(group);
     return ok;
 }
 
@@ -131,11 +148,11 @@ static bool read_ecdsa(const struct key_type *type, struct blob *blob, const cha
 {
     struct bytes curve, point;
 
-    if (!take_string(blob, &curve) || !is_text(curve, type->curve))
+    if (!take_string(blob, &curve) || !is_text(curve, type->curve_name))
         return fail(why, "the key is malformed: its curve is not the one of its type");
     if (!take_string(blob, &point) || point.n != type->point_size || point.at[0] != 0x04)
         return fail(why, "the key is malformed: its point is not an uncompressed one of its curve");
-    if (!on_curve(type->curve_nid, point))
+    if (!on_curve(type->curve, point))
         return fail(why, "the key is malformed: its point is not on its curve");
     return true;
 }

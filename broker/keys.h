@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * Public keys, from base64 up. The only room that includes OpenSSL.
+ * Public keys, from base64 up. The only room that includes OpenSSL. For one thread at a time.
  *
  * Accepted: ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
  * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else:

@@ -99,8 +99,8 @@ END
 }
 
 demo() {
-    step "An unpatched sshd, and accounts that are in no file of this host"
-    show works 'OpenSSH' 'ssh -V'
+    step "Debian's own sshd, and accounts that are in no file of this host"
+    show works 'openssh-server' "dpkg-query -W openssh-server"
     show works '^passwd:.*cloud' "grep -E '^(passwd|group)' /etc/nsswitch.conf"
     show works '^access_url' "grep -E '^(access_url|allow)' $CONF"
     show works '^abcdefghij_stg:\*:200002:200002:' 'getent passwd abcdefghij abcdefghij_stg'

@@ -14,8 +14,10 @@
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
 #   audit REGEX                                waits for a line in auth.log since the test began
 #   since [LOG]                                what the log has since then
+#   mark                                       as if the test began now
 #   api_requests                               requests that nginx has answered since then
 #   same A B, contains TEXT REGEX              comparisons that show both sides
+#   unknown LOGIN, known LOGIN UID             what getent(1) says
 #   fails COMMAND...                           what `!` cannot say under set -e
 
 HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -80,6 +82,14 @@ fails() {
     fi
 }
 
+known() {
+    contains "$(getent passwd "$1")" "^$1:[*x]:$2:"
+}
+
+unknown() {
+    fails getent passwd "$1"
+}
+
 since() {
     local log=${1:-$AUTH_LOG}
     tail -n "+$((${began[$log]:-0} + 1))" "$log"
@@ -102,7 +112,7 @@ tests_of() {
          { text = "" }' "$1"
 }
 
-remember_logs() {
+mark() {
     local log
     for log in "$AUTH_LOG" /var/log/syslog "$API_LOG"; do
         touch "$log"
@@ -142,7 +152,7 @@ run_file() {
         [[ -z ${E2E-} || "$name $text" =~ $E2E ]] || continue
         host_reset >"$captured" 2>&1
         status=$?
-        remember_logs
+        mark
         if [[ $status -eq 0 ]]; then
             run_test "$name"
             status=$?

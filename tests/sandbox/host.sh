@@ -10,7 +10,7 @@
 #   document PROJECT ENVIRONMENT FILTER    edits an access document by a jq filter, atomically
 #   configure LINE...   the configuration of host_up, and these lines
 #
-# The private keys are $KEYS/<user> (title "laptop" in the documents) and $KEYS/<user>-<title>;
+# There is one local user, ada. The private keys are $KEYS/<user> (title "laptop" in the documents) and $KEYS/<user>-<title>;
 # $KEYS/stranger is in no document.
 
 if [[ ${SANDBOX-} != 1 ]]; then
@@ -150,6 +150,26 @@ document() {
     touch -d "@$((time + 1))" "$file.new" && mv "$file.new" "$file"
 }
 
+# ---- Local accounts --------------------------------------------------------------------------------
+
+# local_user NAME UID [GID]: an account of the host's own, with password `secret`, who may enter by
+# the key that is in no document. By hand, as useradd(8) refuses a name that NSS knows.
+local_user() {
+    local password
+    password=$(perl -e 'print crypt("secret", q($6$sandbox$))')
+    echo "$1:x:$2:${3-$2}::/home/$1:/bin/bash" >>/etc/passwd
+    echo "$1:x:${3-$2}:" >>/etc/group
+    echo "$1:$password:20000:0:99999:7:::" >>/etc/shadow
+    install -d -m 755 -o "$2" "/home/$1"
+    own_keys "/home/$1" "$2"
+}
+
+# own_keys HOME OWNER: puts $KEYS/stranger where sshd looks for keys by default.
+own_keys() {
+    install -d -m 700 -o "$2" "$1/.ssh"
+    install -m 600 -o "$2" "$KEYS/stranger.pub" "$1/.ssh/authorized_keys"
+}
+
 # ---- Programs --------------------------------------------------------------------------------------
 
 alive() { kill -0 "$1" 2>/dev/null; }
@@ -199,8 +219,10 @@ broker_stop() {
 
 broker_reload() { kill -HUP "$(broker_pid)"; }
 
+# sshd_start [OPTION...]: those who start it with options of their own need not clean up.
 sshd_start() {
-    /usr/sbin/sshd -o "ListenAddress=127.0.0.1:$SSH_PORT" "$@"
+    echo "$*" >/run/sshd.options
+    /usr/sbin/sshd -o "ListenAddress=127.0.0.1:$SSH_PORT" "$@" || return 1
     wait_for test -s /run/sshd.pid
 }
 
@@ -223,6 +245,7 @@ nginx_start() {
             -out $tls/api.pem 2>/dev/null
         cat $tls/ca.pem >>/etc/ssl/certs/ca-certificates.crt
     fi
+    [[ -s /run/nginx.pid ]] && nginx_stop
     sed -e "s|@PORT@|$API_PORT|; s|@TLS_PORT@|$API_TLS_PORT|; s|@LOG@|$API_LOG|" \
         -e "s|@ACCESS@|$ACCESS|" "$REPO/tests/sandbox/nginx.conf" >/root/nginx.conf
     : >"$API_LOG"
@@ -239,9 +262,13 @@ nginx_stop() {
 host_up() {
     grep -q 'localhost' /etc/hosts || echo "127.0.0.1 localhost" >>/etc/hosts
     echo "127.0.1.1 $(uname -n)" >>/etc/hosts
-    make -s -C "$REPO" install >/dev/null || return 1
+    # A make above this one would hand its variables down.
+    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" install >/dev/null || return 1
     host_users && host_settings && host_ssh || return 1
     make_documents && make_homes || return 1
+    local_user ada 1500
+    install -d -m 700 /root/accounts
+    cp -a /etc/passwd /etc/group /etc/shadow /etc/gshadow /root/accounts
     syslog_start && broker_start && sshd_start
 }
 
@@ -250,6 +277,11 @@ host_reset() {
     find /var/lib/cloudauth -mindepth 1 -delete
     rm -rf "$ACCESS"
     cp -r "$PRISTINE" "$ACCESS"
+    cp -a /root/accounts/* /etc
     configure
+    if [[ -s /run/sshd.options && -n $(</run/sshd.options) ]]; then
+        sshd_stop
+        sshd_start || return 1
+    fi
     broker_start
 }

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/conf.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NEEDED "access_url = file:///srv/{project}/{environment}.json\nallow = *\n"
+
+static char directory[] = "/tmp/cloudauth-conf-XXXXXX";
+static char path[64];
+static struct cloud_conf conf;
+static struct cloud_conf_error error;
+
+static int make_directory(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/conf", directory);
+    return 0;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(directory);
+}
+
+static void write_bytes(const char *text, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, n), n);
+    close(fd);
+}
+
+static bool reads(const char *text)
+{
+    write_bytes(text, strlen(text));
+    return cloud_conf_read(&conf, path, geteuid(), &error);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    assert_true(reads(NEEDED));
+    assert_int_equal(conf.uid_min, 200000);
+    assert_int_equal(conf.uid_max, 999999);
+    assert_int_equal(conf.ssh_gid, 199998);
+    assert_int_equal(conf.sftp_gid, 199999);
+    assert_int_equal(conf.keys_fresh, 3);
+    assert_int_equal(conf.account_fresh, 300);
+    assert_int_equal(conf.absent_fresh, 10);
+    assert_int_equal(conf.max_stale, 3600);
+    assert_int_equal(conf.connect_timeout, 1);
+    assert_int_equal(conf.request_timeout, 5);
+    assert_string_equal(conf.env_prefix, "CLOUDAUTH_");
+    assert_string_equal(conf.host_id, "");
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    assert_true(reads("# a comment\n\n  access_url=http://127.0.0.1/{project}/{environment} # why\n"
+                      "\tallow\t=  abc* def \nallow = ghi\nkeys_fresh = 10s\nmax_stale=2 h\n"
+                      "account_fresh = 5m\nuid_min=1000\nuid_max = 2147483646\nssh_gid = 2147483646"
+                      "\nsftp_gid=999999\nenvironment_suffixes = _dev=develop _stg=staging") ==
+                false); /* the marker group lies in the range */
+    assert_non_null(strstr(error.text, "ssh_gid"));
+    assert_true(reads("access_url=http://127.0.0.1/{project}/{environment} # why\n"
+                      "allow = abc* def \nallow = ghi\nkeys_fresh = 10s\nmax_stale=2 h\n"
+                      "account_fresh = 5m\nenvironment_suffixes = _dev=develop _stg=staging"));
+    assert_string_equal(conf.access_url, "http://127.0.0.1/{project}/{environment}");
+    assert_int_equal(conf.keys_fresh, 10);
+    assert_int_equal(conf.max_stale, 7200);
+    assert_int_equal(conf.account_fresh, 300);
+    assert_int_equal(conf.grammar.suffixes, 2);
+    assert_memory_equal(conf.grammar.allow, "abc*\0def\0ghi\0", 13);
+}
+
+/* Each line is wrong; the error names its number and its key. */
+static void test_wrong_lines(void **state)
+{
+    static const struct {
+        const char *line, *says;
+    } wrong[] = {
+        {"unknown_key = 1", "unknown key: unknown_key"},
+        {"token_file = /x", "unknown key"},
+        {"Allow = *", "unknown key"},
+        {"nonsense", "not `key = value`"},
+        {"= 3", "unknown key"},
+        {"allow =", "allow: "},
+        {"allow = a/b", "not a login name or pattern: a/b"},
+        {"allow = a;b", "allow: "},
+        {"uid_min = 0", "uid_min: "},
+        {"uid_min = 999", "uid_min: "},
+        {"uid_min = -1", "uid_min: "},
+        {"uid_min = 1e5", "uid_min: "},
+        {"uid_max = 4294967295", "uid_max: "},
+        {"uid_max = 99999999999999999999999", "uid_max: "},
+        {"ssh_gid = 0", "ssh_gid: "},
+        {"keys_fresh = fast", "keys_fresh: "},
+        {"keys_fresh = 3d", "keys_fresh: "},
+        {"keys_fresh = 03", "keys_fresh: "},
+        {"max_stale = 86401", "max_stale: "},
+        {"max_stale = 25h", "max_stale: "},
+        {"max_stale = 4294967296s", "max_stale: "},
+        {"connect_timeout = 0", "connect_timeout: "},
+        {"request_timeout = 61", "request_timeout: "},
+        {"project_id_length = 7", "project_id_length: "},
+        {"project_id_length = 4-20", "project_id_length: "},
+        {"project_id_length = 20-7", "project_id_length: "},
+        {"project_id_length = 7-33", "project_id_length: "},
+        {"environment_suffixes = _sftp=sftp", "environment_suffixes: "},
+        {"environment_suffixes = _stg=production", "environment_suffixes: "},
+        {"environment_suffixes = stg=staging", "environment_suffixes: "},
+        {"environment_suffixes = _stg2=staging", "environment_suffixes: "},
+        {"environment_suffixes = _stg=staging2", "environment_suffixes: "},
+        {"environment_suffixes = _stg=../x", "environment_suffixes: "},
+        {"environment_suffixes = _stg=staging _s=staging", "environment_suffixes: "},
+        {"environment_suffixes = _stg=staging _stg=stage", "environment_suffixes: "},
+        {"reserved_names = a*", "reserved_names: "},
+        {"env_prefix = LD_PRELOAD=", "env_prefix: "},
+        {"env_prefix = 1X", "env_prefix: "},
+        {"access_url = http://a b/", "access_url: "},
+        {"host_id = a\x01", "control character"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, NEEDED "%s\n", wrong[i].line);
+        if (reads(text))
+            fail_msg("`%s` was taken", wrong[i].line);
+        assert_int_equal(error.line, 3);
+        if (strstr(error.text, wrong[i].says) == NULL)
+            fail_msg("`%s`: %s", wrong[i].line, error.text);
+    }
+}
+
+static void test_required(void **state)
+{
+    (void)state;
+    assert_false(reads("allow = *\n"));
+    assert_non_null(strstr(error.text, "access_url"));
+    assert_false(reads("access_url = file:///srv/{project}.json\n"));
+    assert_non_null(strstr(error.text, "allow"));
+    assert_false(reads(NEEDED "uid_min = 300000\nuid_max = 299999\n"));
+    assert_false(reads(NEEDED "ssh_gid = 199999\n"));
+    assert_false(reads(""));
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    assert_true(reads(NEEDED));
+    assert_int_equal(chmod(path, 0664), 0);
+    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_non_null(strstr(error.text, "writable"));
+    assert_int_equal(chmod(path, 0646), 0);
+    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_true(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_false(cloud_conf_read(&conf, path, geteuid() + 1, &error));
+    assert_false(cloud_conf_read(&conf, directory, geteuid(), &error));
+    assert_false(cloud_conf_read(&conf, "/nonexistent/conf", geteuid(), &error));
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0644), 0);
+    assert_false(cloud_conf_read(&conf, path, geteuid(), &error)); /* and does not hang */
+    unlink(path);
+}
+
+static void test_sizes(void **state)
+{
+    static char big[CLOUD_CONF_MAX + 2];
+    static char line[CLOUD_CONF_LINE_MAX + 128] = NEEDED "#";
+
+    (void)state;
+    memset(line + strlen(line), 'x', sizeof line - strlen(line) - 1);
+    assert_false(reads(line));
+    assert_non_null(strstr(error.text, "too long"));
+    memset(big, '\n', sizeof big - 1);
+    assert_false(reads(big));
+    assert_non_null(strstr(error.text, "larger"));
+    write_bytes(NEEDED "host_id = a\0b\n", sizeof NEEDED + 14);
+    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+}
+
+/* Any prefix of a good file is either good or an error: never a crash, never half a value. */
+static void test_every_prefix(void **state)
+{
+    static const char text[] = NEEDED "uid_min = 250000\nuid_max = 260000\n";
+
+    (void)state;
+    for (size_t n = 0; n < sizeof text; n++) {
+        write_bytes(text, n);
+        if (cloud_conf_read(&conf, path, geteuid(), &error))
+            assert_true(conf.uid_min <= conf.uid_max && conf.uid_min >= CLOUD_ID_FLOOR);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines),  cmocka_unit_test(test_required),
+        cmocka_unit_test(test_file),         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_every_prefix),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}

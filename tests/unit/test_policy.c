@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/policy.h"
+#include "sample_keys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW 1800000000
+
+static struct cloud_conf conf;
+static struct document_user users[4];
+static struct document_key keys[4];
+static struct document_app apps[2];
+static const char *local[] = {"database.internal:3306", "[::1]:6379"};
+static const char *remote[] = {"localhost:9000"};
+static struct document document;
+
+/* alice may have any role; each test sets what it needs. */
+static int setup(void **state)
+{
+    struct cloud_conf_error error;
+
+    (void)state;
+    cloud_conf_defaults(&conf);
+    assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
+    strcpy(conf.host_id, "web1");
+    users[0] = (struct document_user){"u-1", "alice", "", DOCUMENT_ROLE_CONTRIBUTOR, "contributor"};
+    users[1] = (struct document_user){"u-2", "bob", "", DOCUMENT_ROLE_VIEWER, "viewer"};
+    keys[0] = (struct document_key){.type = ED25519_TYPE,
+                                    .base64 = ED25519_BASE64,
+                                    .title = "laptop",
+                                    .expires_at = DOCUMENT_NO_TIME,
+                                    .user = &users[0]};
+    memset(keys[0].fingerprint, 1, KEY_FINGERPRINT_SIZE);
+    document = (struct document){.project = "abcdefghij",
+                                 .environment = "staging",
+                                 .status = DOCUMENT_ACTIVE,
+                                 .title = "",
+                                 .uid = 200002,
+                                 .gid = 200002,
+                                 .gecos = "",
+                                 .home = "/app/x",
+                                 .shell = "/bin/bash",
+                                 .ssh = DOCUMENT_LEVEL_CONTRIBUTOR,
+                                 .sftp = DOCUMENT_LEVEL_CONTRIBUTOR,
+                                 .users = 2,
+                                 .user = users,
+                                 .keys = 1,
+                                 .key = keys,
+                                 .message = "",
+                                 .max_stale = DOCUMENT_NO_BOUND};
+    return 0;
+}
+
+static struct cloud_name named(const char *account)
+{
+    struct cloud_name name;
+
+    assert_true(cloud_name_parse(&conf.grammar, account, &name));
+    return name;
+}
+
+static enum policy_reason verdict_for(const char *account)
+{
+    struct cloud_name name = named(account);
+
+    return policy_login(&document, &name, keys[0].fingerprint, NOW).reason;
+}
+
+static void test_status(void **state)
+{
+    static const enum policy_reason expected[] = {
+        [DOCUMENT_STATUS_UNKNOWN] = POLICY_STATUS_UNKNOWN,
+        [DOCUMENT_ACTIVE] = POLICY_GRANTED,
+        [DOCUMENT_DIRTY] = POLICY_GRANTED,
+        [DOCUMENT_INACTIVE] = POLICY_STATUS_INACTIVE,
+        [DOCUMENT_PAUSED] = POLICY_STATUS_PAUSED,
+        [DOCUMENT_DELETING] = POLICY_STATUS_DELETING,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        document.status = (enum document_status)i;
+        assert_int_equal(verdict_for("abcdefghij_stg"), expected[i]);
+    }
+    document.status = (enum document_status)99;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_STATUS_UNKNOWN);
+}
+
+/* Every role against every level, on both kinds: exactly these may enter. */
+static void test_roles(void **state)
+{
+    static const char *const granted_shell[] = {[DOCUMENT_LEVEL_NONE] = "",
+                                                [DOCUMENT_LEVEL_VIEWER] = "vca",
+                                                [DOCUMENT_LEVEL_CONTRIBUTOR] = "ca",
+                                                [DOCUMENT_LEVEL_ADMIN] = "a"};
+    static const char *const granted_sftp[] = {[DOCUMENT_LEVEL_NONE] = "",
+                                               [DOCUMENT_LEVEL_VIEWER] = "svca",
+                                               [DOCUMENT_LEVEL_CONTRIBUTOR] = "sca",
+                                               [DOCUMENT_LEVEL_ADMIN] = "sa"};
+    static const char letters[] = {[DOCUMENT_ROLE_UNKNOWN] = '?',
+                                   [DOCUMENT_ROLE_SFTP] = 's',
+                                   [DOCUMENT_ROLE_VIEWER] = 'v',
+                                   [DOCUMENT_ROLE_CONTRIBUTOR] = 'c',
+                                   [DOCUMENT_ROLE_ADMIN] = 'a'};
+
+    (void)state;
+    for (unsigned level = 0; level <= DOCUMENT_LEVEL_ADMIN; level++)
+        for (unsigned role = 0; role <= DOCUMENT_ROLE_ADMIN; role++) {
+            users[0].role = (enum document_role)role;
+            document.ssh = (enum document_level)level;
+            document.sftp = DOCUMENT_LEVEL_NONE;
+            assert_int_equal(verdict_for("abcdefghij_stg") == POLICY_GRANTED,
+                             strchr(granted_shell[level], letters[role]) != NULL);
+            document.ssh = DOCUMENT_LEVEL_NONE;
+            document.sftp = (enum document_level)level;
+            assert_int_equal(verdict_for("abcdefghij_stg_sftp") == POLICY_GRANTED,
+                             strchr(granted_sftp[level], letters[role]) != NULL);
+        }
+    document.ssh = (enum document_level)77;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_ACCESS_OFF);
+}
+
+static void test_expiry(void **state)
+{
+    (void)state;
+    keys[0].expires_at = NOW + 1;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
+    keys[0].expires_at = NOW;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_KEY_EXPIRED);
+    keys[0].expires_at = -1;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_KEY_EXPIRED);
+}
+
+static void test_unknown_key(void **state)
+{
+    unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
+    struct cloud_name name = named("abcdefghij_stg");
+    struct policy_verdict verdict = policy_login(&document, &name, other, NOW);
+
+    (void)state;
+    assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
+    assert_null(verdict.key);
+}
+
+/* Two people with one key: the one who may enter counts. */
+static void test_shared_key(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    struct policy_verdict verdict;
+
+    (void)state;
+    keys[1] = keys[0];
+    keys[0].user = &users[1];
+    document.keys = 2;
+    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    assert_int_equal(verdict.reason, POLICY_GRANTED);
+    assert_ptr_equal(verdict.key->user, &users[0]);
+    document.ssh = DOCUMENT_LEVEL_ADMIN;
+    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    assert_int_equal(verdict.reason, POLICY_ROLE);
+    assert_ptr_equal(verdict.key->user, &users[1]);
+}
+
+static void test_apps(void **state)
+{
+    struct document_forwarding forwarding = {0, 1, NULL, remote, false};
+    struct cloud_name name;
+
+    (void)state;
+    document.environment = "smith-a12b34c";
+    assert_int_equal(verdict_for("abcdefghij-smith-a12b34c--any"), POLICY_GRANTED);
+    document.has_apps = true;
+    assert_int_equal(verdict_for("abcdefghij-smith-a12b34c--any"), POLICY_APP_UNKNOWN);
+    assert_int_equal(verdict_for("abcdefghij-smith-a12b34c"), POLICY_GRANTED);
+    apps[0] = (struct document_app){"shop", "/app", true, DOCUMENT_LEVEL_ADMIN, &forwarding};
+    apps[1] = (struct document_app){"blog", NULL, false, DOCUMENT_LEVEL_NONE, NULL};
+    document.app = apps;
+    document.apps = 2;
+    assert_int_equal(verdict_for("abcdefghij-smith-a12b34c--shop"), POLICY_ROLE);
+    assert_int_equal(verdict_for("abcdefghij-smith-a12b34c--blog--w"), POLICY_GRANTED);
+    name = named("abcdefghij-smith-a12b34c--shop");
+    assert_string_equal(policy_home(&document, &name), "/app");
+    name = named("abcdefghij-smith-a12b34c--blog");
+    assert_string_equal(policy_home(&document, &name), "/app/x");
+    assert_string_equal(policy_shell(&document, &name), "/bin/bash");
+    name = named("abcdefghij_stg_sftp");
+    assert_string_equal(policy_home(&document, &name), "/");
+    assert_string_equal(policy_shell(&document, &name), "/usr/sbin/nologin");
+}
+
+static void test_services(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+
+    (void)state;
+    assert_int_equal(policy_service(&document, &name, "su"), POLICY_GRANTED);
+    document.status = DOCUMENT_PAUSED;
+    assert_int_equal(policy_service(&document, &name, "su"), POLICY_STATUS_PAUSED);
+    assert_int_equal(policy_service(&document, &name, "sudo"), POLICY_STATUS_PAUSED);
+    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_GRANTED);
+    document.status = DOCUMENT_INACTIVE;
+    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_STATUS_INACTIVE);
+    document.status = DOCUMENT_STATUS_UNKNOWN;
+    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_STATUS_UNKNOWN);
+}
+
+static const char *line_for(const char *account)
+{
+    static char line[4096];
+    struct cloud_name name = named(account);
+    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+
+    assert_true(policy_key_line(&document, &name, &verdict, line, sizeof line));
+    return line;
+}
+
+#define KEY_PART " " ED25519_TYPE " " ED25519_BASE64 " u-1"
+
+static void test_key_lines(void **state)
+{
+    (void)state;
+    assert_string_equal(line_for("abcdefghij_stg"), "restrict,pty" KEY_PART);
+    assert_string_equal(line_for("abcdefghij_stg_sftp"), "restrict" KEY_PART);
+    document.forwarding = (struct document_forwarding){2, 1, local, remote, true};
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,pty,agent-forwarding,port-forwarding,"
+                        "permitopen=\"database.internal:3306\",permitopen=\"[::1]:6379\","
+                        "permitlisten=\"localhost:9000\"" KEY_PART);
+    assert_string_equal(line_for("abcdefghij_stg_sftp"), "restrict" KEY_PART);
+    document.forwarding = (struct document_forwarding){1, 0, local, NULL, false};
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,pty,port-forwarding,permitopen=\"database.internal:3306\","
+                        "permitlisten=\"none:1\"" KEY_PART);
+    document.forwarding = (struct document_forwarding){0, 1, NULL, remote, false};
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,pty,port-forwarding,permitopen=\"none:1\","
+                        "permitlisten=\"localhost:9000\"" KEY_PART);
+    document.forwarding = (struct document_forwarding){0};
+    keys[0].expires_at = 1893456000; /* 2030-01-01 */
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,pty,expiry-time=\"20300101000000Z\"" KEY_PART);
+}
+
+/* A line for one who is refused lets the key prove itself, and opens nothing. */
+static void test_refused_line(void **state)
+{
+    (void)state;
+    document.forwarding = (struct document_forwarding){2, 1, local, remote, true};
+    document.status = DOCUMENT_PAUSED;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,command=\"/usr/sbin/nologin\"" KEY_PART);
+    document.status = DOCUMENT_ACTIVE;
+    keys[0].expires_at = 1;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,command=\"/usr/sbin/nologin\"" KEY_PART);
+}
+
+static void test_line_that_does_not_fit(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    size_t needed = strlen(line_for("abcdefghij_stg")) + 1;
+    char line[256];
+
+    (void)state;
+    for (size_t size = 1; size < needed; size++) {
+        assert_false(policy_key_line(&document, &name, &verdict, line, size));
+        assert_string_equal(line, "");
+    }
+    assert_true(policy_key_line(&document, &name, &verdict, line, needed));
+}
+
+static void assert_message(enum policy_reason reason, const char *account, const char *expected)
+{
+    struct cloud_name name = named(account);
+    char message[512];
+
+    policy_message(reason, &document, &name, account, &keys[0], message, sizeof message);
+    assert_string_equal(message, expected);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    assert_message(POLICY_STATUS_PAUSED, "abcdefghij_stg", "environment staging is paused");
+    document.message = "Deploys are frozen until Monday.";
+    assert_message(POLICY_STATUS_INACTIVE, "abcdefghij_stg",
+                   "environment staging is inactive: Deploys are frozen until Monday.");
+    assert_message(POLICY_ROLE, "abcdefghij_stg", "your role contributor may not use SSH here");
+    assert_message(POLICY_ROLE, "abcdefghij_stg_sftp",
+                   "your role contributor may not use sFTP here");
+    users[0].role = DOCUMENT_ROLE_SFTP;
+    users[0].role_text = "sftp";
+    assert_message(POLICY_ROLE_SFTP_ONLY, "abcdefghij_stg",
+                   "your role sftp may not use SSH here; use abcdefghij_stg_sftp");
+    assert_message(POLICY_ACCESS_OFF, "abcdefghij_stg",
+                   "SSH is off for environment staging; use abcdefghij_stg_sftp");
+    document.sftp = DOCUMENT_LEVEL_NONE;
+    assert_message(POLICY_ACCESS_OFF, "abcdefghij_stg", "SSH is off for environment staging");
+    keys[0].expires_at = 1893456000;
+    assert_message(POLICY_KEY_EXPIRED, "abcdefghij_stg",
+                   "your key laptop expired on 2030-01-01 00:00 UTC");
+}
+
+static void test_tokens(void **state)
+{
+    (void)state;
+    for (int i = 0; i < POLICY_REASONS; i++) {
+        assert_non_null(policy_token((enum policy_reason)i));
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(policy_token((enum policy_reason)i),
+                                    policy_token((enum policy_reason)j));
+    }
+    assert_string_equal(policy_token(POLICY_REASONS), "refused");
+}
+
+static void assert_usable(struct owners *owners, const struct hostdb *db, bool usable,
+                          const char *says)
+{
+    char why[256] = "";
+
+    assert_int_equal(policy_usable(&conf, db, owners, &document, why, sizeof why), usable);
+    if (strstr(why, says) == NULL)
+        fail_msg("said: %s", why);
+}
+
+static void test_usable(void **state)
+{
+    struct owners *owners = owners_new();
+    struct hostdb *db = hostdb_new();
+    struct owner claim = {"zzzdefghij", "production", 200050, 200051};
+
+    (void)state;
+    assert_true(hostdb_refresh(db));
+    assert_usable(owners, db, true, "");
+    document.uid = 0;
+    assert_usable(owners, db, false, "range");
+    document.uid = 199999;
+    assert_usable(owners, db, false, "range");
+    document.uid = 1000000;
+    assert_usable(owners, db, false, "range");
+    document.uid = 200002;
+    document.gid = 0;
+    assert_usable(owners, db, false, "range");
+    document.gid = conf.ssh_gid;
+    assert_usable(owners, db, false, "range");
+
+    document.gid = 200002;
+    assert_true(owners_claim(owners, &claim));
+    document.uid = 200050;
+    assert_usable(owners, db, false, "uid 200050 belongs to environment production");
+    document.uid = 200002;
+    document.gid = 200051;
+    assert_usable(owners, db, false, "gid 200051 belongs to");
+    document.gid = 200002;
+    claim = (struct owner){document.project, document.environment, 200002, 200002};
+    assert_true(owners_claim(owners, &claim));
+    assert_usable(owners, db, true, "");
+    document.uid = 200003;
+    assert_usable(owners, db, false, "uid:gid changed from 200002:200002 to 200003:200002");
+    document.uid = 200002;
+    document.environment = "develop";
+    assert_usable(owners, db, false, "no login name");
+    owners_free(owners);
+    hostdb_free(db);
+}
+
+static void test_hosts(void **state)
+{
+    const char *hosts[] = {"web2", "web1"};
+
+    (void)state;
+    assert_true(policy_for_host(&conf, &document));
+    document.has_hosts = true;
+    assert_false(policy_for_host(&conf, &document));
+    document.host = hosts;
+    document.hosts = 1;
+    assert_false(policy_for_host(&conf, &document));
+    document.hosts = 2;
+    assert_true(policy_for_host(&conf, &document));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_status, setup),
+        cmocka_unit_test_setup(test_roles, setup),
+        cmocka_unit_test_setup(test_expiry, setup),
+        cmocka_unit_test_setup(test_unknown_key, setup),
+        cmocka_unit_test_setup(test_shared_key, setup),
+        cmocka_unit_test_setup(test_apps, setup),
+        cmocka_unit_test_setup(test_services, setup),
+        cmocka_unit_test_setup(test_key_lines, setup),
+        cmocka_unit_test_setup(test_refused_line, setup),
+        cmocka_unit_test_setup(test_line_that_does_not_fit, setup),
+        cmocka_unit_test_setup(test_messages, setup),
+        cmocka_unit_test_setup(test_tokens, setup),
+        cmocka_unit_test_setup(test_usable, setup),
+        cmocka_unit_test_setup(test_hosts, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
