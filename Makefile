@@ -81,7 +81,7 @@ install: all
 	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
 	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf
 	install -D -m 644 etc/systemd/cloudauthd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/cloudauthd.service
-	for page in man/*.[1-8]; do install -D -m 644 $$page \
+	for page in $(wildcard man/*.[1-8]); do install -D -m 644 $$page \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/cloudauth
 	cp -r etc/examples etc/pam.d etc/nsswitch.conf.example $(DESTDIR)$(PREFIX)/share/doc/cloudauth

@@ -2,6 +2,7 @@
 #include "keys.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -134,13 +135,17 @@ static const EC_GROUP *group_of(enum curve curve)
     return groups[curve];
 }
 
+/* Leaves no error behind in the thread's queue, where a TLS connection would take it for its own.
+ */
 static bool on_curve(enum curve curve, struct bytes encoded)
 {
+    (void)ERR_set_mark();
     const EC_GROUP *group = group_of(curve);
     EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
     bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
 
     EC_POINT_free(point);
+    (void)ERR_pop_to_mark();
     return ok;
 }
 

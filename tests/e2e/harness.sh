@@ -13,6 +13,7 @@
 #   as KEY LOGIN COMMAND                       what a command prints there
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
 #   audit REGEX                                waits for a line in auth.log since the test began
+#   methods LOGIN                              what sshd offers to who has shown nothing
 #   since [LOG]                                what the log has since then
 #   mark                                       as if the test began now
 #   api_requests                               requests that nginx has answered since then
@@ -24,7 +25,7 @@ HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=tests/sandbox/host.sh
 . "$HARNESS/../sandbox/host.sh"
 
-SSH_OPTIONS=(-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none
+SSH_OPTIONS=(-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes
     -o UserKnownHostsFile=/root/known_hosts -o StrictHostKeyChecking=yes -o ConnectTimeout=10)
 
 # login KEY [SSH OPTION...] LOGIN@HOST [COMMAND]
@@ -57,6 +58,11 @@ refused() {
 
 as() {
     login "$1" "$2@127.0.0.1" "$3"
+}
+
+methods() {
+    login stranger -v -o PreferredAuthentications=none "$1@127.0.0.1" |
+        sed -n 's/^debug1: Authentications that can continue: \([a-z,-]*\).*/\1/p'
 }
 
 sftp_batch() {
@@ -163,6 +169,7 @@ run_file() {
 
 main() {
     declare -gA began=()
+    unset SSH_AUTH_SOCK
     captured=/root/captured count=0 failed=0
     # shellcheck source=/dev/null
     . "$1"

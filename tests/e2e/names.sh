@@ -86,6 +86,7 @@ CLOUDAUTH_USER=bob" "$(as bob abcdefg123abc-smith-a12b34c--mymagento 'env | grep
 test_no_such_form() {
     local login
     broker_stop
+    contains "$(strace -f -e trace=connect getent passwd abcdefghij 2>&1)" cloudauth/socket
     for login in abcdefghij_ abcdefghij_foo abcdefghij_stg_ abcdefghij- abcdefghij-short \
         abcdefghij--app Abcdefghij 1234567 ent-abcdefghij-production .ent-abcdefghij-production-a; do
         unknown "$login"

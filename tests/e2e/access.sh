@@ -1,0 +1,250 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Who gets in and who does not, and what he is told.
+
+# a key that is in no document
+test_wrong_key() {
+    refused stranger abcdefghij
+    audit 'refuse account=abcdefghij .*key=SHA256:[^ ]* .*reason=key-unknown .*proof=none'
+}
+
+# the right key, on an environment where its owner is not
+test_wrong_environment() {
+    enters bob abcdefghij_stg
+    refused bob abcdefghij
+    audit 'refuse account=abcdefghij .*reason=key-unknown'
+}
+
+# a valid document of a project that `allow` does not list
+test_not_allowed() {
+    mkdir "$ACCESS/otherproject"
+    jq '.project = "otherproject" | .account += {uid: 200050, gid: 200050}' \
+        "$ACCESS/abcdefghij/production.json" >"$ACCESS/otherproject/production.json"
+    unknown otherproject
+    refused alice otherproject
+    configure 'allow = otherproject'
+    broker_stop
+    broker_start
+    enters alice otherproject
+}
+
+# a document whose hosts lacks this host
+test_not_this_host() {
+    document abcdefghij production '.hosts = ["web9.abcdefghij.ent.example.cloud"]'
+    unknown abcdefghij
+    refused alice abcdefghij
+}
+
+# a role below access.ssh is refused, and told so
+test_role_too_low() {
+    refused carol abcdefghij_stg 'your role viewer may not use SSH here'
+    audit 'refuse account=abcdefghij_stg .*user=carol role=viewer .*reason=role-too-low'
+    document abcdefghij staging '.access.ssh = "viewer"'
+    enters carol abcdefghij_stg
+}
+
+# a role of the future enters nowhere
+test_role_unknown() {
+    document abcdefghij staging '.users[] |= (if .username == "bob" then .role = "owner" else . end)'
+    refused bob abcdefghij_stg 'your role owner may not use SSH here'
+}
+
+# role sftp has no shell, and is told the right name
+test_role_sftp() {
+    refused media-agency abcdefghij 'use abcdefghij_sftp'
+}
+
+# access.ssh none: nobody has a shell, and sFTP stays
+test_access_none() {
+    document abcdefghij production '.access.ssh = "none"'
+    refused alice abcdefghij 'use abcdefghij_sftp'
+    sftp_batch alice abcdefghij_sftp <<<"pwd"
+}
+
+# access.sftp decides about the sFTP account
+test_access_sftp() {
+    document abcdefghij production '.access.sftp = "none"'
+    refused media-agency abcdefghij_sftp 'sFTP is off'
+    enters alice abcdefghij
+}
+
+# an application's access.ssh overrides its environment's
+test_app_override() {
+    refused bob abcdefg123abc-smith-a12b34c--backoffice 'your role contributor may not use SSH here'
+    enters alice abcdefg123abc-smith-a12b34c--backoffice
+    same /app/abcdefg123abc-smith-a12b34c/backoffice \
+        "$(as alice abcdefg123abc-smith-a12b34c--backoffice pwd)"
+}
+
+# an application that is not listed does not exist
+test_app_unknown() {
+    unknown abcdefg123abc-smith-a12b34c--shop
+    refused alice abcdefg123abc-smith-a12b34c--shop
+}
+
+# a paused environment is refused, but keeps its name
+test_paused() {
+    refused alice abcdefghij_stg2 'environment staging2 is paused'
+    known abcdefghij_stg2 200003
+    audit 'refuse account=abcdefghij_stg2 .*user=alice .*reason=environment-paused'
+}
+
+# an inactive environment
+test_inactive() {
+    document abcdefghij staging '.environment.status = "inactive"'
+    refused alice abcdefghij_stg 'environment staging is inactive'
+}
+
+# an environment that is being deleted
+test_deleting() {
+    document abcdefghij staging '.environment.status = "deleting"'
+    refused alice abcdefghij_stg 'environment staging is being deleted'
+}
+
+# a status of the future lets nobody in
+test_status_unknown() {
+    document abcdefghij staging '.environment.status = "hibernating"'
+    refused alice abcdefghij_stg 'environment staging is not active'
+}
+
+# dirty is being deployed to, and open
+test_dirty() {
+    document abcdefghij staging '.environment.status = "dirty"'
+    enters alice abcdefghij_stg
+}
+
+# the message of the document reaches who is refused
+test_message() {
+    document abcdefghij staging '.environment.status = "paused" | .message = "Back at noon."'
+    refused alice abcdefghij_stg 'Back at noon'
+}
+
+# an expired key
+test_expired() {
+    refused dave-old-laptop abcdefghij_stg 'your key old-laptop expired on 2025-01-01'
+    audit 'refuse account=abcdefghij_stg .*user=dave .*reason=key-expired'
+    document abcdefghij staging \
+        '.users[] |= (if .username == "dave" then .ssh_keys[0].expires_at = "2099-01-01T00:00:00Z" else . end)'
+    enters dave-old-laptop abcdefghij_stg
+}
+
+# three keys are offered, and the third is it
+test_third_key() {
+    enters stranger abcdefghij -i "$KEYS/bob" -i "$KEYS/alice"
+    audit 'grant account=abcdefghij .*user=alice'
+}
+
+# ecdsa of each size and rsa, where the document has them
+test_key_types() {
+    enters alice-desktop abcdefghij
+    enters bob abcdefghij_stg
+    document abcdefghij staging '.access.ssh = "viewer" | .users[] |=
+        (if .username == "media-agency" then .role = "viewer" else . end)'
+    enters carol abcdefghij_stg
+    enters media-agency abcdefghij_stg
+    contains "$(cat "$KEYS"/{alice-desktop,bob,carol,media-agency}.pub | cut -d" " -f1 | xargs)" \
+        '^ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 ssh-rsa$'
+}
+
+# a document with 500 keys
+test_500_keys() {
+    perl -MMIME::Base64 -e 'for (1..500) {
+        my $key = join "", map { chr int rand 256 } 1 .. 32;
+        print encode_base64(pack("N/a* N/a*", "ssh-ed25519", $key), ""), "\n" }' |
+        jq -R '{key_id: input_line_number, title: "k\(input_line_number)", value: "ssh-ed25519 \(.)"}' |
+        jq -s '[_nwise(100)] | to_entries |
+            map({id: "u\(.key)", username: "user\(.key)", role: "contributor", ssh_keys: .value})' \
+            >/root/crowd.json
+    same 500 "$(jq '[.[].ssh_keys[]] | length' /root/crowd.json)"
+    document abcdefghij staging ".users |= $(jq -c . /root/crowd.json) + ."
+    enters bob abcdefghij_stg
+    refused stranger abcdefghij_stg
+}
+
+# an account of ours is offered neither password nor keyboard-interactive
+test_methods() {
+    same publickey "$(methods abcdefghij)"
+    same publickey "$(methods abcdefghij_sftp)"
+    same publickey,password "$(methods ada)"
+}
+
+# keyboard-interactive is not offered either where the host offers it to its own users
+test_methods_interactive() {
+    sshd_stop
+    sshd_start -o KbdInteractiveAuthentication=yes
+    same publickey,password,keyboard-interactive "$(methods ada)"
+    same publickey "$(methods abcdefghij)"
+    same publickey "$(methods abcdefghij_sftp)"
+}
+
+# the account's own authorized_keys is not read
+test_own_keys_file() {
+    own_keys /app/abcdefghij 200001
+    refused stranger abcdefghij
+    enters stranger ada
+}
+
+# a certificate of a CA that sshd trusts for everybody does not enter
+test_certificate() {
+    local certificate=/root/certificate
+    rm -f $certificate*
+    ssh-keygen -q -t ed25519 -N '' -f $certificate-ca
+    cp "$KEYS/stranger.pub" $certificate.pub
+    ssh-keygen -q -s $certificate-ca -I stranger -n abcdefghij,abcdefghij_sftp,ada $certificate.pub
+    rm /home/ada/.ssh/authorized_keys
+    sshd_stop
+    sshd_start -o TrustedUserCAKeys=$certificate-ca.pub
+    enters stranger ada -o CertificateFile=$certificate-cert.pub
+    refused stranger abcdefghij '' -o CertificateFile=$certificate-cert.pub
+    refused stranger abcdefghij_sftp '' -o CertificateFile=$certificate-cert.pub
+    own_keys /home/ada ada
+}
+
+# a key that is added opens at once, and one that is removed does not
+test_added_and_removed() {
+    refused stranger abcdefghij
+    document abcdefghij production ".users[0].ssh_keys += [{key_id: 99, title: \"new\", value: \"$(cat "$KEYS/stranger.pub")\"}]"
+    enters stranger abcdefghij
+    document abcdefghij production 'del(.users[0].ssh_keys[] | select(.key_id == 99))'
+    refused stranger abcdefghij
+}
+
+# an sFTP account gets no shell, no command, no link out, and no forwarding
+test_sftp_only() {
+    local output
+    output=$(as media-agency abcdefghij_sftp 'echo inside' || true)
+    fails contains "$output" inside
+    fails sftp_batch media-agency abcdefghij_sftp <<<"symlink /etc /media/etc"
+    [[ ! -L /app/abcdefghij/pub/media/etc ]]
+    fails login media-agency -W 127.0.0.1:22 abcdefghij_sftp@127.0.0.1
+}
+
+# forwards go where the document says, and nowhere else
+test_forwarding() {
+    nginx_start
+    document abcdefghij staging ".forwarding.local = [\"127.0.0.1:$API_PORT\"]"
+    login bob -W "127.0.0.1:$API_PORT" abcdefghij_stg@127.0.0.1
+    fails login bob -W 127.0.0.1:22 abcdefghij_stg@127.0.0.1
+    document abcdefghij staging '.forwarding.local = []'
+    fails login bob -W "127.0.0.1:$API_PORT" abcdefghij_stg@127.0.0.1
+}
+
+# the account's own ~/.ssh/rc is not run
+test_own_rc_file() {
+    own_keys /home/ada ada
+    install -d -m 700 -o 200002 /app/abcdefghij_stg/.ssh
+    echo 'echo rc-was-run >&2' | tee /home/ada/.ssh/rc >/app/abcdefghij_stg/.ssh/rc
+    contains "$(as stranger ada true)" rc-was-run
+    fails contains "$(as bob abcdefghij_stg true)" rc-was-run
+    rm -r /app/abcdefghij_stg/.ssh /home/ada/.ssh/rc
+}
+
+# an agent is forwarded only where the document says so
+test_agent() {
+    eval "$(ssh-agent)"
+    ssh-add -q "$KEYS/bob"
+    fails login bob -A abcdefghij_stg@127.0.0.1 'ssh-add -l'
+    document abcdefghij staging '.forwarding.agent = true'
+    contains "$(login bob -A abcdefghij_stg@127.0.0.1 'ssh-add -l')" 'bob@laptop'
+    ssh-agent -k
+}
