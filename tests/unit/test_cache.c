@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The cache against an API and a clock of the test's own. */
+#include "broker/cache.h"
+#include "sample_keys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define DOCUMENT                                                                                   \
+    "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","             \
+    "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
+    "\"shell\":\"/bin/bash\"},\"users\":[]%s}"
+
+static int64_t clock_ms;  /* what loop_now() says */
+static time_t wall_clock; /* what time() says */
+static bool is_file;
+static bool accepted;
+static struct cloud_conf conf;
+static struct cache *cache;
+
+/* Requests that the cache has made and that the test has not answered yet. */
+static struct {
+    api_done *done;
+    void *arg;
+    char validator[256];
+} pending[8];
+static size_t pendings, requests;
+
+int64_t loop_now(void)
+{
+    return clock_ms;
+}
+
+time_t time(time_t *out)
+{
+    if (out != NULL)
+        *out = wall_clock;
+    return wall_clock;
+}
+
+bool api_is_file(const struct api *api)
+{
+    (void)api;
+    return is_file;
+}
+
+void api_get(struct api *api, const char *project, const char *environment,
+             const struct api_validator *validator, api_done *done, void *arg)
+{
+    (void)api;
+    assert_string_equal(project, "abcdefghij");
+    assert_non_null(environment);
+    assert_true(pendings < sizeof pending / sizeof pending[0]);
+    pending[pendings].done = done;
+    pending[pendings].arg = arg;
+    snprintf(pending[pendings].validator, sizeof pending[0].validator, "%s", validator->etag);
+    pendings++;
+    requests++;
+}
+
+/* Answers the oldest request. */
+static void api_says(enum api_verdict verdict, const char *extra)
+{
+    char body[1024];
+    struct api_result result = {.verdict = verdict, .body = body};
+    api_done *done = pending[0].done;
+    void *arg = pending[0].arg;
+
+    assert_true(pendings > 0);
+    pendings--;
+    memmove(pending, pending + 1, pendings * sizeof pending[0]);
+    if (verdict == API_DOCUMENT && strcmp(extra, "garbage") == 0)
+        result.length = (size_t)snprintf(body, sizeof body, "<html>");
+    else if (verdict == API_DOCUMENT)
+        result.length = (size_t)snprintf(body, sizeof body, DOCUMENT, extra);
+    strcpy(result.validator.etag, "\"v1\"");
+    strcpy(result.detail, "connection refused");
+    done(arg, &result);
+}
+
+static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
+{
+    (void)arg;
+    (void)document;
+    snprintf(why, size, "uid belongs to somebody else");
+    return accepted;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    cloud_conf_defaults(&conf);
+    clock_ms = 1000000;
+    wall_clock = 1800000000;
+    is_file = false;
+    accepted = true;
+    pendings = requests = 0;
+    cache = cache_new(&conf, NULL, accept_document, NULL);
+    return cache == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cache_free(cache);
+    return 0;
+}
+
+/* Somebody who asks, and what he was told. */
+struct client {
+    struct cache_waiter waiter;
+    unsigned answers;
+    enum cache_result result;
+    bool stale;
+    uint32_t age;
+    char detail[256];
+};
+
+static void on_answer(void *arg, const struct cache_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    client->result = answer->result;
+    client->stale = answer->stale;
+    client->age = answer->age;
+    assert_int_equal(answer->document != NULL, answer->result == CACHE_DOCUMENT);
+    snprintf(client->detail, sizeof client->detail, "%s",
+             answer->detail == NULL ? "" : answer->detail);
+}
+
+static void ask(struct client *client, enum cache_need need)
+{
+    *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
+    cache_ask(cache, "abcdefghij", "staging", need, &client->waiter);
+}
+
+static void assert_told(const struct client *client, enum cache_result result)
+{
+    assert_int_equal(client->answers, 1);
+    assert_int_equal(client->result, result);
+}
+
+/* Asks and expects an answer at once, without a request. */
+static struct client told_at_once(enum cache_need need, enum cache_result result)
+{
+    struct client client;
+    size_t before = requests;
+
+    ask(&client, need);
+    assert_told(&client, result);
+    assert_int_equal(requests, before);
+    return client;
+}
+
+static void learn(const char *extra)
+{
+    struct client client;
+
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_DOCUMENT, extra);
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+}
+
+static void test_one_request_for_all(void **state)
+{
+    struct client clients[100];
+
+    (void)state;
+    for (size_t i = 0; i < 100; i++)
+        ask(&clients[i], i % 2 == 0 ? CACHE_KEYS : CACHE_ACCOUNT);
+    assert_int_equal(requests, 1);
+    api_says(API_DOCUMENT, "");
+    for (size_t i = 0; i < 100; i++)
+        assert_told(&clients[i], CACHE_DOCUMENT);
+    assert_int_equal(requests, 1);
+}
+
+static void test_freshness(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 2999;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    clock_ms += 1;
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    assert_string_equal(pending[0].validator, "\"v1\"");
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(client.age, 0);
+    clock_ms += 299999;
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    clock_ms += 1;
+    ask(&client, CACHE_ACCOUNT);
+    assert_int_equal(client.answers, 0);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+}
+
+/* An answer is as old as its question: one that was long on its way is not fresh. */
+static void test_slow_answer(void **state)
+{
+    struct client first, second;
+
+    (void)state;
+    ask(&first, CACHE_KEYS);
+    clock_ms += 4000;
+    ask(&second, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_told(&first, CACHE_DOCUMENT);
+    assert_int_equal(second.answers, 0);
+    assert_int_equal(requests, 2);
+    api_says(API_DOCUMENT, "");
+    assert_told(&second, CACHE_DOCUMENT);
+    assert_int_equal(second.age, 0);
+}
+
+static void test_absent(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT); /* forgotten at once, for lookups too */
+    clock_ms += 9999;
+    told_at_once(CACHE_KEYS, CACHE_ABSENT);
+    clock_ms += 1;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, ""); /* an outage never says absent, nor brings back what was */
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_string_equal(client.detail, "connection refused");
+}
+
+static void test_outage(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 10000;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    assert_int_equal(client.age, 10);
+    clock_ms += 500;
+    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits again */
+    assert_true(client.stale);
+    clock_ms += 500;
+    ask(&client, CACHE_KEYS); /* served at once; one probe goes */
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    api_says(API_OUTAGE, "");
+    clock_ms += 1999;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* backing off */
+    clock_ms += 1;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(pendings, 1);
+    api_says(API_UNCHANGED, "");
+    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_false(client.stale);
+}
+
+static void expect_bound(const char *extra, int64_t seconds)
+{
+    struct client client;
+
+    learn(extra);
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    clock_ms += seconds * 1000 - 3000 - 1;
+    ask(&client, CACHE_KEYS);
+    assert_told(&client, CACHE_DOCUMENT);
+    if (pendings > 0)
+        api_says(API_OUTAGE, "");
+    clock_ms += 1;
+    told_at_once(CACHE_KEYS, CACHE_UNAVAILABLE);
+}
+
+static void test_host_bound(void **state)
+{
+    (void)state;
+    expect_bound("", 3600);
+}
+
+static void test_own_bound(void **state)
+{
+    (void)state;
+    expect_bound(",\"max_stale_seconds\":60", 60);
+}
+
+static void test_lesser_bound(void **state)
+{
+    (void)state;
+    expect_bound(",\"max_stale_seconds\":999999", 3600);
+}
+
+static void test_no_bound(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn(",\"max_stale_seconds\":0");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+static void test_clock_put_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 4000;
+    wall_clock -= 3600;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+static void test_invalid_is_an_outage(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "garbage");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    clock_ms += 1000;
+    accepted = false;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_true(client.stale);
+}
+
+static void test_nothing_known(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_DOCUMENT, "garbage");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "invalid document"));
+    clock_ms += 999;
+    told_at_once(CACHE_ACCOUNT, CACHE_UNAVAILABLE);
+    clock_ms += 1;
+    ask(&client, CACHE_ACCOUNT); /* with nothing to serve, the probe is worth the wait */
+    assert_int_equal(client.answers, 0);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+}
+
+/* 304 to one who has nothing to compare is no answer. */
+static void test_unchanged_of_nothing(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+static void test_client_gone(void **state)
+{
+    struct client gone, here;
+
+    (void)state;
+    ask(&gone, CACHE_KEYS);
+    ask(&here, CACHE_KEYS);
+    cache_forget(&gone.waiter);
+    cache_forget(&gone.waiter);
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(gone.answers, 0);
+    assert_told(&here, CACHE_DOCUMENT);
+}
+
+static void test_file_is_looked_at_every_time(void **state)
+{
+    struct client client;
+
+    (void)state;
+    is_file = true;
+    for (size_t i = 1; i <= 3; i++) {
+        ask(&client, CACHE_ACCOUNT);
+        assert_int_equal(requests, i);
+        api_says(i == 1 ? API_DOCUMENT : API_UNCHANGED, "");
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+}
+
+/* Another API: nothing of the old one is believed, not even what is on its way. */
+static void test_other_api(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    cache_configure(cache, &conf, true);
+    api_says(API_UNCHANGED, ""); /* of the old API */
+    assert_int_equal(client.answers, 0);
+    assert_int_equal(pendings, 1);
+    assert_string_equal(pending[0].validator, "");
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_request_for_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_freshness, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_host_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lesser_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_is_an_outage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unchanged_of_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_client_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_is_looked_at_every_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
