@@ -1,0 +1,117 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The host's own users and groups, whom nothing of ours may touch.
+
+# Everything that the host says about accounts of its own, by name and by id.
+local_answers() {
+    local name id
+    cut -d: -f1,3 --output-delimiter=' ' /etc/passwd | while read -r name id; do
+        getent passwd "$name" "$id"
+        id "$name"
+        getent initgroups "$name"
+    done
+    cut -d: -f1,3 --output-delimiter=' ' /etc/group | while read -r name id; do
+        getent group "$name" "$id"
+    done
+    getent passwd
+    getent group
+}
+
+# The same, where our module is not configured at all.
+answers_without_us() {
+    sed -i 's/ cloud$//' /etc/nsswitch.conf
+    local_answers
+    sed -i -E 's/^(passwd|group):.*/& cloud/' /etc/nsswitch.conf
+}
+
+# every local name and id is answered byte for byte as without us
+test_answers_running() {
+    local without
+    without=$(answers_without_us)
+    contains "$without" '^root:x:0:0:'
+    same "$without" "$(local_answers)"
+}
+
+# the same with the broker stopped
+test_answers_stopped() {
+    local without
+    without=$(answers_without_us)
+    broker_stop
+    same "$without" "$(local_answers)"
+}
+
+# the same with the broker hung, and nobody waits for it
+test_answers_hung() {
+    local without began_at=$SECONDS
+    without=$(answers_without_us)
+    kill -STOP "$(broker_pid)"
+    same "$without" "$(local_answers)"
+    ((SECONDS - began_at < 20))
+}
+
+# a local name is looked up without a single system call about us
+test_no_system_call() {
+    local calls
+    calls=$(strace -f getent passwd root 2>&1)
+    contains "$calls" '/etc/passwd'
+    fails contains "$calls" cloudauth
+}
+
+# a name that is not ours, neither local: nothing is opened, nobody is asked
+test_foreign_name() {
+    fails contains "$(strace -f getent passwd No_Such-User 2>&1)" cloudauth
+    fails contains "$(strace -f getent passwd 54321 2>&1)" 'cloudauth/socket'
+}
+
+# a local user whose name fits the grammar is local, whatever the API says
+test_local_name_wins() {
+    local_user abcdefghij_stg 1600
+    known abcdefghij_stg 1600
+    enters stranger abcdefghij_stg
+    refused bob abcdefghij_stg
+    enters alice abcdefghij
+}
+
+# the same with the broker hung
+test_local_name_wins_hung() {
+    local_user abcdefghij_stg 1600
+    kill -STOP "$(broker_pid)"
+    enters stranger abcdefghij_stg
+}
+
+# such a user enters by password, too
+test_local_name_password() {
+    local_user abcdefghij_stg 1600
+    same publickey,password "$(methods abcdefghij_stg)"
+    pamtester su abcdefghij_stg authenticate acct_mgmt <<<secret
+}
+
+# a name of Debian's own users is never ours, even where everything is allowed
+test_reserved() {
+    mkdir "$ACCESS/postgres"
+    jq '.project = "postgres" | .account += {uid: 200060, gid: 200060}' \
+        "$ACCESS/abcdefghij/production.json" >"$ACCESS/postgres/production.json"
+    cp -r "$ACCESS/postgres" "$ACCESS/postgras"
+    sed -i 's/"postgres"/"postgras"/; s/200060/200061/' "$ACCESS/postgras/production.json"
+    sed -i '/^postgres:/d' /etc/passwd /etc/group
+    configure 'allow = *'
+    broker_stop
+    broker_start
+    unknown postgres
+    known postgras 200061
+}
+
+# local users are served where our modules are not even there
+test_modules_missing() {
+    local module
+    for module in /usr/lib/*/libnss_cloud.so.2 /usr/lib/*/security/pam_cloud.so; do
+        mv "$module" "$module.away"
+    done
+    enters stranger ada
+    pamtester su ada authenticate acct_mgmt 'setcred(PAM_ESTABLISH_CRED)' open_session <<<secret
+    refused alice abcdefghij
+    for module in /usr/lib/*/libnss_cloud.so.2.away /usr/lib/*/security/pam_cloud.so.away; do
+        mv "$module" "${module%.away}"
+    done
+    enters alice abcdefghij
+}

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# How often the project API is asked, counted in the access log of nginx.
+
+by_http() {
+    nginx_start
+    configure "access_url = $1/$API_PATH" "${@:2}"
+    broker_stop
+    broker_start
+    mark
+}
+
+keys_stale() {
+    (($(date +%s) > asked + 4))
+}
+
+# a login with one key, after the last answer went stale, is one conditional request
+test_one_request() {
+    local asked
+    by_http "http://127.0.0.1:$API_PORT"
+    enters bob abcdefghij_stg
+    asked=$(date +%s)
+    wait_for keys_stale
+    mark
+    login bob abcdefghij_stg@127.0.0.1 true
+    echo "requests of this login: $(api_requests)"
+    same 1 "$(api_requests)"
+    contains "$(since "$API_LOG")" ' GET /v1/projects/abcdefghij/environments/staging/ssh-access 304 '
+}
+
+# the first login of an account is one request, too
+test_first_login() {
+    by_http "http://127.0.0.1:$API_PORT"
+    login bob abcdefghij_stg@127.0.0.1 true
+    same 1 "$(api_requests)"
+    contains "$(since "$API_LOG")" ' 200 '
+}
+
+# over https it is HTTP/2, on a CA of the host's own bundle
+test_https() {
+    by_http "https://localhost:$API_TLS_PORT"
+    enters bob abcdefghij_stg
+    contains "$(since "$API_LOG")" ' GET /v1/projects/abcdefghij/environments/staging/ssh-access 200 HTTP/2.0'
+}
+
+# a certificate that the host does not trust is an outage
+test_https_untrusted() {
+    by_http "https://localhost:$API_TLS_PORT"
+    cp /etc/ssl/certs/ca-certificates.crt /root/bundle
+    : >/etc/ssl/certs/ca-certificates.crt
+    broker_stop
+    broker_start
+    refused bob abcdefghij_stg
+    cp /root/bundle /etc/ssl/certs/ca-certificates.crt
+    same 0 "$(api_requests)"
+}
+
+# twenty logins at once are one request
+test_many_at_once() {
+    by_http "http://127.0.0.1:$API_PORT" 'keys_fresh = 60s'
+    sshd_stop
+    sshd_start -o MaxStartups=100
+    for _ in {1..20}; do
+        login bob abcdefghij_stg@127.0.0.1 'echo inside' >>/root/many.log &
+    done
+    wait
+    same 20 "$(grep -c inside /root/many.log)"
+    same 1 "$(api_requests)"
+    rm /root/many.log
+}
+
+# an account that the API does not know is asked about once
+test_absent() {
+    by_http "http://127.0.0.1:$API_PORT"
+    unknown abcdefghij_stg9
+    unknown abcdefghij_stg9
+    refused bob abcdefghij_stg9
+    same 1 "$(api_requests)"
+    contains "$(since "$API_LOG")" ' 404 '
+}
+
+# names that are not ours cost no request
+test_not_ours() {
+    by_http "http://127.0.0.1:$API_PORT"
+    unknown otherproject
+    refused alice otherproject
+    refused alice root2
+    same 0 "$(api_requests)"
+}
+
+# lookups of a known account cost no request
+test_lookups() {
+    by_http "http://127.0.0.1:$API_PORT"
+    getent passwd abcdefghij_stg
+    mark
+    for _ in {1..20}; do
+        getent passwd abcdefghij_stg
+        id abcdefghij_stg
+        getent passwd 200002
+    done
+    same 0 "$(api_requests)"
+}
