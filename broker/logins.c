@@ -13,7 +13,10 @@
 #define FIELD_PARENT 4 /* of /proc/PID/stat, counted from 1 as proc(5) does */
 #define FIELD_START  22
 
+/* The processes and the ages stand apart from the rest, so that a search walks little memory. */
 struct logins {
+    struct process monitor[LOGINS_MAX];
+    uint64_t used[LOGINS_MAX]; /* order of use; 0: free */
     struct login login[LOGINS_MAX];
     uint64_t clock;
 };
@@ -92,47 +95,56 @@ void logins_free(struct logins *logins)
     free(logins);
 }
 
-static bool is_of(const struct login *login, const struct process *monitor)
+static bool is_same(const struct process *a, const struct process *b)
 {
-    return login->monitor.pid == monitor->pid && login->monitor.start == monitor->start;
+    return a->pid == b->pid && a->start == b->start;
+}
+
+/* The monitor's place, or LOGINS_MAX. */
+static size_t find_place(const struct logins *logins, const struct process *monitor)
+{
+    size_t i = 0;
+
+    while (i < LOGINS_MAX && !(is_same(&logins->monitor[i], monitor) && logins->used[i] != 0))
+        i++;
+    return i;
+}
+
+static size_t oldest_place(const struct logins *logins)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 1; i < LOGINS_MAX; i++)
+        if (logins->used[i] < logins->used[oldest])
+            oldest = i;
+    return oldest;
 }
 
 struct login *logins_remember(struct logins *logins, const struct process *monitor,
                               const char *account,
                               const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
 {
-    struct login *place = &logins->login[0];
+    size_t place = find_place(logins, monitor);
+    struct login *login;
 
-    if (strlen(account) >= sizeof place->account)
+    if (strlen(account) >= sizeof login->account)
         return NULL;
-    for (size_t i = 0; i < LOGINS_MAX; i++) {
-        struct login *login = &logins->login[i];
-        if (is_of(login, monitor)) {
-            place = login;
-            break;
-        }
-        if (login->used < place->used)
-            place = login;
-    }
-    memset(place, 0, sizeof *place);
-    place->monitor = *monitor;
-    strcpy(place->account, account);
-    memcpy(place->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
-    place->used = ++logins->clock;
-    return place;
+    if (place == LOGINS_MAX)
+        place = oldest_place(logins);
+    login = &logins->login[place];
+    memset(login, 0, sizeof *login);
+    strcpy(login->account, account);
+    memcpy(login->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
+    logins->monitor[place] = *monitor;
+    logins->used[place] = ++logins->clock;
+    return login;
 }
 
 struct login *logins_find(struct logins *logins, const struct process *monitor, const char *account)
 {
-    for (size_t i = 0; i < LOGINS_MAX; i++)
-        if (is_of(&logins->login[i], monitor) && strcmp(logins->login[i].account, account) == 0)
-            return &logins->login[i];
-    return NULL;
-}
+    size_t place = find_place(logins, monitor);
 
-void logins_forget(struct logins *logins, const struct process *monitor)
-{
-    for (size_t i = 0; i < LOGINS_MAX; i++)
-        if (is_of(&logins->login[i], monitor))
-            memset(&logins->login[i], 0, sizeof logins->login[i]);
+    if (place == LOGINS_MAX || strcmp(logins->login[place].account, account) != 0)
+        return NULL;
+    return &logins->login[place];
 }

@@ -31,12 +31,10 @@ bool process_find(pid_t pid, struct process *out);
 bool process_find_parent(pid_t child, struct process *out);
 
 struct login {
-    struct process monitor;
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    bool granted;             /* PAM account has let it in */
-    char user[129], role[65]; /* of the person, for the session's lines; cut if longer */
-    uint64_t used;            /* order, for replacing the oldest */
+    bool granted;   /* PAM account has let it in */
+    char user[129]; /* the person's user name, for the session */
 };
 
 struct logins;
@@ -54,7 +52,5 @@ struct login *logins_remember(struct logins *logins, const struct process *monit
 /* What was remembered for this monitor and exactly this account, or NULL. */
 struct login *logins_find(struct logins *logins, const struct process *monitor,
                           const char *account);
-
-void logins_forget(struct logins *logins, const struct process *monitor);
 
 #endif

@@ -212,6 +212,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
+    /* Nothing of the environment reaches libcurl or OpenSSL: no proxy, no key log, no CA. */
+    clearenv();
     /* In this process our own module must not be asked: it would wait for us. */
     __nss_configure_lookup("passwd", "files");
     __nss_configure_lookup("group", "files");

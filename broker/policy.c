@@ -272,6 +272,10 @@ void policy_message(enum policy_reason reason, const struct document *document,
     cloud_text_start(&text, out, size);
     if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
         cloud_text_add(&text, "who may enter cannot be checked right now; try again in a minute");
+    else if (reason == POLICY_ABSENT)
+        cloud_text_add(&text, "there is no such environment any more");
+    else if (reason == POLICY_NO_KEY_LINE || reason == POLICY_KEY_CHANGED)
+        cloud_text_add(&text, "the key of this login is not one that cloudauth has answered for");
     else if (document == NULL || name == NULL)
         cloud_text_add(&text, "you may not enter here");
     else if (reason == POLICY_STATUS_PAUSED)

@@ -148,9 +148,10 @@ test_key_types() {
 
 # a document with 500 keys
 test_500_keys() {
-    perl -MMIME::Base64 -e 'for (1..500) {
+    # A key's blob is 51 bytes, and so one line of base64.
+    perl -e 'srand 1; for (1..500) {
         my $key = join "", map { chr int rand 256 } 1 .. 32;
-        print encode_base64(pack("N/a* N/a*", "ssh-ed25519", $key), ""), "\n" }' |
+        print pack("N/a* N/a*", "ssh-ed25519", $key) }' | base64 -w 68 |
         jq -R '{key_id: input_line_number, title: "k\(input_line_number)", value: "ssh-ed25519 \(.)"}' |
         jq -s '[_nwise(100)] | to_entries |
             map({id: "u\(.key)", username: "user\(.key)", role: "contributor", ssh_keys: .value})' \

@@ -68,10 +68,15 @@ test_foreign_gid() {
     invalid '.account.gid = 200002' 'gid 200002 belongs to environment staging'
 }
 
-# a uid that changes
+# a uid that changes: the old document serves on, and the log says why
 test_changed_uid() {
     known abcdefghij 200001
-    invalid '.account.uid = 200055 | .account.gid = 200055' 'uid:gid changed from 200001:200001'
+    document abcdefghij production '.account.uid = 200055 | .account.gid = 200055'
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=cache'
+    wait_for logged 'uid:gid changed from 200001:200001 to 200055:200055'
+    known abcdefghij 200001
+    unknown 200055
 }
 
 # a home that climbs

@@ -129,8 +129,10 @@ mark() {
 # Not called in a condition: that would switch off set -e in the test.
 run_test() {
     (
+        exec 8>&1
         set -eE
-        trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND"' ERR
+        # Not to stdout, which may be what a word is just reading.
+        trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND" >&8' ERR
         "$1"
     ) >"$captured" 2>&1
 }

@@ -83,7 +83,7 @@ test_local_name_wins_hung() {
 test_local_name_password() {
     local_user abcdefghij_stg 1600
     same publickey,password "$(methods abcdefghij_stg)"
-    pamtester su abcdefghij_stg authenticate acct_mgmt <<<secret
+    pamtester sshd abcdefghij_stg authenticate acct_mgmt <<<secret
 }
 
 # a name of Debian's own users is never ours, even where everything is allowed
@@ -108,7 +108,7 @@ test_modules_missing() {
         mv "$module" "$module.away"
     done
     enters stranger ada
-    pamtester su ada authenticate acct_mgmt 'setcred(PAM_ESTABLISH_CRED)' open_session <<<secret
+    pamtester sshd ada authenticate acct_mgmt 'setcred(PAM_ESTABLISH_CRED)' open_session <<<secret
     refused alice abcdefghij
     for module in /usr/lib/*/libnss_cloud.so.2.away /usr/lib/*/security/pam_cloud.so.away; do
         mv "$module" "${module%.away}"

@@ -802,6 +802,18 @@ static void *look_up(void *arg)
     enum nss_status *status = arg;
 
     *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, sizeof buffer, &error);
+    return NULL;
+}
+
+/*
+ * Cancelled in a frame without arrays: the unwinding tells AddressSanitizer nothing, which then
+ * takes the red zones that are left on the stack for errors.
+ */
+static void *look_up_and_end(void *arg)
+{
+    static void *(*volatile const not_inlined)(void *) = look_up;
+
+    not_inlined(arg);
     pthread_testcancel();
     return NULL;
 }
@@ -851,7 +863,7 @@ static void test_cancelled_thread(void **arg)
     wait_until(&broker.closed, questions());
     unsigned before = open_descriptors(), asked = questions();
     will_be_silent();
-    assert_int_equal(pthread_create(&thread, NULL, look_up, &status), 0);
+    assert_int_equal(pthread_create(&thread, NULL, look_up_and_end, &status), 0);
     wait_until(&broker.questions, asked + 1);
     assert_int_equal(pthread_cancel(thread), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
