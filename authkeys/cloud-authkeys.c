@@ -96,7 +96,7 @@ int main(int argc, char **argv)
     if (argc != 5 || !read_kind(argv[1], &question.kind))
         return usage();
     /* sshd may be gone: then the write fails, and with it the program, but by its own word. */
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];
     question.key = argv[4];

@@ -7,6 +7,7 @@
 
 #include "common/text.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,11 +64,10 @@ static bool expand(const char *template, const char *project, const char *enviro
 
 static bool is_loopback(const char *host)
 {
-    unsigned a, b, c, d;
-    char end;
+    struct in_addr address;
 
     return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           (sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &end) == 4 && a == 127);
+           (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 /* What libcurl itself makes of the URL, so that no two parsers can disagree about its host. */

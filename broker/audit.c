@@ -10,12 +10,22 @@
 
 #define MINUTE 60000
 
+static void add_value(struct cloud_text *text, const char *value)
+{
+    char written[AUDIT_VALUE_MAX + 1];
+    struct cloud_text one;
+
+    cloud_text_start(&one, written, sizeof written);
+    cloud_text_add_value(&one, value);
+    cloud_text_add(text, written);
+}
+
 static void add(struct cloud_text *text, const char *name, const char *value)
 {
     cloud_text_add_char(text, ' ');
     cloud_text_add(text, name);
     cloud_text_add_char(text, '=');
-    cloud_text_add_value(text, value);
+    add_value(text, value);
 }
 
 static void add_app(struct cloud_text *text, const struct audit *audit)
@@ -23,7 +33,7 @@ static void add_app(struct cloud_text *text, const struct audit *audit)
     add(text, "app", audit->app);
     if (audit->worker != NULL && audit->worker[0] != '\0') {
         cloud_text_add(text, "--");
-        cloud_text_add_value(text, audit->worker);
+        add_value(text, audit->worker);
     }
 }
 

@@ -16,8 +16,9 @@
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
  */
 
-#define AUDIT_LINE_MAX 2048
-#define AUDIT_NO_AGE   UINT32_MAX
+#define AUDIT_VALUE_MAX 1024  /* characters of a value as it is written; a longer one is left out */
+#define AUDIT_LINE_MAX  13312 /* so that no value can take another's place */
+#define AUDIT_NO_AGE    UINT32_MAX
 
 /* Strings may be NULL: nothing is known of them. */
 struct audit {

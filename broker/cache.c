@@ -121,14 +121,20 @@ static void drop(struct cache_entry *entry)
     free(entry);
 }
 
+static void drop_all(struct lru *list)
+{
+    for (struct cache_entry *entry = list->first, *after; entry != NULL; entry = after) {
+        after = entry->after;
+        drop(entry);
+    }
+}
+
 void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
-    while (cache->known.first != NULL)
-        drop(cache->known.first);
-    while (cache->unknown.first != NULL)
-        drop(cache->unknown.first);
+    drop_all(&cache->known);
+    drop_all(&cache->unknown);
     table_end(&cache->table);
     free(cache);
 }

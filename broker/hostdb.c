@@ -152,7 +152,7 @@ bool hostdb_refresh(struct hostdb *db)
 
 static const struct cloud_local_entry *find(const struct list *list, const char *name)
 {
-    struct cloud_local_entry wanted;
+    struct cloud_local_entry wanted = {0};
 
     if (list->used == 0 || strlen(name) >= sizeof wanted.name)
         return NULL;

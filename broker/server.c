@@ -272,8 +272,10 @@ void server_free(struct server *server)
 {
     if (server == NULL)
         return;
-    while (server->first != NULL)
-        connection_end(server->first);
+    for (struct connection *each = server->first, *after; each != NULL; each = after) {
+        after = each->after;
+        connection_end(each);
+    }
     unlink(CLOUD_SOCKET_PATH);
     loop_remove(server->broker->loop, &server->watch);
     loop_timer_clear(server->broker->loop, &server->sweep);

@@ -11,6 +11,7 @@ bool table_start(struct table *table)
     *table = (struct table){.buckets = FIRST_BUCKETS};
     if (getrandom(&table->seed, sizeof table->seed, 0) != (ssize_t)sizeof table->seed)
         return false;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     table->bucket = calloc(table->buckets, sizeof *table->bucket);
     return table->bucket != NULL;
 }

@@ -78,8 +78,10 @@ static bool take_seconds(struct cloud_conf *conf, const struct conf_key *key, co
                          size_t n, struct cloud_conf_error *error)
 {
     uint64_t seconds, unit = 1;
-    char last = n > 0 ? value[n - 1] : '\0';
+    char last = '\0';
 
+    if (n > 0)
+        last = value[n - 1];
     if (last == 's' || last == 'm' || last == 'h') {
         unit = last == 's' ? 1 : last == 'm' ? 60 : 3600;
         for (n--; n > 0 && is_space(value[n - 1]); n--)

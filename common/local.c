@@ -14,7 +14,6 @@
 struct scanner {
     struct cloud_local_entry entry;
     bool passwd;
-    bool cut; /* the name was longer than the entry can hold */
     unsigned field;
     size_t used; /* of the field being read */
     char digits[ID_DIGITS];
@@ -25,7 +24,6 @@ static void start_line(struct scanner *scanner)
     memset(&scanner->entry, 0, sizeof scanner->entry);
     scanner->field = 0;
     scanner->used = 0;
-    scanner->cut = false;
 }
 
 static void end_field(struct scanner *scanner)
@@ -46,15 +44,23 @@ static void end_field(struct scanner *scanner)
     scanner->used = 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static void take(struct scanner *scanner, char c)
 {
     if (scanner->field == 0) {
+        if (scanner->used == 0 && is_blank(c))
+            return; /* as libc passes over it */
         if (scanner->used < CLOUD_LOCAL_NAME_SIZE - 1)
             scanner->entry.name[scanner->used] = c;
-        else
-            scanner->cut = true;
-    } else if (scanner->used < ID_DIGITS) {
-        scanner->digits[scanner->used] = c;
+    } else {
+        if (scanner->used == 1 && scanner->digits[0] == '0')
+            scanner->used = 0; /* libc takes leading zeros: the id is local all the same */
+        if (scanner->used < ID_DIGITS)
+            scanner->digits[scanner->used] = c;
     }
     scanner->used++;
 }
@@ -66,7 +72,7 @@ static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
     bool more = true;
 
     end_field(scanner);
-    if (scanner->field > 1 && name[0] != '\0' && strchr("#+-", name[0]) == NULL && !scanner->cut)
+    if (scanner->field > 1 && name[0] != '\0' && strchr("#+-", name[0]) == NULL)
         more = each(arg, &scanner->entry);
     start_line(scanner);
     return more;

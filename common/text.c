@@ -51,21 +51,12 @@ static bool is_value(char c)
            (c != '\0' && strchr("._:@/+=-", c) != NULL);
 }
 
-void cloud_text_add_value(struct cloud_text *text, const char *value)
+static void add_quoted(struct cloud_text *text, const char *value)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *at = value;
 
-    if (value == NULL)
-        return;
-    while (is_value(*at))
-        at++;
-    if (*at == '\0') {
-        cloud_text_add_bytes(text, value, (size_t)(at - value));
-        return;
-    }
     cloud_text_add_char(text, '"');
-    for (at = value; *at != '\0'; at++) {
+    for (const char *at = value; *at != '\0'; at++) {
         unsigned char byte = (unsigned char)*at;
         const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
         if (byte < ' ' || byte > '~') {
@@ -77,6 +68,29 @@ void cloud_text_add_value(struct cloud_text *text, const char *value)
         cloud_text_add_char(text, *at);
     }
     cloud_text_add_char(text, '"');
+}
+
+void cloud_text_add_value(struct cloud_text *text, const char *value)
+{
+    size_t start = text->used;
+    bool cut = text->cut;
+    const char *at = value;
+
+    if (value == NULL)
+        return;
+    while (is_value(*at))
+        at++;
+    if (*at == '\0') {
+        cloud_text_add_bytes(text, value, (size_t)(at - value));
+        return;
+    }
+    text->cut = false;
+    add_quoted(text, value);
+    if (text->cut) { /* half a quoted value would swallow what follows it */
+        text->used = start;
+        text->at[start] = '\0';
+    }
+    text->cut = text->cut || cut;
 }
 
 bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out)

@@ -26,7 +26,7 @@ file /readme"
 )
 
 OPEN_SETTINGS=(
-    -o PasswordAuthentication=yes -o KbdInteractiveAuthentication=yes -o PermitEmptyPasswords=yes
+    -o PasswordAuthentication=yes -o KbdInteractiveAuthentication=yes
     -o AllowTcpForwarding=yes -o AllowStreamLocalForwarding=yes -o AllowAgentForwarding=yes
     -o X11Forwarding=yes -o XAuthLocation=/bin/true -o PermitTunnel=yes -o PermitUserRC=yes
 )
@@ -67,6 +67,7 @@ before_all() {
     chmod 755 /root/askpass
     own_keys /app/abcdefghij 200001
     own_keys / 0
+    echo "in the chroot" >/srv/sftp/readme
     echo 'echo rc-file' >/app/abcdefghij/.ssh/rc
     ssh-agent -a /root/agent >/dev/null
     for ((lane = 1; lane <= LANES; lane++)); do
@@ -105,11 +106,14 @@ what_works() {
         >"/root/client$lane" || return 0
     {
         case $1 in
-        shell) ssh_lane "$lane" "$login" "$LOOK_AROUND" -S "$control" ;;
+        shell)
+            ssh_lane "$lane" "$login" "$LOOK_AROUND" -S "$control" |
+                grep -v '^X11 forwarding request failed'
+            ;;
         sftp)
             sftp -q -o ControlPath="$control" -P "$(lane_port "$lane")" -b - "$login@127.0.0.1" \
                 <<<"ls -1 /" 2>&1 | sed -n 's/^[^s]/file &/p'
-            ssh_lane "$lane" "$login" "echo command" -S "$control"
+            ssh_lane "$lane" "$login" "echo command" -S "$control" | grep -x command
             ;;
         esac
         greets "$port" "forward to 127.0.0.1:22"
@@ -118,14 +122,118 @@ what_works() {
         [[ ! -e $socket ]] || echo "remote forward of a socket"
     } >"/root/works$lane"
     ssh -F /dev/null -S "$control" -O exit "$login" 2>/dev/null
+    rm -f "$socket"
     sort -u "/root/works$lane"
 }
 
-# never_enters KIND LANE WAY...: no command runs, and sshd itself ends it.
+# never_enters KIND LANE WAY SSH-OPTION...: no command runs, and sshd itself ends it.
 never_enters() {
     local output status=0
     output=$(ssh_lane "$2" "${LOGIN[$1]}" "echo command" "${@:4}") || status=$?
     [[ $status -eq 255 && $output != *command* ]] &&
         grep -qE 'Permission denied|Connection closed by' <<<"$output" && return
     printf '%s entered (status %s): %s\n' "$3" "$status" "$output"
+}
+
+grants() { grep -c "grant account=${LOGIN[$1]} .*from=127.0.0.1" "$AUTH_LOG"; }
+
+# Prints what it finds wrong.
+try_own_keys_file() { never_enters "$1" "$2" "$3" -o BatchMode=yes -i "$KEYS/stranger"; }
+try_password() { never_enters "$1" "$2" "$3" -o PubkeyAuthentication=no; }
+
+# The right key gives what is granted, or less; the count of lanes that were let in goes to `in`.
+try_right_key() {
+    local works more
+    works=$(what_works "$1" "$2")
+    more=$(comm -23 <(echo "$works") <(echo "${GRANTED[$1]}") | grep .) && echo "gave: $more"
+    [[ -z $works ]] || echo >>"/root/in$2"
+}
+
+# try KIND LANE CALL STATUS: one call fails, of each way to enter.
+try() {
+    local way wrong calls
+    calls=$(lane_faults "$2")/calls
+    for way in right_key own_keys_file password; do
+        faults "$2" "$3 $4"
+        wrong=$("try_$way" "$1" "$2" "$way")
+        [[ -z $wrong ]] || echo "call $3 ($(sed -n "s/^$3 //p" "$calls")) $4, $way: $wrong"
+    done
+}
+
+# try_calls KIND LANE CALLS STATUS: a lane's share of the calls; what fails in here is no error.
+try_calls() {
+    local call
+    set +eE
+    trap - ERR
+    for ((call = $2; call <= $3 + BEYOND; call += LANES)); do
+        try "$1" "$2" "$call" "$4"
+    done
+}
+
+# The calls that a good login of that kind makes.
+count_calls() {
+    faults 1 || return 1
+    same "${GRANTED[$1]}" "$(what_works "$1" 1)" >&2 || return 1
+    wait_for lane_is_quiet 1 || return 1
+    stat -c %s "$(lane_faults 1)/count"
+}
+
+each_call_fails() {
+    local kind=$1 status=$2 lane calls granted entered
+    document abcdefghij production '.forwarding.local = ["127.0.0.1:22"]'
+    calls=$(count_calls "$kind")
+    ((calls > 25))
+    granted=$(grants "$kind")
+    rm -f /root/in* /root/wrong*
+    for ((lane = 1; lane <= LANES; lane++)); do
+        try_calls "$kind" "$lane" "$calls" "$status" >"/root/wrong$lane" 2>&1 &
+    done
+    wait
+    same "" "$(cat /root/wrong*)"
+    entered=$(cat /root/in* | wc -l)
+    echo "$calls calls; $entered logins entered"
+    ((entered >= BEYOND && entered < calls))
+    ((granted + entered <= $(grants "$kind")))
+}
+
+# on this host every other account may do it all, by any password or by the stranger's key
+test_open_host() {
+    local look="$LOOK_AROUND; ls /tmp/forward1"
+    contains "$(ssh_lane 1 ada "$look" -o PubkeyAuthentication=no -o PreferredAuthentications=password)" \
+        'runs as ada'
+    contains "$(ssh_lane 1 ada "$look" -o PubkeyAuthentication=no)" 'runs as ada'
+    echo "echo rc-file" >/home/ada/.ssh/rc
+    contains "$(ssh_lane 1 ada "$look" -i "$KEYS/stranger" -R /tmp/forward1:127.0.0.1:22 | xargs)" \
+        'rc-file runs as ada, uid 1500 home /home/ada .*agent X11 /tmp/forward1$'
+    rm -f /home/ada/.ssh/rc /tmp/forward1
+}
+
+# a shell login, each call NOTFOUND: its own block's settings or nothing
+test_shell_notfound() { each_call_fails shell NOTFOUND; }
+
+# a shell login, each call UNAVAIL
+test_shell_unavail() { each_call_fails shell UNAVAIL; }
+
+# a shell login, each call TRYAGAIN
+test_shell_tryagain() { each_call_fails shell TRYAGAIN; }
+
+# an sFTP login, each call NOTFOUND: inside the chroot or nothing
+test_sftp_notfound() { each_call_fails sftp NOTFOUND; }
+
+# an sFTP login, each call UNAVAIL
+test_sftp_unavail() { each_call_fails sftp UNAVAIL; }
+
+# an sFTP login, each call TRYAGAIN
+test_sftp_tryagain() { each_call_fails sftp TRYAGAIN; }
+
+# all calls fail: the module says nothing at all, and nobody enters
+test_all_calls() {
+    local status kind
+    for status in NOTFOUND UNAVAIL TRYAGAIN; do
+        for kind in shell sftp; do
+            rm -f /root/in1
+            same "" "$(set +eE && trap - ERR && try "$kind" 1 all "$status")"
+            [[ ! -e /root/in1 ]]
+        done
+    done
 }

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The audit line, and a reader of it that takes a line apart as a log's user would. */
+#undef _FORTIFY_SOURCE /* so that syslog(3) is one function, which the test can replace */
+#include "broker/audit.h"
+#include "broker/keys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+static char line[AUDIT_LINE_MAX];
+static char logged[AUDIT_LINE_MAX];
+static int logged_priority;
+static unsigned logged_lines;
+
+void syslog(int priority, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(logged, sizeof logged, format, arguments);
+    va_end(arguments);
+    logged_priority = priority;
+    logged_lines++;
+}
+
+void __syslog_chk(int priority, int flag, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)flag;
+    va_start(arguments, format);
+    vsnprintf(logged, sizeof logged, format, arguments);
+    va_end(arguments);
+    logged_priority = priority;
+    logged_lines++;
+}
+
+static const unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+#define PRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static struct audit full(void)
+{
+    return (struct audit){.granted = true,
+                          .account = "abcdefghij_stg",
+                          .kind = "shell",
+                          .project = "abcdefghij",
+                          .environment = "staging",
+                          .app = "",
+                          .user = "alice",
+                          .role = "contributor",
+                          .key = fingerprint,
+                          .from = "192.0.2.7",
+                          .service = "sshd",
+                          .reason = "granted",
+                          .source = "api",
+                          .age = 0};
+}
+
+static const char *format(const struct audit *audit)
+{
+    assert_int_equal(audit_format(audit, line, sizeof line), strlen(line));
+    return line;
+}
+
+static void test_grant(void **state)
+{
+    struct audit audit = full();
+
+    (void)state;
+    assert_string_equal(format(&audit),
+                        "grant account=abcdefghij_stg kind=shell project=abcdefghij "
+                        "environment=staging app= user=alice role=contributor key=" PRINT
+                        " from=192.0.2.7 service=sshd reason=granted source=api age=0");
+}
+
+static void test_refusal(void **state)
+{
+    struct audit audit = full();
+
+    (void)state;
+    audit.granted = false;
+    audit.account = "abcdefghij-smith-a12b34c--mymagento--queue";
+    audit.environment = "smith-a12b34c";
+    audit.app = "mymagento";
+    audit.worker = "queue";
+    audit.from = "2001:db8::1";
+    audit.reason = "role-too-low";
+    audit.source = "cache";
+    audit.age = 3599;
+    assert_string_equal(format(&audit),
+                        "refuse account=abcdefghij-smith-a12b34c--mymagento--queue kind=shell "
+                        "project=abcdefghij environment=smith-a12b34c app=mymagento--queue "
+                        "user=alice role=contributor key=" PRINT
+                        " from=2001:db8::1 service=sshd reason=role-too-low source=cache age=3599");
+}
+
+static void test_unproved(void **state)
+{
+    struct audit audit = {.account = "abcdefghij",
+                          .key = fingerprint,
+                          .service = "sshd",
+                          .reason = "key-unknown",
+                          .source = "none",
+                          .age = AUDIT_NO_AGE,
+                          .unproved = true};
+
+    (void)state;
+    assert_string_equal(format(&audit),
+                        "refuse account=abcdefghij kind= project= environment= app= "
+                        "user= role= key=" PRINT " from= service=sshd "
+                        "reason=key-unknown source=none age= proof=none");
+}
+
+static void test_nothing_known(void **state)
+{
+    struct audit audit = {.age = AUDIT_NO_AGE};
+
+    (void)state;
+    assert_string_equal(format(&audit), "refuse account= kind= project= environment= app= user= "
+                                        "role= key= from= service= reason= source= age=");
+}
+
+static void test_written(void **state)
+{
+    struct audit audit = full();
+
+    (void)state;
+    logged_lines = 0;
+    audit.user = "100%s %n";
+    audit_write(&audit);
+    assert_int_equal(logged_lines, 1);
+    assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_INFO);
+    assert_string_equal(logged, format(&audit));
+    audit.granted = false;
+    audit_write(&audit);
+    assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
+}
+
+/* ---- the reader ---- */
+
+#define FIELDS 14
+
+static const char *const names[FIELDS] = {"account", "kind",   "project", "environment", "app",
+                                          "user",    "role",   "key",     "from",        "service",
+                                          "reason",  "source", "age",     "proof"};
+
+struct parsed {
+    size_t n;
+    char value[FIELDS][2048];
+};
+
+static unsigned hex_digit(char c)
+{
+    const char *at = strchr("0123456789abcdef", c);
+
+    assert_true(c != '\0' && at != NULL);
+    return (unsigned)(at - "0123456789abcdef") & 15;
+}
+
+/* Reads a value up to the space after it, and undoes its quotes. */
+static const char *read_value(const char *at, char *out)
+{
+    bool quoted = *at == '"';
+
+    if (!quoted)
+        while (*at != ' ' && *at != '\0')
+            *out++ = *at++;
+    else
+        for (at++; *at != '"'; at++) {
+            assert_int_not_equal(*at, '\0');
+            if (*at != '\\') {
+                *out++ = *at;
+            } else if (*++at == 'x') {
+                *out++ = (char)(hex_digit(at[1]) << 4 | hex_digit(at[2]));
+                at += 2;
+            } else {
+                *out++ = *at;
+            }
+        }
+    *out = '\0';
+    return at + quoted;
+}
+
+/* The line must have exactly the fields of the format, in their order. */
+static struct parsed *parse(const char *at)
+{
+    static struct parsed parsed;
+
+    parsed.n = 0;
+    at += strcspn(at, " ");
+    while (*at == ' ') {
+        assert_true(parsed.n < FIELDS);
+        size_t length = strlen(names[parsed.n]);
+        assert_memory_equal(at + 1, names[parsed.n], length);
+        assert_int_equal(at[1 + length], '=');
+        at = read_value(at + 1 + length + 1, parsed.value[parsed.n++]);
+    }
+    assert_int_equal(*at, '\0');
+    return &parsed;
+}
+
+/* Each member that a stranger, or the API, can fill, and its place in the line. */
+static const struct {
+    size_t offset, place;
+} members[] = {
+    {offsetof(struct audit, account), 0}, {offsetof(struct audit, kind), 1},
+    {offsetof(struct audit, project), 2}, {offsetof(struct audit, environment), 3},
+    {offsetof(struct audit, app), 4},     {offsetof(struct audit, user), 5},
+    {offsetof(struct audit, role), 6},    {offsetof(struct audit, from), 8},
+    {offsetof(struct audit, service), 9}, {offsetof(struct audit, reason), 10},
+    {offsetof(struct audit, source), 11},
+};
+
+#define MEMBERS (sizeof members / sizeof members[0])
+
+static void set(struct audit *audit, size_t member, const char *value)
+{
+    memcpy((char *)audit + members[member].offset, &value, sizeof value);
+}
+
+static void check_evil(size_t member, const char *evil)
+{
+    struct audit audit = full();
+
+    set(&audit, member, evil);
+    format(&audit);
+    for (const char *at = line; *at != '\0'; at++)
+        assert_in_range(*at, ' ', '~');
+    const struct parsed *parsed = parse(line);
+    assert_int_equal(parsed->n, FIELDS - 1);
+    assert_string_equal(parsed->value[members[member].place], evil);
+    if (members[member].place != 10)
+        assert_string_equal(parsed->value[10], "granted");
+    assert_string_equal(parsed->value[12], "0");
+}
+
+static void test_injection(void **state)
+{
+    static const char *const evil[] = {
+        "alice reason=granted",
+        "alice\" reason=granted \"",
+        "\" reason=granted source=api age=0",
+        "\\\" reason=granted",
+        "\\",
+        "\"",
+        " ",
+        "alice\ngrant account=root",
+        "alice\r\ngrant",
+        "\x1b]0;title\x07",
+        "alice\x7f",
+        "\xe2\x80\xa8line separator",
+        "\xff\xfe",
+        "=",
+        "proof=none",
+        "\\x0a",
+    };
+
+    (void)state;
+    for (size_t member = 0; member < MEMBERS; member++)
+        for (size_t i = 0; i < sizeof evil / sizeof evil[0]; i++)
+            check_evil(member, evil[i]);
+}
+
+/* However long values are, none drives another, or `proof=none`, out of the line. */
+static void test_long_values(void **state)
+{
+    static char plain[4000], odd[4000];
+    struct audit audit = full();
+
+    (void)state;
+    memset(plain, 'p', sizeof plain - 1);
+    memset(odd, '\n', sizeof odd - 1);
+    audit.unproved = true;
+    for (size_t member = 0; member < MEMBERS; member++)
+        if (members[member].place != 10)
+            set(&audit, member, member % 2 == 0 ? plain : odd);
+    const struct parsed *parsed = parse(format(&audit));
+    assert_int_equal(parsed->n, FIELDS);
+    assert_string_equal(parsed->value[0], "");
+    assert_string_equal(parsed->value[7], PRINT);
+    assert_string_equal(parsed->value[10], "granted");
+    assert_string_equal(parsed->value[13], "none");
+}
+
+static void test_longest_values(void **state)
+{
+    static char most[AUDIT_VALUE_MAX + 1];
+    struct audit audit = full();
+
+    (void)state;
+    memset(most, 'm', sizeof most - 1);
+    audit.worker = most;
+    audit.unproved = true;
+    for (size_t member = 0; member < MEMBERS; member++)
+        set(&audit, member, most);
+    const struct parsed *parsed = parse(format(&audit));
+    assert_int_equal(parsed->n, FIELDS);
+    assert_string_equal(parsed->value[11], most);
+    assert_string_equal(parsed->value[13], "none");
+}
+
+/* In every size the line is a beginning of the whole one's fields, and in bounds. */
+static void test_every_size(void **state)
+{
+    struct audit audit = full();
+    char *room;
+
+    (void)state;
+    audit.user = "a \"b\"";
+    for (size_t size = 1; size < 320; size++) {
+        room = malloc(size);
+        assert_non_null(room);
+        size_t n = audit_format(&audit, room, size);
+        assert_true(n < size);
+        assert_int_equal(n, strlen(room));
+        free(room);
+    }
+}
+
+/* ---- offers ---- */
+
+static int64_t now = 1000000; /* goes on from test to test: the offers are remembered */
+
+static bool offered(const char *account, unsigned key)
+{
+    unsigned char print[KEY_FINGERPRINT_SIZE] = {0};
+
+    memcpy(print + 8, &key, sizeof key);
+    return audit_offer_is_new(account, print, now);
+}
+
+static int let_offers_pass(void **state)
+{
+    (void)state;
+    now += 10 * 60000;
+    return 0;
+}
+
+static void test_offer_once_a_minute(void **state)
+{
+    (void)state;
+    assert_true(offered("abcdefghij", 1));
+    assert_false(offered("abcdefghij", 1));
+    now += 59999;
+    assert_false(offered("abcdefghij", 1));
+    now += 1; /* a minute since it was written, not since it was last offered */
+    assert_true(offered("abcdefghij", 1));
+    assert_false(offered("abcdefghij", 1));
+}
+
+static void test_offers_apart(void **state)
+{
+    (void)state;
+    assert_true(offered("abcdefghij", 1));
+    assert_true(offered("abcdefghij", 2));
+    assert_true(offered("abcdefghij_stg", 1));
+    assert_false(offered("abcdefghij", 2));
+    assert_false(offered("abcdefghij_stg", 1));
+}
+
+static void test_offer_flood(void **state)
+{
+    unsigned written = 0;
+
+    (void)state;
+    for (unsigned key = 0; key < 10 * AUDIT_OFFERS; key++)
+        written += offered("abcdefghij", key);
+    assert_int_equal(written, AUDIT_OFFERS);
+    assert_false(offered("abcdefghij", 0)); /* the first of them is not forgotten */
+    now += 60000;
+    assert_true(offered("abcdefghij", 0));
+    assert_true(offered("other", 0));
+}
+
+static void test_offer_for_a_long_name(void **state)
+{
+    static char name[4000];
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    assert_false(offered(name, 1));
+    name[128] = '\0';
+    assert_true(offered(name, 1));
+    assert_false(offered(name, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_grant),
+        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_unproved),
+        cmocka_unit_test(test_nothing_known),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_longest_values),
+        cmocka_unit_test(test_every_size),
+        cmocka_unit_test_setup(test_offer_once_a_minute, let_offers_pass),
+        cmocka_unit_test_setup(test_offers_apart, let_offers_pass),
+        cmocka_unit_test_setup(test_offer_flood, let_offers_pass),
+        cmocka_unit_test_setup(test_offer_for_a_long_name, let_offers_pass),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
