@@ -55,7 +55,7 @@ $(B)/cloud-authkeys: $(call obj,authkeys/cloud-authkeys.c $(COMMON))
 	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
 
 $(B)/cloudauthd: $(call obj,broker/main.c $(BROKER) $(COMMON))
-	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS))
+	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

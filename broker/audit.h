@@ -16,8 +16,10 @@
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
  */
 
-#define AUDIT_VALUE_MAX 1024  /* characters of a value as it is written; a longer one is left out */
-#define AUDIT_LINE_MAX  13312 /* so that no value can take another's place */
+/* Characters of a value as it is written: a longer one is left out, so that none can drive another
+ * out of the line. */
+#define AUDIT_VALUE_MAX 1024
+#define AUDIT_LINE_MAX  13312
 #define AUDIT_NO_AGE    UINT32_MAX
 
 /* Strings may be NULL: nothing is known of them. */
@@ -31,8 +33,8 @@ struct audit {
     bool unproved;
 };
 
-/* Formats the line into out, NUL-terminated, without a newline; what does not fit is left out
- * value by value. Returns its length. */
+/* Formats the line into out, NUL-terminated, without a newline; in less than AUDIT_LINE_MAX what
+ * does not fit is left out value by value. Returns its length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
 /* Formats it and sends it to syslog. */

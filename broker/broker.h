@@ -21,6 +21,7 @@ struct broker {
     struct owners *owners;
     struct api *api;
     struct cache *cache;
+    struct store *store; /* NULL while the bindings are being read from it */
     struct logins *logins;
     struct server *server;
 };

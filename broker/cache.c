@@ -14,7 +14,8 @@
 #define UNKNOWN_MAX 10000        /* entries without one: absent, failed */
 #define BACKOFF_MIN 1000         /* milliseconds between probes of an API that fails */
 #define BACKOFF_MAX 60000
-#define CLOCK_SLACK 2 /* seconds that a clock may be put back by its keeper */
+#define TOUCH_MS    60000 /* how often a confirmation is written to the store */
+#define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
 
 /* A list of entries, the longest unused first. */
 struct lru {
@@ -28,7 +29,8 @@ struct cache_entry {
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 
-    struct document *document; /* the last good one, or NULL */
+    struct document *document;                /* the last good one, or NULL */
+    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* of its body */
     struct api_validator validator;
     int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds */
@@ -39,6 +41,8 @@ struct cache_entry {
     int64_t retry;    /* loop_now() before which the API is not probed again */
     char detail[256]; /* of the failure */
 
+    bool committing;        /* the document is on its way to the disk; nobody is answered before */
+    int64_t kept;           /* `asked` as the store has it */
     bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
     int64_t sent, sent_wall;
     struct cache_waiter *waiters;
@@ -50,6 +54,7 @@ struct cache_entry {
 struct cache {
     const struct cloud_conf *conf;
     struct api *api;
+    struct store *store; /* or NULL */
     cache_accept *accept;
     void *arg;
     struct table table;
@@ -147,7 +152,7 @@ static void evict(struct lru *list, size_t most, const size_t *bytes)
     for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > BYTES_MAX));
          entry = next) {
         next = entry->after;
-        if (next != NULL && !entry->in_flight && entry->waiters == NULL)
+        if (next != NULL && !entry->in_flight && !entry->committing && entry->waiters == NULL)
             drop(entry);
     }
 }
@@ -206,7 +211,7 @@ static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
 
 static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound)
 {
-    return entry->asked != 0 && now - entry->asked < bound;
+    return now - entry->asked < bound;
 }
 
 /* What can be said without asking again; after a failed request it is the last good document. */
@@ -239,6 +244,19 @@ static void answer_waiter(struct cache_waiter *waiter, const struct cache_answer
     waiter->answered(waiter->arg, answer);
 }
 
+/* A server that knows no validators sends the same body again, which is as good as a 304. */
+static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_result *result)
+{
+    unsigned char hash[KEY_FINGERPRINT_SIZE];
+
+    if (result->verdict != API_DOCUMENT || entry->document == NULL ||
+        !keys_sha256(result->body, result->length, "", 0, hash) ||
+        memcmp(hash, entry->hash, KEY_FINGERPRINT_SIZE) != 0)
+        return result->verdict;
+    entry->validator = result->validator;
+    return API_UNCHANGED;
+}
+
 static void take_document(struct cache_entry *entry, const struct api_result *result)
 {
     struct document_problem problem = {""};
@@ -259,6 +277,9 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
     set_document(entry, document);
+    /* Without a hash the next body is only taken for a new one. */
+    if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
+        memset(entry->hash, 0, sizeof entry->hash);
     entry->validator = result->validator;
     entry->absent = false;
     entry->failing = false;
@@ -277,7 +298,8 @@ static void take_failure(struct cache_entry *entry, const char *before, int64_t 
         entry->failures++;
 }
 
-static void take_result(struct cache_entry *entry, const struct api_result *result)
+static void take_result(struct cache_entry *entry, const struct api_result *result,
+                        enum api_verdict verdict)
 {
     bool was_failing = entry->failing;
     char before[sizeof entry->detail] = "";
@@ -285,7 +307,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     if (was_failing)
         memcpy(before, entry->detail, sizeof before);
     entry->failing = false;
-    switch (result->verdict) {
+    switch (verdict) {
     case API_DOCUMENT:
         take_document(entry, result);
         break;
@@ -313,6 +335,38 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     /* Told from when the question was sent: the answer may have been on its way for long. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
+}
+
+static struct store_entry stored(const struct cache_entry *entry)
+{
+    return (struct store_entry){.project = entry->project,
+                                .environment = entry->environment,
+                                .validator = entry->validator,
+                                .asked = entry->asked,
+                                .asked_wall = entry->asked_wall};
+}
+
+static void on_committed(void *arg);
+
+/* Brings the store up to what the API has just said. */
+static void keep(struct cache_entry *entry, const struct api_result *result,
+                 enum api_verdict verdict)
+{
+    struct store *store = entry->cache->store;
+    struct store_entry kept = stored(entry);
+
+    if (store == NULL || entry->failing)
+        return;
+    if (entry->absent) {
+        store_remove(store, entry->project, entry->environment);
+    } else if (verdict == API_DOCUMENT) {
+        entry->committing = true;
+        entry->kept = entry->asked;
+        store_put(store, &kept, result->body, result->length, on_committed, entry);
+    } else if (entry->asked - entry->kept >= TOUCH_MS) {
+        entry->kept = entry->asked;
+        store_touch(store, &kept);
+    }
 }
 
 static void start_request(struct cache_entry *entry);
@@ -343,9 +397,18 @@ static void answer_waiters(struct cache_entry *entry)
         start_request(entry);
 }
 
+static void on_committed(void *arg)
+{
+    struct cache_entry *entry = arg;
+
+    entry->committing = false;
+    answer_waiters(entry);
+}
+
 static void on_result(void *arg, const struct api_result *result)
 {
     struct cache_entry *entry = arg;
+    enum api_verdict verdict;
 
     entry->in_flight = false;
     if (entry->orphan) {
@@ -354,8 +417,11 @@ static void on_result(void *arg, const struct api_result *result)
             start_request(entry);
         return;
     }
-    take_result(entry, result);
-    answer_waiters(entry);
+    verdict = verdict_of(entry, result);
+    take_result(entry, result, verdict);
+    keep(entry, result, verdict);
+    if (!entry->committing)
+        answer_waiters(entry);
 }
 
 static void start_request(struct cache_entry *entry)
@@ -374,7 +440,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     const struct cache *cache = entry->cache;
 
     *answer = state_of(entry, now);
-    if (api_is_file(cache->api))
+    if (api_is_file(cache->api) || entry->committing)
         return false;
     if (entry->document != NULL && is_fresh(entry, now, fresh_bound(cache, need))) {
         *answer = (struct cache_answer){
@@ -416,7 +482,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     waiter->entry = entry;
     waiter->next = entry->waiters;
     entry->waiters = waiter;
-    if (!entry->in_flight)
+    if (!entry->in_flight && !entry->committing)
         start_request(entry);
 }
 
@@ -433,6 +499,32 @@ void cache_forget(struct cache_waiter *waiter)
             break;
         }
     waiter->entry = NULL;
+}
+
+void cache_keep(struct cache *cache, struct store *store)
+{
+    cache->store = store;
+}
+
+bool cache_restore(void *arg, const struct store_entry *from, const void *body, size_t length)
+{
+    struct cache *cache = arg;
+    struct cache_entry *entry = find_or_add(cache, from->project, from->environment);
+    struct api_result result = {.body = body, .length = length, .validator = from->validator};
+
+    if (entry == NULL || entry->document != NULL)
+        return false;
+    touch(entry);
+    take_document(entry, &result);
+    if (entry->failing) {
+        log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
+        entry->failing = false;
+        drop(entry);
+        return false;
+    }
+    entry->asked = entry->kept = from->asked;
+    entry->asked_wall = from->asked_wall;
+    return true;
 }
 
 static void forget_all(struct lru *list)

@@ -4,6 +4,7 @@
 
 #include "api.h"
 #include "document.h"
+#include "store.h"
 
 #include "common/conf.h"
 
@@ -63,6 +64,16 @@ void cache_free(struct cache *cache);
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
+
+/*
+ * Keeps documents in the store from now on: one that the API has just sent is on the disk before
+ * anybody is answered by it, so that no crash brings back who was removed. The store is freed
+ * before the cache.
+ */
+void cache_keep(struct cache *cache, struct store *store);
+
+/* store_each: takes a stored document, if it is valid and this host takes it. arg is the cache. */
+store_each cache_restore;
 
 /* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);

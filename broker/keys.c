@@ -3,6 +3,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -334,4 +335,17 @@ void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
             *at++ = digits[bits & 63];
     }
     *at = '\0';
+}
+
+bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
+                 unsigned char out[KEY_FINGERPRINT_SIZE])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, first, first_length) == 1 &&
+              EVP_DigestUpdate(context, second, second_length) == 1 &&
+              EVP_DigestFinal_ex(context, out, NULL) == 1;
+
+    EVP_MD_CTX_free(context);
+    return ok;
 }

@@ -46,4 +46,9 @@ bool key_parse_line(const char *line, struct key *out, const char **why);
 void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                           char out[KEY_FINGERPRINT_TEXT]);
 
+/* SHA-256 (FIPS 180-4) of two runs of bytes, one after the other. False if OpenSSL fails. Any
+ * thread. */
+bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
+                 unsigned char out[KEY_FINGERPRINT_SIZE]);
+
 #endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <syslog.h>
 
-void log_open(bool foreground)
+void log_open(bool to_stderr)
 {
-    openlog("cloudauthd", LOG_PID | LOG_NDELAY | (foreground ? LOG_PERROR : 0), LOG_DAEMON);
+    openlog("cloudauthd", LOG_PID | LOG_NDELAY | (to_stderr ? LOG_PERROR : 0), LOG_DAEMON);
 }
 
 __attribute__((format(printf, 2, 0))) static void log_line(int priority, const char *format,

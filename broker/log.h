@@ -9,8 +9,8 @@
  * characters in what is printed become '?': foreign bytes cannot forge a line. errno is kept.
  */
 
-/* Opens syslog(3) under the name cloudauthd; in the foreground also to standard error. */
-void log_open(bool foreground);
+/* Opens syslog(3) under the name cloudauthd; also to standard error if that is wanted. */
+void log_open(bool to_stderr);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

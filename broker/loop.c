@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BATCH 64
@@ -15,14 +14,6 @@ struct loop {
     struct epoll_event batch[BATCH];
     int batch_used;
 };
-
-int64_t loop_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct loop *loop_new(void)
 {

@@ -15,9 +15,11 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-#define RUN_DIRECTORY "/run/cloudauth"
+#define RUN_DIRECTORY   "/run/cloudauth"
+#define STATE_DIRECTORY "/var/lib/cloudauth"
 
 static const char *conf_path = CLOUD_CONF_PATH;
 
@@ -74,6 +76,7 @@ static void reload(struct broker *broker)
     find_keys_user(broker);
     api_configure(broker->api, &broker->conf);
     cache_configure(broker->cache, &broker->conf, other_api);
+    store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
     log_info("settings reloaded from %s", conf_path);
 }
 
@@ -120,7 +123,9 @@ static bool drop_privileges(const struct broker *broker)
         return false;
     }
     if ((mkdir(RUN_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
-        chown(RUN_DIRECTORY, uid, gid) != 0 || setgroups(0, NULL) != 0 ||
+        chown(RUN_DIRECTORY, uid, gid) != 0 ||
+        (mkdir(STATE_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
+        chown(STATE_DIRECTORY, uid, gid) != 0 || setgroups(0, NULL) != 0 ||
         setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
         log_error("cannot become user %s: %s", BROKER_DAEMON_USER, strerror(errno));
         return false;
@@ -142,6 +147,36 @@ static void raise_limits(void)
     limit = (struct rlimit){0, 0};
     setrlimit(RLIMIT_CORE, &limit);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static void take_owner(void *arg, const struct store_owner *owner)
+{
+    struct broker *broker = arg;
+    const struct owner claim = {owner->project, owner->environment, owner->uid, owner->gid};
+    char why[256];
+
+    if (!owners_allow(broker->owners, &claim, why, sizeof why))
+        log_error("store: binding of %s/%s: %s", owner->project, owner->environment, why);
+    else if (!owners_claim(broker->owners, &claim))
+        log_error("store: no memory for the binding of %s/%s", owner->project, owner->environment);
+}
+
+/* What this host knew before it was restarted. After daemon(3), which no thread would survive. */
+static bool open_store(struct broker *broker)
+{
+    struct store *store =
+        store_new(broker->loop, STATE_DIRECTORY, broker->conf.host_id, broker->conf.access_url);
+    size_t known;
+
+    if (store == NULL || !store_load_owners(store, take_owner, broker)) {
+        store_free(store);
+        return false;
+    }
+    broker->store = store;
+    known = store_load(store, cache_restore, broker->cache);
+    cache_keep(broker->cache, store);
+    log_info("%zu documents found in %s", known, STATE_DIRECTORY);
+    return true;
 }
 
 static bool start(struct broker *broker, bool foreground)
@@ -169,12 +204,13 @@ static bool start(struct broker *broker, bool foreground)
     }
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
-    return broker->server != NULL && (foreground || daemon(0, 0) == 0);
+    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker);
 }
 
 static void stop(struct broker *broker)
 {
     server_free(broker->server);
+    store_free(broker->store);
     api_free(broker->api);
     cache_free(broker->cache);
     loop_free(broker->loop);
@@ -212,6 +248,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
+    /* Under systemd standard error and syslog end in the same journal: each line once. */
+    log_open(foreground && getenv("JOURNAL_STREAM") == NULL);
     /* Nothing of the environment reaches libcurl or OpenSSL: no proxy, no key log, no CA. */
     clearenv();
     /* In this process our own module must not be asked: it would wait for us. */
@@ -219,9 +257,8 @@ int main(int argc, char **argv)
     __nss_configure_lookup("group", "files");
     __nss_configure_lookup("initgroups", "files");
     umask(022);
-    log_open(foreground);
     if (!read_conf(&broker.conf))
-        return 1;
+        return EX_CONFIG; /* the unit does not try again: only an operator can help */
     ok = start(&broker, foreground);
     if (ok) {
         log_info("cloudauthd %s serves %s", CLOUD_VERSION, broker.conf.access_url);

@@ -187,6 +187,18 @@ struct policy_verdict policy_login(const struct document *document, const struct
     return verdict;
 }
 
+bool policy_has_better_key(const struct document *document, const struct cloud_name *name,
+                           const struct policy_verdict *verdict, int64_t now)
+{
+    if (verdict->reason != POLICY_KEY_EXPIRED || verdict->key == NULL)
+        return false;
+    for (size_t i = 0; i < document->keys; i++)
+        if (document->key[i].user == verdict->key->user &&
+            check_key(document, name, &document->key[i], now) == POLICY_GRANTED)
+            return true;
+    return false;
+}
+
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
                                   const char *service)
 {

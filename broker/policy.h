@@ -81,6 +81,13 @@ struct policy_verdict policy_login(const struct document *document, const struct
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    int64_t now);
 
+/*
+ * Whether a refused key should get no line at all, so that the client goes on to its next key: it
+ * has expired, and its owner has another one that may enter.
+ */
+bool policy_has_better_key(const struct document *document, const struct cloud_name *name,
+                           const struct policy_verdict *verdict, int64_t now);
+
 /* Whether a service that asks for no key (su, sudo, cron) may use the account. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
                                   const char *service);

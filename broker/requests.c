@@ -235,6 +235,7 @@ static void answer_keys(struct connection *connection, const struct cache_answer
     const struct cloud_question *question = &connection->question;
     const struct cloud_name *name = &connection->name;
     struct cloud_answer answer = {.status = CLOUD_OK, .line = line};
+    int64_t now = (int64_t)time(NULL);
     struct policy_verdict verdict;
     struct key key;
     const char *why;
@@ -244,8 +245,8 @@ static void answer_keys(struct connection *connection, const struct cache_answer
         refuse_offer(connection, POLICY_KEY_UNUSABLE, known);
         return;
     }
-    verdict = policy_login(known->document, name, key.fingerprint, (int64_t)time(NULL));
-    if (verdict.key == NULL)
+    verdict = policy_login(known->document, name, key.fingerprint, now);
+    if (verdict.key == NULL || policy_has_better_key(known->document, name, &verdict, now))
         refuse_offer(connection, verdict.reason, known);
     else if (!policy_key_line(known->document, name, &verdict, line, sizeof line - 1024) ||
              !remember(connection, verdict.key))
@@ -458,6 +459,22 @@ void requests_handle(struct connection *connection)
               request->need, &connection->waiter);
 }
 
+static bool bind_owner(struct broker *broker, const struct owner *claim)
+{
+    struct store_owner owner = {.uid = claim->uid, .gid = claim->gid};
+    struct owner known;
+
+    if (owners_by_uid(broker->owners, claim->uid, &known))
+        return true; /* by this environment: policy_usable has looked */
+    if (!owners_claim(broker->owners, claim))
+        return false;
+    snprintf(owner.project, sizeof owner.project, "%s", claim->project);
+    snprintf(owner.environment, sizeof owner.environment, "%s", claim->environment);
+    if (broker->store != NULL)
+        store_add_owner(broker->store, &owner);
+    return true;
+}
+
 bool broker_accept(void *arg, const struct document *document, char *why, size_t size)
 {
     struct broker *broker = arg;
@@ -473,8 +490,9 @@ bool broker_accept(void *arg, const struct document *document, char *why, size_t
     if (!policy_for_host(&broker->conf, document))
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, broker->conf.host_id);
-    if (owners_claim(broker->owners, &claim))
-        return true;
-    snprintf(why, size, "out of memory");
-    return false;
+    if (!bind_owner(broker, &claim)) {
+        snprintf(why, size, "out of memory");
+        return false;
+    }
+    return true;
 }

@@ -50,7 +50,8 @@ void store_free(struct store *store);
 void store_configure(struct store *store, const char *host, const char *url);
 
 /* One stored document; entry and body are borrowed for the call. Returns whether it was taken. */
-typedef bool store_each(void *arg, const struct store_entry *entry, const void *body, size_t length);
+typedef bool store_each(void *arg, const struct store_entry *entry, const void *body,
+                        size_t length);
 
 /*
  * Calls each for every whole document, the youngest times untouched. Where the wall clock stands
@@ -85,7 +86,8 @@ struct store_owner {
 bool store_load_owners(struct store *store, void (*each)(void *arg, const struct store_owner *),
                        void *arg);
 
-/* Adds a binding; it is on the disk when this returns. False, logged, if it is not. */
-bool store_add_owner(struct store *store, const struct store_owner *owner);
+/* Adds a binding. It is on the disk before any document that is put later: nobody is told of a uid
+ * that a crash could give to somebody else. A failure is logged. */
+void store_add_owner(struct store *store, const struct store_owner *owner);
 
 #endif

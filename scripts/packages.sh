@@ -54,7 +54,7 @@ if [[ $(id -u) != 0 ]]; then
     echo "packages.sh: run as root, or: apt-get install ${lacking[*]}" >&2
     exit 1
 fi
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes
 forbid_daemons
 known "${lacking[@]}" || apt-get -qq update
 apt-get -qq -y --no-install-recommends install "${lacking[@]}" >/dev/null

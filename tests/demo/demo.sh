@@ -68,7 +68,7 @@ show() {
     local want=$1 regex=$2 command=$3 output status=0 good=no
     printf '    $ %s\n' "${command//$'\n'/$'\n'      }"
     output=$(eval "$command" 2>&1 </dev/null) || status=$?
-    [[ -z $output ]] || sed 's/^/    /' <<<"$output"
+    [[ -z $output ]] || printf '    %s\n' "${output//$'\n'/$'\n'    }"
     case $want in
     refused) [[ $status -eq 255 ]] && good=yes ;;
     *) [[ $status -eq 0 ]] && good=yes ;;

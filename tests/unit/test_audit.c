@@ -66,7 +66,9 @@ static struct audit full(void)
 
 static const char *format(const struct audit *audit)
 {
-    assert_int_equal(audit_format(audit, line, sizeof line), strlen(line));
+    size_t n = audit_format(audit, line, sizeof line);
+
+    assert_int_equal(n, strlen(line));
     return line;
 }
 

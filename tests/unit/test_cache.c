@@ -86,6 +86,49 @@ static void api_says(enum api_verdict verdict, const char *extra)
     done(arg, &result);
 }
 
+/* A store that commits when the test says so. */
+static struct {
+    void (*done)(void *arg);
+    void *arg;
+    size_t puts, touches, removals;
+} disk;
+
+void store_put(struct store *store, const struct store_entry *entry, const void *body,
+               size_t length, void (*done)(void *arg), void *arg)
+{
+    (void)store;
+    assert_string_equal(entry->project, "abcdefghij");
+    assert_true(length > 0 && body != NULL);
+    assert_null(disk.done);
+    disk.done = done;
+    disk.arg = arg;
+    disk.puts++;
+}
+
+void store_touch(struct store *store, const struct store_entry *entry)
+{
+    (void)store;
+    assert_int_equal(entry->asked, clock_ms);
+    disk.touches++;
+}
+
+void store_remove(struct store *store, const char *project, const char *environment)
+{
+    (void)store;
+    (void)project;
+    assert_string_equal(environment, "staging");
+    disk.removals++;
+}
+
+static void disk_says_done(void)
+{
+    void (*done)(void *arg) = disk.done;
+
+    assert_non_null(done);
+    disk.done = NULL;
+    done(disk.arg);
+}
+
 static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
 {
     (void)arg;
@@ -103,6 +146,7 @@ static int setup(void **state)
     is_file = false;
     accepted = true;
     pendings = requests = 0;
+    memset(&disk, 0, sizeof disk);
     cache = cache_new(&conf, NULL, accept_document, NULL);
     return cache == NULL;
 }
@@ -356,7 +400,7 @@ static void test_invalid_is_an_outage(void **state)
     clock_ms += 1000;
     accepted = false;
     ask(&client, CACHE_KEYS);
-    api_says(API_DOCUMENT, "");
+    api_says(API_DOCUMENT, ",\"title\":\"new\"");
     client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
     assert_true(client.stale);
 }
@@ -448,6 +492,95 @@ static void test_other_api(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* Nobody is answered by a document that a crash could take back. */
+static void test_answers_wait_for_the_disk(void **state)
+{
+    struct client first, second;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    ask(&first, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(first.answers, 0);
+    ask(&second, CACHE_ACCOUNT);
+    assert_int_equal(second.answers, 0);
+    assert_int_equal(requests, 1);
+    disk_says_done();
+    assert_told(&first, CACHE_DOCUMENT);
+    assert_told(&second, CACHE_DOCUMENT);
+    assert_int_equal(disk.puts, 1);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
+/* A 304, or the same body again, is not parsed, and is written down once a minute. */
+static void test_confirmations(void **state)
+{
+    struct client client;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    disk_says_done();
+    accepted = false; /* whoever asks to accept a document again would be refused */
+    for (unsigned i = 0; i < 20; i++) {
+        clock_ms += 3000;
+        ask(&client, CACHE_KEYS);
+        api_says(i % 2 == 0 ? API_UNCHANGED : API_DOCUMENT, "");
+        assert_told(&client, CACHE_DOCUMENT);
+        assert_false(client.stale);
+    }
+    assert_int_equal(disk.puts, 1);
+    assert_int_equal(disk.touches, 1);
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+    assert_int_equal(disk.removals, 1);
+}
+
+/* After a restart the bound goes on from the last confirmation, and the API is asked first. */
+static void test_restored(void **state)
+{
+    char body[1024];
+    int n = snprintf(body, sizeof body, DOCUMENT, "");
+    struct store_entry kept = {.project = "abcdefghij",
+                               .environment = "staging",
+                               .validator = {.etag = "\"v0\""},
+                               .asked = clock_ms - 3500 * 1000,
+                               .asked_wall = wall_clock - 3500};
+    struct client client;
+
+    (void)state;
+    assert_true(cache_restore(cache, &kept, body, (size_t)n));
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    assert_string_equal(pending[0].validator, "\"v0\"");
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    assert_int_equal(client.age, 3500);
+    clock_ms += 100 * 1000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+static void test_not_restored(void **state)
+{
+    struct store_entry kept = {.project = "abcdefghij", .environment = "staging"};
+    char body[1024];
+    int n = snprintf(body, sizeof body, DOCUMENT, "");
+
+    (void)state;
+    assert_false(cache_restore(cache, &kept, "{}", 2));
+    accepted = false;
+    assert_false(cache_restore(cache, &kept, body, (size_t)n));
+    accepted = true;
+    kept.environment = "production"; /* not what the document says */
+    assert_false(cache_restore(cache, &kept, body, (size_t)n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +600,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_client_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_is_looked_at_every_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answers_wait_for_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

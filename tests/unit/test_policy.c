@@ -167,6 +167,31 @@ static void test_shared_key(void **state)
     assert_ptr_equal(verdict.key->user, &users[1]);
 }
 
+/* An expired key is passed over where its owner has another that may enter: clients offer in turn. */
+static void test_better_key(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    struct policy_verdict verdict;
+
+    (void)state;
+    keys[0].expires_at = 1;
+    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    assert_false(policy_has_better_key(&document, &name, &verdict, NOW));
+    keys[1] = keys[0];
+    memset(keys[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
+    document.keys = 2;
+    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* as expired */
+    keys[1].expires_at = DOCUMENT_NO_TIME;
+    assert_true(policy_has_better_key(&document, &name, &verdict, NOW));
+    keys[1].user = &users[1];
+    users[1].role = DOCUMENT_ROLE_ADMIN;
+    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* somebody else's */
+    keys[1].user = &users[0];
+    document.ssh = DOCUMENT_LEVEL_ADMIN;
+    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* may not enter */
+}
+
 static void test_apps(void **state)
 {
     struct document_forwarding forwarding = {0, 1, NULL, remote, false};
@@ -394,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup(test_expiry, setup),
         cmocka_unit_test_setup(test_unknown_key, setup),
         cmocka_unit_test_setup(test_shared_key, setup),
+        cmocka_unit_test_setup(test_better_key, setup),
         cmocka_unit_test_setup(test_apps, setup),
         cmocka_unit_test_setup(test_services, setup),
         cmocka_unit_test_setup(test_key_lines, setup),

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/api.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PATH "/{project}/{environment}.json"
+
+static char why[300];
+
+static bool check(const char *template)
+{
+    static struct cloud_conf conf;
+
+    cloud_conf_defaults(&conf);
+    assert_true(strlen(template) < sizeof conf.access_url);
+    strcpy(conf.access_url, template);
+    why[0] = '\0';
+    bool ok = api_check(&conf, why, sizeof why);
+    assert_int_equal(ok, why[0] == '\0');
+    assert_true(ok || strncmp(why, "access_url: ", 12) == 0);
+    return ok;
+}
+
+static void all_accepted(const char *const *templates, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!check(templates[i]))
+            fail_msg("%s is refused: %s", templates[i], why);
+}
+
+static void all_refused(const char *const *templates, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < n; i++)
+        if (check(templates[i]) || strstr(why, reason) == NULL)
+            fail_msg("%s: %s", templates[i], why[0] == '\0' ? "is accepted" : why);
+}
+
+#define ACCEPTED(...)                                                                              \
+    do {                                                                                           \
+        static const char *const list[] = {__VA_ARGS__};                                           \
+        all_accepted(list, sizeof list / sizeof list[0]);                                          \
+    } while (0)
+#define REFUSED(reason, ...)                                                                       \
+    do {                                                                                           \
+        static const char *const list[] = {__VA_ARGS__};                                           \
+        all_refused(list, sizeof list / sizeof list[0], reason);                                   \
+    } while (0)
+
+static void test_https(void **state)
+{
+    (void)state;
+    ACCEPTED("https://api.example.com" PATH, "https://api.example.com:8443/v1" PATH,
+             "https://192.0.2.1" PATH, "https://[2001:db8::1]:443" PATH,
+             "HTTPS://API.EXAMPLE.COM" PATH,
+             "https://api.example.com/v1/projects/{project}/environments/{environment}/ssh-access",
+             "https://api.example.com/access?project={project}&environment={environment}",
+             "https://api.example.com/{environment}/{project}/{project}",
+             "https://api.example.com/user@host" PATH);
+}
+
+static void test_http_to_loopback(void **state)
+{
+    (void)state;
+    ACCEPTED("http://127.0.0.1" PATH, "http://127.0.0.1:8080" PATH, "http://127.255.255.254" PATH,
+             "http://[::1]" PATH, "http://[::1]:8080" PATH, "http://localhost" PATH,
+             "http://localhost:8080" PATH);
+}
+
+static void test_http_to_others(void **state)
+{
+    (void)state;
+    REFUSED("plain http is refused", "http://10.0.0.1" PATH, "http://api.example.com" PATH,
+            "http://127.0.0.1.evil.example" PATH, "http://localhost.evil" PATH,
+            "http://localhost.evil.example" PATH, "http://evil-localhost" PATH,
+            "http://127.0.0.1x" PATH, "http://126.0.0.1" PATH, "http://128.0.0.1" PATH,
+            "http://0.0.0.0" PATH, "http://[::]" PATH, "http://[::2]" PATH,
+            "http://[::ffff:10.0.0.1]" PATH, "http://[fe80::1]" PATH, "http://127.0.0.-1" PATH,
+            "http://127.0.0.999" PATH, "http://1270.0.1" PATH, "http://example.com/127.0.0.1" PATH,
+            "http://example.com/?http://localhost" PATH);
+}
+
+/*
+ * Other spellings of an address: libcurl tells what it would connect to, and only that counts.
+ * 0x7f000001 is 127.0.0.1 for whoever connects, so it is loopback; 0x0a000001 is not.
+ */
+static void test_http_to_odd_addresses(void **state)
+{
+    (void)state;
+    ACCEPTED("http://0x7f000001" PATH, "http://2130706433" PATH, "http://127.1" PATH);
+    REFUSED("plain http is refused", "http://0x0a000001" PATH, "http://167772161" PATH,
+            "http://0x7f000001.evil.example" PATH, "http://127.0.0.1%2eevil.example" PATH,
+            "http://0177.0.0.1.evil.example" PATH);
+}
+
+static void test_user_and_password(void **state)
+{
+    (void)state;
+    REFUSED("no user or password", "https://user@api.example.com" PATH,
+            "https://user:secret@api.example.com" PATH, "http://localhost@10.0.0.1" PATH,
+            "http://localhost:80@10.0.0.1" PATH, "http://user@localhost" PATH,
+            "https://:secret@api.example.com" PATH);
+}
+
+/* A login name must not choose the server. */
+static void test_placeholder_in_the_host(void **state)
+{
+    (void)state;
+    REFUSED("stand in the path", "https://{project}.example.com/{environment}",
+            "https://{project}/{environment}", "https://api.example.com:{project}/{environment}",
+            "https://{project}@api.example.com/{environment}", "https://api.example.com{project}/",
+            "https://api.example.com?p={project}&e={environment}",
+            "https://api.example.com#{project}/{environment}", "{project}://api.example.com/",
+            "https{environment}://api.example.com/{project}");
+}
+
+static void test_no_placeholder(void **state)
+{
+    (void)state;
+    REFUSED("stand in the path", "https://api.example.com/access.json", "https://api.example.com",
+            "https://api.example.com/");
+    REFUSED("not file:///", "file:///srv/access.json");
+}
+
+static void test_braces(void **state)
+{
+    (void)state;
+    REFUSED("only {project} and {environment}", "https://api.example.com/{app}",
+            "https://api.example.com/{project}/{user}", "https://api.example.com/{Project}",
+            "https://api.example.com/{project", "https://api.example.com/project}",
+            "https://api.example.com/{{project}}", "https://api.example.com/{project}}",
+            "https://api.example.com/{}", "https://api.example.com/{", "https://api.example.com/}",
+            "https://api.example.com/{ project }", "file:///srv/{project}/{env}.json",
+            "file:///srv/{projec", "file:///srv/{environment");
+}
+
+static void test_other_schemes(void **state)
+{
+    (void)state;
+    REFUSED("access_url: ", "ftp://api.example.com" PATH, "ftp://localhost" PATH,
+            "gopher://localhost" PATH, "dict://localhost" PATH, "ldap://localhost" PATH,
+            "unix://localhost" PATH, "javascript://localhost" PATH, "httpx://localhost" PATH,
+            "FILE:///srv" PATH, "File:///srv" PATH);
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    ACCEPTED("file:///srv" PATH, "file:///{project}-{environment}.json", "file:///srv/{project}",
+             "file:///a b" PATH);
+    REFUSED("access_url: ", "file://srv" PATH, "file://localhost/srv" PATH, "file:/srv" PATH,
+            "file://", "file:///", "file://{project}/{environment}", "file:srv" PATH);
+}
+
+static void test_not_a_url(void **state)
+{
+    (void)state;
+    REFUSED("access_url: ", "", "/srv" PATH, "api.example.com" PATH, "//api.example.com" PATH,
+            "https:/api.example.com" PATH, "https://" PATH, "https:///" PATH, "://host" PATH,
+            "https://[::1" PATH, "https://[::g]" PATH, "https://host:port" PATH,
+            "https://host:99999" PATH, "https://a b" PATH, "http://localhost\\@10.0.0.1" PATH,
+            "http://localhost%00.evil.example" PATH, "https://ho\nst" PATH);
+}
+
+static void test_long(void **state)
+{
+    static char template[CLOUD_URL_SIZE];
+    static const char start[] = "https://api.example.com/{project}/{environment}/";
+
+    (void)state;
+    memset(template, 'a', sizeof template - 1);
+    memcpy(template, start, sizeof start - 1);
+    assert_true(check(template));
+    for (size_t i = 24; i + 13 < sizeof template; i += 13)
+        memcpy(template + i, "{environment}", 13);
+    assert_true(check(template)); /* grows by nothing: "production" is shorter */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_https),
+        cmocka_unit_test(test_http_to_loopback),
+        cmocka_unit_test(test_http_to_others),
+        cmocka_unit_test(test_http_to_odd_addresses),
+        cmocka_unit_test(test_user_and_password),
+        cmocka_unit_test(test_placeholder_in_the_host),
+        cmocka_unit_test(test_no_placeholder),
+        cmocka_unit_test(test_braces),
+        cmocka_unit_test(test_other_schemes),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_not_a_url),
+        cmocka_unit_test(test_long),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
