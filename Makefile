@@ -127,7 +127,7 @@ demo:
 	@tests/demo/demo.sh
 
 fuzz:
-	SECONDS=$(SECONDS) tests/fuzz/run
+	FUZZ_SECONDS=$(SECONDS) tests/fuzz/run
 
 clean:
 	rm -rf build

@@ -115,9 +115,10 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size)
             snprintf(why, size, "access_url: not file:///folder/{project}/{environment}.json");
         return ok;
     }
-    /* A host name with a placeholder in it would let a login name choose the server. */
+    /* A host name with a placeholder in it would let a login name choose the server. libcurl takes
+     * https:///a for https://a. */
     const char *path = authority == NULL ? NULL : strchr(authority + 3, '/');
-    if (path == NULL || brace == NULL || brace < path) {
+    if (path == NULL || path == authority + 3 || brace == NULL || brace < path) {
         snprintf(why, size, "access_url: {project} and {environment} stand in the path");
         return false;
     }

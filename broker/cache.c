@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/cache.h"
 
+#include "broker/limits.h"
 #include "broker/log.h"
 #include "broker/table.h"
 
@@ -34,6 +35,7 @@ struct cache_entry {
     struct api_validator validator;
     int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds */
+    int64_t refresh;    /* loop_now() from which a lookup has it asked for in the background */
     bool absent;        /* the API said there is none; `asked` tells when */
 
     bool failing; /* the last request did not tell anything */
@@ -55,6 +57,9 @@ struct cache {
     const struct cloud_conf *conf;
     struct api *api;
     struct store *store; /* or NULL */
+    struct guard guard;
+    struct bucket unknown_names, neighbours;
+    struct table projects; /* those that a document is known of */
     cache_accept *accept;
     void *arg;
     struct table table;
@@ -67,7 +72,7 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
 {
     struct cache *cache = calloc(1, sizeof *cache);
 
-    if (cache == NULL || !table_start(&cache->table)) {
+    if (cache == NULL || !table_start(&cache->table) || !table_start(&cache->projects)) {
         free(cache);
         return NULL;
     }
@@ -104,10 +109,59 @@ static void touch(struct cache_entry *entry)
     list->used++;
 }
 
+/* A project with documents here: who asks for another environment of it is no stranger. */
+struct project {
+    struct table_node node;
+    size_t documents;
+    char name[CLOUD_PROJECT_MAX + 1];
+};
+
+static bool is_project(const struct table_node *node, const void *key)
+{
+    return strcmp(TABLE_OWNER(node, struct project, node)->name, key) == 0;
+}
+
+static struct project *find_project(const struct cache *cache, const char *name)
+{
+    uint64_t hash = table_hash(&cache->projects, name, strlen(name));
+    struct table_node *node = table_find(&cache->projects, hash, is_project, name);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct project, node);
+}
+
+static void count_project(struct cache *cache, const char *name)
+{
+    struct project *project = find_project(cache, name);
+
+    if (project == NULL) {
+        project = calloc(1, sizeof *project);
+        if (project == NULL)
+            return; /* then its other names count as strangers' */
+        strcpy(project->name, name);
+        table_insert(&cache->projects, &project->node,
+                     table_hash(&cache->projects, name, strlen(name)));
+    }
+    project->documents++;
+}
+
+static void uncount_project(struct cache *cache, const char *name)
+{
+    struct project *project = find_project(cache, name);
+
+    if (project == NULL || --project->documents > 0)
+        return;
+    table_remove(&cache->projects, &project->node);
+    free(project);
+}
+
 static void set_document(struct cache_entry *entry, struct document *document)
 {
     struct cache *cache = entry->cache;
 
+    if (document != NULL && entry->document == NULL)
+        count_project(cache, entry->project);
+    if (document == NULL && entry->document != NULL)
+        uncount_project(cache, entry->project);
     if (entry->document != NULL) {
         cache->bytes -= entry->document->bytes;
         document_free(entry->document);
@@ -141,6 +195,7 @@ void cache_free(struct cache *cache)
     drop_all(&cache->known);
     drop_all(&cache->unknown);
     table_end(&cache->table);
+    table_end(&cache->projects);
     free(cache);
 }
 
@@ -285,6 +340,27 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     entry->failing = false;
 }
 
+static void take_absent(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+    bool tripped = cache->guard.tripped;
+
+    if (entry->document != NULL && !guard_believes(&cache->guard, cache->known.used, loop_now())) {
+        entry->failing = true;
+        snprintf(entry->detail, sizeof entry->detail,
+                 "absent, but so many turned absent that it is taken for an outage");
+        if (!tripped)
+            log_error(
+                "more than %d and more than %d %% of the environments known here turned absent "
+                "within 10 minutes: taken for an outage until confirmed by SIGUSR1",
+                GUARD_COUNT, GUARD_PERCENT);
+        return;
+    }
+    set_document(entry, NULL);
+    memset(&entry->validator, 0, sizeof entry->validator);
+    entry->absent = true;
+}
+
 static void take_failure(struct cache_entry *entry, const char *before, int64_t now)
 {
     int64_t wait = BACKOFF_MIN;
@@ -296,6 +372,14 @@ static void take_failure(struct cache_entry *entry, const char *before, int64_t 
         log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
     if (entry->failures < 1000)
         entry->failures++;
+}
+
+/* Somewhere in the last fifth of its freshness, so that not all are asked for at one time. */
+static void set_refresh(struct cache_entry *entry)
+{
+    int64_t fresh = (int64_t)1000 * entry->cache->conf->account_fresh;
+
+    entry->refresh = entry->asked + fresh * (80 + arc4random_uniform(16)) / 100;
 }
 
 static void take_result(struct cache_entry *entry, const struct api_result *result,
@@ -316,9 +400,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
         snprintf(entry->detail, sizeof entry->detail, "unchanged, said the API of nothing");
         break;
     case API_ABSENT:
-        set_document(entry, NULL);
-        memset(&entry->validator, 0, sizeof entry->validator);
-        entry->absent = true;
+        take_absent(entry);
         break;
     case API_OUTAGE:
         entry->failing = true;
@@ -335,6 +417,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     /* Told from when the question was sent: the answer may have been on its way for long. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
+    set_refresh(entry);
 }
 
 static struct store_entry stored(const struct cache_entry *entry)
@@ -454,6 +537,18 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     return entry->failing && (answer->result == CACHE_DOCUMENT || now < entry->retry);
 }
 
+/* Whether a request may go, if it takes one: for names that nobody knows, as the buckets allow. */
+static bool may_ask(const struct cache_entry *entry, int64_t now)
+{
+    struct cache *cache = entry->cache;
+
+    if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
+        return true;
+    if (find_project(cache, entry->project) != NULL)
+        return bucket_take(&cache->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
+    return bucket_take(&cache->unknown_names, UNKNOWN_RATE, UNKNOWN_BURST, now);
+}
+
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter)
 {
@@ -473,10 +568,19 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     waiter->since = now;
     if (can_answer(entry, need, now, &answer)) {
         /* While the API fails nobody who can be served waits for it; one probe that is due goes. */
-        bool probe = entry->failing && !entry->in_flight && now >= entry->retry;
+        int64_t due = entry->failing ? entry->retry : entry->refresh;
+        bool ask_behind = entry->document != NULL && !entry->in_flight && now >= due;
         answer_waiter(waiter, &answer);
-        if (probe)
+        if (ask_behind)
             start_request(entry);
+        return;
+    }
+    if (!may_ask(entry, now)) {
+        answer.result = CACHE_UNAVAILABLE;
+        answer.detail = "too many names that nobody knows are being asked for";
+        answer_waiter(waiter, &answer);
+        if (entry->sent == 0)
+            drop(entry);
         return;
     }
     waiter->entry = entry;
@@ -524,7 +628,14 @@ bool cache_restore(void *arg, const struct store_entry *from, const void *body, 
     }
     entry->asked = entry->kept = from->asked;
     entry->asked_wall = from->asked_wall;
+    set_refresh(entry);
     return true;
+}
+
+void cache_confirm_absent(struct cache *cache)
+{
+    guard_confirm(&cache->guard);
+    log_info("environments that turn absent are believed again");
 }
 
 static void forget_all(struct lru *list)

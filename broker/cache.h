@@ -15,7 +15,16 @@
  * The documents this host knows, and how fresh they are. One request is in flight per document,
  * whoever waits for it. In an outage the last good document serves within its bound: the lesser of
  * its own max_stale_seconds and the host's max_stale, told from when it was last asked for.
+ *
+ * Bounded: documents by number and bytes, others by number, the longest unused goes first. Names
+ * that nobody knows pass a token bucket (UNKNOWN_RATE a second, those of a project that is known
+ * here NEIGHBOUR_RATE, from one of their own); when it is empty they are unavailable, and that is
+ * not remembered.
  */
+#define UNKNOWN_RATE    10
+#define UNKNOWN_BURST   50
+#define NEIGHBOUR_RATE  50
+#define NEIGHBOUR_BURST 200
 
 struct cache;
 
@@ -74,6 +83,9 @@ void cache_keep(struct cache *cache, struct store *store);
 
 /* store_each: takes a stored document, if it is valid and this host takes it. arg is the cache. */
 store_each cache_restore;
+
+/* An operator says that the environments which turned absent are so (limits.h, the guard). */
+void cache_confirm_absent(struct cache *cache);
 
 /* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);

@@ -91,6 +91,8 @@ static void on_signal(void *arg, uint32_t events)
     while (read(signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
             reload(broker);
+        else if (info.ssi_signo == SIGUSR1)
+            cache_confirm_absent(broker->cache);
         else
             loop_stop(broker->loop);
     }
@@ -102,6 +104,7 @@ static bool watch_signals(struct broker *broker)
 
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)

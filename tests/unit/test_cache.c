@@ -23,6 +23,7 @@ static int64_t clock_ms;  /* what loop_now() says */
 static time_t wall_clock; /* what time() says */
 static bool is_file;
 static bool accepted;
+static bool any_name;
 static struct cloud_conf conf;
 static struct cache *cache;
 
@@ -56,7 +57,7 @@ void api_get(struct api *api, const char *project, const char *environment,
              const struct api_validator *validator, api_done *done, void *arg)
 {
     (void)api;
-    assert_string_equal(project, "abcdefghij");
+    assert_true(any_name || strcmp(project, "abcdefghij") == 0);
     assert_non_null(environment);
     assert_true(pendings < sizeof pending / sizeof pending[0]);
     pending[pendings].done = done;
@@ -145,6 +146,7 @@ static int setup(void **state)
     wall_clock = 1800000000;
     is_file = false;
     accepted = true;
+    any_name = false;
     pendings = requests = 0;
     memset(&disk, 0, sizeof disk);
     cache = cache_new(&conf, NULL, accept_document, NULL);
@@ -246,11 +248,17 @@ static void test_freshness(void **state)
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(client.age, 0);
-    clock_ms += 299999;
+    clock_ms += 239999;
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    clock_ms += 60000;
+    ask(&client, CACHE_ACCOUNT); /* near its end: answered at once, asked for behind it */
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     clock_ms += 1;
     ask(&client, CACHE_ACCOUNT);
     assert_int_equal(client.answers, 0);
+    assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
 }
@@ -581,6 +589,47 @@ static void test_not_restored(void **state)
     assert_false(cache_restore(cache, &kept, body, (size_t)n));
 }
 
+static void ask_for(struct client *client, const char *project, const char *environment)
+{
+    *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
+    cache_ask(cache, project, environment, CACHE_ACCOUNT, &client->waiter);
+}
+
+/* A robot's names: as many requests as the bucket has; those of a known project have their own. */
+static void test_unknown_names(void **state)
+{
+    struct client client;
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    ask_for(&client, "abcdefghij", "staging");
+    api_says(API_DOCUMENT, "");
+    requests = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&client, name, "production");
+        if (pendings > 0)
+            api_says(API_ABSENT, "");
+        assert_int_equal(client.answers, 1);
+        assert_int_equal(client.result, i < UNKNOWN_BURST - 1 ? CACHE_ABSENT : CACHE_UNAVAILABLE);
+    }
+    assert_int_equal(requests, UNKNOWN_BURST - 1); /* the first document took one */
+    ask_for(&client, "abcdefghij", "production");
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS); /* who is known does not notice */
+    assert_int_equal(pendings, 1);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    ask_for(&client, "robot09999", "production"); /* refused then, not remembered: asked now */
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,6 +653,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Lines of a configuration; after the first NUL, login names, which are read by the grammar that
+ * those lines made. A line that is taken leaves a whole configuration behind, and a name that is
+ * ours means one environment, one kind, and nothing outside the grammar's alphabet.
+ */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static bool ends(const char *string, size_t size)
+{
+    return memchr(string, '\0', size) != NULL;
+}
+
+static void check_list(const char *list, size_t used)
+{
+    require(used <= CLOUD_PATTERNS_SIZE && (used == 0 || list[used - 1] == '\0'));
+    for (size_t at = 0; at < used; at += strlen(list + at) + 1)
+        require(list[at] != '\0' && strlen(list + at) <= CLOUD_NAME_MAX);
+}
+
+static void check_conf(const struct cloud_conf *conf)
+{
+    const struct cloud_grammar *grammar = &conf->grammar;
+
+    require(grammar->project_min >= CLOUD_PROJECT_MIN);
+    require(grammar->project_min <= grammar->project_max);
+    require(grammar->project_max <= CLOUD_PROJECT_MAX);
+    require(grammar->suffixes <= CLOUD_SUFFIXES_MAX);
+    for (unsigned i = 0; i < grammar->suffixes; i++) {
+        require(ends(grammar->suffix[i].suffix, CLOUD_SUFFIX_SIZE));
+        require(ends(grammar->suffix[i].environment, CLOUD_ENVIRONMENT_MAX + 1));
+        require(grammar->suffix[i].suffix[0] == '_' && grammar->suffix[i].environment[0] != '\0');
+    }
+    check_list(grammar->allow, grammar->allow_used);
+    check_list(grammar->reserved, grammar->reserved_used);
+    require(conf->uid_min >= CLOUD_ID_FLOOR && conf->uid_max <= CLOUD_ID_CEILING);
+    require(conf->ssh_gid >= CLOUD_ID_FLOOR && conf->sftp_gid >= CLOUD_ID_FLOOR);
+    require(conf->max_stale <= 86400 && conf->keys_fresh <= 86400);
+    require(conf->connect_timeout > 0 && conf->request_timeout > 0);
+    require(ends(conf->access_url, sizeof conf->access_url));
+    require(ends(conf->host_id, sizeof conf->host_id));
+    require(ends(conf->env_prefix, sizeof conf->env_prefix));
+}
+
+/* Whether the name that a name means is, read again, the same environment. */
+static void check_plain(const struct cloud_grammar *grammar, const char *name,
+                        const struct cloud_name *found)
+{
+    char plain[CLOUD_NAME_MAX + 1];
+    struct cloud_name back;
+
+    if (!cloud_name_plain(grammar, found->project, found->environment, plain)) {
+        require(!found->plain);
+        return;
+    }
+    require(!found->plain || strcmp(plain, name) == 0);
+    if (cloud_name_parse(grammar, plain, &back)) { /* it may be reserved, or not allowed */
+        require(back.plain && back.kind == CLOUD_SHELL);
+        require(strcmp(back.project, found->project) == 0);
+        require(strcmp(back.environment, found->environment) == 0);
+    }
+}
+
+static void check_name(const struct cloud_grammar *grammar, const char *name)
+{
+    struct cloud_name found;
+
+    (void)cloud_name_possible(name);
+    if (!cloud_name_parse(grammar, name, &found))
+        return;
+    require(cloud_name_possible(name) && strlen(name) <= CLOUD_NAME_MAX);
+    require(found.kind == cloud_name_kind(name));
+    require(cloud_name_project_ok(found.project) && cloud_name_environment_ok(found.environment));
+    require(strlen(found.project) >= grammar->project_min);
+    require(strlen(found.project) <= grammar->project_max);
+    require(found.worker[0] == '\0' || found.app[0] != '\0');
+    require(strstr(found.app, "--") == NULL && strstr(found.worker, "--") == NULL);
+    require(!(found.plain && (found.kind == CLOUD_SFTP || found.app[0] != '\0')));
+    check_plain(grammar, name, &found);
+}
+
+static bool take_lines(struct cloud_conf *conf, const char *lines)
+{
+    struct cloud_conf_error error = {0, ""};
+
+    while (*lines != '\0') {
+        size_t n = strcspn(lines, "\n");
+        if (!cloud_conf_line(conf, lines, n, &error)) {
+            require(error.text[0] != '\0' && ends(error.text, sizeof error.text));
+            return false;
+        }
+        lines += n + (lines[n] == '\n');
+    }
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct cloud_conf conf;
+    struct cloud_conf_error error;
+    char *text = malloc(size + 1);
+
+    require(text != NULL);
+    if (size > 0)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    cloud_conf_defaults(&conf);
+    if (take_lines(&conf, text)) {
+        check_conf(&conf);
+        (void)cloud_conf_check(&conf, &error);
+        for (size_t at = strlen(text) + 1; at <= size; at += strlen(text + at) + 1)
+            check_name(&conf.grammar, text + at);
+    }
+    free(text);
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Public key lines. One that is taken is a type that we know and one run of base64 in the line;
+ * the two alone are the same key, and nothing of them could end a key line.
+ */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_key(const char *line, const struct key *key)
+{
+    struct key same;
+    const char *why = NULL;
+    char print[KEY_FINGERPRINT_TEXT];
+    size_t type = strlen(key->type);
+
+    require(strncmp(line, key->type, type) == 0 && line[type] == ' ');
+    require(key->base64 > line && key->base64 + key->base64_length <= line + strlen(line));
+    for (size_t i = 0; i < key->base64_length; i++)
+        require(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",
+                       key->base64[i]) != NULL);
+    require(key_parse(key->type, type, key->base64, key->base64_length, &same, &why));
+    require(same.type == key->type);
+    require(memcmp(same.fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0);
+    key_fingerprint_text(key->fingerprint, print);
+    require(strlen(print) == KEY_FINGERPRINT_TEXT - 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct key key;
+    const char *why = NULL;
+    char *line = malloc(size + 1);
+
+    require(line != NULL);
+    if (size > 0)
+        memcpy(line, data, size);
+    line[size] = '\0';
+    if (key_parse_line(line, &key, &why))
+        check_key(line, &key);
+    else
+        require(why != NULL);
+    free(line);
+    return 0;
+}

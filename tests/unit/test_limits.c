@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MINUTE 60000
+
+static void test_bucket(void **state)
+{
+    struct bucket bucket = {0};
+    int64_t now = 12345;
+    unsigned taken = 0;
+
+    (void)state;
+    while (bucket_take(&bucket, 10, 50, now))
+        taken++;
+    assert_int_equal(taken, 50);
+    assert_false(bucket_take(&bucket, 10, 50, now + 99));
+    assert_true(bucket_take(&bucket, 10, 50, now + 100));
+    assert_false(bucket_take(&bucket, 10, 50, now + 100));
+    /* However it is asked, it gives no more than its rate. */
+    taken = 0;
+    for (int i = 1; i <= 10000; i++)
+        taken += bucket_take(&bucket, 10, 50, now + 100 + i);
+    assert_int_equal(taken, 100);
+    taken = 0;
+    while (bucket_take(&bucket, 10, 50, now + 86400000))
+        taken++;
+    assert_int_equal(taken, 50);
+}
+
+/* Turns n of known environments absent, all at one time; says how many were believed. */
+static size_t turn_absent(struct guard *guard, size_t *known, size_t n, int64_t now)
+{
+    size_t believed = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (guard_believes(guard, *known, now)) {
+            believed++;
+            (*known)--;
+        }
+    return believed;
+}
+
+static void test_few(void **state)
+{
+    struct guard guard = {0};
+    size_t known = 3;
+
+    (void)state;
+    assert_int_equal(turn_absent(&guard, &known, 3, 0), 3);
+    assert_false(guard.tripped);
+}
+
+static void test_four_of_four(void **state)
+{
+    struct guard guard = {0};
+    size_t known = 4;
+
+    (void)state;
+    assert_int_equal(turn_absent(&guard, &known, 4, 5), 3);
+    assert_true(guard.tripped);
+    /* and it stays so, however long */
+    assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 0);
+    guard_confirm(&guard);
+    assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 1);
+}
+
+static void test_twenty_percent(void **state)
+{
+    struct guard guard = {0};
+    size_t known = 100;
+
+    (void)state;
+    assert_int_equal(turn_absent(&guard, &known, 20, 0), 20);
+    assert_false(guard.tripped);
+    assert_int_equal(turn_absent(&guard, &known, 1, 9 * MINUTE), 0);
+    assert_true(guard.tripped);
+}
+
+static void test_window(void **state)
+{
+    struct guard guard = {0};
+    size_t known = 100;
+
+    (void)state;
+    assert_int_equal(turn_absent(&guard, &known, 20, 0), 20);
+    assert_int_equal(turn_absent(&guard, &known, 16, 11 * MINUTE), 16);
+    assert_int_equal(turn_absent(&guard, &known, 12, 22 * MINUTE), 12);
+    assert_false(guard.tripped);
+    assert_int_equal(turn_absent(&guard, &known, 2, 31 * MINUTE), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bucket),       cmocka_unit_test(test_few),
+        cmocka_unit_test(test_four_of_four), cmocka_unit_test(test_twenty_percent),
+        cmocka_unit_test(test_window),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
