@@ -1,57 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/cache.h"
 
+#include "broker/entries.h"
 #include "broker/limits.h"
 #include "broker/log.h"
-#include "broker/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define KNOWN_MAX   20000        /* entries with a document */
-#define BYTES_MAX   (512u << 20) /* of all documents */
-#define UNKNOWN_MAX 10000        /* entries without one: absent, failed */
-#define BACKOFF_MIN 1000         /* milliseconds between probes of an API that fails */
+#define BACKOFF_MIN 1000 /* milliseconds between probes of an API that fails */
 #define BACKOFF_MAX 60000
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
 #define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
-
-/* A list of entries, the longest unused first. */
-struct lru {
-    struct cache_entry *first, *last;
-    size_t used;
-};
-
-struct cache_entry {
-    struct table_node node;
-    struct cache *cache;
-    char project[CLOUD_PROJECT_MAX + 1];
-    char environment[CLOUD_NAME_MAX + 1];
-
-    struct document *document;                /* the last good one, or NULL */
-    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* of its body */
-    struct api_validator validator;
-    int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
-    int64_t asked_wall; /* the same on the wall clock, seconds */
-    int64_t refresh;    /* loop_now() from which a lookup has it asked for in the background */
-    bool absent;        /* the API said there is none; `asked` tells when */
-
-    bool failing; /* the last request did not tell anything */
-    unsigned failures;
-    int64_t retry;    /* loop_now() before which the API is not probed again */
-    char detail[256]; /* of the failure */
-
-    bool committing;        /* the document is on its way to the disk; nobody is answered before */
-    int64_t kept;           /* `asked` as the store has it */
-    bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
-    int64_t sent, sent_wall;
-    struct cache_waiter *waiters;
-
-    struct lru *list;
-    struct cache_entry *before, *after;
-};
 
 struct cache {
     const struct cloud_conf *conf;
@@ -59,12 +21,9 @@ struct cache {
     struct store *store; /* or NULL */
     struct guard guard;
     struct bucket unknown_names, neighbours;
-    struct table projects; /* those that a document is known of */
     cache_accept *accept;
     void *arg;
-    struct table table;
-    struct lru known, unknown;
-    size_t bytes;
+    struct entries entries;
 };
 
 struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
@@ -72,7 +31,7 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
 {
     struct cache *cache = calloc(1, sizeof *cache);
 
-    if (cache == NULL || !table_start(&cache->table) || !table_start(&cache->projects)) {
+    if (cache == NULL || !entries_start(&cache->entries)) {
         free(cache);
         return NULL;
     }
@@ -83,169 +42,21 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
     return cache;
 }
 
-static void unlink_entry(struct cache_entry *entry)
-{
-    struct lru *list = entry->list;
-
-    if (list == NULL)
-        return;
-    *(entry->before == NULL ? &list->first : &entry->before->after) = entry->after;
-    *(entry->after == NULL ? &list->last : &entry->after->before) = entry->before;
-    entry->before = entry->after = NULL;
-    entry->list = NULL;
-    list->used--;
-}
-
-/* Puts an entry at the end of the list where it belongs now: it was used just now. */
-static void touch(struct cache_entry *entry)
-{
-    struct lru *list = entry->document != NULL ? &entry->cache->known : &entry->cache->unknown;
-
-    unlink_entry(entry);
-    entry->list = list;
-    entry->before = list->last;
-    *(list->last == NULL ? &list->first : &list->last->after) = entry;
-    list->last = entry;
-    list->used++;
-}
-
-/* A project with documents here: who asks for another environment of it is no stranger. */
-struct project {
-    struct table_node node;
-    size_t documents;
-    char name[CLOUD_PROJECT_MAX + 1];
-};
-
-static bool is_project(const struct table_node *node, const void *key)
-{
-    return strcmp(TABLE_OWNER(node, struct project, node)->name, key) == 0;
-}
-
-static struct project *find_project(const struct cache *cache, const char *name)
-{
-    uint64_t hash = table_hash(&cache->projects, name, strlen(name));
-    struct table_node *node = table_find(&cache->projects, hash, is_project, name);
-
-    return node == NULL ? NULL : TABLE_OWNER(node, struct project, node);
-}
-
-static void count_project(struct cache *cache, const char *name)
-{
-    struct project *project = find_project(cache, name);
-
-    if (project == NULL) {
-        project = calloc(1, sizeof *project);
-        if (project == NULL)
-            return; /* then its other names count as strangers' */
-        strcpy(project->name, name);
-        table_insert(&cache->projects, &project->node,
-                     table_hash(&cache->projects, name, strlen(name)));
-    }
-    project->documents++;
-}
-
-static void uncount_project(struct cache *cache, const char *name)
-{
-    struct project *project = find_project(cache, name);
-
-    if (project == NULL || --project->documents > 0)
-        return;
-    table_remove(&cache->projects, &project->node);
-    free(project);
-}
-
-static void set_document(struct cache_entry *entry, struct document *document)
-{
-    struct cache *cache = entry->cache;
-
-    if (document != NULL && entry->document == NULL)
-        count_project(cache, entry->project);
-    if (document == NULL && entry->document != NULL)
-        uncount_project(cache, entry->project);
-    if (entry->document != NULL) {
-        cache->bytes -= entry->document->bytes;
-        document_free(entry->document);
-    }
-    entry->document = document;
-    if (document != NULL)
-        cache->bytes += document->bytes;
-    touch(entry);
-}
-
-static void drop(struct cache_entry *entry)
-{
-    set_document(entry, NULL);
-    unlink_entry(entry);
-    table_remove(&entry->cache->table, &entry->node);
-    free(entry);
-}
-
-static void drop_all(struct lru *list)
-{
-    for (struct cache_entry *entry = list->first, *after; entry != NULL; entry = after) {
-        after = entry->after;
-        drop(entry);
-    }
-}
-
 void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
-    drop_all(&cache->known);
-    drop_all(&cache->unknown);
-    table_end(&cache->table);
-    table_end(&cache->projects);
+    entries_end(&cache->entries);
     free(cache);
 }
 
-/* Makes room, from the longest unused on; what somebody waits for stays, and the youngest. */
-static void evict(struct lru *list, size_t most, const size_t *bytes)
+static struct cache_entry *find_entry(struct cache *cache, const char *project,
+                                      const char *environment)
 {
-    struct cache_entry *entry = list->first, *next;
+    struct cache_entry *entry = entries_find_or_add(&cache->entries, project, environment);
 
-    for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > BYTES_MAX));
-         entry = next) {
-        next = entry->after;
-        if (next != NULL && !entry->in_flight && !entry->committing && entry->waiters == NULL)
-            drop(entry);
-    }
-}
-
-struct wanted {
-    const char *project, *environment;
-};
-
-static bool is_wanted(const struct table_node *node, const void *key)
-{
-    const struct cache_entry *entry = TABLE_OWNER(node, struct cache_entry, node);
-    const struct wanted *wanted = key;
-
-    return strcmp(entry->project, wanted->project) == 0 &&
-           strcmp(entry->environment, wanted->environment) == 0;
-}
-
-static struct cache_entry *find_or_add(struct cache *cache, const char *project,
-                                       const char *environment)
-{
-    const struct wanted wanted = {project, environment};
-    uint64_t hash = table_hash(&cache->table, project, strlen(project)) * 31 +
-                    table_hash(&cache->table, environment, strlen(environment));
-    struct table_node *node = table_find(&cache->table, hash, is_wanted, &wanted);
-    struct cache_entry *entry;
-
-    if (node != NULL)
-        return TABLE_OWNER(node, struct cache_entry, node);
-    if (strlen(project) >= sizeof entry->project ||
-        strlen(environment) >= sizeof entry->environment)
-        return NULL;
-    entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return NULL;
-    entry->cache = cache;
-    strcpy(entry->project, project);
-    strcpy(entry->environment, environment);
-    table_insert(&cache->table, &entry->node, hash);
+    if (entry != NULL)
+        entry->cache = cache;
     return entry;
 }
 
@@ -331,7 +142,7 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     }
     for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
-    set_document(entry, document);
+    entries_set_document(entry, document);
     /* Without a hash the next body is only taken for a new one. */
     if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
         memset(entry->hash, 0, sizeof entry->hash);
@@ -345,7 +156,8 @@ static void take_absent(struct cache_entry *entry)
     struct cache *cache = entry->cache;
     bool tripped = cache->guard.tripped;
 
-    if (entry->document != NULL && !guard_believes(&cache->guard, cache->known.used, loop_now())) {
+    if (entry->document != NULL &&
+        !guard_believes(&cache->guard, cache->entries.known.used, loop_now())) {
         entry->failing = true;
         snprintf(entry->detail, sizeof entry->detail,
                  "absent, but so many turned absent that it is taken for an outage");
@@ -356,7 +168,7 @@ static void take_absent(struct cache_entry *entry)
                 GUARD_COUNT, GUARD_PERCENT);
         return;
     }
-    set_document(entry, NULL);
+    entries_set_document(entry, NULL);
     memset(&entry->validator, 0, sizeof entry->validator);
     entry->absent = true;
 }
@@ -544,7 +356,7 @@ static bool may_ask(const struct cache_entry *entry, int64_t now)
 
     if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
         return true;
-    if (find_project(cache, entry->project) != NULL)
+    if (entries_know_project(&cache->entries, entry->project))
         return bucket_take(&cache->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
     return bucket_take(&cache->unknown_names, UNKNOWN_RATE, UNKNOWN_BURST, now);
 }
@@ -552,7 +364,7 @@ static bool may_ask(const struct cache_entry *entry, int64_t now)
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter)
 {
-    struct cache_entry *entry = find_or_add(cache, project, environment);
+    struct cache_entry *entry = find_entry(cache, project, environment);
     struct cache_answer answer = {.detail = "out of memory"};
     int64_t now = loop_now();
 
@@ -561,9 +373,8 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         answer_waiter(waiter, &answer);
         return;
     }
-    touch(entry);
-    evict(&cache->known, KNOWN_MAX, &cache->bytes);
-    evict(&cache->unknown, UNKNOWN_MAX, NULL);
+    entries_touch(entry);
+    entries_make_room(&cache->entries);
     waiter->need = need;
     waiter->since = now;
     if (can_answer(entry, need, now, &answer)) {
@@ -580,7 +391,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         answer.detail = "too many names that nobody knows are being asked for";
         answer_waiter(waiter, &answer);
         if (entry->sent == 0)
-            drop(entry);
+            entries_drop(entry);
         return;
     }
     waiter->entry = entry;
@@ -613,17 +424,17 @@ void cache_keep(struct cache *cache, struct store *store)
 bool cache_restore(void *arg, const struct store_entry *from, const void *body, size_t length)
 {
     struct cache *cache = arg;
-    struct cache_entry *entry = find_or_add(cache, from->project, from->environment);
+    struct cache_entry *entry = find_entry(cache, from->project, from->environment);
     struct api_result result = {.body = body, .length = length, .validator = from->validator};
 
     if (entry == NULL || entry->document != NULL)
         return false;
-    touch(entry);
+    entries_touch(entry);
     take_document(entry, &result);
     if (entry->failing) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
         entry->failing = false;
-        drop(entry);
+        entries_drop(entry);
         return false;
     }
     entry->asked = entry->kept = from->asked;
@@ -647,7 +458,7 @@ static void forget_all(struct lru *list)
         entry->failures = 0;
         entry->asked = 0;
         memset(&entry->validator, 0, sizeof entry->validator);
-        set_document(entry, NULL);
+        entries_set_document(entry, NULL);
     }
 }
 
@@ -656,6 +467,6 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
     cache->conf = conf;
     if (!forget)
         return;
-    forget_all(&cache->known);
-    forget_all(&cache->unknown);
+    forget_all(&cache->entries.known);
+    forget_all(&cache->entries.unknown);
 }

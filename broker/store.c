@@ -24,7 +24,7 @@
 #define DAMAGED     ".damaged"
 #define FIRST_LINE  "cloudauth document 1\n"
 #define HASH_LINE   "sha256 "
-#define HASH_HEX    (2 * KEY_FINGERPRINT_SIZE)
+#define HASH_HEX    ((size_t)2 * KEY_FINGERPRINT_SIZE)
 #define COVERED_AT  (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + HASH_HEX + 1)
 #define HEADER_MAX  4096
 #define FILE_MAX    (COVERED_AT + HEADER_MAX + DOCUMENT_SIZE_MAX)
@@ -586,6 +586,7 @@ static bool parse_owner(const char *line, size_t n, struct store_owner *out)
     text[n] = '\0';
     memset(out, 0, sizeof *out);
     _Static_assert(CLOUD_PROJECT_MAX == 32 && CLOUD_NAME_MAX == 128, "the widths below");
+    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit does not come back the same */
     if (sscanf(text, "%u %u %32s %128s", &out->uid, &out->gid, out->project, out->environment) != 4)
         return false;
     return put_owner(out, again) == n + 1 && memcmp(again, line, n) == 0;

@@ -12,8 +12,9 @@
  * deadline of timeout_ms on the monotonic clock. *answer borrows from buffer, which needs no more
  * than CLOUD_WIRE_ANSWER_MAX bytes; a longer answer than size counts as none.
  * Returns the answer's status, or CLOUD_UNAVAILABLE with *answer zeroed when there is none: the
- * broker's own "unavailable" always has a reason, that one has not. No allocation, no signal (MSG_NOSIGNAL), no
- * descriptor left open. Does not keep errno. Not a safe place for thread cancellation.
+ * broker's own "unavailable" always has a reason, that one has not. No allocation, no signal
+ * (MSG_NOSIGNAL), no descriptor left open. Does not keep errno. Not a safe place for thread
+ * cancellation.
  */
 enum cloud_status cloud_call(const struct cloud_question *question, struct cloud_answer *answer,
                              void *buffer, size_t size, int timeout_ms);

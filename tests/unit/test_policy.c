@@ -167,7 +167,8 @@ static void test_shared_key(void **state)
     assert_ptr_equal(verdict.key->user, &users[1]);
 }
 
-/* An expired key is passed over where its owner has another that may enter: clients offer in turn. */
+/* An expired key is passed over where its owner has another that may enter: clients offer in turn.
+ */
 static void test_better_key(void **state)
 {
     struct cloud_name name = named("abcdefghij_stg");

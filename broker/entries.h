@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_ENTRIES_H
+#define CLOUD_BROKER_ENTRIES_H
+
+#include "api.h"
+#include "document.h"
+#include "table.h"
+
+#include "common/name.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Where the cache's entries are: found by project and environment, the longest unused let go, the
+ * projects counted that a document is known of. What an entry means is cache.c's alone.
+ */
+
+#define ENTRIES_KNOWN_MAX   20000        /* entries with a document */
+#define ENTRIES_BYTES_MAX   (512u << 20) /* of all documents */
+#define ENTRIES_UNKNOWN_MAX 10000        /* entries without one: absent, failed */
+
+/* A list of entries, the longest unused first. */
+struct lru {
+    struct cache_entry *first, *last;
+    size_t used;
+};
+
+struct cache_entry {
+    struct table_node node;
+    struct entries *entries;
+    struct cache *cache;
+    char project[CLOUD_PROJECT_MAX + 1];
+    char environment[CLOUD_NAME_MAX + 1];
+
+    struct document *document;                /* the last good one, or NULL */
+    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* of its body */
+    struct api_validator validator;
+    int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
+    int64_t asked_wall; /* the same on the wall clock, seconds */
+    int64_t refresh;    /* loop_now() from which a lookup has it asked for in the background */
+    bool absent;        /* the API said there is none; `asked` tells when */
+
+    bool failing; /* the last request did not tell anything */
+    unsigned failures;
+    int64_t retry;    /* loop_now() before which the API is not probed again */
+    char detail[256]; /* of the failure */
+
+    bool committing;        /* the document is on its way to the disk; nobody is answered before */
+    int64_t kept;           /* `asked` as the store has it */
+    bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
+    int64_t sent, sent_wall;
+    struct cache_waiter *waiters;
+
+    struct lru *list;
+    struct cache_entry *before, *after;
+};
+
+struct entries {
+    struct table table, projects;
+    struct lru known, unknown;
+    size_t bytes;
+};
+
+/* False if memory is out. */
+bool entries_start(struct entries *entries);
+void entries_end(struct entries *entries);
+
+/* The environment's entry, made if there is none; NULL if memory is out. A new one is on no list
+ * until it is touched. */
+struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
+                                        const char *environment);
+
+/* The entry was used just now. Then the longest unused make room; what is waited for stays. */
+void entries_touch(struct cache_entry *entry);
+void entries_make_room(struct entries *entries);
+
+/* Gives the entry another document, or NULL; the old one is freed. */
+void entries_set_document(struct cache_entry *entry, struct document *document);
+
+void entries_drop(struct cache_entry *entry);
+
+/* Whether a document of that project is known. */
+bool entries_know_project(const struct entries *entries, const char *project);
+
+#endif
