@@ -100,6 +100,10 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/rooms.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
 
+# What the parser says of a document, for tests/lint/docs.
+$(B)/check_document: $(B)/tests/lint/check_document.o $(B)/rooms.a
+	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
+
 .SECONDARY:
 
 check: units lint-rooms

@@ -2,6 +2,7 @@
 #include "broker/cache.h"
 
 #include "broker/entries.h"
+#include "broker/envelope.h"
 #include "broker/limits.h"
 #include "broker/log.h"
 
@@ -18,7 +19,8 @@
 struct cache {
     const struct cloud_conf *conf;
     struct api *api;
-    struct store *store; /* or NULL */
+    struct store *store;    /* or NULL */
+    struct signers signers; /* none: documents are not signed */
     struct guard guard;
     struct bucket unknown_names, neighbours;
     cache_accept *accept;
@@ -36,6 +38,7 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
         return NULL;
     }
     cache->conf = conf;
+    signers_parse(conf->signing_key, &cache->signers);
     cache->api = api;
     cache->accept = accept;
     cache->arg = arg;
@@ -80,23 +83,47 @@ static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound
     return now - entry->asked < bound;
 }
 
+/*
+ * Why the document may not be used any more, or NULL. A signed one is as old as its signature says,
+ * however well the API is; another may be used while the API says so, and for its bound after that.
+ */
+static const char *why_not(const struct cache_entry *entry, int64_t age)
+{
+    int64_t wall = (int64_t)time(NULL);
+
+    if (wall < entry->asked_wall - CLOCK_SLACK)
+        return "the clock stands before the time of the last good document";
+    if (entry->cache->signers.n > 0) {
+        if (entry->document->issued_at > wall + CACHE_FUTURE)
+            return "the last good document is from the future";
+        if (entry->document->issued_at <= wall - (int64_t)stale_bound(entry))
+            return "the last good document was signed too long ago";
+    }
+    return entry->failing && age >= stale_bound(entry) ? entry->detail : NULL;
+}
+
+/* Seconds since the document was the truth: since it was signed, or since it was asked for. */
+static uint32_t age_of(const struct cache_entry *entry, int64_t now)
+{
+    int64_t age = (now - entry->asked) / 1000;
+
+    if (entry->cache->signers.n > 0 && entry->document != NULL)
+        age = (int64_t)time(NULL) - entry->document->issued_at;
+    return age < 0 ? 0 : age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
+}
+
 /* What can be said without asking again; after a failed request it is the last good document. */
 static struct cache_answer state_of(const struct cache_entry *entry, int64_t now)
 {
-    struct cache_answer answer = {.detail = entry->failing ? entry->detail : "not known"};
-    int64_t age = (now - entry->asked) / 1000;
+    struct cache_answer answer = {.detail = entry->failing ? entry->detail : "not known",
+                                  .stale = entry->failing,
+                                  .age = age_of(entry, now)};
 
-    answer.stale = entry->failing;
-    answer.age = age < 0 || age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
     if (entry->document != NULL) {
-        if (!entry->failing)
-            answer.result = CACHE_DOCUMENT;
-        else if (time(NULL) < entry->asked_wall - CLOCK_SLACK)
-            answer.detail = "the clock stands before the time of the last good document";
-        else if (answer.age < stale_bound(entry))
-            answer.result = CACHE_DOCUMENT;
-        if (answer.result == CACHE_DOCUMENT)
-            answer.document = entry->document;
+        const char *why = why_not(entry, (now - entry->asked) / 1000);
+        answer.detail = why;
+        answer.document = why == NULL ? entry->document : NULL;
+        answer.result = why == NULL ? CACHE_DOCUMENT : CACHE_UNAVAILABLE;
     } else if (entry->absent && !entry->failing) {
         answer.result = CACHE_ABSENT;
     }
@@ -123,21 +150,70 @@ static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_r
     return API_UNCHANGED;
 }
 
+/* Whether a signed document's time is one that it may have. */
+static bool check_issued(const struct cache_entry *entry, const struct document *document,
+                         struct document_problem *problem)
+{
+    const char *wrong = NULL;
+
+    if (entry->cache->signers.n == 0)
+        return true;
+    if (document->issued_at == DOCUMENT_NO_TIME)
+        wrong = "issued_at: missing, and documents are signed here";
+    else if (document->issued_at > (int64_t)time(NULL) + CACHE_FUTURE)
+        wrong = "issued_at: more than 5 minutes in the future";
+    else if (document->issued_at < entry->issued)
+        wrong = "issued_at: older than what was last accepted";
+    if (wrong != NULL)
+        snprintf(problem->text, sizeof problem->text, "%s", wrong);
+    return wrong == NULL;
+}
+
+/* The body as a document, its signature and time checked; NULL with *problem filled. */
+static struct document *open_document(const struct cache_entry *entry,
+                                      const struct api_result *result,
+                                      struct document_problem *problem)
+{
+    const struct signers *signers = &entry->cache->signers;
+    const char *body = result->body;
+    size_t length = result->length;
+    char *payload = NULL;
+    struct document *document = NULL;
+
+    if (signers->n > 0)
+        body = payload = envelope_open(result->body, result->length, signers, &length, problem);
+    if (body != NULL)
+        document = document_parse(body, length, entry->project, entry->environment, problem);
+    free(payload);
+    if (document == NULL || check_issued(entry, document, problem))
+        return document;
+    document_free(document);
+    return NULL;
+}
+
+static void take_absent(struct cache_entry *entry);
+
 static void take_document(struct cache_entry *entry, const struct api_result *result)
 {
     struct document_problem problem = {""};
-    char why[256] = "";
-    struct document *document =
-        document_parse(result->body, result->length, entry->project, entry->environment, &problem);
+    struct document *document = open_document(entry, result, &problem);
+    bool deleted = document != NULL && document->status == DOCUMENT_DELETED;
 
-    if (document != NULL && !entry->cache->accept(entry->cache->arg, document, why, sizeof why)) {
+    if (document != NULL && !deleted &&
+        !entry->cache->accept(entry->cache->arg, document, problem.text, sizeof problem.text)) {
         document_free(document);
         document = NULL;
-        memcpy(problem.text, why, sizeof why);
     }
     if (document == NULL) {
         entry->failing = true;
         snprintf(entry->detail, sizeof entry->detail, "invalid document: %.230s", problem.text);
+        return;
+    }
+    if (entry->cache->signers.n > 0)
+        entry->issued = document->issued_at;
+    if (deleted) {
+        document_free(document);
+        take_absent(entry);
         return;
     }
     for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
@@ -148,7 +224,6 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
         memset(entry->hash, 0, sizeof entry->hash);
     entry->validator = result->validator;
     entry->absent = false;
-    entry->failing = false;
 }
 
 static void take_absent(struct cache_entry *entry)
@@ -186,6 +261,19 @@ static void take_failure(struct cache_entry *entry, const char *before, int64_t 
         entry->failures++;
 }
 
+/* A document that the API sends in good health, though its signature has run out: an outage. */
+static void refuse_outdated(struct cache_entry *entry)
+{
+    const char *why = NULL;
+
+    if (!entry->failing && entry->document != NULL && entry->cache->signers.n > 0)
+        why = why_not(entry, 0);
+    if (why == NULL)
+        return;
+    entry->failing = true;
+    snprintf(entry->detail, sizeof entry->detail, "%s", why);
+}
+
 /* Somewhere in the last fifth of its freshness, so that not all are asked for at one time. */
 static void set_refresh(struct cache_entry *entry)
 {
@@ -212,13 +300,20 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
         snprintf(entry->detail, sizeof entry->detail, "unchanged, said the API of nothing");
         break;
     case API_ABSENT:
-        take_absent(entry);
+        if (entry->cache->signers.n > 0) {
+            /* Whoever stands between us and the publisher could have said so. */
+            entry->failing = true;
+            snprintf(entry->detail, sizeof entry->detail, "absent without a signed tombstone");
+        } else {
+            take_absent(entry);
+        }
         break;
     case API_OUTAGE:
         entry->failing = true;
         memcpy(entry->detail, result->detail, sizeof entry->detail);
         break;
     }
+    refuse_outdated(entry);
     if (entry->failing) {
         take_failure(entry, before, loop_now());
         return;
@@ -252,7 +347,8 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
 
     if (store == NULL || entry->failing)
         return;
-    if (entry->absent) {
+    /* A signed tombstone is kept as documents are: nothing older may be accepted after it. */
+    if (entry->absent && entry->cache->signers.n == 0) {
         store_remove(store, entry->project, entry->environment);
     } else if (verdict == API_DOCUMENT) {
         entry->committing = true;
@@ -430,6 +526,7 @@ bool cache_restore(void *arg, const struct store_entry *from, const void *body, 
     if (entry == NULL || entry->document != NULL)
         return false;
     entries_touch(entry);
+    entry->asked_wall = from->asked_wall;
     take_document(entry, &result);
     if (entry->failing) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
@@ -456,7 +553,7 @@ static void forget_all(struct lru *list)
         entry->orphan = entry->in_flight;
         entry->absent = entry->failing = false;
         entry->failures = 0;
-        entry->asked = 0;
+        entry->asked = entry->asked_wall = entry->issued = 0;
         memset(&entry->validator, 0, sizeof entry->validator);
         entries_set_document(entry, NULL);
     }
@@ -465,6 +562,7 @@ static void forget_all(struct lru *list)
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget)
 {
     cache->conf = conf;
+    signers_parse(conf->signing_key, &cache->signers);
     if (!forget)
         return;
     forget_all(&cache->entries.known);

@@ -15,12 +15,15 @@
  * The documents this host knows, and how fresh they are. One request is in flight per document,
  * whoever waits for it. In an outage the last good document serves within its bound: the lesser of
  * its own max_stale_seconds and the host's max_stale, told from when it was last asked for.
+ * Where documents are signed the bound is told from their issued_at, outage or not; an older one
+ * than was accepted before is invalid, and only a signed tombstone makes an environment absent.
  *
  * Bounded: documents by number and bytes, others by number, the longest unused goes first. Names
  * that nobody knows pass a token bucket (UNKNOWN_RATE a second, those of a project that is known
  * here NEIGHBOUR_RATE, from one of their own); when it is empty they are unavailable, and that is
  * not remembered.
  */
+#define CACHE_FUTURE    300 /* seconds that an issued_at may be ahead of this host's clock */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50
 #define NEIGHBOUR_RATE  50
@@ -61,7 +64,8 @@ struct cache_waiter {
 /* Whether this host takes a new document, with the reason in why if not. */
 typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
 
-/* NULL if memory is out. conf and api outlive the cache. */
+/* NULL if memory is out. conf (its signing_key is one that signers_parse takes) and api outlive the
+ * cache. */
 struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
                         void *arg);
 void cache_free(struct cache *cache);

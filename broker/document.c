@@ -46,8 +46,10 @@ struct word {
 };
 
 static const struct word statuses[] = {
-    {"active", DOCUMENT_ACTIVE}, {"dirty", DOCUMENT_DIRTY},       {"inactive", DOCUMENT_INACTIVE},
-    {"paused", DOCUMENT_PAUSED}, {"deleting", DOCUMENT_DELETING}, {NULL, DOCUMENT_STATUS_UNKNOWN},
+    {"active", DOCUMENT_ACTIVE},     {"dirty", DOCUMENT_DIRTY},
+    {"inactive", DOCUMENT_INACTIVE}, {"paused", DOCUMENT_PAUSED},
+    {"deleting", DOCUMENT_DELETING}, {"deleted", DOCUMENT_DELETED},
+    {NULL, DOCUMENT_STATUS_UNKNOWN},
 };
 
 static const struct word roles[] = {
@@ -525,22 +527,32 @@ static bool take_times(struct reader *reader)
     return true;
 }
 
-static bool take_document(struct reader *reader, const char *project, const char *environment)
+/* What an environment has that is not deleted. */
+static bool take_living(struct reader *reader)
 {
     struct document *document = reader->document;
     const struct json *root = &reader->root;
     struct json forwarding;
 
-    return json_is_object(root) && take_version(reader) &&
-           check_string(root, "project", JSON_REQUIRED, project) &&
-           copy_bytes(reader, project, strlen(project), &document->project) &&
-           take_environment(reader, environment) && take_account(reader) && take_access(reader) &&
+    return take_account(reader) && take_access(reader) &&
            json_get_object(root, "forwarding", JSON_OPTIONAL, &forwarding) &&
            take_forwarding(reader, &forwarding, &document->forwarding) && take_sftp(reader) &&
            take_users(reader) &&
            take_string(reader, root, "message", JSON_OPTIONAL, DOCUMENT_MESSAGE_MAX,
                        &document->message) &&
-           take_hosts(reader) && take_apps(reader) && take_times(reader);
+           take_hosts(reader) && take_apps(reader);
+}
+
+static bool take_document(struct reader *reader, const char *project, const char *environment)
+{
+    struct document *document = reader->document;
+    const struct json *root = &reader->root;
+
+    return json_is_object(root) && take_version(reader) &&
+           check_string(root, "project", JSON_REQUIRED, project) &&
+           copy_bytes(reader, project, strlen(project), &document->project) &&
+           take_environment(reader, environment) && take_times(reader) &&
+           (document->status == DOCUMENT_DELETED || take_living(reader));
 }
 
 struct document *document_parse(const void *body, size_t n, const char *project,
@@ -613,4 +625,39 @@ const struct document_app *document_find_app(const struct document *document, co
         if (strcmp(document->app[i].name, name) == 0)
             return &document->app[i];
     return NULL;
+}
+
+static bool subject_of(const struct json *root, char project[CLOUD_PROJECT_MAX + 1],
+                       char environment[CLOUD_NAME_MAX + 1])
+{
+    const char *project_text = "", *environment_text = "";
+    struct json object;
+
+    if (!json_is_object(root) ||
+        !json_get_string(root, "project", JSON_REQUIRED, CLOUD_PROJECT_MAX, &project_text) ||
+        !json_get_object(root, "environment", JSON_REQUIRED, &object) ||
+        !json_get_string(&object, "name", JSON_REQUIRED, CLOUD_NAME_MAX, &environment_text))
+        return false;
+    if (cloud_name_project_ok(project_text))
+        strcpy(project, project_text);
+    if (cloud_name_environment_ok(environment_text))
+        strcpy(environment, environment_text);
+    return true;
+}
+
+bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
+                      char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem)
+{
+    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
+    struct cloud_text text;
+    struct json root;
+    bool ok;
+
+    project[0] = environment[0] = '\0';
+    cloud_text_start(&text, problem->text, sizeof problem->text);
+    if (!json_parse(body, n, &limits, &text, &root))
+        return false;
+    ok = subject_of(&root, project, environment);
+    json_free(&root);
+    return ok;
 }

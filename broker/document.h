@@ -4,6 +4,8 @@
 
 #include "keys.h"
 
+#include "common/name.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +40,7 @@ enum document_status {
     DOCUMENT_INACTIVE,
     DOCUMENT_PAUSED,
     DOCUMENT_DELETING,
+    DOCUMENT_DELETED, /* a tombstone: there is no such environment; nothing but times is set */
 };
 
 enum document_role {
@@ -133,6 +136,13 @@ struct document_problem {
 struct document *document_parse(const void *body, size_t n, const char *project,
                                 const char *environment, struct document_problem *problem);
 void document_free(struct document *document);
+
+/*
+ * What project and environment a document says it is of, for those who were not told: "" where it
+ * does not say so in the grammar's alphabet. False, with *problem filled, if it is not JSON.
+ */
+bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
+                      char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem);
 
 /*
  * The first key with that fingerprint, or NULL; further ones (another user's copy of the same

@@ -40,6 +40,7 @@ struct cache_entry {
     int64_t asked_wall; /* the same on the wall clock, seconds */
     int64_t refresh;    /* loop_now() from which a lookup has it asked for in the background */
     bool absent;        /* the API said there is none; `asked` tells when */
+    int64_t issued; /* signed documents: the last accepted issued_at, of a tombstone too; or 0 */
 
     bool failing; /* the last request did not tell anything */
     unsigned failures;

@@ -226,7 +226,7 @@ static unsigned digit_of(char c)
  * Decodes the one spelling that bytes have: padded, unused bits zero. Two spellings of one key
  * would be one fingerprint with two texts. out holds n / 4 * 3 bytes.
  */
-static bool decode(const char *text, size_t n, unsigned char *out, size_t *used)
+bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used)
 {
     if (n == 0 || n % 4 != 0)
         return false;
@@ -287,7 +287,7 @@ bool key_parse(const char *type, size_t type_length, const char *base64, size_t 
         return fail_type(type, type_length, why);
     if (base64_length > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    if (!decode(base64, base64_length, bytes, &blob.left))
+    if (!keys_decode_base64(base64, base64_length, bytes, &blob.left))
         return fail(why, "the key is not canonical base64");
     if (!read_blob(found, blob, why))
         return false;
@@ -347,5 +347,22 @@ bool keys_sha256(const void *first, size_t first_length, const void *second, siz
               EVP_DigestFinal_ex(context, out, NULL) == 1;
 
     EVP_MD_CTX_free(context);
+    return ok;
+}
+
+bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
+                 const unsigned char signature[KEYS_SIGNATURE_SIZE])
+{
+    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, signer, KEYS_SIGNER_SIZE);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = false;
+
+    /* A signature that is wrong must not leave an error for the next user of OpenSSL to find. */
+    ERR_set_mark();
+    if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
+        ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;
+    ERR_pop_to_mark();
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(key);
     return ok;
 }

@@ -51,4 +51,15 @@ void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
 bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
                  unsigned char out[KEY_FINGERPRINT_SIZE]);
 
+#define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
+#define KEYS_SIGNATURE_SIZE 64
+
+/* Whether the signature of n bytes of message is that key's (Ed25519, RFC 8032). */
+bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
+                 const unsigned char signature[KEYS_SIGNATURE_SIZE]);
+
+/* Decodes canonical, padded base64 of n > 0 characters (RFC 4648 4) into out, which has room for
+ * n / 4 * 3 bytes. False if it is anything else. */
+bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used);
+
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
+#include "broker/envelope.h"
 #include "broker/log.h"
 #include "broker/requests.h"
 #include "broker/server.h"
+#include "broker/verify.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <grp.h>
 #include <nss.h>
 #include <signal.h>
@@ -27,6 +30,7 @@ static const char *conf_path = CLOUD_CONF_PATH;
 static bool read_conf(struct cloud_conf *conf)
 {
     struct cloud_conf_error error;
+    struct signers signers;
     char why[256] = "";
 
     if (!cloud_conf_read(conf, conf_path, 0, &error)) {
@@ -38,6 +42,11 @@ static bool read_conf(struct cloud_conf *conf)
     }
     if (!api_check(conf, why, sizeof why)) {
         log_error("%s: %s", conf_path, why);
+        return false;
+    }
+    if (!signers_parse(conf->signing_key, &signers)) {
+        log_error("%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
+                  conf_path);
         return false;
     }
     if (conf->host_id[0] == '\0' && gethostname(conf->host_id, sizeof conf->host_id - 1) != 0) {
@@ -70,7 +79,9 @@ static void reload(struct broker *broker)
         free(conf);
         return;
     }
-    other_api = strcmp(conf->access_url, broker->conf.access_url) != 0;
+    /* What was believed by another API's word, or by other signatures, is not any more. */
+    other_api = strcmp(conf->access_url, broker->conf.access_url) != 0 ||
+                strcmp(conf->signing_key, broker->conf.signing_key) != 0;
     broker->conf = *conf;
     free(conf);
     find_keys_user(broker);
@@ -225,6 +236,7 @@ static void stop(struct broker *broker)
 static int usage(void)
 {
     fputs("usage: cloudauthd [-f] [-c FILE]\n"
+          "       cloudauthd [-c FILE] --verify DOCUMENT\n"
           "       cloudauthd -V\n"
           "  -f       stay in the foreground, log to standard error too\n"
           "  -c FILE  settings (default " CLOUD_CONF_PATH ")\n"
@@ -233,17 +245,33 @@ static int usage(void)
     return 2;
 }
 
+static int verify(const char *document)
+{
+    static struct cloud_conf conf;
+    struct cloud_conf_error error;
+
+    if (cloud_conf_read(&conf, conf_path, 0, &error))
+        return verify_file(&conf, document);
+    fprintf(stderr, "%s:%u: %s\n", conf_path, error.line, error.text);
+    return EX_CONFIG;
+}
+
 int main(int argc, char **argv)
 {
+    static const struct option long_options[] = {{"verify", required_argument, NULL, 'v'},
+                                                 {NULL, 0, NULL, 0}};
     static struct broker broker;
+    const char *document = NULL;
     bool foreground = false, ok;
     int option;
 
-    while ((option = getopt(argc, argv, "fc:V")) != -1) {
+    while ((option = getopt_long(argc, argv, "fc:V", long_options, NULL)) != -1) {
         if (option == 'f')
             foreground = true;
         else if (option == 'c')
             conf_path = optarg;
+        else if (option == 'v')
+            document = optarg;
         else if (option == 'V')
             return puts("cloudauthd " CLOUD_VERSION) < 0;
         else
@@ -251,6 +279,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
+    if (document != NULL)
+        return verify(document);
     /* Under systemd standard error and syslog end in the same journal: each line once. */
     log_open(foreground && getenv("JOURNAL_STREAM") == NULL);
     /* Nothing of the environment reaches libcurl or OpenSSL: no proxy, no key log, no CA. */

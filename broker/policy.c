@@ -115,6 +115,7 @@ static enum policy_reason check_status(const struct document *document)
         return POLICY_STATUS_INACTIVE;
     case DOCUMENT_DELETING:
         return POLICY_STATUS_DELETING;
+    case DOCUMENT_DELETED: /* the cache has made an absence of it */
     case DOCUMENT_STATUS_UNKNOWN:
         break;
     }

@@ -21,8 +21,8 @@ typedef bool conf_take(struct cloud_conf *conf, const struct conf_key *key, cons
 struct conf_key {
     const char *name;
     conf_take *take;
-    size_t offset;        /* of a number in struct cloud_conf */
-    uint32_t least, most; /* of a number */
+    size_t offset;        /* of a number or string in struct cloud_conf */
+    uint32_t least, most; /* of a number; most: the size of a string */
 };
 
 static bool fail(struct cloud_conf_error *error, const char *what, const char *more, size_t n)
@@ -229,14 +229,30 @@ static bool take_suffixes(struct cloud_conf *conf, const struct conf_key *key, c
     return true;
 }
 
-static bool take_access_url(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                            size_t n, struct cloud_conf_error *error)
+static bool take_url(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                     size_t n, struct cloud_conf_error *error)
 {
-    (void)key;
     for (size_t i = 0; i < n; i++)
         if (value[i] <= ' ' || value[i] > '~')
             return fail_with(error, "the URL has a space or a character that is not ASCII");
-    return take_string(conf->access_url, sizeof conf->access_url, value, n, error);
+    return take_string((char *)conf + key->offset, key->most, value, n, error);
+}
+
+/* As a URL, or nothing at all: none. */
+static bool take_proxy(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                       size_t n, struct cloud_conf_error *error)
+{
+    conf->proxy[0] = '\0';
+    return n == 0 || take_url(conf, key, value, n, error);
+}
+
+/* An absolute path, or the plain name of a file in systemd's credentials directory. */
+static bool take_path(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                      size_t n, struct cloud_conf_error *error)
+{
+    if (n > 0 && value[0] != '/' && (value[0] == '.' || !is_plain_word(value, n)))
+        return fail_with(error, "neither an absolute path nor a name of [A-Za-z0-9._-]");
+    return take_string((char *)conf + key->offset, key->most, value, n, error);
 }
 
 static bool take_host_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
@@ -266,8 +282,24 @@ static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key,
 #name, take_seconds, offsetof(struct cloud_conf, name), least, most                        \
     }
 
+static bool take_signing_key(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                             size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    for (size_t i = 0; i < n; i++)
+        if (!((value[i] >= 'a' && value[i] <= 'z') || (value[i] >= 'A' && value[i] <= 'Z') ||
+              (value[i] >= '0' && value[i] <= '9') || strchr("+/= ", value[i]) != NULL))
+            return fail_with(error, "not Ed25519 public keys in base64");
+    return take_string(conf->signing_key, sizeof conf->signing_key, value, n, error);
+}
+
+#define STRING(name, take)                                                                         \
+    {                                                                                              \
+#name, take, offsetof(struct cloud_conf, name), 0, sizeof((struct cloud_conf *)0)->name    \
+    }
+
 static const struct conf_key keys[] = {
-    {"access_url", take_access_url, 0, 0, 0},
+    STRING(access_url, take_url),
     {"allow", take_allow, 0, 0, 0},
     {"host_id", take_host_id, 0, 0, 0},
     ID(uid_min),
@@ -284,6 +316,14 @@ static const struct conf_key keys[] = {
     SECONDS(connect_timeout, 1, 60),
     SECONDS(request_timeout, 1, 60),
     {"env_prefix", take_env_prefix, 0, 0, 0},
+    {"signing_key", take_signing_key, 0, 0, 0},
+    STRING(token_file, take_path),
+    STRING(token_url, take_url),
+    STRING(client_id_file, take_path),
+    STRING(client_cert, take_path),
+    STRING(client_key, take_path),
+    STRING(ca_file, take_path),
+    STRING(proxy, take_proxy),
 };
 
 void cloud_conf_defaults(struct cloud_conf *conf)
@@ -357,6 +397,19 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
     return fail(error, "unknown key: ", key, key_length);
 }
 
+static bool check_credentials(const struct cloud_conf *conf, struct cloud_conf_error *error)
+{
+    bool file = conf->token_file[0] != '\0', client = conf->client_id_file[0] != '\0';
+
+    if (conf->token_url[0] != '\0' && file == client)
+        return fail_with(error, "token_url needs client_id_file or token_file, and not both");
+    if (conf->token_url[0] == '\0' && client)
+        return fail_with(error, "client_id_file needs token_url");
+    if ((conf->client_cert[0] != '\0') != (conf->client_key[0] != '\0'))
+        return fail_with(error, "client_cert and client_key need each other");
+    return true;
+}
+
 bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error)
 {
     error->line = 0;
@@ -369,7 +422,7 @@ bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *er
     if (conf->ssh_gid == conf->sftp_gid || cloud_conf_id_ours(conf, conf->ssh_gid) ||
         cloud_conf_id_ours(conf, conf->sftp_gid))
         return fail_with(error, "ssh_gid and sftp_gid must differ and lie outside the uid range");
-    return true;
+    return check_credentials(conf, error);
 }
 
 /* Feeds whole lines of what was read to the parser; the rest of the last one is kept. */

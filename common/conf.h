@@ -18,11 +18,13 @@
 #ifndef CLOUD_CONF_PATH
 #define CLOUD_CONF_PATH "/etc/cloudauth/cloudauth.conf"
 #endif
-#define CLOUD_CONF_MAX      65536u /* bytes of the file */
-#define CLOUD_CONF_LINE_MAX 4096u  /* bytes of a line */
-#define CLOUD_URL_SIZE      1024
-#define CLOUD_ID_FLOOR      1000u       /* no host can set uid_min below: root is never ours */
-#define CLOUD_ID_CEILING    2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
+#define CLOUD_CONF_MAX          65536u /* bytes of the file */
+#define CLOUD_CONF_LINE_MAX     4096u  /* bytes of a line */
+#define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
+#define CLOUD_URL_SIZE          1024
+#define CLOUD_PATH_SIZE         256
+#define CLOUD_ID_FLOOR          1000u       /* no host can set uid_min below: root is never ours */
+#define CLOUD_ID_CEILING        2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
 
 struct cloud_conf {
     struct cloud_grammar grammar;
@@ -32,6 +34,15 @@ struct cloud_conf {
     uint32_t max_stale;                               /* seconds, at most 86400 */
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
+    /* What the host proves itself with, "" where it is not set: absolute paths, or names in
+     * systemd's credentials directory (broker/credentials.h). */
+    char token_file[CLOUD_PATH_SIZE];
+    char token_url[CLOUD_URL_SIZE];
+    char client_id_file[CLOUD_PATH_SIZE];
+    char client_cert[CLOUD_PATH_SIZE], client_key[CLOUD_PATH_SIZE];
+    char ca_file[CLOUD_PATH_SIZE];
+    char proxy[CLOUD_PATH_SIZE];               /* a URL */
+    char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* "", or base64 keys with a space between them */
     char host_id[256];   /* "" until cloud_conf_read put the host name there */
     char env_prefix[32]; /* of the session's environment variables */
 };

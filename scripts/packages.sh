@@ -13,7 +13,8 @@ demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-mod
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
-    nginx-light openssl curl ca-certificates pamtester sudo cron strace)
+    nginx-light openssl curl ca-certificates pamtester sudo cron strace
+    python3 python3-jsonschema python3-yaml)
 
 POLICY=/usr/sbin/policy-rc.d
 

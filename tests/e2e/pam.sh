@@ -1,164 +1,351 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What pam_cloud.so refuses by itself, and what other services than sshd get.
-
-HELPER=/usr/libexec/cloudauth/cloud-authkeys
+# PAM as the second net behind the key line, and su, sudo and cron, which have no key at all.
 
 before_all() {
-    echo 'abcdefghij_stg ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/cloudauth-test
-    chmod 440 /etc/sudoers.d/cloudauth-test
-    cp "$HELPER" /root/cloud-authkeys
+    echo 'abcdefghij ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/sandbox
+    echo 'abcdefghij_stg ALL=(ALL) ALL' >>/etc/sudoers.d/sandbox
+    echo 'ada,administrator ALL=(ALL) ALL' >>/etc/sudoers.d/sandbox
+    chmod 440 /etc/sudoers.d/sandbox
+    echo 'root:secret' | chpasswd
+    cp -a /etc/shadow /root/accounts
+    cp -a /etc/pam.d /root/pam.d
+    cp -a /etc/ssh/sshd_config.d/cloudauth.conf /root/dropin.conf
+    rm /etc/cron.d/* # Debian's own jobs
 }
 
-# sshd_variant SED: sshd runs with an edited copy of the drop-in, until the end of the test.
-sshd_variant() {
-    sed "$1" /etc/ssh/sshd_config.d/cloudauth.conf >/root/variant.conf
-    fails cmp -s /root/variant.conf /etc/ssh/sshd_config.d/cloudauth.conf
-    sed 's|^Include .*|Include /root/variant.conf|' /etc/ssh/sshd_config >/root/sshd_config
+# What a test changes of PAM or of sshd's blocks is put back at its end: trap shipped EXIT
+shipped() {
+    cp -a /root/pam.d/* /etc/pam.d
+    cp -a /root/dropin.conf /etc/ssh/sshd_config.d/cloudauth.conf
+}
+
+# An sshd whose blocks read keys from a file, too: the stranger's key is in it.
+sshd_with_key_file() {
+    trap shipped EXIT
+    cp "$KEYS/stranger.pub" /etc/ssh/more_keys
+    sed 's|AuthorizedKeysFile none|AuthorizedKeysFile /etc/ssh/more_keys|' /root/dropin.conf \
+        >/etc/ssh/sshd_config.d/cloudauth.conf
     sshd_stop
-    sshd_start -f /root/sshd_config
+    sshd_start -o LogLevel=VERBOSE # with an option, so that the next test starts it afresh
+    cp "$KEYS/alice.pub" "$KEYS/media-agency.pub" /root
+    chmod 600 /root/*.pub
 }
 
-# A process of the account, as su and sshd make it.
-as_staging() {
-    setpriv --reuid=200002 --regid=200002 --clear-groups "$@"
+# The order trick: offers NAME's public key, of which there is no private half here, and enters by
+# the stranger's key from sshd's file:
+# offer_then_sign NAME [SSH OPTION...] LOGIN@HOST [COMMAND]
+offer_then_sign() {
+    timeout 60 ssh "${SSH_OPTIONS[@]}" -i "/root/$1.pub" -i "$KEYS/stranger" "${@:2}" 2>&1 </dev/null
 }
 
-# sshd lets a key in for which the helper printed nothing: PAM refuses
+# as_user LOGIN COMMAND...: in a process that the user has already, without a terminal.
+as_user() {
+    local id
+    id=$(id -u "$1")
+    setpriv --reuid "$id" --regid "$id" --clear-groups setsid -w "${@:2}" 2>&1
+}
+
+# ---- sshd ------------------------------------------------------------------------------------------
+
+# a key that sshd takes from a file of its own, with no line of the helper's: refused
 test_no_key_line() {
-    install -m 644 "$KEYS/stranger.pub" /etc/ssh/test_keys
-    sshd_variant 's|AuthorizedKeysFile none|AuthorizedKeysFile /etc/ssh/test_keys|'
-    refused stranger abcdefghij 'Connection closed'
-    refused stranger abcdefghij_sftp 'Connection closed'
+    sshd_with_key_file
+    enters alice abcdefghij
+    refused stranger abcdefghij
     audit 'refuse account=abcdefghij .*service=sshd reason=no-key-line'
+    refused stranger abcdefghij_sftp
     audit 'refuse account=abcdefghij_sftp .*service=sshd reason=no-key-line'
 }
 
-# a helper that is not ours prints the line: PAM refuses
-test_foreign_helper() {
-    printf '#!/bin/sh\necho "%s"\n' "$(cat "$KEYS/alice.pub")" >"$HELPER.new"
-    chmod 755 "$HELPER.new"
-    mv "$HELPER.new" "$HELPER"
-    refused alice abcdefghij
-    cp /root/cloud-authkeys "$HELPER.new"
-    mv "$HELPER.new" "$HELPER"
-    audit 'refuse account=abcdefghij .*reason=no-key-line'
-    enters alice abcdefghij
-}
-
-# the key that signs is another than the helper's last: no session
-test_key_changed() {
-    local output status=0
-    install -m 644 "$KEYS/stranger.pub" /etc/ssh/test_keys
-    sshd_variant 's|AuthorizedKeysFile none|AuthorizedKeysFile /etc/ssh/test_keys|'
-    # Alice's key is offered, and gets its line; but nobody here can sign with it.
-    rm -rf /root/locked
-    mkdir -m 700 /root/locked
-    cp "$KEYS/alice" "$KEYS/alice.pub" /root/locked
-    ssh-keygen -q -p -N passphrase -f /root/locked/alice
-    output=$(timeout 60 ssh "${SSH_OPTIONS[@]}" -i /root/locked/alice -i "$KEYS/stranger" \
-        abcdefghij@127.0.0.1 'echo inside' 2>&1 </dev/null) || status=$?
+# a key line for one key does not let in by another: no command, no sFTP, and the client is told
+test_other_key_than_the_line() {
+    local output
+    sshd_with_key_file
+    output=$(offer_then_sign alice abcdefghij@127.0.0.1 'echo inside' || true)
+    audit 'Accepted publickey for abcdefghij '
     fails contains "$output" inside
-    fails same 0 "$status"
+    contains "$output" 'the key of this login'
     audit 'refuse account=abcdefghij .*service=sshd reason=key-changed'
+    fails offer_then_sign media-agency -s abcdefghij_sftp@127.0.0.1 sftp
+    audit 'refuse account=abcdefghij_sftp .*reason=key-changed'
 }
 
-# auth refuses ours without a prompt, and asks everybody else
-test_auth() {
-    local output
-    output=$(pamtester -v sshd abcdefghij authenticate <<<secret 2>&1) && return 1
-    fails contains "$output" 'Password'
-    contains "$output" 'Authentication failure|Permission denied'
-    contains "$(pamtester -v sshd ada authenticate <<<secret 2>&1)" 'Password'
+# nor does such a login forward anything, though it stays connected
+test_other_key_forwards_nothing() {
+    local port=7001
+    sshd_with_key_file
+    document abcdefghij production '.forwarding.local = ["127.0.0.1:22"]'
+    forward_answers alice $port -i "$KEYS/alice"
+    fails forward_answers alice $port -i /root/alice.pub -i "$KEYS/stranger"
+    audit 'refuse account=abcdefghij .*reason=key-changed'
 }
 
-# su by root, while the environment is active, and not while it is paused
-test_su() {
-    same 200002 "$(su abcdefghij_stg -c 'id -u')"
-    audit 'grant account=abcdefghij_stg .*service=su '
-    document abcdefghij staging '.environment.status = "paused"'
-    fails su abcdefghij_stg -c 'id -u'
-    audit 'refuse account=abcdefghij_stg .*service=su reason=environment-paused'
+# forward_answers WHO PORT SSH-OPTION...: whether an sshd answers behind a forward of `ssh -N`.
+forward_answers() {
+    local ssh greeting='' status=1
+    timeout 60 ssh "${SSH_OPTIONS[@]}" "${@:3}" -N -L "127.0.0.1:$2:127.0.0.1:22" \
+        abcdefghij@127.0.0.1 2>&1 </dev/null &
+    ssh=$!
+    wait_for port_is_open "$2"
+    if exec 7<>"/dev/tcp/127.0.0.1/$2"; then
+        read -r -t 10 -n 7 greeting <&7 || true
+        exec 7>&-
+    fi
+    [[ $greeting != SSH-2.0 ]] || status=0
+    kill "$ssh"
+    wait "$ssh" || true
+    return $status
 }
 
-# su by a local user: no password can be right
-test_su_by_user() {
-    local output
-    output=$(setpriv --reuid=1500 --regid=1500 --clear-groups su abcdefghij_stg -c id <<<secret 2>&1) &&
-        return 1
-    fails contains "$output" 'Password'
-}
+port_is_open() { ss -Hltn "sport = :$1" | grep -q .; }
 
-# sudo by a cloud account whom sudoers(5) allows, while its environment is active
-test_sudo() {
-    getent passwd abcdefghij_stg
-    same 0 "$(as_staging sudo -n id -u)"
-    audit 'grant account=abcdefghij_stg .*service=sudo '
-    document abcdefghij staging '.environment.status = "paused"'
-    fails as_staging sudo -n id -u
-    audit 'refuse account=abcdefghij_stg .*service=sudo reason=environment-paused'
-}
-
-# sudo by root to a cloud account
-test_sudo_to() {
-    same 200002 "$(sudo -n -u abcdefghij_stg id -u)"
-}
-
-# cron_runs granted|refused: cron comes to the account's job, which writes who it is.
-cron_runs() {
-    local pid status=0
-    rm -f /run/crond.reboot /run/crond.pid /app/abcdefghij_stg/cron
-    echo '@reboot abcdefghij_stg id -un >/app/abcdefghij_stg/cron' >/etc/cron.d/cloudauth-test
-    /usr/sbin/cron -f &
-    pid=$!
-    wait_for audited 'account=abcdefghij_stg .*service=cron ' || status=1
-    [[ $1 == refused ]] || wait_for test -s /app/abcdefghij_stg/cron || status=1
-    stop "$pid"
-    rm /etc/cron.d/cloudauth-test
-    return "$status"
-}
-
-# cron runs an account's jobs
-test_cron() {
-    cron_runs granted
-    same abcdefghij_stg "$(cat /app/abcdefghij_stg/cron)"
-    audit 'grant account=abcdefghij_stg .*service=cron '
-}
-
-# cron runs them while the environment is paused
-test_cron_paused() {
-    document abcdefghij staging '.environment.status = "paused"'
-    cron_runs granted
-    same abcdefghij_stg "$(cat /app/abcdefghij_stg/cron)"
-}
-
-# cron does not run them while it is being deleted
-test_cron_deleting() {
-    document abcdefghij staging '.environment.status = "deleting"'
-    cron_runs refused
-    audit 'refuse account=abcdefghij_stg .*service=cron reason=environment-deleting'
-    [[ ! -e /app/abcdefghij_stg/cron ]]
-}
-
-# the broker cannot be reached: PAM refuses ours, writes the line itself, and ignores all others
-test_broker_gone() {
-    broker_stop
-    fails pamtester sshd abcdefghij acct_mgmt
-    audit 'refuse account=abcdefghij kind=shell .*service=sshd reason=broker-unreachable'
-    pamtester sshd ada acct_mgmt 'setcred(PAM_ESTABLISH_CRED)' open_session close_session
-    pamtester sshd ada authenticate acct_mgmt <<<secret
-}
-
-# only root may ask PAM's questions: a cloud account cannot write audit lines
-test_not_root() {
-    getent passwd abcdefghij_stg
-    fails as_staging pamtester su abcdefghij_stg acct_mgmt
-    fails audited 'grant account=abcdefghij_stg .*service=su '
-}
-
-# a session is opened and closed by sshd without a fault of our modules in the log
-test_clean_log() {
+# without PAM the line of a person who may not enter still runs nothing, and grants no forward
+test_use_pam_no() {
+    sshd_stop
+    sshd_start -o UsePAM=no
     enters alice abcdefghij
-    wait_for audited 'session closed for user abcdefghij'
-    fails contains "$(since)" 'faulty module|unable to dlopen|error: PAM'
+    contains "$(as carol abcdefghij 'echo inside' || true)" 'not available'
+    fails contains "$(as carol abcdefghij 'echo inside' || true)" inside
+    fails login carol -W 127.0.0.1:22 abcdefghij@127.0.0.1
+    refused stranger abcdefghij
+}
+
+# an sshd under another name, and so of another PAM service, needs a key line all the same
+test_other_service_name() {
+    cp /usr/sbin/sshd /usr/sbin/sshd2
+    cp /etc/pam.d/sshd /etc/pam.d/sshd2
+    sshd_with_key_file
+    SSH_PORT=2222 /usr/sbin/sshd2 -o ListenAddress=127.0.0.1:2222 -o PidFile=/run/sshd2.pid
+    wait_for test -s /run/sshd2.pid
+    SSH_PORT=2222 enters alice abcdefghij
+    audit 'grant account=abcdefghij .*service=sshd2 '
+    SSH_PORT=2222 refused stranger abcdefghij
+    audit 'refuse account=abcdefghij .*service=sshd2 reason=no-key-line'
+    stop "$(cat /run/sshd2.pid)"
+}
+
+# another process of root does not enter by the line that was remembered for sshd's
+test_line_of_another_process() {
+    local home=/app/abcdefghij
+    login alice abcdefghij@127.0.0.1 'touch in; until [[ -e out ]]; do sleep 0.1; done' &
+    wait_for test -e $home/in
+    audit 'grant account=abcdefghij .*user=alice'
+    fails pamtester sshd abcdefghij acct_mgmt
+    audit 'refuse account=abcdefghij .*service=sshd reason=no-key-line'
+    touch $home/out
+    wait $!
+    rm $home/in $home/out
+}
+
+# ---- su --------------------------------------------------------------------------------------------
+
+# root may become an account while its environment is active
+test_su() {
+    # shellcheck disable=SC2016 # expanded there
+    same "abcdefghij 200001" "$(su abcdefghij -c 'echo "$(id -un) $UID"')"
+    audit 'grant account=abcdefghij .*user= .*service=su reason=granted'
+    same /app/abcdefghij "$(su - abcdefghij -c pwd)"
+    audit 'grant account=abcdefghij .*service=su-l'
+}
+
+# not while it is paused, nor inactive, and is told why
+test_su_not_active() {
+    contains "$(su abcdefghij_stg2 -c 'echo inside' 2>&1 || true)" '^environment staging2 is paused'
+    audit 'refuse account=abcdefghij_stg2 .*service=su reason=environment-paused'
+    document abcdefghij staging '.environment.status = "inactive"'
+    contains "$(su abcdefghij_stg -c 'echo inside' 2>&1 || true)" '^environment staging is inactive'
+    fails su abcdefghij_stg -c true
+}
+
+# another user may not, and is asked for no password
+test_su_by_another_user() {
+    same 'su: Authentication failure' "$(as_user ada su abcdefghij -c 'echo inside' || true)"
+    same 'su: Authentication failure' "$(echo secret | as_user abcdefghij_stg su abcdefghij -c 'echo inside' || true)"
+    contains "$(as_user ada su root -c 'echo inside' || true)" '^Password: '
+}
+
+# from an account to a local user, that user's password is asked for, as always
+test_su_to_local_user() {
+    same 'Password: ada' "$(echo secret | as_user abcdefghij su ada -c 'id -un')"
+    same 'Password: root' "$(echo secret | as_user abcdefghij su -c 'id -un')"
+    contains "$(echo wrong | as_user abcdefghij su -c 'id -un' || true)" 'Authentication failure'
+}
+
+# ---- sudo ------------------------------------------------------------------------------------------
+
+# an account with a rule that asks for no password uses it while its environment is active
+test_sudo() {
+    same root "$(as_user abcdefghij sudo id -un)"
+    audit 'grant account=abcdefghij .*service=sudo reason=granted'
+    document abcdefghij production '.environment.status = "paused"'
+    fails as_user abcdefghij sudo true
+    audit 'refuse account=abcdefghij .*service=sudo reason=environment-paused'
+}
+
+# a rule that asks for a password is of no use: there is none, and no prompt
+test_sudo_password() {
+    local output
+    output=$(echo secret | as_user abcdefghij_stg sudo -S id -un || true)
+    contains "$output" 'incorrect password'
+    fails contains "$output" 'assword for|^root'
+}
+
+# root may run a command as an account
+test_sudo_by_root() {
+    same abcdefghij "$(sudo -u abcdefghij id -un)"
+}
+
+# ada uses sudo by her password, as always
+test_sudo_local_user() {
+    contains "$(echo secret | as_user ada sudo -S id -un)" 'root$'
+}
+
+# ---- cron ------------------------------------------------------------------------------------------
+
+# cron_runs LOGIN...: whose jobs ran, of those who have one. `@reboot` is the minute cron starts.
+cron_runs() {
+    local user
+    rm -rf /run/crond.* /var/spool/cron/crontabs/* /tmp/cron
+    install -d -m 1777 /tmp/cron
+    for user in root "$@"; do
+        echo "@reboot id -un >/tmp/cron/$user" >"/var/spool/cron/crontabs/$user"
+        chown "$(id -u "$user" || echo 0):crontab" "/var/spool/cron/crontabs/$user"
+        chmod 600 "/var/spool/cron/crontabs/$user"
+    done
+    [[ -z ${BEFORE_CRON-} ]] || "$BEFORE_CRON"
+    /usr/sbin/cron
+    # Each job is a process of cron's that has ended by then.
+    wait_for test -s /tmp/cron/root
+    wait_for cron_is_idle
+    stop "$(cat /run/crond.pid)"
+    find /tmp/cron -type f -size +0 -printf '%f\n' | sort | grep -vx root | xargs
+}
+
+cron_is_idle() { fails pgrep -P "$(cat /run/crond.pid)"; }
+
+# jobs of an active environment run, of a paused one too, of an inactive one not
+test_cron() {
+    document abcdefghij staging '.environment.status = "inactive"'
+    same "abcdefghij abcdefghij_stg2 ada" \
+        "$(cron_runs abcdefghij abcdefghij_stg abcdefghij_stg2 ada)"
+    audit 'grant account=abcdefghij .*service=cron reason=granted'
+    audit 'refuse account=abcdefghij_stg .*service=cron reason=environment-inactive'
+    audit 'grant account=abcdefghij_stg2 .*service=cron reason=granted'
+    same abcdefghij_stg2 "$(cat /tmp/cron/abcdefghij_stg2)"
+}
+
+# with the broker stopped, no account's job runs, and local users' do
+test_cron_broker_stopped() {
+    same ada "$(BEFORE_CRON=broker_stop cron_runs abcdefghij abcdefghij_stg2 ada)"
+}
+
+# ---- Broker stopped --------------------------------------------------------------------------------
+
+# su, sudo and cron refuse accounts, and PAM writes the audit line by itself
+test_broker_stopped() {
+    local service
+    broker_stop
+    for service in su sudo cron; do
+        contains "$(pamtester $service abcdefghij acct_mgmt 2>&1 || true)" 'cannot be checked right now'
+        fails pamtester $service abcdefghij acct_mgmt
+        audit "refuse account=abcdefghij .*service=$service reason=broker-unreachable"
+    done
+    fails pamtester sudo abcdefghij authenticate <<<secret
+    fails su abcdefghij -c true
+    fails setpriv --reuid 200001 --clear-groups sudo true
+    fails sudo -u abcdefghij true
+}
+
+# ada: su, sudo, cron and ssh are as always
+test_broker_stopped_local_user() {
+    broker_stop
+    local_user_is_unaffected ada
+}
+
+# the same with a broken configuration
+test_broken_configuration_local_user() {
+    configure 'nonsense = 1'
+    local_user_is_unaffected ada
+}
+
+# local_user_is_unaffected NAME: each way in, and out of the account
+local_user_is_unaffected() {
+    enters stranger "$1"
+    same "$1" "$(su "$1" -c 'id -un')"
+    contains "$(echo secret | as_user ada su "$1" -c 'id -un')" "^Password: $1\$"
+    contains "$(su "$1" -c 'echo secret | sudo -S id -un' 2>&1)" 'root$'
+    same "$1" "$(cron_runs "$1")"
+    pamtester sudo "$1" authenticate acct_mgmt <<<secret
+    fails pamtester sudo "$1" authenticate <<<wrong
+}
+
+# a local user whose name could be an account's, where everything is allowed
+test_local_name_fits() {
+    local_user administrator 1501
+    configure 'allow = *'
+    broker_stop
+    broker_start
+    local_user_is_unaffected administrator
+    broker_stop
+    local_user_is_unaffected administrator
+    configure 'allow = *' 'nonsense = 1'
+    local_user_is_unaffected administrator
+}
+
+# ---- Configuration and arguments ---------------------------------------------------------------------
+
+lines_of() { since | grep -cE -- "$1" || true; }
+
+# a configuration with an unknown key: accounts are refused, with one line that says where and why
+test_broken_configuration() {
+    configure 'nonsense = 1'
+    fails pamtester su abcdefghij acct_mgmt
+    audit "refuse account=abcdefghij .*service=su reason=configuration-broken"
+    same 1 "$(lines_of 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:[0-9]*: .*nonsense')"
+    same 1 "$(lines_of 'refuse account=abcdefghij ')"
+    refused alice abcdefghij
+    fails su abcdefghij -c true
+}
+
+# the same for a configuration that others may write
+test_writable_configuration() {
+    chmod 666 "$CONF"
+    fails pamtester su abcdefghij acct_mgmt
+    same 1 "$(lines_of 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:0: .*writ')"
+    same 1 "$(lines_of 'refuse account=abcdefghij .*reason=configuration-broken')"
+    refused alice abcdefghij
+    local_user_is_unaffected ada
+}
+
+# the module's arguments are of the same grammar: one that is wrong refuses accounts alone
+test_wrong_argument() {
+    trap shipped EXIT
+    sed -i 's/pam_cloud.so/pam_cloud.so nonsense=1/' /etc/pam.d/common-*
+    refused alice abcdefghij 'cannot be checked right now'
+    audit 'pam_cloud\(sshd:account\): module argument: .*nonsense'
+    audit 'refuse account=abcdefghij .*reason=configuration-broken'
+    fails su abcdefghij -c true
+    local_user_is_unaffected ada
+}
+
+# one that is right is taken
+test_right_argument() {
+    trap shipped EXIT
+    sed -i 's/pam_cloud.so/pam_cloud.so env_prefix=SHOP_/' /etc/pam.d/common-*
+    contains "$(as alice abcdefghij env)" '^SHOP_USER=alice$'
+}
+
+# ---- What an account cannot change of itself ---------------------------------------------------------
+
+# an account has no password, shell or name to change here, by itself or by root
+test_no_passwd_no_chsh() {
+    fails passwd abcdefghij <<<$'Te5t.Te5t\nTe5t.Te5t'
+    fails chsh -s /bin/sh abcdefghij
+    fails chfn -f nobody abcdefghij
+    fails as_user abcdefghij passwd <<<$'secret\nTe5t.Te5t\nTe5t.Te5t'
+    contains "$(as_user abcdefghij chsh -s /bin/sh <<<secret || true)" '^chsh: PAM: Authentication failure'
+    contains "$(as_user abcdefghij chfn -r 1 <<<secret || true)" '^chfn: PAM: Authentication failure'
+    fails grep abcdefghij /etc/passwd /etc/shadow
+    enters alice abcdefghij
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 
 #define DOCUMENT                                                                                   \
     "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","             \
@@ -630,6 +631,196 @@ static void test_unknown_names(void **state)
     assert_told(&client, CACHE_ABSENT);
 }
 
+/* ---- Signed documents ---- */
+
+#define PAYLOAD_TYPE "application/vnd.cloudauth.access+json"
+
+static EVP_PKEY *signer;
+
+static void base64(const void *bytes, size_t n, char *out)
+{
+    EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);
+}
+
+/* From now on documents are signed; the second key is one of another publisher's. */
+static void use_signatures(void)
+{
+    unsigned char key[32];
+    size_t n = sizeof key;
+
+    signer = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    assert_non_null(signer);
+    assert_int_equal(EVP_PKEY_get_raw_public_key(signer, key, &n), 1);
+    base64(key, n, conf.signing_key);
+    cache_configure(cache, &conf, true);
+}
+
+static void sign(const char *type, const char *payload, const char *shown, char *out, size_t size)
+{
+    unsigned char signature[64];
+    char text[3000], encoded[4000], sig[100];
+    size_t n = sizeof signature;
+    int length = snprintf(text, sizeof text, "DSSEv1 %zu %s %zu %s", strlen(type), type,
+                          strlen(payload), payload);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, signer), 1);
+    assert_int_equal(EVP_DigestSign(context, signature, &n, (unsigned char *)text, (size_t)length),
+                     1);
+    EVP_MD_CTX_free(context);
+    base64(shown, strlen(shown), encoded);
+    base64(signature, n, sig);
+    int used = snprintf(
+        out, size, "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"sig\":\"%s\"}]}",
+        type, encoded, sig);
+    assert_true(used > 0 && (size_t)used < size);
+}
+
+static void api_says_bytes(const char *body)
+{
+    struct api_result result = {.verdict = API_DOCUMENT, .body = body, .length = strlen(body)};
+    api_done *done = pending[0].done;
+    void *arg = pending[0].arg;
+
+    assert_true(pendings > 0);
+    pendings--;
+    memmove(pending, pending + 1, pendings * sizeof pending[0]);
+    done(arg, &result);
+}
+
+/* A member issued_at, so many seconds from now. */
+static const char *issued(int64_t seconds)
+{
+    static char text[64];
+    time_t when = wall_clock + seconds;
+    struct tm tm;
+
+    strftime(text, sizeof text, ",\"issued_at\":\"%Y-%m-%dT%H:%M:%SZ\"", gmtime_r(&when, &tm));
+    return text;
+}
+
+/* Asks, lets the API send that payload signed, and expects this. */
+static struct client told_by(const char *extra, enum cache_result result)
+{
+    char payload[1024], envelope[4096];
+    struct client client;
+
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    snprintf(payload, sizeof payload, DOCUMENT, extra);
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    assert_int_equal(pendings, 1);
+    api_says_bytes(envelope);
+    if (client.answers == 0)
+        fail_msg("not answered");
+    if (client.result != result)
+        fail_msg("%s: %s", extra, client.detail);
+    return client;
+}
+
+static void test_signed(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    assert_false(told_by(issued(0), CACHE_DOCUMENT).stale);
+    client = told_by(issued(-1), CACHE_DOCUMENT); /* rolled back: the last good one serves */
+    assert_true(client.stale);
+    told_by(issued(0), CACHE_DOCUMENT); /* answered before the probe that brings it */
+    assert_false(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
+    assert_false(told_by(issued(300), CACHE_DOCUMENT).stale);
+    EVP_PKEY_free(signer);
+}
+
+static void test_signed_times(void **state)
+{
+    (void)state;
+    use_signatures();
+    told_by("", CACHE_UNAVAILABLE);
+    told_by(issued(301), CACHE_UNAVAILABLE);
+    told_by(issued(-3600), CACHE_UNAVAILABLE); /* its bound is over, however well the API is */
+    told_by(issued(-3599), CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
+/* The bound goes on from the signature while the API says "unchanged" as often as it likes. */
+static void test_signed_age(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    clock_ms += 3599000 - 61000;
+    wall_clock += 3599;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(client.age, 3599);
+    clock_ms += 3000;
+    wall_clock += 1;
+    ask(&client, CACHE_KEYS);
+    if (client.answers == 0)
+        api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    EVP_PKEY_free(signer);
+}
+
+static void test_unsigned_is_refused(void **state)
+{
+    struct client client;
+    char payload[1024], other[1024], envelope[4096];
+
+    (void)state;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(0));
+    snprintf(other, sizeof other, DOCUMENT, issued(1));
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, issued(0)); /* bare */
+    assert_told(&client, CACHE_UNAVAILABLE);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    sign("application/json", payload, payload, envelope, sizeof envelope);
+    api_says_bytes(envelope);
+    assert_told(&client, CACHE_UNAVAILABLE);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    sign(PAYLOAD_TYPE, payload, other, envelope, sizeof envelope); /* another was signed */
+    api_says_bytes(envelope);
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "signing_key"));
+    EVP_PKEY_free(signer);
+}
+
+/* Only a signature makes an environment absent; and nothing older is taken after it. */
+static void test_signed_absence(void **state)
+{
+    struct client client;
+    char tombstone[512], envelope[4096];
+
+    (void)state;
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    snprintf(tombstone, sizeof tombstone,
+             "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
+             "\"status\":\"deleted\"}%s}",
+             issued(1));
+    sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
+    api_says_bytes(envelope);
+    client = told_at_once(CACHE_KEYS, CACHE_ABSENT);
+    told_by(issued(0), CACHE_UNAVAILABLE);
+    told_by(issued(2), CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -654,6 +845,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unsigned_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_absence, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Documents signed by their publisher: what lies between can forge nothing.
+
+SIGNER=/root/signer.pem
+
+# The publisher's way, as docs/signing.md has it: sign_document PROJECT ENVIRONMENT [KEY]
+sign_document() {
+    local file=$ACCESS/$1/$2.json type=application/vnd.cloudauth.access+json payload
+    payload=$(base64 -w0 "$file")
+    { printf 'DSSEv1 %d %s %d ' ${#type} "$type" "$(stat -c %s "$file")" && cat "$file"; } >/root/to-sign
+    openssl pkeyutl -sign -inkey "${3:-$SIGNER}" -rawin -in /root/to-sign -out /root/signature
+    jq -n --arg type "$type" --arg payload "$payload" --arg sig "$(base64 -w0 /root/signature)" \
+        '{payloadType: $type, payload: $payload, signatures: [{sig: $sig}]}' >"$file.new"
+    mv "$file.new" "$file"
+}
+
+now() { date -u -d "${1:-now}" +%Y-%m-%dT%H:%M:%SZ; }
+
+# The pristine document with issued_at, a jq filter applied, signed: publish ENVIRONMENT [FILTER] [WHEN]
+publish() {
+    jq --arg now "$(now "${3:-now}")" ".issued_at = \$now | ${2:-.}" \
+        "$PRISTINE/abcdefghij/$1.json" >"$ACCESS/abcdefghij/$1.json"
+    sign_document abcdefghij "$1"
+}
+
+signed_host() {
+    openssl genpkey -algorithm ed25519 -out "$SIGNER" 2>/dev/null
+    configure "signing_key = $(openssl pkey -in "$SIGNER" -pubout -outform DER | tail -c 32 | base64)" "$@"
+    broker_stop
+    broker_start
+}
+
+# a signed document lets its people in, an unsigned one nobody
+test_signed() {
+    signed_host
+    refused alice abcdefghij
+    publish production
+    wait_for enters alice abcdefghij
+    refused stranger abcdefghij
+}
+
+# a document signed by somebody else lets nobody in
+test_other_signer() {
+    signed_host
+    openssl genpkey -algorithm ed25519 -out /root/other.pem 2>/dev/null
+    publish production
+    jq --arg now "$(now)" '.issued_at = $now' "$PRISTINE/abcdefghij/production.json" \
+        >"$ACCESS/abcdefghij/production.json"
+    sign_document abcdefghij production /root/other.pem
+    refused alice abcdefghij
+    wait_for grep -q 'signatures: none is by a key of this host' /var/log/syslog
+}
+
+# a signed document of staging, put in the place of production's, lets nobody in
+test_swapped() {
+    signed_host
+    publish staging
+    cp "$ACCESS/abcdefghij/staging.json" "$ACCESS/abcdefghij/production.json"
+    refused alice abcdefghij
+    enters alice abcdefghij_stg
+}
+
+# an older signed document does not bring back who was removed
+test_rolled_back() {
+    signed_host
+    publish production . '10 minutes ago'
+    cp "$ACCESS/abcdefghij/production.json" /root/older.json
+    enters alice abcdefghij
+    publish production 'del(.users[] | select(.username == "alice"))'
+    refused alice abcdefghij
+    cp /root/older.json "$ACCESS/abcdefghij/production.json"
+    refused alice abcdefghij
+    broker_stop
+    broker_start
+    refused alice abcdefghij
+}
+
+# a document whose signature has run out lets nobody in, however well the API is
+test_outdated() {
+    signed_host
+    publish production . '61 minutes ago'
+    refused alice abcdefghij
+    wait_for grep -q 'signed too long ago' /var/log/syslog
+    publish production . '59 minutes ago'
+    wait_for enters alice abcdefghij
+}
+
+# a missing document is an outage; only a signed tombstone makes an environment absent
+test_tombstone() {
+    signed_host
+    publish production
+    enters alice abcdefghij
+    rm "$ACCESS/abcdefghij/production.json"
+    enters alice abcdefghij
+    publish production '{version, project, issued_at, environment: {name: "production", status: "deleted"}}'
+    unknown abcdefghij
+    refused alice abcdefghij
+}
+
+# cloudauthd --verify tells a publisher what a host would make of the document
+test_verify() {
+    signed_host
+    publish production
+    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'signed, usable until'
+    fails cloudauthd --verify "$PRISTINE/abcdefghij/production.json"
+    publish production . '2 hours ago'
+    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'outdated'
+    publish production '.account.uid = -1'
+    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'account.uid: not'
+    configure
+    contains "$(cloudauthd --verify "$PRISTINE/abcdefghij/production.json")" 'status active'
+}
