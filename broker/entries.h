@@ -16,7 +16,7 @@
  * projects counted that a document is known of. What an entry means is cache.c's alone.
  */
 
-#define ENTRIES_KNOWN_MAX   20000        /* entries with a document */
+#define ENTRIES_KNOWN_MAX   200000       /* entries with a document */
 #define ENTRIES_BYTES_MAX   (512u << 20) /* of all documents */
 #define ENTRIES_UNKNOWN_MAX 10000        /* entries without one: absent, failed */
 

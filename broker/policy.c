@@ -188,16 +188,27 @@ struct policy_verdict policy_login(const struct document *document, const struct
     return verdict;
 }
 
-bool policy_has_better_key(const struct document *document, const struct cloud_name *name,
-                           const struct policy_verdict *verdict, int64_t now)
+static bool has_better_key(const struct document *document, const struct cloud_name *name,
+                           const struct document_user *user, int64_t now)
 {
-    if (verdict->reason != POLICY_KEY_EXPIRED || verdict->key == NULL)
-        return false;
     for (size_t i = 0; i < document->keys; i++)
-        if (document->key[i].user == verdict->key->user &&
+        if (document->key[i].user == user &&
             check_key(document, name, &document->key[i], now) == POLICY_GRANTED)
             return true;
     return false;
+}
+
+bool policy_gets_line(const struct document *document, const struct cloud_name *name,
+                      const struct policy_verdict *verdict, int64_t now)
+{
+    if (verdict->key == NULL)
+        return false;
+    if (verdict->reason == POLICY_GRANTED)
+        return true;
+    if (name->kind == CLOUD_SFTP)
+        return false;
+    return verdict->reason != POLICY_KEY_EXPIRED ||
+           !has_better_key(document, name, verdict->key->user, now);
 }
 
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

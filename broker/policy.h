@@ -82,11 +82,14 @@ struct policy_verdict policy_login(const struct document *document, const struct
                                    int64_t now);
 
 /*
- * Whether a refused key should get no line at all, so that the client goes on to its next key: it
- * has expired, and its owner has another one that may enter.
+ * Whether the key gets a line in sshd. It does if its owner may enter; and if he may not, so that
+ * PAM is asked and can tell him why, but for two cases. An sFTP account: the sshd block's
+ * ForceCommand beats the line's own command, and on a host that has switched PAM off the line would
+ * open the chroot. And a key that has expired while its owner has another that may enter: sshd ends
+ * the connection that PAM refuses, and the client would never come to its good key.
  */
-bool policy_has_better_key(const struct document *document, const struct cloud_name *name,
-                           const struct policy_verdict *verdict, int64_t now);
+bool policy_gets_line(const struct document *document, const struct cloud_name *name,
+                      const struct policy_verdict *verdict, int64_t now);
 
 /* Whether a service that asks for no key (su, sudo, cron) may use the account. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

@@ -167,9 +167,10 @@ static void add_person(struct audit *audit, const struct document_key *key)
     audit->key = key->fingerprint;
 }
 
-/* An offer that opens nothing: one line a minute, and the helper prints nothing. */
-static void refuse_offer(struct connection *connection, enum policy_reason reason,
-                         const struct cache_answer *known)
+/* An offer that opens nothing: one line a minute, and the helper prints nothing. key: whose key it
+ * is, or NULL if it is nobody's. */
+static void refuse_key(struct connection *connection, enum policy_reason reason,
+                       const struct cache_answer *known, const struct document_key *known_key)
 {
     const struct cloud_question *question = &connection->question;
     struct audit audit = audit_of(connection, reason, known);
@@ -180,11 +181,18 @@ static void refuse_offer(struct connection *connection, enum policy_reason reaso
     if (key_parse(question->key_type, strlen(question->key_type), question->key,
                   strlen(question->key), &key, &why))
         audit.key = key.fingerprint;
+    add_person(&audit, known_key);
     audit.service = "sshd";
     audit.unproved = true;
     if (audit_offer_is_new(question->account, key.fingerprint, loop_now()))
         audit_write(&audit);
     answer_no(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_REFUSED, reason);
+}
+
+static void refuse_offer(struct connection *connection, enum policy_reason reason,
+                         const struct cache_answer *known)
+{
+    refuse_key(connection, reason, known, NULL);
 }
 
 static enum step start_keys(struct connection *connection)
@@ -246,8 +254,8 @@ static void answer_keys(struct connection *connection, const struct cache_answer
         return;
     }
     verdict = policy_login(known->document, name, key.fingerprint, now);
-    if (verdict.key == NULL || policy_has_better_key(known->document, name, &verdict, now))
-        refuse_offer(connection, verdict.reason, known);
+    if (!policy_gets_line(known->document, name, &verdict, now))
+        refuse_key(connection, verdict.reason, known, verdict.key);
     else if (!policy_key_line(known->document, name, &verdict, line, sizeof line - 1024) ||
              !remember(connection, verdict.key))
         refuse_offer(connection, POLICY_UNAVAILABLE, known);

@@ -64,7 +64,8 @@ test_access_none() {
 # access.sftp decides about the sFTP account
 test_access_sftp() {
     document abcdefghij production '.access.sftp = "none"'
-    refused media-agency abcdefghij_sftp 'sFTP is off'
+    refused media-agency abcdefghij_sftp
+    audit 'refuse account=abcdefghij_sftp .*user=media-agency .*reason=access-off .*proof=none'
     enters alice abcdefghij
 }
 
@@ -119,13 +120,26 @@ test_message() {
     refused alice abcdefghij_stg 'Back at noon'
 }
 
-# an expired key
+# an expired key, of one who has no other: he is told
 test_expired() {
+    document abcdefghij staging \
+        '.users[] |= (if .username == "dave" then .ssh_keys |= .[:1] else . end)'
     refused dave-old-laptop abcdefghij_stg 'your key old-laptop expired on 2025-01-01'
     audit 'refuse account=abcdefghij_stg .*user=dave .*reason=key-expired'
     document abcdefghij staging \
         '.users[] |= (if .username == "dave" then .ssh_keys[0].expires_at = "2099-01-01T00:00:00Z" else . end)'
     enters dave-old-laptop abcdefghij_stg
+}
+
+# an expired key that is offered first does not keep its owner's good key out
+test_expired_first() {
+    local good
+    good=$(cat "$KEYS/stranger.pub")
+    document abcdefghij staging ".users[] |= (if .username == \"dave\" then
+        .ssh_keys[1].value = \"$good\" else . end)"
+    refused dave-old-laptop abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*user=dave .*reason=key-expired .*proof=none'
+    enters dave-old-laptop abcdefghij_stg -i "$KEYS/stranger"
 }
 
 # three keys are offered, and the third is it

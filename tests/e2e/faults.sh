@@ -66,7 +66,7 @@ before_all() {
     printf '#!/bin/sh\necho anything\n' >/root/askpass
     chmod 755 /root/askpass
     own_keys /app/abcdefghij 200001
-    own_keys / 0
+    own_keys / 200001
     echo "in the chroot" >/srv/sftp/readme
     echo 'echo =rc-file' >/app/abcdefghij/.ssh/rc
     ssh-agent -a /root/agent >/dev/null

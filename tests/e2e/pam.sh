@@ -5,7 +5,7 @@
 before_all() {
     echo 'abcdefghij ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/sandbox
     echo 'abcdefghij_stg ALL=(ALL) ALL' >>/etc/sudoers.d/sandbox
-    echo 'ada,administrator ALL=(ALL) ALL' >>/etc/sudoers.d/sandbox
+    echo 'ada,frederika ALL=(ALL) ALL' >>/etc/sudoers.d/sandbox
     chmod 440 /etc/sudoers.d/sandbox
     echo 'root:secret' | chpasswd
     cp -a /etc/shadow /root/accounts
@@ -109,6 +109,15 @@ test_use_pam_no() {
     fails contains "$(as carol abcdefghij 'echo inside' || true)" inside
     fails login carol -W 127.0.0.1:22 abcdefghij@127.0.0.1
     refused stranger abcdefghij
+}
+
+# without PAM a person who may not use sFTP gets no key line at all, and so no chroot
+test_no_pam_sftp() {
+    sshd_stop
+    sshd_start -o UsePAM=no
+    fails sftp_batch carol abcdefghij_sftp <<<"ls /"
+    document abcdefghij production '.environment.status = "paused"'
+    fails sftp_batch media-agency abcdefghij_sftp <<<"ls /"
 }
 
 # an sshd under another name, and so of another PAM service, needs a key line all the same
@@ -282,15 +291,15 @@ local_user_is_unaffected() {
 
 # a local user whose name could be an account's, where everything is allowed
 test_local_name_fits() {
-    local_user administrator 1501
+    local_user frederika 1501
     configure 'allow = *'
     broker_stop
     broker_start
-    local_user_is_unaffected administrator
+    local_user_is_unaffected frederika
     broker_stop
-    local_user_is_unaffected administrator
+    local_user_is_unaffected frederika
     configure 'allow = *' 'nonsense = 1'
-    local_user_is_unaffected administrator
+    local_user_is_unaffected frederika
 }
 
 # ---- Configuration and arguments ---------------------------------------------------------------------

@@ -177,20 +177,40 @@ static void test_better_key(void **state)
     (void)state;
     keys[0].expires_at = 1;
     verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
-    assert_false(policy_has_better_key(&document, &name, &verdict, NOW));
+    assert_true(policy_gets_line(&document, &name, &verdict, NOW));
     keys[1] = keys[0];
     memset(keys[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
     document.keys = 2;
-    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* as expired */
+    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* as expired */
     keys[1].expires_at = DOCUMENT_NO_TIME;
-    assert_true(policy_has_better_key(&document, &name, &verdict, NOW));
+    assert_false(policy_gets_line(&document, &name, &verdict, NOW));
     keys[1].user = &users[1];
     users[1].role = DOCUMENT_ROLE_ADMIN;
-    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* somebody else's */
+    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* somebody else's */
     keys[1].user = &users[0];
     document.ssh = DOCUMENT_LEVEL_ADMIN;
     verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
-    assert_false(policy_has_better_key(&document, &name, &verdict, NOW)); /* may not enter */
+    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* may not enter */
+}
+
+/* A refused person gets a line that lets PAM say why; on an sFTP account that would be too much. */
+static void test_who_gets_a_line(void **state)
+{
+    unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
+    struct cloud_name shell = named("abcdefghij_stg"), sftp = named("abcdefghij_stg_sftp");
+    struct policy_verdict verdict = policy_login(&document, &shell, other, NOW);
+
+    (void)state;
+    assert_false(policy_gets_line(&document, &shell, &verdict, NOW));
+    verdict = policy_login(&document, &shell, keys[0].fingerprint, NOW);
+    assert_true(policy_gets_line(&document, &shell, &verdict, NOW));
+    verdict = policy_login(&document, &sftp, keys[0].fingerprint, NOW);
+    assert_true(policy_gets_line(&document, &sftp, &verdict, NOW));
+    document.status = DOCUMENT_PAUSED;
+    verdict = policy_login(&document, &shell, keys[0].fingerprint, NOW);
+    assert_true(policy_gets_line(&document, &shell, &verdict, NOW));
+    verdict = policy_login(&document, &sftp, keys[0].fingerprint, NOW);
+    assert_false(policy_gets_line(&document, &sftp, &verdict, NOW));
 }
 
 static void test_apps(void **state)
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup(test_unknown_key, setup),
         cmocka_unit_test_setup(test_shared_key, setup),
         cmocka_unit_test_setup(test_better_key, setup),
+        cmocka_unit_test_setup(test_who_gets_a_line, setup),
         cmocka_unit_test_setup(test_apps, setup),
         cmocka_unit_test_setup(test_services, setup),
         cmocka_unit_test_setup(test_key_lines, setup),
