@@ -1,42 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/api.h"
 
+#include "broker/credentials.h"
 #include "broker/document.h"
 #include "broker/files.h"
-#include "broker/log.h"
+#include "broker/problem.h"
+#include "broker/tokens.h"
 
 #include "common/text.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define FILE_SCHEME "file://"
-#define URL_MAX     (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
+#define FILE_SCHEME   "file://"
+#define URL_MAX       (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
+#define REDIRECTS_MAX 3
+#define HEADER_MAX    (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
+#define CA_KEPT       300L /* seconds that libcurl keeps a parsed ca_file */
+
+struct transfer;
 
 struct api {
     struct loop *loop;
     const struct cloud_conf *conf;
     CURLM *multi;
     struct loop_timer timer;
+    struct tokens *tokens;
+    struct transfer *transfers; /* all that are under way */
 };
 
-/* One request under way. */
+/* One request under way: the GET of a document, or the POST to the token endpoint. */
 struct transfer {
     struct api *api;
+    struct transfer *next, **place;
+    void (*finished)(struct transfer *, CURLcode);
     CURL *easy;
     struct curl_slist *headers;
-    api_done *done;
-    void *arg;
-    bool conditional;
+    int64_t deadline; /* loop_now() */
+    size_t most;      /* bytes of the body */
     bool too_large;
     char *body;
     size_t used, room;
-    struct api_result result;
+    struct credential cert, key;
+    char *secret; /* a document's access token; or the form of a POST */
     char error[CURL_ERROR_SIZE];
+    /* of a document: */
+    api_done *done;
+    void *arg;
+    struct tokens_waiter waiter;
+    struct api_validator sent;
+    unsigned redirects;
+    bool token_renewed;
+    struct api_result result;
 };
 
 static bool expand(const char *template, const char *project, const char *environment, char *out,
@@ -70,65 +90,135 @@ static bool is_loopback(const char *host)
            (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
-/* What libcurl itself makes of the URL, so that no two parsers can disagree about its host. */
-static bool check_parsed(CURLU *url, char *why, size_t size)
-{
-    char *scheme = NULL, *host = NULL, *user = NULL;
-    bool ok = false;
+/* A URL as libcurl itself takes it apart, so that no two parsers can disagree about its host. */
+struct parts {
+    CURLU *url;
+    char *scheme, *host, *port, *user, *path;
+};
 
-    curl_url_get(url, CURLUPART_USER, &user, 0);
-    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        snprintf(why, size, "access_url: not a URL with a scheme and a host");
-    else if (user != NULL)
-        snprintf(why, size, "access_url: no user or password may stand in it");
-    else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
-        snprintf(why, size, "access_url: only https, http to loopback, and file are possible");
-    else if (strcmp(scheme, "http") == 0 && !is_loopback(host))
-        snprintf(why, size,
-                 "access_url: plain http is refused except to loopback (127.0.0.0/8, "
-                 "[::1], localhost)");
-    else
-        ok = true;
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(user);
-    return ok;
+static void parts_free(struct parts *parts)
+{
+    curl_free(parts->scheme);
+    curl_free(parts->host);
+    curl_free(parts->port);
+    curl_free(parts->user);
+    curl_free(parts->path);
+    curl_url_cleanup(parts->url);
 }
 
-bool api_check(const struct cloud_conf *conf, char *why, size_t size)
+/* False if it has no scheme or host. parts is to be freed in any case. */
+static bool parts_of(const char *text, struct parts *parts)
 {
-    const char *template = conf->access_url;
+    *parts = (struct parts){.url = curl_url()};
+    if (parts->url == NULL || curl_url_set(parts->url, CURLUPART_URL, text, 0) != CURLUE_OK)
+        return false;
+    curl_url_get(parts->url, CURLUPART_USER, &parts->user, 0);
+    curl_url_get(parts->url, CURLUPART_PATH, &parts->path, 0);
+    return curl_url_get(parts->url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
+           curl_url_get(parts->url, CURLUPART_HOST, &parts->host, 0) == CURLUE_OK &&
+           curl_url_get(parts->url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+}
+
+static bool is_http(const struct parts *parts)
+{
+    return strcmp(parts->scheme, "http") == 0;
+}
+
+/* What is wrong with it as an address that we send a credential to, or NULL. */
+static const char *fault_of(const struct parts *parts)
+{
+    if (parts->user != NULL)
+        return "no user or password may stand in it";
+    if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
+        return "only https, http to loopback, and file are possible";
+    if (is_http(parts) && !is_loopback(parts->host))
+        return "plain http is refused except to loopback (127.0.0.0/8, [::1], localhost)";
+    return NULL;
+}
+
+static const char *fault_of_proxy(const struct parts *parts)
+{
+    if (parts->user != NULL)
+        return "no user or password may stand in it";
+    if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
+        return "only http and https proxies are possible";
+    return strcmp(parts->path, "/") != 0 ? "nothing may follow the port" : NULL;
+}
+
+static bool check_url(const char *key, const char *text,
+                      const char *(*fault_in)(const struct parts *), char *why, size_t size)
+{
+    struct parts parts;
+    const char *fault =
+        parts_of(text, &parts) ? fault_in(&parts) : "not a URL with scheme and host";
+
+    parts_free(&parts);
+    if (fault != NULL)
+        snprintf(why, size, "%s: %s", key, fault);
+    return fault == NULL;
+}
+
+/* libcurl takes https:///a for https://a, and a.example for http://a.example. */
+static bool has_authority(const char *text)
+{
+    const char *authority = strstr(text, "://");
+
+    return authority != NULL && authority[3] != '/' && authority[3] != '\0';
+}
+
+static bool check_others(const struct cloud_conf *conf, char *why, size_t size)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+        const char *(*fault_in)(const struct parts *);
+    } urls[] = {
+        {"token_url", offsetof(struct cloud_conf, token_url), fault_of},
+        {"proxy", offsetof(struct cloud_conf, proxy), fault_of_proxy},
+    };
+
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        const char *url = (const char *)conf + urls[i].offset;
+        if (url[0] == '\0')
+            continue;
+        if (!has_authority(url)) {
+            snprintf(why, size, "%s: not a URL with scheme and host", urls[i].key);
+            return false;
+        }
+        if (!check_url(urls[i].key, url, urls[i].fault_in, why, size))
+            return false;
+    }
+    return credentials_check(conf, why, size);
+}
+
+static bool check_access_url(const char *template, char *why, size_t size)
+{
     const char *brace = strchr(template, '{');
     const char *authority = strstr(template, "://");
     char sample[URL_MAX];
-    CURLU *url;
-    bool ok;
 
     if (!expand(template, "abcdefghij", "production", sample, sizeof sample)) {
         snprintf(why, size, "access_url: only {project} and {environment} may stand in braces");
         return false;
     }
     if (strncmp(template, FILE_SCHEME, strlen(FILE_SCHEME)) == 0) {
-        ok = template[strlen(FILE_SCHEME)] == '/' && brace != NULL;
+        bool ok = template[strlen(FILE_SCHEME)] == '/' && brace != NULL;
         if (!ok)
             snprintf(why, size, "access_url: not file:///folder/{project}/{environment}.json");
         return ok;
     }
-    /* A host name with a placeholder in it would let a login name choose the server. libcurl takes
-     * https:///a for https://a. */
+    /* A host name with a placeholder in it would let a login name choose the server. */
     const char *path = authority == NULL ? NULL : strchr(authority + 3, '/');
-    if (path == NULL || path == authority + 3 || brace == NULL || brace < path) {
+    if (path == NULL || !has_authority(template) || brace == NULL || brace < path) {
         snprintf(why, size, "access_url: {project} and {environment} stand in the path");
         return false;
     }
-    url = curl_url();
-    ok = url != NULL && curl_url_set(url, CURLUPART_URL, sample, 0) == CURLUE_OK;
-    if (!ok)
-        snprintf(why, size, "access_url: not a URL");
-    ok = ok && check_parsed(url, why, size);
-    curl_url_cleanup(url);
-    return ok;
+    return check_url("access_url", sample, fault_of, why, size);
+}
+
+bool api_check(const struct cloud_conf *conf, char *why, size_t size)
+{
+    return check_access_url(conf->access_url, why, size) && check_others(conf, why, size);
 }
 
 bool api_is_file(const struct api *api)
@@ -136,10 +226,33 @@ bool api_is_file(const struct api *api)
     return strncmp(api->conf->access_url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0;
 }
 
+static void wipe_string(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+static void drop_headers(struct transfer *transfer)
+{
+    for (struct curl_slist *at = transfer->headers; at != NULL; at = at->next)
+        explicit_bzero(at->data, strlen(at->data));
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+}
+
 static void transfer_free(struct transfer *transfer)
 {
+    *transfer->place = transfer->next;
+    if (transfer->next != NULL)
+        transfer->next->place = transfer->place;
     curl_easy_cleanup(transfer->easy);
-    curl_slist_free_all(transfer->headers);
+    drop_headers(transfer);
+    credential_wipe(&transfer->cert);
+    credential_wipe(&transfer->key);
+    wipe_string(transfer->secret);
+    if (transfer->body != NULL)
+        explicit_bzero(transfer->body, transfer->used);
     free(transfer->body);
     free(transfer);
 }
@@ -149,7 +262,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     struct transfer *transfer = arg;
 
     n *= size;
-    if (n > DOCUMENT_SIZE_MAX - transfer->used) {
+    if (n > transfer->most - transfer->used) {
         transfer->too_large = true;
         return 0;
     }
@@ -205,31 +318,154 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     return n;
 }
 
-static void judge(struct transfer *transfer, CURLcode code)
+/* The transfer's end as an outage. */
+static void fail(struct transfer *transfer, const char *why)
 {
     struct api_result *result = &transfer->result;
+
+    snprintf(result->detail, sizeof result->detail, "%s", why);
+    transfer->done(transfer->arg, result);
+    transfer_free(transfer);
+}
+
+/* Why there is no answer. Never has a header or a body in it. */
+static void say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size)
+{
+    if (transfer->too_large)
+        snprintf(out, size, "the body is larger than %zu KiB", transfer->most / 1024);
+    else
+        snprintf(out, size, "%s",
+                 transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
+}
+
+static bool is_problem(const struct transfer *transfer)
+{
+    static const char type[] = "application/problem+json";
+    char *said = NULL;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &said);
+    return said != NULL && transfer->used > 0 && strncasecmp(said, type, sizeof type - 1) == 0;
+}
+
+/* A status that is no answer to what was asked. */
+static void judge_status(struct transfer *transfer, long status)
+{
+    struct api_result *result = &transfer->result;
+    bool refused = status == 401 || status == 403;
+    struct cloud_text text;
+    curl_off_t wait = 0;
+
+    cloud_text_start(&text, result->detail, sizeof result->detail);
+    cloud_text_add(&text, refused ? "the API refuses this host's credential (status "
+                                  : "the API answered with status ");
+    cloud_text_add_number(&text, (uint64_t)status);
+    cloud_text_add(&text, refused ? ")" : "");
+    if (is_problem(transfer))
+        problem_add(&text, transfer->body, transfer->used, transfer->secret);
+    if (refused)
+        credential_alarm(result->detail);
+    curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
+    if (status >= 400 && wait > 0)
+        result->retry_after = wait < (curl_off_t)API_RETRY_MAX ? (uint32_t)wait : API_RETRY_MAX;
+}
+
+static void judge(struct transfer *transfer, long status)
+{
+    struct api_result *result = &transfer->result;
+
+    if (status == 200) {
+        result->verdict = API_DOCUMENT;
+        result->body = transfer->body == NULL ? "" : transfer->body;
+        result->length = transfer->used;
+    } else if (status == 304 && (transfer->sent.etag[0] | transfer->sent.modified[0]) != '\0') {
+        result->verdict = API_UNCHANGED;
+    } else if (status == 404 || status == 410) {
+        result->verdict = API_ABSENT;
+    } else {
+        judge_status(transfer, status);
+    }
+}
+
+static void ask(struct transfer *transfer);
+
+/* The API says no to a token of ours: once more, with a new one. */
+static bool renew_token(struct transfer *transfer)
+{
+    struct api *api = transfer->api;
+
+    if (transfer->token_renewed || transfer->secret == NULL || api->conf->token_url[0] == '\0' ||
+        !tokens_refused(api->tokens, transfer->secret))
+        return false;
+    transfer->token_renewed = true;
+    ask(transfer);
+    return true;
+}
+
+static bool same_origin(const struct parts *a, const struct parts *b)
+{
+    return b->user == NULL && strcmp(a->scheme, b->scheme) == 0 && strcmp(a->port, b->port) == 0 &&
+           strcasecmp(a->host, b->host) == 0;
+}
+
+/* Goes where the answer says, if that is the same server; else fails. */
+static void follow(struct transfer *transfer)
+{
+    char *from = NULL, *to = NULL, why[256] = "";
+    struct parts here = {.url = NULL}, there = {.url = NULL};
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &from);
+    curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &to);
+    if (from == NULL || to == NULL || !parts_of(from, &here) || !parts_of(to, &there))
+        snprintf(why, sizeof why, "a redirect to nowhere");
+    else if (!same_origin(&here, &there))
+        snprintf(why, sizeof why, "redirect to another origin (%.10s://%.100s:%.5s)", there.scheme,
+                 there.host, there.port);
+    else if (++transfer->redirects > REDIRECTS_MAX)
+        snprintf(why, sizeof why, "more than %d redirects", REDIRECTS_MAX);
+    else if (curl_easy_setopt(transfer->easy, CURLOPT_URL, to) != CURLE_OK)
+        snprintf(why, sizeof why, "no memory for a redirect");
+    parts_free(&here);
+    parts_free(&there);
+    if (why[0] == '\0')
+        ask(transfer);
+    else
+        fail(transfer, why);
+}
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static void document_finished(struct transfer *transfer, CURLcode code)
+{
+    char why[256];
     long status = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK) {
-        snprintf(result->detail, sizeof result->detail, "%s",
-                 transfer->too_large       ? "the body is larger than 4 MiB"
-                 : transfer->error[0] != 0 ? transfer->error
-                                           : curl_easy_strerror(code));
-    } else if (status == 200) {
-        result->verdict = API_DOCUMENT;
-        result->body = transfer->body == NULL ? "" : transfer->body;
-        result->length = transfer->used;
-    } else if (status == 304 && transfer->conditional) {
-        result->verdict = API_UNCHANGED;
-    } else if (status == 404 || status == 410) {
-        result->verdict = API_ABSENT;
-    } else if (status == 401 || status == 403) {
-        snprintf(result->detail, sizeof result->detail,
-                 "the API refuses this host's credential (status %ld)", status);
-    } else {
-        snprintf(result->detail, sizeof result->detail, "the API answered with status %ld", status);
+        say_failure(transfer, code, why, sizeof why);
+        fail(transfer, why);
+    } else if (is_redirect(status)) {
+        follow(transfer);
+    } else if (status != 401 || !renew_token(transfer)) {
+        judge(transfer, status);
+        transfer->done(transfer->arg, &transfer->result);
+        transfer_free(transfer);
     }
+}
+
+static void exchange_finished(struct transfer *transfer, CURLcode code)
+{
+    char why[256] = "";
+    long status = 0;
+
+    if (code == CURLE_OK)
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    else
+        say_failure(transfer, code, why, sizeof why);
+    tokens_posted(transfer->api->tokens, status, transfer->body, transfer->used, why);
+    transfer_free(transfer);
 }
 
 static void finish_transfers(struct api *api)
@@ -244,9 +480,7 @@ static void finish_transfers(struct api *api)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&transfer);
         curl_multi_remove_handle(api->multi, transfer->easy);
-        judge(transfer, code);
-        transfer->done(transfer->arg, &transfer->result);
-        transfer_free(transfer);
+        transfer->finished(transfer, code);
     }
 }
 
@@ -321,18 +555,255 @@ static int on_timer(CURLM *multi, long milliseconds, void *arg)
     return 0;
 }
 
+/*
+ * Everything that the environment or libcurl's defaults could slip in is set here: no redirect by
+ * itself, no netrc, no other protocol, no signal.
+ */
+static void set_options(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+}
+
+/* To https the configured proxy; to loopback none, and to nobody one of the environment's. */
+static void set_proxy(struct transfer *transfer, const char *url)
+{
+    const char *proxy = transfer->api->conf->proxy;
+
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY, strncasecmp(url, "http:", 5) == 0 ? "" : proxy);
+    curl_easy_setopt(transfer->easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+}
+
+/* libcurl would also look into the folder that it was built with: only ca_file counts. */
+static bool set_authorities(struct transfer *transfer, char *why, size_t size)
+{
+    const char *name = transfer->api->conf->ca_file;
+    char path[CLOUD_PATH_SIZE * 2];
+
+    curl_easy_setopt(transfer->easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT);
+    if (name[0] == '\0')
+        return true;
+    if (!credential_path("ca_file", name, CREDENTIAL_PUBLIC, path, why, size))
+        return false;
+    if (curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, path) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_PROXY_CAINFO, path) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK)
+        return true;
+    snprintf(why, size, "no memory for ca_file");
+    return false;
+}
+
+/* From memory: a changed certificate must not go on being used by a connection that is kept. */
+static bool set_client(struct transfer *transfer, char *why, size_t size)
+{
+    const struct cloud_conf *conf = transfer->api->conf;
+    struct curl_blob cert = {.flags = CURL_BLOB_NOCOPY}, key = {.flags = CURL_BLOB_NOCOPY};
+
+    if (conf->client_cert[0] == '\0')
+        return true;
+    if (!credential_read("client_cert", conf->client_cert, CREDENTIAL_PUBLIC, &transfer->cert, why,
+                         size) ||
+        !credential_read("client_key", conf->client_key, CREDENTIAL_KEY, &transfer->key, why, size))
+        return false;
+    cert.data = transfer->cert.bytes;
+    cert.len = transfer->cert.length;
+    key.data = transfer->key.bytes;
+    key.len = transfer->key.length;
+    /* The empty password: for a key that has one, OpenSSL would ask on the terminal. */
+    if (curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_KEYPASSWD, "") == CURLE_OK)
+        return true;
+    snprintf(why, size, "no memory for client_cert");
+    return false;
+}
+
+static bool set_tls(struct transfer *transfer, char *why, size_t size)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    return set_authorities(transfer, why, size) && set_client(transfer, why, size);
+}
+
+/* NULL if memory is out; it is in the API's list from then on. */
+static struct transfer *transfer_new(struct api *api, const char *url, size_t most,
+                                     void (*finished)(struct transfer *, CURLcode))
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+
+    if (transfer == NULL)
+        return NULL;
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL || curl_easy_setopt(transfer->easy, CURLOPT_URL, url) != CURLE_OK) {
+        curl_easy_cleanup(transfer->easy);
+        free(transfer);
+        return NULL;
+    }
+    transfer->api = api;
+    transfer->finished = finished;
+    transfer->most = most;
+    transfer->deadline = loop_now() + (int64_t)1000 * api->conf->request_timeout;
+    transfer->next = api->transfers;
+    transfer->place = &api->transfers;
+    if (transfer->next != NULL)
+        transfer->next->place = &transfer->next;
+    api->transfers = transfer;
+    set_options(transfer);
+    set_proxy(transfer, url);
+    return transfer;
+}
+
+static bool add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    char line[HEADER_MAX];
+    struct cloud_text text;
+    struct curl_slist *grown = NULL;
+
+    if (value[0] == '\0')
+        return true;
+    cloud_text_start(&text, line, sizeof line);
+    cloud_text_add(&text, name);
+    cloud_text_add(&text, value);
+    if (!text.cut)
+        grown = curl_slist_append(transfer->headers, line);
+    explicit_bzero(line, text.used);
+    if (grown == NULL)
+        return false;
+    transfer->headers = grown;
+    return true;
+}
+
+/* Hands it to libcurl, for what is left of its time. False with the reason. */
+static bool launch(struct transfer *transfer, char *why, size_t size)
+{
+    const struct cloud_conf *conf = transfer->api->conf;
+    int64_t left = transfer->deadline - loop_now();
+
+    if (left <= 0) {
+        snprintf(why, size, "request_timeout is over");
+        return false;
+    }
+    transfer->used = 0;
+    transfer->too_large = false;
+    transfer->error[0] = '\0';
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left);
+    if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK &&
+        curl_multi_add_handle(transfer->api->multi, transfer->easy) == CURLM_OK)
+        return true;
+    snprintf(why, size, "no memory for a request");
+    return false;
+}
+
+/* Sends the GET with the token that it has, or with none. */
+static void send_document(struct transfer *transfer)
+{
+    char why[256] = "no memory for a request";
+
+    drop_headers(transfer);
+    memset(&transfer->result, 0, sizeof transfer->result);
+    if (!add_header(transfer, "If-None-Match: ", transfer->sent.etag) ||
+        !add_header(transfer, "If-Modified-Since: ", transfer->sent.modified) ||
+        (transfer->secret != NULL &&
+         !add_header(transfer, "Authorization: Bearer ", transfer->secret)) ||
+        !launch(transfer, why, sizeof why))
+        fail(transfer, why);
+}
+
+static void on_token(void *arg, const char *token, const char *why)
+{
+    struct transfer *transfer = arg;
+
+    wipe_string(transfer->secret);
+    transfer->secret = token == NULL ? NULL : strdup(token);
+    if (transfer->secret != NULL)
+        send_document(transfer);
+    else
+        fail(transfer, token == NULL ? why : "no memory for a token");
+}
+
+/* Finds what the host proves itself with, then sends the GET. Also the second time. */
+static void ask(struct transfer *transfer)
+{
+    const struct cloud_conf *conf = transfer->api->conf;
+    struct credential file;
+    char why[256];
+
+    if (conf->token_url[0] != '\0') {
+        tokens_ask(transfer->api->tokens, &transfer->waiter);
+    } else if (conf->token_file[0] == '\0') {
+        send_document(transfer);
+    } else if (credential_read("token_file", conf->token_file, CREDENTIAL_TEXT, &file, why,
+                               sizeof why)) {
+        on_token(transfer, file.bytes, "");
+        credential_wipe(&file);
+    } else {
+        credential_alarm(why);
+        fail(transfer, why);
+    }
+}
+
+/* tokens_send: the POST to the token endpoint. A redirect of it is not followed. */
+static void post(void *arg, const struct tokens_post *request)
+{
+    struct api *api = arg;
+    struct transfer *transfer =
+        transfer_new(api, request->url, TOKENS_ANSWER_MAX, exchange_finished);
+    char why[256] = "no memory for a request";
+
+    if (transfer != NULL) {
+        /* All of its room at once: a token that moved would leave a copy behind. */
+        transfer->body = malloc(TOKENS_ANSWER_MAX);
+        transfer->room = transfer->body == NULL ? 0 : TOKENS_ANSWER_MAX;
+        transfer->secret = strdup(request->form);
+        if (transfer->body != NULL && transfer->secret != NULL &&
+            curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, transfer->secret) == CURLE_OK &&
+            add_header(transfer, "Accept: ", "application/json") &&
+            add_header(transfer, "Authorization: ", request->authorization) &&
+            set_tls(transfer, why, sizeof why) && launch(transfer, why, sizeof why))
+            return;
+        transfer_free(transfer);
+    }
+    tokens_posted(api->tokens, 0, NULL, 0, why);
+}
+
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
 {
     struct api *api = calloc(1, sizeof *api);
 
-    if (api == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-        (api->multi = curl_multi_init()) == NULL) {
+    if (api == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(api);
         return NULL;
     }
     api->loop = loop;
     api->conf = conf;
     api->timer = (struct loop_timer){.due = on_timer_due, .arg = api};
+    api->multi = curl_multi_init();
+    api->tokens = tokens_new(loop, conf, post, api);
+    if (api->multi == NULL || api->tokens == NULL) {
+        api_free(api);
+        return NULL;
+    }
     curl_multi_setopt(api->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(api->multi, CURLMOPT_SOCKETDATA, api);
     curl_multi_setopt(api->multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -344,6 +815,12 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    for (struct transfer *at = api->transfers, *next; at != NULL; at = next) {
+        next = at->next;
+        curl_multi_remove_handle(api->multi, at->easy);
+        transfer_free(at);
+    }
+    tokens_free(api->tokens);
     curl_multi_cleanup(api->multi);
     loop_timer_clear(api->loop, &api->timer);
     free(api);
@@ -353,52 +830,7 @@ void api_free(struct api *api)
 void api_configure(struct api *api, const struct cloud_conf *conf)
 {
     api->conf = conf;
-}
-
-static bool add_header(struct transfer *transfer, const char *name, const char *value)
-{
-    char line[384];
-    struct curl_slist *grown;
-
-    if (value[0] == '\0')
-        return true;
-    snprintf(line, sizeof line, "%s: %s", name, value);
-    grown = curl_slist_append(transfer->headers, line);
-    if (grown == NULL)
-        return false;
-    transfer->headers = grown;
-    transfer->conditional = true;
-    return true;
-}
-
-/*
- * Everything that the environment or libcurl's defaults could slip in is set here: no proxy but
- * the configuration's, no redirect, no netrc, no other protocol, no signal.
- */
-static void set_options(struct transfer *transfer, const char *url)
-{
-    const struct cloud_conf *conf = transfer->api->conf;
-    CURL *easy = transfer->easy;
-
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)conf->request_timeout * 1000);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    tokens_configure(api->tokens, conf);
 }
 
 static void get_file(const char *url, const struct cloud_conf *conf,
@@ -416,29 +848,11 @@ static void get_file(const char *url, const struct cloud_conf *conf,
         free((void *)(uintptr_t)result.body);
 }
 
-static struct transfer *transfer_new(struct api *api, const char *url,
-                                     const struct api_validator *validator)
-{
-    struct transfer *transfer = calloc(1, sizeof *transfer);
-
-    if (transfer == NULL)
-        return NULL;
-    transfer->api = api;
-    transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL || !add_header(transfer, "If-None-Match", validator->etag) ||
-        !add_header(transfer, "If-Modified-Since", validator->modified)) {
-        transfer_free(transfer);
-        return NULL;
-    }
-    set_options(transfer, url);
-    return transfer;
-}
-
 void api_get(struct api *api, const char *project, const char *environment,
              const struct api_validator *validator, api_done *done, void *arg)
 {
-    struct api_result failure = {0};
-    char url[URL_MAX];
+    struct api_result failure = {.detail = "no memory for a request"};
+    char url[URL_MAX], why[256];
     struct transfer *transfer;
 
     if (!expand(api->conf->access_url, project, environment, url, sizeof url)) {
@@ -450,14 +864,19 @@ void api_get(struct api *api, const char *project, const char *environment,
         get_file(url, api->conf, validator, done, arg);
         return;
     }
-    transfer = transfer_new(api, url, validator);
-    if (transfer != NULL) {
-        transfer->done = done;
-        transfer->arg = arg;
-        if (curl_multi_add_handle(api->multi, transfer->easy) == CURLM_OK)
-            return;
-        transfer_free(transfer);
+    transfer = transfer_new(api, url, DOCUMENT_SIZE_MAX, document_finished);
+    if (transfer == NULL) {
+        done(arg, &failure);
+        return;
     }
-    snprintf(failure.detail, sizeof failure.detail, "no memory for a request");
-    done(arg, &failure);
+    transfer->done = done;
+    transfer->arg = arg;
+    transfer->waiter = (struct tokens_waiter){.ready = on_token, .arg = transfer};
+    transfer->sent = *validator;
+    if (set_tls(transfer, why, sizeof why)) {
+        ask(transfer);
+    } else {
+        credential_alarm(why);
+        fail(transfer, why);
+    }
 }

@@ -8,10 +8,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#define API_RETRY_MAX 300u
 
 /*
  * The project API's client: one GET of one access document (docs/api.md, "Answers"). https,
  * http to loopback, and file. The only room that includes libcurl. RFC 9110, RFC 9111.
+ *
+ * TLS 1.2 at least, always verified. A proxy is the configuration's or none. A redirect is followed
+ * within its origin. What the host proves itself with: credentials.h and tokens.h. Where that
+ * cannot be used nothing is sent, and it is an outage.
  */
 
 enum api_verdict {
@@ -33,13 +40,18 @@ struct api_result {
     size_t length;
     struct api_validator validator; /* of the body */
     char detail[256];               /* API_OUTAGE: what went wrong */
+    uint32_t
+        retry_after; /* API_OUTAGE: seconds to wait as the server asks, at most API_RETRY_MAX */
 };
 
 typedef void api_done(void *arg, const struct api_result *result);
 
 struct api;
 
-/* Checks that conf's access_url is one we may use. False with the reason in why. */
+/*
+ * Checks that conf's access_url, token_url and proxy are ones we may use, and that its files can be
+ * named (credentials.h). False with the reason in why.
+ */
 bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /* NULL if libcurl or memory fails. conf has passed api_check, and must outlive the API. */

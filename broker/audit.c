@@ -10,30 +10,13 @@
 
 #define MINUTE 60000
 
-static void add_value(struct cloud_text *text, const char *value)
-{
-    char written[AUDIT_VALUE_MAX + 1];
-    struct cloud_text one;
-
-    cloud_text_start(&one, written, sizeof written);
-    cloud_text_add_value(&one, value);
-    cloud_text_add(text, written);
-}
-
-static void add(struct cloud_text *text, const char *name, const char *value)
-{
-    cloud_text_add_char(text, ' ');
-    cloud_text_add(text, name);
-    cloud_text_add_char(text, '=');
-    add_value(text, value);
-}
-
+/* "app", or "app--worker"; both are in the grammar's alphabet. */
 static void add_app(struct cloud_text *text, const struct audit *audit)
 {
-    add(text, "app", audit->app);
+    cloud_text_add_pair(text, "app", audit->app);
     if (audit->worker != NULL && audit->worker[0] != '\0') {
         cloud_text_add(text, "--");
-        add_value(text, audit->worker);
+        cloud_text_add_value(text, audit->worker);
     }
 }
 
@@ -46,23 +29,23 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
         key_fingerprint_text(audit->key, fingerprint);
     cloud_text_start(&text, out, size);
     cloud_text_add(&text, audit->granted ? "grant" : "refuse");
-    add(&text, "account", audit->account);
-    add(&text, "kind", audit->kind);
-    add(&text, "project", audit->project);
-    add(&text, "environment", audit->environment);
+    cloud_text_add_pair(&text, "account", audit->account);
+    cloud_text_add_pair(&text, "kind", audit->kind);
+    cloud_text_add_pair(&text, "project", audit->project);
+    cloud_text_add_pair(&text, "environment", audit->environment);
     add_app(&text, audit);
-    add(&text, "user", audit->user);
-    add(&text, "role", audit->role);
-    add(&text, "key", fingerprint);
-    add(&text, "from", audit->from);
-    add(&text, "service", audit->service);
-    add(&text, "reason", audit->reason);
-    add(&text, "source", audit->source);
-    add(&text, "age", NULL);
+    cloud_text_add_pair(&text, "user", audit->user);
+    cloud_text_add_pair(&text, "role", audit->role);
+    cloud_text_add_pair(&text, "key", fingerprint);
+    cloud_text_add_pair(&text, "from", audit->from);
+    cloud_text_add_pair(&text, "service", audit->service);
+    cloud_text_add_pair(&text, "reason", audit->reason);
+    cloud_text_add_pair(&text, "source", audit->source);
+    cloud_text_add_pair(&text, "age", NULL);
     if (audit->age != AUDIT_NO_AGE)
         cloud_text_add_number(&text, audit->age);
     if (audit->unproved)
-        add(&text, "proof", "none");
+        cloud_text_add_pair(&text, "proof", "none");
     return text.used;
 }
 

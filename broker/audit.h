@@ -18,7 +18,6 @@
 
 /* Characters of a value as it is written: a longer one is left out, so that none can drive another
  * out of the line. */
-#define AUDIT_VALUE_MAX 1024
 #define AUDIT_LINE_MAX  13312
 #define AUDIT_NO_AGE    UINT32_MAX
 

@@ -248,13 +248,18 @@ static void take_absent(struct cache_entry *entry)
     entry->absent = true;
 }
 
-static void take_failure(struct cache_entry *entry, const char *before, int64_t now)
+static void take_failure(struct cache_entry *entry, const char *before, uint32_t retry_after,
+                         int64_t now)
 {
     int64_t wait = BACKOFF_MIN;
 
     for (unsigned i = 0; i < entry->failures && wait < BACKOFF_MAX; i++)
         wait *= 2;
-    entry->retry = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
+    if (wait > BACKOFF_MAX)
+        wait = BACKOFF_MAX;
+    if (wait < (int64_t)retry_after * 1000)
+        wait = (int64_t)retry_after * 1000; /* the server's own word, which api.c has capped */
+    entry->retry = now + wait;
     if (strcmp(before, entry->detail) != 0)
         log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
     if (entry->failures < 1000)
@@ -315,7 +320,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     }
     refuse_outdated(entry);
     if (entry->failing) {
-        take_failure(entry, before, loop_now());
+        take_failure(entry, before, result->retry_after, loop_now());
         return;
     }
     if (was_failing)

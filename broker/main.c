@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
+#include "broker/credentials.h"
 #include "broker/envelope.h"
 #include "broker/log.h"
 #include "broker/requests.h"
@@ -283,6 +284,7 @@ int main(int argc, char **argv)
         return verify(document);
     /* Under systemd standard error and syslog end in the same journal: each line once. */
     log_open(foreground && getenv("JOURNAL_STREAM") == NULL);
+    credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     /* Nothing of the environment reaches libcurl or OpenSSL: no proxy, no key log, no CA. */
     clearenv();
     /* In this process our own module must not be asked: it would wait for us. */

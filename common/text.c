@@ -93,6 +93,19 @@ void cloud_text_add_value(struct cloud_text *text, const char *value)
     text->cut = text->cut || cut;
 }
 
+void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *value)
+{
+    char written[CLOUD_TEXT_VALUE_MAX + 1];
+    struct cloud_text one;
+
+    cloud_text_start(&one, written, sizeof written);
+    cloud_text_add_value(&one, value);
+    cloud_text_add_char(text, ' ');
+    cloud_text_add(text, name);
+    cloud_text_add_char(text, '=');
+    cloud_text_add(text, written);
+}
+
 bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

@@ -35,6 +35,13 @@ void cloud_text_add_number(struct cloud_text *text, uint64_t number);
 void cloud_text_add_value(struct cloud_text *text, const char *value);
 
 /*
+ * Appends " name=value", the value as above. One that would take more than CLOUD_TEXT_VALUE_MAX
+ * bytes is left out, so that no long value drives the ones behind it out of a line.
+ */
+#define CLOUD_TEXT_VALUE_MAX 1024
+void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *value);
+
+/*
  * Reads a decimal number of n digits: no sign, no space, no leading zero but "0" itself.
  * False if it is anything else or greater than max; *out is then untouched.
  */

@@ -24,7 +24,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 #define AUTH_INFO    "SSH_AUTH_INFO_0"
-#define LINE_MAX_LOG 2048
+#define LINE_MAX_LOG 4096
 #define VARIABLE_MAX 1024 /* bytes of "NAME=value" */
 
 /* How long a decision may take; tests are less patient. */
@@ -82,14 +82,6 @@ static const char *string_item(const pam_handle_t *pamh, int type)
     return item;
 }
 
-static void add(struct cloud_text *text, const char *name, const char *value)
-{
-    cloud_text_add_char(text, ' ');
-    cloud_text_add(text, name);
-    cloud_text_add_char(text, '=');
-    cloud_text_add_value(text, value);
-}
-
 /* The broker writes the audit line of each decision; this is the one of a decision without it. */
 static void audit_refusal(const struct visit *visit, const char *reason)
 {
@@ -99,12 +91,12 @@ static void audit_refusal(const struct visit *visit, const char *reason)
 
     cloud_text_start(&text, line, sizeof line);
     cloud_text_add(&text, "refuse");
-    add(&text, "account", visit->account);
-    add(&text, "kind", sftp ? "sftp" : "shell");
+    cloud_text_add_pair(&text, "account", visit->account);
+    cloud_text_add_pair(&text, "kind", sftp ? "sftp" : "shell");
     cloud_text_add(&text, " project= environment= app= user= role= key=");
-    add(&text, "from", visit->from);
-    add(&text, "service", visit->service);
-    add(&text, "reason", reason);
+    cloud_text_add_pair(&text, "from", visit->from);
+    cloud_text_add_pair(&text, "service", visit->service);
+    cloud_text_add_pair(&text, "reason", reason);
     cloud_text_add(&text, " source=none age=");
     pam_syslog(visit->pamh, LOG_NOTICE, "%s", line);
 }

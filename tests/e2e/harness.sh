@@ -20,6 +20,7 @@
 #   same A B, contains TEXT REGEX              comparisons that show both sides
 #   unknown LOGIN, known LOGIN UID             what getent(1) says
 #   fails COMMAND...                           what `!` cannot say under set -e
+#   note TEXT                                  is shown below the test's line, also where it passes
 
 HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=tests/sandbox/host.sh
@@ -111,6 +112,8 @@ audit() {
 
 api_requests() { since "$API_LOG" | wc -l; }
 
+note() { echo "# $*" >>"$notes"; }
+
 # Prints "NAME DESCRIPTION" of each test of a file, in order.
 tests_of() {
     awk '/^# / { text = substr($0, 3); next }
@@ -142,13 +145,14 @@ report() {
     count=$((count + 1))
     if [[ $status -eq 0 ]]; then
         echo "ok $count - $text"
+        cat "$notes"
         return
     fi
     failed=$((failed + 1))
     echo "not ok $count - $text"
     {
         echo "$name:"
-        cat "$captured"
+        cat "$captured" "$notes"
         echo "auth.log:"
         since
     } | sed 's/^/    /'
@@ -158,6 +162,7 @@ run_file() {
     local name text status
     while read -r name text <&9; do
         [[ -z ${E2E-} || "$name $text" =~ $E2E ]] || continue
+        : >"$notes"
         host_reset >"$captured" 2>&1
         status=$?
         mark
@@ -172,7 +177,8 @@ run_file() {
 main() {
     declare -gA began=()
     unset SSH_AUTH_SOCK
-    captured=/root/captured count=0 failed=0
+    captured=/root/captured notes=/root/notes count=0 failed=0
+    : >"$notes"
     # shellcheck source=/dev/null
     . "$1"
     if ! host_up >"$captured" 2>&1 || ! { ! declare -F before_all >/dev/null ||

@@ -30,12 +30,12 @@ API_LOG=/var/log/api.log
 # shellcheck disable=SC2034 # for those who source this
 API_PATH='v1/projects/{project}/environments/{environment}/ssh-access'
 
-# wait_for COMMAND...: until it succeeds, for at most 10 seconds.
+# wait_for COMMAND...: until it succeeds, for at most 10 seconds, or WAIT.
 wait_for() {
-    local end=$((SECONDS + 10))
+    local end=$((SECONDS + ${WAIT:-10}))
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
-            echo "waited 10 seconds in vain for: $*"
+            echo "waited ${WAIT:-10} seconds in vain for: $*"
             return 1
         fi
         sleep 0.02

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,6 +168,74 @@ static void test_not_a_url(void **state)
             "http://localhost%00.evil.example" PATH, "https://ho\nst" PATH);
 }
 
+/* A template that is good, and this in another key. */
+static bool check_with(size_t offset, const char *value)
+{
+    static struct cloud_conf conf;
+
+    cloud_conf_defaults(&conf);
+    strcpy(conf.access_url, "https://api.example.com" PATH);
+    strcpy((char *)&conf + offset, value);
+    why[0] = '\0';
+    bool ok = api_check(&conf, why, sizeof why);
+    assert_int_equal(ok, why[0] == '\0');
+    return ok;
+}
+
+static void all_as_expected(size_t offset, const char *key, bool expected, const char *const *urls)
+{
+    for (; *urls != NULL; urls++)
+        if (check_with(offset, *urls) != expected || (!expected && strstr(why, key) != why))
+            fail_msg("%s %s: %s", key, *urls, why[0] == '\0' ? "is accepted" : why);
+}
+
+static void test_token_url(void **state)
+{
+    static const char *const good[] = {"https://auth.example.com/oauth2/token",
+                                       "https://auth.example.com:8443", "http://127.0.0.1:9090/",
+                                       "http://[::1]/token?a=b", NULL};
+    static const char *const bad[] = {"http://auth.example.com/",
+                                      "https://u:p@auth.example.com/",
+                                      "auth.example.com",
+                                      "https:///token",
+                                      "https://",
+                                      "ftp://127.0.0.1/",
+                                      "file:///etc/token",
+                                      "/token",
+                                      NULL};
+    const size_t offset = offsetof(struct cloud_conf, token_url);
+
+    (void)state;
+    all_as_expected(offset, "token_url: ", true, good);
+    all_as_expected(offset, "token_url: ", false, bad);
+}
+
+static void test_proxy(void **state)
+{
+    static const char *const good[] = {"http://proxy.example.com:3128", "http://192.0.2.1:80/",
+                                       "https://proxy.example.com", NULL};
+    static const char *const bad[] = {"proxy.example.com:3128",
+                                      "socks5://proxy.example.com",
+                                      "http://u:p@proxy.example.com",
+                                      "http://proxy.example.com/x",
+                                      "http:///x",
+                                      "http://",
+                                      NULL};
+    const size_t offset = offsetof(struct cloud_conf, proxy);
+
+    (void)state;
+    all_as_expected(offset, "proxy: ", true, good);
+    all_as_expected(offset, "proxy: ", false, bad);
+}
+
+static void test_credential_names(void **state)
+{
+    (void)state;
+    assert_true(check_with(offsetof(struct cloud_conf, token_file), "/etc/cloudauth/token"));
+    assert_false(check_with(offsetof(struct cloud_conf, token_file), "token"));
+    assert_non_null(strstr(why, "token_file: token is no path"));
+}
+
 static void test_long(void **state)
 {
     static char template[CLOUD_URL_SIZE];
@@ -195,6 +264,9 @@ int main(void)
         cmocka_unit_test(test_other_schemes),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_not_a_url),
+        cmocka_unit_test(test_token_url),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_credential_names),
         cmocka_unit_test(test_long),
     };
 

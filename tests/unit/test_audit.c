@@ -3,6 +3,7 @@
 /* The audit line, and a reader of it that takes a line apart as a log's user would. */
 #undef _FORTIFY_SOURCE /* so that syslog(3) is one function, which the test can replace */
 #include "broker/audit.h"
+#include "common/text.h"
 #include "broker/keys.h"
 
 #include <setjmp.h>
@@ -295,7 +296,7 @@ static void test_long_values(void **state)
 
 static void test_longest_values(void **state)
 {
-    static char most[AUDIT_VALUE_MAX + 1];
+    static char most[CLOUD_TEXT_VALUE_MAX + 1];
     struct audit audit = full();
 
     (void)state;

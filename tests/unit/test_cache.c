@@ -25,6 +25,7 @@ static time_t wall_clock; /* what time() says */
 static bool is_file;
 static bool accepted;
 static bool any_name;
+static uint32_t retry_after;
 static struct cloud_conf conf;
 static struct cache *cache;
 
@@ -72,7 +73,7 @@ void api_get(struct api *api, const char *project, const char *environment,
 static void api_says(enum api_verdict verdict, const char *extra)
 {
     char body[1024];
-    struct api_result result = {.verdict = verdict, .body = body};
+    struct api_result result = {.verdict = verdict, .body = body, .retry_after = retry_after};
     api_done *done = pending[0].done;
     void *arg = pending[0].arg;
 
@@ -148,6 +149,7 @@ static int setup(void **state)
     is_file = false;
     accepted = true;
     any_name = false;
+    retry_after = 0;
     pendings = requests = 0;
     memset(&disk, 0, sizeof disk);
     cache = cache_new(&conf, NULL, accept_document, NULL);
@@ -333,6 +335,25 @@ static void test_outage(void **state)
     api_says(API_UNCHANGED, "");
     client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
     assert_false(client.stale);
+}
+
+/* 429 or 503 with Retry-After: asked again after that time, and served meanwhile. */
+static void test_retry_after(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    retry_after = 120;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    clock_ms += 119999;
+    assert_true(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
+    clock_ms += 1;
+    ask(&client, CACHE_KEYS);
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
 }
 
 static void expect_bound(const char *extra, int64_t seconds)
@@ -829,6 +850,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retry_after, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lesser_bound, setup, teardown),

@@ -95,7 +95,7 @@ static void test_wrong_lines(void **state)
         const char *line, *says;
     } wrong[] = {
         {"unknown_key = 1", "unknown key: unknown_key"},
-        {"token_file = /x", "unknown key"},
+        {"token_files = /x", "unknown key"},
         {"Allow = *", "unknown key"},
         {"nonsense", "not `key = value`"},
         {"= 3", "unknown key"},
@@ -134,6 +134,18 @@ static void test_wrong_lines(void **state)
         {"env_prefix = 1X", "env_prefix: "},
         {"access_url = http://a b/", "access_url: "},
         {"host_id = a\x01", "control character"},
+        {"token_file =", "token_file: "},
+        {"token_file = ./token", "token_file: neither"},
+        {"token_file = ../token", "token_file: neither"},
+        {"token_file = .token", "token_file: neither"},
+        {"token_file = a/token", "token_file: neither"},
+        {"client_id_file = a*", "client_id_file: neither"},
+        {"client_key = a b", "client_key: neither"},
+        {"client_cert = ~/cert", "client_cert: neither"},
+        {"ca_file = $HOME", "ca_file: neither"},
+        {"token_url =", "token_url: "},
+        {"token_url = https://a b/", "token_url: the URL has"},
+        {"proxy = http://\xc3\xa4/", "proxy: the URL has"},
     };
 
     (void)state;
@@ -158,6 +170,44 @@ static void test_required(void **state)
     assert_false(reads(NEEDED "uid_min = 300000\nuid_max = 299999\n"));
     assert_false(reads(NEEDED "ssh_gid = 199999\n"));
     assert_false(reads(""));
+}
+
+static void test_credentials(void **state)
+{
+    (void)state;
+    assert_true(reads(NEEDED));
+    assert_string_equal(conf.token_file, "");
+    assert_string_equal(conf.proxy, "");
+    assert_true(reads(NEEDED "token_file = /etc/cloudauth/the token\nca_file = /etc/ca.pem\n"
+                             "client_cert = web1.pem\nclient_key=web1.key\n"
+                             "proxy = http://proxy.example.com:3128\n"));
+    assert_string_equal(conf.token_file, "/etc/cloudauth/the token");
+    assert_string_equal(conf.ca_file, "/etc/ca.pem");
+    assert_string_equal(conf.client_cert, "web1.pem");
+    assert_string_equal(conf.client_key, "web1.key");
+    assert_string_equal(conf.proxy, "http://proxy.example.com:3128");
+    assert_true(reads(NEEDED "proxy = http://proxy.example.com:3128\nproxy =\n"));
+    assert_string_equal(conf.proxy, "");
+    assert_true(reads(NEEDED "token_url = https://auth.example.com/\ntoken_file = /a\n"));
+    assert_true(reads(NEEDED "token_url = https://auth.example.com/\nclient_id_file = /a\n"));
+    assert_string_equal(conf.client_id_file, "/a");
+}
+
+/* Keys that make no sense without one another. */
+static void test_credentials_together(void **state)
+{
+    (void)state;
+    assert_false(reads(NEEDED "token_url = https://auth.example.com/\n"));
+    assert_non_null(strstr(error.text, "token_url needs"));
+    assert_false(reads(NEEDED "token_url = https://auth.example.com/\ntoken_file = /a\n"
+                              "client_id_file = /b\n"));
+    assert_non_null(strstr(error.text, "and not both"));
+    assert_false(reads(NEEDED "client_id_file = /b\n"));
+    assert_non_null(strstr(error.text, "client_id_file needs"));
+    assert_false(reads(NEEDED "client_cert = /b\n"));
+    assert_non_null(strstr(error.text, "client_cert and client_key"));
+    assert_false(reads(NEEDED "client_key = /b\n"));
+    assert_non_null(strstr(error.text, "client_cert and client_key"));
 }
 
 static void test_file(void **state)
@@ -212,10 +262,15 @@ static void test_every_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong_lines),  cmocka_unit_test(test_required),
-        cmocka_unit_test(test_file),         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_credentials_together),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_TOKENS_H
+#define CLOUD_BROKER_TOKENS_H
+
+#include "loop.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The access token that a token endpoint gives for what is in a file: OAuth 2.0 (RFC 6749, RFC
+ * 6750), with the grant client_credentials for client_id_file, api_token for token_file. One
+ * exchange is under way, whoever waits for it. A token is exchanged anew ahead of its end, and when
+ * the API refuses it. After a failure the endpoint is left alone for a while, and whoever asks
+ * meanwhile is told of it.
+ */
+
+#define TOKENS_ANSWER_MAX 65536u /* bytes of the endpoint's answer */
+
+struct tokens;
+
+/* A POST to the endpoint; borrowed for the call, wiped after. */
+struct tokens_post {
+    const char *url;
+    const char *authorization; /* the header's value */
+    const char *form;          /* application/x-www-form-urlencoded */
+};
+
+/* Sends it, and calls tokens_posted once, perhaps before it returns. */
+typedef void tokens_send(void *arg, const struct tokens_post *post);
+
+/* Somebody who waits; the caller owns it and keeps it until ready, or until tokens_free. */
+struct tokens_waiter {
+    /* token is borrowed for the call; NULL: there is none, and why says why. */
+    void (*ready)(void *arg, const char *token, const char *why);
+    void *arg;
+    struct tokens_waiter *next; /* the tokens' own */
+};
+
+/* NULL if memory is out. loop and conf outlive the tokens. */
+struct tokens *tokens_new(struct loop *loop, const struct cloud_conf *conf, tokens_send *send,
+                          void *arg);
+void tokens_free(struct tokens *tokens); /* calls nobody */
+
+/* The settings changed: the token is forgotten. */
+void tokens_configure(struct tokens *tokens, const struct cloud_conf *conf);
+
+/* waiter->ready is called once, perhaps before tokens_ask returns. */
+void tokens_ask(struct tokens *tokens, struct tokens_waiter *waiter);
+
+/*
+ * The endpoint's answer: its status and its body of n bytes, which may be overwritten; or status 0
+ * and why there is none.
+ */
+void tokens_posted(struct tokens *tokens, long status, void *body, size_t n, const char *why);
+
+/* The API refused this token. Whether it is worth asking for another: not all the time. */
+bool tokens_refused(struct tokens *tokens, const char *token);
+
+#endif

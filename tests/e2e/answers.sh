@@ -1,0 +1,305 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The project API misbehaves: docs/outages.md, row by row. Nobody enters who was not in the last good
+# document, and who was in it enters.
+
+# shellcheck source=tests/sandbox/hostile.sh
+. "$REPO/tests/sandbox/hostile.sh"
+
+before_all() { hostile_start; }
+
+# row MODE REGEX [URL [SETTING...]]: a good answer, then that fault, then good answers again. REGEX is
+# why, in the log.
+row() {
+    well "${3-$HTTP}" "${@:4}"
+    mode "$1"
+    serves_last_good "$2"
+    recovers
+}
+
+# well URL [SETTING...]: alice has entered by a good answer, and the host knows her account alone.
+well() {
+    mode good
+    address_up
+    hostile_alive || hostile_serve
+    by_hostile "$@"
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=api'
+    mark
+}
+
+serves_last_good() {
+    timed 'first login' enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=cache'
+    logged "project API, abcdefghij/production: .*($1)"
+    timed 'second login' enters alice abcdefghij
+    refused carol abcdefghij 'your role viewer'
+    refused stranger abcdefghij
+    refused newcomer abcdefghij
+    fails audited 'grant .*user=(carol|newcomer|-)'
+    nss_says found abcdefghij
+    timed 'unknown account' nss_says unavailable abcdefghij_stg
+}
+
+by_api() {
+    enters alice abcdefghij
+    audited 'grant account=abcdefghij .*user=alice .*source=api'
+}
+
+# Each of them is asked for again after its own back-off.
+recovers() {
+    mode good
+    mark
+    WAIT=20 wait_for by_api
+    WAIT=20 wait_for nss_says found abcdefghij_stg
+}
+
+# gone_row MODE: an answer that is no outage
+gone_row() {
+    well $HTTP
+    mode "$1"
+    timed 'first login' refused alice abcdefghij
+    audit 'refuse account=abcdefghij .*reason=absent source=api'
+    refused newcomer abcdefghij
+    nss_says absent abcdefghij
+    timed 'unknown account' nss_says absent abcdefghij_stg
+    recovers
+}
+
+# unnoticed_row MODE URL: a fault that costs nobody anything
+unnoticed_row() {
+    local before
+    well "$2"
+    mode "$1"
+    before=$(hostile_connections)
+    enters alice abcdefghij
+    timed 'login' enters alice abcdefghij
+    enters alice abcdefghij
+    refused carol abcdefghij 'your role viewer'
+    fails audited 'source=cache'
+    note "connections of four logins: $(($(hostile_connections) - before))"
+    (($(hostile_connections) > before))
+}
+
+# ---- No connection -----------------------------------------------------------------------------------
+
+# nobody listens
+test_refused_connection() {
+    well $HTTP
+    hostile_stop
+    serves_last_good 'Failed to connect .*Connection refused|Couldn.t connect to server'
+    hostile_serve
+    recovers
+}
+
+# there is no route to the API
+test_unroutable() {
+    well https://$ADDRESS:9443
+    hostile_stop
+    unroutable
+    hostile_serve
+    serves_last_good 'Failed to connect|No route to host|Couldn.t connect'
+    address_up
+    recovers
+}
+
+# packets to the API are lost, and there is no connection to it
+test_packets_lost() {
+    well https://$ADDRESS:9443
+    hostile_stop
+    packets_lost
+    hostile_serve
+    serves_last_good 'timed out|Timeout'
+    address_up
+    recovers
+}
+
+# packets to the API are lost, on a connection that is kept
+test_packets_lost_kept() {
+    well https://$ADDRESS:9443
+    packets_lost
+    serves_last_good 'timed out|Timeout'
+    address_up
+    recovers
+}
+
+# by_name: alice has entered, and the broker has been restarted: it must look the name up
+by_name() {
+    sed -i '/api.example.test/d' /etc/hosts
+    echo '127.0.0.1 api.example.test' >>/etc/hosts
+    well https://api.example.test:9443
+    broker_stop
+    sed -i '/api.example.test/d' /etc/hosts
+}
+
+name_recovers() {
+    echo '127.0.0.1 api.example.test' >>/etc/hosts
+    recovers
+    sed -i '/api.example.test/d' /etc/hosts
+}
+
+# the API's name does not resolve
+test_dns_failure() {
+    by_name
+    echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+    broker_start
+    serves_last_good 'Could not resolve host'
+    name_recovers
+}
+
+# the name server does not answer
+test_dns_silence() {
+    by_name
+    packets_lost
+    echo 'nameserver 192.0.2.53' >/etc/resolv.conf
+    broker_start
+    serves_last_good 'timed out|Timeout|Could not resolve host'
+    echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+    name_recovers
+}
+
+# ---- A connection, and no answer ----------------------------------------------------------------------
+
+# a connection is accepted, and then nothing
+test_silence() { row silence 'timed out|Timeout'; }
+
+# a connection is accepted, and no TLS is spoken
+test_tls_silence() { row tls-silence 'timed out|Timeout' $HTTPS; }
+
+# one byte a second, from the first on
+test_drip_head() { row drip-head 'timed out|Timeout'; }
+
+# one byte a second, after the header
+test_drip_body() { row drip-body 'timed out|Timeout'; }
+
+# the connection ends in the header
+test_cut_head() { row cut-head 'invalid document|Empty reply|transfer closed|Recv failure|reset'; }
+
+# the connection ends in the body
+test_cut_body() { row cut-body 'transfer closed with 100 bytes remaining'; }
+
+# the connection ends before the last chunk
+test_cut_chunked() { row cut-chunked 'transfer closed with outstanding read data'; }
+
+# Content-Length is longer than the body, which is whole
+test_long_length() { row long-length 'transfer closed with 100 bytes remaining'; }
+
+# Content-Length is shorter than the body
+test_short_length() { row short-length 'invalid document'; }
+
+# ---- Too much -----------------------------------------------------------------------------------------
+
+broker_kib() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$(broker_pid)/status"; }
+
+# bounded_row MODE REGEX: the broker's memory is bounded, too
+bounded_row() {
+    row "$@"
+    note "the broker's memory at its highest: $(broker_kib) KiB"
+    (($(broker_kib) < 65536))
+}
+
+# a gzip bomb that nobody asked for
+test_bomb() { bounded_row bomb 'invalid document'; }
+
+# a body of 5 MiB
+test_large() { bounded_row large 'the body is larger than 4096 KiB'; }
+
+# a body without an end
+test_endless_body() { bounded_row endless-body 'the body is larger than 4096 KiB'; }
+
+# a header without an end
+test_endless_head() { bounded_row endless-head '.'; }
+
+# a document nested 10,000 deep
+test_nested() { bounded_row nested 'invalid document: .*nest'; }
+
+# ---- No document --------------------------------------------------------------------------------------
+
+# invalid UTF-8
+test_utf8() { row utf8 'invalid document: .*UTF-8'; }
+
+# a member that is there twice
+test_duplicate() { row duplicate 'invalid document: .*(twice|duplicate)'; }
+
+# not JSON
+test_not_json() { row not-json 'invalid document'; }
+
+# 200 of nothing
+test_empty() { row empty 'invalid document'; }
+
+# 200 of a login page
+test_login_page() { row login-page 'invalid document'; }
+
+# the document of another environment
+test_other_environment() { row other-environment 'invalid document: .*environment'; }
+
+# something that is not HTTP
+test_no_http() { row no-http 'HTTP/0.9|Unsupported|invalid'; }
+
+# ---- Statuses -----------------------------------------------------------------------------------------
+
+# 301 to another host
+test_301() { row 301 'redirect to another origin \(https://login.example.com:443\)'; }
+
+# 400
+test_400() { row 400 'the API answered with status 400'; }
+
+# 401
+test_401() { row 401 "the API refuses this host's credential \\(status 401\\)"; }
+
+# 403
+test_403() { row 403 "the API refuses this host's credential \\(status 403\\)"; }
+
+# 404: there is no such environment
+test_404() { gone_row 404; }
+
+# 410: there is no such environment
+test_410() { gone_row 410; }
+
+# 418, as one of the statuses that nobody thought of
+test_418() { row 418 'the API answered with status 418'; }
+
+# 429 with Retry-After
+test_429() { row 429 'the API answered with status 429'; }
+
+# 500
+test_500() { row 500 'the API answered with status 500'; }
+
+# 503
+test_503() { row 503 'the API answered with status 503'; }
+
+# ---- TLS ----------------------------------------------------------------------------------------------
+
+# an expired certificate
+test_tls_expired() { row tls-expired 'certificate has expired' $HTTPS; }
+
+# a self-signed certificate
+test_tls_self_signed() { row tls-self-signed 'self.signed certificate' $HTTPS; }
+
+# a certificate for another name
+test_tls_wrong_name() { row tls-wrong-name 'no alternative certificate subject name matches' $HTTPS; }
+
+# a client certificate that the server refuses
+test_tls_client() {
+    row tls-client 'alert' $HTTPS "client_cert = $TLS/client.pem" "client_key = $TLS/client.key"
+}
+
+# not TLS
+test_tls_garbage() { row tls-garbage 'wrong version number|SSL' $HTTPS; }
+
+# ---- HTTP/2 and kept connections ----------------------------------------------------------------------
+
+# GOAWAY in place of an answer, on each connection
+test_goaway() { row h2-goaway '.' $HTTPS; }
+
+# GOAWAY and the end of the connection in the midst of an answer
+test_goaway_body() { row h2-goaway-body '.' $HTTPS; }
+
+# GOAWAY on a kept connection: the request goes again on a new one
+test_goaway_kept() { unnoticed_row h2-goaway-reuse $HTTPS; }
+
+# a kept connection was closed while it was idle
+test_idle_close() { unnoticed_row idle-close $HTTP; }
+
+# a kept connection is closed when the next request comes
+test_reuse_close() { unnoticed_row reuse-close $HTTP; }

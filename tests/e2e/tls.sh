@@ -1,0 +1,254 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The project API over TLS: whom the broker believes, how it shows itself, where it is sent on to.
+
+# shellcheck source=tests/sandbox/api.sh
+. "$REPO/tests/sandbox/api.sh"
+
+before_all() {
+    authority ca
+    authority other
+    certificate api ca
+    certificate wrong-name ca DNS:other.example
+    certificate expired ca DNS:localhost -days -1
+    certificate untrusted other
+    certificate self-signed other
+    openssl req -x509 -key "$TLS/self-signed.key" -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -out "$TLS/self-signed.pem"
+    certificate client ca
+    certificate stranger other
+    # What nginx asks a client certificate by.
+    cp "$TLS/ca.pem" /root/client-ca.pem
+    # In the host's own bundle and folder: ca_file says that neither counts.
+    cat "$TLS/other.pem" >>/etc/ssl/certs/ca-certificates.crt
+    cp "$TLS/other.pem" "/etc/ssl/certs/$(openssl x509 -in "$TLS/other.pem" -noout -hash).0"
+}
+
+# served_then CERTIFICATE [DIRECTIVE...]: a good API, and then this one in its place
+served_then() {
+    serve api
+    by_https
+    enters alice abcdefghij
+    serve "$@"
+    mark
+}
+
+# https by ca_file; twenty logins are one HTTP/2 connection
+test_one_connection() {
+    serve api
+    by_https
+    for _ in {1..20}; do
+        login alice abcdefghij@127.0.0.1 'echo inside' >>/root/inside.log
+    done
+    same 20 "$(grep -c inside /root/inside.log)"
+    (($(api_requests) >= 20))
+    same 1 "$(connections)"
+    contains "$(since "$API_LOG")" 'ssh-access 304 HTTP/2.0'
+}
+
+# a connection that the server closes while it is idle is opened anew, and nobody notices
+test_closed_while_idle() {
+    serve api 'keepalive_timeout 1s;'
+    by_https
+    enters alice abcdefghij
+    wait_for closed
+    mark
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+}
+closed() { ! ss -Htn state established "dport = :$TLS_PORT" | grep -q .; }
+
+# a server that is restarted closes connections with GOAWAY, and nobody notices
+test_server_restarted() {
+    served_then api
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+}
+
+# an expired certificate is an outage
+test_expired() {
+    served_then expired
+    outage 'certificate has expired'
+}
+
+# a certificate for another name is an outage
+test_wrong_name() {
+    served_then wrong-name
+    outage 'no alternative certificate subject name matches'
+}
+
+# a self-signed certificate is an outage
+test_self_signed() {
+    served_then self-signed
+    outage 'self.signed certificate'
+}
+
+# a CA that the host trusts and ca_file does not name is an outage
+test_other_authority() {
+    served_then untrusted
+    outage 'unable to get local issuer certificate'
+    # and by the host's own bundle it would do
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" 'keys_fresh = 0'
+    broker_stop
+    broker_start
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+}
+
+# TLS 1.1 alone is an outage
+test_old_tls() {
+    served_then api 'ssl_protocols TLSv1.1;' 'ssl_ciphers DEFAULT@SECLEVEL=0;'
+    openssl s_client -connect "localhost:$TLS_PORT" -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null |
+        grep -q 'Protocol *: TLSv1.1'
+    outage 'tlsv1 alert protocol version|unsupported protocol'
+}
+
+# a ca_file that is gone, or that others can write, is an outage
+test_authority_file() {
+    cp "$TLS/ca.pem" /etc/cloudauth/own.pem
+    serve api
+    by_https 'ca_file = /etc/cloudauth/own.pem'
+    enters alice abcdefghij
+    chmod 666 /etc/cloudauth/own.pem
+    outage 'credential unusable: ca_file /etc/cloudauth/own.pem: writable by others'
+    rm /etc/cloudauth/own.pem
+    wait_for says 'ca_file /etc/cloudauth/own.pem: No such file'
+}
+
+client_required() {
+    serve "$1" "ssl_client_certificate /root/client-ca.pem;" 'ssl_verify_client on;'
+}
+
+# a client certificate opens an API that requires one
+test_client_certificate() {
+    client_required api
+    by_https "client_cert = $TLS/client.pem" "client_key = $TLS/client.key"
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+}
+
+# no client certificate where one is required is an outage
+test_no_client_certificate() {
+    serve api
+    by_https
+    enters alice abcdefghij
+    client_required api
+    outage 'status 400|certificate required'
+}
+
+# one that the server refuses is an outage; a changed file counts at once, on kept connections too
+test_client_certificate_refused() {
+    local pair=/etc/cloudauth/pair
+    cp "$TLS/client.pem" "$pair.pem"
+    cp -p "$TLS/client.key" "$pair.key"
+    client_required api
+    by_https "client_cert = $pair.pem" "client_key = $pair.key"
+    enters alice abcdefghij
+    cp -p "$TLS/stranger.key" "$pair.key"
+    cp "$TLS/stranger.pem" "$pair.pem"
+    outage 'status 400|alert'
+}
+
+# a client key that others can read is not used
+test_client_key_open() {
+    cp -p "$TLS/client.key" /etc/cloudauth/client.key
+    client_required api
+    by_https "client_cert = $TLS/client.pem" 'client_key = /etc/cloudauth/client.key'
+    enters alice abcdefghij
+    chmod 440 /etc/cloudauth/client.key
+    mark
+    outage 'credential unusable: client_key /etc/cloudauth/client.key: accessible to others'
+    same 0 "$(api_requests)"
+}
+
+# a client key with a password is an outage, and the daemon does not ask for it
+test_client_key_password() {
+    openssl pkey -in "$TLS/client.key" -aes128 -passout pass:secret -out "$TLS/locked.key"
+    chown cloudauth "$TLS/locked.key"
+    serve api
+    by_https "client_cert = $TLS/client.pem" "client_key = $TLS/locked.key"
+    unknown abcdefghij
+    logged 'could not load PEM client|unable to set private key'
+}
+
+# shellcheck disable=SC2016 # nginx expands it
+ALIAS='location ~ ^/moved/([a-z0-9]+)/([a-z0-9-]+)$ { default_type application/json; alias /srv/access/$1/$2.json; }'
+moved() { echo "location ~ ^/old/(.*)\$ { return $1 $2; }"; }
+OLD_PATH='old/{project}/{environment}'
+
+by_old_path() { by_https "access_url = https://localhost:$TLS_PORT/$OLD_PATH"; }
+
+# a redirect on the same server is followed
+test_redirect() {
+    # shellcheck disable=SC2016 # nginx expands it
+    serve api "$(moved 302 '/moved/$1')" "$ALIAS"
+    by_old_path
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+}
+
+# a redirect to another host, port or scheme, or with a user in it, is an outage
+test_redirect_elsewhere() {
+    local to
+    # shellcheck disable=SC2016 # nginx expands it
+    for to in "https://127.0.0.1:$TLS_PORT" "https://localhost:$((TLS_PORT + 1))" \
+        "http://localhost:$TLS_PORT" "https://user@localhost:$TLS_PORT"; do
+        serve api "$(moved 301 "$to"'/moved/$1')" "$ALIAS"
+        by_old_path
+        unknown abcdefghij
+        logged "redirect to another origin \\(${to%%:*}://"
+        same 1 "$(api_requests)"
+    done
+}
+
+# a known account enters while the API sends the host elsewhere
+test_redirect_outage() {
+    serve api "location ~ ^/old/([a-z]+)/([a-z]+)\$ { alias $ACCESS/\$1/\$2.json; }"
+    by_old_path
+    enters alice abcdefghij
+    serve api "$(moved 302 https://login.example.com/)"
+    outage 'redirect to another origin \(https://login.example.com:443\)'
+}
+
+# redirects without an end are an outage
+test_redirect_loop() {
+    # shellcheck disable=SC2016 # nginx expands it
+    serve api "$(moved 307 '/old/$1')"
+    by_old_path
+    unknown abcdefghij
+    logged 'more than 3 redirects'
+    same 4 "$(api_requests)"
+}
+
+# through the configured proxy
+test_proxy() {
+    proxy_start
+    serve api
+    by_https "proxy = http://127.0.0.1:$PROXY_PORT"
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    same "CONNECT localhost:$TLS_PORT HTTP/1.1" "$(cat "$PROXY_LOG")"
+}
+
+# a proxy that is not there is an outage
+test_proxy_gone() {
+    serve api
+    by_https
+    enters alice abcdefghij
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
+        'keys_fresh = 0' 'proxy = http://127.0.0.1:9'
+    broker_reload
+    logged 'settings reloaded'
+    outage 'Failed to connect to 127.0.0.1 port 9'
+}
+
+# no proxy of the environment is used
+test_proxy_environment() {
+    proxy_start
+    serve api
+    export https_proxy=http://127.0.0.1:$PROXY_PORT HTTPS_PROXY=http://127.0.0.1:$PROXY_PORT
+    export ALL_PROXY=http://127.0.0.1:$PROXY_PORT
+    by_https
+    enters alice abcdefghij
+    same '' "$(cat "$PROXY_LOG")"
+}

@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced by tests that put a hostile project API (hostile.py) in front of the host:
+#
+#   hostile_start              what all of these need; for before_all
+#   mode NAME                  what it does from now on; `good` is an API in good health
+#   by_hostile URL [SETTING...]  the broker asks it at that URL, at each login
+#   hostile_stop, hostile_serve  it goes, and comes back
+#   newcomer                   a key that is in the documents of a spoilt answer alone, as is carol's
+#                              being an admin
+#   nss NAME                   what getpwnam_r(3) says: found, absent, or unavailable
+#   nss_says WORD NAME         that it says that
+#   timed WHAT COMMAND...      notes how long it took; longer than the time-outs allow is a failure
+#   address_up, unroutable, packets_lost   what becomes of $ADDRESS, at which it listens, too
+#
+# $HOSTILE/log has a line of each request; api_requests counts those. $HOSTILE/connections likewise.
+
+# shellcheck source=tests/sandbox/api.sh
+. "$REPO/tests/sandbox/api.sh"
+
+HOSTILE=/root/hostile
+WORSE=/srv/worse
+ADDRESS=192.0.2.1
+HTTP=http://127.0.0.1:9480
+HTTPS=https://localhost:9443
+API_LOG=$HOSTILE/log
+REQUEST_TIMEOUT=2
+
+# Written aside, so that it is never found empty.
+mode() {
+    echo "$1" >$HOSTILE/mode.new
+    mv $HOSTILE/mode.new $HOSTILE/mode
+}
+
+# The documents of PRISTINE, but carol is an admin, and so is somebody new.
+make_worse() {
+    local file
+    [[ -e $KEYS/newcomer ]] || ssh-keygen -q -N '' -C newcomer@laptop -f "$KEYS/newcomer" -t ed25519
+    rm -rf $WORSE
+    cp -r "$PRISTINE" $WORSE
+    for file in $WORSE/abcdefghij/*.json; do
+        jq --rawfile key "$KEYS/newcomer.pub" \
+            '(.users[] | select(.username == "carol") | .role) = "admin" | .users += [{id: "n",
+            username: "newcomer", role: "admin", ssh_keys: [{key_id: 1, value: ($key | rtrimstr("\n"))}]}]' \
+            "$file" >"$file.new"
+        mv "$file.new" "$file"
+    done
+}
+
+hostile_serve() {
+    "$REPO/tests/sandbox/hostile.py" $HOSTILE "$ACCESS" $WORSE "$TLS" </dev/null >>$HOSTILE/errors 2>&1 &
+    echo $! >/run/hostile.pid
+    disown
+    wait_for listening 9480 && wait_for listening 9443
+}
+
+hostile_alive() { [[ -s /run/hostile.pid ]] && alive "$(cat /run/hostile.pid)"; }
+
+hostile_stop() { stop "$(cat /run/hostile.pid)"; }
+
+hostile_start() {
+    local names=DNS:localhost,DNS:api.example.test,IP:$ADDRESS
+    authority ca
+    authority other
+    certificate api ca $names
+    certificate wrong-name ca DNS:other.example
+    certificate expired ca $names -days -1
+    certificate self-signed other
+    openssl req -x509 -key "$TLS/self-signed.key" -days 2 -subj /CN=localhost \
+        -addext subjectAltName=$names -out "$TLS/self-signed.pem"
+    certificate client ca
+    make_worse
+    install -d $HOSTILE
+    touch $HOSTILE/log $HOSTILE/connections
+    mode good
+    hostile_serve
+}
+
+by_hostile() {
+    configure "access_url = $1/$API_PATH" "ca_file = $TLS/ca.pem" 'keys_fresh = 0' \
+        'absent_fresh = 1s' "request_timeout = ${REQUEST_TIMEOUT}s" "${@:2}"
+    broker_stop
+    broker_start
+    mark
+}
+
+# How many connections it has had.
+hostile_connections() { wc -l <$HOSTILE/connections; }
+
+# getent(1) has one exit status for "there is none" and "nobody can say".
+nss() {
+    /usr/bin/python3 - "$1" <<'PYTHON'
+import ctypes, sys
+libc = ctypes.CDLL(None)
+entry, buffer, result = ctypes.create_string_buffer(256), ctypes.create_string_buffer(65536), ctypes.c_void_p()
+error = libc.getpwnam_r(sys.argv[1].encode(), entry, buffer, ctypes.c_size_t(65536), ctypes.byref(result))
+print("found" if result.value else "unavailable" if error else "absent")
+PYTHON
+}
+
+nss_says() { same "$1" "$(nss "$2")"; }
+
+timed() {
+    local what=$1 begin=${EPOCHREALTIME/[.,]/} took
+    shift
+    "$@"
+    took=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+    note "$what: $took ms"
+    ((took < (REQUEST_TIMEOUT + 3) * 1000))
+}
+
+# ---- The network -------------------------------------------------------------------------------------
+
+address_up() {
+    ip route flush 192.0.2.0/24
+    ip address replace $ADDRESS/32 dev lo
+}
+
+unroutable() {
+    ip address del $ADDRESS/32 dev lo
+    ip route replace unreachable 192.0.2.0/24
+}
+
+# What is sent comes back on the loopback interface, is nobody's there, and is dropped.
+packets_lost() {
+    ip address del $ADDRESS/32 dev lo 2>/dev/null || true
+    ip address replace 198.51.100.2/32 dev lo
+    ip route replace 192.0.2.0/24 dev lo
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The client against a server of the test's own on loopback, in a child process. */
+#include "broker/api.h"
+#include "broker/document.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SECRET "s3cr3t-t0k3n"
+
+static char token_path[] = "/tmp/cloudauth-api-XXXXXX";
+static in_port_t port;
+static pid_t server;
+static struct cloud_conf conf;
+static struct loop *loop;
+static struct api *api;
+
+/* What the last request ended with; the body is in text. */
+static struct api_result got;
+static char text[256];
+static unsigned answers;
+
+/* ---- The server -------------------------------------------------------------------------------
+ */
+
+static void send_text(int fd, const char *what)
+{
+    if (write(fd, what, strlen(what)) < 0)
+        _exit(1);
+}
+
+static void send_answer(int fd, const char *status, const char *head, const char *body)
+{
+    char answer[2048];
+
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, head,
+             strlen(body), body);
+    send_text(fd, answer);
+}
+
+static void send_large(int fd)
+{
+    static char zeros[65536];
+
+    send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n");
+    for (size_t i = 0; i < 5000000 / sizeof zeros; i++)
+        if (write(fd, zeros, sizeof zeros) < 0)
+            return;
+}
+
+static const char *header_of(const char *request, const char *name)
+{
+    static char value[256];
+    const char *at = strstr(request, name);
+
+    value[0] = '\0';
+    if (at != NULL)
+        sscanf(at + strlen(name), "%255[^\r]", value);
+    return value;
+}
+
+static void send_redirect(int fd, const char *to)
+{
+    char head[256];
+
+    snprintf(head, sizeof head, "Location: %s\r\n", to);
+    send_answer(fd, "302 Found", head, "");
+}
+
+static void send_retry(int fd, const char *value)
+{
+    char head[256], date[64];
+    time_t later = time(NULL) + 100;
+    struct tm parts;
+
+    if (strcmp(value, "date") == 0) {
+        (void)!strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&later, &parts));
+        value = date;
+    }
+    snprintf(head, sizeof head, "Retry-After: %s\r\n", value);
+    send_answer(fd, "429 Too Many Requests", head, "");
+}
+
+/* The path is /<project>/<what is to be answered>. */
+static void serve(int fd, const char *request)
+{
+    char what[128] = "", to[256];
+
+    sscanf(request, "GET /%*[a-z0-9]/%127[a-z0-9-]", what);
+    if (strcmp(what, "echo") == 0) {
+        char said[512];
+        snprintf(said, sizeof said, "%s|", header_of(request, "Authorization: "));
+        strcat(said, header_of(request, "If-None-Match: "));
+        send_answer(fd, "200 OK", "ETag: \"v1\"\r\nLast-Modified: yesterday\r\n", said);
+    } else if (strcmp(what, "unchanged") == 0)
+        send_answer(fd, "304 Not Modified", "", "");
+    else if (strcmp(what, "large") == 0)
+        send_large(fd);
+    else if (strcmp(what, "cut") == 0)
+        send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+    else if (strcmp(what, "problem") == 0)
+        send_answer(fd, "503 Busy", "Content-Type: application/problem+json; charset=utf-8\r\n",
+                    "{\"title\":\"Busy\",\"detail\":\"You are Bearer " SECRET "\"}");
+    else if (strcmp(what, "page") == 0)
+        send_answer(fd, "503 Busy", "Content-Type: text/html\r\n", "{\"title\":\"Busy\"}");
+    else if (strncmp(what, "retry-", 6) == 0)
+        send_retry(fd, what + 6);
+    else if (strncmp(what, "status-", 7) == 0)
+        send_answer(fd, what + 7, "", "");
+    else if (strcmp(what, "here") == 0)
+        send_redirect(fd, "echo");
+    else if (strcmp(what, "round") == 0)
+        send_redirect(fd, "round");
+    else if (strcmp(what, "nowhere") == 0)
+        send_answer(fd, "302 Found", "", "");
+    else if (strcmp(what, "there") == 0)
+        send_redirect(fd, "http://localhost/x");
+    else if (strcmp(what, "user") == 0) {
+        snprintf(to, sizeof to, "http://user@%s/x", header_of(request, "Host: "));
+        send_redirect(fd, to);
+    }
+}
+
+static void serve_all(int listener)
+{
+    char request[4096];
+
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        ssize_t n = 0, more = 1;
+        request[0] = '\0';
+        while (more > 0 && strstr(request, "\r\n\r\n") == NULL) {
+            more = read(fd, request + n, sizeof request - 1 - (size_t)n);
+            n += more > 0 ? more : 0;
+            request[n] = '\0';
+        }
+        serve(fd, request);
+        close(fd);
+    }
+}
+
+static int start_server(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    close(mkstemp(token_path));
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    port = ntohs(address.sin_port);
+    server = fork();
+    if (server == 0) {
+        signal(SIGPIPE, SIG_IGN);
+        serve_all(listener);
+    }
+    close(listener);
+    return server < 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    return unlink(token_path);
+}
+
+/* ---- The client -------------------------------------------------------------------------------
+ */
+
+static void start_client(void)
+{
+    answers = 0;
+    loop = loop_new();
+    assert_non_null(loop);
+    api = api_new(loop, &conf);
+    assert_non_null(api);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    cloud_conf_defaults(&conf);
+    snprintf(conf.access_url, sizeof conf.access_url, "http://127.0.0.1:%u/{project}/{environment}",
+             (unsigned)port);
+    start_client();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    api_free(api);
+    loop_free(loop);
+    return 0;
+}
+
+static void on_done(void *arg, const struct api_result *result)
+{
+    (void)arg;
+    got = *result;
+    answers++;
+    snprintf(text, sizeof text, "%.*s", (int)result->length,
+             result->body == NULL ? "" : (const char *)result->body);
+    loop_stop(loop);
+}
+
+/* By a client of its own: a loop that was stopped stays so. */
+static void get_with(const char *what, const char *etag)
+{
+    struct api_validator validator = {"", ""};
+
+    api_free(api);
+    loop_free(loop);
+    start_client();
+    strcpy(validator.etag, etag);
+    api_get(api, "abcdefghij", what, &validator, on_done, NULL);
+    if (answers == 0)
+        assert_true(loop_run(loop));
+    assert_int_equal(answers, 1);
+    assert_true(conf.token_file[0] == '\0' || strstr(got.detail, SECRET) == NULL);
+}
+
+static void get(const char *what)
+{
+    get_with(what, "");
+}
+
+static void outage(const char *what, const char *detail)
+{
+    get(what);
+    assert_int_equal(got.verdict, API_OUTAGE);
+    if (strstr(got.detail, detail) == NULL)
+        fail_msg("%s: %s, not %s", what, got.detail, detail);
+}
+
+static void write_token(const char *token)
+{
+    FILE *file = fopen(token_path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(token, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(token_path, 0600), 0);
+    strcpy(conf.token_file, token_path);
+}
+
+static void test_document(void **state)
+{
+    (void)state;
+    get("echo");
+    assert_int_equal(got.verdict, API_DOCUMENT);
+    assert_string_equal(text, "|");
+    assert_string_equal(got.validator.etag, "\"v1\"");
+    assert_string_equal(got.validator.modified, "yesterday");
+    get_with("echo", "\"v0\"");
+    assert_string_equal(text, "|\"v0\"");
+    get_with("unchanged", "\"v0\"");
+    assert_int_equal(got.verdict, API_UNCHANGED);
+    outage("unchanged", "status 304");
+}
+
+static void test_statuses(void **state)
+{
+    (void)state;
+    get("status-404");
+    assert_int_equal(got.verdict, API_ABSENT);
+    get("status-410");
+    assert_int_equal(got.verdict, API_ABSENT);
+    outage("status-401", "the API refuses this host's credential (status 401)");
+    outage("status-403", "the API refuses this host's credential (status 403)");
+    outage("status-500", "the API answered with status 500");
+    outage("status-204", "status 204");
+    outage("status-300", "status 300");
+    outage("large", "the body is larger than 4096 KiB");
+    outage("cut", "transfer closed");
+}
+
+static void test_problem(void **state)
+{
+    (void)state;
+    outage("problem", "status 503 \"Busy\" \"You are Bearer s3c");
+}
+
+static void test_problem_with_secret(void **state)
+{
+    (void)state;
+    write_token(SECRET);
+    outage("problem", "status 503 \"Busy\" (withheld: it repeats the credential)");
+    outage("page", "status 503");
+    assert_null(strstr(got.detail, "Busy"));
+}
+
+static void test_retry_after(void **state)
+{
+    (void)state;
+    get("retry-17");
+    assert_int_equal(got.retry_after, 17);
+    get("retry-301");
+    assert_int_equal(got.retry_after, API_RETRY_MAX);
+    get("retry-999999999");
+    assert_int_equal(got.retry_after, API_RETRY_MAX);
+    get("retry-date");
+    assert_in_range(got.retry_after, 90, 100);
+    get("retry-0");
+    assert_int_equal(got.retry_after, 0);
+    get("retry--5");
+    assert_int_equal(got.retry_after, 0);
+    get("status-503");
+    assert_int_equal(got.retry_after, 0);
+}
+
+static void test_redirects(void **state)
+{
+    (void)state;
+    get_with("here", "\"v0\"");
+    assert_int_equal(got.verdict, API_DOCUMENT);
+    assert_string_equal(text, "|\"v0\"");
+    outage("round", "more than 3 redirects");
+    outage("nowhere", "a redirect to nowhere");
+    outage("there", "redirect to another origin (http://localhost:80)");
+    outage("user", "redirect to another origin");
+}
+
+static void test_token(void **state)
+{
+    (void)state;
+    write_token(SECRET "\n");
+    get("echo");
+    assert_string_equal(text, "Bearer " SECRET "|");
+    get("here");
+    assert_string_equal(text, "Bearer " SECRET "|");
+    write_token("an0th3r");
+    get("echo");
+    assert_string_equal(text, "Bearer an0th3r|");
+    assert_int_equal(chmod(token_path, 0644), 0);
+    outage("echo", "credential unusable: token_file ");
+}
+
+/* An API that is freed while requests are under way, one of them waiting for a token. */
+static void test_free_in_mid_flight(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    write_token(SECRET);
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    snprintf(conf.token_url, sizeof conf.token_url, "http://127.0.0.1:%u/token", (unsigned)port);
+    api_configure(api, &conf);
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, "abcdefghij", "large", &validator, on_done, NULL);
+    assert_int_equal(answers, 0);
+}
+
+/* A token endpoint that closes without an answer, for two that wait. */
+static void test_exchange(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    write_token(SECRET);
+    snprintf(conf.token_url, sizeof conf.token_url, "http://127.0.0.1:%u/token", (unsigned)port);
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    assert_true(loop_run(loop));
+    assert_int_equal(answers, 2);
+    assert_non_null(strstr(got.detail, "the token endpoint: "));
+    memset(&got, 0, sizeof got);
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    assert_int_equal(answers, 3); /* at once: it is left alone for now */
+    assert_non_null(strstr(got.detail, "the token endpoint: "));
+}
+
+static void test_nobody_there(void **state)
+{
+    (void)state;
+    strcpy(conf.access_url, "http://127.0.0.1:1/{project}/{environment}");
+    outage("echo", "Failed to connect");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_document),    TEST(test_statuses),
+        TEST(test_problem),     TEST(test_problem_with_secret),
+        TEST(test_retry_after), TEST(test_redirects),
+        TEST(test_token),       TEST(test_free_in_mid_flight),
+        TEST(test_exchange),    TEST(test_nobody_there),
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
