@@ -16,10 +16,9 @@
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
  */
 
-/* Characters of a value as it is written: a longer one is left out, so that none can drive another
- * out of the line. */
-#define AUDIT_LINE_MAX  13312
-#define AUDIT_NO_AGE    UINT32_MAX
+/* Room for every value at its longest (CLOUD_TEXT_VALUE_MAX). */
+#define AUDIT_LINE_MAX 13312
+#define AUDIT_NO_AGE   UINT32_MAX
 
 /* Strings may be NULL: nothing is known of them. */
 struct audit {

@@ -119,7 +119,7 @@ char *envelope_open(const void *body, size_t n, const struct signers *signers, s
     ok = json_is_object(&root) && take_payload(&root, &payload) &&
          check_signatures(&root, signers, &payload);
     json_free(&root);
-    if (!ok) {
+    if (!ok || payload.bytes == NULL) {
         free(payload.bytes);
         return NULL;
     }

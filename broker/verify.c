@@ -31,7 +31,7 @@ static char *read_whole(const char *path, size_t *n)
         bytes = NULL;
     }
     if (file != NULL)
-        fclose(file);
+        (void)fclose(file); /* it was only read */
     return bytes;
 }
 

@@ -59,7 +59,7 @@ gone_row() {
     well $HTTP
     mode "$1"
     timed 'first login' refused alice abcdefghij
-    audit 'refuse account=abcdefghij .*reason=absent source=api'
+    audit 'refuse account=abcdefghij .*reason=environment-absent source=api'
     refused newcomer abcdefghij
     nss_says absent abcdefghij
     timed 'unknown account' nss_says absent abcdefghij_stg
@@ -295,8 +295,16 @@ test_goaway() { row h2-goaway '.' $HTTPS; }
 # GOAWAY and the end of the connection in the midst of an answer
 test_goaway_body() { row h2-goaway-body '.' $HTTPS; }
 
-# GOAWAY on a kept connection: the request goes again on a new one
-test_goaway_kept() { unnoticed_row h2-goaway-reuse $HTTPS; }
+# GOAWAY in place of an answer on a kept connection alone: nobody is refused
+test_goaway_kept() {
+    well $HTTPS
+    mode h2-goaway-reuse
+    timed 'first login' enters alice abcdefghij
+    timed 'second login' enters alice abcdefghij
+    refused carol abcdefghij 'your role viewer'
+    refused stranger abcdefghij
+    recovers
+}
 
 # a kept connection was closed while it was idle
 test_idle_close() { unnoticed_row idle-close $HTTP; }

@@ -130,10 +130,10 @@ says() {
 }
 
 outage() {
-    enters alice abcdefghij
-    audit 'grant account=abcdefghij .*source=cache'
-    unknown abcdefghij_stg
-    logged "$1"
+    enters alice abcdefghij &&
+        audit 'grant account=abcdefghij .*source=cache' &&
+        unknown abcdefghij_stg &&
+        logged "$1"
 }
 
 connections() { since "$API_LOG" | cut -d' ' -f1 | sort -u | wc -l; }

@@ -360,11 +360,20 @@ def serve_tls(plain, number, now):
     elif now == "tls-garbage":
         plain.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     else:
-        with context(now).wrap_socket(plain, server_side=True) as connection:
+        # Of the socket only a copy is closed with the TLS of it.
+        with context(now).wrap_socket(plain.dup(), server_side=True) as connection:
             if connection.selected_alpn_protocol() == "h2":
                 serve_h2(connection, number)
             else:
                 serve_http(connection, number, now)
+
+
+def end(plain):
+    """Closes with a FIN: after a plain close, what the client still sends would bring it a reset."""
+    plain.shutdown(socket.SHUT_WR)
+    plain.settimeout(1)
+    while plain.recv(PIECE):
+        pass
 
 
 def serve(plain, number, tls):
@@ -376,6 +385,7 @@ def serve(plain, number, tls):
                 serve_tls(plain, number, now)
             else:
                 serve_http(plain, number, now)
+            end(plain)
         except OSError:
             pass  # the client has had enough
 

@@ -76,7 +76,7 @@ static const char *header_of(const char *request, const char *name)
 
 static void send_redirect(int fd, const char *to)
 {
-    char head[256];
+    char head[320];
 
     snprintf(head, sizeof head, "Location: %s\r\n", to);
     send_answer(fd, "302 Found", head, "");

@@ -3,8 +3,8 @@
 /* The audit line, and a reader of it that takes a line apart as a log's user would. */
 #undef _FORTIFY_SOURCE /* so that syslog(3) is one function, which the test can replace */
 #include "broker/audit.h"
-#include "common/text.h"
 #include "broker/keys.h"
+#include "common/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
