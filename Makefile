@@ -137,4 +137,5 @@ clean:
 	rm -rf build
 
 .PHONY: all install check units check-asan lint lint-rooms test demo fuzz clean
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit,\
+             $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))
