@@ -17,11 +17,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define FILE_SCHEME   "file://"
-#define URL_MAX       (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
-#define REDIRECTS_MAX 3
-#define HEADER_MAX    (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
-#define CA_KEPT       300L /* seconds that libcurl keeps a parsed ca_file */
+#define FILE_SCHEME     "file://"
+#define CONNECTIONS_MAX 16 /* to the API at a time */
+#define URL_MAX         (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
+#define REDIRECTS_MAX   3
+#define HEADER_MAX      (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
+#define CA_KEPT         300L /* seconds that libcurl keeps a parsed ca_file */
 
 struct transfer;
 
@@ -808,6 +809,8 @@ struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
     curl_multi_setopt(api->multi, CURLMOPT_SOCKETDATA, api);
     curl_multi_setopt(api->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(api->multi, CURLMOPT_TIMERDATA, api);
+    /* An API without HTTP/2 gets no flood of connections either: the others wait their turn. */
+    curl_multi_setopt(api->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_MAX);
     return api;
 }
 

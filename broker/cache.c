@@ -564,10 +564,21 @@ static void forget_all(struct lru *list)
     }
 }
 
+static void probe_at_once(struct lru *list)
+{
+    for (struct cache_entry *entry = list->first; entry != NULL; entry = entry->after) {
+        entry->failures = 0;
+        entry->retry = 0;
+    }
+}
+
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget)
 {
     cache->conf = conf;
     signers_parse(conf->signing_key, &cache->signers);
+    /* Perhaps the operator has just repaired what failed. */
+    probe_at_once(&cache->entries.known);
+    probe_at_once(&cache->entries.unknown);
     if (!forget)
         return;
     forget_all(&cache->entries.known);

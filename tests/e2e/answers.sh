@@ -109,7 +109,7 @@ test_packets_lost() {
     hostile_stop
     packets_lost
     hostile_serve
-    serves_last_good 'timed out|Timeout'
+    serves_last_good 'timed out|timeout'
     address_up
     recovers
 }
@@ -118,7 +118,7 @@ test_packets_lost() {
 test_packets_lost_kept() {
     well https://$ADDRESS:9443
     packets_lost
-    serves_last_good 'timed out|Timeout'
+    serves_last_good 'timed out|timeout'
     address_up
     recovers
 }
@@ -153,7 +153,7 @@ test_dns_silence() {
     packets_lost
     echo 'nameserver 192.0.2.53' >/etc/resolv.conf
     broker_start
-    serves_last_good 'timed out|Timeout|Could not resolve host'
+    serves_last_good 'timed out|timeout|Could not resolve host'
     echo 'nameserver 127.0.0.1' >/etc/resolv.conf
     name_recovers
 }
@@ -161,16 +161,16 @@ test_dns_silence() {
 # ---- A connection, and no answer ----------------------------------------------------------------------
 
 # a connection is accepted, and then nothing
-test_silence() { row silence 'timed out|Timeout'; }
+test_silence() { row silence 'timed out|timeout'; }
 
 # a connection is accepted, and no TLS is spoken
-test_tls_silence() { row tls-silence 'timed out|Timeout' $HTTPS; }
+test_tls_silence() { row tls-silence 'timed out|timeout' $HTTPS; }
 
 # one byte a second, from the first on
-test_drip_head() { row drip-head 'timed out|Timeout'; }
+test_drip_head() { row drip-head 'timed out|timeout'; }
 
 # one byte a second, after the header
-test_drip_body() { row drip-body 'timed out|Timeout'; }
+test_drip_body() { row drip-body 'timed out|timeout'; }
 
 # the connection ends in the header
 test_cut_head() { row cut-head 'invalid document|Empty reply|transfer closed|Recv failure|reset'; }

@@ -9,10 +9,10 @@ DIRECTORY/log gets a line `CONNECTION GET PATH MODE` of each request, DIRECTORY/
 `CONNECTION MODE` of each connection. http on HTTP_PORT, https on HTTPS_PORT with the certificates
 CERTIFICATES/NAME.pem and .key.
 """
+import functools
 import gzip
 import hashlib
 import json
-import os
 import re
 import select
 import socket
@@ -185,10 +185,14 @@ def short_length(connection, _head, path):
     return True
 
 
+@functools.lru_cache
+def packed(path):
+    """100 MiB of a document in less than one."""
+    return gzip.compress(document(WORSE, path).rstrip() + b" " * (100 << 20), 1)
+
+
 def bomb(connection, _head, path):
-    """100 MiB of a document that nobody asked to have packed, in some 100 KiB."""
-    packed = gzip.compress(document(WORSE, path).rstrip() + b" " * (100 << 20), 6)
-    connection.sendall(answer("200 OK", packed, "Content-Encoding: gzip"))
+    connection.sendall(answer("200 OK", packed(path), "Content-Encoding: gzip"))
     return True
 
 
@@ -402,6 +406,6 @@ def listen(address, port, tls):
         threading.Thread(target=serve, args=(connection, number, tls), daemon=True).start()
 
 
-os.makedirs(DIRECTORY, exist_ok=True)
+packed(PRODUCTION)  # takes its time, which is not to be a login's
 threading.Thread(target=listen, args=("127.0.0.1", HTTP_PORT, False), daemon=True).start()
 listen("", HTTPS_PORT, True)

@@ -1,0 +1,158 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# How soon a change at the project API counts, and for how long its last word does when it is dead.
+
+# shellcheck source=tests/sandbox/hostile.sh
+. "$REPO/tests/sandbox/hostile.sh"
+
+API_LOG=/var/log/api.log
+
+before_all() {
+    hostile_start
+    # A fetch of what has just been changed must not be taken for the one before.
+    ssh-keygen -q -N '' -C eve@laptop -f "$KEYS/eve" -t ed25519
+}
+
+by_nginx() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1s' "$@"
+    broker_stop
+    broker_start
+    mark
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+past() { (($(milliseconds) > $1)); }
+
+# stale: what was asked for until now has gone stale
+stale() { wait_for past $(($(milliseconds) + 1000)); }
+
+with_eve() {
+    document abcdefghij production "$(jq -n -r --rawfile key "$KEYS/eve.pub" '"(.users[] | " +
+        "select(.username == \"alice\") | .ssh_keys) += [{key_id: 9, value: \($key | rtrimstr("\n") | @json)}]"')"
+}
+
+without() { document abcdefghij production "del(.users[] | select(.username == \"$1\"))"; }
+
+# a key that is removed at the API is refused at the next login after keys_fresh
+test_removed() {
+    by_nginx
+    enters alice abcdefghij
+    without alice
+    stale
+    refused alice abcdefghij
+    contains "$(since "$API_LOG" | tail -n 1)" ' 200 '
+}
+
+# it is so at each of ten changes
+test_removed_always() {
+    local i
+    by_nginx
+    for i in 1 2 3 4 5; do
+        stale
+        enters alice abcdefghij
+        without alice
+        stale
+        refused alice abcdefghij
+        document abcdefghij production ".users = $(jq -c .users "$PRISTINE/abcdefghij/production.json")"
+    done
+}
+
+# a key that is added works at the next login after keys_fresh
+test_added() {
+    by_nginx
+    enters alice abcdefghij
+    refused eve abcdefghij
+    with_eve
+    stale
+    enters eve abcdefghij
+    contains "$(since "$API_LOG" | tail -n 1)" ' 200 '
+}
+
+# nothing has changed: the API says 304, and the document is not sent again
+test_unchanged() {
+    local i
+    by_nginx
+    enters alice abcdefghij
+    for i in 1 2 3; do
+        stale
+        enters alice abcdefghij
+    done
+    same 1 "$(since "$API_LOG" | grep -c ' 200 ')"
+    (($(since "$API_LOG" | grep -c ' 304 ') >= 3))
+    same "$(api_requests)" "$(since "$API_LOG" | grep -cE ' (200|304) ')"
+}
+
+# an API that fails once and is well again: what it removed since then is refused
+test_after_a_failure() {
+    API_LOG=$HOSTILE/log
+    mode good
+    by_hostile $HTTP 'keys_fresh = 1s'
+    enters alice abcdefghij
+    stale
+    mode 503
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=cache'
+    without alice
+    mark
+    mode good
+    wait_for asked_again
+    stale
+    refused alice abcdefghij
+}
+asked_again() { (($(api_requests) > 0)); }
+
+# the API is dead: the first login waits to connect, the others do not, until the bound ends
+test_dead() {
+    local begin end
+    hostile_up
+    by_hostile https://$ADDRESS:9443 'connect_timeout = 1s' 'request_timeout = 8s' 'max_stale = 8s'
+    begin=$(milliseconds)
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    end=$(milliseconds)
+    hostile_stop
+    packets_lost
+    # Twice connect_timeout, as sshd rounds it up, and 3 s.
+    REQUEST_TIMEOUT=1 timed 'first login' enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=cache'
+    timed 'second login' enters alice abcdefghij
+    until past $((begin + 6000)); do
+        enters alice abcdefghij
+    done
+    wait_for past $((end + 8000))
+    refused alice abcdefghij
+    audit 'refuse account=abcdefghij .*reason=unavailable'
+    refused alice abcdefghij
+}
+
+hostile_up() {
+    mode good
+    address_up
+    hostile_alive || hostile_serve
+}
+
+probes() { tail -n "+$((before + 1))" $HOSTILE/log | wc -l; }
+probed() { (($(probes) == 1)); }
+
+# nobody waits for the probe of an API that has failed: it is one, and answered by nothing
+test_probe() {
+    local before begin
+    hostile_up
+    by_hostile $HTTP 'request_timeout = 30s'
+    enters alice abcdefghij
+    mode 503
+    enters alice abcdefghij
+    mode hold
+    before=$(wc -l <$HOSTILE/log)
+    # The back-off is over.
+    wait_for past $(($(milliseconds) + 1100))
+    begin=$(milliseconds)
+    enters alice abcdefghij
+    wait_for probed
+    enters alice abcdefghij
+    enters alice abcdefghij
+    fails past $((begin + 30000))
+    same 1 "$(probes)"
+    mode good
+}

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Many questions at once: how many of them reach the project API.
+
+# shellcheck source=tests/sandbox/hostile.sh
+. "$REPO/tests/sandbox/hostile.sh"
+
+before_all() { hostile_start; }
+
+# constant NAME: of the cache's header
+constant() { sed -nE "s/^#define $1 +([0-9]+)$/\1/p" "$REPO/broker/cache.h"; }
+
+# requests PATTERN: how many the API has had since the test began
+requests() { since "$API_LOG" | grep -cE "$1" || true; }
+requested() { (($(requests "$1") > 0)); }
+
+# ask AT_ONCE [UNTIL]: the questions of /root/questions; the counts are in /root/answers then.
+ask() {
+    rm -f /root/sent
+    "$REPO/tests/sandbox/ask.pl" "$1" /root/sent "${@:2}" </root/questions >/root/answers
+}
+
+# key_questions ACCOUNT...: a thousand questions for alice's key in all
+key_questions() {
+    local type key
+    read -r type key _ <"$KEYS/alice.pub"
+    for ((i = 0; i < 1000; i++)); do
+        local accounts=("$@")
+        echo "keys shell ${accounts[i % $#]} $type $key"
+    done >/root/questions
+}
+
+# a thousand key questions at once, with an empty cache, are one request
+test_thousand_at_once() {
+    mode hold
+    by_hostile $HTTP 'keys_fresh = 60s' 'request_timeout = 8s'
+    key_questions abcdefghij
+    ask 1000 &
+    wait_for test -e /root/sent
+    wait_for requested production
+    mode good
+    wait $!
+    same 'asked=1000 ok=1000 absent=0 refused=0 unavailable=0 none=0' "$(</root/answers)"
+    same 1 "$(api_requests)"
+}
+
+# a thousand for two environments, by four names, are two requests
+test_two_environments() {
+    mode hold
+    by_hostile $HTTP 'keys_fresh = 60s' 'request_timeout = 8s'
+    key_questions abcdefghij abcdefghij_stg ent-abcdefghij-staging-abc1234 \
+        ent-abcdefghij-production-abc1234
+    ask 1000 &
+    wait_for test -e /root/sent
+    wait_for requested staging
+    mode good
+    wait $!
+    same 'asked=1000 ok=1000 absent=0 refused=0 unavailable=0 none=0' "$(</root/answers)"
+    same 2 "$(api_requests)"
+}
+
+# a thousand at once while the API is silent are one request, too, and all are told so
+test_thousand_in_silence() {
+    mode silence
+    by_hostile $HTTP 'keys_fresh = 60s'
+    key_questions abcdefghij
+    timed 'a thousand questions' ask 1000
+    same 'asked=1000 ok=0 absent=0 refused=0 unavailable=1000 none=0' "$(</root/answers)"
+    same 1 "$(api_requests)"
+}
+
+keys_stale() { (($(date +%s%N) > stale_at)); }
+
+# flood FORMAT PATTERN BUCKET: 10,000 names that nobody knows, and in their midst a login
+flood() {
+    local begin seconds most asked stale_at
+    by_hostile $HTTP 'keys_fresh = 3s' 'allow = robot*'
+    enters alice abcdefghij
+    stale_at=$(($(date +%s%N) + 3000000000))
+    wait_for keys_stale
+    seq -f "passwd $1" 10000 19999 >/root/questions
+    rm -f /root/enough
+    mark
+    begin=$(date +%s)
+    ask 200 /root/enough &
+    wait_for requested "$2"
+    timed 'a login in the flood' enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=api'
+    same 1 "$(requests /production/)"
+    touch /root/enough
+    wait $!
+    seconds=$(($(date +%s) - begin + 1)) asked=$(requests "$2")
+    most=$(($(constant "$3_BURST") + $(constant "$3_RATE") * seconds + 1))
+    note "$(</root/answers) in $seconds s: $asked requests of $most that were allowed"
+    ((asked >= $(constant "$3_BURST") && asked <= most))
+    contains "$(</root/answers)" '^asked=[1-9][0-9]{4,} ok=0 absent=[0-9]+ refused=0 unavailable=[0-9]+ none=0$'
+    # That they were too many is not remembered.
+    nss_says found abcdefghij_stg
+}
+
+# 10,000 names of projects that nobody knows: what the bucket allows, and a login works
+test_unknown_names() { flood robot%05g /robot UNKNOWN; }
+
+# 10,000 names of a project that is known here: what its bucket allows
+test_neighbours() { flood abcdefghij_stg%05g /staging1 NEIGHBOUR; }
