@@ -32,6 +32,7 @@ serves_last_good() {
     timed 'first login' enters alice abcdefghij
     audit 'grant account=abcdefghij .*user=alice .*source=cache'
     logged "project API, abcdefghij/production: .*($1)"
+    note "log: $(since /var/log/syslog | sed -n 's|.*project API, abcdefghij/production: ||p' | head -n 1)"
     timed 'second login' enters alice abcdefghij
     refused carol abcdefghij 'your role viewer'
     refused stranger abcdefghij
@@ -109,7 +110,7 @@ test_packets_lost() {
     hostile_stop
     packets_lost
     hostile_serve
-    serves_last_good 'timed out|timeout'
+    serves_last_good '[Tt]imed out|[Tt]imeout'
     address_up
     recovers
 }
@@ -118,7 +119,7 @@ test_packets_lost() {
 test_packets_lost_kept() {
     well https://$ADDRESS:9443
     packets_lost
-    serves_last_good 'timed out|timeout'
+    serves_last_good '[Tt]imed out|[Tt]imeout'
     address_up
     recovers
 }
@@ -153,7 +154,7 @@ test_dns_silence() {
     packets_lost
     echo 'nameserver 192.0.2.53' >/etc/resolv.conf
     broker_start
-    serves_last_good 'timed out|timeout|Could not resolve host'
+    serves_last_good '[Tt]imed out|[Tt]imeout|Could not resolve host'
     echo 'nameserver 127.0.0.1' >/etc/resolv.conf
     name_recovers
 }
@@ -161,19 +162,22 @@ test_dns_silence() {
 # ---- A connection, and no answer ----------------------------------------------------------------------
 
 # a connection is accepted, and then nothing
-test_silence() { row silence 'timed out|timeout'; }
+test_silence() { row silence '[Tt]imed out|[Tt]imeout'; }
 
 # a connection is accepted, and no TLS is spoken
-test_tls_silence() { row tls-silence 'timed out|timeout' $HTTPS; }
+test_tls_silence() { row tls-silence '[Tt]imed out|[Tt]imeout' $HTTPS; }
 
 # one byte a second, from the first on
-test_drip_head() { row drip-head 'timed out|timeout'; }
+test_drip_head() { row drip-head '[Tt]imed out|[Tt]imeout'; }
 
 # one byte a second, after the header
-test_drip_body() { row drip-body 'timed out|timeout'; }
+test_drip_body() { row drip-body '[Tt]imed out|[Tt]imeout'; }
 
 # the connection ends in the header
 test_cut_head() { row cut-head 'invalid document|Empty reply|transfer closed|Recv failure|reset'; }
+
+# the connection ends in the header of a 404, which nobody may take for one
+test_cut_head_404() { row cut-head-404 '.'; }
 
 # the connection ends in the body
 test_cut_body() { row cut-body 'transfer closed with 100 bytes remaining'; }

@@ -74,6 +74,7 @@ keys_stale() { (($(date +%s%N) > stale_at)); }
 # flood FORMAT PATTERN BUCKET: 10,000 names that nobody knows, and in their midst a login
 flood() {
     local begin seconds most asked stale_at
+    mode good
     by_hostile $HTTP 'keys_fresh = 3s' 'allow = robot*'
     enters alice abcdefghij
     stale_at=$(($(date +%s%N) + 3000000000))
@@ -86,7 +87,7 @@ flood() {
     wait_for requested "$2"
     timed 'a login in the flood' enters alice abcdefghij
     audit 'grant account=abcdefghij .*user=alice .*source=api'
-    same 1 "$(requests /production/)"
+    same 1 "$(requests abcdefghij/environments/production/)"
     touch /root/enough
     wait $!
     seconds=$(($(date +%s) - begin + 1)) asked=$(requests "$2")
@@ -102,4 +103,24 @@ flood() {
 test_unknown_names() { flood robot%05g /robot UNKNOWN; }
 
 # 10,000 names of a project that is known here: what its bucket allows
-test_neighbours() { flood abcdefghij_stg%05g /staging1 NEIGHBOUR; }
+test_neighbours() { flood abcdefghij-mc-ab%05g /mc-ab NEIGHBOUR; }
+
+# names that nobody knows, and an API that hangs on them: a known account's login does not wait
+test_unknown_names_hang() {
+    local stale_at
+    mode good
+    by_hostile $HTTP 'keys_fresh = 3s' 'allow = robot*' 'request_timeout = 8s'
+    enters alice abcdefghij
+    stale_at=$(($(date +%s%N) + 3000000000))
+    wait_for keys_stale
+    mode silence-of-absent
+    seq -f 'passwd robot%05g' 10000 10999 >/root/questions
+    mark
+    ask 1000 &
+    wait_for test -e /root/sent
+    wait_for requested /robot
+    timed 'a login in the flood' enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=api'
+    wait $!
+    contains "$(</root/answers)" '^asked=1000 ok=0 absent=0 refused=0 unavailable=1000 none=0$'
+}

@@ -141,6 +141,14 @@ def silence(connection, _head, _path):
     closed(connection)
 
 
+def silence_of_absent(connection, head, path):
+    """Quick for what is there, and no word of what is not."""
+    if document(GOOD, path) is None:
+        closed(connection)
+        return False
+    return good(connection, head, path)
+
+
 def drip(connection, data):
     for byte in data:
         connection.sendall(bytes([byte]))
@@ -160,6 +168,10 @@ def drip_body(connection, _head, path):
 
 def cut_head(connection, _head, path):
     connection.sendall(answer("200 OK", document(WORSE, path))[:40])
+
+
+def cut_head_404(connection, _head, _path):
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Ty")
 
 
 def cut_body(connection, _head, path):
@@ -245,8 +257,10 @@ def status_of(status):
 
 
 REQUESTS = {
-    "good": good, "hold": hold, "silence": silence, "drip-head": drip_head,
-    "drip-body": drip_body, "cut-head": cut_head, "cut-body": cut_body, "cut-chunked": cut_chunked,
+    "good": good, "hold": hold, "silence": silence, "silence-of-absent": silence_of_absent,
+    "drip-head": drip_head,
+    "drip-body": drip_body, "cut-head": cut_head, "cut-head-404": cut_head_404,
+    "cut-body": cut_body, "cut-chunked": cut_chunked,
     "long-length": long_length, "short-length": short_length, "bomb": bomb,
     "endless-head": endless_head, "endless-body": endless_body, "login-page": login_page,
     "no-http": no_answer, "idle-close": idle_close,

@@ -22,7 +22,9 @@
 HOSTILE=/root/hostile
 WORSE=/srv/worse
 ADDRESS=192.0.2.1
+# shellcheck disable=SC2034 # for those who source this
 HTTP=http://127.0.0.1:9480
+# shellcheck disable=SC2034
 HTTPS=https://localhost:9443
 API_LOG=$HOSTILE/log
 REQUEST_TIMEOUT=2
@@ -39,7 +41,7 @@ make_worse() {
     [[ -e $KEYS/newcomer ]] || ssh-keygen -q -N '' -C newcomer@laptop -f "$KEYS/newcomer" -t ed25519
     rm -rf $WORSE
     cp -r "$PRISTINE" $WORSE
-    for file in $WORSE/abcdefghij/*.json; do
+    for file in "$WORSE"/abcdefghij/*.json; do
         jq --rawfile key "$KEYS/newcomer.pub" \
             '(.users[] | select(.username == "carol") | .role) = "admin" | .users += [{id: "n",
             username: "newcomer", role: "admin", ssh_keys: [{key_id: 1, value: ($key | rtrimstr("\n"))}]}]' \
