@@ -16,13 +16,18 @@
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
 #define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
 
+/* For names that nobody knows: of a project that is known here, and all others. */
+struct buckets {
+    struct bucket neighbours, unknown;
+};
+
 struct cache {
     const struct cloud_conf *conf;
     struct api *api;
     struct store *store;    /* or NULL */
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
-    struct bucket unknown_names, neighbours;
+    struct buckets trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
     struct entries entries;
@@ -438,11 +443,15 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     *answer = state_of(entry, now);
     if (api_is_file(cache->api) || entry->committing)
         return false;
-    if (entry->document != NULL && is_fresh(entry, now, fresh_bound(cache, need))) {
-        *answer = (struct cache_answer){
-            .result = CACHE_DOCUMENT, .document = entry->document, .age = answer->age};
+    if (answer->result == CACHE_DOCUMENT && is_fresh(entry, now, fresh_bound(cache, need))) {
+        answer->stale = false;
         return true;
     }
+    /* Who the account is does not wait for a slow API: that is asked behind it. Who may enter does.
+     */
+    if (need == CACHE_ACCOUNT && answer->result == CACHE_DOCUMENT &&
+        is_fresh(entry, now, (int64_t)1000 * stale_bound(entry)))
+        return true;
     if (entry->absent && !entry->failing &&
         is_fresh(entry, now, (int64_t)1000 * cache->conf->absent_fresh))
         return true;
@@ -451,15 +460,16 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
 }
 
 /* Whether a request may go, if it takes one: for names that nobody knows, as the buckets allow. */
-static bool may_ask(const struct cache_entry *entry, int64_t now)
+static bool may_ask(const struct cache_entry *entry, bool trusted, int64_t now)
 {
     struct cache *cache = entry->cache;
+    struct buckets *buckets = trusted ? &cache->trusted : &cache->others;
 
     if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
         return true;
     if (entries_know_project(&cache->entries, entry->project))
-        return bucket_take(&cache->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
-    return bucket_take(&cache->unknown_names, UNKNOWN_RATE, UNKNOWN_BURST, now);
+        return bucket_take(&buckets->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
+    return bucket_take(&buckets->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
 }
 
 void cache_ask(struct cache *cache, const char *project, const char *environment,
@@ -487,11 +497,11 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
             start_request(entry);
         return;
     }
-    if (!may_ask(entry, now)) {
+    if (!may_ask(entry, waiter->trusted, now)) {
         answer.result = CACHE_UNAVAILABLE;
         answer.detail = "too many names that nobody knows are being asked for";
         answer_waiter(waiter, &answer);
-        if (entry->sent == 0)
+        if (entry->sent == 0 && entry->issued == 0)
             entries_drop(entry);
         return;
     }
@@ -551,9 +561,14 @@ void cache_confirm_absent(struct cache *cache)
     log_info("environments that turn absent are believed again");
 }
 
+/* An entry that loses its document goes to the end of the other list, or of this one: so as many
+ * are looked at as there were. */
 static void forget_all(struct lru *list)
 {
-    for (struct cache_entry *entry = list->first, *next; entry != NULL; entry = next) {
+    size_t n = list->used;
+
+    for (struct cache_entry *entry = list->first, *next; n > 0 && entry != NULL;
+         entry = next, n--) {
         next = entry->after;
         entry->orphan = entry->in_flight;
         entry->absent = entry->failing = false;
@@ -581,6 +596,7 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
     probe_at_once(&cache->entries.unknown);
     if (!forget)
         return;
-    forget_all(&cache->entries.known);
+    /* In this order: what is forgotten of the known ones is not met again. */
     forget_all(&cache->entries.unknown);
+    forget_all(&cache->entries.known);
 }

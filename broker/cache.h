@@ -54,6 +54,7 @@ struct cache_answer {
 struct cache_waiter {
     void (*answered)(void *arg, const struct cache_answer *answer);
     void *arg;
+    bool trusted; /* root or cloudauth-keys asks: not held back by what others ask for */
     /* the cache's own: */
     struct cache_entry *entry;
     struct cache_waiter *next;

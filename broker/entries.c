@@ -109,7 +109,9 @@ static void evict(struct lru *list, size_t most, const size_t *bytes)
     for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > ENTRIES_BYTES_MAX));
          entry = next) {
         next = entry->after;
-        if (next != NULL && !entry->in_flight && !entry->committing && entry->waiters == NULL)
+        /* Nor one that knows of a signature: an older document would be taken for a new one. */
+        if (next != NULL && !entry->in_flight && !entry->committing && entry->waiters == NULL &&
+            (entry->issued == 0 || entry->document != NULL))
             entries_drop(entry);
     }
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define MESSAGE_MAX 1536
+#define MINUTE      60000
 
 /* Who may ask. */
 enum who {
@@ -417,7 +418,7 @@ static bool may_ask(const struct connection *connection, enum who who)
     case ANYONE:
         return true;
     case KEYS_USER:
-        return uid == 0 || uid == connection->broker->keys_uid;
+        return connection->trusted;
     case ROOT:
         return uid == 0;
     }
@@ -449,13 +450,28 @@ static void on_document(void *arg, const struct cache_answer *known)
     }
 }
 
+/* One line a minute, whoever asks: anybody can ask as often as he likes. */
+static void log_denied(const struct connection *connection)
+{
+    static int64_t next;
+    static unsigned long denied;
+    int64_t now = loop_now();
+
+    denied++;
+    if (now < next)
+        return;
+    next = now + MINUTE;
+    log_warning("uid %u may not ask with opcode %u (%lu such questions since the last such line)",
+                connection->peer.uid, (unsigned)connection->question.op, denied);
+    denied = 0;
+}
+
 void requests_handle(struct connection *connection)
 {
     const struct request *request = &requests[connection->question.op];
 
     if (!may_ask(connection, request->who)) {
-        log_warning("uid %u may not ask with opcode %u", connection->peer.uid,
-                    (unsigned)connection->question.op);
+        log_denied(connection);
         answer_no(connection, CLOUD_UNAVAILABLE, POLICY_REFUSED);
         return;
     }
@@ -463,6 +479,7 @@ void requests_handle(struct connection *connection)
         return;
     connection->waiter.answered = on_document;
     connection->waiter.arg = connection;
+    connection->waiter.trusted = connection->trusted;
     cache_ask(connection->broker->cache, connection->name.project, connection->name.environment,
               request->need, &connection->waiter);
 }

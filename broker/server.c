@@ -29,7 +29,7 @@ struct server {
     struct loop_watch watch;
     struct loop_timer sweep;
     struct connection *first;
-    unsigned connections;
+    unsigned connections, others; /* others: of those who are not trusted */
     struct table callers;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
@@ -47,12 +47,13 @@ static struct caller *find_caller(struct server *server, uid_t uid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct caller, node);
 }
 
-/* Counts one more connection of a user; false if he has too many. */
-static bool count_caller(struct server *server, uid_t uid)
+/* Counts one more connection of a user; false if he, or all users together, have too many. */
+static bool count_caller(struct server *server, uid_t uid, bool trusted)
 {
     struct caller *caller = find_caller(server, uid);
-    bool trusted = uid == 0 || uid == server->broker->keys_uid;
 
+    if (!trusted && server->others >= SERVER_OTHERS_MAX)
+        return false;
     if (caller == NULL) {
         caller = calloc(1, sizeof *caller);
         if (caller == NULL)
@@ -64,13 +65,15 @@ static bool count_caller(struct server *server, uid_t uid)
     if (!trusted && caller->connections >= SERVER_PER_UID_MAX)
         return false;
     caller->connections++;
+    server->others += trusted ? 0 : 1;
     return true;
 }
 
-static void uncount_caller(struct server *server, uid_t uid)
+static void uncount_caller(struct server *server, uid_t uid, bool trusted)
 {
     struct caller *caller = find_caller(server, uid);
 
+    server->others -= trusted ? 0 : 1;
     if (caller != NULL && --caller->connections == 0) {
         table_remove(&server->callers, &caller->node);
         free(caller);
@@ -87,7 +90,7 @@ static void connection_end(struct connection *connection)
     *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
     if (connection->after != NULL)
         connection->after->before = connection->before;
-    uncount_caller(server, connection->peer.uid);
+    uncount_caller(server, connection->peer.uid, connection->trusted);
     server->connections--;
     free(connection->packet);
     free(connection);
@@ -153,23 +156,27 @@ static bool admit(struct server *server, int fd)
     struct connection *connection;
     struct ucred peer;
     socklen_t length = sizeof peer;
+    bool trusted;
 
     if (server->connections >= SERVER_CONNECTIONS_MAX ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
-        !count_caller(server, peer.uid))
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return false;
+    trusted = peer.uid == 0 || peer.uid == server->broker->keys_uid;
+    if (!count_caller(server, peer.uid, trusted))
         return false;
     connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
-        uncount_caller(server, peer.uid);
+        uncount_caller(server, peer.uid, trusted);
         return false;
     }
     connection->server = server;
     connection->broker = server->broker;
     connection->peer = peer;
+    connection->trusted = trusted;
     connection->deadline = loop_now() + SERVER_QUIET_MS;
     connection->watch = (struct loop_watch){fd, on_connection, connection};
     if (!loop_add(server->broker->loop, &connection->watch, EPOLLIN | EPOLLRDHUP)) {
-        uncount_caller(server, peer.uid);
+        uncount_caller(server, peer.uid, trusted);
         free(connection);
         return false;
     }

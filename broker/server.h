@@ -15,6 +15,7 @@
  */
 
 #define SERVER_CONNECTIONS_MAX 4096
+#define SERVER_OTHERS_MAX      3072 /* of them for others than root and cloudauth-keys */
 #define SERVER_PER_UID_MAX     256  /* of one user other than root and cloudauth-keys */
 #define SERVER_QUIET_MS        2000 /* a client that asks nothing */
 #define SERVER_ANSWER_MS       12000 /* a question that is not answered: longer than any client waits */
@@ -26,6 +27,7 @@ struct connection {
     struct server *server;
     struct broker *broker;
     struct loop_watch watch;
+    bool trusted;      /* root or cloudauth-keys asks */
     struct ucred peer; /* of the process that connected: the kernel's word (SO_PEERCRED) */
     int64_t deadline;
     struct connection *before, *after;

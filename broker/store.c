@@ -48,15 +48,20 @@ static bool file_name(const char *project, const char *environment, char out[NAM
     return snprintf(out, NAME_SIZE, "%s.%s", project, environment) < NAME_SIZE;
 }
 
+/* Whose documents they are. */
+struct origin {
+    const char *host, *url, *boot;
+};
+
 /* Writes the header that a body of that length has; 0 if it does not fit. */
-static size_t put_header(const struct store *store, const struct store_entry *entry, size_t length,
-                         char out[HEADER_MAX])
+static size_t put_header(const struct origin *origin, const struct store_entry *entry,
+                         size_t length, char out[HEADER_MAX])
 {
     int n = snprintf(out, HEADER_MAX,
                      "host %s\nurl %s\nproject %s\nenvironment %s\nasked %lld\nboot %s %lld\n"
                      "etag %s\nmodified %s\nlength %zu\n\n",
-                     store->host, store->url, entry->project, entry->environment,
-                     (long long)entry->asked_wall, store->boot, (long long)entry->asked,
+                     origin->host, origin->url, entry->project, entry->environment,
+                     (long long)entry->asked_wall, origin->boot, (long long)entry->asked,
                      entry->validator.etag, entry->validator.modified, length);
 
     return n < 0 || n >= HEADER_MAX ? 0 : (size_t)n;
@@ -69,12 +74,12 @@ static void put_hex(const unsigned char hash[KEY_FINGERPRINT_SIZE], char out[HAS
 }
 
 /* The whole file in one piece of memory, the caller's to free; NULL if memory is out. */
-static char *make_file(const struct store *store, const struct store_entry *entry, const void *body,
-                       size_t length, size_t *size)
+static char *make_file(const struct origin *origin, const struct store_entry *entry,
+                       const void *body, size_t length, size_t *size)
 {
     char header[HEADER_MAX], hex[HASH_HEX + 1];
     unsigned char hash[KEY_FINGERPRINT_SIZE];
-    size_t n = put_header(store, entry, length, header);
+    size_t n = put_header(origin, entry, length, header);
     char *file = NULL;
 
     if (n > 0 && keys_sha256(header, n, body, length, hash))
@@ -206,6 +211,7 @@ struct job {
     struct store *store;
     char name[NAME_SIZE];
     char *file; /* NULL: the file that is there gets new times */
+    bool renewal;
     size_t size;
     int64_t asked, asked_wall;
     struct api_validator validator;
@@ -251,7 +257,9 @@ static bool renew_times(struct job *job)
     if (parse_file(old, old_size, &header)) {
         header.entry.asked = job->asked;
         header.entry.asked_wall = job->asked_wall;
-        job->file = make_file(job->store, &header.entry, header.body, header.length, &job->size);
+        /* It stays of the host and the API that it came from, whatever the settings are now. */
+        const struct origin origin = {header.host, header.url, job->store->boot};
+        job->file = make_file(&origin, &header.entry, header.body, header.length, &job->size);
     }
     free(old);
     return job->file != NULL;
@@ -262,9 +270,9 @@ static void run_job(struct work *work)
 {
     struct job *job = (struct job *)work;
     const struct store *store = job->store;
-    bool renewal = job->file == NULL;
 
-    if (renewal && !renew_times(job))
+    job->renewal = job->file == NULL;
+    if (job->renewal && !renew_times(job))
         return;
     if (!write_aside(store, job->file, job->size))
         work->failed = errno == 0 ? EIO : errno;
@@ -282,7 +290,9 @@ static void commit_job(struct work *work)
         return;
     if (work->failed == 0)
         work->failed = errno;
-    unlinkat(store->documents, job->name, 0);
+    /* An old document would bring back who was removed. Old times only shorten its bound. */
+    if (!job->renewal)
+        unlinkat(store->documents, job->name, 0);
 }
 
 static void sync_job(struct work *work)
@@ -296,8 +306,8 @@ static void finish_job(struct work *work)
     struct job *job = (struct job *)work;
 
     if (work->failed != 0)
-        log_error("store: document %s cannot be kept: %s; it would be missing after a restart",
-                  job->name, strerror(work->failed));
+        log_error("store: document %s cannot be kept: %s; after a restart it %s", job->name,
+                  strerror(work->failed), job->renewal ? "would be older" : "would be missing");
     if (job->done != NULL)
         job->done(job->arg);
     free(job->file);
@@ -330,7 +340,8 @@ void store_put(struct store *store, const struct store_entry *entry, const void 
     if (job != NULL) {
         job->done = done;
         job->arg = arg;
-        job->file = make_file(store, entry, body, length, &job->size);
+        const struct origin origin = {store->host, store->url, store->boot};
+        job->file = make_file(&origin, entry, body, length, &job->size);
     }
     if (job == NULL || job->file == NULL) {
         log_error("store: no memory to keep document %s/%s", entry->project, entry->environment);
@@ -434,12 +445,11 @@ static bool load_one(const struct store *store, const char *name, store_each *ea
     bool taken = false;
 
     if (file == NULL || !parse_file(file, size, &header))
-        why = "is damaged";
-    else
-        why = judge(store, &header, name);
-    if (why != NULL) {
-        set_aside(store, name, why);
-    } else {
+        set_aside(store, name, "is damaged");
+    else if ((why = judge(store, &header, name)) != NULL)
+        /* It stays: perhaps the settings are wrong, and not the document. */
+        log_error("store: document %s %s: not used", name, why);
+    else {
         set_times(store, &header, (int64_t)time(NULL));
         taken = each(arg, &header.entry, header.body, header.length);
     }

@@ -23,8 +23,8 @@
  * modified, length), a blank line, and the body as it came. It is written aside, synced, and
  * renamed over the old one, by one worker thread on a copy: no lookup waits for the disk.
  *
- * What is damaged, or of another host or another API, is set aside (*.damaged) with a line in the
- * log, and costs that one environment.
+ * What is damaged is set aside (*.damaged) with a line in the log, and costs that one environment.
+ * What is of another host or another API is not used, and stays.
  */
 
 struct store;

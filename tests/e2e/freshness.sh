@@ -20,9 +20,6 @@ by_nginx() {
     mark
 }
 
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-past() { (($(milliseconds) > $1)); }
-
 # stale: what was asked for until now has gone stale
 stale() { wait_for past $(($(milliseconds) + 1000)); }
 

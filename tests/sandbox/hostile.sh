@@ -12,6 +12,7 @@
 #   nss NAME                   what getpwnam_r(3) says: found, absent, or unavailable
 #   nss_says WORD NAME         that it says that
 #   timed WHAT COMMAND...      notes how long it took; longer than the time-outs allow is a failure
+#   milliseconds, past TIME    the clock
 #   address_up, unroutable, packets_lost   what becomes of $ADDRESS, at which it listens, too
 #
 # $HOSTILE/log has a line of each request; api_requests counts those. $HOSTILE/connections likewise.
@@ -102,6 +103,10 @@ PYTHON
 }
 
 nss_says() { same "$1" "$(nss "$2")"; }
+
+# past TIME: whether that is over, in milliseconds
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+past() { (($(milliseconds) > $1)); }
 
 # The broker waits for request_timeout; sshd rounds a step that took long up to twice that time.
 timed() {

@@ -259,11 +259,15 @@ static void test_freshness(void **state)
     assert_int_equal(pendings, 1);
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     clock_ms += 1;
-    ask(&client, CACHE_ACCOUNT);
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT); /* who it is does not wait for a slow API */
+    ask(&client, CACHE_KEYS);                    /* who may enter does */
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
+    if (client.answers == 0) /* asked when that question had long been under way */
+        api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
+    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
 /* An answer is as old as its question: one that was long on its way is not fresh. */
@@ -652,6 +656,57 @@ static void test_unknown_names(void **state)
     assert_told(&client, CACHE_ABSENT);
 }
 
+/* The same with many of each kind: whatever was known is forgotten, and it comes to an end. */
+static void test_other_api_many(void **state)
+{
+    char name[32], body[1024];
+    struct client client;
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i < 10; i++) {
+        struct store_entry kept = {
+            .project = name, .environment = "staging", .asked = clock_ms, .asked_wall = wall_clock};
+        int n = snprintf(body, sizeof body, DOCUMENT, "");
+        snprintf(name, sizeof name, "abcdefgh%02u", i);
+        memcpy(strstr(body, "abcdefghij"), name, 10);
+        assert_true(cache_restore(cache, &kept, body, (size_t)n));
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&client, name, "production");
+        api_says(API_ABSENT, "");
+    }
+    cache_configure(cache, &conf, true);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(name, sizeof name, "abcdefgh%02u", i);
+        ask_for(&client, name, "staging");
+        assert_int_equal(client.answers, 0);
+        api_says(API_OUTAGE, "");
+        assert_told(&client, CACHE_UNAVAILABLE);
+    }
+}
+
+/* What strangers ask for takes nothing from root's questions. */
+static void test_trusted_names(void **state)
+{
+    struct client client;
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i < 2 * UNKNOWN_BURST; i++) {
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&client, name, "production");
+        if (pendings > 0)
+            api_says(API_ABSENT, "");
+    }
+    assert_told(&client, CACHE_UNAVAILABLE);
+    client = (struct client){.waiter = {.answered = on_answer, .arg = &client, .trusted = true}};
+    cache_ask(cache, "robot99999", "production", CACHE_ACCOUNT, &client.waiter);
+    assert_int_equal(client.answers, 0);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+}
+
 /* ---- Signed documents ---- */
 
 #define PAYLOAD_TYPE "application/vnd.cloudauth.access+json"
@@ -838,6 +893,16 @@ static void test_signed_absence(void **state)
     api_says_bytes(envelope);
     client = told_at_once(CACHE_KEYS, CACHE_ABSENT);
     told_by(issued(0), CACHE_UNAVAILABLE);
+    /* However many names are asked for after it. */
+    is_file = any_name = true;
+    for (unsigned i = 0; i < 12000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&client, name, "production");
+        api_says(API_OUTAGE, "");
+    }
+    is_file = false;
+    told_by(issued(0), CACHE_UNAVAILABLE);
     told_by(issued(2), CACHE_DOCUMENT);
     EVP_PKEY_free(signer);
 }
@@ -867,6 +932,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_api_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trusted_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),

@@ -204,6 +204,22 @@ static void test_touched(void **state)
     assert_string_equal(found.last.validator.etag, "\"e\"");
 }
 
+/* New times do not make it another API's. */
+static void test_touched_by_another(void **state)
+{
+    struct store_entry entry = {
+        .project = "abcdefghij", .environment = "staging", .asked = boot_clock};
+
+    (void)state;
+    put("staging", BODY);
+    store_configure(store, "web1", "file:///other/{environment}");
+    store_touch(store, &entry);
+    reopen_as("web1", "file:///other/{environment}");
+    assert_int_equal(load().n, 0);
+    reopen();
+    assert_int_equal(load().n, 1);
+}
+
 /* In the same boot the time since boot counts, whatever the wall clock does. */
 static void test_clock(void **state)
 {
@@ -235,17 +251,17 @@ static void test_reboot(void **state)
     assert_int_equal(found.last.asked, 7000 - 600 * 1000);
 }
 
+/* It is not used under other settings, and is there when those are right again. */
 static void test_of_another(void **state)
 {
     (void)state;
     put("staging", BODY);
     reopen_as("web2", "file:///srv/{environment}");
     assert_int_equal(load().n, 0);
-    reopen();
-    assert_int_equal(load().n, 0); /* set aside */
-    put("staging", BODY);
     reopen_as("web1", "file:///other/{environment}");
     assert_int_equal(load().n, 0);
+    reopen();
+    assert_int_equal(load().n, 1);
 }
 
 static char file_path[128];
@@ -312,6 +328,24 @@ static void test_renamed(void **state)
     snprintf(other, sizeof other, "%s/documents/abcdefghij.production", folder);
     assert_int_equal(rename(file_path, other), 0);
     assert_int_equal(load().n, 0);
+}
+
+/* Where only new times cannot be written, the document stays as it was. */
+static void test_cannot_be_touched(void **state)
+{
+    struct store_entry entry = {
+        .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
+    char blocked[128];
+
+    (void)state;
+    put("staging", BODY);
+    snprintf(blocked, sizeof blocked, "%s/documents/new", folder);
+    unlink(blocked);
+    assert_int_equal(mkdir(blocked, 0700), 0);
+    store_touch(store, &entry);
+    reopen();
+    assert_int_equal(load().n, 1);
+    rmdir(blocked);
 }
 
 /* A document that cannot be written takes the former one with it, which would bring people back. */
@@ -411,6 +445,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_touched_by_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cannot_be_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_another, setup, teardown),
