@@ -86,7 +86,7 @@ install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/cloudauth
 	cp -r etc/examples etc/pam.d etc/nsswitch.conf.example $(DESTDIR)$(PREFIX)/share/doc/cloudauth
 	sh scripts/install-config.sh etc/cloudauth.conf $(DESTDIR)/etc/cloudauth/cloudauth.conf
-	sh scripts/install-config.sh etc/sshd_config.d/cloudauth.conf $(DESTDIR)/etc/ssh/sshd_config.d/cloudauth.conf
+	sh scripts/install-config.sh etc/sshd_config.d/00-cloudauth.conf $(DESTDIR)/etc/ssh/sshd_config.d/00-cloudauth.conf
 
 # Unit tests: a file each, linked with what it needs of the rooms. Archives, so that a test can put
 # its own function in the place of a room's.

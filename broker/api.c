@@ -18,7 +18,7 @@
 #include <strings.h>
 
 #define FILE_SCHEME     "file://"
-#define CONNECTIONS_MAX 16 /* to the API at a time */
+#define CONNECTIONS_MAX 64 /* to the API at a time; more than the cache lets strangers take */
 #define URL_MAX         (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
 #define REDIRECTS_MAX   3
 #define HEADER_MAX      (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
@@ -44,6 +44,7 @@ struct transfer {
     struct curl_slist *headers;
     int64_t deadline; /* loop_now() */
     size_t most;      /* bytes of the body */
+    bool head_done;   /* libcurl takes an answer that ends in its header for a whole one */
     bool too_large;
     char *body;
     size_t used, room;
@@ -312,8 +313,12 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     struct api_validator *validator = &transfer->result.validator;
 
     n *= size;
-    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
+        transfer->head_done = false;
+    }
+    if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
+        transfer->head_done = true;
     keep_header(line, n, "etag:", validator->etag, sizeof validator->etag);
     keep_header(line, n, "last-modified:", validator->modified, sizeof validator->modified);
     return n;
@@ -447,6 +452,8 @@ static void document_finished(struct transfer *transfer, CURLcode code)
     if (code != CURLE_OK) {
         say_failure(transfer, code, why, sizeof why);
         fail(transfer, why);
+    } else if (!transfer->head_done) {
+        fail(transfer, "the answer ends in its header");
     } else if (is_redirect(status)) {
         follow(transfer);
     } else if (status != 401 || !renew_token(transfer)) {
@@ -573,7 +580,9 @@ static void set_options(struct transfer *transfer)
      * for a name server that is silent. The resolver's thread is left to end by itself. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    /* Worth the wait where a connection can carry many requests: HTTP/2, which is by TLS here. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+                     strncasecmp(transfer->api->conf->access_url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);

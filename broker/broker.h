@@ -24,6 +24,7 @@ struct broker {
     struct store *store; /* NULL while the bindings are being read from it */
     struct logins *logins;
     struct server *server;
+    struct loop_timer probe; /* of documents whose last request failed */
 };
 
 /* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define BACKOFF_MIN 1000 /* milliseconds between probes of an API that fails */
-#define BACKOFF_MAX 60000
+#define BACKOFF_MAX 15000
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
 #define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
 
@@ -27,6 +27,8 @@ struct cache {
     struct store *store;    /* or NULL */
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
+    unsigned strangers;             /* requests in flight for what nobody knows */
+    bool doubt;                     /* some document may be failing */
     struct buckets trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
@@ -265,6 +267,7 @@ static void take_failure(struct cache_entry *entry, const char *before, uint32_t
     if (wait < (int64_t)retry_after * 1000)
         wait = (int64_t)retry_after * 1000; /* the server's own word, which api.c has capped */
     entry->retry = now + wait;
+    entry->cache->doubt = true;
     if (strcmp(before, entry->detail) != 0)
         log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
     if (entry->failures < 1000)
@@ -412,6 +415,8 @@ static void on_result(void *arg, const struct api_result *result)
     enum api_verdict verdict;
 
     entry->in_flight = false;
+    if (entry->stranger)
+        entry->cache->strangers--;
     if (entry->orphan) {
         entry->orphan = false;
         if (entry->waiters != NULL)
@@ -428,6 +433,9 @@ static void on_result(void *arg, const struct api_result *result)
 static void start_request(struct cache_entry *entry)
 {
     entry->in_flight = true;
+    entry->stranger = entry->document == NULL;
+    if (entry->stranger)
+        entry->cache->strangers++;
     entry->sent = loop_now();
     entry->sent_wall = (int64_t)time(NULL);
     api_get(entry->cache->api, entry->project, entry->environment, &entry->validator, on_result,
@@ -467,6 +475,8 @@ static bool may_ask(const struct cache_entry *entry, bool trusted, int64_t now)
 
     if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
         return true;
+    if (cache->strangers >= STRANGERS_MAX)
+        return false;
     if (entries_know_project(&cache->entries, entry->project))
         return bucket_take(&buckets->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
     return bucket_take(&buckets->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
@@ -510,6 +520,27 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     entry->waiters = waiter;
     if (!entry->in_flight && !entry->committing)
         start_request(entry);
+}
+
+void cache_probe(struct cache *cache)
+{
+    int64_t now = loop_now();
+    unsigned probes = 0;
+
+    if (!cache->doubt)
+        return;
+    cache->doubt = false;
+    for (struct cache_entry *entry = cache->entries.known.first, *next; entry != NULL;
+         entry = next) {
+        next = entry->after;
+        if (!entry->failing || why_not(entry, (now - entry->asked) / 1000) != NULL)
+            continue;
+        cache->doubt = true;
+        if (now < entry->retry || entry->in_flight || entry->committing || probes == CACHE_PROBES)
+            continue;
+        probes++;
+        start_request(entry);
+    }
 }
 
 void cache_forget(struct cache_waiter *waiter)

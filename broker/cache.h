@@ -28,6 +28,7 @@
 #define UNKNOWN_BURST   50
 #define NEIGHBOUR_RATE  50
 #define NEIGHBOUR_BURST 200
+#define STRANGERS_MAX   48 /* requests in flight for environments that no document is known of */
 
 struct cache;
 
@@ -78,6 +79,14 @@ void cache_free(struct cache *cache);
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
+
+/*
+ * Asks again for documents whose last request failed, each after its back-off, while the last good
+ * one may be used: else the first login after a fault that is long over would still be decided by
+ * it. To be called every second or so; at most CACHE_PROBES go at a time.
+ */
+#define CACHE_PROBES 64
+void cache_probe(struct cache *cache);
 
 /*
  * Keeps documents in the store from now on: one that the API has just sent is on the disk before

@@ -24,6 +24,7 @@
 
 #define RUN_DIRECTORY   "/run/cloudauth"
 #define STATE_DIRECTORY "/var/lib/cloudauth"
+#define PROBE_MS        1000
 
 static const char *conf_path = CLOUD_CONF_PATH;
 
@@ -194,6 +195,14 @@ static bool open_store(struct broker *broker)
     return true;
 }
 
+static void on_probe(void *arg)
+{
+    struct broker *broker = arg;
+
+    cache_probe(broker->cache);
+    loop_timer_set(broker->loop, &broker->probe, PROBE_MS);
+}
+
 static bool start(struct broker *broker, bool foreground)
 {
     broker->hostdb = hostdb_new();
@@ -296,6 +305,8 @@ int main(int argc, char **argv)
         return EX_CONFIG; /* the unit does not try again: only an operator can help */
     ok = start(&broker, foreground);
     if (ok) {
+        broker.probe = (struct loop_timer){.due = on_probe, .arg = &broker};
+        on_probe(&broker);
         log_info("cloudauthd %s serves %s", CLOUD_VERSION, broker.conf.access_url);
         ok = loop_run(broker.loop);
     }

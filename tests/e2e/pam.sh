@@ -10,14 +10,14 @@ before_all() {
     echo 'root:secret' | chpasswd
     cp -a /etc/shadow /root/accounts
     cp -a /etc/pam.d /root/pam.d
-    cp -a /etc/ssh/sshd_config.d/cloudauth.conf /root/dropin.conf
+    cp -a /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
     rm /etc/cron.d/* # Debian's own jobs
 }
 
 # What a test changes of PAM or of sshd's blocks is put back at its end: trap shipped EXIT
 shipped() {
     cp -a /root/pam.d/* /etc/pam.d
-    cp -a /root/dropin.conf /etc/ssh/sshd_config.d/cloudauth.conf
+    cp -a /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf
 }
 
 # An sshd whose blocks read keys from a file, too: the stranger's key is in it.
@@ -25,7 +25,7 @@ sshd_with_key_file() {
     trap shipped EXIT
     cp "$KEYS/stranger.pub" /etc/ssh/more_keys
     sed 's|AuthorizedKeysFile none|AuthorizedKeysFile /etc/ssh/more_keys|' /root/dropin.conf \
-        >/etc/ssh/sshd_config.d/cloudauth.conf
+        >/etc/ssh/sshd_config.d/00-cloudauth.conf
     sshd_stop
     sshd_start -o LogLevel=VERBOSE # with an option, so that the next test starts it afresh
     cp "$KEYS/alice.pub" "$KEYS/media-agency.pub" /root

@@ -60,7 +60,7 @@ host_settings() {
     local database
     install -d /etc/cloudauth /etc/ssh/sshd_config.d
     cp -n "$REPO/etc/cloudauth.conf" "$CONF"
-    cp -n "$REPO/etc/sshd_config.d/cloudauth.conf" /etc/ssh/sshd_config.d/
+    cp -n "$REPO/etc/sshd_config.d/00-cloudauth.conf" /etc/ssh/sshd_config.d/
     cp -n "$REPO/etc/pam-configs/cloudauth" /usr/share/pam-configs/
     DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable cloudauth
     for database in passwd group; do

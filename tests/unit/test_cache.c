@@ -34,7 +34,7 @@ static struct {
     api_done *done;
     void *arg;
     char validator[256];
-} pending[8];
+} pending[64];
 static size_t pendings, requests;
 
 int64_t loop_now(void)
@@ -190,6 +190,12 @@ static void ask(struct client *client, enum cache_need need)
 {
     *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
     cache_ask(cache, "abcdefghij", "staging", need, &client->waiter);
+}
+
+static void ask_for(struct client *client, const char *project, const char *environment)
+{
+    *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
+    cache_ask(cache, project, environment, CACHE_ACCOUNT, &client->waiter);
 }
 
 static void assert_told(const struct client *client, enum cache_result result)
@@ -358,6 +364,66 @@ static void test_retry_after(void **state)
     ask(&client, CACHE_KEYS);
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(pendings, 1);
+}
+
+/* A fault that is over is noticed though nobody logs in, and no login is decided by what was. */
+static void test_probe(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    cache_probe(cache);
+    assert_int_equal(pendings, 0); /* backing off */
+    clock_ms += 1000;
+    cache_probe(cache);
+    cache_probe(cache);
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    clock_ms += 1000;
+    cache_probe(cache);
+    assert_int_equal(pendings, 0);
+    told_at_once(CACHE_KEYS, CACHE_ABSENT);
+}
+
+/* What may not be used any more is not probed for ever. */
+static void test_probe_ends(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    clock_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    clock_ms += 3600 * 1000;
+    cache_probe(cache);
+    assert_int_equal(pendings, 0);
+}
+
+/* Unknown names that the API leaves hanging take a bounded number of requests. */
+static void test_strangers_in_flight(void **state)
+{
+    static struct client clients[STRANGERS_MAX + 1];
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i <= STRANGERS_MAX; i++) {
+        clock_ms += 1000;
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&clients[i], name, "production");
+    }
+    assert_int_equal(requests, STRANGERS_MAX);
+    assert_told(&clients[STRANGERS_MAX], CACHE_UNAVAILABLE);
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
+    ask_for(&clients[0], "robot99999", "production");
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
 }
 
 static void expect_bound(const char *extra, int64_t seconds)
@@ -613,12 +679,6 @@ static void test_not_restored(void **state)
     accepted = true;
     kept.environment = "production"; /* not what the document says */
     assert_false(cache_restore(cache, &kept, body, (size_t)n));
-}
-
-static void ask_for(struct client *client, const char *project, const char *environment)
-{
-    *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
-    cache_ask(cache, project, environment, CACHE_ACCOUNT, &client->waiter);
 }
 
 /* A robot's names: as many requests as the bucket has; those of a known project have their own. */
@@ -916,6 +976,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retry_after, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_strangers_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lesser_bound, setup, teardown),
