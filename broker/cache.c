@@ -91,22 +91,30 @@ static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound
 }
 
 /*
- * Why the document may not be used any more, or NULL. A signed one is as old as its signature says,
- * however well the API is; another may be used while the API says so, and for its bound after that.
+ * Why the document may not be used however lately it was asked for, or NULL: a clock that was put
+ * back, or a signature that has run out, which no good health of the API makes up for.
  */
-static const char *why_not(const struct cache_entry *entry, int64_t age)
+static const char *outdated(const struct cache_entry *entry)
 {
     int64_t wall = (int64_t)time(NULL);
 
     if (wall < entry->asked_wall - CLOCK_SLACK)
         return "the clock stands before the time of the last good document";
-    if (entry->cache->signers.n > 0) {
-        if (entry->document->issued_at > wall + CACHE_FUTURE)
-            return "the last good document is from the future";
-        if (entry->document->issued_at <= wall - (int64_t)stale_bound(entry))
-            return "the last good document was signed too long ago";
-    }
-    return entry->failing && age >= stale_bound(entry) ? entry->detail : NULL;
+    if (entry->cache->signers.n == 0)
+        return NULL;
+    if (entry->document->issued_at > wall + CACHE_FUTURE)
+        return "the last good document is from the future";
+    if (entry->document->issued_at <= wall - (int64_t)stale_bound(entry))
+        return "the last good document was signed too long ago";
+    return NULL;
+}
+
+/* Why the document may not be used any more, or NULL: the above, or the bound of an outage. */
+static const char *why_not(const struct cache_entry *entry, int64_t age)
+{
+    const char *why = outdated(entry);
+
+    return why == NULL && entry->failing && age >= stale_bound(entry) ? entry->detail : why;
 }
 
 /* Seconds since the document was the truth: since it was signed, or since it was asked for. */
@@ -280,7 +288,7 @@ static void refuse_outdated(struct cache_entry *entry)
     const char *why = NULL;
 
     if (!entry->failing && entry->document != NULL && entry->cache->signers.n > 0)
-        why = why_not(entry, 0);
+        why = outdated(entry);
     if (why == NULL)
         return;
     entry->failing = true;
@@ -451,8 +459,10 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     *answer = state_of(entry, now);
     if (api_is_file(cache->api) || entry->committing)
         return false;
-    if (answer->result == CACHE_DOCUMENT && is_fresh(entry, now, fresh_bound(cache, need))) {
-        answer->stale = false;
+    if (entry->document != NULL && outdated(entry) == NULL &&
+        is_fresh(entry, now, fresh_bound(cache, need))) {
+        *answer = (struct cache_answer){
+            .result = CACHE_DOCUMENT, .document = entry->document, .age = answer->age};
         return true;
     }
     /* Who the account is does not wait for a slow API: that is asked behind it. Who may enter does.

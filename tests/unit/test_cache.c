@@ -449,10 +449,12 @@ static void test_host_bound(void **state)
     expect_bound("", 3600);
 }
 
+/* The account keeps its name for account_fresh, so that the refusal can be told to somebody. */
 static void test_own_bound(void **state)
 {
     (void)state;
     expect_bound(",\"max_stale_seconds\":60", 60);
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
 }
 
 static void test_lesser_bound(void **state)
