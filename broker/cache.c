@@ -350,11 +350,14 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
 
 static struct store_entry stored(const struct cache_entry *entry)
 {
-    return (struct store_entry){.project = entry->project,
-                                .environment = entry->environment,
-                                .validator = entry->validator,
-                                .asked = entry->asked,
-                                .asked_wall = entry->asked_wall};
+    struct store_entry kept = {.project = entry->project,
+                               .environment = entry->environment,
+                               .validator = entry->validator,
+                               .asked = entry->asked,
+                               .asked_wall = entry->asked_wall};
+
+    memcpy(kept.hash, entry->hash, sizeof kept.hash);
+    return kept;
 }
 
 static void on_committed(void *arg);

@@ -425,6 +425,18 @@ static bool may_ask(const struct connection *connection, enum who who)
     return false;
 }
 
+/* One line a minute: anybody can look an account up as often as he likes. */
+static void log_unusable(const struct document *document, const char *why)
+{
+    static int64_t next;
+
+    if (loop_now() < next)
+        return;
+    next = loop_now() + MINUTE;
+    log_warning("document %s/%s may not be used: %s", document->project, document->environment,
+                why);
+}
+
 /* The document has come, or it has not. What was found at acceptance is looked at again: a local
  * user may have been added since. */
 static void on_document(void *arg, const struct cache_answer *known)
@@ -440,8 +452,7 @@ static void on_document(void *arg, const struct cache_answer *known)
         request->refuse(connection, POLICY_UNAVAILABLE, known);
     } else if (!policy_usable(&broker->conf, broker->hostdb, broker->owners, known->document, why,
                               sizeof why)) {
-        log_warning("document %s/%s may not be used: %s", known->document->project,
-                    known->document->environment, why);
+        log_unusable(known->document, why);
         request->refuse(connection, POLICY_UNUSABLE, known);
     } else if (!policy_for_host(&broker->conf, known->document)) {
         request->refuse(connection, POLICY_NOT_THIS_HOST, known);

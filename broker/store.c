@@ -28,6 +28,7 @@
 #define COVERED_AT  (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + HASH_HEX + 1)
 #define HEADER_MAX  4096
 #define FILE_MAX    (COVERED_AT + HEADER_MAX + DOCUMENT_SIZE_MAX)
+#define OWNERS_MAX  (256u << 20) /* more lines than there are uids */
 #define NAME_SIZE   (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
 #define BOOT_SIZE   64
 #define OWNER_LINE  256
@@ -178,7 +179,7 @@ static bool parse_file(const char *file, size_t size, struct header *out)
 }
 
 /* Reads a file of the documents' folder; the caller frees it. NULL with errno. */
-static char *read_file(int folder, const char *name, size_t *size)
+static char *read_file(int folder, const char *name, size_t most, size_t *size)
 {
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
@@ -188,15 +189,17 @@ static char *read_file(int folder, const char *name, size_t *size)
 
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&
-        (size_t)st.st_size <= FILE_MAX)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 && (size_t)st.st_size <= most)
         file = malloc((size_t)st.st_size + 1);
+    else
+        errno = EFBIG;
     while (file != NULL && used < (size_t)st.st_size &&
            (got = read(fd, file + used, (size_t)st.st_size - used)) > 0)
         used += (size_t)got;
     if (file != NULL && got < 0) {
         free(file);
         file = NULL;
+        errno = EIO;
     }
     close(fd);
     *size = used;
@@ -214,7 +217,7 @@ struct job {
     bool renewal;
     size_t size;
     int64_t asked, asked_wall;
-    struct api_validator validator;
+    unsigned char hash[KEY_FINGERPRINT_SIZE];
     void (*done)(void *arg);
     void *arg;
 };
@@ -249,12 +252,15 @@ static bool write_aside(const struct store *store, const char *file, size_t size
 static bool renew_times(struct job *job)
 {
     size_t old_size;
-    char *old = read_file(job->store->documents, job->name, &old_size);
+    char *old = read_file(job->store->documents, job->name, FILE_MAX, &old_size);
     struct header header = {0};
+    unsigned char hash[KEY_FINGERPRINT_SIZE];
 
     if (old == NULL)
         return false;
-    if (parse_file(old, old_size, &header)) {
+    if (parse_file(old, old_size, &header) &&
+        keys_sha256(header.body, header.length, "", 0, hash) &&
+        memcmp(hash, job->hash, sizeof hash) == 0) {
         header.entry.asked = job->asked;
         header.entry.asked_wall = job->asked_wall;
         /* It stays of the host and the API that it came from, whatever the settings are now. */
@@ -361,6 +367,7 @@ void store_touch(struct store *store, const struct store_entry *entry)
         return; /* an older time stays: it shortens the bound */
     job->asked = entry->asked;
     job->asked_wall = entry->asked_wall;
+    memcpy(job->hash, entry->hash, sizeof job->hash);
     worker_add(store->worker, &job->work);
 }
 
@@ -427,7 +434,7 @@ static int64_t latest_time(const struct store *store, char **names, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         size_t size;
-        char *file = read_file(store->documents, names[i], &size);
+        char *file = read_file(store->documents, names[i], FILE_MAX, &size);
         struct header header = {0};
         if (file != NULL && parse_file(file, size, &header) && header.entry.asked_wall > latest)
             latest = header.entry.asked_wall;
@@ -439,7 +446,7 @@ static int64_t latest_time(const struct store *store, char **names, size_t n)
 static bool load_one(const struct store *store, const char *name, store_each *each, void *arg)
 {
     size_t size;
-    char *file = read_file(store->documents, name, &size);
+    char *file = read_file(store->documents, name, FILE_MAX, &size);
     struct header header = {0};
     const char *why = NULL;
     bool taken = false;
@@ -619,7 +626,7 @@ bool store_load_owners(struct store *store, void (*each)(void *arg, const struct
                        void *arg)
 {
     size_t size = 0;
-    char *file = read_file(store->folder, OWNERS, &size);
+    char *file = read_file(store->folder, OWNERS, OWNERS_MAX, &size);
     bool damaged = false;
 
     if (file == NULL) {

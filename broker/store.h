@@ -3,6 +3,7 @@
 #define CLOUD_BROKER_STORE_H
 
 #include "api.h"
+#include "keys.h"
 #include "loop.h"
 
 #include "common/name.h"
@@ -35,6 +36,7 @@ struct store_entry {
     struct api_validator validator;
     int64_t asked;      /* loop_now() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds since 1970 */
+    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* store_touch: SHA-256 of the body it is about */
 };
 
 /*
@@ -68,7 +70,8 @@ size_t store_load(struct store *store, store_each *each, void *arg);
 void store_put(struct store *store, const struct store_entry *entry, const void *body,
                size_t length, void (*done)(void *arg), void *arg);
 
-/* The document was confirmed again: its times are written anew, without haste. */
+/* The document was confirmed again: its times are written anew, without haste, if it is the one
+ * that is stored. Another's, which a disk fault left there, stay as they are. */
 void store_touch(struct store *store, const struct store_entry *entry);
 
 /* Forgets a document at once, also one that is being written. */

@@ -190,10 +190,12 @@ static void test_touched(void **state)
     struct found found;
 
     (void)state;
+    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
     store_touch(store, &entry); /* nothing there: nothing comes of it */
     reopen();
     assert_int_equal(load().n, 0);
     put("staging", BODY);
+    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
     store_touch(store, &entry);
     boot_clock += 90000;
     wall_clock += 90;
@@ -213,11 +215,28 @@ static void test_touched_by_another(void **state)
     (void)state;
     put("staging", BODY);
     store_configure(store, "web1", "file:///other/{environment}");
+    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
     store_touch(store, &entry);
     reopen_as("web1", "file:///other/{environment}");
     assert_int_equal(load().n, 0);
     reopen();
     assert_int_equal(load().n, 1);
+}
+
+/* New times of one document do not make another younger, which a disk fault left in its place. */
+static void test_touched_another_body(void **state)
+{
+    struct store_entry entry = {
+        .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
+    int64_t asked = boot_clock;
+
+    (void)state;
+    put("staging", BODY);
+    keys_sha256("{}", 2, "", 0, entry.hash);
+    store_touch(store, &entry);
+    boot_clock += 90000;
+    reopen();
+    assert_int_equal(load().last.asked, asked);
 }
 
 /* In the same boot the time since boot counts, whatever the wall clock does. */
@@ -342,6 +361,7 @@ static void test_cannot_be_touched(void **state)
     snprintf(blocked, sizeof blocked, "%s/documents/new", folder);
     unlink(blocked);
     assert_int_equal(mkdir(blocked, 0700), 0);
+    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
     store_touch(store, &entry);
     reopen();
     assert_int_equal(load().n, 1);
@@ -447,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_touched_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_be_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_touched_another_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_another, setup, teardown),
