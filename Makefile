@@ -4,6 +4,7 @@
 #   make test       passes all tests (root)           make demo    shows the main job (root)
 #   make install    DESTDIR= PREFIX= LIBDIR=          make fuzz    SECONDS=60 a target
 #   make lint       format, clang-tidy, cppcheck      make clean
+#   make bench      measures, beside peers (root)     make check-tsan
 #
 # B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
 
@@ -18,13 +19,14 @@ PKGS     := libcurl libcrypto libcjson
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wundef -Wvla -Werror
 HARDEN   := -fstack-protector-strong -fPIC -fvisibility=hidden
+SANITIZERS := $(if $(filter thread,$(SAN)),thread,address,undefined)
 ifeq ($(SAN),)
 CFLAGS   ?= -O2 -g
 HARDEN   += -D_FORTIFY_SOURCE=2
 else
 CFLAGS   ?= -O1 -g
-HARDEN   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-SANLINK  := -fsanitize=address,undefined
+HARDEN   += -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANLINK  := -fsanitize=$(SANITIZERS)
 endif
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -DCLOUD_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
               $(CFLAGS) $(CPPFLAGS) -MMD -MP
@@ -104,6 +106,10 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/rooms.a
 $(B)/check_document: $(B)/tests/lint/check_document.o $(B)/rooms.a
 	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
 
+$(B)/bench/make_snapshot: $(B)/tests/bench/make_snapshot.o $(B)/broker/snapshot.o $(B)/common/snapshot.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK)
+
 .SECONDARY:
 
 check: units lint-rooms
@@ -113,6 +119,12 @@ units: $(addprefix $(B)/unit/,$(UNITS))
 
 check-asan:
 	$(MAKE) B=build/asan SAN=1 all units
+
+# The rooms that more than one thread meets in, under ThreadSanitizer.
+THREADED := test_kept test_accounts test_store
+check-tsan:
+	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
+		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units
 
 lint:
 	tests/lint/run
@@ -136,6 +148,6 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: all install check units check-asan lint lint-rooms test demo fuzz clean
+.PHONY: all install check units check-asan check-tsan lint lint-rooms test demo fuzz clean
 -include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit,\
              $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))

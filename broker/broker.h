@@ -7,6 +7,7 @@
 #include "logins.h"
 #include "loop.h"
 #include "owners.h"
+#include "publish.h"
 
 #include "common/conf.h"
 
@@ -24,6 +25,7 @@ struct broker {
     struct store *store; /* NULL while the bindings are being read from it */
     struct logins *logins;
     struct server *server;
+    struct publish publish;  /* accounts.snapshot */
     struct loop_timer probe; /* of documents whose last request failed */
 };
 

@@ -32,6 +32,8 @@ struct cache {
     struct buckets trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
+    cache_told *told; /* or NULL */
+    void *told_arg;
     struct entries entries;
 };
 
@@ -206,9 +208,40 @@ static struct document *open_document(const struct cache_entry *entry,
     return NULL;
 }
 
+/* Until when an outage may use the document, on the wall clock. */
+static int64_t usable_until(const struct cache_entry *entry, const struct document *document,
+                            int64_t asked_wall)
+{
+    const struct cache *cache = entry->cache;
+    uint32_t bound =
+        document->max_stale < cache->conf->max_stale ? document->max_stale : cache->conf->max_stale;
+
+    return (cache->signers.n > 0 ? document->issued_at : asked_wall) + (int64_t)bound;
+}
+
+/* Confirmations are told when the last one that was told has lost a quarter of its freshness. */
+static void tell(struct cache_entry *entry, const struct document *document, int64_t asked_wall)
+{
+    const struct cache *cache = entry->cache;
+    struct cache_news news = {.project = entry->project,
+                              .environment = entry->environment,
+                              .document = document,
+                              .before = entry->document,
+                              .asked_wall = asked_wall};
+
+    if (cache->told == NULL || (document != NULL && document == entry->document &&
+                                asked_wall - entry->told < cache->conf->account_fresh / 4))
+        return;
+    if (document != NULL)
+        news.until = usable_until(entry, document, asked_wall);
+    entry->told = asked_wall;
+    cache->told(cache->told_arg, &news);
+}
+
 static void take_absent(struct cache_entry *entry);
 
-static void take_document(struct cache_entry *entry, const struct api_result *result)
+static void take_document(struct cache_entry *entry, const struct api_result *result,
+                          int64_t asked_wall)
 {
     struct document_problem problem = {""};
     struct document *document = open_document(entry, result, &problem);
@@ -233,6 +266,7 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     }
     for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
+    tell(entry, document, asked_wall);
     entries_set_document(entry, document);
     /* Without a hash the next body is only taken for a new one. */
     if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
@@ -258,6 +292,7 @@ static void take_absent(struct cache_entry *entry)
                 GUARD_COUNT, GUARD_PERCENT);
         return;
     }
+    tell(entry, NULL, entry->sent_wall);
     entries_set_document(entry, NULL);
     memset(&entry->validator, 0, sizeof entry->validator);
     entry->absent = true;
@@ -314,7 +349,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     entry->failing = false;
     switch (verdict) {
     case API_DOCUMENT:
-        take_document(entry, result);
+        take_document(entry, result, entry->sent_wall);
         break;
     case API_UNCHANGED:
         entry->failing = entry->document == NULL;
@@ -345,6 +380,8 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     /* Told from when the question was sent: the answer may have been on its way for long. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
+    if (verdict == API_UNCHANGED)
+        tell(entry, entry->document, entry->asked_wall);
     set_refresh(entry);
 }
 
@@ -571,6 +608,23 @@ void cache_forget(struct cache_waiter *waiter)
     waiter->entry = NULL;
 }
 
+void cache_tell(struct cache *cache, cache_told *told, void *arg)
+{
+    cache->told = told;
+    cache->told_arg = arg;
+    for (struct cache_entry *entry = cache->entries.known.first; entry != NULL;
+         entry = entry->after) {
+        const struct cache_news news = {
+            .project = entry->project,
+            .environment = entry->environment,
+            .document = entry->document,
+            .asked_wall = entry->asked_wall,
+            .until = usable_until(entry, entry->document, entry->asked_wall)};
+        entry->told = entry->asked_wall;
+        told(arg, &news);
+    }
+}
+
 void cache_keep(struct cache *cache, struct store *store)
 {
     cache->store = store;
@@ -586,7 +640,7 @@ bool cache_restore(void *arg, const struct store_entry *from, const void *body, 
         return false;
     entries_touch(entry);
     entry->asked_wall = from->asked_wall;
-    take_document(entry, &result);
+    take_document(entry, &result, from->asked_wall);
     if (entry->failing) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
         entry->failing = false;

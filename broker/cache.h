@@ -88,6 +88,21 @@ void cache_forget(struct cache_waiter *waiter);
 #define CACHE_PROBES 64
 void cache_probe(struct cache *cache);
 
+/* What has been learnt of an environment. */
+struct cache_news {
+    const char *project, *environment;
+    const struct document *document; /* NULL: there is none any more */
+    const struct document *before;   /* what it replaces; the same one: it was confirmed */
+    int64_t asked_wall, until; /* when it was asked for, and until when an outage may use it */
+};
+
+/*
+ * Tells of every change: of documents that come, change and go, and of confirmations, as far as
+ * account_fresh needs them. What is there already is told at once. arg and told outlive the cache.
+ */
+typedef void cache_told(void *arg, const struct cache_news *news);
+void cache_tell(struct cache *cache, cache_told *told, void *arg);
+
 /*
  * Keeps documents in the store from now on: one that the API has just sent is on the disk before
  * anybody is answered by it, so that no crash brings back who was removed. The store is freed

@@ -47,6 +47,7 @@ struct cache_entry {
     int64_t retry;    /* loop_now() before which the API is not probed again */
     char detail[256]; /* of the failure */
 
+    int64_t told;           /* `asked_wall` as was told last (cache_tell), or 0 */
     bool committing;        /* the document is on its way to the disk; nobody is answered before */
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */

@@ -128,6 +128,7 @@ bool loop_run(struct loop *loop)
         loop->batch_used = 0;
         run_timers(loop);
     }
+    loop->stopped = false; /* it may run again */
     return true;
 }
 

@@ -89,6 +89,10 @@ static void reload(struct broker *broker)
     find_keys_user(broker);
     api_configure(broker->api, &broker->conf);
     cache_configure(broker->cache, &broker->conf, other_api);
+    /* What is published was judged by the old settings. */
+    accounts_clear(broker->publish.accounts);
+    broker->publish.looked_at = api_is_file(broker->api);
+    cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
     log_info("settings reloaded from %s", conf_path);
 }
@@ -195,6 +199,18 @@ static bool open_store(struct broker *broker)
     return true;
 }
 
+/* Every process of the host may from now on know what this one knows. */
+static bool open_snapshot(struct broker *broker)
+{
+    broker->publish.accounts = accounts_new(broker->loop, STATE_DIRECTORY);
+    if (broker->publish.accounts == NULL)
+        return false;
+    broker->publish.conf = &broker->conf;
+    broker->publish.looked_at = api_is_file(broker->api);
+    cache_tell(broker->cache, publish_news, &broker->publish);
+    return true;
+}
+
 static void on_probe(void *arg)
 {
     struct broker *broker = arg;
@@ -228,7 +244,8 @@ static bool start(struct broker *broker, bool foreground)
     }
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
-    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker);
+    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker) &&
+           open_snapshot(broker);
 }
 
 static void stop(struct broker *broker)
@@ -236,6 +253,7 @@ static void stop(struct broker *broker)
     server_free(broker->server);
     store_free(broker->store);
     api_free(broker->api);
+    accounts_free(broker->publish.accounts);
     cache_free(broker->cache);
     loop_free(broker->loop);
     logins_free(broker->logins);

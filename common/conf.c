@@ -273,6 +273,18 @@ static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key,
     return take_string(conf->env_prefix, sizeof conf->env_prefix, value, n, error);
 }
 
+static bool take_enumerate(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                           size_t n, struct cloud_conf_error *error)
+{
+    bool yes = n == 3 && memcmp(value, "yes", 3) == 0;
+
+    (void)key;
+    if (!yes && !(n == 2 && memcmp(value, "no", 2) == 0))
+        return fail_with(error, "neither yes nor no");
+    conf->enumerate = yes;
+    return true;
+}
+
 #define ID(name)                                                                                   \
     {                                                                                              \
 #name, take_id, offsetof(struct cloud_conf, name), CLOUD_ID_FLOOR, CLOUD_ID_CEILING        \
@@ -324,6 +336,7 @@ static const struct conf_key keys[] = {
     STRING(client_key, take_path),
     STRING(ca_file, take_path),
     STRING(proxy, take_proxy),
+    {"enumerate", take_enumerate, 0, 0, 0},
 };
 
 void cloud_conf_defaults(struct cloud_conf *conf)

@@ -45,6 +45,7 @@ struct cloud_conf {
     char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* "", or base64 keys with a space between them */
     char host_id[256];   /* "" until cloud_conf_read put the host name there */
     char env_prefix[32]; /* of the session's environment variables */
+    bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
 };
 
 /* Where and why a configuration was not taken. */

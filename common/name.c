@@ -3,7 +3,7 @@
 
 #include "common/text.h"
 
-#include <stdlib.h>
+#include <endian.h>
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
@@ -15,9 +15,10 @@
 /*
  * Names of Debian's own system users and groups that would fit the grammar of some host. They are
  * never ours, even where the package is not installed yet: the day it is, its user must be its own.
- * Sorted, for bsearch(3).
+ * Sorted; all of one width, so that two of them are compared at a stroke or two.
  */
-static const char *const reserved[] = {
+#define RESERVED_SIZE 16
+static const char reserved[][RESERVED_SIZE] = {
     "administrator", "asterisk",   "audio",      "avahi",        "backup",     "bluetooth",
     "caddy",         "cdrom",      "chrony",     "clamav",       "clickhouse", "cloudauth",
     "cloudsftp",     "colord",     "consul",     "couchdb",      "crontab",    "daemon",
@@ -40,24 +41,30 @@ static const char *const reserved[] = {
     "vcache",        "video",      "voice",      "wheel",        "whoopsie",   "zabbix",
 };
 
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
+/* What a character may be part of. One table, since every name of every lookup passes here. */
+enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
 
-static bool is_digit(char c)
+#define TEN(class)     class, class, class, class, class, class, class, class, class, class
+#define LETTERS(class) TEN(class), TEN(class), class, class, class, class, class, class
+
+static const unsigned char classes[256] = {
+    ['-'] = APP,          ['.'] = DOT, ['0'] = TEN(ID | DIGIT | APP),
+    ['A'] = LETTERS(APP), ['_'] = APP, ['a'] = LETTERS(ID | APP),
+};
+
+static unsigned class_of(char c)
 {
-    return c >= '0' && c <= '9';
+    return classes[(unsigned char)c];
 }
 
 static bool is_id(char c)
 {
-    return is_lower(c) || is_digit(c);
+    return (class_of(c) & ID) != 0;
 }
 
 static bool is_app(char c)
 {
-    return is_id(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+    return (class_of(c) & APP) != 0;
 }
 
 /* How many characters at the start of n bytes are ids'. */
@@ -84,20 +91,15 @@ enum cloud_kind cloud_name_kind(const char *name)
 
 bool cloud_name_possible(const char *name)
 {
-    bool digits_only = true;
-    size_t n = 0;
+    unsigned class, common = DIGIT;
+    size_t n = 0, project;
 
-    /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
-    for (; name[n] != '\0'; n++) {
-        char c = name[n];
-        if (n == CLOUD_NAME_MAX || !(is_app(c) || c == '.'))
-            return false;
-        if (!is_digit(c))
-            digits_only = false;
-    }
-    if (n < CLOUD_PROJECT_MIN || digits_only)
+    for (; (class = class_of(name[n])) != 0 && n <= CLOUD_NAME_MAX; n++)
+        common &= class;
+    if (name[n] != '\0' || n > CLOUD_NAME_MAX || n < CLOUD_PROJECT_MIN || common == DIGIT)
         return false;
-    size_t project = span_id(name, n);
+    /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
+    project = span_id(name, n);
     if (name[project] == '.' || (project == 3 && memcmp(name, "ent-", 4) == 0))
         return true;
     return project >= CLOUD_PROJECT_MIN && project <= CLOUD_PROJECT_MAX;
@@ -115,6 +117,8 @@ bool cloud_name_matches(const char *pattern, const char *name)
         if (*pattern == '*') {
             star = ++pattern;
             resume = name;
+            if (*pattern == '\0')
+                return true;
         } else if (*pattern == *name) {
             pattern++;
             name++;
@@ -138,16 +142,43 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
     return false;
 }
 
-static int compare_names(const void *name, const void *entry)
+/* Bytes as a number that orders as they do. */
+static uint64_t order_of(const char *bytes)
 {
-    return strcmp(name, *(const char *const *)entry);
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return be64toh(word);
 }
 
-static bool is_reserved(const struct cloud_grammar *grammar, const char *name)
+static bool is_built_in(const char wide[RESERVED_SIZE])
 {
-    if (bsearch(name, reserved, sizeof reserved / sizeof reserved[0], sizeof reserved[0],
-                compare_names) != NULL)
-        return true;
+    uint64_t first = order_of(wide), second = order_of(wide + 8);
+    size_t low = 0, high = sizeof reserved / sizeof reserved[0];
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        uint64_t a = order_of(reserved[middle]), b = order_of(reserved[middle] + 8);
+        if (a == first && b == second)
+            return true;
+        if (a < first || (a == first && b < second))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static bool is_reserved(const struct cloud_grammar *grammar, const char *name, size_t n)
+{
+    char wide[RESERVED_SIZE] = "";
+
+    /* None of those has more than ids in it. */
+    if (n < RESERVED_SIZE && span_id(name, n) == n) {
+        memcpy(wide, name, n);
+        if (is_built_in(wide))
+            return true;
+    }
     for (size_t at = 0; at < grammar->reserved_used; at += strlen(grammar->reserved + at) + 1)
         if (strcmp(grammar->reserved + at, name) == 0)
             return true;
@@ -164,10 +195,11 @@ static bool take(char *out, size_t size, const char *text, size_t n)
     return true;
 }
 
+/* n ids. */
 static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
-    if (n < grammar->project_min || n > grammar->project_max || span_id(text, n) != n)
+    if (n < grammar->project_min || n > grammar->project_max)
         return false;
     return take(out->project, sizeof out->project, text, n);
 }
@@ -271,11 +303,9 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
 }
 
 /* <project>[<suffix>[N]][_sftp] */
-static bool take_dedicated(const struct cloud_grammar *grammar, const char *text, size_t n,
-                           struct cloud_name *out)
+static bool take_dedicated(const struct cloud_grammar *grammar, const char *text, size_t project,
+                           size_t n, struct cloud_name *out)
 {
-    size_t project = span_id(text, n);
-
     if (ends_with(text, n, SFTP_ENDING)) {
         out->kind = CLOUD_SFTP;
         n -= strlen(SFTP_ENDING);
@@ -285,14 +315,19 @@ static bool take_dedicated(const struct cloud_grammar *grammar, const char *text
            take_suffix(grammar, text + project, n - project, out);
 }
 
-static bool fits(const struct cloud_grammar *grammar, const char *name, struct cloud_name *out)
+static void clear(struct cloud_name *name)
 {
-    size_t n = strlen(name);
+    name->kind = CLOUD_SHELL;
+    name->plain = false;
+    name->project[0] = name->environment[0] = name->app[0] = name->worker[0] = '\0';
+}
+
+static bool fits(const struct cloud_grammar *grammar, const char *name, size_t n,
+                 struct cloud_name *out)
+{
     size_t first = span_id(name, n);
 
-    out->kind = CLOUD_SHELL;
-    out->plain = false;
-    out->project[0] = out->environment[0] = out->app[0] = out->worker[0] = '\0';
+    clear(out);
     if (name[first] == '.') {
         if (first == 0 || first > GATEWAY_NODE_MAX || n - first < 5 ||
             memcmp(name + first, ".ent-", 5) != 0)
@@ -304,19 +339,28 @@ static bool fits(const struct cloud_grammar *grammar, const char *name, struct c
     if (name[first] == '-')
         return take_project(grammar, name, first, out) &&
                take_grid(name + first + 1, n - first - 1, out);
-    return take_dedicated(grammar, name, n, out);
+    return take_dedicated(grammar, name, first, n, out);
+}
+
+bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *name,
+                               struct cloud_name *out)
+{
+    size_t n = strlen(name);
+
+    if (allowed(grammar, name) && fits(grammar, name, n, out) && !is_reserved(grammar, name, n))
+        return true;
+    clear(out);
+    return false;
 }
 
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name, struct cloud_name *out)
 {
     struct cloud_name scratch;
 
-    if (!cloud_name_possible(name) || !fits(grammar, name, &scratch) || !allowed(grammar, name) ||
-        is_reserved(grammar, name))
-        return false;
-    if (out != NULL)
-        *out = scratch;
-    return true;
+    if (out == NULL)
+        out = &scratch;
+    clear(out);
+    return cloud_name_possible(name) && cloud_name_parse_possible(grammar, name, out);
 }
 
 bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
@@ -343,7 +387,7 @@ bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
         }
     }
     /* The way back decides: a name that does not mean this environment is not its name. */
-    return !text.cut && fits(grammar, out, &back) && back.plain &&
+    return !text.cut && fits(grammar, out, text.used, &back) && back.plain &&
            strcmp(back.project, project) == 0 && strcmp(back.environment, environment) == 0;
 }
 

@@ -64,10 +64,15 @@ bool cloud_name_possible(const char *name);
 
 /*
  * Whether name is ours on this host: fits the grammar, is allowed, is not reserved.
- * *out (may be NULL) is written only if it is. No I/O, no allocation.
+ * *out (may be NULL) says what it means, and has empty fields if it is not ours. No I/O, no
+ * allocation.
  */
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
                       struct cloud_name *out);
+
+/* The same for a name that has passed cloud_name_possible; out is not NULL. */
+bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *name,
+                               struct cloud_name *out);
 
 /*
  * The kind that the ending of a name means, whether it is ours or not.

@@ -25,6 +25,15 @@ enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *result, ch
 enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, char *buffer, size_t size,
                                       int *errnop);
 
+/* Enumeration, from the snapshot alone and only where the configuration says `enumerate = yes`. */
+enum nss_status _nss_cloud_setpwent(int stay_open);
+enum nss_status _nss_cloud_getpwent_r(struct passwd *result, char *buffer, size_t size,
+                                      int *errnop);
+enum nss_status _nss_cloud_endpwent(void);
+enum nss_status _nss_cloud_setgrent(int stay_open);
+enum nss_status _nss_cloud_getgrent_r(struct group *result, char *buffer, size_t size, int *errnop);
+enum nss_status _nss_cloud_endgrent(void);
+
 /* Adds the one marker group of the account's kind to *groups, which may be moved to grow. */
 enum nss_status _nss_cloud_initgroups_dyn(const char *name, gid_t gid, long int *start,
                                           long int *size, gid_t **groups, long int limit,

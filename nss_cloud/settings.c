@@ -30,6 +30,11 @@ static __attribute__((noinline)) bool use_own_copy(settings_user *use, void *arg
     return true;
 }
 
+const struct cloud_conf *settings_seen(void)
+{
+    return atomic_load_explicit(&state, memory_order_acquire) == READY ? &shared : NULL;
+}
+
 bool settings_use(settings_user *use, void *arg)
 {
     int seen = atomic_load_explicit(&state, memory_order_acquire);

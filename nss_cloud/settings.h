@@ -19,4 +19,7 @@ typedef void settings_user(const struct cloud_conf *conf, void *arg);
  */
 bool settings_use(settings_user *use, void *arg);
 
+/* The configuration if this process has read it, else NULL. No system call. */
+const struct cloud_conf *settings_seen(void);
+
 #endif

@@ -13,7 +13,14 @@
 
 static int test_timeout_ms = 10000;
 
+#define CLOUD_SNAPSHOT_PARENT       "."
+#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
+
 #include "common/call.c"
+#include "common/snapshot.c"
+#include "nss_cloud/enumerate.c"
+#include "nss_cloud/kept.c"
+#include "nss_cloud/lookup.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
 #include "nss_cloud/settings.c"

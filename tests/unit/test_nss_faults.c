@@ -5,7 +5,10 @@
 #define CLOUD_NSS_FAULTS_DIR "faults"
 #define CLOUD_CONF_PATH      "cloudauth.conf"
 
+#include "nss_cloud/enumerate.c"
 #include "nss_cloud/faults.c"
+#include "nss_cloud/kept.c"
+#include "nss_cloud/lookup.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
 #include "nss_cloud/settings.c"

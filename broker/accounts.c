@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/accounts.h"
+
+#include "broker/log.h"
+#include "broker/table.h"
+#include "broker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
+
+/* A change on its way to the mirror. */
+struct delta {
+    struct delta *next;
+    enum { PUT, REMOVE, CLEAR } what;
+    bool takes_back; /* what was published of it may not be believed any more */
+    struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
+};
+
+/* One account in the mirror. */
+struct mirrored {
+    struct table_node node;
+    struct cloud_snapshot_record *record;
+};
+
+/* A published file, as the loop sees it. */
+struct published {
+    struct cloud_snapshot_header *header; /* shared and writable; NULL: there is none */
+    struct cloud_snapshot snapshot;       /* map NULL: only the header is known */
+};
+
+struct accounts {
+    struct loop *loop;
+    struct worker *worker;
+    struct loop_timer timer;
+    int folder;
+    /* The loop's: */
+    struct published published;
+    struct delta *first, **last;
+    bool building, failed;
+    bool lost;          /* a change, for lack of memory: nothing is published any more */
+    int64_t not_before; /* loop_now(): the next file is not made earlier */
+    /* The worker's: */
+    struct table mirror;
+};
+
+/* The making of one file. */
+struct build {
+    struct work work;
+    struct accounts *accounts;
+    struct delta *deltas;
+    struct published file; /* the new one: in its place, but retired */
+    size_t n;
+    int64_t took; /* milliseconds */
+};
+
+/* ---- The published file's one word ---- */
+
+static void set_state(struct cloud_snapshot_header *header, uint32_t state)
+{
+    atomic_store_explicit((atomic_uint *)&header->state, state, memory_order_release);
+}
+
+static void unmap(struct published *published)
+{
+    if (published->header != NULL)
+        munmap(published->header, sizeof *published->header);
+    if (published->snapshot.map != NULL)
+        cloud_snapshot_unmap(&published->snapshot);
+    *published = (struct published){.header = NULL};
+}
+
+static void take_back(struct accounts *accounts)
+{
+    if (accounts->published.header != NULL)
+        set_state(accounts->published.header, CLOUD_SNAPSHOT_RETIRED);
+}
+
+/* The header of a file that is open for reading and writing, to change its one word. */
+static bool map_header(int fd, struct published *out)
+{
+    void *map = mmap(NULL, sizeof *out->header, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED)
+        return false;
+    out->header = map;
+    return true;
+}
+
+/* All of it, to look up what it says. */
+static bool map_file(int fd, struct published *out)
+{
+    struct stat st;
+    void *map;
+
+    if (fstat(fd, &st) != 0 || !map_header(fd, out))
+        return false;
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return false;
+    if (cloud_snapshot_open(map, (size_t)st.st_size, &out->snapshot))
+        return true;
+    munmap(map, (size_t)st.st_size);
+    errno = EIO;
+    return false;
+}
+
+/* What an earlier process of ours left: of another API, perhaps. */
+static void retire_left(struct accounts *accounts)
+{
+    int fd =
+        openat(accounts->folder, CLOUD_SNAPSHOT_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        (size_t)st.st_size >= sizeof(struct cloud_snapshot_header)) {
+        if (!map_header(fd, &accounts->published))
+            log_error("%s cannot be retired: %s", CLOUD_SNAPSHOT_FILE, strerror(errno));
+        take_back(accounts);
+    }
+    close(fd);
+}
+
+/* ---- The worker's side ---- */
+
+static const char *environment_of(const struct cloud_snapshot_record *record)
+{
+    return record->strings + strlen(record->strings) + 1;
+}
+
+static bool is_same_place(const struct table_node *node, const void *key)
+{
+    const struct cloud_snapshot_record *one = TABLE_OWNER(node, struct mirrored, node)->record;
+    const struct cloud_snapshot_record *other = key;
+
+    return strcmp(one->strings, other->strings) == 0 &&
+           strcmp(environment_of(one), environment_of(other)) == 0;
+}
+
+static uint64_t place_hash(const struct table *mirror, const struct cloud_snapshot_record *record)
+{
+    const char *environment = environment_of(record);
+
+    return table_hash(mirror, record->strings,
+                      (size_t)(environment - record->strings) + strlen(environment));
+}
+
+static struct mirrored *find_mirrored(struct accounts *accounts,
+                                      const struct cloud_snapshot_record *record)
+{
+    struct table_node *node =
+        table_find(&accounts->mirror, place_hash(&accounts->mirror, record), is_same_place, record);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct mirrored, node);
+}
+
+static void forget(struct accounts *accounts, struct mirrored *mirrored)
+{
+    table_remove(&accounts->mirror, &mirrored->node);
+    free(mirrored->record);
+    free(mirrored);
+}
+
+/* Whether a list says of an account what its document says: project to shell, and the ids. */
+static bool says_the_same(const struct cloud_snapshot_record *one,
+                          const struct cloud_snapshot_record *other)
+{
+    const char *a = one->strings, *b = other->strings;
+
+    for (int i = 0; i < 5; i++) {
+        if (strcmp(a, b) != 0)
+            return false;
+        a += strlen(a) + 1;
+        b += strlen(b) + 1;
+    }
+    return one->uid == other->uid && one->gid == other->gid;
+}
+
+/* Takes the record, which is then the mirror's or freed. */
+static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *record)
+{
+    struct mirrored *mirrored = find_mirrored(accounts, record);
+    struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
+
+    if (old != NULL && (record->flags & CLOUD_SNAPSHOT_PARTIAL) != 0 &&
+        (old->flags & CLOUD_SNAPSHOT_PARTIAL) == 0) {
+        /* A list: the document stays, and is confirmed where they agree. */
+        if (says_the_same(old, record) && record->fresh > old->fresh)
+            old->fresh = record->fresh;
+        free(record);
+        return;
+    }
+    if (mirrored == NULL) {
+        mirrored = calloc(1, sizeof *mirrored);
+        if (mirrored == NULL) {
+            free(record); /* then lookups of it go on asking */
+            return;
+        }
+        mirrored->record = record;
+        table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
+        return;
+    }
+    mirrored->record = record;
+    free(old);
+}
+
+/* Calls each for all that is mirrored; it may forget what it is given. */
+static void each_mirrored(struct accounts *accounts,
+                          void (*each)(struct accounts *, struct mirrored *, void *), void *arg)
+{
+    for (size_t i = 0; i < accounts->mirror.buckets; i++)
+        for (struct table_node *node = accounts->mirror.bucket[i], *next; node != NULL;
+             node = next) {
+            next = node->next;
+            each(accounts, TABLE_OWNER(node, struct mirrored, node), arg);
+        }
+}
+
+static void forget_each(struct accounts *accounts, struct mirrored *mirrored, void *arg)
+{
+    (void)arg;
+    forget(accounts, mirrored);
+}
+
+static void apply(struct accounts *accounts, struct delta *delta)
+{
+    struct mirrored *mirrored;
+
+    switch (delta->what) {
+    case PUT:
+        mirror_put(accounts, delta->record);
+        break;
+    case REMOVE:
+        mirrored = find_mirrored(accounts, delta->record);
+        if (mirrored != NULL)
+            forget(accounts, mirrored);
+        free(delta->record);
+        break;
+    case CLEAR:
+        each_mirrored(accounts, forget_each, NULL);
+        break;
+    }
+    free(delta);
+}
+
+struct gathering {
+    struct cloud_snapshot_record **records;
+    size_t n;
+    int64_t now;
+};
+
+static void gather(struct accounts *accounts, struct mirrored *mirrored, void *arg)
+{
+    struct gathering *gathering = arg;
+
+    if (mirrored->record->expires <= gathering->now)
+        forget(accounts, mirrored);
+    else
+        gathering->records[gathering->n++] = mirrored->record;
+}
+
+/* Writes the file aside, syncs it, and renames it over the old one. False with errno. */
+static bool write_file(struct build *build, const struct gathering *gathering)
+{
+    struct snapshot_file file = {.created = gathering->now, .state = CLOUD_SNAPSHOT_RETIRED};
+    int folder = build->accounts->folder, fd;
+    bool ok = getrandom(&file.seed, sizeof file.seed, 0) == (ssize_t)sizeof file.seed;
+
+    unlinkat(folder, NEW_FILE, 0);
+    fd = openat(folder, NEW_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return false;
+    ok = ok && snapshot_write(fd, &file, gathering->records, gathering->n) && fsync(fd) == 0;
+    ok = ok && map_file(fd, &build->file) &&
+         renameat(folder, NEW_FILE, folder, CLOUD_SNAPSHOT_FILE) == 0;
+    if (!ok) {
+        int saved = errno;
+        unlinkat(folder, NEW_FILE, 0);
+        errno = saved;
+    }
+    close(fd);
+    return ok;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In the worker. */
+static void run_build(struct work *work)
+{
+    struct build *build = (struct build *)work;
+    struct accounts *accounts = build->accounts;
+    struct gathering gathering = {.now = (int64_t)time(NULL)};
+    int64_t start = now_ms();
+
+    while (build->deltas != NULL) {
+        struct delta *delta = build->deltas;
+        build->deltas = delta->next;
+        apply(accounts, delta);
+    }
+    gathering.records = calloc(accounts->mirror.used + 1, sizeof *gathering.records);
+    errno = ENOMEM;
+    if (gathering.records != NULL)
+        each_mirrored(accounts, gather, &gathering);
+    if (gathering.records == NULL || !write_file(build, &gathering))
+        work->failed = errno == 0 ? EIO : errno;
+    free(gathering.records);
+    build->n = gathering.n;
+    build->took = now_ms() - start;
+}
+
+static void nothing(struct work *work)
+{
+    (void)work;
+}
+
+/* ---- The loop's side ---- */
+
+static void set_timer(struct accounts *accounts, int64_t milliseconds);
+
+static bool is_in(const struct published *file, const struct cloud_snapshot_record *record)
+{
+    struct cloud_snapshot_account account;
+
+    return file->snapshot.map != NULL && cloud_snapshot_by_name(&file->snapshot, record->strings,
+                                                                environment_of(record), &account);
+}
+
+/* Whether nothing of a new file was taken back while it was made. */
+static bool holds(const struct accounts *accounts, const struct published *file)
+{
+    for (const struct delta *delta = accounts->first; delta != NULL; delta = delta->next)
+        if (delta->takes_back && (delta->record == NULL || is_in(file, delta->record)))
+            return false;
+    return !accounts->lost;
+}
+
+/* The new file is in its place, but retired: it is believed from here on, where nothing can be
+ * taken back in between. */
+static void publish(struct accounts *accounts, const struct published *file)
+{
+    if (holds(accounts, file))
+        set_state(file->header, CLOUD_SNAPSHOT_LIVE);
+    take_back(accounts);
+    unmap(&accounts->published);
+    accounts->published = *file;
+}
+
+static void finish_build(struct work *work)
+{
+    struct build *build = (struct build *)work;
+    struct accounts *accounts = build->accounts;
+    int64_t pause = build->took * ACCOUNTS_SHARE;
+
+    accounts->building = false;
+    if (work->failed == 0) {
+        publish(accounts, &build->file);
+    } else {
+        unmap(&build->file);
+        pause = pause > ACCOUNTS_RETRY_MS ? pause : ACCOUNTS_RETRY_MS;
+        if (!accounts->failed)
+            log_error("%s cannot be written: %s; lookups ask the daemon instead",
+                      CLOUD_SNAPSHOT_FILE, strerror(work->failed));
+    }
+    accounts->failed = work->failed != 0;
+    accounts->not_before = loop_now() + pause;
+    if (accounts->first != NULL || accounts->failed)
+        set_timer(accounts, ACCOUNTS_GATHER_MS);
+    free(build);
+}
+
+static void on_due(void *arg)
+{
+    struct accounts *accounts = arg;
+    struct build *build = accounts->building ? NULL : calloc(1, sizeof *build);
+
+    if (build == NULL)
+        return; /* the end of the one that runs sets the timer again, or the next change does */
+    build->work = (struct work){
+        .run = run_build, .commit = nothing, .after = nothing, .finish = finish_build, .name = ""};
+    build->accounts = accounts;
+    build->deltas = accounts->first;
+    accounts->first = NULL;
+    accounts->last = &accounts->first;
+    accounts->building = true;
+    worker_add(accounts->worker, &build->work);
+}
+
+/* An earlier time that is set stays. */
+static void set_timer(struct accounts *accounts, int64_t milliseconds)
+{
+    int64_t now = loop_now(), at = now + milliseconds;
+
+    if (accounts->building)
+        return;
+    if (at < accounts->not_before)
+        at = accounts->not_before;
+    if (!accounts->timer.set || at < accounts->timer.at)
+        loop_timer_set(accounts->loop, &accounts->timer, at - now);
+}
+
+/* The delta's record is taken. */
+static void add_delta(struct accounts *accounts, const struct delta *what, int64_t wait)
+{
+    struct delta *delta = malloc(sizeof *delta);
+
+    if (delta == NULL) {
+        free(what->record);
+        accounts->lost = true;
+        take_back(accounts);
+        log_error("no memory for a change of %s: it is not used any more", CLOUD_SNAPSHOT_FILE);
+        return;
+    }
+    *delta = *what;
+    *accounts->last = delta;
+    accounts->last = &delta->next;
+    set_timer(accounts, wait);
+}
+
+void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
+                  enum accounts_change change)
+{
+    struct delta delta = {
+        .what = PUT, .takes_back = change == ACCOUNTS_CHANGED, .record = snapshot_encode(account)};
+
+    if (delta.record == NULL) {
+        accounts_remove(accounts, account->project, account->environment);
+        return;
+    }
+    if (delta.takes_back && is_in(&accounts->published, delta.record))
+        take_back(accounts);
+    add_delta(accounts, &delta,
+              change == ACCOUNTS_RENEWED ? ACCOUNTS_RENEW_MS : ACCOUNTS_GATHER_MS);
+}
+
+/* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,
+ * unless they are in one. */
+void accounts_remove(struct accounts *accounts, const char *project, const char *environment)
+{
+    const struct snapshot_account key = {
+        .project = project, .environment = environment, .gecos = "", .home = "", .shell = ""};
+    struct delta delta = {.what = REMOVE, .takes_back = true, .record = snapshot_encode(&key)};
+    bool published;
+
+    if (delta.record == NULL) {
+        accounts_clear(accounts);
+        return;
+    }
+    published = is_in(&accounts->published, delta.record);
+    if (published)
+        take_back(accounts);
+    if (published || accounts->building || accounts->first != NULL)
+        add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
+    else
+        free(delta.record);
+}
+
+void accounts_clear(struct accounts *accounts)
+{
+    const struct delta delta = {.what = CLEAR, .takes_back = true};
+
+    take_back(accounts);
+    add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
+}
+
+struct accounts *accounts_new(struct loop *loop, const char *folder)
+{
+    struct accounts *accounts = calloc(1, sizeof *accounts);
+
+    if (accounts == NULL)
+        return NULL;
+    accounts->loop = loop;
+    accounts->last = &accounts->first;
+    accounts->timer = (struct loop_timer){.due = on_due, .arg = accounts};
+    accounts->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (accounts->folder < 0)
+        log_error("%s: %s", folder, strerror(errno));
+    if (accounts->folder >= 0 && table_start(&accounts->mirror)) {
+        accounts->worker = worker_new(loop);
+        if (accounts->worker != NULL) {
+            retire_left(accounts);
+            return accounts;
+        }
+        table_end(&accounts->mirror);
+    }
+    if (accounts->folder >= 0)
+        close(accounts->folder);
+    free(accounts);
+    return NULL;
+}
+
+static void drop_deltas(struct delta *delta)
+{
+    while (delta != NULL) {
+        struct delta *next = delta->next;
+        free(delta->record);
+        free(delta);
+        delta = next;
+    }
+}
+
+void accounts_free(struct accounts *accounts)
+{
+    if (accounts == NULL)
+        return;
+    worker_free(accounts->worker);
+    loop_timer_clear(accounts->loop, &accounts->timer);
+    each_mirrored(accounts, forget_each, NULL);
+    table_end(&accounts->mirror);
+    drop_deltas(accounts->first);
+    unmap(&accounts->published);
+    close(accounts->folder);
+    free(accounts);
+}

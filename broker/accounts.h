@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_ACCOUNTS_H
+#define CLOUD_BROKER_ACCOUNTS_H
+
+#include "loop.h"
+#include "snapshot.h"
+
+#include <stdbool.h>
+
+/*
+ * The accounts that accounts.snapshot is made of, and its making: a mirror of them is kept and
+ * written by a worker thread of its own, so that no lookup waits for it, and store commits do not
+ * either. Changes are gathered: a file is made ACCOUNTS_GATHER_MS after the first of them, and so
+ * seldom that making takes no more than 1/ACCOUNTS_SHARE of a core.
+ *
+ * What must not be believed any more is taken back at once: the published file is marked retired,
+ * and until the next one is there every lookup asks the broker.
+ */
+#define ACCOUNTS_GATHER_MS 50
+#define ACCOUNTS_RENEW_MS  1000 /* where only times have changed */
+#define ACCOUNTS_SHARE     20
+#define ACCOUNTS_RETRY_MS  10000 /* after a file could not be written */
+
+struct accounts;
+
+/* The file below folder, which must exist and be ours; one that is there is retired. NULL, logged,
+ * if memory or the thread is not to be had. */
+struct accounts *accounts_new(struct loop *loop, const char *folder);
+
+/* Finishes what is being written. The file stays as it is published. */
+void accounts_free(struct accounts *accounts);
+
+enum accounts_change {
+    ACCOUNTS_NEW,     /* nothing was known of it, or nothing but by a list */
+    ACCOUNTS_RENEWED, /* the same, confirmed: only its times are others */
+    ACCOUNTS_CHANGED, /* what is published of it is wrong: taken back at once */
+};
+
+/*
+ * An account as its document has it, or as a list has it (CLOUD_SNAPSHOT_PARTIAL): that replaces no
+ * document's, but confirms it where it says the same. The strings are copied.
+ */
+void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
+                  enum accounts_change change);
+
+/* There is no such account any more. Taken back at once. */
+void accounts_remove(struct accounts *accounts, const char *project, const char *environment);
+
+/* Nothing of all that is believed any more. */
+void accounts_clear(struct accounts *accounts);
+
+#endif

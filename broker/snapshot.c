@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIXED     offsetof(struct cloud_snapshot_record, strings)
+#define BITS_MIN  4u
+#define BUFFER    ((size_t)256 * 1024)
+#define BITS_MORE 3u /* than the number of records asks for, before it is given up */
+
+/* ---- One record ---- */
+
+/* The bytes of the strings that every record has. */
+static size_t strings_size(const struct snapshot_account *account)
+{
+    return strlen(account->project) + strlen(account->environment) + strlen(account->gecos) +
+           strlen(account->home) + strlen(account->shell) + 5;
+}
+
+static size_t apps_size(const struct snapshot_account *account)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < account->apps; i++) {
+        const char *home = account->app[i].home;
+        size += strlen(account->app[i].name) + 1 + (home == NULL ? 0 : strlen(home)) + 1;
+    }
+    return size;
+}
+
+static char *put(char *at, const char *string)
+{
+    size_t n = string == NULL ? 0 : strlen(string);
+
+    if (n > 0)
+        memcpy(at, string, n);
+    return at + n + 1; /* the record was zeroed */
+}
+
+struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *account)
+{
+    size_t size = FIXED + strings_size(account), apps = apps_size(account);
+    bool whole = size + apps + 8 <= CLOUD_SNAPSHOT_RECORD_MAX;
+    struct cloud_snapshot_record *record;
+    char *at;
+
+    size = (size + (whole ? apps : 0) + 7) & ~(size_t)7;
+    if (size < CLOUD_SNAPSHOT_RECORD_MIN)
+        size = CLOUD_SNAPSHOT_RECORD_MIN;
+    if (size > CLOUD_SNAPSHOT_RECORD_MAX)
+        return NULL;
+    record = calloc(1, size);
+    if (record == NULL)
+        return NULL;
+    record->size = (uint32_t)size;
+    record->flags = account->flags | (whole ? 0 : CLOUD_SNAPSHOT_PARTIAL);
+    record->fresh = account->fresh;
+    record->expires = account->expires;
+    record->uid = account->uid;
+    record->gid = account->gid;
+    at = put(record->strings, account->project);
+    at = put(at, account->environment);
+    at = put(at, account->gecos);
+    at = put(at, account->home);
+    at = put(at, account->shell);
+    for (size_t i = 0; whole && i < account->apps; i++)
+        at = put(put(at, account->app[i].name), account->app[i].home);
+    return record;
+}
+
+/* ---- A file ---- */
+
+/* What is written goes through one buffer; the first error stays. */
+struct writer {
+    int fd;
+    int error;
+    size_t used;
+    unsigned char *buffer;
+};
+
+static void flush(struct writer *writer)
+{
+    size_t done = 0;
+
+    while (writer->error == 0 && done < writer->used) {
+        ssize_t n = write(writer->fd, writer->buffer + done, writer->used - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            writer->error = n == 0 ? EIO : errno;
+    }
+    writer->used = 0;
+}
+
+static void put_bytes(struct writer *writer, const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+
+    while (n > 0) {
+        size_t room = BUFFER - writer->used;
+        size_t part = n < room ? n : room;
+        memcpy(writer->buffer + writer->used, at, part);
+        writer->used += part;
+        at += part;
+        n -= part;
+        if (writer->used == BUFFER)
+            flush(writer);
+    }
+}
+
+enum key { BY_NAME, BY_UID, BY_GID, KEYS };
+
+static uint64_t hash_of(const struct cloud_snapshot_record *record, enum key key, uint64_t seed)
+{
+    const char *project = record->strings;
+
+    if (key == BY_NAME)
+        return cloud_snapshot_hash_name(seed, project, project + strlen(project) + 1);
+    return cloud_snapshot_hash_id(seed, key == BY_UID ? record->uid : record->gid);
+}
+
+/* Fills an index of 2^bits buckets. False if a key would stand too far from its place. */
+static bool fill(uint64_t *index, uint32_t bits, enum key key, uint64_t seed,
+                 struct cloud_snapshot_record *const *records, size_t n)
+{
+    uint64_t mask = ((uint64_t)1 << bits) - 1, place = 1;
+
+    memset(index, 0, sizeof *index << bits);
+    for (size_t i = 0; i < n; place += records[i]->size / 8, i++) {
+        uint64_t hash = hash_of(records[i], key, seed);
+        uint64_t step = 0;
+        while (step < CLOUD_SNAPSHOT_PROBES && index[(hash + step) & mask] != 0)
+            step++;
+        if (step == CLOUD_SNAPSHOT_PROBES || step > mask)
+            return false;
+        index[(hash + step) & mask] = (hash >> 32 << 32) | place;
+    }
+    return true;
+}
+
+/* At most half full, and a power of two. */
+static uint32_t bits_for(size_t n)
+{
+    uint32_t bits = BITS_MIN;
+
+    while (((size_t)1 << bits) < 2 * n && bits < CLOUD_SNAPSHOT_BITS_MAX)
+        bits++;
+    return bits;
+}
+
+static struct cloud_snapshot_header header_of(const struct snapshot_file *file, uint32_t bits,
+                                              struct cloud_snapshot_record *const *records,
+                                              size_t n)
+{
+    uint64_t index = (uint64_t)8 << bits;
+    struct cloud_snapshot_header header = {
+        .magic = CLOUD_SNAPSHOT_MAGIC,
+        .version = CLOUD_SNAPSHOT_VERSION,
+        .bits = bits,
+        .created = file->created,
+        .seed = file->seed,
+        .names = sizeof header,
+        .uids = sizeof header + index,
+        .gids = sizeof header + 2 * index,
+        .records = sizeof header + 3 * index,
+        .accounts = n,
+        .expires = file->created + SNAPSHOT_LASTS,
+        .state = file->state,
+    };
+
+    for (size_t i = 0; i < n; i++) {
+        header.records_size += records[i]->size;
+        if (records[i]->expires > header.expires)
+            header.expires = records[i]->expires;
+    }
+    header.size = header.records + header.records_size;
+    header.checksum = cloud_snapshot_checksum(file->seed, &header,
+                                              offsetof(struct cloud_snapshot_header, checksum));
+    return header;
+}
+
+static void put_records(struct writer *writer, uint64_t seed,
+                        struct cloud_snapshot_record *const *records, size_t n)
+{
+    for (size_t i = 0; i < n && writer->error == 0; i++) {
+        records[i]->checksum = cloud_snapshot_record_checksum(seed, records[i]);
+        put_bytes(writer, records[i], records[i]->size);
+    }
+    flush(writer);
+}
+
+/* False with errno; ERANGE: the indexes need more bits, and the file is to be begun anew. */
+static bool write_with(struct writer *writer, const struct snapshot_file *file, uint32_t bits,
+                       struct cloud_snapshot_record *const *records, size_t n)
+{
+    struct cloud_snapshot_header header = header_of(file, bits, records, n);
+    uint64_t *index = malloc(sizeof *index << bits);
+    bool ok = index != NULL;
+
+    if (header.records_size / 8 >= UINT32_MAX) {
+        ok = false;
+        errno = EFBIG;
+    }
+    for (enum key key = BY_NAME; ok && key < KEYS; key++) {
+        ok = fill(index, bits, key, file->seed, records, n);
+        if (!ok)
+            errno = ERANGE;
+        if (ok && key == BY_NAME)
+            put_bytes(writer, &header, sizeof header);
+        if (ok)
+            put_bytes(writer, index, sizeof *index << bits);
+    }
+    free(index);
+    return ok;
+}
+
+bool snapshot_write(int fd, const struct snapshot_file *file,
+                    struct cloud_snapshot_record *const *records, size_t n)
+{
+    struct writer writer = {.fd = fd, .buffer = malloc(BUFFER)};
+    uint32_t bits = bits_for(n), most = bits + BITS_MORE;
+    off_t start = lseek(fd, 0, SEEK_CUR);
+    bool ok = false;
+
+    for (errno = ERANGE; writer.buffer != NULL && !ok && errno == ERANGE &&
+                         bits <= CLOUD_SNAPSHOT_BITS_MAX && bits <= most;
+         bits++) {
+        writer.used = 0;
+        if (lseek(fd, start, SEEK_SET) < 0 || ftruncate(fd, start) != 0)
+            break;
+        errno = 0;
+        ok = write_with(&writer, file, bits, records, n);
+    }
+    if (ok)
+        put_records(&writer, file->seed, records, n);
+    free(writer.buffer);
+    if (ok && writer.error != 0)
+        errno = writer.error;
+    return ok && writer.error == 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nss_cloud/enumerate.h"
+
+#include "common/snapshot.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <time.h>
+
+/* Where a caller is. The map is this list's own: one that was replaced in the middle would lose
+ * accounts or give them twice. */
+struct list {
+    bool open;
+    struct cloud_snapshot snapshot; /* map NULL: there is none */
+    uint64_t at;
+};
+
+static struct list lists[2];
+
+struct step {
+    struct list *list;
+    struct lookup *lookup;
+    enum nss_status status;
+    int error;
+};
+
+static void close_list(struct list *list)
+{
+    if (list->snapshot.map != NULL)
+        cloud_snapshot_unmap(&list->snapshot);
+    *list = (struct list){.open = false};
+}
+
+static int64_t now_wall(void)
+{
+    struct timespec now = {0, 0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+}
+
+static void open_list(const struct cloud_conf *conf, void *arg)
+{
+    struct step *step = arg;
+    struct list *list = step->list;
+
+    close_list(list);
+    step->status = NSS_STATUS_SUCCESS;
+    list->open = true;
+    if (!conf->enumerate)
+        return;
+    if (!cloud_snapshot_map(&list->snapshot)) {
+        step->status = NSS_STATUS_UNAVAIL;
+    } else if (cloud_snapshot_retired(&list->snapshot) ||
+               !cloud_snapshot_current(&list->snapshot, now_wall())) {
+        close_list(list);
+        step->status = NSS_STATUS_UNAVAIL;
+    }
+}
+
+enum nss_status enumerate_start(enum enumerate_what what, int *errnop)
+{
+    struct step step = {.list = &lists[what]};
+
+    return lookup_guard(open_list, &step, &step.status, &step.error, errnop);
+}
+
+static void take_next(const struct cloud_conf *conf, void *arg)
+{
+    struct step *step = arg;
+    struct list *list = step->list;
+    struct cloud_snapshot_account account;
+    int64_t now = now_wall();
+    uint64_t before = list->at;
+
+    step->status = NSS_STATUS_NOTFOUND;
+    if (list->snapshot.map == NULL || !conf->enumerate)
+        return;
+    for (; cloud_snapshot_next(&list->snapshot, &list->at, &account); before = list->at) {
+        if (now >= account.expires || !lookup_take(conf, step->lookup, &account))
+            continue;
+        step->status = step->lookup->status;
+        step->error = step->lookup->error;
+        if (step->status == NSS_STATUS_TRYAGAIN)
+            list->at = before;
+        return;
+    }
+}
+
+enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, int *errnop)
+{
+    struct step step = {.list = &lists[what], .lookup = lookup};
+
+    /* getpwent without setpwent begins at the start. */
+    if (!step.list->open) {
+        enum nss_status status = enumerate_start(what, errnop);
+        if (status != NSS_STATUS_SUCCESS)
+            return status;
+    }
+    return lookup_guard(take_next, &step, &step.status, &step.error, errnop);
+}
+
+void enumerate_end(enum enumerate_what what)
+{
+    int saved = errno;
+
+    close_list(&lists[what]);
+    errno = saved;
+}

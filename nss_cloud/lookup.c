@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nss_cloud/lookup.h"
+
+#include "common/call.h"
+#include "common/snapshot.h"
+#include "nss_cloud/kept.h"
+#include "nss_cloud/pack.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RENEW_TRIES 2
+#define SFTP_HOME  "/"
+#define SFTP_SHELL "/usr/sbin/nologin"
+
+/* How long a lookup waits for the broker; the unit tests are less patient. */
+#ifndef NSS_TIMEOUT_MS
+#define NSS_TIMEOUT_MS CLOUD_CALL_NSS_MS
+#endif
+
+static enum nss_status to_nss(enum cloud_status status)
+{
+    switch (status) {
+    case CLOUD_OK:
+        return NSS_STATUS_SUCCESS;
+    case CLOUD_ABSENT:
+        return NSS_STATUS_NOTFOUND;
+    case CLOUD_REFUSED: /* the broker refuses no lookup */
+    case CLOUD_UNAVAILABLE:
+        break;
+    }
+    return NSS_STATUS_UNAVAIL;
+}
+
+/*
+ * UNAVAIL comes with EAGAIN: getpwnam_r(3) and its like return the errno of a module that answers
+ * UNAVAIL, so that 0 would be "no such user" and ENOENT, ESRCH, EBADF or EPERM would be read as
+ * that; glibc turns ERANGE into EINVAL; and nscd(8) takes EAGAIN for an outage and keeps what it
+ * has, where it would remember that there is no such user after any other.
+ */
+enum nss_status lookup_guard(settings_user *step, void *arg, enum nss_status *status, int *error,
+                             int *errnop)
+{
+    int saved = errno, cancelling;
+
+    *status = NSS_STATUS_UNAVAIL;
+    *error = EAGAIN;
+    if (getpid() != 1) {
+        /* A thread cancelled in here would leak a descriptor. */
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+        (void)settings_use(step, arg); /* false: the step did not run, and UNAVAIL stands */
+        pthread_setcancelstate(cancelling, NULL);
+    }
+    errno = saved;
+    if (*status == NSS_STATUS_UNAVAIL || *status == NSS_STATUS_TRYAGAIN)
+        *errnop = *error;
+    return *status;
+}
+
+static enum nss_status ask(const struct lookup *lookup, struct cloud_answer *answer,
+                           unsigned char packet[CLOUD_WIRE_ACCOUNT_MAX])
+{
+    struct cloud_question question = {
+        .op = lookup->op,
+        .account = lookup->name,
+        .id = lookup->id,
+    };
+
+    return to_nss(cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, NSS_TIMEOUT_MS));
+}
+
+static void packed(struct lookup *lookup, bool fits)
+{
+    lookup->status = fits ? NSS_STATUS_SUCCESS : NSS_STATUS_TRYAGAIN;
+    lookup->error = fits ? 0 : ERANGE;
+}
+
+/* Whether an answer's name is the one asked for or, by id, one that this host would resolve. */
+static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup,
+                      const struct cloud_answer *answer)
+{
+    struct cloud_name name;
+
+    if (lookup->name != NULL)
+        return strcmp(answer->account, lookup->name) == 0;
+    return cloud_name_parse(&conf->grammar, answer->account, &name) && name.plain;
+}
+
+/* The broker is not believed: its answer must be one that this host's configuration allows. */
+static void take_passwd(const struct cloud_conf *conf, struct lookup *lookup,
+                        const struct cloud_answer *answer)
+{
+    struct pack_account account = {
+        .name = answer->account,
+        .gecos = answer->gecos,
+        .home = answer->home,
+        .shell = answer->shell,
+        .uid = answer->id,
+        .gid = answer->gid,
+    };
+
+    /* Whatever the document says: this is what keeps an sFTP account out of a shell. */
+    if (cloud_name_kind(account.name) == CLOUD_SFTP) {
+        account.home = SFTP_HOME;
+        account.shell = SFTP_SHELL;
+    }
+    lookup->status = NSS_STATUS_UNAVAIL;
+    if (!name_fits(conf, lookup, answer) || (lookup->name == NULL && account.uid != lookup->id) ||
+        !cloud_conf_id_ours(conf, account.uid) || !cloud_conf_id_ours(conf, account.gid))
+        return;
+    if (account.home[0] != '/' || account.shell[0] != '/' || !pack_field_ok(account.gecos) ||
+        !pack_field_ok(account.home) || !pack_field_ok(account.shell))
+        return;
+    packed(lookup, pack_passwd(&account, lookup->passwd, lookup->buffer, lookup->size));
+}
+
+static void take_group(const struct cloud_conf *conf, struct lookup *lookup,
+                       const struct cloud_answer *answer)
+{
+    lookup->status = NSS_STATUS_UNAVAIL;
+    if (!name_fits(conf, lookup, answer) || (lookup->name == NULL && answer->gid != lookup->id) ||
+        !cloud_conf_id_ours(conf, answer->gid))
+        return;
+    packed(lookup,
+           pack_group(answer->account, answer->gid, lookup->group, lookup->buffer, lookup->size));
+}
+
+static bool is_group(const struct lookup *lookup)
+{
+    return lookup->group != NULL;
+}
+
+static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
+                        const struct cloud_answer *answer)
+{
+    if (is_group(lookup))
+        take_group(conf, lookup, answer);
+    else
+        take_passwd(conf, lookup, answer);
+}
+
+/* Whether what is asked for can be ours; of a name, out says what it means. Of groups only a plain
+ * name has one: an alias of an account has none. */
+static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
+                    struct cloud_name *out)
+{
+    if (lookup->name == NULL)
+        return cloud_conf_id_ours(conf, lookup->id);
+    return cloud_name_parse_possible(&conf->grammar, lookup->name, out) &&
+           (!is_group(lookup) || out->plain);
+}
+
+/* ---- The snapshot ---- */
+
+/* How far a record is believed. */
+enum trust {
+    FRESH,     /* without asking anybody */
+    UNASKABLE, /* the broker cannot be reached */
+};
+
+enum found {
+    NO_FILE, /* there is none, or it may not be believed (any more) */
+    MISSED,
+    FOUND,
+};
+
+static bool find_record(const struct cloud_snapshot *snapshot, const struct lookup *lookup,
+                        const struct cloud_name *name, struct cloud_snapshot_account *out)
+{
+    if (lookup->name != NULL)
+        return cloud_snapshot_by_name(snapshot, name->project, name->environment, out);
+    return is_group(lookup) ? cloud_snapshot_by_gid(snapshot, lookup->id, out)
+                            : cloud_snapshot_by_uid(snapshot, lookup->id, out);
+}
+
+/* The record as an answer, which is then judged as one of the broker's is. False: it cannot tell.
+ * plain is room for a name. */
+static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
+                        const struct cloud_name *name, const struct cloud_snapshot_account *account,
+                        char plain[CLOUD_NAME_MAX + 1])
+{
+    struct cloud_answer answer = {
+        .id = account->uid,
+        .gid = account->gid,
+        .account = lookup->name,
+        .gecos = account->gecos,
+        .home = account->home,
+        .shell = account->shell,
+    };
+
+    if (lookup->name == NULL) {
+        if (!cloud_name_plain(&conf->grammar, account->project, account->environment, plain))
+            return false;
+        answer.account = plain;
+    } else if (!cloud_snapshot_home(account, name, &answer.home)) {
+        return false;
+    }
+    take_answer(conf, lookup, &answer);
+    return lookup->status != NSS_STATUS_UNAVAIL;
+}
+
+bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
+                 const struct cloud_snapshot_account *account)
+{
+    char plain[CLOUD_NAME_MAX + 1];
+
+    lookup->name = NULL;
+    lookup->id = is_group(lookup) ? account->gid : account->uid;
+    return take_record(conf, lookup, NULL, account, plain);
+}
+
+static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
+                         const struct cloud_name *name, const struct cloud_snapshot *snapshot,
+                         enum trust trust)
+{
+    struct cloud_snapshot_account account;
+    char plain[CLOUD_NAME_MAX + 1];
+    struct timespec now; /* the coarse clock: a snapshot knows seconds only */
+
+    if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0 ||
+        !cloud_snapshot_current(snapshot, now.tv_sec))
+        return NO_FILE;
+    if (!find_record(snapshot, lookup, name, &account) ||
+        now.tv_sec >= (trust == FRESH ? account.fresh : account.expires) ||
+        !take_record(conf, lookup, name, &account, plain))
+        return MISSED;
+    return FOUND;
+}
+
+/* In the map that this process keeps. No system call. */
+static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *lookup,
+                               const struct cloud_name *name)
+{
+    enum found found = NO_FILE;
+    struct kept kept;
+
+    if (!kept_enter(&kept))
+        return NO_FILE;
+    if (!cloud_snapshot_retired(kept.snapshot))
+        found = search(conf, lookup, name, kept.snapshot, FRESH);
+    kept_leave(&kept);
+    return found;
+}
+
+/* In the file as it is now, which may be replaced again meanwhile. *opened: whether there is one. */
+static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *lookup,
+                                  const struct cloud_name *name, bool *opened)
+{
+    enum found found = NO_FILE;
+    struct kept kept;
+    bool retired = true;
+
+    for (int i = 0; retired && i < RENEW_TRIES; i++) {
+        *opened = kept_renew(&kept);
+        if (!*opened)
+            return NO_FILE;
+        retired = cloud_snapshot_retired(kept.snapshot);
+        if (!retired)
+            found = search(conf, lookup, name, kept.snapshot, FRESH);
+        kept_leave(&kept);
+    }
+    return found;
+}
+
+/*
+ * There is no broker to ask. A map that was retired is believed only where the file that took its
+ * place cannot be opened: in an sFTP session, say, which was locked into its folder after the map
+ * was made.
+ */
+static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup,
+                            const struct cloud_name *name, bool opened)
+{
+    struct kept kept;
+
+    if (!kept_enter(&kept))
+        return;
+    if (!(opened && cloud_snapshot_retired(kept.snapshot)) &&
+        search(conf, lookup, name, kept.snapshot, UNASKABLE) != FOUND)
+        lookup->status = NSS_STATUS_UNAVAIL;
+    kept_leave(&kept);
+}
+
+/* ---- Lookups ---- */
+
+/* The marker groups are there whatever the broker does. False: something else is asked for. */
+static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
+{
+    bool ssh, sftp;
+
+    if (lookup->group == NULL)
+        return false;
+    ssh = lookup->name != NULL ? strcmp(lookup->name, LOOKUP_SSH_GROUP) == 0
+                               : lookup->id == conf->ssh_gid;
+    sftp = lookup->name != NULL ? strcmp(lookup->name, LOOKUP_SFTP_GROUP) == 0
+                                : lookup->id == conf->sftp_gid;
+    if (ssh || sftp)
+        packed(lookup, pack_group(ssh ? LOOKUP_SSH_GROUP : LOOKUP_SFTP_GROUP,
+                                  ssh ? conf->ssh_gid : conf->sftp_gid, lookup->group,
+                                  lookup->buffer, lookup->size));
+    return ssh || sftp;
+}
+
+static void find_account(const struct cloud_conf *conf, void *arg)
+{
+    struct lookup *lookup = arg;
+    struct cloud_answer answer;
+    struct cloud_name name;
+    unsigned char packet[CLOUD_WIRE_ACCOUNT_MAX];
+    bool opened = true;
+    enum found found;
+
+    if (take_marker(conf, lookup))
+        return;
+    lookup->status = NSS_STATUS_NOTFOUND;
+    if (!is_ours(conf, lookup, &name))
+        return;
+    found = look_up_kept(conf, lookup, &name);
+    if (found == NO_FILE)
+        found = look_up_renewed(conf, lookup, &name, &opened);
+    if (found == FOUND)
+        return;
+    lookup->status = ask(lookup, &answer, packet);
+    if (lookup->status == NSS_STATUS_SUCCESS)
+        take_answer(conf, lookup, &answer);
+    else if (lookup->status == NSS_STATUS_UNAVAIL && answer.reason == NULL)
+        look_up_unasked(conf, lookup, &name, opened);
+}
+
+/* Whether the answer is known without a system call: not ours, or in the map. */
+static bool find_at_once(struct lookup *lookup, int *errnop)
+{
+    const struct cloud_conf *conf = settings_seen();
+    struct cloud_name name;
+
+    if (conf == NULL)
+        return false;
+    lookup->status = NSS_STATUS_NOTFOUND;
+    if (!take_marker(conf, lookup) && is_ours(conf, lookup, &name) &&
+        look_up_kept(conf, lookup, &name) != FOUND)
+        return false;
+    if (lookup->status == NSS_STATUS_TRYAGAIN)
+        *errnop = lookup->error;
+    return true;
+}
+
+enum nss_status lookup_find(struct lookup *lookup, int *errnop)
+{
+    if (find_at_once(lookup, errnop))
+        return lookup->status;
+    return lookup_guard(find_account, lookup, &lookup->status, &lookup->error, errnop);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * make_snapshot N FILE: writes an accounts.snapshot of N accounts, as the broker does: production
+ * of the projects bench0000000 to bench<N-1>, with the uids from 200000 on, fresh for a day.
+ */
+#include "broker/snapshot.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UID_FIRST 200000u
+#define DAY       86400
+
+static struct cloud_snapshot_record *make(uint32_t i, int64_t now)
+{
+    char project[32], gecos[64], home[64];
+    const struct snapshot_account account = {.project = project,
+                                             .environment = "production",
+                                             .gecos = gecos,
+                                             .home = home,
+                                             .shell = "/bin/bash",
+                                             .uid = UID_FIRST + i,
+                                             .gid = UID_FIRST + i,
+                                             .flags = CLOUD_SNAPSHOT_ACTIVE,
+                                             .fresh = now + DAY,
+                                             .expires = now + DAY};
+
+    snprintf(project, sizeof project, "bench%07u", i);
+    snprintf(gecos, sizeof gecos, "%s production", project);
+    snprintf(home, sizeof home, "/app/%s", project);
+    return snapshot_encode(&account);
+}
+
+int main(int argc, char **argv)
+{
+    struct snapshot_file file = {.created = (int64_t)time(NULL), .state = CLOUD_SNAPSHOT_LIVE};
+    size_t n = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
+    struct cloud_snapshot_record **records = calloc(n + 1, sizeof(void *));
+    int fd;
+
+    if (n == 0 || records == NULL || getrandom(&file.seed, sizeof file.seed, 0) < 0) {
+        fputs("usage: make_snapshot N FILE\n", stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < n; i++)
+        if ((records[i] = make((uint32_t)i, file.created)) == NULL)
+            return 1;
+    fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || !snapshot_write(fd, &file, records, n) || close(fd) != 0) {
+        perror(argv[2]);
+        return 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        free(records[i]);
+    free(records);
+    return 0;
+}

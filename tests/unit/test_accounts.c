@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The making of accounts.snapshot: with the real loop, worker and files, and read as any process
+ * reads it. The file's folder is "cloudauth" below the test's own. */
+#define CLOUD_SNAPSHOT_PARENT       "."
+#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
+
+#include "broker/accounts.h"
+#undef ACCOUNTS_RETRY_MS
+#define ACCOUNTS_RETRY_MS 20
+
+#include "broker/accounts.c"
+#include "common/snapshot.c"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
+
+static char folder[64];
+static struct loop *loop;
+static struct accounts *accounts;
+
+static int setup(void **state)
+{
+    (void)state;
+    umask(022);
+    strcpy(folder, "/tmp/cloudauth-accounts-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
+    loop = loop_new();
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER);
+    assert_non_null(accounts);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    accounts_free(accounts);
+    loop_free(loop);
+    unlink(FILE_);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER), 0); /* nothing else is left there */
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(folder), 0);
+    return 0;
+}
+
+/* ---- What a process sees ---- */
+
+enum seen { RETIRED, MISSING, SEEN };
+
+/* Looks an environment up in the file as it is now; *out is then of its record. */
+static enum seen see(const char *project, struct cloud_snapshot_account *out)
+{
+    struct cloud_snapshot snapshot;
+    enum seen seen = RETIRED;
+
+    if (!cloud_snapshot_map(&snapshot))
+        return RETIRED;
+    if (!cloud_snapshot_retired(&snapshot) && cloud_snapshot_current(&snapshot, time(NULL)))
+        seen = cloud_snapshot_by_name(&snapshot, project, "production", out) ? SEEN : MISSING;
+    cloud_snapshot_unmap(&snapshot);
+    return seen;
+}
+
+static enum seen now_is(const char *project)
+{
+    struct cloud_snapshot_account account;
+
+    return see(project, &account);
+}
+
+/* ---- What the broker does ---- */
+
+static struct snapshot_account account_of(const char *project, uint32_t uid)
+{
+    int64_t now = time(NULL);
+
+    return (struct snapshot_account){.project = project,
+                                     .environment = "production",
+                                     .gecos = "",
+                                     .home = "/app",
+                                     .shell = "/bin/sh",
+                                     .uid = uid,
+                                     .gid = uid,
+                                     .fresh = now + 300,
+                                     .expires = now + 3600};
+}
+
+static void put(const char *project, uint32_t uid, enum accounts_change change)
+{
+    struct snapshot_account account = account_of(project, uid);
+
+    accounts_put(accounts, &account, change);
+}
+
+static void put_listed(const char *project, uint32_t uid, int64_t fresh)
+{
+    struct snapshot_account account = account_of(project, uid);
+
+    account.flags = CLOUD_SNAPSHOT_PARTIAL;
+    account.fresh = fresh;
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+}
+
+/* One turn of the loop after another, until what is waited for is so. */
+struct condition {
+    bool (*met)(void);
+    struct loop_timer timer;
+    unsigned turns;
+};
+
+static bool idle(void)
+{
+    return !accounts->building && accounts->first == NULL && !accounts->timer.set;
+}
+
+static bool building(void)
+{
+    return accounts->building;
+}
+
+static bool built(void)
+{
+    return !accounts->building;
+}
+
+static bool failed(void)
+{
+    return accounts->failed;
+}
+
+static void stop_when_met(void *arg)
+{
+    struct condition *condition = arg;
+
+    if (condition->met() || ++condition->turns > 20000)
+        loop_stop(loop);
+    else
+        loop_timer_set(loop, &condition->timer, 1);
+}
+
+static void run_until(bool (*met)(void))
+{
+    struct condition condition = {.met = met};
+
+    condition.timer = (struct loop_timer){.due = stop_when_met, .arg = &condition};
+    loop_timer_set(loop, &condition.timer, 0);
+    assert_true(loop_run(loop));
+    assert_true(met());
+}
+
+static void test_put(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.uid, 200001);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_int_equal(account.uid, 200002);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
+}
+
+/* A removal counts before the next file is there, and stays. */
+static void test_remove(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A file that is being made when one of its accounts goes is never believed. */
+static void test_remove_while_building(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(building);
+    accounts_remove(accounts, "abcdefghij", "production");
+    assert_int_not_equal(now_is("abcdefghij"), SEEN);
+    run_until(built);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+}
+
+static void test_change(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    put("abcdefghij", 200001, ACCOUNTS_RENEWED);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("abcdefghij", 200009, ACCOUNTS_CHANGED);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.uid, 200009);
+}
+
+static void test_clear(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_clear(accounts);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Robots ask for names that turn out to be absent: nothing happens. */
+static void test_absent(void **state)
+{
+    struct cloud_snapshot_header *header;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    header = accounts->published.header;
+    accounts_remove(accounts, "nobodyknows", "production");
+    assert_true(idle());
+    assert_ptr_equal(accounts->published.header, header);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    /* While something waits they may count, and yet the file stays what it is. */
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    accounts_remove(accounts, "nobodyknows", "production");
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A list says less than a document: it adds, and confirms, and changes nothing. */
+static void test_listed(void **state)
+{
+    struct cloud_snapshot_account account;
+    int64_t now = time(NULL);
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    put_listed("abcdefghij", 200001, now + 900);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    put_listed("bcdefghijk", 200099, now + 900);
+    put_listed("cdefghijkl", 200003, now + 900);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.flags, 0);
+    assert_int_equal(account.fresh, now + 900);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_int_equal(account.uid, 200002);
+    assert_true(account.fresh < now + 900);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_int_equal(account.flags, CLOUD_SNAPSHOT_PARTIAL);
+    put("cdefghijkl", 200003, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_int_equal(account.flags, 0);
+}
+
+static void test_expired_is_left_out(void **state)
+{
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+
+    (void)state;
+    account.expires = time(NULL);
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* What an earlier process left is not believed before this one has made its own. */
+static void test_left_by_another(void **state)
+{
+    int fd;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    fd = open(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, O_WRONLY | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    close(fd);
+    accounts_free(accounts);
+    assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays as it is while nobody runs */
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A file that cannot be written leaves the last good one, and is tried again. */
+static void test_cannot_be_written(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(failed);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+    accounts_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* After a change was lost nothing is published any more: lookups ask instead. */
+static void test_lost(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts->lost = true;
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_put),
+        TEST(test_remove),
+        TEST(test_remove_while_building),
+        TEST(test_change),
+        TEST(test_clear),
+        TEST(test_absent),
+        TEST(test_listed),
+        TEST(test_lost),
+        TEST(test_expired_is_left_out),
+        TEST(test_left_by_another),
+        TEST(test_cannot_be_written),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
