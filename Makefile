@@ -106,7 +106,8 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/rooms.a
 $(B)/check_document: $(B)/tests/lint/check_document.o $(B)/rooms.a
 	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
 
-$(B)/bench/make_snapshot: $(B)/tests/bench/make_snapshot.o $(B)/broker/snapshot.o $(B)/common/snapshot.o
+# Snapshots for benchmarks and tests.
+$(B)/bench/%_snapshot: $(B)/tests/bench/%_snapshot.o $(B)/broker/snapshot.o $(B)/common/snapshot.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 
@@ -149,5 +150,5 @@ clean:
 	rm -rf build
 
 .PHONY: all install check units check-asan check-tsan lint lint-rooms test demo fuzz clean
--include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit,\
+-include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit tests/bench,\
              $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))

@@ -315,7 +315,7 @@ static void run_build(struct work *work)
         build->deltas = delta->next;
         apply(accounts, delta);
     }
-    gathering.records = calloc(accounts->mirror.used + 1, sizeof *gathering.records);
+    gathering.records = calloc(accounts->mirror.used + 1, sizeof(void *));
     errno = ENOMEM;
     if (gathering.records != NULL)
         each_mirrored(accounts, gather, &gathering);

@@ -20,24 +20,27 @@ static size_t strings_size(const struct snapshot_account *account)
            strlen(account->home) + strlen(account->shell) + 5;
 }
 
+static const char *home_of(const struct snapshot_app *app)
+{
+    return app->home == NULL ? "" : app->home;
+}
+
 static size_t apps_size(const struct snapshot_account *account)
 {
     size_t size = 0;
 
-    for (size_t i = 0; i < account->apps; i++) {
-        const char *home = account->app[i].home;
-        size += strlen(account->app[i].name) + 1 + (home == NULL ? 0 : strlen(home)) + 1;
-    }
+    for (size_t i = 0; i < account->apps; i++)
+        size += strlen(account->app[i].name) + strlen(home_of(&account->app[i])) + 2;
     return size;
 }
 
+/* With its NUL. */
 static char *put(char *at, const char *string)
 {
-    size_t n = string == NULL ? 0 : strlen(string);
+    size_t n = strlen(string) + 1;
 
-    if (n > 0)
-        memcpy(at, string, n);
-    return at + n + 1; /* the record was zeroed */
+    memcpy(at, string, n);
+    return at + n;
 }
 
 struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *account)
@@ -67,7 +70,7 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
     at = put(at, account->home);
     at = put(at, account->shell);
     for (size_t i = 0; whole && i < account->apps; i++)
-        at = put(put(at, account->app[i].name), account->app[i].home);
+        at = put(put(at, account->app[i].name), home_of(&account->app[i]));
     return record;
 }
 
@@ -229,7 +232,8 @@ bool snapshot_write(int fd, const struct snapshot_file *file,
                          bits <= CLOUD_SNAPSHOT_BITS_MAX && bits <= most;
          bits++) {
         writer.used = 0;
-        if (lseek(fd, start, SEEK_SET) < 0 || ftruncate(fd, start) != 0)
+        if (bits > most - BITS_MORE &&
+            (lseek(fd, start, SEEK_SET) < 0 || ftruncate(fd, start) != 0))
             break;
         errno = 0;
         ok = write_with(&writer, file, bits, records, n);

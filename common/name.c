@@ -94,9 +94,9 @@ bool cloud_name_possible(const char *name)
     unsigned class, common = DIGIT;
     size_t n = 0, project;
 
-    for (; (class = class_of(name[n])) != 0 && n <= CLOUD_NAME_MAX; n++)
+    for (; n <= CLOUD_NAME_MAX && (class = class_of(name[n])) != 0; n++)
         common &= class;
-    if (name[n] != '\0' || n > CLOUD_NAME_MAX || n < CLOUD_PROJECT_MIN || common == DIGIT)
+    if (n > CLOUD_NAME_MAX || name[n] != '\0' || n < CLOUD_PROJECT_MIN || common == DIGIT)
         return false;
     /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
     project = span_id(name, n);

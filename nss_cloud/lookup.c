@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define RENEW_TRIES 2
-#define SFTP_HOME  "/"
-#define SFTP_SHELL "/usr/sbin/nologin"
+#define SFTP_HOME   "/"
+#define SFTP_SHELL  "/usr/sbin/nologin"
 
 /* How long a lookup waits for the broker; the unit tests are less patient. */
 #ifndef NSS_TIMEOUT_MS
@@ -246,7 +246,7 @@ static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *loo
     return found;
 }
 
-/* In the file as it is now, which may be replaced again meanwhile. *opened: whether there is one. */
+/* In the file as it is now, which may be replaced again meanwhile. *opened: there is one. */
 static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *lookup,
                                   const struct cloud_name *name, bool *opened)
 {

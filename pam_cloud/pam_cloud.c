@@ -12,6 +12,7 @@
 #include "common/conf.h"
 #include "common/local.h"
 #include "common/text.h"
+#include "pam_cloud/alone.h"
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -83,22 +84,28 @@ static const char *string_item(const pam_handle_t *pamh, int type)
 }
 
 /* The broker writes the audit line of each decision; this is the one of a decision without it. */
-static void audit_refusal(const struct visit *visit, const char *reason)
+static void audit(const struct visit *visit, bool granted, const char *reason, const char *source)
 {
     char line[LINE_MAX_LOG];
     struct cloud_text text;
     bool sftp = cloud_name_kind(visit->account) == CLOUD_SFTP;
 
     cloud_text_start(&text, line, sizeof line);
-    cloud_text_add(&text, "refuse");
+    cloud_text_add(&text, granted ? "grant" : "refuse");
     cloud_text_add_pair(&text, "account", visit->account);
     cloud_text_add_pair(&text, "kind", sftp ? "sftp" : "shell");
     cloud_text_add(&text, " project= environment= app= user= role= key=");
     cloud_text_add_pair(&text, "from", visit->from);
     cloud_text_add_pair(&text, "service", visit->service);
     cloud_text_add_pair(&text, "reason", reason);
-    cloud_text_add(&text, " source=none age=");
-    pam_syslog(visit->pamh, LOG_NOTICE, "%s", line);
+    cloud_text_add_pair(&text, "source", source);
+    cloud_text_add(&text, " age=");
+    pam_syslog(visit->pamh, granted ? LOG_INFO : LOG_NOTICE, "%s", line);
+}
+
+static void audit_refusal(const struct visit *visit, const char *reason)
+{
+    audit(visit, false, reason, "none");
 }
 
 static bool printable(const char *text)
@@ -145,14 +152,27 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
     }
 }
 
+/* Whether this may be decided without the broker, and is granted. */
+static bool granted_alone(const struct visit *visit, const struct cloud_question *question)
+{
+    if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh ||
+        !alone_grants(&visit->conf, visit->account, visit->service))
+        return false;
+    audit(visit, true, "granted", "snapshot");
+    return true;
+}
+
 static enum cloud_status ask(struct visit *visit, const struct cloud_question *question,
                              struct cloud_answer *answer)
 {
     enum cloud_status status =
         cloud_call(question, answer, visit->packet, sizeof visit->packet, PAM_TIMEOUT_MS);
 
-    if (status == CLOUD_UNAVAILABLE && answer->reason == NULL)
-        audit_refusal(visit, "broker-unreachable");
+    if (status != CLOUD_UNAVAILABLE || answer->reason != NULL)
+        return status;
+    if (granted_alone(visit, question))
+        return CLOUD_OK;
+    audit_refusal(visit, "broker-unreachable");
     return status;
 }
 

@@ -20,12 +20,14 @@
 #   same A B, contains TEXT REGEX              comparisons that show both sides
 #   unknown LOGIN, known LOGIN UID             what getent(1) says
 #   fails COMMAND...                           what `!` cannot say under set -e
+#   snapshot_live, snapshot_has TEXT           accounts.snapshot may be believed (and has that in it)
 #   note TEXT                                  is shown below the test's line, also where it passes
 
 HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=tests/sandbox/host.sh
 . "$HARNESS/../sandbox/host.sh"
 
+SNAPSHOT=/var/lib/cloudauth/accounts.snapshot
 SSH_OPTIONS=(-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes
     -o UserKnownHostsFile=/root/known_hosts -o StrictHostKeyChecking=yes -o ConnectTimeout=10)
 
@@ -113,6 +115,13 @@ audit() {
 api_requests() { since "$API_LOG" | wc -l; }
 
 note() { echo "# $*" >>"$notes"; }
+
+# The word at 120 is what the broker changes to take a file back (common/snapshot.h).
+snapshot_live() {
+    [[ $(dd if="$SNAPSHOT" bs=1 skip=120 count=4 status=none 2>/dev/null) == EVIL ]]
+}
+
+snapshot_has() { snapshot_live && grep -qaF -- "$1" "$SNAPSHOT"; }
 
 # Prints "NAME DESCRIPTION" of each test of a file, in order.
 tests_of() {

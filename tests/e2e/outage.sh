@@ -97,15 +97,18 @@ test_broker_killed() {
     enters stranger ada
 }
 
-# the broker hangs: our accounts are refused, local users do not wait for it
+# the broker hangs: our accounts are refused, though they keep their names; local users do not wait
 test_broker_hung() {
     local began_at
     enters alice abcdefghij
+    wait_for snapshot_has abcdefghij
     kill -STOP "$(broker_pid)"
     began_at=$(date +%s%N)
     enters stranger ada
     (($(date +%s%N) - began_at < 2000000000))
-    unknown abcdefghij
+    known abcdefghij 200001
+    unknown abcdefghij_stg
+    refused alice abcdefghij
     kill -CONT "$(broker_pid)"
     wait_for enters alice abcdefghij
 }

@@ -1,0 +1,314 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# accounts.snapshot: who is found in it without asking, when it is not believed, and what is said
+# where there is no broker.
+
+before_all() {
+    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" build/bench/resign_snapshot
+    cc -O2 -o /usr/local/bin/lookups "$REPO/tests/sandbox/lookups.c"
+}
+
+by_http() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" "$@"
+    broker_stop
+    broker_start
+    mark
+}
+
+# traced COMMAND...: its system calls that name a file or a socket.
+traced() {
+    strace -f -qq -e trace=open,openat,connect -o /root/trace "$@" >/root/traced
+    cat /root/trace
+}
+
+# Whether a lookup asks the broker.
+asks() { grep -q cloudauth/socket <<<"$(traced getent passwd abcdefghij)"; }
+
+# an account that was looked up is found by every process without a word to the broker
+test_no_question() {
+    local calls
+    by_http
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    calls=$(traced getent passwd abcdefghij_stg abcdefghij_stg_sftp)
+    contains "$(</root/traced)" '^abcdefghij_stg:\*:200002:200002:.*:/app/abcdefghij_stg:/bin/bash$'
+    contains "$(</root/traced)" '^abcdefghij_stg_sftp:\*:200002:200002:.*:/:/usr/sbin/nologin$'
+    contains "$calls" 'accounts.snapshot'
+    fails grep -q cloudauth/socket <<<"$calls"
+    calls=$(traced getent passwd 200002)
+    contains "$(</root/traced)" '^abcdefghij_stg:'
+    fails grep -q cloudauth/socket <<<"$calls"
+    calls=$(traced getent group abcdefghij_stg 200002)
+    same $'abcdefghij_stg:*:200002:\nabcdefghij_stg:*:200002:' "$(</root/traced)"
+    fails grep -q cloudauth/socket <<<"$calls"
+    calls=$(traced getent passwd abcdefghij)
+    contains "$calls" 'cloudauth/socket'
+}
+
+# a lookup that hits, and one that is not ours: no system call but glibc's own
+test_no_system_call() {
+    local calls
+    by_http
+    cp /etc/nsswitch.conf /root/nsswitch.conf
+    sed -i 's/^passwd:.*/passwd: cloud/' /etc/nsswitch.conf
+    getent passwd abcdefghij
+    wait_for snapshot_has production
+    echo go | strace -o /root/trace lookups abcdefghij 200001 wait '50*abcdefghij' '50*200001' \
+        '50*root' '50*www-data' '50*bcdefghijk_stg' '50*0' '50*1500' >/root/found
+    cp /root/nsswitch.conf /etc/nsswitch.conf
+    contains "$(tail -n 7 /root/found)" '^abcdefghij abcdefghij:200001:/app/abcdefghij$'
+    contains "$(tail -n 7 /root/found)" '^200001 abcdefghij:200001:/app/abcdefghij$'
+    same 5 "$(tail -n 7 /root/found | grep -c unknown)"
+    calls=$(sed -n '/^read(0, "go/,$p' /root/trace | grep -vE '^(read\(0|write\(1|exit_group|\+\+\+)')
+    same 350 "$(grep -c '/etc/nsswitch.conf' <<<"$calls")"
+    # What is left but glibc's own: it also looks for nscd now and then.
+    calls=$(grep -vE '/etc/nsswitch.conf|nscd/socket|SOCK_STREAM|^close\(3\)' <<<"$calls" || true)
+    same '' "$calls"
+}
+
+# an environment that is gone is unknown at once, also to processes that have the old file
+test_gone_at_once() {
+    by_http 'keys_fresh = 0s'
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    rm "$ACCESS/abcdefghij/production.json"
+    refused alice abcdefghij
+    unknown abcdefghij
+    unknown 200001
+}
+
+# another home is what lookups say from the login on that learnt of it
+test_changed_at_once() {
+    by_http 'keys_fresh = 0s'
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    document abcdefghij production '.account.home = "/app/elsewhere"'
+    refused stranger abcdefghij
+    contains "$(getent passwd abcdefghij)" ':/app/elsewhere:'
+}
+
+# a confirmation makes the record fresh again, so that lookups go on without a question
+test_renewed() {
+    by_http 'account_fresh = 2s'
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    wait_for asks
+    wait_for fails asks
+}
+
+# without a broker an account keeps its name, those who have none get none, and nobody enters
+test_no_broker() {
+    by_http
+    enters alice abcdefghij
+    wait_for snapshot_has production
+    kill -KILL "$(broker_pid)"
+    known abcdefghij 200001
+    known abcdefghij_sftp 200001
+    unknown abcdefghij_stg
+    refused alice abcdefghij
+}
+
+# with documents in a folder each lookup looks at them, and yet the snapshot serves without a broker
+test_folder() {
+    enters alice abcdefghij
+    wait_for snapshot_has production
+    contains "$(traced getent passwd abcdefghij)" 'cloudauth/socket'
+    rm "$ACCESS/abcdefghij/production.json"
+    unknown abcdefghij
+    cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/"
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    kill -KILL "$(broker_pid)"
+    known abcdefghij 200001
+}
+
+# without a broker su and cron go on where the environment is active, and nowhere else
+test_services_alone() {
+    known abcdefghij 200001
+    known abcdefghij_stg2 200003
+    known abcdefghij_stg 200002
+    document abcdefghij staging '.environment.status = "inactive"'
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging2
+    kill -KILL "$(broker_pid)"
+    same abcdefghij "$(su abcdefghij -c 'id -un')"
+    audit 'grant account=abcdefghij .*service=su reason=granted source=snapshot'
+    fails su abcdefghij_stg2 -c true
+    audit 'refuse account=abcdefghij_stg2 .*service=su reason=broker-unreachable'
+    fails su abcdefghij_stg -c true
+    pamtester -I service=cron cron abcdefghij_stg2 acct_mgmt
+    fails pamtester cron abcdefghij_stg acct_mgmt
+    fails pamtester sshd abcdefghij acct_mgmt
+    rm "$SNAPSHOT"
+    fails su abcdefghij -c true
+}
+
+# not_believed WHY: with the file as it is now the broker is asked, and without it nobody is known.
+not_believed() {
+    echo "not believed: $1"
+    contains "$(traced getent passwd abcdefghij)" 'cloudauth/socket'
+    contains "$(</root/traced)" '^abcdefghij:'
+    kill -STOP "$(broker_pid)"
+    mv /run/cloudauth/socket /run/cloudauth/elsewhere
+    unknown abcdefghij
+    mv /run/cloudauth/elsewhere /run/cloudauth/socket
+    kill -CONT "$(broker_pid)"
+}
+
+believed() {
+    fails grep -q 'cloudauth/socket' <<<"$(traced getent passwd abcdefghij)"
+    contains "$(</root/traced)" '^abcdefghij:'
+}
+
+# spoil COMMAND...: does something to a copy of the good file, and puts it in its place.
+spoil() {
+    cp -p /root/good "$SNAPSHOT.spoilt"
+    "$@" "$SNAPSHOT.spoilt"
+    mv "$SNAPSHOT.spoilt" "$SNAPSHOT"
+}
+
+write_at() { printf '%b' "$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none; }
+
+# a file of a stranger, one that others can write, half a file, another version: asked instead
+test_not_believed() {
+    by_http
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    cp -p "$SNAPSHOT" /root/good
+    believed
+    spoil chown nobody
+    not_believed 'owned by a stranger'
+    spoil chmod 664
+    not_believed 'writable by its group'
+    spoil chmod 646
+    not_believed 'writable by all'
+    spoil truncate -s 300
+    not_believed 'half written'
+    spoil truncate -s 0
+    not_believed 'empty'
+    spoil write_at 8 '\x02'
+    not_believed 'another version'
+    spoil write_at 24 '\x00\x00\x00\x00\x7f'
+    not_believed 'from the future'
+    spoil write_at 120 'ITER'
+    not_believed 'retired'
+    # The same bytes, and only then the same answers.
+    spoil true
+    believed
+    chmod 775 /var/lib/cloudauth
+    not_believed 'in a folder that its group can write'
+    chmod 755 /var/lib/cloudauth
+    believed
+}
+
+# a file that has expired is not believed; nor one from the future, by the host's clock
+test_clock() {
+    by_http
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    cp -p "$SNAPSHOT" /root/good
+    resign 32 $(($(date +%s) - 10))
+    not_believed 'expired'
+    resign 24 $(($(date +%s) + 600))
+    not_believed 'from the future'
+}
+
+# resign OFFSET NUMBER: another number in the header, with the right checksum for it.
+resign() { spoil resigned "$@"; }
+resigned() { "$REPO/build/bench/resign_snapshot" "$3" "$1" "$2"; }
+
+# what this host's configuration does not allow does not leave the module
+test_range_and_allow() {
+    by_http
+    known abcdefghij 200001
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    kill -KILL "$(broker_pid)"
+    known abcdefghij 200001
+    sed -i 's/^allow = .*//' "$CONF"
+    echo 'allow = abcdefghij' >>"$CONF"
+    known abcdefghij 200001
+    unknown abcdefghij_stg
+    unknown 200002
+    echo 'uid_min = 200002' >>"$CONF"
+    unknown abcdefghij
+    unknown 200001
+}
+
+# getent lists the accounts where the configuration says so, and only there
+test_enumeration() {
+    known abcdefghij 200001
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    fails grep -q '^abcdefghij' <<<"$(getent passwd)"
+    fails grep -q '^abcdefghij' <<<"$(getent group)"
+    echo 'enumerate = yes' >>"$CONF"
+    same 1 "$(getent passwd | grep -c '^abcdefghij:\*:200001:200001:.*:/app/abcdefghij:/bin/bash$')"
+    same 1 "$(getent passwd | grep -c '^abcdefghij_stg:')"
+    same 1 "$(getent group | grep -c '^abcdefghij_stg:\*:200002:$')"
+    contains "$(getent passwd)" '^root:'
+    # A record that this host does not allow is passed over.
+    sed -i 's/^allow = .*//' "$CONF"
+    echo 'allow = abcdefghij' >>"$CONF"
+    same 1 "$(getent passwd | grep -c '^abcdefghij')"
+}
+
+# a listing inside an sFTP chroot has names, though no file of the host can be reached there
+test_chroot() {
+    enters alice abcdefghij
+    wait_for snapshot_has production
+    contains "$(sftp_batch media-agency abcdefghij_sftp <<<'ls -l')" ' abcdefghij '
+}
+
+# a file that its owner cuts short hits who asks for our names, and nobody else
+test_cut_short() {
+    local status=0
+    by_http
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    mkfifo /root/to /root/from
+    lookups abcdefghij wait root ada wait abcdefghij </root/to >/root/from &
+    exec 5>/root/to 6</root/from
+    rm /root/to /root/from
+    read -r -u 6
+    contains "$REPLY" 'abcdefghij:200001'
+    read -r -u 6
+    runuser -u cloudauth -- truncate -s 0 "$SNAPSHOT"
+    echo >&5
+    read -r -u 6
+    contains "$REPLY" 'root root:0:/root'
+    read -r -u 6
+    contains "$REPLY" 'ada ada:1500'
+    read -r -u 6
+    echo >&5
+    wait %1 || status=$?
+    exec 5>&- 6<&-
+    note "the process that asked for our name ended with status $status (135: SIGBUS)"
+    ((status == 135))
+    enters stranger ada
+    known abcdefghij 200001
+    enters alice abcdefghij
+}
+
+# a published file is never opened for writing by the worker, truncated or written again
+test_never_rewritten() {
+    local pid
+    by_http 'keys_fresh = 0s'
+    pid=$(broker_pid)
+    strace -f -qq -p "$pid" -o /root/trace \
+        -e trace=open,openat,creat,truncate,ftruncate,rename,renameat,renameat2,fsync,msync &
+    wait_for grep -q TracerPid:.[1-9] "/proc/$pid/status"
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    document abcdefghij production '.account.home = "/app/elsewhere"'
+    refused stranger abcdefghij
+    wait_for snapshot_has elsewhere
+    kill %1
+    wait %1 || true
+    contains "$(</root/trace)" 'accounts.snapshot.new".*O_RDWR\|O_CREAT\|O_EXCL'
+    contains "$(</root/trace)" 'renameat.*accounts.snapshot.new.*"accounts.snapshot"'
+    fails grep -E '"accounts.snapshot".*O_(RDWR|WRONLY|TRUNC)|truncate\(' /root/trace
+}

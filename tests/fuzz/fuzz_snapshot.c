@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * accounts.snapshot as a hostile owner could leave it, against a page that cannot be read. The
+ * first byte of an input says whether the header's and the records' checksums are made right, so
+ * that what lies behind them is reached; the rest is the file.
+ */
+#include "common/snapshot.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ROOM 65536u
+
+enum { FIX_HEADER = 1, FIX_RECORDS = 2 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The file's place ends where a guard page begins. */
+static unsigned char *place(void)
+{
+    static unsigned char *map;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    if (map != NULL)
+        return map;
+    map = mmap(NULL, ROOM + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED || mprotect(map + ROOM, page, PROT_NONE) != 0)
+        abort();
+    return map;
+}
+
+static void fix_header(unsigned char *file, size_t size)
+{
+    struct cloud_snapshot_header header;
+
+    if (size < sizeof header)
+        return;
+    memcpy(&header, file, sizeof header);
+    header.magic = CLOUD_SNAPSHOT_MAGIC;
+    header.version = CLOUD_SNAPSHOT_VERSION;
+    header.size = size;
+    header.checksum = cloud_snapshot_checksum(header.seed, &header,
+                                              offsetof(struct cloud_snapshot_header, checksum));
+    memcpy(file, &header, sizeof header);
+}
+
+static void fix_records(unsigned char *file, const struct cloud_snapshot *snapshot)
+{
+    uint64_t at = snapshot->header.records, end = at + snapshot->header.records_size;
+    union {
+        struct cloud_snapshot_record record;
+        char bytes[CLOUD_SNAPSHOT_RECORD_MAX];
+    } copy;
+    uint32_t size;
+
+    while (end - at >= CLOUD_SNAPSHOT_RECORD_MIN) {
+        memcpy(&size, file + at, sizeof size);
+        if (size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX || size % 8 != 0 ||
+            size > end - at)
+            return;
+        memcpy(copy.bytes, file + at, size);
+        copy.record.checksum = cloud_snapshot_record_checksum(snapshot->header.seed, &copy.record);
+        memcpy(file + at, copy.bytes, size);
+        at += size;
+    }
+}
+
+static volatile size_t sum; /* so that nothing is left out */
+
+/* Reads all that a lookup would hand on. */
+static void use(const struct cloud_snapshot_account *account)
+{
+    static const char *const apps[] = {"", "mymagento", "other"};
+    struct cloud_name name = {.app = ""};
+    size_t length = strlen(account->project) + strlen(account->environment) +
+                    strlen(account->gecos) + strlen(account->home) + strlen(account->shell);
+    const char *home;
+
+    for (size_t i = 0; i < sizeof apps / sizeof apps[0]; i++) {
+        strcpy(name.app, apps[i]);
+        if (cloud_snapshot_home(account, &name, &home))
+            length += strlen(home);
+    }
+    sum += length;
+}
+
+static void look_up(const struct cloud_snapshot *snapshot)
+{
+    struct cloud_snapshot_account account;
+    uint64_t at = 0;
+
+    for (uint32_t id = 200000; id < 200004; id++) {
+        if (cloud_snapshot_by_uid(snapshot, id, &account))
+            use(&account);
+        if (cloud_snapshot_by_gid(snapshot, id, &account))
+            use(&account);
+    }
+    if (cloud_snapshot_by_name(snapshot, "bench0000001", "production", &account))
+        use(&account);
+    for (int i = 0; i < 100 && cloud_snapshot_next(snapshot, &at, &account); i++)
+        use(&account);
+    (void)cloud_snapshot_current(snapshot, 1800000000);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cloud_snapshot snapshot;
+    unsigned char *file;
+    uint8_t fix;
+
+    if (size < 1 || size - 1 > ROOM)
+        return 0;
+    fix = *data++;
+    size--;
+    file = place() + ROOM - size;
+    memcpy(file, data, size);
+    if ((fix & FIX_HEADER) != 0)
+        fix_header(file, size);
+    if (!cloud_snapshot_open(file, size, &snapshot))
+        return 0;
+    if ((fix & FIX_RECORDS) != 0)
+        fix_records(file, &snapshot);
+    if (((uintptr_t)file + offsetof(struct cloud_snapshot_header, state)) % 4 == 0)
+        (void)cloud_snapshot_retired(&snapshot);
+    look_up(&snapshot);
+    return 0;
+}
