@@ -29,6 +29,8 @@ struct transfer;
 struct api {
     struct loop *loop;
     const struct cloud_conf *conf;
+    struct cloud_conf asked_by; /* as conf was at the last api_configure: it may be overwritten */
+    uint64_t generation;        /* of the settings that say where and with what we ask */
     CURLM *multi;
     struct loop_timer timer;
     struct tokens *tokens;
@@ -39,6 +41,7 @@ struct api {
 struct transfer {
     struct api *api;
     struct transfer *next, **place;
+    uint64_t generation; /* of the settings that it was made by */
     void (*finished)(struct transfer *, CURLcode);
     CURL *easy;
     struct curl_slist *headers;
@@ -392,13 +395,27 @@ static void judge(struct transfer *transfer, long status)
     }
 }
 
+/*
+ * Whether it has ended, because the settings are others than it was made by. To be asked before a
+ * credential is read or sent for it: today's are not for yesterday's server.
+ */
+static bool end_outdated(struct transfer *transfer)
+{
+    if (transfer->generation == transfer->api->generation)
+        return false;
+    fail(transfer, "the settings changed");
+    return true;
+}
+
 static void ask(struct transfer *transfer);
 
-/* The API says no to a token of ours: once more, with a new one. */
+/* The API says no to a token of ours: once more, with a new one. True: it is taken care of. */
 static bool renew_token(struct transfer *transfer)
 {
     struct api *api = transfer->api;
 
+    if (end_outdated(transfer))
+        return true;
     if (transfer->token_renewed || transfer->secret == NULL || api->conf->token_url[0] == '\0' ||
         !tokens_refused(api->tokens, transfer->secret))
         return false;
@@ -673,6 +690,7 @@ static struct transfer *transfer_new(struct api *api, const char *url, size_t mo
         return NULL;
     }
     transfer->api = api;
+    transfer->generation = api->generation;
     transfer->finished = finished;
     transfer->most = most;
     transfer->deadline = loop_now() + (int64_t)1000 * api->conf->request_timeout;
@@ -747,6 +765,8 @@ static void on_token(void *arg, const char *token, const char *why)
 {
     struct transfer *transfer = arg;
 
+    if (end_outdated(transfer))
+        return;
     wipe_string(transfer->secret);
     transfer->secret = token == NULL ? NULL : strdup(token);
     if (transfer->secret != NULL)
@@ -762,6 +782,8 @@ static void ask(struct transfer *transfer)
     struct credential file;
     char why[256];
 
+    if (end_outdated(transfer))
+        return;
     if (conf->token_url[0] != '\0') {
         tokens_ask(transfer->api->tokens, &transfer->waiter);
     } else if (conf->token_file[0] == '\0') {
@@ -810,6 +832,7 @@ struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
     }
     api->loop = loop;
     api->conf = conf;
+    api->asked_by = *conf;
     api->timer = (struct loop_timer){.due = on_timer_due, .arg = api};
     api->multi = curl_multi_init();
     api->tokens = tokens_new(loop, conf, post, api);
@@ -842,8 +865,22 @@ void api_free(struct api *api)
     curl_global_cleanup();
 }
 
+/* Whether requests go to the same place, by the same way, with what is in the same files. */
+static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
+{
+    return strcmp(a->access_url, b->access_url) == 0 && strcmp(a->token_url, b->token_url) == 0 &&
+           strcmp(a->token_file, b->token_file) == 0 &&
+           strcmp(a->client_id_file, b->client_id_file) == 0 &&
+           strcmp(a->client_cert, b->client_cert) == 0 &&
+           strcmp(a->client_key, b->client_key) == 0 && strcmp(a->ca_file, b->ca_file) == 0 &&
+           strcmp(a->proxy, b->proxy) == 0;
+}
+
 void api_configure(struct api *api, const struct cloud_conf *conf)
 {
+    if (!asks_alike(&api->asked_by, conf))
+        api->generation++;
+    api->asked_by = *conf;
     api->conf = conf;
     tokens_configure(api->tokens, conf);
 }
