@@ -142,7 +142,9 @@ static void serve(int fd, const char *request)
         snprintf(said, sizeof said, "%s|", header_of(request, "Authorization: "));
         strcat(said, header_of(request, "If-None-Match: "));
         send_answer(fd, "200 OK", "ETag: \"v1\"\r\nLast-Modified: yesterday\r\n", said);
-    } else if (strcmp(what, "unchanged") == 0)
+    } else if (strcmp(what, "silence") == 0)
+        (void)!read(fd, (char[1]){0}, 1); /* until the client goes */
+    else if (strcmp(what, "unchanged") == 0)
         send_answer(fd, "304 Not Modified", "", "");
     else if (strcmp(what, "large") == 0)
         send_large(fd);
@@ -424,6 +426,28 @@ static void test_exchange(void **state)
     assert_non_null(strstr(got.detail, "the token endpoint: "));
 }
 
+static void on_silence(void *arg, const struct api_result *result)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)arg;
+    assert_int_equal(result->verdict, API_OUTAGE);
+    assert_non_null(strstr(result->detail, "timed out"));
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+}
+
+/* What was begun with it is let go, and the next request is well. Over HTTP/2: tests/e2e. */
+static void test_silence(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    conf.request_timeout = 1;
+    api_get(api, "abcdefghij", "silence", &validator, on_silence, NULL);
+    assert_true(loop_run(loop));
+    assert_int_equal(got.verdict, API_DOCUMENT);
+}
+
 /* ---- Other settings, while a request is under way ---- */
 
 /* What the server saw since the last time, in a request that has no credential. */
@@ -590,6 +614,7 @@ int main(void)
         TEST(test_free_in_mid_flight),
         TEST(test_exchange),
         TEST(test_nobody_there),
+        TEST(test_silence),
         TEST(test_changed_before_redirect),
         TEST(test_changed_before_answer),
         TEST(test_changed_while_waiting),
