@@ -18,7 +18,8 @@
 #include <strings.h>
 
 #define FILE_SCHEME     "file://"
-#define CONNECTIONS_MAX 64 /* to the API at a time; more than the cache lets strangers take */
+#define CONNECTIONS_MAX 96 /* to the API at a time; more than the cache lets strangers take */
+#define POOLS_MAX       8
 #define URL_MAX         (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
 #define REDIRECTS_MAX   3
 #define HEADER_MAX      (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
@@ -26,11 +27,26 @@
 
 struct transfer;
 
+/*
+ * Connections that are kept, and the requests on them. libcurl (7.88) keeps an HTTP/2 connection on
+ * which a request timed out, and puts the next ones on it: where its peer has fallen silent, all of
+ * them would time out, for ever. So after a time-out new requests go to a new pool, and the old one
+ * ends with the last of its own.
+ */
+struct pool {
+    struct api *api;
+    struct pool *next;
+    CURLM *multi;
+    struct loop_timer timer;
+    unsigned running;
+};
+
 struct api {
     struct loop *loop;
     const struct cloud_conf *conf;
-    CURLM *multi;
-    struct loop_timer timer;
+    struct cloud_conf asked_by; /* as conf was at the last api_configure: it may be overwritten */
+    uint64_t generation;        /* of the settings that say where and with what we ask */
+    struct pool *pools;         /* the first takes new requests */
     struct tokens *tokens;
     struct transfer *transfers; /* all that are under way */
 };
@@ -39,6 +55,8 @@ struct api {
 struct transfer {
     struct api *api;
     struct transfer *next, **place;
+    uint64_t generation; /* of the settings that it was made by */
+    struct pool *pool;   /* where libcurl has it; or NULL */
     void (*finished)(struct transfer *, CURLcode);
     CURL *easy;
     struct curl_slist *headers;
@@ -243,8 +261,18 @@ static void drop_headers(struct transfer *transfer)
     transfer->headers = NULL;
 }
 
+static void leave_pool(struct transfer *transfer)
+{
+    if (transfer->pool == NULL)
+        return;
+    curl_multi_remove_handle(transfer->pool->multi, transfer->easy);
+    transfer->pool->running--;
+    transfer->pool = NULL;
+}
+
 static void transfer_free(struct transfer *transfer)
 {
+    leave_pool(transfer);
     *transfer->place = transfer->next;
     if (transfer->next != NULL)
         transfer->next->place = transfer->place;
@@ -392,13 +420,27 @@ static void judge(struct transfer *transfer, long status)
     }
 }
 
+/*
+ * Whether it has ended, because the settings are others than it was made by. To be asked before a
+ * credential is read or sent for it: today's are not for yesterday's server.
+ */
+static bool end_outdated(struct transfer *transfer)
+{
+    if (transfer->generation == transfer->api->generation)
+        return false;
+    fail(transfer, "the settings changed");
+    return true;
+}
+
 static void ask(struct transfer *transfer);
 
-/* The API says no to a token of ours: once more, with a new one. */
+/* The API says no to a token of ours: once more, with a new one. True: it is taken care of. */
 static bool renew_token(struct transfer *transfer)
 {
     struct api *api = transfer->api;
 
+    if (end_outdated(transfer))
+        return true;
     if (transfer->token_renewed || transfer->secret == NULL || api->conf->token_url[0] == '\0' ||
         !tokens_refused(api->tokens, transfer->secret))
         return false;
@@ -476,44 +518,106 @@ static void exchange_finished(struct transfer *transfer, CURLcode code)
     transfer_free(transfer);
 }
 
-static void finish_transfers(struct api *api)
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known);
+static int on_timer(CURLM *multi, long milliseconds, void *arg);
+static void on_timer_due(void *arg);
+
+/* A pool for the requests from now on. False if memory is out, or there are too many. */
+static bool add_pool(struct api *api)
 {
+    struct pool *pool = NULL;
+    size_t n = 0;
+
+    for (const struct pool *at = api->pools; at != NULL; at = at->next)
+        n++;
+    if (n < POOLS_MAX)
+        pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return false;
+    pool->multi = curl_multi_init();
+    if (pool->multi == NULL) {
+        free(pool);
+        return false;
+    }
+    pool->api = api;
+    pool->timer = (struct loop_timer){.due = on_timer_due, .arg = pool};
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+    /* An API without HTTP/2 gets no flood of connections either: the others wait their turn. */
+    curl_multi_setopt(pool->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_MAX);
+    pool->next = api->pools;
+    api->pools = pool;
+    return true;
+}
+
+/* It has no requests. */
+static void pool_free(struct pool *pool)
+{
+    struct pool **place = &pool->api->pools;
+
+    while (*place != pool)
+        place = &(*place)->next;
+    *place = pool->next;
+    curl_multi_cleanup(pool->multi);
+    loop_timer_clear(pool->api->loop, &pool->timer);
+    free(pool);
+}
+
+/* Whether it was on a connection when its time was over; one that was never made is not kept. */
+static bool timed_out_on_connection(const struct transfer *transfer, CURLcode code)
+{
+    curl_off_t sent = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+    return code == CURLE_OPERATION_TIMEDOUT && sent > 0;
+}
+
+/* The last thing that is done with a pool in a turn of the loop: it may be gone then. */
+static void finish_transfers(struct pool *pool)
+{
+    struct api *api = pool->api;
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(api->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
         struct transfer *transfer = NULL;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)(void *)&transfer);
-        curl_multi_remove_handle(api->multi, transfer->easy);
+        leave_pool(transfer);
+        if (pool == api->pools && timed_out_on_connection(transfer, code))
+            (void)add_pool(api);
         transfer->finished(transfer, code);
     }
+    if (pool != api->pools && pool->running == 0)
+        pool_free(pool);
 }
 
 /* A socket of libcurl's, and what it waits for. */
 struct api_socket {
     struct loop_watch watch;
-    struct api *api;
+    struct pool *pool;
 };
 
 static void on_socket_ready(void *arg, uint32_t events)
 {
     struct api_socket *ready = arg;
-    struct api *api = ready->api;
+    struct pool *pool = ready->pool;
     int running;
     int what = ((events & (EPOLLIN | EPOLLHUP)) != 0 ? CURL_CSELECT_IN : 0) |
                ((events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
                ((events & EPOLLERR) != 0 ? CURL_CSELECT_ERR : 0);
 
-    curl_multi_socket_action(api->multi, ready->watch.fd, what, &running);
-    finish_transfers(api);
+    curl_multi_socket_action(pool->multi, ready->watch.fd, what, &running);
+    finish_transfers(pool);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-    struct api *api = arg;
+    struct pool *pool = arg;
     struct api_socket *entry = known;
     uint32_t events = ((what & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
                       ((what & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
@@ -521,21 +625,21 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (entry != NULL) {
-            loop_remove(api->loop, &entry->watch);
-            curl_multi_assign(api->multi, fd, NULL);
+            loop_remove(pool->api->loop, &entry->watch);
+            curl_multi_assign(pool->multi, fd, NULL);
             free(entry);
         }
         return 0;
     }
     if (entry != NULL)
-        return loop_change(api->loop, &entry->watch, events) ? 0 : -1;
+        return loop_change(pool->api->loop, &entry->watch, events) ? 0 : -1;
     entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         return -1;
-    entry->api = api;
+    entry->pool = pool;
     entry->watch = (struct loop_watch){fd, on_socket_ready, entry};
-    if (!loop_add(api->loop, &entry->watch, events) ||
-        curl_multi_assign(api->multi, fd, entry) != CURLM_OK) {
+    if (!loop_add(pool->api->loop, &entry->watch, events) ||
+        curl_multi_assign(pool->multi, fd, entry) != CURLM_OK) {
         free(entry);
         return -1;
     }
@@ -544,21 +648,21 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 
 static void on_timer_due(void *arg)
 {
-    struct api *api = arg;
+    struct pool *pool = arg;
     int running;
 
-    curl_multi_socket_action(api->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    finish_transfers(api);
+    curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_transfers(pool);
 }
 
 static int on_timer(CURLM *multi, long milliseconds, void *arg)
 {
-    struct api *api = arg;
+    struct pool *pool = arg;
 
     (void)multi;
     if (milliseconds < 0)
-        loop_timer_clear(api->loop, &api->timer);
-    else if (!loop_timer_set(api->loop, &api->timer, milliseconds))
+        loop_timer_clear(pool->api->loop, &pool->timer);
+    else if (!loop_timer_set(pool->api->loop, &pool->timer, milliseconds))
         return -1;
     return 0;
 }
@@ -673,6 +777,7 @@ static struct transfer *transfer_new(struct api *api, const char *url, size_t mo
         return NULL;
     }
     transfer->api = api;
+    transfer->generation = api->generation;
     transfer->finished = finished;
     transfer->most = most;
     transfer->deadline = loop_now() + (int64_t)1000 * api->conf->request_timeout;
@@ -710,6 +815,7 @@ static bool add_header(struct transfer *transfer, const char *name, const char *
 static bool launch(struct transfer *transfer, char *why, size_t size)
 {
     const struct cloud_conf *conf = transfer->api->conf;
+    struct pool *pool = transfer->api->pools;
     int64_t left = transfer->deadline - loop_now();
 
     if (left <= 0) {
@@ -722,8 +828,11 @@ static bool launch(struct transfer *transfer, char *why, size_t size)
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);
     curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left);
     if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK &&
-        curl_multi_add_handle(transfer->api->multi, transfer->easy) == CURLM_OK)
+        curl_multi_add_handle(pool->multi, transfer->easy) == CURLM_OK) {
+        transfer->pool = pool;
+        pool->running++;
         return true;
+    }
     snprintf(why, size, "no memory for a request");
     return false;
 }
@@ -747,6 +856,8 @@ static void on_token(void *arg, const char *token, const char *why)
 {
     struct transfer *transfer = arg;
 
+    if (end_outdated(transfer))
+        return;
     wipe_string(transfer->secret);
     transfer->secret = token == NULL ? NULL : strdup(token);
     if (transfer->secret != NULL)
@@ -762,6 +873,8 @@ static void ask(struct transfer *transfer)
     struct credential file;
     char why[256];
 
+    if (end_outdated(transfer))
+        return;
     if (conf->token_url[0] != '\0') {
         tokens_ask(transfer->api->tokens, &transfer->waiter);
     } else if (conf->token_file[0] == '\0') {
@@ -810,19 +923,12 @@ struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
     }
     api->loop = loop;
     api->conf = conf;
-    api->timer = (struct loop_timer){.due = on_timer_due, .arg = api};
-    api->multi = curl_multi_init();
+    api->asked_by = *conf;
     api->tokens = tokens_new(loop, conf, post, api);
-    if (api->multi == NULL || api->tokens == NULL) {
+    if (api->tokens == NULL || !add_pool(api)) {
         api_free(api);
         return NULL;
     }
-    curl_multi_setopt(api->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(api->multi, CURLMOPT_SOCKETDATA, api);
-    curl_multi_setopt(api->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(api->multi, CURLMOPT_TIMERDATA, api);
-    /* An API without HTTP/2 gets no flood of connections either: the others wait their turn. */
-    curl_multi_setopt(api->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_MAX);
     return api;
 }
 
@@ -832,18 +938,33 @@ void api_free(struct api *api)
         return;
     for (struct transfer *at = api->transfers, *next; at != NULL; at = next) {
         next = at->next;
-        curl_multi_remove_handle(api->multi, at->easy);
         transfer_free(at);
     }
+    for (struct pool *at = api->pools, *next; at != NULL; at = next) {
+        next = at->next;
+        pool_free(at);
+    }
     tokens_free(api->tokens);
-    curl_multi_cleanup(api->multi);
-    loop_timer_clear(api->loop, &api->timer);
     free(api);
     curl_global_cleanup();
 }
 
+/* Whether requests go to the same place, by the same way, with what is in the same files. */
+static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
+{
+    return strcmp(a->access_url, b->access_url) == 0 && strcmp(a->token_url, b->token_url) == 0 &&
+           strcmp(a->token_file, b->token_file) == 0 &&
+           strcmp(a->client_id_file, b->client_id_file) == 0 &&
+           strcmp(a->client_cert, b->client_cert) == 0 &&
+           strcmp(a->client_key, b->client_key) == 0 && strcmp(a->ca_file, b->ca_file) == 0 &&
+           strcmp(a->proxy, b->proxy) == 0;
+}
+
 void api_configure(struct api *api, const struct cloud_conf *conf)
 {
+    if (!asks_alike(&api->asked_by, conf))
+        api->generation++;
+    api->asked_by = *conf;
     api->conf = conf;
     tokens_configure(api->tokens, conf);
 }

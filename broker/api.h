@@ -58,7 +58,12 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
 void api_free(struct api *api);
 
-/* The settings that requests from now on use; requests under way keep theirs. */
+/*
+ * The settings that requests from now on use. Requests under way keep the place that they went to
+ * and what they were sent with; one that would have to prove itself again (it waits for a token, is
+ * redirected, or refused) is an outage where the settings of that are others now: no credential
+ * goes to a server that it was not configured for. conf may be the one of before, overwritten.
+ */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
 /* Whether asking costs no network: file:// is looked at every time. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/audit.h"
 
+#include "broker/devlog.h"
 #include "broker/keys.h"
 #include "common/name.h"
 #include "common/text.h"
@@ -54,7 +55,7 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
-    syslog(LOG_AUTHPRIV | (audit->granted ? LOG_INFO : LOG_NOTICE), "%s", line);
+    devlog_write(LOG_AUTHPRIV | (audit->granted ? LOG_INFO : LOG_NOTICE), line);
 }
 
 struct offer {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * The audit line: one per decision, to syslog's authpriv.
+ * The audit line: one per decision, to the host's log (devlog.h), facility authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
  *   service= reason= source=api|cache|none age= [proof=none]
@@ -35,7 +35,7 @@ struct audit {
  * does not fit is left out value by value. Returns its length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats it and sends it to syslog. */
+/* Formats it and sends it there. */
 void audit_write(const struct audit *audit);
 
 /*

@@ -16,9 +16,10 @@
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
 #define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
 
-/* For names that nobody knows: of a project that is known here, and all others. */
-struct buckets {
-    struct bucket neighbours, unknown;
+/* What one kind of asker may have asked for names that nobody knows. */
+struct askers {
+    struct bucket neighbours, unknown; /* of a project that is known here, and all others */
+    unsigned strangers;                /* requests in flight */
 };
 
 struct cache {
@@ -27,9 +28,8 @@ struct cache {
     struct store *store;    /* or NULL */
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
-    unsigned strangers;             /* requests in flight for what nobody knows */
-    bool doubt;                     /* some document may be failing */
-    struct buckets trusted, others; /* root and cloudauth-keys, and everybody else */
+    bool doubt;                    /* some document may be failing */
+    struct askers trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
     cache_told *told; /* or NULL */
@@ -464,7 +464,7 @@ static void on_result(void *arg, const struct api_result *result)
 
     entry->in_flight = false;
     if (entry->stranger)
-        entry->cache->strangers--;
+        (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers--;
     if (entry->orphan) {
         entry->orphan = false;
         if (entry->waiters != NULL)
@@ -483,7 +483,7 @@ static void start_request(struct cache_entry *entry)
     entry->in_flight = true;
     entry->stranger = entry->document == NULL;
     if (entry->stranger)
-        entry->cache->strangers++;
+        (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers++;
     entry->sent = loop_now();
     entry->sent_wall = (int64_t)time(NULL);
     api_get(entry->cache->api, entry->project, entry->environment, &entry->validator, on_result,
@@ -521,15 +521,16 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
 static bool may_ask(const struct cache_entry *entry, bool trusted, int64_t now)
 {
     struct cache *cache = entry->cache;
-    struct buckets *buckets = trusted ? &cache->trusted : &cache->others;
+    struct askers *askers = trusted ? &cache->trusted : &cache->others;
+    unsigned most = trusted ? STRANGERS_MAX : STRANGERS_OTHERS_MAX;
 
     if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
         return true;
-    if (cache->strangers >= STRANGERS_MAX)
+    if (askers->strangers >= most)
         return false;
     if (entries_know_project(&cache->entries, entry->project))
-        return bucket_take(&buckets->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
-    return bucket_take(&buckets->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
+        return bucket_take(&askers->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
+    return bucket_take(&askers->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
 }
 
 void cache_ask(struct cache *cache, const char *project, const char *environment,
@@ -568,8 +569,10 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     waiter->entry = entry;
     waiter->next = entry->waiters;
     entry->waiters = waiter;
-    if (!entry->in_flight && !entry->committing)
+    if (!entry->in_flight && !entry->committing) {
+        entry->trusted = waiter->trusted;
         start_request(entry);
+    }
 }
 
 void cache_probe(struct cache *cache)

@@ -28,7 +28,10 @@
 #define UNKNOWN_BURST   50
 #define NEIGHBOUR_RATE  50
 #define NEIGHBOUR_BURST 200
-#define STRANGERS_MAX   48 /* requests in flight for environments that no document is known of */
+/* Requests in flight for environments that no document is known of: of root and cloudauth-keys, and
+ * of all others together. The others cannot take the place of logins to what is not known yet. */
+#define STRANGERS_MAX        48
+#define STRANGERS_OTHERS_MAX 32
 
 struct cache;
 

@@ -51,6 +51,7 @@ struct cache_entry {
     bool committing;        /* the document is on its way to the disk; nobody is answered before */
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
+    bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
     bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
     int64_t sent, sent_wall;
     struct cache_waiter *waiters;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/log.h"
 
+#include "broker/devlog.h"
+
 #include <errno.h>
+#include <paths.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
 
 void log_open(bool to_stderr)
 {
-    openlog("cloudauthd", LOG_PID | LOG_NDELAY | (to_stderr ? LOG_PERROR : 0), LOG_DAEMON);
+    devlog_open(_PATH_LOG, to_stderr);
 }
 
 __attribute__((format(printf, 2, 0))) static void log_line(int priority, const char *format,
@@ -17,12 +20,8 @@ __attribute__((format(printf, 2, 0))) static void log_line(int priority, const c
     char line[1024];
     int saved = errno;
 
-    if (vsnprintf(line, sizeof line, format, arguments) >= 0) {
-        for (char *c = line; *c != '\0'; c++)
-            if ((unsigned char)*c < ' ' || *c == 0x7f)
-                *c = '?';
-        syslog(priority, "%s", line);
-    }
+    if (vsnprintf(line, sizeof line, format, arguments) >= 0)
+        devlog_write(LOG_DAEMON | priority, line);
     errno = saved;
 }
 

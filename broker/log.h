@@ -5,11 +5,12 @@
 #include <stdbool.h>
 
 /*
- * The daemon's own log (facility daemon), for operators; decisions go to audit.h. Control
- * characters in what is printed become '?': foreign bytes cannot forge a line. errno is kept.
+ * The daemon's own log (facility daemon), for operators; decisions go to audit.h. Bytes outside
+ * printable ASCII are printed as \xHH: foreign bytes cannot forge a line. errno is kept, and
+ * nothing is waited for (devlog.h).
  */
 
-/* Opens syslog(3) under the name cloudauthd; also to standard error if that is wanted. */
+/* To the host's log daemon from now on; also to standard error if that is wanted. */
 void log_open(bool to_stderr);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
 #include "broker/credentials.h"
+#include "broker/devlog.h"
 #include "broker/envelope.h"
 #include "broker/log.h"
 #include "broker/requests.h"
@@ -230,6 +231,7 @@ static bool start(struct broker *broker, bool foreground)
         log_error("out of memory");
         return false;
     }
+    devlog_start(broker->loop);
     find_keys_user(broker);
     raise_limits();
     if (!drop_privileges(broker) || !watch_signals(broker))
@@ -255,6 +257,7 @@ static void stop(struct broker *broker)
     api_free(broker->api);
     accounts_free(broker->publish.accounts);
     cache_free(broker->cache);
+    devlog_stop();
     loop_free(broker->loop);
     logins_free(broker->logins);
     owners_free(broker->owners);

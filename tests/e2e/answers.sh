@@ -326,6 +326,32 @@ test_goaway_kept() {
     recovers
 }
 
+# falls_silent MODE THEN URL: the kept connection does, and the next request goes on a new one
+falls_silent() {
+    mode "$1"
+    by_hostile "$3"
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=api'
+    mode "$2"
+    mark
+    # By the cache; or, where sshd took its time over it, by the first probe's answer already.
+    timed 'first login' enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source='
+    logged 'project API, abcdefghij/production: .*timed out'
+    WAIT=20 wait_for by_api
+    same 1 "$(since "$API_LOG" | grep -c "^$(since "$API_LOG" | head -n 1 | cut -d' ' -f1) ")"
+    # The new one is kept, and it alone is used.
+    for _ in {1..5}; do enters alice abcdefghij; done
+    fails audited 'refuse '
+    same 2 "$(since "$API_LOG" | cut -d' ' -f1 | sort -u | wc -l)"
+}
+
+# a kept connection falls silent, HTTP/2: one request is lost with it
+test_kept_silence_h2() { falls_silent h2 h2-kept-silence $HTTPS; }
+
+# a kept connection falls silent, HTTP/1.1: one request is lost with it
+test_kept_silence() { falls_silent good kept-silence $HTTP; }
+
 # a kept connection was closed while it was idle
 test_idle_close() { unnoticed_row idle-close $HTTP; }
 

@@ -119,3 +119,22 @@ test_unknown_names_hang() {
     wait $!
     contains "$(</root/answers)" '^asked=1000 ok=0 absent=0 refused=0 unavailable=1000 none=0$'
 }
+
+hanging() { (($(requests /robot) == $(constant STRANGERS_OTHERS_MAX))); }
+
+# a local user asks for names that hang the API: a login to what is not known yet does not wait
+test_local_user_hangs() {
+    mode silence-of-absent
+    by_hostile $HTTP 'allow = robot*' 'request_timeout = 8s'
+    seq -f 'passwd robot%05g' 10000 10199 >/root/questions
+    mark
+    # No cloud account, and neither root nor cloudauth-keys.
+    setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/ask.pl" 200 /dev/null \
+        </root/questions >/root/answers &
+    wait_for hanging
+    timed 'a first login' enters bob abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=bob .*source=api'
+    hanging
+    wait $!
+    contains "$(</root/answers)" '^asked=200 ok=0 absent=0 refused=0 unavailable=200 none=0$'
+}

@@ -6,7 +6,7 @@
 #
 #   host_up             installs, sets up and starts everything
 #   host_reset          the state after host_up again: documents, configuration, an empty cache
-#   broker_start, broker_stop, broker_reload, sshd_start, nginx_start
+#   broker_start, broker_stop, broker_reload, sshd_start, nginx_start, syslog_start
 #   document PROJECT ENVIRONMENT FILTER    edits an access document by a jq filter, atomically
 #   configure LINE...   the configuration of host_up, and these lines
 #
@@ -187,9 +187,14 @@ stop() {
 
 syslog_start() {
     touch "$AUTH_LOG" /var/log/syslog
+    rm -f /dev/log
     "$REPO/tests/sandbox/syslogd.pl" </dev/null >/dev/null &
+    echo $! >/run/syslogd.pid
+    disown
     wait_for test -S /dev/log
 }
+
+syslog_pid() { cat /run/syslogd.pid; }
 
 broker_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
 

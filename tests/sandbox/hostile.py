@@ -29,6 +29,9 @@ PRODUCTION = "/v1/projects/abcdefghij/environments/production/ssh-access"
 FOREVER = 3600  # seconds: longer than any test
 PIECE = 65536
 
+# In the modes kept-silence and h2-kept-silence a connection that was made in another one falls silent
+# at its next request, as if its packets were lost, and a new one is served well.
+
 # What a mode changes below HTTP. A connection that was made otherwise is closed at its next request.
 CERTIFICATE = {"tls-expired": "expired", "tls-self-signed": "self-signed",
                "tls-wrong-name": "wrong-name"}
@@ -257,7 +260,7 @@ def status_of(status):
 
 
 REQUESTS = {
-    "good": good, "hold": hold, "silence": silence, "silence-of-absent": silence_of_absent,
+    "good": good, "kept-silence": good, "hold": hold, "silence": silence, "silence-of-absent": silence_of_absent,
     "drip-head": drip_head,
     "drip-body": drip_body, "cut-head": cut_head, "cut-head-404": cut_head_404,
     "cut-body": cut_body, "cut-chunked": cut_chunked,
@@ -285,6 +288,9 @@ def serve_http(connection, number, made):
         path, now = head.split(" ")[1], mode()
         log("log", f"{number} GET {path} {now}")
         asked += 1
+        if now == "kept-silence" and made != now:
+            closed(connection)
+            return
         # As if it had been closed while it was idle.
         if (now != made and (now in BELOW_HTTP or now.startswith("h2"))) or \
                 (now == "reuse-close" and asked > 1):
@@ -336,7 +342,7 @@ def answer_h2(connection, stream, now, asked):
     return True
 
 
-def serve_h2(connection, number):
+def serve_h2(connection, number, made):
     asked = 0
     if exactly(connection, len(PREFACE)) != PREFACE:
         return
@@ -354,6 +360,9 @@ def serve_h2(connection, number):
             now = mode()
             asked += 1
             log("log", f"{number} GET h2 {now}")
+            if now == "h2-kept-silence" and made != now:
+                closed(connection)
+                return
             if not now.startswith("h2") or not answer_h2(connection, stream, now, asked):
                 return
 
@@ -381,7 +390,7 @@ def serve_tls(plain, number, now):
         # Of the socket only a copy is closed with the TLS of it.
         with context(now).wrap_socket(plain.dup(), server_side=True) as connection:
             if connection.selected_alpn_protocol() == "h2":
-                serve_h2(connection, number)
+                serve_h2(connection, number, now)
             else:
                 serve_http(connection, number, now)
 

@@ -82,6 +82,34 @@ static void send_redirect(int fd, const char *to)
     send_answer(fd, "302 Found", head, "");
 }
 
+/* What requests have proved themselves with, and which tokens were given out, since it was told. */
+static char seen[512];
+
+static void note(const char *what)
+{
+    if (strlen(seen) + strlen(what) + 2 < sizeof seen)
+        strcat(strcat(seen, what), ";");
+}
+
+static void send_seen(int fd)
+{
+    send_answer(fd, "200 OK", "", seen);
+    seen[0] = '\0';
+}
+
+/* POST /<token>: that is the token. */
+static bool exchange(int fd, const char *request)
+{
+    char token[32] = "", body[128];
+
+    if (sscanf(request, "POST /%31[a-z0-9-] ", token) != 1 || strncmp(token, "token-", 6) != 0)
+        return false;
+    note(token);
+    snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"token_type\":\"bearer\"}", token);
+    send_answer(fd, "200 OK", "", body);
+    return true;
+}
+
 static void send_retry(int fd, const char *value)
 {
     char head[256], date[64];
@@ -101,13 +129,22 @@ static void serve(int fd, const char *request)
 {
     char what[128] = "", to[256];
 
+    if (exchange(fd, request))
+        return;
     sscanf(request, "GET /%*[a-z0-9]/%127[a-z0-9-]", what);
+    if (strcmp(what, "seen") == 0) {
+        send_seen(fd);
+        return;
+    }
+    note(header_of(request, "Authorization: "));
     if (strcmp(what, "echo") == 0) {
         char said[512];
         snprintf(said, sizeof said, "%s|", header_of(request, "Authorization: "));
         strcat(said, header_of(request, "If-None-Match: "));
         send_answer(fd, "200 OK", "ETag: \"v1\"\r\nLast-Modified: yesterday\r\n", said);
-    } else if (strcmp(what, "unchanged") == 0)
+    } else if (strcmp(what, "silence") == 0)
+        (void)!read(fd, (char[1]){0}, 1); /* until the client goes */
+    else if (strcmp(what, "unchanged") == 0)
         send_answer(fd, "304 Not Modified", "", "");
     else if (strcmp(what, "large") == 0)
         send_large(fd);
@@ -389,6 +426,172 @@ static void test_exchange(void **state)
     assert_non_null(strstr(got.detail, "the token endpoint: "));
 }
 
+static void on_silence(void *arg, const struct api_result *result)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)arg;
+    assert_int_equal(result->verdict, API_OUTAGE);
+    assert_non_null(strstr(result->detail, "timed out"));
+    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+}
+
+/* What was begun with it is let go, and the next request is well. Over HTTP/2: tests/e2e. */
+static void test_silence(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    conf.request_timeout = 1;
+    api_get(api, "abcdefghij", "silence", &validator, on_silence, NULL);
+    assert_true(loop_run(loop));
+    assert_int_equal(got.verdict, API_DOCUMENT);
+}
+
+/* ---- Other settings, while a request is under way ---- */
+
+/* What the server saw since the last time, in a request that has no credential. */
+static void expect_seen(const char *what)
+{
+    conf.token_file[0] = conf.token_url[0] = '\0';
+    get("seen");
+    assert_string_equal(text, what);
+}
+
+static void forget_seen(void)
+{
+    get("seen");
+}
+
+static void use_tokens(const char *name)
+{
+    write_token(SECRET);
+    snprintf(conf.token_url, sizeof conf.token_url, "http://127.0.0.1:%u/%s", (unsigned)port, name);
+}
+
+static void change(const char *new_token, const char *new_endpoint)
+{
+    snprintf(conf.access_url, sizeof conf.access_url,
+             "http://127.0.0.1:%u/new/{project}/{environment}", (unsigned)port);
+    if (new_endpoint != NULL)
+        use_tokens(new_endpoint);
+    else
+        write_token(new_token);
+    api_configure(api, &conf);
+}
+
+/* A request is on its way; before its answer comes, the settings are those of another API. */
+static void get_across(const char *what, const char *new_token, const char *new_endpoint)
+{
+    struct api_validator validator = {"", ""};
+
+    api_get(api, "abcdefghij", what, &validator, on_done, NULL);
+    assert_int_equal(answers, 0);
+    change(new_token, new_endpoint);
+    assert_true(loop_run(loop));
+    assert_int_equal(answers, 1);
+}
+
+static void back_to_old_url(void)
+{
+    snprintf(conf.access_url, sizeof conf.access_url, "http://127.0.0.1:%u/{project}/{environment}",
+             (unsigned)port);
+}
+
+/* A client of its own, whose loop has not run yet. */
+static void start_anew(void)
+{
+    api_free(api);
+    loop_free(loop);
+    start_client();
+}
+
+static void assert_changed(void)
+{
+    assert_int_equal(got.verdict, API_OUTAGE);
+    assert_string_equal(got.detail, "the settings changed");
+}
+
+static void test_changed_before_redirect(void **state)
+{
+    (void)state;
+    forget_seen();
+    write_token("old");
+    start_anew();
+    get_across("here", "new", NULL);
+    assert_changed();
+    back_to_old_url();
+    expect_seen("Bearer old;");
+}
+
+/* What was on its way and needs no new proof is an answer as any other. */
+static void test_changed_before_answer(void **state)
+{
+    (void)state;
+    forget_seen();
+    write_token("old");
+    start_anew();
+    get_across("echo", "new", NULL);
+    assert_int_equal(got.verdict, API_DOCUMENT);
+    assert_string_equal(text, "Bearer old|");
+    back_to_old_url();
+    expect_seen("Bearer old;");
+}
+
+static void test_changed_while_waiting(void **state)
+{
+    (void)state;
+    forget_seen();
+    use_tokens("token-old");
+    start_anew();
+    get_across("echo", NULL, "token-new");
+    assert_changed();
+    back_to_old_url();
+    expect_seen("token-old;token-new;");
+}
+
+static void on_token_known(void *arg, const struct api_result *result)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)arg;
+    assert_int_equal(result->verdict, API_DOCUMENT);
+    api_get(api, "abcdefghij", "status-401", &validator, on_done, NULL);
+    change(NULL, "token-new");
+}
+
+/* A token that is known goes at once, and is refused when the settings are others. */
+static void test_changed_before_refusal(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    forget_seen();
+    use_tokens("token-old");
+    start_anew();
+    api_get(api, "abcdefghij", "echo", &validator, on_token_known, NULL);
+    assert_true(loop_run(loop));
+    assert_changed();
+    back_to_old_url();
+    expect_seen("token-old;Bearer token-old;Bearer token-old;");
+}
+
+/* Settings that do not say where or with what: a request under way is none of their business. */
+static void test_changed_otherwise(void **state)
+{
+    struct api_validator validator = {"", ""};
+
+    (void)state;
+    write_token("old");
+    start_anew();
+    api_get(api, "abcdefghij", "here", &validator, on_done, NULL);
+    conf.keys_fresh++;
+    api_configure(api, &conf);
+    assert_true(loop_run(loop));
+    assert_int_equal(got.verdict, API_DOCUMENT);
+    assert_string_equal(text, "Bearer old|");
+}
+
 static void test_nobody_there(void **state)
 {
     (void)state;
@@ -401,11 +604,22 @@ static void test_nobody_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_document),    TEST(test_statuses),
-        TEST(test_problem),     TEST(test_problem_with_secret),
-        TEST(test_retry_after), TEST(test_redirects),
-        TEST(test_token),       TEST(test_free_in_mid_flight),
-        TEST(test_exchange),    TEST(test_nobody_there),
+        TEST(test_document),
+        TEST(test_statuses),
+        TEST(test_problem),
+        TEST(test_problem_with_secret),
+        TEST(test_retry_after),
+        TEST(test_redirects),
+        TEST(test_token),
+        TEST(test_free_in_mid_flight),
+        TEST(test_exchange),
+        TEST(test_nobody_there),
+        TEST(test_silence),
+        TEST(test_changed_before_redirect),
+        TEST(test_changed_before_answer),
+        TEST(test_changed_while_waiting),
+        TEST(test_changed_before_refusal),
+        TEST(test_changed_otherwise),
     };
 
     return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -34,7 +34,7 @@ static struct {
     api_done *done;
     void *arg;
     char validator[256];
-} pending[64];
+} pending[STRANGERS_MAX + STRANGERS_OTHERS_MAX + 1];
 static size_t pendings, requests;
 
 int64_t loop_now(void)
@@ -404,26 +404,44 @@ static void test_probe_ends(void **state)
     assert_int_equal(pendings, 0);
 }
 
-/* Unknown names that the API leaves hanging take a bounded number of requests. */
+/* Asks for more unknown names than may be in flight, with no word from the API. */
+static void hang(struct client *clients, unsigned most, const char *prefix, bool trusted)
+{
+    size_t before = requests;
+    char name[32];
+
+    for (unsigned i = 0; i <= most; i++) {
+        clock_ms += 1000;
+        snprintf(name, sizeof name, "%s%05u", prefix, i);
+        clients[i] = (struct client){
+            .waiter = {.answered = on_answer, .arg = &clients[i], .trusted = trusted}};
+        cache_ask(cache, name, "production", CACHE_ACCOUNT, &clients[i].waiter);
+    }
+    assert_int_equal(requests - before, most);
+    assert_told(&clients[most], CACHE_UNAVAILABLE);
+}
+
+/* Unknown names that the API leaves hanging take a bounded number of requests, and those of others
+ * take nothing from root's. */
 static void test_strangers_in_flight(void **state)
 {
-    static struct client clients[STRANGERS_MAX + 1];
-    char name[32];
+    static struct client others[STRANGERS_OTHERS_MAX + 1], trusted[STRANGERS_MAX + 1];
+    struct client clients[1];
 
     (void)state;
     any_name = true;
-    for (unsigned i = 0; i <= STRANGERS_MAX; i++) {
-        clock_ms += 1000;
-        snprintf(name, sizeof name, "robot%05u", i);
-        ask_for(&clients[i], name, "production");
-    }
-    assert_int_equal(requests, STRANGERS_MAX);
-    assert_told(&clients[STRANGERS_MAX], CACHE_UNAVAILABLE);
+    hang(others, STRANGERS_OTHERS_MAX, "robot", false);
+    hang(trusted, STRANGERS_MAX, "login", true);
     while (pendings > 0)
         api_says(API_ABSENT, "");
     ask_for(&clients[0], "robot99999", "production");
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
+    /* None of them is counted any more, under whom ever. */
+    hang(trusted, STRANGERS_MAX, "later", true);
+    hang(others, STRANGERS_OTHERS_MAX, "other", false);
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
 }
 
 static void expect_bound(const char *extra, int64_t seconds)

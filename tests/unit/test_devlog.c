@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Log lines to a daemon of the test's own, which reads when the test says so. */
+#include "broker/devlog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TOO_LONG (2 * DEVLOG_LINE_MAX)
+#define LINES    200 /* of 1 KB: more than a socket takes, fewer than are kept */
+
+static char directory[] = "/tmp/cloudauth-devlog-XXXXXX";
+static char path[sizeof directory + 16];
+static struct loop *loop;
+static struct loop_watch daemon_socket = {.fd = -1};
+static char got[DEVLOG_LINE_MAX + 1]; /* the last line */
+static size_t largest;                /* that the kernel takes */
+
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+               socklen_t size)
+{
+    if (n > largest) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return (ssize_t)syscall(SYS_sendto, fd, bytes, n, flags, to, size);
+}
+
+static int bind_daemon(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Whether there was a line; it is in got. */
+static bool take(void)
+{
+    ssize_t n = recv(daemon_socket.fd, got, sizeof got - 1, MSG_DONTWAIT);
+
+    got[n < 0 ? 0 : n] = '\0';
+    assert_true(n < 0 || strlen(got) == (size_t)n);
+    return n >= 0;
+}
+
+static void expect(const char *text)
+{
+    assert_true(take());
+    assert_non_null(strstr(got, "]: "));
+    assert_string_equal(strstr(got, "]: ") + 3, text);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/log", directory);
+    largest = DEVLOG_LINE_MAX;
+    daemon_socket.fd = bind_daemon();
+    devlog_open(path, false);
+    loop = loop_new();
+    assert_non_null(loop);
+    devlog_start(loop);
+    return take(); /* what another test left */
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    devlog_stop();
+    loop_free(loop);
+    close(daemon_socket.fd);
+    unlink(path);
+    return rmdir(directory);
+}
+
+/* ---- The line ---- */
+
+static void stamp(char *out, size_t size)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    assert_int_not_equal(strftime(out, size, "%b %e %T", localtime_r(&now, &parts)), 0);
+}
+
+/* As glibc's syslog(3) sends it. */
+static void test_form(void **state)
+{
+    char before[32], after[32], expected[2][128];
+
+    (void)state;
+    setenv("TZ", "AHEAD-5:30", 1);
+    devlog_open(path, false);
+    stamp(before, sizeof before);
+    devlog_write(LOG_AUTHPRIV | LOG_NOTICE, "refuse account=a");
+    stamp(after, sizeof after);
+    assert_true(take());
+    snprintf(expected[0], sizeof expected[0], "<85>%s cloudauthd[%d]: refuse account=a", before,
+             (int)getpid());
+    snprintf(expected[1], sizeof expected[1], "<85>%s cloudauthd[%d]: refuse account=a", after,
+             (int)getpid());
+    if (strcmp(got, expected[0]) != 0)
+        assert_string_equal(got, expected[1]);
+    unsetenv("TZ");
+    tzset();
+    assert_false(take());
+}
+
+static void test_escaped(void **state)
+{
+    (void)state;
+    devlog_write(LOG_DAEMON | LOG_ERR, "a\n<0>b\r\t\x1b[0m\x7f\x80\xff~ \\");
+    expect("a\\x0a<0>b\\x0d\\x09\\x1b[0m\\x7f\\x80\\xff~ \\");
+    devlog_write(LOG_DAEMON | LOG_ERR, "%s%n");
+    expect("%s%n");
+}
+
+static void test_long_line(void **state)
+{
+    static char line[TOO_LONG];
+
+    (void)state;
+    memset(line, 'a', sizeof line - 1);
+    devlog_write(LOG_DAEMON | LOG_ERR, line);
+    assert_true(take());
+    assert_int_equal(strlen(got), DEVLOG_LINE_MAX - 1);
+    /* No half of an escape. */
+    memset(line, '\xff', sizeof line - 1);
+    devlog_write(LOG_DAEMON | LOG_ERR, line);
+    assert_true(take());
+    assert_string_equal(got + strlen(got) - 4, "\\xff");
+}
+
+static void test_errno(void **state)
+{
+    (void)state;
+    unlink(path);
+    errno = EINTR;
+    devlog_write(LOG_DAEMON | LOG_ERR, "kept");
+    assert_int_equal(errno, EINTR);
+    close(daemon_socket.fd);
+    daemon_socket.fd = bind_daemon();
+    errno = ERANGE;
+    devlog_write(LOG_DAEMON | LOG_ERR, "sent");
+    assert_int_equal(errno, ERANGE);
+    expect("kept");
+    expect("sent");
+}
+
+static void test_stderr(void **state)
+{
+    char said[256] = "", expected[128];
+    int kept = dup(STDERR_FILENO), ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    devlog_write(LOG_DAEMON | LOG_INFO, "not there");
+    devlog_open(path, true);
+    devlog_write(LOG_DAEMON | LOG_INFO, "there\n");
+    dup2(kept, STDERR_FILENO);
+    assert_true(read(ends[0], said, sizeof said - 1) > 0);
+    snprintf(expected, sizeof expected, "cloudauthd[%d]: there\\x0a\n", (int)getpid());
+    assert_string_equal(said, expected);
+    expect("not there");
+    expect("there\\x0a");
+    close(ends[0]);
+    close(ends[1]);
+    close(kept);
+}
+
+/* ---- The daemon ---- */
+
+static unsigned next; /* number of the line that should come */
+static uint64_t lost;
+
+static void on_line(void *arg, uint32_t events)
+{
+    const char *text;
+
+    (void)arg;
+    (void)events;
+    assert_true(take());
+    text = strstr(got, "]: ") + 3;
+    if (strstr(text, "lost") == NULL) {
+        assert_int_equal(strtoul(text, NULL, 10), next);
+        next++;
+        return;
+    }
+    assert_memory_equal(got, "<28>", 4);
+    assert_non_null(strstr(text, " log lines were lost"));
+    lost = strtoul(text, NULL, 10);
+    loop_stop(loop);
+}
+
+static void write_number(unsigned number)
+{
+    char line[1100];
+
+    snprintf(line, sizeof line, "%u %01000u", number, 0u);
+    devlog_write(LOG_DAEMON | LOG_INFO, line);
+}
+
+/* The daemon is stopped, its socket full: nobody waits, what fits is kept, the rest is counted. */
+static void test_nobody_reads(void **state)
+{
+    const unsigned lines = 2 * DEVLOG_KEPT_MAX / 1000 + 1000;
+
+    (void)state;
+    alarm(60); /* the end of a test that waits for the daemon */
+    for (unsigned i = 0; i < lines; i++)
+        write_number(i);
+    next = 0;
+    lost = 0;
+    daemon_socket.ready = on_line;
+    assert_true(loop_add(loop, &daemon_socket, EPOLLIN));
+    assert_true(loop_run(loop));
+    assert_in_range(next, DEVLOG_KEPT_MAX / 1100, lines - 1);
+    assert_int_equal(next + lost, lines);
+    loop_remove(loop, &daemon_socket);
+    alarm(0);
+    devlog_write(LOG_DAEMON | LOG_INFO, "well again");
+    expect("well again");
+    assert_false(take());
+}
+
+/* The count stands where the lines are missing, also if the next line comes before the timer. */
+static void test_loss_in_its_place(void **state)
+{
+    bool told = false, after = false;
+
+    (void)state;
+    alarm(60);
+    for (unsigned i = 0; i < 2 * DEVLOG_KEPT_MAX / 1000; i++)
+        write_number(i);
+    devlog_write(LOG_DAEMON | LOG_INFO, "small");
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(take());
+    devlog_write(LOG_DAEMON | LOG_INFO, "after");
+    while (!after) {
+        if (!take()) {
+            devlog_stop(); /* which tries once more */
+            continue;
+        }
+        assert_null(strstr(got, "small"));
+        after = strstr(got, "after") != NULL;
+        assert_int_equal(after, told);
+        told = told || strstr(got, " log lines were lost") != NULL;
+    }
+    alarm(0);
+    assert_false(take());
+}
+
+static void test_restarted(void **state)
+{
+    (void)state;
+    devlog_write(LOG_DAEMON | LOG_INFO, "before");
+    expect("before");
+    close(daemon_socket.fd);
+    devlog_write(LOG_DAEMON | LOG_INFO, "refused");
+    unlink(path);
+    devlog_write(LOG_DAEMON | LOG_INFO, "no socket");
+    daemon_socket.fd = bind_daemon();
+    devlog_write(LOG_DAEMON | LOG_INFO, "after");
+    expect("refused");
+    expect("no socket");
+    expect("after");
+    assert_false(take());
+}
+
+/* Another daemon takes the place of one that is stopped, and lives on. */
+static void test_replaced(void **state)
+{
+    int old = daemon_socket.fd;
+    unsigned n = 0, from;
+
+    (void)state;
+    for (unsigned i = 0; i < LINES; i++)
+        write_number(i);
+    unlink(path);
+    daemon_socket.fd = bind_daemon();
+    devlog_stop();
+    assert_true(take());
+    from = (unsigned)strtoul(strstr(got, "]: ") + 3, NULL, 10);
+    assert_in_range(from, 1, LINES - 1);
+    /* The ones before have gone to the old one. */
+    for (ssize_t more = 1; more > 0; n += more > 0)
+        more = recv(old, got, sizeof got, MSG_DONTWAIT);
+    assert_int_equal(n, from);
+    close(old);
+    for (n = from + 1; n < LINES; n++) {
+        while (!take())
+            devlog_stop();
+        assert_int_equal(strtoul(strstr(got, "]: ") + 3, NULL, 10), n);
+    }
+}
+
+/* A line that the kernel never takes does not stand in the way of others. */
+static void test_too_large(void **state)
+{
+    static char line[1000];
+
+    (void)state;
+    memset(line, 'a', sizeof line - 1);
+    largest = 500;
+    devlog_write(LOG_DAEMON | LOG_INFO, line);
+    devlog_write(LOG_DAEMON | LOG_INFO, "small");
+    expect("1 log lines were lost");
+    expect("small");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_form),
+        TEST(test_escaped),
+        TEST(test_long_line),
+        TEST(test_errno),
+        TEST(test_stderr),
+        TEST(test_nobody_reads),
+        TEST(test_loss_in_its_place),
+        TEST(test_restarted),
+        TEST(test_replaced),
+        TEST(test_too_large),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
