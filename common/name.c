@@ -89,20 +89,23 @@ enum cloud_kind cloud_name_kind(const char *name)
     return ends_with(name, strlen(name), SFTP_ENDING) ? CLOUD_SFTP : CLOUD_SHELL;
 }
 
+/* Each character is looked at once, and most names that are not ours end within the first few. */
 bool cloud_name_possible(const char *name)
 {
     unsigned class, common = DIGIT;
-    size_t n = 0, project;
+    size_t n = 0;
 
-    for (; n <= CLOUD_NAME_MAX && (class = class_of(name[n])) != 0; n++)
-        common &= class;
-    if (n > CLOUD_NAME_MAX || name[n] != '\0' || n < CLOUD_PROJECT_MIN || common == DIGIT)
-        return false;
     /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
-    project = span_id(name, n);
-    if (name[project] == '.' || (project == 3 && memcmp(name, "ent-", 4) == 0))
-        return true;
-    return project >= CLOUD_PROJECT_MIN && project <= CLOUD_PROJECT_MAX;
+    for (; n <= CLOUD_PROJECT_MAX && ((class = class_of(name[n])) & ID) != 0; n++)
+        common &= class;
+    if (name[n] == '\0')
+        return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && common != DIGIT;
+    if (name[n] != '.' && (n < CLOUD_PROJECT_MIN || n > CLOUD_PROJECT_MAX) &&
+        (n != 3 || memcmp(name, "ent-", 4) != 0))
+        return false;
+    while (n <= CLOUD_NAME_MAX && class_of(name[n]) != 0)
+        n++;
+    return n >= CLOUD_PROJECT_MIN && n <= CLOUD_NAME_MAX && name[n] == '\0';
 }
 
 /*
@@ -169,12 +172,28 @@ static bool is_built_in(const char wide[RESERVED_SIZE])
     return false;
 }
 
+/* Which lengths (a bit each) the built-in names of a first letter have: most names are told apart
+ * from all of them by that. A unit test holds it against the list. */
+static const uint16_t reserved_lengths[26] = {
+    ['a' - 'a'] = 0x2120, ['b' - 'a'] = 0x0240, ['c' - 'a'] = 0x06e0, ['d' - 'a'] = 0x01c0,
+    ['e' - 'a'] = 0x2000, ['f' - 'a'] = 0x02e0, ['g' - 'a'] = 0x00e0, ['h' - 'a'] = 0x0080,
+    ['i' - 'a'] = 0x0160, ['j' - 'a'] = 0x00a0, ['k' - 'a'] = 0x0040, ['l' - 'a'] = 0x0380,
+    ['m' - 'a'] = 0x07a0, ['n' - 'a'] = 0x00e0, ['o' - 'a'] = 0x0700, ['p' - 'a'] = 0x07a0,
+    ['r' - 'a'] = 0x01e0, ['s' - 'a'] = 0x05e0, ['t' - 'a'] = 0x11e0, ['u' - 'a'] = 0x01e0,
+    ['v' - 'a'] = 0x04e0, ['w' - 'a'] = 0x0120, ['z' - 'a'] = 0x0040,
+};
+
+static bool may_be_built_in(const char *name, size_t n)
+{
+    return n < RESERVED_SIZE && name[0] >= 'a' && name[0] <= 'z' &&
+           (reserved_lengths[name[0] - 'a'] >> n & 1) != 0;
+}
+
 static bool is_reserved(const struct cloud_grammar *grammar, const char *name, size_t n)
 {
     char wide[RESERVED_SIZE] = "";
 
-    /* None of those has more than ids in it. */
-    if (n < RESERVED_SIZE && span_id(name, n) == n) {
+    if (may_be_built_in(name, n)) {
         memcpy(wide, name, n);
         if (is_built_in(wide))
             return true;

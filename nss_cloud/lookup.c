@@ -79,68 +79,71 @@ static void packed(struct lookup *lookup, bool fits)
     lookup->error = fits ? 0 : ERANGE;
 }
 
-/* Whether an answer's name is the one asked for or, by id, one that this host would resolve. */
-static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup,
-                      const struct cloud_answer *answer)
-{
-    struct cloud_name name;
-
-    if (lookup->name != NULL)
-        return strcmp(answer->account, lookup->name) == 0;
-    return cloud_name_parse(&conf->grammar, answer->account, &name) && name.plain;
-}
-
-/* The broker is not believed: its answer must be one that this host's configuration allows. */
-static void take_passwd(const struct cloud_conf *conf, struct lookup *lookup,
-                        const struct cloud_answer *answer)
-{
-    struct pack_account account = {
-        .name = answer->account,
-        .gecos = answer->gecos,
-        .home = answer->home,
-        .shell = answer->shell,
-        .uid = answer->id,
-        .gid = answer->gid,
-    };
-
-    /* Whatever the document says: this is what keeps an sFTP account out of a shell. */
-    if (cloud_name_kind(account.name) == CLOUD_SFTP) {
-        account.home = SFTP_HOME;
-        account.shell = SFTP_SHELL;
-    }
-    lookup->status = NSS_STATUS_UNAVAIL;
-    if (!name_fits(conf, lookup, answer) || (lookup->name == NULL && account.uid != lookup->id) ||
-        !cloud_conf_id_ours(conf, account.uid) || !cloud_conf_id_ours(conf, account.gid))
-        return;
-    if (account.home[0] != '/' || account.shell[0] != '/' || !pack_field_ok(account.gecos) ||
-        !pack_field_ok(account.home) || !pack_field_ok(account.shell))
-        return;
-    packed(lookup, pack_passwd(&account, lookup->passwd, lookup->buffer, lookup->size));
-}
-
-static void take_group(const struct cloud_conf *conf, struct lookup *lookup,
-                       const struct cloud_answer *answer)
-{
-    lookup->status = NSS_STATUS_UNAVAIL;
-    if (!name_fits(conf, lookup, answer) || (lookup->name == NULL && answer->gid != lookup->id) ||
-        !cloud_conf_id_ours(conf, answer->gid))
-        return;
-    packed(lookup,
-           pack_group(answer->account, answer->gid, lookup->group, lookup->buffer, lookup->size));
-}
-
 static bool is_group(const struct lookup *lookup)
 {
     return lookup->group != NULL;
 }
 
+/* Whether the name that came is the one asked for or, by id, one that this host would resolve. */
+static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
+{
+    struct cloud_name name;
+
+    if (lookup->name != NULL)
+        return came == lookup->name || strcmp(came, lookup->name) == 0;
+    return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
+}
+
+static bool can_be_path(const struct pack_text *text)
+{
+    return text->n > 0 && text->at[0] == '/' && pack_field_ok(text);
+}
+
+/* Neither the broker nor the snapshot is believed: what comes must be what this host's
+ * configuration allows, and what was asked for. */
+static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
+                     const struct pack_account *account)
+{
+    if (!name_fits(conf, lookup, account->name.at) || !cloud_conf_id_ours(conf, account->gid))
+        return false;
+    if (is_group(lookup))
+        return lookup->name != NULL || account->gid == lookup->id;
+    return cloud_conf_id_ours(conf, account->uid) &&
+           (lookup->name != NULL || account->uid == lookup->id) && can_be_path(&account->home) &&
+           can_be_path(&account->shell) && pack_field_ok(&account->gecos);
+}
+
+/* Gives the account to the caller if it may be given; else the status is UNAVAIL. */
+static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
+{
+    /* Whatever the document says: this is what keeps an sFTP account out of a shell. */
+    if (cloud_name_kind(account->name.at) == CLOUD_SFTP) {
+        account->home = pack_text(SFTP_HOME);
+        account->shell = pack_text(SFTP_SHELL);
+    }
+    lookup->status = NSS_STATUS_UNAVAIL;
+    if (!may_give(conf, lookup, account))
+        return;
+    if (is_group(lookup))
+        packed(lookup, pack_group(&account->name, account->gid, lookup->group, lookup->buffer,
+                                  lookup->size));
+    else
+        packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
+}
+
+/* The broker's answer; a group's has but a name and a gid. */
 static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_answer *answer)
 {
-    if (is_group(lookup))
-        take_group(conf, lookup, answer);
-    else
-        take_passwd(conf, lookup, answer);
+    struct pack_account account = {
+        .name = pack_text(answer->account), .uid = answer->id, .gid = answer->gid};
+
+    if (!is_group(lookup)) {
+        account.gecos = pack_text(answer->gecos);
+        account.home = pack_text(answer->home);
+        account.shell = pack_text(answer->shell);
+    }
+    give(conf, lookup, &account);
 }
 
 /* Whether what is asked for can be ours; of a name, out says what it means. Of groups only a plain
@@ -177,29 +180,37 @@ static bool find_record(const struct cloud_snapshot *snapshot, const struct look
                             : cloud_snapshot_by_uid(snapshot, lookup->id, out);
 }
 
-/* The record as an answer, which is then judged as one of the broker's is. False: it cannot tell.
- * plain is room for a name. */
+/* A string of a record, up to the one that follows it. */
+static struct pack_text text_between(const char *string, const char *next)
+{
+    return (struct pack_text){string, (size_t)(next - string) - 1};
+}
+
+/* The record as the name asked for has it. False: it cannot tell, or may not be given. plain is
+ * room for a name. */
 static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
-                        const struct cloud_name *name, const struct cloud_snapshot_account *account,
+                        const struct cloud_name *name, const struct cloud_snapshot_account *record,
                         char plain[CLOUD_NAME_MAX + 1])
 {
-    struct cloud_answer answer = {
-        .id = account->uid,
-        .gid = account->gid,
-        .account = lookup->name,
-        .gecos = account->gecos,
-        .home = account->home,
-        .shell = account->shell,
+    struct pack_account account = {
+        .gecos = text_between(record->gecos, record->home),
+        .home = text_between(record->home, record->shell),
+        .shell = text_between(record->shell, record->apps),
+        .uid = record->uid,
+        .gid = record->gid,
     };
+    const char *home;
 
     if (lookup->name == NULL) {
-        if (!cloud_name_plain(&conf->grammar, account->project, account->environment, plain))
+        if (!cloud_name_plain(&conf->grammar, record->project, record->environment, plain))
             return false;
-        answer.account = plain;
-    } else if (!cloud_snapshot_home(account, name, &answer.home)) {
+    } else if (!cloud_snapshot_home(record, name, &home)) {
         return false;
+    } else if (home != record->home) {
+        account.home = pack_text(home);
     }
-    take_answer(conf, lookup, &answer);
+    account.name = pack_text(lookup->name == NULL ? plain : lookup->name);
+    give(conf, lookup, &account);
     return lookup->status != NSS_STATUS_UNAVAIL;
 }
 
@@ -289,6 +300,7 @@ static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup
 /* The marker groups are there whatever the broker does. False: something else is asked for. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
+    struct pack_text name;
     bool ssh, sftp;
 
     if (lookup->group == NULL)
@@ -297,9 +309,9 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
                                : lookup->id == conf->ssh_gid;
     sftp = lookup->name != NULL ? strcmp(lookup->name, LOOKUP_SFTP_GROUP) == 0
                                 : lookup->id == conf->sftp_gid;
+    name = pack_text(ssh ? LOOKUP_SSH_GROUP : LOOKUP_SFTP_GROUP);
     if (ssh || sftp)
-        packed(lookup, pack_group(ssh ? LOOKUP_SSH_GROUP : LOOKUP_SFTP_GROUP,
-                                  ssh ? conf->ssh_gid : conf->sftp_gid, lookup->group,
+        packed(lookup, pack_group(&name, ssh ? conf->ssh_gid : conf->sftp_gid, lookup->group,
                                   lookup->buffer, lookup->size));
     return ssh || sftp;
 }

@@ -4,8 +4,6 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define NO_PASSWORD "*"
-
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Not 0 if one of eight bytes is 0; only a byte behind a 0 can be taken for one wrongly. */
@@ -28,68 +26,78 @@ static bool is_wrong(char c)
 }
 
 /* Eight bytes at a time, the last ones perhaps twice: each lookup looks at three fields. */
-bool pack_field_ok(const char *text)
+bool pack_field_ok(const struct pack_text *text)
 {
-    size_t n = strlen(text);
     uint64_t word, wrong = 0;
 
-    if (n < sizeof word) {
-        while (*text != '\0' && !is_wrong(*text))
-            text++;
-        return *text == '\0';
+    if (text->n < sizeof word) {
+        for (size_t i = 0; i < text->n; i++)
+            if (is_wrong(text->at[i]))
+                return false;
+        return true;
     }
-    for (size_t i = 0; i + sizeof word <= n; i += sizeof word) {
-        memcpy(&word, text + i, sizeof word);
+    for (size_t i = 0; i + sizeof word <= text->n; i += sizeof word) {
+        memcpy(&word, text->at + i, sizeof word);
         wrong |= has_wrong(word);
     }
-    memcpy(&word, text + n - sizeof word, sizeof word);
+    memcpy(&word, text->at + text->n - sizeof word, sizeof word);
     return (wrong | has_wrong(word)) == 0;
 }
 
-/* Takes the next n bytes of a buffer that was measured before. */
-static char *put(char **at, const char *text, size_t n)
+struct pack_text pack_text(const char *string)
+{
+    return (struct pack_text){string, strlen(string)};
+}
+
+/* Takes the next bytes of a buffer that was measured before, for a text and its NUL. */
+static char *put(char **at, const struct pack_text *text)
 {
     char *place = *at;
 
-    memcpy(place, text, n);
-    *at += n;
+    memcpy(place, text->at, text->n);
+    place[text->n] = '\0';
+    *at += text->n + 1;
     return place;
 }
 
+static const struct pack_text no_password = {"*", 1};
+
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
-    /* Each string came out of one packet, so that their sum cannot wrap. */
-    size_t name = strlen(account->name) + 1, gecos = strlen(account->gecos) + 1;
-    size_t home = strlen(account->home) + 1, shell = strlen(account->shell) + 1;
+    /* Each string came out of one packet or record, so that their sum cannot wrap. */
+    size_t all =
+        account->name.n + no_password.n + account->gecos.n + account->home.n + account->shell.n + 5;
     char *at = buffer;
 
-    if (name + sizeof NO_PASSWORD + gecos + home + shell > size)
+    if (all > size)
         return false;
-    out->pw_name = put(&at, account->name, name);
-    out->pw_passwd = put(&at, NO_PASSWORD, sizeof NO_PASSWORD);
+    out->pw_name = put(&at, &account->name);
+    out->pw_passwd = put(&at, &no_password);
     out->pw_uid = account->uid;
     out->pw_gid = account->gid;
-    out->pw_gecos = put(&at, account->gecos, gecos);
-    out->pw_dir = put(&at, account->home, home);
-    out->pw_shell = put(&at, account->shell, shell);
+    out->pw_gecos = put(&at, &account->gecos);
+    out->pw_dir = put(&at, &account->home);
+    out->pw_shell = put(&at, &account->shell);
     return true;
 }
 
-bool pack_group(const char *name, uint32_t gid, struct group *out, char *buffer, size_t size)
+bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
+                size_t size)
 {
     /* The buffer is the caller's and may begin anywhere; the list of members may not. */
     size_t unaligned = (uintptr_t)buffer % alignof(char *);
     size_t padding = unaligned == 0 ? 0 : alignof(char *) - unaligned;
-    size_t n = strlen(name) + 1;
     char *const no_members = NULL;
     char *at;
 
-    if (padding + sizeof no_members + n + sizeof NO_PASSWORD > size)
+    if (padding + sizeof no_members + name->n + no_password.n + 2 > size)
         return false;
     at = buffer + padding;
-    out->gr_mem = (char **)(void *)put(&at, (const char *)&no_members, sizeof no_members);
-    out->gr_name = put(&at, name, n);
-    out->gr_passwd = put(&at, NO_PASSWORD, sizeof NO_PASSWORD);
+    memcpy(at, &no_members, sizeof no_members);
+    out->gr_mem = (char **)(void *)at;
+    at += sizeof no_members;
+    out->gr_name = put(&at, name);
+    out->gr_passwd = put(&at, &no_password);
     out->gr_gid = gid;
     return true;
 }

@@ -8,17 +8,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A string of n bytes and a NUL. */
+struct pack_text {
+    const char *at;
+    size_t n;
+};
+
 /* An entry whose strings stand elsewhere, to be copied to the caller of a lookup. */
 struct pack_account {
-    const char *name, *gecos, *home, *shell;
+    struct pack_text name, gecos, home, shell;
     uint32_t uid, gid;
 };
+
+struct pack_text pack_text(const char *string);
 
 /*
  * Whether text can stand in a field of passwd(5): no ':', no control character. A newline in an
  * entry would be a second entry to whoever prints it.
  */
-bool pack_field_ok(const char *text);
+bool pack_field_ok(const struct pack_text *text);
 
 /*
  * Copy an entry into the caller's struct and buffer, to which every pointer then points. False if
@@ -26,6 +34,7 @@ bool pack_field_ok(const char *text);
  * with "x", pam_unix would ask for a shadow entry. A group has no members.
  */
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size);
-bool pack_group(const char *name, uint32_t gid, struct group *out, char *buffer, size_t size);
+bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
+                size_t size);
 
 #endif

@@ -212,6 +212,18 @@ static unsigned maps(void)
     return n;
 }
 
+static unsigned descriptors(void)
+{
+    DIR *fds = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    assert_non_null(fds);
+    while (readdir(fds) != NULL)
+        n++;
+    closedir(fds);
+    return n;
+}
+
 /* Threads look up while the file is replaced some thousands of times. */
 static void test_threads(void **state)
 {
@@ -285,6 +297,73 @@ static void test_fork_storm(void **state)
     stop_counting();
 }
 
+static void *look_until_cancelled(void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 0;; i++) {
+        look(i);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+static void assert_nobody_counted(void)
+{
+    for (int i = 0; i < SLOTS; i++)
+        assert_int_equal(atomic_load(&slots[i].count), 0);
+}
+
+/* Threads that are cancelled at any instant leave nothing behind. */
+static void test_cancelled(void **state)
+{
+    pthread_t threads[THREADS], writer;
+    unsigned before = descriptors();
+
+    (void)state;
+    start_counting();
+    pthread_create(&writer, NULL, replace_on, NULL);
+    for (int round = 0; round < 50; round++) {
+        unsigned answers = atomic_load(&counts->answers);
+        for (int i = 0; i < THREADS; i++)
+            pthread_create(&threads[i], NULL, look_until_cancelled, NULL);
+        while (atomic_load(&counts->answers) < answers + 100)
+            usleep(100);
+        for (int i = 0; i < THREADS; i++)
+            pthread_cancel(threads[i]);
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+    }
+    atomic_store(&counts->over, true);
+    pthread_join(writer, NULL);
+    stop_counting();
+    assert_nobody_counted();
+    assert_int_equal(descriptors(), before);
+}
+
+/* A child of vfork(2), which shares the memory, looks up as well as anybody. */
+static void test_vfork(void **state)
+{
+    unsigned answers;
+
+    (void)state;
+    start_counting();
+    look(0);
+    answers = atomic_load(&counts->answers);
+    for (int i = 0; i < 20; i++) {
+        pid_t child;
+        replace(atomic_load(&counts->newest) + 1);
+        child = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): what hosts do */
+        if (child == 0) {
+            look(0); /* NOLINT(clang-analyzer-unix.Vfork) */
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, NULL, 0), child);
+    }
+    assert_int_equal(atomic_load(&counts->answers), answers + 20);
+    assert_int_equal(atomic_load(&counts->wrong), 0);
+    assert_nobody_counted();
+}
+
 /* In a child whose every slot was lost to forks lookups go on, each with a map of its own. */
 static void test_no_slot_left(void **state)
 {
@@ -305,18 +384,6 @@ static void test_no_slot_left(void **state)
     assert_int_equal(maps(), before);
     for (int i = 0; i < SLOTS; i++)
         atomic_fetch_sub(&slots[i].count, 1);
-}
-
-static unsigned descriptors(void)
-{
-    DIR *fds = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(fds);
-    while (readdir(fds) != NULL)
-        n++;
-    closedir(fds);
-    return n;
 }
 
 /* A host process may close every descriptor: none is ours. */
@@ -391,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),      cmocka_unit_test(test_fork_storm),
+        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_vfork),
         cmocka_unit_test(test_no_slot_left), cmocka_unit_test(test_no_descriptor),
         cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_taken_back),
     };
