@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
+#define NO_HASTE (-1)
+#define LONG_MS  500 /* a file that takes longer is worth a line in the log */
 
 /* A change on its way to the mirror. */
 struct delta {
@@ -371,6 +373,9 @@ static void finish_build(struct work *work)
 
     accounts->building = false;
     if (work->failed == 0) {
+        if (build->took >= LONG_MS)
+            log_info("%s: %zu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE, build->n,
+                     build->file.snapshot.size, (long long)build->took);
         publish(accounts, &build->file);
     } else {
         unmap(&build->file);
@@ -416,7 +421,7 @@ static void set_timer(struct accounts *accounts, int64_t milliseconds)
         loop_timer_set(accounts->loop, &accounts->timer, at - now);
 }
 
-/* The delta's record is taken. */
+/* The delta's record is taken. wait: at most so long until a file is made; or NO_HASTE. */
 static void add_delta(struct accounts *accounts, const struct delta *what, int64_t wait)
 {
     struct delta *delta = malloc(sizeof *delta);
@@ -431,7 +436,8 @@ static void add_delta(struct accounts *accounts, const struct delta *what, int64
     *delta = *what;
     *accounts->last = delta;
     accounts->last = &delta->next;
-    set_timer(accounts, wait);
+    if (wait >= 0)
+        set_timer(accounts, wait);
 }
 
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
@@ -447,7 +453,15 @@ void accounts_put(struct accounts *accounts, const struct snapshot_account *acco
     if (delta.takes_back && is_in(&accounts->published, delta.record))
         take_back(accounts);
     add_delta(accounts, &delta,
-              change == ACCOUNTS_RENEWED ? ACCOUNTS_RENEW_MS : ACCOUNTS_GATHER_MS);
+              change == ACCOUNTS_LISTED    ? NO_HASTE
+              : change == ACCOUNTS_RENEWED ? ACCOUNTS_RENEW_MS
+                                           : ACCOUNTS_GATHER_MS);
+}
+
+void accounts_make(struct accounts *accounts)
+{
+    if (accounts->first != NULL)
+        set_timer(accounts, ACCOUNTS_GATHER_MS);
 }
 
 /* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,

@@ -34,6 +34,7 @@ enum accounts_change {
     ACCOUNTS_NEW,     /* nothing was known of it, or nothing but by a list */
     ACCOUNTS_RENEWED, /* the same, confirmed: only its times are others */
     ACCOUNTS_CHANGED, /* what is published of it is wrong: taken back at once */
+    ACCOUNTS_LISTED,  /* one of many: published with the next file, or after accounts_make */
 };
 
 /*
@@ -42,6 +43,9 @@ enum accounts_change {
  */
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
                   enum accounts_change change);
+
+/* A list is complete: what was put of it is worth a file. */
+void accounts_make(struct accounts *accounts);
 
 /* There is no such account any more. Taken back at once. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment);

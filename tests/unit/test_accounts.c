@@ -106,7 +106,7 @@ static void put_listed(const char *project, uint32_t uid, int64_t fresh)
 
     account.flags = CLOUD_SNAPSHOT_PARTIAL;
     account.fresh = fresh;
-    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    accounts_put(accounts, &account, ACCOUNTS_LISTED);
 }
 
 /* One turn of the loop after another, until what is waited for is so. */
@@ -275,6 +275,20 @@ static void test_listed(void **state)
     run_until(idle);
     assert_int_equal(see("cdefghijkl", &account), SEEN);
     assert_int_equal(account.flags, 0);
+}
+
+/* What a list has waits until all of it is there. */
+static void test_list_waits(void **state)
+{
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 900);
+    assert_false(accounts->timer.set);
+    accounts_make(accounts);
+    assert_true(accounts->timer.set);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    accounts_make(accounts);
+    assert_true(idle());
 }
 
 static void test_expired_is_left_out(void **state)
