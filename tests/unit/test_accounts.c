@@ -360,6 +360,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_list_waits),
         TEST(test_put),
         TEST(test_remove),
         TEST(test_remove_while_building),
