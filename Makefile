@@ -111,6 +111,45 @@ $(B)/bench/%_snapshot: $(B)/tests/bench/%_snapshot.o $(B)/broker/snapshot.o $(B)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 
+# What tests/bench measures with, and the helper as it could have been built, to compare.
+BENCH      := nss first ask
+HELPER     := authkeys/cloud-authkeys.c $(COMMON)
+BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-musl \
+              helper-static helper-dynamic helper-musl)
+MUSL       := musl-gcc -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong -static
+
+bench-programs: $(BENCH_ALL)
+
+$(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/samples.o \
+		$(call obj,$(COMMON))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK)
+
+# Small, since a process that it starts is never said to have held less than it does itself.
+$(B)/bench/spawn: tests/bench/spawn.c tests/bench/samples.c tests/bench/samples.h
+	@mkdir -p $(@D)
+	$(MUSL) -o $@ $(filter %.c,$^)
+
+$(B)/bench/floor: $(B)/tests/bench/floor.o
+	@mkdir -p $(@D)
+	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
+
+$(B)/bench/helper-static: $(call obj,$(HELPER))
+	@mkdir -p $(@D)
+	$(CC) $(if $(SAN),-pie,-static) -o $@ $^ $(LINK)
+
+$(B)/bench/helper-dynamic: $(call obj,$(HELPER))
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ $(LINK)
+
+$(B)/bench/floor-musl: tests/bench/floor.c
+	@mkdir -p $(@D)
+	$(MUSL) -o $@ $^
+
+$(B)/bench/helper-musl: $(HELPER) $(wildcard common/*.h)
+	@mkdir -p $(@D)
+	$(MUSL) -o $@ $(HELPER)
+
 .SECONDARY:
 
 check: units lint-rooms
@@ -133,7 +172,7 @@ lint:
 lint-rooms: $(PARTS)
 	@B=$(B) tests/lint/rooms
 
-test demo: B := build
+test demo bench: B := build
 test:
 	@scripts/packages.sh test
 	@tests/run
@@ -143,12 +182,17 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@tests/demo/demo.sh
 
+bench:
+	@scripts/packages.sh bench
+	@tests/bench/run
+
 fuzz:
 	FUZZ_SECONDS=$(SECONDS) tests/fuzz/run
 
 clean:
 	rm -rf build
 
-.PHONY: all install check units check-asan check-tsan lint lint-rooms test demo fuzz clean
+.PHONY: all install check units check-asan check-tsan lint lint-rooms test demo bench bench-programs \
+        fuzz clean
 -include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit tests/bench,\
              $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))

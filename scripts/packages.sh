@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build|test|demo
+# packages.sh build|test|demo|bench
 #
 # Installs the Debian packages that a make target needs and this machine lacks, and says which.
 # Needs root, and the network, only if something is missing. Daemons that come with the packages
@@ -15,6 +15,10 @@ demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-mod
 test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     nginx-light openssl curl ca-certificates pamtester sudo cron strace
     python3 python3-jsonschema python3-yaml)
+# The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
+# shellcheck disable=SC2034
+bench=("${demo[@]}" nginx-light openssl strace valgrind musl-tools
+    google-compute-engine-oslogin libnss-extrausers libnss-cache libnss-db)
 
 POLICY=/usr/sbin/policy-rc.d
 
@@ -42,8 +46,8 @@ forbid_daemons() {
 }
 
 case ${1-} in
-build | test | demo) declare -n list=$1 ;;
-*) echo "usage: packages.sh build|test|demo" >&2 && exit 2 ;;
+build | test | demo | bench) declare -n list=$1 ;;
+*) echo "usage: packages.sh build|test|demo|bench" >&2 && exit 2 ;;
 esac
 
 mapfile -t lacking < <(missing "${list[@]}")

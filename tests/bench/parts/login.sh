@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# A whole login, `ssh host true`, by stock sshd: a local account with its authorized_keys, and ours.
+
+CLOUD=bench0000000
+TOGETHER=50
+
+# log_in KEY ACCOUNT [OPTION...]: the words of the command.
+log_in() { printf '%s\n' ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$1" "${@:3}" "$2@127.0.0.1" true; }
+
+# By sshd -i in the place of a connection, with what it is run under.
+by_pipe() { log_in "$1" "$2" -o "ProxyCommand=$3"; }
+
+setting() { bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem" "$@"; }
+
+# rows_of FILE WHAT: local, ours, and the ratio
+rows_of() {
+    local which n median p99 ratio from to
+    local -a who=('local file' cloudauth)
+    for which in 0 1; do
+        read -r n median p99 _ < <("$HERE/stats.pl" summary "$1" $which)
+        ratio='1' from=''
+        if [[ $which == 1 ]]; then
+            read -r ratio from to < <("$HERE/stats.pl" ratio "$1" 1 0)
+        fi
+        row "$2" "${who[which]}" "$n" "$median ms" "$p99 ms" "$ratio" "${from:+$from to $to}"
+    done
+}
+
+# interleaved WHAT: a pair of rows, with the broker's CPU of each login of ours beside
+interleaved() {
+    local file=/root/samples before
+    rm -f $file
+    mark
+    before=$(cpu_ns "$(broker_pid)")
+    "$BIN/spawn" -n "$pairs" -w 2 $file "${local_login[@]}" :: "${cloud_login[@]}"
+    daemon+=("$(row "$1" "$(ns $((($(cpu_ns "$(broker_pid)") - before) / (pairs + 2))))" "$(api_log | wc -l)")")
+    rows_of $file "$1"
+}
+
+# costs WHO KEY ACCOUNT: CPU, memory, processes and system calls of the sshd of one login.
+costs() {
+    local n cpu rss faults
+    rm -f /root/sshd.samples /root/client.samples
+    mapfile -t words < <(by_pipe "$2" "$3" "$BIN/spawn -p /root/sshd.samples /usr/sbin/sshd -i")
+    "$BIN/spawn" -n "$pairs" -w 1 /root/client.samples "${words[@]}"
+    read -r n _ _ cpu rss faults < <("$HERE/stats.pl" summary /root/sshd.samples 0)
+    mapfile -t words < <(by_pipe "$2" "$3" 'strace -f -o /root/sshd.strace /usr/sbin/sshd -i')
+    "${words[@]}"
+    row "$1" "$n" "$cpu ms" "$rss kB" "$faults" \
+        "$(grep -c -v -E '^[0-9]+ +(---|\+\+\+|<\.\.\.)' /root/sshd.strace)" \
+        "$(cut -d' ' -f1 /root/sshd.strace | sort -u | wc -l)" \
+        "$(grep -c -E '^[0-9]+ +execve\(.* = 0' /root/sshd.strace)"
+}
+
+part_login() {
+    local pairs rounds daemon=()
+    local -a local_login cloud_login words
+    pairs=$(size "${BENCH_PAIRS:-60}" 4)
+    rounds=$(size 7 1)
+    template
+    "$HERE/accounts.pl" documents 1 /root/template "$ACCESS"
+    home 0
+    bench_api
+    sshd_stop
+    sshd_start -o MaxStartups=200 -o LogLevel=ERROR
+    mapfile -t local_login < <(log_in stranger ada)
+    mapfile -t cloud_login < <(log_in bob $CLOUD)
+    section 'Login: the whole of ssh host true, one after the other, the two kinds in turn'
+    columns 'settings' account n median p99 'ratio of medians' '95 % of resamplings'
+    setting
+    interleaved 'as installed (keys_fresh 3 s)'
+    setting 'keys_fresh = 24h'
+    interleaved 'nothing to ask (keys_fresh 24 h)'
+    setting 'keys_fresh = 0'
+    interleaved 'each question asks the API (keys_fresh 0)'
+    section "Login: $TOGETHER at once"
+    setting
+    "${cloud_login[@]}"
+    rm -f /root/samples
+    "$BIN/spawn" -n "$rounds" -j $TOGETHER /root/samples "${local_login[@]}" :: "${cloud_login[@]}"
+    columns 'settings' account rounds 'median of all' p99 'ratio of medians' '95 % of resamplings'
+    rows_of /root/samples "as installed, $TOGETHER at once"
+    section 'Login: what sshd and all its children take'
+    say 'sshd -i by a pipe, so that its own parent reaps it. Without the daemon, which stands below.'
+    setting
+    "${cloud_login[@]}"
+    columns account n 'CPU, median' 'greatest RSS' 'page faults' 'system calls' processes 'programs'
+    costs 'local file' stranger ada
+    costs cloudauth bob $CLOUD
+    section 'Login: what the daemon takes'
+    columns settings 'CPU a login' 'API requests in all'
+    printf '%s\n' "${daemon[@]}"
+}
