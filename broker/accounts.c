@@ -46,6 +46,7 @@ struct accounts {
     struct worker *worker;
     struct loop_timer timer;
     int folder;
+    uint64_t origin; /* of the next file */
     /* The loop's: */
     struct published published;
     struct delta *first, **last;
@@ -61,6 +62,7 @@ struct build {
     struct work work;
     struct accounts *accounts;
     struct delta *deltas;
+    uint64_t origin;
     struct published file; /* the new one: in its place, but retired */
     size_t n;
     int64_t took; /* milliseconds */
@@ -117,8 +119,13 @@ static bool map_file(int fd, struct published *out)
     return false;
 }
 
-/* What an earlier process of ours left: of another API, perhaps. */
-static void retire_left(struct accounts *accounts)
+static uint64_t origin_of(const char *text)
+{
+    return cloud_snapshot_checksum(0, text, strlen(text));
+}
+
+/* What an earlier process of ours left serves on if it is whole and of the same origin. */
+static void take_left(struct accounts *accounts)
 {
     int fd =
         openat(accounts->folder, CLOUD_SNAPSHOT_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -127,11 +134,10 @@ static void retire_left(struct accounts *accounts)
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (size_t)st.st_size >= sizeof(struct cloud_snapshot_header)) {
-        if (!map_header(fd, &accounts->published))
-            log_error("%s cannot be retired: %s", CLOUD_SNAPSHOT_FILE, strerror(errno));
+        (size_t)st.st_size >= sizeof(struct cloud_snapshot_header) &&
+        (!map_file(fd, &accounts->published) ||
+         accounts->published.snapshot.header.origin != accounts->origin))
         take_back(accounts);
-    }
     close(fd);
 }
 
@@ -276,7 +282,8 @@ static void gather(struct accounts *accounts, struct mirrored *mirrored, void *a
 /* Writes the file aside, syncs it, and renames it over the old one. False with errno. */
 static bool write_file(struct build *build, const struct gathering *gathering)
 {
-    struct snapshot_file file = {.created = gathering->now, .state = CLOUD_SNAPSHOT_RETIRED};
+    struct snapshot_file file = {
+        .created = gathering->now, .origin = build->origin, .state = CLOUD_SNAPSHOT_RETIRED};
     int folder = build->accounts->folder, fd;
     bool ok = getrandom(&file.seed, sizeof file.seed, 0) == (ssize_t)sizeof file.seed;
 
@@ -402,6 +409,7 @@ static void on_due(void *arg)
         .run = run_build, .commit = nothing, .after = nothing, .finish = finish_build, .name = ""};
     build->accounts = accounts;
     build->deltas = accounts->first;
+    build->origin = accounts->origin;
     accounts->first = NULL;
     accounts->last = &accounts->first;
     accounts->building = true;
@@ -421,6 +429,14 @@ static void set_timer(struct accounts *accounts, int64_t milliseconds)
         loop_timer_set(accounts->loop, &accounts->timer, at - now);
 }
 
+/* There is no memory for a change. */
+static void lose(struct accounts *accounts)
+{
+    accounts->lost = true;
+    take_back(accounts);
+    log_error("no memory for a change of %s: it is not used any more", CLOUD_SNAPSHOT_FILE);
+}
+
 /* The delta's record is taken. wait: at most so long until a file is made; or NO_HASTE. */
 static void add_delta(struct accounts *accounts, const struct delta *what, int64_t wait)
 {
@@ -428,9 +444,7 @@ static void add_delta(struct accounts *accounts, const struct delta *what, int64
 
     if (delta == NULL) {
         free(what->record);
-        accounts->lost = true;
-        take_back(accounts);
-        log_error("no memory for a change of %s: it is not used any more", CLOUD_SNAPSHOT_FILE);
+        lose(accounts);
         return;
     }
     *delta = *what;
@@ -474,7 +488,7 @@ void accounts_remove(struct accounts *accounts, const char *project, const char 
     bool published;
 
     if (delta.record == NULL) {
-        accounts_clear(accounts);
+        lose(accounts);
         return;
     }
     published = is_in(&accounts->published, delta.record);
@@ -486,15 +500,16 @@ void accounts_remove(struct accounts *accounts, const char *project, const char 
         free(delta.record);
 }
 
-void accounts_clear(struct accounts *accounts)
+void accounts_clear(struct accounts *accounts, const char *origin)
 {
     const struct delta delta = {.what = CLEAR, .takes_back = true};
 
+    accounts->origin = origin_of(origin);
     take_back(accounts);
     add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
 }
 
-struct accounts *accounts_new(struct loop *loop, const char *folder)
+struct accounts *accounts_new(struct loop *loop, const char *folder, const char *origin)
 {
     struct accounts *accounts = calloc(1, sizeof *accounts);
 
@@ -509,7 +524,9 @@ struct accounts *accounts_new(struct loop *loop, const char *folder)
     if (accounts->folder >= 0 && table_start(&accounts->mirror)) {
         accounts->worker = worker_new(loop);
         if (accounts->worker != NULL) {
-            retire_left(accounts);
+            accounts->origin = origin_of(origin);
+            take_left(accounts);
+            set_timer(accounts, ACCOUNTS_GATHER_MS);
             return accounts;
         }
         table_end(&accounts->mirror);

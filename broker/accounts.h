@@ -23,9 +23,12 @@
 
 struct accounts;
 
-/* The file below folder, which must exist and be ours; one that is there is retired. NULL, logged,
- * if memory or the thread is not to be had. */
-struct accounts *accounts_new(struct loop *loop, const char *folder);
+/*
+ * The file below folder, which must exist and be ours. One that an earlier process left serves
+ * until the first new one is there, if it is of the same origin: the settings that decide whose
+ * word is believed; else it is retired. NULL, logged, if memory or the thread is not to be had.
+ */
+struct accounts *accounts_new(struct loop *loop, const char *folder, const char *origin);
 
 /* Finishes what is being written. The file stays as it is published. */
 void accounts_free(struct accounts *accounts);
@@ -50,7 +53,7 @@ void accounts_make(struct accounts *accounts);
 /* There is no such account any more. Taken back at once. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment);
 
-/* Nothing of all that is believed any more. */
-void accounts_clear(struct accounts *accounts);
+/* Nothing of all that is believed any more; what comes is of another origin, or of the same. */
+void accounts_clear(struct accounts *accounts, const char *origin);
 
 #endif

@@ -71,6 +71,17 @@ static void find_keys_user(struct broker *broker)
         log_error("there is no user %s: no key will be answered", BROKER_KEYS_USER);
 }
 
+/* The settings that decide whose word on accounts is believed, and which accounts are this host's.
+ */
+static const char *origin_of(const struct cloud_conf *conf)
+{
+    static char origin[sizeof conf->access_url + sizeof conf->signing_key + sizeof conf->host_id];
+
+    snprintf(origin, sizeof origin, "%s\n%s\n%s", conf->access_url, conf->signing_key,
+             conf->host_id);
+    return origin;
+}
+
 /* The last good settings stay in force where the new ones are wrong. */
 static void reload(struct broker *broker)
 {
@@ -91,7 +102,7 @@ static void reload(struct broker *broker)
     api_configure(broker->api, &broker->conf);
     cache_configure(broker->cache, &broker->conf, other_api);
     /* What is published was judged by the old settings. */
-    accounts_clear(broker->publish.accounts);
+    accounts_clear(broker->publish.accounts, origin_of(&broker->conf));
     broker->publish.looked_at = api_is_file(broker->api);
     cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
@@ -203,7 +214,8 @@ static bool open_store(struct broker *broker)
 /* Every process of the host may from now on know what this one knows. */
 static bool open_snapshot(struct broker *broker)
 {
-    broker->publish.accounts = accounts_new(broker->loop, STATE_DIRECTORY);
+    broker->publish.accounts =
+        accounts_new(broker->loop, STATE_DIRECTORY, origin_of(&broker->conf));
     if (broker->publish.accounts == NULL)
         return false;
     broker->publish.conf = &broker->conf;

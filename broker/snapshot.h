@@ -37,6 +37,7 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
     uint64_t seed;   /* random: names come from strangers */
+    uint64_t origin; /* tells files of other settings apart */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */
 };
 

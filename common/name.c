@@ -364,10 +364,13 @@ static bool fits(const struct cloud_grammar *grammar, const char *name, size_t n
 bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *name,
                                struct cloud_name *out)
 {
-    size_t n = strlen(name);
+    size_t n;
 
-    if (allowed(grammar, name) && fits(grammar, name, n, out) && !is_reserved(grammar, name, n))
-        return true;
+    if (allowed(grammar, name)) {
+        n = strlen(name);
+        if (fits(grammar, name, n, out) && !is_reserved(grammar, name, n))
+            return true;
+    }
     clear(out);
     return false;
 }

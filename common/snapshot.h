@@ -81,7 +81,8 @@ struct cloud_snapshot_header {
     uint64_t seed;            /* of all hashes and checksums of this file */
     uint64_t names, uids, gids, records, records_size;
     uint64_t accounts; /* how many records there are */
-    uint64_t reserved[2];
+    uint64_t origin;   /* the broker's: what settings it is of */
+    uint64_t reserved;
     uint64_t checksum; /* of all that stands before it */
     uint32_t state;    /* atomic; the one word that changes after the file is published */
     uint32_t zero;

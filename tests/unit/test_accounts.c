@@ -34,8 +34,9 @@ static int setup(void **state)
     assert_int_equal(chdir(folder), 0);
     assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
     loop = loop_new();
-    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
     assert_non_null(accounts);
+    loop_timer_clear(loop, &accounts->timer);
     return 0;
 }
 
@@ -221,7 +222,7 @@ static void test_clear(void **state)
     (void)state;
     put("abcdefghij", 200001, ACCOUNTS_NEW);
     run_until(idle);
-    accounts_clear(accounts);
+    accounts_clear(accounts, "https://api");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
     put("bcdefghijk", 200002, ACCOUNTS_NEW);
     run_until(idle);
@@ -304,7 +305,7 @@ static void test_expired_is_left_out(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* What an earlier process left is not believed before this one has made its own. */
+/* What an earlier process left serves until the first new file is there. */
 static void test_left_by_another(void **state)
 {
     int fd;
@@ -317,12 +318,54 @@ static void test_left_by_another(void **state)
     close(fd);
     accounts_free(accounts);
     assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays as it is while nobody runs */
-    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_int_equal(now_is("abcdefghij"), SEEN);
     put("bcdefghijk", 200002, ACCOUNTS_NEW);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* What the first lookups learn counts for what was left, too; and nothing at all ends it. */
+static void test_left_and_gone(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_free(accounts);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_free(accounts);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+}
+
+/* What was left by other settings, or is damaged, is not believed. */
+static void test_left_by_other_settings(void **state)
+{
+    int fd;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_free(accounts);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    accounts_free(accounts);
+    fd = open(FILE_, O_WRONLY);
+    assert_int_equal(pwrite(fd, "x", 1, 40), 1);
+    close(fd);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
 }
 
 /* A file that cannot be written leaves the last good one, and is tried again. */
@@ -361,6 +404,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_list_waits),
+        TEST(test_left_and_gone),
+        TEST(test_left_by_other_settings),
         TEST(test_put),
         TEST(test_remove),
         TEST(test_remove_while_building),
