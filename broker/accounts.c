@@ -335,11 +335,6 @@ static void run_build(struct work *work)
     build->took = now_ms() - start;
 }
 
-static void nothing(struct work *work)
-{
-    (void)work;
-}
-
 /* ---- The loop's side ---- */
 
 static void set_timer(struct accounts *accounts, int64_t milliseconds);
@@ -405,8 +400,7 @@ static void on_due(void *arg)
 
     if (build == NULL)
         return; /* the end of the one that runs sets the timer again, or the next change does */
-    build->work = (struct work){
-        .run = run_build, .commit = nothing, .after = nothing, .finish = finish_build, .name = ""};
+    build->work = (struct work){.run = run_build, .finish = finish_build};
     build->accounts = accounts;
     build->deltas = accounts->first;
     build->origin = accounts->origin;

@@ -240,13 +240,17 @@ static void tell(struct cache_entry *entry, const struct document *document, int
 
 static void take_absent(struct cache_entry *entry);
 
+/* stored: it comes from the store, and was accepted before. */
 static void take_document(struct cache_entry *entry, const struct api_result *result,
-                          int64_t asked_wall)
+                          int64_t asked_wall, bool stored)
 {
     struct document_problem problem = {""};
     struct document *document = open_document(entry, result, &problem);
     bool deleted = document != NULL && document->status == DOCUMENT_DELETED;
 
+    /* Nothing older is taken after it, though this host may not want it any more. */
+    if (document != NULL && stored && entry->cache->signers.n > 0)
+        entry->issued = document->issued_at;
     if (document != NULL && !deleted &&
         !entry->cache->accept(entry->cache->arg, document, problem.text, sizeof problem.text)) {
         document_free(document);
@@ -349,7 +353,7 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     entry->failing = false;
     switch (verdict) {
     case API_DOCUMENT:
-        take_document(entry, result, entry->sent_wall);
+        take_document(entry, result, entry->sent_wall, false);
         break;
     case API_UNCHANGED:
         entry->failing = entry->document == NULL;
@@ -397,7 +401,7 @@ static struct store_entry stored(const struct cache_entry *entry)
     return kept;
 }
 
-static void on_committed(void *arg);
+static store_done on_committed, on_removed;
 
 /* Brings the store up to what the API has just said. */
 static void keep(struct cache_entry *entry, const struct api_result *result,
@@ -410,9 +414,13 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
         return;
     /* A signed tombstone is kept as documents are: nothing older may be accepted after it. */
     if (entry->absent && entry->cache->signers.n == 0) {
-        store_remove(store, entry->project, entry->environment);
+        if (entry->removed)
+            return;
+        entry->committing = true;
+        store_remove(store, entry->project, entry->environment, on_removed, entry);
     } else if (verdict == API_DOCUMENT) {
         entry->committing = true;
+        entry->removed = false;
         entry->kept = entry->asked;
         store_put(store, &kept, result->body, result->length, on_committed, entry);
     } else if (entry->asked - entry->kept >= TOUCH_MS) {
@@ -449,12 +457,30 @@ static void answer_waiters(struct cache_entry *entry)
         start_request(entry);
 }
 
-static void on_committed(void *arg)
+static void end_stranger(struct cache_entry *entry)
+{
+    if (entry->stranger)
+        (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers--;
+    entry->stranger = false;
+}
+
+/* A failure changes no answer, and the store has logged it. */
+static void on_committed(void *arg, bool ok)
 {
     struct cache_entry *entry = arg;
 
+    (void)ok;
     entry->committing = false;
+    end_stranger(entry);
     answer_waiters(entry);
+}
+
+static void on_removed(void *arg, bool ok)
+{
+    struct cache_entry *entry = arg;
+
+    entry->removed = ok;
+    on_committed(arg, ok);
 }
 
 static void on_result(void *arg, const struct api_result *result)
@@ -463,9 +489,8 @@ static void on_result(void *arg, const struct api_result *result)
     enum api_verdict verdict;
 
     entry->in_flight = false;
-    if (entry->stranger)
-        (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers--;
     if (entry->orphan) {
+        end_stranger(entry);
         entry->orphan = false;
         if (entry->waiters != NULL)
             start_request(entry);
@@ -474,6 +499,9 @@ static void on_result(void *arg, const struct api_result *result)
     verdict = verdict_of(entry, result);
     take_result(entry, result, verdict);
     keep(entry, result, verdict);
+    /* One that waits for a disk that stands still is counted on: such names could be any number. */
+    if (!entry->committing || !entry->absent)
+        end_stranger(entry);
     if (!entry->committing)
         answer_waiters(entry);
 }
@@ -499,10 +527,15 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     *answer = state_of(entry, now);
     if (api_is_file(cache->api) || entry->committing)
         return false;
+    /* While the API fails, who may enter is decided within the bound of an outage alone, however
+     * fresh that is. Who the account is may be said past it: a refusal is to reach somebody. */
     if (entry->document != NULL && outdated(entry) == NULL &&
-        is_fresh(entry, now, fresh_bound(cache, need))) {
-        *answer = (struct cache_answer){
-            .result = CACHE_DOCUMENT, .document = entry->document, .age = answer->age};
+        is_fresh(entry, now, fresh_bound(cache, need)) &&
+        (!entry->failing || need == CACHE_ACCOUNT)) {
+        *answer = (struct cache_answer){.result = CACHE_DOCUMENT,
+                                        .document = entry->document,
+                                        .stale = entry->failing,
+                                        .age = answer->age};
         return true;
     }
     /* Who the account is does not wait for a slow API: that is asked behind it. Who may enter does.
@@ -524,10 +557,12 @@ static bool may_ask(const struct cache_entry *entry, bool trusted, int64_t now)
     struct askers *askers = trusted ? &cache->trusted : &cache->others;
     unsigned most = trusted ? STRANGERS_MAX : STRANGERS_OTHERS_MAX;
 
-    if (entry->document != NULL || entry->in_flight || entry->committing || api_is_file(cache->api))
+    if (entry->document != NULL || entry->in_flight || entry->committing)
         return true;
     if (askers->strangers >= most)
         return false;
+    if (api_is_file(cache->api))
+        return true;
     if (entries_know_project(&cache->entries, entry->project))
         return bucket_take(&askers->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
     return bucket_take(&askers->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
@@ -643,16 +678,16 @@ bool cache_restore(void *arg, const struct store_entry *from, const void *body, 
         return false;
     entries_touch(entry);
     entry->asked_wall = from->asked_wall;
-    take_document(entry, &result, from->asked_wall);
+    take_document(entry, &result, from->asked_wall, true);
     if (entry->failing) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
-        entry->failing = false;
-        entries_drop(entry);
+        entries_let_go(entry);
         return false;
     }
     entry->asked = entry->kept = from->asked;
     entry->asked_wall = from->asked_wall;
     set_refresh(entry);
+    entries_make_room(&cache->entries);
     return true;
 }
 
@@ -672,11 +707,7 @@ static void forget_all(struct lru *list)
          entry = next, n--) {
         next = entry->after;
         entry->orphan = entry->in_flight;
-        entry->absent = entry->failing = false;
-        entry->failures = 0;
-        entry->asked = entry->asked_wall = entry->issued = 0;
-        memset(&entry->validator, 0, sizeof entry->validator);
-        entries_set_document(entry, NULL);
+        entries_forget(entry);
     }
 }
 
@@ -695,9 +726,11 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
     /* Perhaps the operator has just repaired what failed. */
     probe_at_once(&cache->entries.known);
     probe_at_once(&cache->entries.unknown);
+    probe_at_once(&cache->entries.issued);
     if (!forget)
         return;
-    /* In this order: what is forgotten of the known ones is not met again. */
+    /* In this order: what is forgotten of the others is not met again. */
     forget_all(&cache->entries.unknown);
+    forget_all(&cache->entries.issued);
     forget_all(&cache->entries.known);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/credentials.h"
 
+#include "broker/io.h"
 #include "broker/log.h"
 #include "broker/loop.h"
 
@@ -113,24 +114,6 @@ bool credential_path(const char *key, const char *name, enum credential_kind kin
     return true;
 }
 
-/* Reads to the end, or to size bytes. -1 with errno. */
-static ssize_t read_whole(int fd, char *buffer, size_t size)
-{
-    size_t used = 0;
-
-    while (used < size) {
-        ssize_t got = read(fd, buffer + used, size - used);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        used += (size_t)got;
-    }
-    return (ssize_t)used;
-}
-
 /* Takes a newline off the end of a text. What is wrong with the rest, or NULL. */
 static const char *fault_of_text(struct credential *text)
 {
@@ -160,7 +143,7 @@ bool credential_read(const char *key, const char *name, enum credential_kind kin
         return false;
     out->bytes = malloc(CREDENTIAL_MAX + 2);
     if (out->bytes != NULL)
-        got = read_whole(fd, out->bytes, CREDENTIAL_MAX + 1);
+        got = io_read_all(fd, out->bytes, CREDENTIAL_MAX + 1);
     if (got < 0)
         fault = strerror(errno);
     close(fd);

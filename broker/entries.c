@@ -20,7 +20,10 @@ static void unlink_entry(struct cache_entry *entry)
 /* Puts an entry at the end of the list where it belongs now: it was used just now. */
 void entries_touch(struct cache_entry *entry)
 {
-    struct lru *list = entry->document != NULL ? &entry->entries->known : &entry->entries->unknown;
+    struct entries *entries = entry->entries;
+    struct lru *list = entry->document != NULL ? &entries->known
+                       : entry->issued != 0    ? &entries->issued
+                                               : &entries->unknown;
 
     unlink_entry(entry);
     entry->list = list;
@@ -101,6 +104,29 @@ void entries_drop(struct cache_entry *entry)
     free(entry);
 }
 
+void entries_forget(struct cache_entry *entry)
+{
+    entry->absent = entry->failing = false;
+    entry->failures = 0;
+    entry->asked = entry->asked_wall = entry->issued = 0;
+    /* Else the API would say "unchanged" of what is not there any more. */
+    memset(&entry->validator, 0, sizeof entry->validator);
+    entries_set_document(entry, NULL);
+}
+
+void entries_let_go(struct cache_entry *entry)
+{
+    int64_t issued = entry->issued;
+
+    if (issued == 0) {
+        entries_drop(entry);
+        return;
+    }
+    entries_forget(entry);
+    entry->issued = issued;
+    entries_touch(entry);
+}
+
 /* From the longest unused on; what somebody waits for stays, and the youngest. */
 static void evict(struct lru *list, size_t most, const size_t *bytes)
 {
@@ -109,9 +135,11 @@ static void evict(struct lru *list, size_t most, const size_t *bytes)
     for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > ENTRIES_BYTES_MAX));
          entry = next) {
         next = entry->after;
-        /* Nor one that knows of a signature: an older document would be taken for a new one. */
-        if (next != NULL && !entry->in_flight && !entry->committing && entry->waiters == NULL &&
-            (entry->issued == 0 || entry->document != NULL))
+        if (next == NULL || entry->in_flight || entry->committing || entry->waiters != NULL)
+            continue;
+        if (entry->document != NULL)
+            entries_let_go(entry);
+        else
             entries_drop(entry);
     }
 }
@@ -157,6 +185,7 @@ void entries_make_room(struct entries *entries)
 {
     evict(&entries->known, ENTRIES_KNOWN_MAX, &entries->bytes);
     evict(&entries->unknown, ENTRIES_UNKNOWN_MAX, NULL);
+    evict(&entries->issued, ENTRIES_ISSUED_MAX, NULL);
 }
 
 bool entries_know_project(const struct entries *entries, const char *project)
@@ -182,6 +211,7 @@ void entries_end(struct entries *entries)
 {
     drop_all(&entries->known);
     drop_all(&entries->unknown);
+    drop_all(&entries->issued);
     table_end(&entries->table);
     table_end(&entries->projects);
 }

@@ -19,6 +19,13 @@
 #define ENTRIES_KNOWN_MAX   200000       /* entries with a document */
 #define ENTRIES_BYTES_MAX   (512u << 20) /* of all documents */
 #define ENTRIES_UNKNOWN_MAX 10000        /* entries without one: absent, failed */
+/*
+ * Entries without a document that remember the issued_at of a signed one, so that none older is
+ * taken. Only a publisher's signature makes one. Past this number the longest unused is forgotten,
+ * and of that environment a document can be taken that is older than the last one: as on a host that
+ * was just installed, by at most max_stale.
+ */
+#define ENTRIES_ISSUED_MAX 50000
 
 /* A list of entries, the longest unused first. */
 struct lru {
@@ -48,7 +55,8 @@ struct cache_entry {
     char detail[256]; /* of the failure */
 
     int64_t told;           /* `asked_wall` as was told last (cache_tell), or 0 */
-    bool committing;        /* the document is on its way to the disk; nobody is answered before */
+    bool committing;        /* it is being written or removed; nobody is answered before */
+    bool removed;           /* the store is known to have no file of it */
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
@@ -62,7 +70,7 @@ struct cache_entry {
 
 struct entries {
     struct table table, projects;
-    struct lru known, unknown;
+    struct lru known, unknown, issued; /* with a document; without; without, but with `issued` */
     size_t bytes;
 };
 
@@ -82,7 +90,15 @@ void entries_make_room(struct entries *entries);
 /* Gives the entry another document, or NULL; the old one is freed. */
 void entries_set_document(struct cache_entry *entry, struct document *document);
 
+/* Lets go of all that is known of the environment but `issued`, and of the entry where there is
+ * none. Nobody may wait for it, and nothing be under way. */
+void entries_let_go(struct cache_entry *entry);
+
+/* Forgets the environment. The same holds. */
 void entries_drop(struct cache_entry *entry);
+
+/* All that was learnt from the API is forgotten; the entry stays. */
+void entries_forget(struct cache_entry *entry);
 
 /* Whether a document of that project is known. */
 bool entries_know_project(const struct entries *entries, const char *project);

@@ -2,6 +2,7 @@
 #include "broker/files.h"
 
 #include "broker/document.h"
+#include "broker/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,31 +40,13 @@ static void make_validator(const struct stat *st, struct api_validator *out)
              st->st_ctim.tv_nsec);
 }
 
-/* Reads to the end or to one byte more than a document may have. -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-    size_t used = 0;
-
-    while (used < size) {
-        ssize_t got = read(fd, buffer + used, size - used);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        used += (size_t)got;
-    }
-    return (ssize_t)used;
-}
-
 static void read_document(int fd, const char *path, const struct stat *st,
                           struct api_result *result)
 {
     size_t size = st->st_size < 0 || st->st_size > DOCUMENT_SIZE_MAX ? DOCUMENT_SIZE_MAX
                                                                      : (size_t)st->st_size;
     char *buffer = malloc(size + 1);
-    ssize_t got = buffer == NULL ? -1 : read_all(fd, buffer, size + 1);
+    ssize_t got = buffer == NULL ? -1 : io_read_all(fd, buffer, size + 1);
 
     if (got < 0 || (size_t)got > size) {
         errno = got < 0 ? errno : EFBIG; /* larger than allowed, or growing while it is read */

@@ -229,6 +229,7 @@ static void on_probe(void *arg)
     struct broker *broker = arg;
 
     cache_probe(broker->cache);
+    store_watch_clock(broker->store);
     loop_timer_set(broker->loop, &broker->probe, PROBE_MS);
 }
 

@@ -2,8 +2,10 @@
 #include "broker/store.h"
 
 #include "broker/document.h"
+#include "broker/io.h"
 #include "broker/keys.h"
 #include "broker/log.h"
+#include "broker/stored.h"
 #include "broker/worker.h"
 
 #include "common/conf.h"
@@ -19,173 +21,62 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DOCUMENTS   "documents"
-#define OWNERS      "owners"
-#define DAMAGED     ".damaged"
-#define FIRST_LINE  "cloudauth document 1\n"
-#define HASH_LINE   "sha256 "
-#define HASH_HEX    ((size_t)2 * KEY_FINGERPRINT_SIZE)
-#define COVERED_AT  (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + HASH_HEX + 1)
-#define HEADER_MAX  4096
-#define FILE_MAX    (COVERED_AT + HEADER_MAX + DOCUMENT_SIZE_MAX)
-#define OWNERS_MAX  (256u << 20) /* more lines than there are uids */
-#define NAME_SIZE   (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
-#define BOOT_SIZE   64
-#define OWNER_LINE  256
-#define CLOCK_SLACK 2 /* seconds that a clock may be put back by its keeper */
+#define DOCUMENTS    "documents"
+#define OWNERS       "owners"
+#define CLOCK        "clock"
+#define DAMAGED      ".damaged"
+#define FILE_MAX     (STORED_HEAD_MAX + DOCUMENT_SIZE_MAX)
+#define OWNERS_MAX   (256u << 20) /* more lines than there are uids */
+#define NAME_SIZE    (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
+#define LINE_SIZE    256
+#define CHECK_LENGTH 16 /* hex digits of its hash that end a line */
+#define CLOCK_SLACK  2  /* seconds that a clock may be put back by its keeper */
 
 struct store {
     int folder, documents;
     char host[sizeof((struct cloud_conf *)NULL)->host_id];
     char url[CLOUD_URL_SIZE];
-    char boot[BOOT_SIZE]; /* /proc's boot_id: whether a time since boot still means something */
+    char boot[STORED_BOOT_SIZE]; /* /proc's boot_id: whether a time since boot means something */
+    uint32_t clock;              /* how often the wall clock was seen to be put back */
+    int64_t ahead;               /* seconds, the most that it was ahead of the time since boot */
     struct worker *worker;
 };
-
-/* ---- A document's file ---- */
 
 static bool file_name(const char *project, const char *environment, char out[NAME_SIZE])
 {
     return snprintf(out, NAME_SIZE, "%s.%s", project, environment) < NAME_SIZE;
 }
 
-/* Whose documents they are. */
-struct origin {
-    const char *host, *url, *boot;
-};
-
-/* Writes the header that a body of that length has; 0 if it does not fit. */
-static size_t put_header(const struct origin *origin, const struct store_entry *entry,
-                         size_t length, char out[HEADER_MAX])
+static struct stored_origin origin_of(const struct store *store)
 {
-    int n = snprintf(out, HEADER_MAX,
-                     "host %s\nurl %s\nproject %s\nenvironment %s\nasked %lld\nboot %s %lld\n"
-                     "etag %s\nmodified %s\nlength %zu\n\n",
-                     origin->host, origin->url, entry->project, entry->environment,
-                     (long long)entry->asked_wall, origin->boot, (long long)entry->asked,
-                     entry->validator.etag, entry->validator.modified, length);
-
-    return n < 0 || n >= HEADER_MAX ? 0 : (size_t)n;
+    return (struct stored_origin){store->host, store->url, store->boot, store->clock};
 }
 
-static void put_hex(const unsigned char hash[KEY_FINGERPRINT_SIZE], char out[HASH_HEX + 1])
-{
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
+/* ---- Lines that end in a part of their hash ---- */
 
-/* The whole file in one piece of memory, the caller's to free; NULL if memory is out. */
-static char *make_file(const struct origin *origin, const struct store_entry *entry,
-                       const void *body, size_t length, size_t *size)
-{
-    char header[HEADER_MAX], hex[HASH_HEX + 1];
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    size_t n = put_header(origin, entry, length, header);
-    char *file = NULL;
-
-    if (n > 0 && keys_sha256(header, n, body, length, hash))
-        file = malloc(COVERED_AT + n + length + 1);
-    if (file == NULL)
-        return NULL;
-    put_hex(hash, hex);
-    snprintf(file, COVERED_AT + 1, FIRST_LINE HASH_LINE "%s\n", hex);
-    memcpy(file + COVERED_AT, header, n);
-    if (length > 0)
-        memcpy(file + COVERED_AT + n, body, length);
-    *size = COVERED_AT + n + length;
-    return file;
-}
-
-/* What a file's header says; the strings are its own. */
-struct header {
-    char host[256], url[CLOUD_URL_SIZE], boot[BOOT_SIZE];
-    char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
-    struct store_entry entry;
-    const char *body;
-    size_t length;
-};
-
-/* Takes the line `name value` at *at, which moves on. The bytes are the store's own: their hash
- * was right; so this guards against mistakes of ours, not against an enemy. */
-static bool take_line(const char **at, const char *end, const char *name, char *out, size_t size)
-{
-    const char *newline = memchr(*at, '\n', (size_t)(end - *at));
-    size_t prefix = strlen(name), n;
-
-    if (newline == NULL)
-        return false;
-    n = (size_t)(newline - *at);
-    if (n < prefix + 1 || memcmp(*at, name, prefix) != 0 || (*at)[prefix] != ' ' ||
-        n - prefix - 1 >= size)
-        return false;
-    memcpy(out, *at + prefix + 1, n - prefix - 1);
-    out[n - prefix - 1] = '\0';
-    *at = newline + 1;
-    return true;
-}
-
-static bool take_number(const char *text, int64_t *out)
-{
-    char *end;
-
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    *out = value;
-    return errno == 0 && end != text && *end == '\0';
-}
-
-static bool parse_header(const char *at, const char *end, struct header *out)
-{
-    char asked[32], boot[BOOT_SIZE + 32], length[32], *space;
-    int64_t n;
-
-    if (!take_line(&at, end, "host", out->host, sizeof out->host) ||
-        !take_line(&at, end, "url", out->url, sizeof out->url) ||
-        !take_line(&at, end, "project", out->project, sizeof out->project) ||
-        !take_line(&at, end, "environment", out->environment, sizeof out->environment) ||
-        !take_line(&at, end, "asked", asked, sizeof asked) ||
-        !take_line(&at, end, "boot", boot, sizeof boot) ||
-        !take_line(&at, end, "etag", out->entry.validator.etag, sizeof out->entry.validator.etag) ||
-        !take_line(&at, end, "modified", out->entry.validator.modified,
-                   sizeof out->entry.validator.modified) ||
-        !take_line(&at, end, "length", length, sizeof length))
-        return false;
-    space = strrchr(boot, ' ');
-    if (space == NULL || (size_t)(space - boot) >= sizeof out->boot || at == end || *at != '\n' ||
-        !take_number(asked, &out->entry.asked_wall) || !take_number(space + 1, &out->entry.asked) ||
-        !take_number(length, &n))
-        return false;
-    *space = '\0';
-    strcpy(out->boot, boot);
-    out->body = at + 1;
-    out->length = (size_t)(end - out->body);
-    out->entry.project = out->project;
-    out->entry.environment = out->environment;
-    return n >= 0 && (uint64_t)n == out->length;
-}
-
-/* Whether size bytes are a whole file of ours; out then borrows from them. */
-static bool parse_file(const char *file, size_t size, struct header *out)
+/* Ends the text of n bytes in line; the length then, or 0 if it does not fit. */
+static size_t end_line(char line[LINE_SIZE], int n)
 {
     unsigned char hash[KEY_FINGERPRINT_SIZE];
-    char hex[HASH_HEX + 1], first[COVERED_AT + 1];
+    char hex[STORED_HEX + 1];
 
-    if (size < COVERED_AT || !keys_sha256(file + COVERED_AT, size - COVERED_AT, "", 0, hash))
-        return false;
-    put_hex(hash, hex);
-    snprintf(first, sizeof first, FIRST_LINE HASH_LINE "%s\n", hex);
-    return memcmp(file, first, COVERED_AT) == 0 &&
-           parse_header(file + COVERED_AT, file + size, out);
+    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= LINE_SIZE ||
+        !keys_sha256(line, (size_t)n, "", 0, hash))
+        return 0;
+    stored_hex(hash, hex);
+    snprintf(line + n, (size_t)(LINE_SIZE - n), " %.*s\n", CHECK_LENGTH, hex);
+    return (size_t)n + 1 + CHECK_LENGTH + 1;
 }
 
-/* Reads a file of the documents' folder; the caller frees it. NULL with errno. */
+/* ---- Reading ---- */
+
+/* Reads a file of a folder; the caller frees it. NULL with errno. */
 static char *read_file(int folder, const char *name, size_t most, size_t *size)
 {
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
     char *file = NULL;
-    size_t used = 0;
-    ssize_t got = 0;
+    ssize_t got = -1;
 
     if (fd < 0)
         return NULL;
@@ -193,204 +84,256 @@ static char *read_file(int folder, const char *name, size_t most, size_t *size)
         file = malloc((size_t)st.st_size + 1);
     else
         errno = EFBIG;
-    while (file != NULL && used < (size_t)st.st_size &&
-           (got = read(fd, file + used, (size_t)st.st_size - used)) > 0)
-        used += (size_t)got;
-    if (file != NULL && got < 0) {
-        free(file);
-        file = NULL;
-        errno = EIO;
-    }
+    if (file != NULL)
+        got = io_read_all(fd, file, (size_t)st.st_size);
     close(fd);
-    *size = used;
-    return file;
+    *size = got < 0 ? 0 : (size_t)got;
+    if (got >= 0)
+        return file;
+    free(file);
+    return NULL;
 }
 
 /* ---- The worker's side ---- */
 
-/* A write, on its own copy. */
+enum what { PUT, TOUCH, REMOVE, PUT_CLOCK };
+
+/* A change of one file, on its own copy. Changes of one file are made in the order they were asked
+ * for, as all are. */
 struct job {
     struct work work;
     struct store *store;
+    enum what what;
     char name[NAME_SIZE];
-    char *file; /* NULL: the file that is there gets new times */
-    bool renewal;
+    char *file; /* TOUCH: none before the old one was read */
     size_t size;
-    int64_t asked, asked_wall;
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    void (*done)(void *arg);
+    struct store_entry entry; /* TOUCH: its times and hash */
+    uint32_t clock;
+    int left; /* PUT: an errno, where the former document could not be removed */
+    store_done *done;
     void *arg;
 };
 
-static bool write_all(int fd, const char *bytes, size_t n)
+/* Errnos; 0: it is done, and on the disk. */
+static int write_aside(const struct store *store, const char *file, size_t size)
 {
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
-/* Writes the file aside and syncs it. Only the worker does, so that one name is enough. */
-static bool write_aside(const struct store *store, const char *file, size_t size)
-{
+    /* Only the worker does, so that one name is enough. */
     int fd = openat(store->documents, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                     0600);
-    bool ok = fd >= 0 && write_all(fd, file, size) && fsync(fd) == 0;
+    int failed;
 
-    if (fd >= 0 && close(fd) != 0)
-        ok = false;
-    return ok;
+    if (fd < 0)
+        return errno;
+    failed = io_write_all(fd, file, size) && fsync(fd) == 0 ? 0 : errno;
+    if (close(fd) != 0 && failed == 0)
+        failed = errno;
+    return failed;
 }
 
-/* The same file with the times of the last confirmation; false if it is not there any more. */
-static bool renew_times(struct job *job)
+static int replace_file(const struct job *job)
+{
+    int folder = job->store->documents;
+    int failed = write_aside(job->store, job->file, job->size);
+
+    if (failed != 0)
+        return failed;
+    return renameat(folder, "new", folder, job->name) == 0 && fsync(folder) == 0 ? 0 : errno;
+}
+
+/* What is not there need not be synced: that was done when it went, or was never needed. */
+static int remove_file(const struct job *job)
+{
+    int folder = job->store->documents;
+
+    if (unlinkat(folder, job->name, 0) != 0)
+        return errno == ENOENT ? 0 : errno;
+    return fsync(folder) == 0 ? 0 : errno;
+}
+
+/* The same file with the times of the last confirmation, if it is there and of that document. */
+static void renew_times(struct job *job)
 {
     size_t old_size;
     char *old = read_file(job->store->documents, job->name, FILE_MAX, &old_size);
-    struct header header = {0};
+    struct stored header = {0};
     unsigned char hash[KEY_FINGERPRINT_SIZE];
 
     if (old == NULL)
-        return false;
-    if (parse_file(old, old_size, &header) &&
+        return;
+    if (stored_parse(old, old_size, &header) &&
         keys_sha256(header.body, header.length, "", 0, hash) &&
-        memcmp(hash, job->hash, sizeof hash) == 0) {
-        header.entry.asked = job->asked;
-        header.entry.asked_wall = job->asked_wall;
+        memcmp(hash, job->entry.hash, sizeof hash) == 0) {
+        header.entry.asked = job->entry.asked;
+        header.entry.asked_wall = job->entry.asked_wall;
         /* It stays of the host and the API that it came from, whatever the settings are now. */
-        const struct origin origin = {header.host, header.url, job->store->boot};
-        job->file = make_file(&origin, &header.entry, header.body, header.length, &job->size);
+        const struct stored_origin origin = {header.host, header.url, job->store->boot, job->clock};
+        job->file = stored_make(&origin, &header.entry, header.body, header.length, &job->size);
     }
     free(old);
-    return job->file != NULL;
 }
 
 /* In the worker. */
 static void run_job(struct work *work)
 {
     struct job *job = (struct job *)work;
-    const struct store *store = job->store;
 
-    job->renewal = job->file == NULL;
-    if (job->renewal && !renew_times(job))
-        return;
-    if (!write_aside(store, job->file, job->size))
-        work->failed = errno == 0 ? EIO : errno;
-}
-
-/* In the worker, with nothing able to cancel the work any more, which a removal would do. */
-static void commit_job(struct work *work)
-{
-    struct job *job = (struct job *)work;
-    const struct store *store = job->store;
-
-    if (job->file == NULL)
-        return;
-    if (work->failed == 0 && renameat(store->documents, "new", store->documents, job->name) == 0)
-        return;
-    if (work->failed == 0)
-        work->failed = errno;
+    if (job->what == TOUCH)
+        renew_times(job);
+    if (job->what == REMOVE)
+        work->failed = remove_file(job);
+    else if (job->file != NULL)
+        work->failed = replace_file(job);
     /* An old document would bring back who was removed. Old times only shorten its bound. */
-    if (!job->renewal)
-        unlinkat(store->documents, job->name, 0);
-}
-
-static void sync_job(struct work *work)
-{
-    fsync(((struct job *)work)->store->documents);
+    if (job->what == PUT && work->failed != 0)
+        job->left = remove_file(job);
 }
 
 /* Back in the loop. */
 static void finish_job(struct work *work)
 {
+    static const char *const kept[] = {
+        "cannot be kept: ", "cannot be kept: ", "cannot be removed: ", "cannot be kept: "};
+    static const char *const then[] = {"would be missing", "would be older",
+                                       "could be used again in an outage",
+                                       "would not tell which documents are older than they look"};
     struct job *job = (struct job *)work;
+    bool ok = work->failed == 0;
 
-    if (work->failed != 0)
-        log_error("store: document %s cannot be kept: %s; after a restart it %s", job->name,
-                  strerror(work->failed), job->renewal ? "would be older" : "would be missing");
+    if (!ok)
+        log_error("store: document %s %s%s; after a restart it %s", job->name, kept[job->what],
+                  strerror(work->failed), then[job->what]);
+    if (job->left != 0)
+        log_error("store: document %s is an older one, which cannot be removed: %s", job->name,
+                  strerror(job->left));
     if (job->done != NULL)
-        job->done(job->arg);
+        job->done(job->arg, ok);
     free(job->file);
     free(job);
 }
 
-static struct job *make_job(struct store *store, const struct store_entry *entry)
+static struct job *make_job(struct store *store, enum what what, const char *project,
+                            const char *environment)
 {
     struct job *job = calloc(1, sizeof *job);
 
     if (job == NULL)
         return NULL;
     job->store = store;
-    job->work = (struct work){.run = run_job,
-                              .commit = commit_job,
-                              .after = sync_job,
-                              .finish = finish_job,
-                              .name = job->name};
-    if (file_name(entry->project, entry->environment, job->name))
+    job->what = what;
+    job->work = (struct work){.run = run_job, .finish = finish_job};
+    if (file_name(project, environment, job->name))
         return job;
     free(job);
     return NULL;
 }
 
-void store_put(struct store *store, const struct store_entry *entry, const void *body,
-               size_t length, void (*done)(void *arg), void *arg)
-{
-    struct job *job = make_job(store, entry);
+/* ---- The clock ---- */
 
-    if (job != NULL) {
-        job->done = done;
-        job->arg = arg;
-        const struct origin origin = {store->host, store->url, store->boot};
-        job->file = make_file(&origin, entry, body, length, &job->size);
-    }
-    if (job == NULL || job->file == NULL) {
-        log_error("store: no memory to keep document %s/%s", entry->project, entry->environment);
-        store_remove(store, entry->project, entry->environment);
+/* Writes down that it was put back. Until that is on the disk, a restart could find nothing of it.
+ */
+static void count_clock(struct store *store)
+{
+    struct job *job = calloc(1, sizeof *job);
+    char *line = malloc(LINE_SIZE);
+
+    store->clock++;
+    if (job == NULL || line == NULL) {
+        log_error("store: no memory to keep that the clock was put back");
         free(job);
-        done(arg);
+        free(line);
         return;
+    }
+    job->store = store;
+    job->what = PUT_CLOCK;
+    job->work = (struct work){.run = run_job, .finish = finish_job};
+    strcpy(job->name, CLOCK);
+    job->file = line;
+    job->size = end_line(line, snprintf(line, LINE_SIZE, "%u", store->clock));
+    worker_add(store->worker, &job->work);
+}
+
+/* The time since boot is never put back, so the wall clock is where it comes nearer to that. */
+void store_watch_clock(struct store *store)
+{
+    int64_t ahead = (int64_t)time(NULL) - loop_now() / 1000;
+
+    if (ahead < store->ahead - CLOCK_SLACK) {
+        log_warning("the clock was put back by %lld s: what is in the store from before is not "
+                    "used after a reboot, until the API has confirmed it",
+                    (long long)(store->ahead - ahead));
+        count_clock(store);
+        store->ahead = ahead;
+    }
+    if (ahead > store->ahead)
+        store->ahead = ahead;
+}
+
+/* When the document was asked for, by the clock as it is now. */
+static int64_t asked_wall(const struct store_entry *entry)
+{
+    int64_t now = (int64_t)time(NULL) - (loop_now() - entry->asked) / 1000;
+
+    return entry->asked_wall < now ? entry->asked_wall : now;
+}
+
+/* ---- The loop's side ---- */
+
+void store_put(struct store *store, const struct store_entry *entry, const void *body,
+               size_t length, store_done *done, void *arg)
+{
+    struct job *job;
+    struct store_entry dated = *entry;
+
+    store_watch_clock(store);
+    job = make_job(store, PUT, entry->project, entry->environment);
+    if (job == NULL) {
+        log_error("store: no memory to keep document %s/%s: after a restart a former one could be "
+                  "used in an outage",
+                  entry->project, entry->environment);
+        done(arg, false);
+        return;
+    }
+    const struct stored_origin origin = origin_of(store);
+    job->done = done;
+    job->arg = arg;
+    dated.asked_wall = asked_wall(entry);
+    job->file = stored_make(&origin, &dated, body, length, &job->size);
+    if (job->file == NULL) {
+        log_error("store: no memory to keep document %s/%s", entry->project, entry->environment);
+        job->what = REMOVE;
     }
     worker_add(store->worker, &job->work);
 }
 
 void store_touch(struct store *store, const struct store_entry *entry)
 {
-    struct job *job = make_job(store, entry);
+    struct job *job;
 
+    store_watch_clock(store);
+    job = make_job(store, TOUCH, entry->project, entry->environment);
     if (job == NULL)
         return; /* an older time stays: it shortens the bound */
-    job->asked = entry->asked;
-    job->asked_wall = entry->asked_wall;
-    memcpy(job->hash, entry->hash, sizeof job->hash);
+    job->entry = *entry;
+    job->entry.asked_wall = asked_wall(entry);
+    job->clock = store->clock;
     worker_add(store->worker, &job->work);
 }
 
-struct removal {
-    const struct store *store;
-    const char *name;
-};
-
-static void remove_file(void *arg)
+void store_remove(struct store *store, const char *project, const char *environment,
+                  store_done *done, void *arg)
 {
-    const struct removal *removal = arg;
+    struct job *job = make_job(store, REMOVE, project, environment);
 
-    if (unlinkat(removal->store->documents, removal->name, 0) != 0 && errno != ENOENT)
-        log_error("store: document %s cannot be removed: %s", removal->name, strerror(errno));
-}
-
-void store_remove(struct store *store, const char *project, const char *environment)
-{
-    char name[NAME_SIZE];
-    struct removal removal = {store, name};
-
-    if (file_name(project, environment, name))
-        worker_cancel(store->worker, name, remove_file, &removal);
+    if (job == NULL) {
+        log_error("store: no memory to remove document %s/%s: after a restart it could be used in "
+                  "an outage",
+                  project, environment);
+        done(arg, false);
+        return;
+    }
+    job->done = done;
+    job->arg = arg;
+    worker_add(store->worker, &job->work);
 }
 
 /* ---- Start ---- */
@@ -405,16 +348,8 @@ static void set_aside(const struct store *store, const char *name, const char *w
         unlinkat(store->documents, name, 0);
 }
 
-/* Turns the stored times into those of this boot. */
-static void set_times(const struct store *store, struct header *header, int64_t wall)
-{
-    if (strcmp(header->boot, store->boot) == 0 && header->entry.asked <= loop_now())
-        return;
-    header->entry.asked = loop_now() - (wall - header->entry.asked_wall) * 1000;
-}
-
 /* Why a whole file is not to be believed, or NULL. */
-static const char *judge(const struct store *store, const struct header *header, const char *name)
+static const char *judge(const struct store *store, const struct stored *header, const char *name)
 {
     char own[NAME_SIZE];
 
@@ -427,41 +362,114 @@ static const char *judge(const struct store *store, const struct header *header,
     return NULL;
 }
 
-/* The latest time in the store: a clock before it has been put back. */
-static int64_t latest_time(const struct store *store, char **names, size_t n)
+static bool is_of_this_boot(const struct store *store, const struct stored *header)
 {
-    int64_t latest = INT64_MIN;
-
-    for (size_t i = 0; i < n; i++) {
-        size_t size;
-        char *file = read_file(store->documents, names[i], FILE_MAX, &size);
-        struct header header = {0};
-        if (file != NULL && parse_file(file, size, &header) && header.entry.asked_wall > latest)
-            latest = header.entry.asked_wall;
-        free(file);
-    }
-    return latest;
+    return strcmp(header->boot, store->boot) == 0 && header->entry.asked <= loop_now();
 }
 
-static bool load_one(const struct store *store, const char *name, store_each *each, void *arg)
+/* The latest time that the store knows of, by the clock that the newest documents are of. */
+struct latest {
+    int64_t wall;
+    char name[NAME_SIZE]; /* "": none */
+};
+
+static void look_for_latest(struct store *store, const char *name, struct latest *latest)
 {
     size_t size;
     char *file = read_file(store->documents, name, FILE_MAX, &size);
-    struct header header = {0};
-    const char *why = NULL;
-    bool taken = false;
+    struct stored header = {0};
 
-    if (file == NULL || !parse_file(file, size, &header))
+    if (file != NULL && stored_parse(file, size, &header) && judge(store, &header, name) == NULL &&
+        header.clock >= store->clock) {
+        int64_t wall = header.entry.asked_wall;
+        if (is_of_this_boot(store, &header))
+            wall += (loop_now() - header.entry.asked) / 1000;
+        if (header.clock > store->clock || latest->name[0] == '\0' || wall > latest->wall) {
+            latest->wall = wall;
+            snprintf(latest->name, sizeof latest->name, "%s", name);
+        }
+        store->clock = header.clock;
+    }
+    free(file);
+}
+
+/* How often the clock was put back, as was written down; damaged, it is once more than is known. */
+static bool read_clock(struct store *store)
+{
+    char again[LINE_SIZE];
+    size_t size = 0, n;
+    char *line = read_file(store->documents, CLOCK, LINE_SIZE - 1, &size);
+    bool ok = line == NULL && errno == ENOENT;
+
+    if (line != NULL) {
+        line[size] = '\0';
+        unsigned long count = strtoul(line, NULL, 10);
+        n = end_line(again, snprintf(again, sizeof again, "%lu", count));
+        ok = count <= UINT32_MAX && n == size && memcmp(again, line, n) == 0;
+        if (ok)
+            store->clock = (uint32_t)count;
+    }
+    free(line);
+    return ok;
+}
+
+/* Finds out whether the clock was put back while nobody looked. */
+static void survey_clock(struct store *store, char **names, size_t n)
+{
+    struct latest latest = {0};
+    int64_t wall = (int64_t)time(NULL);
+    bool told = read_clock(store);
+
+    for (size_t i = 0; i < n; i++)
+        look_for_latest(store, names[i], &latest);
+    if (!told)
+        log_error("store: %s is damaged: documents of earlier boots are not used", CLOCK);
+    else if (latest.name[0] != '\0' && wall < latest.wall - CLOCK_SLACK)
+        log_error("store: the clock stands %lld s before the time of document %s: it was put back, "
+                  "or had been ahead: documents of earlier boots are not used",
+                  (long long)(latest.wall - wall), latest.name);
+    else
+        return;
+    count_clock(store);
+}
+
+/* Turns the stored times into those of this boot; false if nobody can tell how old it is. */
+static bool set_times(const struct store *store, struct stored *header)
+{
+    int64_t wall = (int64_t)time(NULL);
+
+    if (header->entry.asked_wall > wall + CLOCK_SLACK)
+        return false;
+    if (is_of_this_boot(store, header))
+        return true;
+    if (header->clock != store->clock)
+        return false;
+    header->entry.asked = loop_now() - (wall - header->entry.asked_wall) * 1000;
+    return true;
+}
+
+/* What became of a file. */
+enum fate { NOT_USED, OF_NO_AGE, TAKEN };
+
+static enum fate load_one(const struct store *store, const char *name, store_each *each, void *arg)
+{
+    size_t size;
+    char *file = read_file(store->documents, name, FILE_MAX, &size);
+    struct stored header = {0};
+    const char *why = NULL;
+    enum fate fate = NOT_USED;
+
+    if (file == NULL || !stored_parse(file, size, &header))
         set_aside(store, name, "is damaged");
     else if ((why = judge(store, &header, name)) != NULL)
         /* It stays: perhaps the settings are wrong, and not the document. */
         log_error("store: document %s %s: not used", name, why);
-    else {
-        set_times(store, &header, (int64_t)time(NULL));
-        taken = each(arg, &header.entry, header.body, header.length);
-    }
+    else if (!set_times(store, &header))
+        fate = OF_NO_AGE;
+    else if (each(arg, &header.entry, header.body, header.length))
+        fate = TAKEN;
     free(file);
-    return taken;
+    return fate;
 }
 
 static bool is_document(const char *name)
@@ -508,25 +516,27 @@ static char **list_documents(const struct store *store, size_t *n)
 
 size_t store_load(struct store *store, store_each *each, void *arg)
 {
-    size_t n, taken = 0;
+    size_t n, fates[3] = {0};
     char **names = list_documents(store, &n);
-    int64_t latest = latest_time(store, names, n);
 
-    if (latest != INT64_MIN && (int64_t)time(NULL) < latest - CLOCK_SLACK)
-        log_error("store: the clock stands before the time of the last document: none is used");
-    else
-        for (size_t i = 0; i < n; i++)
-            taken += load_one(store, names[i], each, arg);
-    for (size_t i = 0; i < n; i++)
+    survey_clock(store, names, n);
+    for (size_t i = 0; i < n; i++) {
+        fates[load_one(store, names[i], each, arg)]++;
         free(names[i]);
+    }
     free(names);
-    return taken;
+    if (fates[OF_NO_AGE] > 0)
+        log_error(
+            "store: the clock was put back after %zu of the documents had been kept: not used "
+            "until the API confirms them",
+            fates[OF_NO_AGE]);
+    return fates[TAKEN];
 }
 
-static bool read_boot_id(char out[BOOT_SIZE])
+static bool read_boot_id(char out[STORED_BOOT_SIZE])
 {
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, out, BOOT_SIZE - 1);
+    ssize_t got = fd < 0 ? -1 : read(fd, out, STORED_BOOT_SIZE - 1);
 
     if (fd >= 0)
         close(fd);
@@ -544,6 +554,7 @@ struct store *store_new(struct loop *loop, const char *folder, const char *host,
     if (store == NULL)
         return NULL;
     store_configure(store, host, url);
+    store->ahead = (int64_t)time(NULL) - loop_now() / 1000;
     store->documents = -1;
     store->folder = open_folder(AT_FDCWD, folder);
     if (store->folder >= 0 && (mkdirat(store->folder, DOCUMENTS, 0700) == 0 || errno == EEXIST))
@@ -578,24 +589,16 @@ void store_configure(struct store *store, const char *host, const char *url)
 
 /* ---- Owners: "uid gid project environment hash" ---- */
 
-static size_t put_owner(const struct store_owner *owner, char out[OWNER_LINE])
+static size_t put_owner(const struct store_owner *owner, char out[LINE_SIZE])
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    char hex[HASH_HEX + 1];
-    int n = snprintf(out, OWNER_LINE, "%u %u %s %s", owner->uid, owner->gid, owner->project,
-                     owner->environment);
-
-    if (n < 0 || (size_t)n + 18 >= OWNER_LINE || !keys_sha256(out, (size_t)n, "", 0, hash))
-        return 0;
-    put_hex(hash, hex);
-    snprintf(out + n, OWNER_LINE - (size_t)n, " %.16s\n", hex);
-    return (size_t)n + 18;
+    return end_line(out, snprintf(out, LINE_SIZE, "%u %u %s %s", owner->uid, owner->gid,
+                                  owner->project, owner->environment));
 }
 
 /* A line is whole if writing what it says gives the same line. */
 static bool parse_owner(const char *line, size_t n, struct store_owner *out)
 {
-    char text[OWNER_LINE], again[OWNER_LINE];
+    char text[LINE_SIZE], again[LINE_SIZE];
 
     if (n + 1 >= sizeof text)
         return false;
@@ -618,7 +621,8 @@ static void keep_damaged_owners(const struct store *store, const char *file, siz
               OWNERS DAMAGED);
     if (fd < 0)
         return;
-    write_all(fd, file, size);
+    if (!io_write_all(fd, file, size))
+        log_error("store: %s: %s", OWNERS DAMAGED, strerror(errno));
     close(fd);
 }
 
@@ -661,7 +665,7 @@ struct owner_job {
 static void append_owner(struct work *work)
 {
     struct owner_job *job = (struct owner_job *)work;
-    char line[OWNER_LINE + 1], last = '\n';
+    char line[LINE_SIZE + 1], last = '\n';
     size_t n = put_owner(&job->owner, line + 1);
     int fd = openat(job->store->folder, OWNERS,
                     O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -672,17 +676,12 @@ static void append_owner(struct work *work)
     line[0] = '\n';
     if (ok && end > 0 && pread(fd, &last, 1, end - 1) != 1)
         ok = false;
-    ok = ok && write_all(fd, last == '\n' ? line + 1 : line, last == '\n' ? n : n + 1) &&
+    ok = ok && io_write_all(fd, last == '\n' ? line + 1 : line, last == '\n' ? n : n + 1) &&
          fdatasync(fd) == 0;
     if (!ok)
         work->failed = errno == 0 ? EIO : errno;
     if (fd >= 0)
         close(fd);
-}
-
-static void nothing(struct work *work)
-{
-    (void)work;
 }
 
 static void finish_owner(struct work *work)
@@ -703,11 +702,7 @@ void store_add_owner(struct store *store, const struct store_owner *owner)
         log_error("store: no memory to keep the uid of %s/%s", owner->project, owner->environment);
         return;
     }
-    job->work = (struct work){.run = append_owner,
-                              .commit = nothing,
-                              .after = nothing,
-                              .finish = finish_owner,
-                              .name = ""};
+    job->work = (struct work){.run = append_owner, .finish = finish_owner};
     job->store = store;
     job->owner = *owner;
     worker_add(store->worker, &job->work);

@@ -18,14 +18,21 @@
  *
  *   documents/<project>.<environment>   one document each
  *   owners                              a line for each binding, only ever added to
+ *   documents/clock                     how often the wall clock was put back, where it was
  *
- * A document's file is text: a first line with the format's version, a second with the SHA-256 of
- * all that follows it, then `name value` lines (host, url, project, environment, asked, boot, etag,
- * modified, length), a blank line, and the body as it came. It is written aside, synced, and
- * renamed over the old one, by one worker thread on a copy: no lookup waits for the disk.
+ * A document's file (stored.h) is written aside, synced, and renamed over the old one, by one
+ * worker thread on a copy, which removes files as well, in the order that was asked for: after the
+ * start no lookup waits for the disk.
  *
  * What is damaged is set aside (*.damaged) with a line in the log, and costs that one environment.
  * What is of another host or another API is not used, and stays.
+ *
+ * How old a document is: within one boot the time since boot tells, whatever the wall clock does.
+ * After a reboot only the wall clock does, and only where it has run on since: each time it is seen
+ * to be put back (by the time since boot while the daemon runs, by a document from its future at
+ * the start) is counted, each document has the count of when it was kept, and after a reboot those
+ * of the present count alone are used. So a clock that was put back lengthens no bound, and one
+ * that was ahead for a while costs what was kept until then, until the API confirms it.
  */
 
 struct store;
@@ -56,26 +63,31 @@ typedef bool store_each(void *arg, const struct store_entry *entry, const void *
                         size_t length);
 
 /*
- * Calls each for every whole document, the youngest times untouched. Where the wall clock stands
- * before one of them was fetched, nothing is given: nobody can tell how old it all is.
- * Returns how many were taken. For the start, before there are requests: it reads the disk.
+ * Calls each for every whole document whose age can be told. Returns how many were taken. For the
+ * start, before there are requests: it reads the disk.
  */
 size_t store_load(struct store *store, store_each *each, void *arg);
 
+/* From the loop, perhaps before the call returns: ok, it is on the disk; else that was logged. */
+typedef void store_done(void *arg, bool ok);
+
 /*
- * Keeps a document (the bytes are copied). done is called from the loop when it is on the disk, or
- * when that failed, which is logged: then the file of the former document is gone as well, because
- * it would bring back who was removed.
+ * Keeps a document (the bytes are copied). Where that fails the file of the former document goes as
+ * well, because it would bring back who was removed.
  */
 void store_put(struct store *store, const struct store_entry *entry, const void *body,
-               size_t length, void (*done)(void *arg), void *arg);
+               size_t length, store_done *done, void *arg);
 
 /* The document was confirmed again: its times are written anew, without haste, if it is the one
  * that is stored. Another's, which a disk fault left there, stay as they are. */
 void store_touch(struct store *store, const struct store_entry *entry);
 
-/* Forgets a document at once, also one that is being written. */
-void store_remove(struct store *store, const char *project, const char *environment);
+/* Removes a document, also one that is still being written. One that is not there is no failure. */
+void store_remove(struct store *store, const char *project, const char *environment,
+                  store_done *done, void *arg);
+
+/* To be called every second or so: sees whether the wall clock was put back. */
+void store_watch_clock(struct store *store);
 
 /* A binding line. */
 struct store_owner {

@@ -24,7 +24,6 @@ struct worker {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     struct queue waiting, done;
-    struct work *running;
     bool ending;
 };
 
@@ -47,25 +46,6 @@ static struct work *pop(struct queue *queue)
     return work;
 }
 
-static void work_on(struct worker *worker, struct work *work)
-{
-    bool cancelled = work->cancelled;
-
-    worker->running = work;
-    pthread_mutex_unlock(&worker->lock);
-    if (!cancelled)
-        work->run(work);
-    pthread_mutex_lock(&worker->lock);
-    cancelled = work->cancelled;
-    if (!cancelled)
-        work->commit(work);
-    worker->running = NULL;
-    pthread_mutex_unlock(&worker->lock);
-    if (!cancelled)
-        work->after(work);
-    pthread_mutex_lock(&worker->lock);
-}
-
 static void *work_through(void *arg)
 {
     struct worker *worker = arg;
@@ -75,10 +55,12 @@ static void *work_through(void *arg)
     for (;;) {
         struct work *work = pop(&worker->waiting);
         if (work != NULL) {
-            work_on(worker, work);
+            pthread_mutex_unlock(&worker->lock);
+            work->run(work);
+            pthread_mutex_lock(&worker->lock);
             push(&worker->done, work);
-            if (write(worker->watch.fd, &one, sizeof one) != (ssize_t)sizeof one)
-                log_error("worker: eventfd: %s", strerror(errno));
+            /* It can only fail where it is full, and then the loop is awake. */
+            (void)!write(worker->watch.fd, &one, sizeof one);
         } else if (worker->ending) {
             break;
         } else {
@@ -171,17 +153,5 @@ void worker_add(struct worker *worker, struct work *work)
     pthread_mutex_lock(&worker->lock);
     push(&worker->waiting, work);
     pthread_cond_signal(&worker->wake);
-    pthread_mutex_unlock(&worker->lock);
-}
-
-void worker_cancel(struct worker *worker, const char *name, void (*instead)(void *arg), void *arg)
-{
-    pthread_mutex_lock(&worker->lock);
-    if (worker->running != NULL && strcmp(worker->running->name, name) == 0)
-        worker->running->cancelled = true;
-    for (struct work *work = worker->waiting.first; work != NULL; work = work->next)
-        if (strcmp(work->name, name) == 0)
-            work->cancelled = true;
-    instead(arg);
     pthread_mutex_unlock(&worker->lock);
 }

@@ -91,13 +91,14 @@ static void api_says(enum api_verdict verdict, const char *extra)
 
 /* A store that commits when the test says so. */
 static struct {
-    void (*done)(void *arg);
+    store_done *done;
     void *arg;
+    bool fails;
     size_t puts, touches, removals;
 } disk;
 
 void store_put(struct store *store, const struct store_entry *entry, const void *body,
-               size_t length, void (*done)(void *arg), void *arg)
+               size_t length, store_done *done, void *arg)
 {
     (void)store;
     assert_string_equal(entry->project, "abcdefghij");
@@ -115,21 +116,24 @@ void store_touch(struct store *store, const struct store_entry *entry)
     disk.touches++;
 }
 
-void store_remove(struct store *store, const char *project, const char *environment)
+void store_remove(struct store *store, const char *project, const char *environment,
+                  store_done *done, void *arg)
 {
     (void)store;
     (void)project;
-    assert_string_equal(environment, "staging");
+    assert_string_equal(environment, any_name ? "production" : "staging");
+    disk.done = done;
+    disk.arg = arg;
     disk.removals++;
 }
 
 static void disk_says_done(void)
 {
-    void (*done)(void *arg) = disk.done;
+    store_done *done = disk.done;
 
     assert_non_null(done);
     disk.done = NULL;
-    done(disk.arg);
+    done(disk.arg, !disk.fails);
 }
 
 static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
@@ -493,6 +497,62 @@ static void test_no_bound(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* A request that failed while the last answer was still fresh: by that document, and said so. */
+static void test_failing_while_fresh(void **state)
+{
+    struct client client;
+
+    (void)state;
+    conf.keys_fresh = 60;
+    conf.account_fresh = 10;
+    learn("");
+    clock_ms += 10000;
+    ask(&client, CACHE_ACCOUNT); /* asked behind it */
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    api_says(API_OUTAGE, "");
+    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    assert_int_equal(client.age, 10);
+    assert_true(told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT).stale);
+}
+
+/* However fresh, a document serves in an outage for its own bound and no longer. */
+static void expect_bound_in_freshness(const char *extra, int64_t seconds)
+{
+    struct client client;
+
+    conf.keys_fresh = 60;
+    conf.account_fresh = 5;
+    learn(extra);
+    clock_ms += 5000;
+    ask(&client, CACHE_ACCOUNT);
+    assert_int_equal(client.answers, seconds > 5);
+    api_says(API_OUTAGE, "");
+    if (seconds > 5) {
+        clock_ms += (seconds - 5) * 1000 - 1;
+        ask(&client, CACHE_KEYS);
+        assert_told(&client, CACHE_DOCUMENT);
+        assert_true(client.stale);
+        if (pendings > 0)
+            api_says(API_OUTAGE, "");
+        clock_ms += 1;
+    }
+    told_at_once(CACHE_KEYS, CACHE_UNAVAILABLE);
+}
+
+static void test_bound_below_keys_fresh(void **state)
+{
+    (void)state;
+    expect_bound_in_freshness(",\"max_stale_seconds\":20", 20);
+}
+
+static void test_no_bound_below_keys_fresh(void **state)
+{
+    (void)state;
+    expect_bound_in_freshness(",\"max_stale_seconds\":0", 0);
+}
+
 static void test_clock_put_back(void **state)
 {
     struct client client;
@@ -655,8 +715,101 @@ static void test_confirmations(void **state)
     clock_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_ABSENT, "");
+    disk_says_done();
     assert_told(&client, CACHE_ABSENT);
     assert_int_equal(disk.removals, 1);
+}
+
+/* Nobody is told that it is gone while a crash could bring it back; then no file is removed again.
+ */
+static void test_absence_waits_for_the_disk(void **state)
+{
+    struct client first, second;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    ask(&first, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    disk_says_done();
+    clock_ms += 3000;
+    ask(&first, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_int_equal(first.answers, 0);
+    ask(&second, CACHE_ACCOUNT);
+    assert_int_equal(second.answers, 0);
+    assert_int_equal(pendings, 0);
+    disk_says_done();
+    assert_told(&first, CACHE_ABSENT);
+    assert_told(&second, CACHE_ABSENT);
+    clock_ms += 10000;
+    ask(&first, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    assert_told(&first, CACHE_ABSENT);
+    assert_int_equal(disk.removals, 1);
+    /* What comes back is kept, and removed, anew. */
+    clock_ms += 10000;
+    ask(&first, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    disk_says_done();
+    assert_told(&first, CACHE_DOCUMENT);
+    clock_ms += 3000;
+    ask(&first, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    disk_says_done();
+    assert_int_equal(disk.removals, 2);
+}
+
+/* A disk that fails changes no answer; the next time it is tried again. */
+static void test_absence_on_a_bad_disk(void **state)
+{
+    struct client client;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    disk.fails = true;
+    for (unsigned i = 1; i <= 2; i++) {
+        ask(&client, CACHE_KEYS);
+        api_says(API_ABSENT, "");
+        assert_int_equal(client.answers, 0);
+        disk_says_done();
+        assert_told(&client, CACHE_ABSENT);
+        assert_int_equal(disk.removals, i);
+        clock_ms += 10000;
+    }
+}
+
+/* While a disk stands still, absent names do not pile up without end, not even where to ask costs
+ * nothing. */
+static void test_absent_names_on_a_slow_disk(void **state)
+{
+    static struct client clients[STRANGERS_MAX + 1];
+    static store_done *done[STRANGERS_MAX];
+    static void *arg[STRANGERS_MAX];
+    char name[32];
+
+    (void)state;
+    is_file = any_name = true;
+    cache_keep(cache, (struct store *)&disk);
+    for (unsigned i = 0; i <= STRANGERS_MAX; i++) {
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&clients[i], name, "production");
+        if (pendings == 0)
+            break;
+        api_says(API_ABSENT, "");
+        done[i] = disk.done;
+        arg[i] = disk.arg;
+    }
+    assert_int_equal(disk.removals, STRANGERS_MAX);
+    assert_told(&clients[STRANGERS_MAX], CACHE_UNAVAILABLE);
+    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+        assert_int_equal(clients[i].answers, 0);
+        done[i](arg[i], true);
+        assert_told(&clients[i], CACHE_ABSENT);
+    }
+    ask_for(&clients[0], "robot99999", "production");
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    disk.done(disk.arg, true);
 }
 
 /* After a restart the bound goes on from the last confirmation, and the API is asked first. */
@@ -987,6 +1140,27 @@ static void test_signed_absence(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* A stored document that this host does not want any more still tells what is older than it. */
+static void test_signed_not_restored(void **state)
+{
+    struct store_entry kept = {.project = "abcdefghij",
+                               .environment = "staging",
+                               .asked = clock_ms,
+                               .asked_wall = wall_clock};
+    char payload[1024], envelope[4096];
+
+    (void)state;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(-60));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    accepted = false;
+    assert_false(cache_restore(cache, &kept, envelope, strlen(envelope)));
+    accepted = true;
+    told_by(issued(-61), CACHE_UNAVAILABLE);
+    told_by(issued(-60), CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1003,6 +1177,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lesser_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failing_while_fresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bound_below_keys_fresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_bound_below_keys_fresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_is_an_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
@@ -1012,6 +1189,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_wait_for_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absence_waits_for_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absence_on_a_bad_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absent_names_on_a_slow_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
@@ -1022,6 +1202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsigned_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_absence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_not_restored, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,14 +5,18 @@
 #include "broker/store.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +28,7 @@ static char folder[64];
 static struct loop *loop;
 static struct store *store;
 static time_t wall_clock;
-static int64_t boot_clock;
+static int64_t boot_clock, boots;
 
 time_t time(time_t *out)
 {
@@ -36,6 +40,57 @@ time_t time(time_t *out)
 int64_t loop_now(void)
 {
     return boot_clock;
+}
+
+/* A disk that stands still, or fails, or tells what it was asked to do. */
+static struct {
+    atomic_bool stands;                  /* until `moves` is posted, once for each call */
+    atomic_int unlinks_fail, syncs_fail; /* errnos */
+    sem_t reached, moves;
+    char did[16]; /* u: unlinked, r: renamed, s: a folder synced */
+    size_t n;
+} disk;
+
+static void disk_call(char what)
+{
+    if (disk.n < sizeof disk.did - 1)
+        disk.did[disk.n++] = what;
+    if (!atomic_load(&disk.stands))
+        return;
+    sem_post(&disk.reached);
+    sem_wait(&disk.moves);
+}
+
+static int failing(int error)
+{
+    errno = error;
+    return -1;
+}
+
+int unlinkat(int at, const char *name, int flags)
+{
+    disk_call('u');
+    if (atomic_load(&disk.unlinks_fail) != 0)
+        return failing(atomic_load(&disk.unlinks_fail));
+    return (int)syscall(SYS_unlinkat, at, name, flags);
+}
+
+int renameat(int from, const char *old, int to, const char *name)
+{
+    disk_call('r');
+    return (int)syscall(SYS_renameat2, from, old, to, name, 0);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        disk_call('s');
+        if (atomic_load(&disk.syncs_fail) != 0)
+            return failing(atomic_load(&disk.syncs_fail));
+    }
+    return (int)syscall(SYS_fsync, fd);
 }
 
 static void reopen_as(const char *host, const char *url)
@@ -57,6 +112,10 @@ static int setup(void **state)
     assert_non_null(mkdtemp(folder));
     wall_clock = 1800000000;
     boot_clock = 5000000;
+    boots = 8;
+    memset(&disk, 0, sizeof disk);
+    sem_init(&disk.reached, 0, 0);
+    sem_init(&disk.moves, 0, 0);
     loop = loop_new();
     store = NULL;
     reopen();
@@ -89,12 +148,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static void count_up(void *arg)
+static unsigned dones;
+static bool done_ok;
+
+static void count_up(void *arg, bool ok)
 {
     ++*(unsigned *)arg;
+    done_ok = ok;
 }
-
-static unsigned dones;
 
 /* Puts a document and waits for the worker: ending it finishes all. */
 static void put(const char *environment, const char *body)
@@ -161,23 +222,112 @@ static void test_kept(void **state)
     assert_int_equal(found.n, 2);
 }
 
+static unsigned removals;
+
+static void remove_staging(void)
+{
+    removals = 0;
+    store_remove(store, "abcdefghij", "staging", count_up, &removals);
+}
+
 static void test_removed(void **state)
 {
     struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    unsigned puts = 0;
 
     (void)state;
     put("staging", BODY);
-    store_remove(store, "abcdefghij", "staging");
+    remove_staging();
+    reopen();
+    assert_int_equal(removals, 1);
+    assert_true(done_ok);
     assert_int_equal(load().n, 0);
     /* One that is still on its way does not come after its removal. */
     for (unsigned i = 0; i < 200; i++) {
-        store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
-        store_remove(store, "abcdefghij", "staging");
-        if (i % 20 == 19)
-            reopen();
-        assert_int_equal(load().n, 0);
+        store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+        remove_staging();
     }
     reopen();
+    assert_int_equal(puts, 200);
+    assert_int_equal(load().n, 0);
+    /* Nor does a removal after what came after it. */
+    remove_staging();
+    put("staging", BODY);
+    assert_int_equal(load().n, 1);
+}
+
+/* Whoever is told that it is gone is told so when no loss of power brings it back. */
+static void test_removal_is_synced(void **state)
+{
+    (void)state;
+    put("staging", BODY);
+    disk.n = 0;
+    remove_staging();
+    reopen();
+    assert_int_equal(removals, 1);
+    disk.did[disk.n] = '\0';
+    assert_string_equal(disk.did, "us");
+    /* What was never there costs no disk its time. */
+    disk.n = 0;
+    remove_staging();
+    reopen();
+    assert_true(done_ok);
+    disk.did[disk.n] = '\0';
+    assert_string_equal(disk.did, "u");
+}
+
+static void test_cannot_be_removed(void **state)
+{
+    (void)state;
+    put("staging", BODY);
+    atomic_store(&disk.unlinks_fail, EROFS);
+    remove_staging();
+    reopen();
+    assert_int_equal(removals, 1);
+    assert_false(done_ok);
+    atomic_store(&disk.unlinks_fail, 0);
+    atomic_store(&disk.syncs_fail, EIO);
+    remove_staging();
+    reopen();
+    assert_int_equal(removals, 1);
+    assert_false(done_ok);
+    /* A document is not on the disk before its folder is; then there is none. */
+    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    reopen();
+    assert_false(done_ok);
+    assert_int_equal(load().n, 0);
+}
+
+/* A disk that stands still, wherever it does, stops nobody who asks the store for anything. */
+static void test_disk_stands_still(void **state)
+{
+    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    const struct store_owner owner = {"abcdefghij", "staging", 200001, 200001};
+    unsigned puts = 0;
+
+    (void)state;
+    atomic_store(&disk.stands, true);
+    store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+    remove_staging();
+    alarm(20); /* it would never come back */
+    for (unsigned i = 0; i < 3; i++) {
+        sem_wait(&disk.reached); /* the rename, its folder's sync, then the removal */
+        store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+        store_touch(store, &entry);
+        store_add_owner(store, &owner);
+        store_remove(store, "abcdefghij", "staging", count_up, &puts);
+        assert_int_equal(puts, 0);
+        assert_int_equal(removals, 0);
+        if (i < 2)
+            sem_post(&disk.moves);
+    }
+    atomic_store(&disk.stands, false);
+    sem_post(&disk.moves);
+    reopen();
+    alarm(0);
+    assert_int_equal(puts, 7);
+    assert_int_equal(removals, 1);
     assert_int_equal(load().n, 0);
 }
 
@@ -252,7 +402,156 @@ static void test_clock(void **state)
     found = load();
     assert_int_equal(found.last.asked, asked);
     wall_clock -= 31536000 + 86400;
-    assert_int_equal(load().n, 0); /* put back before the fetch: nothing can be told */
+    assert_int_equal(load().n, 0); /* from the future */
+}
+
+static void pass(int64_t seconds)
+{
+    wall_clock += seconds;
+    boot_clock += seconds * 1000;
+}
+
+/* The time since boot is less than any that a document has, so that they are of another boot. */
+static void reboot(int64_t wall_seconds)
+{
+    store_free(store);
+    store = NULL;
+    wall_clock += wall_seconds;
+    boot_clock = --boots * 1000;
+    reopen();
+}
+
+/* One that was kept while the clock was ahead costs itself alone, in the same boot. */
+static void test_one_from_the_future(void **state)
+{
+    struct found found;
+    int64_t asked;
+
+    (void)state;
+    put("production", BODY);
+    asked = boot_clock;
+    pass(60);
+    wall_clock += 31536000;
+    put("staging", BODY);
+    wall_clock -= 31536000;
+    pass(60);
+    reopen();
+    found = load();
+    assert_int_equal(found.n, 1);
+    assert_string_equal(found.environment, "production");
+    assert_int_equal(found.last.asked, asked);
+}
+
+/* After a reboot what was kept before the clock was put back could be of any age: not used, at this
+ * start and any later one, until it is confirmed. What was kept after it is used. */
+static void test_clock_put_back(void **state)
+{
+    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+
+    (void)state;
+    put("staging", BODY);
+    pass(36000);
+    put("production", BODY);
+    reboot(7200 - 36000 - 3600); /* two hours later it says: one hour after the first */
+    assert_int_equal(load().n, 0);
+    reboot(36000); /* past the time of both; it was put back all the same */
+    assert_int_equal(load().n, 0);
+    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    entry.asked = boot_clock;
+    entry.asked_wall = wall_clock;
+    store_touch(store, &entry);
+    put("integration", BODY);
+    reboot(60);
+    assert_int_equal(load().n, 2);
+}
+
+/* The same where the daemon was there when it happened, and nothing was from the future later. */
+static void test_clock_put_back_meanwhile(void **state)
+{
+    (void)state;
+    put("staging", BODY);
+    pass(36000);
+    store_watch_clock(store);
+    wall_clock -= 36000;
+    store_watch_clock(store);
+    assert_int_equal(load().n, 1); /* in this boot its age is known */
+    pass(600);
+    reboot(60);
+    assert_int_equal(load().n, 0);
+}
+
+/* A clock that is put right by a second or two, or forward, costs nothing. */
+static void test_clock_kept(void **state)
+{
+    (void)state;
+    put("staging", BODY);
+    for (unsigned i = 0; i < 5; i++) {
+        pass(60);
+        store_watch_clock(store);
+    }
+    wall_clock -= 2;
+    store_watch_clock(store);
+    wall_clock += 100;
+    store_watch_clock(store);
+    reboot(60);
+    assert_int_equal(load().n, 1);
+}
+
+/* A document that was asked for before the clock was put back, and came after it, is as old as it
+ * is, and not younger. */
+static void test_asked_before_put_back(void **state)
+{
+    struct store_entry entry = {.project = "abcdefghij",
+                                .environment = "staging",
+                                .asked = boot_clock,
+                                .asked_wall = wall_clock};
+    struct found found;
+
+    (void)state;
+    pass(4);
+    wall_clock -= 3600;
+    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    pass(3700);
+    reboot(0);
+    found = load();
+    assert_int_equal(found.n, 1);
+    assert_int_equal(found.last.asked, 7000 - 3704 * 1000);
+}
+
+/* What another host wrote tells nothing of this one's clock. */
+static void test_future_of_another(void **state)
+{
+    (void)state;
+    put("production", BODY);
+    wall_clock += 36000;
+    reopen_as("web2", "file:///srv/{environment}");
+    struct store_entry entry = {.project = "abcdefghij",
+                                .environment = "staging",
+                                .asked = boot_clock,
+                                .asked_wall = wall_clock};
+    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    reopen();
+    reboot(60 - 36000);
+    assert_int_equal(load().n, 1);
+}
+
+/* A count that cannot be read is no reason to believe what is older than it looks. */
+static void test_clock_damaged(void **state)
+{
+    char path[128];
+    int fd;
+
+    (void)state;
+    put("staging", BODY);
+    snprintf(path, sizeof path, "%s/documents/clock", folder);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "0 0123456789abcdef\n", 19), 19);
+    close(fd);
+    reboot(60);
+    assert_int_equal(load().n, 0);
+    put("staging", BODY);
+    reboot(60);
+    assert_int_equal(load().n, 1);
 }
 
 /* After a reboot only the wall clock tells. */
@@ -469,6 +768,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cannot_be_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_touched_another_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removal_is_synced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cannot_be_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disk_stands_still, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_from_the_future, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_put_back_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_asked_before_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_future_of_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

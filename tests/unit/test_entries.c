@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The entries' bounds, with documents that are as large as the test says. */
+#include "broker/entries.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct entries entries;
+
+void document_free(struct document *document)
+{
+    free(document);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return !entries_start(&entries);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    entries_end(&entries);
+    return 0;
+}
+
+static struct cache_entry *find(const char *environment)
+{
+    struct cache_entry *entry = entries_find_or_add(&entries, "abcdefghij", environment);
+
+    assert_non_null(entry);
+    return entry;
+}
+
+/* An entry with a document of that size, signed at that time if it is not 0. */
+static struct cache_entry *learn(const char *environment, size_t bytes, int64_t issued)
+{
+    struct cache_entry *entry = find(environment);
+    struct document *document = calloc(1, sizeof *document);
+
+    assert_non_null(document);
+    document->bytes = bytes;
+    entry->issued = issued;
+    entry->asked = entry->asked_wall = 7;
+    strcpy(entry->validator.etag, "\"v1\"");
+    entries_set_document(entry, document);
+    entries_make_room(&entries);
+    return entry;
+}
+
+static void test_longest_unused_goes(void **state)
+{
+    (void)state;
+    learn("first", ENTRIES_BYTES_MAX / 2, 0);
+    learn("second", ENTRIES_BYTES_MAX / 2, 0);
+    assert_int_equal(entries.known.used, 2);
+    entries_touch(find("first"));
+    learn("third", 1, 0);
+    assert_non_null(find("first")->document);
+    assert_null(find("second")->document);
+    assert_int_equal(entries.bytes, ENTRIES_BYTES_MAX / 2 + 1);
+    assert_true(entries_know_project(&entries, "abcdefghij"));
+}
+
+/* What is waited for, or under way, stays. */
+static void test_in_use_stays(void **state)
+{
+    (void)state;
+    learn("first", ENTRIES_BYTES_MAX, 0)->in_flight = true;
+    learn("second", ENTRIES_BYTES_MAX, 0)->committing = true;
+    learn("third", ENTRIES_BYTES_MAX, 0);
+    learn("fourth", 1, 0);
+    assert_int_equal(entries.known.used, 3);
+    assert_null(find("third")->document);
+}
+
+/* Of a signed document that had to go, it stays known when it was signed, and nothing else. */
+static void test_signature_is_remembered(void **state)
+{
+    struct cache_entry *entry;
+
+    (void)state;
+    learn("first", ENTRIES_BYTES_MAX, 1800000000);
+    learn("second", 1, 0);
+    entry = find("first");
+    assert_null(entry->document);
+    assert_int_equal(entry->issued, 1800000000);
+    assert_string_equal(entry->validator.etag, "");
+    assert_int_equal(entry->asked, 0);
+    assert_int_equal(entries.known.used, 1);
+    assert_int_equal(entries.bytes, 1);
+    /* Names that nobody knows do not push it out. */
+    for (unsigned i = 0; i < ENTRIES_UNKNOWN_MAX + 10; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "robot%u", i);
+        entries_touch(find(name));
+        entries_make_room(&entries);
+    }
+    assert_int_equal(entries.unknown.used, ENTRIES_UNKNOWN_MAX);
+    assert_ptr_equal(find("first"), entry);
+    assert_int_equal(entry->issued, 1800000000);
+}
+
+static void test_remembered_are_bounded(void **state)
+{
+    char name[32];
+
+    (void)state;
+    for (unsigned i = 0; i < ENTRIES_ISSUED_MAX + 10; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        learn(name, ENTRIES_BYTES_MAX, 1800000000);
+    }
+    assert_int_equal(entries.issued.used, ENTRIES_ISSUED_MAX);
+    assert_int_equal(find("env0")->issued, 0); /* the longest unused */
+    assert_int_equal(find("env100")->issued, 1800000000);
+    assert_int_equal(entries.known.used, 1);
+}
+
+static void test_forgotten(void **state)
+{
+    struct cache_entry *entry;
+
+    (void)state;
+    entry = learn("first", 1, 1800000000);
+    entries_forget(entry);
+    assert_int_equal(entry->issued, 0);
+    assert_int_equal(entries.issued.used, 0);
+    assert_int_equal(entries.unknown.used, 1);
+    assert_false(entries_know_project(&entries, "abcdefghij"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_longest_unused_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_use_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signature_is_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_remembered_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
