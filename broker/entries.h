@@ -52,6 +52,8 @@ struct cache_entry {
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
+    bool recheck;           /* to be asked for again, however fresh it is (cache_recheck) */
+    bool rechecking;        /* its request counts as one of those */
     bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
     int64_t sent, sent_wall;
     struct cache_waiter *waiters;
