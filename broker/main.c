@@ -95,6 +95,8 @@ static void reload(struct broker *broker)
     broker->publish.looked_at = api_is_file(broker->api);
     cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
+    broker->listed = 0;
+    list_configure(broker->list, &broker->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
 
@@ -212,6 +214,47 @@ static bool open_snapshot(struct broker *broker)
     return true;
 }
 
+/*
+ * The account list's word on one account. It makes no decision: who may enter is asked of the
+ * document at the login. Where signing_key is set it is nobody's signed word, and only the name of
+ * the account may be taken from it.
+ */
+static void on_listed(void *arg, const struct list_item *item)
+{
+    struct broker *broker = arg;
+
+    (void)item;
+    broker->listed++;
+}
+
+/* That it left is not believed either: its document decides, and the guard against mass absence. */
+static void on_left(void *arg, const char *project, const char *environment)
+{
+    const struct broker *broker = arg;
+
+    cache_recheck(broker->cache, project, environment);
+}
+
+static void on_complete(void *arg, size_t count)
+{
+    struct broker *broker = arg;
+
+    if (broker->last_total != count || broker->last_listed != broker->listed)
+        log_info("account list: %zu accounts, %zu here", count, broker->listed);
+    broker->last_total = count;
+    broker->last_listed = broker->listed;
+    broker->listed = 0;
+}
+
+static bool open_list(struct broker *broker)
+{
+    const struct list_events events = {on_listed, on_left, on_complete, broker};
+
+    broker->last_total = SIZE_MAX;
+    broker->list = list_new(broker->loop, broker->api, &broker->conf, &events);
+    return broker->list != NULL;
+}
+
 static void on_probe(void *arg)
 {
     struct broker *broker = arg;
@@ -247,7 +290,7 @@ static bool start(struct broker *broker, bool foreground)
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
     return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker) &&
-           open_snapshot(broker);
+           open_snapshot(broker) && open_list(broker);
 }
 
 static void stop(struct broker *broker)
@@ -255,6 +298,7 @@ static void stop(struct broker *broker)
     server_free(broker->server);
     store_free(broker->store);
     api_free(broker->api);
+    list_free(broker->list);
     accounts_free(broker->publish.accounts);
     cache_free(broker->cache);
     devlog_stop();
