@@ -236,9 +236,34 @@ static bool check_access_url(const char *template, char *why, size_t size)
     return check_url("access_url", sample, fault_of, why, size);
 }
 
+/* Of the account list: no template, but for the rest as the above. */
+static bool check_accounts_url(const char *url, char *why, size_t size)
+{
+    const char *path = url + strlen(FILE_SCHEME);
+
+    if (url[0] == '\0')
+        return true;
+    if (strpbrk(url, "{}") != NULL) {
+        snprintf(why, size, "accounts_url: nothing may stand in braces");
+        return false;
+    }
+    if (strncmp(url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0) {
+        bool ok = path[0] == '/' && path[strlen(path) - 1] != '/';
+        if (!ok)
+            snprintf(why, size, "accounts_url: not file:///folder/file");
+        return ok;
+    }
+    if (!has_authority(url)) {
+        snprintf(why, size, "accounts_url: not a URL with scheme and host");
+        return false;
+    }
+    return check_url("accounts_url", url, fault_of, why, size);
+}
+
 bool api_check(const struct cloud_conf *conf, char *why, size_t size)
 {
-    return check_access_url(conf->access_url, why, size) && check_others(conf, why, size);
+    return check_access_url(conf->access_url, why, size) &&
+           check_accounts_url(conf->accounts_url, why, size) && check_others(conf, why, size);
 }
 
 bool api_is_file(const struct api *api)
@@ -952,8 +977,9 @@ void api_free(struct api *api)
 /* Whether requests go to the same place, by the same way, with what is in the same files. */
 static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
 {
-    return strcmp(a->access_url, b->access_url) == 0 && strcmp(a->token_url, b->token_url) == 0 &&
-           strcmp(a->token_file, b->token_file) == 0 &&
+    return strcmp(a->access_url, b->access_url) == 0 &&
+           strcmp(a->accounts_url, b->accounts_url) == 0 &&
+           strcmp(a->token_url, b->token_url) == 0 && strcmp(a->token_file, b->token_file) == 0 &&
            strcmp(a->client_id_file, b->client_id_file) == 0 &&
            strcmp(a->client_cert, b->client_cert) == 0 &&
            strcmp(a->client_key, b->client_key) == 0 && strcmp(a->ca_file, b->ca_file) == 0 &&
@@ -969,37 +995,34 @@ void api_configure(struct api *api, const struct cloud_conf *conf)
     tokens_configure(api->tokens, conf);
 }
 
-static void get_file(const char *url, const struct cloud_conf *conf,
-                     const struct api_validator *validator, api_done *done, void *arg)
+/* The length of the longest folder of a file:// URL's path that ends before end. */
+static size_t folder_length(const char *url, const char *end)
+{
+    const char *path = url + strlen(FILE_SCHEME);
+
+    while (end > path && end[-1] != '/')
+        end--;
+    return (size_t)(end - path);
+}
+
+static void get_file(const char *url, size_t folder, const struct api_validator *validator,
+                     api_done *done, void *arg)
 {
     struct api_result result;
-    const char *template = conf->access_url + strlen(FILE_SCHEME);
-    const char *end = strchr(template, '{');
 
-    while (end > template && end[-1] != '/')
-        end--;
-    files_get(url + strlen(FILE_SCHEME), (size_t)(end - template), validator, &result);
+    files_get(url + strlen(FILE_SCHEME), folder, validator, &result);
     done(arg, &result);
     if (result.verdict == API_DOCUMENT)
         free((void *)(uintptr_t)result.body);
 }
 
-void api_get(struct api *api, const char *project, const char *environment,
-             const struct api_validator *validator, api_done *done, void *arg)
+static void get_http(struct api *api, const char *url, const struct api_validator *validator,
+                     api_done *done, void *arg)
 {
     struct api_result failure = {.detail = "no memory for a request"};
-    char url[URL_MAX], why[256];
     struct transfer *transfer;
+    char why[256];
 
-    if (!expand(api->conf->access_url, project, environment, url, sizeof url)) {
-        snprintf(failure.detail, sizeof failure.detail, "access_url: too long once filled in");
-        done(arg, &failure);
-        return;
-    }
-    if (api_is_file(api)) {
-        get_file(url, api->conf, validator, done, arg);
-        return;
-    }
     transfer = transfer_new(api, url, DOCUMENT_SIZE_MAX, document_finished);
     if (transfer == NULL) {
         done(arg, &failure);
@@ -1015,4 +1038,91 @@ void api_get(struct api *api, const char *project, const char *environment,
         credential_alarm(why);
         fail(transfer, why);
     }
+}
+
+void api_get(struct api *api, const char *project, const char *environment,
+             const struct api_validator *validator, api_done *done, void *arg)
+{
+    const struct api_result failure = {.detail = "access_url: too long once filled in"};
+    const char *template = api->conf->access_url;
+    char url[URL_MAX];
+
+    if (!expand(template, project, environment, url, sizeof url))
+        done(arg, &failure);
+    else if (api_is_file(api))
+        get_file(url, folder_length(template, strchr(template, '{')), validator, done, arg);
+    else
+        get_http(api, url, validator, done, arg);
+}
+
+void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+                 api_done *done, void *arg)
+{
+    if (strncmp(url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0)
+        get_file(url, folder_length(url, url + strlen(url)), validator, done, arg);
+    else
+        get_http(api, url, validator, done, arg);
+}
+
+/* Below the folder that first is in, without a way up. */
+static bool in_folder(const char *first, const char *url)
+{
+    size_t folder = strlen(FILE_SCHEME) + folder_length(first, first + strlen(first));
+    const char *rest = url + folder;
+
+    if (strncmp(first, url, folder) != 0 || *rest == '\0')
+        return false;
+    for (; *rest != '\0'; rest += strcspn(rest, "/"), rest += *rest == '/')
+        if (strncmp(rest, "..", 2) == 0 && (rest[2] == '/' || rest[2] == '\0'))
+            return false;
+    return true;
+}
+
+static bool is_printable(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return *text == '\0';
+}
+
+/* Why a page may not send us there, or NULL. */
+static const char *fault_of_next(const char *first, const char *next)
+{
+    struct parts here, there = {.url = NULL};
+    const char *fault = NULL;
+
+    if (strncmp(first, FILE_SCHEME, strlen(FILE_SCHEME)) == 0)
+        return in_folder(first, next) ? NULL : "leads out of the folder of accounts_url";
+    if (!parts_of(first, &here) || !parts_of(next, &there))
+        fault = "is no URL";
+    else if (!same_origin(&here, &there))
+        fault = "leads to another origin";
+    parts_free(&here);
+    parts_free(&there);
+    return fault;
+}
+
+bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
+                  char *why, size_t size)
+{
+    CURLU *at = curl_url();
+    char *next = NULL;
+    const char *fault = NULL;
+
+    if (!is_printable(href) || at == NULL || curl_url_set(at, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_set(at, CURLUPART_URL, href, 0) != CURLUE_OK ||
+        curl_url_set(at, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
+        curl_url_get(at, CURLUPART_URL, &next, 0) != CURLUE_OK)
+        fault = "is no URL";
+    else if (strlen(next) >= API_URL_SIZE)
+        fault = "is too long";
+    else
+        fault = fault_of_next(first, next);
+    if (fault == NULL)
+        strcpy(out, next);
+    else
+        snprintf(why, size, "its next link %s", fault);
+    curl_free(next);
+    curl_url_cleanup(at);
+    return fault == NULL;
 }

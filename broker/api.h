@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #define API_RETRY_MAX 300u
+#define API_URL_SIZE  2048 /* of a page of the account list, with the NUL */
 
 /*
- * The project API's client: one GET of one access document (docs/api.md, "Answers"). https,
- * http to loopback, and file. The only room that includes libcurl. RFC 9110, RFC 9111.
+ * The project API's client: one GET of one access document, or of a page of the account list
+ * (docs/api.md, "Answers"). https, http to loopback, and file. The only room that includes libcurl.
+ * RFC 9110, RFC 9111.
  *
  * TLS 1.2 at least, always verified. A proxy is the configuration's or none. A redirect is followed
  * within its origin. What the host proves itself with: credentials.h and tokens.h. Where that
@@ -49,8 +51,8 @@ typedef void api_done(void *arg, const struct api_result *result);
 struct api;
 
 /*
- * Checks that conf's access_url, token_url and proxy are ones we may use, and that its files can be
- * named (credentials.h). False with the reason in why.
+ * Checks that conf's access_url, accounts_url, token_url and proxy are ones we may use, and that
+ * its files can be named (credentials.h). False with the reason in why.
  */
 bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 
@@ -76,5 +78,20 @@ bool api_is_file(const struct api *api);
  */
 void api_get(struct api *api, const char *project, const char *environment,
              const struct api_validator *validator, api_done *done, void *arg);
+
+/*
+ * The same of a page of the account list: of accounts_url, or of what api_next_url made of it.
+ * Of a file:// page the folder that it is in must open.
+ */
+void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+                 api_done *done, void *arg);
+
+/*
+ * Where a page's link to the next one goes: href (RFC 3986, may be relative) from the page at url.
+ * False, with the reason in why, where that is no URL, or not of the origin of first, which is
+ * accounts_url: the same scheme, host and port; of file:// the same folder or one below it.
+ */
+bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
+                  char *why, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "hostdb.h"
+#include "list.h"
 #include "logins.h"
 #include "loop.h"
 #include "owners.h"
@@ -22,7 +23,10 @@ struct broker {
     struct owners *owners;
     struct api *api;
     struct cache *cache;
-    struct store *store; /* NULL while the bindings are being read from it */
+    struct list *list;              /* the account list */
+    size_t listed;                  /* of its accounts, told so far */
+    size_t last_listed, last_total; /* as logged */
+    struct store *store;            /* NULL while the bindings are being read from it */
     struct logins *logins;
     struct server *server;
     struct publish publish;  /* accounts.snapshot */

@@ -29,6 +29,8 @@ struct cache {
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
     bool doubt;                    /* some document may be failing */
+    unsigned rechecking;           /* requests in flight for cache_recheck */
+    bool recheck;                  /* some document may wait for one */
     struct askers trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
@@ -489,6 +491,9 @@ static void on_result(void *arg, const struct api_result *result)
     enum api_verdict verdict;
 
     entry->in_flight = false;
+    if (entry->rechecking)
+        entry->cache->rechecking--;
+    entry->rechecking = false;
     if (entry->orphan) {
         end_stranger(entry);
         entry->orphan = false;
@@ -509,6 +514,7 @@ static void on_result(void *arg, const struct api_result *result)
 static void start_request(struct cache_entry *entry)
 {
     entry->in_flight = true;
+    entry->recheck = false; /* whatever sends it: it is the question */
     entry->stranger = entry->document == NULL;
     if (entry->stranger)
         (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers++;
@@ -610,7 +616,53 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     }
 }
 
-void cache_probe(struct cache *cache)
+/* Unless as many are in flight as may be, or one that was sent before has not been answered. */
+static void start_recheck(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+
+    if (entry->in_flight || entry->committing || cache->rechecking == CACHE_PROBES) {
+        cache->recheck = true;
+        return;
+    }
+    entry->rechecking = true;
+    cache->rechecking++;
+    start_request(entry);
+}
+
+bool cache_recheck(struct cache *cache, const char *project, const char *environment)
+{
+    struct cache_entry *entry = find_entry(cache, project, environment);
+    bool known = entry != NULL && entry->document != NULL;
+
+    /* What fails is being asked for already, as often as the API bears. */
+    if (known && !entry->failing) {
+        entry->recheck = true;
+        start_recheck(entry);
+    } else if (entry != NULL && entry->list == NULL) {
+        entries_drop(entry); /* it was made just now */
+    }
+    return known;
+}
+
+static void recheck_others(struct cache *cache)
+{
+    if (!cache->recheck || cache->rechecking == CACHE_PROBES)
+        return;
+    cache->recheck = false;
+    for (struct cache_entry *entry = cache->entries.known.first, *next;
+         entry != NULL && cache->rechecking < CACHE_PROBES; entry = next) {
+        next = entry->after;
+        if (entry->recheck && !entry->failing)
+            start_recheck(entry);
+        else
+            entry->recheck = false;
+    }
+    if (cache->rechecking == CACHE_PROBES)
+        cache->recheck = true; /* there may be more behind */
+}
+
+static void probe_failing(struct cache *cache)
 {
     int64_t now = loop_now();
     unsigned probes = 0;
@@ -629,6 +681,12 @@ void cache_probe(struct cache *cache)
         probes++;
         start_request(entry);
     }
+}
+
+void cache_probe(struct cache *cache)
+{
+    recheck_others(cache);
+    probe_failing(cache);
 }
 
 void cache_forget(struct cache_waiter *waiter)
@@ -707,6 +765,7 @@ static void forget_all(struct lru *list)
          entry = next, n--) {
         next = entry->after;
         entry->orphan = entry->in_flight;
+        entry->recheck = false;
         entries_forget(entry);
     }
 }

@@ -91,6 +91,13 @@ void cache_forget(struct cache_waiter *waiter);
 #define CACHE_PROBES 64
 void cache_probe(struct cache *cache);
 
+/*
+ * The account list has not got an environment any more: if a document of it is known, that is asked
+ * for again in the background, however fresh it is, and decides. At most CACHE_PROBES of these are
+ * in flight, the others follow with cache_probe. Returns whether one is known.
+ */
+bool cache_recheck(struct cache *cache, const char *project, const char *environment);
+
 /* What has been learnt of an environment. */
 struct cache_news {
     const char *project, *environment;

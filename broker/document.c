@@ -118,16 +118,19 @@ static bool copy_bytes(struct reader *reader, const char *text, size_t n, const 
     return true;
 }
 
+static bool copy_string(struct reader *reader, const char *text, const char **out)
+{
+    *out = "";
+    return text[0] == '\0' || copy_bytes(reader, text, strlen(text), out);
+}
+
 /* A string into the document; "" if it is optional and not there. */
 static bool take_string(struct reader *reader, const struct json *object, const char *name,
                         enum json_need need, size_t max, const char **out)
 {
-    const char *text = NULL;
+    const char *text = "";
 
-    *out = "";
-    if (!json_get_string(object, name, need, max, &text))
-        return false;
-    return text == NULL || text[0] == '\0' || copy_bytes(reader, text, strlen(text), out);
+    return json_get_string(object, name, need, max, &text) && copy_string(reader, text, out);
 }
 
 /* Fails for a member of object. */
@@ -186,28 +189,38 @@ static bool take_environment(struct reader *reader, const char *name)
     return copy_bytes(reader, name, strlen(name), &document->environment);
 }
 
+bool document_account(const struct json *object, struct document_account *out)
+{
+    struct json account;
+
+    *out = (struct document_account){.gecos = "", .home = "", .shell = ""};
+    if (!json_get_object(object, "account", JSON_REQUIRED, &account) ||
+        !take_number(&account, "uid", &out->uid) || !take_number(&account, "gid", &out->gid) ||
+        !json_get_string(&account, "gecos", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &out->gecos) ||
+        !json_get_string(&account, "home", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->home) ||
+        !json_get_string(&account, "shell", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->shell))
+        return false;
+    if (strchr(out->gecos, ':') != NULL)
+        return fail_member(&account, "gecos", "has a ':'");
+    if (!field_home(out->home))
+        return fail_member(&account, "home", "not a plain absolute path");
+    if (!field_shell(out->shell))
+        return fail_member(&account, "shell", "not a plain absolute path");
+    return true;
+}
+
 static bool take_account(struct reader *reader)
 {
     struct document *document = reader->document;
-    struct json account;
+    struct document_account account;
 
-    if (!json_get_object(&reader->root, "account", JSON_REQUIRED, &account) ||
-        !take_number(&account, "uid", &document->uid) ||
-        !take_number(&account, "gid", &document->gid) ||
-        !take_string(reader, &account, "gecos", JSON_OPTIONAL, DOCUMENT_STRING_MAX,
-                     &document->gecos) ||
-        !take_string(reader, &account, "home", JSON_REQUIRED, DOCUMENT_STRING_MAX,
-                     &document->home) ||
-        !take_string(reader, &account, "shell", JSON_REQUIRED, DOCUMENT_STRING_MAX,
-                     &document->shell))
+    if (!document_account(&reader->root, &account))
         return false;
-    if (strchr(document->gecos, ':') != NULL)
-        return fail_member(&account, "gecos", "has a ':'");
-    if (!field_home(document->home))
-        return fail_member(&account, "home", "not a plain absolute path");
-    if (!field_shell(document->shell))
-        return fail_member(&account, "shell", "not a plain absolute path");
-    return true;
+    document->uid = account.uid;
+    document->gid = account.gid;
+    return copy_string(reader, account.gecos, &document->gecos) &&
+           copy_string(reader, account.home, &document->home) &&
+           copy_string(reader, account.shell, &document->shell);
 }
 
 /* *has (may be NULL): whether the member is there. */

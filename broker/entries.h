@@ -22,8 +22,8 @@
 /*
  * Entries without a document that remember the issued_at of a signed one, so that none older is
  * taken. Only a publisher's signature makes one. Past this number the longest unused is forgotten,
- * and of that environment a document can be taken that is older than the last one: as on a host that
- * was just installed, by at most max_stale.
+ * and of that environment a document can be taken that is older than the last one: as on a host
+ * that was just installed, by at most max_stale.
  */
 #define ENTRIES_ISSUED_MAX 50000
 
@@ -60,6 +60,8 @@ struct cache_entry {
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
+    bool recheck;           /* to be asked for again, however fresh it is (cache_recheck) */
+    bool rechecking;        /* its request counts as one of those */
     bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
     int64_t sent, sent_wall;
     struct cache_waiter *waiters;

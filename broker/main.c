@@ -106,6 +106,8 @@ static void reload(struct broker *broker)
     broker->publish.looked_at = api_is_file(broker->api);
     cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
+    broker->listed = 0;
+    list_configure(broker->list, &broker->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
 
@@ -219,9 +221,52 @@ static bool open_snapshot(struct broker *broker)
     if (broker->publish.accounts == NULL)
         return false;
     broker->publish.conf = &broker->conf;
+    broker->publish.hostdb = broker->hostdb;
+    broker->publish.owners = broker->owners;
     broker->publish.looked_at = api_is_file(broker->api);
     cache_tell(broker->cache, publish_news, &broker->publish);
     return true;
+}
+
+/* The account list's word on one account. It makes no decision: who may enter is asked of the
+ * document at the login. */
+static void on_listed(void *arg, const struct list_item *item)
+{
+    struct broker *broker = arg;
+
+    publish_listed(&broker->publish, item);
+    broker->listed++;
+}
+
+/* Its document decides whether it is gone, as does the guard against mass absence; where no
+ * document is known nothing but the list spoke for it. */
+static void on_left(void *arg, const char *project, const char *environment)
+{
+    const struct broker *broker = arg;
+
+    if (!cache_recheck(broker->cache, project, environment))
+        accounts_remove(broker->publish.accounts, project, environment);
+}
+
+static void on_complete(void *arg, size_t count)
+{
+    struct broker *broker = arg;
+
+    if (broker->last_total != count || broker->last_listed != broker->listed)
+        log_info("account list: %zu accounts, %zu here", count, broker->listed);
+    accounts_make(broker->publish.accounts);
+    broker->last_total = count;
+    broker->last_listed = broker->listed;
+    broker->listed = 0;
+}
+
+static bool open_list(struct broker *broker)
+{
+    const struct list_events events = {on_listed, on_left, on_complete, broker};
+
+    broker->last_total = SIZE_MAX;
+    broker->list = list_new(broker->loop, broker->api, &broker->conf, &events);
+    return broker->list != NULL;
 }
 
 static void on_probe(void *arg)
@@ -260,7 +305,7 @@ static bool start(struct broker *broker, bool foreground)
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
     return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker) &&
-           open_snapshot(broker);
+           open_snapshot(broker) && open_list(broker);
 }
 
 static void stop(struct broker *broker)
@@ -268,6 +313,7 @@ static void stop(struct broker *broker)
     server_free(broker->server);
     store_free(broker->store);
     api_free(broker->api);
+    list_free(broker->list);
     accounts_free(broker->publish.accounts);
     cache_free(broker->cache);
     devlog_stop();

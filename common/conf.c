@@ -312,6 +312,7 @@ static bool take_signing_key(struct cloud_conf *conf, const struct conf_key *key
 
 static const struct conf_key keys[] = {
     STRING(access_url, take_url),
+    STRING(accounts_url, take_url),
     {"allow", take_allow, 0, 0, 0},
     {"host_id", take_host_id, 0, 0, 0},
     ID(uid_min),

@@ -34,6 +34,7 @@ struct cloud_conf {
     uint32_t max_stale;                               /* seconds, at most 86400 */
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
+    char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "" : there is none */
     /* What the host proves itself with, "" where it is not set: absolute paths, or names in
      * systemd's credentials directory (broker/credentials.h). */
     char token_file[CLOUD_PATH_SIZE];

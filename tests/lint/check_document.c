@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/document.h"
+#include "broker/roster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
  * ok", "FILE: left out: " and the first key that is left out, or "FILE: " and why it is invalid.
  * The last two parts of FILE name the project and the environment:
  * .../<project>/<environment>.json.
+ *
+ * check_document --list FILE...: the same of pages of the account list.
  */
 
 /* Copies the part of a path that ends at end, and moves end before it. */
@@ -34,6 +37,22 @@ static long read_file(const char *path, char *bytes, size_t size)
     int broken = ferror(file);
     (void)fclose(file);
     return broken != 0 ? -1 : (long)n;
+}
+
+static int check_page(const char *path, char *bytes, size_t size)
+{
+    static struct roster_rules rules; /* serves nothing: items are checked all the same */
+    struct document_problem problem = {""};
+    long n = read_file(path, bytes, size);
+
+    if (n < 0) {
+        perror(path);
+        return 1;
+    }
+    struct roster_page *page = roster_page_parse(bytes, (size_t)n, &rules, &problem);
+    printf("%s: %s\n", path, page == NULL ? problem.text : "ok");
+    roster_page_release(page);
+    return 0;
 }
 
 static int check(const char *path, char *bytes, size_t size)
@@ -65,10 +84,11 @@ int main(int argc, char **argv)
 {
     size_t size = (size_t)DOCUMENT_SIZE_MAX + 1;
     char *bytes = malloc(size);
-    int status = argc < 2 || bytes == NULL;
+    int pages = argc > 1 && strcmp(argv[1], "--list") == 0;
+    int status = argc < 2 + pages || bytes == NULL;
 
-    for (int i = 1; i < argc && bytes != NULL; i++)
-        status |= check(argv[i], bytes, size);
+    for (int i = 1 + pages; i < argc && bytes != NULL; i++)
+        status |= (pages != 0 ? check_page : check)(argv[i], bytes, size);
     free(bytes);
     return status;
 }

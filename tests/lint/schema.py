@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""schema.py SCHEMA FILE...      a line for each access document: "FILE: ok", or why it is invalid
+"""schema.py SCHEMA FILE...      a line for each access document, or page of the account list: "FILE: ok", or why it is invalid
 schema.py --description FILE  what is wrong with an OpenAPI description: nothing is printed if nothing is
 """
 
@@ -12,6 +12,10 @@ import jsonschema
 import yaml
 
 ANSWERS = {"200", "304", "401", "403", "404", "410", "429", "503"}
+
+
+def read_schema(uri):
+    return json.loads(pathlib.Path(uri[len("file://"):]).read_text())
 
 
 def validator(schema, resolver=None):
@@ -28,7 +32,9 @@ def first_error(checker, value):
 
 
 def check_documents(schema_file, files):
-    checker = validator(json.loads(pathlib.Path(schema_file).read_text()))
+    path = pathlib.Path(schema_file).resolve()
+    schema = json.loads(path.read_text())
+    checker = validator(schema, jsonschema.RefResolver(path.as_uri(), schema, handlers={"file": read_schema}))
     for file in files:
         print(f"{file}: {first_error(checker, json.loads(pathlib.Path(file).read_text())) or 'ok'}")
 
@@ -41,7 +47,7 @@ class Description:
         self.root = yaml.safe_load(self.path.read_text())
         self.resolver = jsonschema.RefResolver(
             self.path.as_uri(), self.root,
-            handlers={"file": lambda uri: json.loads(pathlib.Path(uri[len("file://"):]).read_text())})
+            handlers={"file": read_schema})
 
     def look_up(self, node):
         return self.resolver.resolve(node["$ref"])[1] if "$ref" in node else node
@@ -85,7 +91,10 @@ class Description:
         if not self.root["openapi"].startswith("3.1."):
             print("not OpenAPI 3.1")
         self.check_references(self.root)
-        (path, item), = self.root["paths"].items()
+        for path, item in self.root["paths"].items():
+            self.check_path(path, item)
+
+    def check_path(self, path, item):
         if set(item) - {"parameters", "summary"} != {"get"}:
             print(f"{path}: more than one GET")
         answers = item["get"]["responses"]

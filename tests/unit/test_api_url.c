@@ -210,6 +210,113 @@ static void test_token_url(void **state)
     all_as_expected(offset, "token_url: ", false, bad);
 }
 
+static void test_accounts_url(void **state)
+{
+    static const char *const good[] = {"https://api.example.com/v1/accounts",
+                                       "https://api.example.com",
+                                       "https://api.example.com/v1/accounts?host=web1&size=500",
+                                       "http://127.0.0.1:8080/accounts",
+                                       "file:///srv/access/accounts.json",
+                                       "",
+                                       NULL};
+    static const char *const bad[] = {"http://api.example.com/accounts",
+                                      "https://u:p@api.example.com/accounts",
+                                      "https://api.example.com/{project}/accounts",
+                                      "https://api.example.com/accounts}",
+                                      "api.example.com/accounts",
+                                      "https:///accounts",
+                                      "https://",
+                                      "ftp://127.0.0.1/accounts",
+                                      "file://srv/accounts.json",
+                                      "file:///srv/access/",
+                                      "file://",
+                                      "/srv/access/accounts.json",
+                                      NULL};
+    const size_t offset = offsetof(struct cloud_conf, accounts_url);
+
+    (void)state;
+    all_as_expected(offset, "accounts_url: ", true, good);
+    all_as_expected(offset, "accounts_url: ", false, bad);
+}
+
+/* Where a link goes: RFC 3986, sections 5.2 and 5.4, and no further than the first page's origin.
+ */
+static void test_next_url(void **state)
+{
+    static const char *const good[][4] = {
+        {"https://a.example/v1/list", "https://a.example/v1/list", "?page=2",
+         "https://a.example/v1/list?page=2"},
+        {"https://a.example/v1/list?x", "https://a.example/v1/list?page=2", "?page=3",
+         "https://a.example/v1/list?page=3"},
+        {"https://a.example/v1/list", "https://a.example/v1/list", "list/2#top",
+         "https://a.example/v1/list/2"},
+        {"https://a.example/v1/list", "https://a.example/v1/list", "/v2/../3",
+         "https://a.example/3"},
+        {"https://a.example/v1/list", "https://a.example/v1/list", "https://a.example:443/2",
+         "https://a.example:443/2"},
+        {"https://a.example/v1/list", "https://a.example/v1/list", "https://A.example/2",
+         "https://A.example/2"},
+        {"https://a.example/v1/list", "https://a.example/v1/list", "//a.example/2",
+         "https://a.example/2"},
+        {"http://127.0.0.1:8080/list", "http://127.0.0.1:8080/list", "2",
+         "http://127.0.0.1:8080/2"},
+        {"file:///srv/list/1.json", "file:///srv/list/1.json", "2.json", "file:///srv/list/2.json"},
+        {"file:///srv/list/1.json", "file:///srv/list/more/2.json", "3.json",
+         "file:///srv/list/more/3.json"},
+        {"file:///srv/list/1.json", "file:///srv/list/1.json", "/srv/list/2.json",
+         "file:///srv/list/2.json"},
+    };
+    static const char *const bad[][3] = {
+        {"https://a.example/list", "https://evil.example/2", "another origin"},
+        {"https://a.example/list", "//evil.example/2", "another origin"},
+        {"https://a.example/list", "http://a.example/2", "another origin"},
+        {"https://a.example/list", "https://a.example:8443/2", "another origin"},
+        {"https://a.example/list", "https://u@a.example/2", "another origin"},
+        {"https://a.example/list", "https://u:p@a.example/2", "another origin"},
+        {"https://a.example/list", "https://a.example.evil.example/2", "another origin"},
+        {"https://a.example/list", "https://a.example@evil.example/2", "another origin"},
+        {"https://a.example/list", "file:///etc/passwd", ""},
+        {"https://a.example/list", "https://a.example/a b", "no URL"},
+        {"https://a.example/list", "https://a.example/\xc3\xa9", "no URL"},
+        {"https://a.example/list", "https://[::1/2", ""},
+        {"http://127.0.0.1/list", "https://127.0.0.1/2", "another origin"},
+        {"http://127.0.0.1/list", "http://127.0.0.2/2", "another origin"},
+        {"file:///srv/list/1.json", "/srv/2.json", "the folder"},
+        {"file:///srv/list/1.json", "/etc/passwd", "the folder"},
+        {"file:///srv/list/1.json", "../2.json", "the folder"},
+        {"file:///srv/list/1.json", "/srv/list/../../etc/passwd", "the folder"},
+        {"file:///srv/list/1.json", "/srv/list/", "the folder"},
+        {"file:///srv/list/1.json", "https://a.example/2", "the folder"},
+    };
+    char out[API_URL_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!api_next_url(good[i][0], good[i][1], good[i][2], out, why, sizeof why) ||
+            strcmp(out, good[i][3]) != 0)
+            fail_msg("%s: %s, %s", good[i][2], out, why);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (api_next_url(bad[i][0], bad[i][0], bad[i][1], out, why, sizeof why) ||
+            strstr(why, bad[i][2]) == NULL)
+            fail_msg("%s: %s, %s", bad[i][1], out, why);
+}
+
+static void test_next_url_too_long(void **state)
+{
+    char href[API_URL_SIZE], out[API_URL_SIZE];
+
+    (void)state;
+    memset(href, 'a', sizeof href - 1);
+    href[sizeof href - 1] = '\0';
+    assert_false(
+        api_next_url("https://a.example/", "https://a.example/", href, out, why, sizeof why));
+    assert_non_null(strstr(why, "too long"));
+    href[API_URL_SIZE - 1 - strlen("https://a.example/")] = '\0';
+    assert_true(
+        api_next_url("https://a.example/", "https://a.example/", href, out, why, sizeof why));
+    assert_int_equal(strlen(out), API_URL_SIZE - 1);
+}
+
 static void test_proxy(void **state)
 {
     static const char *const good[] = {"http://proxy.example.com:3128", "http://192.0.2.1:80/",
@@ -265,6 +372,9 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_not_a_url),
         cmocka_unit_test(test_token_url),
+        cmocka_unit_test(test_accounts_url),
+        cmocka_unit_test(test_next_url),
+        cmocka_unit_test(test_next_url_too_long),
         cmocka_unit_test(test_proxy),
         cmocka_unit_test(test_credential_names),
         cmocka_unit_test(test_long),

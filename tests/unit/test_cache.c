@@ -782,15 +782,15 @@ static void test_absence_on_a_bad_disk(void **state)
  * nothing. */
 static void test_absent_names_on_a_slow_disk(void **state)
 {
-    static struct client clients[STRANGERS_MAX + 1];
-    static store_done *done[STRANGERS_MAX];
-    static void *arg[STRANGERS_MAX];
+    static struct client clients[STRANGERS_OTHERS_MAX + 1];
+    static store_done *done[STRANGERS_OTHERS_MAX];
+    static void *arg[STRANGERS_OTHERS_MAX];
     char name[32];
 
     (void)state;
     is_file = any_name = true;
     cache_keep(cache, (struct store *)&disk);
-    for (unsigned i = 0; i <= STRANGERS_MAX; i++) {
+    for (unsigned i = 0; i <= STRANGERS_OTHERS_MAX; i++) {
         snprintf(name, sizeof name, "robot%05u", i);
         ask_for(&clients[i], name, "production");
         if (pendings == 0)
@@ -799,9 +799,9 @@ static void test_absent_names_on_a_slow_disk(void **state)
         done[i] = disk.done;
         arg[i] = disk.arg;
     }
-    assert_int_equal(disk.removals, STRANGERS_MAX);
-    assert_told(&clients[STRANGERS_MAX], CACHE_UNAVAILABLE);
-    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+    assert_int_equal(disk.removals, STRANGERS_OTHERS_MAX);
+    assert_told(&clients[STRANGERS_OTHERS_MAX], CACHE_UNAVAILABLE);
+    for (unsigned i = 0; i < STRANGERS_OTHERS_MAX; i++) {
         assert_int_equal(clients[i].answers, 0);
         done[i](arg[i], true);
         assert_told(&clients[i], CACHE_ABSENT);
@@ -1161,6 +1161,164 @@ static void test_signed_not_restored(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* Answers the oldest request with a document of that project. */
+static void api_says_for(const char *project)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text, DOCUMENT, "");
+    memcpy(strstr(text, "abcdefghij"), project, strlen("abcdefghij"));
+    api_says_bytes(text);
+}
+
+/* Makes n environments known: staging of project000 and so on, in ten characters. */
+static void know(unsigned n)
+{
+    struct client client;
+
+    any_name = true;
+    for (unsigned i = 0; i < n; i++) {
+        char project[32];
+        snprintf(project, sizeof project, "project%03u", i);
+        client =
+            (struct client){.waiter = {.answered = on_answer, .arg = &client, .trusted = true}};
+        clock_ms += 1000; /* for the bucket */
+        cache_ask(cache, project, "staging", CACHE_ACCOUNT, &client.waiter);
+        api_says_for(project);
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+}
+
+static void recheck(const char *project)
+{
+    cache_recheck(cache, project, "staging");
+}
+
+/* However fresh it is; and what it says then counts at once. */
+static void test_recheck(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_DOCUMENT, "");
+    recheck("abcdefghij");
+    assert_int_equal(requests, 2);
+    assert_string_equal(pending[0].validator, "\"v1\"");
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits for it */
+    api_says(API_ABSENT, "");
+    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
+    cache_probe(cache);
+    assert_int_equal(requests, 2);
+}
+
+static void test_recheck_unknown(void **state)
+{
+    struct client client;
+
+    (void)state;
+    recheck("abcdefghij");
+    assert_int_equal(requests, 0);
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_ABSENT, "");
+    recheck("abcdefghij");
+    cache_probe(cache);
+    assert_int_equal(requests, 1);
+}
+
+/* A question that was on its way before cannot answer it: another follows. */
+static void test_recheck_in_flight(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_DOCUMENT, "");
+    clock_ms += 3001;
+    ask(&client, CACHE_KEYS);
+    recheck("abcdefghij");
+    assert_int_equal(requests, 2);
+    cache_probe(cache);
+    assert_int_equal(requests, 2);
+    api_says(API_UNCHANGED, "");
+    cache_probe(cache);
+    assert_int_equal(requests, 3);
+    api_says(API_UNCHANGED, "");
+    cache_probe(cache);
+    assert_int_equal(requests, 3);
+}
+
+/* What fails is probed after its back-off, and no sooner. */
+static void test_recheck_failing(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_DOCUMENT, "");
+    clock_ms += 3001;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    recheck("abcdefghij");
+    cache_probe(cache);
+    assert_int_equal(requests, 2);
+    clock_ms += 1000;
+    cache_probe(cache);
+    assert_int_equal(requests, 3);
+    api_says(API_ABSENT, "");
+    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
+}
+
+/* A list that is suddenly empty: CACHE_PROBES are in flight, the others follow. */
+static void test_recheck_many(void **state)
+{
+    enum { MANY = 2 * CACHE_PROBES + 10 };
+    char project[32];
+
+    (void)state;
+    know(MANY);
+    requests = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(project, sizeof project, "project%03u", i);
+        recheck(project);
+    }
+    assert_int_equal(requests, CACHE_PROBES);
+    cache_probe(cache);
+    assert_int_equal(requests, CACHE_PROBES);
+    api_says(API_UNCHANGED, "");
+    cache_probe(cache);
+    assert_int_equal(requests, CACHE_PROBES + 1);
+    for (unsigned turn = 0; turn < 3; turn++) {
+        while (pendings > 0)
+            api_says(API_UNCHANGED, "");
+        cache_probe(cache);
+        cache_probe(cache);
+        assert_true(pendings <= CACHE_PROBES);
+    }
+    assert_int_equal(pendings, 0);
+    assert_int_equal(requests, MANY);
+}
+
+/* Another API: what was to be asked of the old one is not asked. */
+static void test_recheck_forgotten(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_DOCUMENT, "");
+    clock_ms += 3001;
+    ask(&client, CACHE_KEYS);
+    recheck("abcdefghij");
+    cache_configure(cache, &conf, true);
+    api_says(API_ABSENT, "");
+    assert_int_equal(pendings, 1); /* for the one who waits */
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    cache_probe(cache);
+    assert_int_equal(pendings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1197,6 +1355,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_api_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trusted_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck_in_flight, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck_failing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recheck_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),

@@ -66,6 +66,7 @@ static void test_defaults(void **state)
     assert_int_equal(conf.request_timeout, 5);
     assert_string_equal(conf.env_prefix, "CLOUDAUTH_");
     assert_string_equal(conf.host_id, "");
+    assert_string_equal(conf.accounts_url, "");
 }
 
 static void test_values(void **state)
@@ -78,9 +79,11 @@ static void test_values(void **state)
                 false); /* the marker group lies in the range */
     assert_non_null(strstr(error.text, "ssh_gid"));
     assert_true(reads("access_url=http://127.0.0.1/{project}/{environment} # why\n"
-                      "allow = abc* def \nallow = ghi\nkeys_fresh = 10s\nmax_stale=2 h\n"
+                      "accounts_url = https://api.example.com/v1/accounts\nallow = abc* def "
+                      "\nallow = ghi\nkeys_fresh = 10s\nmax_stale=2 h\n"
                       "account_fresh = 5m\nenvironment_suffixes = _dev=develop _stg=staging"));
     assert_string_equal(conf.access_url, "http://127.0.0.1/{project}/{environment}");
+    assert_string_equal(conf.accounts_url, "https://api.example.com/v1/accounts");
     assert_int_equal(conf.keys_fresh, 10);
     assert_int_equal(conf.max_stale, 7200);
     assert_int_equal(conf.account_fresh, 300);

@@ -1,0 +1,282 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The account list: asked for in the background, page by page, over https by nginx.
+
+# shellcheck source=tests/sandbox/api.sh
+. "$REPO/tests/sandbox/api.sh"
+
+LIST=/srv/accounts
+LIST_URL=https://localhost:$TLS_PORT/v1/accounts/1.json
+
+# page NUMBER NEXT [ENVIRONMENT:UID...]: environments of project abcdefghij; NEXT "" on the last page.
+# Each version has a time of its own, as nginx makes the ETag of it.
+page() {
+    local file=$LIST/$1.json time=0
+    [[ ! -e $file ]] || time=$(stat -c %Y "$file")
+    printf '%s\n' "${@:3}" | jq -Rn --arg next "$2" '
+        {items: [inputs | select(. != "") | split(":") | {
+            project: "abcdefghij", environment: .[0],
+            account: {uid: (.[1] | tonumber), gid: (.[1] | tonumber), home: "/app/\(.[0])", shell: "/bin/bash"}}]}
+        + if $next == "" then {} else {_links: {next: {href: $next}}} end' >"$file.new"
+    touch -d "@$((time + 1))" "$file.new" && mv "$file.new" "$file"
+}
+
+before_all() {
+    authority ca
+    certificate api ca
+    install -d "$LIST"
+    list_served
+}
+
+list_served() {
+    serve api "location /v1/accounts/ { ${1-} default_type application/json; alias $LIST/; }"
+}
+
+# Two pages of three accounts that are served here and one that is not.
+two_pages() {
+    rm -f "$LIST"/*
+    page 1 2.json production:200001 staging:200002 elsewhere:5000
+    page 2 '' staging2:200003
+}
+
+# with_list URL [SETTING...]: the broker begins, and asks for that list within a second.
+with_list() {
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
+        'keys_fresh = 0' "accounts_url = $1" "${@:2}"
+    broker_stop
+    mark
+    broker_start
+}
+
+# by_list [SETTING...]: the same with ours, and it has it.
+by_list() {
+    with_list "$LIST_URL" "$@"
+    logged 'account list: [0-9]+ accounts, [0-9]+ here'
+}
+
+# pages PAGE STATUS: how often nginx has answered that since the test began.
+pages() { since "$API_LOG" | grep -c " GET /v1/accounts/$1.json $2 "; }
+pages_reach() { (($(pages "$1" "$2") >= $3)); }
+
+# documents ENVIRONMENT [STATUS]: the same of documents.
+documents() { since "$API_LOG" | grep -c " GET /v1/projects/abcdefghij/environments/$1/ssh-access ${2-}"; }
+documents_reach() { (($(documents "$1" "$2") >= $3)); }
+
+# Asks for the list now.
+list_again() {
+    mark
+    broker_reload
+}
+
+# two pages are asked for soon after the start, then with their validators: nothing has changed
+test_two_pages() {
+    two_pages
+    by_list 'account_fresh = 1s'
+    logged 'account list: 4 accounts, 3 here'
+    same 1 "$(pages 1 200)"
+    same 1 "$(pages 2 200)"
+    wait_for pages_reach 2 304 2
+    same 1 "$(pages 1 200)"
+    same 1 "$(pages 2 200)"
+    same 1 "$(since /var/log/syslog | grep -c 'account list: ')"
+    same 0 "$(documents '[a-z0-9]*')"
+}
+
+# an account that left the list and whose document is gone is forgotten at once, with nobody asking
+test_left_and_gone() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    known abcdefghij_stg2 200003
+    known abcdefghij_stg 200002
+    page 2 ''
+    rm "$ACCESS/abcdefghij/staging2.json"
+    list_again
+    logged 'account list: 3 accounts, 2 here'
+    wait_for documents_reach staging2 404 1
+    wait_for unknown abcdefghij_stg2
+    known abcdefghij_stg 200002
+    same 1 "$(documents '[a-z0-9]*')"
+}
+
+# an account that left the list and whose document is there goes on working
+test_left_and_there() {
+    two_pages
+    by_list 'account_fresh = 1h' 'keys_fresh = 1h'
+    enters bob abcdefghij_stg
+    known abcdefghij 200001
+    rm "$LIST/2.json"
+    page 1 ''
+    list_again
+    logged 'account list: 0 accounts, 0 here'
+    wait_for documents_reach staging 304 1
+    wait_for documents_reach production 304 1
+    known abcdefghij_stg 200002
+    enters bob abcdefghij_stg
+    same 2 "$(documents '[a-z0-9]*')"
+}
+
+# a list whose second page is missing counts for nothing, until it is there
+test_page_missing() {
+    two_pages
+    by_list 'account_fresh = 1s'
+    known abcdefghij_stg 200002
+    page 1 2.json production:200001
+    mv "$LIST/2.json" "$LIST/aside"
+    mark
+    logged 'account list, page 2: there is no such page'
+    wait_for pages_reach 2 404 2
+    same 0 "$(documents staging)"
+    fails in_log 'account list: [0-9]+ accounts'
+    mv "$LIST/aside" "$LIST/2.json"
+    logged 'account list: well again'
+    logged 'account list: 2 accounts, 2 here'
+    wait_for documents_reach staging 304 1
+    known abcdefghij_stg 200002
+}
+
+# a page that is invalid counts for nothing, and the log says where
+test_page_invalid() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    known abcdefghij_stg2 200003
+    page 2 '' staging3:-1
+    list_again
+    logged 'account list, page 2: invalid: items\[0\]\.account\.uid: not an integer'
+    echo '<html>Please log in' >"$LIST/2.json"
+    list_again
+    logged 'account list, page 2: invalid: the document: not JSON'
+    same 0 "$(documents staging2)"
+}
+
+# a link to another origin is not followed, nor one in a circle
+test_next_link() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    nginx_elsewhere
+    page 1 "https://localhost:$API_TLS_PORT/v1/accounts/2.json" production:200001
+    list_again
+    logged 'account list, page 1: its next link leads to another origin'
+    page 1 "https://user:hunter2@localhost:$TLS_PORT/v1/accounts/2.json" production:200001
+    list_again
+    logged 'account list, page 1: its next link leads to another origin'
+    page 1 1.json production:200001
+    list_again
+    logged 'account list, page 2: has been before'
+    same 0 "$(pages 2 '[0-9]*')"
+    fails grep -q hunter2 /var/log/syslog /var/log/cloudauthd.log
+    same 0 "$(wc -l <"$ELSEWHERE")"
+}
+
+# Another server, which must not be asked; what it is asked stands in $ELSEWHERE.
+ELSEWHERE=/root/elsewhere
+nginx_elsewhere() {
+    : >"$ELSEWHERE"
+    sed -i "\$d" /root/nginx-tls.conf
+    cat >>/root/nginx-tls.conf <<CONF
+    server {
+        listen 127.0.0.1:$API_TLS_PORT ssl http2;
+        ssl_certificate $TLS/api.pem;
+        ssl_certificate_key $TLS/api.key;
+        access_log $ELSEWHERE;
+    }
+}
+CONF
+    nginx -c /root/nginx-tls.conf -s reload
+    wait_for listening "$API_TLS_PORT"
+}
+
+# A server that takes connections, and no more.
+SILENT_PORT=9092
+silent_start() {
+    perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => shift,
+        Listen => 10) or die; sleep' "$SILENT_PORT" </dev/null >/dev/null 2>&1 &
+    echo $! >/run/silent.pid
+    disown
+    wait_for listening "$SILENT_PORT"
+}
+
+# a list that is down at the start, or silent, holds up no login
+test_down_at_start() {
+    two_pages
+    list_served 'return 503;'
+    with_list "$LIST_URL"
+    enters bob abcdefghij_stg
+    logged 'account list, page 1: the API answered with status 503'
+    with_list http://127.0.0.1:9/accounts.json
+    enters bob abcdefghij_stg
+    logged 'account list, page 1: .*[Cc]onnect'
+    silent_start
+    with_list "http://127.0.0.1:$SILENT_PORT/accounts.json" 'request_timeout = 1s'
+    enters bob abcdefghij_stg
+    logged 'account list, page 1: .*timed out'
+    stop "$(cat /run/silent.pid)"
+    list_served
+    by_list
+    enters bob abcdefghij_stg
+}
+
+# the list is asked for with the host's token, which never stands in a log
+test_token() {
+    local token=5a1b7f9e3c2d4a6b8c0d
+    two_pages
+    printf '"Bearer %s" 1;\ndefault 0;\n' "$token" >/root/authorized
+    # shellcheck disable=SC2016 # nginx's
+    list_served 'if ($authorized = 0) { return 401; }'
+    secret /etc/cloudauth/token "$token"
+    by_list "token_file = /etc/cloudauth/token" 'account_fresh = 1h'
+    secret /etc/cloudauth/token 0000
+    list_again
+    logged "account list, page 1: the API refuses this host's credential"
+    fails grep -qE "$token|Bearer" /var/log/syslog /var/log/cloudauthd.log
+    rm /root/authorized
+    list_served
+}
+
+# with another accounts_url the old list is forgotten: nothing has left it
+test_other_list() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    known abcdefghij_stg2 200003
+    page other '' production:200001
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
+        "accounts_url = ${LIST_URL/1.json/other.json}" 'account_fresh = 1h'
+    list_again
+    logged 'account list: 1 accounts, 1 here'
+    same 0 "$(documents '[a-z0-9]*')"
+    page other ''
+    list_again
+    logged 'account list: 0 accounts, 0 here'
+    same 0 "$(documents '[a-z0-9]*')"
+}
+
+# a folder is a list, too, whose links do not lead out of it
+test_folder() {
+    two_pages
+    configure "accounts_url = file://$LIST/1.json" 'account_fresh = 1h'
+    broker_stop
+    mark
+    broker_start
+    logged 'account list: 4 accounts, 3 here'
+    page 1 ../access/abcdefghij/staging.json
+    list_again
+    logged 'account list, page 1: its next link leads out of the folder'
+    rm "$LIST/1.json"
+    list_again
+    logged 'account list, page 1: there is no such page'
+    page 1 '' production:200001
+    list_again
+    logged 'account list: 1 accounts, 1 here'
+    enters bob abcdefghij_stg
+}
+
+# a setting that cannot be is refused, and the daemon stays as it is
+test_setting() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
+        'accounts_url = http://api.example.com/accounts'
+    list_again
+    logged 'accounts_url: plain http is refused'
+    logged 'the old ones stay in force'
+    enters bob abcdefghij_stg
+}
