@@ -84,8 +84,6 @@ static bool work_is_done(void)
         return false;
     working = NULL;
     work->run(work);
-    work->commit(work);
-    work->after(work);
     work->finish(work);
     return true;
 }
