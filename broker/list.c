@@ -439,8 +439,14 @@ void list_free(struct list *list)
 
 static bool same_rules(const struct roster_rules *a, const struct roster_rules *b)
 {
+    const struct cloud_grammar *x = &a->grammar, *y = &b->grammar;
+
     return a->uid_min == b->uid_min && a->uid_max == b->uid_max &&
-           memcmp(&a->grammar, &b->grammar, sizeof a->grammar) == 0;
+           x->project_min == y->project_min && x->project_max == y->project_max &&
+           x->suffixes == y->suffixes && memcmp(x->suffix, y->suffix, sizeof x->suffix) == 0 &&
+           x->allow_used == y->allow_used && memcmp(x->allow, y->allow, x->allow_used) == 0 &&
+           x->reserved_used == y->reserved_used &&
+           memcmp(x->reserved, y->reserved, x->reserved_used) == 0;
 }
 
 void list_configure(struct list *list, const struct cloud_conf *conf, bool forget)

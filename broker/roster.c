@@ -168,7 +168,8 @@ struct roster_page *roster_page_parse(const void *body, size_t n, const struct r
         json_free(&root);
         if (ok) {
             unsigned char *kept = realloc(page->block, page->used + 1);
-            page->block = kept == NULL ? page->block : kept;
+            if (kept != NULL)
+                page->block = kept;
             return page;
         }
     }

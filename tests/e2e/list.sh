@@ -86,8 +86,8 @@ test_two_pages() {
 test_left_and_gone() {
     two_pages
     by_list 'account_fresh = 1h'
-    known abcdefghij_stg2 200003
-    known abcdefghij_stg 200002
+    refused alice abcdefghij_stg2
+    enters bob abcdefghij_stg
     page 2 ''
     rm "$ACCESS/abcdefghij/staging2.json"
     list_again
@@ -103,7 +103,7 @@ test_left_and_there() {
     two_pages
     by_list 'account_fresh = 1h' 'keys_fresh = 1h'
     enters bob abcdefghij_stg
-    known abcdefghij 200001
+    enters alice abcdefghij
     rm "$LIST/2.json"
     page 1 ''
     list_again
@@ -279,4 +279,43 @@ test_setting() {
     logged 'accounts_url: plain http is refused'
     logged 'the old ones stay in force'
     enters bob abcdefghij_stg
+}
+
+# what is listed is known to every process, by name and by uid, and no document was asked for
+test_listed_is_known() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    wait_for snapshot_has staging2
+    known abcdefghij_stg 200002
+    contains "$(getent passwd 200002)" '^abcdefghij_stg:.*:/app/staging:/bin/bash$'
+    contains "$(getent passwd abcdefghij_stg_sftp)" ':200002:.*:/:/usr/sbin/nologin$'
+    contains "$(getent group 200003)" '^abcdefghij_stg2:'
+    same 0 "$(documents '[a-z0-9]*')"
+    enters bob abcdefghij_stg
+    contains "$(getent passwd abcdefghij_stg)" ':/app/abcdefghij_stg:'
+}
+
+# a list gives nobody a uid that is another environment's or a local user's
+test_listed_uid_of_another() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    enters bob abcdefghij_stg
+    local_user neighbour 200003
+    page 1 2.json production:200002 staging:200002
+    list_again
+    wait_for in_log 'account list: 3 accounts, 3 here'
+    known abcdefghij 200001
+    unknown abcdefghij_stg2
+    contains "$(getent passwd 200003)" '^neighbour:'
+}
+
+# where documents are signed the list, which is not, makes no account
+test_listed_unsigned() {
+    local signer
+    two_pages
+    signer=$(openssl genpkey -algorithm ed25519 | openssl pkey -pubout -outform DER | tail -c 32 | base64)
+    by_list 'account_fresh = 1h' "signing_key = $signer"
+    wait_for snapshot_live
+    fails snapshot_has staging
+    unknown abcdefghij_stg
 }

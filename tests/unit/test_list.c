@@ -239,7 +239,7 @@ static void on_complete(void *arg, size_t count)
     say("=", number);
 }
 
-static void keep(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void keep(const char *format, va_list arguments)
 {
     vsnprintf(logged, sizeof logged, format, arguments);
 }
