@@ -476,7 +476,7 @@ static void test_own_bound(void **state)
 {
     (void)state;
     expect_bound(",\"max_stale_seconds\":60", 60);
-    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    assert_true(told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT).stale);
 }
 
 static void test_lesser_bound(void **state)
