@@ -24,6 +24,7 @@
 #define REASON_MAX_STALE "session-max-stale"
 
 struct entry {
+    struct table_node node; /* by its monitor's pid */
     struct session session;
     bool ending;
     struct entry *older, *younger; /* of all */
@@ -52,7 +53,7 @@ struct sessions {
     struct reaper *reaper;
     bool may_end;
     struct loop_timer timer;
-    struct table table; /* of watches */
+    struct table table, monitors; /* of watches, of entries */
     struct watch *watch;
     struct entry *oldest, *youngest;
     size_t used;
@@ -113,6 +114,27 @@ static void drop_watch(struct watch *watch)
     free(watch);
 }
 
+static bool monitor_equal(const struct table_node *node, const void *key)
+{
+    const struct process *own = &TABLE_OWNER(node, struct entry, node)->session.monitor;
+    const struct process *wanted = key;
+
+    return own->pid == wanted->pid && own->start == wanted->start;
+}
+
+static uint64_t monitor_hash(const struct sessions *sessions, const struct process *monitor)
+{
+    return table_hash(&sessions->monitors, &monitor->pid, sizeof monitor->pid);
+}
+
+static struct entry *find_monitor(const struct sessions *sessions, const struct process *monitor)
+{
+    struct table_node *node =
+        table_find(&sessions->monitors, monitor_hash(sessions, monitor), monitor_equal, monitor);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct entry, node);
+}
+
 static struct entry *add_entry(struct sessions *sessions, const struct session *session)
 {
     struct entry *entry = calloc(1, sizeof *entry);
@@ -131,6 +153,7 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
     if (entry->after != NULL)
         entry->after->before = entry;
     watch->first = entry;
+    table_insert(&sessions->monitors, &entry->node, monitor_hash(sessions, &session->monitor));
     sessions->used++;
     return entry;
 }
@@ -146,6 +169,7 @@ static void drop_entry(struct sessions *sessions, struct entry *entry)
     *(entry->before == NULL ? &watch->first : &entry->before->after) = entry->after;
     if (entry->after != NULL)
         entry->after->before = entry->before;
+    table_remove(&sessions->monitors, &entry->node);
     sessions->used--;
     free(entry);
     if (watch->first == NULL)
@@ -157,16 +181,6 @@ static struct entry *find_id(const struct sessions *sessions, const char *id)
     struct entry *entry = sessions->oldest;
 
     while (entry != NULL && strcmp(entry->session.id, id) != 0)
-        entry = entry->younger;
-    return entry;
-}
-
-static struct entry *find_monitor(const struct sessions *sessions, const struct process *monitor)
-{
-    struct entry *entry = sessions->oldest;
-
-    while (entry != NULL && !(entry->session.monitor.pid == monitor->pid &&
-                              entry->session.monitor.start == monitor->start))
         entry = entry->younger;
     return entry;
 }
@@ -423,8 +437,8 @@ static void on_tick(void *arg)
 void sessions_configure(struct sessions *sessions)
 {
     for (struct watch *watch = sessions->watch; watch != NULL; watch = watch->after) {
-        int64_t due = next_due(sessions, loop_now());
-        if (due < watch->due)
+        int64_t now = loop_now(), due = next_due(sessions, now);
+        if (due < watch->due || watch->due <= now) /* overdue: they were not looked after */
             watch->due = due;
     }
     set_timer(sessions);
@@ -636,7 +650,7 @@ struct sessions *sessions_new(struct broker *broker, const char *folder, bool ma
         free(sessions);
         return NULL;
     }
-    if (table_start(&sessions->table))
+    if (table_start(&sessions->table) && table_start(&sessions->monitors))
         sessions->worker = worker_new(broker->loop);
     if (sessions->worker != NULL)
         sessions->files = session_files_new(sessions->worker, folder, boot);
@@ -672,5 +686,6 @@ void sessions_free(struct sessions *sessions)
     }
     session_files_free(sessions->files);
     table_end(&sessions->table);
+    table_end(&sessions->monitors);
     free(sessions);
 }
