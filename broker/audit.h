@@ -20,7 +20,7 @@
  */
 
 /* Room for every value at its longest (CLOUD_TEXT_VALUE_MAX). */
-#define AUDIT_LINE_MAX 13312
+#define AUDIT_LINE_MAX 14592
 #define AUDIT_NO_AGE   UINT32_MAX
 
 /* Strings may be NULL: nothing is known of them. */

@@ -65,6 +65,8 @@ static void test_defaults(void **state)
     assert_int_equal(conf.connect_timeout, 1);
     assert_int_equal(conf.request_timeout, 5);
     assert_string_equal(conf.env_prefix, "CLOUDAUTH_");
+    assert_int_equal(conf.session_recheck, 60);
+    assert_int_equal(conf.session_max_stale, 0);
     assert_string_equal(conf.host_id, "");
     assert_string_equal(conf.accounts_url, "");
 }
@@ -135,6 +137,8 @@ static void test_wrong_lines(void **state)
         {"reserved_names = a*", "reserved_names: "},
         {"env_prefix = LD_PRELOAD=", "env_prefix: "},
         {"env_prefix = 1X", "env_prefix: "},
+        {"session_recheck = 86401", "session_recheck: "},
+        {"session_max_stale = never", "session_max_stale: "},
         {"access_url = http://a b/", "access_url: "},
         {"host_id = a\x01", "control character"},
         {"token_file =", "token_file: "},
