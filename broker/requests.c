@@ -178,7 +178,7 @@ struct elsewhere {
     const struct cloud_name *name;
     const unsigned char *fingerprint;
     const struct document_key *key; /* or NULL */
-    const char *environment;        /* where it was found */
+    const char *environment;        /* that was looked at last */
     unsigned looked;
 };
 
@@ -190,10 +190,10 @@ static bool look_elsewhere(void *arg, const char *environment)
             ? NULL
             : cache_peek(elsewhere->broker->cache, elsewhere->name->project, environment);
 
-    if (document != NULL)
+    if (document != NULL) {
         elsewhere->key = document_find_key(document, elsewhere->fingerprint);
-    if (elsewhere->key != NULL)
         elsewhere->environment = document->environment;
+    }
     return elsewhere->key == NULL && ++elsewhere->looked < ELSEWHERE_MAX;
 }
 

@@ -678,8 +678,12 @@ void sessions_free(struct sessions *sessions)
     worker_free(sessions->worker);
     reaper_free(sessions->reaper);
     loop_timer_clear(sessions->broker->loop, &sessions->timer);
-    while (sessions->watch != NULL)
-        drop_watch(sessions->watch);
+    for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
+        after = watch->after;
+        if (watch->asking)
+            cache_forget(&watch->waiter);
+        free(watch);
+    }
     for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
         younger = entry->younger;
         free(entry);

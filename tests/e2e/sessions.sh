@@ -66,10 +66,10 @@ rechecked() { wait_for requests_since $(($(api_requests) + $1 - 1)); }
 
 # two people on one login name: the environment, the audit line and the list tell them apart
 test_two_people() {
-    same "abcdefghij staging alice" "$(as alice abcdefghij_stg \
-        'echo $CLOUDAUTH_PROJECT $CLOUDAUTH_ENVIRONMENT $CLOUDAUTH_USER' | tail -n 1)"
-    same "abcdefghij staging bob" "$(as bob abcdefghij_stg \
-        'echo $CLOUDAUTH_PROJECT $CLOUDAUTH_ENVIRONMENT $CLOUDAUTH_USER' | tail -n 1)"
+    # shellcheck disable=SC2016 # expanded there
+    local words='echo $CLOUDAUTH_PROJECT $CLOUDAUTH_ENVIRONMENT $CLOUDAUTH_USER'
+    same "abcdefghij staging alice" "$(as alice abcdefghij_stg "$words" | tail -n 1)"
+    same "abcdefghij staging bob" "$(as bob abcdefghij_stg "$words" | tail -n 1)"
     stays a alice abcdefghij_stg
     stays b bob abcdefghij_stg
     wait_for listed_are 2
@@ -395,6 +395,16 @@ WORDS
     refused alice abcdefghij_stg
     lives a
     hang_up
+}
+
+# where /proc hides root's processes the log says so, once
+test_hidepid() {
+    broker_stop
+    mount -o remount,hidepid=2 /proc
+    broker_start
+    wait_for logged 'hidepid'
+    mount -o remount,hidepid=0 /proc
+    same 1 "$(since /var/log/syslog | grep -c 'hides root.s processes (hidepid)')"
 }
 
 # ---- Refusals that explain themselves --------------------------------------------------------------

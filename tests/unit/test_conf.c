@@ -93,6 +93,19 @@ static void test_values(void **state)
     assert_memory_equal(conf.grammar.allow, "abc*\0def\0ghi\0", 13);
 }
 
+static void test_wrong_session_times(void **state)
+{
+    static const char *const lines[] = {"session_recheck = 86401", "session_recheck = -1",
+                                        "session_max_stale = 86401", "session_max_stale = never"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        cloud_conf_defaults(&conf);
+        assert_false(cloud_conf_line(&conf, lines[i], strlen(lines[i]), &error));
+        assert_memory_equal(error.text, lines[i], strcspn(lines[i], " "));
+    }
+}
+
 /* Each line is wrong; the error names its number and its key. */
 static void test_wrong_lines(void **state)
 {
@@ -137,8 +150,6 @@ static void test_wrong_lines(void **state)
         {"reserved_names = a*", "reserved_names: "},
         {"env_prefix = LD_PRELOAD=", "env_prefix: "},
         {"env_prefix = 1X", "env_prefix: "},
-        {"session_recheck = 86401", "session_recheck: "},
-        {"session_max_stale = never", "session_max_stale: "},
         {"access_url = http://a b/", "access_url: "},
         {"host_id = a\x01", "control character"},
         {"token_file =", "token_file: "},
@@ -269,15 +280,11 @@ static void test_every_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong_lines),
-        cmocka_unit_test(test_required),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_credentials_together),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_wrong_session_times),
+        cmocka_unit_test(test_required),    cmocka_unit_test(test_file),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_credentials), cmocka_unit_test(test_credentials_together),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
