@@ -29,7 +29,9 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     if (audit->key != NULL)
         key_fingerprint_text(audit->key, fingerprint);
     cloud_text_start(&text, out, size);
-    cloud_text_add(&text, audit->granted ? "grant" : "refuse");
+    cloud_text_add(&text, audit->event != NULL ? audit->event
+                          : audit->granted     ? "grant"
+                                               : "refuse");
     cloud_text_add_pair(&text, "account", audit->account);
     cloud_text_add_pair(&text, "kind", audit->kind);
     cloud_text_add_pair(&text, "project", audit->project);
@@ -47,7 +49,17 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
         cloud_text_add_number(&text, audit->age);
     if (audit->unproved)
         cloud_text_add_pair(&text, "proof", "none");
+    if (audit->detail != NULL && audit->detail[0] != '\0')
+        cloud_text_add_pair(&text, "detail", audit->detail);
+    if (audit->session != NULL)
+        cloud_text_add_pair(&text, "session", audit->session);
     return text.used;
+}
+
+/* Somebody did not get what he wanted. */
+static bool is_news(const struct audit *audit)
+{
+    return audit->event == NULL ? !audit->granted : strcmp(audit->event, "end") == 0;
 }
 
 void audit_write(const struct audit *audit)
@@ -55,7 +67,7 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
-    devlog_write(LOG_AUTHPRIV | (audit->granted ? LOG_INFO : LOG_NOTICE), line);
+    devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 
 struct offer {

@@ -10,25 +10,31 @@
  * The audit line: one per decision, to the host's log (devlog.h), facility authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
- *   service= reason= source=api|cache|none age= [proof=none]
+ *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]
+ *
+ * and one for each session that has ended: `end` where cloudauth ended it, `close` where it ended
+ * by itself.
  *
  * age is in seconds. Values are written as cloud_text_add_value does it. A key that was only
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
  */
 
 /* Room for every value at its longest (CLOUD_TEXT_VALUE_MAX). */
-#define AUDIT_LINE_MAX 13312
+#define AUDIT_LINE_MAX 14592
 #define AUDIT_NO_AGE   UINT32_MAX
 
 /* Strings may be NULL: nothing is known of them. */
 struct audit {
     bool granted;
+    const char *event; /* what stands in the place of grant or refuse, or NULL */
     const char *account, *kind, *project, *environment, *app, *worker;
     const char *user, *role;
     const unsigned char *key; /* a fingerprint (keys.h), or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
     bool unproved;
+    const char *detail;  /* a sentence for who reads the line, or NULL */
+    const char *session; /* its id, or NULL */
 };
 
 /* Formats the line into out, NUL-terminated, without a newline; in less than AUDIT_LINE_MAX what

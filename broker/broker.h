@@ -28,6 +28,7 @@ struct broker {
     size_t last_listed, last_total; /* as logged */
     struct store *store;            /* NULL while the bindings are being read from it */
     struct logins *logins;
+    struct sessions *sessions;
     struct server *server;
     struct publish publish;  /* accounts.snapshot */
     struct loop_timer probe; /* of documents whose last request failed */

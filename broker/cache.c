@@ -136,7 +136,8 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
 {
     struct cache_answer answer = {.detail = entry->failing ? entry->detail : "not known",
                                   .stale = entry->failing,
-                                  .age = age_of(entry, now)};
+                                  .age = age_of(entry, now),
+                                  .asked = entry->asked};
 
     if (entry->document != NULL) {
         const char *why = why_not(entry, (now - entry->asked) / 1000);
@@ -541,7 +542,8 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
         *answer = (struct cache_answer){.result = CACHE_DOCUMENT,
                                         .document = entry->document,
                                         .stale = entry->failing,
-                                        .age = answer->age};
+                                        .age = answer->age,
+                                        .asked = entry->asked};
         return true;
     }
     /* Who the account is does not wait for a slow API: that is asked behind it. Who may enter does.
@@ -614,6 +616,16 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         entry->trusted = waiter->trusted;
         start_request(entry);
     }
+}
+
+const struct document *cache_peek(struct cache *cache, const char *project, const char *environment)
+{
+    struct cache_entry *entry = find_entry(cache, project, environment);
+
+    if (entry == NULL || entry->list != NULL)
+        return entry == NULL ? NULL : entry->document;
+    entries_drop(entry); /* it was made by the looking */
+    return NULL;
 }
 
 /* Unless as many are in flight as may be, or one that was sent before has not been answered. */

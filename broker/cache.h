@@ -51,7 +51,8 @@ struct cache_answer {
     const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
     bool stale;                      /* the API could not be asked: it is the last good one */
     uint32_t age;                    /* seconds since it was last the truth */
-    const char *detail;              /* CACHE_UNAVAILABLE: why, for logs */
+    int64_t asked;      /* loop_now() when the API was last asked with a good answer; 0: never */
+    const char *detail; /* CACHE_UNAVAILABLE: why, for logs */
 };
 
 /* Somebody who waits; the caller owns it and keeps it until answered or cache_forget. */
@@ -82,6 +83,11 @@ void cache_free(struct cache *cache);
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
+
+/* The last good document as it stands, however old, or NULL; borrowed for the call. Asks nobody,
+ * and decides nothing: only to put a name to a key in a log. */
+const struct document *cache_peek(struct cache *cache, const char *project,
+                                  const char *environment);
 
 /*
  * Asks again for documents whose last request failed, each after its back-off, while the last good

@@ -185,6 +185,16 @@ bool hostdb_has_gid(const struct hostdb *db, uint32_t gid)
     return has_id(&db->groups, gid);
 }
 
+bool hostdb_find_group(const struct hostdb *db, const char *name, uint32_t *gid)
+{
+    const struct cloud_local_entry *entry = find(&db->groups, name);
+
+    if (entry == NULL || !entry->id_ok)
+        return false;
+    *gid = entry->id;
+    return true;
+}
+
 bool hostdb_find_user(const struct hostdb *db, const char *name, uint32_t *uid, uint32_t *gid)
 {
     const struct cloud_local_entry *entry = find(&db->users, name);

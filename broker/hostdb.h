@@ -26,6 +26,9 @@ bool hostdb_has_uid(const struct hostdb *db, uint32_t uid);
 /* A group's gid, or the primary one of a local user. */
 bool hostdb_has_gid(const struct hostdb *db, uint32_t gid);
 
+/* The gid of a local group; false if there is none of that name. */
+bool hostdb_find_group(const struct hostdb *db, const char *name, uint32_t *gid);
+
 /* The uid and gid of a local user; false if there is none of that name. */
 bool hostdb_find_user(const struct hostdb *db, const char *name, uint32_t *uid, uint32_t *gid);
 

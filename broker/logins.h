@@ -3,6 +3,7 @@
 #define CLOUD_BROKER_LOGINS_H
 
 #include "keys.h"
+#include "process.h"
 
 #include "common/name.h"
 
@@ -17,24 +18,16 @@
  * key that entered by it.
  */
 
-/* A process, told from a later one with the same pid by its start time (proc(5), field 22). */
-struct process {
-    pid_t pid;
-    uint64_t start; /* clock ticks since boot */
-};
-
-/* The process with that pid. False if it is gone or /proc does not show it. */
-bool process_find(pid_t pid, struct process *out);
-
-/* Its parent. To be sure, ask only while the child is known to live (its socket is open), and
- * see to it afterwards that it still is. */
-bool process_find_parent(pid_t child, struct process *out);
-
 struct login {
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    bool granted;   /* PAM account has let it in */
-    char user[129]; /* the person's user name, for the session */
+    bool granted;      /* PAM account has let it in */
+    char user[129];    /* the person's user name, for the session */
+    char user_id[256]; /* the rest: known once it is granted */
+    char mail[256];
+    char role[256];
+    uint32_t uid;  /* the account's */
+    int64_t asked; /* loop_now() when the API was asked for the document that granted it */
 };
 
 struct logins;

@@ -4,13 +4,14 @@
 #include "broker/devlog.h"
 #include "broker/envelope.h"
 #include "broker/log.h"
+#include "broker/privileges.h"
 #include "broker/requests.h"
 #include "broker/server.h"
+#include "broker/sessions.h"
 #include "broker/verify.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
 #include <nss.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ static void reload(struct broker *broker)
     broker->publish.looked_at = api_is_file(broker->api);
     cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
+    sessions_configure(broker->sessions);
     broker->listed = 0;
     list_configure(broker->list, &broker->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
@@ -145,13 +147,20 @@ static bool watch_signals(struct broker *broker)
     return signals.fd >= 0 && loop_add(broker->loop, &signals, EPOLLIN);
 }
 
-/* As root: the socket's folder, then never root again. */
+/* As root: the socket's folder, then never root again. What systemd gave is only given back. */
 static bool drop_privileges(const struct broker *broker)
 {
-    uint32_t uid, gid;
+    bool ends_sessions = broker->conf.session_recheck > 0;
+    uint32_t uid, gid, tty = 0;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0) {
+        if (!privileges_limit(ends_sessions))
+            log_warning("capabilities that are not needed cannot be given back: %s",
+                        strerror(errno));
         return true;
+    }
+    if (ends_sessions)
+        hostdb_find_group(broker->hostdb, "tty", &tty);
     if (!hostdb_find_user(broker->hostdb, BROKER_DAEMON_USER, &uid, &gid) || uid == 0 || gid == 0) {
         log_error("there is no user %s to run as", BROKER_DAEMON_USER);
         return false;
@@ -159,13 +168,11 @@ static bool drop_privileges(const struct broker *broker)
     if ((mkdir(RUN_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
         chown(RUN_DIRECTORY, uid, gid) != 0 ||
         (mkdir(STATE_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
-        chown(STATE_DIRECTORY, uid, gid) != 0 || setgroups(0, NULL) != 0 ||
-        setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        chown(STATE_DIRECTORY, uid, gid) != 0 || !privileges_drop(uid, gid, tty, ends_sessions)) {
         log_error("cannot become user %s: %s", BROKER_DAEMON_USER, strerror(errno));
         return false;
     }
-    /* The way back must be closed; if it is not, this is no place to go on. */
-    return setresuid(0, 0, 0) != 0 && geteuid() == uid && getegid() == gid;
+    return true;
 }
 
 static void raise_limits(void)
@@ -269,6 +276,23 @@ static bool open_list(struct broker *broker)
     return broker->list != NULL;
 }
 
+/* Who is in, from before a restart. */
+static bool open_sessions(struct broker *broker)
+{
+    bool wanted = broker->conf.session_recheck > 0, may_end = wanted && privileges_may_kill();
+    struct process init;
+
+    if (wanted && !may_end)
+        log_warning("no CAP_KILL: sessions whose key is revoked are listed, but not ended");
+    if (!process_find(1, &init))
+        log_error("/proc hides root's processes (hidepid): nobody can enter, no session be ended");
+    broker->sessions = sessions_new(broker, STATE_DIRECTORY, may_end);
+    if (broker->sessions == NULL)
+        return false;
+    log_info("%zu sessions are open", sessions_count(broker->sessions));
+    return true;
+}
+
 static void on_probe(void *arg)
 {
     struct broker *broker = arg;
@@ -305,12 +329,13 @@ static bool start(struct broker *broker, bool foreground)
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
     return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker) &&
-           open_snapshot(broker) && open_list(broker);
+           open_snapshot(broker) && open_list(broker) && open_sessions(broker);
 }
 
 static void stop(struct broker *broker)
 {
     server_free(broker->server);
+    sessions_free(broker->sessions);
     store_free(broker->store);
     api_free(broker->api);
     list_free(broker->list);

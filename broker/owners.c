@@ -9,14 +9,14 @@
 #include <string.h>
 
 struct binding {
-    struct table_node by_uid, by_gid, by_name;
+    struct table_node by_uid, by_gid, by_name, by_project;
     uint32_t uid, gid;
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 };
 
 struct owners {
-    struct table by_uid, by_gid, by_name;
+    struct table by_uid, by_gid, by_name, by_project;
 };
 
 struct owners *owners_new(void)
@@ -24,7 +24,7 @@ struct owners *owners_new(void)
     struct owners *owners = calloc(1, sizeof *owners);
 
     if (owners != NULL && table_start(&owners->by_uid) && table_start(&owners->by_gid) &&
-        table_start(&owners->by_name))
+        table_start(&owners->by_name) && table_start(&owners->by_project))
         return owners;
     owners_free(owners);
     return NULL;
@@ -42,6 +42,7 @@ void owners_free(struct owners *owners)
     table_end(&owners->by_uid);
     table_end(&owners->by_gid);
     table_end(&owners->by_name);
+    table_end(&owners->by_project);
     free(owners);
 }
 
@@ -141,7 +142,27 @@ bool owners_claim(struct owners *owners, const struct owner *claim)
     table_insert(&owners->by_gid, &binding->by_gid,
                  table_hash(&owners->by_gid, &binding->gid, sizeof binding->gid));
     table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
+    table_insert(&owners->by_project, &binding->by_project,
+                 table_hash(&owners->by_project, claim->project, strlen(claim->project)));
     return true;
+}
+
+static bool project_equal(const struct table_node *node, const void *key)
+{
+    return strcmp(TABLE_OWNER(node, struct binding, by_project)->project, key) == 0;
+}
+
+/* All of a project have one hash, and so stand in one bucket. */
+void owners_each(const struct owners *owners, const char *project,
+                 bool (*each)(void *arg, const char *environment), void *arg)
+{
+    uint64_t hash = table_hash(&owners->by_project, project, strlen(project));
+    const struct table_node *node = table_find(&owners->by_project, hash, project_equal, project);
+
+    for (; node != NULL; node = node->next)
+        if (node->hash == hash && project_equal(node, project) &&
+            !each(arg, TABLE_OWNER(node, const struct binding, by_project)->environment))
+            return;
 }
 
 static bool give(const struct binding *binding, struct owner *out)

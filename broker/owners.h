@@ -28,6 +28,11 @@ bool owners_allow(const struct owners *owners, const struct owner *claim, char *
 /* Binds them, after owners_allow; a claim already bound is no error. False if memory is out. */
 bool owners_claim(struct owners *owners, const struct owner *claim);
 
+/* Calls each for every environment of the project that was seen on this host, until it returns
+ * false. */
+void owners_each(const struct owners *owners, const char *project,
+                 bool (*each)(void *arg, const char *environment), void *arg);
+
 /* Who has that uid or gid: false if nobody was seen with it. The strings are the table's. */
 bool owners_by_uid(const struct owners *owners, uint32_t uid, struct owner *out);
 bool owners_by_gid(const struct owners *owners, uint32_t gid, struct owner *out);

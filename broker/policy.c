@@ -164,9 +164,9 @@ static enum policy_reason check_key(const struct document *document, const struc
     return check_role(document, name, key->user->role);
 }
 
-struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
-                                   const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                                   int64_t now)
+struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
+                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                    const char *user_id, int64_t now)
 {
     const struct document_key *key = document_find_key(document, fingerprint);
     const struct document_key *end = document->key + document->keys;
@@ -179,6 +179,8 @@ struct policy_verdict policy_login(const struct document *document, const struct
     for (; key != NULL && key < end; key++) {
         if (memcmp(key->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) != 0)
             break;
+        if (user_id != NULL && strcmp(key->user->id, user_id) != 0)
+            continue;
         enum policy_reason reason = check_key(document, name, key, now);
         if (verdict.key == NULL || reason == POLICY_GRANTED)
             verdict = (struct policy_verdict){reason, key};
@@ -186,6 +188,13 @@ struct policy_verdict policy_login(const struct document *document, const struct
             break;
     }
     return verdict;
+}
+
+struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
+                                   const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                   int64_t now)
+{
+    return policy_person(document, name, fingerprint, NULL, now);
 }
 
 static bool has_better_key(const struct document *document, const struct cloud_name *name,
@@ -318,6 +327,45 @@ void policy_message(enum policy_reason reason, const struct document *document,
         add_role(&text, document, name, account, key);
     else
         cloud_text_add(&text, "you may not enter here");
+}
+
+void policy_detail(enum policy_reason reason, const struct document *document,
+                   const struct cloud_name *name, const struct document_key *key, char *out,
+                   size_t size)
+{
+    static const char *const least[] = {
+        [DOCUMENT_LEVEL_NONE] = "",
+        [DOCUMENT_LEVEL_VIEWER] = ", needs viewer",
+        [DOCUMENT_LEVEL_CONTRIBUTOR] = ", needs contributor",
+        [DOCUMENT_LEVEL_ADMIN] = ", needs admin",
+    };
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, size);
+    if (document == NULL || key == NULL ||
+        (reason != POLICY_ROLE && reason != POLICY_ROLE_SFTP_ONLY))
+        return;
+    cloud_text_add(&text, "key of ");
+    cloud_text_add(&text, key->user->username);
+    cloud_text_add(&text, ": role ");
+    cloud_text_add(&text, key->user->role_text);
+    cloud_text_add(&text, least[level_of(document, name)]);
+}
+
+void policy_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
+                             char *out, size_t size)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, size);
+    cloud_text_add(&text, "key of ");
+    cloud_text_add(&text, key->user->username);
+    cloud_text_add(&text, ": ");
+    cloud_text_add(&text, key->user->role_text);
+    cloud_text_add(&text, " in ");
+    cloud_text_add(&text, where);
+    cloud_text_add(&text, ", not known in ");
+    cloud_text_add(&text, here);
 }
 
 static const struct document_forwarding *forwarding_of(const struct document *document,

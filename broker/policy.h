@@ -81,6 +81,11 @@ struct policy_verdict policy_login(const struct document *document, const struct
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    int64_t now);
 
+/* The same for one person only, the one with that id: whether he may still be where he entered. */
+struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
+                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                    const char *user_id, int64_t now);
+
 /*
  * Whether the key gets a line in sshd. It does if its owner may enter; and if he may not, so that
  * PAM is asked and can tell him why, but for two cases. An sFTP account: the sshd block's
@@ -99,6 +104,19 @@ enum policy_reason policy_service(const struct document *document, const struct 
 void policy_message(enum policy_reason reason, const struct document *document,
                     const struct cloud_name *name, const char *account,
                     const struct document_key *key, char *out, size_t size);
+
+/*
+ * For the audit line: what of the person's role or key is the reason, "" where the reason's own
+ * word says it all. "key of alice: role viewer, needs contributor".
+ */
+void policy_detail(enum policy_reason reason, const struct document *document,
+                   const struct cloud_name *name, const struct document_key *key, char *out,
+                   size_t size);
+
+/* The same of a key that is nobody's here, but somebody's in another environment of the project:
+ * "key of alice: contributor in production, not known in staging". */
+void policy_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
+                             char *out, size_t size);
 
 /*
  * Writes the authorized_keys line (sshd(8)) for a key that was found: `restrict`, what the

@@ -5,6 +5,7 @@
 #include "broker/keys.h"
 #include "broker/log.h"
 #include "broker/policy.h"
+#include "broker/sessions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 
 #define MESSAGE_MAX 1536
 #define MINUTE      60000
+#define DETAIL_MAX  1024
+/* Environments of one project that are looked through for whose a refused key is. */
+#define ELSEWHERE_MAX 1000
 
 /* Who may ask. */
 enum who {
@@ -168,6 +172,60 @@ static void add_person(struct audit *audit, const struct document_key *key)
     audit->key = key->fingerprint;
 }
 
+/* Whose key it is in another environment of the project. */
+struct elsewhere {
+    struct broker *broker;
+    const struct cloud_name *name;
+    const unsigned char *fingerprint;
+    const struct document_key *key; /* or NULL */
+    const char *environment;        /* that was looked at last */
+    unsigned looked;
+};
+
+static bool look_elsewhere(void *arg, const char *environment)
+{
+    struct elsewhere *elsewhere = arg;
+    const struct document *document =
+        strcmp(environment, elsewhere->name->environment) == 0
+            ? NULL
+            : cache_peek(elsewhere->broker->cache, elsewhere->name->project, environment);
+
+    if (document != NULL) {
+        elsewhere->key = document_find_key(document, elsewhere->fingerprint);
+        elsewhere->environment = document->environment;
+    }
+    return elsewhere->key == NULL && ++elsewhere->looked < ELSEWHERE_MAX;
+}
+
+/*
+ * Puts a name to a key that is refused: its owner's in this environment, else in another that this
+ * host knows of the same project, in the documents as they are; and what is wrong, in detail. It is
+ * said after the decision, and decides nothing.
+ */
+static void name_person(struct connection *connection, struct audit *audit,
+                        enum policy_reason reason, const struct cache_answer *known,
+                        const struct document_key *key, char *detail, size_t size)
+{
+    struct elsewhere elsewhere = {connection->broker, &connection->name, audit->key, NULL, NULL, 0};
+
+    detail[0] = '\0';
+    audit->detail = detail;
+    add_person(audit, key);
+    if (key != NULL) {
+        if (known != NULL)
+            policy_detail(reason, known->document, &connection->name, key, detail, size);
+        return;
+    }
+    if (audit->key == NULL || connection->name.project[0] == '\0')
+        return;
+    owners_each(connection->broker->owners, connection->name.project, look_elsewhere, &elsewhere);
+    if (elsewhere.key == NULL)
+        return;
+    audit->user = elsewhere.key->user->username;
+    policy_detail_elsewhere(elsewhere.key, elsewhere.environment, connection->name.environment,
+                            detail, size);
+}
+
 /* An offer that opens nothing: one line a minute, and the helper prints nothing. key: whose key it
  * is, or NULL if it is nobody's. */
 static void refuse_key(struct connection *connection, enum policy_reason reason,
@@ -177,16 +235,18 @@ static void refuse_key(struct connection *connection, enum policy_reason reason,
     struct audit audit = audit_of(connection, reason, known);
     bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
     struct key key = {0};
+    char detail[DETAIL_MAX];
     const char *why;
 
     if (key_parse(question->key_type, strlen(question->key_type), question->key,
                   strlen(question->key), &key, &why))
         audit.key = key.fingerprint;
-    add_person(&audit, known_key);
     audit.service = "sshd";
     audit.unproved = true;
-    if (audit_offer_is_new(question->account, key.fingerprint, loop_now()))
+    if (audit_offer_is_new(question->account, key.fingerprint, loop_now())) {
+        name_person(connection, &audit, reason, known, known_key, detail, sizeof detail);
         audit_write(&audit);
+    }
     answer_no(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_REFUSED, reason);
 }
 
@@ -264,6 +324,16 @@ static void answer_keys(struct connection *connection, const struct cache_answer
         server_answer(connection, &answer);
 }
 
+/* What was remembered of the sshd process that asks, or NULL. */
+static struct login *find_login(const struct connection *connection)
+{
+    struct process monitor;
+
+    if (!process_find(connection->peer.pid, &monitor) || !server_peer_lives(connection))
+        return NULL;
+    return logins_find(connection->broker->logins, &monitor, connection->question.account);
+}
+
 /* PAM's questions: refused with a sentence for the client, and one audit line. */
 static void refuse_login(struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known, const struct document_key *key)
@@ -272,11 +342,14 @@ static void refuse_login(struct connection *connection, enum policy_reason reaso
     const struct document *document =
         known != NULL && known->result == CACHE_DOCUMENT ? known->document : NULL;
     struct audit audit = audit_of(connection, reason, known);
-    char message[MESSAGE_MAX];
+    const struct login *login = question->is_ssh ? find_login(connection) : NULL;
+    char message[MESSAGE_MAX], detail[DETAIL_MAX];
     struct cloud_answer answer = {
         .status = CLOUD_REFUSED, .reason = policy_token(reason), .message = message};
 
-    add_person(&audit, key);
+    if (login != NULL)
+        audit.key = login->fingerprint;
+    name_person(connection, &audit, reason, known, key, detail, sizeof detail);
     audit_write(&audit);
     policy_message(reason, document, &connection->name, question->account, key, message,
                    sizeof message);
@@ -295,16 +368,6 @@ static void refuse_account(struct connection *connection, enum policy_reason rea
     struct audit audit = audit_of(connection, reason, known);
     audit_write(&audit);
     server_answer(connection, &answer);
-}
-
-/* What was remembered of the sshd process that asks, or NULL. */
-static struct login *find_login(const struct connection *connection)
-{
-    struct process monitor;
-
-    if (!process_find(connection->peer.pid, &monitor) || !server_peer_lives(connection))
-        return NULL;
-    return logins_find(connection->broker->logins, &monitor, connection->question.account);
 }
 
 static enum step start_account(struct connection *connection)
@@ -331,6 +394,18 @@ static void grant_account(struct connection *connection, const struct cache_answ
     server_answer(connection, &answer);
 }
 
+/* For the session that is to come. */
+static void remember_person(struct login *login, const struct cache_answer *known,
+                            const struct document_key *key)
+{
+    snprintf(login->user, sizeof login->user, "%s", key->user->username);
+    snprintf(login->user_id, sizeof login->user_id, "%s", key->user->id);
+    snprintf(login->mail, sizeof login->mail, "%s", key->user->mail);
+    snprintf(login->role, sizeof login->role, "%s", key->user->role_text);
+    login->uid = known->document->uid;
+    login->asked = known->asked;
+}
+
 static void answer_account(struct connection *connection, const struct cache_answer *known)
 {
     struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
@@ -345,7 +420,7 @@ static void answer_account(struct connection *connection, const struct cache_ans
         login->granted = verdict.reason == POLICY_GRANTED;
     }
     if (login != NULL && verdict.key != NULL)
-        snprintf(login->user, sizeof login->user, "%s", verdict.key->user->username);
+        remember_person(login, known, verdict.key);
     if (verdict.reason == POLICY_GRANTED)
         grant_account(connection, known, verdict.key);
     else
@@ -369,25 +444,52 @@ static bool is_login_key(const char *auth_info, const struct login *login)
            memcmp(key.fingerprint, login->fingerprint, sizeof key.fingerprint) == 0;
 }
 
-static enum step start_session(struct connection *connection)
+/* PAM's strings come from programs of root's; the lines and files that they stand in are ours. */
+static void copy_clean(char *out, size_t size, const char *from)
+{
+    snprintf(out, size, "%s", from);
+    for (; *out != '\0'; out++)
+        if ((unsigned char)*out < ' ' || *out == 0x7f)
+            *out = '?';
+}
+
+/* The audit session of a monitor, unless it is the one of whoever started sshd: pam_loginuid gives
+ * each login one of its own. */
+static uint32_t find_audit(const struct process *monitor)
+{
+    struct process_info own, above;
+
+    if (!process_look(monitor->pid, &own) || own.process.start != monitor->start ||
+        !process_look(own.parent, &above) || own.audit == above.audit)
+        return PROCESS_NO_AUDIT;
+    return own.audit;
+}
+
+/* Records the session, so that it can be listed and ended. */
+static bool open_session(struct connection *connection, const struct login *login)
 {
     const struct cloud_question *question = &connection->question;
+    struct session session = {.name = connection->name, .uid = login->uid};
+
+    if (!process_find(connection->peer.pid, &session.monitor) || !server_peer_lives(connection))
+        return false;
+    session.audit = find_audit(&session.monitor);
+    snprintf(session.account, sizeof session.account, "%s", login->account);
+    snprintf(session.user, sizeof session.user, "%s", login->user);
+    snprintf(session.user_id, sizeof session.user_id, "%s", login->user_id);
+    snprintf(session.mail, sizeof session.mail, "%s", login->mail);
+    snprintf(session.role, sizeof session.role, "%s", login->role);
+    memcpy(session.fingerprint, login->fingerprint, sizeof session.fingerprint);
+    copy_clean(session.from, sizeof session.from, question->from);
+    copy_clean(session.service, sizeof session.service, question->service);
+    return sessions_open(connection->broker->sessions, &session, login->asked);
+}
+
+static void answer_session(struct connection *connection, const struct login *login)
+{
     const struct cloud_name *name = &connection->name;
-    enum policy_reason reason = check_name(connection, question->account);
-    const struct login *login = NULL;
     char app[2 * CLOUD_NAME_MAX + 3] = "";
 
-    if (reason == POLICY_GRANTED) {
-        login = find_login(connection);
-        if (login == NULL || !login->granted)
-            reason = POLICY_NO_KEY_LINE;
-        else if (!is_login_key(question->auth_info, login))
-            reason = POLICY_KEY_CHANGED;
-    }
-    if (reason != POLICY_GRANTED) {
-        refuse_account(connection, reason, NULL);
-        return ANSWERED;
-    }
     snprintf(app, sizeof app, "%s%s%s", name->app, name->worker[0] == '\0' ? "" : "--",
              name->worker);
     struct cloud_answer answer = {.status = CLOUD_OK,
@@ -396,6 +498,80 @@ static enum step start_session(struct connection *connection)
                                   .app = app,
                                   .user = login->user};
     server_answer(connection, &answer);
+}
+
+static enum step start_session(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+    enum policy_reason reason = check_name(connection, question->account);
+    const struct login *login = NULL;
+
+    if (reason == POLICY_GRANTED) {
+        login = find_login(connection);
+        if (login == NULL || !login->granted)
+            reason = POLICY_NO_KEY_LINE;
+        else if (!is_login_key(question->auth_info, login))
+            reason = POLICY_KEY_CHANGED;
+        else if (!open_session(connection, login))
+            reason = POLICY_UNAVAILABLE;
+    }
+    if (reason == POLICY_GRANTED)
+        answer_session(connection, login);
+    else
+        refuse_account(connection, reason, NULL);
+    return ANSWERED;
+}
+
+static void answer_done(struct connection *connection)
+{
+    struct cloud_answer answer = {.status = CLOUD_OK};
+
+    server_answer(connection, &answer);
+}
+
+/* Says nothing of whether there was one: whoever closes has nothing else to do about it. */
+static enum step start_session_end(struct connection *connection)
+{
+    struct process monitor;
+
+    if (process_find(connection->peer.pid, &monitor) && server_peer_lives(connection))
+        sessions_close(connection->broker->sessions, &monitor, connection->question.account);
+    answer_done(connection);
+    return ANSWERED;
+}
+
+static enum step start_sessions(struct connection *connection)
+{
+    static char lines[CLOUD_WIRE_ANSWER_MAX - 1024];
+    char next[SESSION_ID_SIZE];
+    struct cloud_text text;
+
+    cloud_text_start(&text, lines, sizeof lines);
+    sessions_list(connection->broker->sessions, connection->question.session, &text, next);
+    struct cloud_answer answer = {.status = CLOUD_OK, .session = next, .line = lines};
+    server_answer(connection, &answer);
+    return ANSWERED;
+}
+
+static enum step start_end(struct connection *connection)
+{
+    struct cloud_answer cannot = {
+        .status = CLOUD_REFUSED,
+        .reason = "cannot-end",
+        .message = "cloudauthd has no CAP_KILL (session_recheck is 0, or was at its start), or no "
+                   "memory; its log says which"};
+
+    switch (sessions_end(connection->broker->sessions, connection->question.session)) {
+    case SESSIONS_END_BEGUN:
+        answer_done(connection);
+        break;
+    case SESSIONS_END_UNKNOWN:
+        answer_no(connection, CLOUD_ABSENT, POLICY_ABSENT);
+        break;
+    case SESSIONS_END_CANNOT:
+    default:
+        server_answer(connection, &cannot);
+    }
     return ANSWERED;
 }
 
@@ -408,6 +584,9 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_KEYS] = {KEYS_USER, CACHE_KEYS, start_keys, answer_keys, refuse_offer},
     [CLOUD_OP_PAM_ACCOUNT] = {ROOT, CACHE_KEYS, start_account, answer_account, refuse_account},
     [CLOUD_OP_PAM_SESSION] = {ROOT, CACHE_KEYS, start_session, NULL, NULL},
+    [CLOUD_OP_PAM_SESSION_END] = {ROOT, CACHE_KEYS, start_session_end, NULL, NULL},
+    [CLOUD_OP_SESSIONS] = {ROOT, CACHE_KEYS, start_sessions, NULL, NULL},
+    [CLOUD_OP_SESSION_END] = {ROOT, CACHE_KEYS, start_end, NULL, NULL},
 };
 
 static bool may_ask(const struct connection *connection, enum who who)

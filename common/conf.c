@@ -329,6 +329,8 @@ static const struct conf_key keys[] = {
     SECONDS(connect_timeout, 1, 60),
     SECONDS(request_timeout, 1, 60),
     {"env_prefix", take_env_prefix, 0, 0, 0},
+    SECONDS(session_recheck, 0, DAY),
+    SECONDS(session_max_stale, 0, DAY),
     {"signing_key", take_signing_key, 0, 0, 0},
     STRING(token_file, take_path),
     STRING(token_url, take_url),
@@ -359,6 +361,8 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     conf->connect_timeout = 1;
     conf->request_timeout = 5;
     strcpy(conf->env_prefix, "CLOUDAUTH_");
+    conf->session_recheck = 60;
+    conf->session_max_stale = 0;
 }
 
 static void trim(const char **at, size_t *n)

@@ -47,6 +47,7 @@ struct cloud_conf {
     char host_id[256];   /* "" until cloud_conf_read put the host name there */
     char env_prefix[32]; /* of the session's environment variables */
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
+    uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
 };
 
 /* Where and why a configuration was not taken. */

@@ -48,6 +48,9 @@ static const struct layout questions[CLOUD_OP_END] = {
                                Q_NUMBER(is_ssh)}},
     [CLOUD_OP_PAM_SESSION] = {{Q_STRING(service), Q_STRING(account), Q_STRING(from),
                                Q_STRING(auth_info)}},
+    [CLOUD_OP_PAM_SESSION_END] = {{Q_STRING(account)}},
+    [CLOUD_OP_SESSIONS] = {{Q_STRING(session)}},
+    [CLOUD_OP_SESSION_END] = {{Q_STRING(session)}},
 };
 
 #define PASSWD                                                                                     \
@@ -73,6 +76,9 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_PAM_ACCOUNT] = {{A_STRING(reason), A_STRING(message)}},
     [CLOUD_OP_PAM_SESSION] = {{A_STRING(project), A_STRING(environment), A_STRING(app),
                                A_STRING(user)}},
+    [CLOUD_OP_PAM_SESSION_END] = {{{0, false}}},
+    [CLOUD_OP_SESSIONS] = {{A_STRING(session), A_STRING(line)}},
+    [CLOUD_OP_SESSION_END] = {{{0, false}}},
 };
 
 static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};

@@ -35,6 +35,12 @@
  *   KEYS            kind account key_type key                      line
  *   PAM_ACCOUNT     service account from is_ssh                    reason message
  *   PAM_SESSION     service account from auth_info                 project environment app user
+ *   PAM_SESSION_END account                                        (none)
+ *   SESSIONS        session                                        session line
+ *   SESSION_END     session                                        (none)
+ *
+ * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
+ * session is the id to go on after, "" at the end (broker/sessions.h, sessions_list).
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
@@ -60,6 +66,9 @@ enum cloud_op {
     CLOUD_OP_KEYS = 5,
     CLOUD_OP_PAM_ACCOUNT = 6,
     CLOUD_OP_PAM_SESSION = 7,
+    CLOUD_OP_PAM_SESSION_END = 8,
+    CLOUD_OP_SESSIONS = 9,
+    CLOUD_OP_SESSION_END = 10,
     CLOUD_OP_END /* one past the last */
 };
 
@@ -73,6 +82,7 @@ struct cloud_question {
     const char *service, *from;
     const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
     uint32_t is_ssh;       /* 0 or 1: the service authenticates with SSH keys */
+    const char *session;   /* an id, or "" */
 };
 
 struct cloud_answer {
@@ -84,6 +94,7 @@ struct cloud_answer {
     const char *line;
     const char *reason, *message;
     const char *project, *environment, *app, *user;
+    const char *session;
 };
 
 /* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode

@@ -361,6 +361,14 @@ static bool set_environment(const struct visit *visit, const struct cloud_answer
            set_variable(visit, "USER", answer->user);
 }
 
+/* sshd shows it on interactive logins alone: a command's output stays as it is. */
+static void greet(const struct visit *visit, const struct cloud_answer *answer)
+{
+    if (!visit->silent)
+        (void)pam_info(visit->pamh, "project %s, environment %s; you are %s", answer->project,
+                       answer->environment, answer->user);
+}
+
 static int open_ssh_session(struct visit *visit, const char *auth_info)
 {
     struct cloud_question question = {
@@ -381,6 +389,7 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
         audit_refusal(visit, "environment-not-set");
         return PAM_SESSION_ERR;
     }
+    greet(visit, &answer);
     return PAM_SUCCESS;
 }
 
@@ -400,6 +409,19 @@ static int open_session(struct visit *visit)
         code = open_ssh_session(visit, auth_info);
     free(auth_info);
     return code;
+}
+
+/* The broker would notice by itself, later. So it cannot fail, and is waited for no longer than a
+ * lookup is. */
+static int close_session(struct visit *visit)
+{
+    struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
+    struct cloud_answer answer;
+
+    if (visit->is_ssh && visit->in_grammar)
+        (void)cloud_call(&question, &answer, visit->packet, sizeof visit->packet,
+                         CLOUD_CALL_NSS_MS);
+    return PAM_SUCCESS;
 }
 
 EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
@@ -438,7 +460,7 @@ EXPORT int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const ch
 
 EXPORT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    static const struct entry entry = {nothing_to_do, PAM_SESSION_ERR, false};
+    static const struct entry entry = {close_session, PAM_SESSION_ERR, false};
 
     return enter(pamh, flags, argc, argv, &entry);
 }

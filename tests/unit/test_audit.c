@@ -106,6 +106,46 @@ static void test_unproved(void **state)
                         "reason=key-unknown source=none age= proof=none");
 }
 
+static void test_detail(void **state)
+{
+    struct audit audit = {.account = "abcdefghij",
+                          .user = "bob",
+                          .reason = "key-unknown",
+                          .age = AUDIT_NO_AGE,
+                          .unproved = true,
+                          .detail = "key of bob: admin in staging"};
+
+    (void)state;
+    assert_string_equal(format(&audit),
+                        "refuse account=abcdefghij kind= project= environment= app= user=bob role= "
+                        "key= from= service= reason=key-unknown source= age= proof=none "
+                        "detail=\"key of bob: admin in staging\"");
+    audit.detail = "";
+    assert_null(strstr(format(&audit), "detail"));
+}
+
+/* Of a session that is over; one that was ended is news. */
+static void test_session(void **state)
+{
+    struct audit audit = full();
+
+    (void)state;
+    audit.event = "end";
+    audit.reason = "key-unknown";
+    audit.session = "0123456789abcdef";
+    assert_string_equal(format(&audit),
+                        "end account=abcdefghij_stg kind=shell project=abcdefghij "
+                        "environment=staging app= user=alice role=contributor key=" PRINT
+                        " from=192.0.2.7 service=sshd reason=key-unknown source=api age=0 "
+                        "session=0123456789abcdef");
+    audit_write(&audit);
+    assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
+    audit.event = "close";
+    audit_write(&audit);
+    assert_memory_equal(logged, "close account=", 14);
+    assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_INFO);
+}
+
 static void test_nothing_known(void **state)
 {
     struct audit audit = {.age = AUDIT_NO_AGE};
@@ -385,6 +425,8 @@ int main(void)
         cmocka_unit_test(test_grant),
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_unproved),
+        cmocka_unit_test(test_detail),
+        cmocka_unit_test(test_session),
         cmocka_unit_test(test_nothing_known),
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_injection),

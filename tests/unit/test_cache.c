@@ -174,6 +174,7 @@ struct client {
     enum cache_result result;
     bool stale;
     uint32_t age;
+    int64_t asked;
     char detail[256];
 };
 
@@ -185,6 +186,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     client->result = answer->result;
     client->stale = answer->stale;
     client->age = answer->age;
+    client->asked = answer->asked;
     assert_int_equal(answer->document != NULL, answer->result == CACHE_DOCUMENT);
     snprintf(client->detail, sizeof client->detail, "%s",
              answer->detail == NULL ? "" : answer->detail);
@@ -1319,11 +1321,53 @@ static void test_recheck_forgotten(void **state)
     assert_int_equal(pendings, 0);
 }
 
+/* When it was last asked with a good answer, whatever became of it since. */
+static void test_asked(void **state)
+{
+    struct client client;
+    int64_t good = clock_ms;
+
+    (void)state;
+    learn("");
+    clock_ms += 1000;
+    assert_int_equal(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).asked, good);
+    clock_ms += 10000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    assert_int_equal(client.asked, good);
+    clock_ms += 86400000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(client.asked, good);
+}
+
+/* A look asks nobody, and leaves nothing behind. */
+static void test_peek(void **state)
+{
+    const struct document *document;
+
+    (void)state;
+    assert_null(cache_peek(cache, "abcdefghij", "staging"));
+    assert_int_equal(requests, 0);
+    learn("");
+    document = cache_peek(cache, "abcdefghij", "staging");
+    assert_non_null(document);
+    assert_string_equal(document->environment, "staging");
+    assert_null(cache_peek(cache, "abcdefghij", "production"));
+    assert_ptr_equal(cache_peek(cache, "abcdefghij", "staging"), document);
+    assert_int_equal(requests, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_request_for_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freshness, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peek, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outage, setup, teardown),

@@ -65,6 +65,8 @@ static void test_defaults(void **state)
     assert_int_equal(conf.connect_timeout, 1);
     assert_int_equal(conf.request_timeout, 5);
     assert_string_equal(conf.env_prefix, "CLOUDAUTH_");
+    assert_int_equal(conf.session_recheck, 60);
+    assert_int_equal(conf.session_max_stale, 0);
     assert_string_equal(conf.host_id, "");
     assert_string_equal(conf.accounts_url, "");
 }
@@ -89,6 +91,19 @@ static void test_values(void **state)
     assert_int_equal(conf.account_fresh, 300);
     assert_int_equal(conf.grammar.suffixes, 2);
     assert_memory_equal(conf.grammar.allow, "abc*\0def\0ghi\0", 13);
+}
+
+static void test_wrong_session_times(void **state)
+{
+    static const char *const lines[] = {"session_recheck = 86401", "session_recheck = -1",
+                                        "session_max_stale = 86401", "session_max_stale = never"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        cloud_conf_defaults(&conf);
+        assert_false(cloud_conf_line(&conf, lines[i], strlen(lines[i]), &error));
+        assert_memory_equal(error.text, lines[i], strcspn(lines[i], " "));
+    }
 }
 
 /* Each line is wrong; the error names its number and its key. */
@@ -265,15 +280,11 @@ static void test_every_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong_lines),
-        cmocka_unit_test(test_required),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_credentials_together),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_wrong_session_times),
+        cmocka_unit_test(test_required),    cmocka_unit_test(test_file),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_credentials), cmocka_unit_test(test_credentials_together),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -279,10 +279,45 @@ static void test_table_seed(void **state)
     table_end(&second);
 }
 
+struct seen {
+    unsigned n, stop;
+    char names[256];
+};
+
+static bool see(void *arg, const char *environment)
+{
+    struct seen *seen = arg;
+
+    strcat(seen->names, environment);
+    strcat(seen->names, " ");
+    return ++seen->n != seen->stop;
+}
+
+static void test_each(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    bind("abcdefghij", "production", 200001, 200001);
+    bind("abcdefghij", "staging", 200002, 200002);
+    bind("otherproject", "production", 200003, 200003);
+    owners_each(owners, "abcdefghij", see, &seen);
+    assert_int_equal(seen.n, 2);
+    assert_non_null(strstr(seen.names, "production "));
+    assert_non_null(strstr(seen.names, "staging "));
+    seen = (struct seen){.stop = 1};
+    owners_each(owners, "abcdefghij", see, &seen);
+    assert_int_equal(seen.n, 1);
+    seen = (struct seen){0};
+    owners_each(owners, "nobodys", see, &seen);
+    assert_int_equal(seen.n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uid_and_gid_differ, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),

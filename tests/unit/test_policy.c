@@ -331,6 +331,58 @@ static void assert_message(enum policy_reason reason, const char *account, const
     assert_string_equal(message, expected);
 }
 
+static void assert_detail(enum policy_reason reason, const char *expected)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    char detail[256];
+
+    policy_detail(reason, &document, &name, &keys[0], detail, sizeof detail);
+    assert_string_equal(detail, expected);
+}
+
+static void test_details(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    char detail[256];
+
+    (void)state;
+    assert_detail(POLICY_ROLE, "key of alice: role contributor, needs contributor");
+    document.ssh = DOCUMENT_LEVEL_ADMIN;
+    assert_detail(POLICY_ROLE, "key of alice: role contributor, needs admin");
+    users[0].role_text = "sftp";
+    assert_detail(POLICY_ROLE_SFTP_ONLY, "key of alice: role sftp, needs admin");
+    assert_detail(POLICY_STATUS_PAUSED, "");
+    policy_detail(POLICY_ROLE, NULL, &name, &keys[0], detail, sizeof detail);
+    assert_string_equal(detail, "");
+    policy_detail_elsewhere(&keys[0], "production", "staging", detail, sizeof detail);
+    assert_string_equal(detail, "key of alice: sftp in production, not known in staging");
+}
+
+/* Of one person: whoever else has the same key counts for nothing. */
+static void test_person(void **state)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    struct document_key both[2] = {keys[0], keys[0]};
+    struct policy_verdict verdict;
+
+    (void)state;
+    users[1].role = DOCUMENT_ROLE_ADMIN;
+    both[1].user = &users[1];
+    document.key = both;
+    document.keys = 2;
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", NOW);
+    assert_int_equal(verdict.reason, POLICY_GRANTED);
+    assert_ptr_equal(verdict.key, &both[1]);
+    users[1].role = DOCUMENT_ROLE_VIEWER;
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", NOW);
+    assert_int_equal(verdict.reason, POLICY_ROLE);
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-3", NOW);
+    assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
+    assert_null(verdict.key);
+    document.key = keys;
+    document.keys = 1;
+}
+
 static void test_messages(void **state)
 {
     (void)state;
@@ -447,6 +499,8 @@ int main(void)
         cmocka_unit_test_setup(test_key_lines, setup),
         cmocka_unit_test_setup(test_refused_line, setup),
         cmocka_unit_test_setup(test_line_that_does_not_fit, setup),
+        cmocka_unit_test_setup(test_details, setup),
+        cmocka_unit_test_setup(test_person, setup),
         cmocka_unit_test_setup(test_messages, setup),
         cmocka_unit_test_setup(test_tokens, setup),
         cmocka_unit_test_setup(test_usable, setup),

@@ -22,7 +22,8 @@ static struct cloud_question full_question(enum cloud_op op)
                                    .service = "sshd",
                                    .from = "",
                                    .auth_info = "publickey ssh-ed25519 AAAA",
-                                   .is_ssh = 1};
+                                   .is_ssh = 1,
+                                   .session = "0123456789abcdef"};
 }
 
 static struct cloud_answer full_answer(enum cloud_op op, enum cloud_status status)
@@ -41,7 +42,8 @@ static struct cloud_answer full_answer(enum cloud_op op, enum cloud_status statu
                                  .project = "abcdefghij",
                                  .environment = "staging",
                                  .app = "",
-                                 .user = "alice"};
+                                 .user = "alice",
+                                 .session = ""};
 }
 
 static void test_questions_round_trip(void **state)
@@ -59,6 +61,10 @@ static void test_questions_round_trip(void **state)
             assert_string_equal(out.key, in.key);
         if (out.auth_info != NULL)
             assert_string_equal(out.auth_info, in.auth_info);
+        if (out.session != NULL)
+            assert_string_equal(out.session, in.session);
+        assert_true((out.session != NULL) ==
+                    (op == CLOUD_OP_SESSIONS || op == CLOUD_OP_SESSION_END));
         assert_true(out.id == 0 || out.id == in.id);
     }
 }

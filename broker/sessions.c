@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/sessions.h"
+
+#include "broker/audit.h"
+#include "broker/log.h"
+#include "broker/policy.h"
+#include "broker/reaper.h"
+#include "broker/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICK_MS       100
+#define FLOOR_MS      1000 /* between two questions about one environment, as far as recheck allows */
+#define RECHECK_LEAST 85   /* per cent of session_recheck: the next one is somewhere between */
+#define RECHECK_MOST  95
+
+/* Reasons that are not the policy's. */
+#define REASON_CLOSED    "closed"
+#define REASON_GONE      "gone"
+#define REASON_OPERATOR  "ended-by-operator"
+#define REASON_MAX_STALE "session-max-stale"
+
+struct entry {
+    struct table_node node; /* by its monitor's pid */
+    struct session session;
+    bool ending;
+    struct entry *older, *younger; /* of all */
+    struct watch *watch;
+    struct entry *before, *after; /* of the environment */
+};
+
+/* An environment with sessions. */
+struct watch {
+    struct table_node node;
+    struct sessions *sessions;
+    char project[CLOUD_PROJECT_MAX + 1];
+    char environment[CLOUD_NAME_MAX + 1];
+    struct entry *first;
+    struct watch *before, *after;
+    int64_t due;       /* loop_now() */
+    int64_t confirmed; /* loop_now() of the last good answer */
+    bool asking;
+    struct cache_waiter waiter;
+};
+
+struct sessions {
+    struct broker *broker;
+    struct worker *worker;
+    struct session_files *files;
+    struct reaper *reaper;
+    bool may_end;
+    struct loop_timer timer;
+    struct table table, monitors; /* of watches, of entries */
+    struct watch *watch;
+    struct entry *oldest, *youngest;
+    size_t used;
+    uint64_t last_id;
+    int64_t full_logged;
+};
+
+/* ---- The list ---- */
+
+struct environment {
+    const char *project, *environment;
+};
+
+static bool watch_equal(const struct table_node *node, const void *key)
+{
+    const struct watch *watch = TABLE_OWNER(node, struct watch, node);
+    const struct environment *wanted = key;
+
+    return strcmp(watch->project, wanted->project) == 0 &&
+           strcmp(watch->environment, wanted->environment) == 0;
+}
+
+static struct watch *find_or_add_watch(struct sessions *sessions, const struct cloud_name *name)
+{
+    const struct environment wanted = {name->project, name->environment};
+    uint64_t hash = table_hash(&sessions->table, name->project, strlen(name->project)) * 31 +
+                    table_hash(&sessions->table, name->environment, strlen(name->environment));
+    struct table_node *node = table_find(&sessions->table, hash, watch_equal, &wanted);
+    struct watch *watch;
+
+    if (node != NULL)
+        return TABLE_OWNER(node, struct watch, node);
+    watch = calloc(1, sizeof *watch);
+    if (watch == NULL)
+        return NULL;
+    watch->sessions = sessions;
+    strcpy(watch->project, name->project);
+    strcpy(watch->environment, name->environment);
+    watch->due = INT64_MAX;
+    watch->after = sessions->watch;
+    if (watch->after != NULL)
+        watch->after->before = watch;
+    sessions->watch = watch;
+    table_insert(&sessions->table, &watch->node, hash);
+    return watch;
+}
+
+static void drop_watch(struct watch *watch)
+{
+    struct sessions *sessions = watch->sessions;
+
+    if (watch->asking)
+        cache_forget(&watch->waiter);
+    *(watch->before == NULL ? &sessions->watch : &watch->before->after) = watch->after;
+    if (watch->after != NULL)
+        watch->after->before = watch->before;
+    table_remove(&sessions->table, &watch->node);
+    free(watch);
+}
+
+static bool monitor_equal(const struct table_node *node, const void *key)
+{
+    const struct process *own = &TABLE_OWNER(node, struct entry, node)->session.monitor;
+    const struct process *wanted = key;
+
+    return own->pid == wanted->pid && own->start == wanted->start;
+}
+
+static uint64_t monitor_hash(const struct sessions *sessions, const struct process *monitor)
+{
+    return table_hash(&sessions->monitors, &monitor->pid, sizeof monitor->pid);
+}
+
+static struct entry *find_monitor(const struct sessions *sessions, const struct process *monitor)
+{
+    struct table_node *node =
+        table_find(&sessions->monitors, monitor_hash(sessions, monitor), monitor_equal, monitor);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct entry, node);
+}
+
+static struct entry *add_entry(struct sessions *sessions, const struct session *session)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+    struct watch *watch = entry == NULL ? NULL : find_or_add_watch(sessions, &session->name);
+
+    if (watch == NULL) {
+        free(entry);
+        return NULL;
+    }
+    entry->session = *session;
+    entry->older = sessions->youngest;
+    *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry;
+    sessions->youngest = entry;
+    entry->watch = watch;
+    entry->after = watch->first;
+    if (entry->after != NULL)
+        entry->after->before = entry;
+    watch->first = entry;
+    table_insert(&sessions->monitors, &entry->node, monitor_hash(sessions, &session->monitor));
+    sessions->used++;
+    return entry;
+}
+
+/* The last one of an environment takes its watch along. */
+static void drop_entry(struct sessions *sessions, struct entry *entry)
+{
+    struct watch *watch = entry->watch;
+
+    session_files_remove(sessions->files, entry->session.id);
+    *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry->younger;
+    *(entry->younger == NULL ? &sessions->youngest : &entry->younger->older) = entry->older;
+    *(entry->before == NULL ? &watch->first : &entry->before->after) = entry->after;
+    if (entry->after != NULL)
+        entry->after->before = entry->before;
+    table_remove(&sessions->monitors, &entry->node);
+    sessions->used--;
+    free(entry);
+    if (watch->first == NULL)
+        drop_watch(watch);
+}
+
+static struct entry *find_id(const struct sessions *sessions, const char *id)
+{
+    struct entry *entry = sessions->oldest;
+
+    while (entry != NULL && strcmp(entry->session.id, id) != 0)
+        entry = entry->younger;
+    return entry;
+}
+
+/* ---- Audit ---- */
+
+static void audit_session(const struct session *session, const char *event, const char *reason,
+                          const struct cache_answer *answer)
+{
+    struct audit audit = {.event = event,
+                          .account = session->account,
+                          .kind = policy_kind_word(session->name.kind),
+                          .project = session->name.project,
+                          .environment = session->name.environment,
+                          .app = session->name.app,
+                          .worker = session->name.worker,
+                          .user = session->user,
+                          .role = session->role,
+                          .key = session->fingerprint,
+                          .from = session->from,
+                          .service = session->service,
+                          .reason = reason,
+                          .source = "none",
+                          .age = AUDIT_NO_AGE,
+                          .session = session->id};
+
+    if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
+        audit.source = answer->stale ? "cache" : "api";
+        audit.age = answer->age;
+    }
+    audit_write(&audit);
+}
+
+/* It is over; of one that was ended, the line is written. */
+static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
+{
+    if (!entry->ending)
+        audit_session(&entry->session, "close", reason, NULL);
+    drop_entry(sessions, entry);
+}
+
+/* Drops those of an environment whose sshd is gone. False: then the environment has none left, and
+ * watch is no more. */
+static bool sweep(struct watch *watch)
+{
+    struct sessions *sessions = watch->sessions;
+    bool left = false;
+
+    for (struct entry *entry = watch->first, *after; entry != NULL; entry = after) {
+        after = entry->after;
+        if (process_lives(&entry->session.monitor))
+            left = true;
+        else
+            close_entry(sessions, entry, REASON_GONE);
+    }
+    return left;
+}
+
+static void sweep_all(struct sessions *sessions)
+{
+    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
+        younger = entry->younger;
+        if (!process_lives(&entry->session.monitor))
+            close_entry(sessions, entry, REASON_GONE);
+    }
+}
+
+/* ---- The end of a session ---- */
+
+static void on_ended(void *arg, const char *id)
+{
+    struct sessions *sessions = arg;
+    struct entry *entry = find_id(sessions, id);
+
+    if (entry == NULL)
+        return; /* sshd has said so itself */
+    if (!process_lives(&entry->session.monitor)) {
+        drop_entry(sessions, entry);
+        return;
+    }
+    log_error("session %s of %s as %s could not be ended: sshd process %d is still there",
+              entry->session.id, entry->session.user, entry->session.account,
+              (int)entry->session.monitor.pid);
+    entry->ending = false; /* it is tried again */
+}
+
+/* An audit session id that another session here has as well is nobody's alone: an sshd that was
+ * started by hand, say, with the id of who started it. */
+static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
+{
+    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+        if (&entry->session != session && entry->session.audit == session->audit)
+            return PROCESS_NO_AUDIT;
+    return session->audit;
+}
+
+static bool end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
+                      const char *why, const struct cache_answer *answer)
+{
+    const struct session *session = &entry->session;
+    struct reaper_target target = {session->monitor, own_audit(sessions, session), session->uid};
+    char sentence[512];
+
+    if (entry->ending)
+        return true;
+    /* The range may have been set anew since. */
+    if (!cloud_conf_id_ours(&sessions->broker->conf, session->uid)) {
+        log_error("session %s of %s as %s is to end (%s), but uid %u is out of the range now",
+                  session->id, session->user, session->account, reason, session->uid);
+        return false;
+    }
+    snprintf(sentence, sizeof sentence, "cloudauth ends this session: %s", why);
+    if (!reaper_end(sessions->reaper, &target, sentence, session->id, on_ended, sessions))
+        return false;
+    entry->ending = true;
+    audit_session(session, "end", reason, answer);
+    return true;
+}
+
+/* ---- Living revocation ---- */
+
+static int64_t recheck_ms(const struct sessions *sessions)
+{
+    return (int64_t)1000 * sessions->broker->conf.session_recheck;
+}
+
+static bool rechecks(const struct sessions *sessions)
+{
+    return sessions->may_end && recheck_ms(sessions) > 0;
+}
+
+/* When to ask again of what was asked at that time: within session_recheck, not all at once. */
+static int64_t next_due(const struct sessions *sessions, int64_t asked)
+{
+    int64_t recheck = recheck_ms(sessions), now = loop_now(), floor = recheck / 2;
+    int64_t due =
+        asked + recheck * (RECHECK_LEAST + arc4random_uniform(RECHECK_MOST - RECHECK_LEAST)) / 100;
+
+    if (floor > FLOOR_MS)
+        floor = FLOOR_MS;
+    return due < now + floor ? now + floor : due;
+}
+
+/* Whether a document came that this host may use. */
+static bool usable(const struct sessions *sessions, const struct cache_answer *answer)
+{
+    const struct broker *broker = sessions->broker;
+    char why[256];
+
+    return answer->result == CACHE_DOCUMENT && hostdb_refresh(broker->hostdb) &&
+           policy_usable(&broker->conf, broker->hostdb, broker->owners, answer->document, why,
+                         sizeof why);
+}
+
+/* What a document that may be used says of the session. */
+static void judge(struct sessions *sessions, struct entry *entry, const struct cache_answer *answer)
+{
+    const struct session *session = &entry->session;
+    const struct document *document = answer->document;
+    struct policy_verdict verdict = {POLICY_NOT_THIS_HOST, NULL};
+    char why[384] = "your key may not enter here any more";
+
+    if (policy_for_host(&sessions->broker->conf, document))
+        verdict = policy_person(document, &session->name, session->fingerprint, session->user_id,
+                                (int64_t)time(NULL));
+    if (verdict.reason == POLICY_GRANTED)
+        return;
+    if (verdict.key != NULL)
+        policy_message(verdict.reason, document, &session->name, session->account, verdict.key, why,
+                       sizeof why);
+    end_entry(sessions, entry, policy_token(verdict.reason), why, answer);
+}
+
+/* Whether the last good answer is older than session_max_stale allows. */
+static bool too_stale(const struct watch *watch, const struct session *session)
+{
+    uint32_t most = watch->sessions->broker->conf.session_max_stale;
+    int64_t now = loop_now();
+
+    if (most == 0)
+        return false;
+    if (watch->confirmed == 0) /* before this start; nobody knows but that it was at its opening */
+        return (int64_t)time(NULL) - session->since > most;
+    return now - watch->confirmed > (int64_t)1000 * most;
+}
+
+static void on_answer(void *arg, const struct cache_answer *answer)
+{
+    struct watch *watch = arg;
+    struct sessions *sessions = watch->sessions;
+    bool good = usable(sessions, answer);
+    bool known = good || answer->result == CACHE_UNAVAILABLE;
+
+    watch->asking = false;
+    /* `asked` is of the last good answer also where this is none. */
+    if (known && answer->asked > watch->confirmed)
+        watch->confirmed = answer->asked;
+    watch->due = next_due(sessions, good && !answer->stale ? answer->asked : loop_now());
+    for (struct entry *entry = watch->first; entry != NULL; entry = entry->after) {
+        if (entry->ending)
+            continue;
+        if (answer->result == CACHE_ABSENT)
+            end_entry(sessions, entry, policy_token(POLICY_ABSENT),
+                      "there is no such environment any more", answer);
+        else if (good)
+            judge(sessions, entry, answer);
+        if (!entry->ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
+            too_stale(watch, &entry->session))
+            end_entry(sessions, entry, REASON_MAX_STALE,
+                      "who may be here cannot be checked any more", answer);
+    }
+}
+
+static void recheck(struct watch *watch)
+{
+    struct sessions *sessions = watch->sessions;
+
+    if (!sweep(watch))
+        return;
+    watch->asking = true;
+    watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
+    cache_ask(sessions->broker->cache, watch->project, watch->environment, CACHE_KEYS,
+              &watch->waiter);
+}
+
+static void on_tick(void *arg);
+
+/* Ticks only while there is something to look after. */
+static void set_timer(struct sessions *sessions)
+{
+    if (sessions->watch == NULL || !rechecks(sessions) || sessions->timer.set)
+        return;
+    sessions->timer.due = on_tick;
+    sessions->timer.arg = sessions;
+    if (!loop_timer_set(sessions->broker->loop, &sessions->timer, TICK_MS))
+        log_error("sessions: there is no place for their timer");
+}
+
+static void on_tick(void *arg)
+{
+    struct sessions *sessions = arg;
+    int64_t now = loop_now();
+
+    if (!rechecks(sessions))
+        return;
+    for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
+        after = watch->after;
+        if (!watch->asking && watch->due <= now)
+            recheck(watch);
+    }
+    set_timer(sessions);
+}
+
+void sessions_configure(struct sessions *sessions)
+{
+    for (struct watch *watch = sessions->watch; watch != NULL; watch = watch->after) {
+        int64_t now = loop_now(), due = next_due(sessions, now);
+        if (due < watch->due || watch->due <= now) /* overdue: they were not looked after */
+            watch->due = due;
+    }
+    set_timer(sessions);
+}
+
+/* ---- Open, close, list, end ---- */
+
+/* Ids grow, so that the list is in the order of opening. */
+static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
+{
+    struct timespec now = {0};
+    uint64_t id;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    id = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    if (id <= sessions->last_id)
+        id = sessions->last_id + 1;
+    sessions->last_id = id;
+    snprintf(out, SESSION_ID_SIZE, "%016llx", (unsigned long long)id);
+}
+
+static bool has_room(struct sessions *sessions)
+{
+    if (sessions->used >= SESSIONS_MAX)
+        sweep_all(sessions);
+    if (sessions->used < SESSIONS_MAX)
+        return true;
+    if (loop_now() >= sessions->full_logged) {
+        sessions->full_logged = loop_now() + 60000;
+        log_error("%d sessions are open: no more can be watched over, nor opened", SESSIONS_MAX);
+    }
+    return false;
+}
+
+bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked)
+{
+    struct entry *entry = find_monitor(sessions, &session->monitor);
+    struct session opened = *session;
+    int64_t due;
+
+    if (entry != NULL)
+        close_entry(sessions, entry, REASON_CLOSED);
+    if (!has_room(sessions))
+        return false;
+    make_id(sessions, opened.id);
+    opened.since = (int64_t)time(NULL);
+    entry = add_entry(sessions, &opened);
+    if (entry == NULL) {
+        log_error("session of %s as %s: out of memory", session->user, session->account);
+        return false;
+    }
+    due = next_due(sessions, asked);
+    if (due < entry->watch->due)
+        entry->watch->due = due;
+    if (asked > entry->watch->confirmed)
+        entry->watch->confirmed = asked;
+    session_files_keep(sessions->files, &opened);
+    set_timer(sessions);
+    return true;
+}
+
+void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account)
+{
+    struct entry *entry = find_monitor(sessions, monitor);
+
+    if (entry != NULL && strcmp(entry->session.account, account) == 0)
+        close_entry(sessions, entry, REASON_CLOSED);
+}
+
+size_t sessions_count(const struct sessions *sessions)
+{
+    return sessions->used;
+}
+
+static void add_line(struct cloud_text *text, const struct entry *entry)
+{
+    const struct session *session = &entry->session;
+    char key[KEY_FINGERPRINT_TEXT], app[2 * CLOUD_NAME_MAX + 3], number[32];
+
+    key_fingerprint_text(session->fingerprint, key);
+    snprintf(app, sizeof app, "%s%s%s", session->name.app,
+             session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
+    cloud_text_add(text, "session=");
+    cloud_text_add(text, session->id);
+    cloud_text_add_pair(text, "account", session->account);
+    cloud_text_add_pair(text, "kind", policy_kind_word(session->name.kind));
+    cloud_text_add_pair(text, "project", session->name.project);
+    cloud_text_add_pair(text, "environment", session->name.environment);
+    cloud_text_add_pair(text, "app", app);
+    cloud_text_add_pair(text, "user", session->user);
+    cloud_text_add_pair(text, "user_id", session->user_id);
+    cloud_text_add_pair(text, "mail", session->mail);
+    cloud_text_add_pair(text, "role", session->role);
+    cloud_text_add_pair(text, "key", key);
+    cloud_text_add_pair(text, "from", session->from);
+    snprintf(number, sizeof number, "%lld", (long long)session->since);
+    cloud_text_add_pair(text, "since", number);
+    cloud_text_add_pair(text, "service", session->service);
+    snprintf(number, sizeof number, "%d", (int)session->monitor.pid);
+    cloud_text_add_pair(text, "pid", number);
+    cloud_text_add_pair(text, "state", entry->ending ? "ending" : "open");
+    cloud_text_add_char(text, '\n');
+}
+
+void sessions_list(struct sessions *sessions, const char *after, struct cloud_text *out,
+                   char next[SESSION_ID_SIZE])
+{
+    struct entry *entry = sessions->oldest, *younger;
+    char last[SESSION_ID_SIZE] = "";
+
+    next[0] = '\0';
+    while (entry != NULL && strcmp(entry->session.id, after) <= 0)
+        entry = entry->younger;
+    for (; entry != NULL; entry = younger) {
+        struct cloud_text before = *out;
+        younger = entry->younger;
+        if (!process_lives(&entry->session.monitor)) {
+            close_entry(sessions, entry, REASON_GONE);
+            continue;
+        }
+        add_line(out, entry);
+        if (out->cut) {
+            *out = before;
+            out->at[out->used] = '\0';
+            memcpy(next, last, sizeof last);
+            return;
+        }
+        memcpy(last, entry->session.id, sizeof last);
+    }
+}
+
+enum sessions_end sessions_end(struct sessions *sessions, const char *id)
+{
+    struct entry *entry = find_id(sessions, id);
+
+    if (entry != NULL && !process_lives(&entry->session.monitor)) {
+        close_entry(sessions, entry, REASON_GONE);
+        entry = NULL;
+    }
+    if (entry == NULL)
+        return SESSIONS_END_UNKNOWN;
+    if (!sessions->may_end ||
+        !end_entry(sessions, entry, REASON_OPERATOR, "an operator has ended it", NULL))
+        return SESSIONS_END_CANNOT;
+    return SESSIONS_END_BEGUN;
+}
+
+/* ---- Start and end ---- */
+
+static bool load(void *arg, const struct session *session)
+{
+    struct sessions *sessions = arg;
+    uint64_t id = strtoull(session->id, NULL, 16);
+    struct entry *entry;
+    int64_t due;
+
+    if (!process_lives(&session->monitor) || sessions->used >= SESSIONS_MAX)
+        return false;
+    entry = add_entry(sessions, session);
+    if (entry == NULL)
+        return true;
+    due = loop_now() + (int64_t)arc4random_uniform((uint32_t)(recheck_ms(sessions) / 2 + 1));
+    if (due < entry->watch->due)
+        entry->watch->due = due;
+    if (id > sessions->last_id)
+        sessions->last_id = id;
+    return true;
+}
+
+/* The folder gives them in no order: the list is put into that of their ids. */
+static int by_id(const void *a, const void *b)
+{
+    struct entry *const *left = a, *const *right = b;
+
+    return strcmp((*left)->session.id, (*right)->session.id);
+}
+
+static bool sort(struct sessions *sessions)
+{
+    struct entry **all = calloc(sessions->used + 1, sizeof(struct entry *));
+    size_t n = 0;
+
+    if (all == NULL)
+        return false;
+    for (struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+        all[n++] = entry;
+    qsort(all, n, sizeof(struct entry *), by_id);
+    for (size_t i = 0; i < n; i++) {
+        all[i]->older = i == 0 ? NULL : all[i - 1];
+        all[i]->younger = all[i + 1]; /* the last is NULL */
+    }
+    sessions->oldest = all[0];
+    sessions->youngest = n == 0 ? NULL : all[n - 1];
+    free(all);
+    return true;
+}
+
+struct sessions *sessions_new(struct broker *broker, const char *folder, bool may_end)
+{
+    struct sessions *sessions = calloc(1, sizeof *sessions);
+    char boot[PROCESS_BOOT_SIZE];
+
+    if (sessions == NULL)
+        return NULL;
+    sessions->broker = broker;
+    sessions->may_end = may_end;
+    if (!process_boot(boot)) {
+        log_error("/proc/sys/kernel/random/boot_id cannot be read");
+        free(sessions);
+        return NULL;
+    }
+    if (table_start(&sessions->table) && table_start(&sessions->monitors))
+        sessions->worker = worker_new(broker->loop);
+    if (sessions->worker != NULL)
+        sessions->files = session_files_new(sessions->worker, folder, boot);
+    if (sessions->files != NULL)
+        sessions->reaper = reaper_new(broker->loop, sessions->worker);
+    if (sessions->reaper == NULL) {
+        sessions_free(sessions);
+        return NULL;
+    }
+    session_files_load(sessions->files, load, sessions);
+    if (!sort(sessions)) {
+        log_error("sessions: out of memory");
+        sessions_free(sessions);
+        return NULL;
+    }
+    set_timer(sessions);
+    return sessions;
+}
+
+void sessions_free(struct sessions *sessions)
+{
+    if (sessions == NULL)
+        return;
+    /* First what may still be under way for the rest. The files stay. */
+    worker_free(sessions->worker);
+    reaper_free(sessions->reaper);
+    loop_timer_clear(sessions->broker->loop, &sessions->timer);
+    for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
+        after = watch->after;
+        if (watch->asking)
+            cache_forget(&watch->waiter);
+        free(watch);
+    }
+    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
+        younger = entry->younger;
+        free(entry);
+    }
+    session_files_free(sessions->files);
+    table_end(&sessions->table);
+    table_end(&sessions->monitors);
+    free(sessions);
+}

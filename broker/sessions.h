@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_BROKER_SESSIONS_H
+#define CLOUD_BROKER_SESSIONS_H
+
+#include "broker.h"
+#include "session_files.h"
+
+#include "common/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The open SSH sessions: who, from where, since when, in which sshd process. While there are any,
+ * the document of each of their environments is asked for anew every session_recheck, once however
+ * many sessions there are; a session that it no longer allows is ended (reaper.h).
+ *
+ * Nobody is ended for lack of an answer, unless session_max_stale says so: what ends a session is a
+ * document that this host may use, or the API's word that there is no such environment. In an
+ * outage the last good document goes on being looked at: a key expires in an outage, too.
+ *
+ * A session whose sshd process has gone without a word is dropped when it is noticed: at a recheck,
+ * when it is listed, when there is no room, at the start.
+ */
+
+#define SESSIONS_MAX 20000
+
+struct sessions;
+
+/*
+ * Loads what is kept below folder. broker's loop, cache, hostdb and owners outlive it; its conf is
+ * read at each use. may_end: whether this process may end sessions of others (CAP_KILL); if not
+ * they are only listed. NULL with the reason logged.
+ */
+struct sessions *sessions_new(struct broker *broker, const char *folder, bool may_end);
+void sessions_free(struct sessions *sessions);
+
+/*
+ * A session was opened: everything but id and since is the caller's. asked: loop_now() when the API
+ * was asked for the document that allowed it. False if it cannot be watched over: SESSIONS_MAX are
+ * open, or memory is out.
+ */
+bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
+
+/* Its sshd process says that it is over. An unknown one is no error. */
+void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
+
+/* The settings changed. */
+void sessions_configure(struct sessions *sessions);
+
+size_t sessions_count(const struct sessions *sessions);
+
+/*
+ * Writes the sessions that came after the one with id `after` ("" for the first), oldest first, a
+ * line each, as many as fit whole; next is the id to go on after, "" when there are no more.
+ *
+ *   session= account= kind= project= environment= app= user= user_id= mail= role= key= from= since=
+ *   service= pid= state=open|ending
+ *
+ * Values as in the audit line; since in seconds since 1970.
+ */
+void sessions_list(struct sessions *sessions, const char *after, struct cloud_text *out,
+                   char next[SESSION_ID_SIZE]);
+
+enum sessions_end {
+    SESSIONS_END_UNKNOWN = 0, /* no such session */
+    SESSIONS_END_BEGUN,
+    SESSIONS_END_CANNOT, /* without CAP_KILL, or memory */
+};
+
+/* An operator ends it. */
+enum sessions_end sessions_end(struct sessions *sessions, const char *id);
+
+#endif

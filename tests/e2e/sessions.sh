@@ -1,0 +1,425 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Open sessions: whose they are, and that they end when the API no longer allows them.
+
+STG=abcdefghij_stg@127.0.0.1
+
+# ---- Words ---------------------------------------------------------------------------------------
+
+sessions() { "$REPO/tests/sandbox/sessions.pl" "$@"; }
+
+listed() { sessions | grep -qE -- "$1"; }
+
+not_listed() { ! listed "$1"; }
+
+# listed_are N: so many sessions are open.
+listed_are() { [[ $(sessions | wc -l) == "$1" ]]; }
+
+# session_of USER: the id of his session.
+session_of() { sessions | sed -n "s/^session=\([0-9a-f]*\) .* user=$1 .*/\1/p"; }
+
+# stays NAME KEY LOGIN [SSH OPTION...]: opens a session that stays, as process ${client[NAME]}; what
+# it prints is in /root/NAME.out. It runs the words in $command, by default a long sleep.
+declare -A client=()
+stays() {
+    local name=$1 key=$2 login=$3
+    shift 3
+    rm -f "/root/$name.out"
+    # shellcheck disable=SC2086 # words
+    ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$key" "$@" "$login@127.0.0.1" \
+        ${command-'echo inside; exec sleep 600'} >"/root/$name.out" 2>&1 </dev/null &
+    client[$name]=$!
+    [[ ${command-x} == "" ]] || wait_for grep -q inside "/root/$name.out"
+}
+
+lives() { kill -0 "${client[$1]}"; }
+ended() { ! kill -0 "${client[$1]}" 2>/dev/null; }
+
+# Nothing that a test has started may be there at the next one.
+hang_up() {
+    local name
+    for name in "${!client[@]}"; do
+        kill "${client[$name]}" 2>/dev/null || true
+        wait "${client[$name]}" 2>/dev/null || true
+    done
+    wait_for listed_are 0
+}
+
+# The document's users without alice.
+without_alice='.users |= map(select(.username != "alice"))'
+
+# api_rechecks LINE...: documents over http, looked after every 2 seconds.
+api_rechecks() {
+    nginx_start
+    configure "access_url = http://localhost:$API_PORT/$API_PATH" 'keys_fresh = 1' \
+        'session_recheck = 2' "$@"
+    broker_stop
+    broker_start
+}
+
+requests_since() { [[ $(api_requests) -gt $1 ]]; }
+
+# rechecked N: N more questions for documents were answered.
+rechecked() { wait_for requests_since $(($(api_requests) + $1 - 1)); }
+
+# ---- A name on every session ---------------------------------------------------------------------
+
+# two people on one login name: the environment, the audit line and the list tell them apart
+test_two_people() {
+    # shellcheck disable=SC2016 # expanded there
+    local words='echo $CLOUDAUTH_PROJECT $CLOUDAUTH_ENVIRONMENT $CLOUDAUTH_USER'
+    same "abcdefghij staging alice" "$(as alice abcdefghij_stg "$words" | tail -n 1)"
+    same "abcdefghij staging bob" "$(as bob abcdefghij_stg "$words" | tail -n 1)"
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    same 1 "$(sessions | grep -cE 'account=abcdefghij_stg kind=shell .* user=alice .* from=127.0.0.1 since=[0-9]+ service=sshd pid=[0-9]+ state=open$')"
+    same 1 "$(sessions | grep -c ' user=bob .* key=SHA256:')"
+    fails same "$(session_of alice)" "$(session_of bob)"
+    audit 'grant account=abcdefghij_stg .*user=alice'
+    audit 'grant account=abcdefghij_stg .*user=bob'
+    hang_up
+    audit 'close account=abcdefghij_stg .*user=alice .*reason=closed .*session=[0-9a-f]{16}$'
+}
+
+# the second channel of a ControlMaster is the same person's, in the same session
+test_control_master() {
+    stays a alice abcdefghij_stg -M -S /root/master
+    same alice "$(ssh -F /dev/null -S /root/master "$STG" 'echo $CLOUDAUTH_USER' </dev/null 2>&1)"
+    same 1 "$(sessions | grep -c ' user=alice ')"
+    listed_are 1
+    hang_up
+}
+
+# an interactive login is greeted with where and who he is, a command's output is not touched
+test_greeting() {
+    local output
+    output=$(timeout 60 ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/alice" -tt "$STG" \
+        <<<'exit' 2>&1) || true
+    contains "$output" 'project abcdefghij, environment staging; you are alice'
+    same inside "$(as alice abcdefghij_stg 'echo inside')"
+}
+
+# only root may list and end sessions
+test_root_only() {
+    stays a alice abcdefghij_stg
+    wait_for listed_are 1
+    fails setpriv --reuid=200002 --regid=200002 --clear-groups "$REPO/tests/sandbox/sessions.pl"
+    fails setpriv --reuid=200002 --regid=200002 --clear-groups \
+        "$REPO/tests/sandbox/sessions.pl" --end "$(session_of alice)"
+    listed_are 1
+    lives a
+    hang_up
+}
+
+# sessions survive a kill of the broker, and those that ended meanwhile are gone
+test_survives() {
+    local before
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
+    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
+    same 700 "$(stat -c %a /var/lib/cloudauth/sessions)"
+    before=$(sessions | grep ' user=alice ')
+    kill -KILL "$(broker_pid)"
+    wait_for gone "$(broker_pid)"
+    kill "${client[b]}"
+    wait_for ended b
+    wait_for no_monitor_of "$(monitor_from_file bob)"
+    broker_start
+    same "$before" "$(sessions)"
+    hang_up
+}
+
+monitor_from_file() {
+    sed -n 's/^pid //p' "$(grep -l "^user $1\$" /var/lib/cloudauth/sessions/*)"
+}
+no_monitor_of() { [[ ! -e /proc/$1 ]]; }
+
+# a damaged file costs that one session, and is set aside with a word in the log
+test_damaged() {
+    local id
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    id=$(session_of alice)
+    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
+    wait_for test -e "/var/lib/cloudauth/sessions/$id"
+    kill -KILL "$(broker_pid)"
+    wait_for gone "$(broker_pid)"
+    sed -i 's/^user alice$/user mallo/' "/var/lib/cloudauth/sessions/$id"
+    broker_start
+    listed_are 1
+    listed ' user=bob '
+    contains "$(since /var/log/syslog)" "session $id is damaged: set aside"
+    test -e "/var/lib/cloudauth/sessions/$id.damaged"
+    hang_up
+}
+
+# a session whose sshd was killed is not listed any more, though nobody said so
+test_monitor_killed() {
+    stays a alice abcdefghij_stg
+    wait_for listed_are 1
+    kill -KILL "$(sessions | sed -n 's/.* pid=\([0-9]*\) .*/\1/p')"
+    wait_for listed_are 0
+    audit 'close account=abcdefghij_stg .*user=alice .*reason=gone'
+    hang_up
+}
+
+# an operator ends one, and the other stays
+test_operator() {
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    sessions --end "$(session_of alice)"
+    WAIT=20 wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=ended-by-operator .*session=[0-9a-f]{16}$'
+    lives b
+    fails sessions --end 0000000000000000
+    hang_up
+}
+
+# ---- Living revocation ---------------------------------------------------------------------------
+
+tunnel_carries() { contains "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:7000/")" '^[2-5]'; }
+
+# a removed key: his shell, sFTP session and tunnel end, the other person's go on
+test_revoked() {
+    local monitor
+    api_rechecks
+    document abcdefghij staging ".forwarding.local = [\"127.0.0.1:$API_PORT\"]"
+    stays shell alice abcdefghij_stg
+    command='' stays tunnel alice abcdefghij_stg -N -L "7000:127.0.0.1:$API_PORT"
+    wait_for tunnel_carries
+    mkfifo /root/sftp.in
+    sftp -q "${SSH_OPTIONS[@]}" -P "$SSH_PORT" -i "$KEYS/alice" abcdefghij_stg_sftp@127.0.0.1 \
+        </root/sftp.in >/root/sftp.out 2>&1 &
+    client[sftp]=$!
+    exec 7>/root/sftp.in
+    echo pwd >&7
+    wait_for grep -q Remote /root/sftp.out
+    stays b bob abcdefghij_stg
+    wait_for listed_are 4
+    monitor=$(sessions | sed -n 's/.* kind=sftp .* pid=\([0-9]*\) .*/\1/p')
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for ended shell
+    WAIT=20 wait_for ended tunnel
+    # sftp notices only when it wants something.
+    WAIT=20 wait_for no_monitor_of "$monitor"
+    echo 'ls /' >&7
+    wait_for ended sftp
+    exec 7>&-
+    rm /root/sftp.in
+    fails tunnel_carries
+    wait_for listed_are 1
+    refused alice abcdefghij_stg
+    lives b
+    rechecked 2
+    lives b
+    listed ' user=bob .* state=open$'
+    same 3 "$(since | grep -cE 'end account=abcdefghij_stg.* user=alice .* reason=key-unknown source=api .* session=')"
+    hang_up
+}
+
+# the terminal of an ended session says why
+test_terminal() {
+    api_rechecks
+    command='echo inside; tty; exec sleep 600' stays a alice abcdefghij_stg -tt
+    document abcdefghij staging '.environment.status = "paused"'
+    WAIT=20 wait_for ended a
+    contains "$(cat /root/a.out)" 'cloudauth ends this session: environment staging is paused'
+    hang_up
+}
+
+# what had left its terminal and its parent ends as well: setsid, nohup, a double fork
+test_left_behind() {
+    api_rechecks
+    command='(setsid nohup sleep 601 >/dev/null 2>&1 &) ; (trap "" HUP TERM; setsid sleep 602 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+        stays a alice abcdefghij_stg
+    command='(setsid nohup sleep 603 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+        stays b bob abcdefghij_stg
+    wait_for pgrep -f '^sleep 601'
+    wait_for pgrep -f '^sleep 602'
+    wait_for pgrep -f '^sleep 603'
+    if [[ $(cat "/proc/$(pgrep -f '^sleep 601')/sessionid") == 4294967295 ]]; then
+        echo "pam_loginuid gives no audit session here"
+        return 1
+    fi
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for ended a
+    WAIT=20 wait_for no_process '^sleep 601'
+    # This one ignores HUP and TERM: KILL comes 5 seconds later.
+    WAIT=20 wait_for no_process '^sleep 602'
+    pgrep -f '^sleep 603'
+    lives b
+    hang_up
+    kill "$(pgrep -f '^sleep 603')"
+}
+no_process() { ! pgrep -f "$1"; }
+
+# a paused environment ends all of its sessions, and those of another one go on
+test_paused() {
+    api_rechecks
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    stays p alice abcdefghij
+    document abcdefghij staging '.environment.status = "paused"'
+    WAIT=20 wait_for ended a
+    WAIT=20 wait_for ended b
+    lives p
+    audit 'end account=abcdefghij_stg .*user=bob .*reason=environment-paused'
+    hang_up
+}
+
+# a deleted environment ends all of its sessions
+test_deleted() {
+    api_rechecks
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    rm "$ACCESS/abcdefghij/staging.json"
+    WAIT=20 wait_for ended a
+    WAIT=20 wait_for ended b
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=environment-absent'
+    hang_up
+}
+
+# a role that was lowered ends the session, with the role's own word
+test_role() {
+    api_rechecks
+    stays b bob abcdefghij_stg
+    document abcdefghij staging '.users |= map(if .username == "bob" then .role = "viewer" else . end)'
+    WAIT=20 wait_for ended b
+    audit 'end account=abcdefghij_stg .*user=bob .*reason=role-too-low'
+    hang_up
+}
+
+# with the API down nobody is ended for lack of an answer; once it is back, who was revoked meanwhile is
+test_api_down() {
+    api_rechecks
+    # Bob's key runs out in the outage: his end shows that sessions were looked at in it.
+    document abcdefghij staging ".users |= map(if .username == \"bob\" then
+        .ssh_keys[0].expires_at = \"$(date -u -d '8 seconds' +%Y-%m-%dT%H:%M:%SZ)\" else . end)"
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    nginx_stop
+    document abcdefghij staging "$without_alice"
+    wait_for logged 'project API, abcdefghij/staging: '
+    WAIT=30 wait_for ended b
+    audit 'end account=abcdefghij_stg .*user=bob .*reason=key-expired source=cache'
+    lives a
+    fails contains "$(since)" 'end account=.*user=alice'
+    nginx_start
+    WAIT=30 wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=key-unknown source=api'
+    hang_up
+}
+logged() { since /var/log/syslog | grep -qE -- "$1"; }
+
+# nor by the guard: so many environments turned absent that it is taken for an outage
+test_mass_absence() {
+    local n
+    # Time enough for the others to turn absent before it is alice's turn: three are believed.
+    api_rechecks 'session_recheck = 8' 'keys_fresh = 0'
+    for n in 1 2 3 4 5 6; do
+        jq ".environment.name = \"staging$n\" | .account += {uid: $((200100 + n)), gid: $((200100 + n))}" \
+            "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
+        known "abcdefghij_stg$n" $((200100 + n))
+    done
+    stays a alice abcdefghij_stg
+    mv "$ACCESS/abcdefghij" /root/moved
+    for n in 1 2 3 4 5 6; do
+        echo "keys shell abcdefghij_stg$n $(cut -d' ' -f1,2 "$KEYS/stranger.pub")"
+    done | "$REPO/tests/sandbox/ask.pl" 6 /root/sent
+    wait_for logged 'taken for an outage until confirmed'
+    lives a
+    WAIT=20 wait_for logged 'project API, abcdefghij/staging: absent, but so many'
+    lives a
+    listed ' user=alice .* state=open$'
+    fails contains "$(since)" 'end account='
+    mv /root/moved "$ACCESS/abcdefghij"
+    hang_up
+}
+
+# session_max_stale set: in an outage that is longer sessions end, with a reason of their own
+test_max_stale() {
+    api_rechecks 'session_max_stale = 4'
+    stays a alice abcdefghij_stg
+    nginx_stop
+    WAIT=30 wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=session-max-stale'
+    hang_up
+}
+
+# session_recheck = 0: nobody is ended, and the daemon has no capability
+test_off() {
+    api_rechecks 'session_recheck = 0'
+    contains "$(grep ^CapPrm "/proc/$(broker_pid)/status")" '0000000000000000$'
+    stays a alice abcdefghij_stg
+    document abcdefghij staging "$without_alice"
+    # What was asked for at the login counts for a second.
+    wait_for refused alice abcdefghij_stg
+    fails sessions --end "$(session_of alice)"
+    lives a
+    listed ' user=alice .* state=open$'
+    hang_up
+}
+
+# the daemon keeps exactly CAP_KILL and group tty
+test_privileges() {
+    local status
+    status=$(cat "/proc/$(broker_pid)/status")
+    contains "$status" '^Uid:'$'\t'"$(id -u cloudauth)"$'\t'
+    contains "$status" '^CapPrm:.0000000000000020$'
+    contains "$status" '^CapEff:.0000000000000020$'
+    contains "$status" '^Cap(Inh|Amb):.0000000000000000$'
+    same "$(getent group tty | cut -d: -f3)" "$(sed -n 's/^Groups:\t\([0-9 ]*[0-9]\) *$/\1/p' <<<"$status")"
+}
+
+# without CAP_KILL sessions are listed, and one line in the log says that they are not ended
+test_no_capability() {
+    local daemon=/usr/sbin/cloudauthd
+    broker_stop
+    cat >/root/bounded <<WORDS
+#!/bin/bash
+exec setpriv --bounding-set=-kill --inh-caps=-kill $daemon "\$@"
+WORDS
+    chmod +x /root/bounded
+    configure 'session_recheck = 1'
+    BROKER=/root/bounded broker_start
+    same 1 "$(since /var/log/syslog | grep -c 'no CAP_KILL')"
+    stays a alice abcdefghij_stg
+    listed ' user=alice '
+    fails sessions --end "$(session_of alice)"
+    document abcdefghij staging "$without_alice"
+    refused alice abcdefghij_stg
+    lives a
+    hang_up
+}
+
+# where /proc hides root's processes the log says so, once
+test_hidepid() {
+    broker_stop
+    mount -o remount,hidepid=2 /proc
+    broker_start
+    wait_for logged 'hidepid'
+    mount -o remount,hidepid=0 /proc
+    same 1 "$(since /var/log/syslog | grep -c 'hides root.s processes (hidepid)')"
+}
+
+# ---- Refusals that explain themselves --------------------------------------------------------------
+
+# a known person's key in the wrong environment of the project: the line says whose it is
+test_named() {
+    enters bob abcdefghij_stg
+    refused bob abcdefghij
+    audit 'refuse account=abcdefghij .*user=bob .*reason=key-unknown .*proof=none detail="key of bob: [a-z]+ in staging, not known in production"'
+    refused stranger abcdefghij
+    audit 'refuse account=abcdefghij .*user= role= key=SHA256:[^ ]* .*reason=key-unknown .*proof=none$'
+}
+
+# a role that is too low: the line says which one is needed
+test_named_role() {
+    refused carol abcdefghij_stg 'your role viewer may not use SSH here'
+    audit 'refuse account=abcdefghij_stg .*user=carol role=viewer .*reason=role-too-low .*detail="key of carol: role viewer, needs contributor"'
+}

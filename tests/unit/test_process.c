@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Processes, and the reaper that ends them, on real children of the test. */
+#include "broker/process.h"
+#include "broker/reaper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FASTER 10 /* the reaper's clock runs so much faster than it waits */
+
+int64_t loop_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return FASTER * ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* ---- Children ---- */
+
+/* A child that says its pid and those of its own children; the pipe is at its end when the last of
+ * them is gone. */
+struct tree {
+    pid_t top, child, grandchild;
+    int pipe; /* what is read from it ends with the last of them */
+};
+
+static void say_pid(int fd)
+{
+    pid_t pid = getpid();
+
+    alarm(120); /* nobody stays for ever, whatever becomes of the test */
+    if (write(fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
+        _exit(1);
+}
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+/* top - child (a session of its own) - grandchild, who ignores HUP and TERM if stubborn. */
+static void grow(int fd, bool stubborn)
+{
+    say_pid(fd);
+    if (fork() == 0) {
+        setsid();
+        say_pid(fd);
+        if (fork() == 0) {
+            if (stubborn) {
+                signal(SIGHUP, SIG_IGN);
+                signal(SIGTERM, SIG_IGN);
+            }
+            say_pid(fd);
+            wait_for_ever();
+        }
+        wait_for_ever();
+    }
+    wait_for_ever();
+}
+
+static struct tree plant(bool stubborn)
+{
+    struct tree tree;
+    pid_t pid[3];
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    tree.top = fork();
+    assert_true(tree.top >= 0);
+    if (tree.top == 0) {
+        close(ends[0]);
+        grow(ends[1], stubborn);
+    }
+    close(ends[1]);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(read(ends[0], &pid[i], sizeof pid[i]), sizeof pid[i]);
+    assert_int_equal(pid[0], tree.top);
+    tree.child = pid[1];
+    tree.grandchild = pid[2];
+    tree.pipe = ends[0];
+    return tree;
+}
+
+static void fell(const struct tree *tree)
+{
+    kill(tree->top, SIGKILL);
+    kill(tree->child, SIGKILL);
+    kill(tree->grandchild, SIGKILL);
+}
+
+/* All three have gone, or do within 20 seconds. */
+static void assert_all_gone(const struct tree *tree)
+{
+    struct pollfd end = {.fd = tree->pipe, .events = POLLIN};
+    char byte;
+
+    if (poll(&end, 1, 20000) != 1)
+        fell(tree);
+    assert_int_equal(end.revents, POLLHUP);
+    assert_int_equal(read(tree->pipe, &byte, 1), 0);
+    close(tree->pipe);
+    waitpid(tree->top, NULL, 0);
+}
+
+static struct process process_of(pid_t pid)
+{
+    struct process process;
+
+    assert_true(process_find(pid, &process));
+    return process;
+}
+
+static bool lives(pid_t pid)
+{
+    const struct process process = process_of(pid);
+
+    return process_lives(&process);
+}
+
+/* ---- Processes ---- */
+
+static void test_look(void **state)
+{
+    struct process_info info;
+    struct process self = process_of(getpid());
+
+    (void)state;
+    assert_true(process_look(getpid(), &info));
+    assert_int_equal(info.process.pid, getpid());
+    assert_int_equal(info.process.start, self.start);
+    assert_int_equal(info.parent, getppid());
+    assert_int_equal(info.uid, getuid());
+    assert_false(info.zombie);
+    assert_true(process_lives(&self));
+    self.start++;
+    assert_false(process_lives(&self));
+    assert_false(process_look(0, &info));
+    assert_false(process_look(-1, &info));
+}
+
+static void test_zombie(void **state)
+{
+    struct process_info info;
+    struct process process;
+    siginfo_t ended;
+    pid_t pid = fork();
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT), 0);
+    process = process_of(pid);
+    assert_true(process_look(pid, &info));
+    assert_true(info.zombie);
+    assert_false(process_lives(&process));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(process_look(pid, &info));
+}
+
+static bool find_self(void *arg, const struct process_info *info)
+{
+    bool *found = arg;
+
+    *found = info->process.pid == getpid();
+    return !*found;
+}
+
+static void test_each(void **state)
+{
+    bool found = false;
+
+    (void)state;
+    assert_true(process_each(find_self, &found));
+    assert_true(found);
+}
+
+/* A pid that is another process's by now is not opened; nor one of another user. */
+static void test_open(void **state)
+{
+    struct tree tree = plant(false);
+    struct process process = process_of(tree.top), later = process;
+    int fd;
+
+    (void)state;
+    later.start++;
+    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
+    assert_int_equal(process_open(&later, getuid()), -1);
+    assert_int_equal(process_open(&process, getuid() + 1), -1);
+    later = (struct process){1, 0};
+    assert_true(process_find(1, &later));
+    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
+    later.pid = 0;
+    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
+    fd = process_open(&process, getuid());
+    assert_true(fd >= 0);
+    assert_true(process_signal(fd, SIGKILL));
+    assert_int_equal(waitpid(tree.top, NULL, 0), tree.top);
+    assert_false(process_signal(fd, SIGKILL));
+    assert_int_equal(errno, ESRCH);
+    assert_int_equal(process_open(&process, getuid()), -1);
+    close(fd);
+    fell(&tree);
+    close(tree.pipe);
+}
+
+static void test_boot(void **state)
+{
+    char boot[PROCESS_BOOT_SIZE];
+
+    (void)state;
+    assert_true(process_boot(boot));
+    assert_int_equal(strlen(boot), 36);
+}
+
+/* ---- The reaper ---- */
+
+static struct loop *loop;
+static unsigned ends;
+
+static int setup(void **state)
+{
+    (void)state;
+    ends = 0;
+    loop = loop_new();
+    return loop == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_free(loop);
+    return 0;
+}
+
+static void on_done(void *arg, const char *id)
+{
+    assert_ptr_equal(arg, &ends);
+    assert_string_equal(id, "the-id");
+    ends++;
+    loop_stop(loop);
+}
+
+/* Ends the session until the reaper says that it is over. */
+static void reap(const struct reaper_target *target)
+{
+    struct worker *worker = worker_new(loop);
+    struct reaper *reaper = reaper_new(loop, worker);
+
+    assert_non_null(reaper);
+    assert_true(reaper_end(reaper, target, "the end", "the-id", on_done, &ends));
+    assert_true(loop_run(loop));
+    worker_free(worker);
+    reaper_free(reaper);
+    assert_int_equal(ends, 1);
+}
+
+static struct reaper_target target_of(const struct tree *tree)
+{
+    return (struct reaper_target){process_of(tree->top), PROCESS_NO_AUDIT, getuid()};
+}
+
+/* All descendants, a new session's too; not who is none of them. */
+static void test_reap(void **state)
+{
+    struct tree tree = plant(false), other = plant(false);
+    struct reaper_target target = target_of(&tree);
+
+    (void)state;
+    reap(&target);
+    assert_all_gone(&tree);
+    assert_true(lives(other.top) && lives(other.child) && lives(other.grandchild));
+    fell(&other);
+    assert_all_gone(&other);
+}
+
+/* One who ignores HUP and TERM, and whose parents have gone by then, is killed. */
+static void test_reap_stubborn(void **state)
+{
+    struct tree tree = plant(true);
+    struct reaper_target target = target_of(&tree);
+
+    (void)state;
+    reap(&target);
+    assert_all_gone(&tree);
+}
+
+/* Processes of another user stay: the monitor alone is another's. */
+static void test_reap_other_user(void **state)
+{
+    struct tree tree = plant(false);
+    struct reaper_target target = target_of(&tree);
+
+    (void)state;
+    target.uid = getuid() + 1;
+    reap(&target);
+    waitpid(tree.top, NULL, 0);
+    assert_true(lives(tree.child) && lives(tree.grandchild));
+    fell(&tree);
+    assert_all_gone(&tree);
+}
+
+/* A monitor whose pid is another process's by now: nobody is touched. */
+static void test_reap_recycled(void **state)
+{
+    struct tree tree = plant(false);
+    struct reaper_target target = target_of(&tree);
+
+    (void)state;
+    target.monitor.start++;
+    reap(&target);
+    assert_true(lives(tree.top) && lives(tree.child) && lives(tree.grandchild));
+    fell(&tree);
+    assert_all_gone(&tree);
+}
+
+/* The audit session finds whom no parent leads to, of that user alone. */
+static void test_reap_audit(void **state)
+{
+    struct tree tree = plant(false);
+    struct reaper_target target = target_of(&tree);
+    struct process_info self;
+
+    (void)state;
+    assert_true(process_look(getpid(), &self));
+    target.monitor.start++; /* gone */
+    target.audit = self.audit == 1 ? 2 : 1;
+    reap(&target);
+    assert_true(lives(tree.top) && lives(tree.child) && lives(tree.grandchild));
+    fell(&tree);
+    assert_all_gone(&tree);
+}
+
+/* Freed while a session is being ended: nothing is left behind, nobody is told. */
+static void test_reap_freed(void **state)
+{
+    struct tree tree = plant(true);
+    struct reaper_target target = target_of(&tree);
+    struct worker *worker = worker_new(loop);
+    struct reaper *reaper = reaper_new(loop, worker);
+
+    (void)state;
+    assert_true(reaper_end(reaper, &target, "the end", "the-id", on_done, &ends));
+    worker_free(worker);
+    reaper_free(reaper);
+    assert_int_equal(ends, 0);
+    fell(&tree);
+    assert_all_gone(&tree);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_look),
+        cmocka_unit_test(test_zombie),
+        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test_setup_teardown(test_reap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_stubborn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_other_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_recycled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_audit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_freed, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

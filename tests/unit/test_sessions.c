@@ -1,0 +1,941 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The sessions against a cache, a reaper, processes and a clock of the test's own. */
+#include "broker/sessions.h"
+
+#include "broker/audit.h"
+#include "broker/devlog.h"
+#include "broker/keys.h"
+#include "broker/reaper.h"
+#include "sample_keys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define RECHECK 60
+#define BOOT    "11111111-2222-3333-4444-555555555555"
+
+static int64_t clock_ms;
+static time_t wall_clock;
+static struct broker broker;
+static struct sessions *sessions;
+static char folder[] = "/tmp/test_sessions.XXXXXX";
+static const char *boot = BOOT;
+static bool no_disk;
+
+/* ---- What the sessions stand on ---- */
+
+int64_t loop_now(void)
+{
+    return clock_ms;
+}
+
+time_t time(time_t *out)
+{
+    if (out != NULL)
+        *out = wall_clock;
+    return wall_clock;
+}
+
+static struct loop_timer *timer;
+
+bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
+{
+    (void)loop;
+    set->at = clock_ms + milliseconds;
+    set->set = true;
+    timer = set;
+    return true;
+}
+
+void loop_timer_clear(struct loop *loop, struct loop_timer *set)
+{
+    (void)loop;
+    set->set = false;
+    timer = NULL;
+}
+
+/* Lets the clock run on to a time, and the timer with it. */
+static void run_to(int64_t ms)
+{
+    while (timer != NULL && timer->at <= ms) {
+        struct loop_timer *due = timer;
+        if (clock_ms < due->at)
+            clock_ms = due->at;
+        timer = NULL;
+        due->set = false;
+        due->due(due->arg);
+    }
+    clock_ms = ms;
+}
+
+static struct cache_waiter *waiter; /* who asks, and is not answered yet */
+static unsigned questions, forgotten;
+
+void cache_ask(struct cache *cache, const char *project, const char *environment,
+               enum cache_need need, struct cache_waiter *asks)
+{
+    (void)cache;
+    assert_string_equal(project, "abcdefghij");
+    assert_non_null(environment);
+    assert_int_equal(need, CACHE_KEYS);
+    assert_true(asks->trusted);
+    assert_null(waiter);
+    waiter = asks;
+    questions++;
+}
+
+void cache_forget(struct cache_waiter *asks)
+{
+    assert_ptr_equal(waiter, asks);
+    waiter = NULL;
+    forgotten++;
+}
+
+/* The worker does everything at once. */
+struct worker *worker_new(struct loop *loop)
+{
+    (void)loop;
+    return (struct worker *)&broker;
+}
+
+void worker_free(struct worker *worker)
+{
+    (void)worker;
+}
+
+void worker_add(struct worker *worker, struct work *work)
+{
+    (void)worker;
+    if (!no_disk) {
+        work->run(work);
+        work->commit(work);
+        work->after(work);
+    }
+    work->finish(work);
+}
+
+static struct {
+    struct reaper_target target;
+    char sentence[256], id[REAPER_ID_SIZE];
+    reaper_done *done;
+    void *arg;
+} reaped[16];
+static size_t reaps;
+
+struct reaper *reaper_new(struct loop *loop, struct worker *worker)
+{
+    (void)loop;
+    (void)worker;
+    return (struct reaper *)&broker;
+}
+
+void reaper_free(struct reaper *reaper)
+{
+    (void)reaper;
+}
+
+bool reaper_end(struct reaper *reaper, const struct reaper_target *target, const char *sentence,
+                const char *id, reaper_done *done, void *arg)
+{
+    (void)reaper;
+    assert_true(reaps < sizeof reaped / sizeof reaped[0]);
+    reaped[reaps].target = *target;
+    snprintf(reaped[reaps].sentence, sizeof reaped[0].sentence, "%s", sentence);
+    snprintf(reaped[reaps].id, sizeof reaped[0].id, "%s", id);
+    reaped[reaps].done = done;
+    reaped[reaps].arg = arg;
+    reaps++;
+    return true;
+}
+
+static pid_t dead[8]; /* every other process lives */
+static size_t deads;
+
+bool process_lives(const struct process *process)
+{
+    for (size_t i = 0; i < deads; i++)
+        if (dead[i] == process->pid)
+            return false;
+    return true;
+}
+
+bool process_boot(char out[PROCESS_BOOT_SIZE])
+{
+    snprintf(out, PROCESS_BOOT_SIZE, "%s", boot);
+    return true;
+}
+
+static char line[AUDIT_LINE_MAX]; /* the last audit line */
+static unsigned lines;
+
+void devlog_open(const char *path, bool to_stderr)
+{
+    (void)path;
+    (void)to_stderr;
+}
+
+void devlog_write(int priority, const char *text)
+{
+    if ((priority & LOG_FACMASK) != LOG_AUTHPRIV)
+        return;
+    snprintf(line, sizeof line, "%s", text);
+    lines++;
+}
+
+bool hostdb_refresh(struct hostdb *db)
+{
+    (void)db;
+    return true;
+}
+
+bool hostdb_has_user(const struct hostdb *db, const char *name)
+{
+    (void)db;
+    (void)name;
+    return false;
+}
+
+bool hostdb_has_group(const struct hostdb *db, const char *name)
+{
+    (void)db;
+    (void)name;
+    return false;
+}
+
+bool hostdb_has_uid(const struct hostdb *db, uint32_t uid)
+{
+    (void)db;
+    (void)uid;
+    return false;
+}
+
+bool hostdb_has_gid(const struct hostdb *db, uint32_t gid)
+{
+    (void)db;
+    (void)gid;
+    return false;
+}
+
+/* ---- Words ---- */
+
+static unsigned char alices[KEY_FINGERPRINT_SIZE], bobs[KEY_FINGERPRINT_SIZE];
+
+static void take_print(const char *type, const char *base64, unsigned char *out)
+{
+    struct key key;
+    const char *why;
+
+    assert_true(key_parse(type, strlen(type), base64, strlen(base64), &key, &why));
+    memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
+}
+
+static void start(void)
+{
+    sessions = sessions_new(&broker, folder, true);
+    assert_non_null(sessions);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    take_print(ED25519_TYPE, ED25519_BASE64, alices);
+    take_print(ED25519_SECOND_TYPE, ED25519_SECOND_BASE64, bobs);
+    strcpy(strrchr(folder, '.'), ".XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    memset(&broker, 0, sizeof broker);
+    cloud_conf_defaults(&broker.conf);
+    broker.conf.session_recheck = RECHECK;
+    broker.owners = owners_new();
+    clock_ms = 1000000;
+    wall_clock = 1800000000;
+    questions = forgotten = lines = 0;
+    reaps = deads = 0;
+    waiter = NULL;
+    timer = NULL;
+    boot = BOOT;
+    no_disk = false;
+    start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    sessions_free(sessions);
+    owners_free(broker.owners);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command); /* NOLINT(cert-env33-c): a test's own folder */
+}
+
+static void restart(void)
+{
+    sessions_free(sessions);
+    waiter = NULL;
+    start();
+}
+
+static struct session session_of(const char *user, pid_t pid, const char *environment)
+{
+    struct session session = {.name = {.kind = CLOUD_SHELL, .project = "abcdefghij"},
+                              .account = "abcdefghij_stg",
+                              .mail = "x@example.com",
+                              .role = "contributor",
+                              .from = "192.0.2.7",
+                              .service = "sshd",
+                              .monitor = {pid, 77},
+                              .audit = PROCESS_NO_AUDIT,
+                              .uid = 200002};
+
+    strcpy(session.name.environment, environment);
+    strcpy(session.user, user);
+    snprintf(session.user_id, sizeof session.user_id, "id-%s", user);
+    memcpy(session.fingerprint, strcmp(user, "alice") == 0 ? alices : bobs, KEY_FINGERPRINT_SIZE);
+    return session;
+}
+
+static void open_of(const char *user, pid_t pid)
+{
+    struct session session = session_of(user, pid, "staging");
+
+    assert_true(sessions_open(sessions, &session, clock_ms));
+}
+
+static const char *list(void)
+{
+    static char out[65536];
+    char next[SESSION_ID_SIZE];
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, sizeof out);
+    sessions_list(sessions, "", &text, next);
+    assert_string_equal(next, "");
+    return out;
+}
+
+static bool lists(const char *text)
+{
+    return strstr(list(), text) != NULL;
+}
+
+/* Runs until the cache is asked, which must be within session_recheck of `since`. */
+static void await_question(int64_t since)
+{
+    unsigned before = questions;
+
+    run_to(since + (int64_t)1000 * RECHECK * 85 / 100 - 1);
+    assert_int_equal(questions, before);
+    run_to(since + (int64_t)1000 * RECHECK);
+    assert_int_equal(questions, before + 1);
+    assert_non_null(waiter);
+}
+
+#define ALICE                                                                                      \
+    "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"contributor\",\"ssh_keys\":"           \
+    "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}"
+#define BOB                                                                                        \
+    "{\"id\":\"id-bob\",\"username\":\"bob\",\"role\":\"contributor\",\"ssh_keys\":"               \
+    "[{\"value\":\"" ED25519_SECOND_TYPE " " ED25519_SECOND_BASE64 "\"}]}"
+
+static struct document *make_document(const char *status, const char *users, const char *extra)
+{
+    struct document_problem problem = {""};
+    struct document *document;
+    char body[4096];
+
+    snprintf(body, sizeof body,
+             "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
+             "\"status\":\"%s\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","
+             "\"shell\":\"/bin/bash\"},\"users\":[%s]%s}",
+             status, users, extra);
+    document = document_parse(body, strlen(body), "abcdefghij", "staging", &problem);
+    if (document == NULL)
+        fail_msg("%s", problem.text);
+    return document;
+}
+
+static void answer(const struct cache_answer *answer)
+{
+    struct cache_waiter *asks = waiter;
+
+    assert_non_null(asks);
+    waiter = NULL;
+    asks->answered(asks->arg, answer);
+}
+
+static void answer_document(const char *status, const char *users, const char *extra, bool stale)
+{
+    struct document *document = make_document(status, users, extra);
+    const struct cache_answer known = {.result = CACHE_DOCUMENT,
+                                       .document = document,
+                                       .stale = stale,
+                                       .asked = stale ? 0 : clock_ms};
+
+    answer(&known);
+    document_free(document);
+}
+
+/* ---- The list ---- */
+
+static void test_open_and_close(void **state)
+{
+    const struct process monitor = {100, 77}, other = {100, 78};
+
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    assert_int_equal(sessions_count(sessions), 2);
+    assert_true(lists(" account=abcdefghij_stg kind=shell project=abcdefghij environment=staging "
+                      "app= user=alice user_id=id-alice mail=x@example.com role=contributor "
+                      "key=" ED25519_PRINT " from=192.0.2.7 since=1800000000 service=sshd pid=100 "
+                      "state=open\n"));
+    assert_true(strstr(list(), "user=alice") < strstr(list(), "user=bob"));
+    sessions_close(sessions, &other, "abcdefghij_stg");
+    sessions_close(sessions, &monitor, "abcdefghij");
+    assert_int_equal(sessions_count(sessions), 2);
+    lines = 0;
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_int_equal(lines, 1);
+    assert_memory_equal(line, "close account=abcdefghij_stg ", 29);
+    assert_non_null(strstr(line, " user=alice role=contributor key=" ED25519_PRINT));
+    assert_non_null(strstr(line, " reason=closed source=none age= session=0"));
+    assert_false(lists("user=alice"));
+}
+
+/* A monitor whose first session was not closed has one session. */
+static void test_opened_again(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    open_of("alice", 100);
+    assert_int_equal(sessions_count(sessions), 1);
+}
+
+static void test_pages(void **state)
+{
+    char page[2048], after[SESSION_ID_SIZE] = "", next[SESSION_ID_SIZE];
+    unsigned pages = 0, seen = 0;
+    struct cloud_text text;
+
+    (void)state;
+    for (pid_t pid = 100; pid < 140; pid++)
+        open_of("alice", pid);
+    do {
+        cloud_text_start(&text, page, sizeof page);
+        sessions_list(sessions, after, &text, next);
+        for (const char *at = page; (at = strstr(at, " pid=")) != NULL; at++) {
+            assert_int_equal(strtol(at + 5, NULL, 10), 100 + seen);
+            seen++;
+        }
+        assert_true(text.used == 0 || page[text.used - 1] == '\n');
+        strcpy(after, next);
+        pages++;
+    } while (after[0] != '\0');
+    assert_int_equal(seen, 40);
+    assert_true(pages > 2);
+}
+
+static void test_gone(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    dead[deads++] = 100;
+    assert_false(lists("user=alice"));
+    assert_non_null(strstr(line, " reason=gone "));
+    assert_int_equal(sessions_count(sessions), 1);
+}
+
+static void test_full(void **state)
+{
+    struct session session = session_of("alice", 1, "staging");
+
+    (void)state;
+    no_disk = true;
+    for (int i = 0; i < SESSIONS_MAX; i++) {
+        session.monitor.pid = 1000 + i;
+        assert_true(sessions_open(sessions, &session, clock_ms));
+    }
+    session.monitor.pid = 1;
+    assert_false(sessions_open(sessions, &session, clock_ms));
+    dead[deads++] = 1500;
+    assert_true(sessions_open(sessions, &session, clock_ms));
+    assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
+}
+
+/* ---- On the disk ---- */
+
+static void test_restart(void **state)
+{
+    char *before;
+
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    open_of("alice", 102);
+    before = strdup(list());
+    assert_non_null(before);
+    restart();
+    assert_string_equal(list(), before);
+    free(before);
+    dead[deads++] = 101;
+    restart();
+    assert_int_equal(sessions_count(sessions), 2);
+    assert_false(lists("user=bob"));
+    open_of("bob", 103);
+    assert_true(strstr(list(), "pid=102") < strstr(list(), "pid=103"));
+    deads = 0;
+    restart();
+    assert_int_equal(sessions_count(sessions), 3);
+    boot = "99999999-2222-3333-4444-555555555555";
+    restart();
+    assert_int_equal(sessions_count(sessions), 0);
+    boot = BOOT;
+    restart();
+    assert_int_equal(sessions_count(sessions), 0);
+}
+
+static void test_closed_is_removed(void **state)
+{
+    const struct process monitor = {100, 77};
+
+    (void)state;
+    open_of("alice", 100);
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    restart();
+    assert_int_equal(sessions_count(sessions), 0);
+}
+
+/* No byte of a file can be another and pass. */
+static void test_file(void **state)
+{
+    struct session session = session_of("alice", 100, "staging"), back;
+    char file[SESSION_FILE_SIZE], other[PROCESS_BOOT_SIZE];
+    size_t n;
+
+    (void)state;
+    strcpy(session.id, "0123456789abcdef");
+    session.since = 1800000000;
+    session.audit = 5;
+    n = session_put(&session, BOOT, file);
+    assert_true(n > 200);
+    assert_true(session_get(file, n, &back, other));
+    assert_memory_equal(&back, &session, sizeof back);
+    assert_string_equal(other, BOOT);
+    for (size_t i = 0; i < n; i++) {
+        assert_false(session_get(file, i, &back, other));
+        file[i] ^= 1;
+        assert_false(session_get(file, n, &back, other));
+        file[i] ^= 1;
+    }
+    file[n] = '\n';
+    assert_false(session_get(file, n + 1, &back, other));
+    assert_true(session_get(file, n, &back, other));
+}
+
+/* A damaged file costs that session alone, and is set aside. */
+static void test_damaged(void **state)
+{
+    char path[128], id[SESSION_ID_SIZE];
+    FILE *file;
+
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    snprintf(path, sizeof path, "%s/sessions/%s", folder, id);
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 100, SEEK_SET), 0);
+    assert_int_equal(fputc('\0', file), '\0');
+    assert_int_equal(fclose(file), 0);
+    restart();
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_true(lists("user=bob"));
+    assert_int_equal(access(path, F_OK), -1);
+    strcat(path, ".damaged");
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+/* ---- Living revocation ---- */
+
+/* One question for an environment, however many sessions it has; then again and again, each within
+ * session_recheck of the last answer's own question. */
+static void test_one_question(void **state)
+{
+    struct session production = session_of("alice", 105, "production");
+    int64_t since = clock_ms;
+
+    (void)state;
+    for (pid_t pid = 100; pid < 105; pid++)
+        open_of(pid % 2 == 0 ? "alice" : "bob", pid);
+    await_question(since);
+    since = clock_ms;
+    answer_document("active", ALICE "," BOB, "", false);
+    await_question(since);
+    assert_int_equal(questions, 2);
+    /* While it is under way it is not asked again. */
+    run_to(clock_ms + (int64_t)5000 * RECHECK);
+    assert_int_equal(questions, 2);
+    answer_document("active", ALICE "," BOB, "", false);
+    assert_int_equal(reaps, 0);
+    production.uid = 200001;
+    assert_true(sessions_open(sessions, &production, clock_ms));
+}
+
+/* An answer that is not of just now is asked for anew so much earlier. */
+static void test_old_answer(void **state)
+{
+    struct document *document = make_document("active", ALICE, "");
+    int64_t asked = clock_ms + 57000;
+    const struct cache_answer known = {
+        .result = CACHE_DOCUMENT, .document = document, .asked = asked - 3000};
+
+    (void)state;
+    open_of("alice", 100);
+    run_to(asked);
+    assert_int_equal(questions, 1);
+    answer(&known);
+    run_to(asked - 3000 + (int64_t)1000 * RECHECK);
+    assert_int_equal(questions, 2);
+    document_free(document);
+}
+
+static void test_revoked(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    await_question(clock_ms);
+    lines = 0;
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 1);
+    assert_int_equal(reaped[0].target.monitor.pid, 100);
+    assert_int_equal(reaped[0].target.monitor.start, 77);
+    assert_int_equal(reaped[0].target.uid, 200002);
+    assert_string_equal(reaped[0].sentence,
+                        "cloudauth ends this session: your key may not enter here any more");
+    assert_int_equal(lines, 1);
+    assert_memory_equal(line, "end account=abcdefghij_stg ", 27);
+    assert_non_null(strstr(line, " user=alice "));
+    assert_non_null(strstr(line, " reason=key-unknown source=api age=0 session=0"));
+    assert_true(lists("pid=100 state=ending\n"));
+    assert_true(lists("pid=101 state=open\n"));
+    /* Once. */
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 1);
+    assert_int_equal(lines, 1);
+    dead[deads++] = 100;
+    reaped[0].done(reaped[0].arg, reaped[0].id);
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_int_equal(lines, 1);
+}
+
+/* One that could not be ended is tried again. */
+static void test_not_ended(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 1);
+    reaped[0].done(reaped[0].arg, reaped[0].id);
+    assert_true(lists("state=open"));
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 2);
+}
+
+/* What ends the session of alice, what does not, and by which reason. */
+static void test_judgement(void **state)
+{
+    static const struct {
+        const char *status, *users, *extra, *reason; /* NULL: it goes on */
+        bool stale;
+    } rows[] = {
+        {"active", ALICE, "", NULL, false},
+        {"dirty", ALICE, "", NULL, false},
+        {"active", ALICE, "", NULL, true},
+        {"paused", ALICE, "", "environment-paused", false},
+        {"inactive", ALICE, "", "environment-inactive", false},
+        {"deleting", ALICE, "", "environment-deleting", false},
+        {"moving", ALICE, "", "environment-status-unknown", false},
+        {"active", BOB, "", "key-unknown", false},
+        /* The last good document said so before the outage. */
+        {"active", BOB, "", "key-unknown", true},
+        {"active", ALICE, ",\"access\":{\"ssh\":\"admin\"}", "role-too-low", false},
+        {"active", ALICE, ",\"access\":{\"ssh\":\"none\"}", "access-off", false},
+        {"active", ALICE, ",\"hosts\":[\"elsewhere\"]", "not-this-host", false},
+        /* Her key is somebody else's now. */
+        {"active",
+         "{\"id\":\"id-eve\",\"username\":\"eve\",\"role\":\"admin\",\"ssh_keys\":"
+         "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}",
+         "", "key-unknown", false},
+        /* It is hers and somebody else's. */
+        {"active",
+         "{\"id\":\"id-eve\",\"username\":\"eve\",\"role\":\"admin\",\"ssh_keys\":"
+         "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}," ALICE,
+         "", NULL, false},
+    };
+
+    (void)state;
+    strcpy(broker.conf.host_id, "here");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct process monitor = {100, 77};
+        open_of("alice", 100);
+        await_question(clock_ms);
+        reaps = 0;
+        line[0] = '\0';
+        answer_document(rows[i].status, rows[i].users, rows[i].extra, rows[i].stale);
+        assert_int_equal(reaps, rows[i].reason == NULL ? 0 : 1);
+        if (rows[i].reason != NULL) {
+            char wanted[64];
+            snprintf(wanted, sizeof wanted, " reason=%s source=%s ", rows[i].reason,
+                     rows[i].stale ? "cache" : "api");
+            assert_non_null(strstr(line, wanted));
+        }
+        sessions_close(sessions, &monitor, "abcdefghij_stg");
+    }
+}
+
+/* An application that does not exist any more. */
+static void test_app(void **state)
+{
+    struct session session = session_of("alice", 100, "staging");
+
+    (void)state;
+    strcpy(session.name.app, "shop");
+    assert_true(sessions_open(sessions, &session, clock_ms));
+    await_question(clock_ms);
+    answer_document("active", ALICE, ",\"apps\":{\"shop\":{}}", false);
+    assert_int_equal(reaps, 0);
+    await_question(clock_ms);
+    answer_document("active", ALICE, ",\"apps\":{\"other\":{}}", false);
+    assert_int_equal(reaps, 1);
+    assert_non_null(strstr(line, " reason=app-unknown "));
+}
+
+static void test_absent(void **state)
+{
+    const struct cache_answer absent = {.result = CACHE_ABSENT};
+
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    await_question(clock_ms);
+    answer(&absent);
+    assert_int_equal(reaps, 2);
+    assert_non_null(strstr(line, " reason=environment-absent source=api "));
+}
+
+/* For lack of an answer nobody is ended; nor by a document that this host may not use. */
+static void test_outage(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    open_of("alice", 100);
+    for (int i = 0; i < 100; i++) {
+        await_question(clock_ms);
+        answer(&nothing);
+    }
+    broker.conf.uid_max = 200001;
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 0);
+    broker.conf.uid_max = 999999;
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 1);
+}
+
+static void test_max_stale(void **state)
+{
+    int64_t good;
+    struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    broker.conf.session_max_stale = 300;
+    open_of("alice", 100);
+    await_question(clock_ms);
+    good = clock_ms;
+    answer_document("active", ALICE, "", false);
+    while (clock_ms - good <= 300000) {
+        await_question(clock_ms);
+        assert_int_equal(reaps, 0);
+        if (clock_ms - good < 150000)
+            answer_document("active", ALICE, "", true);
+        else
+            answer(&nothing);
+    }
+    assert_int_equal(reaps, 1);
+    assert_non_null(strstr(line, " reason=session-max-stale "));
+}
+
+/* After a restart nothing is known but when the session was opened. */
+static void test_max_stale_restart(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    broker.conf.session_max_stale = 300;
+    open_of("alice", 100);
+    restart();
+    wall_clock += 299;
+    run_to(clock_ms + (int64_t)1000 * RECHECK);
+    answer(&nothing);
+    assert_int_equal(reaps, 0);
+    wall_clock += 2;
+    await_question(clock_ms);
+    answer(&nothing);
+    assert_int_equal(reaps, 1);
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    broker.conf.session_recheck = 0;
+    open_of("alice", 100);
+    assert_null(timer);
+    broker.conf.session_recheck = RECHECK;
+    sessions_configure(sessions);
+    await_question(clock_ms);
+}
+
+static void test_may_not_end(void **state)
+{
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    sessions_free(sessions);
+    sessions = sessions_new(&broker, folder, false);
+    open_of("alice", 100);
+    assert_null(timer);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_CANNOT);
+    assert_int_equal(reaps, 0);
+}
+
+/* Whose sshd has gone is dropped before anybody is asked; the last one asks nobody any more. */
+static void test_swept(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    dead[deads++] = 100;
+    run_to(clock_ms + (int64_t)3000 * RECHECK);
+    assert_int_equal(questions, 0);
+    assert_int_equal(sessions_count(sessions), 0);
+    assert_null(timer);
+}
+
+/* The last session goes while its environment is being asked about. */
+static void test_closed_while_asking(void **state)
+{
+    const struct process monitor = {100, 77};
+
+    (void)state;
+    open_of("alice", 100);
+    await_question(clock_ms);
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    assert_null(waiter);
+    assert_int_equal(forgotten, 1);
+}
+
+static void test_operator(void **state)
+{
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, "0000000000000000"), SESSIONS_END_UNKNOWN);
+    assert_int_equal(sessions_end(sessions, ""), SESSIONS_END_UNKNOWN);
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    assert_int_equal(reaps, 1);
+    assert_int_equal(reaped[0].target.monitor.pid, 100);
+    assert_non_null(strstr(line, " reason=ended-by-operator source=none "));
+    dead[deads++] = 100;
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_UNKNOWN);
+}
+
+/* An audit session that is not one session's alone finds nobody. */
+static void test_shared_audit(void **state)
+{
+    struct session a = session_of("alice", 100, "staging"), b = session_of("bob", 101, "staging");
+
+    (void)state;
+    a.audit = b.audit = 9;
+    assert_true(sessions_open(sessions, &a, clock_ms));
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaped[0].target.audit, 9);
+    assert_true(sessions_open(sessions, &a, clock_ms));
+    assert_true(sessions_open(sessions, &b, clock_ms));
+    await_question(clock_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(reaps, 2);
+    assert_int_equal(reaped[1].target.audit, PROCESS_NO_AUDIT);
+}
+
+/* A uid that is out of the range by now is nobody's of ours. */
+static void test_out_of_range(void **state)
+{
+    const struct cache_answer absent = {.result = CACHE_ABSENT};
+
+    (void)state;
+    open_of("alice", 100);
+    broker.conf.uid_min = 300000;
+    await_question(clock_ms);
+    answer(&absent);
+    assert_int_equal(reaps, 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_open_and_close),
+        TEST(test_opened_again),
+        TEST(test_pages),
+        TEST(test_gone),
+        TEST(test_full),
+        TEST(test_restart),
+        TEST(test_closed_is_removed),
+        TEST(test_file),
+        TEST(test_damaged),
+        TEST(test_one_question),
+        TEST(test_old_answer),
+        TEST(test_revoked),
+        TEST(test_not_ended),
+        TEST(test_judgement),
+        TEST(test_app),
+        TEST(test_absent),
+        TEST(test_outage),
+        TEST(test_max_stale),
+        TEST(test_max_stale_restart),
+        TEST(test_off),
+        TEST(test_may_not_end),
+        TEST(test_swept),
+        TEST(test_closed_while_asking),
+        TEST(test_operator),
+        TEST(test_shared_audit),
+        TEST(test_out_of_range),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
