@@ -310,11 +310,6 @@ static void run_round(struct work *work)
         step(round, ending);
 }
 
-static void nothing(struct work *work)
-{
-    (void)work;
-}
-
 /* ---- In the loop ---- */
 
 static void on_timer(void *arg);
@@ -379,8 +374,7 @@ static void on_timer(void *arg)
         loop_timer_set(reaper->loop, &reaper->timer, REAPER_LOOK_MS);
         return;
     }
-    round->work = (struct work){
-        .run = run_round, .commit = nothing, .after = nothing, .finish = finish_round, .name = ""};
+    round->work = (struct work){.run = run_round, .finish = finish_round};
     round->reaper = reaper;
     while (*place != NULL) {
         struct ending *ending = *place;

@@ -204,11 +204,6 @@ static void run_job(struct work *work)
         work->failed = errno == 0 ? EIO : errno;
 }
 
-static void nothing(struct work *work)
-{
-    (void)work;
-}
-
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;
@@ -227,8 +222,7 @@ static struct job *make_job(struct session_files *files, const char *id)
         log_error("session %s: out of memory", id);
         return NULL;
     }
-    job->work = (struct work){
-        .run = run_job, .commit = nothing, .after = nothing, .finish = finish_job, .name = ""};
+    job->work = (struct work){.run = run_job, .finish = finish_job};
     job->files = files;
     snprintf(job->id, sizeof job->id, "%s", id);
     return job;

@@ -116,11 +116,8 @@ void worker_free(struct worker *worker)
 void worker_add(struct worker *worker, struct work *work)
 {
     (void)worker;
-    if (!no_disk) {
+    if (!no_disk)
         work->run(work);
-        work->commit(work);
-        work->after(work);
-    }
     work->finish(work);
 }
 
