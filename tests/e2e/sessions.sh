@@ -376,6 +376,9 @@ test_privileges() {
     same "$(getent group tty | cut -d: -f3)" "$(sed -n 's/^Groups:\t\([0-9 ]*[0-9]\) *$/\1/p' <<<"$status")"
 }
 
+# Whether the daemon's log has one such line since the test began; it is written by another process.
+logged_once() { [[ $(since /var/log/syslog | grep -c -- "$1") == 1 ]]; }
+
 # without CAP_KILL sessions are listed, and one line in the log says that they are not ended
 test_no_capability() {
     local daemon=/usr/sbin/cloudauthd
@@ -387,7 +390,7 @@ WORDS
     chmod +x /root/bounded
     configure 'session_recheck = 1'
     BROKER=/root/bounded broker_start
-    same 1 "$(since /var/log/syslog | grep -c 'no CAP_KILL')"
+    wait_for logged_once 'no CAP_KILL'
     stays a alice abcdefghij_stg
     listed ' user=alice '
     fails sessions --end "$(session_of alice)"
