@@ -112,12 +112,13 @@ bench_store() {
     answering "$1"
 }
 
-# The daemon retires what it finds at its start, so the file comes later.
+# The daemon makes a file of its own at its start, so this one comes later.
 bench_snapshot() {
     local file=/var/lib/cloudauth/accounts.snapshot
     broker_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem" "${@:2}"
+    wait_for snapshot_live
     "$BIN/make_snapshot" "$1" $file.bench
     chown cloudauth:cloudauth $file.bench
     mv $file.bench $file
