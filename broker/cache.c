@@ -777,7 +777,6 @@ static void forget_all(struct lru *list)
          entry = next, n--) {
         next = entry->after;
         entry->orphan = entry->in_flight;
-        entry->recheck = false;
         entries_forget(entry);
     }
 }

@@ -12,6 +12,9 @@
  * JSON of others (RFC 8259), read strictly. json_scan() looks at every byte before any library
  * does and refuses what libraries disagree about; json_parse() builds the tree; the json_get_...
  * functions read it, each refusing a wrong type with a text that says where.
+ *
+ * Documents are read in the loop's thread and pages of the account list in a worker's, at one time:
+ * nothing is shared but the place of the last error that cJSON keeps, which nobody reads.
  */
 
 struct json_limits {

@@ -286,6 +286,7 @@ static void test_next_url(void **state)
         {"file:///srv/list/1.json", "../2.json", "the folder"},
         {"file:///srv/list/1.json", "/srv/list/../../etc/passwd", "the folder"},
         {"file:///srv/list/1.json", "/srv/list/", "the folder"},
+        {"file:///srv/list/1.json", "2..json", "the folder"},
         {"file:///srv/list/1.json", "https://a.example/2", "the folder"},
     };
     char out[API_URL_SIZE];
