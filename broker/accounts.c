@@ -503,6 +503,15 @@ void accounts_clear(struct accounts *accounts, const char *origin)
     add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
 }
 
+bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
+                    struct cloud_snapshot_account *out)
+{
+    if (accounts->published.snapshot.map == NULL)
+        return false;
+    return (gid ? cloud_snapshot_by_gid : cloud_snapshot_by_uid)(&accounts->published.snapshot, id,
+                                                                 out);
+}
+
 struct accounts *accounts_new(struct loop *loop, const char *folder, const char *origin)
 {
     struct accounts *accounts = calloc(1, sizeof *accounts);

@@ -50,6 +50,13 @@ void accounts_put(struct accounts *accounts, const struct snapshot_account *acco
 /* A list is complete: what was put of it is worth a file. */
 void accounts_make(struct accounts *accounts);
 
+/*
+ * The account of an id in the last file that was made, whether that may still be believed or not: a
+ * hint as to whose document to ask for. False if it knows none.
+ */
+bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
+                    struct cloud_snapshot_account *out);
+
 /* There is no such account any more. Taken back at once. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment);
 

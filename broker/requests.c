@@ -88,19 +88,32 @@ static enum step start_by_name(struct connection *connection)
     return ANSWERED;
 }
 
-static enum step start_by_id(struct connection *connection)
+/* The plain name of the environment that an id is of: by its binding, or by the last snapshot,
+ * which knows those of the account list, too. Its document then decides whether it is so. */
+static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAME_MAX + 1])
 {
     const struct broker *broker = connection->broker;
     uint32_t id = connection->question.id;
+    bool gid = connection->question.op == CLOUD_OP_GROUP_BY_ID;
+    struct cloud_snapshot_account listed;
+    struct owner owner;
+
+    if (!(gid ? owners_by_gid : owners_by_uid)(broker->owners, id, &owner)) {
+        if (!accounts_by_id(broker->publish.accounts, id, gid, &listed))
+            return false;
+        owner.project = listed.project;
+        owner.environment = listed.environment;
+    }
+    return cloud_name_plain(&broker->conf.grammar, owner.project, owner.environment, plain);
+}
+
+static enum step start_by_id(struct connection *connection)
+{
     char plain[CLOUD_NAME_MAX + 1];
     enum policy_reason reason = POLICY_ABSENT;
-    struct owner owner;
-    bool known = connection->question.op == CLOUD_OP_PASSWD_BY_ID
-                     ? owners_by_uid(broker->owners, id, &owner)
-                     : owners_by_gid(broker->owners, id, &owner);
 
-    if (known && cloud_conf_id_ours(&broker->conf, id) &&
-        cloud_name_plain(&broker->conf.grammar, owner.project, owner.environment, plain))
+    if (cloud_conf_id_ours(&connection->broker->conf, connection->question.id) &&
+        name_of_id(connection, plain))
         reason = check_name(connection, plain);
     if (reason == POLICY_GRANTED)
         return NEEDS_DOCUMENT;

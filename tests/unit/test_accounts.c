@@ -278,6 +278,23 @@ static void test_listed(void **state)
     assert_int_equal(account.flags, 0);
 }
 
+/* Whose an id was is still known when the file may not be believed any more. */
+static void test_by_id(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    assert_false(accounts_by_id(accounts, 200001, false, &account));
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    accounts_clear(accounts, "https://api");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_true(accounts_by_id(accounts, 200001, false, &account));
+    assert_string_equal(account.project, "abcdefghij");
+    assert_true(accounts_by_id(accounts, 200001, true, &account));
+    assert_false(accounts_by_id(accounts, 200002, false, &account));
+}
+
 /* What a list has waits until all of it is there. */
 static void test_list_waits(void **state)
 {
@@ -404,6 +421,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_list_waits),
+        TEST(test_by_id),
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
         TEST(test_put),

@@ -23,7 +23,6 @@ make_list() {
 }
 
 made() { since /var/log/syslog | grep -oE "accounts.snapshot: $1 accounts.* made in [0-9]+ ms" | tail -n 1; }
-is_made() { [[ -n $(made "$1") ]]; }
 seen_whole() { snapshot_has "$(printf 'bench%07d' $(($1 - 1)))"; }
 
 # asked_while WHAT COMMAND...: a row of questions that were asked one after another until COMMAND, which
@@ -42,11 +41,16 @@ asked_while() {
     rm /root/asked
 }
 
+is_another() { [[ $(stat -c %i "$SNAPSHOT") != "$1" ]]; }
+
 # Everything is told and published anew.
 publish_again() {
+    local old
+    old=$(stat -c %i "$SNAPSHOT")
     mark
     broker_reload
-    WAIT=300 wait_for is_made "$1"
+    WAIT=300 wait_for is_another "$old"
+    WAIT=300 wait_for seen_whole "$1"
 }
 
 part_million() {
@@ -73,5 +77,5 @@ part_million() {
     asked_while 'nothing is made' sleep 5
     asked_while 'all accounts are told and published anew' publish_again "$n"
     say ''
-    say "$(made "$n" | sed 's/^/The log said: /')"
+    say "The log: $(made "$n")"
 }
