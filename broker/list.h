@@ -24,7 +24,7 @@
 #define LIST_PERIOD_MIN  1000
 #define LIST_BACKOFF_MIN 1000
 #define LIST_BACKOFF_MAX 60000
-#define LIST_SLICE       500 /* accounts told in a turn of the loop */
+#define LIST_SLICE       100 /* accounts told in a turn of the loop */
 
 /* Who is told; none of these may free or configure the list. */
 struct list_events {
