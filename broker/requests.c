@@ -96,9 +96,11 @@ static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAM
     uint32_t id = connection->question.id;
     bool gid = connection->question.op == CLOUD_OP_GROUP_BY_ID;
     struct cloud_snapshot_account listed;
-    struct owner owner;
+    struct owner owner = {.uid = id};
+    bool bound =
+        gid ? owners_by_gid(broker->owners, id, &owner) : owners_by_uid(broker->owners, id, &owner);
 
-    if (!(gid ? owners_by_gid : owners_by_uid)(broker->owners, id, &owner)) {
+    if (!bound) {
         if (!accounts_by_id(broker->publish.accounts, id, gid, &listed))
             return false;
         owner.project = listed.project;

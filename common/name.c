@@ -100,7 +100,7 @@ bool cloud_name_possible(const char *name)
         common &= class;
     if (name[n] == '\0')
         return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && common != DIGIT;
-    if (name[n] != '.' && (n < CLOUD_PROJECT_MIN || n > CLOUD_PROJECT_MAX) &&
+    if ((n < CLOUD_PROJECT_MIN || n > CLOUD_PROJECT_MAX) && name[n] != '.' &&
         (n != 3 || memcmp(name, "ent-", 4) != 0))
         return false;
     while (n <= CLOUD_NAME_MAX && class_of(name[n]) != 0)

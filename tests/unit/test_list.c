@@ -566,7 +566,7 @@ static void test_slices(void **state)
     turn();
     body("", text);
     assert_true(work_is_done());
-    for (unsigned expected = 500; expected <= 1500; expected += 500) {
+    for (unsigned expected = LIST_SLICE; expected <= 1200 + LIST_SLICE; expected += LIST_SLICE) {
         turn();
         assert_int_equal(events, expected > 1200 ? 1201 : expected);
     }
@@ -576,9 +576,9 @@ static void test_slices(void **state)
     assert_true(work_is_done());
     events = 0;
     turn();
-    assert_int_equal(events, 500);
-    turn();
-    turn();
+    assert_int_equal(events, LIST_SLICE);
+    for (unsigned i = 0; i <= 1200 / LIST_SLICE; i++)
+        turn();
     assert_int_equal(events, 1202);
     assert_true(delay > 0);
 }
