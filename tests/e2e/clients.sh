@@ -34,12 +34,11 @@ test_ssh_sftp_account() { no_command ssh; }
 
 # ssh: neither a shell nor a terminal on an sFTP account
 test_ssh_sftp_account_shell() {
-    local ssh="ssh -F $SSH_CONFIG -i $KEYS/media-agency"
+    local ssh=(ssh -F "$SSH_CONFIG" -i "$KEYS/media-agency" abcdefghij_sftp@127.0.0.1)
     # On a terminal, as customers do it.
-    says 'PTY allocation request failed' \
-        timeout 30 script -qec "$ssh abcdefghij_sftp@127.0.0.1" /dev/null
-    says "$ONLY_SFTP" timeout 30 script -qec "$ssh abcdefghij_sftp@127.0.0.1" /dev/null
-    says 'PTY allocation request failed' timeout 30 $ssh -tt abcdefghij_sftp@127.0.0.1
+    says 'PTY allocation request failed' timeout 30 script -qec "${ssh[*]}" /dev/null
+    says "$ONLY_SFTP" timeout 30 script -qec "${ssh[*]}" /dev/null
+    says 'PTY allocation request failed' timeout 30 "${ssh[@]}" -tt
 }
 
 # ssh: with access.ssh none, the name to use
@@ -48,6 +47,7 @@ test_ssh_turned_away() { turned_away ssh; }
 # ssh -X: no X11
 test_ssh_x11() {
     export DISPLAY=127.0.0.1:7
+    # shellcheck disable=SC2016 # expanded there
     contains "$(login alice -X abcdefghij@127.0.0.1 'echo "display:$DISPLAY."')" '^display:\.'
     contains "$(login alice -X abcdefghij@127.0.0.1 true)" 'X11 forwarding request failed'
 }
@@ -112,11 +112,11 @@ test_control_master() {
 
 # ControlMaster: on an sFTP account, sFTP in one channel and no command in another
 test_control_master_sftp() {
-    local master=(timeout 30 ssh -F "$SSH_CONFIG" -S /root/master -i "$KEYS/media-agency"
+    local master=(timeout 30 ssh -F "$SSH_CONFIG" -S /root/master-sftp -i "$KEYS/media-agency"
         abcdefghij_sftp@127.0.0.1)
     "${master[@]}" -M -fN
     says "$ONLY_SFTP" "${master[@]}" 'touch /pub/media/was-run'
-    timeout 30 sftp -F "$SSH_CONFIG" -o ControlPath=/root/master -b - \
+    timeout 30 sftp -F "$SSH_CONFIG" -o ControlPath=/root/master-sftp -b - \
         abcdefghij_sftp@127.0.0.1 <<<"put $CARGO /pub/media/channel.bin"
     identical $CARGO $MEDIA/channel.bin
     rm $MEDIA/channel.bin

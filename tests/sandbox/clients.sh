@@ -16,6 +16,8 @@
 #   turned_away NAME [TEXT]  access.ssh is none: TEXT is what the client shows of the reason
 #   identical A B            by checksum
 #   says REGEX COMMAND...    it fails, and says that
+#
+#   putty PROGRAM KEY ARGUMENT...; paramiko, asyncssh KEY LOGIN VERB ARGUMENT...
 
 # A megabyte that no compression makes smaller, and its way back.
 CARGO=/root/cargo
@@ -27,6 +29,7 @@ SSH_CONFIG=/root/ssh_config
 ONLY_SFTP='This service allows sftp connections only'
 # shellcheck disable=SC2034 # for those who source this
 SSH_COMMAND="ssh -F $SSH_CONFIG"
+PUTTY_LOG=/root/putty.log
 
 clients_up() {
     local folder
@@ -36,6 +39,8 @@ clients_up() {
     done
     head -c 1048576 /dev/urandom >"$LOGS/access.log"
     chown 200001:200001 "$LOGS/access.log"
+    # Paramiko reads no patterns.
+    sed 's/^\* /127.0.0.1 /' /root/known_hosts >/root/known_hosts.paramiko
     cat >"$SSH_CONFIG" <<END
 BatchMode yes
 IdentitiesOnly yes
@@ -112,4 +117,30 @@ turned_away() {
     says "${2-use abcdefghij_sftp}" "$1_put" alice abcdefghij $CARGO "$HOME_DIR/$1.bin"
     [[ ! -e $HOME_DIR/$1.bin ]]
     audit 'refuse account=abcdefghij .*user=alice .*reason=access-off'
+}
+
+# ---- Programs that more than one file drives --------------------------------------------------------
+
+# PuTTY has a format of its own for keys.
+putty_up() {
+    local key
+    for key in alice alice-desktop media-agency; do
+        puttygen "$KEYS/$key" -O private -o "$KEYS/$key.ppk" || return 1
+    done
+    PUTTY_HOST_KEY=$(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2)
+}
+
+putty() {
+    rm -f $PUTTY_LOG
+    timeout 30 "$1" -batch -sshlog $PUTTY_LOG -P "$SSH_PORT" -hostkey "$PUTTY_HOST_KEY" \
+        -i "$KEYS/$2.ppk" "${@:3}"
+}
+
+paramiko() {
+    timeout 30 "$REPO/tests/sandbox/client_paramiko.py" "$KEYS/$1" "${@:2}"
+}
+
+# Its warnings are about ciphers.
+asyncssh() {
+    timeout 30 python3 -W ignore "$REPO/tests/sandbox/client_asyncssh.py" "$KEYS/$1" "${@:2}"
 }
