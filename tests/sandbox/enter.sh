@@ -48,6 +48,10 @@ make_devices() {
         touch "$root/dev/$node"
         mount --bind "/dev/$node" "$root/dev/$node"
     done
+    if [[ -c /dev/fuse ]]; then
+        touch "$root/dev/fuse"
+        mount --bind /dev/fuse "$root/dev/fuse"
+    fi
     mkdir -p "$root/dev/pts" "$root/dev/shm"
     mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pts"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
