@@ -555,7 +555,7 @@ static void test_slices(void **state)
     static char text[400000];
     size_t n = (size_t)snprintf(text, sizeof text, "{\"items\":[");
 
-    for (unsigned i = 0; i < 1200; i++)
+    for (unsigned i = 0; i < 1250; i++)
         n +=
             (size_t)snprintf(text + n, sizeof text - n,
                              "%s{\"project\":\"abcdefghij\",\"environment\":\"x-%07u\",\"account\":"
@@ -566,9 +566,9 @@ static void test_slices(void **state)
     turn();
     body("", text);
     assert_true(work_is_done());
-    for (unsigned expected = LIST_SLICE; expected <= 1200 + LIST_SLICE; expected += LIST_SLICE) {
+    for (unsigned expected = LIST_SLICE; expected <= 1250 + LIST_SLICE; expected += LIST_SLICE) {
         turn();
-        assert_int_equal(events, expected > 1200 ? 1201 : expected);
+        assert_int_equal(events, expected > 1250 ? 1251 : expected);
     }
     assert_true(delay > 0);
     turn();
@@ -577,9 +577,9 @@ static void test_slices(void **state)
     events = 0;
     turn();
     assert_int_equal(events, LIST_SLICE);
-    for (unsigned i = 0; i <= 1200 / LIST_SLICE; i++)
+    for (unsigned i = 0; i <= 1250 / LIST_SLICE; i++)
         turn();
-    assert_int_equal(events, 1202);
+    assert_int_equal(events, 1252);
     assert_true(delay > 0);
 }
 
