@@ -70,7 +70,8 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_GROUP_BY_NAME] = GROUP,
     [CLOUD_OP_GROUP_BY_ID] = GROUP,
     [CLOUD_OP_KEYS] = {{A_STRING(line)}},
-    [CLOUD_OP_PAM_ACCOUNT] = {{A_STRING(reason), A_STRING(message)}},
+    [CLOUD_OP_PAM_ACCOUNT] = {{A_STRING(reason), A_STRING(message), A_STRING(home), A_NUMBER(id),
+                               A_NUMBER(gid), A_STRING(mounts)}},
     [CLOUD_OP_PAM_SESSION] = {{A_STRING(project), A_STRING(environment), A_STRING(app),
                                A_STRING(user)}},
 };

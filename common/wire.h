@@ -33,8 +33,13 @@
  *   GROUP_BY_NAME   account                                        account gid
  *   GROUP_BY_ID     id                                             account gid
  *   KEYS            kind account key_type key                      line
- *   PAM_ACCOUNT     service account from is_ssh                    reason message
- *   PAM_SESSION     service account from auth_info                 project environment app user
+ *   PAM_ACCOUNT     service account from is_ssh                    reason message home id gid
+ * mounts PAM_SESSION     service account from auth_info                 project environment app
+ * user
+ *
+ * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
+ * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
+ * bytes with the NUL. For every other account home and mounts are "".
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
@@ -47,6 +52,9 @@
 #define CLOUD_WIRE_ANSWER_MAX  131072u /* bytes: a key line with every forward that fits */
 #define CLOUD_WIRE_ACCOUNT_MAX 4096u   /* bytes of an answer that the NSS module can take */
 #define CLOUD_WIRE_STRING_MAX  131000u
+#define CLOUD_WIRE_MOUNTS_MAX  64  /* lines of `mounts` */
+#define CLOUD_WIRE_PATH_MAX    255 /* bytes of a path in it */
+#define CLOUD_WIRE_MOUNTS_SIZE (CLOUD_WIRE_MOUNTS_MAX * (CLOUD_WIRE_PATH_MAX + 4) + 1)
 
 #ifndef CLOUD_SOCKET_PATH
 #define CLOUD_SOCKET_PATH "/run/cloudauth/socket"
@@ -84,6 +92,7 @@ struct cloud_answer {
     const char *line;
     const char *reason, *message;
     const char *project, *environment, *app, *user;
+    const char *mounts;
 };
 
 /* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode
