@@ -103,6 +103,22 @@ const char *policy_shell(const struct document *document, const struct cloud_nam
     return name->kind == CLOUD_SFTP ? NOLOGIN : document->shell;
 }
 
+bool policy_mounts(const struct document *document, const struct cloud_name *name, char *out,
+                   size_t size)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, size);
+    for (size_t i = 0; name->kind == CLOUD_SFTP && i < document->mounts; i++) {
+        cloud_text_add(&text, document->mount[i].writable ? "rw " : "ro ");
+        cloud_text_add(&text, document->mount[i].path);
+        cloud_text_add_char(&text, '\n');
+    }
+    if (text.cut)
+        out[0] = '\0';
+    return !text.cut;
+}
+
 static enum policy_reason check_status(const struct document *document)
 {
     switch (document->status) {

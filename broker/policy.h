@@ -68,6 +68,11 @@ bool policy_app_exists(const struct document *document, const struct cloud_name 
 const char *policy_home(const struct document *document, const struct cloud_name *name);
 const char *policy_shell(const struct document *document, const struct cloud_name *name);
 
+/* What an sFTP account may see of the environment's home, as it stands on the wire (common/wire.h);
+ * "" for every other account. False if it does not fit, with *out empty. */
+bool policy_mounts(const struct document *document, const struct cloud_name *name, char *out,
+                   size_t size);
+
 struct policy_verdict {
     enum policy_reason reason;      /* POLICY_GRANTED, or why not */
     const struct document_key *key; /* NULL if the key is nobody's; key->user is the person */

@@ -401,9 +401,20 @@ static void grant_account(struct connection *connection, const struct cache_answ
                           const struct document_key *key)
 {
     struct audit audit = audit_of(connection, POLICY_GRANTED, known);
-    struct cloud_answer answer = {
-        .status = CLOUD_OK, .reason = policy_token(POLICY_GRANTED), .message = ""};
+    const struct document *document = known->document;
+    bool sftp = connection->name.kind == CLOUD_SFTP;
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE];
+    struct cloud_answer answer = {.status = CLOUD_OK,
+                                  .reason = policy_token(POLICY_GRANTED),
+                                  .message = "",
+                                  .home = sftp ? document->home : "",
+                                  .id = document->uid,
+                                  .gid = document->gid,
+                                  .mounts = mounts};
 
+    /* A document holds no more of them than fit; an empty list lets nobody in (pam_cloud/jail.h).
+     */
+    (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     add_person(&audit, key);
     audit_write(&audit);
     server_answer(connection, &answer);

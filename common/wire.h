@@ -33,11 +33,15 @@
  *   GROUP_BY_NAME   account                                        account gid
  *   GROUP_BY_ID     id                                             account gid
  *   KEYS            kind account key_type key                      line
- *   PAM_ACCOUNT     service account from is_ssh                    reason message
+ *   PAM_ACCOUNT     service account from is_ssh                    reason message home id gid mounts
  *   PAM_SESSION     service account from auth_info                 project environment app user
  *   PAM_SESSION_END account                                        (none)
  *   SESSIONS        session                                        session line
  *   SESSION_END     session                                        (none)
+ *
+ * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
+ * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
+ * bytes with the NUL. For every other account home and mounts are "".
  *
  * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
  * session is the id to go on after, "" at the end (broker/sessions.h, sessions_list).
@@ -53,6 +57,9 @@
 #define CLOUD_WIRE_ANSWER_MAX  131072u /* bytes: a key line with every forward that fits */
 #define CLOUD_WIRE_ACCOUNT_MAX 4096u   /* bytes of an answer that the NSS module can take */
 #define CLOUD_WIRE_STRING_MAX  131000u
+#define CLOUD_WIRE_MOUNTS_MAX  64  /* lines of `mounts` */
+#define CLOUD_WIRE_PATH_MAX    255 /* bytes of a path in it */
+#define CLOUD_WIRE_MOUNTS_SIZE (CLOUD_WIRE_MOUNTS_MAX * (CLOUD_WIRE_PATH_MAX + 4) + 1)
 
 #ifndef CLOUD_SOCKET_PATH
 #define CLOUD_SOCKET_PATH "/run/cloudauth/socket"
@@ -95,6 +102,7 @@ struct cloud_answer {
     const char *reason, *message;
     const char *project, *environment, *app, *user;
     const char *session;
+    const char *mounts;
 };
 
 /* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode

@@ -13,6 +13,7 @@
 #include "common/local.h"
 #include "common/text.h"
 #include "pam_cloud/alone.h"
+#include "pam_cloud/jail.h"
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -25,6 +26,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 #define AUTH_INFO    "SSH_AUTH_INFO_0"
+#define JAIL_DATA    "cloudauth_jail"
 #define LINE_MAX_LOG 4096
 #define VARIABLE_MAX 1024 /* bytes of "NAME=value" */
 
@@ -84,7 +86,8 @@ static const char *string_item(const pam_handle_t *pamh, int type)
 }
 
 /* The broker writes the audit line of each decision; this is the one of a decision without it. */
-static void audit(const struct visit *visit, bool granted, const char *reason, const char *source)
+static void audit(const struct visit *visit, bool granted, const char *reason, const char *source,
+                  const char *detail)
 {
     char line[LINE_MAX_LOG];
     struct cloud_text text;
@@ -100,12 +103,14 @@ static void audit(const struct visit *visit, bool granted, const char *reason, c
     cloud_text_add_pair(&text, "reason", reason);
     cloud_text_add_pair(&text, "source", source);
     cloud_text_add(&text, " age=");
+    if (detail != NULL)
+        cloud_text_add_pair(&text, "detail", detail);
     pam_syslog(visit->pamh, granted ? LOG_INFO : LOG_NOTICE, "%s", line);
 }
 
 static void audit_refusal(const struct visit *visit, const char *reason)
 {
-    audit(visit, false, reason, "none");
+    audit(visit, false, reason, "none", NULL);
 }
 
 static bool printable(const char *text)
@@ -158,7 +163,7 @@ static bool granted_alone(const struct visit *visit, const struct cloud_question
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh ||
         !alone_grants(&visit->conf, visit->account, visit->service))
         return false;
-    audit(visit, true, "granted", "snapshot");
+    audit(visit, true, "granted", "snapshot", NULL);
     return true;
 }
 
@@ -301,6 +306,57 @@ static int refuse_new_password(struct visit *visit)
     return PAM_PERM_DENIED;
 }
 
+static bool needs_jail(const struct visit *visit)
+{
+    return visit->is_ssh && cloud_name_kind(visit->account) == CLOUD_SFTP;
+}
+
+static void forget_jail(pam_handle_t *pamh, void *data, int status)
+{
+    (void)pamh;
+    (void)status;
+    free(data);
+}
+
+static void refuse_jail(const struct visit *visit, const char *reason,
+                        const struct jail_fault *fault)
+{
+    audit(visit, false, reason, "none", fault->text);
+    tell(visit, fault->text);
+}
+
+/*
+ * Keeps what the account may see for its session, and looks whether it is there: a refusal here is
+ * a sentence on the client's screen, one of the session would be noise in its sFTP protocol.
+ */
+static int prepare_jail(const struct visit *visit, const struct cloud_answer *answer)
+{
+    struct jail_fault fault = {"out of memory"};
+    struct jail *jail = calloc(1, sizeof *jail);
+
+    if (jail != NULL &&
+        jail_read(jail, answer->home, answer->id, answer->gid, answer->mounts, &fault) &&
+        jail_check(jail, &fault) &&
+        pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)
+        return PAM_SUCCESS;
+    free(jail);
+    refuse_jail(visit, "sftp-folders", &fault);
+    return PAM_PERM_DENIED;
+}
+
+/* The account's part has been passed by this very process: it has left what is to be built. */
+static bool enter_jail(const struct visit *visit)
+{
+    struct jail_fault fault = {"nobody has said which sFTP folders this login has"};
+    const void *jail = NULL;
+
+    if (pam_get_data(visit->pamh, JAIL_DATA, &jail) == PAM_SUCCESS && jail != NULL &&
+        jail_build(jail, &fault))
+        return true;
+    refuse_jail(visit, "sftp-jail", &fault);
+    return false;
+}
+
 static int check_account(struct visit *visit)
 {
     struct cloud_question question = {
@@ -320,6 +376,8 @@ static int check_account(struct visit *visit)
         return PAM_PERM_DENIED;
     }
     status = ask(visit, &question, &answer);
+    if (status == CLOUD_OK && needs_jail(visit))
+        return prepare_jail(visit, &answer);
     if (status != CLOUD_OK)
         tell_refusal(visit, status, &answer);
     return to_pam(status);
@@ -389,6 +447,8 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
         audit_refusal(visit, "environment-not-set");
         return PAM_SESSION_ERR;
     }
+    if (needs_jail(visit) && !enter_jail(visit))
+        return PAM_SESSION_ERR;
     greet(visit, &answer);
     return PAM_SUCCESS;
 }

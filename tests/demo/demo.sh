@@ -128,10 +128,10 @@ demo() {
     show refused 'your role contributor may not use SSH here' \
         'ssh -i people/bob abcdefg123abc-smith-a12b34c--backoffice@localhost id'
 
-    step "The media agency uploads by sFTP, sees one folder, and gets no shell"
+    step "The media agency uploads by sFTP, sees two folders, and gets no shell"
     echo 'a picture' >/root/banner.jpg
     show works 'banner.jpg' \
-        'printf "pwd\nls /\ncd media\nput banner.jpg\nls -l\n" | sftp -q -b - -i people/media-agency abcdefghij_sftp@localhost'
+        'printf "pwd\nls /\ncd pub/media\nput banner.jpg\nls -l\n" | sftp -q -b - -i people/media-agency abcdefghij_sftp@localhost'
     show works '200001 200001' 'stat -c "%u %g %s %n" /app/abcdefghij/pub/media/banner.jpg'
     show refused '_sftp' 'ssh -i people/media-agency abcdefghij@localhost id'
 

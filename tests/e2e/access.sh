@@ -229,7 +229,7 @@ test_sftp_only() {
     local output
     output=$(as media-agency abcdefghij_sftp 'echo inside' || true)
     fails contains "$output" inside
-    fails sftp_batch media-agency abcdefghij_sftp <<<"symlink /etc /media/etc"
+    fails sftp_batch media-agency abcdefghij_sftp <<<"symlink /etc /pub/media/etc"
     [[ ! -L /app/abcdefghij/pub/media/etc ]]
     fails login media-agency -W 127.0.0.1:22 abcdefghij_sftp@127.0.0.1
 }

@@ -20,8 +20,8 @@ group 199998
 group 200001
 home /app/abcdefghij
 runs as abcdefghij, uid 200001"
-    [sftp]="file /media
-file /readme"
+    [sftp]="file /pub
+file /var"
 )
 
 OPEN_SETTINGS=(
@@ -67,7 +67,6 @@ before_all() {
     chmod 755 /root/askpass
     own_keys /app/abcdefghij 200001
     own_keys / 200001
-    echo "in the chroot" >/srv/sftp/readme
     echo 'echo =rc-file' >/app/abcdefghij/.ssh/rc
     ssh-agent -a /root/agent >/dev/null
     for ((lane = 1; lane <= LANES; lane++)); do

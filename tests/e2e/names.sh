@@ -24,7 +24,7 @@ test_staging2() {
 # _sftp is sFTP only, on production
 test_sftp() {
     echo upload >/root/upload
-    sftp_batch media-agency abcdefghij_sftp <<<"put /root/upload /media/upload"
+    sftp_batch media-agency abcdefghij_sftp <<<"put /root/upload /pub/media/upload"
     same upload "$(cat /app/abcdefghij/pub/media/upload)"
     same 200001 "$(stat -c %u /app/abcdefghij/pub/media/upload)"
     audit 'grant account=abcdefghij_sftp kind=sftp .*environment=production .*user=media-agency role=sftp'

@@ -51,10 +51,10 @@ static void check_answer(const uint8_t *data, size_t size)
 
     if (!cloud_wire_get_answer(data, size, &answer))
         return;
-    const char *const strings[] = {answer.account,     answer.gecos,   answer.home,
-                                   answer.shell,       answer.line,    answer.reason,
-                                   answer.message,     answer.project, answer.app,
-                                   answer.environment, answer.user,    answer.session};
+    const char *const strings[] = {
+        answer.account, answer.gecos,   answer.home,    answer.shell, answer.line,
+        answer.reason,  answer.message, answer.project, answer.app,   answer.environment,
+        answer.user,    answer.session, answer.mounts};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         check_inside(strings[i], data, size);
     require(cloud_wire_put_answer(&answer, again, sizeof again) == size);

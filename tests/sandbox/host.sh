@@ -129,7 +129,7 @@ make_documents() {
     cp -r "$PRISTINE" "$ACCESS"
 }
 
-# Home folders, and one folder of uploads bind-mounted into the chroot.
+# Home folders, and in them the folders that sFTP accounts see.
 make_homes() {
     local id home
     while read -r id home; do
@@ -137,9 +137,10 @@ make_homes() {
         install -d -m 750 -o "$id" -g "$id" "$home"
     done < <(jq -r '.account.uid as $id | (.account.home, (.apps // {} | .[].home // empty)) |
         "\($id) \(.)"' "$PRISTINE"/*/*.json)
-    install -d -m 755 -o 200001 -g 200001 /app/abcdefghij/pub /app/abcdefghij/pub/media
-    install -d /srv/sftp/media
-    mount --bind /app/abcdefghij/pub/media /srv/sftp/media
+    while read -r id home; do
+        setpriv --reuid "$id" --regid "$id" --clear-groups mkdir -p "$home"
+    done < <(jq -r '.account as $a | .sftp.mounts // [] | .[] | "\($a.uid) \($a.home)/\(.path)"' \
+        "$PRISTINE"/*/*.json)
 }
 
 document() {

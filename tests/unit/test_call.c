@@ -393,8 +393,12 @@ static void test_another_opcode(void **state)
     other.op = CLOUD_OP_PASSWD_BY_ID;
     will_answer(&other);
     assert_none_at_once(sizeof buffer);
-    other = (struct cloud_answer){
-        .op = CLOUD_OP_PAM_ACCOUNT, .status = CLOUD_OK, .reason = "granted", .message = ""};
+    other = (struct cloud_answer){.op = CLOUD_OP_PAM_ACCOUNT,
+                                  .status = CLOUD_OK,
+                                  .reason = "granted",
+                                  .message = "",
+                                  .home = "",
+                                  .mounts = ""};
     will_answer(&other);
     assert_none_at_once(sizeof buffer);
     other = (struct cloud_answer){

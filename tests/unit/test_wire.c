@@ -43,7 +43,8 @@ static struct cloud_answer full_answer(enum cloud_op op, enum cloud_status statu
                                  .environment = "staging",
                                  .app = "",
                                  .user = "alice",
-                                 .session = ""};
+                                 .session = "",
+                                 .mounts = "rw pub/media\nro var/log\n"};
 }
 
 static void test_questions_round_trip(void **state)
@@ -85,6 +86,12 @@ static void test_answers_round_trip(void **state)
                 assert_int_equal(out.id, 200001);
                 assert_int_equal(out.gid, 200002);
                 assert_string_equal(out.shell, "/bin/bash");
+            }
+            if (status == CLOUD_OK && op == CLOUD_OP_PAM_ACCOUNT) {
+                assert_string_equal(out.home, "/app");
+                assert_int_equal(out.id, 200001);
+                assert_int_equal(out.gid, 200002);
+                assert_string_equal(out.mounts, in.mounts);
             }
         }
 }
