@@ -186,14 +186,19 @@ sftp_instead() {
     timeout 30 sftp -F "$SSH_CONFIG" -i "$KEYS/$1" -b - "$2@127.0.0.1" <<<"$3"
 }
 
-# sshfs_do KEY LOGIN COMMAND...: with / of the account at /root/there
+# sshfs_do KEY LOGIN COMMAND...: with / of the account at /root/there, in a mount namespace that ends
+# with it: a session of the server's that starts now would else hold a copy of that mount, and sshfs
+# wait for the session.
 sshfs_do() {
     local status=0
     mkdir -p /root/there
-    timeout 30 sshfs -o sshfs_verbose -o "ssh_command=$SSH_COMMAND -i $KEYS/$1" "$2@127.0.0.1:/" /root/there ||
-        return 1
-    timeout 30 "${@:3}" || status=$?
-    fusermount3 -u /root/there
+    # shellcheck disable=SC2016 # expanded there
+    timeout 30 unshare --mount --propagation private bash -c '
+        sshfs -o sshfs_verbose -o "ssh_command=$1" "$2@127.0.0.1:/" /root/there || exit 1
+        timeout 20 "${@:3}" || status=$?
+        fusermount3 -u /root/there
+        exit ${status-0}' sshfs "$SSH_COMMAND -i $KEYS/$1" "${@:2}" >/root/sshfs.log 2>&1 || status=$?
+    cat /root/sshfs.log
     return $status
 }
 
