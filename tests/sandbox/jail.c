@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Drives pam_cloud/jail.c itself, for what no sFTP client can do or not often enough. As root:
+ * Drives pam_cloud/jail.c itself, for what no sFTP client can do, or not often enough. As root:
  *
- *   jail race HOME UID MOUNTS TIMES PLACE     builds a jail TIMES times, each in a process of its
- *       own, and looks for a file `secret` in folder PLACE of it, while somebody else swaps
- * folders. Prints built=N refused=N escaped=N. jail swap ONE OTHER                       exchanges
- * two names until it is killed jail inside HOME UID MOUNTS PROGRAM...    runs a program as the
- * account in the jail jail fault HOME UID MOUNTS                builds one, and prints what went
- * wrong, or `built` jail leaks HOME UID MOUNTS                builds one; prints the descriptors
- * that are open then
+ *   jail race HOME UID MOUNTS TIMES PLACE
+ *     builds a jail TIMES times, each in a process of its own, and looks for a file `secret` in the
+ *     folder PLACE of it, while somebody else swaps folders. Prints built=N refused=N escaped=N.
+ *
+ *   jail swap ONE OTHER
+ *     exchanges two names until it is killed.
+ *
+ *   jail escapes HOME UID MOUNTS
+ *     runs code as the account in the jail, which tries to get out; "held NAME" or "ESCAPED NAME"
+ * of each try. tests/e2e/jail.sh makes the folders for it.
+ *
+ *   jail leaks HOME UID MOUNTS
+ *     builds one; prints the descriptors that are open then, and `built` or what went wrong.
+ *
+ *   jail without CALL PROGRAM...
+ *     runs a program on a kernel that lacks a system call.
  *
  * MOUNTS as on the wire, with printf's \n for a newline.
  */
@@ -18,14 +27,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,13 +251,13 @@ static bool mount_points(void)
     return refused(rmdir("/pub/media"), EROFS) &&
            refused(rename("/pub/media", "/pub/old"), EROFS) &&
            refused(rename("/pub", "/old"), EROFS) &&
-           refused(renameat2(AT_FDCWD, "/pub/media", AT_FDCWD, "/var/log", RENAME_EXCHANGE), EXDEV);
+           refused(renameat2(AT_FDCWD, "/pub/media", AT_FDCWD, "/var/log", RENAME_EXCHANGE), EROFS);
 }
 
 static bool hard_links(void)
 {
     return refused(link("/var/log/access.log", "/pub/media/linked"), EXDEV) &&
-           refused(link("/pub/media/setuid", "/var/log/linked"), EXDEV);
+           refused(link("/pub/media/setuid", "/var/log/linked"), EROFS);
 }
 
 static bool mounts(void)
@@ -336,13 +349,43 @@ static int try_escapes(void)
 static int leaks(void)
 {
     struct jail_fault fault;
-    bool built = build(&fault);
+    bool before[256], built;
 
-    for (int i = 3; i < 256; i++)
-        if (fcntl(i, F_GETFD) >= 0)
+    for (int i = 0; i < 256; i++)
+        before[i] = fcntl(i, F_GETFD) >= 0;
+    built = build(&fault);
+    for (int i = 0; i < 256; i++)
+        if (!before[i] && fcntl(i, F_GETFD) >= 0)
             printf("descriptor %d is open\n", i);
     printf("%s\n", built ? "built" : fault.text);
     return 0;
+}
+
+static const struct {
+    const char *name;
+    unsigned number;
+} calls[] = {
+    {"openat2", SYS_openat2},   {"open_tree", SYS_open_tree}, {"mount_setattr", SYS_mount_setattr},
+    {"unshare", SYS_unshare},   {"mount", SYS_mount},         {"fsopen", SYS_fsopen},
+    {"fsconfig", SYS_fsconfig}, {"fsmount", SYS_fsmount},     {"move_mount", SYS_move_mount},
+    {"mkdirat", SYS_mkdirat},   {"fchmodat", SYS_fchmodat},
+};
+
+static void lose_call(const char *name)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (strcmp(calls[i].name, name) == 0)
+            filter[1].k = calls[i].number;
+    if (filter[1].k == 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        die(name);
 }
 
 int main(int argc, char **argv)
@@ -352,6 +395,11 @@ int main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[1], "swap") == 0)
         return swap(argv[2], argv[3]);
+    if (argc > 3 && strcmp(argv[1], "without") == 0) {
+        lose_call(argv[2]);
+        execvp(argv[3], argv + 3);
+        die(argv[3]);
+    }
     if (argc < 5)
         return 125;
     uid = (uid_t)strtoul(argv[3], NULL, 10);
@@ -363,8 +411,5 @@ int main(int argc, char **argv)
         return race(strtol(argv[5], NULL, 10), argv[6]);
     if (strcmp(argv[1], "escapes") == 0)
         return try_escapes();
-    if (strcmp(argv[1], "leaks") == 0)
-        return leaks();
-    printf("%s\n", build(&fault) ? "built" : fault.text);
-    return 0;
+    return leaks();
 }
