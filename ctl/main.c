@@ -13,6 +13,7 @@ static const struct command {
     {"lookup", "NAME", "what this host makes of a login name", cmd_lookup},
     {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
     {"status", "[--documents]", "how the broker is", cmd_status},
+    {"doctor", "[NAME]", "look at this host's set-up", cmd_doctor},
     {"explain", "NAME KEY|FINGERPRINT|FILE", "would it enter, and if not, why", cmd_explain},
     {"keys", "NAME", "who may enter, with which keys", cmd_keys},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
