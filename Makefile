@@ -87,6 +87,10 @@ install: all
 	install -D -m 755 $(B)/cloud-authkeys $(DESTDIR)$(PREFIX)/libexec/cloudauth/cloud-authkeys
 	install -D -m 755 $(B)/cloudauthd $(DESTDIR)$(PREFIX)/sbin/cloudauthd
 	install -D -m 755 $(B)/cloudauthctl $(DESTDIR)$(PREFIX)/bin/cloudauthctl
+	install -D -m 644 etc/completion/cloudauthctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/cloudauthctl
+	install -D -m 644 etc/completion/_cloudauthctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cloudauthctl
 	install -D -m 644 etc/pam-configs/cloudauth $(DESTDIR)$(PREFIX)/share/pam-configs/cloudauth
 	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
 	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf

@@ -93,26 +93,6 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
-/* An environment may be named by a login name of this host. */
-static bool environment_of(const struct ctl *ctl, const char *what, char *out, size_t size)
-{
-    static struct cloud_conf conf;
-    struct cloud_name name;
-
-    if (strchr(what, '/') != NULL) {
-        snprintf(out, size, "%s", what);
-        return true;
-    }
-    if (!ctl_conf(ctl, &conf))
-        return false;
-    if (!cloud_name_parse(&conf.grammar, what, &name)) {
-        ctl_say("%s: neither PROJECT/ENVIRONMENT nor a login name of this host", what);
-        return false;
-    }
-    snprintf(out, size, "%s/%s", name.project, name.environment);
-    return true;
-}
-
 /* The denial that is meant; false after a message. */
 static bool read_denial(const struct ctl *ctl, const struct order *order, const char *what,
                         struct denial *denial)
@@ -130,7 +110,7 @@ static bool read_denial(const struct ctl *ctl, const struct order *order, const 
             return false;
         snprintf(subject, sizeof subject, "%s", key.fingerprint);
     } else if (strcmp(kind, "environment") == 0 &&
-               !environment_of(ctl, what, subject, sizeof subject)) {
+               !subject_environment(ctl, what, subject, sizeof subject)) {
         return false;
     }
     snprintf(line, sizeof line, "%s\t%s\t%lld\t0\t%s", kind, subject, (long long)until,

@@ -14,11 +14,20 @@ static const struct command {
     {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
     {"status", "[--documents]", "how the broker is", cmd_status},
     {"doctor", "[NAME]", "look at this host's set-up", cmd_doctor},
+    {"env",
+     "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
+     "environments of a file:// API", cmd_env},
     {"explain", "NAME KEY|FINGERPRINT|FILE", "would it enter, and if not, why", cmd_explain},
+    {"key",
+     "add [--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE | "
+     "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
+     "keys of a file:// API", cmd_key},
     {"keys", "NAME", "who may enter, with which keys", cmd_keys},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
      "refuse locally, at once", cmd_deny},
+    {"user", "add [--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER | remove ENVIRONMENT USER",
+     "people of a file:// API", cmd_user},
     {"undeny", "[--key|--user|--environment] WHAT | --all", "take a denial back", cmd_undeny},
 };
 

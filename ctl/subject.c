@@ -73,3 +73,22 @@ bool subject_read_key(const char *argument, struct subject_key *out)
     key_fingerprint_text(denial.fingerprint, out->fingerprint);
     return true;
 }
+
+bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size)
+{
+    static struct cloud_conf conf;
+    struct cloud_name name;
+
+    if (strchr(what, '/') != NULL) {
+        snprintf(out, size, "%s", what);
+        return true;
+    }
+    if (!ctl_conf(ctl, &conf))
+        return false;
+    if (!cloud_name_parse(&conf.grammar, what, &name)) {
+        ctl_say("%s: neither PROJECT/ENVIRONMENT nor a login name of this host", what);
+        return false;
+    }
+    snprintf(out, size, "%s/%s", name.project, name.environment);
+    return true;
+}

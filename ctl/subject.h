@@ -2,6 +2,8 @@
 #ifndef CLOUD_CTL_SUBJECT_H
 #define CLOUD_CTL_SUBJECT_H
 
+#include "ctl.h"
+
 #include "broker/keys.h"
 
 #include <stdbool.h>
@@ -20,5 +22,8 @@ bool subject_is_key(const char *argument);
 
 /* Reads it. False after a message. */
 bool subject_read_key(const char *argument, struct subject_key *out);
+
+/* "project/environment", of that or of a login name of this host. False after a message. */
+bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
 
 #endif

@@ -167,11 +167,10 @@ static bool add_project(struct tree *tree, const char *folder, const char *proje
     return ok;
 }
 
-static bool add_folder(struct tree *tree, const char *folder, const struct signers *signers)
+bool tree_add_folder(struct tree *tree, const char *folder, const struct signers *signers)
 {
     struct dirent **entry = NULL;
     int n = scandir(folder, &entry, not_hidden, alphasort);
-    size_t before = tree->n;
     bool ok = n >= 0;
     char path[4096];
 
@@ -185,17 +184,20 @@ static bool add_folder(struct tree *tree, const char *folder, const struct signe
         free(entry[i]);
     }
     free(entry);
-    if (ok && tree->n == before) {
-        ctl_say("%s: there is no {project}/{environment}.json in it", folder);
-        return false;
-    }
     return ok;
 }
 
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers)
 {
-    return is_folder(path) ? add_folder(tree, path, signers)
-                           : add_file(tree, path, signers, NULL, NULL);
+    size_t before = tree->n;
+
+    if (!is_folder(path))
+        return add_file(tree, path, signers, NULL, NULL);
+    if (!tree_add_folder(tree, path, signers))
+        return false;
+    if (tree->n == before)
+        ctl_say("%s: there is no {project}/{environment}.json in it", path);
+    return tree->n > before;
 }
 
 void tree_free(struct tree *tree)

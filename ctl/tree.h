@@ -31,6 +31,9 @@ struct tree {
  * then documents are not signed. False, after a message, if memory is out or there is nothing.
  */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
+
+/* The same for a folder that may be empty. */
+bool tree_add_folder(struct tree *tree, const char *folder, const struct signers *signers);
 void tree_free(struct tree *tree);
 
 /* The bytes of a regular file, malloc'ed; NULL with errno. One byte more than most shows that it is

@@ -43,6 +43,30 @@ test_usage() {
     contains "$(ctl 2 deny)" '^usage: cloudauthctl deny'
 }
 
+# bash: what is completed where, by the installed file
+test_complete_bash() {
+    # shellcheck disable=SC2016 # expanded there
+    local ask='. /usr/share/bash-completion/completions/cloudauthctl
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cloudauthctl; echo "${COMPREPLY[*]}"'
+    same 'deny doctor' "$(bash -c "$ask" _ cloudauthctl d)"
+    same 'create list' "$(bash -c "$ask" _ cloudauthctl env '')"
+    same '--until --user' "$(bash -c "$ask" _ cloudauthctl deny --u)"
+    same /etc/passwd "$(bash -c "$ask" _ cloudauthctl check /etc/passw | tr ' ' '\n' | grep -x /etc/passwd)"
+    same '' "$(bash -c "$ask" _ cloudauthctl lookup abc)"
+}
+
+# zsh: the same
+test_complete_zsh() {
+    # shellcheck disable=SC2016 # expanded there
+    local ask='compadd() { shift; print -- $*; }; _files() { print files; }
+        words=("$@") CURRENT=$#; . /usr/share/zsh/vendor-completions/_cloudauthctl'
+    contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check deny doctor '
+    same 'create list' "$(zsh -fc "$ask" _ cloudauthctl env '')"
+    contains "$(zsh -fc "$ask" _ cloudauthctl deny --u)" '^--json --until '
+    same files "$(zsh -fc "$ask" _ cloudauthctl check /etc/passw)"
+    same '' "$(zsh -fc "$ask" _ cloudauthctl lookup abc)"
+}
+
 # ---- lookup ----------------------------------------------------------------------------------------
 
 # anybody may look a name up: what it is, and if not, why
@@ -334,4 +358,94 @@ test_deny_damaged() {
     contains "$(ctl 1 undeny bob)" 'damaged'
     ctl 0 undeny --all
     enters alice abcdefghij
+}
+
+# ---- env, user, key ----------------------------------------------------------------------------------
+
+# an embedded API from nothing: an environment, a person, a key, and he enters; then without the key
+test_embedded_api() {
+    rm -rf "${ACCESS:?}"/*
+    ctl 0 env create --title 'Live' abcdefghij
+    install -d -o 200000 -g 200000 /app/abcdefghij
+    refused stranger abcdefghij
+    ctl 0 user add --role admin abcdefghij eve
+    ctl 0 key add --title 'new laptop' --expires 2099-01-01T00:00:00Z abcdefghij eve "$KEYS/stranger.pub"
+    enters stranger abcdefghij
+    contains "$(ctl 0 key list abcdefghij)" '^eve +admin +SHA256:.* ssh-ed25519 +new laptop +2099-01-01'
+    contains "$(ctl 0 env list)" '^abcdefghij +production +abcdefghij +active +200000 +1 +1$'
+    ctl 0 check "$ACCESS"
+    ctl 0 key remove abcdefghij eve "$(ssh-keygen -lf "$KEYS/stranger.pub" | cut -d' ' -f2)"
+    refused stranger abcdefghij
+    ctl 0 key add abcdefghij/production eve "$(<"$KEYS/stranger.pub")"
+    enters stranger abcdefghij
+    ctl 0 user remove abcdefghij eve
+    refused stranger abcdefghij
+    ctl 0 env create --uid 200005 --home /srv/x --shell /bin/sh abcdefghij_stg
+    same '200005 200005 /srv/x /bin/sh' "$(ctl 0 lookup --json abcdefghij_stg | jq -r '"\(.uid) \(.gid) \(.home) \(.shell)"')"
+    ctl 0 env create abcdefghij_stg2
+    same 200006 "$(field uid 0 lookup abcdefghij_stg2)"
+}
+
+# what would make a document invalid, or of no use here, is not written
+test_embedded_refused() {
+    local before file=$ACCESS/abcdefghij/staging.json
+    before=$(sha256sum "$file")
+    contains "$(ctl 1 env create abcdefghij_stg)" 'is there already'
+    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" "somebody else's"
+    contains "$(ctl 1 env create --uid 5 abcdefghij_stg5)" 'range'
+    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: not a plain absolute path'
+    contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
+    contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
+    contains "$(ctl 1 user remove abcdefghij_stg frank)" 'there is no user frank'
+    contains "$(ctl 1 key add abcdefghij_stg alice "$KEYS/alice.pub")" 'has that key already'
+    contains "$(ctl 2 key add abcdefghij_stg alice /etc/passwd)" '/etc/passwd'
+    contains "$(ctl 2 key add --expires tomorrow abcdefghij_stg alice "$KEYS/bob.pub")" 'not a time'
+    contains "$(ctl 1 key remove abcdefghij_stg alice "$KEYS/stranger.pub")" 'does not have the key'
+    contains "$(ctl 1 user add abcdefghij_stg9 alice)" 'no such environment'
+    contains "$(ctl 1 env create ../../etc/passwd)" 'not PROJECT/ENVIRONMENT'
+    same "$before" "$(sha256sum "$file")"
+    fails test -e "$ACCESS/abcdefghij/staging5.json"
+    contains "$(as_nobody cloudauthctl user add abcdefghij_stg frank 2>&1 || true)" 'Permission denied'
+    same "$before" "$(sha256sum "$file")"
+    echo '{' >"$file"
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'as it stands it is invalid'
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'only a file://'
+}
+
+# thirty at a time: none is lost, unknown members stay, and a reader never sees half a document
+test_embedded_parallel() {
+    local i file=$ACCESS/abcdefghij/staging.json watcher
+    document abcdefghij staging '. + {"of_tomorrow": {"a": [1, 2.5, null]}}'
+    (
+        until [[ -e /root/added ]]; do
+            jq -e .version "$file" >/dev/null || echo broken >>/root/broken
+        done
+    ) &
+    watcher=$!
+    for i in {1..30}; do
+        cloudauthctl user add abcdefghij_stg "user$i" >/dev/null &
+    done
+    for i in $(jobs -p); do
+        [[ $i == "$watcher" ]] || wait "$i"
+    done
+    touch /root/added
+    wait "$watcher"
+    same 30 "$(jq '[.users[] | select(.username | startswith("user"))] | length' "$file")"
+    same '{"a":[1,2.5,null]}' "$(jq -c .of_tomorrow "$file")"
+    fails test -e /root/broken
+    same '' "$(find "$ACCESS" -name '.*.new')"
+    enters bob abcdefghij_stg
+}
+
+# killed at any moment, it leaves the old document or the new one
+test_embedded_killed() {
+    local i file=$ACCESS/abcdefghij/staging.json
+    for i in {1..40}; do
+        timeout -s KILL "0.00$((i % 9))" cloudauthctl user add abcdefghij_stg "user$i" >/dev/null 2>&1 || true
+        jq -e .version "$file" >/dev/null
+    done
+    cloudauthctl check "$file"
+    ctl 0 user add abcdefghij_stg last
+    enters bob abcdefghij_stg
 }
