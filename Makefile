@@ -41,7 +41,11 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 COMMON := $(wildcard common/*.c)
 NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
 BROKER := $(filter-out broker/main.c,$(wildcard broker/*.c))
-PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/cloudauthd
+# What the operators' program has of the broker: documents and policy, not the daemon.
+CTL    := $(wildcard ctl/*.c) $(addprefix broker/,document.c envelope.c fields.c json.c json_scan.c \
+          keys.c policy.c denials.c hostdb.c owners.c table.c log.c devlog.c loop.c clock.c)
+PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/cloudauthd \
+          $(B)/cloudauthctl
 
 all: $(PARTS)
 
@@ -58,6 +62,9 @@ $(B)/cloud-authkeys: $(call obj,authkeys/cloud-authkeys.c $(COMMON))
 
 $(B)/cloudauthd: $(call obj,broker/main.c $(BROKER) $(COMMON))
 	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
+
+$(B)/cloudauthctl: $(call obj,$(CTL) $(COMMON))
+	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs libcrypto libcjson) -lpthread
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -79,6 +86,11 @@ install: all
 	install -D -m 644 $(B)/pam_cloud.so $(DESTDIR)$(LIBDIR)/security/pam_cloud.so
 	install -D -m 755 $(B)/cloud-authkeys $(DESTDIR)$(PREFIX)/libexec/cloudauth/cloud-authkeys
 	install -D -m 755 $(B)/cloudauthd $(DESTDIR)$(PREFIX)/sbin/cloudauthd
+	install -D -m 755 $(B)/cloudauthctl $(DESTDIR)$(PREFIX)/bin/cloudauthctl
+	install -D -m 644 etc/completion/cloudauthctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/cloudauthctl
+	install -D -m 644 etc/completion/_cloudauthctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cloudauthctl
 	install -D -m 644 etc/pam-configs/cloudauth $(DESTDIR)$(PREFIX)/share/pam-configs/cloudauth
 	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
 	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf
@@ -161,7 +173,7 @@ check-asan:
 	$(MAKE) B=build/asan SAN=1 all units
 
 # The rooms that more than one thread meets in, under ThreadSanitizer.
-THREADED := test_kept test_accounts test_store test_list_threads
+THREADED := test_kept test_accounts test_store test_list_threads test_denials
 check-tsan:
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
 		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units
@@ -194,5 +206,5 @@ clean:
 
 .PHONY: all install check units check-asan check-tsan lint lint-rooms test demo bench bench-programs \
         fuzz clean
--include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker tests/unit tests/bench,\
+-include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker ctl tests/unit tests/bench,\
              $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))

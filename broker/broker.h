@@ -3,6 +3,7 @@
 #define CLOUD_BROKER_BROKER_H
 
 #include "cache.h"
+#include "denials_file.h"
 #include "hostdb.h"
 #include "list.h"
 #include "logins.h"
@@ -30,8 +31,10 @@ struct broker {
     struct logins *logins;
     struct sessions *sessions;
     struct server *server;
-    struct publish publish;  /* accounts.snapshot */
-    struct loop_timer probe; /* of documents whose last request failed */
+    struct denials_file *denials; /* what this host refuses by itself */
+    int64_t started;              /* loop_now() */
+    struct publish publish;       /* accounts.snapshot */
+    struct loop_timer probe;      /* of documents whose last request failed */
 };
 
 /* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */

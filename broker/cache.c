@@ -25,7 +25,8 @@ struct askers {
 struct cache {
     const struct cloud_conf *conf;
     struct api *api;
-    struct store *store;    /* or NULL */
+    struct store *store; /* or NULL */
+    const struct denials *denials;
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
     bool doubt;                    /* some document may be failing */
@@ -83,7 +84,7 @@ static uint32_t stale_bound(const struct cache_entry *entry)
 
 static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
 {
-    if (api_is_file(cache->api))
+    if (api_is_file(cache->api) || need == CACHE_NOW)
         return 0;
     return (int64_t)1000 *
            (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
@@ -141,7 +142,8 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
 
     if (entry->document != NULL) {
         const char *why = why_not(entry, (now - entry->asked) / 1000);
-        answer.detail = why;
+        if (why != NULL)
+            answer.detail = why;
         answer.document = why == NULL ? entry->document : NULL;
         answer.result = why == NULL ? CACHE_DOCUMENT : CACHE_UNAVAILABLE;
     } else if (entry->absent && !entry->failing) {
@@ -273,6 +275,7 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     }
     for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
+    document->denials = entry->cache->denials;
     tell(entry, document, asked_wall);
     entries_set_document(entry, document);
     /* Without a hash the next body is only taken for a new one. */
@@ -532,7 +535,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need, in
     const struct cache *cache = entry->cache;
 
     *answer = state_of(entry, now);
-    if (api_is_file(cache->api) || entry->committing)
+    if (api_is_file(cache->api) || entry->committing || need == CACHE_NOW)
         return false;
     /* While the API fails, who may enter is decided within the bound of an outage alone, however
      * fresh that is. Who the account is may be said past it: a refusal is to reach somebody. */
@@ -716,21 +719,33 @@ void cache_forget(struct cache_waiter *waiter)
     waiter->entry = NULL;
 }
 
-void cache_tell(struct cache *cache, cache_told *told, void *arg)
+static void tell_known(struct cache *cache, bool changed)
 {
-    cache->told = told;
-    cache->told_arg = arg;
     for (struct cache_entry *entry = cache->entries.known.first; entry != NULL;
          entry = entry->after) {
         const struct cache_news news = {
             .project = entry->project,
             .environment = entry->environment,
             .document = entry->document,
+            .changed = changed,
             .asked_wall = entry->asked_wall,
             .until = usable_until(entry, entry->document, entry->asked_wall)};
         entry->told = entry->asked_wall;
-        told(arg, &news);
+        cache->told(cache->told_arg, &news);
     }
+}
+
+void cache_tell(struct cache *cache, cache_told *told, void *arg)
+{
+    cache->told = told;
+    cache->told_arg = arg;
+    tell_known(cache, false);
+}
+
+void cache_tell_changed(struct cache *cache)
+{
+    if (cache->told != NULL)
+        tell_known(cache, true);
 }
 
 void cache_keep(struct cache *cache, struct store *store)
@@ -803,4 +818,46 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
     forget_all(&cache->entries.unknown);
     forget_all(&cache->entries.issued);
     forget_all(&cache->entries.known);
+}
+
+void cache_deny(struct cache *cache, const struct denials *denials)
+{
+    cache->denials = denials;
+}
+
+bool cache_guarded(const struct cache *cache)
+{
+    return cache->guard.tripped;
+}
+
+static void view_entry(const struct cache_entry *entry, cache_see *see, void *arg)
+{
+    int64_t now = loop_now();
+    struct cache_answer answer = state_of(entry, now);
+    struct cache_view view = {.project = entry->project,
+                              .environment = entry->environment,
+                              .document = entry->document,
+                              .usable = answer.result == CACHE_DOCUMENT,
+                              .absent = entry->absent,
+                              .failing = entry->failing,
+                              .age = answer.age,
+                              .detail = entry->failing ? entry->detail : ""};
+
+    view.fresh = view.usable && !entry->failing &&
+                 is_fresh(entry, now, (int64_t)1000 * entry->cache->conf->account_fresh);
+    see(arg, &view);
+}
+
+size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)(void *arg),
+                  void *arg)
+{
+    const struct table *table = &cache->entries.table;
+
+    for (size_t i = from; i < table->buckets; i++) {
+        if (full(arg))
+            return i;
+        for (const struct table_node *node = table->bucket[i]; node != NULL; node = node->next)
+            view_entry(TABLE_OWNER(node, struct cache_entry, node), see, arg);
+    }
+    return 0;
 }

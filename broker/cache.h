@@ -38,6 +38,7 @@ struct cache;
 enum cache_need {
     CACHE_ACCOUNT, /* who the account is: fresh for account_fresh */
     CACHE_KEYS,    /* who may enter: fresh for keys_fresh */
+    CACHE_NOW,     /* an operator wants to know: asked for whatever is known, and whatever failed */
 };
 
 enum cache_result {
@@ -52,7 +53,7 @@ struct cache_answer {
     bool stale;                      /* the API could not be asked: it is the last good one */
     uint32_t age;                    /* seconds since it was last the truth */
     int64_t asked;      /* loop_now() when the API was last asked with a good answer; 0: never */
-    const char *detail; /* CACHE_UNAVAILABLE: why, for logs */
+    const char *detail; /* stale or CACHE_UNAVAILABLE: why, for logs */
 };
 
 /* Somebody who waits; the caller owns it and keeps it until answered or cache_forget. */
@@ -109,6 +110,7 @@ struct cache_news {
     const char *project, *environment;
     const struct document *document; /* NULL: there is none any more */
     const struct document *before;   /* what it replaces; the same one: it was confirmed */
+    bool changed; /* it means another thing now than when it was told before (denials.h) */
     int64_t asked_wall, until; /* when it was asked for, and until when an outage may use it */
 };
 
@@ -118,6 +120,9 @@ struct cache_news {
  */
 typedef void cache_told(void *arg, const struct cache_news *news);
 void cache_tell(struct cache *cache, cache_told *told, void *arg);
+
+/* Tells of all documents again: what this host denies of them has changed. */
+void cache_tell_changed(struct cache *cache);
 
 /*
  * Keeps documents in the store from now on: one that the API has just sent is on the disk before
@@ -131,6 +136,32 @@ store_each cache_restore;
 
 /* An operator says that the environments which turned absent are so (limits.h, the guard). */
 void cache_confirm_absent(struct cache *cache);
+
+/* Every document that is taken from now on refers to them; they outlive the cache. */
+void cache_deny(struct cache *cache, const struct denials *denials);
+
+/* What is known of one environment; the strings are borrowed for the call. */
+struct cache_view {
+    const char *project, *environment;
+    const struct document *document; /* the last good one, or NULL */
+    bool usable;                     /* it may decide logins now */
+    bool fresh;                      /* it needs not be asked for again for account data */
+    bool absent, failing;
+    uint32_t age;       /* seconds since it was last the truth */
+    const char *detail; /* failing: why */
+};
+typedef void cache_see(void *arg, const struct cache_view *view);
+
+/*
+ * Calls see for what is in the buckets from the given one on, until full says that it has enough,
+ * asked between two buckets. Returns the bucket to go on with, or 0 at the end. What is added or
+ * let go between two calls may be missed or seen twice.
+ */
+size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)(void *arg),
+                  void *arg);
+
+/* Whether environments that turn absent are not believed (limits.h, the guard). */
+bool cache_guarded(const struct cache *cache);
 
 /* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);

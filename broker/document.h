@@ -33,6 +33,8 @@
 #define DOCUMENT_NO_TIME  INT64_MIN  /* expires_at, issued_at: not in the document */
 #define DOCUMENT_NO_BOUND UINT32_MAX /* max_stale: not in the document */
 
+struct denials;
+
 enum document_status {
     DOCUMENT_STATUS_UNKNOWN = 0, /* lets nobody in */
     DOCUMENT_ACTIVE,
@@ -120,6 +122,8 @@ struct document {
     size_t warnings;    /* keys left out: the first DOCUMENT_WARNINGS_MAX say why */
     const char *warning[DOCUMENT_WARNINGS_MAX];
     size_t bytes; /* memory held */
+    /* What this host refuses by itself (denials.h), or NULL. Not the document's: the cache's. */
+    const struct denials *denials;
 };
 
 /* Why a document is invalid: where in it, and what. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
 #include "broker/credentials.h"
+#include "broker/denials_file.h"
 #include "broker/devlog.h"
 #include "broker/envelope.h"
 #include "broker/log.h"
@@ -220,6 +221,16 @@ static bool open_store(struct broker *broker)
     return true;
 }
 
+/* Before any document is taken: each refers to them. */
+static bool open_denials(struct broker *broker)
+{
+    broker->denials = denials_file_new(broker->loop, STATE_DIRECTORY);
+    if (broker->denials == NULL)
+        return false;
+    cache_deny(broker->cache, denials_file_list(broker->denials));
+    return true;
+}
+
 /* Every process of the host may from now on know what this one knows. */
 static bool open_snapshot(struct broker *broker)
 {
@@ -314,6 +325,7 @@ static bool start(struct broker *broker, bool foreground)
         return false;
     }
     devlog_start(broker->loop);
+    broker->started = loop_now();
     find_keys_user(broker);
     raise_limits();
     if (!drop_privileges(broker) || !watch_signals(broker))
@@ -328,8 +340,9 @@ static bool start(struct broker *broker, bool foreground)
     }
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
-    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_store(broker) &&
-           open_snapshot(broker) && open_list(broker) && open_sessions(broker);
+    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_denials(broker) &&
+           open_store(broker) && open_snapshot(broker) && open_list(broker) &&
+           open_sessions(broker);
 }
 
 static void stop(struct broker *broker)
@@ -341,6 +354,7 @@ static void stop(struct broker *broker)
     list_free(broker->list);
     accounts_free(broker->publish.accounts);
     cache_free(broker->cache);
+    denials_file_free(broker->denials);
     devlog_stop();
     loop_free(broker->loop);
     logins_free(broker->logins);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/policy.h"
 
+#include "broker/denials.h"
+
 #include "common/text.h"
 
 #include <stdio.h>
@@ -32,6 +34,7 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_UNAVAILABLE] = "unavailable",
     [POLICY_NO_KEY_LINE] = "no-key-line",
     [POLICY_KEY_CHANGED] = "key-changed",
+    [POLICY_DENIED] = "denied",
 };
 
 const char *policy_token(enum policy_reason reason)
@@ -168,16 +171,73 @@ static enum policy_reason check_role(const struct document *document, const stru
     return role >= least[level] ? POLICY_GRANTED : POLICY_ROLE;
 }
 
+/* What the rules look at. */
+struct attempt {
+    const struct document *document;
+    const struct cloud_name *name;
+    const struct document_key *key;
+    int64_t now;
+};
+
+static enum policy_reason rule_denied(const struct attempt *attempt)
+{
+    const struct document_user *user = attempt->key->user;
+    const struct denial_match match = {.project = attempt->document->project,
+                                       .environment = attempt->document->environment,
+                                       .user_id = user->id,
+                                       .username = user->username,
+                                       .fingerprint = attempt->key->fingerprint};
+
+    return denials_match(attempt->document->denials, &match, attempt->now) ? POLICY_DENIED
+                                                                           : POLICY_GRANTED;
+}
+
+static enum policy_reason rule_status(const struct attempt *attempt)
+{
+    return check_status(attempt->document);
+}
+
+static enum policy_reason rule_expiry(const struct attempt *attempt)
+{
+    int64_t expires_at = attempt->key->expires_at;
+
+    return expires_at != DOCUMENT_NO_TIME && expires_at <= attempt->now ? POLICY_KEY_EXPIRED
+                                                                        : POLICY_GRANTED;
+}
+
+static enum policy_reason rule_role(const struct attempt *attempt)
+{
+    return check_role(attempt->document, attempt->name, attempt->key->user->role);
+}
+
+static const struct rule {
+    const char *name;
+    enum policy_reason (*check)(const struct attempt *);
+} rules[POLICY_RULES] = {
+    {"denied", rule_denied}, {"status", rule_status}, {"expiry", rule_expiry}, {"role", rule_role}};
+
 static enum policy_reason check_key(const struct document *document, const struct cloud_name *name,
                                     const struct document_key *key, int64_t now)
 {
-    enum policy_reason reason = check_status(document);
+    const struct attempt attempt = {document, name, key, now};
+    enum policy_reason reason = POLICY_REFUSED;
 
-    if (reason != POLICY_GRANTED)
-        return reason;
-    if (key->expires_at != DOCUMENT_NO_TIME && key->expires_at <= now)
-        return POLICY_KEY_EXPIRED;
-    return check_role(document, name, key->user->role);
+    for (size_t i = 0; i < POLICY_RULES; i++) {
+        reason = rules[i].check(&attempt);
+        if (reason != POLICY_GRANTED)
+            break;
+    }
+    return reason;
+}
+
+void policy_rules(const struct document *document, const struct cloud_name *name,
+                  const struct document_key *key, int64_t now,
+                  struct policy_rule_verdict out[POLICY_RULES])
+{
+    const struct attempt attempt = {document, name, key, now};
+
+    for (size_t i = 0; i < POLICY_RULES; i++)
+        out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
 }
 
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
@@ -232,17 +292,19 @@ bool policy_gets_line(const struct document *document, const struct cloud_name *
         return true;
     if (name->kind == CLOUD_SFTP)
         return false;
-    return verdict->reason != POLICY_KEY_EXPIRED ||
+    return (verdict->reason != POLICY_KEY_EXPIRED && verdict->reason != POLICY_DENIED) ||
            !has_better_key(document, name, verdict->key->user, now);
 }
 
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
-                                  const char *service)
+                                  const char *service, int64_t now)
 {
     enum policy_reason reason = check_status(document);
 
     if (!policy_app_exists(document, name))
         return POLICY_APP_UNKNOWN;
+    if (denials_environment(document->denials, document->project, document->environment, now))
+        return POLICY_DENIED;
     /* A paused environment keeps its cron jobs: they are its own, nobody enters by them. */
     if (reason == POLICY_STATUS_PAUSED && strcmp(service, "cron") == 0)
         return POLICY_GRANTED;
@@ -335,6 +397,8 @@ void policy_message(enum policy_reason reason, const struct document *document,
         add_environment(&text, document, " is being deleted");
     else if (reason == POLICY_STATUS_UNKNOWN)
         add_environment(&text, document, " is not active");
+    else if (reason == POLICY_DENIED)
+        cloud_text_add(&text, "access is denied by the operator of this host");
     else if (reason == POLICY_ACCESS_OFF)
         add_access_off(&text, document, name, account);
     else if (reason == POLICY_KEY_EXPIRED && key != NULL)

@@ -40,6 +40,7 @@ enum policy_reason {
     POLICY_UNAVAILABLE,   /* an outage, and nothing that may still be used */
     POLICY_NO_KEY_LINE,   /* PAM: no key line was answered for this sshd process and account */
     POLICY_KEY_CHANGED,   /* PAM session: the key that entered is not the one that was decided on */
+    POLICY_DENIED,        /* by this host's own list (denials.h) */
     POLICY_REASONS
 };
 
@@ -92,18 +93,32 @@ struct policy_verdict policy_person(const struct document *document, const struc
                                     const char *user_id, int64_t now);
 
 /*
+ * The rules that a key of the document must pass, in their order, each with its verdict: the same
+ * that policy_login goes by, which stops at the first that is not passed.
+ */
+#define POLICY_RULES 4
+struct policy_rule_verdict {
+    const char *rule; /* "denied", "status", "expiry", "role" */
+    enum policy_reason reason;
+};
+void policy_rules(const struct document *document, const struct cloud_name *name,
+                  const struct document_key *key, int64_t now,
+                  struct policy_rule_verdict out[POLICY_RULES]);
+
+/*
  * Whether the key gets a line in sshd. It does if its owner may enter; and if he may not, so that
  * PAM is asked and can tell him why, but for two cases. An sFTP account: the sshd block's
  * ForceCommand beats the line's own command, and on a host that has switched PAM off the line would
- * open the chroot. And a key that has expired while its owner has another that may enter: sshd ends
- * the connection that PAM refuses, and the client would never come to its good key.
+ * open the chroot. And a key that has expired, or is denied, while its owner has another that may
+ * enter: sshd ends the connection that PAM refuses, and the client would never come to its good
+ * key.
  */
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, int64_t now);
 
-/* Whether a service that asks for no key (su, sudo, cron) may use the account. */
+/* Whether a service that asks for no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
-                                  const char *service);
+                                  const char *service, int64_t now);
 
 /* A sentence for the person at the client. document and key may be NULL. */
 void policy_message(enum policy_reason reason, const struct document *document,

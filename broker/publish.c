@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/publish.h"
 
+#include "broker/denials.h"
 #include "broker/policy.h"
 
 #include <string.h>
+#include <time.h>
 
 static uint32_t flags_of(const struct document *document)
 {
     uint32_t flags = document->has_apps ? CLOUD_SNAPSHOT_APPS : 0;
 
+    /* Who is not asked where the broker is down: a denied environment is neither to him. */
+    if (denials_environment(document->denials, document->project, document->environment,
+                            (int64_t)time(NULL)))
+        return flags;
     if (document->status == DOCUMENT_ACTIVE || document->status == DOCUMENT_DIRTY)
         flags |= CLOUD_SNAPSHOT_ACTIVE;
     if (document->status == DOCUMENT_PAUSED)
@@ -74,7 +80,9 @@ void publish_news(void *arg, const struct cache_news *news)
         accounts_remove(publish->accounts, news->project, news->environment);
         return;
     }
-    if (news->before == news->document)
+    if (news->changed)
+        change = ACCOUNTS_CHANGED;
+    else if (news->before == news->document)
         change = ACCOUNTS_RENEWED;
     else if (news->before != NULL)
         change = same_account(news->before, news->document) ? ACCOUNTS_RENEWED : ACCOUNTS_CHANGED;

@@ -2,6 +2,7 @@
 #include "broker/requests.h"
 
 #include "broker/audit.h"
+#include "broker/control.h"
 #include "broker/keys.h"
 #include "broker/log.h"
 #include "broker/policy.h"
@@ -438,8 +439,8 @@ static void answer_account(struct connection *connection, const struct cache_ans
     struct login *login = NULL;
 
     if (!connection->question.is_ssh) {
-        verdict.reason =
-            policy_service(known->document, &connection->name, connection->question.service);
+        verdict.reason = policy_service(known->document, &connection->name,
+                                        connection->question.service, (int64_t)time(NULL));
     } else if ((login = find_login(connection)) != NULL) {
         verdict = policy_login(known->document, &connection->name, login->fingerprint,
                                (int64_t)time(NULL));
@@ -601,6 +602,17 @@ static enum step start_end(struct connection *connection)
     return ANSWERED;
 }
 
+/* What operators ask. An environment is named as such where it is to be asked for anew. */
+static enum step start_control(struct connection *connection)
+{
+    const char *account = connection->question.account;
+    enum policy_reason reason = POLICY_GRANTED;
+
+    if (account != NULL && strchr(account, '/') == NULL)
+        reason = check_name(connection, account);
+    return control_start(connection, reason) ? NEEDS_DOCUMENT : ANSWERED;
+}
+
 static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_PASSWD_BY_NAME] = {ANYONE, CACHE_ACCOUNT, start_by_name, answer_lookup,
                                  refuse_lookup},
@@ -613,12 +625,22 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_PAM_SESSION_END] = {ROOT, CACHE_KEYS, start_session_end, NULL, NULL},
     [CLOUD_OP_SESSIONS] = {ROOT, CACHE_KEYS, start_sessions, NULL, NULL},
     [CLOUD_OP_SESSION_END] = {ROOT, CACHE_KEYS, start_end, NULL, NULL},
+    [CLOUD_OP_STATUS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_DOCUMENTS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_EXPLAIN] = {ROOT, CACHE_KEYS, start_control, control_answer, control_refuse},
+    [CLOUD_OP_PEOPLE] = {ROOT, CACHE_KEYS, start_control, control_answer, control_refuse},
+    [CLOUD_OP_REFRESH] = {ROOT, CACHE_NOW, start_control, control_answer, control_refuse},
+    [CLOUD_OP_DENY] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
 };
 
 static bool may_ask(const struct connection *connection, enum who who)
 {
     uid_t uid = connection->peer.uid;
 
+    if (requests[connection->question.op].start == NULL)
+        return false;
     switch (who) {
     case ANYONE:
         return true;

@@ -85,6 +85,8 @@ static void connection_end(struct connection *connection)
     struct server *server = connection->server;
 
     cache_forget(&connection->waiter);
+    if (connection->pending != NULL)
+        *connection->pending = NULL;
     loop_remove(server->broker->loop, &connection->watch);
     close(connection->watch.fd);
     *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;

@@ -36,6 +36,7 @@ struct connection {
     struct cloud_question question;
     struct cloud_name name; /* what the account's name means, once looked at */
     struct cache_waiter waiter;
+    void **pending; /* work that will answer later: it is told, by a NULL there, when we are gone */
 };
 
 /*

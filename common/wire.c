@@ -51,6 +51,14 @@ static const struct layout questions[CLOUD_OP_END] = {
     [CLOUD_OP_PAM_SESSION_END] = {{Q_STRING(account)}},
     [CLOUD_OP_SESSIONS] = {{Q_STRING(session)}},
     [CLOUD_OP_SESSION_END] = {{Q_STRING(session)}},
+    [CLOUD_OP_STATUS] = {{Q_NUMBER(page)}},
+    [CLOUD_OP_DOCUMENTS] = {{Q_NUMBER(page)}},
+    [CLOUD_OP_EXPLAIN] = {{Q_STRING(account), Q_STRING(key_type), Q_STRING(key)}},
+    [CLOUD_OP_PEOPLE] = {{Q_STRING(account), Q_NUMBER(page)}},
+    [CLOUD_OP_REFRESH] = {{Q_STRING(account)}},
+    [CLOUD_OP_DENY] = {{Q_STRING(text)}},
+    [CLOUD_OP_UNDENY] = {{Q_STRING(text)}},
+    [CLOUD_OP_DENIALS] = {{Q_NUMBER(page)}},
 };
 
 #define PASSWD                                                                                     \
@@ -80,6 +88,14 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_PAM_SESSION_END] = {{{0, false}}},
     [CLOUD_OP_SESSIONS] = {{A_STRING(session), A_STRING(line)}},
     [CLOUD_OP_SESSION_END] = {{{0, false}}},
+    [CLOUD_OP_STATUS] = {{A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_DOCUMENTS] = {{A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_EXPLAIN] = {{A_STRING(text)}},
+    [CLOUD_OP_PEOPLE] = {{A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_REFRESH] = {{A_STRING(text)}},
+    [CLOUD_OP_DENY] = {{A_STRING(text)}},
+    [CLOUD_OP_UNDENY] = {{A_STRING(text)}},
+    [CLOUD_OP_DENIALS] = {{A_NUMBER(page), A_STRING(text)}},
 };
 
 static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};
@@ -99,9 +115,11 @@ static const struct layout *answer_layout(enum cloud_op op, enum cloud_status st
     return NULL;
 }
 
-static bool op_known(unsigned op)
+/* Every opcode has a field in its question or in its answer; the gaps have none. */
+bool cloud_wire_op_known(unsigned op)
 {
-    return op > 0 && op < CLOUD_OP_END;
+    return op > 0 && op < CLOUD_OP_END &&
+           (questions[op].field[0].offset != 0 || answers[op].field[0].offset != 0);
 }
 
 /* The one place where packets are read: a cursor that can only stand still or fail. */
@@ -161,7 +179,7 @@ static bool get_header(struct cursor *cursor, const void *packet, size_t n, unsi
     const unsigned char *at = packet;
 
     if (n < HEADER || memcmp(at, magic, sizeof magic) != 0 || at[4] != CLOUD_WIRE_VERSION ||
-        !op_known(at[5]) || at[7] != 0)
+        !cloud_wire_op_known(at[5]) || at[7] != 0)
         return false;
     *op = at[5];
     *status = at[STATUS_AT];
@@ -267,7 +285,7 @@ static size_t put_packet(unsigned op, unsigned status, const struct layout *layo
 
 size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size)
 {
-    if (!op_known(question->op))
+    if (!cloud_wire_op_known(question->op))
         return 0;
     if (size > CLOUD_WIRE_QUESTION_MAX)
         size = CLOUD_WIRE_QUESTION_MAX;
@@ -276,7 +294,7 @@ size_t cloud_wire_put_question(const struct cloud_question *question, void *buff
 
 size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size)
 {
-    if (!op_known(answer->op))
+    if (!cloud_wire_op_known(answer->op))
         return 0;
     const struct layout *layout = answer_layout(answer->op, answer->status);
     if (layout == NULL)

@@ -33,11 +33,15 @@
  *   GROUP_BY_NAME   account                                        account gid
  *   GROUP_BY_ID     id                                             account gid
  *   KEYS            kind account key_type key                      line
- *   PAM_ACCOUNT     service account from is_ssh                    reason message home id gid mounts
- *   PAM_SESSION     service account from auth_info                 project environment app user
- *   PAM_SESSION_END account                                        (none)
- *   SESSIONS        session                                        session line
- *   SESSION_END     session                                        (none)
+ *   PAM_ACCOUNT     service account from is_ssh                    reason message home id gid
+ * mounts PAM_SESSION     service account from auth_info                 project environment app
+ * user PAM_SESSION_END account                                        (none) SESSIONS session
+ * session line SESSION_END     session                                        (none) STATUS page
+ * page text DOCUMENTS       page                                           page text EXPLAIN
+ * account key_type key                           text PEOPLE          account page page text
+ *   REFRESH         account                                        text
+ *   DENY, UNDENY    text                                           text
+ *   DENIALS         page                                           page text
  *
  * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
  * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
@@ -45,6 +49,9 @@
  *
  * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
  * session is the id to go on after, "" at the end (broker/sessions.h, sessions_list).
+ *
+ * From STATUS on: text is lines of fields with a tab between them (broker/control.h). The first
+ * page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have gaps.
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
@@ -76,6 +83,14 @@ enum cloud_op {
     CLOUD_OP_PAM_SESSION_END = 8,
     CLOUD_OP_SESSIONS = 9,
     CLOUD_OP_SESSION_END = 10,
+    CLOUD_OP_STATUS = 32, /* from here on what operators ask: cloudauthctl(1) */
+    CLOUD_OP_DOCUMENTS = 33,
+    CLOUD_OP_EXPLAIN = 34,
+    CLOUD_OP_PEOPLE = 35,
+    CLOUD_OP_REFRESH = 36,
+    CLOUD_OP_DENY = 37,
+    CLOUD_OP_UNDENY = 38,
+    CLOUD_OP_DENIALS = 39,
     CLOUD_OP_END /* one past the last */
 };
 
@@ -90,6 +105,8 @@ struct cloud_question {
     const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
     uint32_t is_ssh;       /* 0 or 1: the service authenticates with SSH keys */
     const char *session;   /* an id, or "" */
+    const char *text;      /* a denial */
+    uint32_t page;
 };
 
 struct cloud_answer {
@@ -103,7 +120,12 @@ struct cloud_answer {
     const char *project, *environment, *app, *user;
     const char *session;
     const char *mounts;
+    const char *text;
+    uint32_t page;
 };
+
+/* Whether there is such an opcode. */
+bool cloud_wire_op_known(unsigned op);
 
 /* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode
  * needs is NULL, or the opcode is unknown. */

@@ -13,7 +13,7 @@ demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-mod
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
-    nginx-light openssl curl ca-certificates pamtester sudo cron strace
+    nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh
     python3 python3-jsonschema python3-yaml
     # The clients of tests/e2e/clients*.sh, and the servers that tests/e2e/forwards.sh tunnels to.
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs

@@ -426,3 +426,18 @@ test_named_role() {
     refused carol abcdefghij_stg 'your role viewer may not use SSH here'
     audit 'refuse account=abcdefghij_stg .*user=carol role=viewer .*reason=role-too-low .*detail="key of carol: role viewer, needs contributor"'
 }
+
+# a person whom the host's operator denies is put out at the next look, also in an outage
+test_denied() {
+    api_rechecks
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    nginx_stop
+    cloudauthctl deny --user alice
+    wait_for ended a
+    lives b
+    wait_for not_listed ' user=alice '
+    listed ' user=bob '
+    hang_up
+}

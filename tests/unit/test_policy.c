@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/denials.h"
 #include "broker/policy.h"
 #include "sample_keys.h"
 
@@ -6,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -245,15 +247,15 @@ static void test_services(void **state)
     struct cloud_name name = named("abcdefghij_stg");
 
     (void)state;
-    assert_int_equal(policy_service(&document, &name, "su"), POLICY_GRANTED);
+    assert_int_equal(policy_service(&document, &name, "su", NOW), POLICY_GRANTED);
     document.status = DOCUMENT_PAUSED;
-    assert_int_equal(policy_service(&document, &name, "su"), POLICY_STATUS_PAUSED);
-    assert_int_equal(policy_service(&document, &name, "sudo"), POLICY_STATUS_PAUSED);
-    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_GRANTED);
+    assert_int_equal(policy_service(&document, &name, "su", NOW), POLICY_STATUS_PAUSED);
+    assert_int_equal(policy_service(&document, &name, "sudo", NOW), POLICY_STATUS_PAUSED);
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_GRANTED);
     document.status = DOCUMENT_INACTIVE;
-    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_STATUS_INACTIVE);
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_STATUS_INACTIVE);
     document.status = DOCUMENT_STATUS_UNKNOWN;
-    assert_int_equal(policy_service(&document, &name, "cron"), POLICY_STATUS_UNKNOWN);
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_STATUS_UNKNOWN);
 }
 
 static const char *line_for(const char *account)
@@ -383,6 +385,44 @@ static void test_person(void **state)
     document.keys = 1;
 }
 
+/* Each rule that policy_rules lists is one that policy_login goes by; denials come first. */
+static void test_rules(void **state)
+{
+    struct denial_list *list = calloc(1, sizeof *list + sizeof list->denial[0]);
+    struct denials denials = {list, false};
+    struct policy_rule_verdict rules[POLICY_RULES];
+    struct cloud_name name = named("abcdefghij_stg");
+    const char *why, line[] = "user\talice\t1800000100\t0\t";
+
+    (void)state;
+    assert_non_null(list);
+    document.denials = &denials;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
+    assert_true(denial_parse(line, strlen(line), &list->denial[0], &why));
+    list->n = 1;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_DENIED);
+    assert_int_equal(policy_service(&document, &name, "su", NOW), POLICY_GRANTED);
+    document.status = DOCUMENT_PAUSED;
+    keys[0].expires_at = NOW;
+    users[0].role = DOCUMENT_ROLE_UNKNOWN;
+    policy_rules(&document, &name, &keys[0], NOW, rules);
+    assert_int_equal(rules[0].reason, POLICY_DENIED);
+    assert_int_equal(rules[1].reason, POLICY_STATUS_PAUSED);
+    assert_int_equal(rules[2].reason, POLICY_KEY_EXPIRED);
+    assert_int_equal(rules[3].reason, POLICY_ROLE);
+    policy_rules(&document, &name, &keys[0], NOW + 100, rules);
+    assert_int_equal(rules[0].reason, POLICY_GRANTED);
+    /* An environment is denied to cron as well, and a damaged list denies all. */
+    list->denial[0] = (struct denial){.kind = DENIAL_ENVIRONMENT, .subject = "abcdefghij/staging"};
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_DENIED);
+    list->n = 0;
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_GRANTED);
+    denials.damaged = true;
+    assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_DENIED);
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_DENIED);
+    free(list);
+}
+
 static void test_messages(void **state)
 {
     (void)state;
@@ -501,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup(test_line_that_does_not_fit, setup),
         cmocka_unit_test_setup(test_details, setup),
         cmocka_unit_test_setup(test_person, setup),
+        cmocka_unit_test_setup(test_rules, setup),
         cmocka_unit_test_setup(test_messages, setup),
         cmocka_unit_test_setup(test_tokens, setup),
         cmocka_unit_test_setup(test_usable, setup),

@@ -23,7 +23,9 @@ static struct cloud_question full_question(enum cloud_op op)
                                    .from = "",
                                    .auth_info = "publickey ssh-ed25519 AAAA",
                                    .is_ssh = 1,
-                                   .session = "0123456789abcdef"};
+                                   .session = "0123456789abcdef",
+                                   .text = "user\talice",
+                                   .page = 3};
 }
 
 static struct cloud_answer full_answer(enum cloud_op op, enum cloud_status status)
@@ -44,13 +46,17 @@ static struct cloud_answer full_answer(enum cloud_op op, enum cloud_status statu
                                  .app = "",
                                  .user = "alice",
                                  .session = "",
-                                 .mounts = "rw pub/media\nro var/log\n"};
+                                 .mounts = "rw pub/media\nro var/log\n",
+                                 .text = "version\t1",
+                                 .page = 4};
 }
 
 static void test_questions_round_trip(void **state)
 {
     (void)state;
     for (unsigned op = 1; op < CLOUD_OP_END; op++) {
+        if (!cloud_wire_op_known(op))
+            continue;
         struct cloud_question in = full_question((enum cloud_op)op), out;
         size_t n = cloud_wire_put_question(&in, packet, sizeof packet);
         assert_true(n > 0);
@@ -74,7 +80,7 @@ static void test_answers_round_trip(void **state)
 {
     (void)state;
     for (unsigned op = 1; op < CLOUD_OP_END; op++)
-        for (unsigned status = 0; status <= CLOUD_REFUSED; status++) {
+        for (unsigned status = 0; cloud_wire_op_known(op) && status <= CLOUD_REFUSED; status++) {
             struct cloud_answer in = full_answer((enum cloud_op)op, (enum cloud_status)status), out;
             size_t n = cloud_wire_put_answer(&in, packet, sizeof packet);
             assert_true(n > 0);
@@ -101,6 +107,8 @@ static void test_lengths(void **state)
 {
     (void)state;
     for (unsigned op = 1; op < CLOUD_OP_END; op++) {
+        if (!cloud_wire_op_known(op))
+            continue;
         struct cloud_question in = full_question((enum cloud_op)op), out;
         size_t n = cloud_wire_put_question(&in, packet, sizeof packet);
         struct guarded guarded;
@@ -151,6 +159,13 @@ static void test_refused(void **state)
     assert_false(cloud_wire_get_question(packet, n, &out));
     assert_int_equal(out.id, 77); /* untouched */
 
+    in.op = (enum cloud_op)(CLOUD_OP_STATUS - 1); /* in a gap */
+    assert_false(cloud_wire_op_known(in.op));
+    assert_int_equal(cloud_wire_put_question(&in, packet, sizeof packet), 0);
+    in = full_question(CLOUD_OP_KEYS);
+    n = cloud_wire_put_question(&in, packet, sizeof packet);
+    packet[5] = CLOUD_OP_STATUS - 1;
+    assert_false(cloud_wire_get_question(packet, n, &out));
     in.op = CLOUD_OP_END;
     assert_int_equal(cloud_wire_put_question(&in, packet, sizeof packet), 0);
     in = full_question(CLOUD_OP_KEYS);

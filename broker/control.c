@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/control.h"
+
+#include "broker/denials_file.h"
+#include "broker/log.h"
+
+#include "common/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROOM    (CLOUD_WIRE_ANSWER_MAX - 64) /* of a packet's text */
+#define RESERVE 32768                        /* left for the rows of one bucket, or of one key */
+
+/* The answer that is being made: one at a time, in the loop's one thread. */
+static char room[ROOM];
+static struct cloud_text text;
+
+static void start_text(void)
+{
+    cloud_text_start(&text, room, sizeof room);
+}
+
+static void put_row(const char *const *field, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            cloud_text_add_char(&text, '\t');
+        for (const char *at = field[i]; *at != '\0'; at++) {
+            bool control = (unsigned char)*at < ' ' || *at == 0x7f;
+            cloud_text_add_bytes(&text, control ? "?" : at, 1);
+        }
+    }
+    cloud_text_add_char(&text, '\n');
+}
+
+/* A row of fields. */
+#define ROW(...)                                                                                   \
+    put_row((const char *const[]){__VA_ARGS__},                                                    \
+            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+static void number_row(const char *name, int64_t number)
+{
+    char digits[32];
+
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    ROW(name, digits);
+}
+
+static bool text_full(void *arg)
+{
+    (void)arg;
+    return text.used > sizeof room - RESERVE;
+}
+
+static void send_text(struct connection *connection, uint32_t page)
+{
+    struct cloud_answer answer = {.status = CLOUD_OK, .text = room, .page = page};
+
+    server_answer(connection, &answer);
+}
+
+static void send_refusal(struct connection *connection, enum cloud_status status,
+                         const char *reason, const char *message)
+{
+    struct cloud_answer answer = {.status = status, .reason = reason, .message = message};
+
+    server_answer(connection, &answer);
+}
+
+/* ---- STATUS and DOCUMENTS ---- */
+
+struct counts {
+    int64_t known, fresh, failing, unusable, absent, oldest;
+    char error[512];
+};
+
+static void count(void *arg, const struct cache_view *view)
+{
+    struct counts *counts = arg;
+
+    counts->absent += view->document == NULL && view->absent && !view->failing;
+    counts->failing += view->failing;
+    if (view->failing && counts->error[0] == '\0')
+        snprintf(counts->error, sizeof counts->error, "%s/%s: %s", view->project, view->environment,
+                 view->detail);
+    if (view->document == NULL)
+        return;
+    counts->known++;
+    counts->fresh += view->fresh;
+    counts->unusable += !view->usable;
+    if (view->age > counts->oldest)
+        counts->oldest = view->age;
+}
+
+static bool never_full(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static void answer_status(struct connection *connection)
+{
+    const struct broker *broker = connection->broker;
+    struct counts counts = {0};
+    const struct denials *list = denials_file_list(broker->denials);
+    size_t denials = 0;
+
+    while (denials_at(list, denials) != NULL)
+        denials++;
+    cache_walk(broker->cache, 0, count, never_full, &counts);
+    start_text();
+    ROW("version", CLOUD_VERSION);
+    number_row("uptime", (loop_now() - broker->started) / 1000);
+    ROW("host_id", broker->conf.host_id);
+    ROW("access_url", broker->conf.access_url);
+    number_row("documents", counts.known);
+    number_row("fresh", counts.fresh);
+    number_row("failing", counts.failing);
+    number_row("unusable", counts.unusable);
+    number_row("absent", counts.absent);
+    number_row("oldest_age", counts.oldest);
+    ROW("error", counts.error);
+    ROW("absences", cache_guarded(broker->cache) ? "not-believed" : "believed");
+    number_row("denials", (int64_t)denials);
+    ROW("denials_file", list->damaged ? "damaged" : "whole");
+    ROW("helper_user", broker->keys_uid == (uid_t)-1 ? "missing" : "present");
+    send_text(connection, 0);
+}
+
+static const char *state_word(const struct cache_view *view)
+{
+    if (view->document == NULL)
+        return view->failing ? "unknown" : view->absent ? "absent" : "asked";
+    if (!view->usable)
+        return "unusable";
+    return view->failing ? "failing" : view->fresh ? "fresh" : "aged";
+}
+
+static void list_document(void *arg, const struct cache_view *view)
+{
+    const struct broker *broker = arg;
+    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "";
+
+    cloud_name_plain(&broker->conf.grammar, view->project, view->environment, plain);
+    if (view->document != NULL)
+        snprintf(age, sizeof age, "%u", view->age);
+    ROW(view->project, view->environment, plain, state_word(view), age,
+        view->document != NULL ? view->document->status_text : "", view->detail);
+}
+
+static void answer_documents(struct connection *connection)
+{
+    size_t next;
+
+    start_text();
+    next = cache_walk(connection->broker->cache, connection->question.page, list_document,
+                      text_full, connection->broker);
+    send_text(connection, (uint32_t)next);
+}
+
+/* ---- EXPLAIN ---- */
+
+static void fact(const char *name, const char *value)
+{
+    ROW("fact", name, value);
+}
+
+static void rule(const char *name, enum policy_reason reason, const char *detail)
+{
+    ROW("rule", name, reason == POLICY_GRANTED ? "yes" : "no", detail);
+}
+
+/* "" or why it is not a login name of this host. */
+static const char *name_detail(const struct connection *connection, enum policy_reason reason)
+{
+    static struct cloud_grammar any;
+
+    if (reason == POLICY_LOCAL)
+        return "the host has such a user or group itself";
+    if (reason == POLICY_UNAVAILABLE)
+        return "/etc/passwd or /etc/group cannot be read";
+    if (reason != POLICY_NOT_OURS)
+        return "";
+    any = connection->broker->conf.grammar;
+    memcpy(any.allow, "*", 2);
+    any.allow_used = 2;
+    return cloud_name_parse(&any, connection->question.account, NULL)
+               ? "it fits the grammar, but no pattern of `allow` matches it"
+               : "it does not fit the grammar of login names, or is reserved";
+}
+
+/* The rules that stand before the document: the name's. */
+static void explain_name(const struct connection *connection, enum policy_reason reason)
+{
+    const struct cloud_name *name = &connection->name;
+
+    start_text();
+    fact("account", connection->question.account);
+    if (reason == POLICY_NOT_OURS) {
+        rule("name", reason, name_detail(connection, reason));
+        return;
+    }
+    fact("kind", policy_kind_word(name->kind));
+    fact("project", name->project);
+    fact("environment", name->environment);
+    fact("app", name->app);
+    rule("name", POLICY_GRANTED, "");
+    rule("not-local", reason, name_detail(connection, reason));
+}
+
+static void explain_source(const struct cache_answer *known)
+{
+    char age[32];
+
+    snprintf(age, sizeof age, "%u", known->age);
+    fact("source", known->stale ? "cache" : "api");
+    fact("age", age);
+}
+
+static void decide(struct connection *connection, enum policy_reason reason, const char *message)
+{
+    ROW("decision", policy_token(reason), message);
+    send_text(connection, 0);
+}
+
+/* The question's key or fingerprint. */
+static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
+                             const char **why)
+{
+    struct denial denial;
+    char line[DENIAL_LINE_SIZE];
+    struct key key;
+
+    *why = "not a fingerprint";
+    if (question->key_type[0] != '\0') {
+        if (!key_parse(question->key_type, strlen(question->key_type), question->key,
+                       strlen(question->key), &key, why))
+            return false;
+        memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
+        return true;
+    }
+    snprintf(line, sizeof line, "key\t%s\t0\t0\t", question->key);
+    if (!denial_parse(line, strlen(line), &denial, why))
+        return false;
+    memcpy(out, denial.fingerprint, KEY_FINGERPRINT_SIZE);
+    return true;
+}
+
+static void explain_key(const struct document *document, const struct cloud_name *name,
+                        const struct document_key *key, int64_t now)
+{
+    struct policy_rule_verdict rules[POLICY_RULES];
+
+    fact("user", key->user->username);
+    fact("role", key->user->role_text);
+    fact("key", key->title);
+    policy_rules(document, name, key, now, rules);
+    for (size_t i = 0; i < POLICY_RULES; i++)
+        rule(rules[i].rule, rules[i].reason,
+             rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
+}
+
+static void answer_explain(struct connection *connection, const struct cache_answer *known)
+{
+    const struct cloud_question *question = &connection->question;
+    const struct document *document = known->document;
+    const struct cloud_name *name = &connection->name;
+    int64_t now = (int64_t)time(NULL);
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    struct policy_verdict verdict = {POLICY_KEY_UNUSABLE, NULL};
+    char message[2048];
+    const char *why;
+
+    explain_name(connection, POLICY_GRANTED);
+    explain_source(known);
+    rule("document", POLICY_GRANTED, known->stale ? known->detail : "");
+    rule("hosts", POLICY_GRANTED, "");
+    rule("app", policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN, name->app);
+    if (!find_fingerprint(question, fingerprint, &why)) {
+        rule("key", POLICY_KEY_UNUSABLE, why);
+        decide(connection, POLICY_KEY_UNUSABLE, "");
+        return;
+    }
+    verdict = policy_login(document, name, fingerprint, now);
+    rule("key",
+         document_find_key(document, fingerprint) != NULL ? POLICY_GRANTED : POLICY_KEY_UNKNOWN,
+         "");
+    if (verdict.key != NULL)
+        explain_key(document, name, verdict.key, now);
+    message[0] = '\0';
+    if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, now))
+        policy_message(verdict.reason, document, name, question->account, verdict.key, message,
+                       sizeof message);
+    decide(connection, verdict.reason, message);
+}
+
+static void refuse_explain(struct connection *connection, enum policy_reason reason,
+                           const struct cache_answer *known)
+{
+    const struct broker *broker = connection->broker;
+    char why[256] = "";
+
+    explain_name(connection, POLICY_GRANTED);
+    if (reason == POLICY_UNUSABLE) {
+        policy_usable(&broker->conf, broker->hostdb, broker->owners, known->document, why,
+                      sizeof why);
+    } else if (reason == POLICY_UNAVAILABLE) {
+        snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
+    }
+    if (reason == POLICY_NOT_THIS_HOST) {
+        explain_source(known);
+        rule("document", POLICY_GRANTED, "");
+        snprintf(why, sizeof why, "host_id is %.200s", broker->conf.host_id);
+    }
+    rule(reason == POLICY_NOT_THIS_HOST ? "hosts" : "document", reason,
+         reason == POLICY_ABSENT ? "the project API has no such environment" : why);
+    decide(connection, reason, "");
+}
+
+/* ---- PEOPLE ---- */
+
+static void list_key(const struct document *document, const struct cloud_name *name,
+                     const struct document_key *key, int64_t now)
+{
+    struct policy_rule_verdict rules[POLICY_RULES];
+    enum policy_reason reason =
+        policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN;
+    char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
+
+    policy_rules(document, name, key, now, rules);
+    for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
+        reason = rules[i].reason;
+    key_fingerprint_text(key->fingerprint, fingerprint);
+    if (key->expires_at != DOCUMENT_NO_TIME)
+        snprintf(expires, sizeof expires, "%lld", (long long)key->expires_at);
+    ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,
+        key->title, expires, policy_token(reason));
+}
+
+static void answer_people(struct connection *connection, const struct cache_answer *known)
+{
+    const struct document *document = known->document;
+    int64_t now = (int64_t)time(NULL);
+    size_t i = connection->question.page;
+
+    start_text();
+    for (size_t w = 0; i == 0 && w < document->warnings && w < DOCUMENT_WARNINGS_MAX; w++)
+        ROW("warning", document->warning[w]);
+    for (; i < document->keys && !text_full(NULL); i++)
+        list_key(document, &connection->name, &document->key[i], now);
+    send_text(connection, i < document->keys ? (uint32_t)i : 0);
+}
+
+/* ---- REFRESH ---- */
+
+static void send_refresh(struct connection *connection, const char *result,
+                         enum policy_reason reason, const struct cache_answer *known)
+{
+    start_text();
+    ROW("result", result);
+    ROW("reason", policy_token(reason));
+    if (known != NULL && known->document != NULL) {
+        ROW("status", known->document->status_text);
+        number_row("age", known->age);
+        ROW("source", known->stale ? "cache" : "api");
+    }
+    ROW("detail", known == NULL || known->detail == NULL ? "" : known->detail);
+    send_text(connection, 0);
+}
+
+static void refuse_refresh(struct connection *connection, enum policy_reason reason,
+                           const struct cache_answer *known)
+{
+    const char *result = "refused";
+
+    if (reason == POLICY_ABSENT)
+        result = "absent";
+    else if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
+        result = "unavailable";
+    send_refresh(connection, result, reason, known);
+}
+
+/* "project/environment", as DOCUMENTS lists them. */
+static bool split_environment(const char *subject, struct cloud_name *name)
+{
+    struct denial denial;
+    char line[DENIAL_LINE_SIZE];
+    const char *why, *slash;
+
+    snprintf(line, sizeof line, "environment\t%.300s\t0\t0\t", subject);
+    if (!denial_parse(line, strlen(line), &denial, &why))
+        return false;
+    slash = strchr(denial.subject, '/');
+    memset(name, 0, sizeof *name);
+    memcpy(name->project, denial.subject, (size_t)(slash - denial.subject));
+    snprintf(name->environment, sizeof name->environment, "%s", slash + 1);
+    return true;
+}
+
+/* ---- DENY, UNDENY, DENIALS ---- */
+
+/* Who is answered when the list is on the disk; connection: a NULL is put there when he has gone.
+ */
+struct change {
+    void *connection;
+    struct broker *broker;
+    bool of_environment;
+};
+
+static void on_written(void *arg, const char *problem)
+{
+    struct change *change = arg;
+    struct connection *connection = change->connection;
+
+    if (change->of_environment)
+        cache_tell_changed(change->broker->cache);
+    free(change);
+    if (connection == NULL)
+        return;
+    connection->pending = NULL;
+    start_text();
+    if (problem == NULL)
+        send_text(connection, 0);
+    else
+        send_refusal(connection, CLOUD_REFUSED, "not-kept", problem);
+}
+
+static void change_denials(struct connection *connection)
+{
+    struct broker *broker = connection->broker;
+    const char *line = connection->question.text, *why = "out of memory";
+    bool add = connection->question.op == CLOUD_OP_DENY, all = !add && strcmp(line, "all") == 0;
+    struct denial denial = {0};
+    struct change *change = NULL;
+
+    if (denials_file_busy(broker->denials)) {
+        send_refusal(connection, CLOUD_UNAVAILABLE, "busy", NULL);
+        return;
+    }
+    if ((!all && !denial_parse(line, strlen(line), &denial, &why)) ||
+        (change = calloc(1, sizeof *change)) == NULL) {
+        send_refusal(connection, CLOUD_REFUSED, "malformed", why);
+        return;
+    }
+    denial.since = (int64_t)time(NULL);
+    *change = (struct change){connection, broker, all || denial.kind == DENIAL_ENVIRONMENT};
+    if (add ? !denials_file_add(broker->denials, &denial, on_written, change, &why)
+            : !denials_file_remove(broker->denials, all ? NULL : &denial, on_written, change,
+                                   &why)) {
+        free(change);
+        send_refusal(connection, CLOUD_REFUSED, "not-done", why);
+        return;
+    }
+    connection->pending = &change->connection;
+    log_warning("operator: %s %s", add ? "deny" : "undeny", all ? "all" : denial.subject);
+}
+
+static void answer_denials(struct connection *connection)
+{
+    const struct denials *list = denials_file_list(connection->broker->denials);
+    const struct denial *denial;
+    size_t i = connection->question.page;
+    char line[DENIAL_LINE_SIZE];
+
+    start_text();
+    for (; (denial = denials_at(list, i)) != NULL && !text_full(NULL); i++) {
+        denial_format(denial, line);
+        cloud_text_add(&text, line);
+        cloud_text_add_char(&text, '\n');
+    }
+    send_text(connection, denial == NULL ? 0 : (uint32_t)i);
+}
+
+/* ---- The fronts ---- */
+
+/* Of those that name an account: whether its document is needed. */
+static bool start_account(struct connection *connection, enum policy_reason reason)
+{
+    const struct cloud_question *question = &connection->question;
+
+    if (question->op == CLOUD_OP_REFRESH && strchr(question->account, '/') != NULL)
+        reason = split_environment(question->account, &connection->name) ? POLICY_GRANTED
+                                                                         : POLICY_NOT_OURS;
+    if (reason == POLICY_GRANTED)
+        return true;
+    if (question->op == CLOUD_OP_EXPLAIN) {
+        explain_name(connection, reason);
+        decide(connection, reason, "");
+    } else if (question->op == CLOUD_OP_REFRESH) {
+        refuse_refresh(connection, reason, NULL);
+    } else {
+        send_refusal(connection, CLOUD_REFUSED, policy_token(reason),
+                     name_detail(connection, reason));
+    }
+    return false;
+}
+
+bool control_start(struct connection *connection, enum policy_reason name)
+{
+    switch (connection->question.op) {
+    case CLOUD_OP_STATUS:
+        answer_status(connection);
+        return false;
+    case CLOUD_OP_DOCUMENTS:
+        answer_documents(connection);
+        return false;
+    case CLOUD_OP_DENIALS:
+        answer_denials(connection);
+        return false;
+    case CLOUD_OP_DENY:
+    case CLOUD_OP_UNDENY:
+        change_denials(connection);
+        return false;
+    default:
+        return start_account(connection, name);
+    }
+}
+
+void control_answer(struct connection *connection, const struct cache_answer *known)
+{
+    if (connection->question.op == CLOUD_OP_EXPLAIN)
+        answer_explain(connection, known);
+    else if (connection->question.op == CLOUD_OP_PEOPLE)
+        answer_people(connection, known);
+    else
+        send_refresh(connection, "document", POLICY_GRANTED, known);
+}
+
+void control_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known)
+{
+    bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
+
+    if (connection->question.op == CLOUD_OP_EXPLAIN)
+        refuse_explain(connection, reason, known);
+    else if (connection->question.op == CLOUD_OP_REFRESH)
+        refuse_refresh(connection, reason, known);
+    else if (reason == POLICY_ABSENT || unknown)
+        send_refusal(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_ABSENT, policy_token(reason),
+                     NULL);
+    else
+        send_refusal(connection, CLOUD_REFUSED, policy_token(reason), "");
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CTL_ASK_H
+#define CLOUD_CTL_ASK_H
+
+#include "common/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Asking the broker (broker/control.h says what it answers), and reading its rows.
+ */
+
+#define ASK_FIELDS 10
+
+/* One row: its fields, as many as there are; those behind are "". */
+struct ask_row {
+    const char *field[ASK_FIELDS];
+    size_t fields;
+};
+
+/* Called for each row of all pages. The strings live for the call. */
+typedef void ask_each(void *arg, const struct ask_row *row);
+
+/*
+ * Asks, page by page, and gives every row. CTL_YES: all came. Else why not is said on standard
+ * error, as far as the broker knows: CTL_NO where it refused or the account is absent, CTL_UNKNOWN
+ * where there is no answer.
+ */
+int ask_rows(struct cloud_question *question, ask_each *each, void *arg);
+
+/* Why there was no answer to a question that only root may ask, on standard error. */
+int ask_failed(const struct cloud_answer *answer);
+
+#endif

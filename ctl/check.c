@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+#include "ctl/tree.h"
+
+#include "broker/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the documents are held against. */
+struct host {
+    struct cloud_conf conf;
+    bool known; /* the settings are this host's, not mere defaults */
+    struct signers signers;
+    struct hostdb *db;
+    struct owners *owners;
+};
+
+/* Without this host's settings the grammar's defaults say what the names are. */
+static int read_host(const struct ctl *ctl, bool given, struct host *host)
+{
+    struct cloud_conf_error error;
+
+    host->known = given || access(ctl->conf_path, F_OK) == 0;
+    if (host->known && !ctl_conf(ctl, &host->conf))
+        return given ? CTL_USAGE : CTL_UNKNOWN;
+    if (!host->known) {
+        cloud_conf_defaults(&host->conf);
+        cloud_conf_line(&host->conf, "allow = *", 9, &error);
+    }
+    host->db = hostdb_new();
+    host->owners = owners_new();
+    if (host->db == NULL || host->owners == NULL ||
+        !signers_parse(host->conf.signing_key, &host->signers)) {
+        ctl_say("%s: signing_key, or memory", ctl->conf_path);
+        return CTL_UNKNOWN;
+    }
+    return CTL_YES;
+}
+
+/* The path that a file: URL means: up to its first placeholder's folder. */
+static const char *path_of(char *argument)
+{
+    char *brace, *slash;
+
+    if (strncmp(argument, "file://", 7) != 0)
+        return strstr(argument, "://") == NULL ? argument : NULL;
+    argument += 7;
+    brace = strchr(argument, '{');
+    if (brace != NULL) {
+        *brace = '\0';
+        slash = strrchr(argument, '/');
+        if (slash != NULL && slash != argument)
+            *slash = '\0';
+    }
+    return argument[0] == '/' ? argument : NULL;
+}
+
+static const struct out_column document_columns[] = {
+    {"file", OUT_STRING},    {"valid", OUT_STRING}, {"line", OUT_NUMBER},   {"column", OUT_NUMBER},
+    {"problem", OUT_STRING}, {"login", OUT_STRING}, {"status", OUT_STRING}, {"uid", OUT_NUMBER},
+    {"users", OUT_NUMBER},   {"keys", OUT_NUMBER}};
+
+/* A number as text, "" for 0 where that means none. */
+static const char *digits(char out[24], size_t number)
+{
+    snprintf(out, 24, "%zu", number);
+    return out;
+}
+
+static void put_document(struct out *out, const struct host *host, const struct checked *checked)
+{
+    const struct document *document = checked->document;
+    char line[24] = "", column[24] = "", uid[24] = "", users[24] = "", keys[24] = "";
+    char plain[CLOUD_NAME_MAX + 1] = "";
+
+    if (checked->line > 0) {
+        digits(line, checked->line);
+        digits(column, checked->column);
+    }
+    if (document != NULL) {
+        cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
+        digits(uid, document->uid);
+        digits(users, document->users);
+        digits(keys, document->keys);
+    }
+    const char *cells[] = {checked->path,
+                           document == NULL ? "no" : "yes",
+                           line,
+                           column,
+                           checked->problem,
+                           plain,
+                           document == NULL ? "" : document->status_text,
+                           uid,
+                           users,
+                           keys};
+    out_row(out, cells);
+}
+
+static const struct out_column people_columns[] = {
+    {"file", OUT_STRING},  {"user", OUT_STRING},    {"role", OUT_STRING},  {"key", OUT_STRING},
+    {"title", OUT_STRING}, {"expires", OUT_STRING}, {"shell", OUT_STRING}, {"sftp", OUT_STRING}};
+
+/* What the policy says of the key at that account; "" if there is no such account. */
+static const char *verdict_for(const struct host *host, const struct document *document,
+                               const struct document_key *key, const char *account)
+{
+    static struct cloud_grammar any;
+    struct policy_verdict verdict;
+    struct cloud_name name;
+
+    any = host->conf.grammar;
+    memcpy(any.allow, "*", 2);
+    any.allow_used = 2;
+    if (!cloud_name_parse(&any, account, &name) ||
+        strcmp(name.environment, document->environment) != 0)
+        return "";
+    verdict = policy_login(document, &name, key->fingerprint, (int64_t)time(NULL));
+    return policy_token(verdict.reason);
+}
+
+static void put_key(struct out *out, const struct host *host, const struct checked *checked,
+                    const struct document_key *key)
+{
+    const struct document *document = checked->document;
+    char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
+    char plain[CLOUD_NAME_MAX + 1] = "", sftp[CLOUD_NAME_MAX + 6];
+
+    cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
+    snprintf(sftp, sizeof sftp, "%s_sftp", plain);
+    key_fingerprint_text(key->fingerprint, fingerprint);
+    if (key->expires_at != DOCUMENT_NO_TIME)
+        ctl_time(key->expires_at, expires, sizeof expires);
+    const char *cells[] = {checked->path,
+                           key->user->username,
+                           key->user->role_text,
+                           fingerprint,
+                           key->title,
+                           expires,
+                           verdict_for(host, document, key, plain),
+                           verdict_for(host, document, key, sftp)};
+    out_row(out, cells);
+}
+
+/* Each user's keys together, in the document's order of users. */
+static void put_people(struct out *out, const struct host *host, const struct checked *checked)
+{
+    const struct document *document = checked->document;
+
+    for (size_t u = 0; document != NULL && u < document->users; u++) {
+        bool any = false;
+        for (size_t k = 0; k < document->keys; k++)
+            if (document->key[k].user == &document->user[u]) {
+                put_key(out, host, checked, &document->key[k]);
+                any = true;
+            }
+        const char *none[] = {checked->path,
+                              document->user[u].username,
+                              document->user[u].role_text,
+                              "",
+                              "",
+                              "",
+                              "",
+                              ""};
+        if (!any)
+            out_row(out, none);
+    }
+}
+
+static const struct out_column grant_columns[] = {
+    {"file", OUT_STRING}, {"app", OUT_STRING}, {"grant", OUT_STRING}, {"value", OUT_STRING}};
+
+static void put_grant(struct out *out, const struct checked *checked, const char *app,
+                      const char *grant, const char *value)
+{
+    const char *cells[] = {checked->path, app, grant, value};
+
+    out_row(out, cells);
+}
+
+static void put_forwarding(struct out *out, const struct checked *checked, const char *app,
+                           const struct document_forwarding *forwarding)
+{
+    if (forwarding == NULL)
+        return;
+    for (size_t i = 0; i < forwarding->locals; i++)
+        put_grant(out, checked, app, "forward-local", forwarding->local[i]);
+    for (size_t i = 0; i < forwarding->remotes; i++)
+        put_grant(out, checked, app, "forward-remote", forwarding->remote[i]);
+    if (forwarding->agent)
+        put_grant(out, checked, app, "forward-agent", "yes");
+}
+
+static void put_grants(struct out *out, const struct checked *checked)
+{
+    const struct document *document = checked->document;
+
+    if (document == NULL)
+        return;
+    put_forwarding(out, checked, "", &document->forwarding);
+    for (size_t i = 0; i < document->apps; i++) {
+        put_grant(out, checked, document->app[i].name, "app", "");
+        put_forwarding(out, checked, document->app[i].name, document->app[i].forwarding);
+    }
+    for (size_t i = 0; i < document->mounts; i++)
+        put_grant(out, checked, "", document->mount[i].writable ? "mount-writable" : "mount",
+                  document->mount[i].path);
+}
+
+static const struct out_column warning_columns[] = {{"file", OUT_STRING}, {"warning", OUT_STRING}};
+
+static void warn(struct out *out, const struct checked *checked, const char *text)
+{
+    const char *cells[] = {checked->path, text};
+
+    out_row(out, cells);
+}
+
+/* What this host would not take, though the document is valid. */
+static void put_host_warnings(struct out *out, const struct host *host,
+                              const struct checked *checked)
+{
+    const struct document *document = checked->document;
+    const struct owner claim = {document->project, document->environment, document->uid,
+                                document->gid};
+    char plain[CLOUD_NAME_MAX + 1], why[256];
+    struct cloud_name name;
+
+    if (!policy_usable(&host->conf, host->db, host->owners, document, why, sizeof why))
+        warn(out, checked, why);
+    else
+        (void)owners_claim(host->owners, &claim);
+    if (!host->known)
+        return;
+    if (cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain) &&
+        !cloud_name_parse(&host->conf.grammar, plain, &name))
+        warn(out, checked, "this host's `allow` does not list its login name");
+    if (!policy_for_host(&host->conf, document))
+        warn(out, checked, "`hosts` does not contain this host's host_id");
+}
+
+static void put_warnings(struct out *out, const struct host *host, const struct checked *checked)
+{
+    const struct document *document = checked->document;
+
+    if (document == NULL)
+        return;
+    for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
+        warn(out, checked, document->warning[i]);
+    if (document->warnings > DOCUMENT_WARNINGS_MAX)
+        warn(out, checked, "more keys are left out");
+    if (document->status == DOCUMENT_STATUS_UNKNOWN)
+        warn(out, checked, "environment.status is a word that lets nobody in");
+    for (size_t i = 0; i < document->users; i++)
+        if (document->user[i].role == DOCUMENT_ROLE_UNKNOWN)
+            warn(out, checked, "a user has a role that may enter nowhere");
+    if (document->status != DOCUMENT_DELETED)
+        put_host_warnings(out, host, checked);
+}
+
+#define COLUMNS(list) (list), sizeof(list) / sizeof *(list)
+
+static void put_tree(struct out *out, const struct host *host, const struct tree *tree)
+{
+    out_table(out, "documents", COLUMNS(document_columns));
+    for (size_t i = 0; i < tree->n; i++)
+        put_document(out, host, &tree->checked[i]);
+    out_table_end(out);
+    out->skip = tree->n == 1 ? 1 : 0;
+    /* People read these of one document at a time. */
+    if (out->json || tree->n == 1) {
+        out_table(out, "people", COLUMNS(people_columns));
+        for (size_t i = 0; i < tree->n; i++)
+            put_people(out, host, &tree->checked[i]);
+        out_table_end(out);
+        out_table(out, "grants", COLUMNS(grant_columns));
+        for (size_t i = 0; i < tree->n; i++)
+            put_grants(out, &tree->checked[i]);
+        out_table_end(out);
+    }
+    out_table(out, "warnings", COLUMNS(warning_columns));
+    for (size_t i = 0; i < tree->n; i++)
+        put_warnings(out, host, &tree->checked[i]);
+    out_table_end(out);
+}
+
+static int status_of(const struct tree *tree)
+{
+    int status = CTL_YES;
+
+    for (size_t i = 0; i < tree->n; i++) {
+        if (tree->checked[i].unreadable && status == CTL_YES)
+            status = CTL_UNKNOWN;
+        else if (tree->checked[i].document == NULL && !tree->checked[i].unreadable)
+            status = CTL_NO;
+    }
+    return status;
+}
+
+int cmd_check(struct ctl *ctl, int argc, char **argv)
+{
+    static struct host host;
+    struct tree tree = {0};
+    struct out out;
+    int first = 1, status;
+    bool given = argc > 2 && strcmp(argv[1], "-c") == 0;
+
+    if (given) {
+        ctl->conf_path = argv[2];
+        first = 3;
+    }
+    if (first >= argc || argv[first][0] == '-')
+        return ctl_usage(argv);
+    status = read_host(ctl, given, &host);
+    for (int i = first; i < argc && status == CTL_YES; i++) {
+        const char *path = path_of(argv[i]);
+        if (path == NULL) {
+            ctl_say("%s: only files, folders and file:// are read here", argv[i]);
+            status = CTL_USAGE;
+        } else if (!tree_add(&tree, path, &host.signers)) {
+            status = CTL_UNKNOWN;
+        }
+    }
+    if (status == CTL_YES && !hostdb_refresh(host.db)) {
+        ctl_say("/etc/passwd or /etc/group cannot be read");
+        status = CTL_UNKNOWN;
+    }
+    if (status == CTL_YES) {
+        out_start(&out, ctl->json);
+        put_tree(&out, &host, &tree);
+        status = out_end(&out) ? status_of(&tree) : CTL_UNKNOWN;
+    }
+    tree_free(&tree);
+    hostdb_free(host.db);
+    owners_free(host.owners);
+    return status;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/doctor.h"
+
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
+                const char *remedy, const char *format, ...)
+{
+    static const char *const words[] = {"ok", "BAD", "unknown"};
+    char detail[1024];
+    va_list more;
+
+    va_start(more, format);
+    vsnprintf(detail, sizeof detail, format, more);
+    va_end(more);
+    doctor->bad |= result == DOCTOR_BAD;
+    doctor->unknown |= result == DOCTOR_UNKNOWN;
+    const char *cells[] = {check, words[result], detail, remedy};
+    out_row(doctor->out, cells);
+}
+
+static void check_settings(struct doctor *doctor, const char *path)
+{
+    struct cloud_conf_error error = {0};
+
+    if (cloud_conf_read(&doctor->conf, path, 0, &error)) {
+        doctor_say(doctor, "settings", DOCTOR_OK, "", "%s", path);
+        return;
+    }
+    doctor_say(doctor, "settings", DOCTOR_BAD,
+               "repair it (cloudauth.conf(5)); it is root's, and nobody else may write it",
+               "%s:%u: %s", path, error.line, error.text);
+    cloud_conf_defaults(&doctor->conf);
+}
+
+static void check_users(struct doctor *doctor)
+{
+    uint32_t uid = 0, gid = 0;
+
+    if (!hostdb_refresh(doctor->db)) {
+        doctor_say(doctor, "users", DOCTOR_UNKNOWN, "make them readable",
+                   "/etc/passwd or /etc/group cannot be read");
+        return;
+    }
+    if (!hostdb_find_user(doctor->db, "cloudauth", &doctor->daemon_uid, &doctor->daemon_gid) ||
+        doctor->daemon_uid == 0)
+        doctor_say(doctor, "users", DOCTOR_BAD, "systemd-sysusers, or useradd --system cloudauth",
+                   "there is no user cloudauth for the daemon to run as");
+    else if (!hostdb_find_user(doctor->db, "cloudauth-keys", &uid, &gid) || uid == 0)
+        doctor_say(doctor, "users", DOCTOR_BAD,
+                   "systemd-sysusers, or useradd --system cloudauth-keys; then restart cloudauthd",
+                   "there is no user cloudauth-keys for the helper to run as");
+    else
+        doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
+}
+
+/* The rows of STATUS that tell of an illness. */
+static void take_status(void *arg, const struct ask_row *row)
+{
+    struct doctor *doctor = arg;
+    const char *name = row->field[0], *value = row->field[1];
+
+    if (strcmp(name, "version") == 0)
+        doctor_say(doctor, "daemon", DOCTOR_OK, "", "cloudauthd %s answers", value);
+    if (strcmp(name, "error") == 0 && value[0] != '\0')
+        doctor_say(doctor, "api", DOCTOR_BAD,
+                   "look at access_url, the credentials and the project API; cloudauthctl status "
+                   "--documents lists all",
+                   "%s", value);
+    if (strcmp(name, "absences") == 0 && strcmp(value, "believed") != 0)
+        doctor_say(doctor, "absences", DOCTOR_BAD,
+                   "if they are gone indeed: systemctl kill -s USR1 cloudauthd",
+                   "many environments turned absent at once, which is not believed");
+    if (strcmp(name, "denials_file") == 0 && strcmp(value, "whole") != 0)
+        doctor_say(doctor, "denials", DOCTOR_BAD, "cloudauthctl undeny --all",
+                   "the list of denials is damaged: everybody is refused");
+    if (strcmp(name, "helper_user") == 0 && strcmp(value, "present") != 0)
+        doctor_say(doctor, "daemon", DOCTOR_BAD, "systemctl reload cloudauthd",
+                   "it does not know the user cloudauth-keys: it answers no key");
+}
+
+/* An account that the daemon knows, to ask sshd about. */
+struct find {
+    char account[CLOUD_NAME_MAX + 1];
+};
+
+static void take_account(void *arg, const struct ask_row *row)
+{
+    struct find *find = arg;
+    const char *login = row->field[2], *state = row->field[3];
+
+    if ((strcmp(state, "fresh") == 0 || strcmp(state, "aged") == 0 ||
+         strcmp(state, "failing") == 0) &&
+        (find->account[0] == '\0' || strchr(find->account, '-') != NULL))
+        snprintf(find->account, sizeof find->account, "%s", login);
+}
+
+static void check_daemon(struct doctor *doctor, struct find *find)
+{
+    struct cloud_question status = {.op = CLOUD_OP_STATUS};
+    struct cloud_question documents = {.op = CLOUD_OP_DOCUMENTS};
+
+    if (ask_rows(&status, take_status, doctor) != CTL_YES) {
+        doctor_say(doctor, "daemon", DOCTOR_BAD,
+                   "systemctl start cloudauthd; its log says why it ended",
+                   "cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
+        return;
+    }
+    if (doctor->account[0] == '\0' && ask_rows(&documents, take_account, find) == CTL_YES)
+        doctor->account = find->account;
+}
+
+int cmd_doctor(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct out_column columns[] = {{"check", OUT_STRING},
+                                                {"result", OUT_STRING},
+                                                {"detail", OUT_STRING},
+                                                {"remedy", OUT_STRING}};
+    static struct doctor doctor;
+    struct find find = {""};
+    struct out out;
+
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+        return ctl_usage(argv);
+    doctor.db = hostdb_new();
+    if (geteuid() != 0 || doctor.db == NULL) {
+        ctl_say("only root can see all that is to be looked at");
+        return CTL_UNKNOWN;
+    }
+    doctor.out = &out;
+    doctor.account = argc == 2 ? argv[1] : "";
+    out_start(&out, ctl->json);
+    out_table(&out, "checks", columns, sizeof columns / sizeof *columns);
+    check_settings(&doctor, ctl->conf_path);
+    check_users(&doctor);
+    check_daemon(&doctor, &find);
+    doctor_nss(&doctor);
+    doctor_sshd(&doctor);
+    doctor_pam(&doctor);
+    doctor_files(&doctor);
+    doctor_ranges(&doctor);
+    doctor_proc(&doctor);
+    out_table_end(&out);
+    hostdb_free(doctor.db);
+    if (!out_end(&out))
+        return CTL_UNKNOWN;
+    return doctor.bad ? CTL_NO : doctor.unknown ? CTL_UNKNOWN : CTL_YES;
+}

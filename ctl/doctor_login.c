@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/doctor.h"
+#include "ctl/lines.h"
+
+#include <dlfcn.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- NSS ---- */
+
+struct database {
+    const char *name;
+    bool seen, files, cloud, wrong, returns; /* wrong: cloud stands before files */
+};
+
+static bool take_database(void *arg, char *line)
+{
+    struct database *database = arg;
+    char *at = line, *word = lines_word(&at);
+
+    if (word == NULL || strncmp(word, database->name, strlen(database->name)) != 0 ||
+        strcmp(word + strlen(database->name), ":") != 0)
+        return true;
+    database->seen = true;
+    while ((word = lines_word(&at)) != NULL) {
+        if (strcmp(word, "files") == 0 || strcmp(word, "compat") == 0) {
+            database->files = true;
+        } else if (strcmp(word, "cloud") == 0) {
+            database->cloud = true;
+            database->wrong = !database->files;
+        } else if (word[0] == '[' && !database->cloud && strcasestr(word, "return") != NULL) {
+            database->returns = true;
+        }
+    }
+    return false;
+}
+
+static void check_database(struct doctor *doctor, const char *name)
+{
+    struct database database = {.name = name};
+    char check[32], remedy[128];
+
+    snprintf(check, sizeof check, "nsswitch-%s", name);
+    snprintf(remedy, sizeof remedy, "in /etc/nsswitch.conf: %s: files cloud", name);
+    if (!lines_read("/etc/nsswitch.conf", true, take_database, &database))
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "/etc/nsswitch.conf cannot be read");
+    else if (!database.cloud)
+        doctor_say(doctor, check, DOCTOR_BAD, remedy,
+                   "cloud is not there: the accounts do not exist");
+    else if (database.wrong)
+        doctor_say(doctor, check, DOCTOR_BAD, remedy,
+                   "cloud stands before files: a local name or id would not win");
+    else if (database.returns)
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "a [...=return] stands before cloud");
+    else
+        doctor_say(doctor, check, DOCTOR_OK, "", "cloud stands behind files");
+}
+
+void doctor_nss(struct doctor *doctor)
+{
+    const struct group *group;
+
+    check_database(doctor, "passwd");
+    check_database(doctor, "group");
+    if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "install it where the loader looks (/usr/lib/<multiarch>), then ldconfig", "%s",
+                   dlerror());
+        return;
+    }
+    group = getgrnam("cloud-ssh");
+    if (hostdb_has_group(doctor->db, "cloud-ssh") || hostdb_has_group(doctor->db, "cloud-sftp"))
+        doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh cloud-sftp",
+                   "/etc/group has a marker group of ours: sshd's Match blocks would not hold");
+    else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "look at nsswitch and the settings first: both must be right for it",
+                   "the group cloud-ssh does not exist: sshd's Match blocks do not hold");
+    else
+        doctor_say(doctor, "nss-module", DOCTOR_OK, "", "the marker groups are there");
+}
+
+/* ---- sshd ---- */
+
+struct wanted {
+    const char *name, *shell, *sftp; /* NULL: whatever it is */
+};
+
+static const struct wanted wanted[] = {
+    {"usepam", "yes", "yes"},
+    {"authorizedkeysfile", "none", "none"},
+    {"authorizedkeyscommand", "/usr/libexec/cloudauth/cloud-authkeys shell %u %t %k",
+     "/usr/libexec/cloudauth/cloud-authkeys sftp %u %t %k"},
+    {"authorizedkeyscommanduser", "cloudauth-keys", "cloudauth-keys"},
+    {"authenticationmethods", "publickey", "publickey"},
+    {"passwordauthentication", "no", "no"},
+    {"kbdinteractiveauthentication", "no", "no"},
+    {"hostbasedauthentication", "no", "no"},
+    {"gssapiauthentication", "no", "no"},
+    {"trustedusercakeys", "none", "none"},
+    {"authorizedprincipalsfile", "none", "none"},
+    {"permituserrc", "no", "no"},
+    {"permituserenvironment", "no", "no"},
+    {"permittunnel", "no", "no"},
+    {"x11forwarding", "no", "no"},
+    {"allowstreamlocalforwarding", "no", "no"},
+    {"chrootdirectory", NULL, "/srv/sftp"},
+    {"forcecommand", NULL, "internal-sftp -P symlink,hardlink"},
+    {"disableforwarding", NULL, "yes"},
+};
+
+#define WANTED (sizeof wanted / sizeof *wanted)
+
+struct effective {
+    struct doctor *doctor;
+    const char *check, *account;
+    bool sftp, found[WANTED];
+    unsigned wrong;
+    char last[256]; /* what sshd said last: why, if it failed */
+};
+
+static void say_wrong(struct effective *effective, size_t i, const char *value)
+{
+    static const char pam[] = "UsePAM yes, in /etc/ssh/sshd_config: pam_cloud decides each login";
+    static const char block[] =
+        "put /etc/ssh/sshd_config.d/00-cloudauth.conf back, see that sshd_config includes it at "
+        "its "
+        "top, and that no Match or setting stands before it: the first one wins";
+
+    effective->wrong++;
+    doctor_say(effective->doctor, effective->check, DOCTOR_BAD, i == 0 ? pam : block,
+               "for %s, %s is %s in the end", effective->account, wanted[i].name, value);
+}
+
+static bool take_effective(void *arg, char *line)
+{
+    struct effective *effective = arg;
+    size_t n = strcspn(line, " ");
+
+    snprintf(effective->last, sizeof effective->last, "%s", line);
+    for (size_t i = 0; i < WANTED; i++) {
+        const char *value = effective->sftp ? wanted[i].sftp : wanted[i].shell;
+        if (value == NULL || strlen(wanted[i].name) != n || strncmp(line, wanted[i].name, n) != 0)
+            continue;
+        effective->found[i] = true;
+        if (line[n] == '\0' || strcmp(line + n + 1, value) != 0)
+            say_wrong(effective, i, line[n] == '\0' ? "empty" : line + n + 1);
+    }
+    return true;
+}
+
+static void check_block(struct doctor *doctor, const char *check, const char *account, bool sftp)
+{
+    char connection[CLOUD_NAME_MAX + 64], program[] = "/usr/sbin/sshd", test[] = "-T",
+                                          with[] = "-C";
+    char *const argv[] = {program, test, with, connection, NULL};
+    struct effective effective = {
+        .doctor = doctor, .check = check, .account = account, .sftp = sftp};
+    int status = 0;
+
+    snprintf(connection, sizeof connection, "user=%s,host=192.0.2.1,addr=192.0.2.1", account);
+    if (!lines_run(argv, take_effective, &effective, &status) || status != 0) {
+        doctor_say(doctor, check, DOCTOR_BAD,
+                   "sshd -t says where; repair it before sshd is restarted", "sshd -T -C %s: %s",
+                   connection, effective.last);
+        return;
+    }
+    for (size_t i = 0; i < WANTED; i++)
+        if (!effective.found[i] && i == 0)
+            say_wrong(&effective, i, "not there");
+    if (effective.wrong == 0)
+        doctor_say(doctor, check, DOCTOR_OK, "", "as it must be for %s", account);
+}
+
+void doctor_sshd(struct doctor *doctor)
+{
+    char sftp[CLOUD_NAME_MAX + 8];
+
+    if (doctor->account[0] == '\0' || getpwnam(doctor->account) == NULL) {
+        doctor_say(doctor, "sshd-shell", DOCTOR_UNKNOWN,
+                   "cloudauthctl doctor NAME, with a login name that exists",
+                   "no account is there to ask sshd about");
+        return;
+    }
+    check_block(doctor, "sshd-shell", doctor->account, false);
+    snprintf(sftp, sizeof sftp, "%s_sftp", doctor->account);
+    if (getpwnam(sftp) != NULL)
+        check_block(doctor, "sshd-sftp", sftp, true);
+    else
+        doctor_say(doctor, "sshd-sftp", DOCTOR_UNKNOWN,
+                   "cloudauthctl doctor NAME, with a login name that has an sFTP account too",
+                   "%s does not exist", sftp);
+}
+
+/* ---- PAM ---- */
+
+struct stack {
+    const char *type;
+    unsigned depth;
+    bool found, early; /* early: something before it can end the stack */
+    char before[128];
+};
+
+static void read_stack(const char *service, struct stack *stack);
+
+/* Whether a line before pam_cloud.so can let somebody in past it. */
+static bool ends_stack(const char *control, const char *module)
+{
+    return strcmp(control, "sufficient") == 0 || strstr(control, "success=done") != NULL ||
+           strstr(control, "default=done") != NULL || strcmp(module, "pam_unix.so") == 0 ||
+           strcmp(module, "pam_permit.so") == 0;
+}
+
+static bool take_pam_line(void *arg, char *line)
+{
+    struct stack *stack = arg;
+    char *at = line, *type = lines_word(&at), *control, *module;
+
+    if (type == NULL || stack->found)
+        return !stack->found;
+    type += type[0] == '-';
+    control = lines_word(&at);
+    if (control != NULL && strcmp(type, "@include") == 0) {
+        read_stack(control, stack);
+        return !stack->found;
+    }
+    if (control == NULL || strcmp(type, stack->type) != 0 || (module = lines_word(&at)) == NULL)
+        return true;
+    if (strcmp(control, "include") == 0 || strcmp(control, "substack") == 0) {
+        read_stack(module, stack);
+        return !stack->found;
+    }
+    if (strrchr(module, '/') != NULL)
+        module = strrchr(module, '/') + 1;
+    if (strcmp(module, "pam_cloud.so") == 0) {
+        stack->found = true;
+    } else if (ends_stack(control, module) && !stack->early) {
+        stack->early = true;
+        snprintf(stack->before, sizeof stack->before, "%.60s %.60s", control, module);
+    }
+    return !stack->found;
+}
+
+static void read_stack(const char *service, struct stack *stack)
+{
+    char path[256];
+
+    if (stack->depth >= 8 || strchr(service, '/') != NULL)
+        return;
+    stack->depth++;
+    snprintf(path, sizeof path, "/etc/pam.d/%.200s", service);
+    (void)lines_read(path, true, take_pam_line, stack);
+    stack->depth--;
+}
+
+void doctor_pam(struct doctor *doctor)
+{
+    static const char *const types[] = {"auth", "account", "session"};
+    static const char remedy[] = "pam-auth-update --enable cloudauth; /etc/pam.d/sshd must include "
+                                 "common-auth, common-account, common-session";
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct stack stack = {.type = types[i]};
+        char check[32];
+        snprintf(check, sizeof check, "pam-%s", types[i]);
+        read_stack("sshd", &stack);
+        if (!stack.found)
+            doctor_say(doctor, check, DOCTOR_BAD, remedy, "pam_cloud.so is not in sshd's stack");
+        else if (stack.early && i < 2)
+            doctor_say(doctor, check, DOCTOR_BAD, remedy,
+                       "`%s` stands before pam_cloud.so, and may decide without it", stack.before);
+        else
+            doctor_say(doctor, check, DOCTOR_OK, "", "pam_cloud.so stands first");
+    }
+}

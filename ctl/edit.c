@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/edit.h"
+
+#include "ctl/subject.h"
+#include "ctl/tree.h"
+
+#include "broker/document.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PLACES "/{project}/{environment}.json"
+
+bool edit_folder(const struct ctl *ctl, struct edit *edit)
+{
+    const char *url = NULL;
+    size_t n;
+
+    memset(edit, 0, sizeof *edit);
+    edit->lock = -1;
+    if (!ctl_conf(ctl, &edit->conf))
+        return false;
+    url = edit->conf.access_url;
+    n = strlen(url);
+    if (strncmp(url, "file:///", 8) != 0 || n <= 7 + sizeof PLACES ||
+        strcmp(url + n - (sizeof PLACES - 1), PLACES) != 0 ||
+        strchr(url, '{') != url + n - (sizeof PLACES - 1) + 1) {
+        ctl_say("access_url is %s: only a file://FOLDER" PLACES " can be changed from here", url);
+        return false;
+    }
+    if (edit->conf.signing_key[0] != '\0') {
+        ctl_say("signing_key is set: a signed document is changed where it is signed");
+        return false;
+    }
+    snprintf(edit->folder, sizeof edit->folder, "%.*s", (int)(n - 7 - (sizeof PLACES - 1)),
+             url + 7);
+    return true;
+}
+
+/* Whether the bytes are a document for that environment, with the message if not. */
+static bool is_valid(const struct edit *edit, const char *body, size_t n, const char *what)
+{
+    struct document_problem problem = {""};
+    struct document *document = document_parse(body, n, edit->project, edit->environment, &problem);
+
+    if (document == NULL)
+        ctl_say("%s: %s: %s", edit->path, what, problem.text);
+    document_free(document);
+    return document != NULL;
+}
+
+static bool read_document(struct edit *edit)
+{
+    size_t n = 0;
+    char *body = tree_read(edit->path, DOCUMENT_SIZE_MAX, &n);
+    bool ok;
+
+    if (body == NULL && (errno == ENOENT || errno == ENOTDIR))
+        return true;
+    if (body == NULL) {
+        ctl_say("%s: %s", edit->path, strerror(errno));
+        return false;
+    }
+    ok = is_valid(edit, body, n, "as it stands it is invalid");
+    if (ok)
+        edit->root = cJSON_ParseWithLength(body, n);
+    free(body);
+    return ok && edit->root != NULL;
+}
+
+bool edit_start(const struct ctl *ctl, const char *environment, struct edit *edit)
+{
+    char subject[CLOUD_PROJECT_MAX + CLOUD_NAME_MAX + 8];
+    const char *slash;
+
+    if (!edit_folder(ctl, edit) || !subject_environment(ctl, environment, subject, sizeof subject))
+        return false;
+    slash = strchr(subject, '/');
+    snprintf(edit->project, sizeof edit->project, "%.*s", (int)(slash - subject), subject);
+    snprintf(edit->environment, sizeof edit->environment, "%s", slash + 1);
+    if ((size_t)(slash - subject) >= sizeof edit->project ||
+        !cloud_name_project_ok(edit->project) || !cloud_name_environment_ok(edit->environment) ||
+        strcmp(edit->environment, slash + 1) != 0) {
+        ctl_say("%s: not PROJECT/ENVIRONMENT as login names can have it", environment);
+        return false;
+    }
+    snprintf(edit->path, sizeof edit->path, "%s/%s/%s.json", edit->folder, edit->project,
+             edit->environment);
+    edit->lock = open(edit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (edit->lock < 0 || flock(edit->lock, LOCK_EX) != 0) {
+        ctl_say("%s: %s", edit->folder, strerror(errno));
+        return false;
+    }
+    return read_document(edit);
+}
+
+void edit_end(struct edit *edit)
+{
+    cJSON_Delete(edit->root);
+    edit->root = NULL;
+    if (edit->lock >= 0)
+        close(edit->lock);
+    edit->lock = -1;
+}
+
+/* ---- The changes ---- */
+
+static cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static bool is_text(const cJSON *object, const char *name, const char *text)
+{
+    const cJSON *value = member(object, name);
+
+    return cJSON_IsString(value) && strcmp(value->valuestring, text) == 0;
+}
+
+static bool add_text(cJSON *object, const char *name, const char *text)
+{
+    return text == NULL || text[0] == '\0' || cJSON_AddStringToObject(object, name, text) != NULL;
+}
+
+static bool no_memory(void)
+{
+    ctl_say("out of memory");
+    return false;
+}
+
+bool edit_create(struct edit *edit, const struct edit_account *account)
+{
+    cJSON *root, *environment, *of_account;
+
+    if (edit->root != NULL) {
+        ctl_say("%s is there already", edit->path);
+        return false;
+    }
+    edit->root = root = cJSON_CreateObject();
+    if (cJSON_AddNumberToObject(root, "version", 1) == NULL ||
+        !add_text(root, "project", edit->project) ||
+        (environment = cJSON_AddObjectToObject(root, "environment")) == NULL ||
+        !add_text(environment, "name", edit->environment) ||
+        !add_text(environment, "status", "active") ||
+        !add_text(environment, "title", account->title) ||
+        (of_account = cJSON_AddObjectToObject(root, "account")) == NULL ||
+        cJSON_AddNumberToObject(of_account, "uid", account->uid) == NULL ||
+        cJSON_AddNumberToObject(of_account, "gid", account->gid) == NULL ||
+        !add_text(of_account, "home", account->home) ||
+        !add_text(of_account, "shell", account->shell) ||
+        cJSON_AddArrayToObject(root, "users") == NULL)
+        return no_memory();
+    return true;
+}
+
+/* The person, or NULL; *index is his place. */
+static cJSON *find_user(const struct edit *edit, const char *username, int *index)
+{
+    cJSON *user;
+
+    *index = 0;
+    cJSON_ArrayForEach(user, member(edit->root, "users"))
+    {
+        if (is_text(user, "username", username))
+            return user;
+        ++*index;
+    }
+    return NULL;
+}
+
+/* The document, and the person in it; NULL after a message. */
+static cJSON *need_user(const struct edit *edit, const char *username, int *index)
+{
+    cJSON *user = edit->root == NULL ? NULL : find_user(edit, username, index);
+
+    if (edit->root == NULL)
+        ctl_say("%s: there is no such environment", edit->path);
+    else if (user == NULL)
+        ctl_say("%s: there is no user %s", edit->path, username);
+    return user;
+}
+
+bool edit_add_user(struct edit *edit, const char *username, const char *id, const char *mail,
+                   const char *role)
+{
+    cJSON *users = member(edit->root, "users"), *user;
+    int index;
+
+    if (edit->root == NULL) {
+        ctl_say("%s: there is no such environment", edit->path);
+        return false;
+    }
+    if (find_user(edit, username, &index) != NULL) {
+        ctl_say("%s: there is a user %s already", edit->path, username);
+        return false;
+    }
+    user = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(users, user) || !add_text(user, "id", id) ||
+        !add_text(user, "username", username) || !add_text(user, "mail", mail) ||
+        !add_text(user, "role", role) || cJSON_AddArrayToObject(user, "ssh_keys") == NULL)
+        return no_memory();
+    return true;
+}
+
+bool edit_remove_user(struct edit *edit, const char *username)
+{
+    int index;
+
+    if (need_user(edit, username, &index) == NULL)
+        return false;
+    cJSON_DeleteItemFromArray(member(edit->root, "users"), index);
+    return true;
+}
+
+static bool has_fingerprint(const cJSON *of_key, const char *fingerprint)
+{
+    const cJSON *value = member(of_key, "value");
+    char text[KEY_FINGERPRINT_TEXT];
+    struct key key;
+    const char *why;
+
+    if (!cJSON_IsString(value) || !key_parse_line(value->valuestring, &key, &why))
+        return false;
+    key_fingerprint_text(key.fingerprint, text);
+    return strcmp(text, fingerprint) == 0;
+}
+
+/* The place of the person's key, or -1. */
+static int find_key(const cJSON *user, const char *fingerprint)
+{
+    const cJSON *key;
+    int index = 0;
+
+    cJSON_ArrayForEach(key, member(user, "ssh_keys"))
+    {
+        if (has_fingerprint(key, fingerprint))
+            return index;
+        index++;
+    }
+    return -1;
+}
+
+bool edit_add_key(struct edit *edit, const char *username, const char *line, const char *title,
+                  const char *expires)
+{
+    char fingerprint[KEY_FINGERPRINT_TEXT];
+    struct key parsed;
+    const char *why;
+    int index;
+    cJSON *user = need_user(edit, username, &index), *key;
+
+    if (user == NULL || !key_parse_line(line, &parsed, &why))
+        return false;
+    key_fingerprint_text(parsed.fingerprint, fingerprint);
+    if (find_key(user, fingerprint) >= 0) {
+        ctl_say("%s: %s has that key already", edit->path, username);
+        return false;
+    }
+    key = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(member(user, "ssh_keys"), key) || !add_text(key, "title", title) ||
+        !add_text(key, "value", line) || !add_text(key, "expires_at", expires))
+        return no_memory();
+    return true;
+}
+
+bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint)
+{
+    int index;
+    cJSON *user = need_user(edit, username, &index);
+    int place = user == NULL ? -1 : find_key(user, fingerprint);
+
+    if (user != NULL && place < 0)
+        ctl_say("%s: %s does not have the key %s", edit->path, username, fingerprint);
+    if (place < 0)
+        return false;
+    cJSON_DeleteItemFromArray(member(user, "ssh_keys"), place);
+    return true;
+}
+
+/* ---- The file ---- */
+
+static bool write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, bytes, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        bytes += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+/* Owner and mode are those of the document that is there. */
+static bool write_aside(const struct edit *edit, int folder, const char *aside, const char *text)
+{
+    int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+    bool ok = fd >= 0 && write_all(fd, text, strlen(text));
+
+    if (stat(edit->path, &st) == 0)
+        ok = ok && fchown(fd, st.st_uid, st.st_gid) == 0 && fchmod(fd, st.st_mode & 0777) == 0;
+    else
+        ok = ok && fchmod(fd, 0644) == 0;
+    ok = ok && fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0)
+        ok = false;
+    return ok;
+}
+
+static bool replace(const struct edit *edit, const char *text)
+{
+    char aside[CLOUD_NAME_MAX + 16], name[CLOUD_NAME_MAX + 8];
+    bool ok = false;
+    int folder;
+
+    if (mkdirat(edit->lock, edit->project, 0755) != 0 && errno != EEXIST)
+        return false;
+    folder = openat(edit->lock, edit->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return false;
+    snprintf(name, sizeof name, "%s.json", edit->environment);
+    snprintf(aside, sizeof aside, ".%s.new", name);
+    ok = write_aside(edit, folder, aside, text) && renameat(folder, aside, folder, name) == 0 &&
+         fsync(folder) == 0 && fsync(edit->lock) == 0;
+    if (!ok) {
+        int saved = errno;
+        unlinkat(folder, aside, 0);
+        errno = saved;
+    }
+    close(folder);
+    return ok;
+}
+
+int edit_write(struct edit *edit)
+{
+    char *text = cJSON_Print(edit->root);
+    int status = CTL_NO;
+
+    if (text == NULL) {
+        (void)no_memory();
+        return CTL_UNKNOWN;
+    }
+    if (is_valid(edit, text, strlen(text), "it would be invalid")) {
+        status = replace(edit, text) ? CTL_YES : CTL_UNKNOWN;
+        if (status != CTL_YES)
+            ctl_say("%s: %s", edit->path, strerror(errno));
+    }
+    free(text);
+    return status;
+}

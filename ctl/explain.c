@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+#include "ctl/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- explain ---- */
+
+#define RULES_MAX 32
+
+/* Rules come among facts, and JSON wants each in its place: rules are kept until the facts are out.
+ */
+struct explanation {
+    struct out *out;
+    char *rule[RULES_MAX][3];
+    size_t rules;
+    char token[64], message[2048];
+};
+
+static void take_explained(void *arg, const struct ask_row *row)
+{
+    struct explanation *explanation = arg;
+
+    if (strcmp(row->field[0], "fact") == 0)
+        out_pair(explanation->out, row->field[1], row->field[2]);
+    if (strcmp(row->field[0], "rule") == 0 && explanation->rules < RULES_MAX) {
+        for (size_t i = 0; i < 3; i++)
+            explanation->rule[explanation->rules][i] = strdup(row->field[i + 1]);
+        explanation->rules++;
+    }
+    if (strcmp(row->field[0], "decision") != 0)
+        return;
+    snprintf(explanation->token, sizeof explanation->token, "%s", row->field[1]);
+    snprintf(explanation->message, sizeof explanation->message, "%s", row->field[2]);
+}
+
+static void put_rules(struct explanation *explanation)
+{
+    static const struct out_column columns[] = {
+        {"rule", OUT_STRING}, {"passed", OUT_STRING}, {"detail", OUT_STRING}};
+
+    out_table(explanation->out, "rules", columns, 3);
+    for (size_t i = 0; i < explanation->rules; i++) {
+        char **cell = explanation->rule[i];
+        if (cell[0] != NULL && cell[1] != NULL && cell[2] != NULL)
+            out_row(explanation->out, (const char *const *)cell);
+        else
+            explanation->out->failed = true;
+        for (size_t c = 0; c < 3; c++)
+            free(cell[c]);
+    }
+    out_table_end(explanation->out);
+}
+
+static int status_of(const char *token)
+{
+    if (strcmp(token, "granted") == 0)
+        return CTL_YES;
+    return strcmp(token, "unavailable") == 0 || strcmp(token, "document-unusable") == 0 ||
+                   token[0] == '\0'
+               ? CTL_UNKNOWN
+               : CTL_NO;
+}
+
+/* The key's line as the two words that the broker wants. */
+static void split_key(struct subject_key *key, struct cloud_question *question)
+{
+    char *at = key->line;
+
+    question->key_type = "";
+    question->key = key->fingerprint;
+    if (at[0] == '\0')
+        return;
+    at += strspn(at, " ");
+    question->key_type = at;
+    at += strcspn(at, " ");
+    *at++ = '\0';
+    at += strspn(at, " ");
+    question->key = at;
+    at[strcspn(at, " ")] = '\0';
+}
+
+int cmd_explain(struct ctl *ctl, int argc, char **argv)
+{
+    static struct subject_key key;
+    static struct explanation explanation;
+    struct cloud_question question = {.op = CLOUD_OP_EXPLAIN};
+    struct out out;
+    int status;
+
+    if (argc != 3 || argv[1][0] == '-')
+        return ctl_usage(argv);
+    if (!subject_read_key(argv[2], &key))
+        return CTL_USAGE;
+    question.account = argv[1];
+    split_key(&key, &question);
+    explanation.out = &out;
+    out_start(&out, ctl->json);
+    out_pair(&out, "fingerprint", key.fingerprint);
+    status = ask_rows(&question, take_explained, &explanation);
+    put_rules(&explanation);
+    if (status == CTL_YES) {
+        out_pair(&out, "decision", explanation.token);
+        out_pair(&out, "message", explanation.message);
+        status = status_of(explanation.token);
+    }
+    return out_end(&out) ? status : CTL_UNKNOWN;
+}
+
+/* ---- keys ---- */
+
+static const struct out_column key_columns[] = {
+    {"user", OUT_STRING},        {"id", OUT_STRING},     {"role", OUT_STRING},
+    {"fingerprint", OUT_STRING}, {"type", OUT_STRING},   {"title", OUT_STRING},
+    {"expires", OUT_STRING},     {"verdict", OUT_STRING}};
+
+#define KEY_COLUMNS (sizeof key_columns / sizeof *key_columns)
+
+struct people {
+    char *(*row)[KEY_COLUMNS];
+    size_t n, room;
+    bool failed, open;
+};
+
+static void take_key(void *arg, const struct ask_row *row)
+{
+    struct people *people = arg;
+    char expires[32] = "";
+
+    if (strcmp(row->field[0], "key") != 0) {
+        ctl_say("warning: %s", row->field[1]);
+        return;
+    }
+    if (people->n == people->room) {
+        size_t room = people->room == 0 ? 64 : people->room * 2;
+        void *grown = reallocarray(people->row, room, sizeof *people->row);
+        if (grown == NULL) {
+            people->failed = true;
+            return;
+        }
+        people->row = grown;
+        people->room = room;
+    }
+    if (row->field[7][0] != '\0')
+        ctl_time(strtoll(row->field[7], NULL, 10), expires, sizeof expires);
+    for (size_t i = 0; i < KEY_COLUMNS; i++) {
+        char *cell = strdup(i == 6 ? expires : row->field[i + 1]);
+        people->failed |= cell == NULL;
+        people->row[people->n][i] = cell;
+    }
+    people->open |= strcmp(row->field[8], "granted") == 0;
+    people->n++;
+}
+
+static int by_user(const void *one, const void *other)
+{
+    char *const *a = one, *const *b = other;
+    int order = a[0] == NULL || b[0] == NULL ? 0 : strcmp(a[0], b[0]);
+
+    return order != 0 || a[3] == NULL || b[3] == NULL ? order : strcmp(a[3], b[3]);
+}
+
+int cmd_keys(struct ctl *ctl, int argc, char **argv)
+{
+    struct cloud_question question = {.op = CLOUD_OP_PEOPLE};
+    struct people people = {0};
+    struct out out;
+    int status;
+
+    if (argc != 2 || argv[1][0] == '-')
+        return ctl_usage(argv);
+    question.account = argv[1];
+    status = ask_rows(&question, take_key, &people);
+    if (status != CTL_YES)
+        return status;
+    out_start(&out, ctl->json);
+    out.failed = people.failed;
+    if (!people.failed && people.n > 0)
+        qsort(people.row, people.n, sizeof *people.row, by_user);
+    out_table(&out, "keys", key_columns, KEY_COLUMNS);
+    for (size_t i = 0; i < people.n; i++) {
+        if (!people.failed)
+            out_row(&out, (const char *const *)people.row[i]);
+        for (size_t c = 0; c < KEY_COLUMNS; c++)
+            free(people.row[i][c]);
+    }
+    out_table_end(&out);
+    free(people.row);
+    return !out_end(&out) ? CTL_UNKNOWN : people.open ? CTL_YES : CTL_NO;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct command {
+    const char *name, *arguments, *summary;
+    ctl_command *run;
+} commands[] = {
+    {"lookup", "NAME", "what this host makes of a login name", cmd_lookup},
+    {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
+    {"status", "[--documents]", "how the broker is", cmd_status},
+    {"doctor", "[NAME]", "look at this host's set-up", cmd_doctor},
+    {"env",
+     "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
+     "environments of a file:// API", cmd_env},
+    {"explain", "NAME KEY|FINGERPRINT|FILE", "would it enter, and if not, why", cmd_explain},
+    {"key",
+     "add [--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE | "
+     "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
+     "keys of a file:// API", cmd_key},
+    {"keys", "NAME", "who may enter, with which keys", cmd_keys},
+    {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
+    {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
+     "refuse locally, at once", cmd_deny},
+    {"user", "add [--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER | remove ENVIRONMENT USER",
+     "people of a file:// API", cmd_user},
+    {"undeny", "[--key|--user|--environment] WHAT | --all", "take a denial back", cmd_undeny},
+};
+
+int ctl_usage(char **argv)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, argv[0]) == 0)
+            fprintf(stderr, "usage: cloudauthctl %s [--json] %s\n", commands[i].name,
+                    commands[i].arguments);
+    return CTL_USAGE;
+}
+
+static int help(FILE *to)
+{
+    fputs("usage: cloudauthctl COMMAND [--json] [ARGUMENT...]\n"
+          "       cloudauthctl help | --version\n\n",
+          to);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nStatus: 0 yes, or done; 1 no; 2 wrong usage; 3 nobody can tell. cloudauthctl(1)\n",
+          to);
+    return to == stderr ? CTL_USAGE : CTL_YES;
+}
+
+bool ctl_conf(const struct ctl *ctl, struct cloud_conf *conf)
+{
+    struct cloud_conf_error error;
+
+    if (cloud_conf_read(conf, ctl->conf_path, 0, &error))
+        return true;
+    if (error.line > 0)
+        ctl_say("%s:%u: %s", ctl->conf_path, error.line, error.text);
+    else
+        ctl_say("%s: %s", ctl->conf_path, error.text);
+    return false;
+}
+
+void ctl_say(const char *format, ...)
+{
+    char text[2048];
+    va_list more;
+
+    va_start(more, format);
+    vsnprintf(text, sizeof text, format, more);
+    va_end(more);
+    out_error(text);
+}
+
+void ctl_time(int64_t seconds, char *out, size_t size)
+{
+    time_t when = (time_t)seconds;
+    struct tm tm;
+
+    if (seconds <= 0 || gmtime_r(&when, &tm) == NULL ||
+        strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+        out[0] = '\0';
+}
+
+/* --json may stand anywhere before a "--". */
+static int take_json(struct ctl *ctl, int argc, char **argv)
+{
+    int kept = 1;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            while (i < argc)
+                argv[kept++] = argv[i++];
+            break;
+        }
+        if (strcmp(argv[i], "--json") == 0)
+            ctl->json = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    argv[kept] = NULL;
+    return kept;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {.conf_path = CLOUD_CONF_PATH};
+
+    argc = take_json(&ctl, argc, argv);
+    if (argc < 2)
+        return help(stderr);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        return puts("cloudauthctl " CLOUD_VERSION) < 0 ? CTL_UNKNOWN : CTL_YES;
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
+        return help(stdout);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, argv[1]) == 0)
+            return commands[i].run(&ctl, argc - 1, argv + 1);
+    ctl_say("there is no command %s; cloudauthctl help lists them", argv[1]);
+    return CTL_USAGE;
+}

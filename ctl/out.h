@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CTL_OUT_H
+#define CLOUD_CTL_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What a command answers, on standard output: one JSON object, or the same for people: pairs as
+ * "name: value" lines, tables with aligned columns. Foreign bytes cannot end a line, a string or
+ * reach a terminal as control characters.
+ */
+
+#define OUT_COLUMNS 10
+
+enum out_type {
+    OUT_STRING,
+    OUT_NUMBER, /* "" is null */
+};
+
+struct out_column {
+    const char *name;
+    enum out_type type;
+};
+
+struct out {
+    bool json, colour, comma;
+    const struct out_column *column; /* of the table that is open */
+    size_t columns;
+    size_t skip; /* columns at the left that are not for people */
+    char **cell; /* of the table, for people: escaped */
+    size_t cells, room;
+    bool failed; /* memory or standard output failed */
+};
+
+/* Colour only where standard output is a terminal, and neither NO_COLOR nor TERM=dumb is set. */
+void out_start(struct out *out, bool json);
+
+/* Ends the answer. False, after a message, if it could not be written: the answer is not whole. */
+bool out_end(struct out *out);
+
+/* "" and NULL are shown to nobody, and are "" and null in JSON. */
+void out_pair(struct out *out, const char *name, const char *value);
+void out_number(struct out *out, const char *name, int64_t value);
+void out_bool(struct out *out, const char *name, bool value);
+
+/* A table: an array of objects. column outlives the table; a row has `columns` cells. */
+void out_table(struct out *out, const char *name, const struct out_column *column, size_t columns);
+void out_row(struct out *out, const char *const *cell);
+void out_table_end(struct out *out);
+
+/* A line for people only. */
+void out_line(struct out *out, const char *text);
+
+/* Writes text to standard error with all foreign bytes escaped. */
+void out_error(const char *text);
+
+#endif

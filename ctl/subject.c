@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/subject.h"
+
+#include "ctl/ctl.h"
+#include "ctl/tree.h"
+
+#include "broker/denials.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char prefix[] = "SHA256:";
+
+bool subject_is_key(const char *argument)
+{
+    return strncmp(argument, prefix, sizeof prefix - 1) == 0 || strchr(argument, ' ') != NULL;
+}
+
+static bool read_line(const char *line, const char *where, struct subject_key *out)
+{
+    struct key key;
+    const char *why;
+
+    if (strlen(line) >= sizeof out->line || !key_parse_line(line, &key, &why)) {
+        ctl_say("%s: %s", where, strlen(line) >= sizeof out->line ? "too long" : why);
+        return false;
+    }
+    key_fingerprint_text(key.fingerprint, out->fingerprint);
+    snprintf(out->line, sizeof out->line, "%s", line);
+    return true;
+}
+
+static bool read_key_file(const char *path, struct subject_key *out)
+{
+    size_t n = 0;
+    char *bytes = tree_read(path, KEY_VALUE_MAX, &n);
+    bool ok = false;
+
+    if (bytes == NULL) {
+        ctl_say("%s: neither a key, a fingerprint nor a file that can be read: %s", path,
+                strerror(errno));
+        return false;
+    }
+    while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
+        n--;
+    if (n > KEY_VALUE_MAX || memchr(bytes, '\0', n) != NULL) {
+        ctl_say("%s: not one public key", path);
+    } else {
+        bytes[n] = '\0';
+        ok = read_line(bytes, path, out);
+    }
+    free(bytes);
+    return ok;
+}
+
+bool subject_read_key(const char *argument, struct subject_key *out)
+{
+    struct denial denial;
+    char line[DENIAL_LINE_SIZE];
+    const char *why;
+
+    memset(out, 0, sizeof *out);
+    if (strncmp(argument, prefix, sizeof prefix - 1) != 0)
+        return strchr(argument, ' ') != NULL ? read_line(argument, "the key", out)
+                                             : read_key_file(argument, out);
+    snprintf(line, sizeof line, "key\t%.300s\t0\t0\t", argument);
+    if (!denial_parse(line, strlen(line), &denial, &why)) {
+        ctl_say("%s", why);
+        return false;
+    }
+    key_fingerprint_text(denial.fingerprint, out->fingerprint);
+    return true;
+}
+
+bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size)
+{
+    static struct cloud_conf conf;
+    struct cloud_name name;
+
+    if (strchr(what, '/') != NULL) {
+        snprintf(out, size, "%s", what);
+        return true;
+    }
+    if (!ctl_conf(ctl, &conf))
+        return false;
+    if (!cloud_name_parse(&conf.grammar, what, &name)) {
+        ctl_say("%s: neither PROJECT/ENVIRONMENT nor a login name of this host", what);
+        return false;
+    }
+    snprintf(out, size, "%s/%s", name.project, name.environment);
+    return true;
+}

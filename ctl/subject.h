@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CTL_SUBJECT_H
+#define CLOUD_CTL_SUBJECT_H
+
+#include "ctl.h"
+
+#include "broker/keys.h"
+
+#include <stdbool.h>
+
+/*
+ * What an operator means by a key: its fingerprint (SHA256:..., as ssh-keygen -l prints it), the
+ * public key itself as one argument, or a file that has it.
+ */
+struct subject_key {
+    char fingerprint[KEY_FINGERPRINT_TEXT];
+    char line[KEY_VALUE_MAX + 1]; /* "" if only the fingerprint is known */
+};
+
+/* Whether the argument looks like a key or its fingerprint, not like a name or a file. */
+bool subject_is_key(const char *argument);
+
+/* Reads it. False after a message. */
+bool subject_read_key(const char *argument, struct subject_key *out);
+
+/* "project/environment", of that or of a login name of this host. False after a message. */
+bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
+
+#endif

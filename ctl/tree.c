@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/tree.h"
+
+#include "ctl/ctl.h"
+
+#include "broker/json.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX ".json"
+
+char *tree_read(const char *path, size_t most, size_t *n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+    char *bytes = NULL;
+    ssize_t got = 1;
+
+    if (fd < 0)
+        return NULL;
+    *n = 0;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        errno = EINVAL;
+    else
+        bytes = malloc(most + 1);
+    while (bytes != NULL && got > 0 && *n <= most) {
+        got = read(fd, bytes + *n, most + 1 - *n);
+        if (got > 0)
+            *n += (size_t)got;
+    }
+    if (bytes != NULL && got < 0) {
+        free(bytes);
+        bytes = NULL;
+    }
+    close(fd);
+    return bytes;
+}
+
+/* The place of a fault of JSON; the same scan that the parser begins with. */
+static bool find_fault(struct checked *checked, const char *body, size_t n)
+{
+    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
+    struct json_fault fault;
+
+    if (n > DOCUMENT_SIZE_MAX || json_scan(body, n, &limits, &fault))
+        return false;
+    checked->line = checked->column = 1;
+    for (size_t i = 0; i < fault.offset && i < n; i++) {
+        checked->column++;
+        if (body[i] == '\n') {
+            checked->line++;
+            checked->column = 1;
+        }
+    }
+    snprintf(checked->problem, sizeof checked->problem, "%s", fault.what);
+    return true;
+}
+
+void tree_judge(struct checked *checked, const char *body, size_t n, const struct signers *signers,
+                const char *project, const char *environment)
+{
+    char own_project[CLOUD_PROJECT_MAX + 1], own_environment[CLOUD_NAME_MAX + 1];
+    struct document_problem problem = {""};
+    char *payload = NULL;
+
+    if (find_fault(checked, body, n))
+        return;
+    if (signers->n > 0) {
+        payload = envelope_open(body, n, signers, &n, &problem);
+        body = payload;
+    }
+    if (body != NULL && project == NULL &&
+        document_subject(body, n, own_project, own_environment, &problem)) {
+        project = own_project;
+        environment = own_environment;
+    }
+    if (body != NULL && project != NULL)
+        checked->document = document_parse(body, n, project, environment, &problem);
+    if (checked->document == NULL)
+        snprintf(checked->problem, sizeof checked->problem, "%s", problem.text);
+    free(payload);
+}
+
+static struct checked *add_checked(struct tree *tree, const char *path)
+{
+    if (tree->n == tree->room) {
+        size_t room = tree->room == 0 ? 16 : tree->room * 2;
+        struct checked *grown = reallocarray(tree->checked, room, sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        tree->checked = grown;
+        tree->room = room;
+    }
+    struct checked *checked = &tree->checked[tree->n];
+    memset(checked, 0, sizeof *checked);
+    checked->path = strdup(path);
+    tree->n += checked->path != NULL;
+    return checked->path == NULL ? NULL : checked;
+}
+
+static bool add_file(struct tree *tree, const char *path, const struct signers *signers,
+                     const char *project, const char *environment)
+{
+    struct checked *checked = add_checked(tree, path);
+    size_t n = 0;
+    char *body = tree_read(path, DOCUMENT_SIZE_MAX, &n);
+
+    if (checked == NULL) {
+        free(body);
+        ctl_say("out of memory");
+        return false;
+    }
+    if (body != NULL) {
+        tree_judge(checked, body, n, signers, project, environment);
+    } else {
+        checked->unreadable = true;
+        snprintf(checked->problem, sizeof checked->problem, "cannot be read: %s", strerror(errno));
+    }
+    free(body);
+    return true;
+}
+
+/* The entries of a folder, sorted, but for hidden ones; -1 where it cannot be read. */
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The documents of one project's folder; others files there are nobody's business. */
+static bool add_project(struct tree *tree, const char *folder, const char *project,
+                        const struct signers *signers)
+{
+    struct dirent **entry = NULL;
+    int n = scandir(folder, &entry, not_hidden, alphasort);
+    bool ok = n >= 0;
+    char path[4096], environment[CLOUD_NAME_MAX + 1];
+
+    if (!ok)
+        ctl_say("%s: %s", folder, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        const char *name = entry[i]->d_name;
+        size_t length = strlen(name), stem = length - (sizeof SUFFIX - 1);
+        if (ok && length > sizeof SUFFIX - 1 && strcmp(name + stem, SUFFIX) == 0 &&
+            stem < sizeof environment &&
+            snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path) {
+            memcpy(environment, name, stem);
+            environment[stem] = '\0';
+            ok = add_file(tree, path, signers, project, environment);
+        }
+        free(entry[i]);
+    }
+    free(entry);
+    return ok;
+}
+
+bool tree_add_folder(struct tree *tree, const char *folder, const struct signers *signers)
+{
+    struct dirent **entry = NULL;
+    int n = scandir(folder, &entry, not_hidden, alphasort);
+    bool ok = n >= 0;
+    char path[4096];
+
+    if (!ok)
+        ctl_say("%s: %s", folder, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        if (ok &&
+            snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name) < (int)sizeof path &&
+            is_folder(path))
+            ok = add_project(tree, path, entry[i]->d_name, signers);
+        free(entry[i]);
+    }
+    free(entry);
+    return ok;
+}
+
+bool tree_add(struct tree *tree, const char *path, const struct signers *signers)
+{
+    size_t before = tree->n;
+
+    if (!is_folder(path))
+        return add_file(tree, path, signers, NULL, NULL);
+    if (!tree_add_folder(tree, path, signers))
+        return false;
+    if (tree->n == before)
+        ctl_say("%s: there is no {project}/{environment}.json in it", path);
+    return tree->n > before;
+}
+
+void tree_free(struct tree *tree)
+{
+    for (size_t i = 0; i < tree->n; i++) {
+        document_free(tree->checked[i].document);
+        free(tree->checked[i].path);
+    }
+    free(tree->checked);
+}

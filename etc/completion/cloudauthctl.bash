@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Completion of cloudauthctl(1) for bash.
+
+_cloudauthctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-} choices=''
+    if ((COMP_CWORD == 1)); then
+        choices='check deny doctor env explain help key keys lookup refresh status undeny user --version'
+    elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
+        choices='create list'
+    elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
+        choices='add remove list'
+    elif ((COMP_CWORD == 2)) && [[ $command == user ]]; then
+        choices='add remove'
+    elif [[ $word == -* ]]; then
+        case $command in
+        deny) choices='--json --until --reason --key --user --environment --list' ;;
+        undeny) choices='--json --key --user --environment --all' ;;
+        refresh) choices='--json --all' ;;
+        status) choices='--json --documents' ;;
+        env) choices='--json --uid --gid --home --shell --title' ;;
+        key) choices='--json --title --expires' ;;
+        user) choices='--json --role --id --mail' ;;
+        *) choices='--json' ;;
+        esac
+    fi
+    COMPREPLY=()
+    if [[ -n $choices ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+    elif [[ $command == check || $command == explain || $command == deny || $command == undeny ||
+        $command == key ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}
+complete -o filenames -F _cloudauthctl cloudauthctl

@@ -1,0 +1,451 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What operators see and do with cloudauthctl, beside what sshd then does.
+
+# ctl STATUS ARGUMENT...: runs it, prints what it answers, and fails unless that is its exit status.
+ctl() {
+    local expected=$1 status=0
+    shift
+    cloudauthctl "$@" 2>&1 || status=$?
+    [[ $status -eq $expected ]] && return
+    echo "cloudauthctl $*: exit status $status, expected $expected" >&2
+    return 1
+}
+
+# field NAME STATUS ARGUMENT...: one member of the JSON that it answers.
+field() {
+    local name=$1
+    ctl "$2" "${@:3}" --json | jq -r ".$name"
+}
+
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
+api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
+
+broker_killed() {
+    local pid
+    pid=$(broker_pid)
+    kill -KILL "$pid"
+    wait_for gone "$pid"
+    broker_start
+}
+
+# ---- The frame -------------------------------------------------------------------------------------
+
+# help, version, and what makes no sense
+test_usage() {
+    contains "$(ctl 0 help)" '^  explain '
+    contains "$(ctl 0 --version)" '^cloudauthctl [0-9]'
+    contains "$(ctl 2)" '^usage: cloudauthctl COMMAND'
+    contains "$(ctl 2 frobnicate)" 'there is no command frobnicate'
+    contains "$(ctl 2 lookup)" '^usage: cloudauthctl lookup'
+    contains "$(ctl 2 explain abcdefghij)" '^usage: cloudauthctl explain'
+    contains "$(ctl 2 deny)" '^usage: cloudauthctl deny'
+}
+
+# bash: what is completed where, by the installed file
+test_complete_bash() {
+    # shellcheck disable=SC2016 # expanded there
+    local ask='. /usr/share/bash-completion/completions/cloudauthctl
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cloudauthctl; echo "${COMPREPLY[*]}"'
+    same 'deny doctor' "$(bash -c "$ask" _ cloudauthctl d)"
+    same 'create list' "$(bash -c "$ask" _ cloudauthctl env '')"
+    same '--until --user' "$(bash -c "$ask" _ cloudauthctl deny --u)"
+    same /etc/passwd "$(bash -c "$ask" _ cloudauthctl check /etc/passw | tr ' ' '\n' | grep -x /etc/passwd)"
+    same '' "$(bash -c "$ask" _ cloudauthctl lookup abc)"
+}
+
+# zsh: the same
+test_complete_zsh() {
+    # shellcheck disable=SC2016 # expanded there
+    local ask='compadd() { shift; print -- $*; }; _files() { print files; }
+        words=("$@") CURRENT=$#; . /usr/share/zsh/vendor-completions/_cloudauthctl'
+    contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check deny doctor '
+    same 'create list' "$(zsh -fc "$ask" _ cloudauthctl env '')"
+    contains "$(zsh -fc "$ask" _ cloudauthctl deny --u)" '^--json --until '
+    same files "$(zsh -fc "$ask" _ cloudauthctl check /etc/passw)"
+    same '' "$(zsh -fc "$ask" _ cloudauthctl lookup abc)"
+}
+
+# ---- lookup ----------------------------------------------------------------------------------------
+
+# anybody may look a name up: what it is, and if not, why
+test_lookup() {
+    same '200002 staging shell present' "$(as_nobody cloudauthctl lookup --json abcdefghij_stg |
+        jq -r '"\(.uid) \(.environment) \(.kind) \(.state)"')"
+    contains "$(ctl 0 lookup abcdefghij_stg_sftp)" '^shell: /usr/sbin/nologin$'
+    contains "$(ctl 1 lookup abcdefghij_stg9)" '^reason: environment-absent$'
+    contains "$(ctl 1 lookup ada)" '^reason: it does not fit the grammar'
+    contains "$(ctl 1 lookup zzzzzzzzzz)" '^reason: .*no pattern of .allow'
+    same local "$(printf 'abcdefghij:x:1700:1700::/:/bin/sh\n' >>/etc/passwd && field state 1 lookup abcdefghij)"
+    api_gone
+    same unavailable "$(field state 3 lookup abcdefghij_stg2)"
+    broker_stop
+    contains "$(ctl 3 lookup abcdefghij_stg)" '^reason: cloudauthd does not answer$'
+}
+
+# ---- check -----------------------------------------------------------------------------------------
+
+# a tree of valid documents, a single one, and the same by its URL
+test_check_valid() {
+    same 4 "$(ctl 0 check --json "$ACCESS" | jq '[.documents[] | select(.valid == "yes")] | length')"
+    contains "$(ctl 0 check "$ACCESS/abcdefghij/staging.json")" '^carol +viewer .* role-too-low +role-too-low$'
+    contains "$(ctl 0 check "$ACCESS/abcdefghij/staging.json")" 'forward-local +database.internal:3306'
+    contains "$(ctl 0 check "file://$ACCESS/{project}/{environment}.json")" 'abcdefghij/staging2.json'
+    contains "$(ctl 2 check https://localhost/x)" 'only files, folders and file://'
+}
+
+# broken documents, each with its place and the reason
+test_check_broken() {
+    local file=$ACCESS/abcdefghij/production.json
+    printf '{"version": 1,\n  "project": "abcdefghij",,\n}\n' >"$file"
+    same '2 27 not JSON' "$(field 'documents[0] | "\(.line) \(.column) \(.problem[:8])"' 1 check "$file")"
+    cp "$PRISTINE/abcdefghij/production.json" "$file"
+    document abcdefghij production '.users[1].ssh_keys = 3'
+    contains "$(ctl 1 check "$file")" 'users\[1\]\.ssh_keys: not an array'
+    cp "$PRISTINE/abcdefghij/production.json" "$file"
+    document abcdefghij production '.environment.name = "staging"'
+    contains "$(ctl 1 check "$ACCESS")" 'environment\.name: not the one that was asked for'
+    contains "$(ctl 3 check /nowhere/x.json)" 'cannot be read: No such file'
+    as_nobody cloudauthctl check "$ACCESS/abcdefghij/staging.json"
+    chmod 600 "$ACCESS/abcdefghij/staging.json"
+    contains "$(as_nobody cloudauthctl check "$ACCESS/abcdefghij/staging.json" || true)" 'Permission denied'
+}
+
+# what is valid and yet of no use to this host is a warning
+test_check_warnings() {
+    document abcdefghij staging '.account.uid = 200001 | .hosts = ["elsewhere"] |
+        .users[0].ssh_keys[0].value = "ssh-dss AAAA" | .users[1].role = "owner"'
+    local said
+    said=$(ctl 0 check "$ACCESS")
+    contains "$said" 'uid.*200001'
+    contains "$said" 'hosts. does not contain'
+    contains "$said" 'ssh_keys\[0\]|alice.*key|laptop'
+    contains "$said" 'a role that may enter nowhere'
+}
+
+# a document cannot write on the operator's terminal, nor into his JSON
+test_check_foreign_bytes() {
+    mkdir "$ACCESS/"$'evil\x1b[31m\xff'
+    cp "$ACCESS/abcdefghij/staging.json" "$ACCESS/"$'evil\x1b[31m\xff/x".json'
+    contains "$(ctl 1 check "$ACCESS")" 'evil\\x1b\[31m\\xff/x"\.json'
+    fails grep -q $'\x1b' <(cloudauthctl check "$ACCESS")
+    jq -e . <(cloudauthctl check --json "$ACCESS") >/dev/null
+}
+
+# ---- status, refresh, keys ---------------------------------------------------------------------------
+
+# status tells a monitor: good, degraded, unreachable; and nobody but root may ask
+test_status() {
+    enters alice abcdefghij
+    same 'good 1' "$(ctl 0 status --json | jq -r '"\(.health) \(.documents)"')"
+    contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +fresh'
+    contains "$(as_nobody cloudauthctl status 2>&1 || true)" 'only root may ask'
+    api_gone
+    enters alice abcdefghij
+    contains "$(ctl 1 status)" '^error: abcdefghij/production: '
+    contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
+    broker_stop
+    contains "$(ctl 3 status)" 'does not answer'
+}
+
+# refresh asks the API at once, though the document is fresh, and says when it cannot
+test_refresh() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 300'
+    broker_stop
+    broker_start
+    enters alice abcdefghij
+    document abcdefghij production '.environment.status = "paused"'
+    enters alice abcdefghij
+    same paused "$(field 'environments[0].status' 0 refresh abcdefghij)"
+    refused alice abcdefghij 'production is paused'
+    same document "$(field 'environments[0].result' 0 refresh --all)"
+    rm "$ACCESS/abcdefghij/production.json"
+    same absent "$(field 'environments[0].result' 1 refresh abcdefghij)"
+    contains "$(ctl 1 refresh nobodysname)" 'refused'
+    ctl 0 refresh abcdefghij_stg
+    nginx_stop
+    contains "$(ctl 3 refresh abcdefghij_stg)" 'unavailable'
+}
+
+# keys lists who may enter, and who may not and why
+test_keys() {
+    local said
+    said=$(ctl 0 keys abcdefghij_stg)
+    contains "$said" '^alice .* SHA256:[^ ]+ +ssh-ed25519 +laptop +granted$'
+    grep -qF "$(ssh-keygen -lf "$KEYS/alice.pub" | cut -d' ' -f2)" <<<"$said"
+    contains "$said" '^carol .*role-too-low$'
+    contains "$said" '^dave .* 2025-01-01 00:00:00 UTC +key-expired$'
+    ctl 1 keys abcdefghij_stg2
+    contains "$(ctl 1 keys abcdefghij_stg9)" 'absent: environment-absent'
+    contains "$(ctl 1 keys ada)" 'not-ours'
+}
+
+# ---- explain -----------------------------------------------------------------------------------------
+
+# agrees KEY LOGIN: what explain says is what sshd then does, with the same words.
+agrees() {
+    local said=0 did=1 token message output
+    cloudauthctl explain --json "$2" "$KEYS/$1.pub" >/root/explained || said=$?
+    token=$(jq -r .decision /root/explained) message=$(jq -r '.message // ""' /root/explained)
+    mark
+    if [[ $2 == *_sftp ]]; then
+        output=$(sftp_batch "$1" "$2" <<<pwd) && did=0
+    else
+        output=$(login "$1" "$2@127.0.0.1" 'echo inside') && did=0
+    fi
+    [[ $did -eq 1 && $said -eq 3 ]] || same "$1 at $2: $said $token" "$1 at $2: $did $token"
+    [[ -z $message ]] || grep -qF -- "$message" <<<"$output"
+    case $token in
+    not-ours | local-user | environment-absent | app-unknown | document-unusable | unavailable | not-this-host) ;;
+    *) audit "(grant|refuse) account=$2 .*reason=$token" ;;
+    esac
+    note "explain $2 $1: $token, and so it was"
+}
+
+# explain agrees with sshd, person by person and account by account
+test_explain_agrees() {
+    local person account
+    for account in abcdefghij abcdefghij_sftp abcdefghij_stg abcdefghij_stg_sftp; do
+        for person in alice bob carol dave-old-laptop media-agency stranger; do
+            agrees $person $account
+        done
+    done
+    for account in abcdefghij_stg2 abcdefghij_stg9 abcdefg123abc-smith-a12b34c zzzzzzzzzz \
+        abcdefg123abc-smith-a12b34c--backoffice abcdefg123abc-smith-a12b34c--shop; do
+        agrees alice $account
+        agrees bob $account
+    done
+}
+
+# and so it is in every state of an environment
+test_explain_states() {
+    local status
+    for status in inactive paused deleting hibernating dirty; do
+        document abcdefghij staging ".environment.status = \"$status\""
+        agrees alice abcdefghij_stg
+    done
+    document abcdefghij production '.access = {ssh: "none", sftp: "none"}'
+    agrees alice abcdefghij
+    agrees alice abcdefghij_sftp
+    document abcdefghij staging '.environment.status = "active" | .hosts = ["elsewhere"]'
+    agrees alice abcdefghij_stg
+    cp "$PRISTINE/abcdefghij/staging.json" "$ACCESS/abcdefghij/staging.json"
+    ctl 0 deny --user alice
+    agrees alice abcdefghij_stg
+    agrees bob abcdefghij_stg
+    api_gone
+    agrees bob abcdefghij_stg
+    agrees bob abcdefghij_stg2
+    echo 'taken:x:200002:200002::/:/bin/sh' >>/etc/passwd
+    agrees bob abcdefghij_stg
+    same document-unusable "$(jq -r .decision /root/explained)"
+}
+
+# explain says each rule in its order, and takes a key, a fingerprint or a file
+test_explain_rules() {
+    local fingerprint
+    fingerprint=$(ssh-keygen -lf "$KEYS/carol.pub" | cut -d' ' -f2)
+    same 'name=yes not-local=yes document=yes hosts=yes app=yes key=yes denied=yes status=yes expiry=yes role=no' \
+        "$(ctl 1 explain --json abcdefghij_stg "$fingerprint" | jq -r '[.rules[] | "\(.rule)=\(.passed)"] | join(" ")')"
+    same role-too-low "$(field decision 1 explain abcdefghij_stg "$(<"$KEYS/carol.pub")")"
+    same "$fingerprint" "$(field fingerprint 1 explain abcdefghij_stg "$KEYS/carol.pub")"
+    same name=no "$(ctl 1 explain --json ada "$fingerprint" | jq -r '[.rules[] | "\(.rule)=\(.passed)"] | join(" ")')"
+    contains "$(ctl 2 explain abcdefghij SHA256:short)" 'fingerprint'
+    contains "$(ctl 2 explain abcdefghij /etc/passwd)" '/etc/passwd: '
+    broker_stop
+    contains "$(ctl 3 explain abcdefghij "$fingerprint")" 'does not answer'
+}
+
+# ---- deny --------------------------------------------------------------------------------------------
+
+# a denied key, user, environment is refused at the next login, and told so; undeny takes it back
+test_deny() {
+    document abcdefghij production '.users[0].ssh_keys |= map(select(.title == "laptop"))'
+    enters alice abcdefghij
+    ctl 0 deny --reason 'laptop stolen' "$KEYS/alice.pub"
+    refused alice abcdefghij 'access is denied by the operator of this host'
+    audit 'refuse account=abcdefghij .*user=alice .*reason=denied'
+    contains "$(ctl 0 deny --list)" '^key +SHA256:.*laptop stolen$'
+    ctl 0 undeny "$KEYS/alice.pub"
+    enters alice abcdefghij
+    ctl 0 deny alice
+    refused alice abcdefghij 'denied by the operator'
+    refused alice-desktop abcdefghij_stg
+    refused alice abcdefghij_sftp
+    enters bob abcdefghij_stg
+    ctl 0 undeny alice
+    ctl 0 deny abcdefghij/staging
+    refused bob abcdefghij_stg 'denied by the operator'
+    enters alice abcdefghij
+    ctl 0 undeny --environment abcdefghij_stg
+    enters bob abcdefghij_stg
+    contains "$(ctl 1 undeny alice)" 'there is no such denial'
+}
+
+# a denied key does not keep its owner's other key out
+test_deny_other_key() {
+    ctl 0 deny "$KEYS/alice.pub"
+    enters alice abcdefghij -i "$KEYS/alice-desktop"
+}
+
+# a denial holds in an outage, and after the broker was killed
+test_deny_outage() {
+    enters alice abcdefghij
+    enters bob abcdefghij_stg
+    api_gone
+    ctl 0 deny --user alice
+    refused alice abcdefghij 'denied by the operator'
+    enters bob abcdefghij_stg
+    broker_killed
+    refused alice abcdefghij 'denied by the operator'
+    enters bob abcdefghij_stg
+    ctl 0 undeny alice
+    broker_killed
+    enters alice abcdefghij
+}
+
+# a killed broker never forgets a denial that was answered: ten times
+test_deny_killed() {
+    local i
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        ctl 0 deny --user "user$i"
+        kill -KILL "$(broker_pid)"
+        wait_for gone "$(broker_pid)"
+        broker_start
+    done
+    same 10 "$(cloudauthctl deny --list --json | jq '.denials | length')"
+}
+
+# a denied environment: no service may use its account, with or without a broker
+test_deny_service() {
+    enters alice abcdefghij
+    wait_for snapshot_has abcdefghij
+    su -s /bin/sh abcdefghij -c true
+    ctl 0 deny abcdefghij/production
+    fails su -s /bin/sh abcdefghij -c true
+    audit 'refuse account=abcdefghij .*service=su .*reason=denied'
+    wait_for snapshot_has abcdefghij
+    broker_stop
+    fails su -s /bin/sh abcdefghij -c true
+    broker_start
+    ctl 0 undeny abcdefghij/production
+    su -s /bin/sh abcdefghij -c true
+}
+
+# --until: a denial ends by itself
+test_deny_until() {
+    ctl 0 deny --user --until 2s alice
+    refused alice abcdefghij 'denied by the operator'
+    wait_for enters alice abcdefghij
+    contains "$(ctl 2 deny --until yesterday alice)" 'neither a time to come'
+    contains "$(ctl 2 deny --until 2001-01-01T00:00:00Z alice)" 'neither a time to come'
+    ctl 0 deny --until 2099-01-01T00:00:00Z alice
+    contains "$(ctl 0 deny --list)" '2099-01-01 00:00:00 UTC'
+}
+
+# a damaged list: everybody is refused, local users are not, and undeny --all ends it
+test_deny_damaged() {
+    ctl 0 deny --user bob
+    broker_stop
+    sed -i 's/bob/bub/' /var/lib/cloudauth/denials
+    broker_start
+    refused alice abcdefghij 'denied by the operator'
+    enters stranger ada
+    contains "$(ctl 1 status)" '^denials_file: damaged$'
+    contains "$(ctl 1 deny carol)" 'damaged'
+    contains "$(ctl 1 undeny bob)" 'damaged'
+    ctl 0 undeny --all
+    enters alice abcdefghij
+}
+
+# ---- env, user, key ----------------------------------------------------------------------------------
+
+# an embedded API from nothing: an environment, a person, a key, and he enters; then without the key
+test_embedded_api() {
+    rm -rf "${ACCESS:?}"/*
+    ctl 0 env create --title 'Live' abcdefghij
+    install -d -o 200000 -g 200000 /app/abcdefghij
+    refused stranger abcdefghij
+    ctl 0 user add --role admin abcdefghij eve
+    ctl 0 key add --title 'new laptop' --expires 2099-01-01T00:00:00Z abcdefghij eve "$KEYS/stranger.pub"
+    enters stranger abcdefghij
+    contains "$(ctl 0 key list abcdefghij)" '^eve +admin +SHA256:.* ssh-ed25519 +new laptop +2099-01-01'
+    contains "$(ctl 0 env list)" '^abcdefghij +production +abcdefghij +active +200000 +1 +1$'
+    ctl 0 check "$ACCESS"
+    ctl 0 key remove abcdefghij eve "$(ssh-keygen -lf "$KEYS/stranger.pub" | cut -d' ' -f2)"
+    refused stranger abcdefghij
+    ctl 0 key add abcdefghij/production eve "$(<"$KEYS/stranger.pub")"
+    enters stranger abcdefghij
+    ctl 0 user remove abcdefghij eve
+    refused stranger abcdefghij
+    ctl 0 env create --uid 200005 --home /srv/x --shell /bin/sh abcdefghij_stg
+    same '200005 200005 /srv/x /bin/sh' "$(ctl 0 lookup --json abcdefghij_stg | jq -r '"\(.uid) \(.gid) \(.home) \(.shell)"')"
+    ctl 0 env create abcdefghij_stg2
+    same 200006 "$(field uid 0 lookup abcdefghij_stg2)"
+}
+
+# what would make a document invalid, or of no use here, is not written
+test_embedded_refused() {
+    local before file=$ACCESS/abcdefghij/staging.json
+    before=$(sha256sum "$file")
+    contains "$(ctl 1 env create abcdefghij_stg)" 'is there already'
+    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" "somebody else's"
+    contains "$(ctl 1 env create --uid 5 abcdefghij_stg5)" 'range'
+    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: not a plain absolute path'
+    contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
+    contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
+    contains "$(ctl 1 user remove abcdefghij_stg frank)" 'there is no user frank'
+    contains "$(ctl 1 key add abcdefghij_stg alice "$KEYS/alice.pub")" 'has that key already'
+    contains "$(ctl 2 key add abcdefghij_stg alice /etc/passwd)" '/etc/passwd'
+    contains "$(ctl 2 key add --expires tomorrow abcdefghij_stg alice "$KEYS/bob.pub")" 'not a time'
+    contains "$(ctl 1 key remove abcdefghij_stg alice "$KEYS/stranger.pub")" 'does not have the key'
+    contains "$(ctl 1 user add abcdefghij_stg9 alice)" 'no such environment'
+    contains "$(ctl 1 env create ../../etc/passwd)" 'not PROJECT/ENVIRONMENT'
+    same "$before" "$(sha256sum "$file")"
+    fails test -e "$ACCESS/abcdefghij/staging5.json"
+    contains "$(as_nobody cloudauthctl user add abcdefghij_stg frank 2>&1 || true)" 'Permission denied'
+    same "$before" "$(sha256sum "$file")"
+    echo '{' >"$file"
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'as it stands it is invalid'
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'only a file://'
+}
+
+# thirty at a time: none is lost, unknown members stay, and a reader never sees half a document
+test_embedded_parallel() {
+    local i file=$ACCESS/abcdefghij/staging.json watcher
+    document abcdefghij staging '. + {"of_tomorrow": {"a": [1, 2.5, null]}}'
+    (
+        until [[ -e /root/added ]]; do
+            jq -e .version "$file" >/dev/null || echo broken >>/root/broken
+        done
+    ) &
+    watcher=$!
+    for i in {1..30}; do
+        cloudauthctl user add abcdefghij_stg "user$i" >/dev/null &
+    done
+    for i in $(jobs -p); do
+        [[ $i == "$watcher" ]] || wait "$i"
+    done
+    touch /root/added
+    wait "$watcher"
+    same 30 "$(jq '[.users[] | select(.username | startswith("user"))] | length' "$file")"
+    same '{"a":[1,2.5,null]}' "$(jq -c .of_tomorrow "$file")"
+    fails test -e /root/broken
+    same '' "$(find "$ACCESS" -name '.*.new')"
+    enters bob abcdefghij_stg
+}
+
+# killed at any moment, it leaves the old document or the new one
+test_embedded_killed() {
+    local i file=$ACCESS/abcdefghij/staging.json
+    for i in {1..40}; do
+        timeout -s KILL "0.00$((i % 9))" cloudauthctl user add abcdefghij_stg "user$i" >/dev/null 2>&1 || true
+        jq -e .version "$file" >/dev/null
+    done
+    cloudauthctl check "$file"
+    ctl 0 user add abcdefghij_stg last
+    enters bob abcdefghij_stg
+}

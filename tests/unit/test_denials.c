@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/denials_file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FINGERPRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static char folder[] = "/tmp/cloudauth-denials.XXXXXX";
+static char path[64];
+static struct loop *loop;
+static const unsigned char zeros[KEY_FINGERPRINT_SIZE];
+
+static struct denial made(const char *line)
+{
+    struct denial denial;
+    const char *why;
+
+    assert_true(denial_parse(line, strlen(line), &denial, &why));
+    return denial;
+}
+
+static void test_lines(void **state)
+{
+    static const char *const good[] = {
+        "key\t" FINGERPRINT "\t0\t1\tstolen", "user\talice\t1800000000\t0\t",
+        "user\tAnna M\xc3\xbcller\t0\t0\t", "environment\tabcdefghij/staging\t0\t0\ta reason"};
+    static const char *const bad[] = {
+        "", "key", "user\talice\t0\t0", "user\talice\t0\t0\t\t", "user\t\t0\t0\t",
+        "group\talice\t0\t0\t", "user\talice\t-1\t0\t", "user\talice\t01\t0\t",
+        "user\talice\t999999999999\t0\t", "user\tal\x01ice\t0\t0\t", "user\talice\t0\t0\tre\x1bson",
+        "key\tSHA256:AAAA\t0\t0\t", "key\tMD5:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t0\t0\t",
+        /* the last character has bits that belong to no byte */
+        "key\tSHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\t0\t0\t",
+        "environment\tabcdefghij\t0\t0\t", "environment\tab/staging\t0\t0\t",
+        "environment\tabcdefghij/\t0\t0\t", "environment\tabcdefghij/../x\t0\t0\t"};
+    char again[DENIAL_LINE_SIZE];
+    struct denial denial;
+    const char *why;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        denial = made(good[i]);
+        denial_format(&denial, again);
+        assert_string_equal(again, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        why = NULL;
+        if (denial_parse(bad[i], strlen(bad[i]), &denial, &why))
+            fail_msg("taken: %s", bad[i]);
+        assert_non_null(why);
+    }
+}
+
+/* Waits for the worker: the loop runs until done has been called. */
+static void on_done(void *arg, const char *problem)
+{
+    const char **out = arg;
+
+    *out = problem == NULL ? "" : "problem";
+    loop_stop(loop);
+}
+
+static const char *add(struct denials_file *file, const char *line)
+{
+    struct denial denial = made(line);
+    const char *said = NULL, *why;
+
+    if (!denials_file_add(file, &denial, on_done, &said, &why))
+        return why;
+    assert_true(denials_file_busy(file));
+    assert_false(denials_file_add(file, &denial, on_done, &said, &why));
+    assert_true(loop_run(loop));
+    assert_non_null(said);
+    return said;
+}
+
+static const char *take(struct denials_file *file, const char *line)
+{
+    struct denial denial = line == NULL ? made("user\tx\t0\t0\t") : made(line);
+    const char *said = NULL, *why;
+
+    if (!denials_file_remove(file, line == NULL ? NULL : &denial, on_done, &said, &why))
+        return why;
+    assert_true(loop_run(loop));
+    return said;
+}
+
+static bool is_denied(const struct denials_file *file, const char *user, const char *environment)
+{
+    const struct denial_match match = {.project = "abcdefghij",
+                                       .environment = environment,
+                                       .user_id = "u-1",
+                                       .username = user,
+                                       .fingerprint = zeros};
+
+    return denials_match(denials_file_list(file), &match, (int64_t)time(NULL));
+}
+
+static void test_matches(void **state)
+{
+    struct denials_file *file = denials_file_new(loop, folder);
+
+    (void)state;
+    assert_non_null(file);
+    assert_false(denials_match(NULL, &(struct denial_match){0}, 0));
+    assert_false(is_denied(file, "alice", "staging"));
+    assert_string_equal(add(file, "user\talice\t0\t0\t"), "");
+    assert_true(is_denied(file, "alice", "staging"));
+    assert_false(is_denied(file, "alic", "staging"));
+    assert_false(is_denied(file, "alicea", "staging"));
+    assert_string_equal(add(file, "user\tu-1\t0\t0\t"), "");
+    assert_true(is_denied(file, "anybody", "staging"));
+    assert_string_equal(take(file, "user\tu-1\t0\t0\t"), "");
+    assert_string_equal(add(file, "environment\tabcdefghij/staging\t0\t0\t"), "");
+    assert_true(is_denied(file, "bob", "staging"));
+    assert_false(is_denied(file, "bob", "stagin"));
+    assert_false(is_denied(file, "bob", "staging2"));
+    assert_true(denials_environment(denials_file_list(file), "abcdefghij", "staging", 1));
+    assert_false(denials_environment(denials_file_list(file), "abcdefghi", "staging", 1));
+    assert_string_equal(add(file, "key\t" FINGERPRINT "\t0\t0\t"), "");
+    assert_true(is_denied(file, "bob", "production"));
+    assert_string_equal(take(file, NULL), "");
+    assert_false(is_denied(file, "alice", "staging"));
+    denials_file_free(file);
+}
+
+static void test_until(void **state)
+{
+    struct denials_file *file = denials_file_new(loop, folder);
+    const struct denial_match match = {"abcdefghij", "staging", "u-1", "alice", zeros};
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t4000000000\t0\t"), "");
+    assert_true(denials_match(denials_file_list(file), &match, 3999999999));
+    assert_false(denials_match(denials_file_list(file), &match, 4000000000));
+    /* The same subject again replaces it; what has run out goes with the next change. */
+    assert_string_equal(add(file, "user\talice\t1\t0\t"), "");
+    assert_null(denials_at(denials_file_list(file), 1));
+    assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
+    assert_string_equal(denials_at(denials_file_list(file), 0)->subject, "bob");
+    assert_string_equal(take(file, "user\talice\t0\t0\t"), "there is no such denial");
+    denials_file_free(file);
+}
+
+static void test_survives(void **state)
+{
+    struct denials_file *file = denials_file_new(loop, folder);
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
+    denials_file_free(file);
+    file = denials_file_new(loop, folder);
+    assert_true(is_denied(file, "alice", "staging"));
+    assert_false(is_denied(file, "bob", "staging"));
+    assert_string_equal(denials_at(denials_file_list(file), 0)->reason, "gone");
+    denials_file_free(file);
+}
+
+/* Each byte of the file changed: everybody is denied, until all is taken back. */
+static void test_damaged(void **state)
+{
+    char bytes[512], copy[512];
+    FILE *disk;
+    size_t n;
+    struct denials_file *file = denials_file_new(loop, folder);
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
+    denials_file_free(file);
+    disk = fopen(path, "re");
+    n = fread(bytes, 1, sizeof bytes, disk);
+    assert_int_equal(fclose(disk), 0);
+    for (size_t at = 0; at <= n; at++) {
+        memcpy(copy, bytes, n);
+        if (at < n)
+            copy[at] ^= 1;
+        disk = fopen(path, "we");
+        fwrite(copy, 1, at < n ? n : n - 1, disk);
+        assert_int_equal(fclose(disk), 0);
+        file = denials_file_new(loop, folder);
+        assert_true(is_denied(file, "bob", "staging"));
+        assert_true(denials_file_list(file)->damaged);
+        assert_null(denials_at(denials_file_list(file), 0));
+        denials_file_free(file);
+    }
+    file = denials_file_new(loop, folder);
+    assert_non_null(strstr(add(file, "user\talice\t0\t0\t"), "damaged"));
+    assert_non_null(strstr(take(file, "user\talice\t0\t0\t"), "damaged"));
+    assert_string_equal(take(file, NULL), "");
+    assert_false(is_denied(file, "alice", "staging"));
+    denials_file_free(file);
+}
+
+/* What cannot be written holds all the same, and is said; what cannot be taken back holds on. */
+static void test_disk_fails(void **state)
+{
+    struct denials_file *file = denials_file_new(loop, folder);
+    char aside[80];
+
+    (void)state;
+    snprintf(aside, sizeof aside, "%s.new", path);
+    unlink(aside);
+    assert_int_equal(mkdir(aside, 0700), 0);
+    assert_string_equal(add(file, "user\talice\t0\t0\t"), "problem");
+    assert_true(is_denied(file, "alice", "staging"));
+    assert_false(denials_file_busy(file));
+    assert_string_equal(take(file, "user\talice\t0\t0\t"), "problem");
+    assert_true(is_denied(file, "alice", "staging"));
+    assert_int_equal(rmdir(aside), 0);
+    assert_string_equal(take(file, "user\talice\t0\t0\t"), "");
+    assert_false(is_denied(file, "alice", "staging"));
+    denials_file_free(file);
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    unlink(path);
+    return 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    if (loop == NULL || mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/denials", folder);
+    return 0;
+}
+
+static int end(void **state)
+{
+    empty(state);
+    rmdir(folder);
+    loop_free(loop);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test_setup(test_matches, empty),
+        cmocka_unit_test_setup(test_until, empty),
+        cmocka_unit_test_setup(test_survives, empty),
+        cmocka_unit_test_setup(test_damaged, empty),
+        cmocka_unit_test_setup(test_disk_fails, empty),
+    };
+
+    return cmocka_run_group_tests(tests, start, end);
+}
