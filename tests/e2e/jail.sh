@@ -23,7 +23,8 @@ before_all() {
 # ---- Words ---------------------------------------------------------------------------------------
 
 # As the account, outside of its jail.
-account() { setpriv --reuid 200001 --regid 200001 --clear-groups -- "$@"; }
+AS_ACCOUNT=(setpriv --reuid 200001 --regid 200001 --clear-groups --)
+account() { "${AS_ACCOUNT[@]}" "$@"; }
 
 # The home as it is at first, whatever a test has made of it.
 fresh_home() {
@@ -607,7 +608,7 @@ test_goes_between() {
 # swapping PATH OTHER COMMAND...: with the two exchanged all the time by the account
 swapping() {
     local swapper status=0
-    account jail swap "$1" "$2" &
+    "${AS_ACCOUNT[@]}" jail swap "$1" "$2" & # no function, so that $! is the program itself
     swapper=$!
     "${@:3}" || status=$?
     kill "$swapper"
@@ -642,7 +643,7 @@ test_race_logins() {
     local entered=0 refused=0 output i
     fresh_home
     account ln -s $TRAP "$HOME_DIR/pub/link"
-    account jail swap "$MEDIA" "$HOME_DIR/pub/link" &
+    "${AS_ACCOUNT[@]}" jail swap "$MEDIA" "$HOME_DIR/pub/link" &
     for ((i = 0; i < 60; i++)); do
         if output=$(sftp_batch media-agency $JAILED <<<'ls -1 /pub/media'); then
             same 'sftp> ls -1 /pub/media /pub/media/hello' "$(xargs <<<"$output")"
