@@ -331,10 +331,11 @@ static void refuse_jail(const struct visit *visit, const char *reason,
  */
 static int prepare_jail(const struct visit *visit, const struct cloud_answer *answer)
 {
-    struct jail_fault fault = {"out of memory"};
+    struct jail_fault fault = {"this account cannot be given sFTP folders right now"};
     struct jail *jail = calloc(1, sizeof *jail);
 
-    if (jail != NULL &&
+    if (jail != NULL && cloud_conf_id_ours(&visit->conf, answer->id) &&
+        cloud_conf_id_ours(&visit->conf, answer->gid) &&
         jail_read(jail, answer->home, answer->id, answer->gid, answer->mounts, &fault) &&
         jail_check(jail, &fault) &&
         pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)

@@ -175,16 +175,16 @@ test_home_itself() {
 # a folder on a file system of its own is seen, since it is listed; what is mounted below one is not
 test_mounted_sources() {
     fresh_home
-    install -d -o 200001 "$MEDIA/volume" /root/volume /root/later
+    install -d -o 200001 "$MEDIA/volume" "$MEDIA/later" /root/volume
     echo of-the-volume >/root/volume/file
     mount --bind /root/volume "$MEDIA/volume"
     session
-    works 'hello volume' list /pub/media
+    works 'hello later volume' list /pub/media
     works '' list /pub/media/volume
-    mount --bind "$TRAP" "$MEDIA/volume" # nor what is mounted during the session
-    works '' list /pub/media/volume
+    mount --bind "$TRAP" "$MEDIA/later" # nor what is mounted during the session
+    works '' list /pub/media/later
     hang_up
-    umount "$MEDIA/volume"
+    umount "$MEDIA/later"
     mounts_are '[{path: "pub/media/volume"}]'
     session
     works file list /pub/media/volume

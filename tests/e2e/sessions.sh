@@ -100,6 +100,50 @@ test_greeting() {
     same inside "$(as alice abcdefghij_stg 'echo inside')"
 }
 
+# exactly OUTPUT COMMAND...: that, and not one byte more, on stdout; stdin is a terminal's or nothing.
+exactly() {
+    local output=$1
+    shift
+    timeout 60 "$@" >/root/stdout 2>/root/stderr </dev/null || { cat /root/stderr && return 1; }
+    printf '%s' "$output" | cmp - /root/stdout
+    fails grep -q 'you are' /root/stderr
+}
+
+# no byte of the greeting reaches what a program reads: commands, with a terminal too, and copies
+test_greeting_not_for_programs() {
+    local ssh=(ssh "${SSH_OPTIONS[@]}" -i "$KEYS/alice") home=/app/abcdefghij_stg
+    exactly $'hi\n' "${ssh[@]}" "$STG" 'echo hi'
+    exactly $'hi\r\n' "${ssh[@]}" -tt "$STG" 'echo hi'
+    exactly $'hi\n' "${ssh[@]}" -T "$STG" 'echo hi'
+    exactly '' "${ssh[@]}" "$STG" true
+    exactly $'ok\nok /\n' sh -c 'echo "realpath /" | "$@"' - \
+        "$REPO/tests/sandbox/sftp.pl" "${ssh[@]}" -s "$STG" sftp
+    exactly $'ok\nok /\n' sh -c 'echo "realpath /" | "$@"' - "$REPO/tests/sandbox/sftp.pl" \
+        ssh "${SSH_OPTIONS[@]}" -i "$KEYS/media-agency" -s abcdefghij_stg_sftp@127.0.0.1 sftp
+    exactly '' scp -q "${SSH_OPTIONS[@]}" -i "$KEYS/alice" /etc/hostname "$STG:one"
+    exactly '' scp -q -O "${SSH_OPTIONS[@]}" -i "$KEYS/alice" "$STG:one" /root/two
+    exactly '' rsync -e "${ssh[*]}" /root/two "$STG:three"
+    cmp /etc/hostname $home/three
+    as alice abcdefghij_stg 'git init -q --bare shop.git'
+    exactly '' env GIT_SSH_COMMAND="${ssh[*]}" git ls-remote "$STG:shop.git"
+    rm -r $home/{one,three,shop.git} /root/two
+}
+
+# whoever has asked sshd for quiet has it, and of a shared connection the first terminal alone is greeted
+test_greeting_once() {
+    local ssh=(ssh -F /dev/null -S /root/master -tt "$STG") greeting='; you are alice'
+    touch /app/abcdefghij_stg/.hushlogin
+    fails contains "$(timeout 60 ssh "${SSH_OPTIONS[@]}" -i "$KEYS/alice" -tt "$STG" <<<exit 2>&1)" \
+        "$greeting"
+    rm /app/abcdefghij_stg/.hushlogin
+    ssh "${SSH_OPTIONS[@]}" -i "$KEYS/alice" -M -S /root/master -fN "$STG" >/root/master.out 2>&1 </dev/null
+    contains "$("${ssh[@]}" <<<exit 2>&1)" "$greeting"
+    fails contains "$("${ssh[@]}" <<<exit 2>&1)" "$greeting"
+    ssh -F /dev/null -S /root/master -O exit "$STG" 2>/root/stderr
+    fails grep -q "$greeting" /root/master.out
+    wait_for listed_are 0
+}
+
 # only root may list and end sessions
 test_root_only() {
     stays a alice abcdefghij_stg
