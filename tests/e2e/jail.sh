@@ -208,8 +208,7 @@ test_nothing_left() {
     same "$before" "$(sort /proc/self/mountinfo)"
     sleep 600 | sftp -q "${SSH_OPTIONS[@]}" -i "$KEYS/alice" $JAILED@127.0.0.1 >/root/other 2>&1 &
     wait_for two_namespaces
-    pkill -P $! 2>/dev/null || true
-    kill $! 2>/dev/null || true
+    kill $!
     hang_up
     WAIT=20 wait_for all_gone
     same "" "$(ls -A /srv/sftp)"

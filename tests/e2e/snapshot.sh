@@ -258,7 +258,7 @@ test_enumeration() {
 test_chroot() {
     enters alice abcdefghij
     wait_for snapshot_has production
-    contains "$(sftp_batch media-agency abcdefghij_sftp <<<'ls -l')" ' abcdefghij '
+    contains "$(sftp_batch media-agency abcdefghij_sftp <<<'ls -l /pub')" ' abcdefghij '
 }
 
 # a file that its owner cuts short hits who asks for our names, and nobody else
