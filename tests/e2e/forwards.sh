@@ -308,6 +308,37 @@ test_sockets() {
     no_sockets abcdefghij $REDIS_SOCKET
 }
 
+# sockets_on HOW: an operator turns Unix sockets on for the shell accounts.
+sockets_on() {
+    sed -i "0,/AllowStreamLocalForwarding no/s//AllowStreamLocalForwarding $1/" \
+        /etc/ssh/sshd_config.d/00-cloudauth.conf
+    sshd_stop
+    sshd_start
+}
+
+# what an operator allows who turns them on (docs/security.md): to listen anywhere, and no way in
+test_sockets_turned_on() {
+    local how
+    cp /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
+    trap 'cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf; sshd_stop; sshd_start' EXIT
+    for how in yes remote; do
+        cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf
+        sockets_on $how
+        lists $DATABASE ""
+        tunnel alice abcdefghij -R "$MEDIA/remote.sock:$REDIS"
+        same PONG "$(timeout 10 redis-cli -s "$MEDIA/remote.sock" ping)"
+        tunnel_end
+        rm -f "$MEDIA/remote.sock"
+        tunnel alice abcdefghij -L "/root/local.sock:$REDIS_SOCKET"
+        fails timeout 10 redis-cli -s /root/local.sock ping
+        tunnel_end
+        rm -f /root/local.sock
+        lists "" ""
+        no_sockets abcdefghij $REDIS_SOCKET
+        no_sockets abcdefghij_sftp /pub/media/redis/socket
+    done
+}
+
 # an sFTP account: none of them, whatever is listed
 test_sftp_account() {
     lists "$DATABASE $REDIS" localhost:9000
