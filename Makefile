@@ -49,9 +49,20 @@ PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/clou
 
 all: $(PARTS)
 
-$(B)/libnss_cloud.so.2: $(call obj,$(NSS) $(COMMON)) nss_cloud/nss_cloud.map
-	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
-		-o $@ $(filter %.o,$^) $(LINK)
+# Compiled as one, across its rooms, which a lookup crosses a dozen times: a third less time for it.
+# (Debian's clang has no plugin for the linker.)
+ifeq ($(SAN)$(findstring clang,$(CC)),)
+ONE := -flto
+endif
+
+$(B)/libnss_cloud.so.2: $(patsubst %.c,$(B)/module/%.o,$(NSS) $(COMMON)) nss_cloud/nss_cloud.map
+	$(CC) $(CFLAGS) $(ONE) $(MODULE) -Wl,-soname,libnss_cloud.so.2 \
+		-Wl,--version-script,nss_cloud/nss_cloud.map -o $@ $(filter %.o,$^) $(LINK)
+
+$(B)/module/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(ALL_CFLAGS) $(ONE) -c -o $@ $<
 
 $(B)/pam_cloud.so: $(call obj,$(wildcard pam_cloud/*.c) $(COMMON)) pam_cloud/pam_cloud.map
 	$(CC) $(MODULE) -Wl,--version-script,pam_cloud/pam_cloud.map -o $@ $(filter %.o,$^) $(LINK) -lpam
@@ -207,4 +218,4 @@ clean:
 .PHONY: all install check units check-asan check-tsan lint lint-rooms test demo bench bench-programs \
         fuzz clean
 -include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker ctl tests/unit tests/bench,\
-             $(B)/$(room)/*.d $(B)/faults/$(room)/*.d))
+             $(B)/$(room)/*.d $(B)/module/$(room)/*.d $(B)/faults/$(room)/*.d))

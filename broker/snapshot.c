@@ -47,6 +47,8 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
 {
     size_t size = FIXED + strings_size(account), apps = apps_size(account);
     bool whole = size + apps + 8 <= CLOUD_SNAPSHOT_RECORD_MAX;
+    const char *const string[CLOUD_SNAPSHOT_STRINGS] = {
+        account->project, account->environment, account->gecos, account->home, account->shell};
     struct cloud_snapshot_record *record;
     char *at;
 
@@ -64,11 +66,11 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
     record->expires = account->expires;
     record->uid = account->uid;
     record->gid = account->gid;
-    at = put(record->strings, account->project);
-    at = put(at, account->environment);
-    at = put(at, account->gecos);
-    at = put(at, account->home);
-    at = put(at, account->shell);
+    at = record->strings;
+    for (size_t i = 0; i < CLOUD_SNAPSHOT_STRINGS; i++) {
+        record->length[i] = (uint16_t)strlen(string[i]); /* less than the record's size */
+        at = put(at, string[i]);
+    }
     for (size_t i = 0; whole && i < account->apps; i++)
         at = put(put(at, account->app[i].name), home_of(&account->app[i]));
     return record;

@@ -84,13 +84,18 @@ static bool ends_with(const char *text, size_t n, const char *ending)
     return n >= length && memcmp(text + n - length, ending, length) == 0;
 }
 
+enum cloud_kind cloud_name_kind_of(const char *name, size_t n)
+{
+    return ends_with(name, n, SFTP_ENDING) ? CLOUD_SFTP : CLOUD_SHELL;
+}
+
 enum cloud_kind cloud_name_kind(const char *name)
 {
-    return ends_with(name, strlen(name), SFTP_ENDING) ? CLOUD_SFTP : CLOUD_SHELL;
+    return cloud_name_kind_of(name, strlen(name));
 }
 
 /* Each character is looked at once, and most names that are not ours end within the first few. */
-bool cloud_name_possible(const char *name)
+bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
     unsigned class, common = DIGIT;
     size_t n = 0;
@@ -98,6 +103,7 @@ bool cloud_name_possible(const char *name)
     /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
     for (; n <= CLOUD_PROJECT_MAX && ((class = class_of(name[n])) & ID) != 0; n++)
         common &= class;
+    run->n = run->ids = n;
     if (name[n] == '\0')
         return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && common != DIGIT;
     if ((n < CLOUD_PROJECT_MIN || n > CLOUD_PROJECT_MAX) && name[n] != '.' &&
@@ -105,7 +111,15 @@ bool cloud_name_possible(const char *name)
         return false;
     while (n <= CLOUD_NAME_MAX && class_of(name[n]) != 0)
         n++;
+    run->n = n;
     return n >= CLOUD_PROJECT_MIN && n <= CLOUD_NAME_MAX && name[n] == '\0';
+}
+
+bool cloud_name_possible(const char *name)
+{
+    struct cloud_name_run run;
+
+    return cloud_name_look(name, &run);
 }
 
 /*
@@ -341,10 +355,10 @@ static void clear(struct cloud_name *name)
     name->project[0] = name->environment[0] = name->app[0] = name->worker[0] = '\0';
 }
 
-static bool fits(const struct cloud_grammar *grammar, const char *name, size_t n,
-                 struct cloud_name *out)
+static bool fits(const struct cloud_grammar *grammar, const char *name,
+                 const struct cloud_name_run *run, struct cloud_name *out)
 {
-    size_t first = span_id(name, n);
+    size_t first = run->ids, n = run->n;
 
     clear(out);
     if (name[first] == '.') {
@@ -361,16 +375,12 @@ static bool fits(const struct cloud_grammar *grammar, const char *name, size_t n
     return take_dedicated(grammar, name, first, n, out);
 }
 
-bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *name,
-                               struct cloud_name *out)
+bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
+                           const struct cloud_name_run *run, struct cloud_name *out)
 {
-    size_t n;
-
-    if (allowed(grammar, name)) {
-        n = strlen(name);
-        if (fits(grammar, name, n, out) && !is_reserved(grammar, name, n))
-            return true;
-    }
+    if (allowed(grammar, name) && fits(grammar, name, run, out) &&
+        !is_reserved(grammar, name, run->n))
+        return true;
     clear(out);
     return false;
 }
@@ -378,18 +388,19 @@ bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name, struct cloud_name *out)
 {
     struct cloud_name scratch;
+    struct cloud_name_run run;
 
     if (out == NULL)
         out = &scratch;
     clear(out);
-    return cloud_name_possible(name) && cloud_name_parse_possible(grammar, name, out);
+    return cloud_name_look(name, &run) && cloud_name_parse_seen(grammar, name, &run, out);
 }
 
-bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
-                      const char *environment, char out[CLOUD_NAME_MAX + 1])
+/* Puts together what might be an environment's plain name. False: it is too long for a name. */
+static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
+                  char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {
     struct cloud_text text;
-    struct cloud_name back;
 
     cloud_text_start(&text, out, CLOUD_NAME_MAX + 1);
     cloud_text_add(&text, project);
@@ -408,9 +419,40 @@ bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
             break;
         }
     }
-    /* The way back decides: a name that does not mean this environment is not its name. */
-    return !text.cut && fits(grammar, out, text.used, &back) && back.plain &&
-           strcmp(back.project, project) == 0 && strcmp(back.environment, environment) == 0;
+    *run = (struct cloud_name_run){.n = text.used, .ids = span_id(out, text.used)};
+    return !text.cut;
+}
+
+/* The way back decides: a name that does not mean this environment is not its name. */
+static bool spell_plain(const struct cloud_grammar *grammar, const char *project,
+                        const char *environment, char out[CLOUD_NAME_MAX + 1],
+                        struct cloud_name_run *run)
+{
+    struct cloud_name back;
+
+    return spell(grammar, project, environment, out, run) && fits(grammar, out, run, &back) &&
+           back.plain && strcmp(back.project, project) == 0 &&
+           strcmp(back.environment, environment) == 0;
+}
+
+bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
+                      const char *environment, char out[CLOUD_NAME_MAX + 1])
+{
+    struct cloud_name_run run;
+
+    return spell_plain(grammar, project, environment, out, &run);
+}
+
+bool cloud_name_plain_ours(const struct cloud_grammar *grammar, const char *project,
+                           const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n)
+{
+    struct cloud_name_run run, seen;
+
+    if (!spell_plain(grammar, project, environment, out, &run))
+        return false;
+    *n = run.n;
+    return cloud_name_look(out, &seen) && allowed(grammar, out) &&
+           !is_reserved(grammar, out, run.n);
 }
 
 bool cloud_name_project_ok(const char *text)

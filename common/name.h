@@ -62,6 +62,14 @@ struct cloud_name {
  */
 bool cloud_name_possible(const char *name);
 
+/* How long a name is, and how many characters at its start can be a project id's. */
+struct cloud_name_run {
+    size_t n, ids;
+};
+
+/* The same question; where the answer is yes *run says what was seen on the way. */
+bool cloud_name_look(const char *name, struct cloud_name_run *run);
+
 /*
  * Whether name is ours on this host: fits the grammar, is allowed, is not reserved.
  * *out (may be NULL) says what it means, and has empty fields if it is not ours. No I/O, no
@@ -70,14 +78,13 @@ bool cloud_name_possible(const char *name);
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
                       struct cloud_name *out);
 
-/* The same for a name that has passed cloud_name_possible; out is not NULL. */
-bool cloud_name_parse_possible(const struct cloud_grammar *grammar, const char *name,
-                               struct cloud_name *out);
+/* The same for a name that has passed cloud_name_look, which said what run is; out is not NULL. */
+bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
+                           const struct cloud_name_run *run, struct cloud_name *out);
 
-/*
- * The kind that the ending of a name means, whether it is ours or not.
- */
+/* The kind that the ending of a name (of n characters) means, whether it is ours or not. */
 enum cloud_kind cloud_name_kind(const char *name);
+enum cloud_kind cloud_name_kind_of(const char *name, size_t n);
 
 /*
  * Writes the plain login name of an environment. False if it has none: neither production, nor
@@ -85,6 +92,10 @@ enum cloud_kind cloud_name_kind(const char *name);
  */
 bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
                       const char *environment, char out[CLOUD_NAME_MAX + 1]);
+
+/* The same, where that name is also ours on this host; *n is its length. */
+bool cloud_name_plain_ours(const struct cloud_grammar *grammar, const char *project,
+                           const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
 
 /* Whether pattern matches name whole; '*' stands for any text, also none. Time: O(n * m). */
 bool cloud_name_matches(const char *pattern, const char *name);

@@ -19,7 +19,8 @@
 
 /* ---- Hashes ---- */
 
-#define MULTIPLIER 0x9fb21c651e98df25u
+#define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
+#define KEY_STEP   (MULTIPLIER - 1) /* even: an odd key stays odd */
 
 /* Multiplication carries low bits up, the shift brings high bits down: two rounds mix a word. */
 static uint64_t mix(uint64_t hash, uint64_t word)
@@ -37,8 +38,9 @@ static uint64_t load(const void *bytes)
 }
 
 /* Up to seven bytes, as two numbers that overlap: no loop, and no call with an odd length. */
-static uint64_t load_tail(const unsigned char *bytes, size_t n)
+static uint64_t load_tail(const void *start, size_t n)
 {
+    const unsigned char *bytes = start;
     uint32_t head, tail;
 
     if (n >= sizeof head) {
@@ -49,30 +51,35 @@ static uint64_t load_tail(const unsigned char *bytes, size_t n)
     return ((uint64_t)bytes[n / 2] << 16) | ((uint64_t)bytes[n - 1] << 8) | bytes[0];
 }
 
-/* Two lanes, so that one multiplication does not wait for the other. */
-uint64_t cloud_snapshot_checksum(uint64_t seed, const void *bytes, size_t n)
+/*
+ * Each word times an odd key of its own: no multiplication waits for another, and a change within
+ * one word always changes the sum.
+ */
+static uint64_t weigh(uint64_t seed, const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
-    uint64_t one = seed ^ n, two = ~seed;
+    uint64_t key = seed | 1, sum = n;
 
-    for (; n >= 16; at += 16, n -= 16) {
-        one = mix(one, load(at));
-        two = mix(two, load(at + 8));
-    }
-    if (n >= 8) {
-        one = mix(one, load(at));
-        at += 8;
-        n -= 8;
-    }
-    if (n > 0)
-        two = mix(two, load_tail(at, n));
-    return mix(mix(one, two), seed);
+    for (; n >= 8; at += 8, n -= 8, key += KEY_STEP)
+        sum += load(at) * key;
+    return n == 0 ? sum : sum + load_tail(at, n) * key;
+}
+
+uint64_t cloud_snapshot_checksum(uint64_t seed, const void *bytes, size_t n)
+{
+    return mix(mix(weigh(seed, bytes, n), seed), n);
+}
+
+static uint64_t hash_name(uint64_t seed, const char *project, size_t project_n,
+                          const char *environment, size_t environment_n)
+{
+    return mix(mix(weigh(seed, project, project_n), seed),
+               weigh(~seed, environment, environment_n));
 }
 
 uint64_t cloud_snapshot_hash_name(uint64_t seed, const char *project, const char *environment)
 {
-    return mix(cloud_snapshot_checksum(seed, project, strlen(project)),
-               cloud_snapshot_checksum(~seed, environment, strlen(environment)));
+    return hash_name(seed, project, strlen(project), environment, strlen(environment));
 }
 
 uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
@@ -80,11 +87,16 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
     return mix(mix(seed, id), seed);
 }
 
+/* What a record's first two numbers make of the seed. */
+static uint64_t record_seed(uint64_t seed, uint32_t size, uint32_t flags)
+{
+    return seed ^ (((uint64_t)flags << 32) | size);
+}
+
 uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapshot_record *record)
 {
-    uint64_t head = ((uint64_t)record->flags << 32) | record->size;
-
-    return cloud_snapshot_checksum(seed ^ head, (const char *)record + COVERED_FROM,
+    return cloud_snapshot_checksum(record_seed(seed, record->size, record->flags),
+                                   (const char *)record + COVERED_FROM,
                                    record->size - COVERED_FROM);
 }
 
@@ -135,6 +147,12 @@ bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot)
 
 /* ---- Records ---- */
 
+/* An aligned word of the map, read once whatever the compiler would like. */
+static uint64_t load_once(const unsigned char *at)
+{
+    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
+}
+
 /* Takes the next string; NULL if there is no NUL before the end. */
 static const char *next_string(const char **at, const char *end)
 {
@@ -147,47 +165,70 @@ static const char *next_string(const char **at, const char *end)
     return string;
 }
 
+/* Takes the next string, which has n bytes and a NUL; NULL if it does not. */
+static const char *sized_string(const char **at, const char *end, size_t n)
+{
+    const char *string = *at;
+
+    if ((size_t)(end - string) <= n || string[n] != '\0')
+        return NULL;
+    *at = string + n + 1;
+    return string;
+}
+
 /* The strings of the record that *out holds a copy of. */
 static bool take_strings(struct cloud_snapshot_account *out)
 {
-    const char *at = out->bytes + FIXED;
+    const uint16_t *length = out->record.length;
+    const char *at = out->record.strings;
 
     out->end = out->bytes + out->record.size;
-    out->project = next_string(&at, out->end);
-    if (out->project == NULL)
+    if ((out->project = sized_string(&at, out->end, length[0])) == NULL ||
+        (out->environment = sized_string(&at, out->end, length[1])) == NULL ||
+        (out->gecos = sized_string(&at, out->end, length[2])) == NULL ||
+        (out->home = sized_string(&at, out->end, length[3])) == NULL ||
+        (out->shell = sized_string(&at, out->end, length[4])) == NULL)
         return false;
-    out->environment = next_string(&at, out->end);
-    if (out->environment == NULL)
-        return false;
-    out->gecos = next_string(&at, out->end);
-    if (out->gecos == NULL)
-        return false;
-    out->home = next_string(&at, out->end);
-    if (out->home == NULL)
-        return false;
-    out->shell = next_string(&at, out->end);
     out->apps = at;
-    return out->shell != NULL;
+    return true;
+}
+
+/*
+ * Copies words of a record, the first two of which were read before, and gives their checksum: of
+ * the copy, since each word of the map is read once.
+ */
+static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, uint32_t size)
+{
+    uint64_t key = seed | 1, sum = size - COVERED_FROM, word;
+
+    for (uint32_t i = COVERED_FROM; i < size; i += sizeof word, key += KEY_STEP) {
+        word = load_once(from + i);
+        memcpy(to + i, &word, sizeof word);
+        sum += word * key;
+    }
+    return mix(mix(sum, seed), size - COVERED_FROM);
 }
 
 /* Copies the record at that offset within the records, which is looked at only then. */
 static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
                         struct cloud_snapshot_account *out)
 {
-    uint64_t room = snapshot->header.records_size;
+    uint64_t room = snapshot->header.records_size, head, checksum;
     const unsigned char *at;
     uint32_t size;
 
     if (offset % 8 != 0 || offset > room || room - offset < CLOUD_SNAPSHOT_RECORD_MIN)
         return false;
     at = snapshot->map + snapshot->header.records + offset;
-    memcpy(&size, at, sizeof size);
+    head = load_once(at);
+    checksum = load_once(at + offsetof(struct cloud_snapshot_record, checksum));
+    memcpy(&out->record, &head, sizeof head);
+    size = out->record.size;
     if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX ||
         size > room - offset)
         return false;
-    memcpy(out->bytes, at, size);
-    out->record.size = size; /* the one that was checked, whatever stands there by now */
-    if (out->record.checksum != cloud_snapshot_record_checksum(snapshot->header.seed, &out->record))
+    if (copy_words(record_seed(snapshot->header.seed, size, out->record.flags), at, out->bytes,
+                   size) != checksum)
         return false;
     out->flags = out->record.flags;
     out->uid = out->record.uid;
@@ -201,15 +242,31 @@ static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
 
 struct wanted {
     const char *project, *environment; /* or NULL: by an id */
+    size_t project_n, environment_n;
     uint32_t id;
     bool gid;
 };
 
+/* Whether a string of a record is that one of n bytes. No call: both are short. */
+static bool is_same(const char *string, size_t length, const char *wanted, size_t n)
+{
+    if (length != n)
+        return false;
+    if (n < 8)
+        return n == 0 || load_tail(string, n) == load_tail(wanted, n);
+    for (size_t i = 0; i + 8 <= n; i += 8)
+        if (load(string + i) != load(wanted + i))
+            return false;
+    return load(string + n - 8) == load(wanted + n - 8);
+}
+
 static bool is_wanted(const struct cloud_snapshot_account *account, const struct wanted *wanted)
 {
     if (wanted->project != NULL)
-        return strcmp(account->project, wanted->project) == 0 &&
-               strcmp(account->environment, wanted->environment) == 0;
+        return is_same(account->project, account->record.length[0], wanted->project,
+                       wanted->project_n) &&
+               is_same(account->environment, account->record.length[1], wanted->environment,
+                       wanted->environment_n);
     return (wanted->gid ? account->gid : account->uid) == wanted->id;
 }
 
@@ -233,11 +290,15 @@ static bool find(const struct cloud_snapshot *snapshot, uint64_t index, uint64_t
 bool cloud_snapshot_by_name(const struct cloud_snapshot *snapshot, const char *project,
                             const char *environment, struct cloud_snapshot_account *out)
 {
-    const struct wanted wanted = {.project = project, .environment = environment};
+    const struct wanted wanted = {.project = project,
+                                  .environment = environment,
+                                  .project_n = strlen(project),
+                                  .environment_n = strlen(environment)};
 
     return find(snapshot, snapshot->header.names,
-                cloud_snapshot_hash_name(snapshot->header.seed, project, environment), &wanted,
-                out);
+                hash_name(snapshot->header.seed, project, wanted.project_n, environment,
+                          wanted.environment_n),
+                &wanted, out);
 }
 
 bool cloud_snapshot_by_uid(const struct cloud_snapshot *snapshot, uint32_t uid,

@@ -37,7 +37,8 @@
  *   24      8     expires: until then it may be used where the broker cannot be reached
  *   32      4     uid
  *   36      4     gid
- *   40      ...   strings, each with its NUL: project, environment, gecos, home, shell; then for
+ *   40      10    lengths of the first five strings, 2 bytes each, without their NULs
+ *   50      ...   strings, each with its NUL: project, environment, gecos, home, shell; then for
  *                 each application its name and its home ("" : the account's); then NULs
  *
  * A reader believes nothing: not the header before its checksum, not an offset without its bounds,
@@ -47,9 +48,10 @@
  */
 
 #define CLOUD_SNAPSHOT_MAGIC      0x50414e53444c4301u /* "\1CLDSNAP", and the byte order */
-#define CLOUD_SNAPSHOT_VERSION    1u
+#define CLOUD_SNAPSHOT_VERSION    2u
 #define CLOUD_SNAPSHOT_PROBES     256u
-#define CLOUD_SNAPSHOT_RECORD_MIN 48u
+#define CLOUD_SNAPSHOT_RECORD_MIN 56u
+#define CLOUD_SNAPSHOT_STRINGS    5u /* that every record has */
 #define CLOUD_SNAPSHOT_RECORD_MAX 2048u
 #define CLOUD_SNAPSHOT_BITS_MAX   28u /* of the number of buckets */
 #define CLOUD_SNAPSHOT_SLACK      2   /* seconds that a clock may be put back by its keeper */
@@ -95,10 +97,11 @@ struct cloud_snapshot_record {
     uint64_t checksum;
     int64_t fresh, expires;
     uint32_t uid, gid;
+    uint16_t length[CLOUD_SNAPSHOT_STRINGS];
     char strings[];
 };
 
-_Static_assert(sizeof(struct cloud_snapshot_record) == 40, "the record's layout");
+_Static_assert(offsetof(struct cloud_snapshot_record, strings) == 50, "the record's layout");
 
 /* A mapped file: the header's fields as they were when it was checked. */
 struct cloud_snapshot {

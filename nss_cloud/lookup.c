@@ -84,27 +84,17 @@ static bool is_group(const struct lookup *lookup)
     return lookup->group != NULL;
 }
 
-/* Whether the name that came is the one asked for or, by id, one that this host would resolve. */
-static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
-{
-    struct cloud_name name;
-
-    if (lookup->name != NULL)
-        return came == lookup->name || strcmp(came, lookup->name) == 0;
-    return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
-}
-
 static bool can_be_path(const struct pack_text *text)
 {
     return text->n > 0 && text->at[0] == '/' && pack_field_ok(text);
 }
 
 /* Neither the broker nor the snapshot is believed: what comes must be what this host's
- * configuration allows, and what was asked for. */
+ * configuration allows, and of an id the one that was asked for. The name was looked at before. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
-    if (!name_fits(conf, lookup, account->name.at) || !cloud_conf_id_ours(conf, account->gid))
+    if (!cloud_conf_id_ours(conf, account->gid))
         return false;
     if (is_group(lookup))
         return lookup->name != NULL || account->gid == lookup->id;
@@ -117,7 +107,7 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
     /* Whatever the document says: this is what keeps an sFTP account out of a shell. */
-    if (cloud_name_kind(account->name.at) == CLOUD_SFTP) {
+    if (cloud_name_kind_of(account->name.at, account->name.n) == CLOUD_SFTP) {
         account->home = pack_text(SFTP_HOME);
         account->shell = pack_text(SFTP_SHELL);
     }
@@ -129,6 +119,17 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
                                   lookup->size));
     else
         packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
+}
+
+/* Whether the name that the broker gave is the one asked for or, by id, one that this host would
+ * resolve. */
+static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
+{
+    struct cloud_name name;
+
+    if (lookup->name != NULL)
+        return strcmp(came, lookup->name) == 0;
+    return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
 }
 
 /* The broker's answer; a group's has but a name and a gid. */
@@ -143,7 +144,9 @@ static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
         account.home = pack_text(answer->home);
         account.shell = pack_text(answer->shell);
     }
-    give(conf, lookup, &account);
+    lookup->status = NSS_STATUS_UNAVAIL;
+    if (name_fits(conf, lookup, answer->account))
+        give(conf, lookup, &account);
 }
 
 /* Whether what is asked for can be ours; of a name, out says what it means. Of groups only a plain
@@ -153,7 +156,7 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 {
     if (lookup->name == NULL)
         return cloud_conf_id_ours(conf, lookup->id);
-    return cloud_name_parse_possible(&conf->grammar, lookup->name, out) &&
+    return cloud_name_parse_seen(&conf->grammar, lookup->name, &lookup->run, out) &&
            (!is_group(lookup) || out->plain);
 }
 
@@ -201,15 +204,17 @@ static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
     };
     const char *home;
 
+    account.name = (struct pack_text){lookup->name, lookup->run.n};
     if (lookup->name == NULL) {
-        if (!cloud_name_plain(&conf->grammar, record->project, record->environment, plain))
+        account.name.at = plain;
+        if (!cloud_name_plain_ours(&conf->grammar, record->project, record->environment, plain,
+                                   &account.name.n))
             return false;
     } else if (!cloud_snapshot_home(record, name, &home)) {
         return false;
     } else if (home != record->home) {
         account.home = pack_text(home);
     }
-    account.name = pack_text(lookup->name == NULL ? plain : lookup->name);
     give(conf, lookup, &account);
     return lookup->status != NSS_STATUS_UNAVAIL;
 }
@@ -230,13 +235,12 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
 {
     struct cloud_snapshot_account account;
     char plain[CLOUD_NAME_MAX + 1];
-    struct timespec now; /* the coarse clock: a snapshot knows seconds only */
+    int64_t now = time(NULL); /* no system call */
 
-    if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0 ||
-        !cloud_snapshot_current(snapshot, now.tv_sec))
+    if (!cloud_snapshot_current(snapshot, now))
         return NO_FILE;
     if (!find_record(snapshot, lookup, name, &account) ||
-        now.tv_sec >= (trust == FRESH ? account.fresh : account.expires) ||
+        now >= (trust == FRESH ? account.fresh : account.expires) ||
         !take_record(conf, lookup, name, &account, plain))
         return MISSED;
     return FOUND;
@@ -361,6 +365,8 @@ static bool find_at_once(struct lookup *lookup, int *errnop)
 
 enum nss_status lookup_find(struct lookup *lookup, int *errnop)
 {
+    if (lookup->name != NULL && !cloud_name_look(lookup->name, &lookup->run))
+        return NSS_STATUS_NOTFOUND;
     if (find_at_once(lookup, errnop))
         return lookup->status;
     return lookup_guard(find_account, lookup, &lookup->status, &lookup->error, errnop);

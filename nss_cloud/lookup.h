@@ -4,6 +4,7 @@
 
 #include "nss_cloud/settings.h"
 
+#include "common/name.h"
 #include "common/wire.h"
 
 #include <grp.h>
@@ -26,6 +27,7 @@ struct lookup {
     char *buffer;
     size_t size;
 
+    struct cloud_name_run run; /* of name */
     enum nss_status status;
     int error; /* for *errnop, where the status wants one */
 };

@@ -94,7 +94,7 @@ EXPORT enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *re
                             .size = size};
 
     FAULT_POINT("getpwnam", name, 0, errnop);
-    if (name == NULL || !cloud_name_possible(name))
+    if (name == NULL)
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
@@ -122,8 +122,6 @@ EXPORT enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *res
 
     FAULT_POINT("getgrnam", name, 0, errnop);
     if (name == NULL)
-        return NSS_STATUS_NOTFOUND;
-    if (!cloud_name_possible(name))
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }

@@ -6,18 +6,14 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Not 0 if one of eight bytes is 0; only a byte behind a 0 can be taken for one wrongly. */
-static uint64_t has_zero(uint64_t word)
-{
-    return (word - EACH(1)) & ~word & EACH(0x80);
-}
-
-/* Not 0 if one of eight bytes cannot stand in a field. */
+/* Not 0 if one of eight bytes cannot stand in a field. A byte from 0x80 on can; of the others, each
+ * subtraction borrows for a wrong one alone, and what it borrows from stands behind a wrong one. */
 static uint64_t has_wrong(uint64_t word)
 {
-    uint64_t control = (word - EACH(' ')) & ~word & EACH(0x80); /* exact up to the first of them */
+    uint64_t control = word - EACH(' '), colon = (word ^ EACH(':')) - EACH(1),
+             rubout = (word ^ EACH(0x7f)) - EACH(1);
 
-    return control | has_zero(word ^ EACH(':')) | has_zero(word ^ EACH(0x7f));
+    return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
 static bool is_wrong(char c)
@@ -62,6 +58,24 @@ static char *put(char **at, const struct pack_text *text)
 
 static const struct pack_text no_password = {"*", 1};
 
+/* The three that stand one behind the other in a record are copied as one. */
+static void put_rest(char *at, const struct pack_account *account, struct passwd *out)
+{
+    const struct pack_text *gecos = &account->gecos, *home = &account->home,
+                           *shell = &account->shell;
+
+    out->pw_gecos = at;
+    out->pw_dir = at + gecos->n + 1;
+    out->pw_shell = out->pw_dir + home->n + 1;
+    if (home->at == gecos->at + gecos->n + 1 && shell->at == home->at + home->n + 1) {
+        memcpy(at, gecos->at, gecos->n + home->n + shell->n + 3);
+        return;
+    }
+    (void)put(&at, gecos);
+    (void)put(&at, home);
+    (void)put(&at, shell);
+}
+
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
     /* Each string came out of one packet or record, so that their sum cannot wrap. */
@@ -75,9 +89,7 @@ bool pack_passwd(const struct pack_account *account, struct passwd *out, char *b
     out->pw_passwd = put(&at, &no_password);
     out->pw_uid = account->uid;
     out->pw_gid = account->gid;
-    out->pw_gecos = put(&at, &account->gecos);
-    out->pw_dir = put(&at, &account->home);
-    out->pw_shell = put(&at, &account->shell);
+    put_rest(at, account, out);
     return true;
 }
 

@@ -362,6 +362,88 @@ static void test_damage(void **state)
     guarded_free(&file);
 }
 
+/* An owner who signs his own records: lengths that lead beyond the record, or to no NUL. */
+static void test_hostile_lengths(void **state)
+{
+    struct guarded file = write_file(1);
+    struct cloud_snapshot_account account;
+    struct cloud_snapshot snapshot;
+    struct cloud_snapshot_record *record;
+
+    (void)state;
+    assert_true(cloud_snapshot_open(file.at, file_size(), &snapshot));
+    record = (void *)(file.at + snapshot.header.records);
+    for (size_t i = 0; i < CLOUD_SNAPSHOT_STRINGS; i++)
+        for (uint32_t n = 0; n <= UINT16_MAX; n += n < 300 ? 1 : 61) {
+            uint16_t was = record->length[i];
+            bool found;
+            record->length[i] = (uint16_t)n;
+            record->checksum = cloud_snapshot_record_checksum(SEED, record);
+            found = cloud_snapshot_by_uid(&snapshot, 200000, &account);
+            assert_true(!found || account.shell + strlen(account.shell) < account.end);
+            assert_true(found || n != was);
+            assert_true(!found || i > 0 || n == was);
+            record->length[i] = was;
+        }
+    guarded_free(&file);
+}
+
+/* Finds the name of text in both fields, and not once a letter of either is another. */
+static void find_and_spoil(struct cloud_snapshot *snapshot, const char *text)
+{
+    struct cloud_snapshot_account account;
+    char *bytes = (char *)(uintptr_t)snapshot->map;
+    uint64_t at = 0;
+
+    assert_true(cloud_snapshot_by_name(snapshot, text, text, &account));
+    assert_string_equal(account.project, text);
+    while (cloud_snapshot_next(snapshot, &at, &account) && strcmp(account.project, text) != 0)
+        ;
+    at -= account.record.size;
+    for (size_t i = 0; i <= 2 * strlen(text); i++) {
+        struct cloud_snapshot_record *record = (void *)(bytes + snapshot->header.records + at);
+        if (record->strings[i] == '\0')
+            continue;
+        record->strings[i] ^= 1;
+        record->checksum = cloud_snapshot_record_checksum(SEED, record);
+        assert_false(cloud_snapshot_by_name(snapshot, text, text, &account));
+        record->strings[i] ^= 1;
+        record->checksum = cloud_snapshot_record_checksum(SEED, record);
+    }
+}
+
+/* Names of every length: they are hashed and compared by words. */
+static void test_every_length(void **state)
+{
+    const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
+    char text[CLOUD_PROJECT_MAX + 1];
+    struct cloud_snapshot_record *records[CLOUD_PROJECT_MAX];
+    struct cloud_snapshot snapshot;
+    int fd = open(FILE_, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    void *map;
+
+    (void)state;
+    for (size_t n = 1; n <= CLOUD_PROJECT_MAX; n++) {
+        const struct snapshot_account one = {
+            .project = text, .environment = text, .gecos = "", .home = "/", .shell = "/"};
+        memset(text, 'a', n);
+        text[n] = '\0';
+        assert_non_null(records[n - 1] = snapshot_encode(&one));
+    }
+    assert_true(fd >= 0 && snapshot_write(fd, &file, records, CLOUD_PROJECT_MAX));
+    map = mmap(NULL, file_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_true(cloud_snapshot_open(map, file_size(), &snapshot));
+    for (size_t n = 1; n <= CLOUD_PROJECT_MAX; n++) {
+        memset(text, 'a', n);
+        text[n] = '\0';
+        find_and_spoil(&snapshot, text);
+        free(records[n - 1]);
+    }
+    cloud_snapshot_unmap(&snapshot);
+    close(fd);
+}
+
 /* Indexes that are full of one place: the search ends. */
 static void test_endless_index(void **state)
 {
@@ -486,13 +568,14 @@ static void test_no_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_account),  cmocka_unit_test(test_enumeration),
-        cmocka_unit_test(test_applications),   cmocka_unit_test(test_too_many_applications),
-        cmocka_unit_test(test_times),          cmocka_unit_test(test_retired),
-        cmocka_unit_test(test_header_damage),  cmocka_unit_test(test_hostile_header),
-        cmocka_unit_test(test_damage),         cmocka_unit_test(test_endless_index),
-        cmocka_unit_test(test_many_of_one_id), cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_whose_file),     cmocka_unit_test(test_no_links),
+        cmocka_unit_test(test_every_account),   cmocka_unit_test(test_enumeration),
+        cmocka_unit_test(test_applications),    cmocka_unit_test(test_too_many_applications),
+        cmocka_unit_test(test_times),           cmocka_unit_test(test_retired),
+        cmocka_unit_test(test_header_damage),   cmocka_unit_test(test_hostile_header),
+        cmocka_unit_test(test_damage),          cmocka_unit_test(test_endless_index),
+        cmocka_unit_test(test_many_of_one_id),  cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_hostile_lengths), cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_whose_file),      cmocka_unit_test(test_no_links),
     };
 
     return cmocka_run_group_tests(tests, setup_folder, remove_folder);
