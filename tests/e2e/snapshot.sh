@@ -187,7 +187,7 @@ test_not_believed() {
     not_believed 'half written'
     spoil truncate -s 0
     not_believed 'empty'
-    spoil write_at 8 '\x02'
+    resign 8 $(($(od -An -tu8 -j8 -N8 /root/good) + 1))
     not_believed 'another version'
     spoil write_at 24 '\x00\x00\x00\x00\x7f'
     not_believed 'from the future'
