@@ -8,7 +8,7 @@
 # (sshd, nginx, cron) are kept from starting.
 set -euo pipefail
 
-build=(gcc libc6-dev make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
+build=(gcc libc6-dev musl-tools make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
 demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-modules
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
@@ -20,7 +20,7 @@ test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-de
     mariadb-client-core mariadb-server-core redis-server redis-tools)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
-bench=("${demo[@]}" nginx-light openssl strace valgrind musl-tools
+bench=("${demo[@]}" nginx-light openssl strace valgrind
     google-compute-engine-oslogin libnss-extrausers libnss-cache libnss-db)
 
 POLICY=/usr/sbin/policy-rc.d

@@ -33,20 +33,22 @@ part_helper() {
     "$BIN/spawn" -n "$runs" -w 10 /root/samples "$BIN/floor" :: $helper "${asked[@]}" :: \
         google_authorized_keys bench0000000
     processes
-    started 'floor (glibc, static-pie)' 0
-    started 'cloud-authkeys, as it is installed' 1
+    started 'floor (musl, static-pie)' 0
+    started 'cloud-authkeys, as it is installed (musl, static-pie)' 1
     started "guest-oslogin's google_authorized_keys, metadata server at no distance" 2
     section 'Helper: built in other ways'
     say 'The same source, the same question.'
     rm -f /root/samples
-    "$BIN/spawn" -n "$runs" -w 10 /root/samples "$BIN/floor" :: "$BIN/floor-musl" :: \
-        $helper "${asked[@]}" :: "$BIN/helper-static" "${asked[@]}" :: \
-        "$BIN/helper-dynamic" "${asked[@]}" :: "$BIN/helper-musl" "${asked[@]}"
+    "$BIN/spawn" -n "$runs" -w 10 /root/samples "$BIN/floor-glibc" :: "$BIN/floor" :: \
+        "$BIN/helper-glibc-static-pie" "${asked[@]}" :: "$BIN/helper-glibc-static" "${asked[@]}" :: \
+        "$BIN/helper-glibc-dynamic" "${asked[@]}" :: "$BIN/helper-musl-static" "${asked[@]}" :: \
+        $helper "${asked[@]}"
     processes
     started 'floor: glibc, static-pie' 0
-    started 'floor: musl, static' 1
-    started 'glibc, static-pie (as it is installed)' 2
+    started 'floor: musl, static-pie' 1
+    started 'glibc, static-pie' 2
     started 'glibc, static' 3
     started 'glibc, dynamic' 4
     started 'musl, static' 5
+    started 'musl, static-pie (as it is installed)' 6
 }
