@@ -29,6 +29,7 @@ struct server {
     struct loop_watch watch;
     struct loop_timer sweep;
     struct connection *first;
+    struct connection *serving;   /* NULL once that connection has ended */
     unsigned connections, others; /* others: of those who are not trusted */
     struct table callers;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
@@ -87,7 +88,10 @@ static void connection_end(struct connection *connection)
     cache_forget(&connection->waiter);
     if (connection->pending != NULL)
         *connection->pending = NULL;
-    loop_remove(server->broker->loop, &connection->watch);
+    if (server->serving == connection)
+        server->serving = NULL;
+    if (connection->watched)
+        loop_remove(server->broker->loop, &connection->watch);
     close(connection->watch.fd);
     *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
     if (connection->after != NULL)
@@ -124,19 +128,43 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
     connection_end(connection);
 }
 
-static bool read_question(struct connection *connection)
+enum reading { NOTHING_YET, NO_QUESTION, QUESTION };
+
+static enum reading read_question(struct connection *connection)
 {
     struct server *server = connection->server;
     ssize_t got = recv(connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX,
                        MSG_DONTWAIT | MSG_TRUNC);
 
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return NOTHING_YET;
     if (got <= 0 || (size_t)got > CLOUD_WIRE_QUESTION_MAX)
-        return false;
+        return NO_QUESTION;
     connection->packet = malloc((size_t)got);
     if (connection->packet == NULL)
-        return false;
+        return NO_QUESTION;
     memcpy(connection->packet, server->packet, (size_t)got);
-    return cloud_wire_get_question(connection->packet, (size_t)got, &connection->question);
+    return cloud_wire_get_question(connection->packet, (size_t)got, &connection->question)
+               ? QUESTION
+               : NO_QUESTION;
+}
+
+/* Reads the question if it is there, and has it answered or ends the connection. */
+static void serve(struct connection *connection)
+{
+    switch (read_question(connection)) {
+    case QUESTION:
+        connection->asked = true;
+        connection->deadline = loop_now() + SERVER_ANSWER_MS;
+        connection->server->handle(connection);
+        break;
+    case NOTHING_YET:
+        break;
+    case NO_QUESTION:
+    default:
+        connection_end(connection);
+        break;
+    }
 }
 
 static void on_connection(void *arg, uint32_t events)
@@ -144,16 +172,30 @@ static void on_connection(void *arg, uint32_t events)
     struct connection *connection = arg;
 
     /* Whoever asked and then sends more, or goes, is not waited for. */
-    if (connection->asked || (events & EPOLLIN) == 0 || !read_question(connection)) {
+    if (connection->asked || (events & EPOLLIN) == 0)
         connection_end(connection);
-        return;
-    }
-    connection->asked = true;
-    connection->deadline = loop_now() + SERVER_ANSWER_MS;
-    connection->server->handle(connection);
+    else
+        serve(connection);
 }
 
-static bool admit(struct server *server, int fd)
+/* Most have asked by the time they are accepted, and are answered at once: no others are watched.
+ */
+static void serve_new(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    server->serving = connection;
+    serve(connection);
+    if (server->serving == NULL)
+        return;
+    server->serving = NULL;
+    connection->watched = loop_add(server->broker->loop, &connection->watch, EPOLLIN | EPOLLRDHUP);
+    if (!connection->watched)
+        connection_end(connection);
+}
+
+/* NULL: the descriptor is still the caller's. */
+static struct connection *admit(struct server *server, int fd)
 {
     struct connection *connection;
     struct ucred peer;
@@ -162,14 +204,14 @@ static bool admit(struct server *server, int fd)
 
     if (server->connections >= SERVER_CONNECTIONS_MAX ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-        return false;
+        return NULL;
     trusted = peer.uid == 0 || peer.uid == server->broker->keys_uid;
     if (!count_caller(server, peer.uid, trusted))
-        return false;
+        return NULL;
     connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
         uncount_caller(server, peer.uid, trusted);
-        return false;
+        return NULL;
     }
     connection->server = server;
     connection->broker = server->broker;
@@ -177,17 +219,12 @@ static bool admit(struct server *server, int fd)
     connection->trusted = trusted;
     connection->deadline = loop_now() + SERVER_QUIET_MS;
     connection->watch = (struct loop_watch){fd, on_connection, connection};
-    if (!loop_add(server->broker->loop, &connection->watch, EPOLLIN | EPOLLRDHUP)) {
-        uncount_caller(server, peer.uid, trusted);
-        free(connection);
-        return false;
-    }
     connection->after = server->first;
     if (server->first != NULL)
         server->first->before = connection;
     server->first = connection;
     server->connections++;
-    return true;
+    return connection;
 }
 
 static void on_sweep(void *arg)
@@ -208,14 +245,18 @@ static void on_sweep(void *arg)
 static void on_listener(void *arg, uint32_t events)
 {
     struct server *server = arg;
+    struct connection *connection;
 
     (void)events;
     for (int i = 0; i < ACCEPTS; i++) {
         int fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             break;
-        if (!admit(server, fd))
+        connection = admit(server, fd);
+        if (connection == NULL)
             close(fd);
+        else
+            serve_new(connection);
     }
     if (server->first != NULL && !server->sweep.set)
         loop_timer_set(server->broker->loop, &server->sweep, SWEEP_MS);

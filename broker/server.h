@@ -27,6 +27,7 @@ struct connection {
     struct server *server;
     struct broker *broker;
     struct loop_watch watch;
+    bool watched;      /* by the loop: not one that is answered as soon as it is accepted */
     bool trusted;      /* root or cloudauth-keys asks */
     struct ucred peer; /* of the process that connected: the kernel's word (SO_PEERCRED) */
     int64_t deadline;

@@ -74,7 +74,7 @@ sub store {
         my ($name, $uid, $body) = (name($i), uid($i), document($template, $i));
         my @stat = stat "$access/$name/production.json";
         my $etag = @stat ? sprintf '"%x-%x"', $stat[9], $stat[7] : '';
-        my $header = "host $host\nurl $url\nproject $name\nenvironment production\nasked " . time .
+        my $header = "host $host\nurl $url\nproject $name\nenvironment production\nasked " . time . "\nclock 0" .
             "\nboot $boot " . int($seconds * 1000) . "\netag $etag\nmodified \nlength " . length($body) . "\n\n";
         spew("$folder/documents/$name.production",
             "cloudauth document 1\nsha256 " . sha256_hex($header . $body) . "\n$header$body");
