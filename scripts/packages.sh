@@ -20,7 +20,7 @@ test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-de
     mariadb-client-core mariadb-server-core redis-server redis-tools)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
-bench=("${demo[@]}" nginx-light openssl strace valgrind
+bench=("${demo[@]}" nginx-light openssl strace valgrind git rsync
     google-compute-engine-oslogin libnss-extrausers libnss-cache libnss-db)
 
 POLICY=/usr/sbin/policy-rc.d
