@@ -3,11 +3,13 @@
 
 #include "broker/devlog.h"
 #include "broker/keys.h"
+#include "broker/recent.h"
 #include "common/name.h"
 #include "common/text.h"
 
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #define MINUTE 60000
 
@@ -67,6 +69,7 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
+    recent_add((int64_t)time(NULL), line);
     devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 

@@ -41,7 +41,7 @@ struct audit {
  * does not fit is left out value by value. Returns its length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats it and sends it there. */
+/* Formats it, sends it there, and keeps it for operators (recent.h). */
 void audit_write(const struct audit *audit);
 
 /*

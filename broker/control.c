@@ -3,6 +3,9 @@
 
 #include "broker/denials_file.h"
 #include "broker/log.h"
+#include "broker/recent.h"
+#include "broker/sessions.h"
+#include "broker/store.h"
 
 #include "common/text.h"
 
@@ -371,6 +374,18 @@ static void send_refresh(struct connection *connection, const char *result,
     send_text(connection, 0);
 }
 
+/* Of a document that is the one of before, too, the ids are bound again, if an operator has taken
+ * them back. */
+static void answer_refresh(struct connection *connection, const struct cache_answer *known)
+{
+    char why[256];
+
+    if (!known->stale && !broker_accept(connection->broker, known->document, why, sizeof why))
+        log_warning("document %s/%s: %s", known->document->project, known->document->environment,
+                    why);
+    send_refresh(connection, "document", POLICY_GRANTED, known);
+}
+
 static void refuse_refresh(struct connection *connection, enum policy_reason reason,
                            const struct cache_answer *known)
 {
@@ -474,6 +489,96 @@ static void answer_denials(struct connection *connection)
     send_text(connection, denial == NULL ? 0 : (uint32_t)i);
 }
 
+/* ---- DECISIONS ---- */
+
+static void answer_decisions(struct connection *connection)
+{
+    char next[RECENT_PLACE_SIZE];
+
+    start_text();
+    uint32_t missed = recent_list(connection->question.session, &text, next);
+    struct cloud_answer answer = {
+        .status = CLOUD_OK, .session = next, .page = missed, .text = room};
+    server_answer(connection, &answer);
+}
+
+/* ---- REBIND ---- */
+
+/* The binding that is being taken back: one at a time. */
+static struct {
+    bool busy;
+    void *connection; /* who waits for it; NULL when he has gone */
+    struct broker *broker;
+    char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
+} release;
+
+static void put_binding(const struct broker *broker, const struct owner *owner, size_t sessions)
+{
+    char plain[CLOUD_NAME_MAX + 1] = "";
+
+    cloud_name_plain(&broker->conf.grammar, owner->project, owner->environment, plain);
+    start_text();
+    ROW("project", owner->project);
+    ROW("environment", owner->environment);
+    ROW("account", plain);
+    number_row("uid", owner->uid);
+    number_row("gid", owner->gid);
+    number_row("sessions", (int64_t)sessions);
+}
+
+static void on_released(void *arg, bool ok)
+{
+    struct connection *connection = release.connection;
+    struct broker *broker = release.broker;
+    struct owner owner;
+
+    (void)arg;
+    release.busy = false;
+    if (connection != NULL)
+        connection->pending = NULL;
+    if (ok && owners_by_name(broker->owners, release.project, release.environment, &owner)) {
+        put_binding(broker, &owner, 0);
+        log_warning("operator: uid %u and gid %u are not %s/%s's any more", owner.uid, owner.gid,
+                    release.project, release.environment);
+        (void)owners_forget(broker->owners, release.project, release.environment);
+        if (connection != NULL)
+            send_text(connection, 0);
+    } else if (connection != NULL) {
+        send_refusal(connection, CLOUD_REFUSED, "not-kept",
+                     "the disk refuses it; the log says why");
+    }
+}
+
+static void rebind(struct connection *connection)
+{
+    struct broker *broker = connection->broker;
+    const struct cloud_name *name = &connection->name;
+    struct owner owner;
+
+    if (!owners_by_name(broker->owners, name->project, name->environment, &owner)) {
+        send_refusal(connection, CLOUD_REFUSED, "not-bound",
+                     "no uid is bound to that environment on this host");
+        return;
+    }
+    size_t sessions = sessions_using(broker->sessions, owner.project, owner.environment, owner.uid);
+    put_binding(broker, &owner, sessions);
+    if (connection->question.page == CLOUD_REBIND_LOOK) {
+        send_text(connection, 0);
+    } else if (connection->question.page != CLOUD_REBIND_FORCE && sessions > 0) {
+        send_refusal(connection, CLOUD_REFUSED, "in-use", "it has open sessions");
+    } else if (release.busy || broker->store == NULL) {
+        send_refusal(connection, CLOUD_UNAVAILABLE, "busy", NULL);
+    } else {
+        release.busy = true;
+        release.broker = broker;
+        release.connection = connection;
+        connection->pending = &release.connection;
+        snprintf(release.project, sizeof release.project, "%s", owner.project);
+        snprintf(release.environment, sizeof release.environment, "%s", owner.environment);
+        store_release_owner(broker->store, release.project, release.environment, on_released, NULL);
+    }
+}
+
 /* ---- The fronts ---- */
 
 /* Of those that name an account: whether its document is needed. */
@@ -481,9 +586,14 @@ static bool start_account(struct connection *connection, enum policy_reason reas
 {
     const struct cloud_question *question = &connection->question;
 
-    if (question->op == CLOUD_OP_REFRESH && strchr(question->account, '/') != NULL)
+    if ((question->op == CLOUD_OP_REFRESH || question->op == CLOUD_OP_REBIND) &&
+        strchr(question->account, '/') != NULL)
         reason = split_environment(question->account, &connection->name) ? POLICY_GRANTED
                                                                          : POLICY_NOT_OURS;
+    if (reason == POLICY_GRANTED && question->op == CLOUD_OP_REBIND) {
+        rebind(connection);
+        return false;
+    }
     if (reason == POLICY_GRANTED)
         return true;
     if (question->op == CLOUD_OP_EXPLAIN) {
@@ -510,6 +620,9 @@ bool control_start(struct connection *connection, enum policy_reason name)
     case CLOUD_OP_DENIALS:
         answer_denials(connection);
         return false;
+    case CLOUD_OP_DECISIONS:
+        answer_decisions(connection);
+        return false;
     case CLOUD_OP_DENY:
     case CLOUD_OP_UNDENY:
         change_denials(connection);
@@ -526,7 +639,7 @@ void control_answer(struct connection *connection, const struct cache_answer *kn
     else if (connection->question.op == CLOUD_OP_PEOPLE)
         answer_people(connection, known);
     else
-        send_refresh(connection, "document", POLICY_GRANTED, known);
+        answer_refresh(connection, known);
 }
 
 void control_refuse(struct connection *connection, enum policy_reason reason,

@@ -17,6 +17,10 @@
  *              1970, or ""), verdict | "warning", text
  *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
  *   DENIALS    as denials.h has them
+ *   DECISIONS  as recent.h has them
+ *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. With page
+ *              CLOUD_REBIND_LOOK that is all; CLOUD_REBIND_DO takes the binding back, once that is
+ *              on the disk, unless the environment has sessions; CLOUD_REBIND_FORCE then too
  */
 
 /*

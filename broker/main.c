@@ -197,7 +197,9 @@ static void take_owner(void *arg, const struct store_owner *owner)
     const struct owner claim = {owner->project, owner->environment, owner->uid, owner->gid};
     char why[256];
 
-    if (!owners_allow(broker->owners, &claim, why, sizeof why))
+    if (store_owner_is_release(owner))
+        (void)owners_forget(broker->owners, owner->project, owner->environment);
+    else if (!owners_allow(broker->owners, &claim, why, sizeof why))
         log_error("store: binding of %s/%s: %s", owner->project, owner->environment, why);
     else if (!owners_claim(broker->owners, &claim))
         log_error("store: no memory for the binding of %s/%s", owner->project, owner->environment);

@@ -182,3 +182,26 @@ bool owners_by_gid(const struct owners *owners, uint32_t gid, struct owner *out)
 {
     return give(find_gid(owners, gid), out);
 }
+
+bool owners_by_name(const struct owners *owners, const char *project, const char *environment,
+                    struct owner *out)
+{
+    const struct owner wanted = {project, environment, 0, 0};
+
+    return give(find_name(owners, &wanted), out);
+}
+
+bool owners_forget(struct owners *owners, const char *project, const char *environment)
+{
+    const struct owner wanted = {project, environment, 0, 0};
+    struct binding *binding = find_name(owners, &wanted);
+
+    if (binding == NULL)
+        return false;
+    table_remove(&owners->by_uid, &binding->by_uid);
+    table_remove(&owners->by_gid, &binding->by_gid);
+    table_remove(&owners->by_name, &binding->by_name);
+    table_remove(&owners->by_project, &binding->by_project);
+    free(binding);
+    return true;
+}

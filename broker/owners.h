@@ -28,6 +28,13 @@ bool owners_allow(const struct owners *owners, const struct owner *claim, char *
 /* Binds them, after owners_allow; a claim already bound is no error. False if memory is out. */
 bool owners_claim(struct owners *owners, const struct owner *claim);
 
+/* Takes an environment's binding back: its ids are nobody's then. False if it has none. */
+bool owners_forget(struct owners *owners, const char *project, const char *environment);
+
+/* What an environment has: false if it was not seen here. The strings are the table's. */
+bool owners_by_name(const struct owners *owners, const char *project, const char *environment,
+                    struct owner *out);
+
 /* Calls each for every environment of the project that was seen on this host, until it returns
  * false. */
 void owners_each(const struct owners *owners, const char *project,

@@ -608,7 +608,10 @@ static enum step start_control(struct connection *connection)
     const char *account = connection->question.account;
     enum policy_reason reason = POLICY_GRANTED;
 
-    if (account != NULL && strchr(account, '/') == NULL)
+    bool whole = connection->question.op == CLOUD_OP_REFRESH ||
+                 connection->question.op == CLOUD_OP_REBIND; /* "project/environment" will do */
+
+    if (account != NULL && (!whole || strchr(account, '/') == NULL))
         reason = check_name(connection, account);
     return control_start(connection, reason) ? NEEDS_DOCUMENT : ANSWERED;
 }
@@ -633,6 +636,8 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
     [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_DECISIONS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
 };
 
 static bool may_ask(const struct connection *connection, enum who who)

@@ -207,6 +207,9 @@ static void audit_session(const struct session *session, const char *event, cons
                           .age = AUDIT_NO_AGE,
                           .session = session->id};
 
+    /* The server lets nobody else ask for that. */
+    if (strcmp(reason, REASON_OPERATOR) == 0)
+        audit.detail = "root ended it with cloudauthctl";
     if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
         audit.source = answer->stale ? "cache" : "api";
         audit.age = answer->age;
@@ -511,6 +514,19 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
 size_t sessions_count(const struct sessions *sessions)
 {
     return sessions->used;
+}
+
+size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
+                      uint32_t uid)
+{
+    size_t n = 0;
+
+    sweep_all(sessions);
+    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+        n += entry->session.uid == uid ||
+             (strcmp(entry->session.name.project, project) == 0 &&
+              strcmp(entry->session.name.environment, environment) == 0);
+    return n;
 }
 
 static void add_line(struct cloud_text *text, const struct entry *entry)

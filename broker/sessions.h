@@ -51,6 +51,10 @@ void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 
+/* How many sessions the environment has, and others with that uid. */
+size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
+                      uint32_t uid);
+
 /*
  * Writes the sessions that came after the one with id `after` ("" for the first), oldest first, a
  * line each, as many as fit whole; next is the id to go on after, "" when there are no more.

@@ -659,6 +659,8 @@ struct owner_job {
     struct work work;
     struct store *store;
     struct store_owner owner;
+    store_done *done; /* or NULL */
+    void *arg;
 };
 
 /* In the worker. */
@@ -691,19 +693,46 @@ static void finish_owner(struct work *work)
     if (work->failed != 0)
         log_error("store: the uid of %s/%s cannot be kept: %s", job->owner.project,
                   job->owner.environment, strerror(work->failed));
+    if (job->done != NULL)
+        job->done(job->arg, work->failed == 0);
     free(job);
 }
 
-void store_add_owner(struct store *store, const struct store_owner *owner)
+static void add_owner(struct store *store, const struct store_owner *owner, store_done *done,
+                      void *arg)
 {
     struct owner_job *job = calloc(1, sizeof *job);
 
     if (job == NULL) {
         log_error("store: no memory to keep the uid of %s/%s", owner->project, owner->environment);
+        if (done != NULL)
+            done(arg, false);
         return;
     }
+    job->done = done;
+    job->arg = arg;
     job->work = (struct work){.run = append_owner, .finish = finish_owner};
     job->store = store;
     job->owner = *owner;
     worker_add(store->worker, &job->work);
+}
+
+void store_add_owner(struct store *store, const struct store_owner *owner)
+{
+    add_owner(store, owner, NULL, NULL);
+}
+
+bool store_owner_is_release(const struct store_owner *owner)
+{
+    return owner->uid == 0 && owner->gid == 0;
+}
+
+void store_release_owner(struct store *store, const char *project, const char *environment,
+                         store_done *done, void *arg)
+{
+    struct store_owner owner = {.uid = 0};
+
+    snprintf(owner.project, sizeof owner.project, "%s", project);
+    snprintf(owner.environment, sizeof owner.environment, "%s", environment);
+    add_owner(store, &owner, done, arg);
 }

@@ -17,7 +17,8 @@
  * still lets people in, within the bound. Below the store's folder:
  *
  *   documents/<project>.<environment>   one document each
- *   owners                              a line for each binding, only ever added to
+ *   owners                              a line for each binding, and for each that was taken back
+ *                                       (uid and gid 0), only ever added to
  *   documents/clock                     how often the wall clock was put back, where it was
  *
  * A document's file (stored.h) is written aside, synced, and renamed over the old one, by one
@@ -96,7 +97,10 @@ struct store_owner {
     uint32_t uid, gid;
 };
 
-/* Calls each for every binding, in the order they were made. Damaged lines are logged and passed
+/* Whether the line says that what the environment had before is not its own any more. */
+bool store_owner_is_release(const struct store_owner *owner);
+
+/* Calls each for every line, in the order they were written. Damaged lines are logged and passed
  * over, and the file is copied aside. False if the file is there and cannot be read. */
 bool store_load_owners(struct store *store, void (*each)(void *arg, const struct store_owner *),
                        void *arg);
@@ -104,5 +108,9 @@ bool store_load_owners(struct store *store, void (*each)(void *arg, const struct
 /* Adds a binding. It is on the disk before any document that is put later: nobody is told of a uid
  * that a crash could give to somebody else. A failure is logged. */
 void store_add_owner(struct store *store, const struct store_owner *owner);
+
+/* Writes that an environment's binding is taken back. */
+void store_release_owner(struct store *store, const char *project, const char *environment,
+                         store_done *done, void *arg);
 
 #endif

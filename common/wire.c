@@ -59,6 +59,8 @@ static const struct layout questions[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {{Q_STRING(text)}},
     [CLOUD_OP_UNDENY] = {{Q_STRING(text)}},
     [CLOUD_OP_DENIALS] = {{Q_NUMBER(page)}},
+    [CLOUD_OP_DECISIONS] = {{Q_STRING(session)}},
+    [CLOUD_OP_REBIND] = {{Q_STRING(account), Q_NUMBER(page)}},
 };
 
 #define PASSWD                                                                                     \
@@ -96,6 +98,8 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {{A_STRING(text)}},
     [CLOUD_OP_UNDENY] = {{A_STRING(text)}},
     [CLOUD_OP_DENIALS] = {{A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_DECISIONS] = {{A_STRING(session), A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_REBIND] = {{A_STRING(text)}},
 };
 
 static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};

@@ -42,6 +42,8 @@
  *   REFRESH         account                                        text
  *   DENY, UNDENY    text                                           text
  *   DENIALS         page                                           page text
+ *   DECISIONS       session                                        session page text
+ *   REBIND          account page                                   text
  *
  * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
  * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
@@ -52,6 +54,9 @@
  *
  * From STATUS on: text is lines of fields with a tab between them (broker/control.h). The first
  * page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have gaps.
+ *
+ * DECISIONS lists those behind the place that session names, as the last answer gave it; page is
+ * how many of them are not kept any more (broker/recent.h). REBIND: broker/control.h.
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
@@ -91,7 +96,16 @@ enum cloud_op {
     CLOUD_OP_DENY = 37,
     CLOUD_OP_UNDENY = 38,
     CLOUD_OP_DENIALS = 39,
+    CLOUD_OP_DECISIONS = 42,
+    CLOUD_OP_REBIND = 43,
     CLOUD_OP_END /* one past the last */
+};
+
+/* page of CLOUD_OP_REBIND. */
+enum cloud_rebind {
+    CLOUD_REBIND_LOOK = 0,
+    CLOUD_REBIND_DO = 1,
+    CLOUD_REBIND_FORCE = 2,
 };
 
 /* Strings are borrowed: after a decode they point into the packet. Unused fields are NULL or 0. */

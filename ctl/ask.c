@@ -58,8 +58,14 @@ static void give_rows(char *text, ask_each *each, void *arg)
     }
 }
 
+/* The text is the buffer's, which is ours to change. */
+void ask_each_row(const char *text, ask_each *each, void *arg)
+{
+    give_rows(buffer + (text - buffer), each, arg);
+}
+
 /* One change of the denials is written at a time: the next waits for it. */
-static enum cloud_status call(const struct cloud_question *question, struct cloud_answer *answer)
+enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;
 
@@ -78,10 +84,9 @@ int ask_rows(struct cloud_question *question, ask_each *each, void *arg)
     struct cloud_answer answer;
 
     for (int i = 0; i < PAGES_MAX; i++) {
-        if (call(question, &answer) != CLOUD_OK)
+        if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
-        /* The text is the buffer's, which is ours. */
-        give_rows(buffer + (answer.text - buffer), each, arg);
+        ask_each_row(answer.text, each, arg);
         if (answer.page == 0)
             return CTL_YES;
         question->page = answer.page;

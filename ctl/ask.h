@@ -29,6 +29,13 @@ typedef void ask_each(void *arg, const struct ask_row *row);
  */
 int ask_rows(struct cloud_question *question, ask_each *each, void *arg);
 
+/* One question, one answer, with a deadline; again where the broker says that it is busy. The
+ * strings live until the next question. */
+enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
+
+/* Gives each row of a text. */
+void ask_each_row(const char *text, ask_each *each, void *arg);
+
 /* Why there was no answer to a question that only root may ask, on standard error. */
 int ask_failed(const struct cloud_answer *answer);
 

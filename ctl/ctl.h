@@ -28,7 +28,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key;
+    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_log, cmd_rebind;
 
 /* How the command in argv[0] is called, on standard error. Returns CTL_USAGE. */
 int ctl_usage(char **argv);
@@ -41,5 +41,8 @@ void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* "2026-11-22 10:00:00 UTC", or "" for no time. */
 void ctl_time(int64_t seconds, char *out, size_t size);
+
+/* "30s", "10m", "2h", "7d" as seconds; false if it is none such. */
+bool ctl_span(const char *text, int64_t *seconds);
 
 #endif

@@ -62,17 +62,13 @@ static bool take_options(int argc, char **argv, struct order *order)
 static bool read_until(const char *text, int64_t *until)
 {
     int64_t now = (int64_t)time(NULL);
-    char *end;
-    long long n = strtoll(text, &end, 10);
-    const char *units = "smhd", *unit;
-    static const int64_t seconds[] = {1, 60, 3600, 86400};
+    int64_t span;
 
     *until = DENIAL_FOREVER;
     if (text[0] == '\0')
         return true;
-    unit = *end == '\0' ? NULL : strchr(units, *end);
-    if (end != text && unit != NULL && end[1] == '\0' && n > 0 && n < 1000000)
-        *until = now + n * seconds[unit - units];
+    if (ctl_span(text, &span))
+        *until = now + span;
     else if (!field_time(text, until) || *until <= now) {
         ctl_say(
             "--until %s: neither a time to come, such as 2027-01-01T00:00:00Z, nor a span, such "

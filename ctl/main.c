@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
+#include "common/text.h"
+
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name, *arguments, *summary;
@@ -23,9 +27,13 @@ static const struct command {
      "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
      "keys of a file:// API", cmd_key},
     {"keys", "NAME", "who may enter, with which keys", cmd_keys},
+    {"log", "[-f] [-n N] [--since TIME]", "the last decisions, followed", cmd_log},
+    {"rebind", "[--force] [--dry-run] NAME", "let an environment have another uid", cmd_rebind},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
      "refuse locally, at once", cmd_deny},
+    {"sessions", "[NAME] | --end ID... | --end-user USER...", "who is in, and putting him out",
+     cmd_sessions},
     {"user", "add [--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER | remove ENVIRONMENT USER",
      "people of a file:// API", cmd_user},
     {"undeny", "[--key|--user|--environment] WHAT | --all", "take a denial back", cmd_undeny},
@@ -49,6 +57,8 @@ static int help(FILE *to)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\nStatus: 0 yes, or done; 1 no; 2 wrong usage; 3 nobody can tell. cloudauthctl(1)\n",
           to);
+    if (fflush(to) != 0)
+        return CTL_UNKNOWN;
     return to == stderr ? CTL_USAGE : CTL_YES;
 }
 
@@ -86,6 +96,21 @@ void ctl_time(int64_t seconds, char *out, size_t size)
         out[0] = '\0';
 }
 
+bool ctl_span(const char *text, int64_t *seconds)
+{
+    static const char units[] = "smhd";
+    static const int64_t length[] = {1, 60, 3600, 86400};
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
+    uint64_t n = 0;
+
+    if (unit == NULL || text[digits + 1] != '\0' || !cloud_number(text, digits, 999999, &n) ||
+        n == 0)
+        return false;
+    *seconds = (int64_t)n * length[unit - units];
+    return true;
+}
+
 /* --json may stand anywhere before a "--". */
 static int take_json(struct ctl *ctl, int argc, char **argv)
 {
@@ -106,15 +131,30 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
+/* Where one of the three is closed, the next file or socket would be opened in its place, and get
+ * what was meant for a reader. Writing to what stands there instead fails, and is noticed. */
+static bool has_standard_files(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct ctl ctl = {.conf_path = CLOUD_CONF_PATH};
 
+    if (!has_standard_files())
+        return CTL_UNKNOWN;
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)
         return help(stderr);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        return puts("cloudauthctl " CLOUD_VERSION) < 0 ? CTL_UNKNOWN : CTL_YES;
+        return puts("cloudauthctl " CLOUD_VERSION) < 0 || fflush(stdout) != 0 ? CTL_UNKNOWN
+                                                                              : CTL_YES;
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
         return help(stdout);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

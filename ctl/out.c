@@ -27,17 +27,24 @@ static size_t sequence(const unsigned char *at)
     return n;
 }
 
-/* C0, DEL, C1, and the marks that turn the direction of a text, which a terminal obeys. */
-static bool is_control(const unsigned char *at, size_t n)
+/* The code point of a sequence of n bytes. */
+static unsigned code_point(const unsigned char *at, size_t n)
 {
-    if (n == 1)
-        return at[0] < 0x20 || at[0] == 0x7f;
-    if (n == 2)
-        return at[0] == 0xc2 && at[1] < 0xa0;
-    return n == 3 && at[0] == 0xe2 &&
-           ((at[1] == 0x80 && at[2] >= 0x8b && at[2] <= 0x8f) ||
-            (at[1] == 0x80 && at[2] >= 0xa8 && at[2] <= 0xae) ||
-            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+    unsigned code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
+
+    for (size_t i = 1; i < n; i++)
+        code = code << 6 | (at[i] & 0x3f);
+    return code;
+}
+
+/* C0, DEL, C1, and what a terminal obeys without showing it: marks that turn the direction of a
+ * text, separators of lines, characters of no width, tags. */
+static bool is_control(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
+           (code >= 0xe0000 && code <= 0xe007f);
 }
 
 /* The text as a terminal may see it, malloc'ed; NULL if memory is out. */
@@ -49,7 +56,7 @@ static char *escape(const char *text)
         return NULL;
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
         size_t n = sequence(at), bytes = n == 0 ? 1 : n;
-        if (n > 0 && !is_control(at, n)) {
+        if (n > 0 && !is_control(code_point(at, n))) {
             memcpy(to, at, n);
             to += n;
         } else {
@@ -62,6 +69,16 @@ static char *escape(const char *text)
     return out;
 }
 
+/* RFC 8259, section 7. */
+static void put_escaped(unsigned code)
+{
+    if (code >= 0x10000)
+        printf("\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+    else
+        printf("\\u%04x", code);
+}
+
+/* Somebody will look at it with his terminal, too: what a terminal obeys is escaped. */
 static void put_json(const char *text)
 {
     putchar('"');
@@ -71,8 +88,8 @@ static void put_json(const char *text)
             fputs("\\ufffd", stdout);
         else if (at[0] == '"' || at[0] == '\\')
             printf("\\%c", at[0]);
-        else if (at[0] < 0x20 || at[0] == 0x7f)
-            printf("\\u%04x", at[0]);
+        else if (is_control(code_point(at, n)))
+            put_escaped(code_point(at, n));
         else
             printf("%.*s", (int)n, (const char *)at);
         at += n == 0 ? 1 : n;
@@ -174,6 +191,14 @@ void out_table(struct out *out, const char *name, const struct out_column *colum
     out->comma = false;
 }
 
+/* What is no number is not given out for one. */
+static bool is_number(const char *text)
+{
+    text += text[0] == '-';
+    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' &&
+           (text[0] != '0' || text[1] == '\0');
+}
+
 static void put_row(struct out *out, const char *const *cell)
 {
     if (out->comma)
@@ -185,7 +210,7 @@ static void put_row(struct out *out, const char *const *cell)
         if (out->column[i].type == OUT_STRING)
             put_json(cell[i]);
         else
-            fputs(cell[i][0] == '\0' ? "null" : cell[i], stdout);
+            fputs(is_number(cell[i]) ? cell[i] : "null", stdout);
     }
     putchar('}');
     out->comma = true;

@@ -12,7 +12,7 @@
  * reach a terminal as control characters.
  */
 
-#define OUT_COLUMNS 10
+#define OUT_COLUMNS 16
 
 enum out_type {
     OUT_STRING,

@@ -1,6 +1,61 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Who gets in and who does not, and what he is told.
+# Who gets in and who does not, and what he is told; and before each login cloudauthctl is asked to
+# explain, with the same keys, what sshd is going to do.
+
+# offered KEY [SSH OPTION...]: the files of a login's keys, in the order in which ssh offers them.
+offered() {
+    local option previous=
+    echo "$KEYS/$1"
+    for option in "${@:2}"; do
+        [[ $previous != -i ]] || echo "$option"
+        previous=$option
+    done
+}
+
+# explained KEY LOGIN [SSH OPTION...]: what explain says of each key that is offered: the decision of
+# the first that gets as far as PAM ("granted", or why not), else of the first; and its message.
+# A key that is refused and gets no line leaves it to the next one, as sshd does; by its rules an
+# expired or denied key of an owner who has another good one is such.
+declare -g decision message
+explained() {
+    local key status
+    decision='' message=''
+    while read -r key; do
+        status=0
+        cloudauthctl explain --json "$2" "$key.pub" >/root/explained || status=$?
+        [[ -n $decision && $status -ne 0 ]] || {
+            decision=$(jq -r .decision /root/explained)
+            message=$(jq -r '.message // ""' /root/explained)
+        }
+        [[ $status -ne 0 ]] || return 0
+    done < <(offered "$1" "${@:3}")
+}
+
+# Each row of the matrix: explain first, then the login itself; they agree, and the words of explain
+# are those that the client reads. The host's own users are none of its business.
+sandbox_enters=$(declare -f enters) sandbox_refused=$(declare -f refused)
+eval "sandbox_${sandbox_enters}" && eval "sandbox_${sandbox_refused}"
+
+enters() {
+    explained "$1" "$2" "${@:3}"
+    if getent passwd "$2" -s files >/dev/null; then
+        same local-user "$decision"
+    else
+        same "granted for $2" "$decision for $2"
+    fi
+    sandbox_enters "$@"
+}
+
+refused() {
+    explained "$1" "$2" "${@:4}"
+    fails same granted "$decision" >/dev/null || {
+        echo "explain says that $1 may enter as $2"
+        return 1
+    }
+    sandbox_refused "$@"
+    [[ -z $message ]] || sandbox_refused "$1" "$2" "$(sed 's/[][\.*^$+?(){}|]/\\&/g' <<<"$message")" "${@:4}"
+}
 
 # a key that is in no document
 test_wrong_key() {

@@ -2,23 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What operators see and do with cloudauthctl, beside what sshd then does.
 
-# ctl STATUS ARGUMENT...: runs it, prints what it answers, and fails unless that is its exit status.
-ctl() {
-    local expected=$1 status=0
-    shift
-    cloudauthctl "$@" 2>&1 || status=$?
-    [[ $status -eq $expected ]] && return
-    echo "cloudauthctl $*: exit status $status, expected $expected" >&2
-    return 1
-}
-
-# field NAME STATUS ARGUMENT...: one member of the JSON that it answers.
-field() {
-    local name=$1
-    ctl "$2" "${@:3}" --json | jq -r ".$name"
-}
-
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+# shellcheck source=tests/sandbox/ctl.sh
+. "$REPO/tests/sandbox/ctl.sh"
 
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
 

@@ -313,6 +313,29 @@ static void test_each(void **state)
     assert_int_equal(seen.n, 0);
 }
 
+static void test_forget(void **state)
+{
+    struct owner owner;
+
+    (void)state;
+    assert_false(owners_forget(owners, "abcdefghij", "staging"));
+    bind("abcdefghij", "staging", 200001, 200002);
+    bind("abcdefghij", "production", 200003, 200003);
+    assert_true(owners_by_name(owners, "abcdefghij", "staging", &owner));
+    assert_int_equal(owner.uid, 200001);
+    assert_int_equal(owner.gid, 200002);
+    assert_false(allow("abcdefghij", "staging2", 200001, 200009));
+    assert_true(owners_forget(owners, "abcdefghij", "staging"));
+    assert_false(owners_forget(owners, "abcdefghij", "staging"));
+    assert_false(owners_by_name(owners, "abcdefghij", "staging", &owner));
+    assert_false(owners_by_uid(owners, 200001, &owner));
+    assert_false(owners_by_gid(owners, 200002, &owner));
+    assert_owner(200003, "abcdefghij", "production");
+    bind("abcdefghij", "staging2", 200001, 200001);
+    bind("abcdefghij", "staging", 200004, 200004);
+    assert_false(allow("abcdefghij", "staging", 200001, 200001));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_are_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_seed),

@@ -731,6 +731,41 @@ static void test_owners(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void on_release(void *arg, bool ok)
+{
+    *(int *)arg = ok ? 1 : -1;
+}
+
+static void test_owners_released(void **state)
+{
+    const struct store_owner owner = {"abcdefghij", "production", 200001, 200001};
+    int released = 0;
+    char path[128];
+
+    (void)state;
+    store_add_owner(store, &owner);
+    store_release_owner(store, "abcdefghij", "production", on_release, &released);
+    store_add_owner(store, &owner);
+    reopen();
+    assert_int_equal(released, 1);
+    owners_found = 0;
+    assert_true(store_load_owners(store, take_owner, NULL));
+    assert_int_equal(owners_found, 3);
+    assert_false(store_owner_is_release(&owners[0]));
+    assert_true(store_owner_is_release(&owners[1]));
+    assert_string_equal(owners[1].project, "abcdefghij");
+    assert_string_equal(owners[1].environment, "production");
+    assert_false(store_owner_is_release(&owners[2]));
+    /* Where the disk refuses, that is said. */
+    snprintf(path, sizeof path, "%s/owners", folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    store_release_owner(store, "abcdefghij", "production", on_release, &released);
+    reopen();
+    assert_int_equal(released, -1);
+    assert_int_equal(rmdir(path), 0);
+}
+
 /* No changed digit gives a uid to somebody else. */
 static void test_owners_damaged(void **state)
 {
@@ -783,6 +818,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_be_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owners, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_owners_released, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owners_damaged, setup, teardown),
     };
 

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+#include "ctl/lines.h"
+
+#include <dirent.h>
+#include <fts.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILES_MOST 1000000 /* that are looked at below a home */
+
+/* What the broker says of the binding. */
+struct binding {
+    char project[64], environment[256], account[256];
+    uint32_t uid, gid;
+    unsigned long sessions;
+};
+
+static void take_binding(void *arg, const struct ask_row *row)
+{
+    struct binding *binding = arg;
+    const char *name = row->field[0], *value = row->field[1];
+
+    if (strcmp(name, "project") == 0)
+        snprintf(binding->project, sizeof binding->project, "%s", value);
+    if (strcmp(name, "environment") == 0)
+        snprintf(binding->environment, sizeof binding->environment, "%s", value);
+    if (strcmp(name, "account") == 0)
+        snprintf(binding->account, sizeof binding->account, "%s", value);
+    if (strcmp(name, "uid") == 0)
+        binding->uid = (uint32_t)strtoul(value, NULL, 10);
+    if (strcmp(name, "gid") == 0)
+        binding->gid = (uint32_t)strtoul(value, NULL, 10);
+    if (strcmp(name, "sessions") == 0)
+        binding->sessions = strtoul(value, NULL, 10);
+}
+
+/* ---- Who still uses the old uid ---- */
+
+struct look {
+    uint32_t uid;
+    bool found;
+};
+
+/* "Uid: real effective saved filesystem", proc(5) */
+static bool take_status(void *arg, char *line)
+{
+    struct look *look = arg;
+    char *at = line, *word = lines_word(&at);
+
+    if (word == NULL || strcmp(word, "Uid:") != 0)
+        return true;
+    while ((word = lines_word(&at)) != NULL)
+        look->found |= strtoul(word, NULL, 10) == look->uid;
+    return false;
+}
+
+/* How many processes have the uid in one of its four places; the first are said in text. False if
+ * /proc cannot be read. */
+static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t size)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    char path[300];
+    size_t used = 0;
+
+    *n = 0;
+    text[0] = '\0';
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        struct look look = {uid, false};
+        if (entry->d_name[strspn(entry->d_name, "0123456789")] != '\0')
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/status", entry->d_name);
+        (void)lines_read(path, false, take_status, &look); /* it may just have ended */
+        if (!look.found || ++*n > 8)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%.20s", used == 0 ? "" : " ",
+                                 entry->d_name);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return proc != NULL;
+}
+
+/* Whether nobody uses it; else that is said. */
+static bool is_unused(const struct binding *binding, bool force)
+{
+    unsigned long processes;
+    char pids[256];
+    bool unused = true;
+
+    if (!find_processes(binding->uid, &processes, pids, sizeof pids)) {
+        ctl_say("/proc cannot be read: nobody can tell which processes have uid %u", binding->uid);
+        return force;
+    }
+    if (binding->sessions > 0) {
+        ctl_say("%s/%s has %lu open sessions (cloudauthctl sessions %s/%s)", binding->project,
+                binding->environment, binding->sessions, binding->project, binding->environment);
+        unused = false;
+    }
+    if (processes > 0) {
+        ctl_say("%lu processes have uid %u: %s%s", processes, binding->uid, pids,
+                processes > 8 ? " ..." : "");
+        unused = false;
+    }
+    if (!unused)
+        ctl_say("%s", force ? "they keep the old uid" : "end them first, or say --force");
+    return unused || force;
+}
+
+/* ---- What keeps the old uid on disk ---- */
+
+/* Files below the home with that uid. Symbolic links are not followed, other file systems not
+ * entered. */
+static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
+{
+    char path[4096];
+    char *const roots[] = {path, NULL};
+    uint64_t n = 0, seen = 0;
+    FTSENT *entry;
+    FTS *fts;
+
+    snprintf(path, sizeof path, "%s", home);
+    *whole = false;
+    fts = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
+    if (fts == NULL)
+        return 0;
+    *whole = true;
+    while (*whole && (entry = fts_read(fts)) != NULL) {
+        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILES_MOST)
+            *whole = false;
+        else if (entry->fts_info != FTS_DP && entry->fts_info != FTS_NS &&
+                 entry->fts_statp->st_uid == uid)
+            n++;
+    }
+    (void)fts_close(fts); /* it was only read */
+    return n;
+}
+
+/* A word for a shell. */
+static void quote(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (out[used++] = '\''; *text != '\0' && used + 6 < size; text++) {
+        if (*text == '\'')
+            used += (size_t)snprintf(out + used, size - used, "'\\''");
+        else
+            out[used++] = *text;
+    }
+    snprintf(out + used, size - used, "'");
+}
+
+static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
+                       uint32_t gid)
+{
+    char quoted[4096], remedy[8192];
+    bool whole;
+    uint64_t n = count_files(home, old->uid, &whole);
+
+    quote(home, quoted, sizeof quoted);
+    out_pair(out, "home", home);
+    out_number(out, "files", (int64_t)n);
+    out_bool(out, "files_all_counted", whole);
+    snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -exec chown -h %u:%u {} +", quoted,
+             old->uid, uid, gid);
+    out_pair(out, "remedy", remedy);
+    snprintf(remedy, sizeof remedy,
+             "Files elsewhere keep uid %u too, and belong to whoever gets it next: find / -uid %u",
+             old->uid, old->uid);
+    out_line(out, remedy);
+}
+
+/* ---- The command ---- */
+
+static void take_result(void *arg, const struct ask_row *row)
+{
+    if (strcmp(row->field[0], "result") == 0)
+        snprintf(arg, 32, "%s", row->field[1]);
+}
+
+/* What the project API says now is bound at once. */
+static int show_new(struct out *out, const struct binding *old)
+{
+    char name[400], result[32] = "", home[CLOUD_WIRE_PATH_MAX + 4096] = "";
+    struct cloud_question refresh = {.op = CLOUD_OP_REFRESH, .account = name};
+    struct cloud_question lookup = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = old->account};
+    struct cloud_answer answer;
+    int status;
+
+    snprintf(name, sizeof name, "%s/%s", old->project, old->environment);
+    status = ask_rows(&refresh, take_result, result);
+    out_pair(out, "refreshed", result);
+    if (status != CTL_YES || strcmp(result, "document") != 0) {
+        ctl_say("the project API did not send a document: the uid that it names next is bound");
+        return CTL_UNKNOWN;
+    }
+    if (ask_once(&lookup, &answer) != CLOUD_OK)
+        return ask_failed(&answer);
+    out_number(out, "uid", answer.id);
+    out_number(out, "gid", answer.gid);
+    snprintf(home, sizeof home, "%s", answer.home);
+    if (answer.id != old->uid)
+        show_files(out, old, home, answer.id, answer.gid);
+    else
+        out_line(out, "The project API still names the same uid: nothing has moved.");
+    return CTL_YES;
+}
+
+static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
+{
+    struct cloud_question question = {.op = CLOUD_OP_REBIND, .account = name};
+    struct binding binding = {.sessions = 0};
+    struct out out;
+    int status = ask_rows(&question, take_binding, &binding);
+
+    if (status != CTL_YES)
+        return status;
+    if (!is_unused(&binding, force))
+        return CTL_NO;
+    question.page = force ? CLOUD_REBIND_FORCE : CLOUD_REBIND_DO;
+    if (!dry)
+        status = ask_rows(&question, take_binding, &binding);
+    if (status != CTL_YES)
+        return status;
+    out_start(&out, ctl->json);
+    out_pair(&out, dry ? "would_release" : "released", binding.account);
+    out_pair(&out, "project", binding.project);
+    out_pair(&out, "environment", binding.environment);
+    out_number(&out, "old_uid", binding.uid);
+    out_number(&out, "old_gid", binding.gid);
+    if (!dry)
+        status = show_new(&out, &binding);
+    return out_end(&out) ? status : CTL_UNKNOWN;
+}
+
+int cmd_rebind(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"force", no_argument, NULL, 'f'}, {"dry-run", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+    bool force = false, dry = false;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return ctl_usage(argv);
+        force |= option == 'f';
+        dry |= option == 'd';
+    }
+    if (argc - optind != 1)
+        return ctl_usage(argv);
+    return rebind(ctl, argv[optind], force, dry);
+}

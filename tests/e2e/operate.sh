@@ -1,0 +1,270 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What operators do to a running host: sessions, the decisions as they are made, a uid that moves.
+
+# shellcheck source=tests/sandbox/ctl.sh
+. "$REPO/tests/sandbox/ctl.sh"
+
+declare -A client=()
+
+# stays NAME KEY LOGIN: opens a session that stays, as process ${client[NAME]}.
+stays() {
+    rm -f "/root/$1.out"
+    ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$2" "$3@127.0.0.1" \
+        'echo inside; exec sleep 600' >"/root/$1.out" 2>&1 </dev/null &
+    client[$1]=$!
+    wait_for grep -q inside "/root/$1.out"
+}
+
+has_ended() { ! kill -0 "${client[$1]}" 2>/dev/null; }
+
+open_are() { [[ $(cloudauthctl sessions --json | jq '.sessions | length') == "$1" ]]; }
+
+# What has no terminal outlives its client: the broker ends it.
+hang_up() {
+    local name
+    cloudauthctl sessions --end-user alice bob >/dev/null || true
+    for name in "${!client[@]}"; do
+        kill "${client[$name]}" 2>/dev/null || true
+        wait "${client[$name]}" 2>/dev/null || true
+    done
+    wait_for open_are 0
+}
+
+# session_of USER: the id of his session.
+session_of() { cloudauthctl sessions --json | jq -r ".sessions[] | select(.user == \"$1\") | .session"; }
+
+# ---- sessions --------------------------------------------------------------------------------------
+
+# who is in, since when, from where, by which key, in which process; all of them, or one account's
+test_sessions_list() {
+    local fingerprint said
+    same 0 "$(ctl 0 sessions --json | jq '.sessions | length')"
+    same '' "$(ctl 0 sessions)"
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    stays c alice abcdefghij
+    wait_for open_are 3
+    fingerprint=$(ssh-keygen -lf "$KEYS/bob.pub" | cut -d' ' -f2)
+    said=$(ctl 0 sessions)
+    contains "$said" '^session +account +user +since +from +pid +key +state$'
+    contains "$said" "^[0-9a-f]{16}  abcdefghij_stg  bob +20[0-9-]+ [0-9:]+ UTC +127.0.0.1 +[0-9]+ +$fingerprint  open$"
+    same 'staging shell contributor sshd true' "$(ctl 0 sessions --json |
+        jq -r '.sessions[] | select(.user == "bob") |
+            "\(.environment) \(.kind) \(.role) \(.service) \(.pid > 1)"')"
+    same sshd "$(ps -o comm= -p "$(cloudauthctl sessions --json | jq '.sessions[0].pid')")"
+    same 'alice bob' "$(ctl 0 sessions abcdefghij_stg --json | jq -r '[.sessions[].user] | join(" ")')"
+    same 1 "$(ctl 0 sessions abcdefghij/production --json | jq '.sessions | length')"
+    same 0 "$(ctl 0 sessions nobody --json | jq '.sessions | length')"
+    contains "$(as_nobody cloudauthctl sessions 2>&1 || true)" 'only root may ask'
+    hang_up
+}
+
+# names of foreign origin cannot write on the operator's terminal
+test_sessions_foreign() {
+    document abcdefghij staging '.users |= map(.mail = "evil\u202e\u2028\" x=\\ \ud83d\ude00")'
+    stays b bob abcdefghij_stg
+    wait_for open_are 1
+    same '"evil\u202e\u2028\" x=\\ \ud83d\ude00"' \
+        "$(ctl 0 sessions --json | jq -a '.sessions[0].mail')"
+    fails grep -qP '\xe2\x80[\xae\xa8]' <(cloudauthctl sessions --json)
+    hang_up
+}
+
+# --end ends one session and no other; the audit line says who
+test_sessions_end() {
+    local id
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for open_are 2
+    id=$(session_of alice)
+    same "$id ending" "$(ctl 0 sessions --end "$id" --json | jq -r '.ended[] | "\(.session) \(.state)"')"
+    wait_for has_ended a
+    audit "end account=abcdefghij_stg .*user=alice .*reason=ended-by-operator .*detail=\"root ended it with cloudauthctl\" session=$id"
+    wait_for open_are 1
+    fails has_ended b
+    contains "$(ctl 1 sessions --end "$id")" "there is no session $id"
+    contains "$(ctl 1 sessions --end 'x; rm')" 'there is no session x; rm'
+    contains "$(ctl 2 sessions --end)" '^usage'
+    contains "$(ctl 2 sessions --end x --end-user y)" '^usage'
+    contains "$(as_nobody cloudauthctl sessions --end "$(session_of bob)" 2>&1 || true)" 'only root'
+    fails has_ended b
+    hang_up
+}
+
+# --end-user ends all of a person's, by name or id, on every account
+test_sessions_end_user() {
+    stays a alice abcdefghij_stg
+    stays c alice abcdefghij
+    stays b bob abcdefghij_stg
+    wait_for open_are 3
+    same 2 "$(ctl 0 sessions --end-user alice --json | jq '.ended | length')"
+    wait_for has_ended a
+    wait_for has_ended c
+    fails has_ended b
+    wait_for open_are 1
+    contains "$(ctl 1 sessions --end-user alice)" 'alice has no session here'
+    ctl 0 sessions --end-user "$(cloudauthctl sessions --json | jq -r '.sessions[0].user_id')"
+    wait_for has_ended b
+    hang_up
+}
+
+# ---- log -------------------------------------------------------------------------------------------
+
+# decisions as the audit writes them: all, the last ones, since then, as JSON
+test_log() {
+    local line
+    enters alice abcdefghij
+    refused carol abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg'
+    line=$(since | sed -n 's/.*\(refuse account=abcdefghij_stg .*\)/\1/p')
+    contains "$(ctl 0 log)" '^20[0-9-]+ [0-9:]+ UTC  grant account=abcdefghij kind=shell '
+    same "$line" "$(ctl 0 log | sed -n 's/.*UTC  \(refuse account=abcdefghij_stg\)/\1/p')"
+    same 1 "$(ctl 0 log -n 1 | wc -l)"
+    same 0 "$(ctl 0 log -n 0 | wc -l)"
+    contains "$(ctl 0 log --since 1h)" 'role-too-low'
+    same '' "$(ctl 0 log --since 2099-01-01T00:00:00Z)"
+    same 'refuse carol role-too-low' "$(ctl 0 log --json |
+        jq -r 'select(.account == "abcdefghij_stg") | "\(.event) \(.user) \(.reason)"')"
+    contains "$(ctl 2 log --since tomorrow)" 'neither a time'
+    contains "$(ctl 2 log -n many)" '^usage'
+    contains "$(as_nobody cloudauthctl log 2>&1 || true)" 'only root may ask'
+    broker_stop
+    contains "$(ctl 3 log)" 'does not answer'
+}
+
+# -f goes on with each decision, waits for a daemon that is started anew, and ends with its reader
+test_log_follow() {
+    local pid
+    enters alice abcdefghij
+    cloudauthctl log -f --json >/root/followed 2>/root/followed.err &
+    pid=$!
+    wait_for grep -q '"event":"grant","account":"abcdefghij"' /root/followed
+    refused carol abcdefghij_stg
+    wait_for grep -q '"event":"refuse","account":"abcdefghij_stg"' /root/followed
+    broker_stop
+    wait_for grep -q 'waiting for it' /root/followed.err
+    broker_start
+    enters bob abcdefghij_stg
+    wait_for grep -q '"user":"bob"' /root/followed
+    contains "$(</root/followed.err)" 'was started anew'
+    same 1 "$(grep -c '"user":"carol"' /root/followed)"
+    jq -e . /root/followed >/dev/null
+    kill "$pid"
+    wait "$pid" || true
+}
+
+# a follower who is stopped keeps nobody waiting, and then sees what came meanwhile
+test_log_slow() {
+    local pid i
+    mkfifo /root/slow
+    cloudauthctl log -f >/root/slow 2>/root/slow.err &
+    pid=$!
+    exec 7</root/slow
+    enters alice abcdefghij
+    read -r -t 10 -u 7
+    kill -STOP "$pid"
+    for i in 1 2 3; do enters alice abcdefghij; done
+    kill -CONT "$pid"
+    for i in 1 2 3; do read -r -t 10 -u 7; done
+    exec 7<&-
+    enters alice abcdefghij
+    wait_for gone "$pid"
+    rm /root/slow
+}
+
+# ---- rebind ----------------------------------------------------------------------------------------
+
+# a uid that moved: refused until it is bound anew, and what keeps the old one is said
+test_rebind() {
+    local said
+    enters alice abcdefghij_stg
+    touch /app/abcdefghij_stg/old
+    chown 200002:200002 /app/abcdefghij_stg/old
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200043'
+    cloudauthctl refresh abcdefghij_stg >/dev/null || true
+    contains "$(ctl 1 status)" 'uid:gid changed from 200002:200002 to 200042:200043'
+    same 'abcdefghij_stg 200002' "$(ctl 0 rebind --dry-run abcdefghij_stg --json |
+        jq -r '"\(.would_release) \(.old_uid)"')"
+    known abcdefghij_stg 200002
+    said=$(ctl 0 rebind --json abcdefghij_stg)
+    same '200002 200042 200043' "$(jq -r '"\(.old_uid) \(.uid) \(.gid)"' <<<"$said")"
+    same true "$(jq '.files >= 1 and .files_all_counted' <<<"$said")"
+    same "find '/app/abcdefghij_stg' -xdev -uid 200002 -exec chown -h 200042:200043 {} +" \
+        "$(jq -r .remedy <<<"$said")"
+    wait_for known abcdefghij_stg 200042
+    wait_for unknown 200002
+    eval "$(jq -r .remedy <<<"$said")"
+    enters alice abcdefghij_stg
+    ctl 0 status
+    broker_stop
+    broker_start
+    enters alice abcdefghij_stg
+    same 200042 "$(getent passwd abcdefghij_stg | cut -d: -f3)"
+    contains "$(ctl 1 rebind abcdefghij_stg9)" 'not-bound: no uid is bound'
+    contains "$(ctl 1 rebind ada)" 'refused|local|not-ours'
+    chown -R 200002:200002 /app/abcdefghij_stg
+}
+
+# not while somebody is in, nor while a process has the uid; --force says so
+test_rebind_in_use() {
+    stays a alice abcdefghij_stg
+    wait_for open_are 1
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
+    contains "$(ctl 1 rebind abcdefghij_stg)" 'has 1 open sessions'
+    hang_up
+    setpriv --reuid=200002 --regid=200002 --clear-groups sleep 600 &
+    wait_for grep -q '^Uid:.*200002' "/proc/$!/status"
+    contains "$(ctl 1 rebind abcdefghij/staging)" "1 processes have uid 200002: $!"
+    known abcdefghij_stg 200002
+    contains "$(ctl 0 rebind --force abcdefghij/staging)" 'they keep the old uid'
+    wait_for known abcdefghij_stg 200042
+    kill "$!"
+}
+
+# the uid of an environment that is gone goes to another one, in an order of the operator's
+test_rebind_given_away() {
+    enters alice abcdefghij
+    rm "$ACCESS/abcdefghij/production.json"
+    ctl 1 refresh abcdefghij
+    document abcdefghij staging '.account.uid = 200001 | .account.gid = 200001'
+    unknown abcdefghij_stg
+    ctl 3 rebind abcdefghij/production
+    wait_for known abcdefghij_stg 200001
+    contains "$(ctl 1 rebind abcdefghij/production)" 'not-bound'
+}
+
+# a binding that the API still names is bound again at once; nobody else can have it
+test_rebind_same() {
+    enters alice abcdefghij_stg
+    contains "$(ctl 0 rebind abcdefghij_stg)" 'nothing has moved'
+    mkdir -p "$ACCESS/abcdefghij"
+    document abcdefghij staging2 '.account.uid = 200002 | .account.gid = 200002'
+    unknown abcdefghij_stg2
+    known abcdefghij_stg 200002
+}
+
+# a binding that was taken back stays so, though the broker is killed at that moment
+test_rebind_killed() {
+    local i pid
+    for i in 1 2 3 4 5; do
+        document abcdefghij staging ".account.uid = 20010$i | .account.gid = 20010$i"
+        cloudauthctl rebind abcdefghij_stg >/root/rebound 2>&1 || [[ $i == 1 ]]
+        pid=$(broker_pid)
+        kill -KILL "$pid"
+        wait_for gone "$pid"
+        broker_start
+        known abcdefghij_stg "20010$i"
+    done
+}
+
+# a disk that refuses: nothing is released
+test_rebind_disk() {
+    enters alice abcdefghij_stg
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
+    mount --bind /var/lib/cloudauth/owners /var/lib/cloudauth/owners
+    trap 'umount /var/lib/cloudauth/owners' EXIT
+    mount -o remount,bind,ro /var/lib/cloudauth/owners
+    contains "$(ctl 1 rebind abcdefghij_stg)" 'not-kept'
+    known abcdefghij_stg 200002
+}
