@@ -34,17 +34,25 @@ explained() {
 
 # Each row of the matrix: explain first, then the login itself; they agree, and the words of explain
 # are those that the client reads. The host's own users are none of its business.
-sandbox_enters=$(declare -f enters) sandbox_refused=$(declare -f refused)
-eval "sandbox_${sandbox_enters}" && eval "sandbox_${sandbox_refused}"
+for word in enters refused sftp_batch; do
+    eval "sandbox_$(declare -f $word)"
+done
 
 enters() {
     explained "$1" "$2" "${@:3}"
     if getent passwd "$2" -s files >/dev/null; then
-        same local-user "$decision"
+        contains "$decision" '^(local-user|not-ours)$'
     else
         same "granted for $2" "$decision for $2"
     fi
     sandbox_enters "$@"
+}
+
+# The batch may fail by itself, but not at the door.
+sftp_batch() {
+    explained "$1" "$2"
+    same "granted for $2" "$decision for $2"
+    sandbox_sftp_batch "$@"
 }
 
 refused() {
@@ -54,6 +62,7 @@ refused() {
         return 1
     }
     sandbox_refused "$@"
+    # shellcheck disable=SC2001 # a class of characters
     [[ -z $message ]] || sandbox_refused "$1" "$2" "$(sed 's/[][\.*^$+?(){}|]/\\&/g' <<<"$message")" "${@:4}"
 }
 
