@@ -4,6 +4,7 @@
 #include "broker/credentials.h"
 #include "broker/document.h"
 #include "broker/files.h"
+#include "broker/log.h"
 #include "broker/problem.h"
 #include "broker/tokens.h"
 
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define FILE_SCHEME     "file://"
 #define CONNECTIONS_MAX 96 /* to the API at a time; more than the cache lets strangers take */
@@ -23,6 +25,8 @@
 #define URL_MAX         (CLOUD_URL_SIZE + 2 * CLOUD_NAME_MAX)
 #define REDIRECTS_MAX   3
 #define HEADER_MAX      (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
+#define CLOCK_OFF       60                              /* seconds: to be known */
+#define CLOCK_LOG_MS    3600000                         /* how often that is said */
 #define CA_KEPT         300L /* seconds that libcurl keeps a parsed ca_file */
 
 struct transfer;
@@ -49,6 +53,9 @@ struct api {
     struct pool *pools;         /* the first takes new requests */
     struct tokens *tokens;
     struct transfer *transfers; /* all that are under way */
+    int64_t clock_offset;       /* as the last answer with a Date told it */
+    bool clock_known;
+    int64_t clock_logged; /* loop_now() */
 };
 
 /* One request under way: the GET of a document, or the POST to the token endpoint. */
@@ -74,6 +81,7 @@ struct transfer {
     void *arg;
     struct tokens_waiter waiter;
     struct api_validator sent;
+    char date[64], age[16]; /* of the answer: RFC 9110, 6.6.1; RFC 9111, 5.1 */
     unsigned redirects;
     bool token_renewed;
     struct api_result result;
@@ -368,12 +376,15 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     n *= size;
     if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
+        transfer->date[0] = transfer->age[0] = '\0';
         transfer->head_done = false;
     }
     if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
         transfer->head_done = true;
     keep_header(line, n, "etag:", validator->etag, sizeof validator->etag);
     keep_header(line, n, "last-modified:", validator->modified, sizeof validator->modified);
+    keep_header(line, n, "date:", transfer->date, sizeof transfer->date);
+    keep_header(line, n, "age:", transfer->age, sizeof transfer->age);
     return n;
 }
 
@@ -510,12 +521,39 @@ static bool is_redirect(long status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+/* An answer that a cache had says when it was made, and how long ago. */
+static void note_clock(struct transfer *transfer)
+{
+    struct api *api = transfer->api;
+    time_t said = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
+    uint64_t age = 0;
+
+    (void)cloud_number(transfer->age, strlen(transfer->age), UINT32_MAX, &age);
+    if (said <= 0)
+        return;
+    api->clock_offset = (int64_t)time(NULL) - (int64_t)said - (int64_t)age;
+    api->clock_known = true;
+    if (llabs(api->clock_offset) < CLOCK_OFF || loop_now() < api->clock_logged)
+        return;
+    api->clock_logged = loop_now() + CLOCK_LOG_MS;
+    log_warning("the clock of this host is %lld seconds %s that of the project API",
+                llabs(api->clock_offset), api->clock_offset > 0 ? "ahead of" : "behind");
+}
+
+bool api_clock(const struct api *api, int64_t *offset)
+{
+    *offset = api->clock_offset;
+    return api->clock_known;
+}
+
 static void document_finished(struct transfer *transfer, CURLcode code)
 {
     char why[256];
     long status = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && transfer->head_done)
+        note_clock(transfer);
     if (code != CURLE_OK) {
         say_failure(transfer, code, why, sizeof why);
         fail(transfer, why);

@@ -68,6 +68,12 @@ void api_free(struct api *api);
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
+/*
+ * How many seconds this host's clock is ahead of the server's (behind: less than 0), by the Date of
+ * its last answer. False if none has told. Nothing is decided by it.
+ */
+bool api_clock(const struct api *api, int64_t *offset);
+
 /* Whether asking costs no network: file:// is looked at every time. */
 bool api_is_file(const struct api *api);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/control.h"
 
+#include "broker/api.h"
 #include "broker/denials_file.h"
 #include "broker/log.h"
 #include "broker/recent.h"
@@ -110,6 +111,7 @@ static void answer_status(struct connection *connection)
     struct counts counts = {0};
     const struct denials *list = denials_file_list(broker->denials);
     size_t denials = 0;
+    int64_t ahead = 0;
 
     while (denials_at(list, denials) != NULL)
         denials++;
@@ -128,6 +130,10 @@ static void answer_status(struct connection *connection)
     ROW("error", counts.error);
     ROW("absences", cache_guarded(broker->cache) ? "not-believed" : "believed");
     number_row("denials", (int64_t)denials);
+    if (api_clock(broker->api, &ahead))
+        number_row("clock_offset", ahead);
+    else
+        ROW("clock_offset", "");
     ROW("denials_file", list->damaged ? "damaged" : "whole");
     ROW("helper_user", broker->keys_uid == (uid_t)-1 ? "missing" : "present");
     send_text(connection, 0);

@@ -4,15 +4,17 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
                 const char *remedy, const char *format, ...)
 {
-    static const char *const words[] = {"ok", "BAD", "unknown"};
+    static const char *const words[] = {"ok", "BAD", "unknown", "note", "fixed"};
     char detail[1024];
     va_list more;
 
@@ -60,6 +62,65 @@ static void check_users(struct doctor *doctor)
         doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
 }
 
+/* What is to be done about a failure, by the words of libcurl, OpenSSL and broker/api.c. */
+static const struct {
+    const char *words, *remedy;
+} api_remedies[] = {
+    {"local issuer certificate",
+     "set ca_file in cloudauth.conf to the CA that signed the project API's certificate"},
+    {"self-signed certificate",
+     "set ca_file in cloudauth.conf to the CA that signed the project API's certificate"},
+    {"self signed certificate",
+     "set ca_file in cloudauth.conf to the CA that signed the project API's certificate"},
+    {"setting certificate verify locations",
+     "ca_file must be a file of CAs in PEM that is readable "
+     "to cloudauth"},
+    {"subject name", "access_url must name the host as the project API's certificate does"},
+    {"certificate has expired",
+     "renew the project API's certificate; look at this host's clock, too (timedatectl)"},
+    {"not yet valid", "set this host's clock (timedatectl), or that of who made the certificate"},
+    {"Could not resolve", "look at the name in access_url, and at this host's DNS"},
+    {"refuses this host's credential",
+     "renew the credential (token_file, client_id_file, client_cert) with the project API"},
+    {"connect to server", "start the project API, or repair the host and port in access_url"},
+    {"timed out", "look at the network between this host and the project API, and at the latter"},
+    {"status 5", "look at the project API's log"},
+    {"uid:gid changed", "if it moved indeed: cloudauthctl rebind NAME"},
+    {" belongs to environment ", "if that environment is gone: cloudauthctl rebind "
+                                 "PROJECT/ENVIRONMENT of it"},
+};
+
+static void say_api(struct doctor *doctor, const char *detail)
+{
+    const char *remedy = "look at access_url, the credentials and the project API; cloudauthctl "
+                         "status --documents lists all";
+
+    for (size_t i = 0; i < sizeof api_remedies / sizeof *api_remedies; i++)
+        if (strstr(detail, api_remedies[i].words) != NULL) {
+            remedy = api_remedies[i].remedy;
+            break;
+        }
+    doctor_say(doctor, "api", DOCTOR_BAD, remedy, "%s", detail);
+}
+
+/* What is more than a second's delay and somebody's rounding. */
+#define CLOCK_OFF 30
+
+static void check_offset(struct doctor *doctor, const char *value)
+{
+    long long ahead = strtoll(value, NULL, 10);
+
+    if (value[0] == '\0')
+        return;
+    if (ahead > CLOCK_OFF || ahead < -CLOCK_OFF)
+        doctor_say(doctor, "clock", DOCTOR_BAD,
+                   "set the clock, and keep it by NTP (timedatectl set-ntp true)",
+                   "this host's clock is %lld seconds %s the project API's", llabs(ahead),
+                   ahead > 0 ? "ahead of" : "behind");
+    else
+        doctor_say(doctor, "clock", DOCTOR_OK, "", "it goes with the project API's");
+}
+
 /* The rows of STATUS that tell of an illness. */
 static void take_status(void *arg, const struct ask_row *row)
 {
@@ -69,10 +130,9 @@ static void take_status(void *arg, const struct ask_row *row)
     if (strcmp(name, "version") == 0)
         doctor_say(doctor, "daemon", DOCTOR_OK, "", "cloudauthd %s answers", value);
     if (strcmp(name, "error") == 0 && value[0] != '\0')
-        doctor_say(doctor, "api", DOCTOR_BAD,
-                   "look at access_url, the credentials and the project API; cloudauthctl status "
-                   "--documents lists all",
-                   "%s", value);
+        say_api(doctor, value);
+    if (strcmp(name, "clock_offset") == 0)
+        check_offset(doctor, value);
     if (strcmp(name, "absences") == 0 && strcmp(value, "believed") != 0)
         doctor_say(doctor, "absences", DOCTOR_BAD,
                    "if they are gone indeed: systemctl kill -s USR1 cloudauthd",
@@ -101,19 +161,61 @@ static void take_account(void *arg, const struct ask_row *row)
         snprintf(find->account, sizeof find->account, "%s", login);
 }
 
+/* An account that `allow` has without a '*', where the daemon knows none yet. */
+static void guess_account(const struct doctor *doctor, struct find *find)
+{
+    const struct cloud_grammar *grammar = &doctor->conf.grammar;
+
+    for (size_t at = 0; at < grammar->allow_used && find->account[0] == '\0';
+         at += strlen(grammar->allow + at) + 1)
+        if (cloud_name_parse(grammar, grammar->allow + at, NULL))
+            snprintf(find->account, sizeof find->account, "%s", grammar->allow + at);
+}
+
+static void nothing(void *arg, const struct ask_row *row)
+{
+    (void)arg;
+    (void)row;
+}
+
+/* So that what STATUS says of the project API is of this moment. */
 static void check_daemon(struct doctor *doctor, struct find *find)
 {
-    struct cloud_question status = {.op = CLOUD_OP_STATUS};
+    struct cloud_question status = {.op = CLOUD_OP_STATUS}, refresh = {.op = CLOUD_OP_REFRESH};
     struct cloud_question documents = {.op = CLOUD_OP_DOCUMENTS};
+    struct cloud_answer answer;
+    bool answers = ask_once(&status, &answer) == CLOUD_OK;
 
-    if (ask_rows(&status, take_status, doctor) != CTL_YES) {
+    if (answers && doctor->account[0] == '\0' &&
+        ask_rows(&documents, take_account, find) == CTL_YES) {
+        if (find->account[0] == '\0')
+            guess_account(doctor, find);
+        doctor->account = find->account;
+    }
+    refresh.account = doctor->account;
+    if (answers && doctor->account[0] != '\0')
+        (void)ask_rows(&refresh, nothing, NULL);
+    if (!answers || ask_rows(&status, take_status, doctor) != CTL_YES)
         doctor_say(doctor, "daemon", DOCTOR_BAD,
                    "systemctl start cloudauthd; its log says why it ended",
                    "cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
-        return;
+}
+
+static bool take_options(int argc, char **argv, struct doctor *doctor)
+{
+    static const struct option options[] = {
+        {"fix", no_argument, NULL, 'f'}, {"dry-run", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        doctor->fix |= option == 'f';
+        doctor->dry_run |= option == 'd';
+        if (option == '?')
+            return false;
     }
-    if (doctor->account[0] == '\0' && ask_rows(&documents, take_account, find) == CTL_YES)
-        doctor->account = find->account;
+    doctor->account = optind < argc ? argv[optind] : "";
+    return argc - optind <= 1 && (doctor->fix || !doctor->dry_run);
 }
 
 int cmd_doctor(struct ctl *ctl, int argc, char **argv)
@@ -126,7 +228,7 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
     struct find find = {""};
     struct out out;
 
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+    if (!take_options(argc, argv, &doctor))
         return ctl_usage(argv);
     doctor.db = hostdb_new();
     if (geteuid() != 0 || doctor.db == NULL) {
@@ -134,7 +236,6 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
         return CTL_UNKNOWN;
     }
     doctor.out = &out;
-    doctor.account = argc == 2 ? argv[1] : "";
     out_start(&out, ctl->json);
     out_table(&out, "checks", columns, sizeof columns / sizeof *columns);
     check_settings(&doctor, ctl->conf_path);

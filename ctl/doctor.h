@@ -9,6 +9,7 @@
 #include "common/conf.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * What cloudauthctl doctor looks at. Each check says what it found in one row or more, and the
@@ -19,6 +20,8 @@ enum doctor_result {
     DOCTOR_OK,
     DOCTOR_BAD,
     DOCTOR_UNKNOWN, /* it could not be looked at */
+    DOCTOR_NOTE,    /* not wrong, but to be known */
+    DOCTOR_FIXED,   /* it was wrong */
 };
 
 struct doctor {
@@ -28,11 +31,26 @@ struct doctor {
     uint32_t daemon_uid, daemon_gid; /* of cloudauth; 0: there is none */
     const char *account;             /* a shell account to ask sshd about, or "" */
     bool bad, unknown;
+    bool fix, dry_run; /* --fix; --fix --dry-run: only say what would be done */
 };
 
 /* A row. remedy: "" where nothing is wrong. */
 void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
                 const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/*
+ * Brings the owner and the mode of what stands at path into order, or, of a folder that is missing,
+ * makes it. type is S_IFDIR, S_IFREG or S_IFSOCK. Nothing is done, and false returned, unless what
+ * is there is of that type, no symbolic link, and no file that has another name as well: who owns
+ * a folder of ours must not have root change something else.
+ */
+struct doctor_repair {
+    const char *path;
+    mode_t type, mode;
+    uint32_t uid, gid; /* DOCTOR_KEEP: as it is */
+};
+#define DOCTOR_KEEP UINT32_MAX
+bool doctor_repair(const struct doctor_repair *repair, char *why, size_t size);
 
 void doctor_nss(struct doctor *doctor);
 void doctor_sshd(struct doctor *doctor);

@@ -17,6 +17,7 @@
 /* ---- Owners and modes ---- */
 
 enum owner_wanted {
+    HOST_OWNS, /* root, and it is not ours: --fix leaves it alone */
     ROOT_OWNS,
     DAEMON_OWNS,
     EITHER_OWNS,
@@ -32,8 +33,8 @@ struct place {
 static const struct place places[] = {
     {"/etc/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
     {CLOUD_CONF_PATH, S_IFREG, ROOT_OWNS, 022, 0444},
-    {"/usr", S_IFDIR, ROOT_OWNS, 022, 0555},
-    {"/usr/libexec", S_IFDIR, ROOT_OWNS, 022, 0555},
+    {"/usr", S_IFDIR, HOST_OWNS, 022, 0555},
+    {"/usr/libexec", S_IFDIR, HOST_OWNS, 022, 0555},
     {"/usr/libexec/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
     {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, ROOT_OWNS, 022, 0555},
     {"/usr/sbin/cloudauthd", S_IFREG, ROOT_OWNS, 022, 0500},
@@ -47,33 +48,90 @@ static const struct place places[] = {
 static const struct place snapshot = {"/var/lib/cloudauth/" CLOUD_SNAPSHOT_FILE, S_IFREG,
                                       DAEMON_OWNS, 022, 0444};
 
+/* Says what is wrong, or, with --fix, does what can be done about it. Returns whether it is well
+ * now. */
+static bool treat(struct doctor *doctor, const char *check, const struct place *place,
+                  const struct doctor_repair *repair, const char *remedy, const char *wrong)
+{
+    bool owner_known = place->owner <= ROOT_OWNS || doctor->daemon_uid != 0;
+    char why[256];
+
+    if (!doctor->fix || place->owner == HOST_OWNS || !owner_known) {
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s", repair->path, wrong);
+        return false;
+    }
+    if (doctor->dry_run) {
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s; --fix would do what is said here",
+                   repair->path, wrong);
+        return false;
+    }
+    if (doctor_repair(repair, why, sizeof why)) {
+        doctor_say(doctor, check, DOCTOR_FIXED, "", "%s: %s; done: %s", repair->path, wrong,
+                   remedy);
+        return true;
+    }
+    doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s; not done: %s", repair->path, wrong, why);
+    return false;
+}
+
+/* Whoever owns it as it should be goes on owning it. */
+static bool is_owned(const struct doctor *doctor, const struct place *place, uid_t uid)
+{
+    return (place->owner != DAEMON_OWNS && uid == 0) ||
+           (place->owner > ROOT_OWNS && doctor->daemon_uid != 0 && uid == doctor->daemon_uid);
+}
+
+static bool is_missing(struct doctor *doctor, const char *check, const struct place *place,
+                       struct doctor_repair *repair)
+{
+    const char *owner = place->owner <= ROOT_OWNS ? "root" : "cloudauth";
+    char remedy[512];
+
+    repair->mode = place->always | (place->always & 0400 ? 0200 : 0);
+    if (place->type == S_IFDIR && errno == ENOENT) {
+        snprintf(remedy, sizeof remedy, "install -d -o %s -g %s -m %03o %s", owner, owner,
+                 (unsigned)repair->mode, place->path);
+        return treat(doctor, check, place, repair, remedy, "it is missing");
+    }
+    doctor_say(doctor, check, DOCTOR_BAD,
+               "make install or the package puts it there; what is below /run and /var/lib comes "
+               "with systemctl restart cloudauthd",
+               "%s: %s", place->path, strerror(errno));
+    return false;
+}
+
 /* Returns whether it is as it must be. */
 static bool check_place(struct doctor *doctor, const char *check, const struct place *place)
 {
-    const char *owner = place->owner == ROOT_OWNS ? "root" : "cloudauth";
-    char remedy[512];
+    const char *owner = place->owner <= ROOT_OWNS ? "root" : "cloudauth";
+    struct doctor_repair repair = {.path = place->path, .type = place->type};
+    char remedy[512], wrong[128];
     struct stat st;
-    bool ours;
 
-    if (lstat(place->path, &st) != 0 || (st.st_mode & S_IFMT) != place->type) {
-        doctor_say(
-            doctor, check, DOCTOR_BAD,
-            "make install or the package puts it there; what is below /run and /var/lib comes "
-            "with systemctl restart cloudauthd",
-            "%s: %s", place->path,
-            lstat(place->path, &st) != 0 ? strerror(errno) : "something else is in its place");
+    if (place->owner > ROOT_OWNS) {
+        repair.uid = doctor->daemon_uid;
+        repair.gid = doctor->daemon_gid;
+    }
+    if (lstat(place->path, &st) != 0)
+        return is_missing(doctor, check, place, &repair);
+    if ((st.st_mode & S_IFMT) != place->type) {
+        doctor_say(doctor, check, DOCTOR_BAD, "remove what is there; then as for a missing one",
+                   "%s: something else is in its place", place->path);
         return false;
     }
-    ours =
-        (place->owner != DAEMON_OWNS && st.st_uid == 0) ||
-        (place->owner != ROOT_OWNS && doctor->daemon_uid != 0 && st.st_uid == doctor->daemon_uid);
-    if (ours && (st.st_mode & place->never) == 0 && (st.st_mode & place->always) == place->always)
-        return true;
-    snprintf(remedy, sizeof remedy, "chown %s %s; chmod %03o %s", owner, place->path,
-             (unsigned)((st.st_mode | place->always) & ~place->never & 0777), place->path);
-    doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: owner %u, mode %03o", place->path,
-               (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
-    return false;
+    repair.mode = (st.st_mode | place->always) & ~place->never & 0777;
+    if (is_owned(doctor, place, st.st_uid)) {
+        if ((st.st_mode & place->never) == 0 && (st.st_mode & place->always) == place->always)
+            return true;
+        repair.uid = DOCTOR_KEEP;
+        snprintf(remedy, sizeof remedy, "chmod %03o %s", (unsigned)repair.mode, place->path);
+    } else {
+        snprintf(remedy, sizeof remedy, "chown %s:%s %s; chmod %03o %s", owner, owner, place->path,
+                 (unsigned)repair.mode, place->path);
+    }
+    snprintf(wrong, sizeof wrong, "owner %u, mode %03o", (unsigned)st.st_uid,
+             (unsigned)(st.st_mode & 07777));
+    return treat(doctor, check, place, &repair, remedy, wrong);
 }
 
 static void check_secret(struct doctor *doctor, const char *path)
@@ -129,7 +187,7 @@ void doctor_files(struct doctor *doctor)
 struct range {
     struct doctor *doctor;
     const char *path;
-    bool found;
+    bool found, shadowed;
 };
 
 static bool take_login_defs(void *arg, char *line)
@@ -177,6 +235,15 @@ static bool take_local(void *arg, const struct cloud_local_entry *entry)
 {
     struct range *range = arg;
 
+    if (cloud_name_parse(&range->doctor->conf.grammar, entry->name, NULL)) {
+        range->shadowed = true;
+        doctor_say(range->doctor, "shadowed", DOCTOR_BAD,
+                   "rename it, or take the name out of `allow` (or into reserved_names) in "
+                   "cloudauth.conf",
+                   "%s: %s is a login name of `allow`: the host's own one wins, and the cloud "
+                   "account does not exist here",
+                   range->path, entry->name);
+    }
     if (!entry->id_ok || !cloud_conf_id_ours(&range->doctor->conf, entry->id))
         return true;
     range->found = true;
@@ -221,6 +288,8 @@ void doctor_ranges(struct doctor *doctor)
     if (!range.found)
         doctor_say(doctor, "ranges", DOCTOR_OK, "", "nobody else has ids of %u-%u",
                    doctor->conf.uid_min, doctor->conf.uid_max);
+    if (!range.shadowed)
+        doctor_say(doctor, "shadowed", DOCTOR_OK, "", "no local name is one of `allow`");
     if (time(NULL) + 5 < newest_document())
         doctor_say(doctor, "clock", DOCTOR_BAD, "set the clock (timedatectl), keep it by NTP",
                    "the clock stands before the newest stored document: none of them is used");

@@ -3,6 +3,7 @@
 #include "ctl/lines.h"
 
 #include <dlfcn.h>
+#include <fnmatch.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -114,8 +115,15 @@ static const struct wanted wanted[] = {
 
 #define WANTED (sizeof wanted / sizeof *wanted)
 
+/* Who may log in at all: a list that is there must have the account, or its marker group. */
+struct list {
+    const char *name;
+    bool denies, groups, seen, matched;
+};
+
 struct effective {
     struct doctor *doctor;
+    struct list list[4];
     const char *check, *account;
     bool sftp, found[WANTED];
     unsigned wrong;
@@ -135,10 +143,45 @@ static void say_wrong(struct effective *effective, size_t i, const char *value)
                "for %s, %s is %s in the end", effective->account, wanted[i].name, value);
 }
 
+/* "allowusers PATTERN[@HOST]", a line for each. */
+static void take_list(struct effective *effective, const char *line, size_t n)
+{
+    const char *group = effective->sftp ? "cloud-sftp" : "cloud-ssh";
+    char pattern[256];
+
+    for (size_t i = 0; i < sizeof effective->list / sizeof *effective->list; i++) {
+        struct list *list = &effective->list[i];
+        if (strlen(list->name) != n || strncmp(line, list->name, n) != 0 || line[n] == '\0')
+            continue;
+        snprintf(pattern, sizeof pattern, "%s", line + n + 1);
+        if (!list->groups)
+            pattern[strcspn(pattern, "@")] = '\0';
+        list->seen = true;
+        list->matched |= fnmatch(pattern, list->groups ? group : effective->account, 0) == 0;
+    }
+}
+
+static void check_lists(struct effective *effective)
+{
+    for (size_t i = 0; i < sizeof effective->list / sizeof *effective->list; i++) {
+        const struct list *list = &effective->list[i];
+        if (!list->seen || list->matched != list->denies)
+            continue;
+        effective->wrong++;
+        doctor_say(effective->doctor, effective->check, DOCTOR_BAD,
+                   list->denies ? "take the pattern out of it"
+                                : "add cloud-ssh and cloud-sftp to AllowGroups, or the login names "
+                                  "to AllowUsers",
+                   "sshd's %s keeps %s out", list->name, effective->account);
+    }
+}
+
 static bool take_effective(void *arg, char *line)
 {
     struct effective *effective = arg;
     size_t n = strcspn(line, " ");
+
+    take_list(effective, line, n);
 
     snprintf(effective->last, sizeof effective->last, "%s", line);
     for (size_t i = 0; i < WANTED; i++) {
@@ -157,8 +200,14 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
     char connection[CLOUD_NAME_MAX + 64], program[] = "/usr/sbin/sshd", test[] = "-T",
                                           with[] = "-C";
     char *const argv[] = {program, test, with, connection, NULL};
-    struct effective effective = {
-        .doctor = doctor, .check = check, .account = account, .sftp = sftp};
+    struct effective effective = {.doctor = doctor,
+                                  .list = {{"allowusers", false, false, false, false},
+                                           {"allowgroups", false, true, false, false},
+                                           {"denyusers", true, false, false, false},
+                                           {"denygroups", true, true, false, false}},
+                                  .check = check,
+                                  .account = account,
+                                  .sftp = sftp};
     int status = 0;
 
     snprintf(connection, sizeof connection, "user=%s,host=192.0.2.1,addr=192.0.2.1", account);
@@ -171,14 +220,69 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
     for (size_t i = 0; i < WANTED; i++)
         if (!effective.found[i] && i == 0)
             say_wrong(&effective, i, "not there");
+    check_lists(&effective);
     if (effective.wrong == 0)
         doctor_say(doctor, check, DOCTOR_OK, "", "as it must be for %s", account);
+}
+
+/* What holds for everybody else, and for ours in the moment in which a lookup fails: Match Group
+ * fails open, and PAM alone refuses then. */
+static const struct {
+    const char *line, *why, *remedy;
+} general[] = {
+    {"passwordauthentication yes",
+     "names that do not exist are offered a password, which tells who has an account here",
+     "PasswordAuthentication no, in sshd_config, if none of the host's own users needs one"},
+    {"kbdinteractiveauthentication yes",
+     "names that do not exist are offered keyboard-interactive, which tells who has an account "
+     "here",
+     "KbdInteractiveAuthentication no, in sshd_config, if none of the host's own users needs it"},
+    {"permitemptypasswords yes", "a local account without a password lets everybody in",
+     "PermitEmptyPasswords no, in sshd_config"},
+};
+
+struct globals {
+    struct doctor *doctor;
+    bool noted;
+};
+
+static bool take_global(void *arg, char *line)
+{
+    struct globals *globals = arg;
+
+    for (size_t i = 0; i < sizeof general / sizeof *general; i++)
+        if (strcmp(line, general[i].line) == 0) {
+            globals->noted = true;
+            doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE, general[i].remedy, "%s: %s",
+                       line, general[i].why);
+        }
+    if (strncmp(line, "trustedusercakeys ", 18) == 0 && strcmp(line + 18, "none") != 0) {
+        globals->noted = true;
+        doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE,
+                   "put TrustedUserCAKeys into a Match block of those whom it is for",
+                   "%s: where a lookup fails, a certificate of that CA gets past sshd with a cloud "
+                   "account's name, and PAM alone refuses it",
+                   line);
+    }
+    return true;
+}
+
+static void check_globals(struct doctor *doctor)
+{
+    char program[] = "/usr/sbin/sshd", test[] = "-T";
+    char *const argv[] = {program, test, NULL};
+    struct globals globals = {doctor, false};
+    int status = 0;
+
+    if (lines_run(argv, take_global, &globals, &status) && status == 0 && !globals.noted)
+        doctor_say(doctor, "sshd-global", DOCTOR_OK, "", "no password, and no CA for everybody");
 }
 
 void doctor_sshd(struct doctor *doctor)
 {
     char sftp[CLOUD_NAME_MAX + 8];
 
+    check_globals(doctor);
     if (doctor->account[0] == '\0' || getpwnam(doctor->account) == NULL) {
         doctor_say(doctor, "sshd-shell", DOCTOR_UNKNOWN,
                    "cloudauthctl doctor NAME, with a login name that exists",

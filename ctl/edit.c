@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PLACES "/{project}/{environment}.json"
+#define LOCK         ".lock"
+#define LOCK_WAIT_MS 5000
+#define LOCK_LOOK_MS 20
+#define PLACES       "/{project}/{environment}.json"
 
 bool edit_folder(const struct ctl *ctl, struct edit *edit)
 {
@@ -24,7 +28,7 @@ bool edit_folder(const struct ctl *ctl, struct edit *edit)
     size_t n;
 
     memset(edit, 0, sizeof *edit);
-    edit->lock = -1;
+    edit->place = edit->lock = -1;
     if (!ctl_conf(ctl, &edit->conf))
         return false;
     url = edit->conf.access_url;
@@ -75,7 +79,48 @@ static bool read_document(struct edit *edit)
     return ok && edit->root != NULL;
 }
 
-bool edit_start(const struct ctl *ctl, const char *environment, struct edit *edit)
+/* Whoever may write in the folder may open its lock; nobody else can keep it. */
+static bool open_lock(struct edit *edit)
+{
+    struct stat folder, lock;
+    mode_t mode;
+
+    edit->lock =
+        openat(edit->place, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (edit->lock < 0 || fstat(edit->place, &folder) != 0 || fstat(edit->lock, &lock) != 0)
+        return false;
+    mode = 0600 | (folder.st_mode & 022) | (folder.st_mode & 022) << 1;
+    if (lock.st_uid != geteuid() || (lock.st_mode & 0777) == mode)
+        return true;
+    return fchown(edit->lock, (uid_t)-1, folder.st_gid) == 0 && fchmod(edit->lock, mode) == 0;
+}
+
+static bool wait_for_lock(const struct edit *edit)
+{
+    for (int waited = 0; flock(edit->lock, LOCK_EX | LOCK_NB) != 0; waited += LOCK_LOOK_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        if (waited >= LOCK_WAIT_MS) {
+            errno = EBUSY;
+            return false;
+        }
+        poll(NULL, 0, LOCK_LOOK_MS);
+    }
+    return true;
+}
+
+/* A link may lead to another environment's document, or out of the folder. */
+static bool is_no_link(const struct edit *edit)
+{
+    struct stat st;
+
+    if (lstat(edit->path, &st) != 0 || !S_ISLNK(st.st_mode))
+        return true;
+    ctl_say("%s is a symbolic link: change what it leads to", edit->path);
+    return false;
+}
+
+bool edit_start(const struct ctl *ctl, const char *environment, bool change, struct edit *edit)
 {
     char subject[CLOUD_PROJECT_MAX + CLOUD_NAME_MAX + 8];
     const char *slash;
@@ -93,12 +138,12 @@ bool edit_start(const struct ctl *ctl, const char *environment, struct edit *edi
     }
     snprintf(edit->path, sizeof edit->path, "%s/%s/%s.json", edit->folder, edit->project,
              edit->environment);
-    edit->lock = open(edit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (edit->lock < 0 || flock(edit->lock, LOCK_EX) != 0) {
-        ctl_say("%s: %s", edit->folder, strerror(errno));
+    edit->place = open(edit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (edit->place < 0 || (change && (!open_lock(edit) || !wait_for_lock(edit)))) {
+        ctl_say("%s%s: %s", edit->folder, edit->place < 0 ? "" : "/" LOCK, strerror(errno));
         return false;
     }
-    return read_document(edit);
+    return (!change || is_no_link(edit)) && read_document(edit);
 }
 
 void edit_end(struct edit *edit)
@@ -107,7 +152,9 @@ void edit_end(struct edit *edit)
     edit->root = NULL;
     if (edit->lock >= 0)
         close(edit->lock);
-    edit->lock = -1;
+    if (edit->place >= 0)
+        close(edit->place);
+    edit->place = edit->lock = -1;
 }
 
 /* ---- The changes ---- */
@@ -303,7 +350,7 @@ static bool write_all(int fd, const char *bytes, size_t n)
 /* Owner and mode are those of the document that is there. */
 static bool write_aside(const struct edit *edit, int folder, const char *aside, const char *text)
 {
-    int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
     bool ok = fd >= 0 && write_all(fd, text, strlen(text));
 
@@ -312,32 +359,40 @@ static bool write_aside(const struct edit *edit, int folder, const char *aside, 
     else
         ok = ok && fchmod(fd, 0644) == 0;
     ok = ok && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0)
-        ok = false;
+    int saved = errno;
+    if (fd >= 0 && close(fd) != 0 && ok)
+        return false;
+    errno = saved;
     return ok;
 }
 
+/* One that a crash left is in nobody's use: we have the lock. */
 static bool replace(const struct edit *edit, const char *text)
 {
     char aside[CLOUD_NAME_MAX + 16], name[CLOUD_NAME_MAX + 8];
     bool ok = false;
-    int folder;
+    int folder, saved;
 
-    if (mkdirat(edit->lock, edit->project, 0755) != 0 && errno != EEXIST)
+    if (mkdirat(edit->place, edit->project, 0755) != 0 && errno != EEXIST)
         return false;
-    folder = openat(edit->lock, edit->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder = openat(edit->place, edit->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return false;
     snprintf(name, sizeof name, "%s.json", edit->environment);
     snprintf(aside, sizeof aside, ".%s.new", name);
-    ok = write_aside(edit, folder, aside, text) && renameat(folder, aside, folder, name) == 0 &&
-         fsync(folder) == 0 && fsync(edit->lock) == 0;
+    (void)unlinkat(folder, aside, 0);
+    ok = write_aside(edit, folder, aside, text) && renameat(folder, aside, folder, name) == 0;
     if (!ok) {
-        int saved = errno;
+        saved = errno;
         unlinkat(folder, aside, 0);
         errno = saved;
+    } else if (fsync(folder) != 0 || fsync(edit->place) != 0) {
+        ctl_say("%s is changed, but a crash could bring the old one back", edit->path);
+        ok = false;
     }
+    saved = errno;
     close(folder);
+    errno = saved;
     return ok;
 }
 

@@ -11,9 +11,10 @@
 
 /*
  * Changing one access document of an embedded API, access_url being
- * file://FOLDER/{project}/{environment}.json. One change at a time (flock(2) on the folder),
- * written aside, checked by the parser that the broker uses, synced, and renamed over the old one:
- * a host sees the old document or the new one. What we do not know in it stays.
+ * file://FOLDER/{project}/{environment}.json. One change at a time (flock(2) on a file of
+ * the folder that only who may write there can open: a folder can be locked by whoever may read
+ * it), written aside, checked by the parser that the broker uses, synced, and renamed over the old
+ * one: a host sees the old document or the new one. What we do not know in it stays.
  */
 
 struct edit {
@@ -21,7 +22,7 @@ struct edit {
     char folder[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     char path[CLOUD_URL_SIZE + CLOUD_NAME_MAX + CLOUD_PROJECT_MAX + 16];
-    int lock;
+    int place, lock;    /* the folder, and its lock */
     struct cJSON *root; /* NULL: there is no document */
 };
 
@@ -29,10 +30,11 @@ struct edit {
 bool edit_folder(const struct ctl *ctl, struct edit *edit);
 
 /*
- * Locks, and reads the environment's document (named as subject_environment takes it), which must
- * be valid as it stands. False after a message. To be ended with edit_end in either case.
+ * Locks if it is to be changed, and reads the environment's document (named as subject_environment
+ * takes it), which must be valid as it stands. False after a message. To be ended with edit_end in
+ * either case.
  */
-bool edit_start(const struct ctl *ctl, const char *environment, struct edit *edit);
+bool edit_start(const struct ctl *ctl, const char *environment, bool change, struct edit *edit);
 void edit_end(struct edit *edit);
 
 /* A new document without people, where there is none. */
@@ -52,7 +54,8 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
                   const char *expires);
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint);
 
-/* Checks and writes. CTL_YES, or another status after a message: then nothing has changed. */
+/* Checks and writes. CTL_YES, or another status after a message, which says so if it is changed all
+ * the same. */
 int edit_write(struct edit *edit);
 
 #endif

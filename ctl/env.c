@@ -212,8 +212,8 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
     if (argc < 3 || strcmp(argv[1], "create") != 0 ||
         !take_wishes(argc, argv, env_options, &wishes) || argc - 1 - optind != 1)
         return ctl_usage(argv);
-    if (!edit_start(ctl, argv[1 + optind], &edit) || !plan_account(&edit, &wishes, &account) ||
-        !edit_create(&edit, &account))
+    if (!edit_start(ctl, argv[1 + optind], true, &edit) ||
+        !plan_account(&edit, &wishes, &account) || !edit_create(&edit, &account))
         return failed(&edit);
     return done(ctl, &edit, "created");
 }
@@ -231,7 +231,7 @@ int cmd_user(struct ctl *ctl, int argc, char **argv)
         argc - 1 - optind != 2)
         return ctl_usage(argv);
     const char *environment = argv[1 + optind], *username = argv[2 + optind];
-    if (!edit_start(ctl, environment, &edit) ||
+    if (!edit_start(ctl, environment, true, &edit) ||
         !(add ? edit_add_user(&edit, username, wishes.id == NULL ? username : wishes.id,
                               wishes.mail, wishes.role == NULL ? "contributor" : wishes.role)
               : edit_remove_user(&edit, username)))
@@ -252,9 +252,9 @@ static int list_keys(struct ctl *ctl, const char *environment)
     struct out out;
     const struct document *document;
 
-    if (!edit_start(ctl, environment, &edit) || edit.root == NULL ||
+    if (!edit_start(ctl, environment, false, &edit) || edit.root == NULL ||
         !tree_add(&tree, edit.path, &none)) {
-        if (edit.lock >= 0 && edit.root == NULL)
+        if (edit.place >= 0 && edit.root == NULL)
             ctl_say("%s: there is no such environment, or it is invalid", edit.path);
         return failed(&edit);
     }
@@ -311,7 +311,7 @@ int cmd_key(struct ctl *ctl, int argc, char **argv)
     const char *environment = argv[1 + optind], *username = argv[2 + optind];
     if (add ? !read_whole_key(argv[3 + optind], &key) : !subject_read_key(argv[3 + optind], &key))
         return CTL_USAGE;
-    if (!edit_start(ctl, environment, &edit) ||
+    if (!edit_start(ctl, environment, true, &edit) ||
         !(add ? edit_add_key(&edit, username, key.line, wishes.title, wishes.expires)
               : edit_remove_key(&edit, username, key.fingerprint)))
         return failed(&edit);

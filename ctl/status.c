@@ -13,6 +13,7 @@ struct health {
 
 static bool is_number(const char *text)
 {
+    text += text[0] == '-';
     return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 

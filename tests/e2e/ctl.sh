@@ -434,3 +434,94 @@ test_embedded_killed() {
     ctl 0 user add abcdefghij_stg last
     enters bob abcdefghij_stg
 }
+
+# nobody who may only read the folder can keep its lock, and who has it is not waited for for ever
+test_embedded_lock() {
+    local pid
+    (exec setpriv --reuid=65534 --regid=65534 --clear-groups flock -o -x "$ACCESS" sleep 600) &
+    pid=$!
+    wait_for flocked "$ACCESS"
+    ctl 0 user add abcdefghij_stg frank
+    kill "$pid"
+    fails as_nobody flock -n "$ACCESS/.lock" true
+    same 600 "$(stat -c %a "$ACCESS/.lock")"
+    flock -o -x "$ACCESS/.lock" sleep 600 &
+    pid=$!
+    wait_for flocked "$ACCESS/.lock"
+    contains "$(ctl 1 user add abcdefghij_stg grace)" '.lock: Device or resource busy'
+    ctl 0 key list abcdefghij_stg
+    as_nobody cloudauthctl key list abcdefghij_stg
+    kill "$pid"
+    chmod 775 "$ACCESS"
+    rm "$ACCESS/.lock"
+    ctl 0 user add abcdefghij_stg grace
+    same 660 "$(stat -c %a "$ACCESS/.lock")"
+    rm "$ACCESS/.lock"
+    ln -s /root/elsewhere "$ACCESS/.lock"
+    ctl 1 user add abcdefghij_stg heidi
+    fails test -e /root/elsewhere
+}
+flocked() { ! flock -n "$1" true; }
+
+# links, and what lies in the place of the file aside: nothing but the document is written
+test_embedded_links() {
+    local file=$ACCESS/abcdefghij/staging.json
+    echo precious >/root/precious
+    ln /root/precious "$ACCESS/abcdefghij/.staging.json.new" 2>/dev/null ||
+        ln -s /root/precious "$ACCESS/abcdefghij/.staging.json.new"
+    ctl 0 user add abcdefghij_stg frank
+    same precious "$(</root/precious)"
+    fails test -L "$file"
+    mv "$file" /root/real.json
+    ln -s /root/real.json "$file"
+    contains "$(ctl 1 user add abcdefghij_stg grace)" 'is a symbolic link'
+    test -L "$file"
+}
+
+# a full disk: the old document stays, nothing else is left there, and it is said
+test_embedded_full() {
+    local file=$ACCESS/abcdefghij/staging.json before
+    before=$(sha256sum <"$file")
+    mount -t tmpfs -o size=64k,mode=755 tmpfs "$ACCESS"
+    trap 'umount "$ACCESS"' EXIT
+    cp -r "$PRISTINE/abcdefghij" "$ACCESS/"
+    ctl 0 user add abcdefghij_stg2 frank
+    dd if=/dev/zero of="$ACCESS/full" bs=4k status=none 2>/dev/null || true
+    contains "$(ctl 3 user add abcdefghij_stg frank)" 'No space left'
+    same "$before" "$(sha256sum <"$file")"
+    same '' "$(find "$ACCESS" -name '.*.new')"
+    rm "$ACCESS/full"
+    ctl 0 user add abcdefghij_stg frank
+}
+
+# standard output is closed or full: that is no success, and no file gets what was meant for it
+test_output() {
+    local status=0 file=$ACCESS/abcdefghij/staging5.json
+    cloudauthctl env create abcdefghij_stg5 >&- 2>/root/said || status=$?
+    same 3 $status
+    contains "$(</root/said)" 'could not be written whole'
+    same 1 "$(jq .version "$file")"
+    status=0
+    cloudauthctl user add abcdefghij_stg5 frank <&- >&- 2>&- || status=$?
+    same 3 $status
+    same frank "$(jq -r '.users[0].username' "$file")"
+    status=0
+    cloudauthctl key list abcdefghij_stg --json >/dev/full 2>/root/said || status=$?
+    same 3 $status
+    contains "$(</root/said)" 'could not be written whole'
+    status=0
+    cloudauthctl help >/dev/full || status=$?
+    same 3 $status
+    status=0
+    cloudauthctl status >&- 2>&- || status=$?
+    same 3 $status
+}
+
+# a daemon that hangs is not waited for for ever
+test_hung() {
+    kill -STOP "$(broker_pid)"
+    trap 'kill -CONT "$(broker_pid)"' EXIT
+    contains "$(ctl 3 sessions)" 'does not answer'
+    contains "$(ctl 3 lookup abcdefghij_stg9)" 'does not answer'
+    same unanswered "$(timeout 60 cloudauthctl status --json 2>/dev/null | jq -r '.health // "unanswered"')"
+}

@@ -25,6 +25,37 @@ finds() {
     return 1
 }
 
+# fixed CHECK DETAIL: --dry-run changes nothing, --fix does it and says what, and then the host is well.
+fixed() {
+    local before=/root/before status=0
+    stat -c '%n %U %G %a' /etc/cloudauth /usr/libexec/cloudauth/* /run/cloudauth/* /srv/sftp \
+        /var/lib/cloudauth >$before 2>/dev/null || true
+    cloudauthctl doctor --fix --dry-run abcdefghij --json >/root/findings || status=$?
+    same 1 $status
+    jq -e --arg check "$1" '.checks | any(.check == $check and .result == "BAD" and
+        (.detail | test("--fix would")))' /root/findings >/dev/null
+    same "$(<$before)" "$(stat -c '%n %U %G %a' /etc/cloudauth /usr/libexec/cloudauth/* \
+        /run/cloudauth/* /srv/sftp /var/lib/cloudauth 2>/dev/null || true)"
+    cloudauthctl doctor --fix abcdefghij --json >/root/findings || {
+        jq -r '.checks[] | select(.result != "ok")' /root/findings
+        return 1
+    }
+    jq -e --arg check "$1" --arg detail "$2" '.checks | any(.check == $check and
+        .result == "fixed" and (.detail | test($detail)))' /root/findings >/dev/null || {
+        echo "not fixed: $1: $2"
+        jq -r '.checks[] | select(.result != "ok")' /root/findings
+        return 1
+    }
+    cloudauthctl doctor abcdefghij --json >/root/findings
+    fails jq -e '.checks | any(.result == "fixed" or .result == "BAD")' /root/findings
+}
+
+host_restart() {
+    broker_stop
+    find /var/lib/cloudauth -mindepth 1 -delete
+    broker_start
+}
+
 before_all() { getent passwd abcdefghij; }
 
 # a host that is set up well: every check is well, with an account of its own finding too
@@ -35,13 +66,16 @@ test_well() {
         echo "$said"
         return 1
     }
-    fails grep -E ' (BAD|unknown) ' <<<"$said"
+    fails grep -E ' (BAD|unknown|fixed) ' <<<"$said"
     contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
 }
 
-# no account is known: that is said, and not taken for well
+# no account is known: a plain name of `allow` is asked for; without one that is said
 test_no_account() {
     local status=0 said
+    cloudauthctl doctor
+    sed -i 's/^allow = abcdefghij /allow = /' "$CONF"
+    host_restart
     said=$(cloudauthctl doctor) || status=$?
     same 3 $status
     contains "$said" '^sshd-shell +unknown .*cloudauthctl doctor NAME'
@@ -119,7 +153,7 @@ test_files() {
     finds files 'cloud-authkeys: owner 0, mode 775' 'chmod 755 /usr/libexec/cloudauth/cloud-authkeys'
     chmod 755 /usr/libexec/cloudauth/cloud-authkeys
     chown cloudauth /usr/libexec/cloudauth
-    finds files '/usr/libexec/cloudauth: owner' 'chown root /usr/libexec/cloudauth'
+    finds files '/usr/libexec/cloudauth: owner' 'chown root:root /usr/libexec/cloudauth'
     chown root /usr/libexec/cloudauth
     chmod 600 /run/cloudauth/socket
     finds files 'socket: owner' 'chmod 666 /run/cloudauth/socket'
@@ -154,6 +188,169 @@ test_api() {
     broker_start
     finds denials 'everybody is refused' 'undeny --all'
 }
+
+# ---- The project API ------------------------------------------------------------------------------
+
+# TLS: a CA that is not the API's, a name that is not in its certificate, one that has expired
+test_tls() {
+    # shellcheck source=tests/sandbox/api.sh
+    . "$REPO/tests/sandbox/api.sh"
+    authority ca
+    authority other
+    certificate api ca
+    certificate wrong-name ca DNS:other.example
+    certificate expired ca DNS:localhost -days -1
+    serve api
+    by_https
+    cloudauthctl doctor abcdefghij
+    configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/other.pem" 'keys_fresh = 0'
+    host_restart
+    finds api 'issuer certificate' 'set ca_file'
+    serve wrong-name
+    by_https
+    finds api 'subject name' 'as the project API.s certificate does'
+    serve expired
+    by_https
+    finds api 'certificate has expired' 'renew the project API.s certificate'
+    nginx_stop
+    finds api 'refused|connect' 'start the project API'
+}
+
+# the clock is an hour off: against the Date of the API's answers, before and behind
+test_clock_off() {
+    local ahead pid
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    for ahead in 3600 -3600 0; do
+        "$REPO/tests/sandbox/ahead.pl" "$API_PORT" "$ACCESS" $ahead </dev/null >/dev/null 2>&1 &
+        pid=$!
+        wait_for grep -q ":$(printf %04X "$API_PORT") .* 0A " /proc/net/tcp
+        host_restart
+        case $ahead in
+        3600) finds clock '(3600|3599|3601) seconds behind' 'timedatectl' ;;
+        -3600) finds clock '(3600|3599|3601) seconds ahead of' 'timedatectl' ;;
+        0)
+            cloudauthctl doctor abcdefghij
+            contains "$(cloudauthctl doctor abcdefghij)" "it goes with the project API's"
+            ;;
+        esac
+        kill $pid
+        wait $pid || true
+    done
+}
+
+# a uid that moved, or that is another's: what to do is named
+test_uid_moved() {
+    enters alice abcdefghij
+    document abcdefghij production '.account.uid = 200042 | .account.gid = 200042'
+    finds api 'uid:gid changed from 200001:200001 to 200042:200042' 'cloudauthctl rebind NAME'
+}
+
+# ---- sshd's lists, and what holds for everybody -------------------------------------------------------
+
+# AllowUsers, AllowGroups and DenyUsers that keep cloud accounts out; lists that have them are well
+test_sshd_lists() {
+    local file=/etc/ssh/sshd_config.d/99-lists.conf
+    trap 'rm -f /etc/ssh/sshd_config.d/99-lists.conf' EXIT
+    echo 'AllowUsers ada root' >$file
+    finds sshd-shell 'allowusers keeps abcdefghij out' 'AllowGroups|AllowUsers'
+    echo 'AllowGroups ada cloud-ssh' >$file
+    finds sshd-sftp 'allowgroups keeps abcdefghij_sftp out' 'cloud-sftp'
+    echo 'DenyUsers *_sftp' >$file
+    finds sshd-sftp 'denyusers keeps abcdefghij_sftp out' 'take the pattern out'
+    echo 'AllowGroups ada cloud-*' >$file
+    cloudauthctl doctor abcdefghij
+}
+
+# passwords and a CA for everybody are noted, and no fault
+test_sshd_global() {
+    local file=/etc/ssh/sshd_config.d/99-global.conf said
+    trap 'rm -f /etc/ssh/sshd_config.d/99-global.conf' EXIT
+    printf 'PasswordAuthentication yes\nTrustedUserCAKeys /etc/ssh/ca.pub\n' >$file
+    said=$(cloudauthctl doctor abcdefghij)
+    contains "$said" '^sshd-global +note +passwordauthentication yes'
+    contains "$said" '^sshd-global +note +trustedusercakeys /etc/ssh/ca.pub'
+    printf 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n' >$file
+    contains "$(cloudauthctl doctor abcdefghij)" '^sshd-global +ok'
+}
+
+# a local user with the name of a cloud account
+test_shadowed() {
+    echo 'abcdefghij_stg:x:1777:1777::/:/bin/sh' >>/etc/passwd
+    finds shadowed 'abcdefghij_stg is a login name of .allow.' 'rename it'
+}
+
+# ---- doctor --fix ----------------------------------------------------------------------------------
+
+# modes and owners of our own files, and a folder that is missing: done, said, and well afterwards
+test_fix() {
+    enters alice abcdefghij
+    chmod 775 /usr/libexec/cloudauth/cloud-authkeys
+    fixed files 'cloud-authkeys: owner 0, mode 775; done: chmod 755'
+    chown cloudauth:ada /usr/libexec/cloudauth
+    fixed files '/usr/libexec/cloudauth: .*done: chown root:root'
+    chmod 600 /run/cloudauth/socket
+    fixed files 'socket: .*done: chmod 666'
+    enters alice abcdefghij
+    chmod 777 /srv/sftp
+    fixed files '/srv/sftp: .*done: chmod 755'
+    rmdir /srv/sftp
+    fixed files '/srv/sftp: it is missing; done: install -d -o root -g root -m 755'
+    same 'root root 755' "$(stat -c '%U %G %a' /srv/sftp)"
+    chmod 755 /var/lib/cloudauth/documents
+    fixed files 'documents: .*done: chmod 700'
+    echo secret >/root/token
+    chown cloudauth /root/token
+    chmod 644 /root/token
+    configure 'token_file = /root/token'
+    fixed secrets '/root/token: .*done: chmod 600'
+    same 'cloudauth 600' "$(stat -c '%U %a' /root/token)"
+    chmod 666 "$CONF"
+    cloudauthctl doctor --fix abcdefghij >/dev/null || true
+    cloudauthctl doctor abcdefghij
+}
+
+# --fix leaves PAM, nsswitch, sshd, and what is not ours as they are
+test_fix_leaves() {
+    local before
+    spoil /etc/nsswitch.conf /etc/pam.d/common-account /etc/ssh/sshd_config.d/00-cloudauth.conf
+    sed -i 's/^passwd:.*/passwd: cloud files/' /etc/nsswitch.conf
+    sed -i '/pam_cloud/d' /etc/pam.d/common-account
+    rm /etc/ssh/sshd_config.d/00-cloudauth.conf
+    chmod 775 /usr/libexec
+    before=$(sha256sum /etc/nsswitch.conf /etc/pam.d/* /etc/ssh/sshd_config)
+    cloudauthctl doctor --fix abcdefghij || same 1 $?
+    same "$before" "$(sha256sum /etc/nsswitch.conf /etc/pam.d/* /etc/ssh/sshd_config)"
+    fails test -e /etc/ssh/sshd_config.d/00-cloudauth.conf
+    same 775 "$(stat -c %a /usr/libexec)"
+    chmod 755 /usr/libexec
+}
+
+# a daemon that has been taken over cannot have --fix change what is root's
+test_fix_hostile() {
+    local before
+    echo root-secret >/root/victim
+    chmod 600 /root/victim
+    before=$(stat -c '%U %G %a' /root/victim /etc/shadow)
+    broker_stop
+    ln -s /root/victim /run/cloudauth/socket
+    rm -rf /var/lib/cloudauth/documents
+    ln -s /root /var/lib/cloudauth/documents
+    mkdir -p /var/lib/cloudauth
+    rm -f /var/lib/cloudauth/accounts.snapshot
+    ln /root/victim /var/lib/cloudauth/accounts.snapshot 2>/dev/null || {
+        mv /root/victim /var/lib/cloudauth/victim
+        ln /var/lib/cloudauth/victim /var/lib/cloudauth/accounts.snapshot
+    }
+    cloudauthctl doctor --fix abcdefghij --json >/root/findings || same 1 $?
+    jq -e '.checks | any(.detail | test("another name as well"))' /root/findings >/dev/null
+    same 2 "$(jq '[.checks[] | select(.detail | test("something else is in its place"))] | length' /root/findings)"
+    [[ ! -e /var/lib/cloudauth/victim ]] || mv /var/lib/cloudauth/victim /root/victim
+    same "$before" "$(stat -c '%U %G %a' /root/victim /etc/shadow)"
+    same 700 "$(stat -c %a /root)"
+    rm -rf /var/lib/cloudauth/documents /run/cloudauth/socket /root/victim
+}
+
+# ---- Users and ids -----------------------------------------------------------------------------------
 
 # the users are missing
 test_users() {
