@@ -134,7 +134,8 @@ install: all
 # its own function in the place of a room's.
 UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 
-$(B)/rooms.a: $(call obj,$(BROKER) $(COMMON) pam_cloud/jail.c ctl/pairs.c)
+$(B)/rooms.a: $(call obj,$(BROKER) $(COMMON) pam_cloud/jail.c ctl/pairs.c \
+		ctl/doctor_fix.c)
 	@rm -f $@
 	$(AR) rcs $@ $^
 

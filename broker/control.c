@@ -501,7 +501,9 @@ static void answer_decisions(struct connection *connection)
 {
     char next[RECENT_PLACE_SIZE];
 
-    start_text();
+    /* Filled to the end, it is still a string that fits a packet. */
+    _Static_assert(sizeof room - 1024 <= CLOUD_WIRE_STRING_MAX, "a page of decisions");
+    cloud_text_start(&text, room, sizeof room - 1024);
     uint32_t missed = recent_list(connection->question.session, &text, next);
     struct cloud_answer answer = {
         .status = CLOUD_OK, .session = next, .page = missed, .text = room};

@@ -67,7 +67,7 @@ test_sessions_foreign() {
     wait_for open_are 1
     same '"evil\u202e\u2028\" x=\\ \ud83d\ude00"' \
         "$(ctl 0 sessions --json | jq -a '.sessions[0].mail')"
-    fails grep -qP '\xe2\x80[\xae\xa8]' <(cloudauthctl sessions --json)
+    fails env LC_ALL=C grep -qP '\xe2\x80[\xae\xa8]' <(cloudauthctl sessions --json)
     hang_up
 }
 
@@ -133,6 +133,19 @@ test_log() {
     contains "$(ctl 3 log)" 'does not answer'
 }
 
+# more of them than fit one answer: each comes, and once
+test_log_many() {
+    perl -e 'srand 1; for (1..500) {
+        my $key = join "", map { chr int rand 256 } 1 .. 32;
+        print pack("N/a* N/a*", "ssh-ed25519", $key) }' | base64 -w 68 >/root/blobs
+    # The account's name makes the lines long: it is not one of ours, and all of it is written.
+    sed "s/^/keys shell $(printf 'abcdefghij-%.0s' {1..11}) ssh-ed25519 /" /root/blobs |
+        "$REPO/tests/sandbox/ask.pl" 20 /root/sent
+    (($(cloudauthctl log | wc -c) > 150000))
+    same 500 "$(cloudauthctl log --json | jq -r .key | sort -u | wc -l)"
+    same 500 "$(cloudauthctl log | wc -l)"
+}
+
 # -f goes on with each decision, waits for a daemon that is started anew, and ends with its reader
 test_log_follow() {
     local pid
@@ -171,6 +184,14 @@ test_log_slow() {
     enters alice abcdefghij
     wait_for gone "$pid"
     rm /root/slow
+}
+
+# ask_rebind PAGE: the status of the daemon's own answer, without what cloudauthctl looks at before.
+ask_rebind() {
+    perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or die;
+        connect($s, sockaddr_un("/run/cloudauth/socket")) or die;
+        send($s, pack("a4 C4 V/a* x V", "CLDA", 1, 43, 0, 0, "abcdefghij/staging", $ARGV[0]), 0);
+        recv($s, my $answer, 131072, 0); print unpack("x6 C", $answer)' "$1"
 }
 
 # ---- rebind ----------------------------------------------------------------------------------------
@@ -212,6 +233,7 @@ test_rebind_in_use() {
     wait_for open_are 1
     document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
     contains "$(ctl 1 rebind abcdefghij_stg)" 'has 1 open sessions'
+    same 3 "$(ask_rebind 1)"
     hang_up
     setpriv --reuid=200002 --regid=200002 --clear-groups sleep 600 &
     wait_for grep -q '^Uid:.*200002' "/proc/$!/status"
