@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2119
 # SPDX-License-Identifier: Apache-2.0
 # cloudauthctl doctor: a host that is set up well, and one fault at a time, each found with its remedy.
 
