@@ -41,7 +41,7 @@ enters() {
     # shellcheck disable=SC2016 # expanded there
     output=$(login "$1" "${@:3}" "$2@127.0.0.1" 'echo "inside: $USER $(id -u)"') || true
     uid=$(getent passwd "$2" | cut -d: -f3) || true
-    if [[ -z $uid || $'\n'$output != *$'\n'"inside: $2 $uid" ]]; then
+    if [[ -z $uid || $'\n'$output$'\n' != *$'\n'"inside: $2 $uid"$'\n'* ]]; then
         printf '%s could not enter as %s (uid %s):\n%s\n' "$1" "$2" "${uid:-unknown}" "$output"
         return 1
     fi
