@@ -178,15 +178,19 @@ static void on_connection(void *arg, uint32_t events)
         serve(connection);
 }
 
-/* Most have asked by the time they are accepted, and are answered at once: no others are watched.
- */
+static bool has_ended(const struct server *server, const struct connection *connection)
+{
+    return server->serving != connection;
+}
+
+/* Most have asked when they are accepted, and are answered at once; the others are watched. */
 static void serve_new(struct connection *connection)
 {
     struct server *server = connection->server;
 
     server->serving = connection;
     serve(connection);
-    if (server->serving == NULL)
+    if (has_ended(server, connection))
         return;
     server->serving = NULL;
     connection->watched = loop_add(server->broker->loop, &connection->watch, EPOLLIN | EPOLLRDHUP);
