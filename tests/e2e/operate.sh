@@ -45,7 +45,7 @@ test_sessions_list() {
     stays b bob abcdefghij_stg
     stays c alice abcdefghij
     wait_for open_are 3
-    fingerprint=$(ssh-keygen -lf "$KEYS/bob.pub" | cut -d' ' -f2)
+    fingerprint=$(ssh-keygen -lf "$KEYS/bob.pub" | cut -d' ' -f2 | sed "s/+/[+]/g")
     said=$(ctl 0 sessions)
     contains "$said" '^session +account +user +since +from +pid +key +state$'
     contains "$said" "^[0-9a-f]{16}  abcdefghij_stg  bob +20[0-9-]+ [0-9:]+ UTC +127.0.0.1 +[0-9]+ +$fingerprint  open$"
