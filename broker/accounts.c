@@ -37,8 +37,8 @@ struct mirrored {
 
 /* A published file, as the loop sees it. */
 struct published {
-    struct cloud_snapshot_header *header; /* shared and writable; NULL: there is none */
-    struct cloud_snapshot snapshot;       /* map NULL: only the header is known */
+    int fd;                         /* to change its one word by; -1: there is none */
+    struct cloud_snapshot snapshot; /* map NULL: nothing is known of it */
 };
 
 struct accounts {
@@ -49,6 +49,7 @@ struct accounts {
     uint64_t origin; /* of the next file */
     /* The loop's: */
     struct published published;
+    bool replaced; /* what stands in its place is its successor */
     struct delta *first, **last;
     bool building, failed;
     bool lost;          /* a change, for lack of memory: nothing is published any more */
@@ -70,50 +71,61 @@ struct build {
 
 /* ---- The published file's one word ---- */
 
-static void set_state(struct cloud_snapshot_header *header, uint32_t state)
+/*
+ * By a write and not through a map: where a file system has no block for it (one that copies on
+ * write, or has a quota), a store into a map is SIGBUS. No two bytes of the two words are alike, so
+ * that a reader between two of them sees a file that is not live. False with errno.
+ */
+static bool set_state(const struct published *published, uint32_t state)
 {
-    atomic_store_explicit((atomic_uint *)&header->state, state, memory_order_release);
+    ssize_t n = pwrite(published->fd, &state, sizeof state,
+                       (off_t)offsetof(struct cloud_snapshot_header, state));
+
+    if (n >= 0 && n != sizeof state)
+        errno = EIO;
+    return n == sizeof state;
 }
 
-static void unmap(struct published *published)
+static void end_published(struct published *published)
 {
-    if (published->header != NULL)
-        munmap(published->header, sizeof *published->header);
+    if (published->fd >= 0)
+        close(published->fd);
     if (published->snapshot.map != NULL)
         cloud_snapshot_unmap(&published->snapshot);
-    *published = (struct published){.header = NULL};
+    *published = (struct published){.fd = -1};
 }
 
+/*
+ * A file that cannot be retired is taken out of its place, so that no process begins to use it;
+ * those that have it mapped use each record until it is no longer fresh.
+ */
 static void take_back(struct accounts *accounts)
 {
-    if (accounts->published.header != NULL)
-        set_state(accounts->published.header, CLOUD_SNAPSHOT_RETIRED);
+    if (accounts->published.fd < 0 || set_state(&accounts->published, CLOUD_SNAPSHOT_RETIRED))
+        return;
+    log_error("%s cannot be taken back: %s; processes that have it mapped may use it while it is "
+              "fresh",
+              CLOUD_SNAPSHOT_FILE, strerror(errno));
+    if (!accounts->replaced && unlinkat(accounts->folder, CLOUD_SNAPSHOT_FILE, 0) != 0 &&
+        errno != ENOENT)
+        log_error("%s cannot be removed: %s", CLOUD_SNAPSHOT_FILE, strerror(errno));
 }
 
-/* The header of a file that is open for reading and writing, to change its one word. */
-static bool map_header(int fd, struct published *out)
-{
-    void *map = mmap(NULL, sizeof *out->header, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-    if (map == MAP_FAILED)
-        return false;
-    out->header = map;
-    return true;
-}
-
-/* All of it, to look up what it says. */
+/* All of it, to look up what it says. The descriptor is then its own. */
 static bool map_file(int fd, struct published *out)
 {
     struct stat st;
     void *map;
 
-    if (fstat(fd, &st) != 0 || !map_header(fd, out))
+    if (fstat(fd, &st) != 0)
         return false;
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return false;
-    if (cloud_snapshot_open(map, (size_t)st.st_size, &out->snapshot))
+    if (cloud_snapshot_open(map, (size_t)st.st_size, &out->snapshot)) {
+        out->fd = fd;
         return true;
+    }
     munmap(map, (size_t)st.st_size);
     errno = EIO;
     return false;
@@ -131,14 +143,24 @@ static void take_left(struct accounts *accounts)
         openat(accounts->folder, CLOUD_SNAPSHOT_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
 
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != ENOENT)
+            log_error("%s of an earlier process can be neither used nor taken back: %s",
+                      CLOUD_SNAPSHOT_FILE, strerror(errno));
         return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (size_t)st.st_size >= sizeof(struct cloud_snapshot_header) &&
-        (!map_file(fd, &accounts->published) ||
-         accounts->published.snapshot.header.origin != accounts->origin))
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (size_t)st.st_size < sizeof(struct cloud_snapshot_header)) {
+        close(fd);
+        return;
+    }
+    if (!map_file(fd, &accounts->published))
+        accounts->published.fd = fd;
+    if (accounts->published.snapshot.map == NULL ||
+        accounts->published.snapshot.header.origin != accounts->origin) {
         take_back(accounts);
-    close(fd);
+        end_published(&accounts->published);
+    }
 }
 
 /* ---- The worker's side ---- */
@@ -296,10 +318,11 @@ static bool write_file(struct build *build, const struct gathering *gathering)
          renameat(folder, NEW_FILE, folder, CLOUD_SNAPSHOT_FILE) == 0;
     if (!ok) {
         int saved = errno;
+        if (build->file.fd < 0)
+            close(fd);
         unlinkat(folder, NEW_FILE, 0);
         errno = saved;
     }
-    close(fd);
     return ok;
 }
 
@@ -357,14 +380,19 @@ static bool holds(const struct accounts *accounts, const struct published *file)
 }
 
 /* The new file is in its place, but retired: it is believed from here on, where nothing can be
- * taken back in between. */
-static void publish(struct accounts *accounts, const struct published *file)
+ * taken back in between. False with errno: it stays retired. */
+static bool publish(struct accounts *accounts, const struct published *file)
 {
-    if (holds(accounts, file))
-        set_state(file->header, CLOUD_SNAPSHOT_LIVE);
+    bool ok = !holds(accounts, file) || set_state(file, CLOUD_SNAPSHOT_LIVE);
+    int saved = errno;
+
+    accounts->replaced = true;
     take_back(accounts);
-    unmap(&accounts->published);
+    accounts->replaced = false;
+    end_published(&accounts->published);
     accounts->published = *file;
+    errno = saved;
+    return ok;
 }
 
 static void finish_build(struct work *work)
@@ -378,9 +406,12 @@ static void finish_build(struct work *work)
         if (build->took >= LONG_MS)
             log_info("%s: %zu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE, build->n,
                      build->file.snapshot.size, (long long)build->took);
-        publish(accounts, &build->file);
+        if (!publish(accounts, &build->file))
+            work->failed = errno;
     } else {
-        unmap(&build->file);
+        end_published(&build->file);
+    }
+    if (work->failed != 0) {
         pause = pause > ACCOUNTS_RETRY_MS ? pause : ACCOUNTS_RETRY_MS;
         if (!accounts->failed)
             log_error("%s cannot be written: %s; lookups ask the daemon instead",
@@ -402,6 +433,7 @@ static void on_due(void *arg)
         return; /* the end of the one that runs sets the timer again, or the next change does */
     build->work = (struct work){.run = run_build, .finish = finish_build};
     build->accounts = accounts;
+    build->file = (struct published){.fd = -1};
     build->deltas = accounts->first;
     build->origin = accounts->origin;
     accounts->first = NULL;
@@ -519,6 +551,7 @@ struct accounts *accounts_new(struct loop *loop, const char *folder, const char 
     if (accounts == NULL)
         return NULL;
     accounts->loop = loop;
+    accounts->published = (struct published){.fd = -1};
     accounts->last = &accounts->first;
     accounts->timer = (struct loop_timer){.due = on_due, .arg = accounts};
     accounts->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -559,7 +592,7 @@ void accounts_free(struct accounts *accounts)
     each_mirrored(accounts, forget_each, NULL);
     table_end(&accounts->mirror);
     drop_deltas(accounts->first);
-    unmap(&accounts->published);
+    end_published(&accounts->published);
     close(accounts->folder);
     free(accounts);
 }
