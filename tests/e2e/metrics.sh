@@ -107,6 +107,7 @@ test_outcomes() {
     same 0 "$(value cloudauth_api_request_duration_seconds_count)"
     same 0 "$(value 'cloudauth_credential_usable{key="token_file"}')"
     echo 'default 0;' >/root/authorized
+    # shellcheck disable=SC2016 # of nginx
     serve api 'if ($authorized = 0) { return 403; }'
     by_https
     getent passwd abcdefghij || true
