@@ -76,13 +76,14 @@ static int count_hosts(struct rest fields)
 
 unsigned http_judge(const char *bytes, size_t n, const char *path, bool *head)
 {
-    struct rest rest = {bytes, n}, line, method, target;
+    const char *end = memmem(bytes, n, "\r\n\r\n", 4);
+    struct rest rest = {bytes, end == NULL ? n : (size_t)(end - bytes) + 4}, line, method, target;
     int hosts;
 
     *head = false;
-    if (!is_clean(bytes, n))
+    if (!is_clean(bytes, rest.n))
         return 400;
-    if (memmem(bytes, n, "\r\n\r\n", 4) == NULL)
+    if (end == NULL)
         return n >= HTTP_HEAD_MAX ? 431 : 0;
     if (!take(&rest, "\r\n", &line) || !take(&line, " ", &method) || !take(&line, " ", &target) ||
         method.n == 0 || target.n == 0 || line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0)

@@ -305,3 +305,27 @@ test_hostile() {
     wait $hostile || true
 }
 fds_are() { (($(find "/proc/$(broker_pid)/fd" -mindepth 1 | wc -l) <= $1 + 1)); }
+
+# with more documents than are looked at in one turn, scrapes that come together are all answered
+test_many() {
+    local i names=()
+    for i in {1001..3000}; do
+        names+=("abcdefghij-e$i-a12b34c")
+        sed "s/\"staging\"/\"e$i-a12b34c\"/; s/20000[0-9]/20$i/; s|/app/abcdefghij_stg|/app/e$i|" \
+            "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/e$i-a12b34c.json"
+    done
+    for i in 0 500 1000 1500; do
+        same 500 "$(getent passwd "${names[@]:$i:500}" | wc -l)"
+    done
+    for i in {1..6}; do
+        scrape >"/root/scrape$i" &
+    done
+    wait
+    for i in {1..6}; do
+        same 2000 "$(value 'cloudauth_documents{state="fresh"}' "/root/scrape$i")"
+        promtool check metrics <"/root/scrape$i"
+    done
+    wait_for is cloudauth_snapshot_accounts 2000
+    wait_for is cloudauth_store_documents 2000
+    wait_for is 'cloudauth_worker_queue{worker="store"}' 0
+}

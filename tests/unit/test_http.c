@@ -59,6 +59,7 @@ static void test_refused(void **state)
         {405, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n"},
         {405, "get /metrics HTTP/1.1\r\nHost: x\r\n\r\n"},
         {405, "GETS /metrics HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {405, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n\x01\x02"},
         {505, "GET /metrics HTTP/2.0\r\nHost: x\r\n\r\n"},
         {400, "GET /metrics HTTP/1.1\r\n\r\n"},
         {400, "GET /metrics HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n"},
