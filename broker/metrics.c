@@ -33,8 +33,7 @@ enum { SOCKET, PORT, LISTENERS };
 struct scrape {
     struct loop_watch watch;
     struct metrics *metrics;
-    struct scrape *next, **place; /* of its listener's, the oldest first */
-    int which;                    /* the listener */
+    struct scrape **place; /* of its listener's */
     int64_t deadline;
     enum state state;
     bool head;
@@ -47,8 +46,7 @@ struct scrape {
 struct listener {
     struct loop_watch watch; /* fd -1: none */
     struct metrics *metrics;
-    struct scrape *first, **last;
-    unsigned places;
+    struct scrape *place[METRICS_PLACES]; /* or NULL: free */
 };
 
 /* Documents are looked at slice by slice: there may be 200,000. */
@@ -77,16 +75,9 @@ struct metrics {
 
 static void scrape_end(struct scrape *scrape)
 {
-    struct listener *listener = &scrape->metrics->listener[scrape->which];
-
     loop_remove(scrape->metrics->broker->loop, &scrape->watch);
     close(scrape->watch.fd);
-    *scrape->place = scrape->next;
-    if (scrape->next != NULL)
-        scrape->next->place = scrape->place;
-    else
-        listener->last = scrape->place;
-    listener->places--;
+    *scrape->place = NULL;
     free(scrape->answer);
     free(scrape);
 }
@@ -176,17 +167,15 @@ static void answer_waiting(struct metrics *metrics)
 {
     size_t n = write_text(metrics);
 
-    for (int i = 0; i < LISTENERS; i++)
-        for (struct scrape *scrape = metrics->listener[i].first, *next; scrape != NULL;
-             scrape = next) {
-            next = scrape->next;
-            if (scrape->state != WAITING)
-                continue;
-            if (n == 0)
-                answer_status(scrape, 503);
-            else
-                answer(scrape, 200, EXPOSITION_TYPE, metrics->text, n);
-        }
+    for (int i = 0; i < LISTENERS * METRICS_PLACES; i++) {
+        struct scrape *scrape = metrics->listener[i / METRICS_PLACES].place[i % METRICS_PLACES];
+        if (scrape == NULL || scrape->state != WAITING)
+            continue;
+        if (n == 0)
+            answer_status(scrape, 503);
+        else
+            answer(scrape, 200, EXPOSITION_TYPE, metrics->text, n);
+    }
 }
 
 static void see(void *arg, const struct cache_view *view)
@@ -301,37 +290,49 @@ static void on_sweep(void *arg)
     int64_t now = loop_now();
     bool left = false;
 
-    for (int i = 0; i < LISTENERS; i++) {
-        while (metrics->listener[i].first != NULL && now >= metrics->listener[i].first->deadline)
-            scrape_end(metrics->listener[i].first);
-        left = left || metrics->listener[i].first != NULL;
+    for (int i = 0; i < LISTENERS * METRICS_PLACES; i++) {
+        struct scrape *scrape = metrics->listener[i / METRICS_PLACES].place[i % METRICS_PLACES];
+        if (scrape != NULL && now >= scrape->deadline)
+            scrape_end(scrape);
+        else if (scrape != NULL)
+            left = true;
     }
     if (left)
         loop_timer_set(metrics->broker->loop, &metrics->sweep, SWEEP_MS);
 }
 
+/* One that is free, or that of the oldest. */
+static struct scrape **find_place(struct listener *listener)
+{
+    struct scrape **place = &listener->place[0];
+
+    for (int i = 0; i < METRICS_PLACES; i++) {
+        if (listener->place[i] == NULL)
+            return &listener->place[i];
+        if (listener->place[i]->deadline < (*place)->deadline)
+            place = &listener->place[i];
+    }
+    scrape_end(*place);
+    return place;
+}
+
 static bool admit(struct listener *listener, int fd)
 {
     struct metrics *metrics = listener->metrics;
-    struct scrape *scrape;
+    struct scrape **place = find_place(listener);
+    struct scrape *scrape = calloc(1, sizeof *scrape);
 
-    if (listener->places == METRICS_PLACES)
-        scrape_end(listener->first);
-    scrape = calloc(1, sizeof *scrape);
     if (scrape == NULL)
         return false;
     scrape->metrics = metrics;
-    scrape->which = (int)(listener - metrics->listener);
     scrape->deadline = loop_now() + METRICS_DEADLINE_MS;
     scrape->watch = (struct loop_watch){fd, on_scrape, scrape};
     if (!loop_add(metrics->broker->loop, &scrape->watch, EPOLLIN)) {
         free(scrape);
         return false;
     }
-    scrape->place = listener->last;
-    *listener->last = scrape;
-    listener->last = &scrape->next;
-    listener->places++;
+    scrape->place = place;
+    *place = scrape;
     return true;
 }
 
@@ -437,8 +438,9 @@ static void close_listener(struct metrics *metrics, int which)
 {
     struct listener *listener = &metrics->listener[which];
 
-    while (listener->first != NULL)
-        scrape_end(listener->first);
+    for (int i = 0; i < METRICS_PLACES; i++)
+        if (listener->place[i] != NULL)
+            scrape_end(listener->place[i]);
     if (listener->watch.fd < 0)
         return;
     loop_remove(metrics->broker->loop, &listener->watch);
@@ -478,7 +480,6 @@ struct metrics *metrics_new(struct broker *broker)
     for (int i = 0; i < LISTENERS; i++) {
         metrics->listener[i].watch.fd = -1;
         metrics->listener[i].metrics = metrics;
-        metrics->listener[i].last = &metrics->listener[i].first;
     }
     metrics_configure(metrics);
     return metrics;

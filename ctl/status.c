@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define DAY             86400
+#define DAY             INT64_C(86400)
 #define EXPIRES_SOON    (14 * DAY) /* of certificates: degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* critical */
 #define FINDINGS_MAX    16
@@ -56,27 +56,27 @@ static bool is_number(const char *text)
 
 /* A row whose value, unless it is the good one, is worth a finding. */
 struct rule {
-    const char *name, *good;
+    const char *name, *good, *what;
     enum level level;
-    const char *what; /* what is shown behind it is the value, if it is not said there */
-    bool shows;
+    bool shows; /* the value, behind what it is */
 };
 
 static const struct rule rules[] = {
-    {"failing", "0", DEGRADED,
-     "environments whose last request failed, the last good document serves (see error)", true},
-    {"unusable", "0", CRITICAL, "environments that nobody can enter: their document is too old",
+    {"failing", "0",
+     "environments whose last request failed, the last good document serves (see error)", DEGRADED,
      true},
-    {"absences", "believed", DEGRADED,
+    {"unusable", "0", "environments that nobody can enter: their document is too old", CRITICAL,
+     true},
+    {"absences", "believed",
      "many environments turned absent at once, and it is not believed (kill -USR1 confirms it)",
-     false},
-    {"credential_error", "", CRITICAL, "a credential cannot be used", true},
-    {"token_error", "", DEGRADED, "no new access token can be had", true},
-    {"snapshot_file", "written", DEGRADED,
-     "accounts.snapshot cannot be written: every lookup asks the daemon", false},
-    {"denials_file", "whole", CRITICAL,
-     "the list of denials is damaged: every cloud account is refused", false},
-    {"helper_user", "present", CRITICAL, "there is no user cloudauth-keys: no key is answered",
+     DEGRADED, false},
+    {"credential_error", "", "a credential cannot be used", CRITICAL, true},
+    {"token_error", "", "no new access token can be had", DEGRADED, true},
+    {"snapshot_file", "written",
+     "accounts.snapshot cannot be written: every lookup asks the daemon", DEGRADED, false},
+    {"denials_file", "whole", "the list of denials is damaged: every cloud account is refused",
+     CRITICAL, false},
+    {"helper_user", "present", "there is no user cloudauth-keys: no key is answered", CRITICAL,
      false},
 };
 

@@ -216,9 +216,10 @@ test_who_may_read() {
     fi
     configure
     broker_reload
-    wait_for test -S $SOCKET
-    fails listening $PORT
+    wait_for not_listening
+    test -S $SOCKET
 }
+not_listening() { ! listening $PORT; }
 
 # any other address is an error with file, line and key
 test_loopback_alone() {
