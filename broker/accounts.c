@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/accounts.h"
 
+#include "broker/counters.h"
 #include "broker/log.h"
 #include "broker/table.h"
 #include "broker/worker.h"
@@ -418,6 +419,10 @@ static void finish_build(struct work *work)
                       CLOUD_SNAPSHOT_FILE, strerror(work->failed));
     }
     accounts->failed = work->failed != 0;
+    counters.builds++;
+    counters.builds_failed += accounts->failed;
+    counters.build_milliseconds += (uint64_t)build->took;
+    counters.last_build_milliseconds = (uint64_t)build->took;
     accounts->not_before = loop_now() + pause;
     if (accounts->first != NULL || accounts->failed)
         set_timer(accounts, ACCOUNTS_GATHER_MS);
@@ -542,6 +547,22 @@ bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
         return false;
     return (gid ? cloud_snapshot_by_gid : cloud_snapshot_by_uid)(&accounts->published.snapshot, id,
                                                                  out);
+}
+
+void accounts_look(const struct accounts *accounts, struct accounts_view *out)
+{
+    const struct published *published = &accounts->published;
+
+    *out = (struct accounts_view){.failed = accounts->failed,
+                                  .pending = worker_pending(accounts->worker)};
+    if (published->snapshot.map == NULL)
+        return;
+    out->there = true;
+    out->live = atomic_load_explicit((atomic_uint *)&published->header->state,
+                                     memory_order_relaxed) == CLOUD_SNAPSHOT_LIVE;
+    out->accounts = published->snapshot.header.accounts;
+    out->bytes = published->snapshot.size;
+    out->created = published->snapshot.header.created;
 }
 
 struct accounts *accounts_new(struct loop *loop, const char *folder, const char *origin)

@@ -57,6 +57,16 @@ void accounts_make(struct accounts *accounts);
 bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
                     struct cloud_snapshot_account *out);
 
+/* For operators: the file as it is published. */
+struct accounts_view {
+    bool there, live; /* live: processes believe it; else they ask the daemon */
+    bool failed;      /* the last one could not be written */
+    uint64_t accounts, bytes;
+    int64_t created; /* seconds since 1970 */
+    size_t pending;  /* of the worker */
+};
+void accounts_look(const struct accounts *accounts, struct accounts_view *out);
+
 /* There is no such account any more. Taken back at once. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/api.h"
 
+#include "broker/counters.h"
 #include "broker/credentials.h"
 #include "broker/document.h"
 #include "broker/files.h"
@@ -85,6 +86,9 @@ struct transfer {
     unsigned redirects;
     bool token_renewed;
     struct api_result result;
+    int64_t begun; /* loop_now() */
+    bool was_sent;
+    enum count_outcome outcome; /* of a failure */
 };
 
 static bool expand(const char *template, const char *project, const char *environment, char *out,
@@ -274,6 +278,11 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size)
            check_accounts_url(conf->accounts_url, why, size) && check_others(conf, why, size);
 }
 
+bool api_look_token(const struct api *api, int64_t *left, const char **why)
+{
+    return tokens_look(api->tokens, left, why);
+}
+
 bool api_is_file(const struct api *api)
 {
     return strncmp(api->conf->access_url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0;
@@ -389,13 +398,20 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 }
 
 /* The transfer's end as an outage. */
+/* Gives the result. */
+static void finish(struct transfer *transfer)
+{
+    count_request(transfer->outcome, transfer->was_sent, loop_now() - transfer->begun);
+    transfer->done(transfer->arg, &transfer->result);
+    transfer_free(transfer);
+}
+
 static void fail(struct transfer *transfer, const char *why)
 {
     struct api_result *result = &transfer->result;
 
     snprintf(result->detail, sizeof result->detail, "%s", why);
-    transfer->done(transfer->arg, result);
-    transfer_free(transfer);
+    finish(transfer);
 }
 
 /* Why there is no answer. Never has a header or a body in it. */
@@ -406,6 +422,25 @@ static void say_failure(const struct transfer *transfer, CURLcode code, char *ou
     else
         snprintf(out, size, "%s",
                  transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
+}
+
+static enum count_outcome outcome_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return COUNT_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return COUNT_TLS;
+    case CURLE_OUT_OF_MEMORY:
+        return COUNT_OTHER;
+    default:
+        return COUNT_CONNECTION;
+    }
 }
 
 static bool is_problem(const struct transfer *transfer)
@@ -432,6 +467,7 @@ static void judge_status(struct transfer *transfer, long status)
     cloud_text_add(&text, refused ? ")" : "");
     if (is_problem(transfer))
         problem_add(&text, transfer->body, transfer->used, transfer->secret);
+    transfer->outcome = refused ? COUNT_REFUSED : status == 429 ? COUNT_THROTTLED : COUNT_STATUS;
     if (refused)
         credential_alarm(result->detail);
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
@@ -445,12 +481,15 @@ static void judge(struct transfer *transfer, long status)
 
     if (status == 200) {
         result->verdict = API_DOCUMENT;
+        transfer->outcome = COUNT_DOCUMENT;
         result->body = transfer->body == NULL ? "" : transfer->body;
         result->length = transfer->used;
     } else if (status == 304 && (transfer->sent.etag[0] | transfer->sent.modified[0]) != '\0') {
         result->verdict = API_UNCHANGED;
+        transfer->outcome = COUNT_UNCHANGED;
     } else if (status == 404 || status == 410) {
         result->verdict = API_ABSENT;
+        transfer->outcome = COUNT_ABSENT;
     } else {
         judge_status(transfer, status);
     }
@@ -510,10 +549,12 @@ static void follow(struct transfer *transfer)
         snprintf(why, sizeof why, "no memory for a redirect");
     parts_free(&here);
     parts_free(&there);
-    if (why[0] == '\0')
+    if (why[0] == '\0') {
         ask(transfer);
-    else
-        fail(transfer, why);
+        return;
+    }
+    transfer->outcome = COUNT_STATUS;
+    fail(transfer, why);
 }
 
 static bool is_redirect(long status)
@@ -556,15 +597,16 @@ static void document_finished(struct transfer *transfer, CURLcode code)
         note_clock(transfer);
     if (code != CURLE_OK) {
         say_failure(transfer, code, why, sizeof why);
+        transfer->outcome = outcome_of(code);
         fail(transfer, why);
     } else if (!transfer->head_done) {
+        transfer->outcome = COUNT_CONNECTION;
         fail(transfer, "the answer ends in its header");
     } else if (is_redirect(status)) {
         follow(transfer);
     } else if (status != 401 || !renew_token(transfer)) {
         judge(transfer, status);
-        transfer->done(transfer->arg, &transfer->result);
-        transfer_free(transfer);
+        finish(transfer);
     }
 }
 
@@ -843,7 +885,8 @@ static struct transfer *transfer_new(struct api *api, const char *url, size_t mo
     transfer->generation = api->generation;
     transfer->finished = finished;
     transfer->most = most;
-    transfer->deadline = loop_now() + (int64_t)1000 * api->conf->request_timeout;
+    transfer->begun = loop_now();
+    transfer->deadline = transfer->begun + (int64_t)1000 * api->conf->request_timeout;
     transfer->next = api->transfers;
     transfer->place = &api->transfers;
     if (transfer->next != NULL)
@@ -893,6 +936,7 @@ static bool launch(struct transfer *transfer, char *why, size_t size)
     if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK &&
         curl_multi_add_handle(pool->multi, transfer->easy) == CURLM_OK) {
         transfer->pool = pool;
+        transfer->was_sent = true;
         pool->running++;
         return true;
     }
@@ -907,6 +951,7 @@ static void send_document(struct transfer *transfer)
 
     drop_headers(transfer);
     memset(&transfer->result, 0, sizeof transfer->result);
+    transfer->outcome = COUNT_OTHER;
     if (!add_header(transfer, "If-None-Match: ", transfer->sent.etag) ||
         !add_header(transfer, "If-Modified-Since: ", transfer->sent.modified) ||
         (transfer->secret != NULL &&
@@ -923,10 +968,12 @@ static void on_token(void *arg, const char *token, const char *why)
         return;
     wipe_string(transfer->secret);
     transfer->secret = token == NULL ? NULL : strdup(token);
-    if (transfer->secret != NULL)
+    if (transfer->secret != NULL) {
         send_document(transfer);
-    else
-        fail(transfer, token == NULL ? why : "no memory for a token");
+        return;
+    }
+    transfer->outcome = token == NULL ? COUNT_CREDENTIAL : COUNT_OTHER;
+    fail(transfer, token == NULL ? why : "no memory for a token");
 }
 
 /* Finds what the host proves itself with, then sends the GET. Also the second time. */
@@ -948,6 +995,7 @@ static void ask(struct transfer *transfer)
         credential_wipe(&file);
     } else {
         credential_alarm(why);
+        transfer->outcome = COUNT_CREDENTIAL;
         fail(transfer, why);
     }
 }
@@ -1074,6 +1122,7 @@ static void get_http(struct api *api, const char *url, const struct api_validato
         ask(transfer);
     } else {
         credential_alarm(why);
+        transfer->outcome = COUNT_CREDENTIAL;
         fail(transfer, why);
     }
 }

@@ -74,6 +74,9 @@ void api_configure(struct api *api, const struct cloud_conf *conf);
  */
 bool api_clock(const struct api *api, int64_t *offset);
 
+/* For operators, where token_url is set: as tokens_look has it (tokens.h). */
+bool api_look_token(const struct api *api, int64_t *left, const char **why);
+
 /* Whether asking costs no network: file:// is looked at every time. */
 bool api_is_file(const struct api *api);
 

@@ -35,6 +35,7 @@ struct broker {
     int64_t started;              /* loop_now() */
     struct publish publish;       /* accounts.snapshot */
     struct loop_timer probe;      /* of documents whose last request failed */
+    struct metrics *metrics;
 };
 
 /* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */

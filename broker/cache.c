@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/cache.h"
 
+#include "broker/counters.h"
 #include "broker/entries.h"
 #include "broker/envelope.h"
 #include "broker/limits.h"
@@ -154,6 +155,8 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
 
 static void answer_waiter(struct cache_waiter *waiter, const struct cache_answer *answer)
 {
+    counters.stale += answer->stale && answer->result == CACHE_DOCUMENT;
+    counters.unavailable += answer->result == CACHE_UNAVAILABLE;
     waiter->entry = NULL;
     waiter->next = NULL;
     waiter->answered(waiter->arg, answer);
@@ -599,12 +602,14 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         /* While the API fails nobody who can be served waits for it; one probe that is due goes. */
         int64_t due = entry->failing ? entry->retry : entry->refresh;
         bool ask_behind = entry->document != NULL && !entry->in_flight && now >= due;
+        counters.hits++;
         answer_waiter(waiter, &answer);
         if (ask_behind)
             start_request(entry);
         return;
     }
     if (!may_ask(entry, waiter->trusted, now)) {
+        counters.limited++;
         answer.result = CACHE_UNAVAILABLE;
         answer.detail = "too many names that nobody knows are being asked for";
         answer_waiter(waiter, &answer);
@@ -612,6 +617,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
             entries_drop(entry);
         return;
     }
+    counters.misses++;
     waiter->entry = entry;
     waiter->next = entry->waiters;
     entry->waiters = waiter;
@@ -823,6 +829,11 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
 void cache_deny(struct cache *cache, const struct denials *denials)
 {
     cache->denials = denials;
+}
+
+size_t cache_bytes(const struct cache *cache)
+{
+    return cache->entries.bytes;
 }
 
 bool cache_guarded(const struct cache *cache)

@@ -163,6 +163,9 @@ size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)
 /* Whether environments that turn absent are not believed (limits.h, the guard). */
 bool cache_guarded(const struct cache *cache);
 
+/* Of all documents in memory. */
+size_t cache_bytes(const struct cache *cache);
+
 /* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);
 

@@ -3,6 +3,7 @@
 
 #include "broker/api.h"
 #include "broker/denials_file.h"
+#include "broker/health.h"
 #include "broker/log.h"
 #include "broker/recent.h"
 #include "broker/sessions.h"
@@ -76,59 +77,82 @@ static void send_refusal(struct connection *connection, enum cloud_status status
 
 /* ---- STATUS and DOCUMENTS ---- */
 
-struct counts {
-    int64_t known, fresh, failing, unusable, absent, oldest;
-    char error[512];
-};
-
-static void count(void *arg, const struct cache_view *view)
-{
-    struct counts *counts = arg;
-
-    counts->absent += view->document == NULL && view->absent && !view->failing;
-    counts->failing += view->failing;
-    if (view->failing && counts->error[0] == '\0')
-        snprintf(counts->error, sizeof counts->error, "%s/%s: %s", view->project, view->environment,
-                 view->detail);
-    if (view->document == NULL)
-        return;
-    counts->known++;
-    counts->fresh += view->fresh;
-    counts->unusable += !view->usable;
-    if (view->age > counts->oldest)
-        counts->oldest = view->age;
-}
-
 static bool never_full(void *arg)
 {
     (void)arg;
     return false;
 }
 
+/* A time where there is one. */
+static void time_row(const char *name, int64_t seconds)
+{
+    if (seconds != HEALTH_NO_TIME)
+        number_row(name, seconds);
+}
+
+static void status_of_documents(const struct broker *broker)
+{
+    struct health_documents seen = {0};
+
+    cache_walk(broker->cache, 0, health_count, never_full, &seen);
+    number_row("documents", (int64_t)seen.known);
+    number_row("fresh", (int64_t)seen.fresh);
+    number_row("failing", (int64_t)seen.failing);
+    number_row("unusable", (int64_t)seen.unusable);
+    number_row("absent", (int64_t)seen.absent);
+    number_row("oldest_age", seen.oldest);
+    number_row("freshest_age", seen.freshest);
+    ROW("error", seen.error);
+    ROW("absences", cache_guarded(broker->cache) ? "not-believed" : "believed");
+}
+
+static void status_of_credentials(const struct broker *broker)
+{
+    struct health_credentials seen;
+
+    health_credentials(broker, &seen);
+    ROW("credential_error", seen.why);
+    time_row("client_cert_expires", seen.client_cert);
+    time_row("ca_file_expires", seen.ca_file);
+    if (!seen.by_token_url)
+        return;
+    ROW("token", seen.token ? "present" : "missing");
+    time_row("token_expires", seen.token_end);
+    ROW("token_error", seen.token_why);
+}
+
+static void status_of_snapshot(const struct broker *broker)
+{
+    struct accounts_view seen;
+    int64_t age;
+
+    accounts_look(broker->publish.accounts, &seen);
+    age = (int64_t)time(NULL) - seen.created;
+    ROW("snapshot", seen.live ? "live" : seen.there ? "retired" : "missing");
+    ROW("snapshot_file", seen.failed ? "unwritable" : "written");
+    number_row("snapshot_accounts", (int64_t)seen.accounts);
+    if (seen.there)
+        number_row("snapshot_age", age < 0 ? 0 : age);
+}
+
 static void answer_status(struct connection *connection)
 {
     const struct broker *broker = connection->broker;
-    struct counts counts = {0};
     const struct denials *list = denials_file_list(broker->denials);
     size_t denials = 0;
     int64_t ahead = 0;
 
     while (denials_at(list, denials) != NULL)
         denials++;
-    cache_walk(broker->cache, 0, count, never_full, &counts);
     start_text();
     ROW("version", CLOUD_VERSION);
     number_row("uptime", (loop_now() - broker->started) / 1000);
     ROW("host_id", broker->conf.host_id);
     ROW("access_url", broker->conf.access_url);
-    number_row("documents", counts.known);
-    number_row("fresh", counts.fresh);
-    number_row("failing", counts.failing);
-    number_row("unusable", counts.unusable);
-    number_row("absent", counts.absent);
-    number_row("oldest_age", counts.oldest);
-    ROW("error", counts.error);
-    ROW("absences", cache_guarded(broker->cache) ? "not-believed" : "believed");
+    status_of_documents(broker);
+    status_of_credentials(broker);
+    status_of_snapshot(broker);
+    number_row("open_sessions", (int64_t)sessions_count(broker->sessions));
     number_row("denials", (int64_t)denials);
     if (api_clock(broker->api, &ahead))
         number_row("clock_offset", ahead);

@@ -30,6 +30,7 @@ static struct {
     struct loop_timer timer;
     int64_t wait;               /* till the next try */
     uint64_t lost;              /* lines, not yet told of */
+    uint64_t told;              /* of lost lines, before */
     size_t used;                /* bytes of kept */
     char kept[DEVLOG_KEPT_MAX]; /* each line with its NUL */
 } state = {
@@ -114,6 +115,7 @@ static bool keep_loss(void)
     snprintf(line, sizeof line, "%llu log lines were lost", (unsigned long long)state.lost);
     if (!keep(LOG_DAEMON | LOG_WARNING, line))
         return false;
+    state.told += state.lost;
     state.lost = 0;
     return true;
 }
@@ -202,4 +204,14 @@ void devlog_write(int priority, const char *line)
     if (state.to_stderr)
         copy_to_stderr(line);
     errno = saved;
+}
+
+uint64_t devlog_lost(void)
+{
+    uint64_t lost;
+
+    pthread_mutex_lock(&state.lock);
+    lost = state.told + state.lost;
+    pthread_mutex_unlock(&state.lock);
+    return lost;
 }

@@ -33,4 +33,7 @@ void devlog_stop(void);
  */
 void devlog_write(int priority, const char *line);
 
+/* Lines lost since the start. */
+uint64_t devlog_lost(void);
+
 #endif

@@ -39,7 +39,7 @@ void loop_remove(struct loop *loop, struct loop_watch *watch);
 
 /* Sets a timer to run once, milliseconds from now (0: in the next turn), or takes it back. At
  * most LOOP_TIMERS may be set at a time; false if there is no place. */
-#define LOOP_TIMERS 16
+#define LOOP_TIMERS 24
 bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 

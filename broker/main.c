@@ -5,6 +5,7 @@
 #include "broker/devlog.h"
 #include "broker/envelope.h"
 #include "broker/log.h"
+#include "broker/metrics.h"
 #include "broker/privileges.h"
 #include "broker/requests.h"
 #include "broker/server.h"
@@ -109,6 +110,7 @@ static void reload(struct broker *broker)
     cache_tell(broker->cache, publish_news, &broker->publish);
     store_configure(broker->store, broker->conf.host_id, broker->conf.access_url);
     sessions_configure(broker->sessions);
+    metrics_configure(broker->metrics);
     broker->listed = 0;
     list_configure(broker->list, &broker->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
@@ -344,11 +346,12 @@ static bool start(struct broker *broker, bool foreground)
     /* The socket is there before the parent returns: whoever started us may ask at once. */
     return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_denials(broker) &&
            open_store(broker) && open_snapshot(broker) && open_list(broker) &&
-           open_sessions(broker);
+           open_sessions(broker) && (broker->metrics = metrics_new(broker)) != NULL;
 }
 
 static void stop(struct broker *broker)
 {
+    metrics_free(broker->metrics);
     server_free(broker->server);
     sessions_free(broker->sessions);
     store_free(broker->store);

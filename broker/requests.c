@@ -3,6 +3,7 @@
 
 #include "broker/audit.h"
 #include "broker/control.h"
+#include "broker/counters.h"
 #include "broker/keys.h"
 #include "broker/log.h"
 #include "broker/policy.h"
@@ -259,6 +260,7 @@ static void refuse_key(struct connection *connection, enum policy_reason reason,
         audit.key = key.fingerprint;
     audit.service = "sshd";
     audit.unproved = true;
+    count_decision(COUNT_OFFER, cloud_name_kind(question->account), reason);
     if (audit_offer_is_new(question->account, key.fingerprint, loop_now())) {
         name_person(connection, &audit, reason, known, known_key, detail, sizeof detail);
         audit_write(&audit);
@@ -350,6 +352,17 @@ static struct login *find_login(const struct connection *connection)
     return logins_find(connection->broker->logins, &monitor, connection->question.account);
 }
 
+/* A decision of PAM's, by who asked for it. */
+static void count_pam(const struct connection *connection, enum policy_reason reason)
+{
+    const struct cloud_question *question = &connection->question;
+    enum count_stage stage = question->is_ssh ? COUNT_LOGIN : COUNT_SERVICE;
+
+    if (question->op == CLOUD_OP_PAM_SESSION)
+        stage = COUNT_SESSION;
+    count_decision(stage, cloud_name_kind(question->account), reason);
+}
+
 /* PAM's questions: refused with a sentence for the client, and one audit line. */
 static void refuse_login(struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known, const struct document_key *key)
@@ -367,6 +380,7 @@ static void refuse_login(struct connection *connection, enum policy_reason reaso
         audit.key = login->fingerprint;
     name_person(connection, &audit, reason, known, key, detail, sizeof detail);
     audit_write(&audit);
+    count_pam(connection, reason);
     policy_message(reason, document, &connection->name, question->account, key, message,
                    sizeof message);
     server_answer(connection, &answer);
@@ -383,6 +397,7 @@ static void refuse_account(struct connection *connection, enum policy_reason rea
     }
     struct audit audit = audit_of(connection, reason, known);
     audit_write(&audit);
+    count_pam(connection, reason);
     server_answer(connection, &answer);
 }
 
@@ -418,6 +433,7 @@ static void grant_account(struct connection *connection, const struct cache_answ
     (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     add_person(&audit, key);
     audit_write(&audit);
+    count_pam(connection, POLICY_GRANTED);
     server_answer(connection, &answer);
 }
 
@@ -542,10 +558,12 @@ static enum step start_session(struct connection *connection)
         else if (!open_session(connection, login))
             reason = POLICY_UNAVAILABLE;
     }
-    if (reason == POLICY_GRANTED)
+    if (reason == POLICY_GRANTED) {
+        count_pam(connection, reason);
         answer_session(connection, login);
-    else
+    } else {
         refuse_account(connection, reason, NULL);
+    }
     return ANSWERED;
 }
 
@@ -713,7 +731,9 @@ void requests_handle(struct connection *connection)
 {
     const struct request *request = &requests[connection->question.op];
 
+    counters.questions++;
     if (!may_ask(connection, request->who)) {
+        counters.questions_refused++;
         log_denied(connection);
         answer_no(connection, CLOUD_UNAVAILABLE, POLICY_REFUSED);
         return;

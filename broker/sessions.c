@@ -2,6 +2,7 @@
 #include "broker/sessions.h"
 
 #include "broker/audit.h"
+#include "broker/counters.h"
 #include "broker/log.h"
 #include "broker/policy.h"
 #include "broker/reaper.h"
@@ -222,6 +223,9 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
 {
     if (!entry->ending)
         audit_session(&entry->session, "close", reason, NULL);
+    counters.sessions_ended[entry->ending                        ? COUNT_ENDED
+                            : strcmp(reason, REASON_CLOSED) == 0 ? COUNT_CLOSED
+                                                                 : COUNT_GONE]++;
     drop_entry(sessions, entry);
 }
 
@@ -500,6 +504,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         entry->watch->confirmed = asked;
     session_files_keep(sessions->files, &opened);
     set_timer(sessions);
+    counters.sessions_opened++;
     return true;
 }
 

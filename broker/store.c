@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/store.h"
 
+#include "broker/counters.h"
 #include "broker/document.h"
 #include "broker/io.h"
 #include "broker/keys.h"
@@ -40,6 +41,7 @@ struct store {
     uint32_t clock;              /* how often the wall clock was seen to be put back */
     int64_t ahead;               /* seconds, the most that it was ahead of the time since boot */
     struct worker *worker;
+    struct store_figures figures; /* of the documents' files */
 };
 
 static bool file_name(const char *project, const char *environment, char out[NAME_SIZE])
@@ -109,7 +111,8 @@ struct job {
     size_t size;
     struct store_entry entry; /* TOUCH: its times and hash */
     uint32_t clock;
-    int left; /* PUT: an errno, where the former document could not be removed */
+    int left;             /* PUT: an errno, where the former document could not be removed */
+    int64_t files, bytes; /* what there is more of them than before */
     store_done *done;
     void *arg;
 };
@@ -130,23 +133,45 @@ static int write_aside(const struct store *store, const char *file, size_t size)
     return failed;
 }
 
-static int replace_file(const struct job *job)
+/* Of a document's file, before it is replaced or removed. */
+static void weigh(struct job *job)
+{
+    struct stat st;
+
+    if (job->what == PUT_CLOCK ||
+        fstatat(job->store->documents, job->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    job->files--;
+    job->bytes -= (int64_t)st.st_size;
+}
+
+static int replace_file(struct job *job)
 {
     int folder = job->store->documents;
     int failed = write_aside(job->store, job->file, job->size);
 
     if (failed != 0)
         return failed;
-    return renameat(folder, "new", folder, job->name) == 0 && fsync(folder) == 0 ? 0 : errno;
+    weigh(job);
+    if (renameat(folder, "new", folder, job->name) != 0) {
+        job->files = job->bytes = 0;
+        return errno;
+    }
+    job->files += job->what != PUT_CLOCK;
+    job->bytes += job->what != PUT_CLOCK ? (int64_t)job->size : 0;
+    return fsync(folder) == 0 ? 0 : errno;
 }
 
 /* What is not there need not be synced: that was done when it went, or was never needed. */
-static int remove_file(const struct job *job)
+static int remove_file(struct job *job)
 {
     int folder = job->store->documents;
 
-    if (unlinkat(folder, job->name, 0) != 0)
+    weigh(job);
+    if (unlinkat(folder, job->name, 0) != 0) {
+        job->files = job->bytes = 0;
         return errno == ENOENT ? 0 : errno;
+    }
     return fsync(folder) == 0 ? 0 : errno;
 }
 
@@ -199,6 +224,10 @@ static void finish_job(struct work *work)
     struct job *job = (struct job *)work;
     bool ok = work->failed == 0;
 
+    job->store->figures.documents += (uint64_t)job->files;
+    job->store->figures.bytes += (uint64_t)job->bytes;
+    counters.store_writes++;
+    counters.store_errors += !ok || job->left != 0;
     if (!ok)
         log_error("store: document %s %s%s; after a restart it %s", job->name, kept[job->what],
                   strerror(work->failed), then[job->what]);
@@ -451,7 +480,7 @@ static bool set_times(const struct store *store, struct stored *header)
 /* What became of a file. */
 enum fate { NOT_USED, OF_NO_AGE, TAKEN };
 
-static enum fate load_one(const struct store *store, const char *name, store_each *each, void *arg)
+static enum fate load_one(struct store *store, const char *name, store_each *each, void *arg)
 {
     size_t size;
     char *file = read_file(store->documents, name, FILE_MAX, &size);
@@ -459,7 +488,11 @@ static enum fate load_one(const struct store *store, const char *name, store_eac
     const char *why = NULL;
     enum fate fate = NOT_USED;
 
-    if (file == NULL || !stored_parse(file, size, &header))
+    bool whole = file != NULL && stored_parse(file, size, &header);
+
+    store->figures.documents += whole;
+    store->figures.bytes += whole ? size : 0;
+    if (!whole)
         set_aside(store, name, "is damaged");
     else if ((why = judge(store, &header, name)) != NULL)
         /* It stays: perhaps the settings are wrong, and not the document. */
@@ -579,6 +612,12 @@ void store_free(struct store *store)
     if (store->folder >= 0)
         close(store->folder);
     free(store);
+}
+
+void store_look(const struct store *store, struct store_figures *out)
+{
+    *out = store->figures;
+    out->pending = worker_pending(store->worker);
 }
 
 void store_configure(struct store *store, const char *host, const char *url)

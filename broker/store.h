@@ -56,6 +56,13 @@ struct store *store_new(struct loop *loop, const char *folder, const char *host,
 /* Finishes what is under way, then ends the worker. */
 void store_free(struct store *store);
 
+/* For operators: the files of documents, damaged ones left out, and what the worker has to do. */
+struct store_figures {
+    uint64_t documents, bytes;
+    size_t pending;
+};
+void store_look(const struct store *store, struct store_figures *out);
+
 /* For documents from now on. */
 void store_configure(struct store *store, const char *host, const char *url);
 

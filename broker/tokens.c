@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/tokens.h"
 
+#include "broker/counters.h"
 #include "broker/credentials.h"
 #include "broker/json.h"
 
@@ -114,6 +115,7 @@ static void fail(struct tokens *tokens, const char *why)
     for (unsigned i = 0; i < tokens->failures && wait < BACKOFF_MAX; i++)
         wait *= 2;
     tokens->retry = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
+    counters.exchanges_failed++;
     if (tokens->failures < 1000)
         tokens->failures++;
     snprintf(tokens->why, sizeof tokens->why, "%s", why);
@@ -210,6 +212,7 @@ static void start(struct tokens *tokens)
         cloud_text_add(&text, "Basic ");
         add_base64(&text, client, strlen(client));
         tokens->in_flight = true;
+        counters.exchanges++;
         tokens->sent = loop_now();
         tokens->send(tokens->arg, &post);
     }
@@ -242,6 +245,15 @@ void tokens_ask(struct tokens *tokens, struct tokens_waiter *waiter)
     tokens->waiters = waiter;
     if (!tokens->in_flight)
         start(tokens);
+}
+
+bool tokens_look(const struct tokens *tokens, int64_t *left, const char **why)
+{
+    int64_t now = loop_now();
+
+    *left = tokens->token == NULL ? 0 : (tokens->end - now) / 1000;
+    *why = tokens->failures > 0 ? tokens->why : "";
+    return usable(tokens, now);
 }
 
 bool tokens_refused(struct tokens *tokens, const char *token)

@@ -57,6 +57,10 @@ void tokens_ask(struct tokens *tokens, struct tokens_waiter *waiter);
  */
 void tokens_posted(struct tokens *tokens, long status, void *body, size_t n, const char *why);
 
+/* For operators: whether there is a token that lives, for how many seconds more, and why the last
+ * exchange failed ("": it did not); borrowed. */
+bool tokens_look(const struct tokens *tokens, int64_t *left, const char **why);
+
 /* The API refused this token. Whether it is worth asking for another: not all the time. */
 bool tokens_refused(struct tokens *tokens, const char *token);
 

@@ -24,6 +24,7 @@ struct worker {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     struct queue waiting, done;
+    size_t pending; /* added, and not finished */
     bool ending;
 };
 
@@ -80,6 +81,7 @@ static void finish_done(struct worker *worker)
         pthread_mutex_unlock(&worker->lock);
         work->finish(work);
         pthread_mutex_lock(&worker->lock);
+        worker->pending--;
     }
     pthread_mutex_unlock(&worker->lock);
 }
@@ -152,6 +154,17 @@ void worker_add(struct worker *worker, struct work *work)
 {
     pthread_mutex_lock(&worker->lock);
     push(&worker->waiting, work);
+    worker->pending++;
     pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&worker->lock);
+}
+
+size_t worker_pending(struct worker *worker)
+{
+    size_t pending;
+
+    pthread_mutex_lock(&worker->lock);
+    pending = worker->pending;
+    pthread_mutex_unlock(&worker->lock);
+    return pending;
 }

@@ -27,6 +27,9 @@ struct worker *worker_new(struct loop *loop);
 /* Does all work that was added, finishes it, and ends the thread. */
 void worker_free(struct worker *worker);
 
+/* How much was added that is not finished. */
+size_t worker_pending(struct worker *worker);
+
 /* The work is the worker's until finish. Never waits for work that is being done. */
 void worker_add(struct worker *worker, struct work *work);
 

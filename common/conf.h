@@ -23,6 +23,7 @@
 #define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
 #define CLOUD_URL_SIZE          1024
 #define CLOUD_PATH_SIZE         256
+#define CLOUD_SOCKET_SIZE       108         /* of a Unix socket's path: unix(7) */
 #define CLOUD_ID_FLOOR          1000u       /* no host can set uid_min below: root is never ours */
 #define CLOUD_ID_CEILING        2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
 
@@ -47,6 +48,10 @@ struct cloud_conf {
     char host_id[256];   /* "" until cloud_conf_read put the host name there */
     char env_prefix[32]; /* of the session's environment variables */
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
+    /* Where the metrics are: "" or 0: not there. */
+    char metrics_socket[CLOUD_SOCKET_SIZE];
+    uint32_t metrics_port;                       /* of loopback */
+    bool metrics_ipv6;                           /* of ::1, not of 127.0.0.1 */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
 };
 

@@ -14,7 +14,7 @@ demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-mod
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh
-    python3 python3-jsonschema python3-yaml
+    python3 python3-jsonschema python3-yaml prometheus
     # The clients of tests/e2e/clients*.sh, and the servers that tests/e2e/forwards.sh tunnels to.
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
     mariadb-client-core mariadb-server-core redis-server redis-tools)

@@ -338,7 +338,7 @@ test_deny_damaged() {
     broker_start
     refused alice abcdefghij 'denied by the operator'
     enters stranger ada
-    contains "$(ctl 1 status)" '^denials_file: damaged$'
+    contains "$(ctl 2 status)" '^denials_file: damaged$'
     contains "$(ctl 1 deny carol)" 'damaged'
     contains "$(ctl 1 undeny bob)" 'damaged'
     ctl 0 undeny --all
