@@ -52,8 +52,12 @@ sshd_start() {
     wait_for test -s /run/sshd.pid
 }
 
+# sshd that was told to reload closes its port for a moment.
+sshd_listens() { (: </dev/tcp/127.0.0.1/22); }
+
 # login KEY LOGIN [COMMAND]
 login() {
+    wait_for sshd_listens >&2
     timeout 30 ssh -F none -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
         -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no "$2@127.0.0.1" "${3:-id -un}" </dev/null
 }
