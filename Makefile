@@ -5,6 +5,7 @@
 #   make install    DESTDIR= PREFIX= LIBDIR=          make fuzz    SECONDS=60 a target
 #   make lint       format, clang-tidy, cppcheck      make clean
 #   make bench      measures, beside peers (root)     make check-tsan
+#   make deb        Debian packages, in build/deb
 #
 # B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
 
@@ -123,6 +124,8 @@ install: all
 	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
 	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf
 	install -D -m 644 etc/systemd/cloudauthd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/cloudauthd.service
+	for profile in $(wildcard etc/apparmor.d/*); do sh scripts/install-config.sh $$profile \
+		$(DESTDIR)/etc/apparmor.d/$${profile##*/}; done
 	for page in $(wildcard man/*.[1-8]); do install -D -m 644 $$page \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/cloudauth
@@ -223,6 +226,10 @@ bench:
 	@scripts/packages.sh bench
 	@tests/bench/run
 
+deb:
+	@scripts/packages.sh deb
+	@scripts/deb.sh
+
 fuzz:
 	FUZZ_SECONDS=$(SECONDS) tests/fuzz/run
 
@@ -230,6 +237,6 @@ clean:
 	rm -rf build
 
 .PHONY: all install check units check-asan check-tsan lint lint-rooms test demo bench bench-programs \
-        fuzz clean
+        deb fuzz clean
 -include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker ctl tests/unit tests/bench,\
              $(B)/$(room)/*.d $(B)/module/$(room)/*.d $(B)/helper/$(room)/*.d $(B)/faults/$(room)/*.d))

@@ -6,6 +6,7 @@
 #include "broker/envelope.h"
 #include "broker/log.h"
 #include "broker/metrics.h"
+#include "broker/notify.h"
 #include "broker/privileges.h"
 #include "broker/requests.h"
 #include "broker/server.h"
@@ -367,6 +368,17 @@ static void stop(struct broker *broker)
     hostdb_free(broker->hostdb);
 }
 
+/* systemd's wishes. What cannot be read is no reason not to serve: systemd gives up by itself. */
+static void open_notify(struct notify *notify)
+{
+    const struct notify_wishes wishes = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
+                                         getenv("WATCHDOG_PID")};
+    char why[128];
+
+    if (!notify_open(notify, &wishes, why, sizeof why))
+        log_warning("%s: the service manager is told nothing", why);
+}
+
 static int usage(void)
 {
     fputs("usage: cloudauthd [-f] [-c FILE]\n"
@@ -395,6 +407,7 @@ int main(int argc, char **argv)
     static const struct option long_options[] = {{"verify", required_argument, NULL, 'v'},
                                                  {NULL, 0, NULL, 0}};
     static struct broker broker;
+    struct notify notify;
     const char *document = NULL;
     bool foreground = false, ok;
     int option;
@@ -418,6 +431,7 @@ int main(int argc, char **argv)
     /* Under systemd standard error and syslog end in the same journal: each line once. */
     log_open(foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
+    open_notify(&notify);
     /* Nothing of the environment reaches libcurl or OpenSSL: no proxy, no key log, no CA. */
     clearenv();
     /* In this process our own module must not be asked: it would wait for us. */
@@ -432,8 +446,10 @@ int main(int argc, char **argv)
         broker.probe = (struct loop_timer){.due = on_probe, .arg = &broker};
         on_probe(&broker);
         log_info("cloudauthd %s serves %s", CLOUD_VERSION, broker.conf.access_url);
+        notify_ready(&notify, broker.loop);
         ok = loop_run(broker.loop);
     }
+    notify_stop(&notify);
     stop(&broker);
     return ok ? 0 : 1;
 }

@@ -1,0 +1,459 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# inside.sh FUNCTION [ARG...]: inside one of the systems of tests/deb/run, where all may be changed. The
+# packages are in /debs: new, old (an earlier version), and both so that a script can be killed.
+set -euE
+trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND"' ERR
+
+DROP_IN=/etc/ssh/sshd_config.d/00-cloudauth.conf
+PACKAGES=(libnss-cloud libpam-cloud cloudauth)
+
+# ---- Words -------------------------------------------------------------------------------------------
+
+wait_for() {
+    local end=$((SECONDS + 20))
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS >= end)); then
+            echo "waited in vain for: $*"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+fails() {
+    if "$@"; then
+        echo "did not fail: $*"
+        return 1
+    fi
+}
+
+same() {
+    [[ $1 == "$2" ]] && return
+    printf 'expected: %s\nbut it is: %s\n' "$1" "$2"
+    return 1
+}
+
+# The local user ada, who may enter by a key of her own, and Debian's sshd.
+local_host() {
+    # invoke-rc.d(8) asks this program; pid 1 is none that it knows.
+    printf '#!/bin/sh\nexit 0\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+    useradd -m -s /bin/bash ada
+    ssh-keygen -q -t ed25519 -N '' -f /root/ada
+    install -d -m 700 -o ada -g ada /home/ada/.ssh
+    install -m 600 -o ada -g ada /root/ada.pub /home/ada/.ssh/authorized_keys
+}
+
+sshd_start() {
+    mkdir -p /run/sshd
+    /usr/sbin/sshd
+    wait_for test -s /run/sshd.pid
+}
+
+# sshd that was told to reload closes its port for a moment.
+sshd_listens() { (: </dev/tcp/127.0.0.1/22); }
+
+# login KEY LOGIN [COMMAND]
+login() {
+    wait_for sshd_listens >&2
+    timeout 30 ssh -F none -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
+        -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no "$2@127.0.0.1" "${3:-id -un}" </dev/null
+}
+
+enters() {
+    [[ $(login "$1" "$2" 2>/root/login.said) == "$2" ]] && return
+    echo "$1 could not enter as $2:"
+    cat /root/login.said
+    return 1
+}
+
+# What systemctl(1) would do with the two units; systemd itself is not pid 1 here.
+booted() {
+    mkdir -p /run/systemd/system
+    # apt gives dpkg a PATH of its own.
+    cat >/root/systemctl <<'END'
+#!/bin/bash
+echo "$*" >>/run/systemctl.log
+words=()
+for word; do [[ $word == -* ]] || words+=("$word"); done
+end() {
+    local pid
+    pid=$(cat /run/cloudauthd.pid 2>/dev/null) || return 0
+    kill "$pid" 2>/dev/null && while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+    rm -f /run/cloudauthd.pid
+}
+begin() {
+    [[ -e /run/cloudauthd.pid ]] && return
+    /usr/sbin/cloudauthd -f </dev/null >>/run/cloudauthd.log 2>&1 &
+    echo $! >/run/cloudauthd.pid
+    until perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or exit 1;
+        exit !connect($s, sockaddr_un("/run/cloudauth/socket"))'; do
+        kill -0 $! || exit 1
+        sleep 0.02
+    done
+}
+case "${words[0]} ${words[1]-}" in
+# What it does without pid 1.
+preset* | enable* | disable* | mask* | unmask*) exec /usr/bin/systemctl.real "$@" ;;
+*show* | *CanReload* | *LoadState*)
+    [[ $* == *CanReload* ]] && echo CanReload=yes
+    [[ $* == *LoadState* ]] && echo LoadState=loaded
+    ;;
+*" cloudauthd"*) case ${words[0]} in
+    start) begin ;;
+    stop) end ;;
+    *restart) end && begin ;;
+    reload) kill -HUP "$(cat /run/cloudauthd.pid)" ;;
+    is-enabled) [[ -e /etc/systemd/system/multi-user.target.wants/cloudauthd.service ]] && echo enabled ;;
+    is-active) kill -0 "$(cat /run/cloudauthd.pid 2>/dev/null || echo none)" 2>/dev/null ;;
+    esac ;;
+"reload ssh"*) kill -HUP "$(cat /run/sshd.pid)" ;;
+esac
+END
+    mv /usr/bin/systemctl /usr/bin/systemctl.real
+    install -m 755 /root/systemctl /usr/bin/systemctl
+}
+
+# dpkg without fsync, which costs most of its time.
+quiet_dpkg() { dpkg --force-unsafe-io "$@"; }
+
+install_debs() { quiet_dpkg -i /debs/"${1:-new}"/*.deb; }
+
+# The files of /etc: mode, owner, checksum, target. Not the copies of passwd(5) and its like that useradd(8)
+# and userdel(8) make of what was before their last change.
+etc_manifest() {
+    find /etc -xdev ! -regex '/etc/\(passwd\|group\|shadow\|gshadow\|subuid\|subgid\)-' \
+        -printf '%M %U %G %p %l\n' | sort -k4
+    find /etc -xdev -type f ! -regex '/etc/\(passwd\|group\|shadow\|gshadow\|subuid\|subgid\)-' \
+        -exec sha256sum {} + | sort -k2
+}
+
+# What is left of ours anywhere, but dpkg's own log of what it did.
+leftovers() {
+    find / -xdev \( -path /proc -o -path /dev -o -path /run -o -path /debs -o -path /tests -o -path /root \) -prune -o \
+        \( -name '*cloud*' ! -path '/var/log/*' \) -print
+}
+
+add_key() { ssh-keygen -q -t ed25519 -N '' -C "$1@laptop" -f "/root/$1"; }
+
+# A host that serves one environment, and alice's key for it.
+serve() {
+    echo 'allow = abcdefghij abcdefghij_*' >>/etc/cloudauth/cloudauth.conf
+    systemctl reload cloudauthd
+    cloudauthctl env create abcdefghij
+    cloudauthctl user add --role admin abcdefghij alice
+    add_key alice
+    cloudauthctl key add abcdefghij alice /root/alice.pub
+    wait_for getent passwd abcdefghij
+}
+
+fresh_host() {
+    local_host
+    booted
+    sshd_start
+    enters ada ada
+}
+
+# ---- Tests -------------------------------------------------------------------------------------------
+
+# The commands are README's own, as they stand there.
+test_quick_start() {
+    local commands count=0 command
+    fresh_host
+    add_key alice
+    mkdir /run/here
+    cd /run/here
+    cp /debs/new/*.deb /root/alice.pub .
+    commands=$(sed -n '/^## Quick start/,/^## /s/^    //p' /run/README.md)
+    while read -r command <&9; do
+        echo "\$ $command"
+        eval "$command"
+        count=$((count + 1))
+    done 9<<<"$commands"
+    same 6 $count
+    enters alice abcdefghij
+    enters ada ada
+    echo "note: $(cloudauthctl doctor abcdefghij | grep -c ' ok ') checks of doctor are ok"
+}
+
+# An account that is in no file of the host but in another directory, as one of LDAP is.
+other_account() {
+    mkdir -p /etc/userdb
+    echo '{"userName":"evelyn7","uid":5555,"gid":5555,"homeDirectory":"/home/evelyn7","shell":"/bin/bash","disposition":"regular"}' \
+        >/etc/userdb/evelyn7.user
+    ln -s evelyn7.user /etc/userdb/5555.user
+    echo '{"groupName":"evelyn7","gid":5555,"disposition":"regular"}' >/etc/userdb/evelyn7.group
+    ln -s evelyn7.group /etc/userdb/5555.group
+    install -d -m 700 -o 5555 -g 5555 /home/evelyn7 /home/evelyn7/.ssh
+    install -m 600 -o 5555 -g 5555 /root/ada.pub /home/evelyn7/.ssh/authorized_keys
+}
+
+test_unconfigured() {
+    fresh_host
+    other_account
+    enters ada evelyn7
+    install_debs
+    fails getent passwd abcdefghij
+    kill -0 "$(cat /run/cloudauthd.pid)"
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    grep -q pam_cloud /etc/pam.d/common-session-noninteractive
+    enters ada ada
+    enters ada evelyn7
+}
+
+test_upgrade() {
+    local pid
+    fresh_host
+    install_debs old
+    serve
+    grep -qx '# of the previous version' $DROP_IN
+    mkfifo /root/say
+    ssh -F none -i /root/alice -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no \
+        abcdefghij@127.0.0.1 'echo begun; read -r word; echo "still $word"; id -un' </root/say >/root/said 2>/dev/null &
+    pid=$!
+    exec 7>/root/say
+    wait_for grep -q begun /root/said
+    : >/run/systemctl.log
+    install_debs new
+    cmp /usr/share/cloudauth/00-cloudauth.conf $DROP_IN
+    grep -q 'reload ssh' /run/systemctl.log
+    grep -q 'restart cloudauthd.service' /run/systemctl.log
+    fails grep -E '(stop|kill).*ssh' /run/systemctl.log
+    echo here >&7
+    exec 7>&-
+    wait $pid
+    grep -qx 'still here' /root/said
+    grep -qx 'abcdefghij' /root/said
+    enters alice abcdefghij
+    enters ada ada
+    cloudauthctl doctor abcdefghij
+}
+
+test_changed() {
+    fresh_host
+    install_debs old
+    echo '    LogLevel VERBOSE' >>$DROP_IN
+    cp $DROP_IN /root/drop_in
+    sed -i '/^group:/s/ cloud//' /etc/nsswitch.conf
+    cp /etc/nsswitch.conf /root/nsswitch
+    echo 'keys_fresh = 5s' >>/etc/cloudauth/cloudauth.conf
+    install_debs new
+    cmp $DROP_IN /root/drop_in
+    cmp /etc/nsswitch.conf /root/nsswitch
+    grep -qx 'keys_fresh = 5s' /etc/cloudauth/cloudauth.conf
+    enters ada ada
+    quiet_dpkg -r "${PACKAGES[@]}"
+    cmp $DROP_IN /root/drop_in
+    enters ada ada
+    install_debs new
+    cmp $DROP_IN /root/drop_in
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    fails test -e $DROP_IN
+    fails grep -q cloud /etc/nsswitch.conf
+    enters ada ada
+}
+
+test_purge() {
+    fresh_host
+    etc_manifest >/root/before
+    install_debs
+    serve
+    enters alice abcdefghij
+    enters ada ada
+    quiet_dpkg -r "${PACKAGES[@]}"
+    fails getent passwd abcdefghij
+    fails grep -rl cloud /etc/nsswitch.conf /etc/pam.d /etc/ssh
+    fails login alice abcdefghij
+    enters ada ada
+    install_debs
+    enters alice abcdefghij
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    etc_manifest >/root/after
+    diff /root/before /root/after
+    fails getent passwd cloudauth
+    same '' "$(leftovers)"
+    # Documents are the operator's.
+    test -e /srv/access/abcdefghij/production.json
+    enters ada ada
+}
+
+test_sshd_broken() {
+    fresh_host
+    echo 'NoSuchWord yes' >/etc/ssh/sshd_config.d/zz.conf
+    fails install_debs >/root/said 2>&1
+    grep -q 'configuration is broken.*NoSuchWord' /root/said
+    fails test -e $DROP_IN
+    fails grep -q cloud /etc/nsswitch.conf
+    enters ada ada
+    rm /etc/ssh/sshd_config.d/zz.conf
+    quiet_dpkg --configure -a
+    cmp /usr/share/cloudauth/00-cloudauth.conf $DROP_IN
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    enters ada ada
+}
+
+# sshd that takes no Match Group cloud-ssh in its test; `after` only once it is in place.
+stubborn_sshd() {
+    mv /usr/sbin/sshd /usr/sbin/sshd.real
+    cat >/usr/sbin/sshd <<END
+#!/bin/bash
+file=/etc/ssh/sshd_config
+[[ \${1-} == -t && \${2-} == -f ]] && file=\$3
+test -e $DROP_IN && echo there >>/root/drop_in_seen
+if [[ \${1-} == -t ]]; then
+    if [[ -e $DROP_IN ]] || { [[ $1 == before ]] && grep -q 'Include /usr/share/cloudauth' "\$file"; }; then
+        echo "no such thing" >&2
+        exit 255
+    fi
+fi
+exec -a /usr/sbin/sshd /usr/sbin/sshd.real "\$@"
+END
+    chmod 755 /usr/sbin/sshd
+}
+
+test_sshd_refuses() {
+    fresh_host
+    stubborn_sshd before
+    fails install_debs
+    fails test -e /root/drop_in_seen
+    fails test -e $DROP_IN
+    mv /usr/sbin/sshd.real /usr/sbin/sshd
+    stubborn_sshd after
+    fails quiet_dpkg --configure -a
+    test -e /root/drop_in_seen
+    fails test -e $DROP_IN
+    fails grep -q cloud /etc/nsswitch.conf
+    mv /usr/sbin/sshd.real /usr/sbin/sshd
+    enters ada ada
+    quiet_dpkg --configure -a
+    cmp /usr/share/cloudauth/00-cloudauth.conf $DROP_IN
+    enters ada ada
+}
+
+# becomes BEFORE AFTER: what the line passwd is made of BEFORE, and that it is BEFORE again.
+becomes() {
+    sed -i '/^passwd:/d' /etc/nsswitch.conf
+    echo "$1" >>/etc/nsswitch.conf
+    cp /etc/nsswitch.conf /root/nsswitch
+    quiet_dpkg -i /debs/new/libnss-cloud_*.deb
+    same "$2" "$(grep '^passwd:' /etc/nsswitch.conf)"
+    getent passwd ada
+    quiet_dpkg -r libnss-cloud
+    cmp /root/nsswitch /etc/nsswitch.conf
+    same '' "$(find /etc -name '*cloud-new*')"
+}
+
+test_nsswitch() {
+    local_host
+    quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
+    chmod 640 /etc/nsswitch.conf
+    becomes 'passwd: files' 'passwd: files cloud'
+    same 640 "$(stat -c %a /etc/nsswitch.conf)"
+    becomes $'passwd:\tfiles\tsystemd' $'passwd:\tfiles cloud\tsystemd'
+    becomes 'passwd:compat # files' 'passwd:compat cloud # files'
+    becomes 'passwd: files [SUCCESS=merge] systemd  sss ' 'passwd: files [SUCCESS=merge] cloud systemd  sss '
+    becomes 'passwd: sss files' 'passwd: sss files cloud'
+    # What the operator wrote is his.
+    becomes 'passwd: files systemd cloud' 'passwd: files systemd cloud'
+    # By a symbolic link.
+    mv /etc/nsswitch.conf /etc/nsswitch.real
+    ln -s nsswitch.real /etc/nsswitch.conf
+    quiet_dpkg -i /debs/new/libnss-cloud_*.deb
+    test -L /etc/nsswitch.conf
+    grep -q '^group:.* cloud' /etc/nsswitch.real
+}
+
+# unchanged_by COMMAND...: it succeeds, says why, and leaves nsswitch.conf alone.
+stays_by() {
+    cp /etc/nsswitch.conf /root/nsswitch
+    "$@" >/root/said 2>&1
+    cat /root/said
+    grep -q 'libnss-cloud: /etc/nsswitch.conf stays as it is' /root/said
+    cmp /root/nsswitch /etc/nsswitch.conf
+    same '' "$(find /etc -name '*cloud-new*')"
+    enters ada ada
+}
+
+test_nsswitch_unusual() {
+    fresh_host
+    cp /etc/nsswitch.conf /root/nsswitch.first
+    quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
+    sed -i 's/^passwd:.*/passwd: files [NOTFOUND=return] systemd/' /etc/nsswitch.conf
+    stays_by quiet_dpkg -i /debs/new/libnss-cloud_*.deb
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    cp /root/nsswitch.first /etc/nsswitch.conf
+    # The operator's own PAM stack, which pam-auth-update(8) leaves alone.
+    sed -i '/^account.*pam_unix/i account required pam_warn.so' /etc/pam.d/common-account
+    stays_by install_debs
+    grep -q 'not in /etc/pam.d/common-account' /root/said
+    # By his own hand then, and out of it by his own hand before the module goes.
+    cp -a /etc/pam.d /root/pam.d
+    for file in auth account session session-noninteractive; do
+        cat "/usr/share/doc/cloudauth/pam.d/cloudauth-${file%-*}" "/root/pam.d/common-$file" >"/etc/pam.d/common-$file"
+    done
+    dpkg-reconfigure libnss-cloud
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    enters ada ada
+    fails quiet_dpkg -r libnss-cloud libpam-cloud >/root/said 2>&1
+    grep -q 'still named in .*/etc/pam.d/common-account' /root/said
+    fails grep -q cloud /etc/nsswitch.conf
+    ls /usr/lib/*/security/pam_cloud.so
+    enters ada ada
+    cp -a /root/pam.d /etc
+    quiet_dpkg -r libpam-cloud
+    enters ada ada
+}
+
+# ---- Killed at every line ----------------------------------------------------------------------------
+
+# Before the operation.
+prepare() {
+    local_host
+    etc_manifest >/root/never
+    case $1 in
+    install) quiet_dpkg --unpack /debs/killable/*.deb ;;
+    upgrade) install_debs old-killable ;;
+    remove) install_debs killable ;;
+    purge) install_debs killable && quiet_dpkg -r "${PACKAGES[@]}" ;;
+    esac
+}
+
+operate() {
+    case $1 in
+    install) quiet_dpkg --configure -a ;;
+    upgrade) quiet_dpkg -i /debs/killable/*.deb ;;
+    remove) quiet_dpkg -r "${PACKAGES[@]}" ;;
+    purge) quiet_dpkg --purge "${PACKAGES[@]}" ;;
+    esac
+}
+
+# The lines that it comes to, once each, and what it makes of /etc.
+record() {
+    sshd_start
+    touch /kill
+    operate "$1"
+    awk '!seen[$0]++' /lines >/root/lines
+    etc_manifest >/root/after
+    [[ $1 != purge ]] || diff /root/never /root/after
+    enters ada ada
+}
+
+killed() {
+    local status=0
+    sshd_start
+    echo "$2" >/kill
+    operate "$1" || status=$?
+    test -e /killed
+    echo "dpkg ended with $status"
+    rm /kill
+    enters ada ada
+    quiet_dpkg --configure -a
+    # What was stopped before it came to ours (an unpacking, a removal) takes the same command again.
+    etc_manifest | cmp -s /root/after - || operate "$1"
+    etc_manifest | diff /root/after -
+    enters ada ada
+}
+
+"$@"
