@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -558,8 +557,7 @@ void accounts_look(const struct accounts *accounts, struct accounts_view *out)
     if (published->snapshot.map == NULL)
         return;
     out->there = true;
-    out->live = atomic_load_explicit((atomic_uint *)&published->header->state,
-                                     memory_order_relaxed) == CLOUD_SNAPSHOT_LIVE;
+    out->live = !cloud_snapshot_retired(&published->snapshot);
     out->accounts = published->snapshot.header.accounts;
     out->bytes = published->snapshot.size;
     out->created = published->snapshot.header.created;
