@@ -393,7 +393,7 @@ static void test_left_by_other_settings(void **state)
     assert_int_equal(now_is("abcdefghij"), SEEN);
     accounts_free(accounts);
     fd = open(FILE_, O_WRONLY);
-    assert_int_equal(pwrite(fd, "x", 1, 40), 1);
+    assert_int_equal(pwrite(fd, "x", 1, offsetof(struct cloud_snapshot_header, version)), 1);
     close(fd);
     accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
