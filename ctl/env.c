@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 #include "ctl/edit.h"
+#include "ctl/home.h"
 #include "ctl/subject.h"
 #include "ctl/tree.h"
 
@@ -215,7 +216,12 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
     if (!edit_start(ctl, argv[1 + optind], true, &edit) ||
         !plan_account(&edit, &wishes, &account) || !edit_create(&edit, &account))
         return failed(&edit);
-    return done(ctl, &edit, "created");
+    int status = done(ctl, &edit, "created");
+    /* Without one people could enter and would be told so by sshd; with it they need nothing else.
+     */
+    if (status == CTL_YES)
+        (void)home_make(account.home, account.uid, account.gid);
+    return status;
 }
 
 /* ---- user ---- */

@@ -124,8 +124,10 @@ static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
     FTSENT *entry;
     FTS *fts;
 
-    snprintf(path, sizeof path, "%s", home);
     *whole = false;
+    if (strlen(home) >= sizeof path)
+        return 0;
+    strcpy(path, home);
     fts = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
     if (fts == NULL)
         return 0;

@@ -228,6 +228,23 @@ test_explain_states() {
     same document-unusable "$(jq -r .decision /root/explained)"
 }
 
+# env create makes the home, and never where somebody else has the folder above it
+test_env_home() {
+    rm -rf "$ACCESS/abcdefghij" /app /srv/homes
+    ctl 0 env create --uid 200001 abcdefghij
+    same '0:0 755' "$(stat -c '%u:%g %a' /app)"
+    same '200001:200001 750' "$(stat -c '%u:%g %a' /app/abcdefghij)"
+    # What is there stays as it is.
+    install -d -m 711 -o 1500 /srv/homes /srv/homes/there
+    ctl 0 env create --home /srv/homes/there abcdefghij_stg
+    same '1500 711' "$(stat -c '%u %a' /srv/homes/there)"
+    ln -s /etc /srv/homes/link
+    contains "$(ctl 0 env create --home /srv/homes/new abcdefghij_stg2 2>&1)" "is not root's alone"
+    contains "$(ctl 0 env create --home /srv/homes/new/er abcdefghij_stg3 2>&1)" "is not root's alone"
+    contains "$(ctl 0 env create --home /srv/homes/link/x/y abcdefghij_stg4 2>&1)" "is not root's alone"
+    [[ ! -e /srv/homes/new && ! -e /etc/x ]]
+}
+
 # explain says each rule in its order, and takes a key, a fingerprint or a file
 test_explain_rules() {
     local fingerprint
