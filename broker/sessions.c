@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define TICK_MS       100
+#define FULL_SWEEP_MS 1000 /* between two looks for ended ones where there is no room */
 #define FLOOR_MS      1000 /* between two questions about one environment, as far as recheck allows */
 #define RECHECK_LEAST 85   /* per cent of session_recheck: the next one is somewhere between */
 #define RECHECK_MOST  95
@@ -59,7 +60,7 @@ struct sessions {
     struct entry *oldest, *youngest;
     size_t used;
     uint64_t last_id;
-    int64_t full_logged;
+    int64_t full_logged, full_swept; /* loop_now(): not earlier again */
 };
 
 /* ---- The list ---- */
@@ -469,8 +470,11 @@ static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
 
 static bool has_room(struct sessions *sessions)
 {
-    if (sessions->used >= SESSIONS_MAX)
+    /* It reads /proc for each of them: not once for every one who tries. */
+    if (sessions->used >= SESSIONS_MAX && loop_now() >= sessions->full_swept) {
+        sessions->full_swept = loop_now() + FULL_SWEEP_MS;
         sweep_all(sessions);
+    }
     if (sessions->used < SESSIONS_MAX)
         return true;
     if (loop_now() >= sessions->full_logged) {

@@ -42,7 +42,22 @@ struct store {
     int64_t ahead;               /* seconds, the most that it was ahead of the time since boot */
     struct worker *worker;
     struct store_figures figures; /* of the documents' files */
+    struct owner_job *unkept; /* bindings that the disk did not take, until it takes something */
+    unsigned owner_jobs;      /* on their way */
+    bool ending;
 };
+
+struct owner_job {
+    struct work work;
+    struct store *store;
+    struct store_owner owner;
+    store_done *done; /* or NULL */
+    void *arg;
+    struct owner_job *next; /* of those that were not kept */
+};
+
+static void retry_owners(struct store *store);
+static void drop_unkept(struct store *store, const struct store_owner *owner);
 
 static bool file_name(const char *project, const char *environment, char out[NAME_SIZE])
 {
@@ -236,6 +251,8 @@ static void finish_job(struct work *work)
                   strerror(job->left));
     if (job->done != NULL)
         job->done(job->arg, ok);
+    if (ok)
+        retry_owners(job->store);
     free(job->file);
     free(job);
 }
@@ -606,7 +623,9 @@ void store_free(struct store *store)
 {
     if (store == NULL)
         return;
+    store->ending = true;
     worker_free(store->worker);
+    drop_unkept(store, NULL);
     if (store->documents >= 0)
         close(store->documents);
     if (store->folder >= 0)
@@ -694,14 +713,6 @@ bool store_load_owners(struct store *store, void (*each)(void *arg, const struct
     return true;
 }
 
-struct owner_job {
-    struct work work;
-    struct store *store;
-    struct store_owner owner;
-    store_done *done; /* or NULL */
-    void *arg;
-};
-
 /* In the worker. */
 static void append_owner(struct work *work)
 {
@@ -725,16 +736,63 @@ static void append_owner(struct work *work)
         close(fd);
 }
 
+static bool is_of(const struct store_owner *owner, const struct store_owner *other)
+{
+    return strcmp(owner->project, other->project) == 0 &&
+           strcmp(owner->environment, other->environment) == 0;
+}
+
+/* Those of an environment, or with NULL all. */
+static void drop_unkept(struct store *store, const struct store_owner *owner)
+{
+    for (struct owner_job **each = &store->unkept, *job; (job = *each) != NULL;) {
+        if (owner != NULL && !is_of(&job->owner, owner)) {
+            each = &job->next;
+            continue;
+        }
+        *each = job->next;
+        free(job);
+    }
+}
+
+/* Not while others are on their way: one of them may release what would be bound behind it. */
+static void retry_owners(struct store *store)
+{
+    struct owner_job *job = store->unkept, *next;
+
+    if (store->ending || store->owner_jobs > 0)
+        return;
+    store->unkept = NULL;
+    for (; job != NULL; job = next) {
+        next = job->next;
+        store->owner_jobs++;
+        worker_add(store->worker, &job->work);
+    }
+}
+
 static void finish_owner(struct work *work)
 {
     struct owner_job *job = (struct owner_job *)work;
+    struct store *store = job->store;
+    bool ok = work->failed == 0, binds = job->done == NULL;
 
-    if (work->failed != 0)
+    store->owner_jobs--;
+    if (!ok)
         log_error("store: the uid of %s/%s cannot be kept: %s", job->owner.project,
                   job->owner.environment, strerror(work->failed));
+    if (ok || binds)
+        drop_unkept(store, &job->owner); /* they are older */
     if (job->done != NULL)
-        job->done(job->arg, work->failed == 0);
+        job->done(job->arg, ok);
+    if (!ok && binds && !store->ending) {
+        work->failed = 0;
+        job->next = store->unkept;
+        store->unkept = job;
+        return;
+    }
     free(job);
+    if (ok)
+        retry_owners(store);
 }
 
 static void add_owner(struct store *store, const struct store_owner *owner, store_done *done,
@@ -753,6 +811,7 @@ static void add_owner(struct store *store, const struct store_owner *owner, stor
     job->work = (struct work){.run = append_owner, .finish = finish_owner};
     job->store = store;
     job->owner = *owner;
+    store->owner_jobs++;
     worker_add(store->worker, &job->work);
 }
 

@@ -468,6 +468,8 @@ static void test_full(void **state)
     session.monitor.pid = 1;
     assert_false(sessions_open(sessions, &session, clock_ms));
     dead[deads++] = 1500;
+    assert_false(sessions_open(sessions, &session, clock_ms)); /* it looked a moment ago */
+    clock_ms += 1000;
     assert_true(sessions_open(sessions, &session, clock_ms));
     assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
 }

@@ -766,6 +766,46 @@ static void test_owners_released(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+static void on_release_and_stop(void *arg, bool ok)
+{
+    on_release(arg, ok);
+    loop_stop(loop);
+}
+
+/* A binding that the disk does not take is kept as soon as it takes anything; not one that was
+ * released meanwhile. */
+static void test_owners_later(void **state)
+{
+    const struct store_owner first = {"abcdefghij", "production", 200001, 200001};
+    const struct store_owner second = {"abcdefghij", "staging", 200002, 200002};
+    int released = 0;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/owners", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    store_add_owner(store, &first);
+    store_add_owner(store, &second);
+    store_release_owner(store, "abcdefghij", "staging", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    assert_int_equal(released, -1);
+    assert_int_equal(rmdir(path), 0);
+    released = 0;
+    store_release_owner(store, "abcdefghij", "staging", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    released = 0; /* what is tried again stands before that one */
+    store_release_owner(store, "cdefghijkl", "production", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    assert_int_equal(released, 1);
+    reopen();
+    owners_found = 0;
+    assert_true(store_load_owners(store, take_owner, NULL));
+    assert_int_equal(owners_found, 3);
+    assert_true(store_owner_is_release(&owners[0]));
+    assert_int_equal(owners[1].uid, 200001);
+    assert_true(store_owner_is_release(&owners[2]));
+}
+
 /* No changed digit gives a uid to somebody else. */
 static void test_owners_damaged(void **state)
 {
@@ -819,6 +859,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cannot_be_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owners, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owners_released, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_owners_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owners_damaged, setup, teardown),
     };
 
