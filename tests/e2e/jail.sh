@@ -213,7 +213,7 @@ test_nothing_left() {
     WAIT=20 wait_for all_gone
     same "" "$(ls -A /srv/sftp)"
     same "$before" "$(sort /proc/self/mountinfo)"
-    fails grep -ls cloudauth /proc/[0-9]*/mountinfo
+    fails grep -ls ' - tmpfs cloudauth ' /proc/[0-9]*/mountinfo
 }
 
 two_namespaces() { [[ $(namespaces | wc -l) == 2 ]]; }

@@ -184,10 +184,14 @@ ask_with() {
         -H "$1" "${@:2}"
 }
 
+past() { (($(date +%s%N) >= $1)); }
+
 # three hosts log the same people in at the same time: the origin is asked once
 test_one_request() {
     all_start 60
     each enters bob abcdefghij_stg
+    # Later than keys_fresh: each host asks again.
+    wait_for past $(($(date +%s%N) + 1100000000))
     each enters alice abcdefghij_stg
     same 1 "$(since $ORIGIN_LOG | wc -l)"
     contains "$(since $ORIGIN_LOG)" ' "tier" GET /v1/projects/abcdefghij/environments/staging/ssh-access 200 HTTP/1.1$'
