@@ -123,38 +123,44 @@ bool cloud_name_possible(const char *name)
 }
 
 /*
- * Greedy matching with one place to come back to: on a mismatch the last '*' takes one character
- * more. No recursion, so a hostile name cannot make it exponential.
+ * Greedy matching with one place to come back to: on a mismatch the last '*' takes more, up to the
+ * next character that what follows it begins with. No recursion, so a hostile name cannot make it
+ * exponential.
  */
 bool cloud_name_matches(const char *pattern, const char *name)
 {
     const char *star = NULL, *resume = NULL;
 
-    while (*name != '\0') {
+    for (;;) {
         if (*pattern == '*') {
-            star = ++pattern;
-            resume = name;
-            if (*pattern == '\0')
+            star = pattern + strspn(pattern, "*");
+            if (*star == '\0')
                 return true;
+            resume = strchr(name, *star);
         } else if (*pattern == *name) {
+            if (*name == '\0')
+                return true;
             pattern++;
             name++;
-        } else if (star != NULL) {
-            pattern = star;
-            name = ++resume;
-        } else {
+            continue;
+        } else if (star == NULL || *name == '\0') {
             return false;
+        } else {
+            resume = strchr(resume + 1, *star);
         }
+        if (resume == NULL)
+            return false;
+        pattern = star;
+        name = resume;
     }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
 }
 
 static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
-    for (size_t at = 0; at < grammar->allow_used; at += strlen(grammar->allow + at) + 1)
-        if (cloud_name_matches(grammar->allow + at, name))
+    const char *end = grammar->allow + grammar->allow_used;
+
+    for (const char *pattern = grammar->allow; pattern < end; pattern += strlen(pattern) + 1)
+        if ((*pattern == *name || *pattern == '*') && cloud_name_matches(pattern, name))
             return true;
     return false;
 }

@@ -200,6 +200,33 @@ static void test_patterns(void **state)
                            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
+/* The meaning of a pattern, as short as it can be said. */
+static bool means(const char *pattern, const char *name)
+{
+    if (*pattern == '*')
+        return means(pattern + 1, name) || (*name != '\0' && means(pattern, name + 1));
+    return *pattern == *name && (*pattern == '\0' || means(pattern + 1, name + 1));
+}
+
+/* Every pattern of up to six of "ab*" against every name of up to six of "ab". */
+static void test_all_patterns(void **state)
+{
+    char pattern[7], name[7];
+
+    (void)state;
+    for (unsigned p = 0; p < 4 * 4 * 4 * 4 * 4 * 4; p++) {
+        for (unsigned i = 0; i < 6; i++)
+            pattern[i] = "ab*"[p >> 2 * i & 3];
+        pattern[6] = '\0';
+        for (unsigned n = 0; n < 3 * 3 * 3 * 3 * 3 * 3; n++) {
+            for (unsigned i = 0, left = n; i < 6; i++, left /= 3)
+                name[i] = "ab"[left % 3];
+            name[6] = '\0';
+            assert_true(cloud_name_matches(pattern, name) == means(pattern, name));
+        }
+    }
+}
+
 static void test_allow_and_reserved(void **state)
 {
     struct cloud_conf conf;
@@ -249,6 +276,7 @@ static void test_possible_is_wider(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_patterns),
         cmocka_unit_test(test_every_form),
         cmocka_unit_test(test_not_ours),
         cmocka_unit_test(test_length),
