@@ -34,18 +34,28 @@ explained() {
 
 # Each row of the matrix: explain first, then the login itself; they agree, and the words of explain
 # are those that the client reads. The host's own users are none of its business.
-for word in enters refused sftp_batch; do
+for word in enters refused sftp_batch as; do
     eval "sandbox_$(declare -f $word)"
 done
 
-enters() {
-    explained "$1" "$2" "${@:3}"
-    if getent passwd "$2" -s files >/dev/null; then
+granted() {
+    if getent passwd "$1" -s files >/dev/null; then
         contains "$decision" '^(local-user|not-ours)$'
     else
-        same "granted for $2" "$decision for $2"
+        same "granted for $1" "$decision for $1"
     fi
+}
+
+enters() {
+    explained "$1" "$2" "${@:3}"
+    granted "$2"
     sandbox_enters "$@"
+}
+
+as() {
+    explained "$1" "$2"
+    granted "$2" || return 1
+    sandbox_as "$@"
 }
 
 # The batch may fail by itself, but not at the door.
