@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/server.h"
 
+#include "broker/closer.h"
 #include "broker/log.h"
 #include "broker/table.h"
 
@@ -32,6 +33,7 @@ struct server {
     struct connection *serving;   /* NULL once that connection has ended */
     unsigned connections, others; /* others: of those who are not trusted */
     struct table callers;
+    struct closer *closer;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
 
@@ -81,6 +83,15 @@ static void uncount_caller(struct server *server, uid_t uid, bool trusted)
     }
 }
 
+/* Root has other ways to stop us: what it asks is closed at the least cost. */
+static void close_connection(struct server *server, int fd, uid_t uid)
+{
+    if (uid == 0)
+        close(fd);
+    else
+        closer_close(server->closer, fd);
+}
+
 static void connection_end(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -92,7 +103,7 @@ static void connection_end(struct connection *connection)
         server->serving = NULL;
     if (connection->watched)
         loop_remove(server->broker->loop, &connection->watch);
-    close(connection->watch.fd);
+    close_connection(server, connection->watch.fd, connection->peer.uid);
     *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
     if (connection->after != NULL)
         connection->after->before = connection->before;
@@ -133,20 +144,20 @@ enum reading { NOTHING_YET, NO_QUESTION, QUESTION };
 static enum reading read_question(struct connection *connection)
 {
     struct server *server = connection->server;
-    ssize_t got = recv(connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX,
-                       MSG_DONTWAIT | MSG_TRUNC);
+    size_t got = 0;
+    enum closer_packet packet =
+        closer_take(connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX, &got);
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (packet == CLOSER_NOTHING && (errno == EAGAIN || errno == EINTR))
         return NOTHING_YET;
-    if (got <= 0 || (size_t)got > CLOUD_WIRE_QUESTION_MAX)
+    if (packet != CLOSER_PLAIN || got == 0 || got > CLOUD_WIRE_QUESTION_MAX)
         return NO_QUESTION;
-    connection->packet = malloc((size_t)got);
+    connection->packet = malloc(got);
     if (connection->packet == NULL)
         return NO_QUESTION;
-    memcpy(connection->packet, server->packet, (size_t)got);
-    return cloud_wire_get_question(connection->packet, (size_t)got, &connection->question)
-               ? QUESTION
-               : NO_QUESTION;
+    memcpy(connection->packet, server->packet, got);
+    return cloud_wire_get_question(connection->packet, got, &connection->question) ? QUESTION
+                                                                                   : NO_QUESTION;
 }
 
 /* Reads the question if it is there, and has it answered or ends the connection. */
@@ -258,7 +269,7 @@ static void on_listener(void *arg, uint32_t events)
             break;
         connection = admit(server, fd);
         if (connection == NULL)
-            close(fd);
+            closer_close(server->closer, fd);
         else
             serve_new(connection);
     }
@@ -287,7 +298,7 @@ static int listen_socket(void)
         return -1;
     if (is_stale(&address))
         unlink(CLOUD_SOCKET_PATH);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+    if (!closer_prepare(fd) || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         chmod(CLOUD_SOCKET_PATH, 0666) != 0 || listen(fd, BACKLOG) != 0) {
         int saved = errno;
         close(fd);
@@ -309,14 +320,16 @@ struct server *server_new(struct broker *broker, void (*handle)(struct connectio
     server->broker = broker;
     server->handle = handle;
     server->sweep = (struct loop_timer){.due = on_sweep, .arg = server};
-    fd = listen_socket();
-    if (fd < 0)
+    server->closer = closer_new(broker->loop);
+    fd = server->closer == NULL ? -1 : listen_socket();
+    if (server->closer != NULL && fd < 0)
         log_error("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
     server->watch = (struct loop_watch){fd, on_listener, server};
     if (fd >= 0 && loop_add(broker->loop, &server->watch, EPOLLIN))
         return server;
     if (fd >= 0)
         close(fd);
+    closer_free(server->closer);
     table_end(&server->callers);
     free(server);
     return NULL;
@@ -333,7 +346,8 @@ void server_free(struct server *server)
     unlink(CLOUD_SOCKET_PATH);
     loop_remove(server->broker->loop, &server->watch);
     loop_timer_clear(server->broker->loop, &server->sweep);
-    close(server->watch.fd);
+    closer_close(server->closer, server->watch.fd); /* with those that were not accepted */
+    closer_free(server->closer);
     table_end(&server->callers);
     free(server);
 }

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What a local user can do to the broker by its socket, which all may write to.
+
+# laden FORM: packets with descriptors whose closing waits. Logins meanwhile are none the slower, nor
+# is the broker's end.
+laden() {
+    local client broker
+    broker=$(broker_pid)
+    kill -STOP "$broker" # it finds all of it at once
+    setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
+    client=$!
+    WAIT=30 wait_for grep -q sent /root/laden
+    kill -CONT "$broker"
+    enters alice abcdefghij
+    enters bob abcdefghij_stg
+    kill -STOP "$broker"
+    kill "$client"
+    wait "$client" || true
+    setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
+    client=$!
+    WAIT=30 wait_for grep -q sent /root/laden
+    kill -TERM "$broker"
+    kill -CONT "$broker"
+    wait_for gone "$broker"
+    kill "$client"
+    wait "$client" || true
+}
+
+# a question that carries descriptors whose closing waits for ten minutes holds nobody up
+test_descriptors_question() { laden question; }
+
+# nor does a packet of them alone
+test_descriptors_empty() { laden empty; }
+
+# nor do they behind a question that is answered
+test_descriptors_second() { laden second; }
+
+# nor on connections that a user has too many of
+test_descriptors_beyond() { laden beyond; }
