@@ -218,8 +218,7 @@ static const char *name_detail(const struct connection *connection, enum policy_
     if (reason != POLICY_NOT_OURS)
         return "";
     any = connection->broker->conf.grammar;
-    memcpy(any.allow, "*", 2);
-    any.allow_used = 2;
+    cloud_words_any(&any.allow);
     return cloud_name_parse(&any, connection->question.account, NULL)
                ? "it fits the grammar, but no pattern of `allow` matches it"
                : "it does not fit the grammar of login names, or is reserved";

@@ -437,6 +437,11 @@ void list_free(struct list *list)
     free(list);
 }
 
+static bool same_words(const struct cloud_words *a, const struct cloud_words *b)
+{
+    return a->used == b->used && memcmp(a->text, b->text, a->used) == 0;
+}
+
 static bool same_rules(const struct roster_rules *a, const struct roster_rules *b)
 {
     const struct cloud_grammar *x = &a->grammar, *y = &b->grammar;
@@ -444,9 +449,7 @@ static bool same_rules(const struct roster_rules *a, const struct roster_rules *
     return a->uid_min == b->uid_min && a->uid_max == b->uid_max &&
            x->project_min == y->project_min && x->project_max == y->project_max &&
            x->suffixes == y->suffixes && memcmp(x->suffix, y->suffix, sizeof x->suffix) == 0 &&
-           x->allow_used == y->allow_used && memcmp(x->allow, y->allow, x->allow_used) == 0 &&
-           x->reserved_used == y->reserved_used &&
-           memcmp(x->reserved, y->reserved, x->reserved_used) == 0;
+           same_words(&x->allow, &y->allow) && same_words(&x->reserved, &y->reserved);
 }
 
 void list_configure(struct list *list, const struct cloud_conf *conf, bool forget)

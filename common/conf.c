@@ -106,8 +106,8 @@ static bool next_word(const char **at, const char *end, const char **word, size_
     return *n > 0;
 }
 
-/* Adds words, each checked by good(), to a list of NUL-terminated strings. */
-static bool take_words(char *list, size_t *used, bool (*good)(const char *, size_t),
+/* Adds words, each checked by good(), to a list. */
+static bool take_words(struct cloud_words *words, bool (*good)(const char *, size_t),
                        const char *value, size_t n, struct cloud_conf_error *error)
 {
     const char *at = value, *end = value + n, *word;
@@ -118,11 +118,8 @@ static bool take_words(char *list, size_t *used, bool (*good)(const char *, size
     while (next_word(&at, end, &word, &length)) {
         if (!good(word, length))
             return fail(error, "not a login name or pattern: ", word, length);
-        if (length >= CLOUD_PATTERNS_SIZE - *used)
+        if (!cloud_words_add(words, word, length))
             return fail_with(error, "the list is too long");
-        memcpy(list + *used, word, length);
-        list[*used + length] = '\0';
-        *used += length + 1;
     }
     return true;
 }
@@ -147,15 +144,14 @@ static bool take_allow(struct cloud_conf *conf, const struct conf_key *key, cons
                        size_t n, struct cloud_conf_error *error)
 {
     (void)key;
-    return take_words(conf->grammar.allow, &conf->grammar.allow_used, is_pattern, value, n, error);
+    return take_words(&conf->grammar.allow, is_pattern, value, n, error);
 }
 
 static bool take_reserved(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                           size_t n, struct cloud_conf_error *error)
 {
     (void)key;
-    return take_words(conf->grammar.reserved, &conf->grammar.reserved_used, is_plain_word, value, n,
-                      error);
+    return take_words(&conf->grammar.reserved, is_plain_word, value, n, error);
 }
 
 static bool take_project_length(struct cloud_conf *conf, const struct conf_key *key,
@@ -470,7 +466,7 @@ bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *er
     error->line = 0;
     if (conf->access_url[0] == '\0')
         return fail_with(error, "access_url is required");
-    if (conf->grammar.allow_used == 0)
+    if (conf->grammar.allow.used == 0)
         return fail_with(error, "allow is required (write `allow = *` to serve every name)");
     if (conf->uid_min > conf->uid_max)
         return fail_with(error, "uid_min is greater than uid_max");

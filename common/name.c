@@ -4,6 +4,7 @@
 #include "common/text.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
@@ -40,6 +41,40 @@ static const char reserved[][RESERVED_SIZE] = {
     "users",         "utempter",   "uuidd",      "varnish",      "varnishlog", "vault",
     "vcache",        "video",      "voice",      "wheel",        "whoopsie",   "zabbix",
 };
+
+/* ---- Lists of words ---- */
+
+bool cloud_words_add(struct cloud_words *words, const char *word, size_t n)
+{
+    _Static_assert(CLOUD_NAME_MAX <= UCHAR_MAX, "a word's length is a byte");
+    char *at = words->text + words->used;
+
+    if (n == 0 || n > CLOUD_NAME_MAX || n + 2 > sizeof words->text - words->used)
+        return false;
+    *at++ = (char)n;
+    memcpy(at, word, n);
+    at[n] = '\0';
+    words->used += n + 2;
+    return true;
+}
+
+const char *cloud_words_next(const struct cloud_words *words, size_t *at)
+{
+    const char *length = words->text + *at;
+
+    if (*at >= words->used)
+        return NULL;
+    *at += (unsigned char)*length + 2u;
+    return length + 1;
+}
+
+void cloud_words_any(struct cloud_words *words)
+{
+    words->used = 0;
+    (void)cloud_words_add(words, "*", 1);
+}
+
+/* ---- Characters ---- */
 
 /* What a character may be part of. One table, since every name of every lookup passes here. */
 enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
@@ -94,18 +129,26 @@ enum cloud_kind cloud_name_kind(const char *name)
     return cloud_name_kind_of(name, strlen(name));
 }
 
-/* Each character is looked at once, and most names that are not ours end within the first few. */
+static bool is_number(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (class_of(text[i]) & DIGIT) != 0)
+        i++;
+    return i == n;
+}
+
+/* Most names that are not ours end within the first few characters. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
-    unsigned class, common = DIGIT;
     size_t n = 0;
 
     /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
-    for (; n <= CLOUD_PROJECT_MAX && ((class = class_of(name[n])) & ID) != 0; n++)
-        common &= class;
+    while (n <= CLOUD_PROJECT_MAX && is_id(name[n]))
+        n++;
     run->n = run->ids = n;
     if (name[n] == '\0')
-        return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && common != DIGIT;
+        return n >= CLOUD_PROJECT_MIN && n <= CLOUD_PROJECT_MAX && !is_number(name, n);
     if ((n < CLOUD_PROJECT_MIN || n > CLOUD_PROJECT_MAX) && name[n] != '.' &&
         (n != 3 || memcmp(name, "ent-", 4) != 0))
         return false;
@@ -133,7 +176,8 @@ bool cloud_name_matches(const char *pattern, const char *name)
 
     for (;;) {
         if (*pattern == '*') {
-            star = pattern + strspn(pattern, "*");
+            for (star = pattern + 1; *star == '*'; star++)
+                ;
             if (*star == '\0')
                 return true;
             resume = strchr(name, *star);
@@ -157,10 +201,11 @@ bool cloud_name_matches(const char *pattern, const char *name)
 
 static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
-    const char *end = grammar->allow + grammar->allow_used;
+    const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    for (const char *pattern = grammar->allow; pattern < end; pattern += strlen(pattern) + 1)
-        if ((*pattern == *name || *pattern == '*') && cloud_name_matches(pattern, name))
+    /* Past each pattern by its length: most begin with another letter than the name. */
+    for (; at < end; at += (unsigned char)*at + 2u)
+        if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;
     return false;
 }
@@ -212,14 +257,15 @@ static bool may_be_built_in(const char *name, size_t n)
 static bool is_reserved(const struct cloud_grammar *grammar, const char *name, size_t n)
 {
     char wide[RESERVED_SIZE] = "";
+    const char *word;
 
     if (may_be_built_in(name, n)) {
         memcpy(wide, name, n);
         if (is_built_in(wide))
             return true;
     }
-    for (size_t at = 0; at < grammar->reserved_used; at += strlen(grammar->reserved + at) + 1)
-        if (strcmp(grammar->reserved + at, name) == 0)
+    for (size_t at = 0; (word = cloud_words_next(&grammar->reserved, &at)) != NULL;)
+        if (strcmp(word, name) == 0)
             return true;
     return false;
 }

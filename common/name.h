@@ -41,10 +41,22 @@ struct cloud_grammar {
         char suffix[CLOUD_SUFFIX_SIZE];              /* "_stg" */
         char environment[CLOUD_ENVIRONMENT_MAX + 1]; /* "staging" */
     } suffix[CLOUD_SUFFIXES_MAX];
-    size_t allow_used, reserved_used;
-    char allow[CLOUD_PATTERNS_SIZE];    /* patterns, each with its NUL; '*' is any text */
-    char reserved[CLOUD_PATTERNS_SIZE]; /* names, each with its NUL, besides the built-in ones */
+    struct cloud_words {
+        size_t used;
+        char text[CLOUD_PATTERNS_SIZE]; /* each word with its length before it and a NUL behind */
+    } allow,                            /* patterns; '*' is any text */
+        reserved;                       /* names, besides the built-in ones */
 };
+
+/* Adds a word of n characters to a list. False, with the list as it was: it has 0 characters or
+ * more than CLOUD_NAME_MAX, or the list is full. */
+bool cloud_words_add(struct cloud_words *words, const char *word, size_t n);
+
+/* The word at *at, an offset that starts with 0 and moves on to the next one; NULL at the end. */
+const char *cloud_words_next(const struct cloud_words *words, size_t *at);
+
+/* The list as the pattern of all names alone: what the grammar itself would take. */
+void cloud_words_any(struct cloud_words *words);
 
 /* What a login name means. Every field is NUL-terminated and in the grammar's alphabet. */
 struct cloud_name {

@@ -112,8 +112,7 @@ static const char *verdict_for(const struct host *host, const struct document *d
     struct cloud_name name;
 
     any = host->conf.grammar;
-    memcpy(any.allow, "*", 2);
-    any.allow_used = 2;
+    cloud_words_any(&any.allow);
     if (!cloud_name_parse(&any, account, &name) ||
         strcmp(name.environment, document->environment) != 0)
         return "";

@@ -166,10 +166,12 @@ static void guess_account(const struct doctor *doctor, struct find *find)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
 
-    for (size_t at = 0; at < grammar->allow_used && find->account[0] == '\0';
-         at += strlen(grammar->allow + at) + 1)
-        if (cloud_name_parse(grammar, grammar->allow + at, NULL))
-            snprintf(find->account, sizeof find->account, "%s", grammar->allow + at);
+    const char *pattern;
+
+    for (size_t at = 0; find->account[0] == '\0' &&
+                        (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
+        if (cloud_name_parse(grammar, pattern, NULL))
+            snprintf(find->account, sizeof find->account, "%s", pattern);
 }
 
 static void nothing(void *arg, const struct ask_row *row)

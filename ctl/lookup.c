@@ -24,8 +24,7 @@ static const char *not_ours(const struct cloud_conf *conf, const char *account,
     if (cloud_name_parse(&conf->grammar, account, name))
         return NULL;
     any = conf->grammar;
-    memcpy(any.allow, "*", 2);
-    any.allow_used = 2;
+    cloud_words_any(&any.allow);
     return cloud_name_parse(&any, account, NULL)
                ? "it fits the grammar, but no pattern of `allow` matches it"
                : "it does not fit the grammar of login names, or is reserved";

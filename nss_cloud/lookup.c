@@ -86,7 +86,7 @@ static bool is_group(const struct lookup *lookup)
 
 static bool can_be_path(const struct pack_text *text)
 {
-    return text->n > 0 && text->at[0] == '/' && pack_field_ok(text);
+    return text->n > 0 && text->at[0] == '/';
 }
 
 /* Neither the broker nor the snapshot is believed: what comes must be what this host's
@@ -100,7 +100,7 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
         return lookup->name != NULL || account->gid == lookup->id;
     return cloud_conf_id_ours(conf, account->uid) &&
            (lookup->name != NULL || account->uid == lookup->id) && can_be_path(&account->home) &&
-           can_be_path(&account->shell) && pack_field_ok(&account->gecos);
+           can_be_path(&account->shell) && pack_fields_ok(account);
 }
 
 /* Gives the account to the caller if it may be given; else the status is UNAVAIL. */
@@ -301,14 +301,12 @@ static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup
 
 /* ---- Lookups ---- */
 
-/* The marker groups are there whatever the broker does. False: something else is asked for. */
+/* The marker groups are there whatever the broker does. False: another group is asked for. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
     bool ssh, sftp;
 
-    if (lookup->group == NULL)
-        return false;
     ssh = lookup->name != NULL ? strcmp(lookup->name, LOOKUP_SSH_GROUP) == 0
                                : lookup->id == conf->ssh_gid;
     sftp = lookup->name != NULL ? strcmp(lookup->name, LOOKUP_SFTP_GROUP) == 0
@@ -329,7 +327,7 @@ static void find_account(const struct cloud_conf *conf, void *arg)
     bool opened = true;
     enum found found;
 
-    if (take_marker(conf, lookup))
+    if (is_group(lookup) && take_marker(conf, lookup))
         return;
     lookup->status = NSS_STATUS_NOTFOUND;
     if (!is_ours(conf, lookup, &name))
@@ -355,7 +353,7 @@ static bool find_at_once(struct lookup *lookup, int *errnop)
     if (conf == NULL)
         return false;
     lookup->status = NSS_STATUS_NOTFOUND;
-    if (!take_marker(conf, lookup) && is_ours(conf, lookup, &name) &&
+    if (!(is_group(lookup) && take_marker(conf, lookup)) && is_ours(conf, lookup, &name) &&
         look_up_kept(conf, lookup, &name) != FOUND)
         return false;
     if (lookup->status == NSS_STATUS_TRYAGAIN)

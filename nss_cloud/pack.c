@@ -16,28 +16,41 @@ static uint64_t has_wrong(uint64_t word)
     return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
-static bool is_wrong(char c)
+/* Up to seven bytes as a word, filled up with some that may stand in a field. */
+static uint64_t short_word(const char *text, size_t n)
 {
-    return (unsigned char)c < ' ' || c == 0x7f || c == ':';
+    uint64_t word = EACH(' ');
+    uint32_t head, tail;
+
+    if (n >= sizeof head) {
+        memcpy(&head, text, sizeof head);
+        memcpy(&tail, text + n - sizeof tail, sizeof tail);
+        return ((uint64_t)tail << 32) | head;
+    }
+    for (size_t i = 0; i < n; i++)
+        word = (word << 8) | (unsigned char)text[i];
+    return word;
 }
 
-/* Eight bytes at a time, the last ones perhaps twice: each lookup looks at three fields. */
-bool pack_field_ok(const struct pack_text *text)
+/* Eight bytes at a time, the last ones perhaps twice. Inline: three fields of each lookup share its
+ * constants. */
+static inline __attribute__((always_inline)) uint64_t wrong_of(const struct pack_text *text)
 {
     uint64_t word, wrong = 0;
 
-    if (text->n < sizeof word) {
-        for (size_t i = 0; i < text->n; i++)
-            if (is_wrong(text->at[i]))
-                return false;
-        return true;
-    }
-    for (size_t i = 0; i + sizeof word <= text->n; i += sizeof word) {
-        memcpy(&word, text->at + i, sizeof word);
+    if (text->n < sizeof word)
+        return has_wrong(short_word(text->at, text->n));
+    for (size_t i = sizeof word; i < text->n; i += sizeof word) {
+        memcpy(&word, text->at + i - sizeof word, sizeof word);
         wrong |= has_wrong(word);
     }
     memcpy(&word, text->at + text->n - sizeof word, sizeof word);
-    return (wrong | has_wrong(word)) == 0;
+    return wrong | has_wrong(word);
+}
+
+bool pack_fields_ok(const struct pack_account *account)
+{
+    return (wrong_of(&account->gecos) | wrong_of(&account->home) | wrong_of(&account->shell)) == 0;
 }
 
 struct pack_text pack_text(const char *string)
@@ -56,7 +69,17 @@ static char *put(char **at, const struct pack_text *text)
     return place;
 }
 
-static const struct pack_text no_password = {"*", 1};
+#define NO_PASSWORD "*"
+
+/* Of a size that the compiler knows: no call for two bytes. */
+static char *put_no_password(char **at)
+{
+    char *place = *at;
+
+    memcpy(place, NO_PASSWORD, sizeof NO_PASSWORD);
+    *at += sizeof NO_PASSWORD;
+    return place;
+}
 
 /* The three that stand one behind the other in a record are copied as one. */
 static void put_rest(char *at, const struct pack_account *account, struct passwd *out)
@@ -79,14 +102,14 @@ static void put_rest(char *at, const struct pack_account *account, struct passwd
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
     /* Each string came out of one packet or record, so that their sum cannot wrap. */
-    size_t all =
-        account->name.n + no_password.n + account->gecos.n + account->home.n + account->shell.n + 5;
+    size_t all = account->name.n + sizeof NO_PASSWORD + account->gecos.n + account->home.n +
+                 account->shell.n + 4;
     char *at = buffer;
 
     if (all > size)
         return false;
     out->pw_name = put(&at, &account->name);
-    out->pw_passwd = put(&at, &no_password);
+    out->pw_passwd = put_no_password(&at);
     out->pw_uid = account->uid;
     out->pw_gid = account->gid;
     put_rest(at, account, out);
@@ -102,14 +125,14 @@ bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, c
     char *const no_members = NULL;
     char *at;
 
-    if (padding + sizeof no_members + name->n + no_password.n + 2 > size)
+    if (padding + sizeof no_members + name->n + 1 + sizeof NO_PASSWORD > size)
         return false;
     at = buffer + padding;
     memcpy(at, &no_members, sizeof no_members);
     out->gr_mem = (char **)(void *)at;
     at += sizeof no_members;
     out->gr_name = put(&at, name);
-    out->gr_passwd = put(&at, &no_password);
+    out->gr_passwd = put_no_password(&at);
     out->gr_gid = gid;
     return true;
 }

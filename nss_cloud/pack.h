@@ -23,10 +23,10 @@ struct pack_account {
 struct pack_text pack_text(const char *string);
 
 /*
- * Whether text can stand in a field of passwd(5): no ':', no control character. A newline in an
- * entry would be a second entry to whoever prints it.
+ * Whether gecos, home and shell can stand in fields of passwd(5): no ':', no control character. A
+ * newline in an entry would be a second entry to whoever prints it.
  */
-bool pack_field_ok(const struct pack_text *text);
+bool pack_fields_ok(const struct pack_account *account);
 
 /*
  * Copy an entry into the caller's struct and buffer, to which every pointer then points. False if

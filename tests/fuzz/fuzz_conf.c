@@ -23,11 +23,15 @@ static bool ends(const char *string, size_t size)
     return memchr(string, '\0', size) != NULL;
 }
 
-static void check_list(const char *list, size_t used)
+static void check_list(const struct cloud_words *words)
 {
-    require(used <= CLOUD_PATTERNS_SIZE && (used == 0 || list[used - 1] == '\0'));
-    for (size_t at = 0; at < used; at += strlen(list + at) + 1)
-        require(list[at] != '\0' && strlen(list + at) <= CLOUD_NAME_MAX);
+    const char *word;
+    size_t at = 0;
+
+    require(words->used <= CLOUD_PATTERNS_SIZE);
+    while ((word = cloud_words_next(words, &at)) != NULL)
+        require(at <= words->used && word[0] != '\0' && strlen(word) <= CLOUD_NAME_MAX &&
+                word + strlen(word) + 1 == words->text + at);
 }
 
 static void check_conf(const struct cloud_conf *conf)
@@ -43,8 +47,8 @@ static void check_conf(const struct cloud_conf *conf)
         require(ends(grammar->suffix[i].environment, CLOUD_ENVIRONMENT_MAX + 1));
         require(grammar->suffix[i].suffix[0] == '_' && grammar->suffix[i].environment[0] != '\0');
     }
-    check_list(grammar->allow, grammar->allow_used);
-    check_list(grammar->reserved, grammar->reserved_used);
+    check_list(&grammar->allow);
+    check_list(&grammar->reserved);
     require(conf->uid_min >= CLOUD_ID_FLOOR && conf->uid_max <= CLOUD_ID_CEILING);
     require(conf->ssh_gid >= CLOUD_ID_FLOOR && conf->sftp_gid >= CLOUD_ID_FLOOR);
     require(conf->max_stale <= 86400 && conf->keys_fresh <= 86400);

@@ -90,7 +90,11 @@ static void test_values(void **state)
     assert_int_equal(conf.max_stale, 7200);
     assert_int_equal(conf.account_fresh, 300);
     assert_int_equal(conf.grammar.suffixes, 2);
-    assert_memory_equal(conf.grammar.allow, "abc*\0def\0ghi\0", 13);
+    size_t at = 0;
+    assert_string_equal(cloud_words_next(&conf.grammar.allow, &at), "abc*");
+    assert_string_equal(cloud_words_next(&conf.grammar.allow, &at), "def");
+    assert_string_equal(cloud_words_next(&conf.grammar.allow, &at), "ghi");
+    assert_null(cloud_words_next(&conf.grammar.allow, &at));
 }
 
 static void test_wrong_session_times(void **state)

@@ -682,7 +682,7 @@ static void test_reload_rules(void **state)
     struct cloud_conf_error error;
 
     two_pages();
-    conf.grammar.allow_used = 0;
+    conf.grammar.allow.used = 0;
     assert_true(cloud_conf_line(&conf, "allow = abcdefghij_stg abcdefghij_stg3", 38, &error));
     list_configure(list, &conf, false);
     tells("+staging =3 ");

@@ -36,9 +36,10 @@ part_outage() {
     home 1
     bench_api
     bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem"
+    cp "$KEYS/bob.pub" /home/ada/.ssh/authorized_keys
     known=(ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/bob" bench0000000@127.0.0.1 true)
     unknown=("${known[@]/bench0000000/bench0000001}")
-    local_login=(ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/stranger" ada@127.0.0.1 true)
+    local_login=(ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/bob" ada@127.0.0.1 true)
     section 'Outage: the API takes connections and is silent'
     columns login n median p99 outcome
     some 'the API is well: known account' "${known[@]}"
