@@ -156,7 +156,7 @@ $(B)/bench/%_snapshot: $(B)/tests/bench/%_snapshot.o $(B)/broker/snapshot.o $(B)
 	$(CC) -o $@ $^ $(LINK)
 
 # What tests/bench measures with, and the helper as it could have been built, to compare.
-BENCH      := nss first ask
+BENCH      := nss first ask echo
 HELPER     := authkeys/cloud-authkeys.c $(COMMON)
 BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-glibc \
               helper-musl-static helper-glibc-static-pie helper-glibc-static helper-glibc-dynamic)

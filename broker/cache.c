@@ -603,6 +603,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         int64_t due = entry->failing ? entry->retry : entry->refresh;
         bool ask_behind = entry->document != NULL && !entry->in_flight && now >= due;
         counters.hits++;
+        answer.at_once = true;
         answer_waiter(waiter, &answer);
         if (ask_behind)
             start_request(entry);

@@ -52,6 +52,7 @@ struct cache_answer {
     const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
     bool stale;                      /* the API could not be asked: it is the last good one */
     uint32_t age;                    /* seconds since it was last the truth */
+    bool at_once;                    /* cache_ask has not returned yet: nothing was waited for */
     int64_t asked;      /* loop_now() when the API was last asked with a good answer; 0: never */
     const char *detail; /* stale or CACHE_UNAVAILABLE: why, for logs */
 };

@@ -101,7 +101,7 @@ bool closer_prepare(int listener)
     return setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
 }
 
-enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length)
+static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
 {
     /* Room for the credentials and for nothing else: descriptors would be cut off, which is said.
      */
@@ -114,7 +114,7 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof control.space};
-    ssize_t got = recvmsg(fd, &message, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    ssize_t got = recvmsg(fd, &message, flags | MSG_TRUNC | MSG_DONTWAIT);
 
     if (got < 0)
         return CLOSER_NOTHING;
@@ -123,11 +123,23 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
     errno = 0;
     if (message.msg_controllen == 0)
         return CLOSER_NOTHING;
-    /* Nobody else reads here, so it is that packet. */
-    if (recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
-        return CLOSER_NOTHING;
     *length = (size_t)got;
     return CLOSER_PLAIN;
+}
+
+enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length)
+{
+    enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
+
+    /* Nobody else reads here, so it is that packet. */
+    if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
+        return CLOSER_NOTHING;
+    return packet;
+}
+
+enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t *length)
+{
+    return receive(fd, 0, buffer, size, length);
 }
 
 /* Whether it has been emptied, so that nothing waits in it but what it is itself. */

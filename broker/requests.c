@@ -70,7 +70,8 @@ static enum policy_reason check_name(struct connection *connection, const char *
 
     if (!cloud_name_parse(&broker->conf.grammar, account, &connection->name))
         return POLICY_NOT_OURS;
-    if (!hostdb_refresh(broker->hostdb))
+    connection->looked = hostdb_refresh(broker->hostdb);
+    if (!connection->looked)
         return POLICY_UNAVAILABLE;
     if (hostdb_has_user(broker->hostdb, account) || hostdb_has_group(broker->hostdb, account))
         return POLICY_LOCAL;
@@ -687,8 +688,8 @@ static void log_unusable(const struct document *document, const char *why)
                 why);
 }
 
-/* The document has come, or it has not. What was found at acceptance is looked at again: a local
- * user may have been added since. */
+/* The document has come, or it has not. What was found at acceptance is looked at again where there
+ * was a wait: a local user may have been added since. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
@@ -698,7 +699,8 @@ static void on_document(void *arg, const struct cache_answer *known)
 
     if (known->result == CACHE_ABSENT) {
         request->refuse(connection, POLICY_ABSENT, known);
-    } else if (known->result != CACHE_DOCUMENT || !hostdb_refresh(broker->hostdb)) {
+    } else if (known->result != CACHE_DOCUMENT ||
+               !((known->at_once && connection->looked) || hostdb_refresh(broker->hostdb))) {
         request->refuse(connection, POLICY_UNAVAILABLE, known);
     } else if (!policy_usable(&broker->conf, broker->hostdb, broker->owners, known->document, why,
                               sizeof why)) {

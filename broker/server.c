@@ -145,8 +145,8 @@ static enum reading read_question(struct connection *connection)
 {
     struct server *server = connection->server;
     size_t got = 0;
-    enum closer_packet packet =
-        closer_take(connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX, &got);
+    enum closer_packet packet = (connection->peer.uid == 0 ? closer_take_at_once : closer_take)(
+        connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX, &got);
 
     if (packet == CLOSER_NOTHING && (errno == EAGAIN || errno == EINTR))
         return NOTHING_YET;

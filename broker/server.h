@@ -36,6 +36,7 @@ struct connection {
     unsigned char *packet; /* what question's strings point into */
     struct cloud_question question;
     struct cloud_name name; /* what the account's name means, once looked at */
+    bool looked;            /* so that it is known whether the host has such a user itself */
     struct cache_waiter waiter;
     void **pending; /* work that will answer later: it is told, by a NULL there, when we are gone */
 };

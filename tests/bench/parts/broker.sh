@@ -8,11 +8,22 @@ asked() {
     pid=$(broker_pid)
     mark
     before=$(cpu_ns "$pid")
-    read -r n rate median p99 < <("$BIN/ask" "$clients" "$each" "$documents" "${@:5}")
+    read -r n rate median p99 < <("$BIN/ask" "$clients" "$each" "${documents:-1}" "${@:5}")
     cpu=$(($(cpu_ns "$pid") - before))
     requests=$(api_log | wc -l)
     row "$what" "$documents" "$clients" "$n" "$rate" "$(ns "$median")" "$(ns "$p99")" \
         "$(awk -v c="$cpu" -v n="$n" 'BEGIN { printf "%.2f s", c / n / 1e4 }')" "$requests"
+}
+
+# What connections, packets and switches between processes cost here, with nothing done between.
+floor() {
+    broker_stop
+    "$BIN/echo" &
+    echo $! >/run/cloudauthd.pid
+    wait_for "$BIN/ask" 1 1 1 passwd
+    asked 'floor: a program that answers all with one packet' '' 1 "$1" passwd
+    asked 'floor: a program that answers all with one packet' '' 8 "$1" passwd
+    broker_stop
 }
 
 # The rows of a daemon that knows DOCUMENTS; questions of N for those that ask nobody.
@@ -55,6 +66,7 @@ part_broker() {
     section 'Broker: questions on its socket'
     say "A document of $(wc -c </root/template) bytes with $(jq '.users | length' /root/template) users. nginx stands on the same cores."
     columns question documents 'clients' n 'a second' median p99 'CPU of the daemon per 100,000' 'API requests'
+    floor "$questions"
     for n in $(size '1000 100000' 1000); do
         known "$n" "$questions"
     done
