@@ -17,13 +17,21 @@ struct database {
     bool seen, files, cloud, wrong, returns; /* wrong: cloud stands before files */
 };
 
+/* Past the name and its ':', where glibc wants a blank on neither side; NULL: another one's line. */
+static char *services_of(const char *name, char *line)
+{
+    char *at = line + strspn(line, " \t");
+    size_t n = strcspn(at, " \t:");
+
+    return n == strlen(name) && memcmp(at, name, n) == 0 ? at + n + strspn(at + n, " \t:") : NULL;
+}
+
 static bool take_database(void *arg, char *line)
 {
     struct database *database = arg;
-    char *at = line, *word = lines_word(&at);
+    char *at = services_of(database->name, line), *word;
 
-    if (word == NULL || strncmp(word, database->name, strlen(database->name)) != 0 ||
-        strcmp(word + strlen(database->name), ":") != 0)
+    if (at == NULL)
         return true;
     database->seen = true;
     while ((word = lines_word(&at)) != NULL) {
@@ -60,12 +68,26 @@ static void check_database(struct doctor *doctor, const char *name)
         doctor_say(doctor, check, DOCTOR_OK, "", "cloud stands behind files");
 }
 
+/* Where it has a line of its own, no other is asked which groups an account is in. */
+static void check_initgroups(struct doctor *doctor)
+{
+    struct database database = {.name = "initgroups"};
+
+    if (lines_read("/etc/nsswitch.conf", true, take_database, &database) && database.seen &&
+        (!database.cloud || database.returns))
+        doctor_say(doctor, "nsswitch-initgroups", DOCTOR_BAD,
+                   "in /etc/nsswitch.conf: no line initgroups, or files [SUCCESS=continue] cloud",
+                   "cloud is not there, or not reached: no account is in a marker group, and sshd's "
+                   "Match blocks do not hold");
+}
+
 void doctor_nss(struct doctor *doctor)
 {
     const struct group *group;
 
     check_database(doctor, "passwd");
     check_database(doctor, "group");
+    check_initgroups(doctor);
     if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
                    "install it where the loader looks (/usr/lib/<multiarch>), then ldconfig", "%s",

@@ -384,6 +384,11 @@ test_nsswitch_unusual() {
     stays_by quiet_dpkg -i /debs/new/libnss-cloud_*.deb
     quiet_dpkg --purge "${PACKAGES[@]}"
     cp /root/nsswitch.first /etc/nsswitch.conf
+    echo 'initgroups: files' >>/etc/nsswitch.conf
+    stays_by install_debs
+    grep -q 'line initgroups' /root/said
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    cp /root/nsswitch.first /etc/nsswitch.conf
     # The operator's own PAM stack, which pam-auth-update(8) leaves alone.
     sed -i '/^account.*pam_unix/i account required pam_warn.so' /etc/pam.d/common-account
     stays_by install_debs

@@ -97,6 +97,22 @@ test_nsswitch() {
     finds nsswitch-group 'cloud is not there' 'group: files cloud'
     sed -i 's/^group:.*/group: files [NOTFOUND=return] cloud/' /etc/nsswitch.conf
     finds nsswitch-group 'return' 'group: files cloud'
+    echo 'initgroups: files' >>/etc/nsswitch.conf
+    finds nsswitch-initgroups 'not there' 'SUCCESS=continue'
+}
+
+# nsswitch: as glibc reads it, without a blank, with tabs and with a line for the groups of accounts
+test_nsswitch_spelling() {
+    local said
+    spoil /etc/nsswitch.conf
+    sed -i 's/^passwd:.*/passwd:files cloud/; s/^group:.*/\tgroup :\tfiles\tcloud # ours/' /etc/nsswitch.conf
+    echo 'initgroups: files [SUCCESS=continue] cloud' >>/etc/nsswitch.conf
+    id -Gn abcdefghij | grep -qw cloud-ssh
+    said=$(cloudauthctl doctor abcdefghij) || {
+        echo "$said"
+        return 1
+    }
+    fails grep -E '^nsswitch-.* (BAD|unknown) ' <<<"$said"
 }
 
 # the settings are broken, or anybody may write them
