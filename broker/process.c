@@ -10,11 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STAT_MAX     4096
-#define FIELD_STATE  3 /* of /proc/PID/stat, counted from 1 as proc(5) does */
-#define FIELD_PARENT 4
-#define FIELD_TTY    7
-#define FIELD_START  22
+#define STAT_MAX      4096
+#define FIELD_STATE   3 /* of /proc/PID/stat, counted from 1 as proc(5) does */
+#define FIELD_PARENT  4
+#define FIELD_TTY     7
+#define FIELD_THREADS 20
+#define FIELD_START   22
 
 /* Reads /proc/PID/NAME, or what fits; false if there is no such process. */
 static bool read_of(pid_t pid, const char *name, char *out, size_t size)
@@ -68,11 +69,16 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
     return at != NULL && cloud_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
+/* The state is that of the first thread alone: a process whose first thread has ended, and others
+ * have not, looks like a zombie and is at work. */
 static bool is_zombie(const char *stat)
 {
     const char *state = field_at(stat, FIELD_STATE);
+    uint64_t threads;
 
-    return state == NULL || *state == 'Z' || *state == 'X';
+    if (state != NULL && *state != 'Z' && *state != 'X')
+        return false;
+    return !field(stat, FIELD_THREADS, &threads) || threads <= 1;
 }
 
 bool process_find(pid_t pid, struct process *out)
@@ -171,6 +177,37 @@ bool process_each(bool (*each)(void *arg, const struct process_info *), void *ar
             process_look((pid_t)pid, &info) && !each(arg, &info))
             break;
     }
+    closedir(dir);
+    return true;
+}
+
+/* The descriptor is opened first: what is read of the pid afterwards is of who is behind it, or
+ * he has gone, and then the signal reaches nobody. */
+static void signal_wanted(pid_t pid, process_wanted *wanted, void *arg, int signal)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    uint32_t uid;
+
+    if (fd < 0)
+        return; /* it has gone, or descriptors are out */
+    if (real_uid(pid, &uid) && wanted(arg, pid, audit_session(pid), uid))
+        process_signal(fd, signal);
+    close(fd);
+}
+
+bool process_chase(process_wanted *wanted, void *arg, int signal)
+{
+    DIR *dir = opendir("/proc");
+    const struct dirent *entry;
+    uint64_t pid;
+
+    if (dir == NULL)
+        return false;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
+    while ((entry = readdir(dir)) != NULL)
+        if (cloud_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid) && pid > 1 &&
+            (pid_t)pid != getpid())
+            signal_wanted((pid_t)pid, wanted, arg, signal);
     closedir(dir);
     return true;
 }

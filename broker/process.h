@@ -23,7 +23,8 @@ bool process_find(pid_t pid, struct process *out);
  * see to it afterwards that it still is. */
 bool process_find_parent(pid_t child, struct process *out);
 
-/* Whether that very process is still there; a zombie counts as gone, it does nothing any more. */
+/* Whether that very process is still there; a zombie counts as gone, it does nothing any more. One
+ * whose first thread alone has ended is none, though /proc gives it that state. */
 bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* what the kernel says where no login has set it */
@@ -54,6 +55,15 @@ int process_open(const struct process *process, uint32_t uid);
 
 /* Sends a signal through such a descriptor. False with errno. */
 bool process_signal(int pidfd, int signal);
+
+/*
+ * One walk through /proc that signals every process wanted in the moment it is found, but for pid 1
+ * and the caller: who forks and ends all the time has another pid by the end of a walk. Signals go
+ * through a descriptor that was opened before the process was looked at, so that none can reach one
+ * that was not wanted. False if /proc cannot be read.
+ */
+typedef bool process_wanted(void *arg, pid_t pid, uint32_t audit, uint32_t uid);
+bool process_chase(process_wanted *wanted, void *arg, int signal);
 
 /* /proc's boot_id: false if it cannot be read. Start times are told from that boot. */
 #define PROCESS_BOOT_SIZE 64

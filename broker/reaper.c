@@ -4,16 +4,20 @@
 #include "broker/log.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SENTENCE_SIZE 512
 #define TTYS_MAX      64   /* of one session */
+#define CHASE_MS      200  /* of a round, for all sessions together */
+#define OVER_WALKS    8    /* in which nobody is met, before a session is over */
 #define PTS_MAJOR     136u /* the first of eight: Documentation/admin-guide/devices.txt */
 #define PTS_MAJORS    8u
 
@@ -35,6 +39,8 @@ struct ending {
     enum stage stage;
     int64_t due, kill_at; /* loop_now() */
     unsigned kills;
+    size_t left;          /* at the last look */
+    bool evades;          /* one was met that the last look has missed */
     struct process *seen; /* what it had at the last look: their children are its own, too */
     size_t used;
 };
@@ -281,7 +287,11 @@ static void step(struct round *round, struct ending *ending)
         if (say(round, ending))
             return;
     }
-    if (count_rest(round, ending) == 0) {
+    ending->left = count_rest(round, ending);
+    if (ending->left == 0 && ending->evades)
+        ending->left = 1;
+    ending->evades = false;
+    if (ending->left == 0) {
         ending->stage = STAGE_OVER;
         return;
     }
@@ -291,9 +301,84 @@ static void step(struct round *round, struct ending *ending)
         ending->stage = STAGE_KILL;
         ending->kill_at = now + REAPER_KILL_MS;
     } else if (now >= ending->kill_at) {
-        signal_all(round, ending, true);
-        if (++ending->kills >= REAPER_KILLS)
+        if (ending->kills++ == REAPER_KILLS)
             ending->stage = STAGE_OVER;
+        else
+            signal_all(round, ending, true);
+    }
+}
+
+static bool is_of(const struct ending *ending, uint32_t audit, uint32_t uid)
+{
+    return ending->target.audit != PROCESS_NO_AUDIT && ending->target.audit == audit &&
+           ending->target.uid == uid;
+}
+
+/* Who has outlived a KILL may have been another process by the time it came. */
+static bool is_chased(const struct ending *ending)
+{
+    return ending->kills > 1 && ending->left > 0 && ending->target.audit != PROCESS_NO_AUDIT;
+}
+
+static bool chased(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+{
+    const struct round *round = arg;
+
+    (void)pid;
+    for (const struct ending *ending = round->endings; ending != NULL; ending = ending->next)
+        if (is_chased(ending) && is_of(ending, audit, uid))
+            return true;
+    return false;
+}
+
+/* One of a session that seemed to be over; who is gone a moment later is no less alive. */
+static bool evades(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+{
+    struct round *round = arg;
+    struct process_info info;
+
+    for (struct ending *ending = round->endings; ending != NULL; ending = ending->next)
+        if (ending->stage == STAGE_OVER && ending->left == 0 && is_of(ending, audit, uid) &&
+            !(process_look(pid, &info) && info.zombie))
+            ending->evades = true;
+    return false;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Walks again and again, since one walk may miss who forks and ends all the time. */
+static void walk(struct round *round, process_wanted *wanted, unsigned most)
+{
+    int64_t until = now_ms() + CHASE_MS;
+
+    while (most-- > 0 && process_chase(wanted, round, SIGKILL) && now_ms() < until)
+        ;
+}
+
+static void chase(struct round *round)
+{
+    bool any = false, over = false;
+
+    for (const struct ending *ending = round->endings; ending != NULL; ending = ending->next) {
+        any |= is_chased(ending);
+        over |= ending->stage == STAGE_OVER && ending->left == 0 &&
+                ending->target.audit != PROCESS_NO_AUDIT;
+    }
+    if (any)
+        walk(round, chased, UINT_MAX);
+    if (over)
+        walk(round, evades, OVER_WALKS);
+    for (struct ending *ending = round->endings; ending != NULL; ending = ending->next) {
+        if (!ending->evades)
+            continue;
+        ending->stage = STAGE_KILL;
+        ending->due = loop_now() + REAPER_LOOK_MS;
     }
 }
 
@@ -308,6 +393,7 @@ static void run_round(struct work *work)
     qsort(round->row, round->used, sizeof *round->row, by_pid);
     for (struct ending *ending = round->endings; ending != NULL; ending = ending->next)
         step(round, ending);
+    chase(round);
 }
 
 /* ---- In the loop ---- */
@@ -348,6 +434,10 @@ static void finish_round(struct work *work)
         if (round->failed && ++ending->kills >= REAPER_KILLS)
             ending->stage = STAGE_OVER;
         if (ending->stage == STAGE_OVER) {
+            if (ending->left > 0)
+                log_error("session %s: %zu of its processes are still there, whatever is sent to "
+                          "them",
+                          ending->id, ending->left);
             ending->done(ending->arg, ending->id);
             free_ending(ending);
             continue;

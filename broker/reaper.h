@@ -19,7 +19,9 @@
  *   REAPER_SAY_MS    later (at once where there is no terminal): TERM to the monitor, HUP and TERM
  *                    to the rest
  *   REAPER_KILL_MS   later: KILL to those still there, and again until nothing is left,
- *                    REAPER_KILLS times at most
+ *                    REAPER_KILLS times at most. From the second time on, those of the audit
+ *                    session get it in the moment they are found: a process that forks and ends
+ *                    all the time has gone before the others have been looked at
  *
  * All of it is done by the worker, in one walk through /proc for all sessions that are due.
  */
@@ -46,7 +48,7 @@ void reaper_free(struct reaper *reaper);
 /*
  * Begins to end a session. The sentence is a line for its terminals, without its newline; id is
  * handed back. done is called from the loop, once, when nothing of it is left or no more can be
- * done; not if the reaper is freed before. False, logged, if memory is out.
+ * done (which is logged); not if the reaper is freed before. False, logged, if memory is out.
  */
 typedef void reaper_done(void *arg, const char *id);
 #define REAPER_ID_SIZE 24

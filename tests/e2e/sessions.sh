@@ -302,6 +302,30 @@ test_left_behind() {
 }
 no_process() { ! pgrep -f "$1"; }
 
+# held FILE: a process of the test's holds it (tests/sandbox/evasive.c).
+held() { fails flock -n "$1" true; }
+
+# who is hard to find ends as well: a process whose first thread has ended, one that forks all the time
+test_evasive() {
+    local home=/app/abcdefghij_stg
+    api_rechecks
+    cc -O2 -pthread -o /usr/local/bin/evasive "$REPO/tests/sandbox/evasive.c"
+    command="evasive headless $home/headless; evasive hopping $home/hopping; echo inside; exec sleep 600" \
+        stays a alice abcdefghij_stg
+    command="evasive hopping $home/bobs; echo inside; exec sleep 600" stays b bob abcdefghij_stg
+    held $home/headless
+    held $home/hopping
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for ended a
+    WAIT=20 wait_for flock -n $home/headless true
+    WAIT=20 wait_for flock -n $home/hopping true
+    held $home/bobs
+    lives b
+    rm $home/headless $home/hopping $home/bobs
+    hang_up
+    fails contains "$(since /var/log/syslog)" 'of its processes are still there'
+}
+
 # a paused environment ends all of its sessions, and those of another one go on
 test_paused() {
     api_rechecks

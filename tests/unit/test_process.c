@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -173,6 +175,62 @@ static void test_zombie(void **state)
     assert_false(process_look(pid, &info));
 }
 
+static void *stay(void *arg)
+{
+    int fd = *(int *)arg;
+
+    /* The state is read anew until it is that of a thread that has ended. */
+    for (char state = 0; state != 'Z';) {
+        char path[64], stat[512] = "";
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)getpid());
+        FILE *file = fopen(path, "r");
+        if (file == NULL || fgets(stat, sizeof stat, file) == NULL)
+            _exit(1);
+        fclose(file);
+        state = strrchr(stat, ')')[2];
+    }
+    say_pid(fd);
+    wait_for_ever();
+    return NULL;
+}
+
+/* A process whose first thread has ended, and another one has not. */
+static pid_t plant_headless(void)
+{
+    int ends[2];
+    pid_t pid, said;
+
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, stay, &ends[1]) == 0)
+            syscall(SYS_exit, 0);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &said, sizeof said), sizeof said);
+    assert_int_equal(said, pid);
+    close(ends[0]);
+    return pid;
+}
+
+/* /proc calls it a zombie, and it is at work. */
+static void test_headless(void **state)
+{
+    pid_t pid = plant_headless();
+    struct process process = process_of(pid);
+    struct process_info info;
+
+    (void)state;
+    assert_true(process_look(pid, &info));
+    assert_false(info.zombie);
+    assert_true(process_lives(&process));
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static bool find_self(void *arg, const struct process_info *info)
 {
     bool *found = arg;
@@ -215,6 +273,44 @@ static void test_open(void **state)
     assert_int_equal(errno, ESRCH);
     assert_int_equal(process_open(&process, getuid()), -1);
     close(fd);
+    fell(&tree);
+    close(tree.pipe);
+}
+
+struct quarry {
+    pid_t pid;
+    unsigned met;
+};
+
+static bool is_quarry(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+{
+    struct quarry *quarry = arg;
+
+    (void)audit;
+    assert_true(pid > 1 && pid != getpid());
+    if (pid != quarry->pid)
+        return false;
+    assert_int_equal(uid, getuid());
+    quarry->met++;
+    return true;
+}
+
+/* Who is wanted is signalled, once, and nobody else. */
+static void test_chase(void **state)
+{
+    struct tree tree = plant(true);
+    struct quarry quarry = {tree.child, 0};
+    int status;
+
+    (void)state;
+    assert_true(process_chase(is_quarry, &quarry, SIGKILL));
+    assert_int_equal(quarry.met, 1);
+    quarry.pid = tree.top;
+    assert_true(lives(tree.top) && lives(tree.grandchild));
+    assert_true(process_chase(is_quarry, &quarry, SIGTERM));
+    assert_int_equal(waitpid(tree.top, &status, 0), tree.top);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    assert_true(lives(tree.grandchild));
     fell(&tree);
     close(tree.pipe);
 }
@@ -300,6 +396,22 @@ static void test_reap_stubborn(void **state)
     assert_all_gone(&tree);
 }
 
+/* One that /proc calls a zombie, since its first thread has ended, is ended too. */
+static void test_reap_headless(void **state)
+{
+    pid_t pid = plant_headless();
+    struct reaper_target target = {process_of(pid), PROCESS_NO_AUDIT, getuid()};
+    int status;
+
+    (void)state;
+    reap(&target);
+    if (waitpid(pid, &status, WNOHANG) == 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        fail_msg("it has outlived its session");
+    }
+}
+
 /* Processes of another user stay: the monitor alone is another's. */
 static void test_reap_other_user(void **state)
 {
@@ -368,11 +480,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_look),
         cmocka_unit_test(test_zombie),
+        cmocka_unit_test(test_headless),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_open),
+        cmocka_unit_test(test_chase),
         cmocka_unit_test(test_boot),
         cmocka_unit_test_setup_teardown(test_reap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reap_stubborn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reap_headless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reap_other_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reap_recycled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reap_audit, setup, teardown),
