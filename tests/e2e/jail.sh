@@ -306,6 +306,23 @@ test_escape_names() {
     hang_up
 }
 
+# whose uid is whose, and where he has his home, is nothing that is asked from inside
+test_escape_accounts() {
+    fresh_home
+    nginx_start # of folders no account stays known
+    configure "access_url = http://localhost:$API_PORT/$API_PATH"
+    broker_stop
+    broker_start
+    known abcdefghij_stg 200002
+    wait_for snapshot_has abcdefghij_stg
+    session
+    held users 200001 200002 0 1500
+    held expand '~abcdefghij_stg'
+    held expand '~abcdefghij'
+    held expand '~root'
+    hang_up
+}
+
 # symbolic links that were there before
 test_escape_old_links() {
     fresh_home

@@ -12,6 +12,7 @@
 #   truncate PATH SIZE           statvfs PATH                       lchmod PATH MODE
 #   open PATH                    keeps a file open; `read N` and `write N TEXT` use its number
 #   opendir PATH                 the same, for `names N`
+#   expand PATH                  what ~ and ~user are              users UID...  their names
 #
 # and each answer one line: `ok ...`, or `error CODE TEXT` of the server's. In words and answers %XX
 # is that byte. Ends with its stdin, or with `gone` when the server ends.
@@ -141,6 +142,11 @@ my %request = (
     truncate => sub { return done('setstat', text($_[0]) . pack 'N Q>', 1, $_[1]) },
     # Blocks and their size: whose file system it is.
     statvfs => sub { return join ' ', (unpack 'Q>*', extended('statvfs@openssh.com', $_[0]))[1, 2] },
+    expand => sub { return name(extended('expand-path@openssh.com', @_)) },
+    users => sub {
+        my $got = extended('users-groups-by-id@openssh.com', pack('N*', @_), '');
+        return join ' ', map { quoted($_) } unpack '(N/a*)*', unpack 'N/a*', $got;
+    },
     open => sub { return keep(opened($_[0], 1 | 2)) },
     opendir => sub { return keep(folder($_[0])) },
     read => sub { return content($handles[$_[0]]) },
