@@ -320,6 +320,8 @@ test_escape_accounts() {
     held expand '~abcdefghij_stg'
     held expand '~abcdefghij'
     held expand '~root'
+    held home abcdefghij_stg
+    held home abcdefghij
     hang_up
 }
 

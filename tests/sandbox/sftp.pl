@@ -13,6 +13,7 @@
 #   open PATH                    keeps a file open; `read N` and `write N TEXT` use its number
 #   opendir PATH                 the same, for `names N`
 #   expand PATH                  what ~ and ~user are              users UID...  their names
+#   home USER                    his home
 #
 # and each answer one line: `ok ...`, or `error CODE TEXT` of the server's. In words and answers %XX
 # is that byte. Ends with its stdin, or with `gone` when the server ends.
@@ -143,6 +144,7 @@ my %request = (
     # Blocks and their size: whose file system it is.
     statvfs => sub { return join ' ', (unpack 'Q>*', extended('statvfs@openssh.com', $_[0]))[1, 2] },
     expand => sub { return name(extended('expand-path@openssh.com', @_)) },
+    home => sub { return name(extended('home-directory', @_)) },
     users => sub {
         my $got = extended('users-groups-by-id@openssh.com', pack('N*', @_), '');
         return join ' ', map { quoted($_) } unpack '(N/a*)*', unpack 'N/a*', $got;
