@@ -12,7 +12,7 @@
 #define ID_NUMBER    UINT32_MAX
 #define KEY_ID_MAX   ((1ull << 53) - 1)
 #define USERNAME_MAX 128
-#define WARNING_SIZE 640 /* holds a username, a title and a sentence */
+#define WARNING_SIZE 640 /* holds a username, a title and a sentence; or two paths */
 
 /* All of a document lives in chunks, which are freed together. */
 struct chunk {
@@ -300,6 +300,42 @@ static bool take_mount(struct reader *reader, const struct json *at, struct docu
            fail_member(at, "path", "must not be writable: the home itself, or a hidden part");
 }
 
+/* Where a folder is seen in the jail (pam_cloud/jail.h). */
+static const char *place_of(const struct document_mount *mount)
+{
+    return mount->path[0] == '\0' ? "home" : mount->path;
+}
+
+static bool holds(const struct document_mount *mount, const struct document_mount *other)
+{
+    const char *place = place_of(mount), *inner = place_of(other);
+    size_t n = strlen(place);
+
+    return strncmp(place, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
+}
+
+/* The first pair of which one holds the other: PAM refuses the account for it, and says so to who
+ * logs in; this says it to who wrote the list. */
+static bool warn_overlap(struct reader *reader)
+{
+    struct document *document = reader->document;
+    char text[WARNING_SIZE];
+
+    for (size_t i = 0; i < document->mounts; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct document_mount *one = &document->mount[j], *two = &document->mount[i];
+            if (!holds(one, two) && !holds(two, one))
+                continue;
+            document->warnings++;
+            (void)snprintf(text, sizeof text,
+                           "sftp.mounts[%zu] and [%zu]: at /%s and /%s one holds the other; "
+                           "nobody can use the sFTP account",
+                           j, i, place_of(one), place_of(two));
+            return copy_bytes(reader, text, strlen(text), &document->warning[0]);
+        }
+    return true;
+}
+
 static bool take_sftp(struct reader *reader)
 {
     struct json sftp, array, at;
@@ -316,7 +352,7 @@ static bool take_sftp(struct reader *reader)
     for (bool more = json_first(&array, &at); more; more = json_next(&at), mount++)
         if (!take_mount(reader, &at, mount))
             return false;
-    return true;
+    return warn_overlap(reader);
 }
 
 static bool take_user(struct reader *reader, const struct json *at, struct document_user *out)

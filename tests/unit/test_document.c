@@ -584,6 +584,32 @@ static void test_bad_keys(void **state)
     }
 }
 
+/* Folders that overlap keep nobody but sFTP's people out: who wrote the list is told. */
+static void test_overlapping_mounts(void **state)
+{
+    static const struct {
+        const char *find, *put, *warning;
+    } lists[] = {
+        {"\"var/log\"", "\"pub/media\"", "[0] and [1]: at /pub/media and /pub/media one holds"},
+        {"\"var/log\"", "\"pub\"", "sftp.mounts[0] and [1]: at /pub/media and /pub one holds"},
+        {"\"var/log\"", "\"pub/media/a\"", "at /pub/media and /pub/media/a one holds the other"},
+        {"\"var/log\"", "\"pub/medi\"", NULL},
+        {"\"var/log\"", "\"pub/media2\"", NULL},
+        {"\"pub/media\", \"writable\": true},", "\"\"}, {\"path\": \"home/x\"},",
+         "sftp.mounts[0] and [1]: at /home and /home/x"},
+        {"\"pub/media\", \"writable\": true},", "\"\"}, {\"path\": \"homes\"},", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct document *document = must_with(lists[i].find, lists[i].put);
+        assert_int_equal(document->warnings, lists[i].warning == NULL ? 0 : 1);
+        if (lists[i].warning != NULL && strstr(document->warning[0], lists[i].warning) == NULL)
+            fail_msg("expected \"%s\", got \"%s\"", lists[i].warning, document->warning[0]);
+        document_free(document);
+    }
+}
+
 static void test_truncated(void **state)
 {
     (void)state;
@@ -1027,6 +1053,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_size),
         cmocka_unit_test(test_limits_of_strings),
         cmocka_unit_test(test_limit_of_a_key),
+        cmocka_unit_test(test_overlapping_mounts),
         cmocka_unit_test(test_many_warnings),
         cmocka_unit_test(test_order_of_keys),
         cmocka_unit_test(test_times),
