@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#define NOLOGIN "/usr/sbin/nologin"
+#define NOLOGIN     "/usr/sbin/nologin"
+#define LAST_EXPIRY INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 static const char *const tokens[POLICY_REASONS] = {
     [POLICY_REFUSED] = "refused",
@@ -468,10 +469,11 @@ static void add_places(struct cloud_text *text, const char *option, const char *
     }
 }
 
-/* "20270101000000Z": UTC, as sshd takes it since 9.1. */
+/* "20270101000000Z": UTC, as sshd takes it since 9.1. A year of five digits, which an offset can
+ * make of 9999, would make it throw the whole line away. */
 static void add_expiry(struct cloud_text *text, int64_t seconds)
 {
-    time_t when = (time_t)seconds;
+    time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);
     char stamp[32];
     struct tm tm;
 

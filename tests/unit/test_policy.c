@@ -293,6 +293,9 @@ static void test_key_lines(void **state)
     keys[0].expires_at = 1893456000; /* 2030-01-01 */
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,pty,expiry-time=\"20300101000000Z\"" KEY_PART);
+    keys[0].expires_at = INT64_C(253402304400); /* 9999-12-31T23:59:59-01:00 and a second */
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,pty,expiry-time=\"99991231235959Z\"" KEY_PART);
 }
 
 /* A line for one who is refused lets the key prove itself, and opens nothing. */
