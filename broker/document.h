@@ -119,7 +119,7 @@ struct document {
     const struct document_app *app;
     int64_t issued_at;  /* or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
-    size_t warnings;    /* sFTP folders that overlap, keys left out: the first DOCUMENT_WARNINGS_MAX */
+    size_t warnings;    /* folders that overlap, keys left out: the first DOCUMENT_WARNINGS_MAX */
     const char *warning[DOCUMENT_WARNINGS_MAX];
     size_t bytes; /* memory held */
     /* What this host refuses by itself (denials.h), or NULL. Not the document's: the cache's. */
