@@ -362,6 +362,19 @@ static void judge(struct sessions *sessions, struct entry *entry, const struct c
     end_entry(sessions, entry, policy_token(verdict.reason), why, answer);
 }
 
+/* What this host refuses by itself needs no document, in whatever outage. */
+static bool is_denied(const struct sessions *sessions, const struct session *session)
+{
+    const struct denial_match match = {.project = session->name.project,
+                                       .environment = session->name.environment,
+                                       .user_id = session->user_id,
+                                       .username = session->user,
+                                       .fingerprint = session->fingerprint};
+
+    return sessions->broker->denials != NULL &&
+           denials_match(denials_file_list(sessions->broker->denials), &match, (int64_t)time(NULL));
+}
+
 /* Whether the last good answer is older than session_max_stale allows. */
 static bool too_stale(const struct watch *watch, const struct session *session)
 {
@@ -395,6 +408,9 @@ static void on_answer(void *arg, const struct cache_answer *answer)
                       "there is no such environment any more", answer);
         else if (good)
             judge(sessions, entry, answer);
+        else if (is_denied(sessions, &entry->session))
+            end_entry(sessions, entry, policy_token(POLICY_DENIED),
+                      "access is denied by the operator of this host", answer);
         if (!entry->ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
             too_stale(watch, &entry->session))
             end_entry(sessions, entry, REASON_MAX_STALE,

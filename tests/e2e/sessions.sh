@@ -419,6 +419,20 @@ test_max_stale() {
     hang_up
 }
 
+# who is denied here is put out in an outage as well, however long it lasts, and nobody else
+test_denied_outage() {
+    api_rechecks 'max_stale = 1'
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    nginx_stop
+    wait_for refused bob abcdefghij_stg
+    cloudauthctl deny --user alice
+    WAIT=20 wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=denied source=none'
+    lives b
+    hang_up
+}
+
 # session_recheck = 0: nobody is ended, and the daemon has no capability
 test_off() {
     api_rechecks 'session_recheck = 0'

@@ -101,6 +101,14 @@ void cache_forget(struct cache_waiter *asks)
     forgotten++;
 }
 
+static struct denials denials;
+
+const struct denials *denials_file_list(const struct denials_file *file)
+{
+    assert_ptr_equal(file, broker.denials);
+    return &denials;
+}
+
 /* The worker does everything at once. */
 struct worker *worker_new(struct loop *loop)
 {
@@ -761,6 +769,42 @@ static void test_outage(void **state)
     assert_int_equal(reaps, 1);
 }
 
+/* A denial needs no document: it ends whom it is for, and nobody else, in the longest outage. */
+static void test_denied_in_outage(void **state)
+{
+    static const char *const those[] = {
+        "user\talice\t0\t1\t",
+        "user\tid-alice\t0\t1\t",
+        "environment\tabcdefghij/staging\t0\t1\t",
+    };
+    static const char bob[] = "user\tbob\t0\t1\t";
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+    struct denial_list *list = calloc(1, sizeof *list + sizeof list->denial[0]);
+    const char *why;
+
+    (void)state;
+    assert_non_null(list);
+    broker.denials = (struct denials_file *)&denials;
+    open_of("alice", 100);
+    list->n = 1;
+    assert_true(denial_parse(bob, strlen(bob), &list->denial[0], &why));
+    denials.list = list;
+    await_question(clock_ms);
+    answer(&nothing);
+    assert_int_equal(reaps, 0);
+    for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
+        assert_true(denial_parse(those[i], strlen(those[i]), &list->denial[0], &why));
+        await_question(clock_ms);
+        answer(&nothing);
+        assert_int_equal(reaps, i + 1);
+        assert_non_null(strstr(line, " reason=denied "));
+        reaped[i].done(reaped[i].arg, reaped[i].id); /* her sshd is still there */
+    }
+    denials.list = NULL;
+    broker.denials = NULL;
+    free(list);
+}
+
 static void test_max_stale(void **state)
 {
     int64_t good;
@@ -925,6 +969,7 @@ int main(void)
         TEST(test_app),
         TEST(test_absent),
         TEST(test_outage),
+        TEST(test_denied_in_outage),
         TEST(test_max_stale),
         TEST(test_max_stale_restart),
         TEST(test_off),
