@@ -131,7 +131,8 @@ static const struct wanted wanted[] = {
     {"x11forwarding", "no", "no"},
     {"allowstreamlocalforwarding", "no", "no"},
     {"chrootdirectory", NULL, "/srv/sftp"},
-    {"forcecommand", NULL, "internal-sftp -P symlink,hardlink,expand-path,home-directory,users-groups-by-id"},
+    {"forcecommand", NULL,
+     "internal-sftp -P symlink,hardlink,expand-path,home-directory,users-groups-by-id"},
     {"disableforwarding", NULL, "yes"},
 };
 
