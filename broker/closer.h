@@ -38,8 +38,8 @@ bool closer_prepare(int listener);
 /* Takes a packet. *length is its own, which may be more than size. Never waits. */
 enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length);
 
-/* The same in one system call, from a peer who is trusted to send no descriptors (root, who has other
- * ways to stop us): those of a laden packet are given back here. */
+/* The same in one system call, from a peer who is trusted to send no descriptors (root, who has
+ * other ways to stop us): those of a laden packet are given back here. */
 enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t *length);
 
 /* Closes the socket, here if nothing in it can hold that up. */

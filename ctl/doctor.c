@@ -168,8 +168,8 @@ static void guess_account(const struct doctor *doctor, struct find *find)
 
     const char *pattern;
 
-    for (size_t at = 0; find->account[0] == '\0' &&
-                        (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
+    for (size_t at = 0;
+         find->account[0] == '\0' && (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
         if (cloud_name_parse(grammar, pattern, NULL))
             snprintf(find->account, sizeof find->account, "%s", pattern);
 }

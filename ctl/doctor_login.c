@@ -17,7 +17,8 @@ struct database {
     bool seen, files, cloud, wrong, returns; /* wrong: cloud stands before files */
 };
 
-/* Past the name and its ':', where glibc wants a blank on neither side; NULL: another one's line. */
+/* Past the name and its ':', where glibc wants a blank on neither side; NULL: another one's line.
+ */
 static char *services_of(const char *name, char *line)
 {
     char *at = line + strspn(line, " \t");
@@ -75,10 +76,11 @@ static void check_initgroups(struct doctor *doctor)
 
     if (lines_read("/etc/nsswitch.conf", true, take_database, &database) && database.seen &&
         (!database.cloud || database.returns))
-        doctor_say(doctor, "nsswitch-initgroups", DOCTOR_BAD,
-                   "in /etc/nsswitch.conf: no line initgroups, or files [SUCCESS=continue] cloud",
-                   "cloud is not there, or not reached: no account is in a marker group, and sshd's "
-                   "Match blocks do not hold");
+        doctor_say(
+            doctor, "nsswitch-initgroups", DOCTOR_BAD,
+            "in /etc/nsswitch.conf: no line initgroups, or files [SUCCESS=continue] cloud",
+            "cloud is not there, or not reached: no account is in a marker group, and sshd's "
+            "Match blocks do not hold");
 }
 
 void doctor_nss(struct doctor *doctor)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * echo: the least that a daemon could do. It listens in cloudauthd's place, and answers each question
- * for an account, whatever it asks, with the same packet. What a question to it takes is the floor of
- * a connection, a packet and an answer between two processes of this machine.
+ * echo: the least that a daemon could do. It listens in cloudauthd's place, and answers each
+ * question for an account, whatever it asks, with the same packet. What a question to it takes is
+ * the floor of a connection, a packet and an answer between two processes of this machine.
  */
 #include "common/wire.h"
 #include "tests/bench/samples.h"
