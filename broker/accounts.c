@@ -509,7 +509,8 @@ void accounts_make(struct accounts *accounts)
 }
 
 /* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,
- * unless they are in one. */
+ * unless they are in one, or would be in the next: the mirror knows more than the published file
+ * while one is made, while changes wait, and where the last one could not be written. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment)
 {
     const struct snapshot_account key = {
@@ -524,7 +525,7 @@ void accounts_remove(struct accounts *accounts, const char *project, const char 
     published = is_in(&accounts->published, delta.record);
     if (published)
         take_back(accounts);
-    if (published || accounts->building || accounts->first != NULL)
+    if (published || accounts->building || accounts->failed || accounts->first != NULL)
         add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
     else
         free(delta.record);

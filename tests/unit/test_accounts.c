@@ -418,6 +418,21 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
+/* Who goes while no file can be written is in none that is written afterwards. */
+static void test_gone_before_it_was_written(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(failed);
+    accounts_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
 /* Where the word cannot be changed nobody dies: a new file stays retired, and one that is to be
  * taken back loses its place. Both end when the disk has room again. */
 static void test_no_block(void **state)
@@ -476,6 +491,7 @@ int main(void)
         TEST(test_expired_is_left_out),
         TEST(test_left_by_another),
         TEST(test_cannot_be_written),
+        TEST(test_gone_before_it_was_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
