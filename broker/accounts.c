@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,9 +25,10 @@
 /* A change on its way to the mirror. */
 struct delta {
     struct delta *next;
-    enum { PUT, REMOVE, CLEAR } what;
+    enum { PUT, REMOVE, CLEAR, PUT_BACK } what;
     bool takes_back; /* what was published of it may not be believed any more */
     struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
+    int64_t seconds;                      /* PUT_BACK: by how many the clock was */
 };
 
 /* One account in the mirror. */
@@ -45,6 +47,8 @@ struct accounts {
     struct loop *loop;
     struct worker *worker;
     struct loop_timer timer;
+    struct loop_watch clock; /* a timerfd that tells when the wall clock is set */
+    int64_t clock_ahead;     /* of the time since boot, in seconds, as far as it was seen */
     int folder;
     uint64_t origin; /* of the next file */
     /* The loop's: */
@@ -264,6 +268,16 @@ static void forget_each(struct accounts *accounts, struct mirrored *mirrored, vo
     forget(accounts, mirrored);
 }
 
+/* The times of a record are of the clock as it was. */
+static void age_each(struct accounts *accounts, struct mirrored *mirrored, void *arg)
+{
+    const struct delta *delta = arg;
+
+    (void)accounts;
+    mirrored->record->fresh -= delta->seconds;
+    mirrored->record->expires -= delta->seconds;
+}
+
 static void apply(struct accounts *accounts, struct delta *delta)
 {
     struct mirrored *mirrored;
@@ -280,6 +294,9 @@ static void apply(struct accounts *accounts, struct delta *delta)
         break;
     case CLEAR:
         each_mirrored(accounts, forget_each, NULL);
+        break;
+    case PUT_BACK:
+        each_mirrored(accounts, age_each, delta);
         break;
     }
     free(delta);
@@ -361,6 +378,7 @@ static void run_build(struct work *work)
 /* ---- The loop's side ---- */
 
 static void set_timer(struct accounts *accounts, int64_t milliseconds);
+static void follow_clock(struct accounts *accounts);
 
 static bool is_in(const struct published *file, const struct cloud_snapshot_record *record)
 {
@@ -433,6 +451,7 @@ static void on_due(void *arg)
     struct accounts *accounts = arg;
     struct build *build = accounts->building ? NULL : calloc(1, sizeof *build);
 
+    follow_clock(accounts);
     if (build == NULL)
         return; /* the end of the one that runs sets the timer again, or the next change does */
     build->work = (struct work){.run = run_build, .finish = finish_build};
@@ -484,12 +503,76 @@ static void add_delta(struct accounts *accounts, const struct delta *what, int64
         set_timer(accounts, wait);
 }
 
+/* ---- The wall clock ---- */
+
+static int64_t clock_ahead(void)
+{
+    return (int64_t)time(NULL) - loop_now() / 1000;
+}
+
+/*
+ * Records say until when they hold by the wall clock. Where that is put back they would hold for
+ * longer, or hold again: what is published is taken back, and what is mirrored made older by as
+ * much. What is put from now on is of the clock as it is now.
+ */
+static void follow_clock(struct accounts *accounts)
+{
+    int64_t ahead = clock_ahead();
+    const struct delta delta = {
+        .what = PUT_BACK, .takes_back = true, .seconds = accounts->clock_ahead - ahead};
+
+    if (delta.seconds >= 0 && delta.seconds <= CLOUD_SNAPSHOT_SLACK)
+        return;
+    accounts->clock_ahead = ahead;
+    if (delta.seconds < 0)
+        return;
+    take_back(accounts);
+    add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
+}
+
+/* Has the descriptor tell of the next time that the clock is set. */
+static bool await_clock(int fd)
+{
+    const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0;
+}
+
+static void on_clock_set(void *arg, uint32_t events)
+{
+    struct accounts *accounts = arg;
+    uint64_t times;
+
+    (void)events;
+    (void)!read(accounts->clock.fd, &times, sizeof times); /* ECANCELED: that is the news */
+    (void)await_clock(accounts->clock.fd);
+    follow_clock(accounts);
+}
+
+/* Without such a descriptor the clock is looked at whenever something changes. */
+static void watch_clock(struct accounts *accounts)
+{
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    accounts->clock_ahead = clock_ahead();
+    accounts->clock = (struct loop_watch){fd, on_clock_set, accounts};
+    if (fd >= 0 && await_clock(fd) && loop_add(accounts->loop, &accounts->clock, EPOLLIN))
+        return;
+    log_warning("the wall clock cannot be watched: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    accounts->clock.fd = -1;
+}
+
+/* ---- What the broker tells ---- */
+
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
                   enum accounts_change change)
 {
     struct delta delta = {
         .what = PUT, .takes_back = change == ACCOUNTS_CHANGED, .record = snapshot_encode(account)};
 
+    follow_clock(accounts);
     if (delta.record == NULL) {
         accounts_remove(accounts, account->project, account->environment);
         return;
@@ -581,6 +664,7 @@ struct accounts *accounts_new(struct loop *loop, const char *folder, const char 
         accounts->worker = worker_new(loop);
         if (accounts->worker != NULL) {
             accounts->origin = origin_of(origin);
+            watch_clock(accounts);
             take_left(accounts);
             set_timer(accounts, ACCOUNTS_GATHER_MS);
             return accounts;
@@ -608,6 +692,10 @@ void accounts_free(struct accounts *accounts)
     if (accounts == NULL)
         return;
     worker_free(accounts->worker);
+    if (accounts->clock.fd >= 0) {
+        loop_remove(accounts->loop, &accounts->clock);
+        close(accounts->clock.fd);
+    }
     loop_timer_clear(accounts->loop, &accounts->timer);
     each_mirrored(accounts, forget_each, NULL);
     table_end(&accounts->mirror);

@@ -6,6 +6,23 @@
 #define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
 #include "broker/accounts.h"
+
+#include <time.h>
+
+/* By how much the wall clock is put on. */
+static _Atomic int64_t put_on;
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += put_on;
+    if (out != NULL)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
 #undef ACCOUNTS_RETRY_MS
 #define ACCOUNTS_RETRY_MS 20
 
@@ -42,6 +59,7 @@ static int setup(void **state)
 {
     (void)state;
     umask(022);
+    put_on = 0;
     strcpy(folder, "/tmp/cloudauth-accounts-XXXXXX");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chmod(folder, 0755), 0);
@@ -357,6 +375,56 @@ static void test_left_by_another(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
+/* A clock that is put back makes no record last longer, nor fresh again. */
+static void test_clock_put_back(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    put_on = -1800;
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_int_equal(account.expires, time(NULL) + 3600);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3595, 3600);
+    assert_in_range(account.fresh - time(NULL), 295, 300);
+    /* Put forward and back again: what was learnt meanwhile holds as long as it was to. */
+    put_on = 1800;
+    put("cdefghijkl", 200003, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    put_on = 0;
+    put("defghijklm", 200004, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3595, 3600);
+    assert_int_equal(see("defghijklm", &account), SEEN);
+}
+
+/* The daemon is told of it: what is published is not believed until the next file is there. */
+static void test_clock_is_watched(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_true(accounts->clock.fd >= 0);
+    put_on = -1; /* as its keeper does */
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    put_on = 1800;
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    assert_true(now_is("abcdefghij") == SEEN);
+    put_on = 1700;
+    on_clock_set(accounts, 0);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
 /* What the first lookups learn counts for what was left, too; and nothing at all ends it. */
 static void test_left_and_gone(void **state)
 {
@@ -480,6 +548,8 @@ int main(void)
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
         TEST(test_put),
+        TEST(test_clock_put_back),
+        TEST(test_clock_is_watched),
         TEST(test_remove),
         TEST(test_remove_while_building),
         TEST(test_change),
