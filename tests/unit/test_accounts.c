@@ -387,10 +387,10 @@ static void test_clock_put_back(void **state)
     put("bcdefghijk", 200002, ACCOUNTS_NEW);
     run_until(idle);
     assert_int_equal(see("bcdefghijk", &account), SEEN);
-    assert_int_equal(account.expires, time(NULL) + 3600);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
     assert_int_equal(see("abcdefghij", &account), SEEN);
-    assert_in_range(account.expires - time(NULL), 3595, 3600);
-    assert_in_range(account.fresh - time(NULL), 295, 300);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_in_range(account.fresh - time(NULL), 240, 300);
     /* Put forward and back again: what was learnt meanwhile holds as long as it was to. */
     put_on = 1800;
     put("cdefghijkl", 200003, ACCOUNTS_NEW);
@@ -400,7 +400,7 @@ static void test_clock_put_back(void **state)
     put("defghijklm", 200004, ACCOUNTS_NEW);
     run_until(idle);
     assert_int_equal(see("cdefghijkl", &account), SEEN);
-    assert_in_range(account.expires - time(NULL), 3595, 3600);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
     assert_int_equal(see("defghijklm", &account), SEEN);
 }
 
