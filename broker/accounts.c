@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
+#define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* what is being replaced, until it is retired */
 #define NO_HASTE (-1)
 #define LONG_MS  500 /* a file that takes longer is worth a line in the log */
 
@@ -165,6 +166,20 @@ static void take_left(struct accounts *accounts)
         take_back(accounts);
         end_published(&accounts->published);
     }
+}
+
+/* Killed while it replaced a file: that has lost its name, but there are processes that have it. */
+static void take_back_replaced(struct accounts *accounts)
+{
+    struct published old = {
+        .fd = openat(accounts->folder, OLD_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+
+    if (old.fd < 0)
+        return;
+    if (!set_state(&old, CLOUD_SNAPSHOT_RETIRED))
+        log_error("%s cannot be taken back: %s", OLD_FILE, strerror(errno));
+    end_published(&old);
+    unlinkat(accounts->folder, OLD_FILE, 0);
 }
 
 /* ---- The worker's side ---- */
@@ -331,6 +346,11 @@ static bool write_file(struct build *build, const struct gathering *gathering)
     if (fd < 0)
         return false;
     ok = ok && snapshot_write(fd, &file, gathering->records, gathering->n) && fsync(fd) == 0;
+    /* The old one keeps a name until it is retired. Where it cannot (some file systems know no
+     * second name), a daemon that is killed in between leaves it to those who have it mapped. */
+    unlinkat(folder, OLD_FILE, 0);
+    if (ok)
+        (void)!linkat(folder, CLOUD_SNAPSHOT_FILE, folder, OLD_FILE, 0);
     ok = ok && map_file(fd, &build->file) &&
          renameat(folder, NEW_FILE, folder, CLOUD_SNAPSHOT_FILE) == 0;
     if (!ok) {
@@ -338,6 +358,7 @@ static bool write_file(struct build *build, const struct gathering *gathering)
         if (build->file.fd < 0)
             close(fd);
         unlinkat(folder, NEW_FILE, 0);
+        unlinkat(folder, OLD_FILE, 0);
         errno = saved;
     }
     return ok;
@@ -406,6 +427,7 @@ static bool publish(struct accounts *accounts, const struct published *file)
 
     accounts->replaced = true;
     take_back(accounts);
+    unlinkat(accounts->folder, OLD_FILE, 0);
     accounts->replaced = false;
     end_published(&accounts->published);
     accounts->published = *file;
@@ -665,6 +687,7 @@ struct accounts *accounts_new(struct loop *loop, const char *folder, const char 
         if (accounts->worker != NULL) {
             accounts->origin = origin_of(origin);
             watch_clock(accounts);
+            take_back_replaced(accounts);
             take_left(accounts);
             set_timer(accounts, ACCOUNTS_GATHER_MS);
             return accounts;

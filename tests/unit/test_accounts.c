@@ -445,6 +445,28 @@ static void test_left_and_gone(void **state)
     assert_int_equal(now_is("abcdefghij"), MISSING);
 }
 
+/* Killed between the new file's rename and the old one's end: processes that have the old one do
+ * not believe it for ever. */
+static void test_killed_at_the_rename(void **state)
+{
+    struct build build = {.accounts = accounts, .file = {.fd = -1}};
+    const struct gathering nothing = {.now = time(NULL)};
+    struct cloud_snapshot old;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_true(cloud_snapshot_map(&old));
+    assert_true(write_file(&build, &nothing));
+    end_published(&build.file);
+    accounts_free(accounts);
+    assert_false(cloud_snapshot_retired(&old)); /* as it was left */
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_true(cloud_snapshot_retired(&old));
+    cloud_snapshot_unmap(&old);
+}
+
 /* What was left by other settings, or is damaged, is not believed. */
 static void test_left_by_other_settings(void **state)
 {
@@ -547,6 +569,7 @@ int main(void)
         TEST(test_by_id),
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
+        TEST(test_killed_at_the_rename),
         TEST(test_put),
         TEST(test_clock_put_back),
         TEST(test_clock_is_watched),
