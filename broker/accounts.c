@@ -28,6 +28,8 @@ struct delta {
     struct delta *next;
     enum { PUT, REMOVE, CLEAR, PUT_BACK } what;
     bool takes_back; /* what was published of it may not be believed any more */
+    bool listed;     /* PUT: by a list, not by its document */
+    bool may_differ; /* PUT: from what was published, which is then not to be believed */
     struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
     int64_t seconds;                      /* PUT_BACK: by how many the clock was */
 };
@@ -36,6 +38,7 @@ struct delta {
 struct mirrored {
     struct table_node node;
     struct cloud_snapshot_record *record;
+    bool listed; /* by a list, which knows less than a document */
 };
 
 /* A published file, as the loop sees it. */
@@ -238,14 +241,13 @@ static bool says_the_same(const struct cloud_snapshot_record *one,
 }
 
 /* Takes the record, which is then the mirror's or freed. */
-static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *record)
+static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *record, bool listed)
 {
     struct mirrored *mirrored = find_mirrored(accounts, record);
     struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
 
-    if (old != NULL && (record->flags & CLOUD_SNAPSHOT_PARTIAL) != 0 &&
-        (old->flags & CLOUD_SNAPSHOT_PARTIAL) == 0) {
-        /* A list: the document stays, and is confirmed where they agree. */
+    if (old != NULL && listed && !mirrored->listed) {
+        /* The document stays, and is confirmed where they agree. */
         if (says_the_same(old, record) && record->fresh > old->fresh)
             old->fresh = record->fresh;
         free(record);
@@ -258,10 +260,12 @@ static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *
             return;
         }
         mirrored->record = record;
+        mirrored->listed = listed;
         table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
         return;
     }
     mirrored->record = record;
+    mirrored->listed = listed;
     free(old);
 }
 
@@ -299,7 +303,7 @@ static void apply(struct accounts *accounts, struct delta *delta)
 
     switch (delta->what) {
     case PUT:
-        mirror_put(accounts, delta->record);
+        mirror_put(accounts, delta->record, delta->listed);
         break;
     case REMOVE:
         mirrored = find_mirrored(accounts, delta->record);
@@ -409,11 +413,36 @@ static bool is_in(const struct published *file, const struct cloud_snapshot_reco
                                                                 environment_of(record), &account);
 }
 
+/* Whether the file says another thing of the account, but for times. What the one does not know,
+ * because it is of a list or has too many applications, it does not say. */
+static bool differs(const struct published *file, const struct cloud_snapshot_record *record)
+{
+    const size_t from = offsetof(struct cloud_snapshot_record, uid);
+    struct cloud_snapshot_account account;
+
+    if (file->snapshot.map == NULL ||
+        !cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record), &account))
+        return false;
+    if (((account.flags ^ record->flags) & CLOUD_SNAPSHOT_PARTIAL) != 0)
+        return !says_the_same(&account.record, record);
+    return account.flags != record->flags || account.record.size != record->size ||
+           memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0;
+}
+
+/* Whether the change makes wrong what the file says. */
+static bool is_against(const struct published *file, const struct delta *delta)
+{
+    if (delta->record == NULL)
+        return delta->takes_back;
+    return (delta->takes_back && is_in(file, delta->record)) ||
+           (delta->may_differ && differs(file, delta->record));
+}
+
 /* Whether nothing of a new file was taken back while it was made. */
 static bool holds(const struct accounts *accounts, const struct published *file)
 {
     for (const struct delta *delta = accounts->first; delta != NULL; delta = delta->next)
-        if (delta->takes_back && (delta->record == NULL || is_in(file, delta->record)))
+        if (is_against(file, delta))
             return false;
     return !accounts->lost;
 }
@@ -591,15 +620,18 @@ static void watch_clock(struct accounts *accounts)
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
                   enum accounts_change change)
 {
-    struct delta delta = {
-        .what = PUT, .takes_back = change == ACCOUNTS_CHANGED, .record = snapshot_encode(account)};
+    struct delta delta = {.what = PUT,
+                          .takes_back = change == ACCOUNTS_CHANGED,
+                          .may_differ = change == ACCOUNTS_NEW,
+                          .listed = change == ACCOUNTS_LISTED,
+                          .record = snapshot_encode(account)};
 
     follow_clock(accounts);
     if (delta.record == NULL) {
         accounts_remove(accounts, account->project, account->environment);
         return;
     }
-    if (delta.takes_back && is_in(&accounts->published, delta.record))
+    if (is_against(&accounts->published, &delta))
         take_back(accounts);
     add_delta(accounts, &delta,
               change == ACCOUNTS_LISTED    ? NO_HASTE

@@ -249,6 +249,51 @@ static void test_change(void **state)
     assert_int_equal(account.uid, 200009);
 }
 
+/* A document that says another thing than what was published of it, by a list or by an earlier
+ * daemon, is such a change too. */
+static void test_new_contradicts(void **state)
+{
+    struct cloud_snapshot_account seen;
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+    int64_t now = time(NULL);
+
+    (void)state;
+    put_listed("abcdefghij", 200001, now + 900);
+    put_listed("bcdefghijk", 200002, now + 900);
+    accounts_make(accounts);
+    run_until(idle);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    account.home = "/elsewhere";
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_string_equal(seen.home, "/elsewhere");
+    accounts_free(accounts);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    account.flags = CLOUD_SNAPSHOT_PAUSED;
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+}
+
+/* Nor may a file that was begun before it be believed. */
+static void test_new_contradicts_what_is_built(void **state)
+{
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 900);
+    accounts_make(accounts);
+    run_until(building);
+    put("abcdefghij", 200009, ACCOUNTS_NEW);
+    run_until(built);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
 static void test_clear(void **state)
 {
     (void)state;
@@ -308,6 +353,34 @@ static void test_listed(void **state)
     run_until(idle);
     assert_int_equal(see("cdefghijkl", &account), SEEN);
     assert_int_equal(account.flags, 0);
+}
+
+/* A document whose applications do not fit says less than the one before it, and yet replaces it. */
+static void test_too_many_applications(void **state)
+{
+    struct snapshot_app apps[100];
+    char names[100][32];
+    struct cloud_snapshot_account account;
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+
+    (void)state;
+    document.flags = CLOUD_SNAPSHOT_ACTIVE;
+    accounts_put(accounts, &document, ACCOUNTS_NEW);
+    run_until(idle);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof names[i], "application-number-%zu", i);
+        apps[i] = (struct snapshot_app){.name = names[i]};
+    }
+    document.flags = CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS;
+    document.home = "/elsewhere";
+    document.apps = 100;
+    document.app = apps;
+    accounts_put(accounts, &document, ACCOUNTS_CHANGED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.flags,
+                     CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS | CLOUD_SNAPSHOT_PARTIAL);
+    assert_string_equal(account.home, "/elsewhere");
 }
 
 /* Whose an id was is still known when the file may not be believed any more. */
@@ -576,9 +649,12 @@ int main(void)
         TEST(test_remove),
         TEST(test_remove_while_building),
         TEST(test_change),
+        TEST(test_new_contradicts),
+        TEST(test_new_contradicts_what_is_built),
         TEST(test_clear),
         TEST(test_absent),
         TEST(test_listed),
+        TEST(test_too_many_applications),
         TEST(test_lost),
         TEST(test_no_block),
         TEST(test_expired_is_left_out),
