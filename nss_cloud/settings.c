@@ -17,13 +17,13 @@ static atomic_int state = EMPTY;
 /*
  * For those who come while another thread fills the shared copy, or after a fork took that thread
  * away in the middle of it: BEING_WRITTEN then stays for ever in the child, and each of its
- * lookups reads the file for itself. Into pages of its own: a thread may have no more than 16 KiB of
- * stack, and malloc's lock may be held for ever, too.
+ * lookups reads the file for itself. Into pages of its own: a thread may have no more than 16 KiB
+ * of stack, and malloc's lock may be held for ever, too.
  */
 static bool use_own_copy(settings_user *use, void *arg)
 {
-    struct cloud_conf *own = mmap(NULL, sizeof *own, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct cloud_conf *own =
+        mmap(NULL, sizeof *own, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct cloud_conf_error error;
     bool ok;
 

@@ -355,7 +355,8 @@ static void test_listed(void **state)
     assert_int_equal(account.flags, 0);
 }
 
-/* A document whose applications do not fit says less than the one before it, and yet replaces it. */
+/* A document whose applications do not fit says less than the one before it, and yet replaces it.
+ */
 static void test_too_many_applications(void **state)
 {
     struct snapshot_app apps[100];

@@ -248,6 +248,10 @@ static void test_times(void **state)
     assert_false(cloud_snapshot_current(&snapshot, NOW - CLOUD_SNAPSHOT_SLACK - 1));
     assert_true(cloud_snapshot_current(&snapshot, NOW + 3600));
     assert_false(cloud_snapshot_current(&snapshot, NOW + 3601));
+    snapshot.header.created = INT64_MIN; /* no time that can be reckoned with */
+    assert_true(cloud_snapshot_current(&snapshot, NOW));
+    snapshot.header.created = INT64_MAX;
+    assert_false(cloud_snapshot_current(&snapshot, NOW));
     guarded_free(&file);
 }
 
