@@ -14,25 +14,31 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
+#define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* what is being replaced, until it is retired */
 #define NO_HASTE (-1)
 #define LONG_MS  500 /* a file that takes longer is worth a line in the log */
 
 /* A change on its way to the mirror. */
 struct delta {
     struct delta *next;
-    enum { PUT, REMOVE, CLEAR } what;
+    enum { PUT, REMOVE, CLEAR, PUT_BACK } what;
     bool takes_back; /* what was published of it may not be believed any more */
+    bool listed;     /* PUT: by a list, not by its document */
+    bool may_differ; /* PUT: from what was published, which is then not to be believed */
     struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
+    int64_t seconds;                      /* PUT_BACK: by how many the clock was */
 };
 
 /* One account in the mirror. */
 struct mirrored {
     struct table_node node;
     struct cloud_snapshot_record *record;
+    bool listed; /* by a list, which knows less than a document */
 };
 
 /* A published file, as the loop sees it. */
@@ -45,6 +51,8 @@ struct accounts {
     struct loop *loop;
     struct worker *worker;
     struct loop_timer timer;
+    struct loop_watch clock; /* a timerfd that tells when the wall clock is set */
+    int64_t clock_ahead;     /* of the time since boot, in seconds, as far as it was seen */
     int folder;
     uint64_t origin; /* of the next file */
     /* The loop's: */
@@ -163,6 +171,20 @@ static void take_left(struct accounts *accounts)
     }
 }
 
+/* Killed while it replaced a file: that has lost its name, but there are processes that have it. */
+static void take_back_replaced(struct accounts *accounts)
+{
+    struct published old = {
+        .fd = openat(accounts->folder, OLD_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+
+    if (old.fd < 0)
+        return;
+    if (!set_state(&old, CLOUD_SNAPSHOT_RETIRED))
+        log_error("%s cannot be taken back: %s", OLD_FILE, strerror(errno));
+    end_published(&old);
+    unlinkat(accounts->folder, OLD_FILE, 0);
+}
+
 /* ---- The worker's side ---- */
 
 static const char *environment_of(const struct cloud_snapshot_record *record)
@@ -219,14 +241,13 @@ static bool says_the_same(const struct cloud_snapshot_record *one,
 }
 
 /* Takes the record, which is then the mirror's or freed. */
-static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *record)
+static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *record, bool listed)
 {
     struct mirrored *mirrored = find_mirrored(accounts, record);
     struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
 
-    if (old != NULL && (record->flags & CLOUD_SNAPSHOT_PARTIAL) != 0 &&
-        (old->flags & CLOUD_SNAPSHOT_PARTIAL) == 0) {
-        /* A list: the document stays, and is confirmed where they agree. */
+    if (old != NULL && listed && !mirrored->listed) {
+        /* The document stays, and is confirmed where they agree. */
         if (says_the_same(old, record) && record->fresh > old->fresh)
             old->fresh = record->fresh;
         free(record);
@@ -239,10 +260,12 @@ static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *
             return;
         }
         mirrored->record = record;
+        mirrored->listed = listed;
         table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
         return;
     }
     mirrored->record = record;
+    mirrored->listed = listed;
     free(old);
 }
 
@@ -264,13 +287,23 @@ static void forget_each(struct accounts *accounts, struct mirrored *mirrored, vo
     forget(accounts, mirrored);
 }
 
+/* The times of a record are of the clock as it was. */
+static void age_each(struct accounts *accounts, struct mirrored *mirrored, void *arg)
+{
+    const struct delta *delta = arg;
+
+    (void)accounts;
+    mirrored->record->fresh -= delta->seconds;
+    mirrored->record->expires -= delta->seconds;
+}
+
 static void apply(struct accounts *accounts, struct delta *delta)
 {
     struct mirrored *mirrored;
 
     switch (delta->what) {
     case PUT:
-        mirror_put(accounts, delta->record);
+        mirror_put(accounts, delta->record, delta->listed);
         break;
     case REMOVE:
         mirrored = find_mirrored(accounts, delta->record);
@@ -280,6 +313,9 @@ static void apply(struct accounts *accounts, struct delta *delta)
         break;
     case CLEAR:
         each_mirrored(accounts, forget_each, NULL);
+        break;
+    case PUT_BACK:
+        each_mirrored(accounts, age_each, delta);
         break;
     }
     free(delta);
@@ -314,6 +350,11 @@ static bool write_file(struct build *build, const struct gathering *gathering)
     if (fd < 0)
         return false;
     ok = ok && snapshot_write(fd, &file, gathering->records, gathering->n) && fsync(fd) == 0;
+    /* The old one keeps a name until it is retired. Where it cannot (some file systems know no
+     * second name), a daemon that is killed in between leaves it to those who have it mapped. */
+    unlinkat(folder, OLD_FILE, 0);
+    if (ok)
+        (void)!linkat(folder, CLOUD_SNAPSHOT_FILE, folder, OLD_FILE, 0);
     ok = ok && map_file(fd, &build->file) &&
          renameat(folder, NEW_FILE, folder, CLOUD_SNAPSHOT_FILE) == 0;
     if (!ok) {
@@ -321,6 +362,7 @@ static bool write_file(struct build *build, const struct gathering *gathering)
         if (build->file.fd < 0)
             close(fd);
         unlinkat(folder, NEW_FILE, 0);
+        unlinkat(folder, OLD_FILE, 0);
         errno = saved;
     }
     return ok;
@@ -361,6 +403,7 @@ static void run_build(struct work *work)
 /* ---- The loop's side ---- */
 
 static void set_timer(struct accounts *accounts, int64_t milliseconds);
+static void follow_clock(struct accounts *accounts);
 
 static bool is_in(const struct published *file, const struct cloud_snapshot_record *record)
 {
@@ -370,11 +413,36 @@ static bool is_in(const struct published *file, const struct cloud_snapshot_reco
                                                                 environment_of(record), &account);
 }
 
+/* Whether the file says another thing of the account, but for times. What the one does not know,
+ * because it is of a list or has too many applications, it does not say. */
+static bool differs(const struct published *file, const struct cloud_snapshot_record *record)
+{
+    const size_t from = offsetof(struct cloud_snapshot_record, uid);
+    struct cloud_snapshot_account account;
+
+    if (file->snapshot.map == NULL ||
+        !cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record), &account))
+        return false;
+    if (((account.flags ^ record->flags) & CLOUD_SNAPSHOT_PARTIAL) != 0)
+        return !says_the_same(&account.record, record);
+    return account.flags != record->flags || account.record.size != record->size ||
+           memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0;
+}
+
+/* Whether the change makes wrong what the file says. */
+static bool is_against(const struct published *file, const struct delta *delta)
+{
+    if (delta->record == NULL)
+        return delta->takes_back;
+    return (delta->takes_back && is_in(file, delta->record)) ||
+           (delta->may_differ && differs(file, delta->record));
+}
+
 /* Whether nothing of a new file was taken back while it was made. */
 static bool holds(const struct accounts *accounts, const struct published *file)
 {
     for (const struct delta *delta = accounts->first; delta != NULL; delta = delta->next)
-        if (delta->takes_back && (delta->record == NULL || is_in(file, delta->record)))
+        if (is_against(file, delta))
             return false;
     return !accounts->lost;
 }
@@ -388,6 +456,7 @@ static bool publish(struct accounts *accounts, const struct published *file)
 
     accounts->replaced = true;
     take_back(accounts);
+    unlinkat(accounts->folder, OLD_FILE, 0);
     accounts->replaced = false;
     end_published(&accounts->published);
     accounts->published = *file;
@@ -433,6 +502,7 @@ static void on_due(void *arg)
     struct accounts *accounts = arg;
     struct build *build = accounts->building ? NULL : calloc(1, sizeof *build);
 
+    follow_clock(accounts);
     if (build == NULL)
         return; /* the end of the one that runs sets the timer again, or the next change does */
     build->work = (struct work){.run = run_build, .finish = finish_build};
@@ -484,17 +554,84 @@ static void add_delta(struct accounts *accounts, const struct delta *what, int64
         set_timer(accounts, wait);
 }
 
+/* ---- The wall clock ---- */
+
+static int64_t clock_ahead(void)
+{
+    return (int64_t)time(NULL) - loop_now() / 1000;
+}
+
+/*
+ * Records say until when they hold by the wall clock. Where that is put back they would hold for
+ * longer, or hold again: what is published is taken back, and what is mirrored made older by as
+ * much. What is put from now on is of the clock as it is now.
+ */
+static void follow_clock(struct accounts *accounts)
+{
+    int64_t ahead = clock_ahead();
+    const struct delta delta = {
+        .what = PUT_BACK, .takes_back = true, .seconds = accounts->clock_ahead - ahead};
+
+    if (delta.seconds >= 0 && delta.seconds <= CLOUD_SNAPSHOT_SLACK)
+        return;
+    accounts->clock_ahead = ahead;
+    if (delta.seconds < 0)
+        return;
+    take_back(accounts);
+    add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
+}
+
+/* Has the descriptor tell of the next time that the clock is set. */
+static bool await_clock(int fd)
+{
+    const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0;
+}
+
+static void on_clock_set(void *arg, uint32_t events)
+{
+    struct accounts *accounts = arg;
+    uint64_t times;
+
+    (void)events;
+    (void)!read(accounts->clock.fd, &times, sizeof times); /* ECANCELED: that is the news */
+    (void)await_clock(accounts->clock.fd);
+    follow_clock(accounts);
+}
+
+/* Without such a descriptor the clock is looked at whenever something changes. */
+static void watch_clock(struct accounts *accounts)
+{
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    accounts->clock_ahead = clock_ahead();
+    accounts->clock = (struct loop_watch){fd, on_clock_set, accounts};
+    if (fd >= 0 && await_clock(fd) && loop_add(accounts->loop, &accounts->clock, EPOLLIN))
+        return;
+    log_warning("the wall clock cannot be watched: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    accounts->clock.fd = -1;
+}
+
+/* ---- What the broker tells ---- */
+
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
                   enum accounts_change change)
 {
-    struct delta delta = {
-        .what = PUT, .takes_back = change == ACCOUNTS_CHANGED, .record = snapshot_encode(account)};
+    struct delta delta = {.what = PUT,
+                          .takes_back = change == ACCOUNTS_CHANGED,
+                          .may_differ = change == ACCOUNTS_NEW,
+                          .listed = change == ACCOUNTS_LISTED,
+                          .record = snapshot_encode(account)};
 
+    follow_clock(accounts);
     if (delta.record == NULL) {
         accounts_remove(accounts, account->project, account->environment);
         return;
     }
-    if (delta.takes_back && is_in(&accounts->published, delta.record))
+    if (is_against(&accounts->published, &delta))
         take_back(accounts);
     add_delta(accounts, &delta,
               change == ACCOUNTS_LISTED    ? NO_HASTE
@@ -509,7 +646,8 @@ void accounts_make(struct accounts *accounts)
 }
 
 /* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,
- * unless they are in one. */
+ * unless they are in one, or would be in the next: the mirror knows more than the published file
+ * while one is made, while changes wait, and where the last one could not be written. */
 void accounts_remove(struct accounts *accounts, const char *project, const char *environment)
 {
     const struct snapshot_account key = {
@@ -524,7 +662,7 @@ void accounts_remove(struct accounts *accounts, const char *project, const char 
     published = is_in(&accounts->published, delta.record);
     if (published)
         take_back(accounts);
-    if (published || accounts->building || accounts->first != NULL)
+    if (published || accounts->building || accounts->failed || accounts->first != NULL)
         add_delta(accounts, &delta, ACCOUNTS_GATHER_MS);
     else
         free(delta.record);
@@ -580,6 +718,8 @@ struct accounts *accounts_new(struct loop *loop, const char *folder, const char 
         accounts->worker = worker_new(loop);
         if (accounts->worker != NULL) {
             accounts->origin = origin_of(origin);
+            watch_clock(accounts);
+            take_back_replaced(accounts);
             take_left(accounts);
             set_timer(accounts, ACCOUNTS_GATHER_MS);
             return accounts;
@@ -607,6 +747,10 @@ void accounts_free(struct accounts *accounts)
     if (accounts == NULL)
         return;
     worker_free(accounts->worker);
+    if (accounts->clock.fd >= 0) {
+        loop_remove(accounts->loop, &accounts->clock);
+        close(accounts->clock.fd);
+    }
     loop_timer_clear(accounts->loop, &accounts->timer);
     each_mirrored(accounts, forget_each, NULL);
     table_end(&accounts->mirror);

@@ -34,14 +34,15 @@ struct accounts *accounts_new(struct loop *loop, const char *folder, const char 
 void accounts_free(struct accounts *accounts);
 
 enum accounts_change {
-    ACCOUNTS_NEW,     /* nothing was known of it, or nothing but by a list */
+    ACCOUNTS_NEW,     /* nothing was known of it, or nothing but by a list or an earlier daemon;
+                       * where the published file differs from it, as ACCOUNTS_CHANGED */
     ACCOUNTS_RENEWED, /* the same, confirmed: only its times are others */
     ACCOUNTS_CHANGED, /* what is published of it is wrong: taken back at once */
     ACCOUNTS_LISTED,  /* one of many: published with the next file, or after accounts_make */
 };
 
 /*
- * An account as its document has it, or as a list has it (CLOUD_SNAPSHOT_PARTIAL): that replaces no
+ * An account as its document has it, or as a list has it (ACCOUNTS_LISTED): that replaces no
  * document's, but confirms it where it says the same. The strings are copied.
  */
 void accounts_put(struct accounts *accounts, const struct snapshot_account *account,

@@ -227,7 +227,8 @@ static int64_t usable_until(const struct cache_entry *entry, const struct docume
     return (cache->signers.n > 0 ? document->issued_at : asked_wall) + (int64_t)bound;
 }
 
-/* Confirmations are told when the last one that was told has lost a quarter of its freshness. */
+/* Confirmations are told when the last one that was told has lost a quarter of its freshness, or
+ * was told by a clock that has been put back since. */
 static void tell(struct cache_entry *entry, const struct document *document, int64_t asked_wall)
 {
     const struct cache *cache = entry->cache;
@@ -237,8 +238,9 @@ static void tell(struct cache_entry *entry, const struct document *document, int
                               .before = entry->document,
                               .asked_wall = asked_wall};
 
-    if (cache->told == NULL || (document != NULL && document == entry->document &&
-                                asked_wall - entry->told < cache->conf->account_fresh / 4))
+    if (cache->told == NULL ||
+        (document != NULL && document == entry->document && asked_wall >= entry->told &&
+         asked_wall - entry->told < cache->conf->account_fresh / 4))
         return;
     if (document != NULL)
         news.until = usable_until(entry, document, asked_wall);

@@ -14,6 +14,7 @@
 #include "broker/verify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <nss.h>
 #include <signal.h>
@@ -318,8 +319,51 @@ static void on_probe(void *arg)
     loop_timer_set(broker->loop, &broker->probe, PROBE_MS);
 }
 
+/*
+ * Goes to the background before there is a thread or a watch: a fork would leave threads behind,
+ * and a signalfd in an epoll that the parent filled never wakes the child. The parent stays until
+ * it is told by *tell that the socket is there, or until the child has ended.
+ */
+static bool go_to_background(int *tell)
+{
+    int ends[2];
+    char ready;
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    child = fork();
+    if (child > 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &ready, 1) == 1 ? 0 : 1);
+    }
+    close(ends[0]);
+    *tell = ends[1];
+    return child == 0 && setsid() >= 0 && chdir("/") == 0;
+}
+
+static bool let_parent_go(int tell)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool ok = null >= 0;
+
+    for (int fd = STDIN_FILENO; ok && fd <= STDERR_FILENO; fd++)
+        ok = dup2(null, fd) == fd;
+    if (null > STDERR_FILENO)
+        close(null);
+    ok = ok && write(tell, "", 1) == 1;
+    close(tell);
+    return ok;
+}
+
 static bool start(struct broker *broker, bool foreground)
 {
+    int tell = -1;
+
+    if (!foreground && !go_to_background(&tell)) {
+        log_error("cannot go to the background: %s", strerror(errno));
+        return false;
+    }
     broker->hostdb = hostdb_new();
     broker->owners = owners_new();
     broker->logins = logins_new();
@@ -345,7 +389,7 @@ static bool start(struct broker *broker, bool foreground)
     }
     broker->server = server_new(broker, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. */
-    return broker->server != NULL && (foreground || daemon(0, 0) == 0) && open_denials(broker) &&
+    return broker->server != NULL && (foreground || let_parent_go(tell)) && open_denials(broker) &&
            open_store(broker) && open_snapshot(broker) && open_list(broker) &&
            open_sessions(broker) && (broker->metrics = metrics_new(broker)) != NULL;
 }

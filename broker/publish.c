@@ -68,6 +68,9 @@ static void put(const struct publish *publish, const struct cache_news *news,
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
     if (account.fresh > account.expires)
         account.fresh = account.expires;
+    /* By a clock that was put back since, and nobody can say by how much: it is asked for anew. */
+    if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)
+        account.fresh = account.expires = 0;
     accounts_put(publish->accounts, &account, change);
 }
 

@@ -134,7 +134,7 @@ bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *ou
 
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now)
 {
-    return now >= snapshot->header.created - CLOUD_SNAPSHOT_SLACK && now < snapshot->header.expires;
+    return snapshot->header.created <= now + CLOUD_SNAPSHOT_SLACK && now < snapshot->header.expires;
 }
 
 bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot)
@@ -276,7 +276,7 @@ static bool find(const struct cloud_snapshot *snapshot, uint64_t index, uint64_t
     uint64_t mask = ((uint64_t)1 << snapshot->header.bits) - 1;
 
     for (uint64_t i = 0; i <= mask && i < CLOUD_SNAPSHOT_PROBES; i++) {
-        uint64_t bucket = load(snapshot->map + index + BUCKET * ((hash + i) & mask));
+        uint64_t bucket = load_once(snapshot->map + index + BUCKET * ((hash + i) & mask));
         uint64_t place = bucket & UINT32_MAX;
         if (place == 0)
             return false;
@@ -326,8 +326,8 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
     uint32_t size;
 
     while (*at <= room && room - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
-        uint64_t here = *at;
-        memcpy(&size, snapshot->map + snapshot->header.records + here, sizeof size);
+        uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
+        memcpy(&size, &head, sizeof size);
         if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > room - here)
             return false;
         *at = here + size;

@@ -2,6 +2,7 @@
 #include "nss_cloud/settings.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 /* Whose file it must be. The unit tests, which run as anybody, say otherwise. */
 #ifndef CLOUD_CONF_OWNER
@@ -16,18 +17,23 @@ static atomic_int state = EMPTY;
 /*
  * For those who come while another thread fills the shared copy, or after a fork took that thread
  * away in the middle of it: BEING_WRITTEN then stays for ever in the child, and each of its
- * lookups reads the file for itself. A function of its own, so that no other path has these 20 KiB
- * on its stack.
+ * lookups reads the file for itself. Into pages of its own: a thread may have no more than 16 KiB
+ * of stack, and malloc's lock may be held for ever, too.
  */
-static __attribute__((noinline)) bool use_own_copy(settings_user *use, void *arg)
+static bool use_own_copy(settings_user *use, void *arg)
 {
-    struct cloud_conf own;
+    struct cloud_conf *own =
+        mmap(NULL, sizeof *own, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct cloud_conf_error error;
+    bool ok;
 
-    if (!cloud_conf_read(&own, CLOUD_CONF_PATH, CLOUD_CONF_OWNER, &error))
+    if (own == MAP_FAILED)
         return false;
-    use(&own, arg);
-    return true;
+    ok = cloud_conf_read(own, CLOUD_CONF_PATH, CLOUD_CONF_OWNER, &error);
+    if (ok)
+        use(own, arg);
+    munmap(own, sizeof *own);
+    return ok;
 }
 
 const struct cloud_conf *settings_seen(void)

@@ -109,6 +109,32 @@ test_sessions_end_user() {
     hang_up
 }
 
+# ---- in the background -----------------------------------------------------------------------------
+
+reloaded() { since /var/log/syslog | grep -q 'settings reloaded'; }
+
+# without -f the daemon answers when its parent returns, hears signals and ends by TERM
+test_background() {
+    local pid
+    broker_stop
+    cloudauthd
+    broker_answers
+    pid=$(pgrep -x cloudauthd)
+    echo "$pid" >/run/cloudauthd.pid
+    same $'/dev/null\n/dev/null\n/' "$(readlink "/proc/$pid/fd/0" "/proc/$pid/fd/2" "/proc/$pid/cwd")"
+    enters alice abcdefghij
+    mark
+    echo 'max_stale = 2h' >>"$CONF"
+    kill -HUP "$pid"
+    wait_for reloaded
+    kill -TERM "$pid"
+    wait_for gone "$pid"
+    broker_stop
+    # The parent says where it does not come up.
+    echo 'nonsense = 1' >>"$CONF"
+    fails cloudauthd
+}
+
 # ---- log -------------------------------------------------------------------------------------------
 
 # decisions as the audit writes them: all, the last ones, since then, as JSON

@@ -312,3 +312,41 @@ test_never_rewritten() {
     contains "$(</root/trace)" 'renameat.*accounts.snapshot.new.*"accounts.snapshot"'
     fails grep -E '"accounts.snapshot".*O_(RDWR|WRONLY|TRUNC)|truncate\(' /root/trace
 }
+
+killed() { ! kill -0 "$(broker_pid)" 2>/dev/null; }
+
+# a broker that is killed at any step of a new file leaves nothing that a running process goes on to believe
+test_killed_while_writing() {
+    local call n=3 home=/app/abcdefghij
+    by_http 'keys_fresh = 0s'
+    for call in fsync linkat renameat pwrite64; do
+        known abcdefghij 200001
+        wait_for snapshot_has "$home"
+        rm -f /root/to /root/from
+        mkfifo /root/to /root/from
+        lookups abcdefghij wait abcdefghij </root/to >/root/from &
+        exec 5>/root/to 6</root/from
+        read -r -u 6
+        contains "$REPLY" "abcdefghij:200001:$home"
+        read -r -u 6
+        strace -f -qq -p "$(broker_pid)" -o /dev/null -e "inject=$call:signal=KILL:when=1" -P "$SNAPSHOT" \
+            -P "$SNAPSHOT.new" -P /var/lib/cloudauth -e "trace=$call" &
+        wait_for grep -q TracerPid:.[1-9] "/proc/$(broker_pid)/status"
+        # One that is new: nothing is taken back for it before the new file is written.
+        jq ".environment.name = \"staging$n\" | .account.uid = 20001$n | .account.gid = 20001$n" \
+            "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
+        getent passwd "abcdefghij_stg$n" >/root/found || true
+        ((n += 1))
+        wait_for killed
+        wait %2 2>/dev/null || true
+        home=/app/after-$call
+        document abcdefghij production ".account.home = \"$home\""
+        broker_start
+        refused stranger abcdefghij
+        echo >&5
+        read -r -u 6
+        contains "$REPLY" "abcdefghij:200001:$home"
+        exec 5>&- 6<&-
+        wait
+    done
+}

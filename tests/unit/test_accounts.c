@@ -6,6 +6,23 @@
 #define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
 #include "broker/accounts.h"
+
+#include <time.h>
+
+/* By how much the wall clock is put on. */
+static _Atomic int64_t put_on;
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += put_on;
+    if (out != NULL)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
 #undef ACCOUNTS_RETRY_MS
 #define ACCOUNTS_RETRY_MS 20
 
@@ -42,6 +59,7 @@ static int setup(void **state)
 {
     (void)state;
     umask(022);
+    put_on = 0;
     strcpy(folder, "/tmp/cloudauth-accounts-XXXXXX");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chmod(folder, 0755), 0);
@@ -231,6 +249,51 @@ static void test_change(void **state)
     assert_int_equal(account.uid, 200009);
 }
 
+/* A document that says another thing than what was published of it, by a list or by an earlier
+ * daemon, is such a change too. */
+static void test_new_contradicts(void **state)
+{
+    struct cloud_snapshot_account seen;
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+    int64_t now = time(NULL);
+
+    (void)state;
+    put_listed("abcdefghij", 200001, now + 900);
+    put_listed("bcdefghijk", 200002, now + 900);
+    accounts_make(accounts);
+    run_until(idle);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    account.home = "/elsewhere";
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_string_equal(seen.home, "/elsewhere");
+    accounts_free(accounts);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    account.flags = CLOUD_SNAPSHOT_PAUSED;
+    accounts_put(accounts, &account, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+}
+
+/* Nor may a file that was begun before it be believed. */
+static void test_new_contradicts_what_is_built(void **state)
+{
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 900);
+    accounts_make(accounts);
+    run_until(building);
+    put("abcdefghij", 200009, ACCOUNTS_NEW);
+    run_until(built);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
 static void test_clear(void **state)
 {
     (void)state;
@@ -290,6 +353,35 @@ static void test_listed(void **state)
     run_until(idle);
     assert_int_equal(see("cdefghijkl", &account), SEEN);
     assert_int_equal(account.flags, 0);
+}
+
+/* A document whose applications do not fit says less than the one before it, and yet replaces it.
+ */
+static void test_too_many_applications(void **state)
+{
+    struct snapshot_app apps[100];
+    char names[100][32];
+    struct cloud_snapshot_account account;
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+
+    (void)state;
+    document.flags = CLOUD_SNAPSHOT_ACTIVE;
+    accounts_put(accounts, &document, ACCOUNTS_NEW);
+    run_until(idle);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof names[i], "application-number-%zu", i);
+        apps[i] = (struct snapshot_app){.name = names[i]};
+    }
+    document.flags = CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS;
+    document.home = "/elsewhere";
+    document.apps = 100;
+    document.app = apps;
+    accounts_put(accounts, &document, ACCOUNTS_CHANGED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.flags,
+                     CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS | CLOUD_SNAPSHOT_PARTIAL);
+    assert_string_equal(account.home, "/elsewhere");
 }
 
 /* Whose an id was is still known when the file may not be believed any more. */
@@ -357,6 +449,56 @@ static void test_left_by_another(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
+/* A clock that is put back makes no record last longer, nor fresh again. */
+static void test_clock_put_back(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    put_on = -1800;
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_in_range(account.fresh - time(NULL), 240, 300);
+    /* Put forward and back again: what was learnt meanwhile holds as long as it was to. */
+    put_on = 1800;
+    put("cdefghijkl", 200003, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    put_on = 0;
+    put("defghijklm", 200004, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_int_equal(see("defghijklm", &account), SEEN);
+}
+
+/* The daemon is told of it: what is published is not believed until the next file is there. */
+static void test_clock_is_watched(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_true(accounts->clock.fd >= 0);
+    put_on = -1; /* as its keeper does */
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    put_on = 1800;
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    assert_true(now_is("abcdefghij") == SEEN);
+    put_on = 1700;
+    on_clock_set(accounts, 0);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
 /* What the first lookups learn counts for what was left, too; and nothing at all ends it. */
 static void test_left_and_gone(void **state)
 {
@@ -375,6 +517,28 @@ static void test_left_and_gone(void **state)
     accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
+}
+
+/* Killed between the new file's rename and the old one's end: processes that have the old one do
+ * not believe it for ever. */
+static void test_killed_at_the_rename(void **state)
+{
+    struct build build = {.accounts = accounts, .file = {.fd = -1}};
+    const struct gathering nothing = {.now = time(NULL)};
+    struct cloud_snapshot old;
+
+    (void)state;
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_true(cloud_snapshot_map(&old));
+    assert_true(write_file(&build, &nothing));
+    end_published(&build.file);
+    accounts_free(accounts);
+    assert_false(cloud_snapshot_retired(&old)); /* as it was left */
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    accounts = accounts_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_true(cloud_snapshot_retired(&old));
+    cloud_snapshot_unmap(&old);
 }
 
 /* What was left by other settings, or is damaged, is not believed. */
@@ -412,6 +576,21 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(now_is("bcdefghijk"), MISSING);
     accounts_remove(accounts, "abcdefghij", "production");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Who goes while no file can be written is in none that is written afterwards. */
+static void test_gone_before_it_was_written(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    put("bcdefghijk", 200002, ACCOUNTS_NEW);
+    run_until(failed);
+    accounts_remove(accounts, "abcdefghij", "production");
     assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
@@ -464,18 +643,25 @@ int main(void)
         TEST(test_by_id),
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
+        TEST(test_killed_at_the_rename),
         TEST(test_put),
+        TEST(test_clock_put_back),
+        TEST(test_clock_is_watched),
         TEST(test_remove),
         TEST(test_remove_while_building),
         TEST(test_change),
+        TEST(test_new_contradicts),
+        TEST(test_new_contradicts_what_is_built),
         TEST(test_clear),
         TEST(test_absent),
         TEST(test_listed),
+        TEST(test_too_many_applications),
         TEST(test_lost),
         TEST(test_no_block),
         TEST(test_expired_is_left_out),
         TEST(test_left_by_another),
         TEST(test_cannot_be_written),
+        TEST(test_gone_before_it_was_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,45 @@ static void test_freshness(void **state)
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
+static void count_news(void *arg, const struct cache_news *news)
+{
+    (void)news;
+    ++*(unsigned *)arg;
+}
+
+/* Confirms the document, which may have been confirmed milliseconds ago. */
+static void confirm(int64_t milliseconds)
+{
+    struct client client;
+
+    clock_ms += milliseconds;
+    wall_clock += milliseconds / 1000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+}
+
+/* Not each confirmation is news; but what was told by a clock that was put back is to be told anew,
+ * or nobody would learn until when it holds now. */
+static void test_confirmations_told(void **state)
+{
+    unsigned news = 0;
+
+    (void)state;
+    learn("");
+    cache_tell(cache, count_news, &news);
+    assert_int_equal(news, 1);
+    confirm(10000);
+    assert_int_equal(news, 1);
+    confirm(70000);
+    assert_int_equal(news, 2);
+    wall_clock -= 1800;
+    confirm(10000);
+    assert_int_equal(news, 3);
+    confirm(10000);
+    assert_int_equal(news, 3);
+}
+
 /* An answer is as old as its question: one that was long on its way is not fresh. */
 static void test_slow_answer(void **state)
 {
@@ -1365,6 +1404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_request_for_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_confirmations_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freshness, setup, teardown),
         cmocka_unit_test_setup_teardown(test_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peek, setup, teardown),

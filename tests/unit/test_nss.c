@@ -812,6 +812,45 @@ static void *look_up(void *arg)
     return NULL;
 }
 
+/* Little more than the least that a thread can have: sanitizers want some of it. */
+#define SMALL_STACK 24576
+
+static void *look_up_small(void *arg)
+{
+    static char buffer[ROOM];
+    static struct passwd passwd;
+    int error;
+    enum nss_status *status = arg;
+
+    *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, sizeof buffer, &error);
+    return NULL;
+}
+
+/* A thread may have a small stack, at its first lookup and beside another's. */
+static void test_small_stack(void **arg)
+{
+    static const int states[] = {EMPTY, BEING_WRITTEN, READY};
+    struct cloud_answer answer = good_passwd();
+    enum nss_status status;
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    (void)arg;
+    will_answer(&answer);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, SMALL_STACK), 0);
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        atomic_store(&state, states[i]);
+        status = NSS_STATUS_UNAVAIL;
+        assert_int_equal(pthread_create(&thread, &attributes, look_up_small, &status), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(status, NSS_STATUS_SUCCESS);
+        if (states[i] == EMPTY)
+            assert_int_equal(atomic_load(&state), READY);
+    }
+    pthread_attr_destroy(&attributes);
+}
+
 /*
  * Cancelled in a frame without arrays: the unwinding tells AddressSanitizer nothing, which then
  * takes the red zones that are left on the stack for errors.
@@ -965,6 +1004,7 @@ int main(void)
         cmocka_unit_test_setup(test_join_local, fresh),
         cmocka_unit_test_setup(test_configuration_being_written, fresh),
         cmocka_unit_test_setup(test_threads, fresh),
+        cmocka_unit_test_setup(test_small_stack, fresh),
         cmocka_unit_test_setup(test_cancelled_thread, fresh),
         cmocka_unit_test_setup(test_no_descriptor_left, fresh),
     };

@@ -2,7 +2,9 @@
 
 /* accounts.snapshot: what the broker's writer makes and every process reads, and every damage. */
 #define CLOUD_SNAPSHOT_PARENT       "."
-#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
+#define CLOUD_SNAPSHOT_PARENT_OWNER (geteuid() + not_root)
+
+static unsigned not_root; /* what the parent folder's owner is to differ by */
 
 #include "common/snapshot.c"
 
@@ -248,6 +250,10 @@ static void test_times(void **state)
     assert_false(cloud_snapshot_current(&snapshot, NOW - CLOUD_SNAPSHOT_SLACK - 1));
     assert_true(cloud_snapshot_current(&snapshot, NOW + 3600));
     assert_false(cloud_snapshot_current(&snapshot, NOW + 3601));
+    snapshot.header.created = INT64_MIN; /* no time that can be reckoned with */
+    assert_true(cloud_snapshot_current(&snapshot, NOW));
+    snapshot.header.created = INT64_MAX;
+    assert_false(cloud_snapshot_current(&snapshot, NOW));
     guarded_free(&file);
 }
 
@@ -461,6 +467,52 @@ static void test_endless_index(void **state)
     guarded_free(&file);
 }
 
+/* A search ends after so many steps, whatever stands behind them. */
+static void test_steps(void **state)
+{
+    struct guarded file = write_file(300);
+    struct cloud_snapshot_account account;
+    struct cloud_snapshot snapshot;
+    uint64_t *index, mask, hash, bucket = 0, at;
+
+    (void)state;
+    assert_true(cloud_snapshot_open(file.at, file_size(), &snapshot));
+    assert_true(cloud_snapshot_by_uid(&snapshot, 200007, &account));
+    index = (void *)(file.at + snapshot.header.uids);
+    mask = ((uint64_t)1 << snapshot.header.bits) - 1;
+    hash = cloud_snapshot_hash_id(SEED, 200007);
+    for (at = hash; bucket >> 32 != hash >> 32; at++)
+        bucket = index[at & mask];
+    for (uint64_t i = 0; i <= mask; i++)
+        index[i] = ~hash | 1;
+    index[(hash + CLOUD_SNAPSHOT_PROBES - 1) & mask] = bucket;
+    assert_true(cloud_snapshot_by_uid(&snapshot, 200007, &account));
+    index[(hash + CLOUD_SNAPSHOT_PROBES - 1) & mask] = ~hash | 1;
+    index[(hash + CLOUD_SNAPSHOT_PROBES) & mask] = bucket;
+    assert_false(cloud_snapshot_by_uid(&snapshot, 200007, &account));
+    guarded_free(&file);
+}
+
+/* Another version, another size or magic, though the checksum is right. */
+static void test_other_header(void **state)
+{
+    struct guarded file = write_file(3);
+    struct cloud_snapshot_header *header = (void *)file.at, good = *header;
+    struct cloud_snapshot snapshot;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        *header = good;
+        header->version += i == 0;
+        header->size += i == 1 ? 8 : 0;
+        header->magic += i == 2;
+        header->checksum = cloud_snapshot_checksum(
+            header->seed, header, offsetof(struct cloud_snapshot_header, checksum));
+        assert_int_equal(cloud_snapshot_open(file.at, file_size(), &snapshot), i == 3);
+    }
+    guarded_free(&file);
+}
+
 /* More of one id than may stand in a row: the writer gives up rather than grow for ever. */
 static void test_many_of_one_id(void **state)
 {
@@ -529,6 +581,9 @@ static void test_whose_file(void **state)
     assert_false(can_map());
     assert_int_equal(chmod(".", 0755), 0);
     assert_true(can_map());
+    not_root = 1;
+    assert_false(can_map());
+    not_root = 0;
     if (geteuid() == 0) {
         assert_int_equal(chown(FILE_, 12345, 0), 0);
         assert_false(can_map());
@@ -573,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_times),           cmocka_unit_test(test_retired),
         cmocka_unit_test(test_header_damage),   cmocka_unit_test(test_hostile_header),
         cmocka_unit_test(test_damage),          cmocka_unit_test(test_endless_index),
+        cmocka_unit_test(test_steps),           cmocka_unit_test(test_other_header),
         cmocka_unit_test(test_many_of_one_id),  cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_hostile_lengths), cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_whose_file),      cmocka_unit_test(test_no_links),
