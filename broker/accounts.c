@@ -584,9 +584,10 @@ static void follow_clock(struct accounts *accounts)
 /* Has the descriptor tell of the next time that the clock is set. */
 static bool await_clock(int fd)
 {
-    const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+    /* Far from now, not a date: one that has gone by would be due each time that it is set. */
+    const struct itimerspec far = {.it_value.tv_sec = time(NULL) + INT32_MAX};
 
-    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0;
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0;
 }
 
 static void on_clock_set(void *arg, uint32_t events)

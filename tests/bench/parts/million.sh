@@ -58,11 +58,12 @@ publish_again() {
 
 # A new account that somebody looks up: the whole file is made anew, when as much time has gone by since
 # the last one that making files takes but its share of a core (ACCOUNTS_SHARE).
+# $1 tells it from others.
 add_one() {
-    local old name
-    name=$(printf 'bench%07d' $((n + ++added)))
+    local old name number=$((n + $1))
+    name=$(printf 'bench%07d' "$number")
     install -d "$ACCESS/$name"
-    jq --arg name "$name" --argjson id $((200000 + n + added)) '.project = $name | .account.home = "/app/" + $name
+    jq --arg name "$name" --argjson id $((200000 + number)) '.project = $name | .account.home = "/app/" + $name
         | .account.uid = $id | .account.gid = $id' "$ACCESS/bench0000000/production.json" \
         >"$ACCESS/$name/production.json"
     old=$(stat -c %i "$SNAPSHOT")
@@ -94,8 +95,7 @@ part_million() {
     columns what 'while' 'batches' median 'p99 (of the worst batch)'
     for batch in hits questions; do
         row_while 'nothing is made' $batch sleep 5
-        row_while 'an account is added' $batch add_one
-        added=$((added + 1)) # in a process of its own
+        row_while 'an account is added' $batch add_one $((++added))
     done
     row_while 'all accounts are told and published anew' questions publish_again "$n"
     say ''
