@@ -168,6 +168,10 @@ before_all() {
 all_start() {
     local host
     [[ -s /run/origin.pid ]] || origin_start
+    # Before the tier: a broker of the test before may ask it once more, and there was a copy.
+    for host in "${HOSTS[@]}"; do
+        on "$host" broker_stop
+    done
     tier_start "$1"
     for host in "${HOSTS[@]}"; do
         on "$host" host_starts "$host" "$(<"/root/$host.token")" "${@:2}"
