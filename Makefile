@@ -37,6 +37,9 @@ ifneq ($(SAN),)
 MODULE     := -shared
 endif
 
+# Every process that looks up a name maps the module: in two parts, not four.
+FEW := -Wl,-z,noseparate-code
+
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 COMMON := $(wildcard common/*.c)
@@ -57,7 +60,7 @@ ONE := -flto
 endif
 
 $(B)/libnss_cloud.so.2: $(patsubst %.c,$(B)/module/%.o,$(NSS) $(COMMON)) nss_cloud/nss_cloud.map
-	$(CC) $(CFLAGS) $(ONE) $(MODULE) -Wl,-soname,libnss_cloud.so.2 \
+	$(CC) $(CFLAGS) $(ONE) $(MODULE) $(FEW) -Wl,-soname,libnss_cloud.so.2 \
 		-Wl,--version-script,nss_cloud/nss_cloud.map -o $@ $(filter %.o,$^) $(LINK)
 
 $(B)/module/%.o: %.c

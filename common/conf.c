@@ -376,7 +376,9 @@ static const struct conf_key keys[] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    memset(conf, 0, sizeof *conf);
+    /* Of the lists no byte behind `used` is looked at: four pages that a process need not touch. */
+    memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
+    conf->grammar.allow.used = 0;
     conf->grammar.project_min = 7;
     conf->grammar.project_max = 20;
     conf->grammar.suffixes = 1;
@@ -426,12 +428,14 @@ static bool take_value(struct cloud_conf *conf, const struct conf_key *key, cons
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error)
 {
+    const char *hash = memchr(line, '#', n);
+
+    /* What a comment says is nobody's business, and most of a file is comments. */
+    if (hash != NULL)
+        n = (size_t)(hash - line);
     for (size_t i = 0; i < n; i++)
         if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
             return fail_with(error, "a control character in the line");
-    const char *hash = memchr(line, '#', n);
-    if (hash != NULL)
-        n = (size_t)(hash - line);
     trim(&line, &n);
     if (n == 0)
         return true;

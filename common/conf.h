@@ -28,7 +28,6 @@
 #define CLOUD_ID_CEILING        2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
 
 struct cloud_conf {
-    struct cloud_grammar grammar;
     uint32_t uid_min, uid_max;
     uint32_t ssh_gid, sftp_gid;                       /* the marker groups */
     uint32_t keys_fresh, account_fresh, absent_fresh; /* seconds */
@@ -53,6 +52,7 @@ struct cloud_conf {
     uint32_t metrics_port;                       /* of loopback */
     bool metrics_ipv6;                           /* of ::1, not of 127.0.0.1 */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
+    struct cloud_grammar grammar;                /* last: its lists are not cleared */
 };
 
 /* Where and why a configuration was not taken. */

@@ -33,7 +33,8 @@ enum cloud_kind {
     CLOUD_SFTP = 2,
 };
 
-/* The grammar's parameters, from cloudauth.conf. No pointers: it can be copied and compared. */
+/* The grammar's parameters, from cloudauth.conf. No pointers: it can be copied. What a lookup reads
+ * of it stands in two pages. */
 struct cloud_grammar {
     unsigned project_min, project_max;
     unsigned suffixes;
@@ -44,8 +45,8 @@ struct cloud_grammar {
     struct cloud_words {
         size_t used;
         char text[CLOUD_PATTERNS_SIZE]; /* each word with its length before it and a NUL behind */
-    } allow,                            /* patterns; '*' is any text */
-        reserved;                       /* names, besides the built-in ones */
+    } reserved,                         /* names, besides the built-in ones */
+        allow;                          /* patterns; '*' is any text */
 };
 
 /* Adds a word of n characters to a list. False, with the list as it was: it has 0 characters or

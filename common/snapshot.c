@@ -361,34 +361,33 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 
 /* ---- The file ---- */
 
-/* Whether a folder can only be changed by that user. */
-static bool is_folder_of(int fd, uid_t *owner)
+#define FOLDER CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_FOLDER
+
+/* The owner of a folder that nobody else can change; false if it is none. */
+static bool folder_of(const char *path, uid_t *owner)
 {
     struct stat st;
 
-    if (fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return false;
     *owner = st.st_uid;
     return true;
 }
 
-/* The file, if it is its folder's owner's; -1 if not. */
+/*
+ * The file, if it is its folder's owner's; -1 if not. What was looked at by path is still there
+ * when the file is opened: only the parent's owner, root, could put another folder in its place.
+ */
 static int open_file(size_t *size)
 {
-    const int folder_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int parent = open(CLOUD_SNAPSHOT_PARENT, folder_flags);
-    int folder = -1, fd = -1;
     uid_t root, owner;
     struct stat st;
+    int fd;
 
-    if (parent >= 0 && is_folder_of(parent, &root) && root == CLOUD_SNAPSHOT_PARENT_OWNER)
-        folder = openat(parent, CLOUD_SNAPSHOT_FOLDER, folder_flags);
-    if (folder >= 0 && is_folder_of(folder, &owner))
-        fd = openat(folder, CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (parent >= 0)
-        close(parent);
-    if (folder >= 0)
-        close(folder);
+    if (!folder_of(CLOUD_SNAPSHOT_PARENT, &root) || root != CLOUD_SNAPSHOT_PARENT_OWNER ||
+        !folder_of(FOLDER, &owner))
+        return -1;
+    fd = open(FOLDER "/" CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner &&

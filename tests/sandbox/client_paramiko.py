@@ -8,6 +8,7 @@ says goes to stderr.
 """
 
 import logging
+import os
 import sys
 import threading
 
@@ -28,7 +29,8 @@ def connect(key, login):
 
 def feed(channel):
     while True:
-        data = sys.stdin.buffer.read(32768)
+        # Not through sys.stdin: its lock would be held when the program ends, which then aborts.
+        data = os.read(0, 32768)
         if not data:
             break
         channel.sendall(data)

@@ -5,8 +5,6 @@
 # shellcheck source=tests/bench/peers.sh
 . "$REPO/tests/bench/peers.sh"
 
-ACCOUNTS=1000
-
 # first WHAT NAME NSSWITCH: a row of as many new processes.
 first() {
     local i n median p99 file=/root/first.samples calls
@@ -15,30 +13,40 @@ first() {
     read -r n median p99 < <("$HERE/stats.pl" column $file 1 1)
     strace -o /root/first.strace "$BIN/first" "$3" "$2" >/dev/null
     calls=$(marked /root/first.strace)
-    row "$1" "$n" "$(ns "$median")" "$(ns "$p99")" \
+    row "$accounts" "$1" "$n" "$(ns "$median")" "$(ns "$p99")" \
         "$(cut -d' ' -f2,3 $file | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 " | " $3 }')" \
         "$("$HERE/stats.pl" column $file 4 1 | awk '{ printf "%d", $2 }')" "$calls"
 }
 
+# The account is in the middle: what reads its file from the beginning is at its mean there.
+first_of_all() {
+    local account
+    account=$(printf 'bench%07d' $((accounts / 2)))
+    bench_snapshot "$accounts" 'account_fresh = 24h'
+    peer_data "$accounts"
+    first 'files cloud' "$account" 'files cloud'
+    first 'cloud alone' "$account" cloud
+    first 'files extrausers' "$account" 'files extrausers'
+    first 'files cache' "$account" 'files cache'
+    first 'files db' "$account" 'files db'
+    first 'files cache_oslogin' "$account" 'files cache_oslogin'
+    first 'cache_oslogin alone' "$account" cache_oslogin
+}
+
 part_first() {
-    local runs
+    local runs accounts=0
     runs=$(size 300 20)
     template
     bench_api
-    bench_snapshot $ACCOUNTS 'account_fresh = 24h'
-    peer_data $ACCOUNTS
-    peer_metadata
     section 'First lookup of a fresh process'
-    say "Through glibc, loading included; $ACCOUNTS accounts. \`files\` alone finds root: what glibc itself takes."
-    columns 'passwd:' n median p99 libraries mappings 'page faults' 'system calls'
+    say "Through glibc, loading included, of the account in the middle. \`files\` alone finds root: what glibc itself takes."
+    columns accounts 'passwd:' n median p99 libraries mappings 'page faults' 'system calls'
     first files root files
-    first 'files cloud' bench0000000 'files cloud'
-    first 'cloud alone' bench0000000 cloud
-    first 'files extrausers' bench0000000 'files extrausers'
-    first 'files cache' bench0000000 'files cache'
-    first 'files db' bench0000000 'files db'
-    first 'files cache_oslogin' bench0000000 'files cache_oslogin'
-    first 'cache_oslogin alone' bench0000000 cache_oslogin
+    for accounts in $(size '1000 100000' 1000); do
+        first_of_all
+    done
+    accounts=1
+    peer_metadata
     first 'files oslogin (asks its metadata server)' bench0000000 'files oslogin'
     first 'oslogin alone' bench0000000 oslogin
 }
