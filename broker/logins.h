@@ -26,8 +26,9 @@ struct login {
     char user_id[256]; /* the rest: known once it is granted */
     char mail[256];
     char role[256];
-    uint32_t uid;  /* the account's */
-    int64_t asked; /* loop_now() when the API was asked for the document that granted it */
+    int64_t key_expires; /* as in struct session */
+    uint32_t uid;        /* the account's */
+    int64_t asked;       /* loop_now() when the API was asked for the document that granted it */
 };
 
 struct logins;

@@ -206,6 +206,11 @@ static enum policy_reason rule_expiry(const struct attempt *attempt)
                                                                         : POLICY_GRANTED;
 }
 
+int64_t policy_key_expires(const struct document_key *key)
+{
+    return key->expires_at != DOCUMENT_NO_TIME && key->expires_at > 0 ? key->expires_at : 0;
+}
+
 static enum policy_reason rule_role(const struct attempt *attempt)
 {
     return check_role(attempt->document, attempt->name, attempt->key->user->role);

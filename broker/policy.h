@@ -116,6 +116,9 @@ void policy_rules(const struct document *document, const struct cloud_name *name
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, int64_t now);
 
+/* When the key expires: seconds since 1970; 0: never, or before 1970. */
+int64_t policy_key_expires(const struct document_key *key);
+
 /* Whether a service that asks for no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
                                   const char *service, int64_t now);

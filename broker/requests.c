@@ -446,6 +446,7 @@ static void remember_person(struct login *login, const struct cache_answer *know
     snprintf(login->user_id, sizeof login->user_id, "%s", key->user->id);
     snprintf(login->mail, sizeof login->mail, "%s", key->user->mail);
     snprintf(login->role, sizeof login->role, "%s", key->user->role_text);
+    login->key_expires = policy_key_expires(key);
     login->uid = known->document->uid;
     login->asked = known->asked;
 }
@@ -524,6 +525,7 @@ static bool open_session(struct connection *connection, const struct login *logi
     snprintf(session.mail, sizeof session.mail, "%s", login->mail);
     snprintf(session.role, sizeof session.role, "%s", login->role);
     memcpy(session.fingerprint, login->fingerprint, sizeof session.fingerprint);
+    session.key_expires = login->key_expires;
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
     return sessions_open(connection->broker->sessions, &session, login->asked);

@@ -33,7 +33,8 @@ struct session {
     char role[256];                          /* when it was opened */
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* of the key */
     char from[256], service[64];
-    int64_t since; /* seconds since 1970 */
+    int64_t since;       /* seconds since 1970 */
+    int64_t key_expires; /* the same; 0: never, or nobody knows */
     struct process monitor;
     uint32_t audit; /* audit session id, or PROCESS_NO_AUDIT */
     uint32_t uid;   /* of the account */

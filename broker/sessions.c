@@ -343,6 +343,15 @@ static bool usable(const struct sessions *sessions, const struct cache_answer *a
                          sizeof why);
 }
 
+/* For the time when no document may be used any more. */
+static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
+{
+    if (entry->session.key_expires == expires)
+        return;
+    entry->session.key_expires = expires;
+    session_files_keep(sessions->files, &entry->session);
+}
+
 /* What a document that may be used says of the session. */
 static void judge(struct sessions *sessions, struct entry *entry, const struct cache_answer *answer)
 {
@@ -354,8 +363,10 @@ static void judge(struct sessions *sessions, struct entry *entry, const struct c
     if (policy_for_host(&sessions->broker->conf, document))
         verdict = policy_person(document, &session->name, session->fingerprint, session->user_id,
                                 (int64_t)time(NULL));
-    if (verdict.reason == POLICY_GRANTED)
+    if (verdict.reason == POLICY_GRANTED) {
+        keep_expiry(sessions, entry, policy_key_expires(verdict.key));
         return;
+    }
     if (verdict.key != NULL)
         policy_message(verdict.reason, document, &session->name, session->account, verdict.key, why,
                        sizeof why);
@@ -373,6 +384,11 @@ static bool is_denied(const struct sessions *sessions, const struct session *ses
 
     return sessions->broker->denials != NULL &&
            denials_match(denials_file_list(sessions->broker->denials), &match, (int64_t)time(NULL));
+}
+
+static bool has_expired(const struct session *session)
+{
+    return session->key_expires != 0 && session->key_expires <= (int64_t)time(NULL);
 }
 
 /* Whether the last good answer is older than session_max_stale allows. */
@@ -411,6 +427,9 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         else if (is_denied(sessions, &entry->session))
             end_entry(sessions, entry, policy_token(POLICY_DENIED),
                       "access is denied by the operator of this host", answer);
+        else if (has_expired(&entry->session))
+            end_entry(sessions, entry, policy_token(POLICY_KEY_EXPIRED), "your key has expired",
+                      answer);
         if (!entry->ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
             too_stale(watch, &entry->session))
             end_entry(sessions, entry, REASON_MAX_STALE,

@@ -550,6 +550,10 @@ static void test_file(void **state)
     file[n] = '\n';
     assert_false(session_get(file, n + 1, &back, other));
     assert_true(session_get(file, n, &back, other));
+    session.key_expires = 1800000060;
+    n = session_put(&session, BOOT, file);
+    assert_true(session_get(file, n, &back, other));
+    assert_memory_equal(&back, &session, sizeof back);
 }
 
 /* A damaged file costs that session alone, and is set aside. */
@@ -805,6 +809,53 @@ static void test_denied_in_outage(void **state)
     free(list);
 }
 
+#define UNTIL(time)                                                                                \
+    "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"ssh_keys\":"                 \
+    "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\",\"expires_at\":\"" time "\"}]}"
+
+/* A key expires in the longest outage, when the last document said so, and after a restart. */
+static void test_expired_in_outage(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    open_of("alice", 100);
+    await_question(clock_ms);
+    answer_document("active", UNTIL("2027-01-15T09:00:00Z"), "", false);
+    await_question(clock_ms);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    wall_clock = 1800000059;
+    await_question(clock_ms);
+    answer(&nothing);
+    assert_int_equal(reaps, 0);
+    restart();
+    run_to(clock_ms + (int64_t)1000 * RECHECK);
+    answer(&nothing);
+    assert_int_equal(reaps, 0);
+    wall_clock = 1800000060;
+    await_question(clock_ms);
+    answer(&nothing);
+    assert_int_equal(reaps, 1);
+    assert_non_null(strstr(line, " reason=key-expired source=none "));
+}
+
+/* The last word counts: a key that was given more time, or all of it. */
+static void test_prolonged(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    open_of("alice", 100);
+    await_question(clock_ms);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    await_question(clock_ms);
+    answer_document("active", ALICE, "", false);
+    wall_clock = 1800000060;
+    await_question(clock_ms);
+    answer(&nothing);
+    assert_int_equal(reaps, 0);
+}
+
 static void test_max_stale(void **state)
 {
     int64_t good;
@@ -970,6 +1021,8 @@ int main(void)
         TEST(test_absent),
         TEST(test_outage),
         TEST(test_denied_in_outage),
+        TEST(test_expired_in_outage),
+        TEST(test_prolonged),
         TEST(test_max_stale),
         TEST(test_max_stale_restart),
         TEST(test_off),
