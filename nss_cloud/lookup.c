@@ -5,6 +5,7 @@
 #include "common/snapshot.h"
 #include "nss_cloud/kept.h"
 #include "nss_cloud/pack.h"
+#include "nss_cloud/patience.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -70,7 +71,15 @@ static enum nss_status ask(const struct lookup *lookup, struct cloud_answer *ans
         .id = lookup->id,
     };
 
-    return to_nss(cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, NSS_TIMEOUT_MS));
+    int ms = patience_ms(NSS_TIMEOUT_MS);
+    int64_t since = patience_now();
+    enum cloud_status status = cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, ms);
+
+    if (status == CLOUD_UNAVAILABLE && answer->reason == NULL)
+        patience_silence(since, ms);
+    else
+        patience_answered();
+    return to_nss(status);
 }
 
 static void packed(struct lookup *lookup, bool fits)

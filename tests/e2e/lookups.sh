@@ -63,6 +63,18 @@ test_unknown_uid() {
     fails getent group 299999
 }
 
+# a broker that hangs is not waited for once for each owner that ls shows
+test_hung_broker() {
+    local broker status=0
+    broker=$(broker_pid)
+    kill -STOP "$broker"
+    # 300 times 2 s, were each waited for.
+    timeout 60 getent passwd {250001..250300} || status=$?
+    kill -CONT "$broker"
+    same 2 "$status" # not found, and not timeout's 124
+    getent passwd abcdefghij_stg
+}
+
 # lookups work as every user
 test_as_nobody() {
     contains "$(setpriv --reuid=nobody --regid=nogroup --clear-groups getent passwd abcdefghij)" \

@@ -16,6 +16,7 @@
 #include "nss_cloud/kept.c"
 #include "nss_cloud/lookup.c"
 #include "nss_cloud/pack.c"
+#include "nss_cloud/patience.c"
 #define state  settings_state
 #define shared settings_shared
 #include "nss_cloud/settings.c"

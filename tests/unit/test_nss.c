@@ -23,6 +23,7 @@ static int test_timeout_ms = 10000;
 #include "nss_cloud/lookup.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
+#include "nss_cloud/patience.c"
 #include "nss_cloud/settings.c"
 
 #include <dirent.h>
@@ -686,6 +687,28 @@ static void test_no_answer(void **arg)
     assert_in_range(now_ms() - before, 50, 5000);
 }
 
+/* A process waits less for a broker that has let it wait, until that answers, whatever it says. */
+static void test_patience(void **arg)
+{
+    struct cloud_answer answer = good_passwd();
+
+    (void)arg;
+    test_timeout_ms = 400;
+    will_be_silent();
+    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    assert_int_equal(patience_ms(10000), 5000);
+    check_unavailable(group_by_id(200003));
+    assert_int_equal(patience_ms(10000), 2500);
+    test_timeout_ms = 10000;
+    assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
+    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
+    assert_int_equal(patience_ms(10000), 2500);
+    will_answer(&answer);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(patience_ms(10000), 10000);
+}
+
 static void test_no_broker(void **arg)
 {
     (void)arg;
@@ -944,6 +967,7 @@ static int fresh(void **arg)
     local_answer = CLOUD_LOCAL_NO;
     test_timeout_ms = 10000;
     atomic_store(&state, EMPTY);
+    atomic_store(&vain, 0);
     write_conf(good_conf);
     return 0;
 }
@@ -996,6 +1020,7 @@ int main(void)
         cmocka_unit_test_setup(test_lies_by_id, fresh),
         cmocka_unit_test_setup(test_bad_packets, fresh),
         cmocka_unit_test_setup(test_no_answer, fresh),
+        cmocka_unit_test_setup(test_patience, fresh),
         cmocka_unit_test_setup(test_no_broker, fresh),
         cmocka_unit_test_setup(test_errno_is_errnop, fresh),
         cmocka_unit_test_setup(test_join, fresh),

@@ -11,6 +11,7 @@
 #include "nss_cloud/lookup.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
+#include "nss_cloud/patience.c"
 #include "nss_cloud/settings.c"
 
 #include <setjmp.h>
