@@ -18,7 +18,8 @@
  *
  * Nobody is ended for lack of an answer, unless session_max_stale says so: what ends a session is a
  * document that this host may use, the API's word that there is no such environment, or what this
- * host denies by itself (denials.h), or the end of the time that the last such document gave its key.
+ * host denies by itself (denials.h), or the end of the time that the last such document gave its
+ * key.
  *
  * A session whose sshd process has gone without a word is dropped when it is noticed: at a recheck,
  * when it is listed, when there is no room, at the start.
