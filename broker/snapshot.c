@@ -127,22 +127,60 @@ static uint64_t hash_of(const struct cloud_snapshot_record *record, enum key key
     return cloud_snapshot_hash_id(seed, key == BY_UID ? record->uid : record->gid);
 }
 
-/* Fills an index of 2^bits buckets. False if a key would stand too far from its place. */
-static bool fill(uint64_t *index, uint32_t bits, enum key key, uint64_t seed,
-                 struct cloud_snapshot_record *const *records, size_t n)
+static bool is_same_id(const struct cloud_snapshot_record *one,
+                       const struct cloud_snapshot_record *other, enum key key)
 {
-    uint64_t mask = ((uint64_t)1 << bits) - 1, place = 1;
+    return key == BY_UID ? one->uid == other->uid : key == BY_GID && one->gid == other->gid;
+}
+
+/*
+ * Puts a record's number, plus one, into an index of 2^bits buckets. An id has one owner
+ * (owners.h); two records with one are a list's word against a list's, or against a document's,
+ * which counts. False if the key would stand too far from its place.
+ */
+static bool put_number(uint64_t *index, uint32_t bits, enum key key, uint64_t hash,
+                       struct cloud_snapshot_record *const *records, size_t number)
+{
+    uint64_t mask = ((uint64_t)1 << bits) - 1, mine = (hash >> 32 << 32) | (number + 1);
+    const struct cloud_snapshot_record *record = records[number];
+
+    for (uint64_t step = 0; step < CLOUD_SNAPSHOT_PROBES && step <= mask; step++) {
+        uint64_t *bucket = &index[(hash + step) & mask];
+        const struct cloud_snapshot_record *other;
+        if (*bucket == 0) {
+            *bucket = mine;
+            return true;
+        }
+        if (*bucket >> 32 != hash >> 32)
+            continue;
+        other = records[(*bucket & UINT32_MAX) - 1];
+        if (!is_same_id(record, other, key))
+            continue;
+        if ((other->flags & CLOUD_SNAPSHOT_PARTIAL) != 0 &&
+            (record->flags & CLOUD_SNAPSHOT_PARTIAL) == 0)
+            *bucket = mine;
+        return true;
+    }
+    return false;
+}
+
+/* Fills an index of 2^bits buckets. places has room for a number for each record. False if the
+ * index needs more of them. */
+static bool fill(uint64_t *index, uint32_t bits, enum key key, uint64_t seed,
+                 struct cloud_snapshot_record *const *records, size_t n, uint32_t *places)
+{
+    uint32_t place = 1;
 
     memset(index, 0, sizeof *index << bits);
-    for (size_t i = 0; i < n; place += records[i]->size / 8, i++) {
-        uint64_t hash = hash_of(records[i], key, seed);
-        uint64_t step = 0;
-        while (step < CLOUD_SNAPSHOT_PROBES && index[(hash + step) & mask] != 0)
-            step++;
-        if (step == CLOUD_SNAPSHOT_PROBES || step > mask)
+    for (size_t i = 0; i < n; i++) {
+        if (!put_number(index, bits, key, hash_of(records[i], key, seed), records, i))
             return false;
-        index[(hash + step) & mask] = (hash >> 32 << 32) | place;
+        places[i] = place;
+        place += records[i]->size / 8;
     }
+    for (size_t i = 0; i < (size_t)1 << bits; i++)
+        if (index[i] != 0)
+            index[i] = (index[i] >> 32 << 32) | places[(index[i] & UINT32_MAX) - 1];
     return true;
 }
 
@@ -204,14 +242,15 @@ static bool write_with(struct writer *writer, const struct snapshot_file *file, 
 {
     struct cloud_snapshot_header header = header_of(file, bits, records, n);
     uint64_t *index = malloc(sizeof *index << bits);
-    bool ok = index != NULL;
+    uint32_t *places = malloc((n + 1) * sizeof *places);
+    bool ok = index != NULL && places != NULL;
 
     if (header.records_size / 8 >= UINT32_MAX) {
         ok = false;
         errno = EFBIG;
     }
     for (enum key key = BY_NAME; ok && key < KEYS; key++) {
-        ok = fill(index, bits, key, file->seed, records, n);
+        ok = fill(index, bits, key, file->seed, records, n, places);
         if (!ok)
             errno = ERANGE;
         if (ok && key == BY_NAME)
@@ -219,6 +258,7 @@ static bool write_with(struct writer *writer, const struct snapshot_file *file, 
         if (ok)
             put_bytes(writer, index, sizeof *index << bits);
     }
+    free(places);
     free(index);
     return ok;
 }

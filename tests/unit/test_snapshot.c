@@ -513,23 +513,38 @@ static void test_other_header(void **state)
     guarded_free(&file);
 }
 
-/* More of one id than may stand in a row: the writer gives up rather than grow for ever. */
+/* A list that gives all its accounts one id: each has its name, and the id is the one's whose
+ * document was seen. */
 static void test_many_of_one_id(void **state)
 {
     const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
-    struct cloud_snapshot_record *records[CLOUD_SNAPSHOT_PROBES + 1];
+    enum { MANY = 2000, KNOWN = 1234 };
+    struct cloud_snapshot_record *records[MANY];
+    struct cloud_snapshot_account account;
+    struct cloud_snapshot snapshot;
+    void *map;
     int fd = open(FILE_, O_RDWR | O_CREAT | O_TRUNC, 0644);
 
     (void)state;
-    for (uint32_t i = 0; i <= CLOUD_SNAPSHOT_PROBES; i++) {
+    for (uint32_t i = 0; i < MANY; i++) {
         records[i] = make(i);
         assert_non_null(records[i]);
-        records[i]->uid = 200000;
+        records[i]->uid = records[i]->gid = 200000;
+        if (i != KNOWN)
+            records[i]->flags |= CLOUD_SNAPSHOT_PARTIAL;
     }
-    assert_false(snapshot_write(fd, &file, records, CLOUD_SNAPSHOT_PROBES + 1));
-    assert_true(snapshot_write(fd, &file, records, CLOUD_SNAPSHOT_PROBES));
+    assert_true(snapshot_write(fd, &file, records, MANY));
+    map = mmap(NULL, file_size(), PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_true(cloud_snapshot_open(map, file_size(), &snapshot));
+    assert_true(cloud_snapshot_by_uid(&snapshot, 200000, &account));
+    assert_string_equal(account.project, "project1234");
+    assert_true(cloud_snapshot_by_gid(&snapshot, 200000, &account));
+    assert_string_equal(account.project, "project1234");
+    assert_true(cloud_snapshot_by_name(&snapshot, "project1235", "staging", &account));
+    munmap(map, file_size());
     close(fd);
-    for (uint32_t i = 0; i <= CLOUD_SNAPSHOT_PROBES; i++)
+    for (uint32_t i = 0; i < MANY; i++)
         free(records[i]);
 }
 
