@@ -6,9 +6,11 @@
 #include "broker/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -34,6 +36,7 @@ struct server {
     unsigned connections, others; /* others: of those who are not trusted */
     struct table callers;
     struct closer *closer;
+    int lock; /* until this process has ended, which is later than the server */
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
 
@@ -277,6 +280,25 @@ static void on_listener(void *arg, uint32_t events)
         loop_timer_set(server->broker->loop, &server->sweep, SWEEP_MS);
 }
 
+/*
+ * One daemon at a time, also where two are started at once, or one while another still writes what
+ * it knew: each would take the other's socket for a stale one, and both would keep the same store.
+ * Nobody else can open the file, and so lock it. -1 with errno.
+ */
+static int lock_socket(void)
+{
+    int fd = open(CLOUD_SOCKET_PATH ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (errno == EWOULDBLOCK)
+        errno = EADDRINUSE;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
 /* A socket that nobody listens on is what a killed daemon left behind. */
 static bool is_stale(const struct sockaddr_un *address)
 {
@@ -311,7 +333,7 @@ static int listen_socket(void)
 struct server *server_new(struct broker *broker, void (*handle)(struct connection *))
 {
     struct server *server = calloc(1, sizeof *server);
-    int fd;
+    int fd = -1;
 
     if (server == NULL || !table_start(&server->callers)) {
         free(server);
@@ -321,7 +343,9 @@ struct server *server_new(struct broker *broker, void (*handle)(struct connectio
     server->handle = handle;
     server->sweep = (struct loop_timer){.due = on_sweep, .arg = server};
     server->closer = closer_new(broker->loop);
-    fd = server->closer == NULL ? -1 : listen_socket();
+    server->lock = server->closer == NULL ? -1 : lock_socket();
+    if (server->lock >= 0)
+        fd = listen_socket();
     if (server->closer != NULL && fd < 0)
         log_error("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
     server->watch = (struct loop_watch){fd, on_listener, server};
@@ -329,6 +353,8 @@ struct server *server_new(struct broker *broker, void (*handle)(struct connectio
         return server;
     if (fd >= 0)
         close(fd);
+    if (server->lock >= 0)
+        close(server->lock);
     closer_free(server->closer);
     table_end(&server->callers);
     free(server);

@@ -38,3 +38,16 @@ test_descriptors_second() { laden second; }
 
 # nor on connections that a user has too many of
 test_descriptors_beyond() { laden beyond; }
+
+# a second daemon does not start beside one that still runs, be its socket gone; but after a killed one
+test_one_daemon() {
+    local status=0
+    rm /run/cloudauth/socket
+    timeout 20 /usr/sbin/cloudauthd -f </dev/null >/root/second.log 2>&1 || status=$?
+    same 1 "$status" # and not timeout's 124
+    contains "$(</root/second.log)" 'socket: Address already in use'
+    kill -KILL "$(broker_pid)"
+    wait_for gone "$(broker_pid)"
+    broker_start
+    enters alice abcdefghij
+}
