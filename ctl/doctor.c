@@ -80,6 +80,9 @@ static const struct {
      "renew the project API's certificate; look at this host's clock, too (timedatectl)"},
     {"not yet valid", "set this host's clock (timedatectl), or that of who made the certificate"},
     {"Could not resolve", "look at the name in access_url, and at this host's DNS"},
+    {"credential unusable",
+     "see that cloudauth owns the file, mode 400, and can search the folders "
+     "above it; cloudauth.conf(5), Credentials"},
     {"refuses this host's credential",
      "renew the credential (token_file, client_id_file, client_cert) with the project API"},
     {"connect to server", "start the project API, or repair the host and port in access_url"},

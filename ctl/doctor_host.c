@@ -17,10 +17,9 @@
 /* ---- Owners and modes ---- */
 
 enum owner_wanted {
-    HOST_OWNS, /* root, and it is not ours: --fix leaves it alone */
+    HOST_OWNS, /* root, and it is not ours: --fix leaves it alone, and a link will do */
     ROOT_OWNS,
     DAEMON_OWNS,
-    EITHER_OWNS,
 };
 
 struct place {
@@ -33,11 +32,13 @@ struct place {
 static const struct place places[] = {
     {"/etc/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
     {CLOUD_CONF_PATH, S_IFREG, ROOT_OWNS, 022, 0444},
+    {"/", S_IFDIR, HOST_OWNS, 022, 0111},
     {"/usr", S_IFDIR, HOST_OWNS, 022, 0555},
     {"/usr/libexec", S_IFDIR, HOST_OWNS, 022, 0555},
     {"/usr/libexec/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
     {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, ROOT_OWNS, 022, 0555},
     {"/usr/sbin/cloudauthd", S_IFREG, ROOT_OWNS, 022, 0500},
+    {"/srv", S_IFDIR, HOST_OWNS, 022, 0111},
     {"/srv/sftp", S_IFDIR, ROOT_OWNS, 022, 0555},
     {"/run/cloudauth", S_IFDIR, DAEMON_OWNS, 022, 0555},
     {"/run/cloudauth/socket", S_IFSOCK, DAEMON_OWNS, 0, 0666},
@@ -77,8 +78,8 @@ static bool treat(struct doctor *doctor, const char *check, const struct place *
 /* Whoever owns it as it should be goes on owning it. */
 static bool is_owned(const struct doctor *doctor, const struct place *place, uid_t uid)
 {
-    return (place->owner != DAEMON_OWNS && uid == 0) ||
-           (place->owner > ROOT_OWNS && doctor->daemon_uid != 0 && uid == doctor->daemon_uid);
+    return place->owner <= ROOT_OWNS ? uid == 0
+                                     : doctor->daemon_uid != 0 && uid == doctor->daemon_uid;
 }
 
 static bool is_missing(struct doctor *doctor, const char *check, const struct place *place,
@@ -87,7 +88,8 @@ static bool is_missing(struct doctor *doctor, const char *check, const struct pl
     const char *owner = place->owner <= ROOT_OWNS ? "root" : "cloudauth";
     char remedy[512];
 
-    repair->mode = place->always | (place->always & 0400 ? 0200 : 0);
+    repair->mode =
+        place->owner == HOST_OWNS ? 0755 : place->always | (place->always & 0400 ? 0200 : 0);
     if (place->type == S_IFDIR && errno == ENOENT) {
         snprintf(remedy, sizeof remedy, "install -d -o %s -g %s -m %03o %s", owner, owner,
                  (unsigned)repair->mode, place->path);
@@ -112,7 +114,7 @@ static bool check_place(struct doctor *doctor, const char *check, const struct p
         repair.uid = doctor->daemon_uid;
         repair.gid = doctor->daemon_gid;
     }
-    if (lstat(place->path, &st) != 0)
+    if ((place->owner == HOST_OWNS ? stat(place->path, &st) : lstat(place->path, &st)) != 0)
         return is_missing(doctor, check, place, &repair);
     if ((st.st_mode & S_IFMT) != place->type) {
         doctor_say(doctor, check, DOCTOR_BAD, "remove what is there; then as for a missing one",
@@ -134,9 +136,10 @@ static bool check_place(struct doctor *doctor, const char *check, const struct p
     return treat(doctor, check, place, &repair, remedy, wrong);
 }
 
+/* A file of root's that nobody else may read is of no use to the daemon. */
 static void check_secret(struct doctor *doctor, const char *path)
 {
-    const struct place place = {path, S_IFREG, EITHER_OWNS, 077, 0400};
+    const struct place place = {path, S_IFREG, DAEMON_OWNS, 077, 0400};
 
     /* A bare name is one of systemd's credentials: nobody else can see it. */
     if (path[0] == '/' && check_place(doctor, "secrets", &place))
@@ -304,21 +307,24 @@ struct mounted {
     bool hidden;
 };
 
-/* hidepid= hides, but from the group of gid= (proc(5)). */
+/* hidepid= hides, but from the group of gid= (proc(5)), which the value `ptraceable` does not look
+ * at. */
 static bool take_mount(void *arg, char *line)
 {
     struct mounted *mounted = arg;
     char *at = line, *what = lines_word(&at), *where = what == NULL ? NULL : lines_word(&at);
     char *type = where == NULL ? NULL : lines_word(&at);
     char *options = type == NULL ? NULL : lines_word(&at), *hidepid, *gid;
+    bool traced;
 
     if (options == NULL || strcmp(where, "/proc") != 0)
         return true;
     hidepid = strstr(options, "hidepid=");
+    traced = hidepid != NULL && (strncmp(hidepid + 8, "ptraceable", 10) == 0 || hidepid[8] == '4');
     gid = strstr(options, ",gid=");
     mounted->hidden = hidepid != NULL && strncmp(hidepid, "hidepid=0", 9) != 0 &&
                       strncmp(hidepid, "hidepid=off", 11) != 0 &&
-                      (gid == NULL || strtoul(gid + 5, NULL, 10) != mounted->gid);
+                      (traced || gid == NULL || strtoul(gid + 5, NULL, 10) != mounted->gid);
     return true;
 }
 
@@ -331,7 +337,8 @@ void doctor_proc(struct doctor *doctor)
     else if (mounted.hidden)
         doctor_say(
             doctor, "proc", DOCTOR_BAD,
-            "mount -o remount,hidepid=0 /proc, and in /etc/fstab; or add gid= with the group "
+            "mount -o remount,hidepid=0 /proc, and in /etc/fstab; or hidepid=2 with gid= of the "
+            "group "
             "cloudauth",
             "/proc hides processes: cloudauthd cannot see which sshd asks, and nobody enters");
     else

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,7 +35,8 @@ static bool take_database(void *arg, char *line)
 
     if (at == NULL)
         return true;
-    database->seen = true;
+    /* Of two lines glibc takes the last. */
+    *database = (struct database){.name = database->name, .seen = true};
     while ((word = lines_word(&at)) != NULL) {
         if (strcmp(word, "files") == 0 || strcmp(word, "compat") == 0) {
             database->files = true;
@@ -45,7 +47,7 @@ static bool take_database(void *arg, char *line)
             database->returns = true;
         }
     }
-    return false;
+    return true;
 }
 
 static void check_database(struct doctor *doctor, const char *name)
@@ -98,7 +100,7 @@ void doctor_nss(struct doctor *doctor)
     }
     group = getgrnam("cloud-ssh");
     if (hostdb_has_group(doctor->db, "cloud-ssh") || hostdb_has_group(doctor->db, "cloud-sftp"))
-        doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh cloud-sftp",
+        doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
                    "/etc/group has a marker group of ours: sshd's Match blocks would not hold");
     else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
@@ -220,6 +222,8 @@ static bool take_effective(void *arg, char *line)
     return true;
 }
 
+static const char repair[] = "sshd -t says where; repair it before sshd is restarted";
+
 static void check_block(struct doctor *doctor, const char *check, const char *account, bool sftp)
 {
     char connection[CLOUD_NAME_MAX + 64], program[] = "/usr/sbin/sshd", test[] = "-T",
@@ -237,9 +241,8 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
 
     snprintf(connection, sizeof connection, "user=%s,host=192.0.2.1,addr=192.0.2.1", account);
     if (!lines_run(argv, take_effective, &effective, &status) || status != 0) {
-        doctor_say(doctor, check, DOCTOR_BAD,
-                   "sshd -t says where; repair it before sshd is restarted", "sshd -T -C %s: %s",
-                   connection, effective.last);
+        doctor_say(doctor, check, DOCTOR_BAD, repair, "sshd -T -C %s: %s", connection,
+                   effective.last);
         return;
     }
     for (size_t i = 0; i < WANTED; i++)
@@ -269,12 +272,14 @@ static const struct {
 struct globals {
     struct doctor *doctor;
     bool noted;
+    char last[256]; /* what sshd said last: why, if it failed */
 };
 
 static bool take_global(void *arg, char *line)
 {
     struct globals *globals = arg;
 
+    snprintf(globals->last, sizeof globals->last, "%s", line);
     for (size_t i = 0; i < sizeof general / sizeof *general; i++)
         if (strcmp(line, general[i].line) == 0) {
             globals->noted = true;
@@ -296,10 +301,12 @@ static void check_globals(struct doctor *doctor)
 {
     char program[] = "/usr/sbin/sshd", test[] = "-T";
     char *const argv[] = {program, test, NULL};
-    struct globals globals = {doctor, false};
+    struct globals globals = {.doctor = doctor};
     int status = 0;
 
-    if (lines_run(argv, take_global, &globals, &status) && status == 0 && !globals.noted)
+    if (!lines_run(argv, take_global, &globals, &status) || status != 0)
+        doctor_say(doctor, "sshd-global", DOCTOR_BAD, repair, "sshd -T: %s", globals.last);
+    else if (!globals.noted)
         doctor_say(doctor, "sshd-global", DOCTOR_OK, "", "no password, and no CA for everybody");
 }
 
@@ -329,8 +336,10 @@ void doctor_sshd(struct doctor *doctor)
 struct stack {
     const char *type;
     unsigned depth;
-    bool found, early; /* early: something before it can end the stack */
-    char before[128];
+    unsigned long lines, reach; /* of that type so far; the last of them that one can jump over */
+    bool found, early, jumped;  /* early: something before it can end the stack */
+    bool weak;                  /* what it says does not count */
+    char before[128], over[128];
 };
 
 static void read_stack(const char *service, struct stack *stack);
@@ -341,6 +350,51 @@ static bool ends_stack(const char *control, const char *module)
     return strcmp(control, "sufficient") == 0 || strstr(control, "success=done") != NULL ||
            strstr(control, "default=done") != NULL || strcmp(module, "pam_unix.so") == 0 ||
            strcmp(module, "pam_permit.so") == 0;
+}
+
+static void say_of(char out[128], const char *control, const char *module)
+{
+    snprintf(out, 128, "%.60s %.60s", control, module);
+}
+
+/* How many lines behind it a line of that control can have passed over. */
+static unsigned long longest_jump(const char *control)
+{
+    unsigned long longest = 0;
+
+    for (const char *at = control; (at = strchr(at, '=')) != NULL;) {
+        unsigned long jump = strtoul(++at, NULL, 10);
+        if (jump > longest)
+            longest = jump;
+    }
+    return longest;
+}
+
+/* Users of the host's own skip our line by pam_localuser.so. */
+static void take_module(struct stack *stack, const char *control, const char *module)
+{
+    unsigned long reach;
+
+    if (strrchr(module, '/') != NULL)
+        module = strrchr(module, '/') + 1;
+    stack->lines++;
+    if (strcmp(module, "pam_cloud.so") == 0) {
+        stack->found = true;
+        stack->weak = strcmp(control, "requisite") != 0 && strcmp(control, "required") != 0 &&
+                      strstr(control, "default=die") == NULL &&
+                      strstr(control, "default=bad") == NULL;
+        stack->jumped = stack->reach >= stack->lines;
+        return;
+    }
+    reach = stack->lines + longest_jump(control);
+    if (strcmp(module, "pam_localuser.so") != 0 && reach > stack->reach) {
+        stack->reach = reach;
+        say_of(stack->over, control, module);
+    }
+    if (ends_stack(control, module) && !stack->early) {
+        stack->early = true;
+        say_of(stack->before, control, module);
+    }
 }
 
 static bool take_pam_line(void *arg, char *line)
@@ -362,14 +416,7 @@ static bool take_pam_line(void *arg, char *line)
         read_stack(module, stack);
         return !stack->found;
     }
-    if (strrchr(module, '/') != NULL)
-        module = strrchr(module, '/') + 1;
-    if (strcmp(module, "pam_cloud.so") == 0) {
-        stack->found = true;
-    } else if (ends_stack(control, module) && !stack->early) {
-        stack->early = true;
-        snprintf(stack->before, sizeof stack->before, "%.60s %.60s", control, module);
-    }
+    take_module(stack, control, module);
     return !stack->found;
 }
 
@@ -401,6 +448,14 @@ void doctor_pam(struct doctor *doctor)
         else if (stack.early && i < 2)
             doctor_say(doctor, check, DOCTOR_BAD, remedy,
                        "`%s` stands before pam_cloud.so, and may decide without it", stack.before);
+        else if (stack.jumped)
+            doctor_say(doctor, check, DOCTOR_BAD, remedy,
+                       "`%s` stands before pam_cloud.so, and may jump over it", stack.over);
+        else if (stack.weak)
+            doctor_say(
+                doctor, check, DOCTOR_BAD, remedy,
+                "what pam_cloud.so refuses does not count there: it is neither requisite nor "
+                "required");
         else
             doctor_say(doctor, check, DOCTOR_OK, "", "pam_cloud.so stands first");
     }

@@ -101,6 +101,17 @@ test_nsswitch() {
     finds nsswitch-initgroups 'not there' 'SUCCESS=continue'
 }
 
+# nsswitch: of two lines glibc takes the last
+test_nsswitch_twice() {
+    spoil /etc/nsswitch.conf
+    sed -i 's/^passwd:.*/passwd: files cloud\npasswd: files/' /etc/nsswitch.conf
+    unknown abcdefghij
+    finds nsswitch-passwd 'cloud is not there' 'passwd: files cloud'
+    sed -i '/^passwd: files$/d; s/^passwd:.*/passwd: files\npasswd: files cloud/' /etc/nsswitch.conf
+    known abcdefghij 200001
+    cloudauthctl doctor abcdefghij
+}
+
 # nsswitch: as glibc reads it, without a blank, with tabs and with a line for the groups of accounts
 test_nsswitch_spelling() {
     local said
@@ -145,6 +156,7 @@ test_sshd_drop_in() {
     finds sshd-shell 'usepam is no' 'UsePAM yes'
     sed -i '1s/.*/NoSuchKeyword yes/' /etc/ssh/sshd_config
     finds sshd-shell 'NoSuchKeyword|Bad configuration|terminating' 'sshd -t says where'
+    finds sshd-global 'NoSuchKeyword|Bad configuration|terminating' 'sshd -t says where'
 }
 
 # PAM: the lines are gone, and pam_unix stands before pam_cloud
@@ -162,6 +174,23 @@ test_pam() {
     finds pam-auth 'not in sshd.s stack' 'pam-auth-update'
 }
 
+# PAM: what pam_cloud says does not count, or another line jumps over it
+test_pam_passed_over() {
+    local file
+    spoil /etc/pam.d/common-account /etc/pam.d/common-auth /etc/pam.d/common-session
+    sed -i 's/requisite\(.*pam_cloud\)/optional\1/' /etc/pam.d/common-account
+    finds pam-account 'neither requisite nor required' 'pam-auth-update'
+    sed -i 's/optional\(.*pam_cloud\)/sufficient\1/' /etc/pam.d/common-account
+    finds pam-account 'neither requisite nor required' 'pam-auth-update'
+    for file in account session; do
+        cp -a /root/kept/etc/pam.d/common-account /root/kept/etc/pam.d/common-session /etc/pam.d/
+        sed -i "0,/pam_localuser/s/.*pam_localuser/$file [success=2 default=ignore] pam_nologin.so\n&/" /etc/pam.d/common-$file
+        finds pam-$file 'success=2 default=ignore. pam_nologin.so. stands before .*jump over' 'pam-auth-update'
+        sed -i 's/success=2\(.*pam_nologin\)/success=1\1/' /etc/pam.d/common-$file
+        cloudauthctl doctor abcdefghij
+    done
+}
+
 # files: the helper, a directory above it, the socket, the chroot, a secret
 test_files() {
     spoil /usr/libexec/cloudauth /srv/sftp
@@ -177,10 +206,24 @@ test_files() {
     chmod 777 /srv/sftp
     finds files '/srv/sftp: owner 0, mode 777' 'chmod 755 /srv/sftp'
     chmod 755 /srv/sftp
-    echo secret >/root/token
-    chmod 644 /root/token
-    configure 'token_file = /root/token'
-    finds secrets '/root/token: owner 0, mode 644' 'chmod 600 /root/token'
+    chmod 775 /srv
+    finds files '/srv: owner 0, mode 775' 'chmod 755 /srv'
+    chmod 755 /srv
+    echo secret >/etc/cloudauth/token
+    chmod 644 /etc/cloudauth/token
+    configure 'token_file = /etc/cloudauth/token'
+    finds secrets '/etc/cloudauth/token: owner 0, mode 644' \
+        'chown cloudauth:cloudauth /etc/cloudauth/token; chmod 600 /etc/cloudauth/token'
+    chmod 600 /etc/cloudauth/token
+    finds secrets '/etc/cloudauth/token: owner 0, mode 600' 'chown cloudauth'
+}
+
+# a folder of the host's own may be a link
+test_files_link() {
+    mv /srv /root/srv
+    ln -s /root/srv /srv
+    trap 'rm /srv; mv /root/srv /srv' EXIT
+    fails grep '^files .*/srv:' <(cloudauthctl doctor abcdefghij)
 }
 
 # the daemon is down; the snapshot is not one
@@ -320,6 +363,9 @@ test_fix() {
     configure 'token_file = /root/token'
     fixed secrets '/root/token: .*done: chmod 600'
     same 'cloudauth 600' "$(stat -c '%U %a' /root/token)"
+    chown root /root/token
+    fixed secrets '/root/token: .*done: chown cloudauth'
+    same 'cloudauth 600' "$(stat -c '%U %a' /root/token)"
     chmod 666 "$CONF"
     cloudauthctl doctor --fix abcdefghij >/dev/null || true
     cloudauthctl doctor abcdefghij
@@ -387,8 +433,10 @@ test_ranges() {
     finds ranges '/etc/subuid: ada:165536:65536 meets' 'set uid_min above it'
     echo 'eve:x:200077:1::/:/bin/sh' >>/etc/passwd
     finds ranges '/etc/passwd: eve has the id 200077' 'another id'
-    echo 'cloud-ssh:x:777:' >>/etc/group
+    printf 'cloud-ssh:x:777:\ncloud-sftp:x:778:\n' >>/etc/group
     finds nss-module 'marker group of ours' 'groupdel'
+    eval "$(jq -r '.checks[] | select(.check == "nss-module") | .remedy' /root/findings)"
+    contains "$(cloudauthctl doctor abcdefghij)" '^nss-module +ok'
 }
 
 # the clock stands before what is stored
@@ -406,4 +454,6 @@ test_hidepid() {
     finds proc 'hides processes' 'hidepid=0'
     mount -o "remount,hidepid=2,gid=$(id -g cloudauth)" /proc
     cloudauthctl doctor abcdefghij
+    mount -o "remount,hidepid=4,gid=$(id -g cloudauth)" /proc
+    finds proc 'hides processes' 'hidepid=0'
 }
