@@ -89,6 +89,20 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
+/* Whether it could name a person or an environment: nobody would notice that the wrong one of them
+ * is denied. Broken settings keep no denial back. */
+static bool is_ambiguous(const struct ctl *ctl, const char *what)
+{
+    static struct cloud_conf conf;
+    struct cloud_conf_error error;
+
+    if (!cloud_conf_read(&conf, ctl->conf_path, 0, &error) ||
+        !cloud_name_parse(&conf.grammar, what, NULL))
+        return false;
+    ctl_say("%s is a login name of this host: --environment or --user says which is meant", what);
+    return true;
+}
+
 /* The denial that is meant; false after a message. */
 static bool read_denial(const struct ctl *ctl, const struct order *order, const char *what,
                         struct denial *denial)
@@ -99,7 +113,7 @@ static bool read_denial(const struct ctl *ctl, const struct order *order, const 
     int64_t until;
 
     snprintf(subject, sizeof subject, "%s", what);
-    if (!read_until(order->until, &until))
+    if (!read_until(order->until, &until) || (order->kind == NULL && is_ambiguous(ctl, what)))
         return false;
     if (strcmp(kind, "key") == 0) {
         if (!subject_read_key(what, &key))

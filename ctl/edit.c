@@ -262,7 +262,10 @@ bool edit_remove_user(struct edit *edit, const char *username)
 
     if (need_user(edit, username, &index) == NULL)
         return false;
-    cJSON_DeleteItemFromArray(member(edit->root, "users"), index);
+    /* He can stand there twice, in what others wrote. */
+    do
+        cJSON_DeleteItemFromArray(member(edit->root, "users"), index);
+    while (find_user(edit, username, &index) != NULL);
     return true;
 }
 
@@ -319,16 +322,21 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
 
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint)
 {
+    bool found = false;
     int index;
     cJSON *user = need_user(edit, username, &index);
-    int place = user == NULL ? -1 : find_key(user, fingerprint);
 
-    if (user != NULL && place < 0)
-        ctl_say("%s: %s does not have the key %s", edit->path, username, fingerprint);
-    if (place < 0)
+    if (user == NULL)
         return false;
-    cJSON_DeleteItemFromArray(member(user, "ssh_keys"), place);
-    return true;
+    /* Both he and the key can stand there twice, in what others wrote. */
+    cJSON_ArrayForEach(
+        user, member(edit->root, "users")) for (int at; is_text(user, "username", username) &&
+                                                        (at = find_key(user, fingerprint)) >= 0;
+                                                found = true)
+        cJSON_DeleteItemFromArray(member(user, "ssh_keys"), at);
+    if (!found)
+        ctl_say("%s: %s does not have the key %s", edit->path, username, fingerprint);
+    return found;
 }
 
 /* ---- The file ---- */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,6 +150,9 @@ int main(int argc, char **argv)
 
     if (!has_standard_files())
         return CTL_UNKNOWN;
+    /* Folders of documents are read by the daemon, those above a home by who lives there: a root
+     * whose umask is 077 would make them for himself alone. */
+    umask(022);
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)
         return help(stderr);

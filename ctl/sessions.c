@@ -128,7 +128,7 @@ static int list_sessions(const struct ctl *ctl, const char *name)
 /* ---- Ending them ---- */
 
 struct ending {
-    char id[64], account[256], user[256];
+    char id[64], account[256], user[256], user_id[256];
 };
 
 struct endings {
@@ -170,6 +170,7 @@ static void take_ending(void *arg, const struct session *session)
     snprintf(ending->id, sizeof ending->id, "%s", of(session, "session"));
     snprintf(ending->account, sizeof ending->account, "%s", of(session, "account"));
     snprintf(ending->user, sizeof ending->user, "%s", of(session, "user"));
+    snprintf(ending->user_id, sizeof ending->user_id, "%s", of(session, "user_id"));
 }
 
 /* One that is gone by itself meanwhile is as good as ended. */
@@ -200,9 +201,16 @@ static bool all_found(const struct endings *endings)
             ctl_say("there is no session %s", *id);
         all &= found;
     }
-    if (endings->user != NULL && endings->n == 0)
-        ctl_say("%s has no session here", endings->user[0]);
-    return all && endings->n > 0;
+    for (char **user = endings->user; user != NULL && *user != NULL; user++) {
+        bool found = false;
+        for (size_t i = 0; i < endings->n; i++)
+            found |= strcmp(endings->ending[i].user, *user) == 0 ||
+                     strcmp(endings->ending[i].user_id, *user) == 0;
+        if (!found)
+            ctl_say("%s has no session here", *user);
+        all &= found;
+    }
+    return all;
 }
 
 static int end_sessions(const struct ctl *ctl, char **users, char **ids)

@@ -54,6 +54,12 @@ static bool is_number(const char *text)
     return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
+/* A host may be called 007. */
+static bool is_text(const char *name)
+{
+    return strcmp(name, "version") == 0 || strcmp(name, "host_id") == 0;
+}
+
 /* A row whose value, unless it is the good one, is worth a finding. */
 struct rule {
     const char *name, *good, *what;
@@ -108,7 +114,7 @@ static void take_status(void *arg, const struct ask_row *row)
         judge_expiry(health, "a certificate of ca_file ends", value);
     else if (strcmp(name, "version") == 0)
         snprintf(health->version, sizeof health->version, "%s", value);
-    if (is_number(value) && strcmp(name, "version") != 0)
+    if (is_number(value) && !is_text(name))
         out_number(health->out, name, strtoll(value, NULL, 10));
     else
         out_pair(health->out, name, value);

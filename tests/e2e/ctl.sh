@@ -134,6 +134,15 @@ test_status() {
     contains "$(ctl 3 status)" 'does not answer'
 }
 
+# a host may have a number for its name
+test_status_host_id() {
+    configure 'host_id = 007'
+    broker_stop
+    broker_start
+    contains "$(ctl 0 status)" '^host_id: 007$'
+    same '"007"' "$(ctl 0 status --json | jq .host_id)"
+}
+
 # refresh asks the API at once, though the document is fresh, and says when it cannot
 test_refresh() {
     nginx_start
@@ -286,6 +295,18 @@ test_deny() {
     contains "$(ctl 1 undeny alice)" 'there is no such denial'
 }
 
+# what could be a person or an environment is denied as neither: nobody would see that it was the wrong one
+test_deny_login_name() {
+    contains "$(ctl 2 deny abcdefghij)" 'abcdefghij is a login name of this host: --environment or --user'
+    contains "$(ctl 2 undeny abcdefghij_stg)" 'is a login name of this host'
+    same 0 "$(cloudauthctl deny --list --json | jq '.denials | length')"
+    ctl 0 deny --environment abcdefghij
+    refused alice abcdefghij 'denied by the operator'
+    ctl 0 deny --user abcdefghij
+    echo 'nonsense = 1' >>"$CONF"
+    ctl 0 deny abcdefghij_stg
+}
+
 # a denied key does not keep its owner's other key out
 test_deny_other_key() {
     ctl 0 deny "$KEYS/alice.pub"
@@ -386,6 +407,30 @@ test_embedded_api() {
     same '200005 200005 /srv/x /bin/sh' "$(ctl 0 lookup --json abcdefghij_stg | jq -r '"\(.uid) \(.gid) \(.home) \(.shell)"')"
     ctl 0 env create abcdefghij_stg2
     same 200006 "$(field uid 0 lookup abcdefghij_stg2)"
+}
+
+# whatever the umask of root is, the daemon reads the documents, and people reach their homes
+test_embedded_umask() {
+    rm -rf "${ACCESS:?}"/* /app
+    umask 077
+    ctl 0 env create abcdefghij
+    ctl 0 user add abcdefghij eve
+    ctl 0 key add abcdefghij eve "$KEYS/stranger.pub"
+    enters stranger abcdefghij
+    same /app/abcdefghij "$(as stranger abcdefghij pwd)"
+}
+
+# a key or a person that stands twice is taken away twice
+test_embedded_twice() {
+    document abcdefghij staging '.users[0].ssh_keys += [.users[0].ssh_keys[0] | .title = "again"] |
+        .users += [.users[0] | .id = "other"]'
+    enters alice abcdefghij_stg
+    ctl 0 key remove abcdefghij_stg alice "$KEYS/alice.pub"
+    refused alice abcdefghij_stg
+    enters alice-desktop abcdefghij_stg
+    ctl 0 user remove abcdefghij_stg alice
+    refused alice-desktop abcdefghij_stg
+    contains "$(ctl 1 user remove abcdefghij_stg alice)" 'there is no user alice'
 }
 
 # what would make a document invalid, or of no use here, is not written
