@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- explain ---- */
 
@@ -18,19 +19,29 @@ struct explanation {
     char *rule[RULES_MAX][3];
     size_t rules;
     char token[64], message[2048];
+    bool of_shell; /* the account is a shell account */
 };
+
+static void add_rule(struct explanation *explanation, const char *const *cell)
+{
+    if (explanation->rules == RULES_MAX)
+        return;
+    for (size_t i = 0; i < 3; i++)
+        explanation->rule[explanation->rules][i] = strdup(cell[i]);
+    explanation->rules++;
+}
 
 static void take_explained(void *arg, const struct ask_row *row)
 {
     struct explanation *explanation = arg;
 
-    if (strcmp(row->field[0], "fact") == 0)
+    if (strcmp(row->field[0], "fact") == 0) {
         out_pair(explanation->out, row->field[1], row->field[2]);
-    if (strcmp(row->field[0], "rule") == 0 && explanation->rules < RULES_MAX) {
-        for (size_t i = 0; i < 3; i++)
-            explanation->rule[explanation->rules][i] = strdup(row->field[i + 1]);
-        explanation->rules++;
+        explanation->of_shell |=
+            strcmp(row->field[1], "kind") == 0 && strcmp(row->field[2], "shell") == 0;
     }
+    if (strcmp(row->field[0], "rule") == 0)
+        add_rule(explanation, row->field + 1);
     if (strcmp(row->field[0], "decision") != 0)
         return;
     snprintf(explanation->token, sizeof explanation->token, "%s", row->field[1]);
@@ -53,6 +64,24 @@ static void put_rules(struct explanation *explanation)
             free(cell[c]);
     }
     out_table_end(explanation->out);
+}
+
+/* The daemon does not look at what is on the host, but sshd(8) refuses whose shell it cannot start,
+ * and does not tell him why. */
+static void look_at_shell(struct explanation *explanation, const char *account)
+{
+    struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
+    struct cloud_answer answer;
+    struct stat st;
+
+    if (strcmp(explanation->token, "granted") != 0 || !explanation->of_shell ||
+        ask_once(&question, &answer) != CLOUD_OK)
+        return;
+    bool runs = stat(answer.shell, &st) == 0 && S_ISREG(st.st_mode) &&
+                (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+    add_rule(explanation, (const char *const[]){"shell", runs ? "yes" : "no", answer.shell});
+    if (!runs)
+        snprintf(explanation->token, sizeof explanation->token, "%s", "shell-missing");
 }
 
 static int status_of(const char *token)
@@ -101,6 +130,7 @@ int cmd_explain(struct ctl *ctl, int argc, char **argv)
     out_start(&out, ctl->json);
     out_pair(&out, "fingerprint", key.fingerprint);
     status = ask_rows(&question, take_explained, &explanation);
+    look_at_shell(&explanation, argv[1]);
     put_rules(&explanation);
     if (status == CTL_YES) {
         out_pair(&out, "decision", explanation.token);

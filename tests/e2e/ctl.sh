@@ -237,6 +237,20 @@ test_explain_states() {
     same document-unusable "$(jq -r .decision /root/explained)"
 }
 
+# a shell that is not on the host: sshd lets nobody in, and explain says so
+test_explain_shell() {
+    local shell
+    for shell in /no/such/shell /etc/passwd /bin; do
+        document abcdefghij production ".account.shell = \"$shell\""
+        same "shell-missing no $shell" "$(ctl 1 explain --json abcdefghij "$KEYS/alice.pub" |
+            jq -r '"\(.decision) \(.rules[-1] | "\(.passed) \(.detail)")"')"
+        refused alice abcdefghij
+    done
+    agrees alice abcdefghij_sftp
+    document abcdefghij production '.account.shell = "/bin/bash"'
+    agrees alice abcdefghij
+}
+
 # env create makes the home, and never where somebody else has the folder above it
 test_env_home() {
     rm -rf "$ACCESS/abcdefghij" /app /srv/homes
