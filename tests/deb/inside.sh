@@ -332,13 +332,13 @@ test_sshd_refuses() {
     enters ada ada
 }
 
-# becomes BEFORE AFTER: what the line passwd is made of BEFORE, and that it is BEFORE again.
+# becomes BEFORE AFTER: what the line of that database is made of BEFORE, and that it is BEFORE again.
 becomes() {
-    sed -i '/^passwd:/d' /etc/nsswitch.conf
+    sed -i "/^${1%%:*}:/d" /etc/nsswitch.conf
     echo "$1" >>/etc/nsswitch.conf
     cp /etc/nsswitch.conf /root/nsswitch
     quiet_dpkg -i /debs/new/libnss-cloud_*.deb
-    same "$2" "$(grep '^passwd:' /etc/nsswitch.conf)"
+    same "$2" "$(grep "^${1%%:*}:" /etc/nsswitch.conf)"
     getent passwd ada
     quiet_dpkg -r libnss-cloud
     cmp /root/nsswitch /etc/nsswitch.conf
@@ -353,7 +353,13 @@ test_nsswitch() {
     same 640 "$(stat -c %a /etc/nsswitch.conf)"
     becomes $'passwd:\tfiles\tsystemd' $'passwd:\tfiles cloud\tsystemd'
     becomes 'passwd:compat # files' 'passwd:compat cloud # files'
-    becomes 'passwd: files [SUCCESS=merge] systemd  sss ' 'passwd: files [SUCCESS=merge] cloud systemd  sss '
+    becomes 'passwd: files [NOTFOUND=continue] sss ' 'passwd: files [NOTFOUND=continue] cloud sss '
+    becomes 'passwd: files[NOTFOUND=continue] sss' 'passwd: files[NOTFOUND=continue] cloud sss'
+    # Between the two of them it would take what is merged from a local group.
+    becomes 'group: files [SUCCESS=merge] systemd  sss ' 'group: files [SUCCESS=merge] systemd cloud  sss '
+    becomes 'group: files [SUCCESS=merge] systemd [NOTFOUND=continue SUCCESS=merge] sss ' \
+        'group: files [SUCCESS=merge] systemd [NOTFOUND=continue SUCCESS=merge] sss cloud '
+    becomes 'group: files' 'group: files cloud'
     becomes 'passwd: sss files' 'passwd: sss files cloud'
     # What the operator wrote is his.
     becomes 'passwd: files systemd cloud' 'passwd: files systemd cloud'
