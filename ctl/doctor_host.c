@@ -8,11 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- Owners and modes ---- */
 
@@ -170,6 +172,34 @@ static void check_snapshot(struct doctor *doctor)
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
+/* What the daemon keeps, down to the last file: as a backup was put back by root, or with the user
+ * id of another host, it does not start. --fix leaves it alone: by the time that it came there what
+ * is below a folder of the daemon's could be another one. */
+static bool check_kept(struct doctor *doctor)
+{
+    char root[] = "/var/lib/cloudauth", first[256] = "";
+    char *const roots[] = {root, NULL};
+    FTS *fts = doctor->daemon_uid == 0 || access(root, F_OK) != 0
+                   ? NULL
+                   : fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    unsigned long strangers = 0;
+    FTSENT *entry;
+
+    while (fts != NULL && (entry = fts_read(fts)) != NULL)
+        if (entry->fts_level > 0 && entry->fts_info != FTS_DP && entry->fts_info != FTS_NS &&
+            entry->fts_statp->st_uid != doctor->daemon_uid && strangers++ == 0)
+            snprintf(first, sizeof first, "%.200s", entry->fts_path);
+    if (fts != NULL)
+        (void)fts_close(fts); /* it was only read */
+    if (strangers > 0)
+        doctor_say(doctor, "files", DOCTOR_BAD,
+                   "systemctl stop cloudauthd; chown -hR cloudauth:cloudauth /var/lib/cloudauth; "
+                   "systemctl start cloudauthd",
+                   "%lu of the daemon's files are not the user cloudauth's, %s among them",
+                   strangers, first);
+    return strangers == 0;
+}
+
 void doctor_files(struct doctor *doctor)
 {
     const struct cloud_conf *conf = &doctor->conf;
@@ -177,6 +207,7 @@ void doctor_files(struct doctor *doctor)
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         well &= check_place(doctor, "files", &places[i]);
+    well &= check_kept(doctor);
     if (well)
         doctor_say(doctor, "files", DOCTOR_OK, "", "owners and modes are as they must be");
     check_secret(doctor, conf->token_file);

@@ -226,6 +226,23 @@ test_files_link() {
     fails grep '^files .*/srv:' <(cloudauthctl doctor abcdefghij)
 }
 
+# what the daemon keeps was put back by root: it does not start, and does after the remedy
+test_files_kept() {
+    enters alice abcdefghij
+    cloudauthctl deny --user carol
+    wait_for test -s /var/lib/cloudauth/owners
+    broker_stop
+    chown -R root:root /var/lib/cloudauth
+    fails cloudauthd
+    cloudauthctl doctor --fix abcdefghij >/dev/null || true
+    finds files "[0-9]+ of the daemon's files are not .*/var/lib/cloudauth/" '^systemctl stop cloudauthd; chown -hR'
+    eval "$(jq -r '.checks[] | select(.remedy | test("chown -hR")) | .remedy | split("; ")[1]' /root/findings)"
+    broker_start
+    cloudauthctl doctor abcdefghij
+    same 1 "$(cloudauthctl deny --list --json | jq '.denials | length')"
+    enters alice abcdefghij
+}
+
 # the daemon is down; the snapshot is not one
 test_daemon() {
     broker_stop
