@@ -139,11 +139,10 @@ static void answer_status(struct connection *connection)
 {
     const struct broker *broker = connection->broker;
     const struct denials *list = denials_file_list(broker->denials);
-    size_t denials = 0;
+    uint64_t denials[DENIAL_ENVIRONMENT + 1];
     int64_t ahead = 0;
 
-    while (denials_at(list, denials) != NULL)
-        denials++;
+    health_denials(broker, denials);
     start_text();
     ROW("version", CLOUD_VERSION);
     number_row("uptime", (loop_now() - broker->started) / 1000);
@@ -153,7 +152,8 @@ static void answer_status(struct connection *connection)
     status_of_credentials(broker);
     status_of_snapshot(broker);
     number_row("open_sessions", (int64_t)sessions_count(broker->sessions));
-    number_row("denials", (int64_t)denials);
+    number_row("denials",
+               (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] + denials[DENIAL_ENVIRONMENT]));
     if (api_clock(broker->api, &ahead))
         number_row("clock_offset", ahead);
     else
@@ -507,10 +507,13 @@ static void answer_denials(struct connection *connection)
     const struct denials *list = denials_file_list(connection->broker->denials);
     const struct denial *denial;
     size_t i = connection->question.page;
+    int64_t now = (int64_t)time(NULL);
     char line[DENIAL_LINE_SIZE];
 
     start_text();
     for (; (denial = denials_at(list, i)) != NULL && !text_full(NULL); i++) {
+        if (!denial_in_force(denial, now))
+            continue;
         denial_format(denial, line);
         cloud_text_add(&text, line);
         cloud_text_add_char(&text, '\n');

@@ -120,6 +120,11 @@ void denial_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
 
 /* ---- Questions ---- */
 
+bool denial_in_force(const struct denial *denial, int64_t now)
+{
+    return denial->until == DENIAL_FOREVER || now < denial->until;
+}
+
 static bool is_environment(const struct denial *denial, const char *project,
                            const char *environment)
 {
@@ -150,7 +155,7 @@ bool denials_match(const struct denials *denials, const struct denial_match *mat
         return false;
     for (size_t i = 0; i < denials->list->n; i++) {
         const struct denial *denial = &denials->list->denial[i];
-        if ((denial->until == DENIAL_FOREVER || now < denial->until) && matches(denial, match))
+        if (denial_in_force(denial, now) && matches(denial, match))
             return true;
     }
     return denials->damaged;

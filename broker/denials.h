@@ -55,6 +55,9 @@ struct denials {
     bool damaged; /* the file was: then everybody is denied */
 };
 
+/* Whether it has not ended at now (seconds since 1970). */
+bool denial_in_force(const struct denial *denial, int64_t now);
+
 /* Who wants to enter what. */
 struct denial_match {
     const char *project, *environment;

@@ -272,7 +272,7 @@ static struct denial_list *copy_without(const struct denials_file *file,
         const struct denial *denial = &list->denial[i];
         if (same_subject(denial, without))
             *found = true;
-        else if (denial->until == DENIAL_FOREVER || now < denial->until)
+        else if (denial_in_force(denial, now))
             copy->denial[copy->n++] = *denial;
     }
     return copy;

@@ -53,6 +53,9 @@ enum document_role {
     DOCUMENT_ROLE_ADMIN,
 };
 
+/* Whether this version knows it. */
+bool document_role_known(const char *word);
+
 /* The least role that may enter; a level that this version does not know lets nobody in. */
 enum document_level {
     DOCUMENT_LEVEL_NONE = 0,

@@ -113,6 +113,6 @@ void health_denials(const struct broker *broker, uint64_t by_kind[DENIAL_ENVIRON
     for (int i = 0; i <= DENIAL_ENVIRONMENT; i++)
         by_kind[i] = 0;
     for (size_t i = 0; (denial = denials_at(list, i)) != NULL; i++)
-        if (denial->until == DENIAL_FOREVER || denial->until > now)
+        if (denial_in_force(denial, now))
             by_kind[denial->kind]++;
 }

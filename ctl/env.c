@@ -237,6 +237,13 @@ int cmd_user(struct ctl *ctl, int argc, char **argv)
         argc - 1 - optind != 2)
         return ctl_usage(argv);
     const char *environment = argv[1 + optind], *username = argv[2 + optind];
+    if (wishes.role != NULL && !document_role_known(wishes.role)) {
+        ctl_say(
+            "--role %s: no role that may enter anywhere; they are sftp, viewer, contributor and "
+            "admin",
+            wishes.role);
+        return CTL_USAGE;
+    }
     if (!edit_start(ctl, environment, true, &edit) ||
         !(add ? edit_add_user(&edit, username, wishes.id == NULL ? username : wishes.id,
                               wishes.mail, wishes.role == NULL ? "contributor" : wishes.role)

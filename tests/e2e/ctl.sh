@@ -376,6 +376,7 @@ test_deny_until() {
     ctl 0 deny --user --until 2s alice
     refused alice abcdefghij 'denied by the operator'
     wait_for enters alice abcdefghij
+    same '0 0' "$(cloudauthctl deny --list --json | jq '.denials | length') $(field denials 0 status)"
     contains "$(ctl 2 deny --until yesterday alice)" 'neither a time to come'
     contains "$(ctl 2 deny --until 2001-01-01T00:00:00Z alice)" 'neither a time to come'
     ctl 0 deny --until 2099-01-01T00:00:00Z alice
@@ -457,6 +458,7 @@ test_embedded_refused() {
     contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: not a plain absolute path'
     contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
     contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
+    contains "$(ctl 2 user add --role amdin abcdefghij_stg frank)" 'role amdin: no role that may enter'
     contains "$(ctl 1 user remove abcdefghij_stg frank)" 'there is no user frank'
     contains "$(ctl 1 key add abcdefghij_stg alice "$KEYS/alice.pub")" 'has that key already'
     contains "$(ctl 2 key add abcdefghij_stg alice /etc/passwd)" '/etc/passwd'
