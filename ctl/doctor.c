@@ -83,6 +83,8 @@ static const struct {
     {"credential unusable",
      "see that cloudauth owns the file, mode 400, and can search the folders "
      "above it; cloudauth.conf(5), Credentials"},
+    {"cannot be opened: Permission denied",
+     "let cloudauth read the document, and search the folders above it (chmod a+rX)"},
     {"refuses this host's credential",
      "renew the credential (token_file, client_id_file, client_cert) with the project API"},
     {"connect to server", "start the project API, or repair the host and port in access_url"},
@@ -91,6 +93,8 @@ static const struct {
     {"uid:gid changed", "if it moved indeed: cloudauthctl rebind NAME"},
     {" belongs to environment ", "if that environment is gone: cloudauthctl rebind "
                                  "PROJECT/ENVIRONMENT of it"},
+    {"invalid document",
+     "cloudauthctl check, with what the project API gives in a file, says where"},
 };
 
 static void say_api(struct doctor *doctor, const char *detail)
@@ -202,7 +206,7 @@ static void check_daemon(struct doctor *doctor, struct find *find)
         (void)ask_rows(&refresh, nothing, NULL);
     if (!answers || ask_rows(&status, take_status, doctor) != CTL_YES)
         doctor_say(doctor, "daemon", DOCTOR_BAD,
-                   "systemctl start cloudauthd; its log says why it ended",
+                   "systemctl restart cloudauthd; its log says why it ended or hangs",
                    "cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
 }
 

@@ -312,17 +312,23 @@ static void check_globals(struct doctor *doctor)
 
 void doctor_sshd(struct doctor *doctor)
 {
-    char sftp[CLOUD_NAME_MAX + 8];
+    static const char suffix[] = "_sftp";
+    char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + sizeof suffix];
+    struct cloud_name name;
 
     check_globals(doctor);
-    if (doctor->account[0] == '\0' || getpwnam(doctor->account) == NULL) {
+    if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
+        getpwnam(doctor->account) == NULL) {
         doctor_say(doctor, "sshd-shell", DOCTOR_UNKNOWN,
                    "cloudauthctl doctor NAME, with a login name that exists",
                    "no account is there to ask sshd about");
         return;
     }
-    check_block(doctor, "sshd-shell", doctor->account, false);
-    snprintf(sftp, sizeof sftp, "%s_sftp", doctor->account);
+    snprintf(shell, sizeof shell, "%s", doctor->account);
+    if (name.kind == CLOUD_SFTP)
+        shell[strlen(shell) - (sizeof suffix - 1)] = '\0';
+    check_block(doctor, "sshd-shell", shell, false);
+    snprintf(sftp, sizeof sftp, "%s%s", shell, suffix);
     if (getpwnam(sftp) != NULL)
         check_block(doctor, "sshd-sftp", sftp, true);
     else

@@ -70,6 +70,16 @@ test_well() {
     contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
 }
 
+# the account that is named: an sFTP account, and none of ours
+test_named() {
+    local said
+    said=$(cloudauthctl doctor abcdefghij_sftp)
+    contains "$said" '^sshd-shell +ok +as it must be for abcdefghij$'
+    contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
+    said=$(cloudauthctl doctor ada) || same 3 $?
+    contains "$said" '^sshd-shell +unknown .*with a login name that exists'
+}
+
 # no account is known: a plain name of `allow` is asked for; without one that is said
 test_no_account() {
     local status=0 said
@@ -216,6 +226,7 @@ test_files() {
         'chown cloudauth:cloudauth /etc/cloudauth/token; chmod 600 /etc/cloudauth/token'
     chmod 600 /etc/cloudauth/token
     finds secrets '/etc/cloudauth/token: owner 0, mode 600' 'chown cloudauth'
+    rm /etc/cloudauth/token
 }
 
 # a folder of the host's own may be a link
@@ -246,7 +257,7 @@ test_files_kept() {
 # the daemon is down; the snapshot is not one
 test_daemon() {
     broker_stop
-    finds daemon 'does not answer' 'systemctl start cloudauthd'
+    finds daemon 'does not answer' 'systemctl restart cloudauthd'
     finds files '/run/cloudauth/socket: No such file' 'systemctl restart'
     echo rubbish >/var/lib/cloudauth/accounts.snapshot
     finds snapshot 'not one of this version' 'systemctl restart cloudauthd'
@@ -254,6 +265,22 @@ test_daemon() {
 
 # the API fails; the list of denials is damaged
 test_api() {
+    enters alice abcdefghij
+    chmod 700 "$ACCESS/abcdefghij"
+    finds api 'Permission denied' 'chmod a[+]rX'
+    chmod 755 "$ACCESS/abcdefghij"
+    echo '{' >"$ACCESS/abcdefghij/production.json"
+    finds api 'invalid document' 'cloudauthctl check'
+    install -m 644 /dev/stdin /etc/cloudauth/token <<<secret
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'token_file = /etc/cloudauth/token'
+    broker_stop
+    broker_start
+    finds api 'token: accessible to others' 'cloudauth owns the file'
+    rm /etc/cloudauth/token
+    configure
+    broker_stop
+    broker_start
+    cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/"
     enters alice abcdefghij
     mv "$ACCESS" "$ACCESS.gone"
     enters alice abcdefghij
