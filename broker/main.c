@@ -388,10 +388,11 @@ static bool start(struct broker *broker, bool foreground)
         return false;
     }
     broker->server = server_new(broker, requests_handle);
-    /* The socket is there before the parent returns: whoever started us may ask at once. */
-    return broker->server != NULL && (foreground || let_parent_go(tell)) && open_denials(broker) &&
-           open_store(broker) && open_snapshot(broker) && open_list(broker) &&
-           open_sessions(broker) && (broker->metrics = metrics_new(broker)) != NULL;
+    /* The socket is there before the parent returns: whoever started us may ask at once. And
+     * nothing can fail any more, or he would be told that we are up. */
+    return broker->server != NULL && open_denials(broker) && open_store(broker) &&
+           open_snapshot(broker) && open_list(broker) && open_sessions(broker) &&
+           (broker->metrics = metrics_new(broker)) != NULL && (foreground || let_parent_go(tell));
 }
 
 static void stop(struct broker *broker)

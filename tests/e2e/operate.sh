@@ -132,6 +132,9 @@ test_background() {
     wait_for gone "$pid"
     broker_stop
     # The parent says where it does not come up.
+    chown root:root /var/lib/cloudauth/owners
+    fails cloudauthd
+    chown cloudauth: /var/lib/cloudauth/owners
     echo 'nonsense = 1' >>"$CONF"
     fails cloudauthd
 }
