@@ -4,6 +4,7 @@
 #include "common/text.h"
 
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
     /* Folders of documents are read by the daemon, those above a home by who lives there: a root
      * whose umask is 077 would make them for himself alone. */
     umask(022);
+    opterr = 0; /* getopt(3) would show an argument as it is, to a terminal that obeys it */
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)
         return help(stderr);

@@ -26,6 +26,8 @@ test_usage() {
     contains "$(ctl 2 lookup)" '^usage: cloudauthctl lookup'
     contains "$(ctl 2 explain abcdefghij)" '^usage: cloudauthctl explain'
     contains "$(ctl 2 deny)" '^usage: cloudauthctl deny'
+    contains "$(ctl 2 doctor --frobnicate)" '^usage: cloudauthctl doctor'
+    fails grep -q $'\x1b' <(ctl 2 sessions $'--\x1b[31m'; ctl 2 $'\x1b[31m')
 }
 
 # bash: what is completed where, by the installed file
