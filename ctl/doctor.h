@@ -40,9 +40,10 @@ void doctor_say(struct doctor *doctor, const char *check, enum doctor_result res
 
 /*
  * Brings the owner and the mode of what stands at path into order, or, of a folder that is missing,
- * makes it. type is S_IFDIR, S_IFREG or S_IFSOCK. Nothing is done, and false returned, unless what
- * is there is of that type, no symbolic link, and no file that has another name as well: who owns
- * a folder of ours must not have root change something else.
+ * makes it. type is S_IFDIR, S_IFREG or S_IFSOCK. Nothing is done, and false returned, where
+ * what is there is not of that type, is a symbolic link, or a file that has another name as well;
+ * and, of what is given to another user than root, where a link is on the way to it: who owns a
+ * folder of ours must not have root change something else.
  */
 struct doctor_repair {
     const char *path;

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool fail(char *why, size_t size, const char *text)
@@ -26,10 +28,21 @@ static bool set(int fd, const struct doctor_repair *repair)
            chmod(place, repair->mode) == 0;
 }
 
+/* What is given away to another user is reached without any link: a folder on the way may be his.
+ */
+static int open_place(const struct doctor_repair *repair)
+{
+    struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC};
+
+    if (repair->uid != DOCTOR_KEEP && repair->uid != 0)
+        how.resolve = RESOLVE_NO_SYMLINKS;
+    return (int)syscall(SYS_openat2, AT_FDCWD, repair->path, &how, sizeof how);
+}
+
 bool doctor_repair(const struct doctor_repair *repair, char *why, size_t size)
 {
     bool made = repair->type == S_IFDIR && mkdir(repair->path, 0700) == 0, ok = false;
-    int fd = open(repair->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_place(repair);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) != 0)

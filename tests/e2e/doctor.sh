@@ -453,7 +453,14 @@ test_fix_hostile() {
     [[ ! -e /var/lib/cloudauth/victim ]] || mv /var/lib/cloudauth/victim /root/victim
     same "$before" "$(stat -c '%U %G %a' /root/victim /etc/shadow)"
     same 700 "$(stat -c %a /root)"
-    rm -rf /var/lib/cloudauth/documents /run/cloudauth/socket /root/victim
+    rm -rf /var/lib/cloudauth/documents /run/cloudauth/socket
+    # A secret of root's is given to the daemon, but not by way of a folder that the daemon has made a link.
+    ln -s /root /var/lib/cloudauth/secrets
+    configure 'token_file = /var/lib/cloudauth/secrets/victim'
+    cloudauthctl doctor --fix abcdefghij --json >/root/findings || same 1 $?
+    jq -e '.checks | any(.check == "secrets" and (.detail | test("not done: Too many levels")))' /root/findings >/dev/null
+    same "$before" "$(stat -c '%U %G %a' /root/victim /etc/shadow)"
+    rm /root/victim /var/lib/cloudauth/secrets
 }
 
 # ---- Users and ids -----------------------------------------------------------------------------------
