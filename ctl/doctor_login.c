@@ -152,6 +152,7 @@ struct effective {
     struct doctor *doctor;
     struct list list[4];
     const char *check, *account;
+    char own[256]; /* the account's own group */
     bool sftp, found[WANTED];
     unsigned wrong;
     char last[256]; /* what sshd said last: why, if it failed */
@@ -174,17 +175,22 @@ static void say_wrong(struct effective *effective, size_t i, const char *value)
 static void take_list(struct effective *effective, const char *line, size_t n)
 {
     const char *group = effective->sftp ? "cloud-sftp" : "cloud-ssh";
-    char pattern[256];
+    char pattern[256], *host;
 
     for (size_t i = 0; i < sizeof effective->list / sizeof *effective->list; i++) {
         struct list *list = &effective->list[i];
         if (strlen(list->name) != n || strncmp(line, list->name, n) != 0 || line[n] == '\0')
             continue;
         snprintf(pattern, sizeof pattern, "%s", line + n + 1);
-        if (!list->groups)
-            pattern[strcspn(pattern, "@")] = '\0';
+        host = list->groups ? NULL : strchr(pattern, '@');
+        if (host != NULL)
+            *host++ = '\0';
+        /* Who is kept out from some places comes in from the others. */
+        if (list->denies && host != NULL && strcmp(host, "*") != 0)
+            continue;
         list->seen = true;
-        list->matched |= fnmatch(pattern, list->groups ? group : effective->account, 0) == 0;
+        list->matched |= fnmatch(pattern, list->groups ? group : effective->account, 0) == 0 ||
+                         (list->groups && fnmatch(pattern, effective->own, 0) == 0);
     }
 }
 
@@ -222,12 +228,15 @@ static bool take_effective(void *arg, char *line)
     return true;
 }
 
+/* Where sshd_config has a Match of a thing that is not said, sshd gives up. */
+#define FROM ",host=192.0.2.1,addr=192.0.2.1,laddr=192.0.2.2,lport=22,rdomain="
+
 static const char repair[] = "sshd -t says where; repair it before sshd is restarted";
 
 static void check_block(struct doctor *doctor, const char *check, const char *account, bool sftp)
 {
-    char connection[CLOUD_NAME_MAX + 64], program[] = "/usr/sbin/sshd", test[] = "-T",
-                                          with[] = "-C";
+    char connection[CLOUD_NAME_MAX + 128], program[] = "/usr/sbin/sshd", test[] = "-T",
+                                           with[] = "-C";
     char *const argv[] = {program, test, with, connection, NULL};
     struct effective effective = {.doctor = doctor,
                                   .list = {{"allowusers", false, false, false, false},
@@ -237,9 +246,12 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
                                   .check = check,
                                   .account = account,
                                   .sftp = sftp};
+    const struct passwd *user = getpwnam(account);
+    const struct group *own = user == NULL ? NULL : getgrgid(user->pw_gid);
     int status = 0;
 
-    snprintf(connection, sizeof connection, "user=%s,host=192.0.2.1,addr=192.0.2.1", account);
+    snprintf(connection, sizeof connection, "user=%s" FROM, account);
+    snprintf(effective.own, sizeof effective.own, "%s", own == NULL ? "" : own->gr_name);
     if (!lines_run(argv, take_effective, &effective, &status) || status != 0) {
         doctor_say(doctor, check, DOCTOR_BAD, repair, "sshd -T -C %s: %s", connection,
                    effective.last);
@@ -299,8 +311,8 @@ static bool take_global(void *arg, char *line)
 
 static void check_globals(struct doctor *doctor)
 {
-    char program[] = "/usr/sbin/sshd", test[] = "-T";
-    char *const argv[] = {program, test, NULL};
+    char program[] = "/usr/sbin/sshd", test[] = "-T", with[] = "-C", nobody[] = "user=-" FROM;
+    char *const argv[] = {program, test, with, nobody, NULL};
     struct globals globals = {.doctor = doctor};
     int status = 0;
 

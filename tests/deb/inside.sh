@@ -347,6 +347,7 @@ becomes() {
 
 test_nsswitch() {
     local_host
+    printf 'Match LocalPort 2222\n    PermitRootLogin no\n' >>/etc/ssh/sshd_config
     quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
     chmod 640 /etc/nsswitch.conf
     becomes 'passwd: files' 'passwd: files cloud'

@@ -362,6 +362,22 @@ test_sshd_lists() {
     finds sshd-sftp 'denyusers keeps abcdefghij_sftp out' 'take the pattern out'
     echo 'AllowGroups ada cloud-*' >$file
     cloudauthctl doctor abcdefghij
+    echo 'AllowGroups ada abcdefghij' >$file
+    enters alice abcdefghij
+    cloudauthctl doctor abcdefghij
+    echo 'DenyUsers abcdefghij@10.0.0.0/8' >$file
+    enters alice abcdefghij
+    cloudauthctl doctor abcdefghij
+    echo 'DenyUsers abcdefghij@*' >$file
+    finds sshd-shell 'denyusers keeps abcdefghij out' 'take the pattern out'
+}
+
+# a Match of where the connection comes in is no fault
+test_sshd_match_local() {
+    trap 'rm -f /etc/ssh/sshd_config.d/99-local.conf' EXIT
+    printf 'Match LocalPort 2222\nPermitRootLogin no\nMatch LocalAddress 10.0.0.1\nPermitRootLogin no\nMatch RDomain x\nPermitRootLogin no\n' \
+        >/etc/ssh/sshd_config.d/99-local.conf
+    cloudauthctl doctor abcdefghij
 }
 
 # passwords and a CA for everybody are noted, and no fault
