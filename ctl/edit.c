@@ -320,23 +320,34 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
     return true;
 }
 
+/* How often he had it. */
+static size_t remove_key(cJSON *user, const char *fingerprint)
+{
+    size_t n = 0;
+    int at;
+
+    for (; (at = find_key(user, fingerprint)) >= 0; n++)
+        cJSON_DeleteItemFromArray(member(user, "ssh_keys"), at);
+    return n;
+}
+
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint)
 {
-    bool found = false;
+    size_t n = 0;
     int index;
     cJSON *user = need_user(edit, username, &index);
 
     if (user == NULL)
         return false;
     /* Both he and the key can stand there twice, in what others wrote. */
-    cJSON_ArrayForEach(
-        user, member(edit->root, "users")) for (int at; is_text(user, "username", username) &&
-                                                        (at = find_key(user, fingerprint)) >= 0;
-                                                found = true)
-        cJSON_DeleteItemFromArray(member(user, "ssh_keys"), at);
-    if (!found)
+    cJSON_ArrayForEach(user, member(edit->root, "users"))
+    {
+        if (is_text(user, "username", username))
+            n += remove_key(user, fingerprint);
+    }
+    if (n == 0)
         ctl_say("%s: %s does not have the key %s", edit->path, username, fingerprint);
-    return found;
+    return n > 0;
 }
 
 /* ---- The file ---- */
