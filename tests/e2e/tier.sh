@@ -136,7 +136,7 @@ http {
 CONF
     nginx -c "/root/$1.nginx" && wait_for test -s "/run/$1.pid"
 }
-stop_nginx() { [[ ! -s /run/$1.pid ]] || stop "$(<"/run/$1.pid")"; }
+stop_nginx() { [[ ! -s /run/$1.pid ]] || nginx_end "$(<"/run/$1.pid")"; }
 
 origin_start() { run_nginx origin 10.9.0.1 nginx.conf 's/api[.]example[.]com;/origin.example.com;/'; }
 

@@ -259,9 +259,14 @@ nginx_start() {
     wait_for test -s /run/nginx.pid
 }
 
-nginx_stop() {
-    stop "$(cat /run/nginx.pid)"
+nginx_stop() { nginx_end "$(cat /run/nginx.pid)"; }
+
+# nginx_end PID: one that has just begun may keep a signal to itself until the next one comes.
+nginx_end() {
+    kill -CONT "$1" 2>/dev/null || return 0
+    wait_for nginx_ended "$1"
 }
+nginx_ended() { ! kill -TERM "$1" 2>/dev/null; }
 
 # ---- All of it -------------------------------------------------------------------------------------
 
