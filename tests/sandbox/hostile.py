@@ -388,11 +388,14 @@ def serve_tls(plain, number, now):
         plain.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     else:
         # Of the socket only a copy is closed with the TLS of it.
-        with context(now).wrap_socket(plain.dup(), server_side=True) as connection:
-            if connection.selected_alpn_protocol() == "h2":
-                serve_h2(connection, number, now)
-            else:
-                serve_http(connection, number, now)
+        try:
+            with context(now).wrap_socket(plain.dup(), server_side=True) as connection:
+                if connection.selected_alpn_protocol() == "h2":
+                    serve_h2(connection, number, now)
+                else:
+                    serve_http(connection, number, now)
+        except ssl.SSLError:
+            pass  # the alert that was sent is to be read: the end is as it would be without one
 
 
 def end(plain):
