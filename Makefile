@@ -204,7 +204,7 @@ check-asan:
 	$(MAKE) B=build/asan SAN=1 all units
 
 # The rooms that more than one thread meets in, under ThreadSanitizer.
-THREADED := test_kept test_accounts test_store test_list_threads test_denials
+THREADED := test_absent test_kept test_accounts test_store test_list_threads test_denials
 check-tsan:
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
 		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units

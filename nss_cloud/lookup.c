@@ -3,6 +3,7 @@
 
 #include "common/call.h"
 #include "common/snapshot.h"
+#include "nss_cloud/absent.h"
 #include "nss_cloud/kept.h"
 #include "nss_cloud/pack.h"
 #include "nss_cloud/patience.h"
@@ -255,6 +256,47 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
     return FOUND;
 }
 
+/* What is looked for, where a file lacks it that is believed. */
+static struct absent absence(const struct lookup *lookup)
+{
+    return (struct absent){
+        .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
+}
+
+/* With documents in a folder each lookup is to look at the folder. */
+static bool may_remember(const struct cloud_conf *conf, const struct lookup *lookup)
+{
+    return lookup->lacks && conf->absent_fresh > 0 && strncmp(conf->access_url, "file:", 5) != 0;
+}
+
+/* Takes down which file lacks it. */
+static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *snapshot,
+                            enum found found)
+{
+    lookup->lacks = found == MISSED;
+    lookup->file = snapshot->header.seed;
+    return found;
+}
+
+static void remember_absent(const struct cloud_conf *conf, const struct lookup *lookup)
+{
+    const struct absent absent = absence(lookup);
+
+    if (may_remember(conf, lookup))
+        absent_remember(&absent);
+}
+
+/* Whether it was told to be absent. */
+static bool is_absent(const struct cloud_conf *conf, struct lookup *lookup)
+{
+    const struct absent absent = absence(lookup);
+
+    if (!may_remember(conf, lookup) || !absent_known(&absent))
+        return false;
+    lookup->status = NSS_STATUS_NOTFOUND;
+    return true;
+}
+
 /* In the map that this process keeps. No system call. */
 static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *lookup,
                                const struct cloud_name *name)
@@ -265,7 +307,7 @@ static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *loo
     if (!kept_enter(&kept))
         return NO_FILE;
     if (!cloud_snapshot_retired(kept.snapshot))
-        found = search(conf, lookup, name, kept.snapshot, FRESH);
+        found = note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
     kept_leave(&kept);
     return found;
 }
@@ -284,7 +326,8 @@ static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *
             return NO_FILE;
         retired = cloud_snapshot_retired(kept.snapshot);
         if (!retired)
-            found = search(conf, lookup, name, kept.snapshot, FRESH);
+            found =
+                note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
         kept_leave(&kept);
     }
     return found;
@@ -351,9 +394,12 @@ static void find_account(const struct cloud_conf *conf, void *arg)
         take_answer(conf, lookup, &answer);
     else if (lookup->status == NSS_STATUS_UNAVAIL && answer.reason == NULL)
         look_up_unasked(conf, lookup, &name, opened);
+    else if (lookup->status == NSS_STATUS_NOTFOUND)
+        remember_absent(conf, lookup);
 }
 
-/* Whether the answer is known without a system call: not ours, or in the map. */
+/* Whether the answer is known without a system call: not ours, in the map, or just told to be
+ * absent. */
 static bool find_at_once(struct lookup *lookup, int *errnop)
 {
     const struct cloud_conf *conf = settings_seen();
@@ -363,7 +409,7 @@ static bool find_at_once(struct lookup *lookup, int *errnop)
         return false;
     lookup->status = NSS_STATUS_NOTFOUND;
     if (!(is_group(lookup) && take_marker(conf, lookup)) && is_ours(conf, lookup, &name) &&
-        look_up_kept(conf, lookup, &name) != FOUND)
+        look_up_kept(conf, lookup, &name) != FOUND && !is_absent(conf, lookup))
         return false;
     if (lookup->status == NSS_STATUS_TRYAGAIN)
         *errnop = lookup->error;

@@ -28,6 +28,8 @@ struct lookup {
     size_t size;
 
     struct cloud_name_run run; /* of name */
+    bool lacks;                /* a file that is believed has no record of it: */
+    uint64_t file;             /* its seed */
     enum nss_status status;
     int error; /* for *errnop, where the status wants one */
 };

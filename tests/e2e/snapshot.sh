@@ -97,6 +97,38 @@ test_renewed() {
     wait_for fails asks
 }
 
+# one process asks for what is absent once a second, not each time, and finds at once what then comes
+test_absent_asked_once() {
+    local pid
+    by_http 'absent_fresh = 1s'
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    mv "$ACCESS/abcdefghij/staging.json" /root/
+    mkfifo /root/go
+    strace -qq -e trace=connect -o /root/trace lookups '500*abcdefghij_stg' '500*250001' wait \
+        abcdefghij_stg </root/go >/root/found &
+    pid=$!
+    exec 7>/root/go
+    WAIT=60 wait_for grep -q ready /root/found
+    (($(grep -c cloudauth/socket /root/trace) < 500)) # 1000, were it each time
+    mv /root/staging.json "$ACCESS/abcdefghij/"
+    wait_for known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    echo go >&7
+    exec 7>&-
+    wait "$pid"
+    same "abcdefghij_stg abcdefghij_stg:200002:/app/abcdefghij_stg" "$(tail -n 1 /root/found)"
+}
+
+# with documents in a folder each lookup looks there
+test_absent_in_folder() {
+    broker_stop
+    configure
+    broker_start
+    traced getent passwd abcdefghij_stg9 abcdefghij_stg9 abcdefghij_stg9 >/dev/null || true
+    same 3 "$(grep -c cloudauth/socket /root/trace)"
+}
+
 # without a broker an account keeps its name, those who have none get none, and nobody enters
 test_no_broker() {
     by_http

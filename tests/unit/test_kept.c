@@ -13,6 +13,7 @@
 
 #include "common/call.c"
 #include "common/snapshot.c"
+#include "nss_cloud/absent.c"
 #include "nss_cloud/kept.c"
 #include "nss_cloud/lookup.c"
 #include "nss_cloud/pack.c"

@@ -18,6 +18,7 @@ static int test_timeout_ms = 10000;
 
 #include "common/call.c"
 #include "common/snapshot.c"
+#include "nss_cloud/absent.c"
 #include "nss_cloud/enumerate.c"
 #include "nss_cloud/kept.c"
 #include "nss_cloud/lookup.c"

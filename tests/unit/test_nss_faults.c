@@ -5,6 +5,7 @@
 #define CLOUD_NSS_FAULTS_DIR "faults"
 #define CLOUD_CONF_PATH      "cloudauth.conf"
 
+#include "nss_cloud/absent.c"
 #include "nss_cloud/enumerate.c"
 #include "nss_cloud/faults.c"
 #include "nss_cloud/kept.c"
