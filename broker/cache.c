@@ -15,7 +15,7 @@
 #define BACKOFF_MIN 1000 /* milliseconds between probes of an API that fails */
 #define BACKOFF_MAX 15000
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
-#define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
+#define CLOCK_SLACK 2     /* seconds that a clock may be put back, or forward, by its keeper */
 
 /* What one kind of asker may have asked for names that nobody knows. */
 struct askers {
@@ -91,9 +91,31 @@ static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
            (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
 }
 
+/*
+ * Milliseconds since the last good answer was asked for, by the clock that says more. The time since
+ * boot stands still while a virtual machine is paused or saved; its wall clock is set right after.
+ */
+static int64_t since_asked(const struct cache_entry *entry, int64_t now)
+{
+    int64_t boot = now - entry->asked;
+    int64_t wall = 1000 * ((int64_t)time(NULL) - entry->asked_wall);
+
+    return wall > boot + 1000 * CLOCK_SLACK ? wall : boot;
+}
+
 static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound)
 {
-    return now - entry->asked < bound;
+    return since_asked(entry, now) < bound;
+}
+
+/* Seconds since the document was signed, by the clock that says more: of one that is put back again
+ * and again it would never grow old. */
+static int64_t since_signed(const struct cache_entry *entry)
+{
+    int64_t boot = (loop_now() - entry->signed_at) / 1000;
+    int64_t wall = (int64_t)time(NULL) - entry->document->issued_at;
+
+    return wall > boot ? wall : boot;
 }
 
 /*
@@ -110,7 +132,7 @@ static const char *outdated(const struct cache_entry *entry)
         return NULL;
     if (entry->document->issued_at > wall + CACHE_FUTURE)
         return "the last good document is from the future";
-    if (entry->document->issued_at <= wall - (int64_t)stale_bound(entry))
+    if (since_signed(entry) >= (int64_t)stale_bound(entry))
         return "the last good document was signed too long ago";
     return NULL;
 }
@@ -126,10 +148,10 @@ static const char *why_not(const struct cache_entry *entry, int64_t age)
 /* Seconds since the document was the truth: since it was signed, or since it was asked for. */
 static uint32_t age_of(const struct cache_entry *entry, int64_t now)
 {
-    int64_t age = (now - entry->asked) / 1000;
+    int64_t age = since_asked(entry, now) / 1000;
 
     if (entry->cache->signers.n > 0 && entry->document != NULL)
-        age = (int64_t)time(NULL) - entry->document->issued_at;
+        age = since_signed(entry);
     return age < 0 ? 0 : age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
 }
 
@@ -142,7 +164,7 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
                                   .asked = entry->asked};
 
     if (entry->document != NULL) {
-        const char *why = why_not(entry, (now - entry->asked) / 1000);
+        const char *why = why_not(entry, since_asked(entry, now) / 1000);
         if (why != NULL)
             answer.detail = why;
         answer.document = why == NULL ? entry->document : NULL;
@@ -283,6 +305,8 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     document->denials = entry->cache->denials;
     tell(entry, document, asked_wall);
     entries_set_document(entry, document);
+    if (entry->cache->signers.n > 0)
+        entry->signed_at = loop_now() - 1000 * ((int64_t)time(NULL) - document->issued_at);
     /* Without a hash the next body is only taken for a new one. */
     if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
         memset(entry->hash, 0, sizeof entry->hash);
@@ -697,7 +721,7 @@ static void probe_failing(struct cache *cache)
     for (struct cache_entry *entry = cache->entries.known.first, *next; entry != NULL;
          entry = next) {
         next = entry->after;
-        if (!entry->failing || why_not(entry, (now - entry->asked) / 1000) != NULL)
+        if (!entry->failing || why_not(entry, since_asked(entry, now) / 1000) != NULL)
             continue;
         cache->doubt = true;
         if (now < entry->retry || entry->in_flight || entry->committing || probes == CACHE_PROBES)

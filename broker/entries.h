@@ -49,6 +49,8 @@ struct cache_entry {
     bool absent;        /* the API said there is none; `asked` tells when */
     int64_t issued; /* signed documents: the last accepted issued_at, of a tombstone too; or 0 */
 
+    int64_t signed_at; /* the document's issued_at as loop_now(), by the clock when it was taken */
+
     bool failing; /* the last request did not tell anything */
     unsigned failures;
     int64_t retry;    /* loop_now() before which the API is not probed again */

@@ -607,6 +607,30 @@ static void test_clock_put_back(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* A virtual machine was paused for longer than the bound: its time since boot stood still. */
+static void test_paused(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    wall_clock += 3601;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0); /* it is not three seconds old */
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(client.age, 3601);
+}
+
+/* What the keeper of the clock corrects makes nothing older. */
+static void test_clock_corrected(void **state)
+{
+    (void)state;
+    learn("");
+    wall_clock += 2;
+    assert_int_equal(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).age, 0);
+}
+
 static void test_invalid_is_an_outage(void **state)
 {
     struct client client;
@@ -1117,6 +1141,24 @@ static void test_signed_age(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* A clock that is put back as often as it takes makes no signature younger. */
+static void test_signed_clock_put_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    for (int i = 0; i < 2; i++) {
+        clock_ms += 1800000;
+        ask(&client, CACHE_KEYS);
+        api_says(API_UNCHANGED, "");
+        assert_told(&client, i == 0 ? CACHE_DOCUMENT : CACHE_UNAVAILABLE);
+        assert_int_equal(client.age, 1800 * (i + 1));
+    }
+    EVP_PKEY_free(signer);
+}
+
 static void test_unsigned_is_refused(void **state)
 {
     struct client client;
@@ -1423,6 +1465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bound_below_keys_fresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_bound_below_keys_fresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_corrected, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_is_an_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unchanged_of_nothing, setup, teardown),
@@ -1448,6 +1492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_clock_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsigned_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_absence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_not_restored, setup, teardown),
