@@ -436,7 +436,13 @@ static struct store_entry stored(const struct cache_entry *entry)
     return kept;
 }
 
-static store_done on_committed, on_removed;
+static store_done on_kept, on_removed;
+
+/* Whether it is time to tell the disk again: that it was confirmed, or all of what it refused. */
+static bool is_keeping_due(const struct cache_entry *entry, int64_t asked)
+{
+    return asked - entry->kept >= TOUCH_MS;
+}
 
 /* Brings the store up to what the API has just said. */
 static void keep(struct cache_entry *entry, const struct api_result *result,
@@ -453,12 +459,13 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
             return;
         entry->committing = true;
         store_remove(store, entry->project, entry->environment, on_removed, entry);
-    } else if (verdict == API_DOCUMENT) {
+    } else if (verdict == API_DOCUMENT || (entry->unkept && result->verdict == API_DOCUMENT &&
+                                           is_keeping_due(entry, entry->asked))) {
         entry->committing = true;
         entry->removed = false;
         entry->kept = entry->asked;
-        store_put(store, &kept, result->body, result->length, on_committed, entry);
-    } else if (entry->asked - entry->kept >= TOUCH_MS) {
+        store_put(store, &kept, result->body, result->length, on_kept, entry);
+    } else if (!entry->unkept && is_keeping_due(entry, entry->asked)) {
         entry->kept = entry->asked;
         store_touch(store, &kept);
     }
@@ -499,15 +506,20 @@ static void end_stranger(struct cache_entry *entry)
     entry->stranger = false;
 }
 
-/* A failure changes no answer, and the store has logged it. */
-static void on_committed(void *arg, bool ok)
+static void end_commit(struct cache_entry *entry)
 {
-    struct cache_entry *entry = arg;
-
-    (void)ok;
     entry->committing = false;
     end_stranger(entry);
     answer_waiters(entry);
+}
+
+/* A failure changes no answer, and the store has logged it. It is tried again. */
+static void on_kept(void *arg, bool ok)
+{
+    struct cache_entry *entry = arg;
+
+    entry->unkept = !ok;
+    end_commit(entry);
 }
 
 static void on_removed(void *arg, bool ok)
@@ -515,7 +527,7 @@ static void on_removed(void *arg, bool ok)
     struct cache_entry *entry = arg;
 
     entry->removed = ok;
-    on_committed(arg, ok);
+    end_commit(entry);
 }
 
 static void on_result(void *arg, const struct api_result *result)
@@ -546,15 +558,20 @@ static void on_result(void *arg, const struct api_result *result)
 
 static void start_request(struct cache_entry *entry)
 {
+    static const struct api_validator none;
+    int64_t now = loop_now();
+    /* A 304 has nothing that could be kept. */
+    bool whole = entry->unkept && is_keeping_due(entry, now);
+
     entry->in_flight = true;
     entry->recheck = false; /* whatever sends it: it is the question */
     entry->stranger = entry->document == NULL;
     if (entry->stranger)
         (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers++;
-    entry->sent = loop_now();
+    entry->sent = now;
     entry->sent_wall = (int64_t)time(NULL);
-    api_get(entry->cache->api, entry->project, entry->environment, &entry->validator, on_result,
-            entry);
+    api_get(entry->cache->api, entry->project, entry->environment,
+            whole ? &none : &entry->validator, on_result, entry);
 }
 
 /* Whether an answer can be given at once. */

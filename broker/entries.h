@@ -59,6 +59,7 @@ struct cache_entry {
     int64_t told;           /* `asked_wall` as was told last (cache_tell), or 0 */
     bool committing;        /* it is being written or removed; nobody is answered before */
     bool removed;           /* the store is known to have no file of it */
+    bool unkept;            /* the store refused it: it is given it again (cache.c, keep) */
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */

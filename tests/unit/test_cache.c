@@ -785,6 +785,41 @@ static void test_confirmations(void **state)
     assert_int_equal(disk.removals, 1);
 }
 
+/* What a full disk refused is asked for once more, whole, and given to it, a minute later. */
+static void test_kept_later(void **state)
+{
+    struct client client;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    disk.fails = true;
+    disk_says_done();
+    assert_told(&client, CACHE_DOCUMENT);
+    for (unsigned i = 1; i <= 3; i++) {
+        clock_ms += 59000;
+        ask(&client, CACHE_KEYS);
+        assert_string_equal(pending[0].validator, "\"v1\"");
+        api_says(API_UNCHANGED, "");
+        assert_told(&client, CACHE_DOCUMENT);
+        assert_int_equal(disk.puts, i);
+        clock_ms += 3000;
+        ask(&client, CACHE_KEYS);
+        assert_string_equal(pending[0].validator, i < 3 ? "" : "\"v1\"");
+        if (i == 3)
+            break;
+        api_says(API_DOCUMENT, "");
+        assert_int_equal(disk.puts, i + 1);
+        disk.fails = i == 1; /* there is room again */
+        disk_says_done();
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(disk.touches, 1);
+}
+
 /* Nobody is told that it is gone while a crash could bring it back; then no file is removed again.
  */
 static void test_absence_waits_for_the_disk(void **state)
@@ -1475,6 +1510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_wait_for_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absence_waits_for_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absence_on_a_bad_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent_names_on_a_slow_disk, setup, teardown),
