@@ -552,7 +552,8 @@ static void follow(struct transfer *transfer)
     parts_free(&here);
     parts_free(&there);
     if (why[0] == '\0') {
-        /* A validator is one of the place that it came from: another has its own, that may be alike. */
+        /* A validator is one of the place that it came from: another has its own, that may be
+         * alike. */
         memset(&transfer->sent, 0, sizeof transfer->sent);
         ask(transfer);
         return;

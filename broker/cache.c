@@ -92,8 +92,9 @@ static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
 }
 
 /*
- * Milliseconds since the last good answer was asked for, by the clock that says more. The time since
- * boot stands still while a virtual machine is paused or saved; its wall clock is set right after.
+ * Milliseconds since the last good answer was asked for, by the clock that says more. The time
+ * since boot stands still while a virtual machine is paused or saved; its wall clock is set right
+ * after.
  */
 static int64_t since_asked(const struct cache_entry *entry, int64_t now)
 {

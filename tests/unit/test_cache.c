@@ -1064,21 +1064,30 @@ static void use_signatures(void)
     cache_configure(cache, &conf, true);
 }
 
-static void sign(const char *type, const char *payload, const char *shown, char *out, size_t size)
+static void make_signature(const char *type, const char *payload, char out[100])
 {
     unsigned char signature[64];
-    char text[3000], encoded[4000], sig[100];
     size_t n = sizeof signature;
-    int length = snprintf(text, sizeof text, "DSSEv1 %zu %s %zu %s", strlen(type), type,
-                          strlen(payload), payload);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
+    char *text = NULL;
+    int length =
+        asprintf(&text, "DSSEv1 %zu %s %zu %s", strlen(type), type, strlen(payload), payload);
 
+    assert_true(length > 0);
     assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, signer), 1);
     assert_int_equal(EVP_DigestSign(context, signature, &n, (unsigned char *)text, (size_t)length),
                      1);
     EVP_MD_CTX_free(context);
+    free(text);
+    base64(signature, n, out);
+}
+
+static void sign(const char *type, const char *payload, const char *shown, char *out, size_t size)
+{
+    char encoded[4000], sig[100];
+
+    make_signature(type, payload, sig);
     base64(shown, strlen(shown), encoded);
-    base64(signature, n, sig);
     int used = snprintf(
         out, size, "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"sig\":\"%s\"}]}",
         type, encoded, sig);
@@ -1139,6 +1148,58 @@ static void test_signed(void **state)
     told_by(issued(0), CACHE_DOCUMENT); /* answered before the probe that brings it */
     assert_false(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
     assert_false(told_by(issued(300), CACHE_DOCUMENT).stale);
+    EVP_PKEY_free(signer);
+}
+
+/* Asks, and lets the API send a payload of that length behind so many signatures of nobody's. */
+static struct client told_behind(unsigned wrong, size_t length)
+{
+    char *payload = NULL, *encoded = malloc(length * 2 + 4096), *envelope = NULL;
+    char *padding = malloc(length + 1), sig[100], wrong_sig[87], wrongs[16 * 120] = "";
+    struct client client;
+
+    memset(padding, 'a', length);
+    padding[length] = '\0';
+    memset(wrong_sig, 'A', sizeof wrong_sig - 1);
+    wrong_sig[sizeof wrong_sig - 1] = '\0';
+    for (unsigned i = 0; i < wrong; i++)
+        snprintf(wrongs + strlen(wrongs), sizeof wrongs - strlen(wrongs), "{\"sig\":\"%s==\"},",
+                 wrong_sig);
+    snprintf(sig, sizeof sig, "%s", issued(0));
+    assert_true(asprintf(&envelope, "%s,\"unknown\":\"%s\"", sig, padding) > 0);
+    assert_true(asprintf(&payload, DOCUMENT, envelope) > 0);
+    free(envelope);
+    make_signature(PAYLOAD_TYPE, payload, sig);
+    base64(payload, strlen(payload), encoded);
+    assert_true(asprintf(&envelope,
+                         "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[%s{\"sig\":"
+                         "\"%s\"}]}",
+                         PAYLOAD_TYPE, encoded, wrongs, sig) > 0);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(envelope);
+    assert_int_equal(client.answers, 1);
+    free(padding);
+    free(payload);
+    free(encoded);
+    free(envelope);
+    return client;
+}
+
+/* A large document is not hashed as often as somebody in between likes. */
+static void test_signed_behind_many(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    client = told_behind(5, 3000000);
+    assert_int_equal(client.result, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "too many for a payload of this length"));
+    assert_int_equal(told_behind(2, 3000000).result, CACHE_DOCUMENT);
+    client = told_behind(15, 1000);
+    assert_int_equal(client.result, CACHE_DOCUMENT);
+    assert_false(client.stale);
     EVP_PKEY_free(signer);
 }
 
@@ -1526,6 +1587,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recheck_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recheck_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_behind_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_clock_put_back, setup, teardown),
