@@ -397,7 +397,6 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     return n;
 }
 
-/* The transfer's end as an outage. */
 /* Gives the result. */
 static void finish(struct transfer *transfer)
 {
@@ -406,6 +405,7 @@ static void finish(struct transfer *transfer)
     transfer_free(transfer);
 }
 
+/* The transfer's end as an outage. */
 static void fail(struct transfer *transfer, const char *why)
 {
     struct api_result *result = &transfer->result;
@@ -484,6 +484,8 @@ static void judge(struct transfer *transfer, long status)
         transfer->outcome = COUNT_DOCUMENT;
         result->body = transfer->body == NULL ? "" : transfer->body;
         result->length = transfer->used;
+        if (transfer->redirects > 0)
+            memset(&result->validator, 0, sizeof result->validator);
     } else if (status == 304 && (transfer->sent.etag[0] | transfer->sent.modified[0]) != '\0') {
         result->verdict = API_UNCHANGED;
         transfer->outcome = COUNT_UNCHANGED;
@@ -550,6 +552,9 @@ static void follow(struct transfer *transfer)
     parts_free(&here);
     parts_free(&there);
     if (why[0] == '\0') {
+        /* A validator is one of the place that it came from: another has its own, that may be
+         * alike. */
+        memset(&transfer->sent, 0, sizeof transfer->sent);
         ask(transfer);
         return;
     }

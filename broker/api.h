@@ -40,7 +40,7 @@ struct api_result {
     enum api_verdict verdict;
     const void *body; /* API_DOCUMENT: length bytes, borrowed for the call */
     size_t length;
-    struct api_validator validator; /* of the body */
+    struct api_validator validator; /* of the body; none if it came by a redirect */
     char detail[256];               /* API_OUTAGE: what went wrong */
     uint32_t
         retry_after; /* API_OUTAGE: seconds to wait as the server asks, at most API_RETRY_MAX */

@@ -33,6 +33,7 @@ struct broker {
     struct server *server;
     struct denials_file *denials; /* what this host refuses by itself */
     int64_t started;              /* loop_now() */
+    int64_t bound;                /* loop_now() when the bindings had been read from the store */
     struct publish publish;       /* accounts.snapshot */
     struct loop_timer probe;      /* of documents whose last request failed */
     struct metrics *metrics;

@@ -15,7 +15,7 @@
 #define BACKOFF_MIN 1000 /* milliseconds between probes of an API that fails */
 #define BACKOFF_MAX 15000
 #define TOUCH_MS    60000 /* how often a confirmation is written to the store */
-#define CLOCK_SLACK 2     /* seconds that a clock may be put back by its keeper */
+#define CLOCK_SLACK 2     /* seconds that a clock may be put back, or forward, by its keeper */
 
 /* What one kind of asker may have asked for names that nobody knows. */
 struct askers {
@@ -91,9 +91,32 @@ static int64_t fresh_bound(const struct cache *cache, enum cache_need need)
            (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
 }
 
+/*
+ * Milliseconds since the last good answer was asked for, by the clock that says more. The time
+ * since boot stands still while a virtual machine is paused or saved; its wall clock is set right
+ * after.
+ */
+static int64_t since_asked(const struct cache_entry *entry, int64_t now)
+{
+    int64_t boot = now - entry->asked;
+    int64_t wall = 1000 * ((int64_t)time(NULL) - entry->asked_wall);
+
+    return wall > boot + 1000 * CLOCK_SLACK ? wall : boot;
+}
+
 static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound)
 {
-    return now - entry->asked < bound;
+    return since_asked(entry, now) < bound;
+}
+
+/* Seconds since the document was signed, by the clock that says more: of one that is put back again
+ * and again it would never grow old. */
+static int64_t since_signed(const struct cache_entry *entry)
+{
+    int64_t boot = (loop_now() - entry->signed_at) / 1000;
+    int64_t wall = (int64_t)time(NULL) - entry->document->issued_at;
+
+    return wall > boot ? wall : boot;
 }
 
 /*
@@ -110,7 +133,7 @@ static const char *outdated(const struct cache_entry *entry)
         return NULL;
     if (entry->document->issued_at > wall + CACHE_FUTURE)
         return "the last good document is from the future";
-    if (entry->document->issued_at <= wall - (int64_t)stale_bound(entry))
+    if (since_signed(entry) >= (int64_t)stale_bound(entry))
         return "the last good document was signed too long ago";
     return NULL;
 }
@@ -126,10 +149,10 @@ static const char *why_not(const struct cache_entry *entry, int64_t age)
 /* Seconds since the document was the truth: since it was signed, or since it was asked for. */
 static uint32_t age_of(const struct cache_entry *entry, int64_t now)
 {
-    int64_t age = (now - entry->asked) / 1000;
+    int64_t age = since_asked(entry, now) / 1000;
 
     if (entry->cache->signers.n > 0 && entry->document != NULL)
-        age = (int64_t)time(NULL) - entry->document->issued_at;
+        age = since_signed(entry);
     return age < 0 ? 0 : age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
 }
 
@@ -142,7 +165,7 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
                                   .asked = entry->asked};
 
     if (entry->document != NULL) {
-        const char *why = why_not(entry, (now - entry->asked) / 1000);
+        const char *why = why_not(entry, since_asked(entry, now) / 1000);
         if (why != NULL)
             answer.detail = why;
         answer.document = why == NULL ? entry->document : NULL;
@@ -283,6 +306,8 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     document->denials = entry->cache->denials;
     tell(entry, document, asked_wall);
     entries_set_document(entry, document);
+    if (entry->cache->signers.n > 0)
+        entry->signed_at = loop_now() - 1000 * ((int64_t)time(NULL) - document->issued_at);
     /* Without a hash the next body is only taken for a new one. */
     if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
         memset(entry->hash, 0, sizeof entry->hash);
@@ -412,7 +437,13 @@ static struct store_entry stored(const struct cache_entry *entry)
     return kept;
 }
 
-static store_done on_committed, on_removed;
+static store_done on_kept, on_removed;
+
+/* Whether it is time to tell the disk again: that it was confirmed, or all of what it refused. */
+static bool is_keeping_due(const struct cache_entry *entry, int64_t asked)
+{
+    return asked - entry->kept >= TOUCH_MS;
+}
 
 /* Brings the store up to what the API has just said. */
 static void keep(struct cache_entry *entry, const struct api_result *result,
@@ -429,12 +460,13 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
             return;
         entry->committing = true;
         store_remove(store, entry->project, entry->environment, on_removed, entry);
-    } else if (verdict == API_DOCUMENT) {
+    } else if (verdict == API_DOCUMENT || (entry->unkept && result->verdict == API_DOCUMENT &&
+                                           is_keeping_due(entry, entry->asked))) {
         entry->committing = true;
         entry->removed = false;
         entry->kept = entry->asked;
-        store_put(store, &kept, result->body, result->length, on_committed, entry);
-    } else if (entry->asked - entry->kept >= TOUCH_MS) {
+        store_put(store, &kept, result->body, result->length, on_kept, entry);
+    } else if (!entry->unkept && is_keeping_due(entry, entry->asked)) {
         entry->kept = entry->asked;
         store_touch(store, &kept);
     }
@@ -475,15 +507,20 @@ static void end_stranger(struct cache_entry *entry)
     entry->stranger = false;
 }
 
-/* A failure changes no answer, and the store has logged it. */
-static void on_committed(void *arg, bool ok)
+static void end_commit(struct cache_entry *entry)
 {
-    struct cache_entry *entry = arg;
-
-    (void)ok;
     entry->committing = false;
     end_stranger(entry);
     answer_waiters(entry);
+}
+
+/* A failure changes no answer, and the store has logged it. It is tried again. */
+static void on_kept(void *arg, bool ok)
+{
+    struct cache_entry *entry = arg;
+
+    entry->unkept = !ok;
+    end_commit(entry);
 }
 
 static void on_removed(void *arg, bool ok)
@@ -491,7 +528,7 @@ static void on_removed(void *arg, bool ok)
     struct cache_entry *entry = arg;
 
     entry->removed = ok;
-    on_committed(arg, ok);
+    end_commit(entry);
 }
 
 static void on_result(void *arg, const struct api_result *result)
@@ -522,15 +559,20 @@ static void on_result(void *arg, const struct api_result *result)
 
 static void start_request(struct cache_entry *entry)
 {
+    static const struct api_validator none;
+    int64_t now = loop_now();
+    /* A 304 has nothing that could be kept. */
+    bool whole = entry->unkept && is_keeping_due(entry, now);
+
     entry->in_flight = true;
     entry->recheck = false; /* whatever sends it: it is the question */
     entry->stranger = entry->document == NULL;
     if (entry->stranger)
         (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers++;
-    entry->sent = loop_now();
+    entry->sent = now;
     entry->sent_wall = (int64_t)time(NULL);
-    api_get(entry->cache->api, entry->project, entry->environment, &entry->validator, on_result,
-            entry);
+    api_get(entry->cache->api, entry->project, entry->environment,
+            whole ? &none : &entry->validator, on_result, entry);
 }
 
 /* Whether an answer can be given at once. */
@@ -697,7 +739,7 @@ static void probe_failing(struct cache *cache)
     for (struct cache_entry *entry = cache->entries.known.first, *next; entry != NULL;
          entry = next) {
         next = entry->after;
-        if (!entry->failing || why_not(entry, (now - entry->asked) / 1000) != NULL)
+        if (!entry->failing || why_not(entry, since_asked(entry, now) / 1000) != NULL)
             continue;
         cache->doubt = true;
         if (now < entry->retry || entry->in_flight || entry->committing || probes == CACHE_PROBES)

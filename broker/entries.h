@@ -49,6 +49,8 @@ struct cache_entry {
     bool absent;        /* the API said there is none; `asked` tells when */
     int64_t issued; /* signed documents: the last accepted issued_at, of a tombstone too; or 0 */
 
+    int64_t signed_at; /* the document's issued_at as loop_now(), by the clock when it was taken */
+
     bool failing; /* the last request did not tell anything */
     unsigned failures;
     int64_t retry;    /* loop_now() before which the API is not probed again */
@@ -57,6 +59,7 @@ struct cache_entry {
     int64_t told;           /* `asked_wall` as was told last (cache_tell), or 0 */
     bool committing;        /* it is being written or removed; nobody is answered before */
     bool removed;           /* the store is known to have no file of it */
+    bool unkept;            /* the store refused it: it is given it again (cache.c, keep) */
     int64_t kept;           /* `asked` as the store has it */
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */

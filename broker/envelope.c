@@ -34,6 +34,7 @@ bool signers_parse(const char *text, struct signers *out)
 struct signed_bytes {
     char *bytes;
     size_t prefix, length;
+    size_t left; /* of ENVELOPE_HASHED_MAX */
 };
 
 static bool take_payload(const struct json *root, struct signed_bytes *out)
@@ -70,7 +71,7 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
 }
 
 static bool is_signature_of(const char *text, const struct signers *signers,
-                            const struct signed_bytes *payload)
+                            struct signed_bytes *payload)
 {
     unsigned char signature[SIGNATURE_MAX];
     size_t n = strlen(text), used;
@@ -78,15 +79,17 @@ static bool is_signature_of(const char *text, const struct signers *signers,
     if (n > SIGNATURE_MAX || !keys_decode_base64(text, n, signature, &used) ||
         used != KEYS_SIGNATURE_SIZE)
         return false;
-    for (size_t i = 0; i < signers->n; i++)
+    for (size_t i = 0; i < signers->n && payload->left >= payload->length; i++) {
+        payload->left -= payload->length;
         if (keys_verify(signers->key[i], payload->bytes, payload->prefix + payload->length,
                         signature))
             return true;
+    }
     return false;
 }
 
 static bool check_signatures(const struct json *root, const struct signers *signers,
-                             const struct signed_bytes *payload)
+                             struct signed_bytes *payload)
 {
     struct json list, at;
     size_t count;
@@ -101,6 +104,8 @@ static bool check_signatures(const struct json *root, const struct signers *sign
         if (is_signature_of(text, signers, payload))
             return true;
     }
+    if (payload->left < payload->length)
+        return json_fail(&list, "too many for a payload of this length");
     return json_fail(&list, "none is by a key of this host's signing_key");
 }
 
@@ -108,7 +113,7 @@ char *envelope_open(const void *body, size_t n, const struct signers *signers, s
                     struct document_problem *problem)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
-    struct signed_bytes payload = {NULL, 0, 0};
+    struct signed_bytes payload = {.left = ENVELOPE_HASHED_MAX};
     struct cloud_text text;
     struct json root;
     bool ok;

@@ -18,6 +18,9 @@
 #define ENVELOPE_PAYLOAD_TYPE   "application/vnd.cloudauth.access+json"
 #define ENVELOPE_SIGNATURES_MAX 16
 #define ENVELOPE_SIGNERS_MAX    4
+/* Bytes of payload that are hashed for one envelope, once for each signature and key: whoever lies
+ * between us and the publisher may put wrong ones in front. */
+#define ENVELOPE_HASHED_MAX ((size_t)16 << 20)
 
 /* Those whose signature counts; any one of them does. None: documents are not signed. */
 struct signers {

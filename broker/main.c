@@ -220,6 +220,7 @@ static bool open_store(struct broker *broker)
         store_free(store);
         return false;
     }
+    broker->bound = loop_now();
     broker->store = store;
     known = store_load(store, cache_restore, broker->cache);
     cache_keep(broker->cache, store);

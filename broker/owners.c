@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/owners.h"
 
+#include "broker/loop.h"
 #include "broker/table.h"
 #include "common/name.h"
 
@@ -8,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One that was taken back stays, by its name alone. */
 struct binding {
     struct table_node by_uid, by_gid, by_name, by_project;
+    bool released;
     uint32_t uid, gid;
+    int64_t moved; /* loop_now() when they were taken back, or given after that; 0: never */
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 };
@@ -34,10 +38,11 @@ void owners_free(struct owners *owners)
 {
     if (owners == NULL)
         return;
-    for (size_t i = 0; i < owners->by_uid.buckets && owners->by_uid.bucket != NULL; i++)
-        for (struct table_node *node = owners->by_uid.bucket[i], *next; node != NULL; node = next) {
+    for (size_t i = 0; i < owners->by_name.buckets && owners->by_name.bucket != NULL; i++)
+        for (struct table_node *node = owners->by_name.bucket[i], *next; node != NULL;
+             node = next) {
             next = node->next;
-            free(TABLE_OWNER(node, struct binding, by_uid));
+            free(TABLE_OWNER(node, struct binding, by_name));
         }
     table_end(&owners->by_uid);
     table_end(&owners->by_gid);
@@ -88,12 +93,20 @@ static struct binding *find_gid(const struct owners *owners, uint32_t gid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct binding, by_gid);
 }
 
-static struct binding *find_name(const struct owners *owners, const struct owner *owner)
+/* Also one that was taken back. */
+static struct binding *find_any(const struct owners *owners, const struct owner *owner)
 {
     struct table_node *node =
         table_find(&owners->by_name, name_hash(&owners->by_name, owner), name_equal, owner);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct binding, by_name);
+}
+
+static struct binding *find_name(const struct owners *owners, const struct owner *owner)
+{
+    struct binding *binding = find_any(owners, owner);
+
+    return binding == NULL || binding->released ? NULL : binding;
 }
 
 static bool same(const struct binding *binding, const struct owner *claim)
@@ -121,30 +134,53 @@ bool owners_allow(const struct owners *owners, const struct owner *claim, char *
     return false;
 }
 
-bool owners_claim(struct owners *owners, const struct owner *claim)
+/* One that has its names only, and no ids yet. */
+static struct binding *add_binding(struct owners *owners, const struct owner *claim)
 {
     struct binding *binding;
 
-    if (find_name(owners, claim) != NULL)
-        return true;
     if (strlen(claim->project) >= sizeof binding->project ||
         strlen(claim->environment) >= sizeof binding->environment)
-        return false;
+        return NULL;
     binding = calloc(1, sizeof *binding);
     if (binding == NULL)
-        return false;
-    binding->uid = claim->uid;
-    binding->gid = claim->gid;
+        return NULL;
     strcpy(binding->project, claim->project);
     strcpy(binding->environment, claim->environment);
+    table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
+    return binding;
+}
+
+bool owners_claim(struct owners *owners, const struct owner *claim)
+{
+    struct binding *binding = find_any(owners, claim);
+
+    if (binding != NULL && !binding->released)
+        return true;
+    if (binding != NULL)
+        binding->moved = loop_now();
+    else
+        binding = add_binding(owners, claim);
+    if (binding == NULL)
+        return false;
+    binding->released = false;
+    binding->uid = claim->uid;
+    binding->gid = claim->gid;
     table_insert(&owners->by_uid, &binding->by_uid,
                  table_hash(&owners->by_uid, &binding->uid, sizeof binding->uid));
     table_insert(&owners->by_gid, &binding->by_gid,
                  table_hash(&owners->by_gid, &binding->gid, sizeof binding->gid));
-    table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
     table_insert(&owners->by_project, &binding->by_project,
                  table_hash(&owners->by_project, claim->project, strlen(claim->project)));
     return true;
+}
+
+int64_t owners_moved(const struct owners *owners, const char *project, const char *environment)
+{
+    const struct owner wanted = {project, environment, 0, 0};
+    const struct binding *binding = find_any(owners, &wanted);
+
+    return binding == NULL ? 0 : binding->moved;
 }
 
 static bool project_equal(const struct table_node *node, const void *key)
@@ -200,8 +236,8 @@ bool owners_forget(struct owners *owners, const char *project, const char *envir
         return false;
     table_remove(&owners->by_uid, &binding->by_uid);
     table_remove(&owners->by_gid, &binding->by_gid);
-    table_remove(&owners->by_name, &binding->by_name);
     table_remove(&owners->by_project, &binding->by_project);
-    free(binding);
+    binding->released = true;
+    binding->moved = loop_now();
     return true;
 }

@@ -36,6 +36,7 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_NO_KEY_LINE] = "no-key-line",
     [POLICY_KEY_CHANGED] = "key-changed",
     [POLICY_DENIED] = "denied",
+    [POLICY_IDS_CHANGED] = "ids-changed",
 };
 
 const char *policy_token(enum policy_reason reason)
@@ -393,6 +394,8 @@ void policy_message(enum policy_reason reason, const struct document *document,
         cloud_text_add(&text, "there is no such environment any more");
     else if (reason == POLICY_NO_KEY_LINE || reason == POLICY_KEY_CHANGED)
         cloud_text_add(&text, "the key of this login is not one that cloudauth has answered for");
+    else if (reason == POLICY_IDS_CHANGED)
+        cloud_text_add(&text, "this account has been changed meanwhile; connect again");
     else if (document == NULL || name == NULL)
         cloud_text_add(&text, "you may not enter here");
     else if (reason == POLICY_STATUS_PAUSED)

@@ -41,6 +41,7 @@ enum policy_reason {
     POLICY_NO_KEY_LINE,   /* PAM: no key line was answered for this sshd process and account */
     POLICY_KEY_CHANGED,   /* PAM session: the key that entered is not the one that was decided on */
     POLICY_DENIED,        /* by this host's own list (denials.h) */
+    POLICY_IDS_CHANGED,   /* PAM: the account has other ids than when this login began */
     POLICY_REASONS
 };
 

@@ -92,6 +92,13 @@ bool process_find(pid_t pid, struct process *out)
     return true;
 }
 
+int64_t process_began(const struct process *process)
+{
+    uint64_t second = (uint64_t)sysconf(_SC_CLK_TCK);
+
+    return (int64_t)(process->start / second * 1000 + process->start % second * 1000 / second);
+}
+
 bool process_find_parent(pid_t child, struct process *out)
 {
     char stat[STAT_MAX];

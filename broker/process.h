@@ -19,6 +19,9 @@ struct process {
 /* The process with that pid. False if it is gone or /proc does not show it. */
 bool process_find(pid_t pid, struct process *out);
 
+/* When it started, in milliseconds as loop_now() has them; up to a clock tick too early. */
+int64_t process_began(const struct process *process);
+
 /* Its parent. To be sure, ask only while the child is known to live (its socket is open), and
  * see to it afterwards that it still is. */
 bool process_find_parent(pid_t child, struct process *out);

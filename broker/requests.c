@@ -451,6 +451,36 @@ static void remember_person(struct login *login, const struct cache_answer *know
     login->asked = known->asked;
 }
 
+static bool bind_owner(struct broker *broker, const struct owner *claim);
+
+/*
+ * Whether sshd has the account's ids of today. It looks them up when a login begins, and may go on
+ * minutes later: if an operator has taken them back in between, it would open a session for another
+ * environment's uid. Bound anew is what the API has said since.
+ */
+static bool has_ids_of_today(const struct connection *connection, const struct cache_answer *known)
+{
+    struct broker *broker = connection->broker;
+    const struct document *document = known->document;
+    const struct owner claim = {document->project, document->environment, document->uid,
+                                document->gid};
+    int64_t moved = owners_moved(broker->owners, claim.project, claim.environment);
+    struct process monitor;
+    struct owner owner;
+
+    if (moved == 0)
+        return true;
+    if (moved <= broker->bound) /* before this start, who knows when */
+        moved = broker->started;
+    if (!owners_by_name(broker->owners, claim.project, claim.environment, &owner)) {
+        if (!known->stale && known->asked > moved)
+            (void)bind_owner(broker, &claim);
+        return false;
+    }
+    return process_find(connection->peer.pid, &monitor) && server_peer_lives(connection) &&
+           process_began(&monitor) > moved;
+}
+
 static void answer_account(struct connection *connection, const struct cache_answer *known)
 {
     struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
@@ -462,6 +492,8 @@ static void answer_account(struct connection *connection, const struct cache_ans
     } else if ((login = find_login(connection)) != NULL) {
         verdict = policy_login(known->document, &connection->name, login->fingerprint,
                                (int64_t)time(NULL));
+        if (verdict.reason == POLICY_GRANTED && !has_ids_of_today(connection, known))
+            verdict.reason = POLICY_IDS_CHANGED;
         login->granted = verdict.reason == POLICY_GRANTED;
     }
     if (login != NULL && verdict.key != NULL)
@@ -551,6 +583,7 @@ static enum step start_session(struct connection *connection)
     const struct cloud_question *question = &connection->question;
     enum policy_reason reason = check_name(connection, question->account);
     const struct login *login = NULL;
+    struct owner owner;
 
     if (reason == POLICY_GRANTED) {
         login = find_login(connection);
@@ -558,6 +591,10 @@ static enum step start_session(struct connection *connection)
             reason = POLICY_NO_KEY_LINE;
         else if (!is_login_key(question->auth_info, login))
             reason = POLICY_KEY_CHANGED;
+        else if (!owners_by_name(connection->broker->owners, connection->name.project,
+                                 connection->name.environment, &owner) ||
+                 owner.uid != login->uid)
+            reason = POLICY_IDS_CHANGED;
         else if (!open_session(connection, login))
             reason = POLICY_UNAVAILABLE;
     }

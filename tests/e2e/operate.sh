@@ -250,7 +250,8 @@ test_rebind() {
     ctl 0 status
     broker_stop
     broker_start
-    enters alice abcdefghij_stg
+    # A login that begins in the clock tick of the daemon's start is told to come again.
+    wait_for enters alice abcdefghij_stg
     same 200042 "$(getent passwd abcdefghij_stg | cut -d: -f3)"
     contains "$(ctl 1 rebind abcdefghij_stg9)" 'not-bound: no uid is bound'
     contains "$(ctl 1 rebind ada)" 'refused|local|not-ours'
@@ -294,6 +295,46 @@ test_rebind_same() {
     document abcdefghij staging2 '.account.uid = 200002 | .account.gid = 200002'
     unknown abcdefghij_stg2
     known abcdefghij_stg 200002
+}
+
+# a login that began before, and would run as the old uid, which is another environment's by then
+test_rebind_under_way() {
+    local ssh
+    cp "$KEYS/alice" /root/locked
+    ssh-keygen -q -p -P '' -N anything -f /root/locked
+    cp "$KEYS/alice.pub" /root/locked.pub
+    # The key has been offered by then, and sshd has looked the account up.
+    printf '#!/bin/bash\ntouch /root/begun\nuntil [[ -e /root/go ]]; do sleep 0.05; done\necho anything\n' \
+        >/root/askpass
+    chmod 755 /root/askpass
+    SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force timeout 60 \
+        ssh -o BatchMode=no "${SSH_OPTIONS[@]}" -o NumberOfPasswordPrompts=1 -p "$SSH_PORT" -i /root/locked \
+        abcdefghij_stg@127.0.0.1 'echo "inside: $(id -u)"' >/root/under_way.out 2>&1 </dev/null &
+    ssh=$!
+    wait_for test -e /root/begun
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
+    ctl 0 rebind abcdefghij_stg
+    document abcdefghij production '.account.uid = 200002 | .account.gid = 200002'
+    known abcdefghij 200002
+    touch /root/go
+    fails wait "$ssh"
+    fails grep inside /root/under_way.out
+    grep 'connect again' /root/under_way.out
+    audit 'refuse account=abcdefghij_stg .*user=alice .*service=sshd reason=ids-changed'
+    enters alice abcdefghij_stg
+    enters alice abcdefghij
+    rm /root/locked* /root/askpass /root/begun /root/go
+}
+
+# taken back, and the API not asked since: the first who comes has it bound, and comes again
+test_rebind_asked_by_login() {
+    enters alice abcdefghij_stg
+    wait_for open_are 0
+    same 1 "$(ask_rebind 1)"
+    refused alice abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*user=alice .*service=sshd reason=ids-changed'
+    wait_for enters alice abcdefghij_stg
+    contains "$(ctl 0 rebind --dry-run abcdefghij_stg)" 'old_uid: 200002'
 }
 
 # a binding that was taken back stays so, though the broker is killed at that moment

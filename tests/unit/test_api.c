@@ -161,6 +161,8 @@ static void serve(int fd, const char *request)
         send_answer(fd, what + 7, "", "");
     else if (strcmp(what, "here") == 0)
         send_redirect(fd, "echo");
+    else if (strcmp(what, "moved") == 0)
+        send_redirect(fd, "unchanged");
     else if (strcmp(what, "round") == 0)
         send_redirect(fd, "round");
     else if (strcmp(what, "nowhere") == 0)
@@ -370,7 +372,15 @@ static void test_redirects(void **state)
     (void)state;
     get_with("here", "\"v0\"");
     assert_int_equal(got.verdict, API_DOCUMENT);
+    assert_string_equal(text, "|"); /* "v0" is of another place */
+    assert_string_equal(got.validator.etag, "");
+    assert_string_equal(got.validator.modified, "");
+    get_with("echo", "\"v0\"");
     assert_string_equal(text, "|\"v0\"");
+    assert_string_equal(got.validator.etag, "\"v1\"");
+    get_with("moved", "\"v0\"");
+    assert_int_equal(got.verdict, API_OUTAGE);
+    assert_string_equal(got.detail, "the API answered with status 304");
     outage("round", "more than 3 redirects");
     outage("nowhere", "a redirect to nowhere");
     outage("there", "redirect to another origin (http://localhost:80)");

@@ -607,6 +607,30 @@ static void test_clock_put_back(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* A virtual machine was paused for longer than the bound: its time since boot stood still. */
+static void test_paused(void **state)
+{
+    struct client client;
+
+    (void)state;
+    learn("");
+    wall_clock += 3601;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0); /* it is not three seconds old */
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(client.age, 3601);
+}
+
+/* What the keeper of the clock corrects makes nothing older. */
+static void test_clock_corrected(void **state)
+{
+    (void)state;
+    learn("");
+    wall_clock += 2;
+    assert_int_equal(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).age, 0);
+}
+
 static void test_invalid_is_an_outage(void **state)
 {
     struct client client;
@@ -759,6 +783,41 @@ static void test_confirmations(void **state)
     disk_says_done();
     assert_told(&client, CACHE_ABSENT);
     assert_int_equal(disk.removals, 1);
+}
+
+/* What a full disk refused is asked for once more, whole, and given to it, a minute later. */
+static void test_kept_later(void **state)
+{
+    struct client client;
+
+    (void)state;
+    cache_keep(cache, (struct store *)&disk);
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    disk.fails = true;
+    disk_says_done();
+    assert_told(&client, CACHE_DOCUMENT);
+    for (unsigned i = 1; i <= 3; i++) {
+        clock_ms += 59000;
+        ask(&client, CACHE_KEYS);
+        assert_string_equal(pending[0].validator, "\"v1\"");
+        api_says(API_UNCHANGED, "");
+        assert_told(&client, CACHE_DOCUMENT);
+        assert_int_equal(disk.puts, i);
+        clock_ms += 3000;
+        ask(&client, CACHE_KEYS);
+        assert_string_equal(pending[0].validator, i < 3 ? "" : "\"v1\"");
+        if (i == 3)
+            break;
+        api_says(API_DOCUMENT, "");
+        assert_int_equal(disk.puts, i + 1);
+        disk.fails = i == 1; /* there is room again */
+        disk_says_done();
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(disk.touches, 1);
 }
 
 /* Nobody is told that it is gone while a crash could bring it back; then no file is removed again.
@@ -1005,21 +1064,30 @@ static void use_signatures(void)
     cache_configure(cache, &conf, true);
 }
 
-static void sign(const char *type, const char *payload, const char *shown, char *out, size_t size)
+static void make_signature(const char *type, const char *payload, char out[100])
 {
     unsigned char signature[64];
-    char text[3000], encoded[4000], sig[100];
     size_t n = sizeof signature;
-    int length = snprintf(text, sizeof text, "DSSEv1 %zu %s %zu %s", strlen(type), type,
-                          strlen(payload), payload);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
+    char *text = NULL;
+    int length =
+        asprintf(&text, "DSSEv1 %zu %s %zu %s", strlen(type), type, strlen(payload), payload);
 
+    assert_true(length > 0);
     assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, signer), 1);
     assert_int_equal(EVP_DigestSign(context, signature, &n, (unsigned char *)text, (size_t)length),
                      1);
     EVP_MD_CTX_free(context);
+    free(text);
+    base64(signature, n, out);
+}
+
+static void sign(const char *type, const char *payload, const char *shown, char *out, size_t size)
+{
+    char encoded[4000], sig[100];
+
+    make_signature(type, payload, sig);
     base64(shown, strlen(shown), encoded);
-    base64(signature, n, sig);
     int used = snprintf(
         out, size, "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"sig\":\"%s\"}]}",
         type, encoded, sig);
@@ -1083,6 +1151,58 @@ static void test_signed(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* Asks, and lets the API send a payload of that length behind so many signatures of nobody's. */
+static struct client told_behind(unsigned wrong, size_t length)
+{
+    char *payload = NULL, *encoded = malloc(length * 2 + 4096), *envelope = NULL;
+    char *padding = malloc(length + 1), sig[100], wrong_sig[87], wrongs[16 * 120] = "";
+    struct client client;
+
+    memset(padding, 'a', length);
+    padding[length] = '\0';
+    memset(wrong_sig, 'A', sizeof wrong_sig - 1);
+    wrong_sig[sizeof wrong_sig - 1] = '\0';
+    for (unsigned i = 0; i < wrong; i++)
+        snprintf(wrongs + strlen(wrongs), sizeof wrongs - strlen(wrongs), "{\"sig\":\"%s==\"},",
+                 wrong_sig);
+    snprintf(sig, sizeof sig, "%s", issued(0));
+    assert_true(asprintf(&envelope, "%s,\"unknown\":\"%s\"", sig, padding) > 0);
+    assert_true(asprintf(&payload, DOCUMENT, envelope) > 0);
+    free(envelope);
+    make_signature(PAYLOAD_TYPE, payload, sig);
+    base64(payload, strlen(payload), encoded);
+    assert_true(asprintf(&envelope,
+                         "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[%s{\"sig\":"
+                         "\"%s\"}]}",
+                         PAYLOAD_TYPE, encoded, wrongs, sig) > 0);
+    clock_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(envelope);
+    assert_int_equal(client.answers, 1);
+    free(padding);
+    free(payload);
+    free(encoded);
+    free(envelope);
+    return client;
+}
+
+/* A large document is not hashed as often as somebody in between likes. */
+static void test_signed_behind_many(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    client = told_behind(5, 3000000);
+    assert_int_equal(client.result, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "too many for a payload of this length"));
+    assert_int_equal(told_behind(2, 3000000).result, CACHE_DOCUMENT);
+    client = told_behind(15, 1000);
+    assert_int_equal(client.result, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    EVP_PKEY_free(signer);
+}
+
 static void test_signed_times(void **state)
 {
     (void)state;
@@ -1114,6 +1234,24 @@ static void test_signed_age(void **state)
     if (client.answers == 0)
         api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_UNAVAILABLE);
+    EVP_PKEY_free(signer);
+}
+
+/* A clock that is put back as often as it takes makes no signature younger. */
+static void test_signed_clock_put_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    for (int i = 0; i < 2; i++) {
+        clock_ms += 1800000;
+        ask(&client, CACHE_KEYS);
+        api_says(API_UNCHANGED, "");
+        assert_told(&client, i == 0 ? CACHE_DOCUMENT : CACHE_UNAVAILABLE);
+        assert_int_equal(client.age, 1800 * (i + 1));
+    }
     EVP_PKEY_free(signer);
 }
 
@@ -1423,6 +1561,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bound_below_keys_fresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_bound_below_keys_fresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_corrected, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_is_an_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unchanged_of_nothing, setup, teardown),
@@ -1431,6 +1571,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_wait_for_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absence_waits_for_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absence_on_a_bad_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent_names_on_a_slow_disk, setup, teardown),
@@ -1446,8 +1587,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recheck_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recheck_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_behind_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signed_clock_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsigned_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_absence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_not_restored, setup, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/logins.h"
+#include "broker/loop.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -81,6 +82,28 @@ static void test_self(void **state)
     assert_int_equal(first.pid, getpid());
     assert_true(process_find(getpid(), &second));
     assert_same(&first, &second);
+}
+
+/* To the clock tick, and never later than it was. */
+static void test_began(void **state)
+{
+    const int64_t tick = 1000 / sysconf(_SC_CLK_TCK);
+    int64_t before = loop_now();
+    struct process self, found;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0)
+        for (;;)
+            pause();
+    assert_true(pid > 0);
+    assert_true(process_find(pid, &found));
+    assert_true(process_began(&found) > before - tick - 1);
+    assert_true(process_began(&found) <= loop_now());
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(process_find(getpid(), &self));
+    assert_true(process_began(&self) <= process_began(&found));
 }
 
 static void test_parent(void **state)
@@ -295,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_self),
+        cmocka_unit_test(test_began),
         cmocka_unit_test(test_parent),
         cmocka_unit_test(test_odd_commands),
         cmocka_unit_test(test_start_does_not_depend_on_the_command),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/owners.h"
 
+#include "broker/loop.h"
 #include "broker/table.h"
 
 #include <setjmp.h>
@@ -336,6 +337,30 @@ static void test_forget(void **state)
     assert_false(allow("abcdefghij", "staging", 200001, 200001));
 }
 
+/* Of an environment whose ids were taken back it is known since when it has those of today. */
+static void test_moved(void **state)
+{
+    int64_t before = loop_now(), taken, given;
+
+    (void)state;
+    assert_int_equal(owners_moved(owners, "abcdefghij", "staging"), 0);
+    bind("abcdefghij", "staging", 200001, 200001);
+    bind("abcdefghij", "production", 200002, 200002);
+    assert_int_equal(owners_moved(owners, "abcdefghij", "staging"), 0);
+    assert_true(owners_forget(owners, "abcdefghij", "staging"));
+    taken = owners_moved(owners, "abcdefghij", "staging");
+    assert_true(taken >= before);
+    while (loop_now() == taken)
+        ;
+    bind("abcdefghij", "staging", 200003, 200003);
+    given = owners_moved(owners, "abcdefghij", "staging");
+    assert_true(given > taken);
+    bind("abcdefghij", "staging", 200003, 200003); /* it has them: nothing moves */
+    assert_int_equal(owners_moved(owners, "abcdefghij", "staging"), given);
+    assert_owner(200003, "abcdefghij", "staging");
+    assert_int_equal(owners_moved(owners, "abcdefghij", "production"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_seed),
