@@ -91,7 +91,9 @@ whose_uid() { getent passwd "$1" | grep -q "^$2:"; }
 test_uid_has_a_name() {
     two_pages
     by_list 'account_fresh = 1h'
-    wait_for whose_uid 200003 abcdefghij_stg2
+    # Not by asking, which might be a moment before it is believed.
+    wait_for snapshot_has staging2
+    whose_uid 200003 abcdefghij_stg2
     whose_uid 200002 abcdefghij_stg
     same 0 "$(documents '[a-z0-9]*')"
     rm "$ACCESS/abcdefghij/staging2.json"
