@@ -101,7 +101,7 @@ static int64_t since_asked(const struct cache_entry *entry, int64_t now)
     int64_t boot = now - entry->asked;
     int64_t wall = 1000 * ((int64_t)time(NULL) - entry->asked_wall);
 
-    return wall > boot + 1000 * CLOCK_SLACK ? wall : boot;
+    return wall > boot + (int64_t)1000 * CLOCK_SLACK ? wall : boot;
 }
 
 static bool is_fresh(const struct cache_entry *entry, int64_t now, int64_t bound)

@@ -309,7 +309,7 @@ test_rebind_under_way() {
     chmod 755 /root/askpass
     SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force timeout 60 \
         ssh -o BatchMode=no "${SSH_OPTIONS[@]}" -o NumberOfPasswordPrompts=1 -p "$SSH_PORT" -i /root/locked \
-        abcdefghij_stg@127.0.0.1 'echo "inside: $(id -u)"' >/root/under_way.out 2>&1 </dev/null &
+        abcdefghij_stg@127.0.0.1 id -u >/root/under_way.out 2>&1 </dev/null &
     ssh=$!
     wait_for test -e /root/begun
     document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
@@ -318,7 +318,7 @@ test_rebind_under_way() {
     known abcdefghij 200002
     touch /root/go
     fails wait "$ssh"
-    fails grep inside /root/under_way.out
+    fails grep -x 200002 /root/under_way.out
     grep 'connect again' /root/under_way.out
     audit 'refuse account=abcdefghij_stg .*user=alice .*service=sshd reason=ids-changed'
     enters alice abcdefghij_stg
