@@ -81,6 +81,9 @@ size_t session_put(const struct session *session, const char *boot, char out[SES
     if (session->key_expires > 0 && n > 0 && (size_t)n < sizeof content)
         n += snprintf(content + n, sizeof content - (size_t)n, "key_expires %lld\n",
                       (long long)session->key_expires);
+    if (session->ending && n > 0 && (size_t)n < sizeof content)
+        n +=
+            snprintf(content + n, sizeof content - (size_t)n, "ending %u\n", session->ending_audit);
     if (n < 0 || (size_t)n >= sizeof content || !put_first(content, (size_t)n, first))
         return 0;
     return (size_t)snprintf(out, SESSION_FILE_SIZE, "%s%s", first, content);
@@ -107,11 +110,27 @@ static bool take_number(const char **at, const char *name, uint64_t max, uint64_
     return take_line(at, name, text, sizeof text) && cloud_number(text, strlen(text), max, out);
 }
 
+/* The lines that not every session has. */
+static bool parse_rest(const char *at, struct session *out)
+{
+    uint64_t expires = 0, audit = 0;
+
+    if (strncmp(at, "key_expires ", 12) == 0 &&
+        !take_number(&at, "key_expires", INT64_MAX, &expires))
+        return false;
+    out->key_expires = (int64_t)expires;
+    out->ending = *at != '\0';
+    if (out->ending && !take_number(&at, "ending", UINT32_MAX, &audit))
+        return false;
+    out->ending_audit = (uint32_t)audit;
+    return *at == '\0';
+}
+
 /* The bytes are the daemon's own: their hash was right. So this guards against mistakes of ours. */
 static bool parse_content(const char *at, struct session *out, char boot[PROCESS_BOOT_SIZE])
 {
     char key[HASH_HEX + 1];
-    uint64_t since, pid, start, audit, uid, expires = 0;
+    uint64_t since, pid, start, audit, uid;
 
     if (!take_line(&at, "id", out->id, sizeof out->id) ||
         !take_line(&at, "account", out->account, sizeof out->account) ||
@@ -131,12 +150,10 @@ static bool parse_content(const char *at, struct session *out, char boot[PROCESS
         !take_number(&at, "pid", INT32_MAX, &pid) ||
         !take_number(&at, "start", UINT64_MAX, &start) ||
         !take_number(&at, "audit", UINT32_MAX, &audit) ||
-        !take_number(&at, "uid", UINT32_MAX, &uid) ||
-        (*at != '\0' && !take_number(&at, "key_expires", INT64_MAX, &expires)) || *at != '\0')
+        !take_number(&at, "uid", UINT32_MAX, &uid) || !parse_rest(at, out))
         return false;
     out->name.kind = cloud_name_kind(out->account);
     out->since = (int64_t)since;
-    out->key_expires = (int64_t)expires;
     out->monitor = (struct process){(pid_t)pid, start};
     out->audit = (uint32_t)audit;
     out->uid = (uint32_t)uid;

@@ -36,8 +36,10 @@ struct session {
     int64_t since;       /* seconds since 1970 */
     int64_t key_expires; /* the same; 0: never, or nobody knows */
     struct process monitor;
-    uint32_t audit; /* audit session id, or PROCESS_NO_AUDIT */
-    uint32_t uid;   /* of the account */
+    uint32_t audit;        /* audit session id, or PROCESS_NO_AUDIT */
+    uint32_t uid;          /* of the account */
+    bool ending;           /* it is being ended; it may have outlived its sshd process */
+    uint32_t ending_audit; /* then: the audit session id that is its alone, or PROCESS_NO_AUDIT */
 };
 
 /* The file's bytes, and back. The boot is the one that start times are told from (process_boot).

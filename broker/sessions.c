@@ -41,6 +41,7 @@ struct watch {
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
     struct entry *first;
+    size_t used; /* entries */
     struct watch *before, *after;
     int64_t due;       /* loop_now() */
     int64_t confirmed; /* loop_now() of the last good answer */
@@ -78,16 +79,27 @@ static bool watch_equal(const struct table_node *node, const void *key)
            strcmp(watch->environment, wanted->environment) == 0;
 }
 
-static struct watch *find_or_add_watch(struct sessions *sessions, const struct cloud_name *name)
+static uint64_t watch_hash(const struct sessions *sessions, const struct cloud_name *name)
+{
+    return table_hash(&sessions->table, name->project, strlen(name->project)) * 31 +
+           table_hash(&sessions->table, name->environment, strlen(name->environment));
+}
+
+static struct watch *find_watch(const struct sessions *sessions, const struct cloud_name *name)
 {
     const struct environment wanted = {name->project, name->environment};
-    uint64_t hash = table_hash(&sessions->table, name->project, strlen(name->project)) * 31 +
-                    table_hash(&sessions->table, name->environment, strlen(name->environment));
-    struct table_node *node = table_find(&sessions->table, hash, watch_equal, &wanted);
-    struct watch *watch;
+    struct table_node *node =
+        table_find(&sessions->table, watch_hash(sessions, name), watch_equal, &wanted);
 
-    if (node != NULL)
-        return TABLE_OWNER(node, struct watch, node);
+    return node == NULL ? NULL : TABLE_OWNER(node, struct watch, node);
+}
+
+static struct watch *find_or_add_watch(struct sessions *sessions, const struct cloud_name *name)
+{
+    struct watch *watch = find_watch(sessions, name);
+
+    if (watch != NULL)
+        return watch;
     watch = calloc(1, sizeof *watch);
     if (watch == NULL)
         return NULL;
@@ -99,7 +111,7 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     if (watch->after != NULL)
         watch->after->before = watch;
     sessions->watch = watch;
-    table_insert(&sessions->table, &watch->node, hash);
+    table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
 }
 
@@ -155,23 +167,27 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
     if (entry->after != NULL)
         entry->after->before = entry;
     watch->first = entry;
+    watch->used++;
     table_insert(&sessions->monitors, &entry->node, monitor_hash(sessions, &session->monitor));
     sessions->used++;
     return entry;
 }
 
-/* The last one of an environment takes its watch along. */
+/* The last one of an environment takes its watch along. The file of one that is being ended stays
+ * until that is done. */
 static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
 
-    session_files_remove(sessions->files, entry->session.id);
+    if (!entry->ending)
+        session_files_remove(sessions->files, entry->session.id);
     *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry->younger;
     *(entry->younger == NULL ? &sessions->youngest : &entry->younger->older) = entry->older;
     *(entry->before == NULL ? &watch->first : &entry->before->after) = entry->after;
     if (entry->after != NULL)
         entry->after->before = entry->before;
     table_remove(&sessions->monitors, &entry->node);
+    watch->used--;
     sessions->used--;
     free(entry);
     if (watch->first == NULL)
@@ -263,8 +279,11 @@ static void on_ended(void *arg, const char *id)
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL)
-        return; /* sshd has said so itself */
+    if (entry == NULL) { /* sshd has said so itself */
+        session_files_remove(sessions->files, id);
+        return;
+    }
+    entry->ending = entry->session.ending = false;
     if (!process_lives(&entry->session.monitor)) {
         drop_entry(sessions, entry);
         return;
@@ -272,7 +291,7 @@ static void on_ended(void *arg, const char *id)
     log_error("session %s of %s as %s could not be ended: sshd process %d is still there",
               entry->session.id, entry->session.user, entry->session.account,
               (int)entry->session.monitor.pid);
-    entry->ending = false; /* it is tried again */
+    session_files_keep(sessions->files, &entry->session); /* it is tried again */
 }
 
 /* An audit session id that another session here has as well is nobody's alone: an sshd that was
@@ -303,9 +322,37 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     snprintf(sentence, sizeof sentence, "cloudauth ends this session: %s", why);
     if (!reaper_end(sessions->reaper, &target, sentence, session->id, on_ended, sessions))
         return false;
-    entry->ending = true;
+    entry->ending = entry->session.ending = true;
+    entry->session.ending_audit = target.audit;
+    session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
     return true;
+}
+
+/* What the daemon before this one had begun to end. */
+static bool go_on_ending(struct sessions *sessions, const struct session *session)
+{
+    const struct reaper_target target = {session->monitor, session->ending_audit, session->uid};
+
+    if (!sessions->may_end || !cloud_conf_id_ours(&sessions->broker->conf, session->uid) ||
+        !reaper_end(sessions->reaper, &target, "cloudauth ends this session", session->id, on_ended,
+                    sessions))
+        return false;
+    log_info("session %s of %s as %s: its end goes on", session->id, session->user,
+             session->account);
+    return true;
+}
+
+static void go_on_ending_all(struct sessions *sessions)
+{
+    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
+        younger = entry->younger;
+        if (!entry->session.ending)
+            continue;
+        entry->ending = entry->session.ending = go_on_ending(sessions, &entry->session);
+        if (!process_lives(&entry->session.monitor))
+            drop_entry(sessions, entry);
+    }
 }
 
 /* ---- Living revocation ---- */
@@ -503,18 +550,28 @@ static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
     snprintf(out, SESSION_ID_SIZE, "%016llx", (unsigned long long)id);
 }
 
-static bool has_room(struct sessions *sessions)
+/* An environment may have as many as there is room left: so however many one has, there is some
+ * left for the others. */
+static bool fits(const struct sessions *sessions, const struct cloud_name *name)
+{
+    const struct watch *watch = find_watch(sessions, name);
+
+    return (watch == NULL ? 0 : watch->used) < SESSIONS_MAX - sessions->used;
+}
+
+static bool has_room(struct sessions *sessions, const struct cloud_name *name)
 {
     /* It reads /proc for each of them: not once for every one who tries. */
-    if (sessions->used >= SESSIONS_MAX && loop_now() >= sessions->full_swept) {
+    if (!fits(sessions, name) && loop_now() >= sessions->full_swept) {
         sessions->full_swept = loop_now() + FULL_SWEEP_MS;
         sweep_all(sessions);
     }
-    if (sessions->used < SESSIONS_MAX)
+    if (fits(sessions, name))
         return true;
     if (loop_now() >= sessions->full_logged) {
         sessions->full_logged = loop_now() + 60000;
-        log_error("%d sessions are open: no more can be watched over, nor opened", SESSIONS_MAX);
+        log_error("%zu sessions are open, of %d that can be watched over: %s of %s gets no more",
+                  sessions->used, SESSIONS_MAX, name->environment, name->project);
     }
     return false;
 }
@@ -527,7 +584,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
 
     if (entry != NULL)
         close_entry(sessions, entry, REASON_CLOSED);
-    if (!has_room(sessions))
+    if (!has_room(sessions, &session->name))
         return false;
     make_id(sessions, opened.id);
     opened.since = (int64_t)time(NULL);
@@ -655,7 +712,7 @@ static bool load(void *arg, const struct session *session)
     struct entry *entry;
     int64_t due;
 
-    if (!process_lives(&session->monitor) || sessions->used >= SESSIONS_MAX)
+    if ((!process_lives(&session->monitor) && !session->ending) || sessions->used >= SESSIONS_MAX)
         return false;
     entry = add_entry(sessions, session);
     if (entry == NULL)
@@ -726,6 +783,7 @@ struct sessions *sessions_new(struct broker *broker, const char *folder, bool ma
         sessions_free(sessions);
         return NULL;
     }
+    go_on_ending_all(sessions);
     set_timer(sessions);
     return sessions;
 }

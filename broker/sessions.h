@@ -22,10 +22,11 @@
  * key.
  *
  * A session whose sshd process has gone without a word is dropped when it is noticed: at a recheck,
- * when it is listed, when there is no room, at the start.
+ * when it is listed, when there is no room, at the start. What a daemon had begun to end when it
+ * went is ended by the next one: its file stays until nothing of it is left.
  */
 
-#define SESSIONS_MAX 20000
+#define SESSIONS_MAX 20000 /* and of one environment no more than there is room left */
 
 struct sessions;
 
@@ -39,8 +40,8 @@ void sessions_free(struct sessions *sessions);
 
 /*
  * A session was opened: everything but id and since is the caller's. asked: loop_now() when the API
- * was asked for the document that allowed it. False if it cannot be watched over: SESSIONS_MAX are
- * open, or memory is out.
+ * was asked for the document that allowed it. False, logged, if it cannot be watched over: there is
+ * no room (SESSIONS_MAX), or memory is out.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 

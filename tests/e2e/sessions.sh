@@ -302,6 +302,31 @@ test_left_behind() {
 }
 no_process() { ! pgrep -f "$1"; }
 
+# a daemon that is killed while it ends a session: the next one goes on, though sshd's process has gone
+test_end_goes_on() {
+    local id
+    command='(trap "" HUP TERM; setsid sleep 604 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+        stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for pgrep -f '^sleep 604'
+    wait_for listed_are 2
+    id=$(session_of alice)
+    sessions --end "$id"
+    # TERM has come, and KILL comes 5 seconds later.
+    WAIT=20 wait_for ended a
+    kill -KILL "$(broker_pid)"
+    wait_for gone "$(broker_pid)"
+    grep '^ending ' "/var/lib/cloudauth/sessions/$id"
+    broker_start
+    contains "$(since /var/log/syslog)" "session $id of alice as abcdefghij_stg: its end goes on"
+    WAIT=20 wait_for no_process '^sleep 604'
+    wait_for test ! -e "/var/lib/cloudauth/sessions/$id"
+    listed_are 1
+    lives b
+    same 1 "$(since | grep -c ' end account=abcdefghij_stg.* user=alice ')"
+    hang_up
+}
+
 # held FILE: a process of the test's holds it (tests/sandbox/evasive.c).
 held() { fails flock -n "$1" true; }
 

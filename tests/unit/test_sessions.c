@@ -463,19 +463,51 @@ static void test_gone(void **state)
     assert_int_equal(sessions_count(sessions), 1);
 }
 
-static void test_full(void **state)
+/* Opens sessions of an environment until no more can be. */
+static size_t fill(const char *environment, pid_t pid)
+{
+    struct session session = session_of("alice", pid, environment);
+    size_t before = sessions_count(sessions);
+
+    while (sessions_open(sessions, &session, clock_ms))
+        session.monitor.pid++;
+    return sessions_count(sessions) - before;
+}
+
+/* No environment can take the room of the others. */
+static void test_share(void **state)
 {
     struct session session = session_of("alice", 1, "staging");
 
     (void)state;
     no_disk = true;
-    for (int i = 0; i < SESSIONS_MAX; i++) {
-        session.monitor.pid = 1000 + i;
-        assert_true(sessions_open(sessions, &session, clock_ms));
-    }
-    session.monitor.pid = 1;
-    assert_false(sessions_open(sessions, &session, clock_ms));
+    assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
+    assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
+    assert_false(sessions_open(sessions, &session, clock_ms)); /* it looked a moment ago */
+    clock_ms += 1000;
+    assert_false(sessions_open(sessions, &session, clock_ms)); /* 9999 of it, and room for 5001 */
+    strcpy(session.name.environment, "main-bvxea6i");
+    assert_true(sessions_open(sessions, &session, clock_ms));
+}
+
+static void test_full(void **state)
+{
+    char environment[16] = "e0";
+    struct session session = session_of("alice", 1, "e0");
+    size_t before = 1;
+
+    (void)state;
+    no_disk = true;
+    for (int i = 1; sessions_count(sessions) < SESSIONS_MAX; i++) {
+        assert_int_not_equal(sessions_count(sessions), before);
+        before = sessions_count(sessions);
+        fill(environment, 100000 * i);
+        snprintf(environment, sizeof environment, "e%d", i);
+    }
+    strcpy(session.name.environment, environment);
+    assert_false(sessions_open(sessions, &session, clock_ms));
+    dead[deads++] = 100500;
     assert_false(sessions_open(sessions, &session, clock_ms)); /* it looked a moment ago */
     clock_ms += 1000;
     assert_true(sessions_open(sessions, &session, clock_ms));
@@ -554,6 +586,77 @@ static void test_file(void **state)
     n = session_put(&session, BOOT, file);
     assert_true(session_get(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
+    session.ending = true;
+    session.ending_audit = PROCESS_NO_AUDIT;
+    n = session_put(&session, BOOT, file);
+    assert_true(session_get(file, n, &back, other));
+    assert_memory_equal(&back, &session, sizeof back);
+    session.key_expires = 0;
+    n = session_put(&session, BOOT, file);
+    assert_true(session_get(file, n, &back, other));
+    assert_memory_equal(&back, &session, sizeof back);
+}
+
+/* What one daemon has begun to end the next one ends, also where sshd's process has gone. */
+static void test_end_goes_on(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    a.audit = 9;
+    assert_true(sessions_open(sessions, &a, clock_ms));
+    open_of("bob", 101);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    restart();
+    assert_int_equal(reaps, 2);
+    assert_memory_equal(&reaped[1].target, &reaped[0].target, sizeof reaped[0].target);
+    assert_int_equal(reaped[1].target.audit, 9);
+    assert_string_equal(reaped[1].id, id);
+    assert_true(lists("state=ending"));
+    sessions_close(sessions, &a.monitor, a.account);
+    dead[deads++] = 100;
+    assert_int_equal(sessions_count(sessions), 1);
+    restart();
+    assert_int_equal(reaps, 3);
+    assert_int_equal(reaped[2].target.audit, 9);
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_true(lists("user=bob"));
+    reaped[2].done(reaped[2].arg, id);
+    restart();
+    assert_int_equal(reaps, 3);
+}
+
+/* One that could not be ended is an open one again, for the next daemon as well. */
+static void test_end_fails(void **state)
+{
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 100);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    reaped[0].done(reaped[0].arg, id);
+    assert_true(lists("state=open"));
+    restart();
+    assert_int_equal(reaps, 1);
+    assert_true(lists("state=open"));
+}
+
+/* Whoever has that uid by now, if this host's range is another: it is not ours to end. */
+static void test_end_out_of_range(void **state)
+{
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 100);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    broker.conf.uid_min = 300000;
+    restart();
+    assert_int_equal(reaps, 1);
+    assert_true(lists("state=open"));
 }
 
 /* A damaged file costs that session alone, and is set aside. */
@@ -1007,10 +1110,14 @@ int main(void)
         TEST(test_opened_again),
         TEST(test_pages),
         TEST(test_gone),
+        TEST(test_share),
         TEST(test_full),
         TEST(test_restart),
         TEST(test_closed_is_removed),
         TEST(test_file),
+        TEST(test_end_goes_on),
+        TEST(test_end_fails),
+        TEST(test_end_out_of_range),
         TEST(test_damaged),
         TEST(test_one_question),
         TEST(test_old_answer),
