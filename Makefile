@@ -47,7 +47,8 @@ NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
 BROKER := $(filter-out broker/main.c,$(wildcard broker/*.c))
 # What the operators' program has of the broker: documents and policy, not the daemon.
 CTL    := $(wildcard ctl/*.c) $(addprefix broker/,document.c envelope.c fields.c json.c json_scan.c \
-          keys.c policy.c denials.c hostdb.c owners.c table.c log.c devlog.c loop.c clock.c)
+          keys.c policy.c denials.c hostdb.c owners.c table.c log.c devlog.c loop.c clock.c) \
+          pam_cloud/jail.c
 PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/cloudauthd \
           $(B)/cloudauthctl
 

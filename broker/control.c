@@ -295,6 +295,20 @@ static void explain_key(const struct document *document, const struct cloud_name
              rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
 }
 
+/* What an sFTP login would see, for root to look whether it is there (PAM_ACCOUNT's answer). */
+static void explain_folders(const struct document *document, const struct cloud_name *name)
+{
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
+
+    if (name->kind != CLOUD_SFTP || !policy_mounts(document, name, mounts, sizeof mounts))
+        return;
+    snprintf(uid, sizeof uid, "%u", document->uid);
+    snprintf(gid, sizeof gid, "%u", document->gid);
+    ROW("folders", document->home, uid, gid);
+    while ((line = strsep(&at, "\n")) != NULL && line[0] != '\0')
+        ROW("folder", line);
+}
+
 static void answer_explain(struct connection *connection, const struct cache_answer *known)
 {
     const struct cloud_question *question = &connection->question;
@@ -326,6 +340,8 @@ static void answer_explain(struct connection *connection, const struct cache_ans
     if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, now))
         policy_message(verdict.reason, document, name, question->account, verdict.key, message,
                        sizeof message);
+    if (verdict.reason == POLICY_GRANTED)
+        explain_folders(document, name);
     decide(connection, verdict.reason, message);
 }
 
@@ -521,6 +537,66 @@ static void answer_denials(struct connection *connection)
     send_text(connection, denial == NULL ? 0 : (uint32_t)i);
 }
 
+/* ---- NAMED ---- */
+
+#define NAMED_USERS 20000 /* who are looked at for one page */
+
+struct naming {
+    struct denial denial;
+    size_t looked, found;
+};
+
+static bool names(const struct document *document, const struct denial *denial)
+{
+    char environment[DENIAL_SUBJECT_SIZE];
+
+    if (denial->kind == DENIAL_KEY)
+        return document_find_key(document, denial->fingerprint) != NULL;
+    if (denial->kind == DENIAL_ENVIRONMENT) {
+        snprintf(environment, sizeof environment, "%s/%s", document->project,
+                 document->environment);
+        return strcmp(environment, denial->subject) == 0;
+    }
+    for (size_t i = 0; i < document->users; i++)
+        if (strcmp(document->user[i].username, denial->subject) == 0 ||
+            strcmp(document->user[i].id, denial->subject) == 0)
+            return true;
+    return false;
+}
+
+static void look_for_name(void *arg, const struct cache_view *view)
+{
+    struct naming *naming = arg;
+
+    if (view->document == NULL)
+        return;
+    naming->looked += 1 + view->document->users;
+    naming->found += names(view->document, &naming->denial);
+}
+
+static bool looked_enough(void *arg)
+{
+    return ((const struct naming *)arg)->looked >= NAMED_USERS;
+}
+
+static void answer_named(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+    struct naming naming = {0};
+    const char *why;
+    size_t next;
+
+    if (!denial_parse(question->text, strlen(question->text), &naming.denial, &why)) {
+        send_refusal(connection, CLOUD_REFUSED, "malformed", why);
+        return;
+    }
+    next = cache_walk(connection->broker->cache, question->page, look_for_name, looked_enough,
+                      &naming);
+    start_text();
+    number_row("documents", (int64_t)naming.found);
+    send_text(connection, (uint32_t)next);
+}
+
 /* ---- DECISIONS ---- */
 
 static void answer_decisions(struct connection *connection)
@@ -653,6 +729,9 @@ bool control_start(struct connection *connection, enum policy_reason name)
         return false;
     case CLOUD_OP_DENIALS:
         answer_denials(connection);
+        return false;
+    case CLOUD_OP_NAMED:
+        answer_named(connection);
         return false;
     case CLOUD_OP_DECISIONS:
         answer_decisions(connection);

@@ -12,11 +12,13 @@
  *   STATUS     name, value
  *   DOCUMENTS  project, environment, plain login name, state, age, status, detail
  *   EXPLAIN    "fact", name, value | "rule", name, "yes" or "no" or "-" (not reached), detail |
- *              "decision", token, what the client is told
+ *              "folders", home, uid, gid and "folder", line of `mounts` (of an sFTP login that is
+ *              granted; the asker looks at them) | "decision", token, what the client is told
  *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
  *              1970, or ""), verdict | "warning", text
  *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
  *   DENIALS    as denials.h has them
+ *   NAMED      "documents", how many of those on this page name what the denial in text does
  *   DECISIONS  as recent.h has them
  *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. With page
  *              CLOUD_REBIND_LOOK that is all; CLOUD_REBIND_DO takes the binding back, once that is

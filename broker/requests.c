@@ -695,6 +695,7 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
     [CLOUD_OP_DECISIONS] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
+    [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
     [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, start_control, NULL, NULL},
 };
 

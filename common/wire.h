@@ -27,23 +27,27 @@
  * CLOUD_WIRE_STRING_MAX), its bytes, and one NUL; it holds no other NUL. There are no optional
  * fields and nothing may follow the last one. Which fields a packet has:
  *
- *   opcode          question                                       answer, CLOUD_OK
- *   PASSWD_BY_NAME  account                                        account id gid gecos home shell
- *   PASSWD_BY_ID    id                                             the same
- *   GROUP_BY_NAME   account                                        account gid
- *   GROUP_BY_ID     id                                             account gid
- *   KEYS            kind account key_type key                      line
- *   PAM_ACCOUNT     service account from is_ssh                    reason message home id gid
- * mounts PAM_SESSION     service account from auth_info                 project environment app
- * user PAM_SESSION_END account                                        (none) SESSIONS session
- * session line SESSION_END     session                                        (none) STATUS page
- * page text DOCUMENTS       page                                           page text EXPLAIN
- * account key_type key                           text PEOPLE          account page page text
- *   REFRESH         account                                        text
- *   DENY, UNDENY    text                                           text
- *   DENIALS         page                                           page text
- *   DECISIONS       session                                        session page text
- *   REBIND          account page                                   text
+ *   opcode           question                             answer, CLOUD_OK
+ *   PASSWD_BY_NAME   account                              account id gid gecos home shell
+ *   PASSWD_BY_ID     id                                   the same
+ *   GROUP_BY_NAME    account                              account gid
+ *   GROUP_BY_ID      id                                   account gid
+ *   KEYS             kind account key_type key            line
+ *   PAM_ACCOUNT      service account from is_ssh          reason message home id gid mounts
+ *   PAM_SESSION      service account from auth_info       project environment app user
+ *   PAM_SESSION_END  account                              (none)
+ *   SESSIONS         session                              session line
+ *   SESSION_END      session                              (none)
+ *   STATUS           page                                 page text
+ *   DOCUMENTS        page                                 page text
+ *   EXPLAIN          account key_type key                 text
+ *   PEOPLE           account page                         page text
+ *   REFRESH          account                              text
+ *   DENY, UNDENY     text                                 text
+ *   DENIALS          page                                 page text
+ *   DECISIONS        session                              session page text
+ *   REBIND           account page                         text
+ *   NAMED            text page                            page text
  *
  * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
  * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
@@ -98,6 +102,7 @@ enum cloud_op {
     CLOUD_OP_DENIALS = 39,
     CLOUD_OP_DECISIONS = 42,
     CLOUD_OP_REBIND = 43,
+    CLOUD_OP_NAMED = 44,
     CLOUD_OP_END /* one past the last */
 };
 

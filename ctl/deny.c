@@ -138,6 +138,28 @@ static void nothing(void *arg, const struct ask_row *row)
     (void)row;
 }
 
+static void add_documents(void *arg, const struct ask_row *row)
+{
+    if (strcmp(row->field[0], "documents") == 0)
+        *(int64_t *)arg += strtoll(row->field[1], NULL, 10);
+}
+
+/* How many of the documents that the daemon knows name it: a slip of the pen denies nobody, and
+ * nobody would notice. */
+static void say_documents(struct out *out, const char *line, const char *kind, const char *subject)
+{
+    struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
+    int64_t documents = 0;
+
+    if (ask_rows(&question, add_documents, &documents) != CTL_YES)
+        return;
+    out_number(out, "documents", documents);
+    if (documents == 0)
+        ctl_say("warning: no document that is known here names the %s %s: if it is not spelt as "
+                "they do, nobody was denied",
+                kind, subject);
+}
+
 static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
 {
     struct cloud_question question = {.op = op, .text = line};
@@ -156,6 +178,8 @@ static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
     out_start(&out, ctl->json);
     out_pair(&out, op == CLOUD_OP_DENY ? "denied" : "undenied", kind);
     out_pair(&out, "subject", subject);
+    if (op == CLOUD_OP_DENY)
+        say_documents(&out, line, kind, subject);
     return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 

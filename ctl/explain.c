@@ -3,10 +3,13 @@
 #include "ctl/ctl.h"
 #include "ctl/subject.h"
 
+#include "pam_cloud/jail.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- explain ---- */
 
@@ -19,7 +22,10 @@ struct explanation {
     char *rule[RULES_MAX][3];
     size_t rules;
     char token[64], message[2048];
-    bool of_shell; /* the account is a shell account */
+    bool of_shell;                                         /* the account is a shell account */
+    char home[JAIL_PATH_MAX + 1], folders[JAIL_TEXT_SIZE]; /* of an sFTP login, as PAM is told */
+    uid_t uid;
+    gid_t gid;
 };
 
 static void add_rule(struct explanation *explanation, const char *const *cell)
@@ -29,6 +35,20 @@ static void add_rule(struct explanation *explanation, const char *const *cell)
     for (size_t i = 0; i < 3; i++)
         explanation->rule[explanation->rules][i] = strdup(cell[i]);
     explanation->rules++;
+}
+
+static void take_folders(struct explanation *explanation, const struct ask_row *row)
+{
+    size_t used = strlen(explanation->folders);
+
+    if (strcmp(row->field[0], "folders") == 0) {
+        snprintf(explanation->home, sizeof explanation->home, "%s", row->field[1]);
+        explanation->uid = (uid_t)strtoul(row->field[2], NULL, 10);
+        explanation->gid = (gid_t)strtoul(row->field[3], NULL, 10);
+    }
+    if (strcmp(row->field[0], "folder") == 0)
+        snprintf(explanation->folders + used, sizeof explanation->folders - used, "%s\n",
+                 row->field[1]);
 }
 
 static void take_explained(void *arg, const struct ask_row *row)
@@ -42,6 +62,7 @@ static void take_explained(void *arg, const struct ask_row *row)
     }
     if (strcmp(row->field[0], "rule") == 0)
         add_rule(explanation, row->field + 1);
+    take_folders(explanation, row);
     if (strcmp(row->field[0], "decision") != 0)
         return;
     snprintf(explanation->token, sizeof explanation->token, "%s", row->field[1]);
@@ -66,22 +87,66 @@ static void put_rules(struct explanation *explanation)
     out_table_end(explanation->out);
 }
 
-/* The daemon does not look at what is on the host, but sshd(8) refuses whose shell it cannot start,
- * and does not tell him why. */
+/* ---- What the host says to it: the daemon does not look at what is on it ---- */
+
+/* A rule of the host's, which decides if it is the first one that is not passed. */
+static void judge(struct explanation *explanation, const char *rule, bool passed,
+                  const char *detail, const char *token, const char *message)
+{
+    add_rule(explanation, (const char *const[]){rule, passed ? "yes" : "no", detail});
+    if (passed || strcmp(explanation->token, "granted") != 0)
+        return;
+    snprintf(explanation->token, sizeof explanation->token, "%s", token);
+    snprintf(explanation->message, sizeof explanation->message, "%s", message);
+}
+
+/* nologin(5): sshd itself looks at the one, pam_nologin at both. Nobody but root enters then. */
+static void look_at_nologin(struct explanation *explanation)
+{
+    static const char *const files[] = {"/run/nologin", "/etc/nologin"};
+    const char *found = "";
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (access(files[i], F_OK) == 0)
+            found = files[i];
+    judge(explanation, "nologin", found[0] == '\0', found, "nologin", "");
+}
+
+/* sshd(8) refuses whose shell it cannot start, and does not tell him why. */
 static void look_at_shell(struct explanation *explanation, const char *account)
 {
     struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
     struct cloud_answer answer;
     struct stat st;
 
-    if (strcmp(explanation->token, "granted") != 0 || !explanation->of_shell ||
-        ask_once(&question, &answer) != CLOUD_OK)
+    if (ask_once(&question, &answer) != CLOUD_OK)
         return;
     bool runs = stat(answer.shell, &st) == 0 && S_ISREG(st.st_mode) &&
                 (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
-    add_rule(explanation, (const char *const[]){"shell", runs ? "yes" : "no", answer.shell});
-    if (!runs)
-        snprintf(explanation->token, sizeof explanation->token, "%s", "shell-missing");
+    judge(explanation, "shell", runs, answer.shell, "shell-missing", "");
+}
+
+/* By the functions that PAM asks at each sFTP login, with the sentence that the client sees. */
+static void look_at_folders(struct explanation *explanation)
+{
+    static struct jail jail;
+    struct jail_fault fault = {""};
+    bool there = jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
+                           explanation->folders, &fault) &&
+                 jail_check(&jail, &fault);
+
+    judge(explanation, "sftp-folders", there, fault.text, "sftp-folders", fault.text);
+}
+
+static void look_at_host(struct explanation *explanation, const char *account)
+{
+    if (strcmp(explanation->token, "granted") != 0)
+        return;
+    look_at_nologin(explanation);
+    if (explanation->of_shell)
+        look_at_shell(explanation, account);
+    else
+        look_at_folders(explanation);
 }
 
 static int status_of(const char *token)
@@ -130,7 +195,7 @@ int cmd_explain(struct ctl *ctl, int argc, char **argv)
     out_start(&out, ctl->json);
     out_pair(&out, "fingerprint", key.fingerprint);
     status = ask_rows(&question, take_explained, &explanation);
-    look_at_shell(&explanation, argv[1]);
+    look_at_host(&explanation, argv[1]);
     put_rules(&explanation);
     if (status == CTL_YES) {
         out_pair(&out, "decision", explanation.token);

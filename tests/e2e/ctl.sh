@@ -187,7 +187,9 @@ agrees() {
     token=$(jq -r .decision /root/explained) message=$(jq -r '.message // ""' /root/explained)
     mark
     if [[ $2 == *_sftp ]]; then
-        output=$(sftp_batch "$1" "$2" <<<pwd) && did=0
+        # Not by sftp_batch, whose -q leaves out what the server says.
+        output=$(timeout 60 sftp "${SSH_OPTIONS[@]}" -P "$SSH_PORT" -i "$KEYS/$1" -b - \
+            "$2@127.0.0.1" 2>&1 <<<pwd) && did=0
     else
         output=$(login "$1" "$2@127.0.0.1" 'echo inside') && did=0
     fi
@@ -251,6 +253,51 @@ test_explain_shell() {
     agrees alice abcdefghij_sftp
     document abcdefghij production '.account.shell = "/bin/bash"'
     agrees alice abcdefghij
+}
+
+# a folder that is not on the host: the client is told at the login what explain says
+test_explain_folders() {
+    local folder=/app/abcdefghij_stg/pub/media
+    agrees alice abcdefghij_stg_sftp
+    mv "$folder" "$folder.away"
+    agrees alice abcdefghij_stg_sftp
+    same sftp-folders "$(jq -r .decision /root/explained)"
+    contains "$(jq -r .message /root/explained)" 'the sFTP folder .* does not exist'
+    agrees alice abcdefghij_stg
+    ln -s media.away "$folder"
+    agrees alice abcdefghij_stg_sftp
+    contains "$(jq -r '.rules[-1].detail' /root/explained)" 'is a symbolic link'
+    rm "$folder"
+    mv "$folder.away" "$folder"
+    agrees alice abcdefghij_stg_sftp
+    same granted "$(jq -r .decision /root/explained)"
+}
+
+# nologin(5): nobody enters, and explain says why
+test_explain_nologin() {
+    local file
+    for file in /etc/nologin /run/nologin; do
+        echo 'We are back at noon.' >$file
+        same "nologin no $file" "$(ctl 1 explain --json abcdefghij "$KEYS/alice.pub" |
+            jq -r '.decision + " " + (.rules[] | select(.rule == "nologin") | "\(.passed) \(.detail)")')"
+        refused alice abcdefghij
+        rm $file
+        enters alice abcdefghij
+    done
+}
+
+# a name that no document has is denied, but not without a word
+test_deny_nobody() {
+    known abcdefghij_stg 200002
+    known abcdefghij 200001
+    contains "$(ctl 0 deny alcie 2>&1)" 'warning: no document that is known here names the user alcie'
+    same 2 "$(field documents 0 deny alice)"
+    same 1 "$(field documents 0 deny --environment abcdefghij_stg)"
+    same 0 "$(cloudauthctl deny --json abcdefghij/nowhere 2>/dev/null | jq .documents)"
+    same 2 "$(field documents 0 deny "$KEYS/alice.pub")"
+    same 5 "$(cloudauthctl deny --list --json | jq '.denials | length')"
+    [[ -z $(cloudauthctl deny alice 2>&1 >/dev/null) ]]
+    ctl 0 undeny --all
 }
 
 # env create makes the home, and never where somebody else has the folder above it
