@@ -329,28 +329,47 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     return true;
 }
 
+/* The audit session id that was its alone when its end was begun, unless another one that is open
+ * has it by now. */
+static uint32_t still_own_audit(const struct sessions *sessions, const struct session *session)
+{
+    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+        if (!entry->session.ending && entry->session.audit == session->ending_audit)
+            return PROCESS_NO_AUDIT;
+    return session->ending_audit;
+}
+
 /* What the daemon before this one had begun to end. */
 static bool go_on_ending(struct sessions *sessions, const struct session *session)
 {
-    const struct reaper_target target = {session->monitor, session->ending_audit, session->uid};
+    const struct reaper_target target = {session->monitor, still_own_audit(sessions, session),
+                                         session->uid};
 
     if (!sessions->may_end || !cloud_conf_id_ours(&sessions->broker->conf, session->uid) ||
         !reaper_end(sessions->reaper, &target, "cloudauth ends this session", session->id, on_ended,
-                    sessions))
+                    sessions)) {
+        log_warning("session %s of %s as %s: its end cannot go on", session->id, session->user,
+                    session->account);
         return false;
+    }
     log_info("session %s of %s as %s: its end goes on", session->id, session->user,
              session->account);
     return true;
 }
 
+/* What is not ended here, and has no sshd process that could be listed, is left to a daemon that
+ * may: its file stays. */
 static void go_on_ending_all(struct sessions *sessions)
 {
     for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
+        bool lives;
+
         younger = entry->younger;
         if (!entry->session.ending)
             continue;
-        entry->ending = entry->session.ending = go_on_ending(sessions, &entry->session);
-        if (!process_lives(&entry->session.monitor))
+        lives = process_lives(&entry->session.monitor);
+        entry->ending = entry->session.ending = go_on_ending(sessions, &entry->session) || !lives;
+        if (!lives)
             drop_entry(sessions, entry);
     }
 }

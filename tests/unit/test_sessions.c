@@ -628,6 +628,71 @@ static void test_end_goes_on(void **state)
     assert_int_equal(reaps, 3);
 }
 
+/* An audit session id that was its alone, and another session has by now, is nobody's. */
+static void test_end_goes_on_beside(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+    struct session b = session_of("alice", 101, "staging");
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    a.audit = b.audit = 9;
+    assert_true(sessions_open(sessions, &a, clock_ms));
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    assert_int_equal(reaped[0].target.audit, 9);
+    assert_true(sessions_open(sessions, &b, clock_ms));
+    restart();
+    assert_int_equal(reaps, 2);
+    assert_string_equal(reaped[1].id, id);
+    assert_int_equal(reaped[1].target.audit, PROCESS_NO_AUDIT);
+}
+
+/* Two that are being ended are no reason for each other. */
+static void test_ends_go_on(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+    struct session b = session_of("alice", 101, "staging");
+
+    (void)state;
+    a.audit = b.audit = 9;
+    for (int i = 0; i < 2; i++) {
+        char id[SESSION_ID_SIZE];
+        assert_true(sessions_open(sessions, i == 0 ? &a : &b, clock_ms));
+        snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+        assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+        dead[deads++] = 100 + i;
+        assert_int_equal(strlen(list()), 0);
+    }
+    restart();
+    assert_int_equal(reaps, 4);
+    assert_int_equal(reaped[2].target.audit, 9);
+    assert_int_equal(reaped[3].target.audit, 9);
+}
+
+/* What a daemon that ends nobody finds is left to one that does. */
+static void test_end_is_left(void **state)
+{
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 100);
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    dead[deads++] = 100;
+    sessions_free(sessions);
+    sessions = sessions_new(&broker, folder, false);
+    assert_non_null(sessions);
+    assert_int_equal(reaps, 1);
+    assert_int_equal(sessions_count(sessions), 0);
+    restart();
+    assert_int_equal(reaps, 2);
+    assert_string_equal(reaped[1].id, id);
+    reaped[1].done(reaped[1].arg, id);
+    restart();
+    assert_int_equal(reaps, 2);
+}
+
 /* One that could not be ended is an open one again, for the next daemon as well. */
 static void test_end_fails(void **state)
 {
@@ -1116,6 +1181,9 @@ int main(void)
         TEST(test_closed_is_removed),
         TEST(test_file),
         TEST(test_end_goes_on),
+        TEST(test_end_goes_on_beside),
+        TEST(test_ends_go_on),
+        TEST(test_end_is_left),
         TEST(test_end_fails),
         TEST(test_end_out_of_range),
         TEST(test_damaged),
