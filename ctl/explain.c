@@ -5,6 +5,7 @@
 
 #include "pam_cloud/jail.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ static void judge(struct explanation *explanation, const char *rule, bool passed
     snprintf(explanation->message, sizeof explanation->message, "%s", message);
 }
 
-/* nologin(5): sshd itself looks at the one, pam_nologin at both. Nobody but root enters then. */
+/* nologin(5): pam_nologin, in sshd's stack as Debian has it, looks at both; sshd itself at neither
+ * where it uses PAM. Nobody but root enters then. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
@@ -126,12 +128,14 @@ static void look_at_shell(struct explanation *explanation, const char *account)
     judge(explanation, "shell", runs, answer.shell, "shell-missing", "");
 }
 
-/* By the functions that PAM asks at each sFTP login, with the sentence that the client sees. */
+/* By the functions that PAM asks at each sFTP login, with the sentence that the client sees; and
+ * without groups, for sshd has given up its own by then. */
 static void look_at_folders(struct explanation *explanation)
 {
     static struct jail jail;
     struct jail_fault fault = {""};
-    bool there = jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
+    bool there = setgroups(0, NULL) == 0 &&
+                 jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
                            explanation->folders, &fault) &&
                  jail_check(&jail, &fault);
 

@@ -286,6 +286,16 @@ test_explain_nologin() {
     done
 }
 
+# the folders are looked at without the groups of who asks: sshd has none
+test_explain_groups() {
+    chmod 750 /app
+    agrees alice abcdefghij_stg_sftp
+    same sftp-folders "$(setpriv --groups 0 cloudauthctl explain --json abcdefghij_stg_sftp \
+        "$KEYS/alice.pub" | jq -r .decision)"
+    chmod 755 /app
+    agrees alice abcdefghij_stg_sftp
+}
+
 # a name that no document has is denied, but not without a word
 test_deny_nobody() {
     known abcdefghij_stg 200002
