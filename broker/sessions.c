@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define TICK_MS       100
-#define FULL_SWEEP_MS 1000 /* between two looks for ended ones where there is no room */
+#define FULL_SWEEP_MS 5000 /* between two looks for ended ones where there is no room */
 #define FLOOR_MS      1000 /* between two questions about one environment, as far as recheck allows */
 #define RECHECK_LEAST 85   /* per cent of session_recheck: the next one is somewhere between */
 #define RECHECK_MOST  95

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/doctor.h"
 #include "ctl/lines.h"
+#include "ctl/stack.h"
 
 #include <dlfcn.h>
 #include <fnmatch.h>
@@ -352,15 +353,11 @@ void doctor_sshd(struct doctor *doctor)
 /* ---- PAM ---- */
 
 struct stack {
-    const char *type;
-    unsigned depth;
-    unsigned long lines, reach; /* of that type so far; the last of them that one can jump over */
+    unsigned long lines, reach; /* so far; the last of them that one can jump over */
     bool found, early, jumped;  /* early: something before it can end the stack */
     bool weak;                  /* what it says does not count */
     char before[128], over[128];
 };
-
-static void read_stack(const char *service, struct stack *stack);
 
 /* Whether a line before pam_cloud.so can let somebody in past it. */
 static bool ends_stack(const char *control, const char *module)
@@ -389,12 +386,11 @@ static unsigned long longest_jump(const char *control)
 }
 
 /* Users of the host's own skip our line by pam_localuser.so. */
-static void take_module(struct stack *stack, const char *control, const char *module)
+static bool take_module(void *arg, const char *control, const char *module)
 {
+    struct stack *stack = arg;
     unsigned long reach;
 
-    if (strrchr(module, '/') != NULL)
-        module = strrchr(module, '/') + 1;
     stack->lines++;
     if (strcmp(module, "pam_cloud.so") == 0) {
         stack->found = true;
@@ -402,7 +398,7 @@ static void take_module(struct stack *stack, const char *control, const char *mo
                       strstr(control, "default=die") == NULL &&
                       strstr(control, "default=bad") == NULL;
         stack->jumped = stack->reach >= stack->lines;
-        return;
+        return false;
     }
     reach = stack->lines + longest_jump(control);
     if (strcmp(module, "pam_localuser.so") != 0 && reach > stack->reach) {
@@ -413,41 +409,7 @@ static void take_module(struct stack *stack, const char *control, const char *mo
         stack->early = true;
         say_of(stack->before, control, module);
     }
-}
-
-static bool take_pam_line(void *arg, char *line)
-{
-    struct stack *stack = arg;
-    char *at = line, *type = lines_word(&at), *control, *module;
-
-    if (type == NULL || stack->found)
-        return !stack->found;
-    type += type[0] == '-';
-    control = lines_word(&at);
-    if (control != NULL && strcmp(type, "@include") == 0) {
-        read_stack(control, stack);
-        return !stack->found;
-    }
-    if (control == NULL || strcmp(type, stack->type) != 0 || (module = lines_word(&at)) == NULL)
-        return true;
-    if (strcmp(control, "include") == 0 || strcmp(control, "substack") == 0) {
-        read_stack(module, stack);
-        return !stack->found;
-    }
-    take_module(stack, control, module);
-    return !stack->found;
-}
-
-static void read_stack(const char *service, struct stack *stack)
-{
-    char path[256];
-
-    if (stack->depth >= 8 || strchr(service, '/') != NULL)
-        return;
-    stack->depth++;
-    snprintf(path, sizeof path, "/etc/pam.d/%.200s", service);
-    (void)lines_read(path, true, take_pam_line, stack);
-    stack->depth--;
+    return true;
 }
 
 void doctor_pam(struct doctor *doctor)
@@ -457,10 +419,10 @@ void doctor_pam(struct doctor *doctor)
                                  "common-auth, common-account, common-session";
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        struct stack stack = {.type = types[i]};
+        struct stack stack = {0};
         char check[32];
         snprintf(check, sizeof check, "pam-%s", types[i]);
-        read_stack("sshd", &stack);
+        stack_read("sshd", types[i], take_module, &stack);
         if (!stack.found)
             doctor_say(doctor, check, DOCTOR_BAD, remedy, "pam_cloud.so is not in sshd's stack");
         else if (stack.early && i < 2)

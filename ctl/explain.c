@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/stack.h"
 #include "ctl/subject.h"
 
 #include "pam_cloud/jail.h"
@@ -101,14 +102,25 @@ static void judge(struct explanation *explanation, const char *rule, bool passed
     snprintf(explanation->message, sizeof explanation->message, "%s", message);
 }
 
-/* nologin(5): pam_nologin, in sshd's stack as Debian has it, looks at both; sshd itself at neither
- * where it uses PAM. Nobody but root enters then. */
+static bool is_nologin(void *arg, const char *control, const char *module)
+{
+    bool *found = arg;
+
+    (void)control;
+    *found = strcmp(module, "pam_nologin.so") == 0;
+    return !*found;
+}
+
+/* nologin(5): nobody but root enters, where pam_nologin stands in sshd's stack, as Debian has it;
+ * sshd itself does not look where it uses PAM. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
     const char *found = "";
+    bool asked = false;
 
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    stack_read("sshd", "account", is_nologin, &asked);
+    for (size_t i = 0; asked && i < sizeof files / sizeof *files; i++)
         if (access(files[i], F_OK) == 0)
             found = files[i];
     judge(explanation, "nologin", found[0] == '\0', found, "nologin", "");

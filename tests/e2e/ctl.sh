@@ -284,6 +284,14 @@ test_explain_nologin() {
         rm $file
         enters alice abcdefghij
     done
+    # nor does it say so where nobody asks for the file
+    touch /etc/nologin
+    cp -a /etc/pam.d/sshd /root/sshd.pam
+    sed -i '/pam_nologin/d' /etc/pam.d/sshd
+    agrees alice abcdefghij
+    same granted "$(jq -r .decision /root/explained)"
+    cp -a /root/sshd.pam /etc/pam.d/sshd
+    rm /etc/nologin
 }
 
 # the folders are looked at without the groups of who asks: sshd has none
