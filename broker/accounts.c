@@ -247,9 +247,9 @@ static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *
     struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
 
     if (old != NULL && listed && !mirrored->listed) {
-        /* The document stays, and is confirmed where they agree. */
+        /* The document stays, and is confirmed where they agree, within its own bound. */
         if (says_the_same(old, record) && record->fresh > old->fresh)
-            old->fresh = record->fresh;
+            old->fresh = record->fresh < old->expires ? record->fresh : old->expires;
         free(record);
         return;
     }

@@ -355,6 +355,23 @@ static void test_listed(void **state)
     assert_int_equal(account.flags, 0);
 }
 
+/* A confirmation does not make a document last longer than its own bound for an outage. */
+static void test_listed_past_its_end(void **state)
+{
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    document.fresh = time(NULL) + 30;
+    document.expires = document.fresh + 30;
+    accounts_put(accounts, &document, ACCOUNTS_NEW);
+    put_listed("abcdefghij", 200001, document.fresh + 900);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.expires, document.expires);
+    assert_int_equal(account.fresh, document.expires);
+}
+
 /* A document whose applications do not fit says less than the one before it, and yet replaces it.
  */
 static void test_too_many_applications(void **state)
@@ -655,6 +672,7 @@ int main(void)
         TEST(test_clear),
         TEST(test_absent),
         TEST(test_listed),
+        TEST(test_listed_past_its_end),
         TEST(test_too_many_applications),
         TEST(test_lost),
         TEST(test_no_block),
