@@ -62,8 +62,10 @@ struct accounts {
     bool building, failed;
     bool lost;          /* a change, for lack of memory: nothing is published any more */
     int64_t not_before; /* loop_now(): the next file is not made earlier */
+    int64_t contradicted;
     /* The worker's: */
     struct table mirror;
+    bool relisted; /* a list gave other ids than the one before; the loop's while nothing is made */
 };
 
 /* The making of one file. */
@@ -247,13 +249,13 @@ static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *
     struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
 
     if (old != NULL && listed && !mirrored->listed) {
-        /* The document stays, and is confirmed where they agree. */
+        /* The document stays, and is confirmed where they agree, within its own bound. */
         if (says_the_same(old, record) && record->fresh > old->fresh)
-            old->fresh = record->fresh;
+            old->fresh = record->fresh < old->expires ? record->fresh : old->expires;
         free(record);
         return;
     }
-    if (mirrored == NULL) {
+    if (old == NULL) {
         mirrored = calloc(1, sizeof *mirrored);
         if (mirrored == NULL) {
             free(record); /* then lookups of it go on asking */
@@ -264,6 +266,7 @@ static void mirror_put(struct accounts *accounts, struct cloud_snapshot_record *
         table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
         return;
     }
+    accounts->relisted |= listed && (old->uid != record->uid || old->gid != record->gid);
     mirrored->record = record;
     mirrored->listed = listed;
     free(old);
@@ -321,20 +324,81 @@ static void apply(struct accounts *accounts, struct delta *delta)
     free(delta);
 }
 
+/* A set of ids, none of which is 0. */
+struct ids {
+    uint64_t seed, mask;
+    uint32_t *place; /* mask + 1 of them, at most half of them taken */
+};
+
+static bool start_ids(struct ids *ids, uint64_t seed, size_t n)
+{
+    ids->seed = seed;
+    for (ids->mask = 15; ids->mask < 2 * n; ids->mask = 2 * ids->mask + 1)
+        ;
+    ids->place = calloc(ids->mask + 1, sizeof *ids->place);
+    return ids->place != NULL;
+}
+
+/* Where the id stands, or would. */
+static uint32_t *place_of_id(const struct ids *ids, uint32_t id)
+{
+    uint64_t at = cloud_snapshot_hash_id(ids->seed, id);
+
+    while (ids->place[at & ids->mask] != 0 && ids->place[at & ids->mask] != id)
+        at++;
+    return &ids->place[at & ids->mask];
+}
+
 struct gathering {
     struct cloud_snapshot_record **records;
     size_t n;
     int64_t now;
+    struct ids uids, gids; /* of documents */
 };
+
+static void gather_ids(struct accounts *accounts, struct mirrored *mirrored, void *arg)
+{
+    const struct gathering *gathering = arg;
+
+    (void)accounts;
+    if (mirrored->listed)
+        return;
+    *place_of_id(&gathering->uids, mirrored->record->uid) = mirrored->record->uid;
+    *place_of_id(&gathering->gids, mirrored->record->gid) = mirrored->record->gid;
+}
+
+/* A list gives nobody an id that is another's: what it said before that had a document is void. */
+static bool is_void(const struct gathering *gathering, const struct mirrored *mirrored)
+{
+    return mirrored->listed && (*place_of_id(&gathering->uids, mirrored->record->uid) != 0 ||
+                                *place_of_id(&gathering->gids, mirrored->record->gid) != 0);
+}
 
 static void gather(struct accounts *accounts, struct mirrored *mirrored, void *arg)
 {
     struct gathering *gathering = arg;
 
-    if (mirrored->record->expires <= gathering->now)
+    if (mirrored->record->expires <= gathering->now || is_void(gathering, mirrored))
         forget(accounts, mirrored);
     else
         gathering->records[gathering->n++] = mirrored->record;
+}
+
+static bool gather_all(struct accounts *accounts, struct gathering *gathering)
+{
+    size_t n = accounts->mirror.used;
+    bool ok;
+
+    gathering->records = calloc(n + 1, sizeof(void *));
+    ok = start_ids(&gathering->uids, accounts->mirror.seed, n) &&
+         start_ids(&gathering->gids, accounts->mirror.seed, n) && gathering->records != NULL;
+    if (ok) {
+        each_mirrored(accounts, gather_ids, gathering);
+        each_mirrored(accounts, gather, gathering);
+    }
+    free(gathering->uids.place);
+    free(gathering->gids.place);
+    return ok;
 }
 
 /* Writes the file aside, syncs it, and renames it over the old one. False with errno. */
@@ -389,11 +453,8 @@ static void run_build(struct work *work)
         build->deltas = delta->next;
         apply(accounts, delta);
     }
-    gathering.records = calloc(accounts->mirror.used + 1, sizeof(void *));
     errno = ENOMEM;
-    if (gathering.records != NULL)
-        each_mirrored(accounts, gather, &gathering);
-    if (gathering.records == NULL || !write_file(build, &gathering))
+    if (!gather_all(accounts, &gathering) || !write_file(build, &gathering))
         work->failed = errno == 0 ? EIO : errno;
     free(gathering.records);
     build->n = gathering.n;
@@ -429,13 +490,47 @@ static bool differs(const struct published *file, const struct cloud_snapshot_re
            memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0;
 }
 
+/* Whether the file has the environment by a list's word, with other ids. */
+static bool contradicts(const struct published *file, const struct cloud_snapshot_record *record)
+{
+    struct cloud_snapshot_account account;
+
+    return file->snapshot.map != NULL &&
+           cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record),
+                                  &account) &&
+           account.flags == CLOUD_SNAPSHOT_PARTIAL &&
+           (account.uid != record->uid || account.gid != record->gid);
+}
+
+static bool is_listed_of_another(const struct cloud_snapshot_account *found,
+                                 const struct cloud_snapshot_record *record)
+{
+    return found->flags == CLOUD_SNAPSHOT_PARTIAL &&
+           (strcmp(found->project, record->strings) != 0 ||
+            strcmp(found->environment, environment_of(record)) != 0);
+}
+
+/* Whether the file gives another environment, by a list's word, an id that a document has. */
+static bool gives_id_away(const struct published *file, const struct cloud_snapshot_record *record)
+{
+    struct cloud_snapshot_account account;
+
+    return file->snapshot.map != NULL &&
+           ((cloud_snapshot_by_uid(&file->snapshot, record->uid, &account) &&
+             is_listed_of_another(&account, record)) ||
+            (cloud_snapshot_by_gid(&file->snapshot, record->gid, &account) &&
+             is_listed_of_another(&account, record)));
+}
+
 /* Whether the change makes wrong what the file says. */
 static bool is_against(const struct published *file, const struct delta *delta)
 {
     if (delta->record == NULL)
         return delta->takes_back;
     return (delta->takes_back && is_in(file, delta->record)) ||
-           (delta->may_differ && differs(file, delta->record));
+           (delta->may_differ && differs(file, delta->record)) ||
+           (delta->what == PUT && (delta->takes_back || delta->may_differ) &&
+            gives_id_away(file, delta->record));
 }
 
 /* Whether nothing of a new file was taken back while it was made. */
@@ -477,6 +572,9 @@ static void finish_build(struct work *work)
                      build->file.snapshot.size, (long long)build->took);
         if (!publish(accounts, &build->file))
             work->failed = errno;
+        if (accounts->relisted)
+            accounts->contradicted = loop_now();
+        accounts->relisted = false;
     } else {
         end_published(&build->file);
     }
@@ -632,8 +730,11 @@ void accounts_put(struct accounts *accounts, const struct snapshot_account *acco
         accounts_remove(accounts, account->project, account->environment);
         return;
     }
-    if (is_against(&accounts->published, &delta))
+    if (is_against(&accounts->published, &delta)) {
         take_back(accounts);
+        if (contradicts(&accounts->published, delta.record))
+            accounts->contradicted = loop_now();
+    }
     add_delta(accounts, &delta,
               change == ACCOUNTS_LISTED    ? NO_HASTE
               : change == ACCOUNTS_RENEWED ? ACCOUNTS_RENEW_MS
@@ -685,6 +786,11 @@ bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
         return false;
     return (gid ? cloud_snapshot_by_gid : cloud_snapshot_by_uid)(&accounts->published.snapshot, id,
                                                                  out);
+}
+
+int64_t accounts_contradicted(const struct accounts *accounts)
+{
+    return accounts->contradicted;
 }
 
 void accounts_look(const struct accounts *accounts, struct accounts_view *out)

@@ -58,6 +58,12 @@ void accounts_make(struct accounts *accounts);
 bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
                     struct cloud_snapshot_account *out);
 
+/*
+ * loop_now() when a document, or a list, last had other ids for an environment than the file had
+ * by a list's word: a process that had looked it up before may go on with those. 0: never.
+ */
+int64_t accounts_contradicted(const struct accounts *accounts);
+
 /* For operators: the file as it is published. */
 struct accounts_view {
     bool there, live; /* live: processes believe it; else they ask the daemon */

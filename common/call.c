@@ -38,7 +38,7 @@ static bool wait_for(int fd, short events, int64_t deadline)
 
 /*
  * A non-blocking connect to a Unix socket is never "in progress": a full backlog is EAGAIN, and
- * there is nothing to poll for but time.
+ * there is nothing to poll for but time: all of it, by which the caller knows that he has waited.
  */
 static bool connect_before(int fd, int64_t deadline)
 {
@@ -51,9 +51,10 @@ static bool connect_before(int fd, int64_t deadline)
             return true;
         if (errno != EAGAIN && errno != EINTR)
             return false;
-        if (now_ms() + RETRY_MS >= deadline)
+        int64_t left = deadline - now_ms();
+        if (left <= 0)
             return false;
-        poll(NULL, 0, RETRY_MS);
+        poll(NULL, 0, left < RETRY_MS ? (int)left : RETRY_MS);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/snapshot.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -363,20 +364,22 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 
 #define FOLDER CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_FOLDER
 
-/* The owner of a folder that nobody else can change; false if it is none. */
+/* The owner of a folder that nobody else can change; false with errno if it is none. */
 static bool folder_of(const char *path, uid_t *owner)
 {
     struct stat st;
 
-    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    if (lstat(path, &st) != 0)
         return false;
+    errno = EPERM;
     *owner = st.st_uid;
-    return true;
+    return S_ISDIR(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 /*
- * The file, if it is its folder's owner's; -1 if not. What was looked at by path is still there
- * when the file is opened: only the parent's owner, root, could put another folder in its place.
+ * The file, if it is its folder's owner's; -1 with errno if not. What was looked at by path is
+ * still there when the file is opened: only the parent's owner, root, could put another folder in
+ * its place.
  */
 static int open_file(size_t *size)
 {
@@ -396,6 +399,7 @@ static int open_file(size_t *size)
         return fd;
     }
     close(fd);
+    errno = EPERM;
     return -1;
 }
 
@@ -414,6 +418,7 @@ bool cloud_snapshot_map(struct cloud_snapshot *out)
     if (cloud_snapshot_open(map, size, out))
         return true;
     munmap(map, size);
+    errno = EINVAL;
     return false;
 }
 

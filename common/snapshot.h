@@ -169,7 +169,8 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 /*
  * Opens and maps CLOUD_SNAPSHOT_PARENT/FOLDER/FILE. It must be a regular file of its folder's
  * owner, which nobody else can write, in a folder that nobody else can write, in a root-owned
- * parent; no symbolic links. False, with nothing left open, if it is not or its header is wrong.
+ * parent; no symbolic links. False, with nothing left open, if it is not or its header is wrong;
+ * errno is then ENOENT where this process sees no such file, as after chroot(2), and only there.
  * A later call of cloud_snapshot_unmap gives the map back. No descriptor is kept.
  */
 bool cloud_snapshot_map(struct cloud_snapshot *out);

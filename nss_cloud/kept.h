@@ -30,9 +30,9 @@ struct kept {
 bool kept_enter(struct kept *kept);
 
 /*
- * Opens the file anew, where it is another than the current map's, and makes it the current one;
- * counts the caller in at it. False if it cannot be used: then the old one stays. To be followed by
- * kept_leave if true. System calls.
+ * Opens the file anew and makes it the current one; counts the caller in at it. False with errno as
+ * of cloud_snapshot_map if it cannot be used: then the old one stays. To be followed by kept_leave
+ * if true. System calls.
  */
 bool kept_renew(struct kept *kept);
 

@@ -312,18 +312,20 @@ static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *loo
     return found;
 }
 
-/* In the file as it is now, which may be replaced again meanwhile. *opened: there is one. */
+/* In the file as it is now, which may be replaced again meanwhile. *out_of_sight: this process sees
+ * none. */
 static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *lookup,
-                                  const struct cloud_name *name, bool *opened)
+                                  const struct cloud_name *name, bool *out_of_sight)
 {
     enum found found = NO_FILE;
     struct kept kept;
     bool retired = true;
 
     for (int i = 0; retired && i < RENEW_TRIES; i++) {
-        *opened = kept_renew(&kept);
-        if (!*opened)
+        if (!kept_renew(&kept)) {
+            *out_of_sight = errno == ENOENT;
             return NO_FILE;
+        }
         retired = cloud_snapshot_retired(kept.snapshot);
         if (!retired)
             found =
@@ -335,17 +337,18 @@ static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *
 
 /*
  * There is no broker to ask. A map that was retired is believed only where the file that took its
- * place cannot be opened: in an sFTP session, say, which was locked into its folder after the map
- * was made.
+ * place is out of sight: in an sFTP session, say, which was locked into its folder after the map
+ * was made. Not where it cannot be opened for another reason: whoever can take a process's last
+ * descriptor away would keep an account there that is gone.
  */
 static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup,
-                            const struct cloud_name *name, bool opened)
+                            const struct cloud_name *name, bool out_of_sight)
 {
     struct kept kept;
 
     if (!kept_enter(&kept))
         return;
-    if (!(opened && cloud_snapshot_retired(kept.snapshot)) &&
+    if ((out_of_sight || !cloud_snapshot_retired(kept.snapshot)) &&
         search(conf, lookup, name, kept.snapshot, UNASKABLE) != FOUND)
         lookup->status = NSS_STATUS_UNAVAIL;
     kept_leave(&kept);
@@ -376,7 +379,7 @@ static void find_account(const struct cloud_conf *conf, void *arg)
     struct cloud_answer answer;
     struct cloud_name name;
     unsigned char packet[CLOUD_WIRE_ACCOUNT_MAX];
-    bool opened = true;
+    bool out_of_sight = false;
     enum found found;
 
     if (is_group(lookup) && take_marker(conf, lookup))
@@ -386,14 +389,14 @@ static void find_account(const struct cloud_conf *conf, void *arg)
         return;
     found = look_up_kept(conf, lookup, &name);
     if (found == NO_FILE)
-        found = look_up_renewed(conf, lookup, &name, &opened);
+        found = look_up_renewed(conf, lookup, &name, &out_of_sight);
     if (found == FOUND)
         return;
     lookup->status = ask(lookup, &answer, packet);
     if (lookup->status == NSS_STATUS_SUCCESS)
         take_answer(conf, lookup, &answer);
     else if (lookup->status == NSS_STATUS_UNAVAIL && answer.reason == NULL)
-        look_up_unasked(conf, lookup, &name, opened);
+        look_up_unasked(conf, lookup, &name, out_of_sight);
     else if (lookup->status == NSS_STATUS_NOTFOUND)
         remember_absent(conf, lookup);
 }

@@ -343,3 +343,20 @@ test_listed_uid_of_another() {
     unknown abcdefghij_stg2
     contains "$(getent passwd 200003)" '^neighbour:'
 }
+
+# nor where the list had said so before anybody asked for the other environment
+test_listed_before_its_owner() {
+    two_pages
+    by_list 'account_fresh = 1h'
+    wait_for snapshot_has staging2
+    known abcdefghij_stg2 200003
+    document abcdefghij staging '.account.uid = 200003 | .account.gid = 200003'
+    # This login began with the list's uid: sshd would give it that.
+    refused bob abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*reason=ids-changed'
+    unknown abcdefghij_stg2
+    enters bob abcdefghij_stg
+    wait_for snapshot_has /app/abcdefghij_stg
+    unknown abcdefghij_stg2
+    whose_uid 200003 abcdefghij_stg
+}

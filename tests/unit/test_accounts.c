@@ -355,6 +355,96 @@ static void test_listed(void **state)
     assert_int_equal(account.flags, 0);
 }
 
+/* A confirmation does not make a document last longer than its own bound for an outage. */
+static void test_listed_past_its_end(void **state)
+{
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    document.fresh = time(NULL) + 30;
+    document.expires = document.fresh + 30;
+    accounts_put(accounts, &document, ACCOUNTS_NEW);
+    put_listed("abcdefghij", 200001, document.fresh + 900);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.expires, document.expires);
+    assert_int_equal(account.fresh, document.expires);
+}
+
+/* An id that a list gave to one environment, and a document then to another, is the other's alone:
+ * also where the document comes while the list's file is made, or in one file with it. */
+static void test_listed_id_of_another(void **state)
+{
+    struct snapshot_account document = account_of("bcdefghijk", 200077);
+
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 300);
+    put_listed("cdefghijkl", 200003, time(NULL) + 300);
+    accounts_make(accounts);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("bcdefghijk", 200001, ACCOUNTS_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    document.gid = 200003;
+    accounts_put(accounts, &document, ACCOUNTS_CHANGED);
+    assert_int_equal(now_is("cdefghijkl"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
+    put_listed("defghijklm", 200004, time(NULL) + 300);
+    accounts_make(accounts);
+    run_until(building);
+    put("efghijklmn", 200004, ACCOUNTS_NEW);
+    run_until(built);
+    assert_int_equal(now_is("defghijklm"), RETIRED);
+    put_listed("fghijklmno", 200005, time(NULL) + 300);
+    put("ghijklmnop", 200005, ACCOUNTS_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("defghijklm"), MISSING);
+    assert_int_equal(now_is("efghijklmn"), SEEN);
+    assert_int_equal(now_is("fghijklmno"), MISSING);
+    assert_int_equal(now_is("ghijklmnop"), SEEN);
+    put("ghijklmnop", 200005, ACCOUNTS_RENEWED);
+    assert_int_equal(now_is("ghijklmnop"), SEEN);
+    run_until(idle);
+}
+
+/* Ids that a list gave, and a document gives otherwise, are taken back at once, those that a later
+ * list gives otherwise with its file; and it is known when that was. */
+static void test_contradicted(void **state)
+{
+    int64_t before;
+
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 300);
+    put_listed("bcdefghijk", 200002, time(NULL) + 300);
+    accounts_make(accounts);
+    run_until(idle);
+    put_listed("bcdefghijk", 200002, time(NULL) + 400);
+    put("abcdefghij", 200001, ACCOUNTS_NEW);
+    run_until(idle);
+    put("cdefghijkl", 200003, ACCOUNTS_NEW);
+    put_listed("cdefghijkl", 200004, time(NULL) + 300);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(accounts_contradicted(accounts), 0);
+    run_until(idle);
+    before = loop_now();
+    put_listed("bcdefghijk", 200005, time(NULL) + 300);
+    accounts_make(accounts);
+    run_until(idle);
+    assert_true(accounts_contradicted(accounts) >= before);
+    accounts->contradicted = 0;
+    put("bcdefghijk", 200006, ACCOUNTS_NEW);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
+    assert_true(accounts_contradicted(accounts) >= before);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
 /* A document whose applications do not fit says less than the one before it, and yet replaces it.
  */
 static void test_too_many_applications(void **state)
@@ -655,6 +745,9 @@ int main(void)
         TEST(test_clear),
         TEST(test_absent),
         TEST(test_listed),
+        TEST(test_listed_past_its_end),
+        TEST(test_listed_id_of_another),
+        TEST(test_contradicted),
         TEST(test_too_many_applications),
         TEST(test_lost),
         TEST(test_no_block),

@@ -150,7 +150,7 @@ static void assert_none_at_deadline(void)
     int64_t start = now_ms();
 
     assert_none(call(sizeof buffer, SHORT_MS));
-    assert_true(now_ms() - start >= SHORT_MS - 2 * RETRY_MS);
+    assert_true(now_ms() - start >= SHORT_MS); /* by which nss_cloud/patience.c knows a wait */
     assert_true(now_ms() - start < LONG_MS);
 }
 

@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -52,6 +53,8 @@ static struct counts {
 
 static struct cloud_snapshot_header *published;
 
+#define EMPTY_ "empty" /* a folder */
+
 static int setup_folder(void **state)
 {
     static const char conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
@@ -61,7 +64,7 @@ static int setup_folder(void **state)
     (void)state;
     umask(022);
     if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0 ||
-        mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0)
+        mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0 || mkdir(EMPTY_, 0755) != 0)
         return 1;
     fd = open(CLOUD_CONF_PATH, O_WRONLY | O_CREAT, 0644);
     if (fd < 0 || write(fd, conf, sizeof conf - 1) < 0)
@@ -77,6 +80,7 @@ static int remove_folder(void **state)
     unlink(FILE_);
     unlink(CLOUD_CONF_PATH);
     rmdir(CLOUD_SNAPSHOT_FOLDER);
+    rmdir(EMPTY_);
     return chdir("/") != 0 || rmdir(folder) != 0;
 }
 
@@ -402,10 +406,10 @@ static void test_no_descriptor(void **state)
     assert_int_equal(atomic_load(&counts->answers), answers + 2);
 }
 
-/* Whether a child, once it has done what it is given, answers both kinds of lookup. */
-static void in_child(bool (*prepare)(void))
+/* In a child, once it has done what it is given, both kinds of lookup are answered, or neither. */
+static void in_child(bool (*prepare)(void), unsigned answered)
 {
-    unsigned answers = atomic_load(&counts->answers);
+    unsigned answers = atomic_load(&counts->answers), before = atomic_load(&counts->unavailable);
     int status;
     pid_t child = fork();
 
@@ -419,13 +423,14 @@ static void in_child(bool (*prepare)(void))
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_int_equal(atomic_load(&counts->wrong), 0);
-    assert_int_equal(atomic_load(&counts->answers), answers + 2);
+    assert_int_equal(atomic_load(&counts->answers), answers + answered);
+    assert_int_equal(atomic_load(&counts->unavailable), before + 2 - answered);
 }
 
 /* The folder is out of reach from here on, as after chroot(2). */
 static bool leave(void)
 {
-    return chdir("/") == 0;
+    return chdir(EMPTY_) == 0;
 }
 
 static bool leave_and_retire(void)
@@ -434,13 +439,37 @@ static bool leave_and_retire(void)
     return leave();
 }
 
+static bool no_room(void)
+{
+    const struct rlimit none = {0, 0};
+
+    return setrlimit(RLIMIT_NOFILE, &none) == 0;
+}
+
+static bool no_room_and_retire(void)
+{
+    atomic_store((atomic_uint *)&published->state, CLOUD_SNAPSHOT_RETIRED);
+    return no_room();
+}
+
 static void test_out_of_reach(void **state)
 {
     (void)state;
     start_counting();
     look(0);
-    in_child(leave);
-    in_child(leave_and_retire);
+    in_child(leave, 2);
+    in_child(leave_and_retire, 2);
+}
+
+/* A process without a descriptor to spare sees neither the new file nor the broker. Whoever can
+ * bring it to that keeps no account alive that was taken back. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    start_counting();
+    look(0);
+    in_child(no_room, 2);
+    in_child(no_room_and_retire, 0);
 }
 
 /* Taken back, with nothing new in its place and nobody to ask: nothing is said. */
@@ -462,7 +491,8 @@ int main(void)
         cmocka_unit_test(test_threads),      cmocka_unit_test(test_fork_storm),
         cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_vfork),
         cmocka_unit_test(test_no_slot_left), cmocka_unit_test(test_no_descriptor),
-        cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_taken_back),
     };
 
     return cmocka_run_group_tests(tests, setup_folder, remove_folder);

@@ -710,6 +710,33 @@ static void test_patience(void **arg)
     assert_int_equal(patience_ms(10000), 10000);
 }
 
+/* Nor does it wait in full again and again where the hung one's backlog has run full. */
+static void test_patience_backlog(void **arg)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
+    int fds[8], n = 0, patience[3], listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    (void)arg;
+    assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    do {
+        assert_true(n < 8);
+        fds[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    } while (connect(fds[n++], (const struct sockaddr *)&address, sizeof address) == 0);
+    test_timeout_ms = 100;
+    for (int i = 0; i < 3; i++) {
+        check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+        patience[i] = patience_ms(8000);
+    }
+    while (n > 0)
+        close(fds[--n]);
+    close(listener);
+    assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(patience[i], 4000 >> i);
+}
+
 static void test_no_broker(void **arg)
 {
     (void)arg;
@@ -1022,6 +1049,7 @@ int main(void)
         cmocka_unit_test_setup(test_bad_packets, fresh),
         cmocka_unit_test_setup(test_no_answer, fresh),
         cmocka_unit_test_setup(test_patience, fresh),
+        cmocka_unit_test_setup(test_patience_backlog, fresh),
         cmocka_unit_test_setup(test_no_broker, fresh),
         cmocka_unit_test_setup(test_errno_is_errnop, fresh),
         cmocka_unit_test_setup(test_join, fresh),
