@@ -60,9 +60,11 @@ struct accounts {
     bool replaced; /* what stands in its place is its successor */
     struct delta *first, **last;
     bool building, failed;
-    bool lost;          /* a change, for lack of memory: nothing is published any more */
-    int64_t not_before; /* loop_now(): the next file is not made earlier */
-    int64_t contradicted;
+    bool lost;              /* a change, for lack of memory: nothing is published any more */
+    int64_t not_before;     /* loop_now(): the next file is not made earlier */
+    accounts_void *on_void; /* or NULL */
+    void *void_arg;
+    int64_t relisted_at; /* loop_now() */
     /* The worker's: */
     struct table mirror;
     bool relisted; /* a list gave other ids than the one before; the loop's while nothing is made */
@@ -502,24 +504,38 @@ static bool contradicts(const struct published *file, const struct cloud_snapsho
            (account.uid != record->uid || account.gid != record->gid);
 }
 
-static bool is_listed_of_another(const struct cloud_snapshot_account *found,
-                                 const struct cloud_snapshot_record *record)
+/* Whether the file gives another environment, by a list's word, that uid (or gid). */
+static bool gives_away(const struct published *file, const struct cloud_snapshot_record *record,
+                       bool gid, struct cloud_snapshot_account *out)
 {
-    return found->flags == CLOUD_SNAPSHOT_PARTIAL &&
-           (strcmp(found->project, record->strings) != 0 ||
-            strcmp(found->environment, environment_of(record)) != 0);
+    return file->snapshot.map != NULL &&
+           (gid ? cloud_snapshot_by_gid(&file->snapshot, record->gid, out)
+                : cloud_snapshot_by_uid(&file->snapshot, record->uid, out)) &&
+           out->flags == CLOUD_SNAPSHOT_PARTIAL &&
+           (strcmp(out->project, record->strings) != 0 ||
+            strcmp(out->environment, environment_of(record)) != 0);
 }
 
-/* Whether the file gives another environment, by a list's word, an id that a document has. */
+/* Whether a list has given another environment an id that a document has. */
 static bool gives_id_away(const struct published *file, const struct cloud_snapshot_record *record)
 {
     struct cloud_snapshot_account account;
 
-    return file->snapshot.map != NULL &&
-           ((cloud_snapshot_by_uid(&file->snapshot, record->uid, &account) &&
-             is_listed_of_another(&account, record)) ||
-            (cloud_snapshot_by_gid(&file->snapshot, record->gid, &account) &&
-             is_listed_of_another(&account, record)));
+    return gives_away(file, record, false, &account) || gives_away(file, record, true, &account);
+}
+
+/* Whose ids of the file are not theirs by this document. */
+static void tell_void(const struct accounts *accounts, const struct cloud_snapshot_record *record)
+{
+    struct cloud_snapshot_account account;
+
+    if (accounts->on_void == NULL)
+        return;
+    if (contradicts(&accounts->published, record))
+        accounts->on_void(accounts->void_arg, record->strings, environment_of(record));
+    for (int gid = 0; gid < 2; gid++)
+        if (gives_away(&accounts->published, record, gid != 0, &account))
+            accounts->on_void(accounts->void_arg, account.project, account.environment);
 }
 
 /* Whether the change makes wrong what the file says. */
@@ -573,7 +589,7 @@ static void finish_build(struct work *work)
         if (!publish(accounts, &build->file))
             work->failed = errno;
         if (accounts->relisted)
-            accounts->contradicted = loop_now();
+            accounts->relisted_at = loop_now();
         accounts->relisted = false;
     } else {
         end_published(&build->file);
@@ -732,8 +748,7 @@ void accounts_put(struct accounts *accounts, const struct snapshot_account *acco
     }
     if (is_against(&accounts->published, &delta)) {
         take_back(accounts);
-        if (contradicts(&accounts->published, delta.record))
-            accounts->contradicted = loop_now();
+        tell_void(accounts, delta.record);
     }
     add_delta(accounts, &delta,
               change == ACCOUNTS_LISTED    ? NO_HASTE
@@ -788,9 +803,15 @@ bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
                                                                  out);
 }
 
-int64_t accounts_contradicted(const struct accounts *accounts)
+int64_t accounts_relisted(const struct accounts *accounts)
 {
-    return accounts->contradicted;
+    return accounts->relisted_at;
+}
+
+void accounts_on_void(struct accounts *accounts, accounts_void *on_void, void *arg)
+{
+    accounts->on_void = on_void;
+    accounts->void_arg = arg;
 }
 
 void accounts_look(const struct accounts *accounts, struct accounts_view *out)

@@ -59,10 +59,16 @@ bool accounts_by_id(const struct accounts *accounts, uint32_t id, bool gid,
                     struct cloud_snapshot_account *out);
 
 /*
- * loop_now() when a document, or a list, last had other ids for an environment than the file had
- * by a list's word: a process that had looked it up before may go on with those. 0: never.
+ * Has on_void called, from accounts_put, for each environment whose ids the file had by a list's
+ * word, where a document has them otherwise, or has them itself: a process that had looked it up
+ * before may go on with those.
  */
-int64_t accounts_contradicted(const struct accounts *accounts);
+typedef void accounts_void(void *arg, const char *project, const char *environment);
+void accounts_on_void(struct accounts *accounts, accounts_void *on_void, void *arg);
+
+/* loop_now() when a file was made in which a list's ids of some environment were others than in the
+ * list before: of that one, nobody knows of which. 0: never. */
+int64_t accounts_relisted(const struct accounts *accounts);
 
 /* For operators: the file as it is published. */
 struct accounts_view {

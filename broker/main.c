@@ -238,6 +238,17 @@ static bool open_denials(struct broker *broker)
     return true;
 }
 
+/* A login that began with them is refused: sshd would go on with them. */
+static void on_void(void *arg, const char *project, const char *environment)
+{
+    struct broker *broker = arg;
+
+    log_warning("the account list gave environment %s of project %s ids that are not its own",
+                environment, project);
+    if (!owners_move(broker->owners, project, environment))
+        log_error("out of memory");
+}
+
 /* Every process of the host may from now on know what this one knows. */
 static bool open_snapshot(struct broker *broker)
 {
@@ -245,6 +256,7 @@ static bool open_snapshot(struct broker *broker)
         accounts_new(broker->loop, STATE_DIRECTORY, origin_of(&broker->conf));
     if (broker->publish.accounts == NULL)
         return false;
+    accounts_on_void(broker->publish.accounts, on_void, broker);
     broker->publish.conf = &broker->conf;
     broker->publish.hostdb = broker->hostdb;
     broker->publish.owners = broker->owners;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that was taken back stays, by its name alone. */
+/* One that was taken back, or has none yet, is there by its name alone. */
 struct binding {
     struct table_node by_uid, by_gid, by_name, by_project;
     bool released;
@@ -145,6 +145,7 @@ static struct binding *add_binding(struct owners *owners, const struct owner *cl
     binding = calloc(1, sizeof *binding);
     if (binding == NULL)
         return NULL;
+    binding->released = true;
     strcpy(binding->project, claim->project);
     strcpy(binding->environment, claim->environment);
     table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
@@ -173,6 +174,18 @@ bool owners_claim(struct owners *owners, const struct owner *claim)
     table_insert(&owners->by_project, &binding->by_project,
                  table_hash(&owners->by_project, claim->project, strlen(claim->project)));
     return true;
+}
+
+bool owners_move(struct owners *owners, const char *project, const char *environment)
+{
+    const struct owner wanted = {project, environment, 0, 0};
+    struct binding *binding = find_any(owners, &wanted);
+
+    if (binding == NULL)
+        binding = add_binding(owners, &wanted);
+    if (binding != NULL)
+        binding->moved = loop_now();
+    return binding != NULL;
 }
 
 int64_t owners_moved(const struct owners *owners, const char *project, const char *environment)

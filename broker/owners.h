@@ -31,8 +31,13 @@ bool owners_claim(struct owners *owners, const struct owner *claim);
 /* Takes an environment's binding back: its ids are nobody's then. False if it has none. */
 bool owners_forget(struct owners *owners, const char *project, const char *environment);
 
-/* loop_now() when the environment's ids were taken back last, or were given to it after that: a
- * process that looked them up before may have others. 0: never, as far as this process knows. */
+/* An environment's name has answered with ids that are not its own: owners_moved tells from when on
+ * it does not. False if memory is out. */
+bool owners_move(struct owners *owners, const char *project, const char *environment);
+
+/* loop_now() when the environment's ids were taken back last, or were given to it after that, or
+ * of owners_move: a process that looked them up before may have others. 0: never, as far as this
+ * process knows. */
 int64_t owners_moved(const struct owners *owners, const char *project, const char *environment);
 
 /* What an environment has: false if it was not seen here. The strings are the table's. */

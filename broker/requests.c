@@ -456,8 +456,8 @@ static bool bind_owner(struct broker *broker, const struct owner *claim);
 /*
  * Whether sshd has the account's ids of today. It looks them up when a login begins, and may go on
  * minutes later: if an operator has taken them back in between, or they were an account list's and
- * the document has others, it would open a session for another environment's uid. Bound anew is
- * what the API has said since.
+ * a document has them otherwise, it would open a session for another environment's uid. Bound anew
+ * is what the API has said since.
  */
 static bool has_ids_of_today(const struct connection *connection, const struct cache_answer *known)
 {
@@ -466,14 +466,14 @@ static bool has_ids_of_today(const struct connection *connection, const struct c
     const struct owner claim = {document->project, document->environment, document->uid,
                                 document->gid};
     int64_t moved = owners_moved(broker->owners, claim.project, claim.environment);
-    int64_t contradicted = accounts_contradicted(broker->publish.accounts);
+    int64_t relisted = accounts_relisted(broker->publish.accounts);
     struct process monitor;
     struct owner owner;
 
     if (moved != 0 && moved <= broker->bound) /* before this start, who knows when */
         moved = broker->started;
-    if (moved < contradicted)
-        moved = contradicted;
+    if (moved < relisted)
+        moved = relisted;
     if (moved == 0)
         return true;
     if (!owners_by_name(broker->owners, claim.project, claim.environment, &owner)) {

@@ -414,12 +414,25 @@ static void test_listed_id_of_another(void **state)
 }
 
 /* Ids that a list gave, and a document gives otherwise, are taken back at once, those that a later
- * list gives otherwise with its file; and it is known when that was. */
+ * list gives otherwise with its file; and it is told whose they were. */
+static char void_of[256]; /* whose ids were void, each with a blank behind it */
+
+static void on_void(void *arg, const char *project, const char *environment)
+{
+    size_t used = strlen(void_of);
+
+    assert_ptr_equal(arg, accounts);
+    assert_string_equal(environment, "production");
+    snprintf(void_of + used, sizeof void_of - used, "%s ", project);
+}
+
 static void test_contradicted(void **state)
 {
     int64_t before;
 
     (void)state;
+    void_of[0] = '\0';
+    accounts_on_void(accounts, on_void, accounts);
     put_listed("abcdefghij", 200001, time(NULL) + 300);
     put_listed("bcdefghijk", 200002, time(NULL) + 300);
     accounts_make(accounts);
@@ -430,19 +443,27 @@ static void test_contradicted(void **state)
     put("cdefghijkl", 200003, ACCOUNTS_NEW);
     put_listed("cdefghijkl", 200004, time(NULL) + 300);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
-    assert_int_equal(accounts_contradicted(accounts), 0);
+    assert_string_equal(void_of, "");
     run_until(idle);
+    assert_int_equal(accounts_relisted(accounts), 0);
     before = loop_now();
     put_listed("bcdefghijk", 200005, time(NULL) + 300);
     accounts_make(accounts);
     run_until(idle);
-    assert_true(accounts_contradicted(accounts) >= before);
-    accounts->contradicted = 0;
+    assert_true(accounts_relisted(accounts) >= before);
+    assert_string_equal(void_of, "");
     put("bcdefghijk", 200006, ACCOUNTS_NEW);
     assert_int_equal(now_is("bcdefghijk"), RETIRED);
-    assert_true(accounts_contradicted(accounts) >= before);
+    assert_string_equal(void_of, "bcdefghijk ");
     run_until(idle);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
+    put_listed("defghijklm", 200007, time(NULL) + 300);
+    accounts_make(accounts);
+    run_until(idle);
+    void_of[0] = '\0';
+    put("efghijklmn", 200007, ACCOUNTS_NEW);
+    assert_string_equal(void_of, "defghijklm defghijklm "); /* its uid and its gid */
+    run_until(idle);
 }
 
 /* A document whose applications do not fit says less than the one before it, and yet replaces it.

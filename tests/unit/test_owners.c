@@ -341,6 +341,7 @@ static void test_forget(void **state)
 static void test_moved(void **state)
 {
     int64_t before = loop_now(), taken, given;
+    struct owner owner;
 
     (void)state;
     assert_int_equal(owners_moved(owners, "abcdefghij", "staging"), 0);
@@ -355,6 +356,12 @@ static void test_moved(void **state)
     bind("abcdefghij", "staging", 200003, 200003);
     given = owners_moved(owners, "abcdefghij", "staging");
     assert_true(given > taken);
+    assert_true(owners_move(owners, "abcdefghij", "nobodys"));
+    assert_true(owners_moved(owners, "abcdefghij", "nobodys") >= given);
+    assert_false(owners_by_name(owners, "abcdefghij", "nobodys", &owner));
+    assert_true(allow("abcdefghij", "nobodys", 200009, 200009));
+    bind("abcdefghij", "nobodys", 200009, 200009);
+    assert_owner(200009, "abcdefghij", "nobodys");
     bind("abcdefghij", "staging", 200003, 200003); /* it has them: nothing moves */
     assert_int_equal(owners_moved(owners, "abcdefghij", "staging"), given);
     assert_owner(200003, "abcdefghij", "staging");
