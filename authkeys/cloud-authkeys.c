@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sshd's AuthorizedKeysCommand: cloud-authkeys shell|sftp %u %t %k
+ * sshd's AuthorizedKeysCommand: cloud-authkeys shell|sftp %u %t %k [%U]
  *
  * Prints the one authorized_keys line with which the key offered may enter the account, or nothing.
  * The exit status is 0 whenever that answer is certain, 1 where nobody can say now, 2 for a wrong
@@ -9,6 +9,7 @@
  */
 #include "common/call.h"
 #include "common/name.h"
+#include "common/text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,7 +37,7 @@ static bool write_all(int fd, const char *bytes, size_t n)
 
 static int usage(void)
 {
-    static const char text[] = "usage: cloud-authkeys shell|sftp ACCOUNT KEYTYPE BASE64\n";
+    static const char text[] = "usage: cloud-authkeys shell|sftp ACCOUNT KEYTYPE BASE64 [UID]\n";
 
     (void)write_all(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
@@ -50,6 +51,17 @@ static bool read_kind(const char *word, uint32_t *kind)
         *kind = CLOUD_SFTP;
     else
         return false;
+    return true;
+}
+
+/* An sshd that was not told to say it says none. */
+static bool read_uid(const char *text, uint32_t *uid)
+{
+    uint64_t number = 0;
+
+    if (text != NULL && !cloud_number(text, strlen(text), UINT32_MAX, &number))
+        return false;
+    *uid = (uint32_t)number;
     return true;
 }
 
@@ -93,7 +105,8 @@ int main(int argc, char **argv)
     struct cloud_question question = {.op = CLOUD_OP_KEYS};
     struct cloud_answer answer;
 
-    if (argc != 5 || !read_kind(argv[1], &question.kind))
+    if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
+        !read_uid(argv[5], &question.id))
         return usage();
     /* sshd may be gone: then the write fails, and with it the program, but by its own word. */
     (void)signal(SIGPIPE, SIG_IGN);

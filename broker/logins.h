@@ -21,6 +21,7 @@
 struct login {
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    uint32_t sshd_uid; /* that sshd has looked up, or 0: nobody says */
     bool granted;      /* PAM account has let it in */
     char user[129];    /* the person's user name, for the session */
     char user_id[256]; /* the rest: known once it is granted */

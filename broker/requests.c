@@ -314,6 +314,7 @@ static bool remember(const struct connection *connection, const struct document_
         return false;
     }
     snprintf(login->user, sizeof login->user, "%s", key->user->username);
+    login->sshd_uid = connection->question.id;
     return true;
 }
 
@@ -485,6 +486,13 @@ static bool has_ids_of_today(const struct connection *connection, const struct c
            process_began(&monitor) > moved;
 }
 
+/* Whether sshd will run the session with the document's uid, if sshd says with which: that sees all
+ * that makes the two differ, but for the gid. */
+static bool has_uid(const struct login *login, const struct document *document)
+{
+    return login->sshd_uid == 0 || login->sshd_uid == document->uid;
+}
+
 static void answer_account(struct connection *connection, const struct cache_answer *known)
 {
     struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
@@ -496,7 +504,8 @@ static void answer_account(struct connection *connection, const struct cache_ans
     } else if ((login = find_login(connection)) != NULL) {
         verdict = policy_login(known->document, &connection->name, login->fingerprint,
                                (int64_t)time(NULL));
-        if (verdict.reason == POLICY_GRANTED && !has_ids_of_today(connection, known))
+        if (verdict.reason == POLICY_GRANTED &&
+            (!has_ids_of_today(connection, known) || !has_uid(login, known->document)))
             verdict.reason = POLICY_IDS_CHANGED;
         login->granted = verdict.reason == POLICY_GRANTED;
     }

@@ -32,7 +32,7 @@
  *   PASSWD_BY_ID     id                                   the same
  *   GROUP_BY_NAME    account                              account gid
  *   GROUP_BY_ID      id                                   account gid
- *   KEYS             kind account key_type key            line
+ *   KEYS             kind account key_type key id         line
  *   PAM_ACCOUNT      service account from is_ssh          reason message home id gid mounts
  *   PAM_SESSION      service account from auth_info       project environment app user
  *   PAM_SESSION_END  account                              (none)
@@ -48,6 +48,8 @@
  *   DECISIONS        session                              session page text
  *   REBIND           account page                         text
  *   NAMED            text page                            page text
+ *
+ * id of KEYS is the uid that sshd has looked up for the account, 0 where nobody says.
  *
  * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
  * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE

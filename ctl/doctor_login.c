@@ -120,8 +120,8 @@ struct wanted {
 static const struct wanted wanted[] = {
     {"usepam", "yes", "yes"},
     {"authorizedkeysfile", "none", "none"},
-    {"authorizedkeyscommand", "/usr/libexec/cloudauth/cloud-authkeys shell %u %t %k",
-     "/usr/libexec/cloudauth/cloud-authkeys sftp %u %t %k"},
+    {"authorizedkeyscommand", "/usr/libexec/cloudauth/cloud-authkeys shell %u %t %k %U",
+     "/usr/libexec/cloudauth/cloud-authkeys sftp %u %t %k %U"},
     {"authorizedkeyscommanduser", "cloudauth-keys", "cloudauth-keys"},
     {"authenticationmethods", "publickey", "publickey"},
     {"passwordauthentication", "no", "no"},

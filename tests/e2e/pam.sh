@@ -147,6 +147,33 @@ test_line_of_another_process() {
     rm $home/in $home/out
 }
 
+# sshd_says UID: what it tells the helper that the account's uid is; "" for nothing.
+sshd_says() {
+    sed "s/%U\$/$1/" /root/dropin.conf >/etc/ssh/sshd_config.d/00-cloudauth.conf
+    sshd_stop
+    sshd_start
+}
+
+# sshd would run the session with the uid that it looked up, whatever the document says by now
+test_other_uid() {
+    cp /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
+    trap 'cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf; sshd_stop; sshd_start' EXIT
+    same 2 "$(grep -c '%U$' /root/dropin.conf)"
+    sshd_says 200002
+    refused alice abcdefghij 'connect again'
+    audit 'refuse account=abcdefghij .*user=alice .*service=sshd reason=ids-changed'
+    fails sftp_batch alice abcdefghij_sftp <<<pwd
+    audit 'refuse account=abcdefghij_sftp .*user=alice .*service=sshd reason=ids-changed'
+    sshd_says 200001
+    enters alice abcdefghij
+    sshd_says ''
+    enters alice abcdefghij
+    for uid in -1 200001x 4294967296 0x1; do
+        sshd_says "$uid"
+        refused alice abcdefghij
+    done
+}
+
 # ---- su --------------------------------------------------------------------------------------------
 
 # root may become an account while its environment is active

@@ -23,7 +23,7 @@ sub text { return pack 'V/a* x', $_[0] }
 sub question {
     my ($op, @field) = split ' ', $_[0];
     return pack('a4 C4', 'CLDA', 1, 1, 0, 0) . text($field[0]) if $op eq 'passwd';
-    return pack('a4 C4 V', 'CLDA', 1, 5, 0, 0, $kind{$field[0]}) . join '', map { text($_) } @field[1 .. 3]
+    return pack('a4 C4 V', 'CLDA', 1, 5, 0, 0, $kind{$field[0]}) . join '', (map { text($_) } @field[1 .. 3]), pack('V', 0)
         if $op eq 'keys';
     die "no such question: $op\n";
 }

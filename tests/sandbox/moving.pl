@@ -91,7 +91,7 @@ sub ask {
 sub ask_key {
     my ($name, $key) = @_;
     my $question = pack('a4 C4 V', 'CLDA', 1, 5, 0, 0, SHELL);
-    return ask($question . join '', map { text($_) } PROJECT . "-$name", @{$pool[$key]});
+    return ask($question . join('', map { text($_) } PROJECT . "-$name", @{$pool[$key]}) . pack('V', 0));
 }
 
 sub ask_account { return ask(pack('a4 C4', 'CLDA', 1, 1, 0, 0) . text(PROJECT . "-$_[0]")) }
