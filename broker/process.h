@@ -60,8 +60,9 @@ int process_open(const struct process *process, uint32_t uid);
 bool process_signal(int pidfd, int signal);
 
 /*
- * One walk through /proc that signals every process wanted in the moment it is found, but for pid 1
- * and the caller: who forks and ends all the time has another pid by the end of a walk. Signals go
+ * Signals every process wanted in the moment it is found, but for pid 1 and the caller: first among
+ * those that were started last, again and again, since who forks and ends all the time is one of
+ * them and has another pid by the end of a walk; then in one walk through /proc. Signals go
  * through a descriptor that was opened before the process was looked at, so that none can reach one
  * that was not wanted. False if /proc cannot be read.
  */
