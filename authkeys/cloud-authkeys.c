@@ -108,6 +108,9 @@ int main(int argc, char **argv)
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
+    /* Whoever gave that name to root: it is no account of ours, and 0 would be "nobody says". */
+    if (argc == 6 && question.id == 0)
+        return CERTAIN;
     /* sshd may be gone: then the write fails, and with it the program, but by its own word. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];

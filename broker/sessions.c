@@ -28,7 +28,6 @@
 struct entry {
     struct table_node node; /* by its monitor's pid */
     struct session session;
-    bool ending;
     struct entry *older, *younger; /* of all */
     struct watch *watch;
     struct entry *before, *after; /* of the environment */
@@ -179,7 +178,7 @@ static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
 
-    if (!entry->ending)
+    if (!entry->session.ending)
         session_files_remove(sessions->files, entry->session.id);
     *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry->younger;
     *(entry->younger == NULL ? &sessions->youngest : &entry->younger->older) = entry->older;
@@ -238,9 +237,9 @@ static void audit_session(const struct session *session, const char *event, cons
 /* It is over; of one that was ended, the line is written. */
 static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
-    if (!entry->ending)
+    if (!entry->session.ending)
         audit_session(&entry->session, "close", reason, NULL);
-    counters.sessions_ended[entry->ending                        ? COUNT_ENDED
+    counters.sessions_ended[entry->session.ending                ? COUNT_ENDED
                             : strcmp(reason, REASON_CLOSED) == 0 ? COUNT_CLOSED
                                                                  : COUNT_GONE]++;
     drop_entry(sessions, entry);
@@ -283,7 +282,7 @@ static void on_ended(void *arg, const char *id)
         session_files_remove(sessions->files, id);
         return;
     }
-    entry->ending = entry->session.ending = false;
+    entry->session.ending = false;
     if (!process_lives(&entry->session.monitor)) {
         drop_entry(sessions, entry);
         return;
@@ -311,7 +310,7 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     struct reaper_target target = {session->monitor, own_audit(sessions, session), session->uid};
     char sentence[512];
 
-    if (entry->ending)
+    if (entry->session.ending)
         return true;
     /* The range may have been set anew since. */
     if (!cloud_conf_id_ours(&sessions->broker->conf, session->uid)) {
@@ -322,7 +321,7 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     snprintf(sentence, sizeof sentence, "cloudauth ends this session: %s", why);
     if (!reaper_end(sessions->reaper, &target, sentence, session->id, on_ended, sessions))
         return false;
-    entry->ending = entry->session.ending = true;
+    entry->session.ending = true;
     entry->session.ending_audit = target.audit;
     session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
@@ -368,7 +367,7 @@ static void go_on_ending_all(struct sessions *sessions)
         if (!entry->session.ending)
             continue;
         lives = process_lives(&entry->session.monitor);
-        entry->ending = entry->session.ending = go_on_ending(sessions, &entry->session) || !lives;
+        entry->session.ending = go_on_ending(sessions, &entry->session) || !lives;
         if (!lives)
             drop_entry(sessions, entry);
     }
@@ -483,7 +482,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         watch->confirmed = answer->asked;
     watch->due = next_due(sessions, good && !answer->stale ? answer->asked : loop_now());
     for (struct entry *entry = watch->first; entry != NULL; entry = entry->after) {
-        if (entry->ending)
+        if (entry->session.ending)
             continue;
         if (answer->result == CACHE_ABSENT)
             end_entry(sessions, entry, policy_token(POLICY_ABSENT),
@@ -496,7 +495,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         else if (has_expired(&entry->session))
             end_entry(sessions, entry, policy_token(POLICY_KEY_EXPIRED), "your key has expired",
                       answer);
-        if (!entry->ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
+        if (!entry->session.ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
             too_stale(watch, &entry->session))
             end_entry(sessions, entry, REASON_MAX_STALE,
                       "who may be here cannot be checked any more", answer);
@@ -675,7 +674,7 @@ static void add_line(struct cloud_text *text, const struct entry *entry)
     cloud_text_add_pair(text, "service", session->service);
     snprintf(number, sizeof number, "%d", (int)session->monitor.pid);
     cloud_text_add_pair(text, "pid", number);
-    cloud_text_add_pair(text, "state", entry->ending ? "ending" : "open");
+    cloud_text_add_pair(text, "state", entry->session.ending ? "ending" : "open");
     cloud_text_add_char(text, '\n');
 }
 

@@ -6,6 +6,7 @@
 
 #include "pam_cloud/jail.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,11 +147,16 @@ static void look_at_folders(struct explanation *explanation)
 {
     static struct jail jail;
     struct jail_fault fault = {""};
-    bool there = setgroups(0, NULL) == 0 &&
-                 jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
+    char why[128];
+
+    if (setgroups(0, NULL) != 0) {
+        snprintf(why, sizeof why, "groups cannot be given up: %s", strerror(errno));
+        judge(explanation, "sftp-folders", false, why, "unavailable", "");
+        return;
+    }
+    bool there = jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
                            explanation->folders, &fault) &&
                  jail_check(&jail, &fault);
-
     judge(explanation, "sftp-folders", there, fault.text, "sftp-folders", fault.text);
 }
 

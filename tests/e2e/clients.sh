@@ -261,11 +261,11 @@ git_as() {
 
 # A work tree with a commit of the cargo.
 make_work_tree() {
-    rm -rf /root/work /root/clone
-    git init -q -b main /root/work
-    cp $CARGO /root/work/cargo
-    git -C /root/work add cargo
-    git -C /root/work -c user.name=alice -c user.email=alice@example.com commit -q -m cargo
+    rm -rf /root/shop /root/clone
+    git init -q -b main /root/shop
+    cp $CARGO /root/shop/cargo
+    git -C /root/shop add cargo
+    git -C /root/shop -c user.name=alice -c user.email=alice@example.com commit -q -m cargo
 }
 
 # git: push to a shell account, and clone from it
@@ -273,7 +273,7 @@ test_git() {
     make_work_tree
     rm -rf $HOME_DIR/shop.git
     as alice abcdefghij "git init -q --bare -b main $HOME_DIR/shop.git"
-    git_as alice -C /root/work push -q "ssh://abcdefghij@127.0.0.1$HOME_DIR/shop.git" main
+    git_as alice -C /root/shop push -q "ssh://abcdefghij@127.0.0.1$HOME_DIR/shop.git" main
     as alice abcdefghij "git -C $HOME_DIR/shop.git show main:cargo >$HOME_DIR/cargo"
     identical $CARGO $HOME_DIR/cargo
     git_as alice clone -q "ssh://abcdefghij@127.0.0.1$HOME_DIR/shop.git" /root/clone
@@ -286,7 +286,7 @@ test_git_sftp_account() {
     make_work_tree
     # Its first four letters are taken for a length.
     says 'bad line length character: This' \
-        git_as media-agency -C /root/work push ssh://abcdefghij_sftp@127.0.0.1/pub/media/shop.git main
+        git_as media-agency -C /root/shop push ssh://abcdefghij_sftp@127.0.0.1/pub/media/shop.git main
     says 'bad line length character: This' \
         git_as media-agency clone ssh://abcdefghij_sftp@127.0.0.1/pub/media/shop.git /root/clone
 }
@@ -296,5 +296,5 @@ test_git_turned_away() {
     make_work_tree
     document abcdefghij production '.access.ssh = "none"'
     says 'use abcdefghij_sftp' \
-        git_as alice -C /root/work push "ssh://abcdefghij@127.0.0.1$HOME_DIR/shop.git" main
+        git_as alice -C /root/shop push "ssh://abcdefghij@127.0.0.1$HOME_DIR/shop.git" main
 }

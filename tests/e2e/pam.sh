@@ -168,7 +168,7 @@ test_other_uid() {
     enters alice abcdefghij
     sshd_says ''
     enters alice abcdefghij
-    for uid in -1 200001x 4294967296 0x1; do
+    for uid in 0 -1 200001x 4294967296 0x1; do
         sshd_says "$uid"
         refused alice abcdefghij
     done

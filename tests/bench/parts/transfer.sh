@@ -23,7 +23,7 @@ rsync_get() { rsync -e "$(ssh_to "$1")" --whole-file "$2@127.0.0.1:$3" $BACK; }
 # A repository in the place of a file; uncompressed, since zlib is not what is measured.
 git_put() {
     $(ssh_to "$1") "$2@127.0.0.1" "rm -rf $3; git init -q --bare $3; git -C $3 config core.compression 0"
-    GIT_SSH_COMMAND=$(ssh_to "$1") git -C /root/work push -q "$2@127.0.0.1:$3" main
+    GIT_SSH_COMMAND=$(ssh_to "$1") git -C /root/shop push -q "$2@127.0.0.1:$3" main
 }
 
 git_get() {
@@ -34,12 +34,12 @@ git_get() {
 }
 
 repository() {
-    git init -q -b main /root/work
-    git -C /root/work config core.compression 0
-    git -C /root/work config core.bigFileThreshold 1m
-    ln $CARGO /root/work/cargo
-    git -C /root/work add cargo
-    git -C /root/work -c user.name=bench -c user.email=bench@localhost commit -qm cargo
+    git init -q -b main /root/shop
+    git -C /root/shop config core.compression 0
+    git -C /root/shop config core.bigFileThreshold 1m
+    ln $CARGO /root/shop/cargo
+    git -C /root/shop add cargo
+    git -C /root/shop -c user.name=bench -c user.email=bench@localhost commit -qm cargo
 }
 
 # timed COMMAND...: seconds, in $seconds
