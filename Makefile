@@ -40,21 +40,21 @@ endif
 # Every process that looks up a name maps the module: in two parts, not four.
 FEW := -Wl,-z,noseparate-code
 
-obj = $(patsubst %.c,$(B)/%.o,$(1))
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 COMMON := $(wildcard common/*.c)
 NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
-BROKER := $(filter-out broker/main.c,$(wildcard broker/*.c))
-# What the operators' program has of the broker: documents and policy, not the daemon.
-CTL    := $(wildcard ctl/*.c) $(addprefix broker/,document.c envelope.c fields.c json.c json_scan.c \
-          keys.c policy.c denials.c hostdb.c owners.c table.c log.c devlog.c loop.c clock.c) \
-          pam_cloud/jail.c
+ACCESS := $(wildcard access/*.c)
+BASE   := $(wildcard base/*.c)
+JAIL   := $(wildcard jail/*.c)
+DAEMON := $(filter-out cloudauthd/main.c,$(wildcard cloudauthd/*.c cloudauthd/*/*.c))
+CTL    := $(wildcard ctl/*.c)
 PARTS  := $(B)/libnss_cloud.so.2 $(B)/pam_cloud.so $(B)/cloud-authkeys $(B)/cloudauthd \
           $(B)/cloudauthctl
 
 all: $(PARTS)
 
-# Compiled as one, across its rooms, which a lookup crosses a dozen times: a third less time for it.
+# Compiled as one, across its modules, which a lookup crosses a dozen times: a third less time for it.
 # (Debian's clang has no plugin for the linker.)
 ifeq ($(SAN)$(findstring clang,$(CC)),)
 ONE := -flto
@@ -69,7 +69,7 @@ $(B)/module/%.o: %.c
 	@echo "  CC $@"
 	@$(CC) $(ALL_CFLAGS) $(ONE) -c -o $@ $<
 
-$(B)/pam_cloud.so: $(call obj,$(wildcard pam_cloud/*.c) $(COMMON)) pam_cloud/pam_cloud.map
+$(B)/pam_cloud.so: $(call obj,$(wildcard pam_cloud/*.c) $(JAIL) $(COMMON)) pam_cloud/pam_cloud.map
 	$(CC) $(MODULE) -Wl,--version-script,pam_cloud/pam_cloud.map -o $@ $(filter %.o,$^) $(LINK) -lpam
 
 # Static, with musl: it is started for every key that is offered, needs nothing but libc, and that
@@ -93,13 +93,20 @@ $(B)/helper/%.o: %.c
 	@echo "  CC $@"
 	@$(HELPER_CC) $(HELPER_CFLAGS) -c -o $@ $<
 
-$(B)/cloudauthd: $(call obj,broker/main.c $(BROKER) $(COMMON))
+$(B)/cloudauthd: $(call obj,cloudauthd/main.c $(DAEMON) $(ACCESS)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
 
-$(B)/cloudauthctl: $(call obj,$(CTL) $(COMMON))
+$(B)/cloudauthctl: $(call obj,$(CTL) $(ACCESS) $(JAIL)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs libcrypto libcjson) -lpthread
 
-$(B)/%.o: %.c
+# Building blocks: a program takes what it calls.
+$(B)/base.a: $(call obj,$(BASE))
+$(B)/common.a: $(call obj,$(COMMON))
+$(B)/base.a $(B)/common.a:
+	@rm -f $@
+	$(AR) qcs $@ $^
+
+$(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -137,25 +144,25 @@ install: all
 	sh scripts/install-config.sh etc/cloudauth.conf $(DESTDIR)/etc/cloudauth/cloudauth.conf
 	sh scripts/install-config.sh etc/sshd_config.d/00-cloudauth.conf $(DESTDIR)/etc/ssh/sshd_config.d/00-cloudauth.conf
 
-# Unit tests: a file each, linked with what it needs of the rooms. Archives, so that a test can put
-# its own function in the place of a room's.
+# Unit tests: a file each, linked with what it needs of the modules. Archives, so that a test can put
+# its own function in the place of a module's.
 UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 
-$(B)/rooms.a: $(call obj,$(BROKER) $(COMMON) pam_cloud/jail.c ctl/pairs.c \
+$(B)/modules.a: $(call obj,$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON) ctl/pairs.c \
 		ctl/doctor_fix.c)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
-$(B)/unit/%: $(B)/tests/unit/%.o $(B)/rooms.a
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/modules.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
 
 # What the parser says of a document, for tests/lint/docs.
-$(B)/check_document: $(B)/tests/lint/check_document.o $(B)/rooms.a
+$(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
 	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
 
 # Snapshots for benchmarks and tests.
-$(B)/bench/%_snapshot: $(B)/tests/bench/%_snapshot.o $(B)/broker/snapshot.o $(B)/common/snapshot.o
+$(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o $(call obj,cloudauthd/accounts/snapshot_write.c common/snapshot.c)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 
@@ -168,7 +175,7 @@ MUSL       := musl-gcc -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protec
 
 bench-programs: $(BENCH_ALL)
 
-$(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/samples.o \
+$(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/samples.o \
 		$(call obj,$(COMMON))
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
@@ -182,7 +189,7 @@ $(B)/bench/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
 	$(MUSL) -fPIE $(HELPER_LINK) -o $@ $^
 
-$(B)/bench/floor-glibc: $(B)/tests/bench/floor.o
+$(B)/bench/floor-glibc: $(B)/obj/tests/bench/floor.o
 	@mkdir -p $(@D)
 	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
 
@@ -196,7 +203,7 @@ $(B)/bench/helper-glibc-%: $(call obj,$(HELPER))
 
 .SECONDARY:
 
-check: units lint-rooms
+check: units lint-structure
 
 units: $(addprefix $(B)/unit/,$(UNITS))
 	@tests/unit/run $^
@@ -204,8 +211,8 @@ units: $(addprefix $(B)/unit/,$(UNITS))
 check-asan:
 	$(MAKE) B=build/asan SAN=1 all units
 
-# The rooms that more than one thread meets in, under ThreadSanitizer.
-THREADED := test_absent test_kept test_accounts test_store test_list_threads test_denials
+# The modules that more than one thread meets in, under ThreadSanitizer.
+THREADED := test_negcache test_map test_publish test_store test_list_threads test_denials
 check-tsan:
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
 		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units
@@ -213,8 +220,8 @@ check-tsan:
 lint:
 	tests/lint/run
 
-lint-rooms: $(PARTS)
-	@B=$(B) tests/lint/rooms
+lint-structure: $(PARTS)
+	@B=$(B) tests/lint/structure
 
 test demo bench: B := build
 test:
@@ -240,7 +247,6 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: all install check units check-asan check-tsan lint lint-rooms test demo bench bench-programs \
+.PHONY: all install check units check-asan check-tsan lint lint-structure test demo bench bench-programs \
         deb fuzz clean
--include $(wildcard $(foreach room,common nss_cloud authkeys pam_cloud broker ctl tests/unit tests/bench,\
-             $(B)/$(room)/*.d $(B)/module/$(room)/*.d $(B)/helper/$(room)/*.d $(B)/faults/$(room)/*.d))
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

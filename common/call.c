@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_MS 5 /* between two tries to connect while the broker's backlog is full */
+#define RETRY_MS 5 /* between two tries to connect while the daemon's backlog is full */
 
 static int64_t now_ms(void)
 {

@@ -2,17 +2,17 @@
 #ifndef CLOUD_COMMON_CALL_H
 #define CLOUD_COMMON_CALL_H
 
-#include "wire.h"
+#include "common/wire.h"
 
-#define CLOUD_CALL_NSS_MS   2000  /* how long a lookup may wait for the broker */
+#define CLOUD_CALL_NSS_MS   2000  /* how long a lookup may wait for the daemon */
 #define CLOUD_CALL_LOGIN_MS 10000 /* how long the helper and PAM may */
 
 /*
- * Asks the broker one question: a fresh socket, one packet out, one back, everything before one
+ * Asks the daemon one question: a fresh socket, one packet out, one back, everything before one
  * deadline of timeout_ms on the monotonic clock. *answer borrows from buffer, which needs no more
  * than CLOUD_WIRE_ANSWER_MAX bytes; a longer answer than size counts as none.
  * Returns the answer's status, or CLOUD_UNAVAILABLE with *answer zeroed when there is none: the
- * broker's own "unavailable" always has a reason, that one has not. No allocation, no signal
+ * daemon's own "unavailable" always has a reason, that one has not. No allocation, no signal
  * (MSG_NOSIGNAL), no descriptor left open. Does not keep errno. Not a safe place for thread
  * cancellation.
  */

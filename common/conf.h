@@ -2,7 +2,7 @@
 #ifndef CLOUD_COMMON_CONF_H
 #define CLOUD_COMMON_CONF_H
 
-#include "name.h"
+#include "common/name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ struct cloud_conf {
     char access_url[CLOUD_URL_SIZE];
     char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "" : there is none */
     /* What the host proves itself with, "" where it is not set: absolute paths, or names in
-     * systemd's credentials directory (broker/credentials.h). */
+     * systemd's credentials directory (cloudauthd/api/credentials.h). */
     char token_file[CLOUD_PATH_SIZE];
     char token_url[CLOUD_URL_SIZE];
     char client_id_file[CLOUD_PATH_SIZE];

@@ -2,7 +2,7 @@
 #ifndef CLOUD_COMMON_SNAPSHOT_H
 #define CLOUD_COMMON_SNAPSHOT_H
 
-#include "name.h"
+#include "common/name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 /*
  * accounts.snapshot: the accounts of this host in one file that every process maps read-only and
  * looks up without a system call, a lock or an allocation (docs/snapshot.md shows it as a picture).
- * The broker writes it aside, syncs it, renames it over the old one and then marks the old one
+ * The daemon writes it aside, syncs it, renames it over the old one and then marks the old one
  * retired; apart from that one word a published file never changes.
  *
  *   offset  size
@@ -33,8 +33,8 @@
  *   0       4     size of the record in bytes, a multiple of 8, at most CLOUD_SNAPSHOT_RECORD_MAX
  *   4       4     flags
  *   8       8     checksum of all of the record but these 8 bytes
- *   16      8     fresh: until then (seconds since 1970) nobody need ask the broker
- *   24      8     expires: until then it may be used where the broker cannot be reached
+ *   16      8     fresh: until then (seconds since 1970) nobody need ask the daemon
+ *   24      8     expires: until then it may be used where the daemon cannot be reached
  *   32      4     uid
  *   36      4     gid
  *   40      10    lengths of the first five strings, 2 bytes each, without their NULs
@@ -64,14 +64,14 @@
 
 enum {
     CLOUD_SNAPSHOT_LIVE = 0x4c495645,    /* header.state; anything else is retired */
-    CLOUD_SNAPSHOT_RETIRED = 0x52455449, /* a newer file, or the broker itself, is to be asked */
+    CLOUD_SNAPSHOT_RETIRED = 0x52455449, /* a newer file, or the daemon itself, is to be asked */
 };
 
 enum {
     CLOUD_SNAPSHOT_ACTIVE = 1,  /* the environment lets people in */
     CLOUD_SNAPSHOT_PAUSED = 2,  /* it is paused: its cron jobs run */
     CLOUD_SNAPSHOT_APPS = 4,    /* the applications are listed: no other exists */
-    CLOUD_SNAPSHOT_PARTIAL = 8, /* of applications nothing is known here: the broker is asked */
+    CLOUD_SNAPSHOT_PARTIAL = 8, /* of applications nothing is known here: the daemon is asked */
 };
 
 struct cloud_snapshot_header {
@@ -83,7 +83,7 @@ struct cloud_snapshot_header {
     uint64_t seed;            /* of all hashes and checksums of this file */
     uint64_t names, uids, gids, records, records_size;
     uint64_t accounts; /* how many records there are */
-    uint64_t origin;   /* the broker's: what settings it is of */
+    uint64_t origin;   /* the daemon's: what settings it is of */
     uint64_t reserved;
     uint64_t checksum; /* of all that stands before it */
     uint32_t state;    /* atomic; the one word that changes after the file is published */
@@ -138,7 +138,7 @@ bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *ou
  * future. */
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now);
 
-/* Whether the broker has taken the file back. One atomic load. */
+/* Whether the daemon has taken the file back. One atomic load. */
 bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot);
 
 /*
@@ -161,7 +161,7 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
 
 /*
  * The home that the account has under a name of its environment. False if the record cannot tell
- * (the broker can): an application that it does not list.
+ * (the daemon can): an application that it does not list.
  */
 bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
                          const struct cloud_name *name, const char **home);

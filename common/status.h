@@ -3,7 +3,7 @@
 #define CLOUD_COMMON_STATUS_H
 
 /*
- * The four answers there are, everywhere: on the wire, in the broker and in each front.
+ * The four answers there are, everywhere: on the wire, in the daemon and in each front.
  * They are never mixed. Absent is the API's own word; an outage is never absent.
  * Each front has one function that maps them to NSS, PAM or an exit status, and the default of
  * that function is the answer that lets nobody in.

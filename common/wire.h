@@ -2,7 +2,7 @@
 #ifndef CLOUD_COMMON_WIRE_H
 #define CLOUD_COMMON_WIRE_H
 
-#include "status.h"
+#include "common/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,13 +56,15 @@
  * bytes with the NUL. For every other account home and mounts are "".
  *
  * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
- * session is the id to go on after, "" at the end (broker/sessions.h, sessions_list).
+ * session is the id to go on after, "" at the end (cloudauthd/session/sessions.h, sessions_list).
  *
- * From STATUS on: text is lines of fields with a tab between them (broker/control.h). The first
- * page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have gaps.
+ * From STATUS on: text is lines of fields with a tab between them (cloudauthd/control/control.h).
+ * The first page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have
+ * gaps.
  *
  * DECISIONS lists those behind the place that session names, as the last answer gave it; page is
- * how many of them are not kept any more (broker/recent.h). REBIND: broker/control.h.
+ * how many of them are not kept any more (cloudauthd/audit/ring.h). REBIND:
+ * cloudauthd/control/control.h.
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /*
- * Asking the broker (broker/control.h says what it answers), and reading its rows.
+ * Asking the daemon (cloudauthd/control/control.h says what it answers), and reading its rows.
  */
 
 #define ASK_FIELDS 10
@@ -24,12 +24,12 @@ typedef void ask_each(void *arg, const struct ask_row *row);
 
 /*
  * Asks, page by page, and gives every row. CTL_YES: all came. Else why not is said on standard
- * error, as far as the broker knows: CTL_NO where it refused or the account is absent, CTL_UNKNOWN
+ * error, as far as the daemon knows: CTL_NO where it refused or the account is absent, CTL_UNKNOWN
  * where there is no answer.
  */
 int ask_rows(struct cloud_question *question, ask_each *each, void *arg);
 
-/* One question, one answer, with a deadline; again where the broker says that it is busy. The
+/* One question, one answer, with a deadline; again where the daemon says that it is busy. The
  * strings live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 

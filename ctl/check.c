@@ -2,7 +2,7 @@
 #include "ctl/ctl.h"
 #include "ctl/tree.h"
 
-#include "broker/policy.h"
+#include "access/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,8 @@ struct host {
     struct cloud_conf conf;
     bool known; /* the settings are this host's, not mere defaults */
     struct signers signers;
-    struct hostdb *db;
-    struct owners *owners;
+    struct local_ids *db;
+    struct bindings *bindings;
 };
 
 /* Without this host's settings the grammar's defaults say what the names are. */
@@ -30,9 +30,9 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
         cloud_conf_defaults(&host->conf);
         cloud_conf_line(&host->conf, "allow = *", 9, &error);
     }
-    host->db = hostdb_new();
-    host->owners = owners_new();
-    if (host->db == NULL || host->owners == NULL ||
+    host->db = local_ids_new();
+    host->bindings = bindings_new();
+    if (host->db == NULL || host->bindings == NULL ||
         !signers_parse(host->conf.signing_key, &host->signers)) {
         ctl_say("%s: signing_key, or memory", ctl->conf_path);
         return CTL_UNKNOWN;
@@ -222,15 +222,15 @@ static void put_host_warnings(struct out *out, const struct host *host,
                               const struct checked *checked)
 {
     const struct document *document = checked->document;
-    const struct owner claim = {document->project, document->environment, document->uid,
-                                document->gid};
+    const struct binding claim = {document->project, document->environment, document->uid,
+                                  document->gid};
     char plain[CLOUD_NAME_MAX + 1], why[256];
     struct cloud_name name;
 
-    if (!policy_usable(&host->conf, host->db, host->owners, document, why, sizeof why))
+    if (!policy_usable(&host->conf, host->db, host->bindings, document, why, sizeof why))
         warn(out, checked, why);
     else
-        (void)owners_claim(host->owners, &claim);
+        (void)bindings_claim(host->bindings, &claim);
     if (!host->known)
         return;
     if (cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain) &&
@@ -322,7 +322,7 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
             status = CTL_UNKNOWN;
         }
     }
-    if (status == CTL_YES && !hostdb_refresh(host.db)) {
+    if (status == CTL_YES && !local_ids_refresh(host.db)) {
         ctl_say("/etc/passwd or /etc/group cannot be read");
         status = CTL_UNKNOWN;
     }
@@ -332,7 +332,7 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
         status = out_end(&out) ? status_of(&tree) : CTL_UNKNOWN;
     }
     tree_free(&tree);
-    hostdb_free(host.db);
-    owners_free(host.owners);
+    local_ids_free(host.db);
+    bindings_free(host.bindings);
     return status;
 }

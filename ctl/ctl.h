@@ -2,7 +2,7 @@
 #ifndef CLOUD_CTL_CTL_H
 #define CLOUD_CTL_CTL_H
 
-#include "out.h"
+#include "ctl/out.h"
 
 #include "common/conf.h"
 
@@ -17,7 +17,7 @@ enum {
     CTL_YES = 0,     /* yes, or done */
     CTL_NO = 1,      /* no, refused, or something was found */
     CTL_USAGE = 2,   /* the command makes no sense */
-    CTL_UNKNOWN = 3, /* nobody can tell: the broker, or the project API, does not answer */
+    CTL_UNKNOWN = 3, /* nobody can tell: the context, or the project API, does not answer */
 };
 
 struct ctl {

@@ -3,8 +3,8 @@
 #include "ctl/ctl.h"
 #include "ctl/subject.h"
 
-#include "broker/denials.h"
-#include "broker/fields.h"
+#include "access/denials.h"
+#include "access/fields.h"
 
 #include <getopt.h>
 #include <stdio.h>

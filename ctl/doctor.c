@@ -45,16 +45,16 @@ static void check_users(struct doctor *doctor)
 {
     uint32_t uid = 0, gid = 0;
 
-    if (!hostdb_refresh(doctor->db)) {
+    if (!local_ids_refresh(doctor->db)) {
         doctor_say(doctor, "users", DOCTOR_UNKNOWN, "make them readable",
                    "/etc/passwd or /etc/group cannot be read");
         return;
     }
-    if (!hostdb_find_user(doctor->db, "cloudauth", &doctor->daemon_uid, &doctor->daemon_gid) ||
+    if (!local_ids_find_user(doctor->db, "cloudauth", &doctor->daemon_uid, &doctor->daemon_gid) ||
         doctor->daemon_uid == 0)
         doctor_say(doctor, "users", DOCTOR_BAD, "systemd-sysusers, or useradd --system cloudauth",
                    "there is no user cloudauth for the daemon to run as");
-    else if (!hostdb_find_user(doctor->db, "cloudauth-keys", &uid, &gid) || uid == 0)
+    else if (!local_ids_find_user(doctor->db, "cloudauth-keys", &uid, &gid) || uid == 0)
         doctor_say(doctor, "users", DOCTOR_BAD,
                    "systemd-sysusers, or useradd --system cloudauth-keys; then restart cloudauthd",
                    "there is no user cloudauth-keys for the helper to run as");
@@ -62,7 +62,7 @@ static void check_users(struct doctor *doctor)
         doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
 }
 
-/* What is to be done about a failure, by the words of libcurl, OpenSSL and broker/api.c. */
+/* What is to be done about a failure, by the words of libcurl, OpenSSL and cloudauthd/api/api.c. */
 static const struct {
     const char *words, *remedy;
 } api_remedies[] = {
@@ -239,7 +239,7 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
 
     if (!take_options(argc, argv, &doctor))
         return ctl_usage(argv);
-    doctor.db = hostdb_new();
+    doctor.db = local_ids_new();
     if (geteuid() != 0 || doctor.db == NULL) {
         ctl_say("only root can see all that is to be looked at");
         return CTL_UNKNOWN;
@@ -257,7 +257,7 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
     doctor_ranges(&doctor);
     doctor_proc(&doctor);
     out_table_end(&out);
-    hostdb_free(doctor.db);
+    local_ids_free(doctor.db);
     if (!out_end(&out))
         return CTL_UNKNOWN;
     return doctor.bad ? CTL_NO : doctor.unknown ? CTL_UNKNOWN : CTL_YES;

@@ -2,9 +2,9 @@
 #ifndef CLOUD_CTL_DOCTOR_H
 #define CLOUD_CTL_DOCTOR_H
 
-#include "out.h"
+#include "ctl/out.h"
 
-#include "broker/policy.h"
+#include "access/policy.h"
 
 #include "common/conf.h"
 
@@ -27,7 +27,7 @@ enum doctor_result {
 struct doctor {
     struct out *out;
     struct cloud_conf conf; /* the defaults where the settings are broken */
-    struct hostdb *db;
+    struct local_ids *db;
     uint32_t daemon_uid, daemon_gid; /* of cloudauth; 0: there is none */
     const char *account;             /* a shell account to ask sshd about, or "" */
     bool bad, unknown;

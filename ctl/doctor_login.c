@@ -100,7 +100,8 @@ void doctor_nss(struct doctor *doctor)
         return;
     }
     group = getgrnam("cloud-ssh");
-    if (hostdb_has_group(doctor->db, "cloud-ssh") || hostdb_has_group(doctor->db, "cloud-sftp"))
+    if (local_ids_has_group(doctor->db, "cloud-ssh") ||
+        local_ids_has_group(doctor->db, "cloud-sftp"))
         doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
                    "/etc/group has a marker group of ours: sshd's Match blocks would not hold");
     else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)

@@ -4,7 +4,7 @@
 #include "ctl/subject.h"
 #include "ctl/tree.h"
 
-#include "broker/document.h"
+#include "access/document.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef CLOUD_CTL_EDIT_H
 #define CLOUD_CTL_EDIT_H
 
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include "common/conf.h"
 
@@ -13,7 +13,7 @@
  * Changing one access document of an embedded API, access_url being
  * file://FOLDER/{project}/{environment}.json. One change at a time (flock(2) on a file of
  * the folder that only who may write there can open: a folder can be locked by whoever may read
- * it), written aside, checked by the parser that the broker uses, synced, and renamed over the old
+ * it), written aside, checked by the parser that the daemon uses, synced, and renamed over the old
  * one: a host sees the old document or the new one. What we do not know in it stays.
  */
 

@@ -5,8 +5,8 @@
 #include "ctl/subject.h"
 #include "ctl/tree.h"
 
-#include "broker/fields.h"
-#include "broker/policy.h"
+#include "access/fields.h"
+#include "access/policy.h"
 
 #include "common/text.h"
 
@@ -90,19 +90,19 @@ static bool read_tree(const struct edit *edit, struct tree *tree)
     return tree_add_folder(tree, edit->folder, &none);
 }
 
-static bool is_taken(const struct tree *tree, const struct hostdb *db, uint32_t id)
+static bool is_taken(const struct tree *tree, const struct local_ids *db, uint32_t id)
 {
     for (size_t i = 0; i < tree->n; i++) {
         const struct document *document = tree->checked[i].document;
         if (document != NULL && (document->uid == id || document->gid == id))
             return true;
     }
-    return hostdb_has_uid(db, id) || hostdb_has_gid(db, id);
+    return local_ids_has_uid(db, id) || local_ids_has_gid(db, id);
 }
 
 /* One behind the highest that is in use, so that an id that was somebody's is not given again. */
 static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
-                        const struct hostdb *db)
+                        const struct local_ids *db)
 {
     uint32_t id = conf->uid_min;
 
@@ -134,9 +134,9 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
 {
     static char home[CLOUD_NAME_MAX + 8];
     char plain[CLOUD_NAME_MAX + 1] = "";
-    struct hostdb *db = hostdb_new();
+    struct local_ids *db = local_ids_new();
     struct tree tree = {0};
-    bool ok = db != NULL && hostdb_refresh(db) && read_tree(edit, &tree);
+    bool ok = db != NULL && local_ids_refresh(db) && read_tree(edit, &tree);
 
     if (ok && !cloud_name_plain(&edit->conf.grammar, edit->project, edit->environment, plain)) {
         ctl_say("%s/%s has no login name under this host's grammar", edit->project,
@@ -157,7 +157,7 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
         ok = false;
     }
     tree_free(&tree);
-    hostdb_free(db);
+    local_ids_free(db);
     return ok;
 }
 

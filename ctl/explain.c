@@ -4,7 +4,7 @@
 #include "ctl/stack.h"
 #include "ctl/subject.h"
 
-#include "pam_cloud/jail.h"
+#include "jail/jail.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -181,7 +181,7 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* The key's line as the two words that the broker wants. */
+/* The key's line as the two words that the daemon wants. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
     char *at = key->line;

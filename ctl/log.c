@@ -3,7 +3,7 @@
 #include "ctl/ctl.h"
 #include "ctl/pairs.h"
 
-#include "broker/fields.h"
+#include "access/fields.h"
 
 #include "common/text.h"
 

@@ -18,7 +18,7 @@ static const struct command {
 } commands[] = {
     {"lookup", "NAME", "what this host makes of a login name", cmd_lookup},
     {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
-    {"status", "[--documents]", "how the broker is", cmd_status},
+    {"status", "[--documents]", "how the daemon is", cmd_status},
     {"doctor", "[--fix [--dry-run]] [NAME]", "look at this host's set-up", cmd_doctor},
     {"env",
      "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILES_MOST 1000000 /* that are looked at below a home */
+#define FILE_MOST 1000000 /* that are looked at below a home */
 
-/* What the broker says of the binding. */
+/* What the daemon says of the binding. */
 struct binding {
     char project[64], environment[256], account[256];
     uint32_t uid, gid;
@@ -133,7 +133,7 @@ static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
         return 0;
     *whole = true;
     while (*whole && (entry = fts_read(fts)) != NULL) {
-        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILES_MOST)
+        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILE_MOST)
             *whole = false;
         else if (entry->fts_info != FTS_DP && entry->fts_info != FTS_NS &&
                  entry->fts_statp->st_uid == uid)

@@ -56,7 +56,7 @@ static int refresh(struct out *out, const char *name)
     return status;
 }
 
-/* The environments that the broker knows. */
+/* The environments that the daemon knows. */
 struct known {
     char **name;
     size_t n, room;

@@ -10,8 +10,8 @@
 
 #define PAGES_MAX 100000
 
-/* What is shown; the broker has the same names (broker/sessions.h). People see those from HIDDEN
- * on. */
+/* What is shown; the daemon has the same names (cloudauthd/session/sessions.h). People see those
+ * from HIDDEN on. */
 static const struct out_column columns[] = {
     {"project", OUT_STRING}, {"environment", OUT_STRING}, {"kind", OUT_STRING},
     {"app", OUT_STRING},     {"user_id", OUT_STRING},     {"mail", OUT_STRING},

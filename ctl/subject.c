@@ -4,7 +4,7 @@
 #include "ctl/ctl.h"
 #include "ctl/tree.h"
 
-#include "broker/denials.h"
+#include "access/denials.h"
 
 #include <errno.h>
 #include <stdio.h>

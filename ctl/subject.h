@@ -2,9 +2,9 @@
 #ifndef CLOUD_CTL_SUBJECT_H
 #define CLOUD_CTL_SUBJECT_H
 
-#include "ctl.h"
+#include "ctl/ctl.h"
 
-#include "broker/keys.h"
+#include "access/keys.h"
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
 
 #include "ctl/ctl.h"
 
-#include "broker/json.h"
+#include "access/json.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,15 +2,15 @@
 #ifndef CLOUD_CTL_TREE_H
 #define CLOUD_CTL_TREE_H
 
-#include "broker/document.h"
-#include "broker/envelope.h"
+#include "access/document.h"
+#include "access/envelope.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /*
  * Access documents as files: one, or a folder of them as {project}/{environment}.json. They are
- * read with the caller's own rights, and judged by the parser that the broker uses.
+ * read with the caller's own rights, and judged by the parser that the daemon uses.
  */
 
 struct checked {

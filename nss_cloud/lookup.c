@@ -3,10 +3,10 @@
 
 #include "common/call.h"
 #include "common/snapshot.h"
-#include "nss_cloud/absent.h"
-#include "nss_cloud/kept.h"
+#include "nss_cloud/backoff.h"
+#include "nss_cloud/map.h"
+#include "nss_cloud/negcache.h"
 #include "nss_cloud/pack.h"
-#include "nss_cloud/patience.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 #define SFTP_HOME   "/"
 #define SFTP_SHELL  "/usr/sbin/nologin"
 
-/* How long a lookup waits for the broker; the unit tests are less patient. */
+/* How long a lookup waits for the context; the unit tests are less patient. */
 #ifndef NSS_TIMEOUT_MS
 #define NSS_TIMEOUT_MS CLOUD_CALL_NSS_MS
 #endif
@@ -31,7 +31,7 @@ static enum nss_status to_nss(enum cloud_status status)
         return NSS_STATUS_SUCCESS;
     case CLOUD_ABSENT:
         return NSS_STATUS_NOTFOUND;
-    case CLOUD_REFUSED: /* the broker refuses no lookup */
+    case CLOUD_REFUSED: /* the daemon refuses no lookup */
     case CLOUD_UNAVAILABLE:
         break;
     }
@@ -44,7 +44,7 @@ static enum nss_status to_nss(enum cloud_status status)
  * that; glibc turns ERANGE into EINVAL; and nscd(8) takes EAGAIN for an outage and keeps what it
  * has, where it would remember that there is no such user after any other.
  */
-enum nss_status lookup_guard(settings_user *step, void *arg, enum nss_status *status, int *error,
+enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
                              int *errnop)
 {
     int saved = errno, cancelling;
@@ -54,7 +54,7 @@ enum nss_status lookup_guard(settings_user *step, void *arg, enum nss_status *st
     if (getpid() != 1) {
         /* A thread cancelled in here would leak a descriptor. */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
-        (void)settings_use(step, arg); /* false: the step did not run, and UNAVAIL stands */
+        (void)config_use(step, arg); /* false: the step did not run, and UNAVAIL stands */
         pthread_setcancelstate(cancelling, NULL);
     }
     errno = saved;
@@ -72,14 +72,14 @@ static enum nss_status ask(const struct lookup *lookup, struct cloud_answer *ans
         .id = lookup->id,
     };
 
-    int ms = patience_ms(NSS_TIMEOUT_MS);
-    int64_t since = patience_now();
+    int ms = backoff_ms(NSS_TIMEOUT_MS);
+    int64_t since = backoff_now();
     enum cloud_status status = cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, ms);
 
     if (status == CLOUD_UNAVAILABLE && answer->reason == NULL)
-        patience_silence(since, ms);
+        backoff_silence(since, ms);
     else
-        patience_answered();
+        backoff_answered();
     return to_nss(status);
 }
 
@@ -99,7 +99,7 @@ static bool can_be_path(const struct pack_text *text)
     return text->n > 0 && text->at[0] == '/';
 }
 
-/* Neither the broker nor the snapshot is believed: what comes must be what this host's
+/* Neither the daemon nor the snapshot is believed: what comes must be what this host's
  * configuration allows, and of an id the one that was asked for. The name was looked at before. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
@@ -131,7 +131,7 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
         packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
 }
 
-/* Whether the name that the broker gave is the one asked for or, by id, one that this host would
+/* Whether the name that the daemon gave is the one asked for or, by id, one that this host would
  * resolve. */
 static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
 {
@@ -142,7 +142,7 @@ static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup
     return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
 }
 
-/* The broker's answer; a group's has but a name and a gid. */
+/* The daemon's answer; a group's has but a name and a gid. */
 static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_answer *answer)
 {
@@ -175,7 +175,7 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 /* How far a record is believed. */
 enum trust {
     FRESH,     /* without asking anybody */
-    UNASKABLE, /* the broker cannot be reached */
+    UNASKABLE, /* the daemon cannot be reached */
 };
 
 enum found {
@@ -257,9 +257,9 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
 }
 
 /* What is looked for, where a file lacks it that is believed. */
-static struct absent absence(const struct lookup *lookup)
+static struct negcache absence(const struct lookup *lookup)
 {
-    return (struct absent){
+    return (struct negcache){
         .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
 }
 
@@ -280,18 +280,18 @@ static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *
 
 static void remember_absent(const struct cloud_conf *conf, const struct lookup *lookup)
 {
-    const struct absent absent = absence(lookup);
+    const struct negcache absent = absence(lookup);
 
     if (may_remember(conf, lookup))
-        absent_remember(&absent);
+        negcache_remember(&absent);
 }
 
 /* Whether it was told to be absent. */
 static bool is_absent(const struct cloud_conf *conf, struct lookup *lookup)
 {
-    const struct absent absent = absence(lookup);
+    const struct negcache absent = absence(lookup);
 
-    if (!may_remember(conf, lookup) || !absent_known(&absent))
+    if (!may_remember(conf, lookup) || !negcache_known(&absent))
         return false;
     lookup->status = NSS_STATUS_NOTFOUND;
     return true;
@@ -302,13 +302,13 @@ static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *loo
                                const struct cloud_name *name)
 {
     enum found found = NO_FILE;
-    struct kept kept;
+    struct map kept;
 
-    if (!kept_enter(&kept))
+    if (!map_enter(&kept))
         return NO_FILE;
     if (!cloud_snapshot_retired(kept.snapshot))
         found = note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
-    kept_leave(&kept);
+    map_leave(&kept);
     return found;
 }
 
@@ -318,11 +318,11 @@ static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *
                                   const struct cloud_name *name, bool *out_of_sight)
 {
     enum found found = NO_FILE;
-    struct kept kept;
+    struct map kept;
     bool retired = true;
 
     for (int i = 0; retired && i < RENEW_TRIES; i++) {
-        if (!kept_renew(&kept)) {
+        if (!map_renew(&kept)) {
             *out_of_sight = errno == ENOENT;
             return NO_FILE;
         }
@@ -330,13 +330,13 @@ static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *
         if (!retired)
             found =
                 note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
-        kept_leave(&kept);
+        map_leave(&kept);
     }
     return found;
 }
 
 /*
- * There is no broker to ask. A map that was retired is believed only where the file that took its
+ * There is no daemon to ask. A map that was retired is believed only where the file that took its
  * place is out of sight: in an sFTP session, say, which was locked into its folder after the map
  * was made. Not where it cannot be opened for another reason: whoever can take a process's last
  * descriptor away would keep an account there that is gone.
@@ -344,19 +344,19 @@ static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *
 static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup,
                             const struct cloud_name *name, bool out_of_sight)
 {
-    struct kept kept;
+    struct map kept;
 
-    if (!kept_enter(&kept))
+    if (!map_enter(&kept))
         return;
     if ((out_of_sight || !cloud_snapshot_retired(kept.snapshot)) &&
         search(conf, lookup, name, kept.snapshot, UNASKABLE) != FOUND)
         lookup->status = NSS_STATUS_UNAVAIL;
-    kept_leave(&kept);
+    map_leave(&kept);
 }
 
 /* ---- Lookups ---- */
 
-/* The marker groups are there whatever the broker does. False: another group is asked for. */
+/* The marker groups are there whatever the daemon does. False: another group is asked for. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
@@ -405,7 +405,7 @@ static void find_account(const struct cloud_conf *conf, void *arg)
  * absent. */
 static bool find_at_once(struct lookup *lookup, int *errnop)
 {
-    const struct cloud_conf *conf = settings_seen();
+    const struct cloud_conf *conf = config_seen();
     struct cloud_name name;
 
     if (conf == NULL)

@@ -2,7 +2,7 @@
 #ifndef CLOUD_NSS_LOOKUP_H
 #define CLOUD_NSS_LOOKUP_H
 
-#include "nss_cloud/settings.h"
+#include "nss_cloud/config.h"
 
 #include "common/name.h"
 #include "common/wire.h"
@@ -36,7 +36,7 @@ struct lookup {
 
 /*
  * Finds an account or a group: in the map of the snapshot, without a system call; else in the
- * snapshot as it is now; else by asking the broker. *errnop is set where NSS wants it.
+ * snapshot as it is now; else by asking the context. *errnop is set where NSS wants it.
  */
 enum nss_status lookup_find(struct lookup *lookup, int *errnop);
 
@@ -50,10 +50,10 @@ bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
 
 /*
  * Runs a step of ours that may do I/O, with the configuration; its results are *status and *error,
- * UNAVAIL where it did not run. Pid 1 is left alone: it starts the broker and must never wait for
+ * UNAVAIL where it did not run. Pid 1 is left alone: it starts the daemon and must never wait for
  * it.
  */
-enum nss_status lookup_guard(settings_user *step, void *arg, enum nss_status *status, int *error,
+enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
                              int *errnop);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * pam_cloud.so: refuses passwords for cloud accounts, asks the broker whether a login may be
+ * pam_cloud.so: refuses passwords for cloud accounts, asks the daemon whether a login may be
  * (account) and whose it is (session), and is PAM_IGNORE for everybody else.
  *
  * A user of /etc/passwd is PAM_IGNORE before anything of ours is looked at: nothing that is wrong
@@ -12,8 +12,8 @@
 #include "common/conf.h"
 #include "common/local.h"
 #include "common/text.h"
+#include "jail/jail.h"
 #include "pam_cloud/alone.h"
-#include "pam_cloud/jail.h"
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -85,7 +85,7 @@ static const char *string_item(const pam_handle_t *pamh, int type)
     return item;
 }
 
-/* The broker writes the audit line of each decision; this is the one of a decision without it. */
+/* The daemon writes the audit line of each decision; this is the one of a decision without it. */
 static void audit(const struct visit *visit, bool granted, const char *reason, const char *source,
                   const char *detail)
 {
@@ -157,7 +157,7 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
     }
 }
 
-/* Whether this may be decided without the broker, and is granted. */
+/* Whether this may be decided without the context, and is granted. */
 static bool granted_alone(const struct visit *visit, const struct cloud_question *question)
 {
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh ||
@@ -177,7 +177,7 @@ static enum cloud_status ask(struct visit *visit, const struct cloud_question *q
         return status;
     if (granted_alone(visit, question))
         return CLOUD_OK;
-    audit_refusal(visit, "broker-unreachable");
+    audit_refusal(visit, "daemon-unreachable");
     return status;
 }
 
@@ -472,7 +472,7 @@ static int open_session(struct visit *visit)
     return code;
 }
 
-/* The broker would notice by itself, later. So it cannot fail, and is waited for no longer than a
+/* The daemon would notice by itself, later. So it cannot fail, and is waited for no longer than a
  * lookup is. */
 static int close_session(struct visit *visit)
 {

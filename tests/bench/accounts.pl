@@ -8,7 +8,7 @@
 #   accounts.pl makedb N                    what libnss-db's makedb(1) reads
 #   accounts.pl documents N TEMPLATE FOLDER access documents, FOLDER/<project>/production.json
 #   accounts.pl store N TEMPLATE FOLDER URL HOST ACCESS
-#                                           the same in the broker's own store (broker/store.c), fetched
+#                                           the same in the daemon's own store (cloudauthd/state/store.c), fetched
 #                                           just now, with the ETags that nginx has for those in ACCESS
 #
 # TEMPLATE is a document with @NAME@ and "@UID@" in it.

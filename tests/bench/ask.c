@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * ask CLIENTS QUESTIONS ACCOUNTS passwd|uid|KEYTYPE KEY: so many processes ask the broker so many
+ * ask CLIENTS QUESTIONS ACCOUNTS passwd|uid|KEYTYPE KEY: so many processes ask the daemon so many
  * questions each (common/call.h), about pseudo-random ones of so many ACCOUNTS (accounts.h), which
  * must be answered. With a key type and a key, those questions are sshd's helper's.
  *

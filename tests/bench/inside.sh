@@ -10,7 +10,7 @@
 #   columns COLUMN..., row CELL...     of a table
 #   ns NUMBER                       nanoseconds, in the unit that suits them
 #   size FULL QUICK                 the one that this run is to use
-#   bench_conf SETTING...           the broker restarts with bench* allowed, and these settings
+#   bench_conf SETTING...           the daemon restarts with bench* allowed, and these settings
 #   bench_api                       nginx with TLS, HTTP/2 and a log of bytes; API_URL is its access_url
 #   api_log                         what that log has since the last mark: "connection in out status"
 #   template                        the document of accounts.pl, in /root/template
@@ -62,8 +62,8 @@ per() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
 bench_conf() {
     configure 'allow = bench*' 'uid_max = 2000000' "$@"
-    broker_stop
-    WAIT=120 broker_start
+    daemon_stop
+    WAIT=120 daemon_start
     mark
 }
 
@@ -102,7 +102,7 @@ answering() { WAIT=120 wait_for "$BIN/ask" 1 1 "$1" passwd; }
 
 # Documents that were fetched before, as a restart finds them.
 bench_store() {
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     install -d -m 700 -o cloudauth -g cloudauth /var/lib/cloudauth/documents
     "$HERE/accounts.pl" store "$1" /root/template /var/lib/cloudauth "$API_URL" \
@@ -115,7 +115,7 @@ bench_store() {
 # The daemon makes a file of its own at its start, so this one comes later.
 bench_snapshot() {
     local file=/var/lib/cloudauth/accounts.snapshot
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem" "${@:2}"
     wait_for snapshot_live

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * make_snapshot N FILE: writes an accounts.snapshot of N accounts, as the broker does: production
+ * make_snapshot N FILE: writes an accounts.snapshot of N accounts, as the daemon does: production
  * of the projects bench0000000 to bench<N-1>, with the uids from 200000 on, fresh for a day.
  */
-#include "broker/snapshot.h"
+#include "cloudauthd/accounts/snapshot_write.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -97,8 +97,8 @@ test_not_allowed() {
     unknown otherproject
     refused alice otherproject
     configure 'allow = otherproject'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice otherproject
 }
 

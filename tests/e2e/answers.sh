@@ -124,12 +124,12 @@ test_packets_lost_kept() {
     recovers
 }
 
-# by_name: alice has entered, and the broker has been restarted: it must look the name up
+# by_name: alice has entered, and the daemon has been restarted: it must look the name up
 by_name() {
     sed -i '/api.example.test/d' /etc/hosts
     echo '127.0.0.1 api.example.test' >>/etc/hosts
     well https://api.example.test:9443
-    broker_stop
+    daemon_stop
     sed -i '/api.example.test/d' /etc/hosts
 }
 
@@ -143,7 +143,7 @@ name_recovers() {
 test_dns_failure() {
     by_name
     echo 'nameserver 127.0.0.1' >/etc/resolv.conf
-    broker_start
+    daemon_start
     serves_last_good 'Could not resolve host'
     name_recovers
 }
@@ -153,7 +153,7 @@ test_dns_silence() {
     by_name
     packets_lost
     echo 'nameserver 192.0.2.53' >/etc/resolv.conf
-    broker_start
+    daemon_start
     serves_last_good '[Tt]imed out|[Tt]imeout|Could not resolve host'
     echo 'nameserver 127.0.0.1' >/etc/resolv.conf
     name_recovers
@@ -193,13 +193,13 @@ test_short_length() { row short-length 'invalid document'; }
 
 # ---- Too much -----------------------------------------------------------------------------------------
 
-broker_kib() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$(broker_pid)/status"; }
+daemon_kib() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$(daemon_pid)/status"; }
 
-# bounded_row MODE REGEX: the broker's memory is bounded, too
+# bounded_row MODE REGEX: the daemon's memory is bounded, too
 bounded_row() {
     row "$@"
-    note "the broker's memory at its highest: $(broker_kib) KiB"
-    (($(broker_kib) < 65536))
+    note "the daemon's memory at its highest: $(daemon_kib) KiB"
+    (($(daemon_kib) < 65536))
 }
 
 # a gzip bomb that nobody asked for

@@ -13,8 +13,8 @@ traced_daemon() {
 exec strace -D -f -y -s 256 -qq -o /root/daemon.trace -e trace=%file,%network /usr/sbin/cloudauthd "\$@"
 END
     chmod 755 /root/traced
-    broker_stop
-    BROKER=/root/traced broker_start
+    daemon_stop
+    BROKER=/root/traced daemon_start
 }
 
 traced_helper() {
@@ -43,8 +43,8 @@ much_happens() {
     mv "$ACCESS" "$ACCESS.gone"
     enters alice abcdefghij
     mv "$ACCESS.gone" "$ACCESS"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
 }
 
@@ -58,9 +58,9 @@ test_daemon() {
     much_happens
     configure "access_url = https://localhost:$API_TLS_PORT/$API_PATH" "token_file = /etc/cloudauth/token"
     install -m 600 -o cloudauth <(echo secret) /etc/cloudauth/token
-    broker_reload
+    daemon_reload
     enters alice abcdefghij
-    broker_stop
+    daemon_stop
     said=$("$REPO/tests/sandbox/profile.pl" "$PROFILES/usr.sbin.cloudauthd" /root/daemon.trace)
     note "$said"
     contains "$said" '^[0-9]+ accesses$'

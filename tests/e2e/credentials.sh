@@ -33,7 +33,7 @@ bearer() {
 # nowhere TEXT: it is in no log, not in the daemon's command line, environment, or state
 nowhere() {
     local pid
-    pid=$(broker_pid)
+    pid=$(daemon_pid)
     fails grep -rF -- "$1" /var/log /var/lib/cloudauth /run/cloudauth "/proc/$pid/cmdline" \
         "/proc/$pid/environ"
 }
@@ -158,7 +158,7 @@ test_credentials_directory() {
 # without that directory such a name is an error of the configuration
 test_no_credentials_directory() {
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" 'token_file = api-token'
-    broker_stop
+    daemon_stop
     mark
     same 78 "$(
         /usr/sbin/cloudauthd -f >/dev/null 2>&1
@@ -265,7 +265,7 @@ answer() {
 
 # no_token REGEX: with the endpoint as it is now, an account that is known enters and no other
 no_token() {
-    broker_reload
+    daemon_reload
     mark
     outage "$1"
     nowhere "$SECRET"
@@ -308,7 +308,7 @@ test_exchange_silent() {
     by_client "$SECRET" 'request_timeout = 2s'
     enters alice abcdefghij
     : >"$TOKENS/answer"
-    broker_reload
+    daemon_reload
     mark
     began_at=$SECONDS
     outage 'the token endpoint: .*timed out'
@@ -330,7 +330,7 @@ test_exchange_redirected() {
 # no core is written, and nobody but root can look into the daemon
 test_memory() {
     bearer
-    contains "$(cat "/proc/$(broker_pid)/limits")" '^Max core file size +0 +0 '
-    same 0 "$(stat -c %u "/proc/$(broker_pid)/mem")"
-    fails setpriv --reuid=cloudauth --clear-groups cat "/proc/$(broker_pid)/environ"
+    contains "$(cat "/proc/$(daemon_pid)/limits")" '^Max core file size +0 +0 '
+    same 0 "$(stat -c %u "/proc/$(daemon_pid)/mem")"
+    fails setpriv --reuid=cloudauth --clear-groups cat "/proc/$(daemon_pid)/environ"
 }

@@ -7,12 +7,12 @@
 
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
 
-broker_killed() {
+daemon_killed() {
     local pid
-    pid=$(broker_pid)
+    pid=$(daemon_pid)
     kill -KILL "$pid"
     wait_for gone "$pid"
-    broker_start
+    daemon_start
 }
 
 # ---- The frame -------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ test_lookup() {
     same local "$(printf 'abcdefghij:x:1700:1700::/:/bin/sh\n' >>/etc/passwd && field state 1 lookup abcdefghij)"
     api_gone
     same unavailable "$(field state 3 lookup abcdefghij_stg2)"
-    broker_stop
+    daemon_stop
     contains "$(ctl 3 lookup abcdefghij_stg)" '^reason: cloudauthd does not answer$'
 }
 
@@ -132,15 +132,15 @@ test_status() {
     enters alice abcdefghij
     contains "$(ctl 1 status)" '^error: abcdefghij/production: '
     contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
-    broker_stop
+    daemon_stop
     contains "$(ctl 3 status)" 'does not answer'
 }
 
 # a host may have a number for its name
 test_status_host_id() {
     configure 'host_id = 007'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     contains "$(ctl 0 status)" '^host_id: 007$'
     same '"007"' "$(ctl 0 status --json | jq .host_id)"
 }
@@ -149,8 +149,8 @@ test_status_host_id() {
 test_refresh() {
     nginx_start
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 300'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
     document abcdefghij production '.environment.status = "paused"'
     enters alice abcdefghij
@@ -346,7 +346,7 @@ test_explain_rules() {
     same name=no "$(ctl 1 explain --json ada "$fingerprint" | jq -r '[.rules[] | "\(.rule)=\(.passed)"] | join(" ")')"
     contains "$(ctl 2 explain abcdefghij SHA256:short)" 'fingerprint'
     contains "$(ctl 2 explain abcdefghij /etc/passwd)" '/etc/passwd: '
-    broker_stop
+    daemon_stop
     contains "$(ctl 3 explain abcdefghij "$fingerprint")" 'does not answer'
 }
 
@@ -394,7 +394,7 @@ test_deny_other_key() {
     enters alice abcdefghij -i "$KEYS/alice-desktop"
 }
 
-# a denial holds in an outage, and after the broker was killed
+# a denial holds in an outage, and after the daemon was killed
 test_deny_outage() {
     enters alice abcdefghij
     enters bob abcdefghij_stg
@@ -402,27 +402,27 @@ test_deny_outage() {
     ctl 0 deny --user alice
     refused alice abcdefghij 'denied by the operator'
     enters bob abcdefghij_stg
-    broker_killed
+    daemon_killed
     refused alice abcdefghij 'denied by the operator'
     enters bob abcdefghij_stg
     ctl 0 undeny alice
-    broker_killed
+    daemon_killed
     enters alice abcdefghij
 }
 
-# a killed broker never forgets a denial that was answered: ten times
+# a killed daemon never forgets a denial that was answered: ten times
 test_deny_killed() {
     local i
     for i in 1 2 3 4 5 6 7 8 9 10; do
         ctl 0 deny --user "user$i"
-        kill -KILL "$(broker_pid)"
-        wait_for gone "$(broker_pid)"
-        broker_start
+        kill -KILL "$(daemon_pid)"
+        wait_for gone "$(daemon_pid)"
+        daemon_start
     done
     same 10 "$(cloudauthctl deny --list --json | jq '.denials | length')"
 }
 
-# a denied environment: no service may use its account, with or without a broker
+# a denied environment: no service may use its account, with or without a daemon
 test_deny_service() {
     enters alice abcdefghij
     wait_for snapshot_has abcdefghij
@@ -431,9 +431,9 @@ test_deny_service() {
     fails su -s /bin/sh abcdefghij -c true
     audit 'refuse account=abcdefghij .*service=su .*reason=denied'
     wait_for snapshot_has abcdefghij
-    broker_stop
+    daemon_stop
     fails su -s /bin/sh abcdefghij -c true
-    broker_start
+    daemon_start
     ctl 0 undeny abcdefghij/production
     su -s /bin/sh abcdefghij -c true
 }
@@ -453,9 +453,9 @@ test_deny_until() {
 # a damaged list: everybody is refused, local users are not, and undeny --all ends it
 test_deny_damaged() {
     ctl 0 deny --user bob
-    broker_stop
+    daemon_stop
     sed -i 's/bob/bub/' /var/lib/cloudauth/denials
-    broker_start
+    daemon_start
     refused alice abcdefghij 'denied by the operator'
     enters stranger ada
     contains "$(ctl 2 status)" '^denials_file: damaged$'
@@ -664,8 +664,8 @@ test_output() {
 
 # a daemon that hangs is not waited for for ever
 test_hung() {
-    kill -STOP "$(broker_pid)"
-    trap 'kill -CONT "$(broker_pid)"' EXIT
+    kill -STOP "$(daemon_pid)"
+    trap 'kill -CONT "$(daemon_pid)"' EXIT
     contains "$(ctl 3 sessions)" 'does not answer'
     contains "$(ctl 3 lookup abcdefghij_stg9)" 'does not answer'
     same unanswered "$(timeout 60 cloudauthctl status --json 2>/dev/null | jq -r '.health // "unanswered"')"

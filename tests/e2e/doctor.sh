@@ -51,9 +51,9 @@ fixed() {
 }
 
 host_restart() {
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
-    broker_start
+    daemon_start
 }
 
 before_all() { getent passwd abcdefghij; }
@@ -242,13 +242,13 @@ test_files_kept() {
     enters alice abcdefghij
     cloudauthctl deny --user carol
     wait_for test -s /var/lib/cloudauth/owners
-    broker_stop
+    daemon_stop
     chown -R root:root /var/lib/cloudauth
     fails cloudauthd
     cloudauthctl doctor --fix abcdefghij >/dev/null || true
     finds files "[0-9]+ of the daemon's files are not .*/var/lib/cloudauth/" '^systemctl stop cloudauthd; chown -hR'
     eval "$(jq -r '.checks[] | select(.remedy | test("chown -hR")) | .remedy | split("; ")[1]' /root/findings)"
-    broker_start
+    daemon_start
     cloudauthctl doctor abcdefghij
     same 1 "$(cloudauthctl deny --list --json | jq '.denials | length')"
     enters alice abcdefghij
@@ -256,7 +256,7 @@ test_files_kept() {
 
 # the daemon is down; the snapshot is not one
 test_daemon() {
-    broker_stop
+    daemon_stop
     finds daemon 'does not answer' 'systemctl restart cloudauthd'
     finds files '/run/cloudauth/socket: No such file' 'systemctl restart'
     echo rubbish >/var/lib/cloudauth/accounts.snapshot
@@ -273,13 +273,13 @@ test_api() {
     finds api 'invalid document' 'cloudauthctl check'
     install -m 644 /dev/stdin /etc/cloudauth/token <<<secret
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'token_file = /etc/cloudauth/token'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     finds api 'token: accessible to others' 'cloudauth owns the file'
     rm /etc/cloudauth/token
     configure
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/"
     enters alice abcdefghij
     mv "$ACCESS" "$ACCESS.gone"
@@ -287,8 +287,8 @@ test_api() {
     finds api 'abcdefghij/production: ' 'access_url'
     rm -rf "$ACCESS.gone"
     echo rubbish >/var/lib/cloudauth/denials
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     finds denials 'everybody is refused' 'undeny --all'
 }
 
@@ -453,7 +453,7 @@ test_fix_hostile() {
     echo root-secret >/root/victim
     chmod 600 /root/victim
     before=$(stat -c '%U %G %a' /root/victim /etc/shadow)
-    broker_stop
+    daemon_stop
     ln -s /root/victim /run/cloudauth/socket
     rm -rf /var/lib/cloudauth/documents
     ln -s /root /var/lib/cloudauth/documents

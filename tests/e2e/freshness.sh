@@ -15,8 +15,8 @@ before_all() {
 by_nginx() {
     nginx_start
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1s'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 

@@ -116,7 +116,7 @@ api_requests() { since "$API_LOG" | wc -l; }
 
 note() { echo "# $*" >>"$notes"; }
 
-# The word at 120 is what the broker changes to take a file back (common/snapshot.h).
+# The word at 120 is what the daemon changes to take a file back (common/snapshot.h).
 snapshot_live() {
     [[ $(dd if="$SNAPSHOT" bs=1 skip=120 count=4 status=none 2>/dev/null) == EVIL ]]
 }

@@ -12,7 +12,7 @@ MOUNTS='rw pub/media\nro var/log\n'
 
 before_all() {
     cc -std=c11 -D_GNU_SOURCE -O2 -I"$REPO" -o /usr/local/bin/jail "$REPO/tests/sandbox/jail.c" \
-        "$REPO/pam_cloud/jail.c" "$REPO/common/text.c" || return 1
+        "$REPO/jail/jail.c" "$REPO/common/text.c" || return 1
     install -d "$TRAP" "$TRAP/media" "$TRAP/log"
     echo trapped | tee "$TRAP/secret" "$TRAP/media/secret" >"$TRAP/log/secret"
     cp -a "$HOME_DIR" /root/home
@@ -311,8 +311,8 @@ test_escape_accounts() {
     fresh_home
     nginx_start # of folders no account stays known
     configure "access_url = http://localhost:$API_PORT/$API_PATH"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     known abcdefghij_stg 200002
     wait_for snapshot_has abcdefghij_stg
     session

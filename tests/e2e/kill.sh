@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The broker is killed with -9 in the midst of all it does, again and again: who may enter afterwards,
+# The daemon is killed with -9 in the midst of all it does, again and again: who may enter afterwards,
 # with no API to ask, is who could enter by the last answer before. SEED=N runs other moments.
 
 MOVING=$REPO/tests/sandbox/moving.pl
@@ -51,10 +51,10 @@ crowd_end() {
     wait "${crowd[@]}" || true
 }
 
-broker_restart() {
-    if alive "$(broker_pid)"; then kill -KILL "$(broker_pid)"; fi
-    wait_for gone "$(broker_pid)"
-    broker_start
+daemon_restart() {
+    if alive "$(daemon_pid)"; then kill -KILL "$(daemon_pid)"; fi
+    wait_for gone "$(daemon_pid)"
+    daemon_start
 }
 
 # Real logins by what the state file says of an environment: its key enters, the next one does not.
@@ -76,21 +76,21 @@ rounds() {
     local round crowd seed=${SEED:-20261122}
     "by_$1"
     "$MOVING" make "$ACCESS" $STATE "$KEYS" $ENVIRONMENTS
-    broker_restart
+    daemon_restart
     enters alice abcdefghij
     for ((round = 1; round <= ROUNDS; round++)); do
         crowd_start
-        "$MOVING" load "$ACCESS" $STATE "$KEYS" "$seed" $round "$(broker_pid)"
+        "$MOVING" load "$ACCESS" $STATE "$KEYS" "$seed" $round "$(daemon_pid)"
         "$1_dies"
         crowd_end
-        broker_restart
+        daemon_restart
         "$MOVING" check $STATE "$KEYS"
         logins < <(sed -n "$((round % ENVIRONMENTS + 1))p" $STATE)
         "$1_lives"
-        broker_restart
+        daemon_restart
     done
     "$1_dies"
-    broker_restart
+    daemon_restart
     "$MOVING" check $STATE "$KEYS"
     logins <$STATE
     enters alice abcdefghij

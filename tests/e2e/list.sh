@@ -39,13 +39,13 @@ two_pages() {
     page 2 '' staging:200002
 }
 
-# with_list URL [SETTING...]: the broker begins, and asks for that list within a second.
+# with_list URL [SETTING...]: the daemon begins, and asks for that list within a second.
 with_list() {
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
         'keys_fresh = 0' "accounts_url = $1" "${@:2}"
-    broker_stop
+    daemon_stop
     mark
-    broker_start
+    daemon_start
 }
 
 # by_list [SETTING...]: the same with ours, and it has it.
@@ -67,7 +67,7 @@ documents_reach() { (($(documents "$1" "$2") >= $3)); }
 # Asks for the list now.
 list_again() {
     mark
-    broker_reload
+    daemon_reload
 }
 
 # two pages are asked for soon after the start, then with their validators: nothing has changed
@@ -288,9 +288,9 @@ test_other_list() {
 test_folder() {
     two_pages
     configure "accounts_url = file://$LIST/1.json" 'account_fresh = 1h'
-    broker_stop
+    daemon_stop
     mark
-    broker_start
+    daemon_start
     logged 'account list: 4 accounts, 3 here'
     page 1 ../access/abcdefghij/staging.json
     list_again

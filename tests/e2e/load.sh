@@ -8,7 +8,7 @@
 before_all() { hostile_start; }
 
 # constant NAME: of the cache's header
-constant() { sed -nE "s/^#define $1 +([0-9]+)$/\1/p" "$REPO/broker/cache.h"; }
+constant() { sed -nE "s/^#define $1 +([0-9]+)$/\1/p" "$REPO/cloudauthd/cache/cache.h"; }
 
 # requests PATTERN: how many the API has had since the test began
 requests() { since "$API_LOG" | grep -cE "$1" || true; }

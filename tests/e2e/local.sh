@@ -32,19 +32,19 @@ test_answers_running() {
     same "$without" "$(local_answers)"
 }
 
-# the same with the broker stopped
+# the same with the daemon stopped
 test_answers_stopped() {
     local without
     without=$(answers_without_us)
-    broker_stop
+    daemon_stop
     same "$without" "$(local_answers)"
 }
 
-# the same with the broker hung, and nobody waits for it
+# the same with the daemon hung, and nobody waits for it
 test_answers_hung() {
     local without began_at=$SECONDS
     without=$(answers_without_us)
-    kill -STOP "$(broker_pid)"
+    kill -STOP "$(daemon_pid)"
     same "$without" "$(local_answers)"
     ((SECONDS - began_at < 20))
 }
@@ -72,10 +72,10 @@ test_local_name_wins() {
     enters alice abcdefghij
 }
 
-# the same with the broker hung
+# the same with the daemon hung
 test_local_name_wins_hung() {
     local_user abcdefghij_stg 1600
-    kill -STOP "$(broker_pid)"
+    kill -STOP "$(daemon_pid)"
     enters stranger abcdefghij_stg
 }
 
@@ -95,8 +95,8 @@ test_reserved() {
     sed -i 's/"postgres"/"postgras"/; s/200060/200061/' "$ACCESS/postgras/production.json"
     sed -i '/^postgres:/d' /etc/passwd /etc/group
     configure 'allow = *'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     unknown postgres
     known postgras 200061
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The host's log daemon stops, goes, and comes back. sshd itself logs with syslog(3), and would wait for
-# it; so the questions that a login asks are put to the broker here.
+# it; so the questions that a login asks are put to the daemon here.
 
-OFFERS=512 # AUDIT_OFFERS of broker/audit.h: so many refused offers are written a minute
+OFFERS=512 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers are written a minute
 
 # offers: six hundred keys that are nobody's, each of which takes a line of the log
 offers() {
@@ -16,7 +16,7 @@ offers() {
 
 offers_written() { [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $OFFERS ]]; }
 
-# the log daemon is stopped, and its socket full: the broker goes on, and what it had to say comes later
+# the log daemon is stopped, and its socket full: the daemon goes on, and what it had to say comes later
 test_stopped() {
     getent passwd abcdefghij
     kill -STOP "$(syslog_pid)"

@@ -63,14 +63,14 @@ test_unknown_uid() {
     fails getent group 299999
 }
 
-# a broker that hangs is not waited for once for each owner that ls shows
-test_hung_broker() {
-    local broker status=0
-    broker=$(broker_pid)
-    kill -STOP "$broker"
+# a daemon that hangs is not waited for once for each owner that ls shows
+test_hung_daemon() {
+    local daemon status=0
+    daemon=$(daemon_pid)
+    kill -STOP "$daemon"
     # 300 times 2 s, were each waited for.
     timeout 60 getent passwd {250001..250300} || status=$?
-    kill -CONT "$broker"
+    kill -CONT "$daemon"
     same 2 "$status" # not found, and not timeout's 124
     getent passwd abcdefghij_stg
 }

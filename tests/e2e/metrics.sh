@@ -188,9 +188,9 @@ test_state() {
     unknown abcdefghij
     wait_for is cloudauth_store_documents 0
     same 0 "$(value cloudauth_store_bytes)"
-    broker_stop
-    broker_start
-    same "0 $(stat -c %Y "/proc/$(broker_pid)" | cut -c1-8)" \
+    daemon_stop
+    daemon_start
+    same "0 $(stat -c %Y "/proc/$(daemon_pid)" | cut -c1-8)" \
         "$(value cloudauth_store_documents) $(value cloudauth_start_time_seconds | cut -c1-8)"
 }
 
@@ -203,19 +203,19 @@ test_who_may_read() {
         curl -sS --unix-socket $SOCKET http://localhost/metrics)" '^cloudauth_build_info'
     fails listening $PORT
     configure "metrics_listen = 127.0.0.1:$PORT" 'metrics_socket ='
-    broker_reload
+    daemon_reload
     wait_for listening $PORT
     fails test -e $SOCKET
     contains "$(setpriv --reuid 65534 --regid 65534 --clear-groups curl -sS http://127.0.0.1:$PORT/metrics)" \
         '^cloudauth_build_info'
     if [[ -e /proc/net/if_inet6 ]]; then
         configure "metrics_listen = [::1]:$PORT"
-        broker_reload
+        daemon_reload
         wait_for curl -sS "http://[::1]:$PORT/metrics"
         fails curl -sS "http://127.0.0.1:$PORT/metrics"
     fi
     configure
-    broker_reload
+    daemon_reload
     wait_for not_listening
     test -S $SOCKET
 }
@@ -241,15 +241,15 @@ test_port_taken() {
     local holder=$!
     wait_for listening $PORT
     configure "metrics_listen = 127.0.0.1:$PORT" 'metrics_socket = /nowhere/metrics'
-    broker_stop
+    daemon_stop
     mark
-    broker_start
+    daemon_start
     logged "metrics: 127.0.0.1:$PORT: Address already in use"
     logged 'metrics: /nowhere/metrics: No such file or directory'
     enters alice abcdefghij
     kill $holder
     wait $holder || true
-    broker_reload
+    daemon_reload
     wait_for curl -sS "http://127.0.0.1:$PORT/metrics"
 }
 
@@ -285,7 +285,7 @@ test_http() {
 # hundreds of silent, slow and deaf clients hold nothing, and are gone after 5 seconds
 test_hostile() {
     local before
-    before=$(find "/proc/$(broker_pid)/fd" -mindepth 1 | wc -l)
+    before=$(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l)
     perl -MSocket -e '
         my @held;
         for my $i (1 .. 300) {
@@ -298,14 +298,14 @@ test_hostile() {
         sleep 60;' &
     local hostile=$!
     wait_for test -e /root/held
-    (($(find "/proc/$(broker_pid)/fd" -mindepth 1 | wc -l) <= before + 9))
+    (($(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l) <= before + 9))
     contains "$(scrape)" '^cloudauth_build_info'
     enters alice abcdefghij
     wait_for fds_are "$before"
     kill $hostile
     wait $hostile || true
 }
-fds_are() { (($(find "/proc/$(broker_pid)/fd" -mindepth 1 | wc -l) <= $1 + 1)); }
+fds_are() { (($(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l) <= $1 + 1)); }
 
 # with more documents than are looked at in one turn, scrapes that come together are all answered
 test_many() {

@@ -82,10 +82,10 @@ CLOUDAUTH_PROJECT=abcdefg123abc
 CLOUDAUTH_USER=bob" "$(as bob abcdefg123abc-smith-a12b34c--mymagento 'env | grep ^CLOUDAUTH_ | sort')"
 }
 
-# names that nearly fit are unknown, and the broker is not asked
+# names that nearly fit are unknown, and the daemon is not asked
 test_no_such_form() {
     local login
-    broker_stop
+    daemon_stop
     contains "$(strace -f -e trace=connect getent passwd abcdefghij 2>&1)" cloudauth/socket
     for login in abcdefghij_ abcdefghij_foo abcdefghij_stg_ abcdefghij- abcdefghij-short \
         abcdefghij--app Abcdefghij 1234567 ent-abcdefghij-production .ent-abcdefghij-production-a; do

@@ -34,13 +34,13 @@ before_all() {
     nginx && wait_for example_runs
 }
 
-# Whoever sends no token is a host, too: what a broker without a credential needs.
+# Whoever sends no token is a host, too: what a daemon without a credential needs.
 without_token() {
     tokens '"" sandbox;'
     reload_nginx
     configure "access_url = $API/$API_PATH"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 
@@ -87,8 +87,8 @@ test_logins() {
 test_removed_key() {
     without_token
     configure "access_url = $API/$API_PATH" 'keys_fresh = 0'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters bob abcdefghij_stg
     enters bob abcdefghij_stg
     contains "$(since "$API_LOG")" ' 304 HTTP/2.0$'
@@ -104,9 +104,9 @@ test_list() {
     without_token
     cp -r "$REPO/etc/examples/accounts" /srv/
     configure "access_url = $API/$API_PATH" "accounts_url = $API/v1/accounts/1.json" 'account_fresh = 1s'
-    broker_stop
+    daemon_stop
     mark
-    broker_start
+    daemon_start
     wait_for list_is_kept
     contains "$(since /var/log/syslog)" 'account list: 4 accounts, 4 here'
     contains "$(since "$API_LOG")" ' "sandbox" GET /v1/accounts/1.json 200 HTTP/2.0$'
@@ -121,8 +121,8 @@ list_is_kept() { since "$API_LOG" | grep -q ' GET /v1/accounts/2.json 304 HTTP/2
 # a host without a token gets no document, which is an outage and not an unknown account
 test_no_token() {
     configure "access_url = $API/$API_PATH"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
     refused bob abcdefghij_stg
     contains "$(since "$API_LOG")" ' "" GET .* 401 HTTP/2.0$'

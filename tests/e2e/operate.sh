@@ -20,7 +20,7 @@ has_ended() { ! kill -0 "${client[$1]}" 2>/dev/null; }
 
 open_are() { [[ $(cloudauthctl sessions --json | jq '.sessions | length') == "$1" ]]; }
 
-# What has no terminal outlives its client: the broker ends it.
+# What has no terminal outlives its client: the daemon ends it.
 hang_up() {
     local name
     cloudauthctl sessions --end-user alice bob >/dev/null || true
@@ -117,9 +117,9 @@ reloaded() { since /var/log/syslog | grep -q 'settings reloaded'; }
 # without -f the daemon answers when its parent returns, hears signals and ends by TERM
 test_background() {
     local pid
-    broker_stop
+    daemon_stop
     cloudauthd
-    broker_answers
+    daemon_answers
     pid=$(pgrep -x cloudauthd)
     echo "$pid" >/run/cloudauthd.pid
     same $'/dev/null\n/dev/null\n/' "$(readlink "/proc/$pid/fd/0" "/proc/$pid/fd/2" "/proc/$pid/cwd")"
@@ -130,7 +130,7 @@ test_background() {
     wait_for reloaded
     kill -TERM "$pid"
     wait_for gone "$pid"
-    broker_stop
+    daemon_stop
     # The parent says where it does not come up.
     chown root:root /var/lib/cloudauth/owners
     fails cloudauthd
@@ -159,7 +159,7 @@ test_log() {
     contains "$(ctl 2 log --since tomorrow)" 'neither a time'
     contains "$(ctl 2 log -n many)" '^usage'
     contains "$(as_nobody cloudauthctl log 2>&1 || true)" 'only root may ask'
-    broker_stop
+    daemon_stop
     contains "$(ctl 3 log)" 'does not answer'
 }
 
@@ -185,9 +185,9 @@ test_log_follow() {
     wait_for grep -q '"event":"grant","account":"abcdefghij"' /root/followed
     refused carol abcdefghij_stg
     wait_for grep -q '"event":"refuse","account":"abcdefghij_stg"' /root/followed
-    broker_stop
+    daemon_stop
     wait_for grep -q 'waiting for it' /root/followed.err
-    broker_start
+    daemon_start
     enters bob abcdefghij_stg
     wait_for grep -q '"user":"bob"' /root/followed
     contains "$(</root/followed.err)" 'was started anew'
@@ -248,8 +248,8 @@ test_rebind() {
     eval "$(jq -r .remedy <<<"$said")"
     enters alice abcdefghij_stg
     ctl 0 status
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     # A login that begins in the clock tick of the daemon's start is told to come again.
     wait_for enters alice abcdefghij_stg
     same 200042 "$(getent passwd abcdefghij_stg | cut -d: -f3)"
@@ -337,16 +337,16 @@ test_rebind_asked_by_login() {
     contains "$(ctl 0 rebind --dry-run abcdefghij_stg)" 'old_uid: 200002'
 }
 
-# a binding that was taken back stays so, though the broker is killed at that moment
+# a binding that was taken back stays so, though the daemon is killed at that moment
 test_rebind_killed() {
     local i pid
     for i in 1 2 3 4 5; do
         document abcdefghij staging ".account.uid = 20010$i | .account.gid = 20010$i"
         cloudauthctl rebind abcdefghij_stg >/root/rebound 2>&1 || [[ $i == 1 ]]
-        pid=$(broker_pid)
+        pid=$(daemon_pid)
         kill -KILL "$pid"
         wait_for gone "$pid"
-        broker_start
+        daemon_start
         known abcdefghij_stg "20010$i"
     done
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The project API, or the broker, is not there.
+# The project API, or the daemon, is not there.
 
 # The folder of the API is gone, as when its file system is not mounted.
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
@@ -50,8 +50,8 @@ test_max_stale() {
 # the host's max_stale holds against the document's
 test_max_stale_host() {
     configure 'max_stale = 0'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
     api_gone
     refused alice abcdefghij
@@ -77,8 +77,8 @@ test_api_hung() {
     local began_at
     nginx_start
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'request_timeout = 2s'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
     kill -STOP "$(pgrep -P "$(cat /run/nginx.pid)")"
     enters alice abcdefghij
@@ -88,28 +88,28 @@ test_api_hung() {
     kill -CONT "$(pgrep -P "$(cat /run/nginx.pid)")"
 }
 
-# the broker is killed: our accounts are refused, local users do not notice
-test_broker_killed() {
+# the daemon is killed: our accounts are refused, local users do not notice
+test_daemon_killed() {
     enters alice abcdefghij
-    kill -KILL "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
     refused alice abcdefghij
     refused media-agency abcdefghij_sftp
     enters stranger ada
 }
 
-# the broker hangs: our accounts are refused, though they keep their names; local users do not wait
-test_broker_hung() {
+# the daemon hangs: our accounts are refused, though they keep their names; local users do not wait
+test_daemon_hung() {
     local began_at
     enters alice abcdefghij
     wait_for snapshot_has abcdefghij
-    kill -STOP "$(broker_pid)"
+    kill -STOP "$(daemon_pid)"
     began_at=$(date +%s%N)
     enters stranger ada
     (($(date +%s%N) - began_at < 2000000000))
     known abcdefghij 200001
     unknown abcdefghij_stg
     refused alice abcdefghij
-    kill -CONT "$(broker_pid)"
+    kill -CONT "$(daemon_pid)"
     wait_for enters alice abcdefghij
 }
 
@@ -117,9 +117,9 @@ test_broker_hung() {
 test_bad_reload() {
     enters alice abcdefghij
     configure 'no_such_key = 1'
-    broker_reload
+    daemon_reload
     wait_for grep -q 'the old ones stay in force' /var/log/syslog
-    alive "$(broker_pid)"
+    alive "$(daemon_pid)"
     configure
     enters alice abcdefghij
 }

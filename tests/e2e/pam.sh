@@ -274,32 +274,32 @@ test_cron() {
 stop_known() {
     wait_for snapshot_has production
     wait_for snapshot_has staging2
-    broker_stop
+    daemon_stop
 }
 
 stop_unknown() {
-    broker_stop
+    daemon_stop
     rm -f "$SNAPSHOT"
 }
 
-# with the broker stopped, jobs go on where its last snapshot says so; with none only local users'
-test_cron_broker_stopped() {
+# with the daemon stopped, jobs go on where its last snapshot says so; with none only local users'
+test_cron_daemon_stopped() {
     same 'abcdefghij abcdefghij_stg2 ada' \
         "$(BEFORE_CRON=stop_known cron_runs abcdefghij abcdefghij_stg2 ada)"
-    broker_start
+    daemon_start
     same ada "$(BEFORE_CRON=stop_unknown cron_runs abcdefghij abcdefghij_stg2 ada)"
 }
 
-# ---- Broker stopped --------------------------------------------------------------------------------
+# ---- Daemon stopped --------------------------------------------------------------------------------
 
 # su, sudo and cron refuse accounts, and PAM writes the audit line by itself
-test_broker_stopped() {
+test_daemon_stopped() {
     local service
     stop_unknown
     for service in su sudo cron; do
         contains "$(pamtester $service abcdefghij acct_mgmt 2>&1 || true)" 'cannot be checked right now'
         fails pamtester $service abcdefghij acct_mgmt
-        audit "refuse account=abcdefghij .*service=$service reason=broker-unreachable"
+        audit "refuse account=abcdefghij .*service=$service reason=daemon-unreachable"
     done
     fails pamtester sudo abcdefghij authenticate <<<secret
     fails su abcdefghij -c true
@@ -308,8 +308,8 @@ test_broker_stopped() {
 }
 
 # ada: su, sudo, cron and ssh are as always
-test_broker_stopped_local_user() {
-    broker_stop
+test_daemon_stopped_local_user() {
+    daemon_stop
     local_user_is_unaffected ada
 }
 
@@ -334,10 +334,10 @@ local_user_is_unaffected() {
 test_local_name_fits() {
     local_user frederika 1501
     configure 'allow = *'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     local_user_is_unaffected frederika
-    broker_stop
+    daemon_stop
     local_user_is_unaffected frederika
     configure 'allow = *' 'nonsense = 1'
     local_user_is_unaffected frederika

@@ -5,8 +5,8 @@
 by_http() {
     nginx_start
     configure "access_url = $1/$API_PATH" "${@:2}"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 
@@ -48,8 +48,8 @@ test_https_untrusted() {
     by_http "https://localhost:$API_TLS_PORT"
     cp /etc/ssl/certs/ca-certificates.crt /root/bundle
     : >/etc/ssl/certs/ca-certificates.crt
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     refused bob abcdefghij_stg
     cp /root/bundle /etc/ssl/certs/ca-certificates.crt
     same 0 "$(api_requests)"

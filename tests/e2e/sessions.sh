@@ -53,8 +53,8 @@ api_rechecks() {
     nginx_start
     configure "access_url = http://localhost:$API_PORT/$API_PATH" 'keys_fresh = 1' \
         'session_recheck = 2' "$@"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
 }
 
 requests_since() { [[ $(api_requests) -gt $1 ]]; }
@@ -156,7 +156,7 @@ test_root_only() {
     hang_up
 }
 
-# sessions survive a kill of the broker, and those that ended meanwhile are gone
+# sessions survive a kill of the daemon, and those that ended meanwhile are gone
 test_survives() {
     local before
     stays a alice abcdefghij_stg
@@ -166,12 +166,12 @@ test_survives() {
     wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
     same 700 "$(stat -c %a /var/lib/cloudauth/sessions)"
     before=$(sessions | grep ' user=alice ')
-    kill -KILL "$(broker_pid)"
-    wait_for gone "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
     kill "${client[b]}"
     wait_for ended b
     wait_for no_monitor_of "$(monitor_from_file bob)"
-    broker_start
+    daemon_start
     same "$before" "$(sessions)"
     hang_up
 }
@@ -190,10 +190,10 @@ test_damaged() {
     id=$(session_of alice)
     wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
     wait_for test -e "/var/lib/cloudauth/sessions/$id"
-    kill -KILL "$(broker_pid)"
-    wait_for gone "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
     sed -i 's/^user alice$/user mallo/' "/var/lib/cloudauth/sessions/$id"
-    broker_start
+    daemon_start
     listed_are 1
     listed ' user=bob '
     contains "$(since /var/log/syslog)" "session $id is damaged: set aside"
@@ -314,10 +314,10 @@ test_end_goes_on() {
     sessions --end "$id"
     # TERM has come, and KILL comes 5 seconds later.
     WAIT=20 wait_for ended a
-    kill -KILL "$(broker_pid)"
-    wait_for gone "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
     grep '^ending ' "/var/lib/cloudauth/sessions/$id"
-    broker_start
+    daemon_start
     contains "$(since /var/log/syslog)" "session $id of alice as abcdefghij_stg: its end goes on"
     WAIT=20 wait_for no_process '^sleep 604'
     wait_for test ! -e "/var/lib/cloudauth/sessions/$id"
@@ -461,7 +461,7 @@ test_denied_outage() {
 # session_recheck = 0: nobody is ended, and the daemon has no capability
 test_off() {
     api_rechecks 'session_recheck = 0'
-    contains "$(grep ^CapPrm "/proc/$(broker_pid)/status")" '0000000000000000$'
+    contains "$(grep ^CapPrm "/proc/$(daemon_pid)/status")" '0000000000000000$'
     stays a alice abcdefghij_stg
     document abcdefghij staging "$without_alice"
     # What was asked for at the login counts for a second.
@@ -475,7 +475,7 @@ test_off() {
 # the daemon keeps exactly CAP_KILL and group tty
 test_privileges() {
     local status
-    status=$(cat "/proc/$(broker_pid)/status")
+    status=$(cat "/proc/$(daemon_pid)/status")
     contains "$status" '^Uid:'$'\t'"$(id -u cloudauth)"$'\t'
     contains "$status" '^CapPrm:.0000000000000020$'
     contains "$status" '^CapEff:.0000000000000020$'
@@ -489,14 +489,14 @@ logged_once() { [[ $(since /var/log/syslog | grep -c -- "$1") == 1 ]]; }
 # without CAP_KILL sessions are listed, and one line in the log says that they are not ended
 test_no_capability() {
     local daemon=/usr/sbin/cloudauthd
-    broker_stop
+    daemon_stop
     cat >/root/bounded <<WORDS
 #!/bin/bash
 exec setpriv --bounding-set=-kill --inh-caps=-kill $daemon "\$@"
 WORDS
     chmod +x /root/bounded
     configure 'session_recheck = 1'
-    BROKER=/root/bounded broker_start
+    BROKER=/root/bounded daemon_start
     wait_for logged_once 'no CAP_KILL'
     stays a alice abcdefghij_stg
     listed ' user=alice '
@@ -509,9 +509,9 @@ WORDS
 
 # where /proc hides root's processes the log says so, once
 test_hidepid() {
-    broker_stop
+    daemon_stop
     mount -o remount,hidepid=2 /proc
-    broker_start
+    daemon_start
     wait_for logged 'hidepid'
     mount -o remount,hidepid=0 /proc
     same 1 "$(since /var/log/syslog | grep -c 'hides root.s processes (hidepid)')"

@@ -28,8 +28,8 @@ publish() {
 signed_host() {
     openssl genpkey -algorithm ed25519 -out "$SIGNER" 2>/dev/null
     configure "signing_key = $(openssl pkey -in "$SIGNER" -pubout -outform DER | tail -c 32 | base64)" "$@"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
 }
 
 # a signed document lets its people in, an unsigned one nobody
@@ -72,8 +72,8 @@ test_rolled_back() {
     refused alice abcdefghij
     cp /root/older.json "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     refused alice abcdefghij
 }
 

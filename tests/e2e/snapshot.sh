@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # accounts.snapshot: who is found in it without asking, when it is not believed, and what is said
-# where there is no broker.
+# where there is no daemon.
 
 before_all() {
     env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" build/bench/resign_snapshot
@@ -11,8 +11,8 @@ before_all() {
 by_http() {
     nginx_start
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" "$@"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 
@@ -22,10 +22,10 @@ traced() {
     cat /root/trace
 }
 
-# Whether a lookup asks the broker.
+# Whether a lookup asks the daemon.
 asks() { grep -q cloudauth/socket <<<"$(traced getent passwd abcdefghij)"; }
 
-# an account that was looked up is found by every process without a word to the broker
+# an account that was looked up is found by every process without a word to the daemon
 test_no_question() {
     local calls
     by_http
@@ -122,26 +122,26 @@ test_absent_asked_once() {
 
 # with documents in a folder each lookup looks there
 test_absent_in_folder() {
-    broker_stop
+    daemon_stop
     configure
-    broker_start
+    daemon_start
     traced getent passwd abcdefghij_stg9 abcdefghij_stg9 abcdefghij_stg9 >/dev/null || true
     same 3 "$(grep -c cloudauth/socket /root/trace)"
 }
 
-# without a broker an account keeps its name, those who have none get none, and nobody enters
-test_no_broker() {
+# without a daemon an account keeps its name, those who have none get none, and nobody enters
+test_no_daemon() {
     by_http
     enters alice abcdefghij
     wait_for snapshot_has production
-    kill -KILL "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
     known abcdefghij 200001
     known abcdefghij_sftp 200001
     unknown abcdefghij_stg
     refused alice abcdefghij
 }
 
-# with documents in a folder each lookup looks at them, and yet the snapshot serves without a broker
+# with documents in a folder each lookup looks at them, and yet the snapshot serves without a daemon
 test_folder() {
     enters alice abcdefghij
     wait_for snapshot_has production
@@ -151,11 +151,11 @@ test_folder() {
     cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/"
     known abcdefghij 200001
     wait_for snapshot_has production
-    kill -KILL "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
     known abcdefghij 200001
 }
 
-# without a broker su and cron go on where the environment is active, and nowhere else
+# without a daemon su and cron go on where the environment is active, and nowhere else
 test_services_alone() {
     known abcdefghij 200001
     known abcdefghij_stg2 200003
@@ -163,11 +163,11 @@ test_services_alone() {
     document abcdefghij staging '.environment.status = "inactive"'
     known abcdefghij_stg 200002
     wait_for snapshot_has staging2
-    kill -KILL "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
     same abcdefghij "$(su abcdefghij -c 'id -un')"
     audit 'grant account=abcdefghij .*service=su reason=granted source=snapshot'
     fails su abcdefghij_stg2 -c true
-    audit 'refuse account=abcdefghij_stg2 .*service=su reason=broker-unreachable'
+    audit 'refuse account=abcdefghij_stg2 .*service=su reason=daemon-unreachable'
     fails su abcdefghij_stg -c true
     pamtester -I service=cron cron abcdefghij_stg2 acct_mgmt
     fails pamtester cron abcdefghij_stg acct_mgmt
@@ -176,16 +176,16 @@ test_services_alone() {
     fails su abcdefghij -c true
 }
 
-# not_believed WHY: with the file as it is now the broker is asked, and without it nobody is known.
+# not_believed WHY: with the file as it is now the daemon is asked, and without it nobody is known.
 not_believed() {
     echo "not believed: $1"
     contains "$(traced getent passwd abcdefghij)" 'cloudauth/socket'
     contains "$(</root/traced)" '^abcdefghij:'
-    kill -STOP "$(broker_pid)"
+    kill -STOP "$(daemon_pid)"
     mv /run/cloudauth/socket /run/cloudauth/elsewhere
     unknown abcdefghij
     mv /run/cloudauth/elsewhere /run/cloudauth/socket
-    kill -CONT "$(broker_pid)"
+    kill -CONT "$(daemon_pid)"
 }
 
 believed() {
@@ -256,7 +256,7 @@ test_range_and_allow() {
     known abcdefghij 200001
     known abcdefghij_stg 200002
     wait_for snapshot_has staging
-    kill -KILL "$(broker_pid)"
+    kill -KILL "$(daemon_pid)"
     known abcdefghij 200001
     sed -i 's/^allow = .*//' "$CONF"
     echo 'allow = abcdefghij' >>"$CONF"
@@ -327,7 +327,7 @@ test_cut_short() {
 test_never_rewritten() {
     local pid
     by_http 'keys_fresh = 0s'
-    pid=$(broker_pid)
+    pid=$(daemon_pid)
     strace -f -qq -p "$pid" -o /root/trace \
         -e trace=open,openat,creat,truncate,ftruncate,rename,renameat,renameat2,fsync,msync &
     wait_for grep -q TracerPid:.[1-9] "/proc/$pid/status"
@@ -345,9 +345,9 @@ test_never_rewritten() {
     fails grep -E '"accounts.snapshot".*O_(RDWR|WRONLY|TRUNC)|truncate\(' /root/trace
 }
 
-killed() { ! kill -0 "$(broker_pid)" 2>/dev/null; }
+killed() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
 
-# a broker that is killed at any step of a new file leaves nothing that a running process goes on to believe
+# a daemon that is killed at any step of a new file leaves nothing that a running process goes on to believe
 test_killed_while_writing() {
     local call n=3 home=/app/abcdefghij
     by_http 'keys_fresh = 0s'
@@ -361,9 +361,9 @@ test_killed_while_writing() {
         read -r -u 6
         contains "$REPLY" "abcdefghij:200001:$home"
         read -r -u 6
-        strace -f -qq -p "$(broker_pid)" -o /dev/null -e "inject=$call:signal=KILL:when=1" -P "$SNAPSHOT" \
+        strace -f -qq -p "$(daemon_pid)" -o /dev/null -e "inject=$call:signal=KILL:when=1" -P "$SNAPSHOT" \
             -P "$SNAPSHOT.new" -P /var/lib/cloudauth -e "trace=$call" &
-        wait_for grep -q TracerPid:.[1-9] "/proc/$(broker_pid)/status"
+        wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
         # One that is new: nothing is taken back for it before the new file is written.
         jq ".environment.name = \"staging$n\" | .account.uid = 20001$n | .account.gid = 20001$n" \
             "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
@@ -373,7 +373,7 @@ test_killed_while_writing() {
         wait %2 2>/dev/null || true
         home=/app/after-$call
         document abcdefghij production ".account.home = \"$home\""
-        broker_start
+        daemon_start
         refused stranger abcdefghij
         echo >&5
         read -r -u 6

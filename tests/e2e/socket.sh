@@ -1,28 +1,28 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What a local user can do to the broker by its socket, which all may write to.
+# What a local user can do to the daemon by its socket, which all may write to.
 
 # laden FORM: packets with descriptors whose closing waits. Logins meanwhile are none the slower, nor
-# is the broker's end.
+# is the daemon's end.
 laden() {
-    local client broker
-    broker=$(broker_pid)
-    kill -STOP "$broker" # it finds all of it at once
+    local client daemon
+    daemon=$(daemon_pid)
+    kill -STOP "$daemon" # it finds all of it at once
     setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
     client=$!
     WAIT=30 wait_for grep -q sent /root/laden
-    kill -CONT "$broker"
+    kill -CONT "$daemon"
     enters alice abcdefghij
     enters bob abcdefghij_stg
-    kill -STOP "$broker"
+    kill -STOP "$daemon"
     kill "$client"
     wait "$client" || true
     setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
     client=$!
     WAIT=30 wait_for grep -q sent /root/laden
-    kill -TERM "$broker"
-    kill -CONT "$broker"
-    wait_for gone "$broker"
+    kill -TERM "$daemon"
+    kill -CONT "$daemon"
+    wait_for gone "$daemon"
     kill "$client"
     wait "$client" || true
 }
@@ -46,8 +46,8 @@ test_one_daemon() {
     timeout 20 /usr/sbin/cloudauthd -f </dev/null >/root/second.log 2>&1 || status=$?
     same 1 "$status" # and not timeout's 124
     contains "$(</root/second.log)" 'socket: Address already in use'
-    kill -KILL "$(broker_pid)"
-    wait_for gone "$(broker_pid)"
-    broker_start
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
+    daemon_start
     enters alice abcdefghij
 }

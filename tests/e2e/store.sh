@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The broker is restarted, or killed, and the API is not there: what it knew is on the disk.
+# The daemon is restarted, or killed, and the API is not there: what it knew is on the disk.
 
 DOCUMENTS=/var/lib/cloudauth/documents
 
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
 
-broker_kill() {
-    kill -KILL "$(broker_pid)"
-    wait_for gone "$(broker_pid)"
+daemon_kill() {
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
 }
 
 # a restart in an outage: who could enter before can enter, and nobody else
@@ -16,8 +16,8 @@ test_restart() {
     enters alice abcdefghij
     refused carol abcdefghij 'your role viewer'
     api_gone
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
     audit 'grant account=abcdefghij .*source=cache'
     refused carol abcdefghij 'your role viewer'
@@ -32,25 +32,25 @@ test_killed() {
     for i in 1 2 3 4 5; do
         document abcdefghij production 'del(.users[] | select(.username == "alice"))'
         refused alice abcdefghij
-        broker_kill
+        daemon_kill
         mv "$ACCESS" "$ACCESS.away"
-        broker_start
+        daemon_start
         refused alice abcdefghij
         mv "$ACCESS.away" "$ACCESS"
         cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/production.json.new"
         mv "$ACCESS/abcdefghij/production.json.new" "$ACCESS/abcdefghij/production.json"
         enters alice abcdefghij
-        broker_kill
-        broker_start
+        daemon_kill
+        daemon_start
     done
 }
 
 # kill -9 right after the first login: that account can enter again without the API
 test_killed_after_first() {
     enters alice abcdefghij
-    broker_kill
+    daemon_kill
     api_gone
-    broker_start
+    daemon_start
     enters alice abcdefghij
 }
 
@@ -59,19 +59,19 @@ test_absent_stays_absent() {
     enters alice abcdefghij
     rm "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
-    broker_kill
+    daemon_kill
     api_gone
-    broker_start
+    daemon_start
     refused alice abcdefghij
 }
 
 # a uid keeps its owner over a restart, also when the document of that owner is gone
 test_owner_kept() {
     enters alice abcdefghij
-    broker_stop
+    daemon_stop
     rm "$DOCUMENTS"/*
     document abcdefghij staging '.account.uid = 200001'
-    broker_start
+    daemon_start
     unknown abcdefghij_stg
     refused alice abcdefghij_stg
     wait_for grep -q 'uid 200001 belongs to environment production' /var/log/syslog
@@ -82,21 +82,21 @@ test_owner_kept() {
 test_damaged() {
     enters alice abcdefghij
     enters alice abcdefghij_stg
-    broker_stop
+    daemon_stop
     api_gone
     sed -i 's/"alice"/"alicf"/' $DOCUMENTS/abcdefghij.production
-    broker_start
+    daemon_start
     refused alice abcdefghij
     enters alice abcdefghij_stg
     test -e $DOCUMENTS/abcdefghij.production.damaged
     wait_for grep -q 'document abcdefghij.production is damaged' /var/log/syslog
 }
 
-# 200 random bytes flipped, one at a time: nobody new enters and the broker starts each time
+# 200 random bytes flipped, one at a time: nobody new enters and the daemon starts each time
 test_flipped_bytes() {
     local i size at
     enters alice abcdefghij
-    broker_stop
+    daemon_stop
     api_gone
     cp $DOCUMENTS/abcdefghij.production /root/good
     size=$(stat -c %s /root/good)
@@ -109,23 +109,23 @@ test_flipped_bytes() {
         chown cloudauth: $DOCUMENTS/abcdefghij.production
         /usr/sbin/cloudauthd -f </dev/null >/dev/null 2>&1 &
         echo $! >/run/cloudauthd.pid
-        wait_for broker_answers
+        wait_for daemon_answers
         fails getent passwd abcdefghij
-        broker_stop
+        daemon_stop
     done
     cp /root/good $DOCUMENTS/abcdefghij.production
     chown cloudauth: $DOCUMENTS/abcdefghij.production
-    broker_start
+    daemon_start
     enters alice abcdefghij
 }
 
 # the store of another host is not believed
 test_other_host() {
     enters alice abcdefghij
-    broker_stop
+    daemon_stop
     api_gone
     configure 'host_id = web2.abcdefghij.ent.example.cloud'
-    broker_start
+    daemon_start
     refused alice abcdefghij
     wait_for grep -q 'is of another host' /var/log/syslog
 }
@@ -133,17 +133,17 @@ test_other_host() {
 # a full disk: logins go on with the API, and nobody who was removed comes back after a restart
 test_full_disk() {
     enters alice abcdefghij
-    broker_stop
+    daemon_stop
     mount -t tmpfs -o size=16k,mode=755 tmpfs /var/lib/cloudauth
     chown cloudauth: /var/lib/cloudauth
-    broker_start
+    daemon_start
     dd if=/dev/zero of=/var/lib/cloudauth/fill bs=4k 2>/dev/null || true
     enters alice abcdefghij
     wait_for grep -q 'cannot be kept' /var/log/syslog
-    broker_kill
+    daemon_kill
     api_gone
-    broker_start
+    daemon_start
     refused alice abcdefghij
-    broker_stop
+    daemon_stop
     umount /var/lib/cloudauth
 }

@@ -11,7 +11,7 @@ managed_times() { [[ $(grep -cxE -- "$1" "$MANAGED") -ge $2 ]]; }
 
 # manage SOCKET USEC: the daemon, started by a manager that takes its messages.
 manage() {
-    broker_stop
+    daemon_stop
     : >"$MANAGED"
     "$REPO/tests/sandbox/manager.pl" "$1" "$2" "$MANAGED" /usr/sbin/cloudauthd -f \
         </dev/null >>/var/log/cloudauthd.log 2>&1 &
@@ -46,9 +46,9 @@ test_hung() {
 
 # wishes that cannot be read are named, and the daemon serves all the same
 test_unreadable_wishes() {
-    broker_stop
+    daemon_stop
     export NOTIFY_SOCKET=run/notify
-    broker_start
+    daemon_start
     unset NOTIFY_SOCKET
     since /var/log/syslog | grep -q 'NOTIFY_SOCKET: .*told nothing'
     enters alice abcdefghij
@@ -66,7 +66,7 @@ waits_not() {
 
 # before the daemon is up a lookup fails at once: it makes no system call that could wait
 test_lookup_before_the_daemon() {
-    broker_stop
+    daemon_stop
     rm -rf /run/cloudauth "$SNAPSHOT"
     waits_not getent passwd abcdefghij
     waits_not getent passwd 200001

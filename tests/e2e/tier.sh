@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # etc/examples/nginx-cache.conf between three hosts and etc/examples/nginx.conf as the origin. The
-# hosts are namespaces of their own, with their own network, settings, state, broker and sshd; the
+# hosts are namespaces of their own, with their own network, settings, state, daemon and sshd; the
 # tier and the origin are two nginx, with TLS between all of them.
 
 ORIGIN_LOG=/var/log/nginx/cloudauth.log
@@ -76,9 +76,9 @@ host_starts() {
         "host_id = web1.abcdefghij.ent.example.cloud" 'keys_fresh = 1s' "${@:3}"
     (umask 077 && echo "$2" >/etc/cloudauth/token)
     chown cloudauth /etc/cloudauth/token
-    broker_stop
+    daemon_stop
     rm -rf /var/lib/cloudauth/*
-    broker_start
+    daemon_start
     [[ -s /run/sshd.pid ]] || sshd_start
 }
 
@@ -168,9 +168,9 @@ before_all() {
 all_start() {
     local host
     [[ -s /run/origin.pid ]] || origin_start
-    # Before the tier: a broker of the test before may ask it once more, and there was a copy.
+    # Before the tier: a daemon of the test before may ask it once more, and there was a copy.
     for host in "${HOSTS[@]}"; do
-        on "$host" broker_stop
+        on "$host" daemon_stop
     done
     tier_start "$1"
     for host in "${HOSTS[@]}"; do

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The project API over TLS: whom the broker believes, how it shows itself, where it is sent on to.
+# The project API over TLS: whom the daemon believes, how it shows itself, where it is sent on to.
 
 # shellcheck source=tests/sandbox/api.sh
 . "$REPO/tests/sandbox/api.sh"
@@ -89,8 +89,8 @@ test_other_authority() {
     outage 'unable to get local issuer certificate'
     # and by the host's own bundle it would do
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" 'keys_fresh = 0'
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     enters alice abcdefghij
     audit 'grant account=abcdefghij .*source=api'
 }
@@ -237,7 +237,7 @@ test_proxy_gone() {
     enters alice abcdefghij
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
         'keys_fresh = 0' 'proxy = http://127.0.0.1:9'
-    broker_reload
+    daemon_reload
     logged 'settings reloaded'
     outage 'Failed to connect to 127.0.0.1 port 9'
 }

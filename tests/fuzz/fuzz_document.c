@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/document.h"
+#include "access/document.h"
 
 #include <stdlib.h>
 #include <string.h>

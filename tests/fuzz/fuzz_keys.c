@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/keys.h"
+#include "access/keys.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/document.h"
-#include "broker/roster.h"
+#include "access/document.h"
+#include "cloudauthd/accounts/list_pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * check_document FILE...: what the broker's parser says of access documents, a line each: "FILE:
+ * check_document FILE...: what the daemon's parser says of access documents, a line each: "FILE:
  * ok", "FILE: left out: " and the first key that is left out, or "FILE: " and why it is invalid.
  * The last two parts of FILE name the project and the environment:
  * .../<project>/<environment>.json.

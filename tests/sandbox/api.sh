@@ -8,9 +8,9 @@
 #   serve NAME [DIRECTIVE...]       nginx with that certificate and these directives in its server
 #   tokens_start, proxy_start       the token endpoint and the proxy
 #   secret FILE TEXT                a credential file, as an operator should make it
-#   by_https [SETTING...]           the broker asks that API, at each login, and trusts $TLS/ca.pem alone
+#   by_https [SETTING...]           the daemon asks that API, at each login, and trusts $TLS/ca.pem alone
 #   outage REGEX                    what must be so in an outage, and that the log says REGEX
-#   logged REGEX                    waits for a line of the broker's log since the test began
+#   logged REGEX                    waits for a line of the daemon's log since the test began
 #   connections                     how many connections nginx has answered requests on since then
 
 TLS=/etc/cloudauth/tls
@@ -110,8 +110,8 @@ secret() {
 by_https() {
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" "ca_file = $TLS/ca.pem" \
         'keys_fresh = 0' "$@"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 
@@ -123,7 +123,7 @@ logged() {
     return 1
 }
 
-# says REGEX: whether a question makes the broker log that; not at once where it does not ask again.
+# says REGEX: whether a question makes the daemon log that; not at once where it does not ask again.
 says() {
     getent passwd abcdefghij_stg
     in_log "$1"

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# ask.pl AT_ONCE SENT [UNTIL]: asks the broker the questions of stdin (common/wire.h), each a line,
+# ask.pl AT_ONCE SENT [UNTIL]: asks the daemon the questions of stdin (common/wire.h), each a line,
 #
 #   passwd ACCOUNT
 #   keys shell|sftp ACCOUNT TYPE KEY

@@ -6,7 +6,7 @@
 #
 #   host_up             installs, sets up and starts everything
 #   host_reset          the state after host_up again: documents, configuration, an empty cache
-#   broker_start, broker_stop, broker_reload, sshd_start, nginx_start, syslog_start
+#   daemon_start, daemon_stop, daemon_reload, sshd_start, nginx_start, syslog_start
 #   document PROJECT ENVIRONMENT FILTER    edits an access document by a jq filter, atomically
 #   configure LINE...   the configuration of host_up, and these lines
 #
@@ -197,33 +197,33 @@ syslog_start() {
 
 syslog_pid() { cat /run/syslogd.pid; }
 
-broker_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
+daemon_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
 
-broker_start() {
+daemon_start() {
     rm -f /run/cloudauth/socket
     "${BROKER:-/usr/sbin/cloudauthd}" -f </dev/null >>/var/log/cloudauthd.log 2>&1 &
     echo $! >/run/cloudauthd.pid
     disown
-    wait_for broker_answers || {
+    wait_for daemon_answers || {
         tail -n 5 /var/log/cloudauthd.log
         return 1
     }
 }
 
 # Whether it accepts a connection; the socket's file is there a moment earlier.
-broker_answers() {
+daemon_answers() {
     perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or exit 1;
         exit !connect($s, sockaddr_un("/run/cloudauth/socket"))'
 }
 
-broker_stop() {
+daemon_stop() {
     local pid
-    pid=$(broker_pid) || return 0
+    pid=$(daemon_pid) || return 0
     stop "$pid"
     rm -f /run/cloudauthd.pid
 }
 
-broker_reload() { kill -HUP "$(broker_pid)"; }
+daemon_reload() { kill -HUP "$(daemon_pid)"; }
 
 # sshd_start [OPTION...]: those who start it with options of their own need not clean up.
 sshd_start() {
@@ -280,11 +280,11 @@ host_up() {
     local_user ada 1500
     install -d -m 700 /root/accounts
     cp -a /etc/passwd /etc/group /etc/shadow /etc/gshadow /root/accounts
-    syslog_start && broker_start && sshd_start
+    syslog_start && daemon_start && sshd_start
 }
 
 host_reset() {
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     rm -rf "$ACCESS"
     cp -r "$PRISTINE" "$ACCESS"
@@ -294,5 +294,5 @@ host_reset() {
         sshd_stop
         sshd_start || return 1
     fi
-    broker_start
+    daemon_start
 }

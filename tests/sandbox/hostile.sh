@@ -5,7 +5,7 @@
 #
 #   hostile_start              what all of these need; for before_all
 #   mode NAME                  what it does from now on; `good` is an API in good health
-#   by_hostile URL [SETTING...]  the broker asks it at that URL, at each login
+#   by_hostile URL [SETTING...]  the daemon asks it at that URL, at each login
 #   hostile_stop, hostile_serve  it goes, and comes back
 #   newcomer                   a key that is in the documents of a spoilt answer alone, as is carol's
 #                              being an admin
@@ -83,8 +83,8 @@ hostile_start() {
 by_hostile() {
     configure "access_url = $1/$API_PATH" "ca_file = $TLS/ca.pem" 'keys_fresh = 0' \
         'absent_fresh = 1s' "request_timeout = ${REQUEST_TIMEOUT}s" "${@:2}"
-    broker_stop
-    broker_start
+    daemon_stop
+    daemon_start
     mark
 }
 
@@ -108,7 +108,7 @@ nss_says() { same "$1" "$(nss "$2")"; }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 past() { (($(milliseconds) > $1)); }
 
-# The broker waits for request_timeout; sshd rounds a step that took long up to twice that time.
+# The daemon waits for request_timeout; sshd rounds a step that took long up to twice that time.
 timed() {
     local what=$1 begin=${EPOCHREALTIME/[.,]/} took
     shift

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Drives pam_cloud/jail.c itself, for what no sFTP client can do, or not often enough. As root:
+ * Drives jail/jail.c itself, for what no sFTP client can do, or not often enough. As root:
  *
  *   jail race HOME UID MOUNTS TIMES PLACE
  *     builds a jail TIMES times, each in a process of its own, and looks for a file `secret` in the
@@ -22,7 +22,7 @@
  *
  * MOUNTS as on the wire, with printf's \n for a newline.
  */
-#include "pam_cloud/jail.h"
+#include "jail/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>

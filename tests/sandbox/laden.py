@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 #
-# laden.py FORM: sends the broker packets that carry descriptors (SCM_RIGHTS) whose closing waits for
+# laden.py FORM: sends the daemon packets that carry descriptors (SCM_RIGHTS) whose closing waits for
 # ten minutes: of TCP connections with SO_LINGER, whose other end reads nothing. Says "sent", and keeps
 # those ends open until it is killed. FORM is where the packet stands:
 #

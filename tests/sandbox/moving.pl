@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# Environments whose people change all the time, and whether the broker keeps up with them over its
+# Environments whose people change all the time, and whether the daemon keeps up with them over its
 # own sudden death. Version N of an environment has one person with one key, the pool's key N % POOL,
 # or there is no such environment (N % 4 == 3). The state file has a line for each environment: its
-# name, the last version that the broker has answered by, and the last that was published.
+# name, the last version that the daemon has answered by, and the last that was published.
 #
 #   moving.pl make ACCESS STATE KEYS N    publishes version 0 of N environments
 #   moving.pl load ACCESS STATE KEYS SEED ROUND PID
@@ -77,7 +77,7 @@ sub publish {
 
 sub text { return pack 'V/a* x', $_[0] }
 
-# The status of an answer; undef where the broker is dead.
+# The status of an answer; undef where the daemon is dead.
 sub ask {
     my ($packet) = @_;
     socket my $socket, PF_UNIX, SOCK_SEQPACKET, 0 or die "socket: $!\n";
@@ -98,7 +98,7 @@ sub ask_account { return ask(pack('a4 C4', 'CLDA', 1, 1, 0, 0) . text(PROJECT . 
 
 # ---- Load --------------------------------------------------------------------------------------------
 
-# One environment, until the broker dies: reports "index P version" before that is published and
+# One environment, until the daemon dies: reports "index P version" before that is published and
 # "index A version" when it was answered by; "index X what" is wrong.
 sub move {
     my ($index, $environment, $may_go, $last, $pid, $report) = @_;
@@ -169,7 +169,7 @@ sub load {
     }
     waitpid $_, 0 for @children;
     write_state(@environments);
-    print "the broker died by itself\n" if $events < $enough;
+    print "the daemon died by itself\n" if $events < $enough;
     return $wrong == 0 && $events >= $enough;
 }
 
@@ -178,7 +178,7 @@ sub load {
 # "3": by that key alone; "": nobody.
 sub who_enters {
     my ($name) = @_;
-    return join ',', grep { (ask_key($name, $_) // die "the broker is dead\n") == OK } 0 .. POOL - 1;
+    return join ',', grep { (ask_key($name, $_) // die "the daemon is dead\n") == OK } 0 .. POOL - 1;
 }
 
 sub expected { return is_absent($_[0]) ? '' : key_of($_[0]) }

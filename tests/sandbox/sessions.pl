@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# sessions.pl             prints the broker's list of open sessions, page by page (common/wire.h)
+# sessions.pl             prints the daemon's list of open sessions, page by page (common/wire.h)
 # sessions.pl --end ID    ends one
 #
-# Exits 0 if the broker said OK, else with its status: 2 absent, 3 refused, 10 unavailable or nothing.
+# Exits 0 if the daemon said OK, else with its status: 2 absent, 3 refused, 10 unavailable or nothing.
 use strict;
 use warnings;
 use Socket;

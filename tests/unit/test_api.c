@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The client against a server of the test's own on loopback, in a child process. */
-#include "broker/api.h"
-#include "broker/document.h"
+#include "access/document.h"
+#include "cloudauthd/api/api.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/api.h"
+#include "cloudauthd/api/api.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

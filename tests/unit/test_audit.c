@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The audit line, and a reader of it that takes a line apart as a log's user would. */
-#include "broker/audit.h"
-#include "broker/devlog.h"
-#include "broker/keys.h"
+#include "access/keys.h"
+#include "base/devlog.h"
+#include "cloudauthd/audit/audit.h"
 #include "common/text.h"
 
 #include <setjmp.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The cache against an API and a clock of the test's own. */
-#include "broker/cache.h"
+#include "cloudauthd/cache/cache.h"
+#include "common/clock.h"
 #include "sample_keys.h"
 
 #include <setjmp.h>
@@ -20,7 +21,7 @@
     "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
     "\"shell\":\"/bin/bash\"},\"users\":[]%s}"
 
-static int64_t clock_ms;  /* what loop_now() says */
+static int64_t clock_ms;  /* what cloud_clock_ms() says */
 static time_t wall_clock; /* what time() says */
 static bool is_file;
 static bool accepted;
@@ -37,7 +38,7 @@ static struct {
 } pending[STRANGERS_MAX + STRANGERS_OTHERS_MAX + 1];
 static size_t pendings, requests;
 
-int64_t loop_now(void)
+int64_t cloud_clock_ms(void)
 {
     return clock_ms;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The one call to the broker, against a broker that does anything but what it should. The source
+ * The one call to the context, against a daemon that does anything but what it should. The source
  * stands in this file, so that it looks for the socket in the test's directory, and so that the
- * broker's part can be played at the right moment, in the same thread: after the connection was
+ * daemon's part can be played at the right moment, in the same thread: after the connection was
  * made, and after the question was sent.
  */
-#define CLOUD_SOCKET_PATH "broker.socket"
+#define CLOUD_SOCKET_PATH "context.socket"
 
 #include <stddef.h>
 #include <sys/socket.h>
@@ -38,7 +38,7 @@ static ssize_t play_send(int fd, const void *packet, size_t n, int flags);
 #define SHORT_MS 150   /* a call that is to run into its deadline */
 #define LONG_MS  10000 /* one that is not */
 
-/* What the broker does. */
+/* What the daemon does. */
 static enum play {
     ANSWERS,          /* reads the question and sends the packet */
     CLOSES_AT_ONCE,   /* before the question */
@@ -127,7 +127,7 @@ static enum cloud_status call(size_t size, int timeout_ms)
     return cloud_call(&question, &answer, buffer, size, timeout_ms);
 }
 
-/* No answer: every member is zero, `reason` too, which tells it from the broker's own word. */
+/* No answer: every member is zero, `reason` too, which tells it from the daemon's own word. */
 static void assert_none(enum cloud_status status)
 {
     static const struct cloud_answer zero;
@@ -249,7 +249,7 @@ static void test_every_status(void **state)
                                      .message = "try again"};
         will_answer(&other);
         assert_int_equal(call(sizeof buffer, LONG_MS), statuses[i]);
-        assert_string_equal(answer.reason, "outage"); /* the broker's own word */
+        assert_string_equal(answer.reason, "outage"); /* the daemon's own word */
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/certificates.h"
+#include "cloudauthd/metrics/certificates.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>

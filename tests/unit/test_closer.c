@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* What a peer may have put into a socket, and that its closing waits for nobody. */
-#include "broker/closer.h"
+#include "cloudauthd/server/closer.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Credential files: which are used, and what is taken from them. */
-#include "broker/credentials.h"
+#include "cloudauthd/api/credentials.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/denials_file.h"
+#include "cloudauthd/state/denials_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

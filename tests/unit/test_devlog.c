@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Log lines to a daemon of the test's own, which reads when the test says so. */
-#include "broker/devlog.h"
+#include "base/devlog.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/document.h"
-#include "broker/fields.h"
-#include "broker/json.h"
+#include "access/document.h"
+#include "access/fields.h"
+#include "access/json.h"
 #include "guarded.h"
 #include "sample_keys.h"
 

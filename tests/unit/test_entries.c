@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The entries' bounds, with documents that are as large as the test says. */
-#include "broker/entries.h"
+#include "cloudauthd/cache/entries.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/http.h"
+#include "cloudauthd/metrics/http.h"
 
 #include "guarded.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pam_cloud/jail.h"
+#include "jail/jail.h"
 
-#include "broker/policy.h"
+#include "access/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,7 +157,7 @@ static void test_check_fails(void **state)
     assert_int_equal(after, before);
 }
 
-/* What the broker writes is what is read here. */
+/* What the daemon writes is what is read here. */
 static void test_wire_round_trip(void **state)
 {
     const struct document_mount mount[] = {{"pub/media", true}, {"var/log", false}, {"", false}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/keys.h"
+#include "access/keys.h"
 #include "guarded.h"
 #include "sample_keys.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/limits.h"
+#include "cloudauthd/cache/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The account list against an API, a worker, timers and a clock of the test's own. */
-#include "broker/list.h"
-#include "broker/log.h"
-#include "broker/worker.h"
+#include "base/log.h"
+#include "base/worker.h"
+#include "cloudauthd/accounts/list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

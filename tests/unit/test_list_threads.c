@@ -4,7 +4,7 @@
  * The account list with a real loop and a real worker's thread, for ThreadSanitizer (make
  * check-tsan): it is read and built while its settings change.
  */
-#include "broker/list.h"
+#include "cloudauthd/accounts/list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

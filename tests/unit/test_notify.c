@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A service manager's socket of the test's own, and a clock of its own: loop_now() is what it says.
+/* A service manager's socket of the test's own, and a clock of its own: cloud_clock_ms() is what it
+ * says.
  */
-#include "broker/notify.h"
+#include "base/notify.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,7 +24,7 @@ static int manager = -1;
 static char got[256];
 static int64_t now;
 
-int64_t loop_now(void)
+int64_t cloud_clock_ms(void)
 {
     return now;
 }

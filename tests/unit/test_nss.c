@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * libnss_cloud against a broker of the test's own, which answers over the real socket and can lie.
+ * libnss_cloud against a daemon of the test's own, which answers over the real socket and can lie.
  * The sources of the module stand in this file, so that they look for socket and configuration in
  * the test's directory, and so that the test can see the cached configuration's state. Link with
  * the rest of common/.
  */
-#define CLOUD_SOCKET_PATH "broker.socket"
+#define CLOUD_SOCKET_PATH "context.socket"
 #define CLOUD_CONF_PATH   "cloudauth.conf"
 #define CLOUD_CONF_OWNER  geteuid()
 #define NSS_TIMEOUT_MS    test_timeout_ms
@@ -18,14 +18,14 @@ static int test_timeout_ms = 10000;
 
 #include "common/call.c"
 #include "common/snapshot.c"
-#include "nss_cloud/absent.c"
+#include "nss_cloud/backoff.c"
+#include "nss_cloud/config.c"
 #include "nss_cloud/enumerate.c"
-#include "nss_cloud/kept.c"
 #include "nss_cloud/lookup.c"
+#include "nss_cloud/map.c"
+#include "nss_cloud/negcache.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
-#include "nss_cloud/patience.c"
-#include "nss_cloud/settings.c"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ static int test_timeout_ms = 10000;
 NSS_DECLARE_MODULE_FUNCTIONS(cloud)
 
 #define PACKET_MAX 8192
-#define KEPT_ERRNO EXDEV
+#define MAP_ERRNO  EXDEV
 
 /* ---- what the module asks of the host, under the test's control ---- */
 
@@ -73,7 +73,7 @@ static void write_conf(const char *text)
     assert_int_equal(chmod(CLOUD_CONF_PATH, 0644), 0);
 }
 
-/* ---- the broker ---- */
+/* ---- the daemon ---- */
 
 static struct {
     pthread_mutex_t lock;
@@ -85,40 +85,40 @@ static struct {
     char last_packet[PACKET_MAX];
     unsigned char packet[PACKET_MAX]; /* what is answered */
     size_t packet_size;               /* 0: the connection is closed without an answer */
-} broker = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} context = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void serve(int fd)
 {
     char packet[PACKET_MAX];
     ssize_t got = recv(fd, packet, sizeof packet, 0);
 
-    pthread_mutex_lock(&broker.lock);
-    memset(&broker.last, 0, sizeof broker.last);
+    pthread_mutex_lock(&context.lock);
+    memset(&context.last, 0, sizeof context.last);
     if (got > 0) {
-        memcpy(broker.last_packet, packet, (size_t)got);
-        (void)cloud_wire_get_question(broker.last_packet, (size_t)got, &broker.last);
+        memcpy(context.last_packet, packet, (size_t)got);
+        (void)cloud_wire_get_question(context.last_packet, (size_t)got, &context.last);
     }
-    broker.questions++;
-    pthread_cond_broadcast(&broker.changed);
-    bool silent = broker.silent;
-    if (!silent && broker.packet_size > 0)
-        (void)send(fd, broker.packet, broker.packet_size, MSG_NOSIGNAL);
-    pthread_mutex_unlock(&broker.lock);
+    context.questions++;
+    pthread_cond_broadcast(&context.changed);
+    bool silent = context.silent;
+    if (!silent && context.packet_size > 0)
+        (void)send(fd, context.packet, context.packet_size, MSG_NOSIGNAL);
+    pthread_mutex_unlock(&context.lock);
     if (silent)
         (void)recv(fd, packet, sizeof packet, 0); /* until the client gives up */
     close(fd);
-    pthread_mutex_lock(&broker.lock);
-    broker.closed++;
-    pthread_cond_broadcast(&broker.changed);
-    pthread_mutex_unlock(&broker.lock);
+    pthread_mutex_lock(&context.lock);
+    context.closed++;
+    pthread_cond_broadcast(&context.changed);
+    pthread_mutex_unlock(&context.lock);
 }
 
-static void *run_broker(void *arg)
+static void *run_daemon(void *arg)
 {
     int fd;
 
     (void)arg;
-    while ((fd = accept4(broker.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+    while ((fd = accept4(context.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
         serve(fd);
     return NULL;
 }
@@ -129,27 +129,27 @@ static void wait_until(const unsigned *counter, unsigned value)
 
     clock_gettime(CLOCK_REALTIME, &bound);
     bound.tv_sec += 10;
-    pthread_mutex_lock(&broker.lock);
+    pthread_mutex_lock(&context.lock);
     while (*counter < value)
-        assert_int_equal(pthread_cond_timedwait(&broker.changed, &broker.lock, &bound), 0);
-    pthread_mutex_unlock(&broker.lock);
+        assert_int_equal(pthread_cond_timedwait(&context.changed, &context.lock, &bound), 0);
+    pthread_mutex_unlock(&context.lock);
 }
 
 static unsigned questions(void)
 {
-    pthread_mutex_lock(&broker.lock);
-    unsigned n = broker.questions;
-    pthread_mutex_unlock(&broker.lock);
+    pthread_mutex_lock(&context.lock);
+    unsigned n = context.questions;
+    pthread_mutex_unlock(&context.lock);
     return n;
 }
 
 static void will_send(const void *packet, size_t n)
 {
-    pthread_mutex_lock(&broker.lock);
-    broker.silent = false;
-    memcpy(broker.packet, packet, n);
-    broker.packet_size = n;
-    pthread_mutex_unlock(&broker.lock);
+    pthread_mutex_lock(&context.lock);
+    context.silent = false;
+    memcpy(context.packet, packet, n);
+    context.packet_size = n;
+    pthread_mutex_unlock(&context.lock);
 }
 
 static size_t will_answer(const struct cloud_answer *answer)
@@ -164,9 +164,9 @@ static size_t will_answer(const struct cloud_answer *answer)
 
 static void will_be_silent(void)
 {
-    pthread_mutex_lock(&broker.lock);
-    broker.silent = true;
-    pthread_mutex_unlock(&broker.lock);
+    pthread_mutex_lock(&context.lock);
+    context.silent = true;
+    pthread_mutex_unlock(&context.lock);
 }
 
 /* ---- a lookup in a guarded buffer ---- */
@@ -184,7 +184,7 @@ static struct {
 static void fill_out(void)
 {
     memset(&out, 0x5a, sizeof out);
-    errno = KEPT_ERRNO;
+    errno = MAP_ERRNO;
 }
 
 static bool untouched(const void *at, size_t n)
@@ -201,7 +201,7 @@ static void check_guards(size_t offset, size_t size)
 {
     assert_true(untouched(out.bytes, GUARD + offset));
     assert_true(untouched(out.bytes + GUARD + offset + size, ROOM - offset - size + GUARD));
-    assert_int_equal(errno, KEPT_ERRNO);
+    assert_int_equal(errno, MAP_ERRNO);
 }
 
 static enum nss_status passwd_by_name(const char *name, size_t size)
@@ -303,11 +303,11 @@ static const uint32_t foreign_ids[] = {0, 1, 999, 2147483647, 4294967294, 429496
 static enum nss_status join(const char *name, long int *start, long int *size, gid_t **groups,
                             long int limit)
 {
-    errno = KEPT_ERRNO;
+    errno = MAP_ERRNO;
     out.error = 0;
     enum nss_status status =
         _nss_cloud_initgroups_dyn(name, 200003, start, size, groups, limit, &out.error);
-    assert_int_equal(errno, KEPT_ERRNO);
+    assert_int_equal(errno, MAP_ERRNO);
     return status;
 }
 
@@ -409,8 +409,8 @@ static void test_passwd(void **arg)
     (void)arg;
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
-    assert_int_equal(broker.last.op, CLOUD_OP_PASSWD_BY_NAME);
-    assert_string_equal(broker.last.account, "abcdefghij_stg");
+    assert_int_equal(context.last.op, CLOUD_OP_PASSWD_BY_NAME);
+    assert_string_equal(context.last.account, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_name, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_passwd, "*");
     assert_int_equal(out.passwd.pw_uid, 200002);
@@ -421,8 +421,8 @@ static void test_passwd(void **arg)
     answer.op = CLOUD_OP_PASSWD_BY_ID;
     will_answer(&answer);
     assert_int_equal(passwd_by_id(200002), NSS_STATUS_SUCCESS);
-    assert_int_equal(broker.last.op, CLOUD_OP_PASSWD_BY_ID);
-    assert_int_equal(broker.last.id, 200002);
+    assert_int_equal(context.last.op, CLOUD_OP_PASSWD_BY_ID);
+    assert_int_equal(context.last.id, 200002);
     assert_string_equal(out.passwd.pw_name, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_shell, "/bin/bash");
 }
@@ -501,7 +501,7 @@ static void test_group_by_id(void **arg)
     answer.op = CLOUD_OP_GROUP_BY_ID;
     will_answer(&answer);
     assert_int_equal(group_by_id(200003), NSS_STATUS_SUCCESS);
-    assert_int_equal(broker.last.id, 200003);
+    assert_int_equal(context.last.id, 200003);
     assert_string_equal(out.group.gr_name, "abcdefghij_stg");
     assert_null(out.group.gr_mem[0]);
 }
@@ -688,7 +688,7 @@ static void test_no_answer(void **arg)
     assert_in_range(now_ms() - before, 50, 5000);
 }
 
-/* A process waits less for a broker that has let it wait, until that answers, whatever it says. */
+/* A process waits less for a daemon that has let it wait, until that answers, whatever it says. */
 static void test_patience(void **arg)
 {
     struct cloud_answer answer = good_passwd();
@@ -697,17 +697,17 @@ static void test_patience(void **arg)
     test_timeout_ms = 400;
     will_be_silent();
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-    assert_int_equal(patience_ms(10000), 5000);
+    assert_int_equal(backoff_ms(10000), 5000);
     check_unavailable(group_by_id(200003));
-    assert_int_equal(patience_ms(10000), 2500);
+    assert_int_equal(backoff_ms(10000), 2500);
     test_timeout_ms = 10000;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
-    assert_int_equal(patience_ms(10000), 2500);
+    assert_int_equal(backoff_ms(10000), 2500);
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
-    assert_int_equal(patience_ms(10000), 10000);
+    assert_int_equal(backoff_ms(10000), 10000);
 }
 
 /* Nor does it wait in full again and again where the hung one's backlog has run full. */
@@ -727,7 +727,7 @@ static void test_patience_backlog(void **arg)
     test_timeout_ms = 100;
     for (int i = 0; i < 3; i++) {
         check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-        patience[i] = patience_ms(8000);
+        patience[i] = backoff_ms(8000);
     }
     while (n > 0)
         close(fds[--n]);
@@ -755,10 +755,10 @@ static void test_errno_is_errnop(void **arg)
 
     (void)arg;
     will_answer(&answer);
-    errno = KEPT_ERRNO;
+    errno = MAP_ERRNO;
     assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, ROOM, &errno),
                      NSS_STATUS_SUCCESS);
-    assert_int_equal(errno, KEPT_ERRNO);
+    assert_int_equal(errno, MAP_ERRNO);
     assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, 8, &errno),
                      NSS_STATUS_TRYAGAIN);
     assert_int_equal(errno, ERANGE);
@@ -948,7 +948,7 @@ static unsigned open_descriptors(void)
     return n;
 }
 
-/* A thread cancelled while it waits for the broker ends its lookup first. */
+/* A thread cancelled while it waits for the daemon ends its lookup first. */
 static void test_cancelled_thread(void **arg)
 {
     pthread_t thread;
@@ -957,16 +957,16 @@ static void test_cancelled_thread(void **arg)
 
     (void)arg;
     test_timeout_ms = 200;
-    wait_until(&broker.closed, questions());
+    wait_until(&context.closed, questions());
     unsigned before = open_descriptors(), asked = questions();
     will_be_silent();
     assert_int_equal(pthread_create(&thread, NULL, look_up_and_end, &status), 0);
-    wait_until(&broker.questions, asked + 1);
+    wait_until(&context.questions, asked + 1);
     assert_int_equal(pthread_cancel(thread), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, PTHREAD_CANCELED);
     assert_int_equal(status, NSS_STATUS_UNAVAIL);
-    wait_until(&broker.closed, asked + 1);
+    wait_until(&context.closed, asked + 1);
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -975,7 +975,7 @@ static void test_no_descriptor_left(void **arg)
     struct cloud_answer answer = good_passwd();
 
     (void)arg;
-    wait_until(&broker.closed, questions());
+    wait_until(&context.closed, questions());
     unsigned before = open_descriptors();
     will_answer(&answer);
     atomic_store(&state, EMPTY);
@@ -984,7 +984,7 @@ static void test_no_descriptor_left(void **arg)
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     will_send("", 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-    wait_until(&broker.closed, questions());
+    wait_until(&context.closed, questions());
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -1001,7 +1001,7 @@ static int fresh(void **arg)
 }
 
 static char directory[] = "/tmp/cloudauth-test-nss-XXXXXX";
-static pthread_t broker_thread;
+static pthread_t daemon_thread;
 
 static int start_broker(void **arg)
 {
@@ -1010,20 +1010,20 @@ static int start_broker(void **arg)
     (void)arg;
     if (mkdtemp(directory) == NULL || chdir(directory) != 0)
         return -1;
-    broker.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (broker.listener < 0 ||
-        bind(broker.listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(broker.listener, 64) != 0)
+    context.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (context.listener < 0 ||
+        bind(context.listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(context.listener, 64) != 0)
         return -1;
-    return pthread_create(&broker_thread, NULL, run_broker, NULL);
+    return pthread_create(&daemon_thread, NULL, run_daemon, NULL);
 }
 
 static int stop_broker(void **arg)
 {
     (void)arg;
-    shutdown(broker.listener, SHUT_RDWR); /* ends the accept */
-    pthread_join(broker_thread, NULL);
-    close(broker.listener);
+    shutdown(context.listener, SHUT_RDWR); /* ends the accept */
+    pthread_join(daemon_thread, NULL);
+    close(context.listener);
     unlink(CLOUD_SOCKET_PATH);
     unlink(CLOUD_CONF_PATH);
     return chdir("/") != 0 || rmdir(directory) != 0;

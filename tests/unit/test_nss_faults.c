@@ -5,15 +5,15 @@
 #define CLOUD_NSS_FAULTS_DIR "faults"
 #define CLOUD_CONF_PATH      "cloudauth.conf"
 
-#include "nss_cloud/absent.c"
+#include "nss_cloud/backoff.c"
+#include "nss_cloud/config.c"
 #include "nss_cloud/enumerate.c"
 #include "nss_cloud/faults.c"
-#include "nss_cloud/kept.c"
 #include "nss_cloud/lookup.c"
+#include "nss_cloud/map.c"
+#include "nss_cloud/negcache.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
-#include "nss_cloud/patience.c"
-#include "nss_cloud/settings.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

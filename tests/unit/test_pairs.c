@@ -44,7 +44,7 @@ static void test_line(void **state)
     assert_end(&pairs);
 }
 
-/* What the broker writes is what is read, whatever the bytes. */
+/* What the daemon writes is what is read, whatever the bytes. */
 static void test_back(void **state)
 {
     char value[256], line[2048];
@@ -73,7 +73,7 @@ static void test_back(void **state)
     }
 }
 
-/* Lines that no broker writes: each ends, within its bytes. */
+/* Lines that no daemon writes: each ends, within its bytes. */
 static void test_broken(void **state)
 {
     static const char *const lines[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/denials.h"
-#include "broker/policy.h"
+#include "access/denials.h"
+#include "access/policy.h"
 #include "sample_keys.h"
 
 #include <setjmp.h>
@@ -461,7 +461,7 @@ static void test_tokens(void **state)
     assert_string_equal(policy_token(POLICY_REASONS), "refused");
 }
 
-static void assert_usable(struct owners *owners, const struct hostdb *db, bool usable,
+static void assert_usable(struct bindings *owners, const struct local_ids *db, bool usable,
                           const char *says)
 {
     char why[256] = "";
@@ -473,12 +473,12 @@ static void assert_usable(struct owners *owners, const struct hostdb *db, bool u
 
 static void test_usable(void **state)
 {
-    struct owners *owners = owners_new();
-    struct hostdb *db = hostdb_new();
-    struct owner claim = {"zzzdefghij", "production", 200050, 200051};
+    struct bindings *owners = bindings_new();
+    struct local_ids *db = local_ids_new();
+    struct binding claim = {"zzzdefghij", "production", 200050, 200051};
 
     (void)state;
-    assert_true(hostdb_refresh(db));
+    assert_true(local_ids_refresh(db));
     assert_usable(owners, db, true, "");
     document.uid = 0;
     assert_usable(owners, db, false, "range");
@@ -493,23 +493,23 @@ static void test_usable(void **state)
     assert_usable(owners, db, false, "range");
 
     document.gid = 200002;
-    assert_true(owners_claim(owners, &claim));
+    assert_true(bindings_claim(owners, &claim));
     document.uid = 200050;
     assert_usable(owners, db, false, "uid 200050 belongs to environment production");
     document.uid = 200002;
     document.gid = 200051;
     assert_usable(owners, db, false, "gid 200051 belongs to");
     document.gid = 200002;
-    claim = (struct owner){document.project, document.environment, 200002, 200002};
-    assert_true(owners_claim(owners, &claim));
+    claim = (struct binding){document.project, document.environment, 200002, 200002};
+    assert_true(bindings_claim(owners, &claim));
     assert_usable(owners, db, true, "");
     document.uid = 200003;
     assert_usable(owners, db, false, "uid:gid changed from 200002:200002 to 200003:200002");
     document.uid = 200002;
     document.environment = "develop";
     assert_usable(owners, db, false, "no login name");
-    owners_free(owners);
-    hostdb_free(db);
+    bindings_free(owners);
+    local_ids_free(db);
 }
 
 static void test_hosts(void **state)

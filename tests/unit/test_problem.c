@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/problem.h"
+#include "cloudauthd/api/problem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

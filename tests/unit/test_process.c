@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Processes, and the reaper that ends them, on real children of the test. */
-#include "broker/process.h"
-#include "broker/reaper.h"
+#include "base/process.h"
+#include "cloudauthd/session/terminate.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,7 +24,7 @@
 
 #define FASTER 10 /* the reaper's clock runs so much faster than it waits */
 
-int64_t loop_now(void)
+int64_t cloud_clock_ms(void)
 {
     struct timespec now;
 

@@ -1,110 +1,782 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a document becomes in accounts.snapshot, and when. */
-#include "broker/publish.h"
+/* The making of accounts.snapshot: with the real loop, worker and files, and read as any process
+ * reads it. The file's folder is "cloudauth" below the test's own. */
+#define CLOUD_SNAPSHOT_PARENT       "."
+#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
+#include "cloudauthd/accounts/publish.h"
+
+#include <time.h>
+
+/* By how much the wall clock is put on. */
+static _Atomic int64_t put_on;
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += put_on;
+    if (out != NULL)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
+#undef PUBLISH_RETRY_MS
+#define PUBLISH_RETRY_MS 20
+
+#include <errno.h>
+#include <unistd.h>
+
+/* A disk that has no block for the one word, as one that copies on write may. */
+static bool disk_full;
+
+static ssize_t write_word(int fd, const void *bytes, size_t n, off_t offset)
+{
+    errno = ENOSPC;
+    return disk_full ? -1 : pwrite(fd, bytes, n, offset);
+}
+
+#define pwrite write_word
+#include "cloudauthd/accounts/publish.c"
+#undef pwrite
+#include "common/clock.h"
+#include "common/snapshot.c"
+
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-static struct snapshot_account told;
-static enum accounts_change told_as;
-static unsigned removed;
+#define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
 
-void accounts_put(struct accounts *accounts, const struct snapshot_account *account,
-                  enum accounts_change change)
-{
-    (void)accounts;
-    told = *account;
-    told_as = change;
-}
-
-void accounts_remove(struct accounts *accounts, const char *project, const char *environment)
-{
-    (void)accounts;
-    (void)project;
-    (void)environment;
-    removed++;
-}
-
-static struct cloud_conf conf;
-static const struct publish publish = {.conf = &conf};
-static const struct document document = {.project = "abcdefghij",
-                                         .environment = "production",
-                                         .status = DOCUMENT_ACTIVE,
-                                         .uid = 200001,
-                                         .gid = 200001,
-                                         .gecos = "",
-                                         .home = "/app",
-                                         .shell = "/bin/sh"};
+static char folder[64];
+static struct loop *loop;
+static struct publish *accounts;
 
 static int setup(void **state)
 {
     (void)state;
-    cloud_conf_defaults(&conf);
-    removed = 0;
+    umask(022);
+    put_on = 0;
+    strcpy(folder, "/tmp/cloudauth-accounts-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
+    loop = loop_new();
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_non_null(accounts);
+    loop_timer_clear(loop, &accounts->timer);
     return 0;
 }
 
-static void tell(int64_t asked_wall, const struct document *before)
-{
-    const struct cache_news news = {.project = document.project,
-                                    .environment = document.environment,
-                                    .document = &document,
-                                    .before = before,
-                                    .asked_wall = asked_wall,
-                                    .until = asked_wall + 3600};
-
-    publish_news((void *)(uintptr_t)&publish, &news);
-}
-
-static void test_times(void **state)
-{
-    int64_t now = (int64_t)time(NULL);
-
-    (void)state;
-    tell(now, NULL);
-    assert_int_equal(told.fresh, now + conf.account_fresh);
-    assert_int_equal(told.expires, now + 3600);
-    assert_int_equal(told.flags, CLOUD_SNAPSHOT_ACTIVE);
-    assert_int_equal(told_as, ACCOUNTS_NEW);
-    tell(now, &document);
-    assert_int_equal(told_as, ACCOUNTS_RENEWED);
-    assert_int_equal(removed, 0);
-}
-
-/* What was asked for by a clock that was put back since: nobody can say until when it holds. */
-static void test_from_the_future(void **state)
+static int teardown(void **state)
 {
     (void)state;
-    tell((int64_t)time(NULL) + 1800, &document);
-    assert_true(told.fresh <= (int64_t)time(NULL));
-    assert_true(told.expires <= (int64_t)time(NULL));
+    publish_free(accounts);
+    loop_free(loop);
+    unlink(FILE_);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER), 0); /* nothing else is left there */
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(folder), 0);
+    return 0;
 }
 
-/* A document for other hosts is none here. */
-static void test_not_for_this_host(void **state)
+/* ---- What a process sees ---- */
+
+enum seen { RETIRED, MISSING, SEEN };
+
+/* Looks an environment up in the file as it is now; *out is then of its record. */
+static enum seen see(const char *project, struct cloud_snapshot_account *out)
 {
-    struct document other = document;
-    const struct cache_news news = {
-        .project = other.project, .environment = other.environment, .document = &other};
+    struct cloud_snapshot snapshot;
+    enum seen seen = RETIRED;
+
+    if (!cloud_snapshot_map(&snapshot))
+        return RETIRED;
+    if (!cloud_snapshot_retired(&snapshot) && cloud_snapshot_current(&snapshot, time(NULL)))
+        seen = cloud_snapshot_by_name(&snapshot, project, "production", out) ? SEEN : MISSING;
+    cloud_snapshot_unmap(&snapshot);
+    return seen;
+}
+
+static enum seen now_is(const char *project)
+{
+    struct cloud_snapshot_account account;
+
+    return see(project, &account);
+}
+
+/* ---- What the daemon does ---- */
+
+static struct snapshot_account account_of(const char *project, uint32_t uid)
+{
+    int64_t now = time(NULL);
+
+    return (struct snapshot_account){.project = project,
+                                     .environment = "production",
+                                     .gecos = "",
+                                     .home = "/app",
+                                     .shell = "/bin/sh",
+                                     .uid = uid,
+                                     .gid = uid,
+                                     .fresh = now + 300,
+                                     .expires = now + 3600};
+}
+
+static void put(const char *project, uint32_t uid, enum publish_change change)
+{
+    struct snapshot_account account = account_of(project, uid);
+
+    publish_put(accounts, &account, change);
+}
+
+static void put_listed(const char *project, uint32_t uid, int64_t fresh)
+{
+    struct snapshot_account account = account_of(project, uid);
+
+    account.flags = CLOUD_SNAPSHOT_PARTIAL;
+    account.fresh = fresh;
+    publish_put(accounts, &account, PUBLISH_LISTED);
+}
+
+/* One turn of the loop after another, until what is waited for is so. */
+struct condition {
+    bool (*met)(void);
+    struct loop_timer timer;
+    unsigned turns;
+};
+
+static bool idle(void)
+{
+    return !accounts->building && accounts->first == NULL && !accounts->timer.set;
+}
+
+static bool building(void)
+{
+    return accounts->building;
+}
+
+static bool built(void)
+{
+    return !accounts->building;
+}
+
+static bool failed(void)
+{
+    return accounts->failed;
+}
+
+static void stop_when_met(void *arg)
+{
+    struct condition *condition = arg;
+
+    if (condition->met() || ++condition->turns > 20000)
+        loop_stop(loop);
+    else
+        loop_timer_set(loop, &condition->timer, 1);
+}
+
+static void run_until(bool (*met)(void))
+{
+    struct condition condition = {.met = met};
+
+    condition.timer = (struct loop_timer){.due = stop_when_met, .arg = &condition};
+    loop_timer_set(loop, &condition.timer, 0);
+    assert_true(loop_run(loop));
+    assert_true(met());
+}
+
+static void test_put(void **state)
+{
+    struct cloud_snapshot_account account;
 
     (void)state;
-    other.has_hosts = true;
-    publish_news((void *)(uintptr_t)&publish, &news);
-    assert_int_equal(removed, 1);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.uid, 200001);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_int_equal(account.uid, 200002);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
+}
+
+/* A removal counts before the next file is there, and stays. */
+static void test_remove(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A file that is being made when one of its accounts goes is never believed. */
+static void test_remove_while_building(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(building);
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_not_equal(now_is("abcdefghij"), SEEN);
+    run_until(built);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+}
+
+static void test_change(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    put("abcdefghij", 200001, PUBLISH_RENEWED);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("abcdefghij", 200009, PUBLISH_CHANGED);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.uid, 200009);
+}
+
+/* A document that says another thing than what was published of it, by a list or by an earlier
+ * daemon, is such a change too. */
+static void test_new_contradicts(void **state)
+{
+    struct cloud_snapshot_account seen;
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+    int64_t now = time(NULL);
+
+    (void)state;
+    put_listed("abcdefghij", 200001, now + 900);
+    put_listed("bcdefghijk", 200002, now + 900);
+    publish_make(accounts);
+    run_until(idle);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    account.home = "/elsewhere";
+    publish_put(accounts, &account, PUBLISH_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_string_equal(seen.home, "/elsewhere");
+    publish_free(accounts);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    publish_put(accounts, &account, PUBLISH_NEW);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    account.flags = CLOUD_SNAPSHOT_PAUSED;
+    publish_put(accounts, &account, PUBLISH_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+}
+
+/* Nor may a file that was begun before it be believed. */
+static void test_new_contradicts_what_is_built(void **state)
+{
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 900);
+    publish_make(accounts);
+    run_until(building);
+    put("abcdefghij", 200009, PUBLISH_NEW);
+    run_until(built);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
+static void test_clear(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    publish_clear(accounts, "https://api");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Robots ask for names that turn out to be absent: nothing happens. */
+static void test_absent(void **state)
+{
+    const unsigned char *map;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    map = accounts->published.snapshot.map;
+    publish_remove(accounts, "nobodyknows", "production");
+    assert_true(idle());
+    assert_ptr_equal(accounts->published.snapshot.map, map);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    /* While something waits they may count, and yet the file stays what it is. */
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    publish_remove(accounts, "nobodyknows", "production");
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A list says less than a document: it adds, and confirms, and changes nothing. */
+static void test_listed(void **state)
+{
+    struct cloud_snapshot_account account;
+    int64_t now = time(NULL);
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    put_listed("abcdefghij", 200001, now + 900);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put_listed("bcdefghijk", 200099, now + 900);
+    put_listed("cdefghijkl", 200003, now + 900);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.flags, 0);
+    assert_int_equal(account.fresh, now + 900);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_int_equal(account.uid, 200002);
+    assert_true(account.fresh < now + 900);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_int_equal(account.flags, CLOUD_SNAPSHOT_PARTIAL);
+    put("cdefghijkl", 200003, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_int_equal(account.flags, 0);
+}
+
+/* A confirmation does not make a document last longer than its own bound for an outage. */
+static void test_listed_past_its_end(void **state)
+{
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    document.fresh = time(NULL) + 30;
+    document.expires = document.fresh + 30;
+    publish_put(accounts, &document, PUBLISH_NEW);
+    put_listed("abcdefghij", 200001, document.fresh + 900);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.expires, document.expires);
+    assert_int_equal(account.fresh, document.expires);
+}
+
+/* An id that a list gave to one environment, and a document then to another, is the other's alone:
+ * also where the document comes while the list's file is made, or in one file with it. */
+static void test_listed_id_of_another(void **state)
+{
+    struct snapshot_account document = account_of("bcdefghijk", 200077);
+
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 300);
+    put_listed("cdefghijkl", 200003, time(NULL) + 300);
+    publish_make(accounts);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("bcdefghijk", 200001, PUBLISH_NEW);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    document.gid = 200003;
+    publish_put(accounts, &document, PUBLISH_CHANGED);
+    assert_int_equal(now_is("cdefghijkl"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
+    put_listed("defghijklm", 200004, time(NULL) + 300);
+    publish_make(accounts);
+    run_until(building);
+    put("efghijklmn", 200004, PUBLISH_NEW);
+    run_until(built);
+    assert_int_equal(now_is("defghijklm"), RETIRED);
+    put_listed("fghijklmno", 200005, time(NULL) + 300);
+    put("ghijklmnop", 200005, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("defghijklm"), MISSING);
+    assert_int_equal(now_is("efghijklmn"), SEEN);
+    assert_int_equal(now_is("fghijklmno"), MISSING);
+    assert_int_equal(now_is("ghijklmnop"), SEEN);
+    put("ghijklmnop", 200005, PUBLISH_RENEWED);
+    assert_int_equal(now_is("ghijklmnop"), SEEN);
+    run_until(idle);
+}
+
+/* Ids that a list gave, and a document gives otherwise, are taken back at once, those that a later
+ * list gives otherwise with its file; and it is told whose they were. */
+static char void_of[256]; /* whose ids were void, each with a blank behind it */
+
+static void on_void(void *arg, const char *project, const char *environment)
+{
+    size_t used = strlen(void_of);
+
+    assert_ptr_equal(arg, accounts);
+    assert_string_equal(environment, "production");
+    snprintf(void_of + used, sizeof void_of - used, "%s ", project);
+}
+
+static void test_contradicted(void **state)
+{
+    int64_t before;
+
+    (void)state;
+    void_of[0] = '\0';
+    publish_on_void(accounts, on_void, accounts);
+    put_listed("abcdefghij", 200001, time(NULL) + 300);
+    put_listed("bcdefghijk", 200002, time(NULL) + 300);
+    publish_make(accounts);
+    run_until(idle);
+    put_listed("bcdefghijk", 200002, time(NULL) + 400);
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    put("cdefghijkl", 200003, PUBLISH_NEW);
+    put_listed("cdefghijkl", 200004, time(NULL) + 300);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_string_equal(void_of, "");
+    run_until(idle);
+    assert_int_equal(publish_relisted(accounts), 0);
+    before = cloud_clock_ms();
+    put_listed("bcdefghijk", 200005, time(NULL) + 300);
+    publish_make(accounts);
+    run_until(idle);
+    assert_true(publish_relisted(accounts) >= before);
+    assert_string_equal(void_of, "");
+    put("bcdefghijk", 200006, PUBLISH_NEW);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
+    assert_string_equal(void_of, "bcdefghijk ");
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    put_listed("defghijklm", 200007, time(NULL) + 300);
+    publish_make(accounts);
+    run_until(idle);
+    void_of[0] = '\0';
+    put("efghijklmn", 200007, PUBLISH_NEW);
+    assert_string_equal(void_of, "defghijklm defghijklm "); /* its uid and its gid */
+    run_until(idle);
+}
+
+/* A document whose applications do not fit says less than the one before it, and yet replaces it.
+ */
+static void test_too_many_applications(void **state)
+{
+    struct snapshot_app apps[100];
+    char names[100][32];
+    struct cloud_snapshot_account account;
+    struct snapshot_account document = account_of("abcdefghij", 200001);
+
+    (void)state;
+    document.flags = CLOUD_SNAPSHOT_ACTIVE;
+    publish_put(accounts, &document, PUBLISH_NEW);
+    run_until(idle);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof names[i], "application-number-%zu", i);
+        apps[i] = (struct snapshot_app){.name = names[i]};
+    }
+    document.flags = CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS;
+    document.home = "/elsewhere";
+    document.apps = 100;
+    document.app = apps;
+    publish_put(accounts, &document, PUBLISH_CHANGED);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_int_equal(account.flags,
+                     CLOUD_SNAPSHOT_PAUSED | CLOUD_SNAPSHOT_APPS | CLOUD_SNAPSHOT_PARTIAL);
+    assert_string_equal(account.home, "/elsewhere");
+}
+
+/* Whose an id was is still known when the file may not be believed any more. */
+static void test_by_id(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    assert_false(publish_by_id(accounts, 200001, false, &account));
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    publish_clear(accounts, "https://api");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_true(publish_by_id(accounts, 200001, false, &account));
+    assert_string_equal(account.project, "abcdefghij");
+    assert_true(publish_by_id(accounts, 200001, true, &account));
+    assert_false(publish_by_id(accounts, 200002, false, &account));
+}
+
+/* What a list has waits until all of it is there. */
+static void test_list_waits(void **state)
+{
+    (void)state;
+    put_listed("abcdefghij", 200001, time(NULL) + 900);
+    assert_false(accounts->timer.set);
+    publish_make(accounts);
+    assert_true(accounts->timer.set);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    publish_make(accounts);
+    assert_true(idle());
+}
+
+static void test_expired_is_left_out(void **state)
+{
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+
+    (void)state;
+    account.expires = time(NULL);
+    publish_put(accounts, &account, PUBLISH_NEW);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* What an earlier process left serves until the first new file is there. */
+static void test_left_by_another(void **state)
+{
+    int fd;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    fd = open(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, O_WRONLY | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    close(fd);
+    publish_free(accounts);
+    assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays as it is while nobody runs */
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A clock that is put back makes no record last longer, nor fresh again. */
+static void test_clock_put_back(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    put_on = -1800;
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_in_range(account.fresh - time(NULL), 240, 300);
+    /* Put forward and back again: what was learnt meanwhile holds as long as it was to. */
+    put_on = 1800;
+    put("cdefghijkl", 200003, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    put_on = 0;
+    put("defghijklm", 200004, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(see("cdefghijkl", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3540, 3600);
+    assert_int_equal(see("defghijklm", &account), SEEN);
+}
+
+/* The daemon is told of it: what is published is not believed until the next file is there. */
+static void test_clock_is_watched(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    assert_true(accounts->clock.fd >= 0);
+    put_on = -1; /* as its keeper does */
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    put_on = 1800;
+    on_clock_set(accounts, 0);
+    assert_true(idle());
+    assert_true(now_is("abcdefghij") == SEEN);
+    put_on = 1700;
+    on_clock_set(accounts, 0);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
+/* What the first lookups learn counts for what was left, too; and nothing at all ends it. */
+static void test_left_and_gone(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    publish_free(accounts);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    publish_free(accounts);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+}
+
+/* Killed between the new file's rename and the old one's end: processes that have the old one do
+ * not believe it for ever. */
+static void test_killed_at_the_rename(void **state)
+{
+    struct build build = {.accounts = accounts, .file = {.fd = -1}};
+    const struct gathering nothing = {.now = time(NULL)};
+    struct cloud_snapshot old;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    assert_true(cloud_snapshot_map(&old));
+    assert_true(write_file(&build, &nothing));
+    end_published(&build.file);
+    publish_free(accounts);
+    assert_false(cloud_snapshot_retired(&old)); /* as it was left */
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    assert_true(cloud_snapshot_retired(&old));
+    cloud_snapshot_unmap(&old);
+}
+
+/* What was left by other settings, or is damaged, is not believed. */
+static void test_left_by_other_settings(void **state)
+{
+    int fd;
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    publish_free(accounts);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    publish_free(accounts);
+    fd = open(FILE_, O_WRONLY);
+    assert_int_equal(pwrite(fd, "x", 1, offsetof(struct cloud_snapshot_header, version)), 1);
+    close(fd);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+}
+
+/* A file that cannot be written leaves the last good one, and is tried again. */
+static void test_cannot_be_written(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(failed);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Who goes while no file can be written is in none that is written afterwards. */
+static void test_gone_before_it_was_written(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(failed);
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Where the word cannot be changed nobody dies: a new file stays retired, and one that is to be
+ * taken back loses its place. Both end when the disk has room again. */
+static void test_no_block(void **state)
+{
+    (void)state;
+    disk_full = true;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(failed);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    disk_full = false;
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    disk_full = true;
+    publish_remove(accounts, "abcdefghij", "production");
+    assert_int_equal(access(FILE_, F_OK), -1);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    run_until(failed);
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    disk_full = false;
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* After a change was lost nothing is published any more: lookups ask instead. */
+static void test_lost(void **state)
+{
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    accounts->lost = true;
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_times, setup),
-        cmocka_unit_test_setup(test_from_the_future, setup),
-        cmocka_unit_test_setup(test_not_for_this_host, setup),
+        TEST(test_list_waits),
+        TEST(test_by_id),
+        TEST(test_left_and_gone),
+        TEST(test_left_by_other_settings),
+        TEST(test_killed_at_the_rename),
+        TEST(test_put),
+        TEST(test_clock_put_back),
+        TEST(test_clock_is_watched),
+        TEST(test_remove),
+        TEST(test_remove_while_building),
+        TEST(test_change),
+        TEST(test_new_contradicts),
+        TEST(test_new_contradicts_what_is_built),
+        TEST(test_clear),
+        TEST(test_absent),
+        TEST(test_listed),
+        TEST(test_listed_past_its_end),
+        TEST(test_listed_id_of_another),
+        TEST(test_contradicted),
+        TEST(test_too_many_applications),
+        TEST(test_lost),
+        TEST(test_no_block),
+        TEST(test_expired_is_left_out),
+        TEST(test_left_by_another),
+        TEST(test_cannot_be_written),
+        TEST(test_gone_before_it_was_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The sessions against a cache, a reaper, processes and a clock of the test's own. */
-#include "broker/sessions.h"
+#include "cloudauthd/session/sessions.h"
 
-#include "broker/audit.h"
-#include "broker/devlog.h"
-#include "broker/keys.h"
-#include "broker/reaper.h"
+#include "access/bindings.h"
+#include "access/document.h"
+#include "access/keys.h"
+#include "access/local_ids.h"
+#include "base/devlog.h"
+#include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/server/context.h"
+#include "cloudauthd/session/terminate.h"
+#include "cloudauthd/state/denials_file.h"
+#include "common/clock.h"
 #include "sample_keys.h"
 
 #include <setjmp.h>
@@ -26,7 +33,7 @@
 
 static int64_t clock_ms;
 static time_t wall_clock;
-static struct broker broker;
+static struct context context;
 static struct sessions *sessions;
 static char folder[] = "/tmp/test_sessions.XXXXXX";
 static const char *boot = BOOT;
@@ -34,7 +41,7 @@ static bool no_disk;
 
 /* ---- What the sessions stand on ---- */
 
-int64_t loop_now(void)
+int64_t cloud_clock_ms(void)
 {
     return clock_ms;
 }
@@ -105,7 +112,7 @@ static struct denials denials;
 
 const struct denials *denials_file_list(const struct denials_file *file)
 {
-    assert_ptr_equal(file, broker.denials);
+    assert_ptr_equal(file, context.denials);
     return &denials;
 }
 
@@ -113,7 +120,7 @@ const struct denials *denials_file_list(const struct denials_file *file)
 struct worker *worker_new(struct loop *loop)
 {
     (void)loop;
-    return (struct worker *)&broker;
+    return (struct worker *)&context;
 }
 
 void worker_free(struct worker *worker)
@@ -141,7 +148,7 @@ struct reaper *reaper_new(struct loop *loop, struct worker *worker)
 {
     (void)loop;
     (void)worker;
-    return (struct reaper *)&broker;
+    return (struct reaper *)&context;
 }
 
 void reaper_free(struct reaper *reaper)
@@ -197,34 +204,34 @@ void devlog_write(int priority, const char *text)
     lines++;
 }
 
-bool hostdb_refresh(struct hostdb *db)
+bool local_ids_refresh(struct local_ids *db)
 {
     (void)db;
     return true;
 }
 
-bool hostdb_has_user(const struct hostdb *db, const char *name)
+bool local_ids_has_user(const struct local_ids *db, const char *name)
 {
     (void)db;
     (void)name;
     return false;
 }
 
-bool hostdb_has_group(const struct hostdb *db, const char *name)
+bool local_ids_has_group(const struct local_ids *db, const char *name)
 {
     (void)db;
     (void)name;
     return false;
 }
 
-bool hostdb_has_uid(const struct hostdb *db, uint32_t uid)
+bool local_ids_has_uid(const struct local_ids *db, uint32_t uid)
 {
     (void)db;
     (void)uid;
     return false;
 }
 
-bool hostdb_has_gid(const struct hostdb *db, uint32_t gid)
+bool local_ids_has_gid(const struct local_ids *db, uint32_t gid)
 {
     (void)db;
     (void)gid;
@@ -246,7 +253,7 @@ static void take_print(const char *type, const char *base64, unsigned char *out)
 
 static void start(void)
 {
-    sessions = sessions_new(&broker, folder, true);
+    sessions = sessions_new(&context, folder, true);
     assert_non_null(sessions);
 }
 
@@ -257,10 +264,10 @@ static int setup(void **state)
     take_print(ED25519_SECOND_TYPE, ED25519_SECOND_BASE64, bobs);
     strcpy(strrchr(folder, '.'), ".XXXXXX");
     assert_non_null(mkdtemp(folder));
-    memset(&broker, 0, sizeof broker);
-    cloud_conf_defaults(&broker.conf);
-    broker.conf.session_recheck = RECHECK;
-    broker.owners = owners_new();
+    memset(&context, 0, sizeof context);
+    cloud_conf_defaults(&context.conf);
+    context.conf.session_recheck = RECHECK;
+    context.bindings = bindings_new();
     clock_ms = 1000000;
     wall_clock = 1800000000;
     questions = forgotten = lines = 0;
@@ -279,7 +286,7 @@ static int teardown(void **state)
 
     (void)state;
     sessions_free(sessions);
-    owners_free(broker.owners);
+    bindings_free(context.bindings);
     snprintf(command, sizeof command, "rm -r %s", folder);
     return system(command); /* NOLINT(cert-env33-c): a test's own folder */
 }
@@ -685,7 +692,7 @@ static void test_end_is_left(void **state)
     end_first(id);
     dead[deads++] = 100;
     sessions_free(sessions);
-    sessions = sessions_new(&broker, folder, false);
+    sessions = sessions_new(&context, folder, false);
     assert_non_null(sessions);
     assert_int_equal(reaps, 1);
     assert_int_equal(sessions_count(sessions), 0);
@@ -720,7 +727,7 @@ static void test_end_out_of_range(void **state)
     (void)state;
     open_of("alice", 100);
     end_first(id);
-    broker.conf.uid_min = 300000;
+    context.conf.uid_min = 300000;
     restart();
     assert_int_equal(reaps, 1);
     assert_true(lists("state=open"));
@@ -873,7 +880,7 @@ static void test_judgement(void **state)
     };
 
     (void)state;
-    strcpy(broker.conf.host_id, "here");
+    strcpy(context.conf.host_id, "here");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct process monitor = {100, 77};
         open_of("alice", 100);
@@ -933,11 +940,11 @@ static void test_outage(void **state)
         await_question(clock_ms);
         answer(&nothing);
     }
-    broker.conf.uid_max = 200001;
+    context.conf.uid_max = 200001;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(reaps, 0);
-    broker.conf.uid_max = 999999;
+    context.conf.uid_max = 999999;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(reaps, 1);
@@ -958,7 +965,7 @@ static void test_denied_in_outage(void **state)
 
     (void)state;
     assert_non_null(list);
-    broker.denials = (struct denials_file *)&denials;
+    context.denials = (struct denials_file *)&denials;
     open_of("alice", 100);
     list->n = 1;
     assert_true(denial_parse(bob, strlen(bob), &list->denial[0], &why));
@@ -975,7 +982,7 @@ static void test_denied_in_outage(void **state)
         reaped[i].done(reaped[i].arg, reaped[i].id); /* her sshd is still there */
     }
     denials.list = NULL;
-    broker.denials = NULL;
+    context.denials = NULL;
     free(list);
 }
 
@@ -1032,7 +1039,7 @@ static void test_max_stale(void **state)
     struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
 
     (void)state;
-    broker.conf.session_max_stale = 300;
+    context.conf.session_max_stale = 300;
     open_of("alice", 100);
     await_question(clock_ms);
     good = clock_ms;
@@ -1055,7 +1062,7 @@ static void test_max_stale_restart(void **state)
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
 
     (void)state;
-    broker.conf.session_max_stale = 300;
+    context.conf.session_max_stale = 300;
     open_of("alice", 100);
     restart();
     wall_clock += 299;
@@ -1071,10 +1078,10 @@ static void test_max_stale_restart(void **state)
 static void test_off(void **state)
 {
     (void)state;
-    broker.conf.session_recheck = 0;
+    context.conf.session_recheck = 0;
     open_of("alice", 100);
     assert_null(timer);
-    broker.conf.session_recheck = RECHECK;
+    context.conf.session_recheck = RECHECK;
     sessions_configure(sessions);
     await_question(clock_ms);
 }
@@ -1085,7 +1092,7 @@ static void test_may_not_end(void **state)
 
     (void)state;
     sessions_free(sessions);
-    sessions = sessions_new(&broker, folder, false);
+    sessions = sessions_new(&context, folder, false);
     open_of("alice", 100);
     assert_null(timer);
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
@@ -1162,7 +1169,7 @@ static void test_out_of_range(void **state)
 
     (void)state;
     open_of("alice", 100);
-    broker.conf.uid_min = 300000;
+    context.conf.uid_min = 300000;
     await_question(clock_ms);
     answer(&absent);
     assert_int_equal(reaps, 0);

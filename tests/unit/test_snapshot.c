@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* accounts.snapshot: what the broker's writer makes and every process reads, and every damage. */
+/* accounts.snapshot: what the daemon's writer makes and every process reads, and every damage. */
 #define CLOUD_SNAPSHOT_PARENT       "."
 #define CLOUD_SNAPSHOT_PARENT_OWNER (geteuid() + not_root)
 
@@ -8,7 +8,7 @@ static unsigned not_root; /* what the parent folder's owner is to differ by */
 
 #include "common/snapshot.c"
 
-#include "broker/snapshot.h"
+#include "cloudauthd/accounts/snapshot_write.h"
 #include "tests/unit/guarded.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The store on a real folder, with a wall clock of the test's own. */
-#include "broker/keys.h"
-#include "broker/store.h"
+#include "access/keys.h"
+#include "cloudauthd/state/store.h"
+#include "common/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ time_t time(time_t *out)
     return wall_clock;
 }
 
-int64_t loop_now(void)
+int64_t cloud_clock_ms(void)
 {
     return boot_clock;
 }
@@ -303,7 +304,7 @@ static void test_cannot_be_removed(void **state)
 static void test_disk_stands_still(void **state)
 {
     struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
-    const struct store_owner owner = {"abcdefghij", "staging", 200001, 200001};
+    const struct store_binding owner = {"abcdefghij", "staging", 200001, 200001};
     unsigned puts = 0;
 
     (void)state;
@@ -315,7 +316,7 @@ static void test_disk_stands_still(void **state)
         sem_wait(&disk.reached); /* the rename, its folder's sync, then the removal */
         store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
         store_touch(store, &entry);
-        store_add_owner(store, &owner);
+        store_add_binding(store, &owner);
         store_remove(store, "abcdefghij", "staging", count_up, &puts);
         assert_int_equal(puts, 0);
         assert_int_equal(removals, 0);
@@ -685,32 +686,32 @@ static void test_cannot_be_written(void **state)
     rmdir(blocked);
 }
 
-static struct store_owner owners[16];
-static size_t owners_found;
+static struct store_binding owners[16];
+static size_t bindings_found;
 
-static void take_owner(void *arg, const struct store_owner *owner)
+static void take_owner(void *arg, const struct store_binding *owner)
 {
     (void)arg;
-    if (owners_found < sizeof owners / sizeof owners[0])
-        owners[owners_found++] = *owner;
+    if (bindings_found < sizeof owners / sizeof owners[0])
+        owners[bindings_found++] = *owner;
 }
 
 static void test_owners(void **state)
 {
-    const struct store_owner first = {"abcdefghij", "production", 200001, 200001};
-    const struct store_owner second = {"abcdefghij", "staging", 200002, 200003};
+    const struct store_binding first = {"abcdefghij", "production", 200001, 200001};
+    const struct store_binding second = {"abcdefghij", "staging", 200002, 200003};
     char path[128];
     int fd;
 
     (void)state;
-    owners_found = 0;
-    assert_true(store_load_owners(store, take_owner, NULL));
-    assert_int_equal(owners_found, 0);
-    store_add_owner(store, &first);
-    store_add_owner(store, &second);
+    bindings_found = 0;
+    assert_true(store_load_bindings(store, take_owner, NULL));
+    assert_int_equal(bindings_found, 0);
+    store_add_binding(store, &first);
+    store_add_binding(store, &second);
     reopen();
-    assert_true(store_load_owners(store, take_owner, NULL));
-    assert_int_equal(owners_found, 2);
+    assert_true(store_load_bindings(store, take_owner, NULL));
+    assert_int_equal(bindings_found, 2);
     assert_string_equal(owners[0].project, "abcdefghij");
     assert_string_equal(owners[0].environment, "production");
     assert_int_equal(owners[0].uid, 200001);
@@ -722,11 +723,11 @@ static void test_owners(void **state)
     fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     assert_int_equal(write(fd, "200009 2000", 11), 11);
     close(fd);
-    store_add_owner(store, &second);
+    store_add_binding(store, &second);
     reopen();
-    owners_found = 0;
-    assert_true(store_load_owners(store, take_owner, NULL));
-    assert_int_equal(owners_found, 3);
+    bindings_found = 0;
+    assert_true(store_load_bindings(store, take_owner, NULL));
+    assert_int_equal(bindings_found, 3);
     strcat(path, ".damaged");
     assert_int_equal(access(path, F_OK), 0);
 }
@@ -738,29 +739,29 @@ static void on_release(void *arg, bool ok)
 
 static void test_owners_released(void **state)
 {
-    const struct store_owner owner = {"abcdefghij", "production", 200001, 200001};
+    const struct store_binding owner = {"abcdefghij", "production", 200001, 200001};
     int released = 0;
     char path[128];
 
     (void)state;
-    store_add_owner(store, &owner);
-    store_release_owner(store, "abcdefghij", "production", on_release, &released);
-    store_add_owner(store, &owner);
+    store_add_binding(store, &owner);
+    store_release_binding(store, "abcdefghij", "production", on_release, &released);
+    store_add_binding(store, &owner);
     reopen();
     assert_int_equal(released, 1);
-    owners_found = 0;
-    assert_true(store_load_owners(store, take_owner, NULL));
-    assert_int_equal(owners_found, 3);
-    assert_false(store_owner_is_release(&owners[0]));
-    assert_true(store_owner_is_release(&owners[1]));
+    bindings_found = 0;
+    assert_true(store_load_bindings(store, take_owner, NULL));
+    assert_int_equal(bindings_found, 3);
+    assert_false(store_binding_is_release(&owners[0]));
+    assert_true(store_binding_is_release(&owners[1]));
     assert_string_equal(owners[1].project, "abcdefghij");
     assert_string_equal(owners[1].environment, "production");
-    assert_false(store_owner_is_release(&owners[2]));
+    assert_false(store_binding_is_release(&owners[2]));
     /* Where the disk refuses, that is said. */
     snprintf(path, sizeof path, "%s/owners", folder);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
-    store_release_owner(store, "abcdefghij", "production", on_release, &released);
+    store_release_binding(store, "abcdefghij", "production", on_release, &released);
     reopen();
     assert_int_equal(released, -1);
     assert_int_equal(rmdir(path), 0);
@@ -776,46 +777,46 @@ static void on_release_and_stop(void *arg, bool ok)
  * released meanwhile. */
 static void test_owners_later(void **state)
 {
-    const struct store_owner first = {"abcdefghij", "production", 200001, 200001};
-    const struct store_owner second = {"abcdefghij", "staging", 200002, 200002};
+    const struct store_binding first = {"abcdefghij", "production", 200001, 200001};
+    const struct store_binding second = {"abcdefghij", "staging", 200002, 200002};
     int released = 0;
     char path[128];
 
     (void)state;
     snprintf(path, sizeof path, "%s/owners", folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    store_add_owner(store, &first);
-    store_add_owner(store, &second);
-    store_release_owner(store, "abcdefghij", "staging", on_release_and_stop, &released);
+    store_add_binding(store, &first);
+    store_add_binding(store, &second);
+    store_release_binding(store, "abcdefghij", "staging", on_release_and_stop, &released);
     assert_true(loop_run(loop));
     assert_int_equal(released, -1);
     assert_int_equal(rmdir(path), 0);
     released = 0;
-    store_release_owner(store, "abcdefghij", "staging", on_release_and_stop, &released);
+    store_release_binding(store, "abcdefghij", "staging", on_release_and_stop, &released);
     assert_true(loop_run(loop));
     released = 0; /* what is tried again stands before that one */
-    store_release_owner(store, "cdefghijkl", "production", on_release_and_stop, &released);
+    store_release_binding(store, "cdefghijkl", "production", on_release_and_stop, &released);
     assert_true(loop_run(loop));
     assert_int_equal(released, 1);
     reopen();
-    owners_found = 0;
-    assert_true(store_load_owners(store, take_owner, NULL));
-    assert_int_equal(owners_found, 3);
-    assert_true(store_owner_is_release(&owners[0]));
+    bindings_found = 0;
+    assert_true(store_load_bindings(store, take_owner, NULL));
+    assert_int_equal(bindings_found, 3);
+    assert_true(store_binding_is_release(&owners[0]));
     assert_int_equal(owners[1].uid, 200001);
-    assert_true(store_owner_is_release(&owners[2]));
+    assert_true(store_binding_is_release(&owners[2]));
 }
 
 /* No changed digit gives a uid to somebody else. */
 static void test_owners_damaged(void **state)
 {
-    const struct store_owner owner = {"abcdefghij", "production", 200001, 200001};
+    const struct store_binding owner = {"abcdefghij", "production", 200001, 200001};
     char path[128], line[256];
     ssize_t n;
     int fd;
 
     (void)state;
-    store_add_owner(store, &owner);
+    store_add_binding(store, &owner);
     reopen();
     snprintf(path, sizeof path, "%s/owners", folder);
     fd = open(path, O_RDWR | O_CLOEXEC);
@@ -824,9 +825,9 @@ static void test_owners_damaged(void **state)
     for (ssize_t at = 0; at < n; at++) {
         char bad = (char)(line[at] ^ 1);
         assert_int_equal(pwrite(fd, &bad, 1, at), 1);
-        owners_found = 0;
-        assert_true(store_load_owners(store, take_owner, NULL));
-        assert_int_equal(owners_found, 0);
+        bindings_found = 0;
+        assert_true(store_load_bindings(store, take_owner, NULL));
+        assert_int_equal(bindings_found, 0);
         assert_int_equal(pwrite(fd, line + at, 1, at), 1);
     }
     close(fd);

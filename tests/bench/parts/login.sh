@@ -32,18 +32,18 @@ rows_of() {
     done
 }
 
-# interleaved WHAT: a pair of rows, of each name in turn, with the broker's CPU of each login of ours beside
+# interleaved WHAT: a pair of rows, of each name in turn, with the daemon's CPU of each login of ours beside
 interleaved() {
     local file=/root/samples before i rounds=$((pairs < names ? 1 : pairs / names))
     rm -f $file
     mark
-    before=$(cpu_ns "$(broker_pid)")
+    before=$(cpu_ns "$(daemon_pid)")
     for ((i = 0; i < names; i++)); do
         mapfile -t local_login < <(log_in bob "local$i")
         mapfile -t cloud_login < <(log_in bob "$(printf 'bench%07d' "$i")")
         "$BIN/spawn" -n "$rounds" -w 1 $file "${local_login[@]}" :: "${cloud_login[@]}"
     done
-    daemon+=("$(row "$1" "$(ns $((($(cpu_ns "$(broker_pid)") - before) / (names * (rounds + 1)))))" "$(api_log | wc -l)")")
+    daemon+=("$(row "$1" "$(ns $((($(cpu_ns "$(daemon_pid)") - before) / (names * (rounds + 1)))))" "$(api_log | wc -l)")")
     rows_of $file "$1"
 }
 

@@ -51,7 +51,7 @@ publish_again() {
     local old
     old=$(stat -c %i "$SNAPSHOT")
     mark
-    broker_reload
+    daemon_reload
     WAIT=300 wait_for is_another "$old"
     WAIT=300 wait_for seen_whole "$1"
 }
@@ -79,7 +79,7 @@ part_million() {
     rm -rf "${ACCESS:?}"/bench*
     "$HERE/accounts.pl" documents 1 /root/template "$ACCESS"
     make_list "$n"
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     begin=$(date +%s%N)
     bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem" 'account_fresh = 24h' \
@@ -89,7 +89,7 @@ part_million() {
     whole=$(($(date +%s%N) - begin))
     section "A list of $n accounts"
     columns accounts 'snapshot' 'from start to all of them' 'RSS of the daemon'
-    row "$n" "$(stat -c %s "$SNAPSHOT") bytes" "$(ns "$whole")" "$(rss_kb "$(broker_pid)") kB"
+    row "$n" "$(stat -c %s "$SNAPSHOT") bytes" "$(ns "$whole")" "$(rss_kb "$(daemon_pid)") kB"
     section 'While that snapshot is made'
     say 'Questions go to the daemon, hits are lookups in the map. Each is timed by itself.'
     columns what 'while' 'batches' median 'p99 (of the worst batch)'

@@ -22,7 +22,7 @@ log_in() {
 
 # A daemon that knows nothing, with these settings.
 cold() {
-    broker_stop
+    daemon_stop
     find /var/lib/cloudauth -mindepth 1 -delete
     bench_conf "access_url = $API_URL" "ca_file = $TLS/ca.pem" "$@"
 }

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/denials.h"
+
+#include "common/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TIME_MAX 253402300799u /* the end of the year 9999 */
+
+static const char *const kinds[] = {
+    [DENIAL_KEY] = "key", [DENIAL_USER] = "user", [DENIAL_ENVIRONMENT] = "environment"};
+
+/* ---- Lines ---- */
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
+/* "SHA256:" and 43 characters of unpadded base64, as they are printed. */
+static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE])
+{
+    static const char prefix[] = "SHA256:";
+    char padded[45], again[KEY_FINGERPRINT_TEXT];
+    unsigned char bytes[36];
+    size_t used = 0;
+
+    if (strlen(text) != KEY_FINGERPRINT_TEXT - 1 || strncmp(text, prefix, sizeof prefix - 1) != 0)
+        return false;
+    snprintf(padded, sizeof padded, "%s=", text + sizeof prefix - 1);
+    if (!keys_decode_base64(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
+        return false;
+    memcpy(out, bytes, KEY_FINGERPRINT_SIZE);
+    key_fingerprint_text(out, again);
+    return strcmp(text, again) == 0;
+}
+
+static bool environment_ok(const char *subject)
+{
+    const char *slash = strchr(subject, '/');
+    char project[CLOUD_PROJECT_MAX + 1];
+
+    if (slash == NULL || (size_t)(slash - subject) >= sizeof project)
+        return false;
+    memcpy(project, subject, (size_t)(slash - subject));
+    project[slash - subject] = '\0';
+    return cloud_name_project_ok(project) && cloud_name_environment_ok(slash + 1);
+}
+
+/* Takes the next field of the line into out; the last one has no tab behind it. */
+static bool take_field(const char **at, const char *end, bool last, char *out, size_t size)
+{
+    const char *tab = memchr(*at, '\t', (size_t)(end - *at));
+    size_t n = (size_t)((tab == NULL ? end : tab) - *at);
+
+    if ((tab == NULL) != last || n >= size || memchr(*at, '\0', n) != NULL)
+        return false;
+    memcpy(out, *at, n);
+    out[n] = '\0';
+    *at = tab == NULL ? end : tab + 1;
+    return true;
+}
+
+static const char *subject_wrong(struct denial *denial)
+{
+    switch (denial->kind) {
+    case DENIAL_KEY:
+        return read_fingerprint(denial->subject, denial->fingerprint)
+                   ? NULL
+                   : "a key is named by its fingerprint, SHA256:... as ssh-keygen -l prints it";
+    case DENIAL_USER:
+        return denial->subject[0] != '\0' && strlen(denial->subject) <= 128 &&
+                       !has_control(denial->subject)
+                   ? NULL
+                   : "a user is named by 1 to 128 bytes without a control character";
+    case DENIAL_ENVIRONMENT:
+        return environment_ok(denial->subject) ? NULL
+                                               : "an environment is named PROJECT/ENVIRONMENT";
+    }
+    return "neither key, user nor environment";
+}
+
+bool denial_parse(const char *line, size_t n, struct denial *out, const char **why)
+{
+    const char *at = line, *end = line + n;
+    char kind[16], until[16], since[16];
+    uint64_t number = 0, second = 0;
+
+    memset(out, 0, sizeof *out);
+    *why = "not five fields with tabs between them";
+    if (!take_field(&at, end, false, kind, sizeof kind) ||
+        !take_field(&at, end, false, out->subject, sizeof out->subject) ||
+        !take_field(&at, end, false, until, sizeof until) ||
+        !take_field(&at, end, false, since, sizeof since) ||
+        !take_field(&at, end, true, out->reason, sizeof out->reason))
+        return false;
+    for (int i = DENIAL_KEY; i <= DENIAL_ENVIRONMENT; i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            out->kind = (enum denial_kind)i;
+    *why = subject_wrong(out);
+    if (*why == NULL && (!cloud_number(until, strlen(until), TIME_MAX, &number) ||
+                         !cloud_number(since, strlen(since), TIME_MAX, &second)))
+        *why = "not a time";
+    if (*why == NULL && has_control(out->reason))
+        *why = "the reason has a control character";
+    out->until = (int64_t)number;
+    out->since = (int64_t)second;
+    return *why == NULL;
+}
+
+void denial_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
+{
+    snprintf(out, DENIAL_LINE_SIZE, "%s\t%s\t%lld\t%lld\t%s", kinds[denial->kind], denial->subject,
+             (long long)denial->until, (long long)denial->since, denial->reason);
+}
+
+/* ---- Questions ---- */
+
+bool denial_in_force(const struct denial *denial, int64_t now)
+{
+    return denial->until == DENIAL_FOREVER || now < denial->until;
+}
+
+static bool is_environment(const struct denial *denial, const char *project,
+                           const char *environment)
+{
+    size_t n = strlen(project);
+
+    return strncmp(denial->subject, project, n) == 0 && denial->subject[n] == '/' &&
+           strcmp(denial->subject + n + 1, environment) == 0;
+}
+
+static bool matches(const struct denial *denial, const struct denial_match *match)
+{
+    switch (denial->kind) {
+    case DENIAL_KEY:
+        return match->fingerprint != NULL &&
+               memcmp(denial->fingerprint, match->fingerprint, KEY_FINGERPRINT_SIZE) == 0;
+    case DENIAL_USER:
+        return match->username != NULL && (strcmp(denial->subject, match->username) == 0 ||
+                                           strcmp(denial->subject, match->user_id) == 0);
+    case DENIAL_ENVIRONMENT:
+        return is_environment(denial, match->project, match->environment);
+    }
+    return true;
+}
+
+bool denials_match(const struct denials *denials, const struct denial_match *match, int64_t now)
+{
+    if (denials == NULL)
+        return false;
+    for (size_t i = 0; i < denials->list->n; i++) {
+        const struct denial *denial = &denials->list->denial[i];
+        if (denial_in_force(denial, now) && matches(denial, match))
+            return true;
+    }
+    return denials->damaged;
+}
+
+bool denials_environment(const struct denials *denials, const char *project,
+                         const char *environment, int64_t now)
+{
+    const struct denial_match match = {.project = project, .environment = environment};
+
+    return denials_match(denials, &match, now);
+}
+
+const struct denial *denials_at(const struct denials *denials, size_t i)
+{
+    return denials != NULL && i < denials->list->n ? &denials->list->denial[i] : NULL;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_ACCESS_DOCUMENT_H
+#define CLOUD_ACCESS_DOCUMENT_H
+
+#include "access/keys.h"
+
+#include "common/name.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The access document (docs/api.md): JSON into structs of our own. The only room that includes
+ * cJSON. A document is either wholly valid or not there; only a bad *key* is left out alone, with
+ * a warning. Valid here means well-formed and for this project and environment; whether this host
+ * may use it is policy.h's question.
+ */
+
+#define DOCUMENT_SIZE_MAX     4194304u /* bytes of JSON: 4 MiB */
+#define DOCUMENT_NESTING_MAX  16
+#define DOCUMENT_VALUES_MAX   400000 /* JSON values; a bound for the memory of a parse */
+#define DOCUMENT_USERS_MAX    2000
+#define DOCUMENT_KEYS_MAX     100 /* of one user */
+#define DOCUMENT_STRING_MAX   255 /* bytes of every string but key values and the message */
+#define DOCUMENT_MESSAGE_MAX  1024
+#define DOCUMENT_FORWARDS_MAX 128 /* entries of one list: what fits a key line */
+#define DOCUMENT_MOUNTS_MAX   64
+#define DOCUMENT_APPS_MAX     256
+#define DOCUMENT_HOSTS_MAX    1024
+#define DOCUMENT_WARNINGS_MAX 16
+
+#define DOCUMENT_NO_TIME  INT64_MIN  /* expires_at, issued_at: not in the document */
+#define DOCUMENT_NO_BOUND UINT32_MAX /* max_stale: not in the document */
+
+struct denials;
+
+enum document_status {
+    DOCUMENT_STATUS_UNKNOWN = 0, /* lets nobody in */
+    DOCUMENT_ACTIVE,
+    DOCUMENT_DIRTY,
+    DOCUMENT_INACTIVE,
+    DOCUMENT_PAUSED,
+    DOCUMENT_DELETING,
+    DOCUMENT_DELETED, /* a tombstone: there is no such environment; nothing but times is set */
+};
+
+enum document_role {
+    DOCUMENT_ROLE_UNKNOWN = 0, /* may enter nowhere */
+    DOCUMENT_ROLE_SFTP,
+    DOCUMENT_ROLE_VIEWER,
+    DOCUMENT_ROLE_CONTRIBUTOR,
+    DOCUMENT_ROLE_ADMIN,
+};
+
+/* Whether this version knows it. */
+bool document_role_known(const char *word);
+
+/* The least role that may enter; a level that this version does not know lets nobody in. */
+enum document_level {
+    DOCUMENT_LEVEL_NONE = 0,
+    DOCUMENT_LEVEL_VIEWER,
+    DOCUMENT_LEVEL_CONTRIBUTOR,
+    DOCUMENT_LEVEL_ADMIN,
+};
+
+struct document_forwarding {
+    size_t locals, remotes;
+    const char **local, **remote; /* "host:port", as they go into permitopen and permitlisten */
+    bool agent;
+};
+
+struct document_mount {
+    const char *path; /* relative, no "." or ".." part */
+    bool writable;
+};
+
+struct document_user {
+    const char *id, *username;
+    const char *mail; /* "" if there is none */
+    enum document_role role;
+    const char *role_text;
+};
+
+struct document_key {
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    const char *type, *base64; /* NUL-terminated */
+    const char *title;         /* "" if there is none */
+    int64_t expires_at;        /* seconds since 1970, or DOCUMENT_NO_TIME */
+    const struct document_user *user;
+};
+
+struct document_app {
+    const char *name;
+    const char *home; /* NULL: the account's */
+    bool has_level;   /* access.ssh of the app, else the environment's holds */
+    enum document_level ssh;
+    const struct document_forwarding *forwarding; /* NULL: the environment's */
+};
+
+struct document {
+    const char *project, *environment;
+    enum document_status status;
+    const char *status_text;
+    const char *title; /* "" if there is none */
+    uint32_t uid, gid;
+    const char *gecos, *home, *shell;
+    enum document_level ssh, sftp;
+    struct document_forwarding forwarding;
+    size_t mounts;
+    const struct document_mount *mount;
+    size_t users;
+    const struct document_user *user; /* in the document's order */
+    size_t keys;
+    const struct document_key *key; /* sorted by fingerprint, equal ones in the document's order */
+    const char *message;            /* "" if there is none */
+    bool has_hosts;
+    size_t hosts;
+    const char **host;
+    bool has_apps;
+    size_t apps;
+    const struct document_app *app;
+    int64_t issued_at;  /* or DOCUMENT_NO_TIME */
+    uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
+    size_t warnings;    /* folders that overlap, keys left out: the first DOCUMENT_WARNINGS_MAX */
+    const char *warning[DOCUMENT_WARNINGS_MAX];
+    size_t bytes; /* memory held */
+    /* What this host refuses by itself (denials.h), or NULL. Not the document's: the cache's. */
+    const struct denials *denials;
+};
+
+/* Why a document is invalid: where in it, and what. */
+struct document_problem {
+    char text[256]; /* "users[3].ssh_keys[0].value: missing" */
+};
+
+/* The member `account` of a document, or of an item of the account list. */
+struct document_account {
+    uint32_t uid, gid;
+    const char *gecos, *home, *shell; /* borrowed from the tree; gecos "" if there is none */
+};
+
+/* Reads it from an object; false if it is missing or ill-formed, with the object's problem filled.
+ */
+struct json;
+bool document_account(const struct json *object, struct document_account *out);
+
+/*
+ * Parses n bytes of JSON that should be the document of project and environment. Returns a new
+ * document, to be freed with document_free, or NULL with *problem filled (also when memory ran
+ * out). Strings with a NUL, a control character or invalid UTF-8, a member that we read given
+ * twice, bytes after the document, and everything past the limits above make it invalid.
+ */
+struct document *document_parse(const void *body, size_t n, const char *project,
+                                const char *environment, struct document_problem *problem);
+void document_free(struct document *document);
+
+/*
+ * What project and environment a document says it is of, for those who were not told: "" where it
+ * does not say so in the grammar's alphabet. False, with *problem filled, if it is not JSON.
+ */
+bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
+                      char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem);
+
+/*
+ * The first key with that fingerprint, or NULL; further ones (another user's copy of the same
+ * key) follow it in document->key.
+ */
+const struct document_key *document_find_key(const struct document *document,
+                                             const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
+
+/* The application of that name, or NULL. */
+const struct document_app *document_find_app(const struct document *document, const char *name);
+
+#endif

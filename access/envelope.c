@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/envelope.h"
+
+#include "access/json.h"
+
+#include "common/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAYLOAD_MAX   (DOCUMENT_SIZE_MAX / 3 * 4 + 4) /* characters of base64 */
+#define SIGNATURE_MAX 88                              /* of 64 bytes */
+#define PREFIX_MAX    128
+
+bool signers_parse(const char *text, struct signers *out)
+{
+    struct signers signers = {0};
+
+    while (*(text += strspn(text, " ")) != '\0') {
+        size_t n = strcspn(text, " "), used;
+        unsigned char key[64];
+        if (signers.n == ENVELOPE_SIGNERS_MAX || n > 64 ||
+            !keys_decode_base64(text, n, key, &used) || used != KEYS_SIGNER_SIZE)
+            return false;
+        memcpy(signers.key[signers.n++], key, KEYS_SIGNER_SIZE);
+        text += n;
+    }
+    *out = signers;
+    return true;
+}
+
+/* The payload of the tree, decoded, behind the prefix that is signed with it. */
+struct signed_bytes {
+    char *bytes;
+    size_t prefix, length;
+    size_t left; /* of ENVELOPE_HASHED_MAX */
+};
+
+static bool take_payload(const struct json *root, struct signed_bytes *out)
+{
+    const char *type = "", *payload = "";
+    char prefix[PREFIX_MAX];
+    unsigned char *decoded;
+    struct json at = {.parent = root, .name = "payload", .problem = root->problem};
+    size_t n;
+
+    if (!json_get_string(root, "payloadType", JSON_REQUIRED, DOCUMENT_STRING_MAX, &type) ||
+        !json_get_string(root, "payload", JSON_REQUIRED, PAYLOAD_MAX, &payload))
+        return false;
+    if (strcmp(type, ENVELOPE_PAYLOAD_TYPE) != 0) {
+        at.name = "payloadType";
+        return json_fail(&at, "not " ENVELOPE_PAYLOAD_TYPE);
+    }
+    n = strlen(payload);
+    decoded = malloc(n / 4 * 3 + 1);
+    if (decoded == NULL || n == 0 || !keys_decode_base64(payload, n, decoded, &out->length)) {
+        free(decoded);
+        return json_fail(&at, "not canonical base64");
+    }
+    out->prefix = (size_t)snprintf(prefix, sizeof prefix, "DSSEv1 %zu %s %zu ", strlen(type), type,
+                                   out->length);
+    out->bytes = malloc(out->prefix + out->length + 1);
+    if (out->bytes != NULL) {
+        memcpy(out->bytes, prefix, out->prefix);
+        memcpy(out->bytes + out->prefix, decoded, out->length);
+        out->bytes[out->prefix + out->length] = '\0';
+    }
+    free(decoded);
+    return out->bytes != NULL || json_fail(&at, "out of memory");
+}
+
+static bool is_signature_of(const char *text, const struct signers *signers,
+                            struct signed_bytes *payload)
+{
+    unsigned char signature[SIGNATURE_MAX];
+    size_t n = strlen(text), used;
+
+    if (n > SIGNATURE_MAX || !keys_decode_base64(text, n, signature, &used) ||
+        used != KEYS_SIGNATURE_SIZE)
+        return false;
+    for (size_t i = 0; i < signers->n && payload->left >= payload->length; i++) {
+        payload->left -= payload->length;
+        if (keys_verify(signers->key[i], payload->bytes, payload->prefix + payload->length,
+                        signature))
+            return true;
+    }
+    return false;
+}
+
+static bool check_signatures(const struct json *root, const struct signers *signers,
+                             struct signed_bytes *payload)
+{
+    struct json list, at;
+    size_t count;
+
+    if (!json_get_array(root, "signatures", JSON_REQUIRED, ENVELOPE_SIGNATURES_MAX, &list, &count))
+        return false;
+    for (bool more = json_first(&list, &at); more; more = json_next(&at)) {
+        const char *text = "";
+        if (!json_is_object(&at) ||
+            !json_get_string(&at, "sig", JSON_REQUIRED, DOCUMENT_STRING_MAX, &text))
+            return false;
+        if (is_signature_of(text, signers, payload))
+            return true;
+    }
+    if (payload->left < payload->length)
+        return json_fail(&list, "too many for a payload of this length");
+    return json_fail(&list, "none is by a key of this host's signing_key");
+}
+
+char *envelope_open(const void *body, size_t n, const struct signers *signers, size_t *length,
+                    struct document_problem *problem)
+{
+    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
+    struct signed_bytes payload = {.left = ENVELOPE_HASHED_MAX};
+    struct cloud_text text;
+    struct json root;
+    bool ok;
+
+    cloud_text_start(&text, problem->text, sizeof problem->text);
+    if (!json_parse(body, n, &limits, &text, &root))
+        return NULL;
+    ok = json_is_object(&root) && take_payload(&root, &payload) &&
+         check_signatures(&root, signers, &payload);
+    json_free(&root);
+    if (!ok || payload.bytes == NULL) {
+        free(payload.bytes);
+        return NULL;
+    }
+    memmove(payload.bytes, payload.bytes + payload.prefix, payload.length + 1);
+    *length = payload.length;
+    return payload.bytes;
+}

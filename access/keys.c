@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/keys.h"
+
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+#define BLOB_MAX        (KEY_VALUE_MAX / 4 * 3)
+#define ED25519_SIZE    32
+#define RSA_BITS_MIN    2048
+#define RSA_BITS_MAX    16384
+#define APPLICATION_MAX 255
+
+/* What is left of a blob. All of its reading goes through take_string(). */
+struct blob {
+    const unsigned char *at;
+    size_t left;
+};
+
+struct bytes {
+    const unsigned char *at;
+    size_t n;
+};
+
+enum curve {
+    CURVE_256,
+    CURVE_384,
+    CURVE_521,
+    CURVES,
+};
+
+struct key_type;
+typedef bool read_body(const struct key_type *type, struct blob *blob, const char **why);
+static read_body read_ed25519, read_ecdsa, read_rsa;
+
+/*
+ * The blobs, each field a string or mpint of RFC 4251 5:
+ *
+ *   ssh-ed25519       type, public key of 32 bytes
+ *   ecdsa-sha2-CURVE  type, CURVE, point: 0x04 and two coordinates
+ *   ssh-rsa           type, mpint e, mpint n
+ *   sk-...            as without it, then the application
+ */
+static const struct key_type {
+    const char *name;
+    read_body *read;
+    const char *curve_name;
+    size_t point_size;
+    enum curve curve;
+    bool security_key; /* an application follows */
+} types[] = {
+    {"ssh-ed25519", read_ed25519, NULL, 0, CURVES, false},
+    {"sk-ssh-ed25519@openssh.com", read_ed25519, NULL, 0, CURVES, true},
+    {"ecdsa-sha2-nistp256", read_ecdsa, "nistp256", 65, CURVE_256, false},
+    {"ecdsa-sha2-nistp384", read_ecdsa, "nistp384", 97, CURVE_384, false},
+    {"ecdsa-sha2-nistp521", read_ecdsa, "nistp521", 133, CURVE_521, false},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", read_ecdsa, "nistp256", 65, CURVE_256, true},
+    {"ssh-rsa", read_rsa, NULL, 0, CURVES, false},
+};
+
+static bool fail(const char **why, const char *sentence)
+{
+    *why = sentence;
+    return false;
+}
+
+static bool is_text(struct bytes bytes, const char *text)
+{
+    return bytes.n == strlen(text) && memcmp(bytes.at, text, bytes.n) == 0;
+}
+
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f;
+}
+
+static bool take_string(struct blob *blob, struct bytes *out)
+{
+    if (blob->left < 4)
+        return false;
+    size_t n = (size_t)blob->at[0] << 24 | (size_t)blob->at[1] << 16 | (size_t)blob->at[2] << 8 |
+               (size_t)blob->at[3];
+    if (n > blob->left - 4)
+        return false;
+    out->at = blob->at + 4;
+    out->n = n;
+    blob->at += 4 + n;
+    blob->left -= 4 + n;
+    return true;
+}
+
+/* A positive mpint in its one spelling; *out is its magnitude, which begins with no zero byte. */
+static bool take_positive(struct blob *blob, struct bytes *out)
+{
+    if (!take_string(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
+        return false;
+    if (out->at[0] != 0)
+        return true;
+    if (out->n == 1 || (out->at[1] & 0x80) == 0)
+        return false;
+    out->at++;
+    out->n--;
+    return true;
+}
+
+static size_t count_bits(struct bytes magnitude)
+{
+    size_t bits = magnitude.n * 8;
+
+    for (unsigned top = magnitude.at[0]; (top & 0x80) == 0; top <<= 1)
+        bits--;
+    return bits;
+}
+
+static bool read_ed25519(const struct key_type *type, struct blob *blob, const char **why)
+{
+    struct bytes point;
+
+    (void)type;
+    if (!take_string(blob, &point) || point.n != ED25519_SIZE)
+        return fail(why, "the key is malformed: its public part is not one of Ed25519");
+    return true;
+}
+
+/* Made at first use and kept: to make one takes many times as long as to check a point. */
+static const EC_GROUP *group_of(enum curve curve)
+{
+    static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+    static EC_GROUP *groups[CURVES];
+
+    if (groups[curve] == NULL)
+        groups[curve] = EC_GROUP_new_by_curve_name(nids[curve]);
+    return groups[curve];
+}
+
+/* Leaves no error behind in the thread's queue, where a TLS connection would take it for its own.
+ */
+static bool on_curve(enum curve curve, struct bytes encoded)
+{
+    (void)ERR_set_mark();
+    const EC_GROUP *group = group_of(curve);
+    EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
+    bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
+
+    EC_POINT_free(point);
+    (void)ERR_pop_to_mark();
+    return ok;
+}
+
+static bool read_ecdsa(const struct key_type *type, struct blob *blob, const char **why)
+{
+    struct bytes curve, point;
+
+    if (!take_string(blob, &curve) || !is_text(curve, type->curve_name))
+        return fail(why, "the key is malformed: its curve is not the one of its type");
+    if (!take_string(blob, &point) || point.n != type->point_size || point.at[0] != 0x04)
+        return fail(why, "the key is malformed: its point is not an uncompressed one of its curve");
+    if (!on_curve(type->curve, point))
+        return fail(why, "the key is malformed: its point is not on its curve");
+    return true;
+}
+
+static bool read_rsa(const struct key_type *type, struct blob *blob, const char **why)
+{
+    struct bytes exponent, modulus;
+
+    (void)type;
+    if (!take_positive(blob, &exponent) || (exponent.at[exponent.n - 1] & 1) == 0 ||
+        (exponent.n == 1 && exponent.at[0] < 3))
+        return fail(why, "the key is malformed: its RSA exponent is not an odd number from 3");
+    if (!take_positive(blob, &modulus))
+        return fail(why, "the key is malformed: its RSA modulus is not a positive number");
+    if (count_bits(modulus) < RSA_BITS_MIN)
+        return fail(why, "the key is an RSA key of less than 2048 bits");
+    if (count_bits(modulus) > RSA_BITS_MAX)
+        return fail(why, "the key is an RSA key of more than 16384 bits");
+    return true;
+}
+
+static bool read_application(struct blob *blob, const char **why)
+{
+    struct bytes application;
+    const char *sentence = "the key is malformed: its application is not a short text";
+
+    if (!take_string(blob, &application) || application.n == 0 || application.n > APPLICATION_MAX)
+        return fail(why, sentence);
+    for (size_t i = 0; i < application.n; i++)
+        if (is_control(application.at[i]))
+            return fail(why, sentence);
+    return true;
+}
+
+static bool read_blob(const struct key_type *type, struct blob blob, const char **why)
+{
+    struct bytes inner;
+
+    if (!take_string(&blob, &inner))
+        return fail(why, "the key is malformed: it is cut off");
+    if (!is_text(inner, type->name))
+        return fail(why, "the key is of another type than it says");
+    if (!type->read(type, &blob, why) || (type->security_key && !read_application(&blob, why)))
+        return false;
+    if (blob.left != 0)
+        return fail(why, "the key is malformed: bytes follow it");
+    return true;
+}
+
+/* 64 for what is no digit of base64. */
+static unsigned digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (unsigned)(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return (unsigned)(c - 'a') + 26;
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0') + 52;
+    if (c == '+')
+        return 62;
+    return c == '/' ? 63 : 64;
+}
+
+/*
+ * Decodes the one spelling that bytes have: padded, unused bits zero. Two spellings of one key
+ * would be one fingerprint with two texts. out holds n / 4 * 3 bytes.
+ */
+bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used)
+{
+    if (n == 0 || n % 4 != 0)
+        return false;
+    size_t padding = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
+    uint32_t bits = 0;
+
+    *used = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned digit = i < n - padding ? digit_of(text[i]) : 0;
+        if (digit > 63)
+            return false;
+        bits = bits << 6 | digit;
+        if (i % 4 != 3)
+            continue;
+        out[(*used)++] = (unsigned char)(bits >> 16);
+        out[(*used)++] = (unsigned char)(bits >> 8);
+        out[(*used)++] = (unsigned char)bits;
+    }
+    uint32_t unused = padding == 0 ? 0 : padding == 1 ? 0xff : 0xffff;
+    *used -= padding;
+    return (bits & unused) == 0;
+}
+
+static const struct key_type *find_type(const char *name, size_t n)
+{
+    struct bytes bytes = {(const unsigned char *)name, n};
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (is_text(bytes, types[i].name))
+            return &types[i];
+    return NULL;
+}
+
+static bool ends_with(const char *text, size_t n, const char *ending)
+{
+    size_t length = strlen(ending);
+
+    return n >= length && memcmp(text + n - length, ending, length) == 0;
+}
+
+static bool fail_type(const char *type, size_t n, const char **why)
+{
+    if (ends_with(type, n, "-cert-v01@openssh.com"))
+        return fail(why, "the key is a certificate, which is not accepted");
+    if (n == 7 && memcmp(type, "ssh-dss", n) == 0)
+        return fail(why, "the key is a DSA key, which is not accepted");
+    return fail(why, "the key does not begin with a type that is accepted");
+}
+
+bool key_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
+               struct key *out, const char **why)
+{
+    unsigned char bytes[BLOB_MAX] = {0};
+    struct blob blob = {bytes, 0};
+    const struct key_type *found = find_type(type, type_length);
+
+    if (found == NULL)
+        return fail_type(type, type_length, why);
+    if (base64_length > KEY_VALUE_MAX)
+        return fail(why, "the key is longer than 16384 bytes");
+    if (!keys_decode_base64(base64, base64_length, bytes, &blob.left))
+        return fail(why, "the key is not canonical base64");
+    if (!read_blob(found, blob, why))
+        return false;
+    if (SHA256(bytes, blob.left, out->fingerprint) == NULL)
+        return fail(why, "the key's fingerprint could not be computed");
+    out->type = found->name;
+    out->base64 = base64;
+    out->base64_length = base64_length;
+    return true;
+}
+
+bool key_parse_line(const char *line, struct key *out, const char **why)
+{
+    size_t n = strnlen(line, (size_t)KEY_VALUE_MAX + 1);
+
+    if (n > KEY_VALUE_MAX)
+        return fail(why, "the key is longer than 16384 bytes");
+    for (size_t i = 0; i < n; i++)
+        if (is_control((unsigned char)line[i]))
+            return fail(why, "the key has a line break or another control character in it");
+    size_t type_length = strcspn(line, " ");
+    const char *base64 = line + type_length;
+    base64 += strspn(base64, " ");
+    if (type_length == n || *base64 == '\0')
+        return fail(why, "the key is not a type and base64");
+    return key_parse(line, type_length, base64, strcspn(base64, " "), out, why);
+}
+
+void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                          char out[KEY_FINGERPRINT_TEXT])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *at = out + 7;
+
+    memcpy(out, "SHA256:", 8);
+    /* 32 bytes are ten groups of three and one of two; the last one's padding is not written. */
+    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i += 3) {
+        bool last = i + 3 > KEY_FINGERPRINT_SIZE;
+        uint32_t bits = (uint32_t)fingerprint[i] << 16 | (uint32_t)fingerprint[i + 1] << 8 |
+                        (last ? 0 : (uint32_t)fingerprint[i + 2]);
+        *at++ = digits[bits >> 18];
+        *at++ = digits[bits >> 12 & 63];
+        *at++ = digits[bits >> 6 & 63];
+        if (!last)
+            *at++ = digits[bits & 63];
+    }
+    *at = '\0';
+}
+
+bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
+                 unsigned char out[KEY_FINGERPRINT_SIZE])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, first, first_length) == 1 &&
+              EVP_DigestUpdate(context, second, second_length) == 1 &&
+              EVP_DigestFinal_ex(context, out, NULL) == 1;
+
+    EVP_MD_CTX_free(context);
+    return ok;
+}
+
+bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
+                 const unsigned char signature[KEYS_SIGNATURE_SIZE])
+{
+    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, signer, KEYS_SIGNER_SIZE);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = false;
+
+    /* A signature that is wrong must not leave an error for the next user of OpenSSL to find. */
+    ERR_set_mark();
+    if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
+        ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;
+    ERR_pop_to_mark();
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(key);
+    return ok;
+}

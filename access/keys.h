@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_ACCESS_KEYS_H
+#define CLOUD_ACCESS_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Public keys, from base64 up. The only room that includes OpenSSL. For one thread at a time.
+ *
+ * Accepted: ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
+ * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else:
+ * no DSA, no certificate, no cert-authority. (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4,
+ * OpenSSH PROTOCOL.u2f.)
+ */
+
+#define KEY_FINGERPRINT_SIZE 32    /* SHA-256 of the blob */
+#define KEY_FINGERPRINT_TEXT 51    /* "SHA256:" and 43 characters, and the NUL */
+#define KEY_VALUE_MAX        16384 /* bytes of a key's value in a document */
+
+struct key {
+    const char *type;   /* one of the names above, static */
+    const char *base64; /* borrowed from the parsed text, not NUL-terminated */
+    size_t base64_length;
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+};
+
+/*
+ * Parses a key given as its type and its base64 (RFC 4648 4: canonical, padded, no space or line
+ * break). The type inside the blob must equal the type outside, every length inside the blob must
+ * add up exactly, curve points must be on their curve. On false, *why is a static sentence such as
+ * "the key is an RSA key of less than 2048 bits". *out borrows base64.
+ */
+bool key_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
+               struct key *out, const char **why);
+
+/*
+ * Parses a bare public key line: type, one space or more, base64, optionally space and a comment.
+ * Options before the type, a control character anywhere (an embedded newline is another key), or
+ * more than KEY_VALUE_MAX bytes are errors.
+ */
+bool key_parse_line(const char *line, struct key *out, const char **why);
+
+/* Writes "SHA256:" and the unpadded base64 of the fingerprint, as ssh-keygen -l prints it. */
+void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                          char out[KEY_FINGERPRINT_TEXT]);
+
+/* SHA-256 (FIPS 180-4) of two runs of bytes, one after the other. False if OpenSSL fails. Any
+ * thread. */
+bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
+                 unsigned char out[KEY_FINGERPRINT_SIZE]);
+
+#define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
+#define KEYS_SIGNATURE_SIZE 64
+
+/* Whether the signature of n bytes of message is that key's (Ed25519, RFC 8032). */
+bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
+                 const unsigned char signature[KEYS_SIGNATURE_SIZE]);
+
+/* Decodes canonical, padded base64 of n > 0 characters (RFC 4648 4) into out, which has room for
+ * n / 4 * 3 bytes. False if it is anything else. */
+bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/notify.h"
+
+#include "common/text.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AGAIN_MS 1000 /* READY=1, where the manager's queue was full */
+
+/* Fills in the address; an abstract name has a NUL for its '@', and no NUL at its end. */
+static bool take_address(struct notify *notify, const char *name)
+{
+    size_t n = strlen(name);
+
+    if ((name[0] != '/' && name[0] != '@') || n < 2 || n >= sizeof notify->to.sun_path)
+        return false;
+    notify->to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(notify->to.sun_path, name, n);
+    if (name[0] == '@')
+        notify->to.sun_path[0] = '\0';
+    notify->to_size =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] == '@' ? 0 : 1));
+    return true;
+}
+
+/* Half of what the manager allows, so that one ping may be late. */
+static bool take_watchdog(struct notify *notify, const struct notify_wishes *wishes)
+{
+    uint64_t usec = 0, pid = 0;
+
+    if (wishes->watchdog_usec == NULL)
+        return true;
+    if (!cloud_number(wishes->watchdog_usec, strlen(wishes->watchdog_usec), INT64_MAX, &usec) ||
+        usec == 0)
+        return false;
+    if (wishes->watchdog_pid != NULL &&
+        !cloud_number(wishes->watchdog_pid, strlen(wishes->watchdog_pid), INT32_MAX, &pid))
+        return false;
+    if (pid != 0 && pid != (uint64_t)getpid())
+        return true;
+    notify->ping_ms = usec / 2000 == 0 ? 1 : (int64_t)(usec / 2000);
+    return true;
+}
+
+bool notify_open(struct notify *notify, const struct notify_wishes *wishes, char *why, size_t size)
+{
+    *notify = (struct notify){.fd = -1};
+    if (wishes->socket == NULL)
+        return true;
+    if (!take_address(notify, wishes->socket)) {
+        snprintf(why, size, "NOTIFY_SOCKET: not a path or an abstract name that fits");
+        return false;
+    }
+    if (!take_watchdog(notify, wishes)) {
+        snprintf(why, size, "WATCHDOG_USEC or WATCHDOG_PID: not a number");
+        return false;
+    }
+    notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (notify->fd < 0)
+        snprintf(why, size, "NOTIFY_SOCKET: %s", strerror(errno));
+    return notify->fd >= 0;
+}
+
+static bool tell(const struct notify *notify, const char *message)
+{
+    size_t n = strlen(message);
+
+    return sendto(notify->fd, message, n, MSG_NOSIGNAL | MSG_DONTWAIT,
+                  (const struct sockaddr *)&notify->to, notify->to_size) == (ssize_t)n;
+}
+
+static void on_timer(void *arg)
+{
+    struct notify *notify = arg;
+    int64_t next = notify->ping_ms;
+
+    if (!notify->ready)
+        notify->ready = tell(notify, "READY=1");
+    else if (notify->ping_ms > 0)
+        (void)tell(notify, "WATCHDOG=1");
+    if (!notify->ready && (next == 0 || next > AGAIN_MS))
+        next = AGAIN_MS;
+    if (next > 0)
+        (void)loop_timer_set(notify->loop, &notify->timer, next);
+}
+
+void notify_ready(struct notify *notify, struct loop *loop)
+{
+    if (notify->fd < 0)
+        return;
+    notify->loop = loop;
+    notify->timer = (struct loop_timer){.due = on_timer, .arg = notify};
+    on_timer(notify);
+}
+
+void notify_stop(struct notify *notify)
+{
+    if (notify->fd < 0)
+        return;
+    if (notify->loop != NULL)
+        loop_timer_clear(notify->loop, &notify->timer);
+    (void)tell(notify, "STOPPING=1");
+    close(notify->fd);
+    notify->fd = -1;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/table.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define FIRST_BUCKETS 64
+
+bool table_start(struct table *table)
+{
+    *table = (struct table){.buckets = FIRST_BUCKETS};
+    if (getrandom(&table->seed, sizeof table->seed, 0) != (ssize_t)sizeof table->seed)
+        return false;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
+    table->bucket = calloc(table->buckets, sizeof *table->bucket);
+    return table->bucket != NULL;
+}
+
+void table_end(struct table *table)
+{
+    free(table->bucket);
+    *table = (struct table){0};
+}
+
+/* FNV-1a from a secret start, and a finalizer (MurmurHash3's) so that the low bits are good. */
+uint64_t table_hash(const struct table *table, const void *key, size_t n)
+{
+    const unsigned char *at = key;
+    uint64_t hash = table->seed ^ 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ at[i]) * 0x100000001b3u;
+    hash ^= hash >> 33;
+    hash *= 0xff51afd7ed558ccdu;
+    hash ^= hash >> 33;
+    return hash;
+}
+
+struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
+                              const void *key)
+{
+    struct table_node *node = table->bucket[hash & (table->buckets - 1)];
+
+    while (node != NULL && !(node->hash == hash && equal(node, key)))
+        node = node->next;
+    return node;
+}
+
+static void grow(struct table *table)
+{
+    size_t buckets = table->buckets * 2;
+    struct table_node **bucket = calloc(buckets, sizeof(struct table_node *));
+
+    if (bucket == NULL)
+        return; /* longer chains, nothing worse */
+    for (size_t i = 0; i < table->buckets; i++)
+        for (struct table_node *node = table->bucket[i], *next; node != NULL; node = next) {
+            next = node->next;
+            node->next = bucket[node->hash & (buckets - 1)];
+            bucket[node->hash & (buckets - 1)] = node;
+        }
+    free(table->bucket);
+    table->bucket = bucket;
+    table->buckets = buckets;
+}
+
+void table_insert(struct table *table, struct table_node *node, uint64_t hash)
+{
+    if (table->used >= table->buckets)
+        grow(table);
+    node->hash = hash;
+    node->next = table->bucket[hash & (table->buckets - 1)];
+    table->bucket[hash & (table->buckets - 1)] = node;
+    table->used++;
+}
+
+void table_remove(struct table *table, struct table_node *node)
+{
+    struct table_node **place = &table->bucket[node->hash & (table->buckets - 1)];
+
+    while (*place != NULL && *place != node)
+        place = &(*place)->next;
+    if (*place == node) {
+        *place = node->next;
+        table->used--;
+    }
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/worker.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A queue of work, in order. */
+struct queue {
+    struct work *first, *last;
+};
+
+struct worker {
+    struct loop *loop;
+    struct loop_watch watch; /* an eventfd: something is done */
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t wake;
+    struct queue waiting, done;
+    size_t pending; /* added, and not finished */
+    bool ending;
+};
+
+static void push(struct queue *queue, struct work *work)
+{
+    work->next = NULL;
+    *(queue->last == NULL ? &queue->first : &queue->last->next) = work;
+    queue->last = work;
+}
+
+static struct work *pop(struct queue *queue)
+{
+    struct work *work = queue->first;
+
+    if (work == NULL)
+        return NULL;
+    queue->first = work->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    return work;
+}
+
+static void *work_through(void *arg)
+{
+    struct worker *worker = arg;
+    const uint64_t one = 1;
+
+    pthread_mutex_lock(&worker->lock);
+    for (;;) {
+        struct work *work = pop(&worker->waiting);
+        if (work != NULL) {
+            pthread_mutex_unlock(&worker->lock);
+            work->run(work);
+            pthread_mutex_lock(&worker->lock);
+            push(&worker->done, work);
+            /* It can only fail where it is full, and then the loop is awake. */
+            (void)!write(worker->watch.fd, &one, sizeof one);
+        } else if (worker->ending) {
+            break;
+        } else {
+            pthread_cond_wait(&worker->wake, &worker->lock);
+        }
+    }
+    pthread_mutex_unlock(&worker->lock);
+    return NULL;
+}
+
+static void finish_done(struct worker *worker)
+{
+    struct work *work;
+
+    pthread_mutex_lock(&worker->lock);
+    while ((work = pop(&worker->done)) != NULL) {
+        pthread_mutex_unlock(&worker->lock);
+        work->finish(work);
+        pthread_mutex_lock(&worker->lock);
+        worker->pending--;
+    }
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void on_done(void *arg, uint32_t events)
+{
+    struct worker *worker = arg;
+    uint64_t count;
+
+    (void)events;
+    if (read(worker->watch.fd, &count, sizeof count) < 0 && errno != EAGAIN)
+        log_error("worker: eventfd: %s", strerror(errno));
+    finish_done(worker);
+}
+
+/* The thread takes no signal: they are the loop's. */
+static bool start_thread(struct worker *worker)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    failed = pthread_create(&worker->thread, NULL, work_through, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed != 0)
+        log_error("worker: no thread: %s", strerror(failed));
+    return failed == 0;
+}
+
+struct worker *worker_new(struct loop *loop)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+
+    if (worker == NULL)
+        return NULL;
+    worker->loop = loop;
+    worker->watch = (struct loop_watch){eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_done, worker};
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->wake, NULL);
+    if (worker->watch.fd >= 0 && loop_add(loop, &worker->watch, EPOLLIN)) {
+        if (start_thread(worker))
+            return worker;
+        loop_remove(loop, &worker->watch);
+    }
+    if (worker->watch.fd >= 0)
+        close(worker->watch.fd);
+    free(worker);
+    return NULL;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    pthread_mutex_lock(&worker->lock);
+    worker->ending = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+    pthread_join(worker->thread, NULL);
+    finish_done(worker);
+    loop_remove(worker->loop, &worker->watch);
+    close(worker->watch.fd);
+    pthread_cond_destroy(&worker->wake);
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+void worker_add(struct worker *worker, struct work *work)
+{
+    pthread_mutex_lock(&worker->lock);
+    push(&worker->waiting, work);
+    worker->pending++;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+size_t worker_pending(struct worker *worker)
+{
+    size_t pending;
+
+    pthread_mutex_lock(&worker->lock);
+    pending = worker->pending;
+    pthread_mutex_unlock(&worker->lock);
+    return pending;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_API_API_H
+#define CLOUDAUTHD_API_API_H
+
+#include "base/loop.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define API_RETRY_MAX 300u
+#define API_URL_SIZE  2048 /* of a page of the account list, with the NUL */
+
+/*
+ * The project API's client: one GET of one access document, or of a page of the account list
+ * (docs/api.md, "Answers"). https, http to loopback, and file. The only room that includes libcurl.
+ * RFC 9110, RFC 9111.
+ *
+ * TLS 1.2 at least, always verified. A proxy is the configuration's or none. A redirect is followed
+ * within its origin. What the host proves itself with: credentials.h and tokens.h. Where that
+ * cannot be used nothing is sent, and it is an outage.
+ */
+
+enum api_verdict {
+    API_OUTAGE = 0, /* anything that is not one of the others */
+    API_DOCUMENT,   /* 200: the body, not looked at yet */
+    API_UNCHANGED,  /* 304: what the validator stands for is still the truth */
+    API_ABSENT,     /* 404, 410: there is no such environment */
+};
+
+/* What the server gave to ask again with; all "" if nothing. */
+struct api_validator {
+    char etag[256];
+    char modified[64];
+};
+
+struct api_result {
+    enum api_verdict verdict;
+    const void *body; /* API_DOCUMENT: length bytes, borrowed for the call */
+    size_t length;
+    struct api_validator validator; /* of the body; none if it came by a redirect */
+    char detail[256];               /* API_OUTAGE: what went wrong */
+    uint32_t
+        retry_after; /* API_OUTAGE: seconds to wait as the server asks, at most API_RETRY_MAX */
+};
+
+typedef void api_done(void *arg, const struct api_result *result);
+
+struct api;
+
+/*
+ * Checks that conf's access_url, accounts_url, token_url and proxy are ones we may use, and that
+ * its files can be named (credentials.h). False with the reason in why.
+ */
+bool api_check(const struct cloud_conf *conf, char *why, size_t size);
+
+/* NULL if libcurl or memory fails. conf has passed api_check, and must outlive the API. */
+struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
+void api_free(struct api *api);
+
+/*
+ * The settings that requests from now on use. Requests under way keep the place that they went to
+ * and what they were sent with; one that would have to prove itself again (it waits for a token, is
+ * redirected, or refused) is an outage where the settings of that are others now: no credential
+ * goes to a server that it was not configured for. conf may be the one of before, overwritten.
+ */
+void api_configure(struct api *api, const struct cloud_conf *conf);
+
+/*
+ * How many seconds this host's clock is ahead of the server's (behind: less than 0), by the Date of
+ * its last answer. False if none has told. Nothing is decided by it.
+ */
+bool api_clock(const struct api *api, int64_t *offset);
+
+/* For operators, where token_url is set: as oauth_look has it (tokens.h). */
+bool api_look_token(const struct api *api, int64_t *left, const char **why);
+
+/* Whether asking costs no network: file:// is looked at every time. */
+bool api_is_file(const struct api *api);
+
+/*
+ * Asks for the document of project and environment, both in the grammar's alphabet. done is called
+ * exactly once, perhaps before api_get returns; result is borrowed for that call. The request ends
+ * within request_timeout. validator is what came with the last good document ("" : none).
+ */
+void api_get(struct api *api, const char *project, const char *environment,
+             const struct api_validator *validator, api_done *done, void *arg);
+
+/*
+ * The same of a page of the account list: of accounts_url, or of what api_next_url made of it.
+ * Of a file:// page the folder that it is in must open.
+ */
+void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+                 api_done *done, void *arg);
+
+/*
+ * Where a page's link to the next one goes: href (RFC 3986, may be relative) from the page at url.
+ * False, with the reason in why, where that is no URL, or not of the origin of first, which is
+ * accounts_url: the same scheme, host and port; of file:// the same folder or one below it.
+ */
+bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
+                  char *why, size_t size);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/api/credentials.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "common/clock.h"
+#include "common/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ALARM_MS 60000
+
+static char directory[CLOUD_PATH_SIZE]; /* "": there is none */
+
+void credentials_directory(const char *path)
+{
+    directory[0] = '\0';
+    if (path != NULL && path[0] == '/' && strlen(path) < sizeof directory)
+        strcpy(directory, path);
+}
+
+static bool in_directory(const char *name)
+{
+    return name[0] != '/';
+}
+
+bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
+{
+    const struct {
+        const char *key, *name;
+    } files[] = {
+        {"token_file", conf->token_file},   {"client_id_file", conf->client_id_file},
+        {"client_cert", conf->client_cert}, {"client_key", conf->client_key},
+        {"ca_file", conf->ca_file},
+    };
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i].name[0] != '\0' && in_directory(files[i].name) && directory[0] == '\0') {
+            snprintf(why, size,
+                     "%s: %s is no path, and systemd gave no $CREDENTIALS_DIRECTORY to look in",
+                     files[i].key, files[i].name);
+            return false;
+        }
+    return true;
+}
+
+/* "credential unusable: token_file /etc/cloudauth/token: what", always false. */
+static bool fail(const char *key, const char *path, const char *what, char *why, size_t size)
+{
+    snprintf(why, size, "credential unusable: %s %.120s: %s", key, path, what);
+    return false;
+}
+
+/* What is wrong with the file that was opened, or NULL. */
+static const char *fault_of(const struct stat *st, enum credential_kind kind, bool systemds)
+{
+    mode_t others = kind == CREDENTIAL_PUBLIC ? S_IWGRP | S_IWOTH : S_IRWXG | S_IRWXO;
+
+    if (systemds && st->st_uid == 0)
+        others &= ~(mode_t)S_IRGRP;
+    if (!S_ISREG(st->st_mode))
+        return "not a regular file";
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return "owned by neither root nor this daemon's user";
+    if ((st->st_mode & others) != 0)
+        return kind == CREDENTIAL_PUBLIC ? "writable by others than its owner"
+                                         : "accessible to others than its owner (chmod 400)";
+    if (st->st_size > (off_t)CREDENTIAL_MAX)
+        return "larger than 64 KiB";
+    return NULL;
+}
+
+/*
+ * A descriptor of the file, checked; -1 with the reason. A link is followed, as certificates are
+ * often given by one: what was opened is what is checked.
+ */
+static int open_checked(const char *key, const char *name, enum credential_kind kind,
+                        char path[CLOUD_PATH_SIZE * 2], char *why, size_t size)
+{
+    const char *fault = NULL;
+    struct stat st;
+    int fd;
+
+    if (in_directory(name))
+        snprintf(path, (size_t)CLOUD_PATH_SIZE * 2, "%s/%s", directory, name);
+    else
+        snprintf(path, (size_t)CLOUD_PATH_SIZE * 2, "%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        fault = strerror(errno);
+    else
+        fault = fault_of(&st, kind, in_directory(name));
+    if (fault == NULL)
+        return fd;
+    (void)fail(key, path, fault, why, size);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool credential_path(const char *key, const char *name, enum credential_kind kind,
+                     char path[CLOUD_PATH_SIZE * 2], char *why, size_t size)
+{
+    int fd = open_checked(key, name, kind, path, why, size);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* Takes a newline off the end of a text. What is wrong with the rest, or NULL. */
+static const char *fault_of_text(struct credential *text)
+{
+    if (text->length > 0 && text->bytes[text->length - 1] == '\n')
+        text->bytes[--text->length] = '\0';
+    if (text->length == 0)
+        return "empty";
+    if (text->length > CREDENTIAL_TEXT_MAX)
+        return "longer than 4096 characters";
+    for (size_t i = 0; i < text->length; i++)
+        if (text->bytes[i] <= ' ' || text->bytes[i] > '~')
+            return "not one line of printable ASCII without a space";
+    return NULL;
+}
+
+bool credential_read(const char *key, const char *name, enum credential_kind kind,
+                     struct credential *out, char *why, size_t size)
+{
+    char path[CLOUD_PATH_SIZE * 2];
+    const char *fault = NULL;
+    ssize_t got = -1;
+    int fd;
+
+    *out = (struct credential){NULL, 0};
+    fd = open_checked(key, name, kind, path, why, size);
+    if (fd < 0)
+        return false;
+    out->bytes = malloc(CREDENTIAL_MAX + 2);
+    if (out->bytes != NULL)
+        got = io_read_all(fd, out->bytes, CREDENTIAL_MAX + 1);
+    if (got < 0)
+        fault = strerror(errno);
+    close(fd);
+    if (got >= 0) {
+        out->length = (size_t)got;
+        out->bytes[got] = '\0';
+        fault = got > (ssize_t)CREDENTIAL_MAX ? "larger than 64 KiB"
+                : kind == CREDENTIAL_TEXT     ? fault_of_text(out)
+                                              : NULL;
+    }
+    if (fault == NULL)
+        return true;
+    credential_wipe(out);
+    return fail(key, path, fault, why, size);
+}
+
+void credential_wipe(struct credential *credential)
+{
+    if (credential->bytes != NULL)
+        explicit_bzero(credential->bytes, CREDENTIAL_MAX + 2);
+    free(credential->bytes);
+    *credential = (struct credential){NULL, 0};
+}
+
+void credential_alarm(const char *what)
+{
+    static int64_t last = -ALARM_MS;
+    int64_t now = cloud_clock_ms();
+
+    if (now - last < ALARM_MS)
+        return;
+    last = now;
+    log_error("ALARM: %s", what);
+}

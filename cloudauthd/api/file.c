@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/api/file.h"
+
+#include "access/document.h"
+#include "common/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SETTLED 2 /* seconds after which a change must show in a file's times */
+
+static void fail(struct api_result *result, const char *what, const char *path)
+{
+    result->verdict = API_OUTAGE;
+    snprintf(result->detail, sizeof result->detail, "%.120s: %s: %.60s", path, what,
+             strerror(errno));
+}
+
+/*
+ * A file's validator. Two writes within one tick of the clock leave the same times behind, so a
+ * file that changed only just now gets none, and is read again the next time.
+ */
+static void make_validator(const struct stat *st, struct api_validator *out)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    memset(out, 0, sizeof *out);
+    if (now.tv_sec - st->st_ctim.tv_sec < SETTLED)
+        return;
+    snprintf(out->etag, sizeof out->etag, "file %ju %ju %jd %jd.%09ld %jd.%09ld",
+             (uintmax_t)st->st_dev, (uintmax_t)st->st_ino, (intmax_t)st->st_size,
+             (intmax_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (intmax_t)st->st_ctim.tv_sec,
+             st->st_ctim.tv_nsec);
+}
+
+static void read_document(int fd, const char *path, const struct stat *st,
+                          struct api_result *result)
+{
+    size_t size = st->st_size < 0 || st->st_size > DOCUMENT_SIZE_MAX ? DOCUMENT_SIZE_MAX
+                                                                     : (size_t)st->st_size;
+    char *buffer = malloc(size + 1);
+    ssize_t got = buffer == NULL ? -1 : io_read_all(fd, buffer, size + 1);
+
+    if (got < 0 || (size_t)got > size) {
+        errno = got < 0 ? errno : EFBIG; /* larger than allowed, or growing while it is read */
+        fail(result, "cannot be read", path);
+        free(buffer);
+        return;
+    }
+    result->verdict = API_DOCUMENT;
+    result->body = buffer;
+    result->length = (size_t)got;
+}
+
+static void look(int fd, const char *path, const struct api_validator *validator,
+                 struct api_result *result)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        fail(result, "cannot be read", path);
+        return;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        fail(result, "not a regular file", path);
+        return;
+    }
+    make_validator(&st, &result->validator);
+    if (validator->etag[0] != '\0' && strcmp(validator->etag, result->validator.etag) == 0)
+        result->verdict = API_UNCHANGED;
+    else
+        read_document(fd, path, &st, result);
+}
+
+void file_get(const char *path, size_t base_length, const struct api_validator *validator,
+              struct api_result *result)
+{
+    char base[CLOUD_URL_SIZE];
+    int directory, fd;
+
+    memset(result, 0, sizeof *result);
+    if (base_length >= sizeof base) {
+        errno = ENAMETOOLONG;
+        fail(result, "cannot be opened", path);
+        return;
+    }
+    memcpy(base, path, base_length);
+    base[base_length] = '\0';
+    directory = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) {
+        fail(result, "the folder cannot be opened", base);
+        return;
+    }
+    path += base_length;
+    fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0) {
+        look(fd, path, validator, result);
+        close(fd);
+    } else if (errno == ENOENT || errno == ENOTDIR) {
+        result->verdict = API_ABSENT;
+    } else {
+        fail(result, "cannot be opened", path);
+    }
+    close(directory);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/audit/audit.h"
+
+#include "access/keys.h"
+#include "base/devlog.h"
+#include "cloudauthd/audit/ring.h"
+#include "common/name.h"
+#include "common/text.h"
+
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#define MINUTE 60000
+
+/* "app", or "app--worker"; both are in the grammar's alphabet. */
+static void add_app(struct cloud_text *text, const struct audit *audit)
+{
+    cloud_text_add_pair(text, "app", audit->app);
+    if (audit->worker != NULL && audit->worker[0] != '\0') {
+        cloud_text_add(text, "--");
+        cloud_text_add_value(text, audit->worker);
+    }
+}
+
+size_t audit_format(const struct audit *audit, char *out, size_t size)
+{
+    struct cloud_text text;
+    char fingerprint[KEY_FINGERPRINT_TEXT] = "";
+
+    if (audit->key != NULL)
+        key_fingerprint_text(audit->key, fingerprint);
+    cloud_text_start(&text, out, size);
+    cloud_text_add(&text, audit->event != NULL ? audit->event
+                          : audit->granted     ? "grant"
+                                               : "refuse");
+    cloud_text_add_pair(&text, "account", audit->account);
+    cloud_text_add_pair(&text, "kind", audit->kind);
+    cloud_text_add_pair(&text, "project", audit->project);
+    cloud_text_add_pair(&text, "environment", audit->environment);
+    add_app(&text, audit);
+    cloud_text_add_pair(&text, "user", audit->user);
+    cloud_text_add_pair(&text, "role", audit->role);
+    cloud_text_add_pair(&text, "key", fingerprint);
+    cloud_text_add_pair(&text, "from", audit->from);
+    cloud_text_add_pair(&text, "service", audit->service);
+    cloud_text_add_pair(&text, "reason", audit->reason);
+    cloud_text_add_pair(&text, "source", audit->source);
+    cloud_text_add_pair(&text, "age", NULL);
+    if (audit->age != AUDIT_NO_AGE)
+        cloud_text_add_number(&text, audit->age);
+    if (audit->unproved)
+        cloud_text_add_pair(&text, "proof", "none");
+    if (audit->detail != NULL && audit->detail[0] != '\0')
+        cloud_text_add_pair(&text, "detail", audit->detail);
+    if (audit->session != NULL)
+        cloud_text_add_pair(&text, "session", audit->session);
+    return text.used;
+}
+
+/* Somebody did not get what he wanted. */
+static bool is_news(const struct audit *audit)
+{
+    return audit->event == NULL ? !audit->granted : strcmp(audit->event, "end") == 0;
+}
+
+void audit_write(const struct audit *audit)
+{
+    char line[AUDIT_LINE_MAX];
+
+    audit_format(audit, line, sizeof line);
+    recent_add((int64_t)time(NULL), line);
+    devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
+}
+
+struct offer {
+    char account[CLOUD_NAME_MAX + 1];
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    int64_t at;
+};
+
+bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now)
+{
+    static struct offer offers[AUDIT_OFFERS];
+    struct offer *oldest = &offers[0];
+
+    for (size_t i = 0; i < AUDIT_OFFERS; i++) {
+        struct offer *offer = &offers[i];
+        bool recent = offer->account[0] != '\0' && now - offer->at < MINUTE;
+        if (recent && strcmp(offer->account, account) == 0 &&
+            memcmp(offer->fingerprint, fingerprint, sizeof offer->fingerprint) == 0)
+            return false;
+        if (offer->account[0] == '\0' || offer->at < oldest->at)
+            oldest = offer;
+    }
+    if ((oldest->account[0] != '\0' && now - oldest->at < MINUTE) ||
+        strlen(account) >= sizeof oldest->account)
+        return false;
+    strcpy(oldest->account, account);
+    memcpy(oldest->fingerprint, fingerprint, sizeof oldest->fingerprint);
+    oldest->at = now;
+    return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_AUDIT_AUDIT_H
+#define CLOUDAUTHD_AUDIT_AUDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The audit line: one per decision, to the host's log (devlog.h), facility authpriv.
+ *
+ *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
+ *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]
+ *
+ * and one for each session that has ended: `end` where cloudauth ended it, `close` where it ended
+ * by itself.
+ *
+ * age is in seconds. Values are written as cloud_text_add_value does it. A key that was only
+ * offered, not proved, has proof=none: anyone can offer anyone's public key.
+ */
+
+/* Room for every value at its longest (CLOUD_TEXT_VALUE_MAX). */
+#define AUDIT_LINE_MAX 14592
+#define AUDIT_NO_AGE   UINT32_MAX
+
+/* Strings may be NULL: nothing is known of them. */
+struct audit {
+    bool granted;
+    const char *event; /* what stands in the place of grant or refuse, or NULL */
+    const char *account, *kind, *project, *environment, *app, *worker;
+    const char *user, *role;
+    const unsigned char *key; /* a fingerprint (keys.h), or NULL */
+    const char *from, *service, *reason, *source;
+    uint32_t age;
+    bool unproved;
+    const char *detail;  /* a sentence for who reads the line, or NULL */
+    const char *session; /* its id, or NULL */
+};
+
+/* Formats the line into out, NUL-terminated, without a newline; in less than AUDIT_LINE_MAX what
+ * does not fit is left out value by value. Returns its length. */
+size_t audit_format(const struct audit *audit, char *out, size_t size);
+
+/* Formats it, sends it there, and keeps it for operators (recent.h). */
+void audit_write(const struct audit *audit);
+
+/*
+ * Whether a refused offer of that key for that account should be written: the first in a minute
+ * is; the others are counted as known. now is cloud_clock_ms(). The memory of it is bounded: under
+ * a flood of distinct offers at most AUDIT_OFFERS lines a minute are written.
+ */
+#define AUDIT_OFFERS 512
+bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now);
+
+#endif

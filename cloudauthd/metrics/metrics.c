@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/metrics/metrics.h"
+
+#include "base/devlog.h"
+#include "cloudauthd/metrics/counters.h"
+#include "cloudauthd/metrics/exposition.h"
+#include "cloudauthd/session/sessions.h"
+#include "cloudauthd/state/store.h"
+#include "common/clock.h"
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/state/denials_file.h"
+
+#include <time.h>
+
+#define LABELS(...)                                                                                \
+    (const struct exposition_label[])                                                              \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            NULL, NULL                                                                             \
+        }                                                                                          \
+    }
+
+/* A family of one sample. */
+static void one(struct cloud_text *text, const char *name, const char *type, const char *help,
+                int64_t value)
+{
+    exposition_family(text, name, type, help);
+    exposition_sample(text, name, "", NULL, value);
+}
+
+static void counter(struct cloud_text *text, const char *name, const char *help, uint64_t value)
+{
+    one(text, name, "counter", help, (int64_t)value);
+}
+
+static void gauge(struct cloud_text *text, const char *name, const char *help, int64_t value)
+{
+    one(text, name, "gauge", help, value);
+}
+
+/* One sample of a family with one label. */
+static void by(struct cloud_text *text, const char *name, const char *label, const char *value,
+               int64_t number)
+{
+    exposition_sample(text, name, "", LABELS({label, value}), number);
+}
+
+static void write_decisions(struct cloud_text *text)
+{
+    static const char name[] = "cloudauth_decisions_total";
+    static const char *const stages[COUNT_STAGES] = {"offer", "login", "service", "session"};
+    static const char *const kinds[2] = {"shell", "sftp"};
+
+    exposition_family(text, name, "counter",
+                      "Decisions, each with the reason of its audit line. Stage offer: keys that "
+                      "open nothing, each time they are offered.");
+    for (int stage = 0; stage < COUNT_STAGES; stage++)
+        for (int kind = 0; kind < 2; kind++)
+            for (int reason = 0; reason < POLICY_REASONS; reason++)
+                if (stage != COUNT_OFFER || reason != POLICY_GRANTED)
+                    exposition_sample(text, name, "",
+                                      LABELS({"stage", stages[stage]}, {"kind", kinds[kind]},
+                                             {"reason", policy_token((enum policy_reason)reason)}),
+                                      (int64_t)counters.decisions[stage][kind][reason]);
+}
+
+static void write_requests(struct cloud_text *text)
+{
+    static const char name[] = "cloudauth_api_requests_total";
+    static const char times[] = "cloudauth_api_request_duration_seconds";
+    static const char *const outcomes[COUNT_OUTCOMES] = {
+        "other",  "document", "unchanged", "absent",     "refused",   "throttled",
+        "status", "timeout",  "tls",       "connection", "credential"};
+    static const char *const bounds[COUNT_BUCKETS] = {
+        "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"};
+    uint64_t sum = 0;
+
+    exposition_family(text, name, "counter",
+                      "Requests to the project API over HTTP, by how they ended.");
+    for (int i = 0; i < COUNT_OUTCOMES; i++)
+        by(text, name, "outcome", outcomes[i], (int64_t)counters.requests[i]);
+    exposition_family(text, times, "histogram",
+                      "Duration of requests to the project API that were sent.");
+    for (int i = 0; i < COUNT_BUCKETS; i++) {
+        sum += counters.request_times.bucket[i];
+        exposition_sample(text, times, "_bucket", LABELS({"le", bounds[i]}), (int64_t)sum);
+    }
+    exposition_seconds(text, times, "_sum", NULL, counters.request_times.milliseconds);
+    exposition_sample(text, times, "_count", NULL, (int64_t)sum);
+    counter(text, "cloudauth_token_exchanges_total", "Requests to the token endpoint.",
+            counters.exchanges);
+    counter(text, "cloudauth_token_failures_total",
+            "Times that no access token could be had: exchanges that failed, and files that could "
+            "not be read.",
+            counters.exchanges_failed);
+}
+
+static void write_documents(struct cloud_text *text, const struct context *context,
+                            const struct health_documents *documents)
+{
+    static const char name[] = "cloudauth_documents";
+
+    exposition_family(text, name, "gauge",
+                      "Environments in memory: with a document that is fresh, or not; without one, "
+                      "since the API said so, or since it said nothing.");
+    by(text, name, "state", "fresh", (int64_t)documents->fresh);
+    by(text, name, "state", "aged", (int64_t)(documents->known - documents->fresh));
+    by(text, name, "state", "absent", (int64_t)documents->absent);
+    by(text, name, "state", "unknown", (int64_t)documents->unknown);
+    gauge(text, "cloudauth_documents_failing",
+          "Environments whose last request told nothing: an outage.", (int64_t)documents->failing);
+    gauge(text, "cloudauth_documents_unusable",
+          "Environments that nobody may enter any more, as their document is too old.",
+          (int64_t)documents->unusable);
+    gauge(text, "cloudauth_document_bytes", "Memory of all documents.",
+          (int64_t)cache_bytes(context->cache));
+    if (documents->known > 0) {
+        gauge(text, "cloudauth_document_age_oldest_seconds",
+              "Since the document that was asked for longest ago was the truth.",
+              documents->oldest);
+        gauge(text, "cloudauth_document_age_freshest_seconds",
+              "Since the document that was asked for last was the truth.", documents->freshest);
+    }
+    gauge(text, "cloudauth_absences_believed",
+          "0: so many environments turned absent at once that it is taken for an outage.",
+          !cache_guarded(context->cache));
+}
+
+static void write_cache(struct cloud_text *text)
+{
+    counter(text, "cloudauth_cache_hits_total", "Questions answered without waiting for the API.",
+            counters.hits);
+    counter(text, "cloudauth_cache_misses_total", "Questions that waited for the API.",
+            counters.misses);
+    counter(text, "cloudauth_cache_limited_total",
+            "Questions for names nobody knows that were not asked on: too many of them came.",
+            counters.limited);
+    counter(text, "cloudauth_cache_stale_answers_total",
+            "Answers by the last good document, as the API could not be asked.", counters.stale);
+    counter(text, "cloudauth_cache_unavailable_answers_total",
+            "Answers that there is nothing to decide by.", counters.unavailable);
+    counter(text, "cloudauth_questions_total",
+            "Questions of the NSS module, the helper, PAM and operators.", counters.questions);
+    counter(text, "cloudauth_questions_refused_total",
+            "Of them, those that the asking user may not ask.", counters.questions_refused);
+}
+
+static void write_sessions(struct cloud_text *text, const struct context *context)
+{
+    static const char ended[] = "cloudauth_sessions_ended_total";
+
+    gauge(text, "cloudauth_sessions_open", "Open SSH sessions.",
+          (int64_t)sessions_count(context->sessions));
+    counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.",
+            counters.sessions_opened);
+    exposition_family(text, ended, "counter",
+                      "SSH sessions that are over: closed by sshd, gone with it, ended by us.");
+    by(text, ended, "how", "closed", (int64_t)counters.sessions_ended[COUNT_CLOSED]);
+    by(text, ended, "how", "gone", (int64_t)counters.sessions_ended[COUNT_GONE]);
+    by(text, ended, "how", "ended", (int64_t)counters.sessions_ended[COUNT_ENDED]);
+}
+
+static void write_snapshot(struct cloud_text *text, const struct publish_view *view)
+{
+    static const char seconds[] = "cloudauth_snapshot_build_seconds_total";
+    static const char last[] = "cloudauth_snapshot_last_build_seconds";
+
+    gauge(text, "cloudauth_snapshot_live",
+          "1: accounts.snapshot is believed by every process; 0: each lookup asks the daemon.",
+          view->live);
+    gauge(text, "cloudauth_snapshot_accounts", "Accounts in it.", (int64_t)view->accounts);
+    gauge(text, "cloudauth_snapshot_bytes", "Its size.", (int64_t)view->bytes);
+    if (view->there)
+        gauge(text, "cloudauth_snapshot_created_timestamp_seconds", "When it was made.",
+              view->created);
+    counter(text, "cloudauth_snapshot_builds_total", "Times that it was made, or was to be.",
+            counters.builds);
+    counter(text, "cloudauth_snapshot_build_failures_total", "Times that it could not be made.",
+            counters.builds_failed);
+    exposition_family(text, seconds, "counter", "Time that the making took.");
+    exposition_seconds(text, seconds, "", NULL, counters.build_milliseconds);
+    exposition_family(text, last, "gauge", "Time that the last making took.");
+    exposition_seconds(text, last, "", NULL, counters.last_build_milliseconds);
+}
+
+static void write_store(struct cloud_text *text, const struct store_figures *figures,
+                        const struct publish_view *view)
+{
+    static const char queue[] = "cloudauth_worker_queue";
+
+    gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures->documents);
+    gauge(text, "cloudauth_store_bytes", "Bytes of their files.", (int64_t)figures->bytes);
+    counter(text, "cloudauth_store_changes_total", "Files that were to be written or removed.",
+            counters.store_writes);
+    counter(text, "cloudauth_store_errors_total", "Of them, those where the disk refused.",
+            counters.store_errors);
+    exposition_family(text, queue, "gauge", "Work that waits for a disk, or is being done.");
+    by(text, queue, "worker", "store", (int64_t)figures->pending);
+    by(text, queue, "worker", "snapshot", (int64_t)view->pending);
+}
+
+static void write_credentials(struct cloud_text *text, const struct health_credentials *seen)
+{
+    static const char usable[] = "cloudauth_credential_usable";
+    static const char end[] = "cloudauth_credential_expiry_timestamp_seconds";
+
+    exposition_family(text, usable, "gauge",
+                      "Whether a credential's file that is set can be used.");
+    for (int i = 0; i < HEALTH_FILES; i++)
+        if (seen->set[i])
+            by(text, usable, "key", health_file_keys[i], seen->usable[i]);
+    exposition_family(text, end, "gauge",
+                      "When the client certificate, the first certificate of ca_file to do so, and "
+                      "the access token end.");
+    if (seen->client_cert != HEALTH_NO_TIME)
+        by(text, end, "credential", "client_cert", seen->client_cert);
+    if (seen->ca_file != HEALTH_NO_TIME)
+        by(text, end, "credential", "ca_file", seen->ca_file);
+    if (seen->token_end != HEALTH_NO_TIME)
+        by(text, end, "credential", "access_token", seen->token_end);
+}
+
+static void write_denials(struct cloud_text *text, const struct context *context)
+{
+    static const char name[] = "cloudauth_denials";
+    uint64_t kinds[DENIAL_ENVIRONMENT + 1];
+
+    health_denials(context, kinds);
+    exposition_family(text, name, "gauge", "Denials of this host's own that are in force.");
+    by(text, name, "kind", "key", (int64_t)kinds[DENIAL_KEY]);
+    by(text, name, "kind", "user", (int64_t)kinds[DENIAL_USER]);
+    by(text, name, "kind", "environment", (int64_t)kinds[DENIAL_ENVIRONMENT]);
+    gauge(text, "cloudauth_denials_damaged",
+          "1: the list of denials is damaged, and every cloud account is refused.",
+          denials_file_list(context->denials)->damaged);
+}
+
+static void write_program(struct cloud_text *text, const struct context *context)
+{
+    gauge(text, "cloudauth_helper_user",
+          "0: there is no user cloudauth-keys, and no key is answered.",
+          context->keys_uid != (uid_t)-1);
+    counter(text, "cloudauth_log_lines_lost_total", "Log lines that the log daemon did not take.",
+            devlog_lost());
+    counter(text, "cloudauth_scrapes_total", "Requests for these figures.", counters.scrapes);
+    exposition_family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
+    by(text, "cloudauth_build_info", "version", CLOUD_VERSION, 1);
+    gauge(text, "cloudauth_start_time_seconds", "When the daemon was started.",
+          (int64_t)time(NULL) - (cloud_clock_ms() - context->started) / 1000);
+}
+
+bool figures_write(const struct context *context, const struct health_documents *documents,
+                   const struct health_credentials *credentials, struct cloud_text *text)
+{
+    struct publish_view view;
+    struct store_figures store;
+
+    publish_look(context->publish, &view);
+    store_look(context->store, &store);
+    write_decisions(text);
+    write_requests(text);
+    write_documents(text, context, documents);
+    write_cache(text);
+    write_sessions(text, context);
+    write_snapshot(text, &view);
+    write_store(text, &store, &view);
+    write_credentials(text, credentials);
+    write_denials(text, context);
+    write_program(text, context);
+    return !text->cut;
+}

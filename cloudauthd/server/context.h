@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_SERVER_CONTEXT_H
+#define CLOUDAUTHD_SERVER_CONTEXT_H
+
+#include "common/conf.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * What the handlers of requests work with: the settings in force and the daemon's subsystems, by
+ * pointers alone, so that this header includes none of them. The main thread owns all of it;
+ * daemon.c fills it at the start.
+ */
+struct context {
+    struct cloud_conf conf;
+    uid_t keys_uid; /* of user cloudauth-keys, which runs the helper; (uid_t)-1: no such user */
+    struct loop *loop;
+    struct local_ids *local_ids;
+    struct bindings *bindings;
+    struct api *api;
+    struct cache *cache;
+    struct list *list;   /* the account list */
+    struct store *store; /* NULL until the bindings have been read from it */
+    struct pending *pending;
+    struct sessions *sessions;
+    struct server *server;
+    struct denials_file *denials; /* what this host denies by itself */
+    struct publish *publish;      /* accounts.snapshot */
+    struct metrics *metrics;
+    int64_t started; /* cloud_clock_ms() at the start */
+    int64_t bound;   /* cloud_clock_ms() when the bindings had been read from the store */
+};
+
+/* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */
+#define CLOUDAUTHD_KEYS_USER   "cloudauth-keys"
+#define CLOUDAUTHD_DAEMON_USER "cloudauth"
+
+#endif

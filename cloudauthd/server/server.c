@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/server/server.h"
+
+#include "base/log.h"
+#include "base/table.h"
+#include "cloudauthd/server/closer.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG  1024
+#define SWEEP_MS 1000
+#define ACCEPTS  64 /* in one turn, so that a flood of connections starves nobody */
+
+/* How many connections a user has. */
+struct caller {
+    struct table_node node;
+    uid_t uid;
+    unsigned connections;
+};
+
+struct server {
+    struct context *context;
+    void (*handle)(struct connection *);
+    struct loop_watch watch;
+    struct loop_timer sweep;
+    struct connection *first;
+    struct connection *serving;   /* NULL once that connection has ended */
+    unsigned connections, others; /* others: of those who are not trusted */
+    struct table callers;
+    struct closer *closer;
+    int lock; /* until this process has ended, which is later than the server */
+    unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
+};
+
+static bool is_caller(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct caller, node)->uid == *(const uid_t *)key;
+}
+
+static struct caller *find_caller(struct server *server, uid_t uid)
+{
+    struct table_node *node = table_find(
+        &server->callers, table_hash(&server->callers, &uid, sizeof uid), is_caller, &uid);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct caller, node);
+}
+
+/* Counts one more connection of a user; false if he, or all users together, have too many. */
+static bool count_caller(struct server *server, uid_t uid, bool trusted)
+{
+    struct caller *caller = find_caller(server, uid);
+
+    if (!trusted && server->others >= SERVER_OTHERS_MAX)
+        return false;
+    if (caller == NULL) {
+        caller = calloc(1, sizeof *caller);
+        if (caller == NULL)
+            return false;
+        caller->uid = uid;
+        table_insert(&server->callers, &caller->node,
+                     table_hash(&server->callers, &uid, sizeof uid));
+    }
+    if (!trusted && caller->connections >= SERVER_PER_UID_MAX)
+        return false;
+    caller->connections++;
+    server->others += trusted ? 0 : 1;
+    return true;
+}
+
+static void uncount_caller(struct server *server, uid_t uid, bool trusted)
+{
+    struct caller *caller = find_caller(server, uid);
+
+    server->others -= trusted ? 0 : 1;
+    if (caller != NULL && --caller->connections == 0) {
+        table_remove(&server->callers, &caller->node);
+        free(caller);
+    }
+}
+
+/* Root has other ways to stop us: what it asks is closed at the least cost. */
+static void close_connection(struct server *server, int fd, uid_t uid)
+{
+    if (uid == 0)
+        close(fd);
+    else
+        closer_close(server->closer, fd);
+}
+
+static void connection_end(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    cache_forget(&connection->waiter);
+    if (connection->pending != NULL)
+        *connection->pending = NULL;
+    if (server->serving == connection)
+        server->serving = NULL;
+    if (connection->watched)
+        loop_remove(server->context->loop, &connection->watch);
+    close_connection(server, connection->watch.fd, connection->peer.uid);
+    *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
+    if (connection->after != NULL)
+        connection->after->before = connection->before;
+    uncount_caller(server, connection->peer.uid, connection->trusted);
+    server->connections--;
+    free(connection->packet);
+    free(connection);
+}
+
+bool server_peer_lives(const struct connection *connection)
+{
+    struct pollfd pollfd = {connection->watch.fd, POLLRDHUP, 0};
+
+    return poll(&pollfd, 1, 0) == 0;
+}
+
+void server_answer(struct connection *connection, struct cloud_answer *answer)
+{
+    struct server *server = connection->server;
+    size_t n;
+
+    answer->op = connection->question.op;
+    n = cloud_wire_put_answer(answer, server->packet, sizeof server->packet);
+    if (n == 0) {
+        struct cloud_answer failure = {.op = answer->op, .reason = "too-large"};
+        log_warning("an answer of opcode %u does not fit a packet", (unsigned)answer->op);
+        n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
+    }
+    /* A fresh socket has room for it; a client that is gone needs none. */
+    if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+        errno != EPIPE && errno != ECONNRESET)
+        log_warning("an answer could not be sent: %s", strerror(errno));
+    connection_end(connection);
+}
+
+enum reading { NOTHING_YET, NO_QUESTION, QUESTION };
+
+static enum reading read_question(struct connection *connection)
+{
+    struct server *server = connection->server;
+    size_t got = 0;
+    enum closer_packet packet = (connection->peer.uid == 0 ? closer_take_at_once : closer_take)(
+        connection->watch.fd, server->packet, CLOUD_WIRE_QUESTION_MAX, &got);
+
+    if (packet == CLOSER_NOTHING && (errno == EAGAIN || errno == EINTR))
+        return NOTHING_YET;
+    if (packet != CLOSER_PLAIN || got == 0 || got > CLOUD_WIRE_QUESTION_MAX)
+        return NO_QUESTION;
+    connection->packet = malloc(got);
+    if (connection->packet == NULL)
+        return NO_QUESTION;
+    memcpy(connection->packet, server->packet, got);
+    return cloud_wire_get_question(connection->packet, got, &connection->question) ? QUESTION
+                                                                                   : NO_QUESTION;
+}
+
+/* Reads the question if it is there, and has it answered or ends the connection. */
+static void serve(struct connection *connection)
+{
+    switch (read_question(connection)) {
+    case QUESTION:
+        connection->asked = true;
+        connection->deadline = cloud_clock_ms() + SERVER_ANSWER_MS;
+        connection->server->handle(connection);
+        break;
+    case NOTHING_YET:
+        break;
+    case NO_QUESTION:
+    default:
+        connection_end(connection);
+        break;
+    }
+}
+
+static void on_connection(void *arg, uint32_t events)
+{
+    struct connection *connection = arg;
+
+    /* Whoever asked and then sends more, or goes, is not waited for. */
+    if (connection->asked || (events & EPOLLIN) == 0)
+        connection_end(connection);
+    else
+        serve(connection);
+}
+
+static bool has_ended(const struct server *server, const struct connection *connection)
+{
+    return server->serving != connection;
+}
+
+/* Most have asked when they are accepted, and are answered at once; the others are watched. */
+static void serve_new(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    server->serving = connection;
+    serve(connection);
+    if (has_ended(server, connection))
+        return;
+    server->serving = NULL;
+    connection->watched = loop_add(server->context->loop, &connection->watch, EPOLLIN | EPOLLRDHUP);
+    if (!connection->watched)
+        connection_end(connection);
+}
+
+/* NULL: the descriptor is still the caller's. */
+static struct connection *admit(struct server *server, int fd)
+{
+    struct connection *connection;
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    bool trusted;
+
+    if (server->connections >= SERVER_CONNECTIONS_MAX ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return NULL;
+    trusted = peer.uid == 0 || peer.uid == server->context->keys_uid;
+    if (!count_caller(server, peer.uid, trusted))
+        return NULL;
+    connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        uncount_caller(server, peer.uid, trusted);
+        return NULL;
+    }
+    connection->server = server;
+    connection->context = server->context;
+    connection->peer = peer;
+    connection->trusted = trusted;
+    connection->deadline = cloud_clock_ms() + SERVER_QUIET_MS;
+    connection->watch = (struct loop_watch){fd, on_connection, connection};
+    connection->after = server->first;
+    if (server->first != NULL)
+        server->first->before = connection;
+    server->first = connection;
+    server->connections++;
+    return connection;
+}
+
+static void on_sweep(void *arg)
+{
+    struct server *server = arg;
+    int64_t now = cloud_clock_ms();
+
+    for (struct connection *connection = server->first, *next; connection != NULL;
+         connection = next) {
+        next = connection->after;
+        if (now >= connection->deadline)
+            connection_end(connection);
+    }
+    if (server->first != NULL)
+        loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
+}
+
+static void on_listener(void *arg, uint32_t events)
+{
+    struct server *server = arg;
+    struct connection *connection;
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS; i++) {
+        int fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            break;
+        connection = admit(server, fd);
+        if (connection == NULL)
+            closer_close(server->closer, fd);
+        else
+            serve_new(connection);
+    }
+    if (server->first != NULL && !server->sweep.set)
+        loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
+}
+
+/*
+ * One daemon at a time, also where two are started at once, or one while another still writes what
+ * it knew: each would take the other's socket for a stale one, and both would keep the same store.
+ * Nobody else can open the file, and so lock it. -1 with errno.
+ */
+static int lock_socket(void)
+{
+    int fd = open(CLOUD_SOCKET_PATH ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (errno == EWOULDBLOCK)
+        errno = EADDRINUSE;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* A socket that nobody listens on is what a killed daemon left behind. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                 errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return stale;
+}
+
+static int listen_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -1;
+    if (is_stale(&address))
+        unlink(CLOUD_SOCKET_PATH);
+    if (!closer_prepare(fd) || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        chmod(CLOUD_SOCKET_PATH, 0666) != 0 || listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+struct server *server_new(struct context *context, void (*handle)(struct connection *))
+{
+    struct server *server = calloc(1, sizeof *server);
+    int fd = -1;
+
+    if (server == NULL || !table_start(&server->callers)) {
+        free(server);
+        return NULL;
+    }
+    server->context = context;
+    server->handle = handle;
+    server->sweep = (struct loop_timer){.due = on_sweep, .arg = server};
+    server->closer = closer_new(context->loop);
+    server->lock = server->closer == NULL ? -1 : lock_socket();
+    if (server->lock >= 0)
+        fd = listen_socket();
+    if (server->closer != NULL && fd < 0)
+        log_error("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
+    server->watch = (struct loop_watch){fd, on_listener, server};
+    if (fd >= 0 && loop_add(context->loop, &server->watch, EPOLLIN))
+        return server;
+    if (fd >= 0)
+        close(fd);
+    if (server->lock >= 0)
+        close(server->lock);
+    closer_free(server->closer);
+    table_end(&server->callers);
+    free(server);
+    return NULL;
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    for (struct connection *each = server->first, *after; each != NULL; each = after) {
+        after = each->after;
+        connection_end(each);
+    }
+    unlink(CLOUD_SOCKET_PATH);
+    loop_remove(server->context->loop, &server->watch);
+    loop_timer_clear(server->context->loop, &server->sweep);
+    closer_close(server->closer, server->watch.fd); /* with those that were not accepted */
+    closer_free(server->closer);
+    table_end(&server->callers);
+    free(server);
+}

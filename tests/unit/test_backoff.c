@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* How long lookups wait, by a clock of the test's own. */
+#define clock_gettime test_clock
+
+#include "nss_cloud/backoff.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ALL 2000
+
+static int64_t clock_ms;
+
+int test_clock(clockid_t clock, struct timespec *now)
+{
+    assert_int_equal(clock, CLOCK_MONOTONIC);
+    now->tv_sec = (time_t)(clock_ms / 1000);
+    now->tv_nsec = (long)(clock_ms % 1000 * 1000000);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    clock_ms = 5; /* after boot: less than BACKOFF_BACK_MS */
+    vain = 0;
+    last = 0;
+    return 0;
+}
+
+/* One lookup whose answer does not come. */
+static int wait_in_vain(void)
+{
+    int ms = backoff_ms(ALL);
+    int64_t since = backoff_now();
+
+    clock_ms += ms;
+    backoff_silence(since, ms);
+    return ms;
+}
+
+static void test_halves(void **state)
+{
+    static const int waits[] = {2000, 1000, 500, 250, 125, 62, 31, 20, 20};
+    int64_t began = clock_ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
+        assert_int_equal(wait_in_vain(), waits[i]);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(wait_in_vain(), BACKOFF_LEAST_MS);
+    assert_true(clock_ms - began < 25000); /* and not 2,000,000 */
+    backoff_answered();
+    assert_int_equal(backoff_ms(ALL), ALL);
+}
+
+static void test_comes_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        (void)wait_in_vain();
+    clock_ms += BACKOFF_BACK_MS - 1;
+    assert_int_equal(backoff_ms(ALL), BACKOFF_LEAST_MS);
+    clock_ms++;
+    assert_int_equal(wait_in_vain(), ALL);
+    assert_int_equal(backoff_ms(ALL), ALL / 2);
+}
+
+/* Who is refused at once, because there is no context, has not waited. */
+static void test_no_broker(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        backoff_silence(backoff_now(), backoff_ms(ALL));
+    assert_int_equal(backoff_ms(ALL), ALL);
+}
+
+/* It is never more than it was. */
+static void test_little(void **state)
+{
+    (void)state;
+    (void)wait_in_vain();
+    assert_int_equal(backoff_ms(10), 10);
+    assert_int_equal(backoff_ms(30), BACKOFF_LEAST_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_halves, fresh),
+        cmocka_unit_test_setup(test_comes_back, fresh),
+        cmocka_unit_test_setup(test_no_broker, fresh),
+        cmocka_unit_test_setup(test_little, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

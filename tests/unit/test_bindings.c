@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/bindings.h"
+
+#include "base/loop.h"
+#include "base/table.h"
+#include "common/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct bindings *owners;
+static char why[200];
+
+static int setup(void **state)
+{
+    (void)state;
+    owners = bindings_new();
+    return owners == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bindings_free(owners);
+    return 0;
+}
+
+static bool allow(const char *project, const char *environment, uint32_t uid, uint32_t gid)
+{
+    struct binding claim = {project, environment, uid, gid};
+
+    why[0] = '\0';
+    return bindings_allow(owners, &claim, why, sizeof why);
+}
+
+static void bind(const char *project, const char *environment, uint32_t uid, uint32_t gid)
+{
+    struct binding claim = {project, environment, uid, gid};
+
+    assert_true(allow(project, environment, uid, gid));
+    assert_true(bindings_claim(owners, &claim));
+}
+
+static void assert_owner(uint32_t id, const char *project, const char *environment)
+{
+    struct binding by_uid, by_gid;
+
+    assert_true(bindings_by_uid(owners, id, &by_uid));
+    assert_true(bindings_by_gid(owners, id, &by_gid));
+    assert_string_equal(by_uid.project, project);
+    assert_string_equal(by_uid.environment, environment);
+    assert_int_equal(by_uid.uid, id);
+    assert_string_equal(by_gid.project, project);
+    assert_string_equal(by_gid.environment, environment);
+    assert_int_equal(by_gid.gid, id);
+}
+
+static void test_nobody(void **state)
+{
+    struct binding owner = {"kept", "kept", 1, 1};
+
+    (void)state;
+    assert_false(bindings_by_uid(owners, 200001, &owner));
+    assert_false(bindings_by_gid(owners, 200001, &owner));
+    assert_false(bindings_by_uid(owners, 0, &owner));
+    assert_false(bindings_by_uid(owners, UINT32_MAX, &owner));
+    assert_string_equal(owner.project, "kept");
+    assert_true(allow("abcdefghij", "staging", 200001, 200001));
+}
+
+static void test_bound(void **state)
+{
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 200001);
+    assert_owner(200001, "abcdefghij", "staging");
+    bind("abcdefghij", "staging", 200001, 200001); /* again */
+    assert_owner(200001, "abcdefghij", "staging");
+}
+
+static void test_uid_and_gid_differ(void **state)
+{
+    struct binding owner;
+
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 300001);
+    assert_true(bindings_by_uid(owners, 200001, &owner));
+    assert_int_equal(owner.gid, 300001);
+    assert_true(bindings_by_gid(owners, 300001, &owner));
+    assert_int_equal(owner.uid, 200001);
+    assert_false(bindings_by_uid(owners, 300001, &owner));
+    assert_false(bindings_by_gid(owners, 200001, &owner));
+    bind("abcdefghij", "production", 300001, 200001); /* an id of the other sort is another id */
+}
+
+static void test_conflicts(void **state)
+{
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 300001);
+    assert_false(allow("zyxwvutsrq", "staging", 200001, 300002));
+    assert_string_equal(why, "uid 200001 belongs to environment staging of project abcdefghij");
+    assert_false(allow("abcdefghij", "production", 200002, 300001));
+    assert_string_equal(why, "gid 300001 belongs to environment staging of project abcdefghij");
+    assert_false(allow("abcdefghij", "staging", 200002, 300001));
+    assert_string_equal(why, "uid:gid changed from 200001:300001 to 200002:300001");
+    assert_false(allow("abcdefghij", "staging", 200001, 300002));
+    assert_string_equal(why, "uid:gid changed from 200001:300001 to 200001:300002");
+    assert_true(allow("abcdefghij", "staging", 200001, 300001));
+    assert_string_equal(why, "");
+}
+
+/* Two environments that exchange their ids are two conflicts. */
+static void test_exchange(void **state)
+{
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 200001);
+    bind("abcdefghij", "production", 200002, 200002);
+    assert_false(allow("abcdefghij", "staging", 200002, 200002));
+    assert_false(allow("abcdefghij", "production", 200001, 200001));
+    assert_owner(200001, "abcdefghij", "staging");
+    assert_owner(200002, "abcdefghij", "production");
+}
+
+/* A claim that was not asked for takes nothing away from anybody. */
+static void test_claim_of_a_bound_name(void **state)
+{
+    struct binding claim = {"abcdefghij", "staging", 200009, 200009}, owner;
+
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 200001);
+    assert_true(bindings_claim(owners, &claim));
+    assert_owner(200001, "abcdefghij", "staging");
+    assert_false(bindings_by_uid(owners, 200009, &owner));
+}
+
+/* "abcdefg" + "hij" is not "abcdefgh" + "ij". */
+static void test_names_that_run_together(void **state)
+{
+    (void)state;
+    bind("abcdefg", "hij", 200001, 200001);
+    bind("abcdefgh", "ij", 200002, 200002);
+    bind("hij", "abcdefg", 200003, 200003);
+    assert_owner(200001, "abcdefg", "hij");
+    assert_owner(200002, "abcdefgh", "ij");
+    assert_owner(200003, "hij", "abcdefg");
+}
+
+static void test_names_are_copied(void **state)
+{
+    char project[] = "abcdefghij", environment[] = "staging";
+
+    (void)state;
+    bind(project, environment, 200001, 200001);
+    memset(project, 'x', sizeof project - 1);
+    memset(environment, 'y', sizeof environment - 1);
+    assert_owner(200001, "abcdefghij", "staging");
+}
+
+static void test_long_names(void **state)
+{
+    char longest[200];
+    struct binding claim = {"abcdefghij", longest, 200001, 200001}, owner;
+
+    (void)state;
+    memset(longest, 'n', sizeof longest);
+    longest[129] = '\0';
+    assert_false(bindings_claim(owners, &claim));
+    claim = (struct binding){longest, "staging", 200001, 200001};
+    assert_false(bindings_claim(owners, &claim));
+    assert_false(bindings_by_uid(owners, 200001, &owner));
+    longest[128] = '\0';
+    bind("abcdefghij", longest, 200001, 200001);
+    assert_owner(200001, "abcdefghij", longest);
+}
+
+static void test_short_reason(void **state)
+{
+    struct binding claim = {"zyxwvutsrq", "staging", 200001, 200001};
+    char little[8];
+
+    (void)state;
+    bind("abcdefghij", "staging", 200001, 200001);
+    assert_false(bindings_allow(owners, &claim, little, sizeof little));
+    assert_string_equal(little, "uid 200");
+}
+
+static void name_of(char out[16], uint32_t i)
+{
+    snprintf(out, 16, "project%06u", i);
+}
+
+static void test_many(void **state)
+{
+    enum { MANY = 20000 };
+    char name[16];
+
+    (void)state;
+    for (uint32_t i = 0; i < MANY; i++) {
+        name_of(name, i);
+        bind(name, "production", 200000 + i, 200000 + i);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        name_of(name, i);
+        assert_owner(200000 + i, name, "production");
+        assert_false(allow(name, "production", 200000 + i, 200000 + (i + 1) % MANY));
+        assert_false(allow("stranger", "production", 200000 + i, 900000));
+        assert_false(allow("stranger", "production", 900000, 200000 + i));
+    }
+    assert_true(allow("stranger", "production", 900000, 900000));
+}
+
+/* ---- the table below it ---- */
+
+struct thing {
+    struct table_node node;
+    unsigned number;
+};
+
+static bool is_number(const struct table_node *node, const void *key)
+{
+    return TABLE_OWNER(node, struct thing, node)->number == *(const unsigned *)key;
+}
+
+static struct thing *find(const struct table *table, uint64_t hash, unsigned number)
+{
+    struct table_node *node = table_find(table, hash, is_number, &number);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct thing, node);
+}
+
+/* All in one bucket, or even of one hash: each is found, and growing loses none. */
+static void check_table(uint64_t step)
+{
+    enum { THINGS = 300 };
+    static struct thing things[THINGS];
+    struct table table;
+
+    assert_true(table_start(&table));
+    for (unsigned i = 0; i < THINGS; i++) {
+        things[i].number = i;
+        table_insert(&table, &things[i].node, i * step);
+    }
+    assert_int_equal(table.used, THINGS);
+    for (unsigned i = 0; i < THINGS; i++)
+        assert_ptr_equal(find(&table, i * step, i), &things[i]);
+    assert_null(find(&table, 0, THINGS));
+    for (unsigned i = 0; i < THINGS; i += 2)
+        table_remove(&table, &things[i].node);
+    table_remove(&table, &things[0].node); /* is not in it any more */
+    assert_int_equal(table.used, THINGS / 2);
+    for (unsigned i = 0; i < THINGS; i++)
+        assert_ptr_equal(find(&table, i * step, i), i % 2 == 0 ? NULL : &things[i]);
+    table_end(&table);
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    check_table(1);
+    check_table(0);
+    check_table(UINT64_C(1) << 32);
+    check_table(0x9e3779b97f4a7c15u);
+}
+
+/* Names come from strangers: two tables do not put them into the same buckets. */
+static void test_table_seed(void **state)
+{
+    struct table first, second;
+
+    (void)state;
+    assert_true(table_start(&first));
+    assert_true(table_start(&second));
+    assert_int_equal(table_hash(&first, "abc", 3), table_hash(&first, "abc", 3));
+    assert_true(table_hash(&first, "abc", 3) != table_hash(&first, "abd", 3));
+    assert_true(table_hash(&first, "abc", 3) != table_hash(&second, "abc", 3));
+    table_end(&first);
+    table_end(&second);
+}
+
+struct seen {
+    unsigned n, stop;
+    char names[256];
+};
+
+static bool see(void *arg, const char *environment)
+{
+    struct seen *seen = arg;
+
+    strcat(seen->names, environment);
+    strcat(seen->names, " ");
+    return ++seen->n != seen->stop;
+}
+
+static void test_each(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    bind("abcdefghij", "production", 200001, 200001);
+    bind("abcdefghij", "staging", 200002, 200002);
+    bind("otherproject", "production", 200003, 200003);
+    bindings_each(owners, "abcdefghij", see, &seen);
+    assert_int_equal(seen.n, 2);
+    assert_non_null(strstr(seen.names, "production "));
+    assert_non_null(strstr(seen.names, "staging "));
+    seen = (struct seen){.stop = 1};
+    bindings_each(owners, "abcdefghij", see, &seen);
+    assert_int_equal(seen.n, 1);
+    seen = (struct seen){0};
+    bindings_each(owners, "nobodys", see, &seen);
+    assert_int_equal(seen.n, 0);
+}
+
+static void test_forget(void **state)
+{
+    struct binding owner;
+
+    (void)state;
+    assert_false(bindings_forget(owners, "abcdefghij", "staging"));
+    bind("abcdefghij", "staging", 200001, 200002);
+    bind("abcdefghij", "production", 200003, 200003);
+    assert_true(bindings_by_name(owners, "abcdefghij", "staging", &owner));
+    assert_int_equal(owner.uid, 200001);
+    assert_int_equal(owner.gid, 200002);
+    assert_false(allow("abcdefghij", "staging2", 200001, 200009));
+    assert_true(bindings_forget(owners, "abcdefghij", "staging"));
+    assert_false(bindings_forget(owners, "abcdefghij", "staging"));
+    assert_false(bindings_by_name(owners, "abcdefghij", "staging", &owner));
+    assert_false(bindings_by_uid(owners, 200001, &owner));
+    assert_false(bindings_by_gid(owners, 200002, &owner));
+    assert_owner(200003, "abcdefghij", "production");
+    bind("abcdefghij", "staging2", 200001, 200001);
+    bind("abcdefghij", "staging", 200004, 200004);
+    assert_false(allow("abcdefghij", "staging", 200001, 200001));
+}
+
+/* Of an environment whose ids were taken back it is known since when it has those of today. */
+static void test_moved(void **state)
+{
+    int64_t before = cloud_clock_ms(), taken, given;
+    struct binding owner;
+
+    (void)state;
+    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), 0);
+    bind("abcdefghij", "staging", 200001, 200001);
+    bind("abcdefghij", "production", 200002, 200002);
+    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), 0);
+    assert_true(bindings_forget(owners, "abcdefghij", "staging"));
+    taken = bindings_moved(owners, "abcdefghij", "staging");
+    assert_true(taken >= before);
+    while (cloud_clock_ms() == taken)
+        ;
+    bind("abcdefghij", "staging", 200003, 200003);
+    given = bindings_moved(owners, "abcdefghij", "staging");
+    assert_true(given > taken);
+    assert_true(bindings_move(owners, "abcdefghij", "nobodys"));
+    assert_true(bindings_moved(owners, "abcdefghij", "nobodys") >= given);
+    assert_false(bindings_by_name(owners, "abcdefghij", "nobodys", &owner));
+    assert_true(allow("abcdefghij", "nobodys", 200009, 200009));
+    bind("abcdefghij", "nobodys", 200009, 200009);
+    assert_owner(200009, "abcdefghij", "nobodys");
+    bind("abcdefghij", "staging", 200003, 200003); /* it has them: nothing moves */
+    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), given);
+    assert_owner(200003, "abcdefghij", "staging");
+    assert_int_equal(bindings_moved(owners, "abcdefghij", "production"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uid_and_gid_differ, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exchange, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_claim_of_a_bound_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_that_run_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_are_copied, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_short_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_seed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

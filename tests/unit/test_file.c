@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A folder as the project API, with a clock that the test can put forward. */
+#include "access/document.h"
+#include "cloudauthd/api/file.h"
+#include "descriptors.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOBODY  65534
+#define SETTLED 2 /* seconds, as files.c has it */
+
+static char root[] = "/tmp/cloudauth-files-XXXXXX";
+static char base[64]; /* the folder of the API, with its '/' at the end */
+static time_t later;  /* seconds by which the clock is put forward */
+static struct api_result result;
+static const struct api_validator none;
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+    long failed = syscall(SYS_clock_gettime, id, out);
+
+    if (failed == 0 && id == CLOCK_REALTIME)
+        out->tv_sec += later;
+    return (int)failed;
+}
+
+static const char *in_base(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s%s", base, name);
+    return path;
+}
+
+static void put(const char *name, const char *text)
+{
+    const char *path = in_base(name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t n = (ssize_t)strlen(text);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, (size_t)n), n);
+    close(fd);
+}
+
+/* A sparse file of that size. */
+static void put_size(const char *name, off_t size)
+{
+    put(name, "");
+    assert_int_equal(truncate(in_base(name), size), 0);
+}
+
+static void forget_body(void)
+{
+    if (result.verdict == API_DOCUMENT)
+        free((void *)(uintptr_t)result.body);
+    memset(&result, 0, sizeof result);
+}
+
+static enum api_verdict get_with(const char *name, const struct api_validator *validator)
+{
+    const char *path = in_base(name);
+
+    forget_body();
+    memset(&result, 0xa5, sizeof result); /* all of it is written */
+    file_get(path, strlen(base), validator, &result);
+    assert_int_equal(result.verdict == API_OUTAGE, result.detail[0] != '\0');
+    assert_int_equal(result.verdict == API_DOCUMENT, result.body != NULL);
+    return result.verdict;
+}
+
+static enum api_verdict get(const char *name)
+{
+    return get_with(name, &none);
+}
+
+static void assert_document(const char *name, const char *text)
+{
+    assert_int_equal(get(name), API_DOCUMENT);
+    assert_int_equal(result.length, strlen(text));
+    assert_memory_equal(result.body, text, result.length);
+}
+
+static void assert_outage(const char *name, const char *what)
+{
+    assert_int_equal(get(name), API_OUTAGE);
+    assert_non_null(strstr(result.detail, what));
+    assert_string_equal(result.validator.modified, "");
+}
+
+static void remove_all(const char *folder)
+{
+    char command[128];
+
+    snprintf(command, sizeof command, "rm -rf -- %s", folder);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of the test's own */
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    later = 0;
+    strcpy(root, "/tmp/cloudauth-files-XXXXXX");
+    if (mkdtemp(root) == NULL || chmod(root, 0755) != 0)
+        return -1;
+    snprintf(base, sizeof base, "%s/access/", root);
+    return mkdir(base, 0755) != 0 || mkdir(in_base("abcdefghij"), 0755) != 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    forget_body();
+    remove_all(root);
+    return 0;
+}
+
+static void test_document(void **state)
+{
+    (void)state;
+    put("abcdefghij/staging.json", "{\"version\":1}");
+    assert_document("abcdefghij/staging.json", "{\"version\":1}");
+    put("abcdefghij/staging.json", "");
+    assert_document("abcdefghij/staging.json", "");
+}
+
+static void test_absent(void **state)
+{
+    (void)state;
+    assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
+    assert_int_equal(get("nosuchproject/staging.json"), API_ABSENT);
+    put("aproject", "a file where a folder would be");
+    assert_int_equal(get("aproject/staging.json"), API_ABSENT);
+}
+
+static void test_gone(void **state)
+{
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    assert_document("abcdefghij/staging.json", "{}");
+    assert_int_equal(unlink(in_base("abcdefghij/staging.json")), 0);
+    assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
+}
+
+/* Without its folder the API says nothing, not even that something is absent. */
+static void test_base_is_missing(void **state)
+{
+    (void)state;
+    remove_all(base);
+    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+}
+
+static void test_base_is_a_file(void **state)
+{
+    char path[64];
+
+    (void)state;
+    remove_all(base);
+    snprintf(path, sizeof path, "%s", base);
+    path[strlen(path) - 1] = '\0';
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+}
+
+static void test_base_is_a_link(void **state)
+{
+    char path[64], target[64];
+
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    snprintf(path, sizeof path, "%.60s", base);
+    path[strlen(path) - 1] = '\0';
+    snprintf(target, sizeof target, "%s/elsewhere", root);
+    assert_int_equal(rename(path, target), 0);
+    assert_int_equal(symlink("elsewhere", path), 0);
+    assert_document("abcdefghij/staging.json", "{}");
+    assert_int_equal(rename(target, in_base("../away")), 0); /* what it points to is not there */
+    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+}
+
+static void test_long_base(void **state)
+{
+    static char path[2 * CLOUD_URL_SIZE];
+
+    (void)state;
+    memset(path, '/', CLOUD_URL_SIZE);
+    strcpy(path + CLOUD_URL_SIZE, "a.json");
+    file_get(path, CLOUD_URL_SIZE, &none, &result);
+    assert_int_equal(result.verdict, API_OUTAGE);
+    assert_true(result.detail[0] != '\0');
+    file_get(path, CLOUD_URL_SIZE - 1, &none, &result); /* the longest that is possible: "/" */
+    assert_int_equal(result.verdict, API_ABSENT);
+}
+
+static void test_directory(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(in_base("abcdefghij/staging.json"), 0755), 0);
+    assert_outage("abcdefghij/staging.json", "not a regular file");
+}
+
+/* Nobody writes into it, and the daemon does not wait for one who would. */
+static void test_fifo(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(in_base("abcdefghij/staging.json"), 0644), 0);
+    assert_outage("abcdefghij/staging.json", "not a regular file");
+}
+
+static void test_device(void **state)
+{
+    (void)state;
+    assert_int_equal(symlink("/dev/zero", in_base("abcdefghij/staging.json")), 0);
+    assert_outage("abcdefghij/staging.json", "not a regular file");
+}
+
+/* Links are how such a folder is published: `current` points to what was deployed last. */
+static void test_links(void **state)
+{
+    (void)state;
+    put("abcdefghij/first.json", "1");
+    put("abcdefghij/second.json", "22");
+    assert_int_equal(symlink("first.json", in_base("abcdefghij/staging.json")), 0);
+    assert_document("abcdefghij/staging.json", "1");
+    assert_int_equal(unlink(in_base("abcdefghij/staging.json")), 0);
+    assert_int_equal(symlink("second.json", in_base("abcdefghij/staging.json")), 0);
+    assert_document("abcdefghij/staging.json", "22");
+    assert_int_equal(unlink(in_base("abcdefghij/second.json")), 0);
+    assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
+}
+
+static void test_link_to_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(symlink("staging.json", in_base("abcdefghij/staging.json")), 0);
+    assert_outage("abcdefghij/staging.json", "cannot be opened");
+}
+
+static void test_largest(void **state)
+{
+    (void)state;
+    put_size("abcdefghij/staging.json", DOCUMENT_SIZE_MAX);
+    assert_int_equal(get("abcdefghij/staging.json"), API_DOCUMENT);
+    assert_int_equal(result.length, DOCUMENT_SIZE_MAX);
+    put_size("abcdefghij/staging.json", DOCUMENT_SIZE_MAX + 1);
+    assert_outage("abcdefghij/staging.json", "cannot be read");
+    put_size("abcdefghij/staging.json", (off_t)1 << 40);
+    assert_outage("abcdefghij/staging.json", "cannot be read");
+}
+
+/* More comes than the file's size said: a part of a document is none. */
+static void test_grows(void **state)
+{
+    (void)state;
+    file_get("/proc/self/status", 6, &none, &result); /* whose size is 0 */
+    assert_int_equal(result.verdict, API_OUTAGE);
+    assert_non_null(strstr(result.detail, "cannot be read"));
+}
+
+/* What a user sees who may not: root may, so root becomes nobody. */
+static int verdict_without_rights(const char *name)
+{
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 &&
+            (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0))
+            _exit(99);
+        file_get(in_base(name), strlen(base), &none, &result);
+        _exit((int)result.verdict);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_permission(void **state)
+{
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    assert_int_equal(verdict_without_rights("abcdefghij/staging.json"), API_DOCUMENT);
+    assert_int_equal(chmod(in_base("abcdefghij/staging.json"), 0), 0);
+    assert_int_equal(verdict_without_rights("abcdefghij/staging.json"), API_OUTAGE);
+    assert_int_equal(chmod(in_base("abcdefghij"), 0), 0);
+    assert_int_equal(verdict_without_rights("abcdefghij/staging.json"), API_OUTAGE);
+    assert_int_equal(verdict_without_rights("abcdefghij/nothing.json"), API_OUTAGE);
+    assert_int_equal(chmod(base, 0), 0);
+    assert_int_equal(verdict_without_rights("nosuchproject/a.json"), API_OUTAGE);
+    assert_int_equal(chmod(base, 0755), 0);
+    assert_int_equal(chmod(in_base("abcdefghij"), 0755), 0);
+}
+
+static void test_unchanged(void **state)
+{
+    struct api_validator validator;
+
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    later = SETTLED + 1;
+    assert_document("abcdefghij/staging.json", "{}");
+    validator = result.validator;
+    assert_true(validator.etag[0] != '\0');
+    assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_UNCHANGED);
+    assert_string_equal(result.validator.etag, validator.etag);
+    assert_int_equal(get("abcdefghij/staging.json"), API_DOCUMENT);
+    assert_int_equal(unlink(in_base("abcdefghij/staging.json")), 0);
+    assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_ABSENT);
+}
+
+/* Two writes within one tick of the clock leave the same times behind. */
+static void test_changed_just_now(void **state)
+{
+    struct api_validator validator;
+
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    assert_document("abcdefghij/staging.json", "{}");
+    assert_string_equal(result.validator.etag, "");
+    validator = result.validator;
+    assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_DOCUMENT);
+    later = -3600; /* a clock that was put back says nothing about age */
+    assert_document("abcdefghij/staging.json", "{}");
+    assert_string_equal(result.validator.etag, "");
+}
+
+/* A change of any sort is seen, though size and content's time are as they were. */
+static void test_changed(void **state)
+{
+    struct api_validator validator;
+    struct stat st;
+
+    (void)state;
+    put("abcdefghij/staging.json", "one");
+    later = SETTLED + 1;
+    assert_document("abcdefghij/staging.json", "one");
+    validator = result.validator;
+    assert_int_equal(stat(in_base("abcdefghij/staging.json"), &st), 0);
+    put("abcdefghij/new", "two");
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, in_base("abcdefghij/new"), times, 0), 0);
+    char target[256];
+    snprintf(target, sizeof target, "%s", in_base("abcdefghij/staging.json"));
+    assert_int_equal(rename(in_base("abcdefghij/new"), target), 0);
+    assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_DOCUMENT);
+    assert_memory_equal(result.body, "two", 3);
+    assert_string_not_equal(result.validator.etag, validator.etag);
+    validator = result.validator;
+    put("abcdefghij/staging.json", "three");
+    assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_DOCUMENT);
+    assert_memory_equal(result.body, "three", 5);
+}
+
+static void test_no_descriptor_left(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    put("abcdefghij/staging.json", "{}");
+    before = open_descriptors();
+    assert_true(before > 0);
+    assert_int_equal(get("abcdefghij/staging.json"), API_DOCUMENT);
+    assert_int_equal(get("abcdefghij/nothing.json"), API_ABSENT);
+    assert_int_equal(get("abcdefghij"), API_OUTAGE);
+    put_size("abcdefghij/staging.json", DOCUMENT_SIZE_MAX + 1);
+    assert_int_equal(get("abcdefghij/staging.json"), API_OUTAGE);
+    remove_all(base);
+    assert_int_equal(get("abcdefghij/staging.json"), API_OUTAGE);
+    assert_int_equal(open_descriptors(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_document, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_base_is_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_base_is_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_base_is_a_link, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_base, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fifo, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_link_to_itself, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_largest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_grows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unchanged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changed_just_now, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_descriptor_left, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The host's own users and groups. The source stands in this file, so that it reads the test's
+ * files; one test reads the real ones.
+ */
+#include "common/local.h"
+
+#undef CLOUD_PASSWD_PATH
+#undef CLOUD_GROUP_PATH
+#define CLOUD_PASSWD_PATH passwd_path
+#define CLOUD_GROUP_PATH  group_path
+
+static const char *passwd_path = "passwd", *group_path = "group";
+
+#include "access/local_ids.c"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[] = "/tmp/cloudauth-local_ids-XXXXXX";
+static struct local_ids *db;
+
+/* Put in place as useradd(8) does it: written aside, then renamed. */
+static void put(const char *name, const char *text)
+{
+    int fd = open("aside", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t n = (ssize_t)strlen(text);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, (size_t)n), n);
+    close(fd);
+    assert_int_equal(rename("aside", name), 0);
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    return mkdtemp(directory) == NULL || chdir(directory) != 0;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    unlink("passwd");
+    unlink("group");
+    return chdir("/") != 0 || rmdir(directory) != 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    passwd_path = "passwd";
+    group_path = "group";
+    rmdir("passwd");
+    put("passwd", "root:x:0:0::/root:/bin/bash\nzoe:x:1003:1003:::\nalice:x:1000:2000:::\n");
+    put("group", "root:x:0:\nstaff:x:50:alice\nadm:x:4:\n");
+    db = local_ids_new();
+    return db == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    local_ids_free(db);
+    return 0;
+}
+
+static void test_nothing_yet(void **state)
+{
+    uint32_t uid = 7, gid = 8;
+
+    (void)state;
+    assert_false(local_ids_has_user(db, "root"));
+    assert_false(local_ids_has_group(db, "root"));
+    assert_false(local_ids_has_uid(db, 0));
+    assert_false(local_ids_has_gid(db, 0));
+    assert_false(local_ids_find_user(db, "root", &uid, &gid));
+    assert_true(uid == 7 && gid == 8);
+    local_ids_free(NULL);
+}
+
+static void test_users(void **state)
+{
+    uint32_t uid = 0, gid = 0;
+
+    (void)state;
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_user(db, "root"));
+    assert_true(local_ids_has_user(db, "alice"));
+    assert_true(local_ids_has_user(db, "zoe"));
+    assert_false(local_ids_has_user(db, "staff"));
+    assert_false(local_ids_has_user(db, "alic"));
+    assert_false(local_ids_has_user(db, "alicee"));
+    assert_false(local_ids_has_user(db, ""));
+    assert_true(local_ids_has_uid(db, 0));
+    assert_true(local_ids_has_uid(db, 1000));
+    assert_false(local_ids_has_uid(db, 2000));
+    assert_false(local_ids_has_uid(db, UINT32_MAX));
+    assert_true(local_ids_find_user(db, "alice", &uid, &gid));
+    assert_true(uid == 1000 && gid == 2000);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_group(db, "adm"));
+    assert_true(local_ids_has_group(db, "staff"));
+    assert_false(local_ids_has_group(db, "alice"));
+    assert_true(local_ids_has_gid(db, 50));
+    assert_true(local_ids_has_gid(db, 2000)); /* a primary group without a line of its own */
+    assert_false(local_ids_has_gid(db, 1000));
+}
+
+static void test_odd_lines(void **state)
+{
+    uint32_t uid = 0, gid = 0;
+
+    (void)state;
+    put("passwd", "noids:x\nnogid:x:1001\nbig:x:4294967296:5\n+nis\n#c:x:9:9\n");
+    put("group", "");
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_user(db, "noids"));
+    assert_false(local_ids_find_user(db, "noids", &uid, &gid));
+    assert_false(local_ids_find_user(db, "nogid", &uid, &gid));
+    assert_true(local_ids_has_uid(db, 1001));
+    assert_true(local_ids_has_user(db, "big"));
+    assert_true(local_ids_has_gid(db, 5));
+    assert_false(local_ids_has_uid(db, 0));
+    assert_false(local_ids_has_uid(db, 9));
+    assert_false(local_ids_has_user(db, "+nis"));
+    assert_false(local_ids_has_group(db, "root"));
+}
+
+static void test_long_name(void **state)
+{
+    char line[400], name[301];
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    name[300] = '\0';
+    snprintf(line, sizeof line, "%s:x:1234:5678:::\n", name);
+    put("passwd", line);
+    assert_true(local_ids_refresh(db));
+    assert_false(local_ids_has_user(db, name));
+    assert_true(local_ids_has_uid(db, 1234)); /* its ids are local all the same */
+    assert_true(local_ids_has_gid(db, 5678));
+}
+
+static void test_change_is_seen(void **state)
+{
+    (void)state;
+    assert_true(local_ids_refresh(db));
+    assert_false(local_ids_has_user(db, "abcdefghij"));
+    put("passwd", "root:x:0:0:::\nabcdefghij:x:1001:1001:::\n");
+    assert_false(local_ids_has_user(db, "abcdefghij"));
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_user(db, "abcdefghij"));
+    assert_false(local_ids_has_user(db, "alice"));
+    assert_false(local_ids_has_gid(db, 2000));
+    assert_true(local_ids_has_gid(db, 50)); /* the group file is still known */
+    put("group", "web:x:70:\n");
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_group(db, "web"));
+    assert_false(local_ids_has_gid(db, 50));
+    assert_true(local_ids_has_gid(db, 1001));
+}
+
+/* An unchanged file is not read: what is known stays where it is. */
+static void test_unchanged_is_kept(void **state)
+{
+    const struct cloud_local_entry *entry;
+
+    (void)state;
+    assert_true(local_ids_refresh(db));
+    entry = db->users.entry;
+    assert_true(local_ids_refresh(db));
+    assert_ptr_equal(db->users.entry, entry);
+}
+
+/* Then nobody can say what is local; afterwards somebody can again. */
+static void check_unreadable(const char *name)
+{
+    assert_true(local_ids_refresh(db));
+    assert_int_equal(unlink(name), 0);
+    assert_false(local_ids_refresh(db));
+    assert_int_equal(mkdir(name, 0700), 0); /* opens, but cannot be read */
+    assert_false(local_ids_refresh(db));
+    assert_false(local_ids_refresh(db));
+    assert_int_equal(rmdir(name), 0);
+    put(name, "back:x:77:77:::\n");
+    assert_true(local_ids_refresh(db));
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    check_unreadable("passwd");
+    assert_true(local_ids_has_user(db, "back"));
+    check_unreadable("group");
+    assert_true(local_ids_has_group(db, "back"));
+}
+
+static void test_many(void **state)
+{
+    enum { MANY = 3000 };
+    static char text[MANY * 32];
+    size_t n = 0;
+    char name[16];
+
+    (void)state;
+    for (unsigned i = MANY; i > 0; i--)
+        n += (size_t)snprintf(text + n, sizeof text - n, "user%u:x:%u:%u::\n", i, i, 10000 + i);
+    put("passwd", text);
+    assert_true(local_ids_refresh(db));
+    for (unsigned i = 1; i <= MANY; i++) {
+        uint32_t uid = 0, gid = 0;
+        snprintf(name, sizeof name, "user%u", i);
+        assert_true(local_ids_find_user(db, name, &uid, &gid));
+        assert_true(uid == i && gid == 10000 + i);
+        assert_true(local_ids_has_uid(db, i));
+        assert_true(local_ids_has_gid(db, 10000 + i));
+    }
+    assert_false(local_ids_has_uid(db, MANY + 1));
+    assert_false(local_ids_has_user(db, "user0"));
+}
+
+static void test_the_host(void **state)
+{
+    uint32_t uid = 1, gid = 1;
+
+    (void)state;
+    passwd_path = "/etc/passwd";
+    group_path = "/etc/group";
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_has_user(db, "root"));
+    assert_true(local_ids_has_group(db, "root"));
+    assert_true(local_ids_has_uid(db, 0));
+    assert_true(local_ids_has_gid(db, 0));
+    assert_true(local_ids_find_user(db, "root", &uid, &gid));
+    assert_true(uid == 0 && gid == 0);
+    assert_false(local_ids_has_user(db, "no:such:user"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nothing_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_users, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_odd_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_change_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unchanged_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_host, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}

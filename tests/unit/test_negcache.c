@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a process remembers to be absent, by a clock of the test's own. Under ThreadSanitizer, too.
+ */
+#define clock_gettime test_clock
+
+#include "nss_cloud/negcache.c"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FILE_   77
+#define THREADS 4
+#define ROUNDS  50000
+
+static _Atomic int64_t clock_ms;
+
+int test_clock(clockid_t clock, struct timespec *now)
+{
+    if (clock != CLOCK_MONOTONIC)
+        abort();
+    int64_t ms = clock_ms;
+    now->tv_sec = (time_t)(ms / 1000);
+    now->tv_nsec = (long)(ms % 1000 * 1000000);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    clock_ms = 5;
+    memset(places, 0, sizeof places);
+    return 0;
+}
+
+static struct negcache by_name(const char *name)
+{
+    return (struct negcache){.op = CLOUD_OP_PASSWD_BY_NAME, .name = name, .file = FILE_};
+}
+
+static struct negcache by_id(uint32_t id)
+{
+    return (struct negcache){.op = CLOUD_OP_PASSWD_BY_ID, .id = id, .file = FILE_};
+}
+
+static void test_names(void **state)
+{
+    static const char *const others[] = {"abcdefghij_st", "abcdefghij_stg2", "abcdefghij", "",
+                                         "abcdefghij_stg_sftp"};
+    struct negcache absent = by_name("abcdefghij_stg"), other;
+
+    (void)state;
+    assert_false(negcache_known(&absent));
+    negcache_remember(&absent);
+    assert_true(negcache_known(&absent));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        other = by_name(others[i]);
+        assert_false(negcache_known(&other));
+    }
+    absent.op = CLOUD_OP_GROUP_BY_NAME;
+    assert_false(negcache_known(&absent));
+}
+
+/* Each length, and one character less, more or other. */
+static void test_lengths(void **state)
+{
+    char name[CLOUD_NAME_MAX + 3];
+    struct negcache absent = by_name(name);
+
+    (void)state;
+    for (size_t n = 0; n <= CLOUD_NAME_MAX; n++) {
+        memset(places, 0, sizeof places);
+        memset(name, 'a', sizeof name);
+        name[n] = '\0';
+        negcache_remember(&absent);
+        assert_true(negcache_known(&absent));
+        name[n] = 'a';
+        name[n + 1] = '\0';
+        assert_false(negcache_known(&absent));
+        if (n == 0)
+            continue;
+        name[n - 1] = 'b';
+        name[n] = '\0';
+        assert_false(negcache_known(&absent));
+        name[n - 1] = '\0';
+        assert_false(negcache_known(&absent));
+    }
+    memset(name, 'a', sizeof name);
+    name[CLOUD_NAME_MAX + 1] = '\0';
+    negcache_remember(&absent);
+    assert_false(negcache_known(&absent));
+}
+
+static void test_ids(void **state)
+{
+    struct negcache absent = by_id(200001), other = by_id(200002);
+
+    (void)state;
+    negcache_remember(&absent);
+    assert_true(negcache_known(&absent));
+    assert_false(negcache_known(&other));
+    other = by_id(200001);
+    other.op = CLOUD_OP_GROUP_BY_ID;
+    assert_false(negcache_known(&other));
+}
+
+static void test_time(void **state)
+{
+    struct negcache absent = by_id(200001);
+
+    (void)state;
+    negcache_remember(&absent);
+    clock_ms += ABSENT_MS - 1;
+    assert_true(negcache_known(&absent));
+    clock_ms++;
+    assert_false(negcache_known(&absent));
+    negcache_remember(&absent);
+    assert_true(negcache_known(&absent));
+}
+
+/* An account may have come with another file. */
+static void test_other_file(void **state)
+{
+    struct negcache absent = by_id(200001);
+
+    (void)state;
+    negcache_remember(&absent);
+    absent.file++;
+    assert_false(negcache_known(&absent));
+}
+
+static void test_many(void **state)
+{
+    unsigned known = 0;
+
+    (void)state;
+    for (uint32_t id = 200000; id < 201000; id++) {
+        struct negcache absent = by_id(id);
+        negcache_remember(&absent);
+        assert_true(negcache_known(&absent));
+    }
+    for (uint32_t id = 200000; id < 202000; id++) {
+        struct negcache absent = by_id(id);
+        known += negcache_known(&absent);
+        assert_true(id < 201000 || !negcache_known(&absent));
+    }
+    assert_true(known > 1);
+    assert_true(known <= ABSENT_SLOTS);
+}
+
+/* A fork took away who was writing: that place is not used any more, and nobody waits for it. */
+static void test_unfinished(void **state)
+{
+    struct negcache absent = by_id(200001);
+
+    (void)state;
+    negcache_remember(&absent);
+    for (size_t i = 0; i < ABSENT_SLOTS; i++)
+        places[i].count |= 1;
+    assert_false(negcache_known(&absent));
+    negcache_remember(&absent);
+    assert_false(negcache_known(&absent));
+}
+
+static atomic_uint wrong, right;
+
+/* Names of even numbers are remembered, others asked for. Their ends differ, and their lengths. */
+static void *remember_and_ask(void *arg)
+{
+    uint64_t random = (uint64_t)(uintptr_t)arg + 1;
+    char name[CLOUD_NAME_MAX + 1];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        unsigned number = (unsigned)(random >> 33) % 64;
+        size_t n = 20 + number / 2;
+        memset(name, 'a', n);
+        name[n] = number % 2 == 0 ? 'e' : 'o';
+        name[n + 1] = '\0';
+        struct negcache absent = by_name(name);
+        if (number % 2 != 0)
+            wrong += negcache_known(&absent);
+        else if (i % 2 == 0)
+            negcache_remember(&absent);
+        else
+            right += negcache_known(&absent);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    pthread_t thread[THREADS];
+
+    (void)state;
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, remember_and_ask, (void *)i), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(wrong, 0);
+    assert_true(right > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_names, fresh),      cmocka_unit_test_setup(test_lengths, fresh),
+        cmocka_unit_test_setup(test_ids, fresh),        cmocka_unit_test_setup(test_time, fresh),
+        cmocka_unit_test_setup(test_other_file, fresh), cmocka_unit_test_setup(test_many, fresh),
+        cmocka_unit_test_setup(test_unfinished, fresh), cmocka_unit_test_setup(test_threads, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

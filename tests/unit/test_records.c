@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a document becomes in accounts.snapshot, and when. */
+#include "cloudauthd/accounts/records.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static struct snapshot_account told;
+static enum publish_change told_as;
+static unsigned removed;
+
+void publish_put(struct publish *accounts, const struct snapshot_account *account,
+                 enum publish_change change)
+{
+    (void)accounts;
+    told = *account;
+    told_as = change;
+}
+
+void publish_remove(struct publish *accounts, const char *project, const char *environment)
+{
+    (void)accounts;
+    (void)project;
+    (void)environment;
+    removed++;
+}
+
+static struct cloud_conf conf;
+static const struct records publish = {.conf = &conf};
+static const struct document document = {.project = "abcdefghij",
+                                         .environment = "production",
+                                         .status = DOCUMENT_ACTIVE,
+                                         .uid = 200001,
+                                         .gid = 200001,
+                                         .gecos = "",
+                                         .home = "/app",
+                                         .shell = "/bin/sh"};
+
+static int setup(void **state)
+{
+    (void)state;
+    cloud_conf_defaults(&conf);
+    removed = 0;
+    return 0;
+}
+
+static void tell(int64_t asked_wall, const struct document *before)
+{
+    const struct cache_news news = {.project = document.project,
+                                    .environment = document.environment,
+                                    .document = &document,
+                                    .before = before,
+                                    .asked_wall = asked_wall,
+                                    .until = asked_wall + 3600};
+
+    records_news((void *)(uintptr_t)&publish, &news);
+}
+
+static void test_times(void **state)
+{
+    int64_t now = (int64_t)time(NULL);
+
+    (void)state;
+    tell(now, NULL);
+    assert_int_equal(told.fresh, now + conf.account_fresh);
+    assert_int_equal(told.expires, now + 3600);
+    assert_int_equal(told.flags, CLOUD_SNAPSHOT_ACTIVE);
+    assert_int_equal(told_as, PUBLISH_NEW);
+    tell(now, &document);
+    assert_int_equal(told_as, PUBLISH_RENEWED);
+    assert_int_equal(removed, 0);
+}
+
+/* What was asked for by a clock that was put back since: nobody can say until when it holds. */
+static void test_from_the_future(void **state)
+{
+    (void)state;
+    tell((int64_t)time(NULL) + 1800, &document);
+    assert_true(told.fresh <= (int64_t)time(NULL));
+    assert_true(told.expires <= (int64_t)time(NULL));
+}
+
+/* A document for other hosts is none here. */
+static void test_not_for_this_host(void **state)
+{
+    struct document other = document;
+    const struct cache_news news = {
+        .project = other.project, .environment = other.environment, .document = &other};
+
+    (void)state;
+    other.has_hosts = true;
+    records_news((void *)(uintptr_t)&publish, &news);
+    assert_int_equal(removed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_times, setup),
+        cmocka_unit_test_setup(test_from_the_future, setup),
+        cmocka_unit_test_setup(test_not_for_this_host, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
