@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/bindings.h"
 #include "access/envelope.h"
+#include "access/local_ids.h"
 #include "base/devlog.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/notify.h"
 #include "base/privileges.h"
+#include "cloudauthd/accounts/list.h"
+#include "cloudauthd/accounts/records.h"
 #include "cloudauthd/api/credentials.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/login/pending.h"
 #include "cloudauthd/metrics/listener.h"
 #include "cloudauthd/requests.h"
 #include "cloudauthd/server/context.h"
@@ -13,13 +20,6 @@
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/verify.h"
 #include "common/clock.h"
-#include "cloudauthd/accounts/list.h"
-#include "cloudauthd/accounts/records.h"
-#include "cloudauthd/cache/cache.h"
-#include "cloudauthd/login/pending.h"
-#include "access/bindings.h"
-#include "access/local_ids.h"
-#include "base/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/requests.h"
 
+#include "access/bindings.h"
 #include "access/keys.h"
+#include "access/local_ids.h"
 #include "access/policy.h"
 #include "base/log.h"
+#include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/control.h"
+#include "cloudauthd/login/pending.h"
 #include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/session/sessions.h"
-#include "common/clock.h"
-#include "cloudauthd/accounts/publish.h"
-#include "cloudauthd/cache/cache.h"
-#include "cloudauthd/login/pending.h"
-#include "access/bindings.h"
-#include "access/local_ids.h"
 #include "cloudauthd/state/store.h"
+#include "common/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

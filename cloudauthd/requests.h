@@ -14,5 +14,4 @@ void requests_handle(struct connection *connection);
  * environment. arg is the context. */
 cache_accept admission_accept;
 
-
 #endif

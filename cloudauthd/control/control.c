@@ -9,13 +9,13 @@
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
 
-#include "common/clock.h"
-#include "common/text.h"
-#include "cloudauthd/accounts/publish.h"
-#include "cloudauthd/cache/cache.h"
 #include "access/bindings.h"
 #include "access/local_ids.h"
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/requests.h"
+#include "common/clock.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/metrics/health.h"
 
+#include "cloudauthd/api/api.h"
 #include "cloudauthd/api/credentials.h"
 #include "cloudauthd/metrics/certificates.h"
-#include "cloudauthd/api/api.h"
 #include "cloudauthd/state/denials_file.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 #ifndef CLOUDAUTHD_METRICS_HEALTH_H
 #define CLOUDAUTHD_METRICS_HEALTH_H
 
-#include "cloudauthd/server/context.h"
-#include "cloudauthd/cache/cache.h"
 #include "access/denials.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/server/context.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,13 +2,13 @@
 #include "cloudauthd/metrics/listener.h"
 
 #include "base/log.h"
+#include "base/loop.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/metrics/exposition.h"
 #include "cloudauthd/metrics/http.h"
 #include "cloudauthd/metrics/metrics.h"
 #include "common/clock.h"
-#include "base/loop.h"
-#include "cloudauthd/cache/cache.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

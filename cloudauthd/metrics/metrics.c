@@ -2,14 +2,14 @@
 #include "cloudauthd/metrics/metrics.h"
 
 #include "base/devlog.h"
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/metrics/exposition.h"
 #include "cloudauthd/session/sessions.h"
+#include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
 #include "common/clock.h"
-#include "cloudauthd/accounts/publish.h"
-#include "cloudauthd/cache/cache.h"
-#include "cloudauthd/state/denials_file.h"
 
 #include <time.h>
 

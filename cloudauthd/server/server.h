@@ -4,9 +4,9 @@
 
 #include "cloudauthd/server/context.h"
 
-#include "common/wire.h"
-#include "cloudauthd/cache/cache.h"
 #include "base/loop.h"
+#include "cloudauthd/cache/cache.h"
+#include "common/wire.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>

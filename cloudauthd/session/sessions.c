@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/session/sessions.h"
 
+#include "access/bindings.h"
+#include "access/denials.h"
+#include "access/local_ids.h"
 #include "access/policy.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/session/terminate.h"
-#include "common/clock.h"
-#include "cloudauthd/cache/cache.h"
-#include "access/local_ids.h"
-#include "access/bindings.h"
-#include "base/loop.h"
-#include "access/denials.h"
 #include "cloudauthd/state/denials_file.h"
+#include "common/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
