@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/daemon.h"
+
+#include "access/bindings.h"
+#include "access/envelope.h"
+#include "access/local_ids.h"
+#include "base/daemonize.h"
+#include "base/devlog.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/notify.h"
+#include "base/privileges.h"
+#include "cloudauthd/accounts/list.h"
+#include "cloudauthd/accounts/records.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/login/pending.h"
+#include "cloudauthd/metrics/listener.h"
+#include "cloudauthd/requests.h"
+#include "cloudauthd/server/context.h"
+#include "cloudauthd/server/server.h"
+#include "cloudauthd/session/sessions.h"
+#include "cloudauthd/state/denials_file.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define RUN_DIRECTORY   "/run/cloudauth"
+#define STATE_DIRECTORY "/var/lib/cloudauth"
+#define PROBE_MS        1000
+
+static const char *conf_path;
+static struct records records;
+static struct loop_timer probe;        /* of documents whose last request failed */
+static size_t listed;                  /* accounts of the list, told so far */
+static size_t last_listed, last_total; /* as logged */
+
+/* Reads and checks the configuration; what is wrong goes to the log with file and line. */
+static bool read_conf(struct cloud_conf *conf)
+{
+    struct cloud_conf_error error;
+    struct signers signers;
+    char why[256] = "";
+
+    if (!cloud_conf_read(conf, conf_path, 0, &error)) {
+        if (error.line > 0)
+            log_error("%s:%u: %s", conf_path, error.line, error.text);
+        else
+            log_error("%s: %s", conf_path, error.text);
+        return false;
+    }
+    if (!api_check(conf, why, sizeof why)) {
+        log_error("%s: %s", conf_path, why);
+        return false;
+    }
+    if (!signers_parse(conf->signing_key, &signers)) {
+        log_error("%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
+                  conf_path);
+        return false;
+    }
+    if (conf->host_id[0] == '\0' && gethostname(conf->host_id, sizeof conf->host_id - 1) != 0) {
+        log_error("%s: host_id is not set and the host has no name", conf_path);
+        return false;
+    }
+    return true;
+}
+
+static void find_keys_user(struct context *context)
+{
+    uint32_t uid, gid;
+
+    context->keys_uid = (uid_t)-1;
+    if (local_ids_refresh(context->local_ids) &&
+        local_ids_find_user(context->local_ids, CLOUDAUTHD_KEYS_USER, &uid, &gid) && uid != 0)
+        context->keys_uid = uid;
+    else
+        log_error("there is no user %s: no key will be answered", CLOUDAUTHD_KEYS_USER);
+}
+
+/* The settings that decide whose word on accounts is believed, and which accounts are this host's.
+ */
+static const char *origin_of(const struct cloud_conf *conf)
+{
+    static char origin[sizeof conf->access_url + sizeof conf->signing_key + sizeof conf->host_id];
+
+    snprintf(origin, sizeof origin, "%s\n%s\n%s", conf->access_url, conf->signing_key,
+             conf->host_id);
+    return origin;
+}
+
+/* The last good settings stay in force where the new ones are wrong. */
+static void reload(struct context *context)
+{
+    struct cloud_conf *conf = malloc(sizeof *conf);
+    bool other_api;
+
+    if (conf == NULL || !read_conf(conf)) {
+        log_error("the settings were not reloaded: the old ones stay in force");
+        free(conf);
+        return;
+    }
+    /* What was believed by another API's word, or by other signatures, is not any more. */
+    other_api = strcmp(conf->access_url, context->conf.access_url) != 0 ||
+                strcmp(conf->signing_key, context->conf.signing_key) != 0;
+    context->conf = *conf;
+    free(conf);
+    find_keys_user(context);
+    api_configure(context->api, &context->conf);
+    cache_configure(context->cache, &context->conf, other_api);
+    /* What is published was judged by the old settings. */
+    publish_clear(context->publish, origin_of(&context->conf));
+    records.looked_at = api_is_file(context->api);
+    cache_tell(context->cache, records_news, &records);
+    store_configure(context->store, context->conf.host_id, context->conf.access_url);
+    sessions_configure(context->sessions);
+    metrics_configure(context->metrics);
+    listed = 0;
+    list_configure(context->list, &context->conf, other_api);
+    log_info("settings reloaded from %s", conf_path);
+}
+
+static struct loop_watch signals;
+
+static void on_signal(void *arg, uint32_t events)
+{
+    struct context *context = arg;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            reload(context);
+        else if (info.ssi_signo == SIGUSR1)
+            cache_confirm_absent(context->cache);
+        else
+            loop_stop(context->loop);
+    }
+}
+
+static bool watch_signals(struct context *context)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return false;
+    signals =
+        (struct loop_watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, context};
+    return signals.fd >= 0 && loop_add(context->loop, &signals, EPOLLIN);
+}
+
+/* As root: the socket's folder, then never root again. What systemd gave is only given back. */
+static bool drop_privileges(const struct context *context)
+{
+    bool ends_sessions = context->conf.session_recheck > 0;
+    uint32_t uid, gid, tty = 0;
+
+    if (geteuid() != 0) {
+        if (!privileges_limit(ends_sessions))
+            log_warning("capabilities that are not needed cannot be given back: %s",
+                        strerror(errno));
+        return true;
+    }
+    if (ends_sessions)
+        local_ids_find_group(context->local_ids, "tty", &tty);
+    if (!local_ids_find_user(context->local_ids, CLOUDAUTHD_DAEMON_USER, &uid, &gid) || uid == 0 ||
+        gid == 0) {
+        log_error("there is no user %s to run as", CLOUDAUTHD_DAEMON_USER);
+        return false;
+    }
+    if ((mkdir(RUN_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
+        chown(RUN_DIRECTORY, uid, gid) != 0 ||
+        (mkdir(STATE_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
+        chown(STATE_DIRECTORY, uid, gid) != 0 || !privileges_drop(uid, gid, tty, ends_sessions)) {
+        log_error("cannot become user %s: %s", CLOUDAUTHD_DAEMON_USER, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static void take_owner(void *arg, const struct store_binding *owner)
+{
+    struct context *context = arg;
+    const struct binding claim = {owner->project, owner->environment, owner->uid, owner->gid};
+    char why[256];
+
+    if (store_binding_is_release(owner))
+        (void)bindings_forget(context->bindings, owner->project, owner->environment);
+    else if (!bindings_allow(context->bindings, &claim, why, sizeof why))
+        log_error("store: binding of %s/%s: %s", owner->project, owner->environment, why);
+    else if (!bindings_claim(context->bindings, &claim))
+        log_error("store: no memory for the binding of %s/%s", owner->project, owner->environment);
+}
+
+/* What this host knew before it was restarted. After daemon(3), which no thread would survive. */
+static bool open_store(struct context *context)
+{
+    struct store *store =
+        store_new(context->loop, STATE_DIRECTORY, context->conf.host_id, context->conf.access_url);
+    size_t known;
+
+    if (store == NULL || !store_load_bindings(store, take_owner, context)) {
+        store_free(store);
+        return false;
+    }
+    context->bound = cloud_clock_ms();
+    context->store = store;
+    known = store_load(store, cache_restore, context->cache);
+    cache_keep(context->cache, store);
+    log_info("%zu documents found in %s", known, STATE_DIRECTORY);
+    return true;
+}
+
+/* Before any document is taken: each refers to them. */
+static bool open_denials(struct context *context)
+{
+    context->denials = denials_file_new(context->loop, STATE_DIRECTORY);
+    if (context->denials == NULL)
+        return false;
+    cache_deny(context->cache, denials_file_list(context->denials));
+    return true;
+}
+
+/* A login that began with them is refused: sshd would go on with them. */
+static void on_void(void *arg, const char *project, const char *environment)
+{
+    struct context *context = arg;
+
+    log_warning("the account list gave environment %s of project %s ids that are not its own",
+                environment, project);
+    if (!bindings_move(context->bindings, project, environment))
+        log_error("out of memory");
+}
+
+/* Every process of the host may from now on know what this one knows. */
+static bool open_snapshot(struct context *context)
+{
+    context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
+    if (context->publish == NULL)
+        return false;
+    publish_on_void(context->publish, on_void, context);
+    records.accounts = context->publish;
+    records.conf = &context->conf;
+    records.local_ids = context->local_ids;
+    records.bindings = context->bindings;
+    records.looked_at = api_is_file(context->api);
+    cache_tell(context->cache, records_news, &records);
+    return true;
+}
+
+/* The account list's word on one account. It makes no decision: who may enter is asked of the
+ * document at the login. */
+static void on_listed(void *arg, const struct list_item *item)
+{
+    (void)arg;
+    records_listed(&records, item);
+    listed++;
+}
+
+/* Its document decides whether it is gone, as does the guard against mass absence; where no
+ * document is known nothing but the list spoke for it. */
+static void on_left(void *arg, const char *project, const char *environment)
+{
+    const struct context *context = arg;
+
+    if (!cache_recheck(context->cache, project, environment))
+        publish_remove(context->publish, project, environment);
+}
+
+static void on_complete(void *arg, size_t count)
+{
+    struct context *context = arg;
+
+    if (last_total != count || last_listed != listed)
+        log_info("account list: %zu accounts, %zu here", count, listed);
+    publish_make(context->publish);
+    last_total = count;
+    last_listed = listed;
+    listed = 0;
+}
+
+static bool open_list(struct context *context)
+{
+    const struct list_events events = {on_listed, on_left, on_complete, context};
+
+    last_total = SIZE_MAX;
+    context->list = list_new(context->loop, context->api, &context->conf, &events);
+    return context->list != NULL;
+}
+
+/* Who is in, from before a restart. */
+static bool open_sessions(struct context *context)
+{
+    bool wanted = context->conf.session_recheck > 0, may_end = wanted && privileges_may_kill();
+    struct process init;
+
+    if (wanted && !may_end)
+        log_warning("no CAP_KILL: sessions whose key is revoked are listed, but not ended");
+    if (!process_find(1, &init))
+        log_error("/proc hides root's processes (hidepid): nobody can enter, no session be ended");
+    context->sessions = sessions_new(context, STATE_DIRECTORY, may_end);
+    if (context->sessions == NULL)
+        return false;
+    log_info("%zu sessions are open", sessions_count(context->sessions));
+    return true;
+}
+
+static void on_probe(void *arg)
+{
+    struct context *context = arg;
+
+    cache_probe(context->cache);
+    store_watch_clock(context->store);
+    loop_timer_set(context->loop, &probe, PROBE_MS);
+}
+
+static bool start(struct context *context, bool foreground)
+{
+    int ready = -1;
+
+    if (!foreground && !daemonize_start(&ready)) {
+        log_error("cannot go to the background: %s", strerror(errno));
+        return false;
+    }
+    context->local_ids = local_ids_new();
+    context->bindings = bindings_new();
+    context->pending = pending_new();
+    context->loop = loop_new();
+    if (context->local_ids == NULL || context->bindings == NULL || context->pending == NULL ||
+        context->loop == NULL) {
+        log_error("out of memory");
+        return false;
+    }
+    devlog_start(context->loop);
+    context->started = cloud_clock_ms();
+    find_keys_user(context);
+    daemonize_set_limits();
+    if (!drop_privileges(context) || !watch_signals(context))
+        return false;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    context->api = api_new(context->loop, &context->conf);
+    context->cache = context->api == NULL
+                         ? NULL
+                         : cache_new(&context->conf, context->api, admission_accept, context);
+    if (context->cache == NULL) {
+        log_error("libcurl or memory failed");
+        return false;
+    }
+    context->server = server_new(context, requests_handle);
+    /* The socket is there before the parent returns: whoever started us may ask at once. And
+     * nothing can fail any more, or he would be told that we are up. */
+    return context->server != NULL && open_denials(context) && open_store(context) &&
+           open_snapshot(context) && open_list(context) && open_sessions(context) &&
+           (context->metrics = metrics_new(context)) != NULL &&
+           (foreground || daemonize_finish(ready));
+}
+
+static void stop(struct context *context)
+{
+    metrics_free(context->metrics);
+    server_free(context->server);
+    sessions_free(context->sessions);
+    store_free(context->store);
+    api_free(context->api);
+    list_free(context->list);
+    publish_free(context->publish);
+    cache_free(context->cache);
+    denials_file_free(context->denials);
+    devlog_stop();
+    loop_free(context->loop);
+    pending_free(context->pending);
+    bindings_free(context->bindings);
+    local_ids_free(context->local_ids);
+}
+
+int daemon_run(const struct daemon_options *options, struct notify *notify)
+{
+    static struct context context;
+    bool ok;
+
+    conf_path = options->conf_path;
+    if (!read_conf(&context.conf))
+        return EX_CONFIG; /* the unit does not start it again: only an operator can help */
+    ok = start(&context, options->foreground);
+    if (ok) {
+        probe = (struct loop_timer){.due = on_probe, .arg = &context};
+        on_probe(&context);
+        log_info("cloudauthd %s serves %s", CLOUD_VERSION, context.conf.access_url);
+        notify_ready(notify, context.loop);
+        ok = loop_run(context.loop);
+    }
+    notify_stop(notify);
+    stop(&context);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_DAEMON_H
+#define CLOUDAUTHD_DAEMON_H
+
+#include <stdbool.h>
+
+/* The daemon as a whole: its start, the reload of its settings, and its stop. */
+
+struct notify;
+
+struct daemon_options {
+    const char *conf_path;
+    bool foreground;
+};
+
+/*
+ * Starts every subsystem, serves until SIGTERM or SIGINT, and stops them. SIGHUP reloads the
+ * settings; SIGUSR1 confirms a mass absence (cloudauthd(8)). The process has no thread yet.
+ * Returns the exit status: 0, EX_CONFIG (sysexits.h) if the settings are wrong, else 1; the log
+ * says why.
+ */
+int daemon_run(const struct daemon_options *options, struct notify *notify);
+
+#endif
