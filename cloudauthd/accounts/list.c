@@ -24,7 +24,7 @@ struct task {
     struct roster_rules rules;
     char *body; /* a page's; NULL: the whole is to be built */
     size_t length;
-    struct api_validator validator;
+    struct validator validator;
     struct roster_page *page; /* what came of it, or NULL */
     bool built;
     struct document_problem problem;
@@ -360,7 +360,7 @@ static struct roster_page *find_kept(const struct list *list)
 
 static void ask(struct list *list)
 {
-    static const struct api_validator none;
+    static const struct validator none;
 
     list->state = ASKING;
     list->kept = find_kept(list);

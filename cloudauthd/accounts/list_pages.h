@@ -3,6 +3,7 @@
 #define CLOUDAUTHD_ACCOUNTS_LIST_PAGES_H
 
 #include "access/document.h"
+#include "base/validator.h"
 #include "cloudauthd/api/api.h"
 
 #include "common/conf.h"
@@ -57,7 +58,7 @@ struct list_item roster_item(const struct roster_record *record);
 struct roster_page {
     unsigned users; /* who hold it; page_release */
     char *url;      /* the caller's to set, malloc'ed */
-    struct api_validator validator;
+    struct validator validator;
     size_t total;  /* items on it */
     size_t served; /* of which this host's are in the block */
     size_t used;

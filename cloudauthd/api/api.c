@@ -82,7 +82,7 @@ struct transfer {
     api_done *done;
     void *arg;
     struct oauth_waiter waiter;
-    struct api_validator sent;
+    struct validator sent;
     char date[64], age[16]; /* of the answer: RFC 9110, 6.6.1; RFC 9111, 5.1 */
     unsigned redirects;
     bool token_renewed;
@@ -381,7 +381,7 @@ static void keep_header(const char *line, size_t n, const char *name, char *out,
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
-    struct api_validator *validator = &transfer->result.validator;
+    struct validator *validator = &transfer->result.validator;
 
     n *= size;
     if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
@@ -1097,7 +1097,7 @@ static size_t folder_length(const char *url, const char *end)
     return (size_t)(end - path);
 }
 
-static void get_file(const char *url, size_t folder, const struct api_validator *validator,
+static void get_file(const char *url, size_t folder, const struct validator *validator,
                      api_done *done, void *arg)
 {
     struct api_result result;
@@ -1108,7 +1108,7 @@ static void get_file(const char *url, size_t folder, const struct api_validator 
         free((void *)(uintptr_t)result.body);
 }
 
-static void get_http(struct api *api, const char *url, const struct api_validator *validator,
+static void get_http(struct api *api, const char *url, const struct validator *validator,
                      api_done *done, void *arg)
 {
     struct api_result failure = {.detail = "no memory for a request"};
@@ -1134,7 +1134,7 @@ static void get_http(struct api *api, const char *url, const struct api_validato
 }
 
 void api_get(struct api *api, const char *project, const char *environment,
-             const struct api_validator *validator, api_done *done, void *arg)
+             const struct validator *validator, api_done *done, void *arg)
 {
     const struct api_result failure = {.detail = "access_url: too long once filled in"};
     const char *template = api->conf->access_url;
@@ -1148,7 +1148,7 @@ void api_get(struct api *api, const char *project, const char *environment,
         get_http(api, url, validator, done, arg);
 }
 
-void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+void api_get_url(struct api *api, const char *url, const struct validator *validator,
                  api_done *done, void *arg)
 {
     if (strncmp(url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0)

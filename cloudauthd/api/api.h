@@ -3,6 +3,7 @@
 #define CLOUDAUTHD_API_API_H
 
 #include "base/loop.h"
+#include "base/validator.h"
 
 #include "common/conf.h"
 
@@ -30,18 +31,12 @@ enum api_verdict {
     API_ABSENT,     /* 404, 410: there is no such environment */
 };
 
-/* What the server gave to ask again with; all "" if nothing. */
-struct api_validator {
-    char etag[256];
-    char modified[64];
-};
-
 struct api_result {
     enum api_verdict verdict;
     const void *body; /* API_DOCUMENT: length bytes, borrowed for the call */
     size_t length;
-    struct api_validator validator; /* of the body; none if it came by a redirect */
-    char detail[256];               /* API_OUTAGE: what went wrong */
+    struct validator validator; /* of the body; none if it came by a redirect */
+    char detail[256];           /* API_OUTAGE: what went wrong */
     uint32_t
         retry_after; /* API_OUTAGE: seconds to wait as the server asks, at most API_RETRY_MAX */
 };
@@ -86,13 +81,13 @@ bool api_is_file(const struct api *api);
  * within request_timeout. validator is what came with the last good document ("" : none).
  */
 void api_get(struct api *api, const char *project, const char *environment,
-             const struct api_validator *validator, api_done *done, void *arg);
+             const struct validator *validator, api_done *done, void *arg);
 
 /*
  * The same of a page of the account list: of accounts_url, or of what api_next_url made of it.
  * Of a file:// page the folder that it is in must open.
  */
-void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+void api_get_url(struct api *api, const char *url, const struct validator *validator,
                  api_done *done, void *arg);
 
 /*

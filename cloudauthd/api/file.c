@@ -26,7 +26,7 @@ static void fail(struct api_result *result, const char *what, const char *path)
  * A file's validator. Two writes within one tick of the clock leave the same times behind, so a
  * file that changed only just now gets none, and is read again the next time.
  */
-static void make_validator(const struct stat *st, struct api_validator *out)
+static void make_validator(const struct stat *st, struct validator *out)
 {
     struct timespec now;
 
@@ -59,7 +59,7 @@ static void read_document(int fd, const char *path, const struct stat *st,
     result->length = (size_t)got;
 }
 
-static void look(int fd, const char *path, const struct api_validator *validator,
+static void look(int fd, const char *path, const struct validator *validator,
                  struct api_result *result)
 {
     struct stat st;
@@ -80,7 +80,7 @@ static void look(int fd, const char *path, const struct api_validator *validator
         read_document(fd, path, &st, result);
 }
 
-void file_get(const char *path, size_t base_length, const struct api_validator *validator,
+void file_get(const char *path, size_t base_length, const struct validator *validator,
               struct api_result *result)
 {
     char base[CLOUD_URL_SIZE];

@@ -12,7 +12,7 @@
  * below it a missing file is API_ABSENT, and every other fault an outage. Fills *result; a body
  * is malloc'ed and the caller frees it. Reads at most DOCUMENT_SIZE_MAX bytes and one more.
  */
-void file_get(const char *path, size_t base_length, const struct api_validator *validator,
+void file_get(const char *path, size_t base_length, const struct validator *validator,
               struct api_result *result);
 
 #endif

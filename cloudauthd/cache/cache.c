@@ -560,7 +560,7 @@ static void on_result(void *arg, const struct api_result *result)
 
 static void start_request(struct cache_entry *entry)
 {
-    static const struct api_validator none;
+    static const struct validator none;
     int64_t now = cloud_clock_ms();
     /* A 304 has nothing that could be kept. */
     bool whole = entry->unkept && is_keeping_due(entry, now);

@@ -4,6 +4,7 @@
 
 #include "access/document.h"
 #include "base/table.h"
+#include "base/validator.h"
 #include "cloudauthd/api/api.h"
 
 #include "common/name.h"
@@ -42,7 +43,7 @@ struct cache_entry {
 
     struct document *document;                /* the last good one, or NULL */
     unsigned char hash[KEY_FINGERPRINT_SIZE]; /* of its body */
-    struct api_validator validator;
+    struct validator validator;
     int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds */
     int64_t refresh; /* cloud_clock_ms() from which a lookup has it asked for in the background */

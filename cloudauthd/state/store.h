@@ -4,7 +4,7 @@
 
 #include "access/keys.h"
 #include "base/loop.h"
-#include "cloudauthd/api/api.h"
+#include "base/validator.h"
 
 #include "common/name.h"
 
@@ -41,7 +41,7 @@ struct store;
 /* What is kept of a document besides its body. */
 struct store_entry {
     const char *project, *environment;
-    struct api_validator validator;
+    struct validator validator;
     int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds since 1970 */
     unsigned char hash[KEY_FINGERPRINT_SIZE]; /* store_touch: SHA-256 of the body it is about */

@@ -265,7 +265,7 @@ static void on_done(void *arg, const struct api_result *result)
 /* By a client of its own: a loop that was stopped stays so. */
 static void get_with(const char *what, const char *etag)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     api_free(api);
     loop_free(loop);
@@ -405,7 +405,7 @@ static void test_token(void **state)
 /* An API that is freed while requests are under way, one of them waiting for a token. */
 static void test_free_in_mid_flight(void **state)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)state;
     write_token(SECRET);
@@ -420,7 +420,7 @@ static void test_free_in_mid_flight(void **state)
 /* A token endpoint that closes without an answer, for two that wait. */
 static void test_exchange(void **state)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)state;
     write_token(SECRET);
@@ -438,7 +438,7 @@ static void test_exchange(void **state)
 
 static void on_silence(void *arg, const struct api_result *result)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)arg;
     assert_int_equal(result->verdict, API_OUTAGE);
@@ -449,7 +449,7 @@ static void on_silence(void *arg, const struct api_result *result)
 /* What was begun with it is let go, and the next request is well. Over HTTP/2: tests/e2e. */
 static void test_silence(void **state)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)state;
     conf.request_timeout = 1;
@@ -493,7 +493,7 @@ static void change(const char *new_token, const char *new_endpoint)
 /* A request is on its way; before its answer comes, the settings are those of another API. */
 static void get_across(const char *what, const char *new_token, const char *new_endpoint)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     api_get(api, "abcdefghij", what, &validator, on_done, NULL);
     assert_int_equal(answers, 0);
@@ -562,7 +562,7 @@ static void test_changed_while_waiting(void **state)
 
 static void on_token_known(void *arg, const struct api_result *result)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)arg;
     assert_int_equal(result->verdict, API_DOCUMENT);
@@ -573,7 +573,7 @@ static void on_token_known(void *arg, const struct api_result *result)
 /* A token that is known goes at once, and is refused when the settings are others. */
 static void test_changed_before_refusal(void **state)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)state;
     forget_seen();
@@ -589,7 +589,7 @@ static void test_changed_before_refusal(void **state)
 /* Settings that do not say where or with what: a request under way is none of their business. */
 static void test_changed_otherwise(void **state)
 {
-    struct api_validator validator = {"", ""};
+    struct validator validator = {"", ""};
 
     (void)state;
     write_token("old");

@@ -57,7 +57,7 @@ bool api_is_file(const struct api *api)
 }
 
 void api_get(struct api *api, const char *project, const char *environment,
-             const struct api_validator *validator, api_done *done, void *arg)
+             const struct validator *validator, api_done *done, void *arg)
 {
     (void)api;
     assert_true(any_name || strcmp(project, "abcdefghij") == 0);

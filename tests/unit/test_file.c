@@ -26,7 +26,7 @@ static char root[] = "/tmp/cloudauth-files-XXXXXX";
 static char base[64]; /* the folder of the API, with its '/' at the end */
 static time_t later;  /* seconds by which the clock is put forward */
 static struct api_result result;
-static const struct api_validator none;
+static const struct validator none;
 
 int clock_gettime(clockid_t id, struct timespec *out)
 {
@@ -70,7 +70,7 @@ static void forget_body(void)
     memset(&result, 0, sizeof result);
 }
 
-static enum api_verdict get_with(const char *name, const struct api_validator *validator)
+static enum api_verdict get_with(const char *name, const struct validator *validator)
 {
     const char *path = in_base(name);
 
@@ -309,7 +309,7 @@ static void test_permission(void **state)
 
 static void test_unchanged(void **state)
 {
-    struct api_validator validator;
+    struct validator validator;
 
     (void)state;
     put("abcdefghij/staging.json", "{}");
@@ -327,7 +327,7 @@ static void test_unchanged(void **state)
 /* Two writes within one tick of the clock leave the same times behind. */
 static void test_changed_just_now(void **state)
 {
-    struct api_validator validator;
+    struct validator validator;
 
     (void)state;
     put("abcdefghij/staging.json", "{}");
@@ -343,7 +343,7 @@ static void test_changed_just_now(void **state)
 /* A change of any sort is seen, though size and content's time are as they were. */
 static void test_changed(void **state)
 {
-    struct api_validator validator;
+    struct validator validator;
     struct stat st;
 
     (void)state;

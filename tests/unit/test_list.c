@@ -113,7 +113,7 @@ static struct {
 static unsigned requests;
 static bool next_is_bad;
 
-void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+void api_get_url(struct api *api, const char *url, const struct validator *validator,
                  api_done *done, void *arg)
 {
     (void)api;

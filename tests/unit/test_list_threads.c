@@ -28,7 +28,7 @@ static unsigned round_now; /* the first environment of the list */
 static unsigned newest, lefts;
 
 /* Page n of the list, as the path ends. Every second time the second page has not changed. */
-void api_get_url(struct api *api, const char *url, const struct api_validator *validator,
+void api_get_url(struct api *api, const char *url, const struct validator *validator,
                  api_done *done, void *arg)
 {
     static char text[ITEMS * 200 + 100];
