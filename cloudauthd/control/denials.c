@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/control/denials.h"
+
+#include "base/log.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/control/rows.h"
+#include "cloudauthd/state/denials_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Who is answered when the list is on the disk; connection: a NULL is put there when he has gone.
+ */
+struct change {
+    void *connection;
+    struct context *context;
+    bool of_environment;
+};
+
+static void on_written(void *arg, const char *problem)
+{
+    struct change *change = arg;
+    struct connection *connection = change->connection;
+
+    if (change->of_environment)
+        cache_tell_changed(change->context->cache);
+    free(change);
+    if (connection == NULL)
+        return;
+    connection->pending = NULL;
+    rows_start();
+    if (problem == NULL)
+        rows_send(connection, 0);
+    else
+        rows_refuse(connection, CLOUD_REFUSED, "not-kept", problem);
+}
+
+void denials_answer_change(struct connection *connection)
+{
+    struct context *context = connection->context;
+    const char *line = connection->question.text, *why = "out of memory";
+    bool add = connection->question.op == CLOUD_OP_DENY, all = !add && strcmp(line, "all") == 0;
+    struct denial denial = {0};
+    struct change *change = NULL;
+
+    if (denials_file_busy(context->denials)) {
+        rows_refuse(connection, CLOUD_UNAVAILABLE, "busy", NULL);
+        return;
+    }
+    if ((!all && !denial_parse(line, strlen(line), &denial, &why)) ||
+        (change = calloc(1, sizeof *change)) == NULL) {
+        rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
+        return;
+    }
+    denial.since = (int64_t)time(NULL);
+    *change = (struct change){connection, context, all || denial.kind == DENIAL_ENVIRONMENT};
+    if (add ? !denials_file_add(context->denials, &denial, on_written, change, &why)
+            : !denials_file_remove(context->denials, all ? NULL : &denial, on_written, change,
+                                   &why)) {
+        free(change);
+        rows_refuse(connection, CLOUD_REFUSED, "not-done", why);
+        return;
+    }
+    connection->pending = &change->connection;
+    log_warning("operator: %s %s", add ? "deny" : "undeny", all ? "all" : denial.subject);
+}
+
+void denials_answer_list(struct connection *connection)
+{
+    const struct denials *list = denials_file_list(connection->context->denials);
+    const struct denial *denial;
+    size_t i = connection->question.page;
+    int64_t now = (int64_t)time(NULL);
+    char line[DENIAL_LINE_SIZE];
+
+    rows_start();
+    for (; (denial = denials_at(list, i)) != NULL && !rows_full(NULL); i++) {
+        if (!denial_in_force(denial, now))
+            continue;
+        denial_format(denial, line);
+        rows_add_line(line);
+    }
+    rows_send(connection, denial == NULL ? 0 : (uint32_t)i);
+}
+
+/* ---- NAMED ---- */
+
+#define NAMED_USERS 20000 /* who are looked at for one page */
+
+struct naming {
+    struct denial denial;
+    size_t looked, found;
+};
+
+static bool names(const struct document *document, const struct denial *denial)
+{
+    char environment[DENIAL_SUBJECT_SIZE];
+
+    if (denial->kind == DENIAL_KEY)
+        return document_find_key(document, denial->fingerprint) != NULL;
+    if (denial->kind == DENIAL_ENVIRONMENT) {
+        snprintf(environment, sizeof environment, "%s/%s", document->project,
+                 document->environment);
+        return strcmp(environment, denial->subject) == 0;
+    }
+    for (size_t i = 0; i < document->users; i++)
+        if (strcmp(document->user[i].username, denial->subject) == 0 ||
+            strcmp(document->user[i].id, denial->subject) == 0)
+            return true;
+    return false;
+}
+
+static void look_for_name(void *arg, const struct cache_view *view)
+{
+    struct naming *naming = arg;
+
+    if (view->document == NULL)
+        return;
+    naming->looked += 1 + view->document->users;
+    naming->found += names(view->document, &naming->denial);
+}
+
+static bool looked_enough(void *arg)
+{
+    return ((const struct naming *)arg)->looked >= NAMED_USERS;
+}
+
+void denials_answer_named(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+    struct naming naming = {0};
+    const char *why;
+    size_t next;
+
+    if (!denial_parse(question->text, strlen(question->text), &naming.denial, &why)) {
+        rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
+        return;
+    }
+    next = cache_walk(connection->context->cache, question->page, look_for_name, looked_enough,
+                      &naming);
+    rows_start();
+    rows_add_number("documents", (int64_t)naming.found);
+    rows_send(connection, (uint32_t)next);
+}

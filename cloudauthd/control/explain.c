@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/control/explain.h"
+
+#include "access/denials.h"
+#include "cloudauthd/control/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static void fact(const char *name, const char *value)
+{
+    ROW("fact", name, value);
+}
+
+static void rule(const char *name, enum policy_reason reason, const char *detail)
+{
+    ROW("rule", name, reason == POLICY_GRANTED ? "yes" : "no", detail);
+}
+
+/* "" or why it is not a login name of this host. */
+const char *explain_name_detail(const struct connection *connection, enum policy_reason reason)
+{
+    static struct cloud_grammar any;
+
+    if (reason == POLICY_LOCAL)
+        return "the host has such a user or group itself";
+    if (reason == POLICY_UNAVAILABLE)
+        return "/etc/passwd or /etc/group cannot be read";
+    if (reason != POLICY_NOT_OURS)
+        return "";
+    any = connection->context->conf.grammar;
+    cloud_words_any(&any.allow);
+    return cloud_name_parse(&any, connection->question.account, NULL)
+               ? "it fits the grammar, but no pattern of `allow` matches it"
+               : "it does not fit the grammar of login names, or is reserved";
+}
+
+/* The rules that stand before the document: the name's. */
+static void explain_name(const struct connection *connection, enum policy_reason reason)
+{
+    const struct cloud_name *name = &connection->name;
+
+    rows_start();
+    fact("account", connection->question.account);
+    if (reason == POLICY_NOT_OURS) {
+        rule("name", reason, explain_name_detail(connection, reason));
+        return;
+    }
+    fact("kind", policy_kind_word(name->kind));
+    fact("project", name->project);
+    fact("environment", name->environment);
+    fact("app", name->app);
+    rule("name", POLICY_GRANTED, "");
+    rule("not-local", reason, explain_name_detail(connection, reason));
+}
+
+static void explain_source(const struct cache_answer *known)
+{
+    char age[32];
+
+    snprintf(age, sizeof age, "%u", known->age);
+    fact("source", known->stale ? "cache" : "api");
+    fact("age", age);
+}
+
+static void decide(struct connection *connection, enum policy_reason reason, const char *message)
+{
+    ROW("decision", policy_token(reason), message);
+    rows_send(connection, 0);
+}
+
+/* The question's key or fingerprint. */
+static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
+                             const char **why)
+{
+    struct denial denial;
+    char line[DENIAL_LINE_SIZE];
+    struct key key;
+
+    *why = "not a fingerprint";
+    if (question->key_type[0] != '\0') {
+        if (!key_parse(question->key_type, strlen(question->key_type), question->key,
+                       strlen(question->key), &key, why))
+            return false;
+        memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
+        return true;
+    }
+    snprintf(line, sizeof line, "key\t%s\t0\t0\t", question->key);
+    if (!denial_parse(line, strlen(line), &denial, why))
+        return false;
+    memcpy(out, denial.fingerprint, KEY_FINGERPRINT_SIZE);
+    return true;
+}
+
+static void explain_key(const struct document *document, const struct cloud_name *name,
+                        const struct document_key *key, int64_t now)
+{
+    struct policy_rule_verdict rules[POLICY_RULES];
+
+    fact("user", key->user->username);
+    fact("role", key->user->role_text);
+    fact("key", key->title);
+    policy_rules(document, name, key, now, rules);
+    for (size_t i = 0; i < POLICY_RULES; i++)
+        rule(rules[i].rule, rules[i].reason,
+             rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
+}
+
+/* What an sFTP login would see, for root to look whether it is there (PAM_ACCOUNT's answer). */
+static void explain_folders(const struct document *document, const struct cloud_name *name)
+{
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
+
+    if (name->kind != CLOUD_SFTP || !policy_mounts(document, name, mounts, sizeof mounts))
+        return;
+    snprintf(uid, sizeof uid, "%u", document->uid);
+    snprintf(gid, sizeof gid, "%u", document->gid);
+    ROW("folders", document->home, uid, gid);
+    while ((line = strsep(&at, "\n")) != NULL && line[0] != '\0')
+        ROW("folder", line);
+}
+
+void explain_answer(struct connection *connection, const struct cache_answer *known)
+{
+    const struct cloud_question *question = &connection->question;
+    const struct document *document = known->document;
+    const struct cloud_name *name = &connection->name;
+    int64_t now = (int64_t)time(NULL);
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    struct policy_verdict verdict = {POLICY_KEY_UNUSABLE, NULL};
+    char message[2048];
+    const char *why;
+
+    explain_name(connection, POLICY_GRANTED);
+    explain_source(known);
+    rule("document", POLICY_GRANTED, known->stale ? known->detail : "");
+    rule("hosts", POLICY_GRANTED, "");
+    rule("app", policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN, name->app);
+    if (!find_fingerprint(question, fingerprint, &why)) {
+        rule("key", POLICY_KEY_UNUSABLE, why);
+        decide(connection, POLICY_KEY_UNUSABLE, "");
+        return;
+    }
+    verdict = policy_login(document, name, fingerprint, now);
+    rule("key",
+         document_find_key(document, fingerprint) != NULL ? POLICY_GRANTED : POLICY_KEY_UNKNOWN,
+         "");
+    if (verdict.key != NULL)
+        explain_key(document, name, verdict.key, now);
+    message[0] = '\0';
+    if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, now))
+        policy_message(verdict.reason, document, name, question->account, verdict.key, message,
+                       sizeof message);
+    if (verdict.reason == POLICY_GRANTED)
+        explain_folders(document, name);
+    decide(connection, verdict.reason, message);
+}
+
+void explain_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known)
+{
+    const struct context *context = connection->context;
+    char why[256] = "";
+
+    if (known == NULL) {
+        explain_name(connection, reason);
+        decide(connection, reason, "");
+        return;
+    }
+    explain_name(connection, POLICY_GRANTED);
+    if (reason == POLICY_UNUSABLE) {
+        policy_usable(&context->conf, context->local_ids, context->bindings, known->document, why,
+                      sizeof why);
+    } else if (reason == POLICY_UNAVAILABLE) {
+        snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
+    }
+    if (reason == POLICY_NOT_THIS_HOST) {
+        explain_source(known);
+        rule("document", POLICY_GRANTED, "");
+        snprintf(why, sizeof why, "host_id is %.200s", context->conf.host_id);
+    }
+    rule(reason == POLICY_NOT_THIS_HOST ? "hosts" : "document", reason,
+         reason == POLICY_ABSENT ? "the project API has no such environment" : why);
+    decide(connection, reason, "");
+}
+
+/* ---- PEOPLE ---- */
+
+static void list_key(const struct document *document, const struct cloud_name *name,
+                     const struct document_key *key, int64_t now)
+{
+    struct policy_rule_verdict rules[POLICY_RULES];
+    enum policy_reason reason =
+        policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN;
+    char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
+
+    policy_rules(document, name, key, now, rules);
+    for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
+        reason = rules[i].reason;
+    key_fingerprint_text(key->fingerprint, fingerprint);
+    if (key->expires_at != DOCUMENT_NO_TIME)
+        snprintf(expires, sizeof expires, "%lld", (long long)key->expires_at);
+    ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,
+        key->title, expires, policy_token(reason));
+}
+
+void explain_answer_people(struct connection *connection, const struct cache_answer *known)
+{
+    const struct document *document = known->document;
+    int64_t now = (int64_t)time(NULL);
+    size_t i = connection->question.page;
+
+    rows_start();
+    for (size_t w = 0; i == 0 && w < document->warnings && w < DOCUMENT_WARNINGS_MAX; w++)
+        ROW("warning", document->warning[w]);
+    for (; i < document->keys && !rows_full(NULL); i++)
+        list_key(document, &connection->name, &document->key[i], now);
+    rows_send(connection, i < document->keys ? (uint32_t)i : 0);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_CONTROL_ROWS_H
+#define CLOUDAUTHD_CONTROL_ROWS_H
+
+#include "cloudauthd/server/server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The text of an answer to cloudauthctl: rows of fields (control.h). The loop's one thread builds
+ * one answer at a time, between rows_start and rows_send, in a buffer that belongs to this module.
+ */
+
+/* Begins an answer without rows. */
+void rows_start(void);
+
+/* Adds a row of n fields. A control character in a field is replaced by '?', so that no field can
+ * end a field or a row. */
+void rows_add(const char *const *field, size_t n);
+
+/* ROW("name", value): adds a row of those fields. */
+#define ROW(...)                                                                                   \
+    rows_add((const char *const[]){__VA_ARGS__},                                                   \
+             sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+/* Adds a row of a name and a number in decimal. */
+void rows_add_number(const char *name, int64_t number);
+
+/* Adds a line that already is a row (denial_format), without its newline. */
+void rows_add_line(const char *line);
+
+/* Whether the next rows belong on another page: less than 32 KiB are left in the packet, which
+ * holds the rows of one bucket of the cache, or of one key. arg is not used (cache_walk). */
+bool rows_full(void *arg);
+
+/* Answers the connection with the rows. page is the page to ask for next, 0 at the end. */
+void rows_send(struct connection *connection, uint32_t page);
+
+/* Answers without rows. reason is a token for logs; message is a sentence for the operator, NULL
+ * for none. */
+void rows_refuse(struct connection *connection, enum cloud_status status, const char *reason,
+                 const char *message);
+
+#endif

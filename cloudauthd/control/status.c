@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/control/status.h"
+
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/api/api.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/control/rows.h"
+#include "cloudauthd/metrics/health.h"
+#include "cloudauthd/session/sessions.h"
+#include "cloudauthd/state/denials_file.h"
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static bool never_full(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+/* A time where there is one. */
+static void time_row(const char *name, int64_t seconds)
+{
+    if (seconds != HEALTH_NO_TIME)
+        rows_add_number(name, seconds);
+}
+
+static void status_of_documents(const struct context *context)
+{
+    struct health_documents seen = {0};
+
+    cache_walk(context->cache, 0, health_count, never_full, &seen);
+    rows_add_number("documents", (int64_t)seen.known);
+    rows_add_number("fresh", (int64_t)seen.fresh);
+    rows_add_number("failing", (int64_t)seen.failing);
+    rows_add_number("unusable", (int64_t)seen.unusable);
+    rows_add_number("absent", (int64_t)seen.absent);
+    rows_add_number("oldest_age", seen.oldest);
+    rows_add_number("freshest_age", seen.freshest);
+    ROW("error", seen.error);
+    ROW("absences", cache_guarded(context->cache) ? "not-believed" : "believed");
+}
+
+static void status_of_credentials(const struct context *context)
+{
+    struct health_credentials seen;
+
+    health_credentials(context, &seen);
+    ROW("credential_error", seen.why);
+    time_row("client_cert_expires", seen.client_cert);
+    time_row("ca_file_expires", seen.ca_file);
+    if (!seen.by_token_url)
+        return;
+    ROW("token", seen.token ? "present" : "missing");
+    time_row("token_expires", seen.token_end);
+    ROW("token_error", seen.token_why);
+}
+
+static void status_of_snapshot(const struct context *context)
+{
+    struct publish_view seen;
+    int64_t age;
+
+    publish_look(context->publish, &seen);
+    age = (int64_t)time(NULL) - seen.created;
+    ROW("snapshot", seen.live ? "live" : seen.there ? "retired" : "missing");
+    ROW("snapshot_file", seen.failed ? "unwritable" : "written");
+    rows_add_number("snapshot_accounts", (int64_t)seen.accounts);
+    if (seen.there)
+        rows_add_number("snapshot_age", age < 0 ? 0 : age);
+}
+
+void status_answer(struct connection *connection)
+{
+    const struct context *context = connection->context;
+    const struct denials *list = denials_file_list(context->denials);
+    uint64_t denials[DENIAL_ENVIRONMENT + 1];
+    int64_t ahead = 0;
+
+    health_denials(context, denials);
+    rows_start();
+    ROW("version", CLOUD_VERSION);
+    rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
+    ROW("host_id", context->conf.host_id);
+    ROW("access_url", context->conf.access_url);
+    status_of_documents(context);
+    status_of_credentials(context);
+    status_of_snapshot(context);
+    rows_add_number("open_sessions", (int64_t)sessions_count(context->sessions));
+    rows_add_number("denials", (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] +
+                                         denials[DENIAL_ENVIRONMENT]));
+    if (api_clock(context->api, &ahead))
+        rows_add_number("clock_offset", ahead);
+    else
+        ROW("clock_offset", "");
+    ROW("denials_file", list->damaged ? "damaged" : "whole");
+    ROW("helper_user", context->keys_uid == (uid_t)-1 ? "missing" : "present");
+    rows_send(connection, 0);
+}
+
+static const char *state_word(const struct cache_view *view)
+{
+    if (view->document == NULL)
+        return view->failing ? "unknown" : view->absent ? "absent" : "asked";
+    if (!view->usable)
+        return "unusable";
+    return view->failing ? "failing" : view->fresh ? "fresh" : "aged";
+}
+
+static void list_document(void *arg, const struct cache_view *view)
+{
+    const struct context *context = arg;
+    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "";
+
+    cloud_name_plain(&context->conf.grammar, view->project, view->environment, plain);
+    if (view->document != NULL)
+        snprintf(age, sizeof age, "%u", view->age);
+    ROW(view->project, view->environment, plain, state_word(view), age,
+        view->document != NULL ? view->document->status_text : "", view->detail);
+}
+
+void status_answer_documents(struct connection *connection)
+{
+    size_t next;
+
+    rows_start();
+    next = cache_walk(connection->context->cache, connection->question.page, list_document,
+                      rows_full, connection->context);
+    rows_send(connection, (uint32_t)next);
+}
