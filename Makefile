@@ -111,16 +111,6 @@ $(B)/obj/%.o: %.c
 	@echo "  CC $@"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# The module with a fault at every call, for the tests only.
-$(B)/faults/libnss_cloud.so.2: $(patsubst %.c,$(B)/faults/%.o,$(NSS) nss_cloud/faults.c $(COMMON))
-	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
-		-o $@ $^ $(LINK)
-
-$(B)/faults/%.o: %.c
-	@mkdir -p $(@D)
-	@echo "  CC $@"
-	@$(CC) $(ALL_CFLAGS) -DCLOUD_NSS_FAULTS -c -o $@ $<
-
 install: all
 	install -D -m 644 $(B)/libnss_cloud.so.2 $(DESTDIR)$(LIBDIR)/libnss_cloud.so.2
 	install -D -m 644 $(B)/pam_cloud.so $(DESTDIR)$(LIBDIR)/security/pam_cloud.so
@@ -144,84 +134,7 @@ install: all
 	sh scripts/install-config.sh etc/cloudauth.conf $(DESTDIR)/etc/cloudauth/cloudauth.conf
 	sh scripts/install-config.sh etc/sshd_config.d/00-cloudauth.conf $(DESTDIR)/etc/ssh/sshd_config.d/00-cloudauth.conf
 
-# Unit tests: a file each, linked with what it needs of the modules. Archives, so that a test can put
-# its own function in the place of a module's.
-UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-
-$(B)/modules.a: $(call obj,$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON) ctl/pairs.c \
-		ctl/doctor_fix.c)
-	@rm -f $@
-	$(AR) qcs $@ $^
-
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/modules.a
-	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
-
-# What the parser says of a document, for tests/lint/docs.
-$(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
-	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
-
-# Snapshots for benchmarks and tests.
-$(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o $(call obj,cloudauthd/accounts/snapshot_write.c common/snapshot.c)
-	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LINK)
-
-# What tests/bench measures with, and the helper as it could have been built, to compare.
-BENCH      := nss first ask echo
-HELPER     := authkeys/cloud-authkeys.c $(COMMON)
-BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-glibc \
-              helper-musl-static helper-glibc-static-pie helper-glibc-static helper-glibc-dynamic)
-MUSL       := musl-gcc -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong
-
-bench-programs: $(BENCH_ALL)
-
-$(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/samples.o \
-		$(call obj,$(COMMON))
-	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LINK)
-
-# Small, since a process that it starts is never said to have held less than it does itself.
-$(B)/bench/spawn: tests/bench/spawn.c tests/bench/samples.c tests/bench/samples.h
-	@mkdir -p $(@D)
-	$(MUSL) -static -o $@ $(filter %.c,$^)
-
-$(B)/bench/floor: tests/bench/floor.c
-	@mkdir -p $(@D)
-	$(MUSL) -fPIE $(HELPER_LINK) -o $@ $^
-
-$(B)/bench/floor-glibc: $(B)/obj/tests/bench/floor.o
-	@mkdir -p $(@D)
-	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
-
-$(B)/bench/helper-musl-static: $(HELPER) $(wildcard common/*.h)
-	@mkdir -p $(@D)
-	$(MUSL) -static -o $@ $(HELPER)
-
-$(B)/bench/helper-glibc-%: $(call obj,$(HELPER))
-	@mkdir -p $(@D)
-	$(CC) $(if $(SAN),-pie,$(patsubst -dynamic,-pie,-$*)) -o $@ $^ $(LINK)
-
-.SECONDARY:
-
-check: units lint-structure
-
-units: $(addprefix $(B)/unit/,$(UNITS))
-	@tests/unit/run $^
-
-check-asan:
-	$(MAKE) B=build/asan SAN=1 all units
-
-# The modules that more than one thread meets in, under ThreadSanitizer.
-THREADED := test_negcache test_map test_publish test_store test_list_threads test_denials
-check-tsan:
-	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
-		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units
-
-lint:
-	tests/lint/run
-
-lint-structure: $(PARTS)
-	@B=$(B) tests/lint/structure
+include tests/tests.mk
 
 test demo bench: B := build
 test:
@@ -247,6 +160,5 @@ fuzz:
 clean:
 	rm -rf build
 
-.PHONY: all install check units check-asan check-tsan lint lint-structure test demo bench bench-programs \
-        deb fuzz clean
+.PHONY: all install test demo bench deb fuzz clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Part of the Makefile: unit tests and what else the tests build. tests/README.md describes them.
+
+# ---- Unit tests: one program a file ----------------------------------------------------------------
+
+# The linker takes an object from an archive only for a symbol that is still undefined, so a test
+# replaces a function of the product by defining it.
+UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+
+$(B)/modules.a: $(call obj,$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON) ctl/pairs.c \
+		ctl/doctor_fix.c)
+	@rm -f $@
+	$(AR) qcs $@ $^
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/modules.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
+
+check: units lint-structure
+
+units: $(addprefix $(B)/unit/,$(UNITS))
+	@tests/unit/run $^
+
+check-asan:
+	$(MAKE) B=build/asan SAN=1 all units
+
+# The modules that several threads use, under ThreadSanitizer.
+THREADED := test_negcache test_map test_publish test_store test_list_threads test_denials
+check-tsan:
+	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
+		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units
+
+# ---- Lint ------------------------------------------------------------------------------------------
+
+lint:
+	tests/lint/run
+
+lint-structure: $(PARTS)
+	@B=$(B) tests/lint/structure
+
+# Prints how the parser judges a document, for tests/lint/docs.
+$(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
+	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
+
+# ---- End-to-end tests ------------------------------------------------------------------------------
+
+# The NSS module with a fault at every call.
+$(B)/faults/libnss_cloud.so.2: $(patsubst %.c,$(B)/faults/%.o,$(NSS) nss_cloud/faults.c $(COMMON))
+	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
+		-o $@ $^ $(LINK)
+
+$(B)/faults/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(ALL_CFLAGS) -DCLOUD_NSS_FAULTS -c -o $@ $<
+
+# Programs that write a snapshot, and that sign an altered one again.
+$(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o \
+		$(call obj,cloudauthd/accounts/snapshot_write.c common/snapshot.c)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK)
+
+# ---- Benchmarks ------------------------------------------------------------------------------------
+
+# The programs that measure, and the helper linked in other ways, for comparison.
+BENCH      := nss first ask echo
+HELPER     := authkeys/cloud-authkeys.c $(COMMON)
+BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-glibc \
+              helper-musl-static helper-glibc-static-pie helper-glibc-static helper-glibc-dynamic)
+MUSL       := musl-gcc -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong
+
+bench-programs: $(BENCH_ALL)
+
+$(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/samples.o \
+		$(call obj,$(COMMON))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK)
+
+# Static and small: a process that it starts is never reported with a smaller peak of memory than its own.
+$(B)/bench/spawn: tests/bench/spawn.c tests/bench/samples.c tests/bench/samples.h
+	@mkdir -p $(@D)
+	$(MUSL) -static -o $@ $(filter %.c,$^)
+
+$(B)/bench/floor: tests/bench/floor.c
+	@mkdir -p $(@D)
+	$(MUSL) -fPIE $(HELPER_LINK) -o $@ $^
+
+$(B)/bench/floor-glibc: $(B)/obj/tests/bench/floor.o
+	@mkdir -p $(@D)
+	$(CC) $(if $(SAN),-pie,-static-pie) -o $@ $^ $(LINK)
+
+$(B)/bench/helper-musl-static: $(HELPER) $(wildcard common/*.h)
+	@mkdir -p $(@D)
+	$(MUSL) -static -o $@ $(HELPER)
+
+$(B)/bench/helper-glibc-%: $(call obj,$(HELPER))
+	@mkdir -p $(@D)
+	$(CC) $(if $(SAN),-pie,$(patsubst -dynamic,-pie,-$*)) -o $@ $^ $(LINK)
+
+.SECONDARY:
+
+.PHONY: check units check-asan check-tsan lint lint-structure bench-programs
