@@ -132,3 +132,12 @@ char *envelope_open(const void *body, size_t n, const struct signers *signers, s
     *length = payload.length;
     return payload.bytes;
 }
+
+const char *envelope_time_fault(int64_t issued_at, int64_t now)
+{
+    if (issued_at == DOCUMENT_NO_TIME)
+        return "issued_at: missing, and documents are signed here";
+    if (issued_at > now + ENVELOPE_FUTURE)
+        return "issued_at: more than 5 minutes in the future";
+    return NULL;
+}

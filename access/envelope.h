@@ -22,6 +22,8 @@
  * between us and the publisher may put wrong ones in front. */
 #define ENVELOPE_HASHED_MAX ((size_t)16 << 20)
 
+#define ENVELOPE_FUTURE 300 /* seconds that an issued_at may be ahead of this host's clock */
+
 /* Those whose signature counts; any one of them does. None: documents are not signed. */
 struct signers {
     size_t n;
@@ -37,5 +39,9 @@ bool signers_parse(const char *text, struct signers *out);
  */
 char *envelope_open(const void *body, size_t n, const struct signers *signers, size_t *length,
                     struct document_problem *problem);
+
+/* Why a signed document with that issued_at is invalid at now (seconds since 1970), whatever was
+ * accepted before; NULL if it is not. */
+const char *envelope_time_fault(int64_t issued_at, int64_t now);
 
 #endif

@@ -54,7 +54,7 @@ static int judge_times(const struct cloud_conf *conf, const char *path,
 
     if (document->issued_at == DOCUMENT_NO_TIME)
         return say(path, "invalid: ", "issued_at: missing, and documents are signed here");
-    if (document->issued_at > now + CACHE_FUTURE)
+    if (document->issued_at > now + ENVELOPE_FUTURE)
         return say(path, "invalid: ", "issued_at: more than 5 minutes in the future");
     add_time(until, sizeof until, document->issued_at + bound);
     if (document->issued_at + bound <= now)

@@ -61,7 +61,7 @@ static const char *path_of(char *argument)
 static const struct out_column document_columns[] = {
     {"file", OUT_STRING},    {"valid", OUT_STRING}, {"line", OUT_NUMBER},   {"column", OUT_NUMBER},
     {"problem", OUT_STRING}, {"login", OUT_STRING}, {"status", OUT_STRING}, {"uid", OUT_NUMBER},
-    {"users", OUT_NUMBER},   {"keys", OUT_NUMBER}};
+    {"users", OUT_NUMBER},   {"keys", OUT_NUMBER},  {"until", OUT_STRING}};
 
 /* A number as text, "" for 0 where that means none. */
 static const char *digits(char out[24], size_t number)
@@ -70,11 +70,39 @@ static const char *digits(char out[24], size_t number)
     return out;
 }
 
+/* When the bound of a signed document ends, in seconds since 1970 (the cache counts the same). */
+static int64_t end_of(const struct host *host, const struct document *document)
+{
+    uint32_t most = host->conf.max_stale;
+
+    return document->issued_at + (document->max_stale < most ? document->max_stale : most);
+}
+
+/* The times of a signed document, as the cache judges them. */
+static void judge_times(const struct host *host, struct checked *checked, int64_t now)
+{
+    const struct document *document = checked->document;
+    const char *fault;
+    char until[32];
+
+    if (host->signers.n == 0 || document == NULL)
+        return;
+    fault = envelope_time_fault(document->issued_at, now);
+    if (fault != NULL) {
+        snprintf(checked->problem, sizeof checked->problem, "%s", fault);
+        document_free(checked->document);
+        checked->document = NULL;
+    } else if (end_of(host, document) <= now) {
+        ctl_time(end_of(host, document), until, sizeof until);
+        snprintf(checked->problem, sizeof checked->problem, "outdated: usable until %s", until);
+    }
+}
+
 static void put_document(struct out *out, const struct host *host, const struct checked *checked)
 {
     const struct document *document = checked->document;
     char line[24] = "", column[24] = "", uid[24] = "", users[24] = "", keys[24] = "";
-    char plain[CLOUD_NAME_MAX + 1] = "";
+    char plain[CLOUD_NAME_MAX + 1] = "", until[32] = "";
 
     if (checked->line > 0) {
         digits(line, checked->line);
@@ -85,9 +113,11 @@ static void put_document(struct out *out, const struct host *host, const struct 
         digits(uid, document->uid);
         digits(users, document->users);
         digits(keys, document->keys);
+        if (host->signers.n > 0)
+            ctl_time(end_of(host, document), until, sizeof until);
     }
     const char *cells[] = {checked->path,
-                           document == NULL ? "no" : "yes",
+                           checked->problem[0] == '\0' ? "yes" : "no",
                            line,
                            column,
                            checked->problem,
@@ -95,7 +125,8 @@ static void put_document(struct out *out, const struct host *host, const struct 
                            document == NULL ? "" : document->status_text,
                            uid,
                            users,
-                           keys};
+                           keys,
+                           until};
     out_row(out, cells);
 }
 
@@ -292,7 +323,7 @@ static int status_of(const struct tree *tree)
     for (size_t i = 0; i < tree->n; i++) {
         if (tree->checked[i].unreadable && status == CTL_YES)
             status = CTL_UNKNOWN;
-        else if (tree->checked[i].document == NULL && !tree->checked[i].unreadable)
+        else if (tree->checked[i].problem[0] != '\0' && !tree->checked[i].unreadable)
             status = CTL_NO;
     }
     return status;
@@ -326,6 +357,8 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
         ctl_say("/etc/passwd or /etc/group cannot be read");
         status = CTL_UNKNOWN;
     }
+    for (size_t i = 0; i < tree.n; i++)
+        judge_times(&host, &tree.checked[i], (int64_t)time(NULL));
     if (status == CTL_YES) {
         out_start(&out, ctl->json);
         put_tree(&out, &host, &tree);

@@ -132,7 +132,7 @@ static const char *outdated(const struct cache_entry *entry)
         return "the clock stands before the time of the last good document";
     if (entry->cache->signers.n == 0)
         return NULL;
-    if (entry->document->issued_at > wall + CACHE_FUTURE)
+    if (entry->document->issued_at > wall + ENVELOPE_FUTURE)
         return "the last good document is from the future";
     if (since_signed(entry) >= (int64_t)stale_bound(entry))
         return "the last good document was signed too long ago";
@@ -203,15 +203,12 @@ static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_r
 static bool check_issued(const struct cache_entry *entry, const struct document *document,
                          struct document_problem *problem)
 {
-    const char *wrong = NULL;
+    const char *wrong;
 
     if (entry->cache->signers.n == 0)
         return true;
-    if (document->issued_at == DOCUMENT_NO_TIME)
-        wrong = "issued_at: missing, and documents are signed here";
-    else if (document->issued_at > (int64_t)time(NULL) + CACHE_FUTURE)
-        wrong = "issued_at: more than 5 minutes in the future";
-    else if (document->issued_at < entry->issued)
+    wrong = envelope_time_fault(document->issued_at, (int64_t)time(NULL));
+    if (wrong == NULL && document->issued_at < entry->issued)
         wrong = "issued_at: older than what was last accepted";
     if (wrong != NULL)
         snprintf(problem->text, sizeof problem->text, "%s", wrong);

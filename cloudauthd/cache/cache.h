@@ -23,7 +23,6 @@
  * here NEIGHBOUR_RATE, from one of their own); when it is empty they are unavailable, and that is
  * not remembered.
  */
-#define CACHE_FUTURE    300 /* seconds that an issued_at may be ahead of this host's clock */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50
 #define NEIGHBOUR_RATE  50

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Documents signed by their publisher: what lies between can forge nothing.
 
+# shellcheck source=tests/sandbox/ctl.sh
+. "$REPO/tests/sandbox/ctl.sh"
+
 SIGNER=/root/signer.pem
 
 # The publisher's way, as docs/signing.md has it: sign_document PROJECT ENVIRONMENT [KEY]
@@ -99,16 +102,24 @@ test_tombstone() {
     refused alice abcdefghij
 }
 
-# cloudauthd --verify tells a publisher what a host would make of the document
-test_verify() {
+# cloudauthctl check tells a publisher what a host with these settings would make of the document
+test_check() {
+    local file=$ACCESS/abcdefghij/production.json until
     signed_host
     publish production
-    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'signed, usable until'
-    fails cloudauthd --verify "$PRISTINE/abcdefghij/production.json"
+    until=$(field 'documents[0] | "\(.valid) \(.until)"' 0 check "$file")
+    [[ $until > "yes $(date -u '+%F %T')" && $until == *' UTC' ]]
+    contains "$(ctl 1 check "$PRISTINE/abcdefghij/production.json")" ' no .*payload'
     publish production . '2 hours ago'
-    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'outdated'
+    contains "$(ctl 1 check "$file")" ' no +outdated: usable until 20[0-9: -]+ UTC '
+    publish production . '10 minutes'
+    contains "$(ctl 1 check "$file")" ' no +issued_at: more than 5 minutes in the future'
+    publish production 'del(.issued_at)'
+    contains "$(ctl 1 check "$file")" ' no +issued_at: missing'
     publish production '.account.uid = -1'
-    contains "$(cloudauthd --verify "$ACCESS/abcdefghij/production.json")" 'account.uid: not'
+    contains "$(ctl 1 check "$file")" 'account.uid: not'
+    cp "$CONF" /root/other.conf
     configure
-    contains "$(cloudauthd --verify "$PRISTINE/abcdefghij/production.json")" 'status active'
+    contains "$(ctl 1 check -c /root/other.conf "$file")" 'account.uid: not'
+    contains "$(ctl 0 check "$PRISTINE/abcdefghij/production.json")" ' yes +abcdefghij +active '
 }
