@@ -3,15 +3,12 @@
 #include "base/notify.h"
 #include "cloudauthd/api/credentials.h"
 #include "cloudauthd/daemon.h"
-#include "cloudauthd/verify.h"
 #include "common/conf.h"
 
-#include <getopt.h>
 #include <nss.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* Settings of systemd's that cannot be parsed are no reason not to serve: without READY=1 systemd
@@ -29,7 +26,6 @@ static void open_notify(struct notify *notify)
 static int usage(void)
 {
     fputs("usage: cloudauthd [-f] [-c FILE]\n"
-          "       cloudauthd [-c FILE] --verify DOCUMENT\n"
           "       cloudauthd -V\n"
           "  -f       stay in the foreground, log to standard error too\n"
           "  -c FILE  settings (default " CLOUD_CONF_PATH ")\n"
@@ -38,33 +34,17 @@ static int usage(void)
     return 2;
 }
 
-static int verify(const char *conf_path, const char *document)
-{
-    static struct cloud_conf conf;
-    struct cloud_conf_error error;
-
-    if (cloud_conf_read(&conf, conf_path, 0, &error))
-        return verify_file(&conf, document);
-    fprintf(stderr, "%s:%u: %s\n", conf_path, error.line, error.text);
-    return EX_CONFIG;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"verify", required_argument, NULL, 'v'},
-                                                 {NULL, 0, NULL, 0}};
     struct daemon_options options = {.conf_path = CLOUD_CONF_PATH};
     struct notify notify;
-    const char *document = NULL;
     int option;
 
-    while ((option = getopt_long(argc, argv, "fc:V", long_options, NULL)) != -1) {
+    while ((option = getopt(argc, argv, "fc:V")) != -1) {
         if (option == 'f')
             options.foreground = true;
         else if (option == 'c')
             options.conf_path = optarg;
-        else if (option == 'v')
-            document = optarg;
         else if (option == 'V')
             return puts("cloudauthd " CLOUD_VERSION) < 0;
         else
@@ -72,8 +52,6 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
-    if (document != NULL)
-        return verify(options.conf_path, document);
     /* systemd's journal takes standard error and syslog: each line is to stand there once. */
     log_open(options.foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));

@@ -347,7 +347,7 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
     for (int i = first; i < argc && status == CTL_YES; i++) {
         const char *path = path_of(argv[i]);
         if (path == NULL) {
-            ctl_say("%s: only files, folders and file:// are read here", argv[i]);
+            ctl_say("%s: only files, directories and file:// are read here", argv[i]);
             status = CTL_USAGE;
         } else if (!tree_add(&tree, path, &host.signers)) {
             status = CTL_UNKNOWN;

@@ -79,7 +79,7 @@ test_check_valid() {
     contains "$(ctl 0 check "$ACCESS/abcdefghij/staging.json")" '^carol +viewer .* role-too-low +role-too-low$'
     contains "$(ctl 0 check "$ACCESS/abcdefghij/staging.json")" 'forward-local +database.internal:3306'
     contains "$(ctl 0 check "file://$ACCESS/{project}/{environment}.json")" 'abcdefghij/staging2.json'
-    contains "$(ctl 2 check https://localhost/x)" 'only files, folders and file://'
+    contains "$(ctl 2 check https://localhost/x)" 'only files, directories and file://'
 }
 
 # broken documents, each with its place and the reason
