@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/denials.h"
 
+#include "base/digest.h"
 #include "common/text.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT
     if (strlen(text) != KEY_FINGERPRINT_TEXT - 1 || strncmp(text, prefix, sizeof prefix - 1) != 0)
         return false;
     snprintf(padded, sizeof padded, "%s=", text + sizeof prefix - 1);
-    if (!keys_decode_base64(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
+    if (!digest_base64_decode(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
         return false;
     memcpy(out, bytes, KEY_FINGERPRINT_SIZE);
     key_fingerprint_text(out, again);

@@ -3,6 +3,7 @@
 
 #include "access/json.h"
 
+#include "base/digest.h"
 #include "common/text.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ bool signers_parse(const char *text, struct signers *out)
         size_t n = strcspn(text, " "), used;
         unsigned char key[64];
         if (signers.n == ENVELOPE_SIGNERS_MAX || n > 64 ||
-            !keys_decode_base64(text, n, key, &used) || used != KEYS_SIGNER_SIZE)
+            !digest_base64_decode(text, n, key, &used) || used != KEYS_SIGNER_SIZE)
             return false;
         memcpy(signers.key[signers.n++], key, KEYS_SIGNER_SIZE);
         text += n;
@@ -54,7 +55,7 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
     }
     n = strlen(payload);
     decoded = malloc(n / 4 * 3 + 1);
-    if (decoded == NULL || n == 0 || !keys_decode_base64(payload, n, decoded, &out->length)) {
+    if (decoded == NULL || n == 0 || !digest_base64_decode(payload, n, decoded, &out->length)) {
         free(decoded);
         return json_fail(&at, "not canonical base64");
     }
@@ -76,7 +77,7 @@ static bool is_signature_of(const char *text, const struct signers *signers,
     unsigned char signature[SIGNATURE_MAX];
     size_t n = strlen(text), used;
 
-    if (n > SIGNATURE_MAX || !keys_decode_base64(text, n, signature, &used) ||
+    if (n > SIGNATURE_MAX || !digest_base64_decode(text, n, signature, &used) ||
         used != KEYS_SIGNATURE_SIZE)
         return false;
     for (size_t i = 0; i < signers->n && payload->left >= payload->length; i++) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/keys.h"
 
+#include "base/digest.h"
+
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
-#include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BLOB_MAX        (KEY_VALUE_MAX / 4 * 3)
@@ -208,48 +210,6 @@ static bool read_blob(const struct key_type *type, struct blob blob, const char 
     return true;
 }
 
-/* 64 for what is no digit of base64. */
-static unsigned digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (unsigned)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (unsigned)(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0') + 52;
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : 64;
-}
-
-/*
- * Decodes the one spelling that bytes have: padded, unused bits zero. Two spellings of one key
- * would be one fingerprint with two texts. out holds n / 4 * 3 bytes.
- */
-bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used)
-{
-    if (n == 0 || n % 4 != 0)
-        return false;
-    size_t padding = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
-    uint32_t bits = 0;
-
-    *used = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned digit = i < n - padding ? digit_of(text[i]) : 0;
-        if (digit > 63)
-            return false;
-        bits = bits << 6 | digit;
-        if (i % 4 != 3)
-            continue;
-        out[(*used)++] = (unsigned char)(bits >> 16);
-        out[(*used)++] = (unsigned char)(bits >> 8);
-        out[(*used)++] = (unsigned char)bits;
-    }
-    uint32_t unused = padding == 0 ? 0 : padding == 1 ? 0xff : 0xffff;
-    *used -= padding;
-    return (bits & unused) == 0;
-}
-
 static const struct key_type *find_type(const char *name, size_t n)
 {
     struct bytes bytes = {(const unsigned char *)name, n};
@@ -287,11 +247,11 @@ bool key_parse(const char *type, size_t type_length, const char *base64, size_t 
         return fail_type(type, type_length, why);
     if (base64_length > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    if (!keys_decode_base64(base64, base64_length, bytes, &blob.left))
+    if (!digest_base64_decode(base64, base64_length, bytes, &blob.left))
         return fail(why, "the key is not canonical base64");
     if (!read_blob(found, blob, why))
         return false;
-    if (SHA256(bytes, blob.left, out->fingerprint) == NULL)
+    if (!digest_sha256(bytes, blob.left, out->fingerprint))
         return fail(why, "the key's fingerprint could not be computed");
     out->type = found->name;
     out->base64 = base64;
@@ -319,35 +279,10 @@ bool key_parse_line(const char *line, struct key *out, const char **why)
 void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                           char out[KEY_FINGERPRINT_TEXT])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *at = out + 7;
+    char padded[DIGEST_BASE64_SIZE(KEY_FINGERPRINT_SIZE)];
 
-    memcpy(out, "SHA256:", 8);
-    /* 32 bytes are ten groups of three and one of two; the last one's padding is not written. */
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i += 3) {
-        bool last = i + 3 > KEY_FINGERPRINT_SIZE;
-        uint32_t bits = (uint32_t)fingerprint[i] << 16 | (uint32_t)fingerprint[i + 1] << 8 |
-                        (last ? 0 : (uint32_t)fingerprint[i + 2]);
-        *at++ = digits[bits >> 18];
-        *at++ = digits[bits >> 12 & 63];
-        *at++ = digits[bits >> 6 & 63];
-        if (!last)
-            *at++ = digits[bits & 63];
-    }
-    *at = '\0';
-}
-
-bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
-                 unsigned char out[KEY_FINGERPRINT_SIZE])
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(context, first, first_length) == 1 &&
-              EVP_DigestUpdate(context, second, second_length) == 1 &&
-              EVP_DigestFinal_ex(context, out, NULL) == 1;
-
-    EVP_MD_CTX_free(context);
-    return ok;
+    digest_base64_encode(fingerprint, KEY_FINGERPRINT_SIZE, padded);
+    snprintf(out, KEY_FINGERPRINT_TEXT, "SHA256:%.43s", padded);
 }
 
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,

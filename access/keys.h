@@ -2,6 +2,8 @@
 #ifndef CLOUD_ACCESS_KEYS_H
 #define CLOUD_ACCESS_KEYS_H
 
+#include "base/digest.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,9 +17,9 @@
  * OpenSSH PROTOCOL.u2f.)
  */
 
-#define KEY_FINGERPRINT_SIZE 32    /* SHA-256 of the blob */
-#define KEY_FINGERPRINT_TEXT 51    /* "SHA256:" and 43 characters, and the NUL */
-#define KEY_VALUE_MAX        16384 /* bytes of a key's value in a document */
+#define KEY_FINGERPRINT_SIZE DIGEST_SIZE /* SHA-256 of the blob */
+#define KEY_FINGERPRINT_TEXT 51          /* "SHA256:" and 43 characters, and the NUL */
+#define KEY_VALUE_MAX        16384       /* bytes of a key's value in a document */
 
 struct key {
     const char *type;   /* one of the names above, static */
@@ -46,20 +48,11 @@ bool key_parse_line(const char *line, struct key *out, const char **why);
 void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                           char out[KEY_FINGERPRINT_TEXT]);
 
-/* SHA-256 (FIPS 180-4) of two runs of bytes, one after the other. False if OpenSSL fails. Any
- * thread. */
-bool keys_sha256(const void *first, size_t first_length, const void *second, size_t second_length,
-                 unsigned char out[KEY_FINGERPRINT_SIZE]);
-
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64
 
 /* Whether the signature of n bytes of message is that key's (Ed25519, RFC 8032). */
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
                  const unsigned char signature[KEYS_SIGNATURE_SIZE]);
-
-/* Decodes canonical, padded base64 of n > 0 characters (RFC 4648 4) into out, which has room for
- * n / 4 * 3 bytes. False if it is anything else. */
-bool keys_decode_base64(const char *text, size_t n, unsigned char *out, size_t *used);
 
 #endif

@@ -8,6 +8,7 @@
  * usage; sshd throws away what was printed where it is not 0.
  */
 #include "common/call.h"
+#include "common/io.h"
 #include "common/name.h"
 #include "common/text.h"
 
@@ -21,25 +22,11 @@ enum { CERTAIN = 0, UNCERTAIN = 1, USAGE = 2 };
 /* Static, since the start of a process costs less than a stack of this size would. */
 static unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
 static int usage(void)
 {
     static const char text[] = "usage: cloud-authkeys shell|sftp ACCOUNT KEYTYPE BASE64 [UID]\n";
 
-    (void)write_all(STDERR_FILENO, text, sizeof text - 1);
+    (void)io_write_all(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
 }
 
@@ -82,7 +69,7 @@ static int print_line(const char *line)
     if (!line_ok(line, n))
         return UNCERTAIN;
     packet[at + n] = '\n'; /* in place of the NUL that ends the string in the packet */
-    return write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
+    return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
 }
 
 /* The one place where an answer becomes an exit status. */

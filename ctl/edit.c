@@ -5,6 +5,7 @@
 #include "ctl/tree.h"
 
 #include "access/document.h"
+#include "common/io.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -352,26 +353,12 @@ bool edit_remove_key(struct edit *edit, const char *username, const char *finger
 
 /* ---- The file ---- */
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
 /* Owner and mode are those of the document that is there. */
 static bool write_aside(const struct edit *edit, int folder, const char *aside, const char *text)
 {
     int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
-    bool ok = fd >= 0 && write_all(fd, text, strlen(text));
+    bool ok = fd >= 0 && io_write_all(fd, text, strlen(text));
 
     if (stat(edit->path, &st) == 0)
         ok = ok && fchown(fd, st.st_uid, st.st_gid) == 0 && fchmod(fd, st.st_mode & 0777) == 0;

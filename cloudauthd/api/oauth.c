@@ -2,6 +2,7 @@
 #include "cloudauthd/api/oauth.h"
 
 #include "access/json.h"
+#include "base/digest.h"
 #include "cloudauthd/api/credentials.h"
 #include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
@@ -18,8 +19,9 @@
 #define LIFETIME_DEFAULT 300   /* seconds, where the endpoint gives none */
 #define LIFETIME_MAX     86400
 
-#define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64)    /* of a text in a form */
-#define BASIC_SIZE   (4 * (ENCODED_SIZE / 3) + 16)     /* of that text in base64 */
+#define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64) /* of a text in a form */
+#define BASIC_SIZE   (sizeof BASIC + DIGEST_BASE64_SIZE(ENCODED_SIZE))
+#define BASIC        "Basic "                          /* and that text in base64: RFC 7617 */
 #define API_CLIENT   "platform-api-user:"              /* Platform.sh's client for api_token */
 #define BY_API_TOKEN "grant_type=api_token&api_token=" /* and its grant */
 
@@ -143,19 +145,6 @@ static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
     }
 }
 
-static void add_base64(struct cloud_text *text, const char *bytes, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t three = 0;
-        for (size_t j = 0; j < 3; j++)
-            three = three << 8 | (i + j < n ? (unsigned char)bytes[i + j] : 0);
-        for (unsigned j = 0; j < 4; j++)
-            cloud_text_add_bytes(text, j <= n - i ? digits + (three >> (18 - 6 * j) & 63) : "=", 1);
-    }
-}
-
 /* The client's name and secret, each encoded, as RFC 6749 says in 2.3.1. */
 static bool encode_client(const struct credential *client, char *out, size_t size)
 {
@@ -203,15 +192,13 @@ static void start(struct oauth *tokens)
 {
     char form[ENCODED_SIZE], client[ENCODED_SIZE], basic[BASIC_SIZE], why[256];
     struct oauth_post post = {tokens->conf->token_url, basic, form};
-    struct cloud_text text;
 
     if (!read_file(tokens->conf, form, client, why, sizeof why)) {
         credential_alarm(why);
         fail(tokens, why);
     } else {
-        cloud_text_start(&text, basic, sizeof basic);
-        cloud_text_add(&text, "Basic ");
-        add_base64(&text, client, strlen(client));
+        memcpy(basic, BASIC, sizeof BASIC);
+        digest_base64_encode(client, strlen(client), basic + sizeof BASIC - 1);
         tokens->in_flight = true;
         counters.exchanges++;
         tokens->sent = cloud_clock_ms();

@@ -2,6 +2,7 @@
 #include "cloudauthd/cache/cache.h"
 
 #include "access/envelope.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "cloudauthd/cache/entries.h"
 #include "cloudauthd/cache/limits.h"
@@ -189,11 +190,11 @@ static void answer_waiter(struct cache_waiter *waiter, const struct cache_answer
 /* A server that knows no validators sends the same body again, which is as good as a 304. */
 static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_result *result)
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
+    unsigned char hash[DIGEST_SIZE];
 
     if (result->verdict != API_DOCUMENT || entry->document == NULL ||
-        !keys_sha256(result->body, result->length, "", 0, hash) ||
-        memcmp(hash, entry->hash, KEY_FINGERPRINT_SIZE) != 0)
+        !digest_sha256(result->body, result->length, hash) ||
+        memcmp(hash, entry->hash, DIGEST_SIZE) != 0)
         return result->verdict;
     entry->validator = result->validator;
     return API_UNCHANGED;
@@ -307,7 +308,7 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
     if (entry->cache->signers.n > 0)
         entry->signed_at = cloud_clock_ms() - 1000 * ((int64_t)time(NULL) - document->issued_at);
     /* Without a hash the next body is only taken for a new one. */
-    if (!keys_sha256(result->body, result->length, "", 0, entry->hash))
+    if (!digest_sha256(result->body, result->length, entry->hash))
         memset(entry->hash, 0, sizeof entry->hash);
     entry->validator = result->validator;
     entry->absent = false;

@@ -41,8 +41,8 @@ struct cache_entry {
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 
-    struct document *document;                /* the last good one, or NULL */
-    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* of its body */
+    struct document *document;       /* the last good one, or NULL */
+    unsigned char hash[DIGEST_SIZE]; /* of its body */
     struct validator validator;
     int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/denials_file.h"
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/worker.h"
 #include "common/io.h"
@@ -18,8 +19,7 @@
 #define FILE_ASIDE "denials.new"
 #define FIRST_LINE "cloudauth denials 1\n"
 #define HASH_LINE  "sha256 "
-#define HASH_HEX   ((size_t)2 * KEY_FINGERPRINT_SIZE)
-#define COVERED_AT (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + HASH_HEX + 1)
+#define COVERED_AT (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + DIGEST_HEX_SIZE)
 #define FILE_MAX   (COVERED_AT + (size_t)DENIALS_MAX * DENIAL_LINE_SIZE)
 
 struct denials_file {
@@ -40,26 +40,23 @@ static struct denial_list *new_list(size_t room)
     return list;
 }
 
-static void put_first_lines(const unsigned char hash[KEY_FINGERPRINT_SIZE],
-                            char out[COVERED_AT + 1])
+static void put_first_lines(const unsigned char hash[DIGEST_SIZE], char out[COVERED_AT + 1])
 {
     size_t at = (size_t)snprintf(out, COVERED_AT + 1, "%s", FIRST_LINE HASH_LINE);
 
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i++, at += 2)
-        snprintf(out + at, 3, "%02x", hash[i]);
-    out[at] = '\n';
-    out[at + 1] = '\0';
+    digest_hex(hash, DIGEST_SIZE, out + at);
+    snprintf(out + at + DIGEST_HEX_SIZE - 1, 2, "\n");
 }
 
 /* The list of a whole file, or NULL. */
 static struct denial_list *parse_file(const char *file, size_t size)
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
+    unsigned char hash[DIGEST_SIZE];
     char first[COVERED_AT + 1];
     struct denial_list *list;
     const char *why;
 
-    if (size < COVERED_AT || !keys_sha256(file + COVERED_AT, size - COVERED_AT, "", 0, hash))
+    if (size < COVERED_AT || !digest_sha256(file + COVERED_AT, size - COVERED_AT, hash))
         return NULL;
     put_first_lines(hash, first);
     if (memcmp(file, first, COVERED_AT) != 0 || (list = new_list(DENIALS_MAX)) == NULL)
@@ -169,7 +166,7 @@ struct job {
 static char *make_file(const struct denial_list *list, size_t *size)
 {
     char *file = malloc(COVERED_AT + list->n * DENIAL_LINE_SIZE + 1);
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
+    unsigned char hash[DIGEST_SIZE];
     size_t at = COVERED_AT;
     char first[COVERED_AT + 1];
 
@@ -180,7 +177,7 @@ static char *make_file(const struct denial_list *list, size_t *size)
         at += strlen(file + at);
         file[at++] = '\n';
     }
-    if (!keys_sha256(file + COVERED_AT, at - COVERED_AT, "", 0, hash)) {
+    if (!digest_sha256(file + COVERED_AT, at - COVERED_AT, hash)) {
         free(file);
         return NULL;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/document_file.h"
 
+#include "base/digest.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 
 #define FIRST_LINE "cloudauth document 1\n"
 #define HASH_LINE  "sha256 "
-#define COVERED_AT (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + STORED_HEX + 1)
+#define COVERED_AT (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + DIGEST_HEX_SIZE)
 #define HEADER_MAX (STORED_HEAD_MAX - COVERED_AT)
 
 /* Writes the header that a body of that length has; 0 if it does not fit. */
@@ -26,25 +28,19 @@ static size_t put_header(const struct document_file_origin *origin, const struct
     return n < 0 || (size_t)n >= HEADER_MAX ? 0 : (size_t)n;
 }
 
-void document_file_hex(const unsigned char hash[KEY_FINGERPRINT_SIZE], char out[STORED_HEX + 1])
-{
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 char *document_file_make(const struct document_file_origin *origin, const struct store_entry *entry,
                          const void *body, size_t length, size_t *size)
 {
-    char header[HEADER_MAX], hex[STORED_HEX + 1];
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
+    char header[HEADER_MAX], hex[DIGEST_HEX_SIZE];
+    unsigned char hash[DIGEST_SIZE];
     size_t n = put_header(origin, entry, length, header);
     char *file = NULL;
 
-    if (n > 0 && keys_sha256(header, n, body, length, hash))
+    if (n > 0 && digest_sha256_two(header, n, body, length, hash))
         file = malloc(COVERED_AT + n + length + 1);
     if (file == NULL)
         return NULL;
-    document_file_hex(hash, hex);
+    digest_hex(hash, DIGEST_SIZE, hex);
     snprintf(file, COVERED_AT + 1, FIRST_LINE HASH_LINE "%s\n", hex);
     memcpy(file + COVERED_AT, header, n);
     if (length > 0)
@@ -84,7 +80,7 @@ static bool take_number(const char *text, int64_t *out)
 
 static bool parse_header(const char *at, const char *end, struct document_file *out)
 {
-    char asked[32], clock[32], boot[STORED_BOOT_SIZE + 32], length[32], *space;
+    char asked[32], clock[32], boot[PROCESS_BOOT_SIZE + 32], length[32], *space;
     int64_t n, put_back;
 
     if (!take_line(&at, end, "host", out->host, sizeof out->host) ||
@@ -117,12 +113,12 @@ static bool parse_header(const char *at, const char *end, struct document_file *
 
 bool document_file_parse(const char *file, size_t size, struct document_file *out)
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    char hex[STORED_HEX + 1], first[COVERED_AT + 1];
+    unsigned char hash[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE], first[COVERED_AT + 1];
 
-    if (size < COVERED_AT || !keys_sha256(file + COVERED_AT, size - COVERED_AT, "", 0, hash))
+    if (size < COVERED_AT || !digest_sha256(file + COVERED_AT, size - COVERED_AT, hash))
         return false;
-    document_file_hex(hash, hex);
+    digest_hex(hash, DIGEST_SIZE, hex);
     snprintf(first, sizeof first, FIRST_LINE HASH_LINE "%s\n", hex);
     return memcmp(file, first, COVERED_AT) == 0 &&
            parse_header(file + COVERED_AT, file + size, out);

@@ -2,7 +2,7 @@
 #ifndef CLOUDAUTHD_STATE_DOCUMENT_FILE_H
 #define CLOUDAUTHD_STATE_DOCUMENT_FILE_H
 
-#include "access/keys.h"
+#include "base/process.h"
 #include "cloudauthd/state/store.h"
 
 #include "common/conf.h"
@@ -18,9 +18,7 @@
  * clock, boot, etag, modified, length), a blank line, and the body as it came.
  */
 
-#define STORED_HEX       ((size_t)2 * KEY_FINGERPRINT_SIZE)
-#define STORED_BOOT_SIZE 64
-#define STORED_HEAD_MAX  8192u /* bytes before the body */
+#define STORED_HEAD_MAX 8192u /* bytes before the body */
 
 /* Whose documents they are, and by which clock. */
 struct document_file_origin {
@@ -31,7 +29,7 @@ struct document_file_origin {
 /* What a file says; the strings are its own, the body is borrowed. */
 struct document_file {
     char host[sizeof((struct cloud_conf *)NULL)->host_id], url[CLOUD_URL_SIZE];
-    char boot[STORED_BOOT_SIZE];
+    char boot[PROCESS_BOOT_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     uint32_t clock;
     struct store_entry entry;
@@ -46,8 +44,5 @@ char *document_file_make(const struct document_file_origin *origin, const struct
 
 /* Whether size bytes are a whole file of ours; out then borrows from them. */
 bool document_file_parse(const char *file, size_t size, struct document_file *out);
-
-/* The hash in lower case hex, with a NUL. */
-void document_file_hex(const unsigned char hash[KEY_FINGERPRINT_SIZE], char out[STORED_HEX + 1]);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/session_files.h"
 
+#include "base/digest.h"
 #include "base/log.h"
 
+#include "common/io.h"
 #include "common/text.h"
 
 #include <dirent.h>
@@ -18,7 +20,6 @@
 #define NEW        "new"
 #define DAMAGED    ".damaged"
 #define FIRST_WORD "cloudauth session 1 "
-#define HASH_HEX   ((size_t)2 * KEY_FINGERPRINT_SIZE)
 #define FIRST_SIZE 128 /* of the first line */
 
 struct session_files {
@@ -29,46 +30,25 @@ struct session_files {
 
 /* ---- A session's file ---- */
 
-static void put_hex(const unsigned char hash[KEY_FINGERPRINT_SIZE], char out[HASH_HEX + 1])
-{
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
-static bool get_hex(const char *hex, unsigned char out[KEY_FINGERPRINT_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-
-    if (strlen(hex) != HASH_HEX)
-        return false;
-    for (size_t i = 0; i < KEY_FINGERPRINT_SIZE; i++) {
-        const char *high = strchr(digits, hex[2 * i]), *low = strchr(digits, hex[2 * i + 1]);
-        if (high == NULL || low == NULL)
-            return false;
-        out[i] = (unsigned char)((high - digits) << 4 | (low - digits));
-    }
-    return true;
-}
-
 /* The first line that a content has; false if it cannot be hashed. */
 static bool put_first(const char *content, size_t n, char out[FIRST_SIZE])
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    char hex[HASH_HEX + 1];
+    unsigned char hash[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
 
-    if (!keys_sha256(content, n, "", 0, hash))
+    if (!digest_sha256(content, n, hash))
         return false;
-    put_hex(hash, hex);
+    digest_hex(hash, DIGEST_SIZE, hex);
     snprintf(out, FIRST_SIZE, FIRST_WORD "%zu %s\n", n, hex);
     return true;
 }
 
 size_t session_put(const struct session *session, const char *boot, char out[SESSION_FILE_SIZE])
 {
-    char content[SESSION_FILE_SIZE - FIRST_SIZE], first[FIRST_SIZE], key[HASH_HEX + 1];
+    char content[SESSION_FILE_SIZE - FIRST_SIZE], first[FIRST_SIZE], key[DIGEST_HEX_SIZE];
     int n;
 
-    put_hex(session->fingerprint, key);
+    digest_hex(session->fingerprint, KEY_FINGERPRINT_SIZE, key);
     n = snprintf(content, sizeof content,
                  "id %s\naccount %s\nproject %s\nenvironment %s\napp %s\nworker %s\n"
                  "user %s\nuser_id %s\nmail %s\nrole %s\nkey %s\nfrom %s\nservice %s\n"
@@ -129,7 +109,7 @@ static bool parse_rest(const char *at, struct session *out)
 /* The bytes are the daemon's own: their hash was right. So this guards against mistakes of ours. */
 static bool parse_content(const char *at, struct session *out, char boot[PROCESS_BOOT_SIZE])
 {
-    char key[HASH_HEX + 1];
+    char key[DIGEST_HEX_SIZE];
     uint64_t since, pid, start, audit, uid;
 
     if (!take_line(&at, "id", out->id, sizeof out->id) ||
@@ -142,7 +122,8 @@ static bool parse_content(const char *at, struct session *out, char boot[PROCESS
         !take_line(&at, "user_id", out->user_id, sizeof out->user_id) ||
         !take_line(&at, "mail", out->mail, sizeof out->mail) ||
         !take_line(&at, "role", out->role, sizeof out->role) ||
-        !take_line(&at, "key", key, sizeof key) || !get_hex(key, out->fingerprint) ||
+        !take_line(&at, "key", key, sizeof key) ||
+        !digest_unhex(key, out->fingerprint, KEY_FINGERPRINT_SIZE) ||
         !take_line(&at, "from", out->from, sizeof out->from) ||
         !take_line(&at, "service", out->service, sizeof out->service) ||
         !take_number(&at, "since", INT64_MAX, &since) ||
@@ -186,26 +167,12 @@ struct job {
     char file[SESSION_FILE_SIZE];
 };
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
 /* Only the worker writes, so that one name aside is enough. */
 static bool write_file(const struct job *job)
 {
     int folder = job->files->folder;
     int fd = openat(folder, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write_all(fd, job->file, job->size) && fsync(fd) == 0;
+    bool ok = fd >= 0 && io_write_all(fd, job->file, job->size) && fsync(fd) == 0;
 
     if (fd >= 0 && close(fd) != 0)
         ok = false;

@@ -2,8 +2,9 @@
 #include "cloudauthd/state/store.h"
 
 #include "access/document.h"
-#include "access/keys.h"
+#include "base/digest.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/worker.h"
 #include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/state/document_file.h"
@@ -38,9 +39,9 @@ struct store {
     int folder, documents;
     char host[sizeof((struct cloud_conf *)NULL)->host_id];
     char url[CLOUD_URL_SIZE];
-    char boot[STORED_BOOT_SIZE]; /* /proc's boot_id: whether a time since boot means something */
-    uint32_t clock;              /* how often the wall clock was seen to be put back */
-    int64_t ahead;               /* seconds, the most that it was ahead of the time since boot */
+    char boot[PROCESS_BOOT_SIZE]; /* /proc's boot_id: whether a time since boot means something */
+    uint32_t clock;               /* how often the wall clock was seen to be put back */
+    int64_t ahead;                /* seconds, the most that it was ahead of the time since boot */
     struct worker *worker;
     struct store_figures figures; /* of the documents' files */
     struct owner_job *unkept; /* bindings that the disk did not take, until it takes something */
@@ -75,13 +76,12 @@ static struct document_file_origin origin_of(const struct store *store)
 /* Ends the text of n bytes in line; the length then, or 0 if it does not fit. */
 static size_t end_line(char line[LINE_SIZE], int n)
 {
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
-    char hex[STORED_HEX + 1];
+    unsigned char hash[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
 
-    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= LINE_SIZE ||
-        !keys_sha256(line, (size_t)n, "", 0, hash))
+    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= LINE_SIZE || !digest_sha256(line, (size_t)n, hash))
         return 0;
-    document_file_hex(hash, hex);
+    digest_hex(hash, DIGEST_SIZE, hex);
     snprintf(line + n, (size_t)(LINE_SIZE - n), " %.*s\n", CHECK_LENGTH, hex);
     return (size_t)n + 1 + CHECK_LENGTH + 1;
 }
@@ -197,12 +197,12 @@ static void renew_times(struct job *job)
     size_t old_size;
     char *old = read_file(job->store->documents, job->name, FILE_MAX, &old_size);
     struct document_file header = {0};
-    unsigned char hash[KEY_FINGERPRINT_SIZE];
+    unsigned char hash[DIGEST_SIZE];
 
     if (old == NULL)
         return;
     if (document_file_parse(old, old_size, &header) &&
-        keys_sha256(header.body, header.length, "", 0, hash) &&
+        digest_sha256(header.body, header.length, hash) &&
         memcmp(hash, job->entry.hash, sizeof hash) == 0) {
         header.entry.asked = job->entry.asked;
         header.entry.asked_wall = job->entry.asked_wall;
@@ -587,20 +587,6 @@ size_t store_load(struct store *store, store_each *each, void *arg)
     return fates[TAKEN];
 }
 
-static bool read_boot_id(char out[STORED_BOOT_SIZE])
-{
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, out, STORED_BOOT_SIZE - 1);
-
-    if (fd >= 0)
-        close(fd);
-    if (got <= 0)
-        return false;
-    out[got] = '\0';
-    out[strcspn(out, " \n")] = '\0';
-    return true;
-}
-
 struct store *store_new(struct loop *loop, const char *folder, const char *host, const char *url)
 {
     struct store *store = calloc(1, sizeof *store);
@@ -615,7 +601,7 @@ struct store *store_new(struct loop *loop, const char *folder, const char *host,
         store->documents = open_folder(store->folder, DOCUMENTS);
     if (store->documents < 0)
         log_error("store: %s: %s", folder, strerror(errno));
-    else if (!read_boot_id(store->boot))
+    else if (!process_boot(store->boot))
         log_error("store: the boot id cannot be read: %s", strerror(errno));
     else if ((store->worker = worker_new(loop)) != NULL)
         return store;

@@ -2,7 +2,7 @@
 #ifndef CLOUDAUTHD_STATE_STORE_H
 #define CLOUDAUTHD_STATE_STORE_H
 
-#include "access/keys.h"
+#include "base/digest.h"
 #include "base/loop.h"
 #include "base/validator.h"
 
@@ -44,7 +44,7 @@ struct store_entry {
     struct validator validator;
     int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
     int64_t asked_wall; /* the same on the wall clock, seconds since 1970 */
-    unsigned char hash[KEY_FINGERPRINT_SIZE]; /* store_touch: SHA-256 of the body it is about */
+    unsigned char hash[DIGEST_SIZE]; /* store_touch: SHA-256 of the body it is about */
 };
 
 /*

@@ -341,12 +341,12 @@ static void test_touched(void **state)
     struct found found;
 
     (void)state;
-    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    digest_sha256(BODY, strlen(BODY), entry.hash);
     store_touch(store, &entry); /* nothing there: nothing comes of it */
     reopen();
     assert_int_equal(load().n, 0);
     put("staging", BODY);
-    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    digest_sha256(BODY, strlen(BODY), entry.hash);
     store_touch(store, &entry);
     boot_clock += 90000;
     wall_clock += 90;
@@ -366,7 +366,7 @@ static void test_touched_by_another(void **state)
     (void)state;
     put("staging", BODY);
     store_configure(store, "web1", "file:///other/{environment}");
-    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    digest_sha256(BODY, strlen(BODY), entry.hash);
     store_touch(store, &entry);
     reopen_as("web1", "file:///other/{environment}");
     assert_int_equal(load().n, 0);
@@ -383,7 +383,7 @@ static void test_touched_another_body(void **state)
 
     (void)state;
     put("staging", BODY);
-    keys_sha256("{}", 2, "", 0, entry.hash);
+    digest_sha256_two("{}", 2, "", 0, entry.hash);
     store_touch(store, &entry);
     boot_clock += 90000;
     reopen();
@@ -457,7 +457,7 @@ static void test_clock_put_back(void **state)
     assert_int_equal(load().n, 0);
     reboot(36000); /* past the time of both; it was put back all the same */
     assert_int_equal(load().n, 0);
-    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    digest_sha256(BODY, strlen(BODY), entry.hash);
     entry.asked = boot_clock;
     entry.asked_wall = wall_clock;
     store_touch(store, &entry);
@@ -660,7 +660,7 @@ static void test_cannot_be_touched(void **state)
     snprintf(blocked, sizeof blocked, "%s/documents/new", folder);
     unlink(blocked);
     assert_int_equal(mkdir(blocked, 0700), 0);
-    keys_sha256(BODY, strlen(BODY), "", 0, entry.hash);
+    digest_sha256(BODY, strlen(BODY), entry.hash);
     store_touch(store, &entry);
     reopen();
     assert_int_equal(load().n, 1);
