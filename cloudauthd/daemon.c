@@ -12,6 +12,7 @@
 #include "base/privileges.h"
 #include "cloudauthd/accounts/list.h"
 #include "cloudauthd/accounts/records.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/login/pending.h"
 #include "cloudauthd/metrics/listener.h"
@@ -39,6 +40,7 @@
 
 static const char *conf_path;
 static struct records records;
+static struct admission admission;
 static struct loop_timer probe;        /* of documents whose last request failed */
 static size_t listed;                  /* accounts of the list, told so far */
 static size_t last_listed, last_total; /* as logged */
@@ -216,7 +218,7 @@ static bool open_store(struct context *context)
         return false;
     }
     context->bound = cloud_clock_ms();
-    context->store = store;
+    context->store = admission.store = store;
     known = store_load(store, cache_restore, context->cache);
     cache_keep(context->cache, store);
     log_info("%zu documents found in %s", known, STATE_DIRECTORY);
@@ -336,6 +338,10 @@ static bool start(struct context *context, bool foreground)
     }
     context->local_ids = local_ids_new();
     context->bindings = bindings_new();
+    admission.conf = &context->conf;
+    admission.local_ids = context->local_ids;
+    admission.bindings = context->bindings;
+    context->admission = &admission;
     context->pending = pending_new();
     context->loop = loop_new();
     if (context->local_ids == NULL || context->bindings == NULL || context->pending == NULL ||
@@ -351,9 +357,9 @@ static bool start(struct context *context, bool foreground)
         return false;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     context->api = api_new(context->loop, &context->conf);
-    context->cache = context->api == NULL
-                         ? NULL
-                         : cache_new(&context->conf, context->api, admission_accept, context);
+    context->cache = context->api == NULL ? NULL
+                                          : cache_new(&context->conf, context->api,
+                                                      admission_accept, context->admission);
     if (context->cache == NULL) {
         log_error("libcurl or memory failed");
         return false;

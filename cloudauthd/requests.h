@@ -5,13 +5,9 @@
 #include "cloudauthd/server/server.h"
 
 /*
- * The questions that the daemon answers: a table of opcode, who may ask, and what to do. Handles
- * a connection's question; ends, at once or later, in one server_answer.
+ * The questions that the daemon answers: a table of opcode, who may ask, and the handlers. Handles
+ * the connection's question, which leads to exactly one server_answer, at once or later.
  */
 void requests_handle(struct connection *connection);
-
-/* cache_accept: whether this host may use the document; if so its uid and gid are bound to its
- * environment. arg is the context. */
-cache_accept admission_accept;
 
 #endif

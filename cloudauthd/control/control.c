@@ -4,12 +4,13 @@
 #include "access/denials.h"
 #include "base/log.h"
 #include "cloudauthd/audit/ring.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/denials.h"
 #include "cloudauthd/control/explain.h"
 #include "cloudauthd/control/rebind.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/control/status.h"
-#include "cloudauthd/requests.h"
+#include "cloudauthd/login/login.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static void answer_refresh(struct connection *connection, const struct cache_ans
 {
     char why[256];
 
-    if (!known->stale && !admission_accept(connection->context, known->document, why, sizeof why))
+    if (!known->stale &&
+        !admission_accept(connection->context->admission, known->document, why, sizeof why))
         log_warning("document %s/%s: %s", known->document->project, known->document->environment,
                     why);
     send_refresh(connection, "document", POLICY_GRANTED, known);
@@ -90,57 +92,66 @@ static void answer_decisions(struct connection *connection)
 
 /* ---- The fronts ---- */
 
-/* Of those that name an account: whether its document is needed. */
-static bool start_account(struct connection *connection, enum policy_reason reason)
+/* Checks the account, if there is one. REFRESH and REBIND take "project/environment", too. */
+static enum policy_reason check_account(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
+    bool whole = question->op == CLOUD_OP_REFRESH || question->op == CLOUD_OP_REBIND;
 
-    if ((question->op == CLOUD_OP_REFRESH || question->op == CLOUD_OP_REBIND) &&
-        strchr(question->account, '/') != NULL)
-        reason = split_environment(question->account, &connection->name) ? POLICY_GRANTED
-                                                                         : POLICY_NOT_OURS;
-    if (reason == POLICY_GRANTED && question->op == CLOUD_OP_REBIND) {
-        rebind_answer(connection);
-        return false;
-    }
-    if (reason == POLICY_GRANTED)
-        return true;
-    if (question->op == CLOUD_OP_EXPLAIN) {
-        explain_refuse(connection, reason, NULL);
-    } else if (question->op == CLOUD_OP_REFRESH) {
-        refuse_refresh(connection, reason, NULL);
-    } else {
-        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
-                    explain_name_detail(connection, reason));
-    }
-    return false;
+    if (question->account == NULL)
+        return POLICY_GRANTED;
+    if (whole && strchr(question->account, '/') != NULL)
+        return split_environment(question->account, &connection->name) ? POLICY_GRANTED
+                                                                       : POLICY_NOT_OURS;
+    return login_check_name(connection, question->account);
 }
 
-bool control_start(struct connection *connection, enum policy_reason name)
+/* Questions that name an account. */
+static enum step start_account(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+    enum policy_reason reason = check_account(connection);
+
+    if (reason == POLICY_GRANTED && question->op != CLOUD_OP_REBIND)
+        return NEEDS_DOCUMENT;
+    if (reason == POLICY_GRANTED)
+        rebind_answer(connection);
+    else if (question->op == CLOUD_OP_EXPLAIN)
+        explain_refuse(connection, reason, NULL);
+    else if (question->op == CLOUD_OP_REFRESH)
+        refuse_refresh(connection, reason, NULL);
+    else
+        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
+                    explain_name_detail(connection, reason));
+    return ANSWERED;
+}
+
+enum step control_start(struct connection *connection)
 {
     switch (connection->question.op) {
     case CLOUD_OP_STATUS:
         status_answer(connection);
-        return false;
+        break;
     case CLOUD_OP_DOCUMENTS:
         status_answer_documents(connection);
-        return false;
+        break;
     case CLOUD_OP_DENIALS:
         denials_answer_list(connection);
-        return false;
+        break;
     case CLOUD_OP_NAMED:
         denials_answer_named(connection);
-        return false;
+        break;
     case CLOUD_OP_DECISIONS:
         answer_decisions(connection);
-        return false;
+        break;
     case CLOUD_OP_DENY:
     case CLOUD_OP_UNDENY:
         denials_answer_change(connection);
-        return false;
+        break;
     default:
-        return start_account(connection, name);
+        return start_account(connection);
     }
+    return ANSWERED;
 }
 
 void control_answer(struct connection *connection, const struct cache_answer *known)

@@ -25,13 +25,8 @@
  *              on the disk, unless the environment has sessions; CLOUD_REBIND_FORCE then too
  */
 
-/*
- * Looks at the question; name says whether its account, if it has one, is a login name of ours.
- * True: the document that connection->name says is needed. False: it is answered, or will be.
- */
-bool control_start(struct connection *connection, enum policy_reason name);
-
-/* With a document that this host may use, and without one, as the table of requests.c has it. */
+/* struct request's handlers (server.h). */
+enum step control_start(struct connection *connection);
 void control_answer(struct connection *connection, const struct cache_answer *known);
 void control_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);

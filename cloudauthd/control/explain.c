@@ -2,6 +2,7 @@
 #include "cloudauthd/control/explain.h"
 
 #include "access/denials.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
 
 #include <stdio.h>
@@ -170,8 +171,7 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
     }
     explain_name(connection, POLICY_GRANTED);
     if (reason == POLICY_UNUSABLE) {
-        policy_usable(&context->conf, context->local_ids, context->bindings, known->document, why,
-                      sizeof why);
+        (void)admission_judge(context->admission, known->document, why, sizeof why);
     } else if (reason == POLICY_UNAVAILABLE) {
         snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
     }

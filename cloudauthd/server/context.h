@@ -19,6 +19,7 @@ struct context {
     struct loop *loop;
     struct local_ids *local_ids;
     struct bindings *bindings;
+    struct admission *admission; /* judges documents by the two above and conf */
     struct api *api;
     struct cache *cache;
     struct list *list;   /* the account list */

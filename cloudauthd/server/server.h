@@ -4,6 +4,8 @@
 
 #include "cloudauthd/server/context.h"
 
+#include "access/keys.h"
+#include "access/policy.h"
 #include "base/loop.h"
 #include "cloudauthd/cache/cache.h"
 #include "common/wire.h"
@@ -39,8 +41,35 @@ struct connection {
     struct cloud_question question;
     struct cloud_name name; /* what the account's name means, once looked at */
     bool looked;            /* so that it is known whether the host has such a user itself */
+    bool has_key;           /* the question has a key, which is this one (offer_start) */
+    struct key key;         /* borrows from packet */
     struct cache_waiter waiter;
     void **pending; /* work that will answer later: it is told, by a NULL there, when we are gone */
+};
+
+/* Who may ask a question, by the uid of the peer. */
+enum who {
+    ANYONE,
+    KEYS_USER, /* root and cloudauth-keys */
+    ROOT,
+};
+
+/* The result of a handler's first look at a question. */
+enum step {
+    ANSWERED,       /* it has been answered, or will be without the dispatcher */
+    NEEDS_DOCUMENT, /* the answer depends on the document of connection->name */
+};
+
+/* How the questions of one opcode are answered; each of the functions leads to one server_answer,
+ * unless start returns NEEDS_DOCUMENT. answer and refuse may be NULL if it never does. */
+struct request {
+    enum who who;
+    enum cache_need need;
+    enum step (*start)(struct connection *);
+    /* With a document that this host may use and that is for this host. */
+    void (*answer)(struct connection *, const struct cache_answer *);
+    /* Without such a document. */
+    void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
 /*

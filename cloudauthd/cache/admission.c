@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/cache/admission.h"
+
+#include "access/bindings.h"
+#include "access/local_ids.h"
+#include "base/log.h"
+#include "cloudauthd/state/store.h"
+
+#include <stdio.h>
+
+bool admission_refresh(const struct admission *admission)
+{
+    return local_ids_refresh(admission->local_ids);
+}
+
+enum policy_reason admission_judge(const struct admission *admission,
+                                   const struct document *document, char *why, size_t size)
+{
+    if (!policy_usable(admission->conf, admission->local_ids, admission->bindings, document, why,
+                       size))
+        return POLICY_UNUSABLE;
+    return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
+}
+
+bool admission_bind(const struct admission *admission, const struct document *document)
+{
+    const struct binding claim = {document->project, document->environment, document->uid,
+                                  document->gid};
+    struct store_binding kept = {.uid = claim.uid, .gid = claim.gid};
+    struct binding known;
+
+    if (bindings_by_uid(admission->bindings, claim.uid, &known))
+        return true; /* to this environment: admission_judge refuses another's uid */
+    if (!bindings_claim(admission->bindings, &claim))
+        return false;
+    snprintf(kept.project, sizeof kept.project, "%s", claim.project);
+    snprintf(kept.environment, sizeof kept.environment, "%s", claim.environment);
+    if (admission->store != NULL)
+        store_add_binding(admission->store, &kept);
+    return true;
+}
+
+bool admission_accept(void *arg, const struct document *document, char *why, size_t size)
+{
+    const struct admission *admission = arg;
+    enum policy_reason reason;
+
+    if (!admission_refresh(admission)) {
+        snprintf(why, size, "/etc/passwd or /etc/group cannot be read");
+        return false;
+    }
+    reason = admission_judge(admission, document, why, size);
+    if (reason == POLICY_UNUSABLE)
+        return false;
+    if (reason == POLICY_NOT_THIS_HOST)
+        log_warning("document %s/%s: hosts does not contain this host's host_id %s",
+                    document->project, document->environment, admission->conf->host_id);
+    if (!admission_bind(admission, document)) {
+        snprintf(why, size, "out of memory");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_CACHE_ADMISSION_H
+#define CLOUDAUTHD_CACHE_ADMISSION_H
+
+#include "access/document.h"
+#include "access/policy.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Whether this host takes a document: one question, admission_judge, which changes nothing, and one
+ * action, admission_accept, which also binds the document's uid and gid to its environment. Every
+ * module of the daemon asks here, so that all of them give one answer.
+ */
+
+struct bindings;
+struct local_ids;
+struct store;
+
+/* What the answer depends on. All of it is borrowed and outlives this. */
+struct admission {
+    const struct cloud_conf *conf;
+    struct local_ids *local_ids;
+    struct bindings *bindings;
+    struct store *store; /* keeps the bindings; NULL while they are still being read from it */
+};
+
+/*
+ * Reads /etc/passwd and /etc/group again if they have changed (two stat(2) if not). False if they
+ * cannot be read: then no document may be used, because a local account may have its uid or name.
+ */
+bool admission_refresh(const struct admission *admission);
+
+/*
+ * Judges by the settings, the bindings and the local accounts of the last admission_refresh:
+ *   POLICY_GRANTED        the document may be used here
+ *   POLICY_UNUSABLE       it conflicts with this host; why, of `size` bytes, says with what
+ *   POLICY_NOT_THIS_HOST  it may be used, but its `hosts` does not contain this host's host_id
+ */
+enum policy_reason admission_judge(const struct admission *admission,
+                                   const struct document *document, char *why, size_t size);
+
+/*
+ * Binds the uid and gid of a document that may be used to its environment, here and in the store,
+ * unless they are bound already. False if memory is out.
+ */
+bool admission_bind(const struct admission *admission, const struct document *document);
+
+/*
+ * cache_accept (cache.h), arg is the admission: refreshes, judges and binds. A document that is not
+ * for this host is accepted, too, with a warning: the cache has to know that it is not. False with
+ * the reason in why.
+ */
+bool admission_accept(void *arg, const struct document *document, char *why, size_t size);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/login/login.h"
+
+#include "access/bindings.h"
+#include "access/local_ids.h"
+#include "cloudauthd/cache/admission.h"
+
+#include <string.h>
+
+/* How many environments of one project are searched for the user of a refused key. */
+#define ELSEWHERE_MAX 1000
+
+void login_answer_no(struct connection *connection, enum policy_reason reason,
+                     enum cloud_status otherwise)
+{
+    bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
+    struct cloud_answer answer = {.status = unknown ? CLOUD_UNAVAILABLE : otherwise,
+                                  .reason = policy_token(reason),
+                                  .message = "you may not enter here"};
+
+    server_answer(connection, &answer);
+}
+
+enum policy_reason login_check_name(struct connection *connection, const char *account)
+{
+    const struct context *context = connection->context;
+
+    if (!cloud_name_parse(&context->conf.grammar, account, &connection->name))
+        return POLICY_NOT_OURS;
+    connection->looked = admission_refresh(context->admission);
+    if (!connection->looked)
+        return POLICY_UNAVAILABLE;
+    if (local_ids_has_user(context->local_ids, account) ||
+        local_ids_has_group(context->local_ids, account))
+        return POLICY_LOCAL;
+    return POLICY_GRANTED;
+}
+
+bool login_find_sshd(const struct connection *connection, struct process *out)
+{
+    return process_find(connection->peer.pid, out) && server_peer_lives(connection);
+}
+
+struct audit login_audit(const struct connection *connection, enum policy_reason reason,
+                         const struct cache_answer *known)
+{
+    const struct cloud_question *question = &connection->question;
+    const struct cloud_name *name = &connection->name;
+    bool has_document = known != NULL && known->result != CACHE_UNAVAILABLE;
+    struct audit audit = {.granted = reason == POLICY_GRANTED,
+                          .account = question->account,
+                          .kind = policy_kind_word(cloud_name_kind(question->account)),
+                          .project = name->project,
+                          .environment = name->environment,
+                          .app = name->app,
+                          .worker = name->worker,
+                          .from = question->from,
+                          .service = question->service,
+                          .reason = policy_token(reason),
+                          .source = "none",
+                          .age = AUDIT_NO_AGE};
+
+    if (has_document) {
+        audit.source = known->stale ? "cache" : "api";
+        audit.age = known->age;
+    }
+    return audit;
+}
+
+void login_add_person(struct audit *audit, const struct document_key *key)
+{
+    if (key == NULL)
+        return;
+    audit->user = key->user->username;
+    audit->role = key->user->role_text;
+    audit->key = key->fingerprint;
+}
+
+/* The search for a key in the other environments of a project. */
+struct elsewhere {
+    struct context *context;
+    const struct cloud_name *name;
+    const unsigned char *fingerprint;
+    const struct document_key *key; /* the key as found, or NULL */
+    const char *environment;        /* the environment of the document searched last */
+    unsigned searched;
+};
+
+/* bindings_each: searches the document of one environment. */
+static bool search_environment(void *arg, const char *environment)
+{
+    struct elsewhere *elsewhere = arg;
+    const struct document *document =
+        strcmp(environment, elsewhere->name->environment) == 0
+            ? NULL
+            : cache_peek(elsewhere->context->cache, elsewhere->name->project, environment);
+
+    if (document != NULL) {
+        elsewhere->key = document_find_key(document, elsewhere->fingerprint);
+        elsewhere->environment = document->environment;
+    }
+    return elsewhere->key == NULL && ++elsewhere->searched < ELSEWHERE_MAX;
+}
+
+void login_name_person(struct connection *connection, const struct refusal *refusal,
+                       struct audit *audit, char *detail)
+{
+    const struct cloud_name *name = &connection->name;
+    struct elsewhere elsewhere = {connection->context, name, audit->key, NULL, NULL, 0};
+
+    detail[0] = '\0';
+    audit->detail = detail;
+    login_add_person(audit, refusal->key);
+    if (refusal->key != NULL) {
+        if (refusal->known != NULL)
+            policy_detail(refusal->reason, refusal->known->document, name, refusal->key, detail,
+                          LOGIN_DETAIL_SIZE);
+        return;
+    }
+    if (audit->key == NULL || name->project[0] == '\0')
+        return;
+    bindings_each(connection->context->bindings, name->project, search_environment, &elsewhere);
+    if (elsewhere.key == NULL)
+        return;
+    audit->user = elsewhere.key->user->username;
+    policy_detail_elsewhere(elsewhere.key, elsewhere.environment, name->environment, detail,
+                            LOGIN_DETAIL_SIZE);
+}

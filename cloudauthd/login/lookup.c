@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/login/lookup.h"
+
+#include "access/bindings.h"
+#include "access/policy.h"
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/login/login.h"
+
+void lookup_refuse(struct connection *connection, enum policy_reason reason,
+                   const struct cache_answer *known)
+{
+    (void)known;
+    login_answer_no(connection, reason, CLOUD_ABSENT);
+}
+
+/* Continues with the document if the name is granted. */
+static enum step go_on(struct connection *connection, enum policy_reason reason)
+{
+    if (reason == POLICY_GRANTED)
+        return NEEDS_DOCUMENT;
+    lookup_refuse(connection, reason, NULL);
+    return ANSWERED;
+}
+
+enum step lookup_start_by_name(struct connection *connection)
+{
+    enum policy_reason reason = login_check_name(connection, connection->question.account);
+
+    if (reason == POLICY_GRANTED && connection->question.op == CLOUD_OP_GROUP_BY_NAME &&
+        !connection->name.plain)
+        reason = POLICY_NOT_OURS; /* only the plain spelling of an account has a group */
+    return go_on(connection, reason);
+}
+
+/*
+ * The plain login name of the environment that an id belongs to: by its binding, or else by the
+ * snapshot, which also has environments that only the account list names. The environment's
+ * document then decides whether the id is its own.
+ */
+static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAME_MAX + 1])
+{
+    const struct context *context = connection->context;
+    uint32_t id = connection->question.id;
+    bool gid = connection->question.op == CLOUD_OP_GROUP_BY_ID;
+    struct cloud_snapshot_account listed;
+    struct binding owner = {.uid = id};
+    bool bound = gid ? bindings_by_gid(context->bindings, id, &owner)
+                     : bindings_by_uid(context->bindings, id, &owner);
+
+    if (!bound) {
+        if (!publish_by_id(context->publish, id, gid, &listed))
+            return false;
+        owner.project = listed.project;
+        owner.environment = listed.environment;
+    }
+    return cloud_name_plain(&context->conf.grammar, owner.project, owner.environment, plain);
+}
+
+enum step lookup_start_by_id(struct connection *connection)
+{
+    char plain[CLOUD_NAME_MAX + 1];
+    enum policy_reason reason = POLICY_ABSENT;
+
+    if (cloud_conf_id_ours(&connection->context->conf, connection->question.id) &&
+        name_of_id(connection, plain))
+        reason = login_check_name(connection, plain);
+    return go_on(connection, reason);
+}
+
+void lookup_answer(struct connection *connection, const struct cache_answer *known)
+{
+    const struct document *document = known->document;
+    const struct cloud_question *question = &connection->question;
+    const struct cloud_name *name = &connection->name;
+    bool by_id = question->op == CLOUD_OP_PASSWD_BY_ID || question->op == CLOUD_OP_GROUP_BY_ID;
+    char plain[CLOUD_NAME_MAX + 1];
+    struct cloud_answer answer = {.status = CLOUD_OK,
+                                  .account = by_id ? plain : question->account,
+                                  .id = document->uid,
+                                  .gid = document->gid,
+                                  .gecos = document->gecos,
+                                  .home = policy_home(document, name),
+                                  .shell = policy_shell(document, name)};
+
+    /* Succeeds: a document without a plain name is not usable (policy_usable). */
+    cloud_name_plain(&connection->context->conf.grammar, document->project, document->environment,
+                     plain);
+    if (question->op == CLOUD_OP_PASSWD_BY_ID && document->uid != question->id)
+        lookup_refuse(connection, POLICY_ABSENT, known);
+    else if (question->op == CLOUD_OP_GROUP_BY_ID && document->gid != question->id)
+        lookup_refuse(connection, POLICY_ABSENT, known);
+    else if (!policy_app_exists(document, name))
+        lookup_refuse(connection, POLICY_APP_UNKNOWN, known);
+    else
+        server_answer(connection, &answer);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/login/offer.h"
+
+#include "access/keys.h"
+#include "access/policy.h"
+#include "base/log.h"
+#include "cloudauthd/login/login.h"
+#include "cloudauthd/login/pending.h"
+#include "cloudauthd/metrics/counters.h"
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A refused offer: at most one audit line a minute for the same key and account. */
+static void refuse_key(struct connection *connection, const struct refusal *refusal)
+{
+    const char *account = connection->question.account;
+    struct audit audit = login_audit(connection, refusal->reason, refusal->known);
+    char detail[LOGIN_DETAIL_SIZE];
+
+    if (connection->has_key)
+        audit.key = connection->key.fingerprint;
+    audit.service = "sshd";
+    audit.unproved = true;
+    count_decision(COUNT_OFFER, cloud_name_kind(account), refusal->reason);
+    if (audit_offer_is_new(account, connection->key.fingerprint, cloud_clock_ms())) {
+        login_name_person(connection, refusal, &audit, detail);
+        audit_write(&audit);
+    }
+    login_answer_no(connection, refusal->reason, CLOUD_REFUSED);
+}
+
+void offer_refuse(struct connection *connection, enum policy_reason reason,
+                  const struct cache_answer *known)
+{
+    const struct refusal refusal = {reason, known, NULL};
+
+    refuse_key(connection, &refusal);
+}
+
+enum step offer_start(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+    enum policy_reason reason = login_check_name(connection, question->account);
+    const char *why;
+
+    connection->has_key = key_parse(question->key_type, strlen(question->key_type), question->key,
+                                    strlen(question->key), &connection->key, &why);
+    if (reason == POLICY_GRANTED && question->kind != (uint32_t)connection->name.kind)
+        reason = POLICY_KIND_MISMATCH;
+    if (reason == POLICY_GRANTED && !connection->has_key)
+        reason = POLICY_KEY_UNUSABLE;
+    if (reason == POLICY_GRANTED)
+        return NEEDS_DOCUMENT;
+    offer_refuse(connection, reason, NULL);
+    return ANSWERED;
+}
+
+/* Remembers for PAM which key the line is for. False: then PAM would refuse the login. */
+static bool remember(const struct connection *connection, const struct document_key *key)
+{
+    struct process monitor;
+    struct login *login = NULL;
+
+    /* The helper's parent is the sshd process that runs PAM, and its parent only while it lives. */
+    if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
+        login = pending_remember(connection->context->pending, &monitor,
+                                 connection->question.account, key->fingerprint);
+    if (login == NULL) {
+        log_warning("the sshd process behind helper %d for %s cannot be found in /proc",
+                    (int)connection->peer.pid, connection->question.account);
+        return false;
+    }
+    snprintf(login->user, sizeof login->user, "%s", key->user->username);
+    login->sshd_uid = connection->question.id;
+    return true;
+}
+
+void offer_answer(struct connection *connection, const struct cache_answer *known)
+{
+    static char line[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's other fields */
+    const struct cloud_name *name = &connection->name;
+    struct cloud_answer answer = {.status = CLOUD_OK, .line = line};
+    int64_t now = (int64_t)time(NULL);
+    struct policy_verdict verdict =
+        policy_login(known->document, name, connection->key.fingerprint, now);
+    const struct refusal refusal = {verdict.reason, known, verdict.key};
+
+    if (!policy_gets_line(known->document, name, &verdict, now))
+        refuse_key(connection, &refusal);
+    else if (!policy_key_line(known->document, name, &verdict, line, sizeof line) ||
+             !remember(connection, verdict.key))
+        offer_refuse(connection, POLICY_UNAVAILABLE, known);
+    else
+        server_answer(connection, &answer);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/login/pam.h"
+
+#include "access/bindings.h"
+#include "access/keys.h"
+#include "access/policy.h"
+#include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/login/login.h"
+#include "cloudauthd/login/pending.h"
+#include "cloudauthd/metrics/counters.h"
+#include "cloudauthd/session/sessions.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define MESSAGE_SIZE 1536 /* of the sentence for the client */
+
+/* What is remembered of the sshd process that asks, or NULL. */
+static struct login *find_login(const struct connection *connection)
+{
+    struct process sshd;
+
+    return login_find_sshd(connection, &sshd)
+               ? pending_find(connection->context->pending, &sshd, connection->question.account)
+               : NULL;
+}
+
+static void count(const struct connection *connection, enum policy_reason reason)
+{
+    const struct cloud_question *question = &connection->question;
+    enum count_stage stage = question->is_ssh ? COUNT_LOGIN : COUNT_SERVICE;
+
+    if (question->op == CLOUD_OP_PAM_SESSION)
+        stage = COUNT_SESSION;
+    count_decision(stage, cloud_name_kind(question->account), reason);
+}
+
+/* Refuses with a sentence for the client. */
+static void refuse(struct connection *connection, const struct refusal *refusal)
+{
+    const struct cloud_question *question = &connection->question;
+    const struct cache_answer *known = refusal->known;
+    const struct document *document =
+        known != NULL && known->result == CACHE_DOCUMENT ? known->document : NULL;
+    struct audit audit = login_audit(connection, refusal->reason, known);
+    const struct login *login = question->is_ssh ? find_login(connection) : NULL;
+    char message[MESSAGE_SIZE], detail[LOGIN_DETAIL_SIZE];
+    struct cloud_answer answer = {
+        .status = CLOUD_REFUSED, .reason = policy_token(refusal->reason), .message = message};
+
+    if (login != NULL)
+        audit.key = login->fingerprint;
+    login_name_person(connection, refusal, &audit, detail);
+    audit_write(&audit);
+    count(connection, refusal->reason);
+    policy_message(refusal->reason, document, &connection->name, question->account, refusal->key,
+                   message, sizeof message);
+    server_answer(connection, &answer);
+}
+
+void pam_refuse_account(struct connection *connection, enum policy_reason reason,
+                        const struct cache_answer *known)
+{
+    const struct refusal refusal = {reason, known, NULL};
+
+    if (reason != POLICY_UNAVAILABLE && reason != POLICY_UNUSABLE) {
+        refuse(connection, &refusal);
+        return;
+    }
+    struct audit audit = login_audit(connection, reason, known);
+    struct cloud_answer answer = {.status = CLOUD_UNAVAILABLE, .reason = policy_token(reason)};
+    audit_write(&audit);
+    count(connection, reason);
+    server_answer(connection, &answer);
+}
+
+/* ---- PAM_ACCOUNT ---- */
+
+enum step pam_start_account(struct connection *connection)
+{
+    enum policy_reason reason = login_check_name(connection, connection->question.account);
+
+    if (reason == POLICY_GRANTED && connection->question.is_ssh && find_login(connection) == NULL)
+        reason = POLICY_NO_KEY_LINE;
+    if (reason == POLICY_GRANTED)
+        return NEEDS_DOCUMENT;
+    pam_refuse_account(connection, reason, NULL);
+    return ANSWERED;
+}
+
+static void grant_account(struct connection *connection, const struct cache_answer *known,
+                          const struct document_key *key)
+{
+    struct audit audit = login_audit(connection, POLICY_GRANTED, known);
+    const struct document *document = known->document;
+    bool sftp = connection->name.kind == CLOUD_SFTP;
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE];
+    struct cloud_answer answer = {.status = CLOUD_OK,
+                                  .reason = policy_token(POLICY_GRANTED),
+                                  .message = "",
+                                  .home = sftp ? document->home : "",
+                                  .id = document->uid,
+                                  .gid = document->gid,
+                                  .mounts = mounts};
+
+    /* A document has no more mounts than fit. An empty list would refuse the session (jail.h). */
+    (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
+    login_add_person(&audit, key);
+    audit_write(&audit);
+    count(connection, POLICY_GRANTED);
+    server_answer(connection, &answer);
+}
+
+/* For the session that follows. */
+static void remember_person(struct login *login, const struct cache_answer *known,
+                            const struct document_key *key)
+{
+    snprintf(login->user, sizeof login->user, "%s", key->user->username);
+    snprintf(login->user_id, sizeof login->user_id, "%s", key->user->id);
+    snprintf(login->mail, sizeof login->mail, "%s", key->user->mail);
+    snprintf(login->role, sizeof login->role, "%s", key->user->role_text);
+    login->key_expires = policy_key_expires(key);
+    login->uid = known->document->uid;
+    login->asked = known->asked;
+}
+
+/* cloud_clock_ms() when the account's ids changed last, or 0: not since the daemon knows it. */
+static int64_t ids_changed_at(const struct context *context, const struct document *document)
+{
+    int64_t moved = bindings_moved(context->bindings, document->project, document->environment);
+    int64_t relisted = publish_relisted(context->publish);
+
+    if (moved != 0 && moved <= context->bound) /* read from the store: some time before the start */
+        moved = context->started;
+    return moved < relisted ? relisted : moved;
+}
+
+/*
+ * Binds the ids of a document again whose binding an operator has released (cloudauthctl rebind).
+ * Only a document that the API has confirmed since has the right ones.
+ */
+static void bind_again(const struct context *context, const struct cache_answer *known)
+{
+    const struct document *document = known->document;
+    struct binding owner;
+
+    if (!known->stale && known->asked > ids_changed_at(context, document) &&
+        !bindings_by_name(context->bindings, document->project, document->environment, &owner))
+        (void)admission_bind(context->admission, document);
+}
+
+/*
+ * Whether the ids that sshd looked up when the login began are those of the document. A login may
+ * take minutes; if the ids changed in between, sshd would open the session with the uid of another
+ * environment.
+ */
+static bool has_current_ids(const struct connection *connection, const struct login *login,
+                            const struct document *document)
+{
+    const struct context *context = connection->context;
+    int64_t changed_at = ids_changed_at(context, document);
+    struct process sshd;
+    struct binding owner;
+
+    /* sshd_config's %U tells it for the uid, but sshd_uid is 0 where it is not passed. */
+    if (login->sshd_uid != 0 && login->sshd_uid != document->uid)
+        return false;
+    return changed_at == 0 ||
+           (bindings_by_name(context->bindings, document->project, document->environment, &owner) &&
+            login_find_sshd(connection, &sshd) && process_began(&sshd) > changed_at);
+}
+
+void pam_answer_account(struct connection *connection, const struct cache_answer *known)
+{
+    const struct cloud_question *question = &connection->question;
+    const struct document *document = known->document;
+    int64_t now = (int64_t)time(NULL);
+    struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
+    struct login *login = question->is_ssh ? find_login(connection) : NULL;
+
+    if (!question->is_ssh) {
+        verdict.reason = policy_service(document, &connection->name, question->service, now);
+    } else if (login != NULL) {
+        verdict = policy_login(document, &connection->name, login->fingerprint, now);
+        if (verdict.reason == POLICY_GRANTED) {
+            bind_again(connection->context, known);
+            if (!has_current_ids(connection, login, document))
+                verdict.reason = POLICY_IDS_CHANGED;
+        }
+        login->granted = verdict.reason == POLICY_GRANTED;
+        if (verdict.key != NULL)
+            remember_person(login, known, verdict.key);
+    }
+    if (verdict.reason == POLICY_GRANTED) {
+        grant_account(connection, known, verdict.key);
+    } else {
+        const struct refusal refusal = {verdict.reason, known, verdict.key};
+        refuse(connection, &refusal);
+    }
+}
+
+/* ---- PAM_SESSION ---- */
+
+/* Whether auth_info (SSH_AUTH_INFO_0 of sshd's PAM environment), "publickey <type> <base64>", is
+ * about the key that was granted. */
+static bool is_login_key(const char *auth_info, const struct login *login)
+{
+    static const char method[] = "publickey ";
+    struct key key;
+    const char *space, *why;
+
+    if (strncmp(auth_info, method, strlen(method)) != 0)
+        return false;
+    auth_info += strlen(method);
+    space = strchr(auth_info, ' ');
+    return space != NULL &&
+           key_parse(auth_info, (size_t)(space - auth_info), space + 1, strlen(space + 1), &key,
+                     &why) &&
+           memcmp(key.fingerprint, login->fingerprint, sizeof key.fingerprint) == 0;
+}
+
+/* Copies a string of PAM's without control characters, which would break the format of the session
+ * list and of the session's file. */
+static void copy_clean(char *out, size_t size, const char *from)
+{
+    snprintf(out, size, "%s", from);
+    for (; *out != '\0'; out++)
+        if ((unsigned char)*out < ' ' || *out == 0x7f)
+            *out = '?';
+}
+
+/* The audit session of a login's sshd process, if pam_loginuid has given it one: else it has the
+ * one of its parent, the listening sshd, which is not the login's. */
+static uint32_t find_audit(const struct process *sshd)
+{
+    struct process_info own, above;
+
+    if (!process_look(sshd->pid, &own) || own.process.start != sshd->start ||
+        !process_look(own.parent, &above) || own.audit == above.audit)
+        return PROCESS_NO_AUDIT;
+    return own.audit;
+}
+
+/* Lists the session, so that it can be checked again and ended. */
+static bool open_session(struct connection *connection, const struct login *login)
+{
+    const struct cloud_question *question = &connection->question;
+    struct session session = {.name = connection->name, .uid = login->uid};
+
+    if (!login_find_sshd(connection, &session.monitor))
+        return false;
+    session.audit = find_audit(&session.monitor);
+    snprintf(session.account, sizeof session.account, "%s", login->account);
+    snprintf(session.user, sizeof session.user, "%s", login->user);
+    snprintf(session.user_id, sizeof session.user_id, "%s", login->user_id);
+    snprintf(session.mail, sizeof session.mail, "%s", login->mail);
+    snprintf(session.role, sizeof session.role, "%s", login->role);
+    memcpy(session.fingerprint, login->fingerprint, sizeof session.fingerprint);
+    session.key_expires = login->key_expires;
+    copy_clean(session.from, sizeof session.from, question->from);
+    copy_clean(session.service, sizeof session.service, question->service);
+    return sessions_open(connection->context->sessions, &session, login->asked);
+}
+
+static void answer_session(struct connection *connection, const struct login *login)
+{
+    const struct cloud_name *name = &connection->name;
+    char app[2 * CLOUD_NAME_MAX + 3] = "";
+
+    snprintf(app, sizeof app, "%s%s%s", name->app, name->worker[0] == '\0' ? "" : "--",
+             name->worker);
+    struct cloud_answer answer = {.status = CLOUD_OK,
+                                  .project = name->project,
+                                  .environment = name->environment,
+                                  .app = app,
+                                  .user = login->user};
+    server_answer(connection, &answer);
+}
+
+/* Whether the session may open for what PAM_ACCOUNT has granted (login may be NULL). */
+static enum policy_reason check_session(const struct connection *connection,
+                                        const struct login *login)
+{
+    const struct cloud_name *name = &connection->name;
+    struct binding owner;
+
+    if (login == NULL || !login->granted)
+        return POLICY_NO_KEY_LINE;
+    if (!is_login_key(connection->question.auth_info, login))
+        return POLICY_KEY_CHANGED;
+    if (!bindings_by_name(connection->context->bindings, name->project, name->environment,
+                          &owner) ||
+        owner.uid != login->uid)
+        return POLICY_IDS_CHANGED;
+    return POLICY_GRANTED;
+}
+
+enum step pam_start_session(struct connection *connection)
+{
+    enum policy_reason reason = login_check_name(connection, connection->question.account);
+    const struct login *login = reason == POLICY_GRANTED ? find_login(connection) : NULL;
+
+    if (reason == POLICY_GRANTED)
+        reason = check_session(connection, login);
+    if (reason == POLICY_GRANTED && !open_session(connection, login))
+        reason = POLICY_UNAVAILABLE;
+    if (reason == POLICY_GRANTED) {
+        count(connection, reason);
+        answer_session(connection, login);
+    } else {
+        pam_refuse_account(connection, reason, NULL);
+    }
+    return ANSWERED;
+}
+
+/* Answers the same whether or not there was a session: the asker has nothing left to do. */
+enum step pam_start_session_end(struct connection *connection)
+{
+    struct cloud_answer answer = {.status = CLOUD_OK};
+    struct process sshd;
+
+    if (login_find_sshd(connection, &sshd))
+        sessions_close(connection->context->sessions, &sshd, connection->question.account);
+    server_answer(connection, &answer);
+    return ANSWERED;
+}
