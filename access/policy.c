@@ -7,10 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define NOLOGIN     "/usr/sbin/nologin"
-#define LAST_EXPIRY INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 static const char *const tokens[POLICY_REASONS] = {
     [POLICY_REFUSED] = "refused",
@@ -49,10 +45,11 @@ const char *policy_kind_word(enum cloud_kind kind)
     return kind == CLOUD_SFTP ? "sftp" : "shell";
 }
 
-bool policy_usable(const struct cloud_conf *conf, const struct local_ids *db,
-                   const struct bindings *owners, const struct document *document, char *why,
+bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size)
 {
+    const struct cloud_conf *conf = host->conf;
+    const struct local_ids *local = host->local_ids;
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
     char plain[CLOUD_NAME_MAX + 1];
@@ -60,16 +57,16 @@ bool policy_usable(const struct cloud_conf *conf, const struct local_ids *db,
     if (!cloud_conf_id_ours(conf, document->uid) || !cloud_conf_id_ours(conf, document->gid))
         snprintf(why, size, "account: uid %u and gid %u are not both in this host's range %u-%u",
                  document->uid, document->gid, conf->uid_min, conf->uid_max);
-    else if (local_ids_has_uid(db, document->uid))
+    else if (local_ids_has_uid(local, document->uid))
         snprintf(why, size, "account.uid: %u belongs to a local user", document->uid);
-    else if (local_ids_has_gid(db, document->gid))
+    else if (local_ids_has_gid(local, document->gid))
         snprintf(why, size, "account.gid: %u belongs to a local group", document->gid);
     else if (!cloud_name_plain(&conf->grammar, document->project, document->environment, plain))
         snprintf(why, size, "the environment has no login name under this host's grammar");
-    else if (local_ids_has_user(db, plain) || local_ids_has_group(db, plain))
+    else if (local_ids_has_user(local, plain) || local_ids_has_group(local, plain))
         snprintf(why, size, "the login name %s is a local user's or group's", plain);
     else
-        return bindings_allow(owners, &claim, why, size);
+        return bindings_allow(host->bindings, &claim, why, size);
     return false;
 }
 
@@ -83,20 +80,20 @@ bool policy_for_host(const struct cloud_conf *conf, const struct document *docum
     return false;
 }
 
-static const struct document_app *find_app(const struct document *document,
-                                           const struct cloud_name *name)
+const struct document_app *policy_app(const struct document *document,
+                                      const struct cloud_name *name)
 {
     return name->app[0] == '\0' ? NULL : document_find_app(document, name->app);
 }
 
 bool policy_app_exists(const struct document *document, const struct cloud_name *name)
 {
-    return name->app[0] == '\0' || !document->has_apps || find_app(document, name) != NULL;
+    return name->app[0] == '\0' || !document->has_apps || policy_app(document, name) != NULL;
 }
 
 const char *policy_home(const struct document *document, const struct cloud_name *name)
 {
-    const struct document_app *app = find_app(document, name);
+    const struct document_app *app = policy_app(document, name);
 
     if (name->kind == CLOUD_SFTP)
         return "/";
@@ -105,7 +102,7 @@ const char *policy_home(const struct document *document, const struct cloud_name
 
 const char *policy_shell(const struct document *document, const struct cloud_name *name)
 {
-    return name->kind == CLOUD_SFTP ? NOLOGIN : document->shell;
+    return name->kind == CLOUD_SFTP ? POLICY_NOLOGIN : document->shell;
 }
 
 bool policy_mounts(const struct document *document, const struct cloud_name *name, char *out,
@@ -143,10 +140,9 @@ static enum policy_reason check_status(const struct document *document)
     return POLICY_STATUS_UNKNOWN;
 }
 
-/* The least role for the account, or that nobody has one. */
-static enum document_level level_of(const struct document *document, const struct cloud_name *name)
+enum document_level policy_level(const struct document *document, const struct cloud_name *name)
 {
-    const struct document_app *app = find_app(document, name);
+    const struct document_app *app = policy_app(document, name);
 
     if (name->kind == CLOUD_SFTP)
         return document->sftp;
@@ -161,7 +157,7 @@ static enum policy_reason check_role(const struct document *document, const stru
         [DOCUMENT_LEVEL_CONTRIBUTOR] = DOCUMENT_ROLE_CONTRIBUTOR,
         [DOCUMENT_LEVEL_ADMIN] = DOCUMENT_ROLE_ADMIN,
     };
-    enum document_level level = level_of(document, name);
+    enum document_level level = policy_level(document, name);
 
     if (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
         level != DOCUMENT_LEVEL_ADMIN)
@@ -316,223 +312,4 @@ enum policy_reason policy_service(const struct document *document, const struct 
     if (reason == POLICY_STATUS_PAUSED && strcmp(service, "cron") == 0)
         return POLICY_GRANTED;
     return reason;
-}
-
-static void add_date(struct cloud_text *text, int64_t seconds)
-{
-    time_t when = (time_t)seconds;
-    char date[32];
-    struct tm tm;
-
-    if (gmtime_r(&when, &tm) != NULL && strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", &tm) > 0)
-        cloud_text_add(text, date);
-}
-
-/* Where the account has an sFTP spelling that can help: "; use <name>_sftp". */
-static void add_sftp_name(struct cloud_text *text, const struct document *document,
-                          const struct cloud_name *name, const char *account)
-{
-    if (!name->plain || strchr(account, '-') != NULL || document->sftp == DOCUMENT_LEVEL_NONE)
-        return;
-    cloud_text_add(text, "; use ");
-    cloud_text_add(text, account);
-    cloud_text_add(text, "_sftp");
-}
-
-static void add_environment(struct cloud_text *text, const struct document *document,
-                            const char *state)
-{
-    cloud_text_add(text, "environment ");
-    cloud_text_add(text, document->environment);
-    cloud_text_add(text, state);
-    if (document->message[0] != '\0') {
-        cloud_text_add(text, ": ");
-        cloud_text_add(text, document->message);
-    }
-}
-
-static void add_role(struct cloud_text *text, const struct document *document,
-                     const struct cloud_name *name, const char *account,
-                     const struct document_key *key)
-{
-    cloud_text_add(text, "your role ");
-    cloud_text_add(text, key->user->role_text);
-    cloud_text_add(text, " may not use ");
-    cloud_text_add(text, name->kind == CLOUD_SFTP ? "sFTP here" : "SSH here");
-    if (key->user->role == DOCUMENT_ROLE_SFTP)
-        add_sftp_name(text, document, name, account);
-}
-
-static void add_key_expired(struct cloud_text *text, const struct document_key *key)
-{
-    cloud_text_add(text, "your key ");
-    cloud_text_add(text, key->title);
-    cloud_text_add(text, key->title[0] == '\0' ? "expired on " : " expired on ");
-    add_date(text, key->expires_at);
-}
-
-static void add_access_off(struct cloud_text *text, const struct document *document,
-                           const struct cloud_name *name, const char *account)
-{
-    cloud_text_add(text, name->kind == CLOUD_SFTP ? "sFTP is off for environment "
-                                                  : "SSH is off for environment ");
-    cloud_text_add(text, document->environment);
-    if (name->kind == CLOUD_SHELL)
-        add_sftp_name(text, document, name, account);
-}
-
-void policy_message(enum policy_reason reason, const struct document *document,
-                    const struct cloud_name *name, const char *account,
-                    const struct document_key *key, char *out, size_t size)
-{
-    struct cloud_text text;
-
-    cloud_text_start(&text, out, size);
-    if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
-        cloud_text_add(&text, "who may enter cannot be checked right now; try again in a minute");
-    else if (reason == POLICY_ABSENT)
-        cloud_text_add(&text, "there is no such environment any more");
-    else if (reason == POLICY_NO_KEY_LINE || reason == POLICY_KEY_CHANGED)
-        cloud_text_add(&text, "the key of this login is not one that cloudauth has answered for");
-    else if (reason == POLICY_IDS_CHANGED)
-        cloud_text_add(&text, "this account has been changed meanwhile; connect again");
-    else if (document == NULL || name == NULL)
-        cloud_text_add(&text, "you may not enter here");
-    else if (reason == POLICY_STATUS_PAUSED)
-        add_environment(&text, document, " is paused");
-    else if (reason == POLICY_STATUS_INACTIVE)
-        add_environment(&text, document, " is inactive");
-    else if (reason == POLICY_STATUS_DELETING)
-        add_environment(&text, document, " is being deleted");
-    else if (reason == POLICY_STATUS_UNKNOWN)
-        add_environment(&text, document, " is not active");
-    else if (reason == POLICY_DENIED)
-        cloud_text_add(&text, "access is denied by the operator of this host");
-    else if (reason == POLICY_ACCESS_OFF)
-        add_access_off(&text, document, name, account);
-    else if (reason == POLICY_KEY_EXPIRED && key != NULL)
-        add_key_expired(&text, key);
-    else if ((reason == POLICY_ROLE || reason == POLICY_ROLE_SFTP_ONLY) && key != NULL)
-        add_role(&text, document, name, account, key);
-    else
-        cloud_text_add(&text, "you may not enter here");
-}
-
-void policy_detail(enum policy_reason reason, const struct document *document,
-                   const struct cloud_name *name, const struct document_key *key, char *out,
-                   size_t size)
-{
-    static const char *const least[] = {
-        [DOCUMENT_LEVEL_NONE] = "",
-        [DOCUMENT_LEVEL_VIEWER] = ", needs viewer",
-        [DOCUMENT_LEVEL_CONTRIBUTOR] = ", needs contributor",
-        [DOCUMENT_LEVEL_ADMIN] = ", needs admin",
-    };
-    struct cloud_text text;
-
-    cloud_text_start(&text, out, size);
-    if (document == NULL || key == NULL ||
-        (reason != POLICY_ROLE && reason != POLICY_ROLE_SFTP_ONLY))
-        return;
-    cloud_text_add(&text, "key of ");
-    cloud_text_add(&text, key->user->username);
-    cloud_text_add(&text, ": role ");
-    cloud_text_add(&text, key->user->role_text);
-    cloud_text_add(&text, least[level_of(document, name)]);
-}
-
-void policy_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
-                             char *out, size_t size)
-{
-    struct cloud_text text;
-
-    cloud_text_start(&text, out, size);
-    cloud_text_add(&text, "key of ");
-    cloud_text_add(&text, key->user->username);
-    cloud_text_add(&text, ": ");
-    cloud_text_add(&text, key->user->role_text);
-    cloud_text_add(&text, " in ");
-    cloud_text_add(&text, where);
-    cloud_text_add(&text, ", not known in ");
-    cloud_text_add(&text, here);
-}
-
-static const struct document_forwarding *forwarding_of(const struct document *document,
-                                                       const struct cloud_name *name)
-{
-    const struct document_app *app = find_app(document, name);
-
-    return app != NULL && app->forwarding != NULL ? app->forwarding : &document->forwarding;
-}
-
-/* An absent list would mean "anything" to sshd, so an empty one names a place that is none. */
-static void add_places(struct cloud_text *text, const char *option, const char **place, size_t n)
-{
-    for (size_t i = 0; i < n || i == 0; i++) {
-        cloud_text_add(text, ",");
-        cloud_text_add(text, option);
-        cloud_text_add(text, "=\"");
-        cloud_text_add(text, n == 0 ? "none:1" : place[i]);
-        cloud_text_add(text, "\"");
-    }
-}
-
-/* "20270101000000Z": UTC, as sshd takes it since 9.1. A year of five digits, which an offset can
- * make of 9999, would make it throw the whole line away. */
-static void add_expiry(struct cloud_text *text, int64_t seconds)
-{
-    time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);
-    char stamp[32];
-    struct tm tm;
-
-    if (gmtime_r(&when, &tm) == NULL || strftime(stamp, sizeof stamp, "%Y%m%d%H%M%SZ", &tm) == 0) {
-        text->cut = true;
-        return;
-    }
-    cloud_text_add(text, ",expiry-time=\"");
-    cloud_text_add(text, stamp);
-    cloud_text_add(text, "\"");
-}
-
-static void add_grants(struct cloud_text *text, const struct document *document,
-                       const struct cloud_name *name)
-{
-    const struct document_forwarding *forwarding = forwarding_of(document, name);
-
-    if (name->kind == CLOUD_SFTP)
-        return;
-    cloud_text_add(text, ",pty");
-    if (forwarding->agent)
-        cloud_text_add(text, ",agent-forwarding");
-    if (forwarding->locals + forwarding->remotes == 0)
-        return;
-    cloud_text_add(text, ",port-forwarding");
-    add_places(text, "permitopen", forwarding->local, forwarding->locals);
-    add_places(text, "permitlisten", forwarding->remote, forwarding->remotes);
-}
-
-bool policy_key_line(const struct document *document, const struct cloud_name *name,
-                     const struct policy_verdict *verdict, char *out, size_t size)
-{
-    const struct document_key *key = verdict->key;
-    struct cloud_text text;
-
-    cloud_text_start(&text, out, size);
-    cloud_text_add(&text, "restrict");
-    if (verdict->reason != POLICY_GRANTED) {
-        cloud_text_add(&text, ",command=\"" NOLOGIN "\"");
-    } else {
-        add_grants(&text, document, name);
-        if (key->expires_at != DOCUMENT_NO_TIME)
-            add_expiry(&text, key->expires_at);
-    }
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->type);
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->base64);
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->user->id);
-    if (text.cut)
-        out[0] = '\0';
-    return !text.cut;
 }

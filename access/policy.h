@@ -51,20 +51,37 @@ const char *policy_token(enum policy_reason reason);
 /* The word for a kind and for a role, as they stand in logs. */
 const char *policy_kind_word(enum cloud_kind kind);
 
+/* What a host's rules about documents depend on; local_ids must be refreshed by the caller. */
+struct policy_host {
+    const struct cloud_conf *conf;
+    const struct local_ids *local_ids;
+    const struct bindings *bindings;
+};
+
 /*
- * Whether this host may use the document at all: uid and gid in range, not local, nobody else's;
- * plain login name not a local user's or group's. False with the reason in why; such a document
- * counts as an outage. db must be fresh.
+ * Whether this host may use the document: its uid and gid are in the host's range, are not those of
+ * a local user or group, and are not bound to another environment; its environment has a login name
+ * on this host, and that is no local user's or group's. False with the reason in why; the caller
+ * treats such a document as an outage.
  */
-bool policy_usable(const struct cloud_conf *conf, const struct local_ids *db,
-                   const struct bindings *owners, const struct document *document, char *why,
+bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);
 
 /* Whether the document is for this host: it has no `hosts`, or they contain host_id. */
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document);
 
+/* The application that the name means, or NULL: it names none, or the document lists no such one.
+ */
+const struct document_app *policy_app(const struct document *document,
+                                      const struct cloud_name *name);
+
+/* The least role that may enter the account, or DOCUMENT_LEVEL_NONE: no role may. */
+enum document_level policy_level(const struct document *document, const struct cloud_name *name);
+
 /* Whether the name's application exists: none is named, no `apps` are listed, or it is. */
 bool policy_app_exists(const struct document *document, const struct cloud_name *name);
+
+#define POLICY_NOLOGIN "/usr/sbin/nologin"
 
 /* The account's home and shell for that name (sFTP accounts have "/" and nologin). */
 const char *policy_home(const struct document *document, const struct cloud_name *name);
@@ -123,32 +140,5 @@ int64_t policy_key_expires(const struct document_key *key);
 /* Whether a service that asks for no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
                                   const char *service, int64_t now);
-
-/* A sentence for the person at the client. document and key may be NULL. */
-void policy_message(enum policy_reason reason, const struct document *document,
-                    const struct cloud_name *name, const char *account,
-                    const struct document_key *key, char *out, size_t size);
-
-/*
- * For the audit line: what of the person's role or key is the reason, "" where the reason's own
- * word says it all. "key of alice: role viewer, needs contributor".
- */
-void policy_detail(enum policy_reason reason, const struct document *document,
-                   const struct cloud_name *name, const struct document_key *key, char *out,
-                   size_t size);
-
-/* The same of a key that is nobody's here, but somebody's in another environment of the project:
- * "key of alice: contributor in production, not known in staging". */
-void policy_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
-                             char *out, size_t size);
-
-/*
- * Writes the authorized_keys line (sshd(8)) for a key that was found: `restrict`, what the
- * document grants, the key, the user's id. For a verdict other than granted the line lets its key
- * prove itself to PAM, which refuses with the reason, and allows nothing else by itself: its
- * command is nologin. False if it does not fit; *out is then empty.
- */
-bool policy_key_line(const struct document *document, const struct cloud_name *name,
-                     const struct policy_verdict *verdict, char *out, size_t size);
 
 #endif

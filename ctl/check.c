@@ -258,7 +258,8 @@ static void put_host_warnings(struct out *out, const struct host *host,
     char plain[CLOUD_NAME_MAX + 1], why[256];
     struct cloud_name name;
 
-    if (!policy_usable(&host->conf, host->db, host->bindings, document, why, sizeof why))
+    if (!policy_usable(&(const struct policy_host){&host->conf, host->db, host->bindings}, document,
+                       why, sizeof why))
         warn(out, checked, why);
     else
         (void)bindings_claim(host->bindings, &claim);

@@ -102,8 +102,9 @@ static bool may_use(const struct records *publish, const struct list_item *item)
     char why[256];
 
     return publish->conf->signing_key[0] == '\0' && local_ids_refresh(publish->local_ids) &&
-           policy_usable(publish->conf, publish->local_ids, publish->bindings, &document, why,
-                         sizeof why);
+           policy_usable(
+               &(const struct policy_host){publish->conf, publish->local_ids, publish->bindings},
+               &document, why, sizeof why);
 }
 
 void records_listed(const struct records *publish, const struct list_item *item)

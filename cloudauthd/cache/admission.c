@@ -16,8 +16,9 @@ bool admission_refresh(const struct admission *admission)
 enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, char *why, size_t size)
 {
-    if (!policy_usable(admission->conf, admission->local_ids, admission->bindings, document, why,
-                       size))
+    const struct policy_host host = {admission->conf, admission->local_ids, admission->bindings};
+
+    if (!policy_usable(&host, document, why, size))
         return POLICY_UNUSABLE;
     return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
 }

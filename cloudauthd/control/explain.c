@@ -2,6 +2,7 @@
 #include "cloudauthd/control/explain.h"
 
 #include "access/denials.h"
+#include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
 
@@ -151,8 +152,9 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
         explain_key(document, name, verdict.key, now);
     message[0] = '\0';
     if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, now))
-        policy_message(verdict.reason, document, name, question->account, verdict.key, message,
-                       sizeof message);
+        messages_for_client(
+            &(const struct message){verdict.reason, document, name, question->account, verdict.key},
+            message, sizeof message);
     if (verdict.reason == POLICY_GRANTED)
         explain_folders(document, name);
     decide(connection, verdict.reason, message);

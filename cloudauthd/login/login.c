@@ -3,6 +3,7 @@
 
 #include "access/bindings.h"
 #include "access/local_ids.h"
+#include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 
 #include <string.h>
@@ -113,8 +114,9 @@ void login_name_person(struct connection *connection, const struct refusal *refu
     login_add_person(audit, refusal->key);
     if (refusal->key != NULL) {
         if (refusal->known != NULL)
-            policy_detail(refusal->reason, refusal->known->document, name, refusal->key, detail,
-                          LOGIN_DETAIL_SIZE);
+            messages_detail(&(const struct message){refusal->reason, refusal->known->document, name,
+                                                    connection->question.account, refusal->key},
+                            detail, LOGIN_DETAIL_SIZE);
         return;
     }
     if (audit->key == NULL || name->project[0] == '\0')
@@ -123,6 +125,6 @@ void login_name_person(struct connection *connection, const struct refusal *refu
     if (elsewhere.key == NULL)
         return;
     audit->user = elsewhere.key->user->username;
-    policy_detail_elsewhere(elsewhere.key, elsewhere.environment, name->environment, detail,
-                            LOGIN_DETAIL_SIZE);
+    messages_detail_elsewhere(elsewhere.key, elsewhere.environment, name->environment, detail,
+                              LOGIN_DETAIL_SIZE);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/login/offer.h"
 
+#include "access/key_line.h"
 #include "access/keys.h"
 #include "access/policy.h"
 #include "base/log.h"
@@ -90,7 +91,7 @@ void offer_answer(struct connection *connection, const struct cache_answer *know
 
     if (!policy_gets_line(known->document, name, &verdict, now))
         refuse_key(connection, &refusal);
-    else if (!policy_key_line(known->document, name, &verdict, line, sizeof line) ||
+    else if (!key_line_write(known->document, name, &verdict, line, sizeof line) ||
              !remember(connection, verdict.key))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else

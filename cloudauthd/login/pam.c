@@ -3,6 +3,7 @@
 
 #include "access/bindings.h"
 #include "access/keys.h"
+#include "access/messages.h"
 #include "access/policy.h"
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/cache/admission.h"
@@ -55,8 +56,9 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     login_name_person(connection, refusal, &audit, detail);
     audit_write(&audit);
     count(connection, refusal->reason);
-    policy_message(refusal->reason, document, &connection->name, question->account, refusal->key,
-                   message, sizeof message);
+    messages_for_client(&(const struct message){refusal->reason, document, &connection->name,
+                                                question->account, refusal->key},
+                        message, sizeof message);
     server_answer(connection, &answer);
 }
 

@@ -4,6 +4,7 @@
 #include "access/bindings.h"
 #include "access/denials.h"
 #include "access/local_ids.h"
+#include "access/messages.h"
 #include "access/policy.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -411,8 +412,9 @@ static bool usable(const struct sessions *sessions, const struct cache_answer *a
     char why[256];
 
     return answer->result == CACHE_DOCUMENT && local_ids_refresh(context->local_ids) &&
-           policy_usable(&context->conf, context->local_ids, context->bindings, answer->document,
-                         why, sizeof why);
+           policy_usable(
+               &(const struct policy_host){&context->conf, context->local_ids, context->bindings},
+               answer->document, why, sizeof why);
 }
 
 /* For the time when no document may be used any more. */
@@ -440,8 +442,9 @@ static void judge(struct sessions *sessions, struct entry *entry, const struct c
         return;
     }
     if (verdict.key != NULL)
-        policy_message(verdict.reason, document, &session->name, session->account, verdict.key, why,
-                       sizeof why);
+        messages_for_client(&(const struct message){verdict.reason, document, &session->name,
+                                                    session->account, verdict.key},
+                            why, sizeof why);
     end_entry(sessions, entry, policy_token(verdict.reason), why, answer);
 }
 

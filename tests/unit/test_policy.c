@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/denials.h"
+#include "access/key_line.h"
+#include "access/messages.h"
 #include "access/policy.h"
 #include "sample_keys.h"
 
@@ -264,7 +266,7 @@ static const char *line_for(const char *account)
     struct cloud_name name = named(account);
     struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
 
-    assert_true(policy_key_line(&document, &name, &verdict, line, sizeof line));
+    assert_true(key_line_write(&document, &name, &verdict, line, sizeof line));
     return line;
 }
 
@@ -321,10 +323,10 @@ static void test_line_that_does_not_fit(void **state)
 
     (void)state;
     for (size_t size = 1; size < needed; size++) {
-        assert_false(policy_key_line(&document, &name, &verdict, line, size));
+        assert_false(key_line_write(&document, &name, &verdict, line, size));
         assert_string_equal(line, "");
     }
-    assert_true(policy_key_line(&document, &name, &verdict, line, needed));
+    assert_true(key_line_write(&document, &name, &verdict, line, needed));
 }
 
 static void assert_message(enum policy_reason reason, const char *account, const char *expected)
@@ -332,7 +334,8 @@ static void assert_message(enum policy_reason reason, const char *account, const
     struct cloud_name name = named(account);
     char message[512];
 
-    policy_message(reason, &document, &name, account, &keys[0], message, sizeof message);
+    messages_for_client(&(const struct message){reason, &document, &name, account, &keys[0]},
+                        message, sizeof message);
     assert_string_equal(message, expected);
 }
 
@@ -341,7 +344,8 @@ static void assert_detail(enum policy_reason reason, const char *expected)
     struct cloud_name name = named("abcdefghij_stg");
     char detail[256];
 
-    policy_detail(reason, &document, &name, &keys[0], detail, sizeof detail);
+    messages_detail(&(const struct message){reason, &document, &name, "", &keys[0]}, detail,
+                    sizeof detail);
     assert_string_equal(detail, expected);
 }
 
@@ -357,9 +361,10 @@ static void test_details(void **state)
     users[0].role_text = "sftp";
     assert_detail(POLICY_ROLE_SFTP_ONLY, "key of alice: role sftp, needs admin");
     assert_detail(POLICY_STATUS_PAUSED, "");
-    policy_detail(POLICY_ROLE, NULL, &name, &keys[0], detail, sizeof detail);
+    messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0]}, detail,
+                    sizeof detail);
     assert_string_equal(detail, "");
-    policy_detail_elsewhere(&keys[0], "production", "staging", detail, sizeof detail);
+    messages_detail_elsewhere(&keys[0], "production", "staging", detail, sizeof detail);
     assert_string_equal(detail, "key of alice: sftp in production, not known in staging");
 }
 
@@ -466,7 +471,9 @@ static void assert_usable(struct bindings *owners, const struct local_ids *db, b
 {
     char why[256] = "";
 
-    assert_int_equal(policy_usable(&conf, db, owners, &document, why, sizeof why), usable);
+    assert_int_equal(
+        policy_usable(&(const struct policy_host){&conf, db, owners}, &document, why, sizeof why),
+        usable);
     if (strstr(why, says) == NULL)
         fail_msg("said: %s", why);
 }
