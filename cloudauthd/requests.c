@@ -10,7 +10,6 @@
 #include "cloudauthd/login/lookup.h"
 #include "cloudauthd/login/offer.h"
 #include "cloudauthd/login/pam.h"
-#include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
 
 #define MINUTE 60000
@@ -115,9 +114,8 @@ void requests_handle(struct connection *connection)
 {
     const struct request *request = &requests[connection->question.op];
 
-    counters.questions++;
     if (request->start == NULL || !may_ask(connection, request->who)) {
-        counters.questions_refused++;
+        server_count_refused(connection->server);
         log_denied(connection);
         login_answer_no(connection, POLICY_REFUSED, CLOUD_UNAVAILABLE);
         return;

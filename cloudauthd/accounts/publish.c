@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "base/worker.h"
-#include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -65,7 +64,8 @@ struct publish {
     int64_t not_before;    /* cloud_clock_ms(): the next file is not made earlier */
     publish_void *on_void; /* or NULL */
     void *void_arg;
-    int64_t relisted_at; /* cloud_clock_ms() */
+    int64_t relisted_at;         /* cloud_clock_ms() */
+    struct publish_view counted; /* its counters alone */
     /* The worker's: */
     struct table mirror;
     bool relisted; /* a list gave other ids than the one before; the loop's while nothing is made */
@@ -602,10 +602,10 @@ static void finish_build(struct work *work)
                       CLOUD_SNAPSHOT_FILE, strerror(work->failed));
     }
     accounts->failed = work->failed != 0;
-    counters.builds++;
-    counters.builds_failed += accounts->failed;
-    counters.build_milliseconds += (uint64_t)build->took;
-    counters.last_build_milliseconds = (uint64_t)build->took;
+    accounts->counted.builds++;
+    accounts->counted.builds_failed += accounts->failed;
+    accounts->counted.build_ms += (uint64_t)build->took;
+    accounts->counted.last_build_ms = (uint64_t)build->took;
     accounts->not_before = cloud_clock_ms() + pause;
     if (accounts->first != NULL || accounts->failed)
         set_timer(accounts, PUBLISH_GATHER_MS);
@@ -819,8 +819,9 @@ void publish_look(const struct publish *accounts, struct publish_view *out)
 {
     const struct published *published = &accounts->published;
 
-    *out = (struct publish_view){.failed = accounts->failed,
-                                 .pending = worker_pending(accounts->worker)};
+    *out = accounts->counted;
+    out->failed = accounts->failed;
+    out->pending = worker_pending(accounts->worker);
     if (published->snapshot.map == NULL)
         return;
     out->there = true;

@@ -75,8 +75,10 @@ struct publish_view {
     bool there, live; /* live: processes believe it; else they ask the daemon */
     bool failed;      /* the last one could not be written */
     uint64_t accounts, bytes;
-    int64_t created; /* seconds since 1970 */
-    size_t pending;  /* of the worker */
+    int64_t created;                  /* seconds since 1970 */
+    size_t pending;                   /* of the worker */
+    uint64_t builds, builds_failed;   /* since the start */
+    uint64_t build_ms, last_build_ms; /* of all builds, of the last one */
 };
 void publish_look(const struct publish *accounts, struct publish_view *out);
 

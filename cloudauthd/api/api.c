@@ -7,7 +7,6 @@
 #include "cloudauthd/api/file.h"
 #include "cloudauthd/api/oauth.h"
 #include "cloudauthd/api/problem.h"
-#include "cloudauthd/metrics/counters.h"
 
 #include "common/clock.h"
 #include "common/text.h"
@@ -58,6 +57,7 @@ struct api {
     int64_t clock_offset;       /* as the last answer with a Date told it */
     bool clock_known;
     int64_t clock_logged; /* cloud_clock_ms() */
+    struct api_view view; /* its counters alone */
 };
 
 /* One request under way: the GET of a document, or the POST to the token endpoint. */
@@ -89,7 +89,7 @@ struct transfer {
     struct api_result result;
     int64_t begun; /* cloud_clock_ms() */
     bool was_sent;
-    enum count_outcome outcome; /* of a failure */
+    enum api_outcome outcome; /* of a failure */
 };
 
 static bool expand(const char *template, const char *project, const char *environment, char *out,
@@ -279,9 +279,29 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size)
            check_accounts_url(conf->accounts_url, why, size) && check_others(conf, why, size);
 }
 
-bool api_look_token(const struct api *api, int64_t *left, const char **why)
+const uint32_t api_bounds[API_BUCKETS - 1] = {5,   10,   25,   50,   100,  250,
+                                              500, 1000, 2500, 5000, 10000};
+
+void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds)
 {
-    return oauth_look(api->tokens, left, why);
+    unsigned bucket = 0;
+
+    if (outcome < API_OUTCOMES)
+        view->requests[outcome]++;
+    if (!sent)
+        return;
+    if (milliseconds < 0)
+        milliseconds = 0;
+    while (bucket < API_BUCKETS - 1 && milliseconds > (int64_t)api_bounds[bucket])
+        bucket++;
+    view->bucket[bucket]++;
+    view->milliseconds += (uint64_t)milliseconds;
+}
+
+void api_look(const struct api *api, struct api_view *out)
+{
+    *out = api->view;
+    oauth_look(api->tokens, &out->token);
 }
 
 bool api_is_file(const struct api *api)
@@ -401,7 +421,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 /* Gives the result. */
 static void finish(struct transfer *transfer)
 {
-    count_request(transfer->outcome, transfer->was_sent, cloud_clock_ms() - transfer->begun);
+    api_count(&transfer->api->view, transfer->outcome, transfer->was_sent,
+              cloud_clock_ms() - transfer->begun);
     transfer->done(transfer->arg, &transfer->result);
     transfer_free(transfer);
 }
@@ -425,22 +446,22 @@ static void say_failure(const struct transfer *transfer, CURLcode code, char *ou
                  transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
 }
 
-static enum count_outcome outcome_of(CURLcode code)
+static enum api_outcome outcome_of(CURLcode code)
 {
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        return COUNT_TIMEOUT;
+        return API_OUTCOME_TIMEOUT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-        return COUNT_TLS;
+        return API_OUTCOME_TLS;
     case CURLE_OUT_OF_MEMORY:
-        return COUNT_OTHER;
+        return API_OUTCOME_OTHER;
     default:
-        return COUNT_CONNECTION;
+        return API_OUTCOME_CONNECTION;
     }
 }
 
@@ -468,7 +489,9 @@ static void judge_status(struct transfer *transfer, long status)
     cloud_text_add(&text, refused ? ")" : "");
     if (is_problem(transfer))
         problem_add(&text, transfer->body, transfer->used, transfer->secret);
-    transfer->outcome = refused ? COUNT_REFUSED : status == 429 ? COUNT_THROTTLED : COUNT_STATUS;
+    transfer->outcome = refused         ? API_OUTCOME_REFUSED
+                        : status == 429 ? API_OUTCOME_THROTTLED
+                                        : API_OUTCOME_STATUS;
     if (refused)
         credential_alarm(result->detail);
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
@@ -482,17 +505,17 @@ static void judge(struct transfer *transfer, long status)
 
     if (status == 200) {
         result->verdict = API_DOCUMENT;
-        transfer->outcome = COUNT_DOCUMENT;
+        transfer->outcome = API_OUTCOME_DOCUMENT;
         result->body = transfer->body == NULL ? "" : transfer->body;
         result->length = transfer->used;
         if (transfer->redirects > 0)
             memset(&result->validator, 0, sizeof result->validator);
     } else if (status == 304 && (transfer->sent.etag[0] | transfer->sent.modified[0]) != '\0') {
         result->verdict = API_UNCHANGED;
-        transfer->outcome = COUNT_UNCHANGED;
+        transfer->outcome = API_OUTCOME_UNCHANGED;
     } else if (status == 404 || status == 410) {
         result->verdict = API_ABSENT;
-        transfer->outcome = COUNT_ABSENT;
+        transfer->outcome = API_OUTCOME_ABSENT;
     } else {
         judge_status(transfer, status);
     }
@@ -559,7 +582,7 @@ static void follow(struct transfer *transfer)
         ask(transfer);
         return;
     }
-    transfer->outcome = COUNT_STATUS;
+    transfer->outcome = API_OUTCOME_STATUS;
     fail(transfer, why);
 }
 
@@ -606,7 +629,7 @@ static void document_finished(struct transfer *transfer, CURLcode code)
         transfer->outcome = outcome_of(code);
         fail(transfer, why);
     } else if (!transfer->head_done) {
-        transfer->outcome = COUNT_CONNECTION;
+        transfer->outcome = API_OUTCOME_CONNECTION;
         fail(transfer, "the answer ends in its header");
     } else if (is_redirect(status)) {
         follow(transfer);
@@ -957,7 +980,7 @@ static void send_document(struct transfer *transfer)
 
     drop_headers(transfer);
     memset(&transfer->result, 0, sizeof transfer->result);
-    transfer->outcome = COUNT_OTHER;
+    transfer->outcome = API_OUTCOME_OTHER;
     if (!add_header(transfer, "If-None-Match: ", transfer->sent.etag) ||
         !add_header(transfer, "If-Modified-Since: ", transfer->sent.modified) ||
         (transfer->secret != NULL &&
@@ -978,7 +1001,7 @@ static void on_token(void *arg, const char *token, const char *why)
         send_document(transfer);
         return;
     }
-    transfer->outcome = token == NULL ? COUNT_CREDENTIAL : COUNT_OTHER;
+    transfer->outcome = token == NULL ? API_OUTCOME_CREDENTIAL : API_OUTCOME_OTHER;
     fail(transfer, token == NULL ? why : "no memory for a token");
 }
 
@@ -1001,7 +1024,7 @@ static void ask(struct transfer *transfer)
         credential_wipe(&file);
     } else {
         credential_alarm(why);
-        transfer->outcome = COUNT_CREDENTIAL;
+        transfer->outcome = API_OUTCOME_CREDENTIAL;
         fail(transfer, why);
     }
 }
@@ -1128,7 +1151,7 @@ static void get_http(struct api *api, const char *url, const struct validator *v
         ask(transfer);
     } else {
         credential_alarm(why);
-        transfer->outcome = COUNT_CREDENTIAL;
+        transfer->outcome = API_OUTCOME_CREDENTIAL;
         fail(transfer, why);
     }
 }

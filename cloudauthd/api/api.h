@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/validator.h"
 
+#include "cloudauthd/api/oauth.h"
 #include "common/conf.h"
 
 #include <stdbool.h>
@@ -69,8 +70,37 @@ void api_configure(struct api *api, const struct cloud_conf *conf);
  */
 bool api_clock(const struct api *api, int64_t *offset);
 
-/* For operators, where token_url is set: as oauth_look has it (tokens.h). */
-bool api_look_token(const struct api *api, int64_t *left, const char **why);
+/* How a request to the project API over HTTP ended. */
+enum api_outcome {
+    API_OUTCOME_OTHER = 0,  /* none of the others: memory, settings that changed under it */
+    API_OUTCOME_DOCUMENT,   /* 200 */
+    API_OUTCOME_UNCHANGED,  /* 304 */
+    API_OUTCOME_ABSENT,     /* 404, 410 */
+    API_OUTCOME_REFUSED,    /* 401, 403: this host's credential */
+    API_OUTCOME_THROTTLED,  /* 429 */
+    API_OUTCOME_STATUS,     /* any other status */
+    API_OUTCOME_TIMEOUT,    /* no answer in time */
+    API_OUTCOME_TLS,        /* the server's certificate, or this host's, was not accepted */
+    API_OUTCOME_CONNECTION, /* no name, no connection, or one that broke */
+    API_OUTCOME_CREDENTIAL, /* a file or token of this host cannot be used: nothing was sent */
+    API_OUTCOMES
+};
+
+/* Upper bounds of the durations' buckets, in milliseconds; the last bucket has none. */
+#define API_BUCKETS 12
+extern const uint32_t api_bounds[API_BUCKETS - 1];
+
+/* For operators. */
+struct api_view {
+    struct oauth_view token;         /* where token_url is set */
+    uint64_t requests[API_OUTCOMES]; /* since the start */
+    uint64_t bucket[API_BUCKETS];    /* durations of those that were sent; not cumulated */
+    uint64_t milliseconds;           /* of all of these */
+};
+void api_look(const struct api *api, struct api_view *out);
+
+/* Counts a request that ended. sent: libcurl had it, and it took so many milliseconds. */
+void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds);
 
 /* Whether asking costs no network: file:// is looked at every time. */
 bool api_is_file(const struct api *api);

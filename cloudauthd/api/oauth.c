@@ -4,7 +4,6 @@
 #include "access/json.h"
 #include "base/digest.h"
 #include "cloudauthd/api/credentials.h"
-#include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -38,6 +37,7 @@ struct oauth {
     int64_t retry;   /* not before, after a failure */
     int64_t refused; /* when the API last refused a token that was then given up */
     unsigned failures;
+    uint64_t exchanges, exchanges_failed; /* since the start */
     bool in_flight;
     bool outdated; /* the exchange under way is by settings of before */
     char why[256]; /* of the last failure */
@@ -118,7 +118,7 @@ static void fail(struct oauth *tokens, const char *why)
     for (unsigned i = 0; i < tokens->failures && wait < BACKOFF_MAX; i++)
         wait *= 2;
     tokens->retry = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
-    counters.exchanges_failed++;
+    tokens->exchanges_failed++;
     if (tokens->failures < 1000)
         tokens->failures++;
     snprintf(tokens->why, sizeof tokens->why, "%s", why);
@@ -200,7 +200,7 @@ static void start(struct oauth *tokens)
         memcpy(basic, BASIC, sizeof BASIC);
         digest_base64_encode(client, strlen(client), basic + sizeof BASIC - 1);
         tokens->in_flight = true;
-        counters.exchanges++;
+        tokens->exchanges++;
         tokens->sent = cloud_clock_ms();
         tokens->send(tokens->arg, &post);
     }
@@ -235,13 +235,15 @@ void oauth_ask(struct oauth *tokens, struct oauth_waiter *waiter)
         start(tokens);
 }
 
-bool oauth_look(const struct oauth *tokens, int64_t *left, const char **why)
+void oauth_look(const struct oauth *tokens, struct oauth_view *out)
 {
     int64_t now = cloud_clock_ms();
 
-    *left = tokens->token == NULL ? 0 : (tokens->end - now) / 1000;
-    *why = tokens->failures > 0 ? tokens->why : "";
-    return usable(tokens, now);
+    *out = (struct oauth_view){.token = usable(tokens, now),
+                               .left = tokens->token == NULL ? 0 : (tokens->end - now) / 1000,
+                               .why = tokens->failures > 0 ? tokens->why : "",
+                               .exchanges = tokens->exchanges,
+                               .failures = tokens->exchanges_failed};
 }
 
 bool oauth_refused(struct oauth *tokens, const char *token)

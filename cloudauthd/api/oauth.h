@@ -57,9 +57,15 @@ void oauth_ask(struct oauth *tokens, struct oauth_waiter *waiter);
  */
 void oauth_posted(struct oauth *tokens, long status, void *body, size_t n, const char *why);
 
-/* For operators: whether there is a token that lives, for how many seconds more, and why the last
- * exchange failed ("": it did not); borrowed. */
-bool oauth_look(const struct oauth *tokens, int64_t *left, const char **why);
+/* For operators. */
+struct oauth_view {
+    bool token;         /* there is one, and it has not expired */
+    int64_t left;       /* seconds until it expires */
+    const char *why;    /* why the last exchange failed; "": it did not. Borrowed for the call */
+    uint64_t exchanges; /* requests to the token endpoint, since the start */
+    uint64_t failures;  /* exchanges that failed, and files that could not be read */
+};
+void oauth_look(const struct oauth *tokens, struct oauth_view *out);
 
 /* The API refused this token. Whether it is worth asking for another: not all the time. */
 bool oauth_refused(struct oauth *tokens, const char *token);

@@ -73,6 +73,19 @@ void audit_write(const struct audit *audit)
     devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 
+static struct audit_view counted;
+
+void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason)
+{
+    if (stage < AUDIT_STAGES && reason < POLICY_REASONS)
+        counted.decisions[stage][kind == CLOUD_SFTP][reason]++;
+}
+
+const struct audit_view *audit_look(void)
+{
+    return &counted;
+}
+
 struct offer {
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];

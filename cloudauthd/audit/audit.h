@@ -2,6 +2,9 @@
 #ifndef CLOUDAUTHD_AUDIT_AUDIT_H
 #define CLOUDAUTHD_AUDIT_AUDIT_H
 
+#include "access/policy.h"
+#include "common/name.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,5 +54,26 @@ void audit_write(const struct audit *audit);
  */
 #define AUDIT_OFFERS 512
 bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now);
+
+/* Where a decision is made. A key that gets a line is decided on at PAM, not at its offer. */
+enum audit_stage {
+    AUDIT_OFFER,   /* the helper: a key that opens nothing */
+    AUDIT_LOGIN,   /* PAM account of an SSH login */
+    AUDIT_SERVICE, /* PAM account of su, sudo, cron and others */
+    AUDIT_SESSION, /* PAM session of an SSH login */
+    AUDIT_STAGES
+};
+
+/* Decisions since the start, by stage, enum cloud_kind and reason. */
+struct audit_view {
+    uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
+};
+
+/* Counts a decision, also one that has no line of its own; a reason other than POLICY_GRANTED is a
+ * refusal. A stage or reason out of range is not counted. */
+void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
+
+/* The counters, for metrics; borrowed, and valid for good. */
+const struct audit_view *audit_look(void);
 
 #endif

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "cloudauthd/cache/entries.h"
 #include "cloudauthd/cache/limits.h"
-#include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -41,6 +40,7 @@ struct cache {
     cache_told *told; /* or NULL */
     void *told_arg;
     struct entries entries;
+    struct cache_figures figures;
 };
 
 struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
@@ -178,10 +178,11 @@ static struct cache_answer state_of(const struct cache_entry *entry, int64_t now
     return answer;
 }
 
-static void answer_waiter(struct cache_waiter *waiter, const struct cache_answer *answer)
+static void answer_waiter(struct cache *cache, struct cache_waiter *waiter,
+                          const struct cache_answer *answer)
 {
-    counters.stale += answer->stale && answer->result == CACHE_DOCUMENT;
-    counters.unavailable += answer->result == CACHE_UNAVAILABLE;
+    cache->figures.stale += answer->stale && answer->result == CACHE_DOCUMENT;
+    cache->figures.unavailable += answer->result == CACHE_UNAVAILABLE;
     waiter->entry = NULL;
     waiter->next = NULL;
     waiter->answered(waiter->arg, answer);
@@ -493,7 +494,7 @@ static void answer_waiters(struct cache_entry *entry)
             continue;
         }
         struct cache_answer answer = state_of(entry, cloud_clock_ms());
-        answer_waiter(waiting, &answer);
+        answer_waiter(cache, waiting, &answer);
     }
     if (again && !entry->in_flight)
         start_request(entry);
@@ -634,7 +635,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
 
     waiter->entry = NULL;
     if (entry == NULL) {
-        answer_waiter(waiter, &answer);
+        answer_waiter(cache, waiter, &answer);
         return;
     }
     entries_touch(entry);
@@ -645,23 +646,23 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         /* While the API fails nobody who can be served waits for it; one probe that is due goes. */
         int64_t due = entry->failing ? entry->retry : entry->refresh;
         bool ask_behind = entry->document != NULL && !entry->in_flight && now >= due;
-        counters.hits++;
+        cache->figures.hits++;
         answer.at_once = true;
-        answer_waiter(waiter, &answer);
+        answer_waiter(cache, waiter, &answer);
         if (ask_behind)
             start_request(entry);
         return;
     }
     if (!may_ask(entry, waiter->trusted, now)) {
-        counters.limited++;
+        cache->figures.limited++;
         answer.result = CACHE_UNAVAILABLE;
         answer.detail = "too many names that nobody knows are being asked for";
-        answer_waiter(waiter, &answer);
+        answer_waiter(cache, waiter, &answer);
         if (entry->sent == 0 && entry->issued == 0)
             entries_drop(entry);
         return;
     }
-    counters.misses++;
+    cache->figures.misses++;
     waiter->entry = entry;
     waiter->next = entry->waiters;
     entry->waiters = waiter;
@@ -873,6 +874,11 @@ void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool fo
 void cache_deny(struct cache *cache, const struct denials *denials)
 {
     cache->denials = denials;
+}
+
+void cache_look(const struct cache *cache, struct cache_figures *out)
+{
+    *out = cache->figures;
 }
 
 size_t cache_bytes(const struct cache *cache)

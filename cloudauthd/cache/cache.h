@@ -166,6 +166,16 @@ bool cache_guarded(const struct cache *cache);
 /* Of all documents in memory. */
 size_t cache_bytes(const struct cache *cache);
 
+/* Questions and their answers since the start, for metrics. */
+struct cache_figures {
+    uint64_t hits;        /* answered without waiting for the API */
+    uint64_t misses;      /* waited for the API */
+    uint64_t limited;     /* refused by a token bucket: the API was not asked */
+    uint64_t stale;       /* answers by the last good document, in an outage */
+    uint64_t unavailable; /* answers CACHE_UNAVAILABLE */
+};
+void cache_look(const struct cache *cache, struct cache_figures *out);
+
 /* The settings changed. Where the API is another one (forget), nothing of the old is believed. */
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);
 

@@ -5,9 +5,9 @@
 #include "access/keys.h"
 #include "access/policy.h"
 #include "base/log.h"
+#include "cloudauthd/audit/audit.h"
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/login/pending.h"
-#include "cloudauthd/metrics/counters.h"
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
         audit.key = connection->key.fingerprint;
     audit.service = "sshd";
     audit.unproved = true;
-    count_decision(COUNT_OFFER, cloud_name_kind(account), refusal->reason);
+    audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
     if (audit_offer_is_new(account, connection->key.fingerprint, cloud_clock_ms())) {
         login_name_person(connection, refusal, &audit, detail);
         audit_write(&audit);

@@ -6,10 +6,10 @@
 #include "access/messages.h"
 #include "access/policy.h"
 #include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/login/pending.h"
-#include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/session/sessions.h"
 
 #include <stdio.h>
@@ -31,11 +31,11 @@ static struct login *find_login(const struct connection *connection)
 static void count(const struct connection *connection, enum policy_reason reason)
 {
     const struct cloud_question *question = &connection->question;
-    enum count_stage stage = question->is_ssh ? COUNT_LOGIN : COUNT_SERVICE;
+    enum audit_stage stage = question->is_ssh ? AUDIT_LOGIN : AUDIT_SERVICE;
 
     if (question->op == CLOUD_OP_PAM_SESSION)
-        stage = COUNT_SESSION;
-    count_decision(stage, cloud_name_kind(question->account), reason);
+        stage = AUDIT_SESSION;
+    audit_count(stage, cloud_name_kind(question->account), reason);
 }
 
 /* Refuses with a sentence for the client. */

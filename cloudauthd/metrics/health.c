@@ -52,16 +52,16 @@ static bool look_at(enum health_file file, const char *name, struct health_crede
 
 static void look_at_token(const struct context *context, struct health_credentials *out)
 {
-    const char *why;
-    int64_t left;
+    struct api_view api;
 
     out->by_token_url = context->conf.token_url[0] != '\0';
     if (!out->by_token_url)
         return;
-    out->token = api_look_token(context->api, &left, &why);
+    api_look(context->api, &api);
+    out->token = api.token.token;
     if (out->token)
-        out->token_end = (int64_t)time(NULL) + left;
-    snprintf(out->token_why, sizeof out->token_why, "%s", why);
+        out->token_end = (int64_t)time(NULL) + api.token.left;
+    snprintf(out->token_why, sizeof out->token_why, "%s", api.token.why);
 }
 
 void health_credentials(const struct context *context, struct health_credentials *out)

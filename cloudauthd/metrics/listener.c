@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "cloudauthd/cache/cache.h"
-#include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/metrics/exposition.h"
 #include "cloudauthd/metrics/http.h"
 #include "cloudauthd/metrics/metrics.h"
@@ -55,7 +54,7 @@ struct listener {
 /* Documents are looked at slice by slice: there may be 200,000. */
 struct survey {
     struct loop_timer timer;
-    struct health_documents counted, done;
+    struct health_documents counted;
     size_t bucket, seen;
     bool running, small;
     int64_t at; /* cloud_clock_ms() when it was done; 0: never */
@@ -69,9 +68,9 @@ struct metrics {
     bool ipv6;
     struct loop_timer sweep;
     struct survey survey;
-    struct health_credentials credentials;
+    struct metrics_seen seen;
     int64_t credentials_at;
-    char text[FIGURES_MAX];
+    char text[METRICS_TEXT_MAX];
 };
 
 /* ---- Connections ---- */
@@ -157,13 +156,11 @@ static size_t write_text(struct metrics *metrics)
     int64_t now = cloud_clock_ms();
 
     if (metrics->credentials_at == 0 || now - metrics->credentials_at >= CREDENTIALS_MS) {
-        health_credentials(metrics->context, &metrics->credentials);
+        health_credentials(metrics->context, &metrics->seen.credentials);
         metrics->credentials_at = now;
     }
     cloud_text_start(&text, metrics->text, sizeof metrics->text);
-    return figures_write(metrics->context, &metrics->survey.done, &metrics->credentials, &text)
-               ? text.used
-               : 0;
+    return metrics_write(metrics->context, &metrics->seen, &text) ? text.used : 0;
 }
 
 static void answer_waiting(struct metrics *metrics)
@@ -210,7 +207,7 @@ static void on_slice(void *arg)
         return;
     }
     survey->running = false;
-    survey->done = survey->counted;
+    metrics->seen.documents = survey->counted;
     survey->at = cloud_clock_ms();
     answer_waiting(metrics);
 }
@@ -255,7 +252,7 @@ static void read_request(struct scrape *scrape)
         answer_status(scrape, status);
         return;
     }
-    counters.scrapes++;
+    metrics->seen.scrapes++;
     scrape->state = WAITING;
     /* Until there is an answer nothing of the client matters but that it goes. */
     if (!loop_change(metrics->context->loop, &scrape->watch, EPOLLRDHUP))

@@ -3,14 +3,17 @@
 
 #include "base/devlog.h"
 #include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/api/api.h"
+#include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/cache.h"
-#include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/metrics/exposition.h"
+#include "cloudauthd/server/server.h"
 #include "cloudauthd/session/sessions.h"
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
 #include "common/clock.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #define LABELS(...)                                                                                \
@@ -50,51 +53,56 @@ static void by(struct cloud_text *text, const char *name, const char *label, con
 static void write_decisions(struct cloud_text *text)
 {
     static const char name[] = "cloudauth_decisions_total";
-    static const char *const stages[COUNT_STAGES] = {"offer", "login", "service", "session"};
+    static const char *const stages[AUDIT_STAGES] = {"offer", "login", "service", "session"};
     static const char *const kinds[2] = {"shell", "sftp"};
 
     exposition_family(text, name, "counter",
                       "Decisions, each with the reason of its audit line. Stage offer: keys that "
                       "open nothing, each time they are offered.");
-    for (int stage = 0; stage < COUNT_STAGES; stage++)
+    for (int stage = 0; stage < AUDIT_STAGES; stage++)
         for (int kind = 0; kind < 2; kind++)
             for (int reason = 0; reason < POLICY_REASONS; reason++)
-                if (stage != COUNT_OFFER || reason != POLICY_GRANTED)
+                if (stage != AUDIT_OFFER || reason != POLICY_GRANTED)
                     exposition_sample(text, name, "",
                                       LABELS({"stage", stages[stage]}, {"kind", kinds[kind]},
                                              {"reason", policy_token((enum policy_reason)reason)}),
-                                      (int64_t)counters.decisions[stage][kind][reason]);
+                                      (int64_t)audit_look()->decisions[stage][kind][reason]);
 }
 
-static void write_requests(struct cloud_text *text)
+static void write_requests(struct cloud_text *text, const struct context *context)
 {
     static const char name[] = "cloudauth_api_requests_total";
     static const char times[] = "cloudauth_api_request_duration_seconds";
-    static const char *const outcomes[COUNT_OUTCOMES] = {
+    static const char *const outcomes[API_OUTCOMES] = {
         "other",  "document", "unchanged", "absent",     "refused",   "throttled",
         "status", "timeout",  "tls",       "connection", "credential"};
-    static const char *const bounds[COUNT_BUCKETS] = {
-        "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"};
+    struct api_view api;
     uint64_t sum = 0;
+    char bound[16];
+
+    api_look(context->api, &api);
 
     exposition_family(text, name, "counter",
                       "Requests to the project API over HTTP, by how they ended.");
-    for (int i = 0; i < COUNT_OUTCOMES; i++)
-        by(text, name, "outcome", outcomes[i], (int64_t)counters.requests[i]);
+    for (int i = 0; i < API_OUTCOMES; i++)
+        by(text, name, "outcome", outcomes[i], (int64_t)api.requests[i]);
     exposition_family(text, times, "histogram",
                       "Duration of requests to the project API that were sent.");
-    for (int i = 0; i < COUNT_BUCKETS; i++) {
-        sum += counters.request_times.bucket[i];
-        exposition_sample(text, times, "_bucket", LABELS({"le", bounds[i]}), (int64_t)sum);
+    for (int i = 0; i < API_BUCKETS; i++) {
+        sum += api.bucket[i];
+        snprintf(bound, sizeof bound, "+Inf");
+        if (i < API_BUCKETS - 1)
+            snprintf(bound, sizeof bound, "%g", api_bounds[i] / 1000.0);
+        exposition_sample(text, times, "_bucket", LABELS({"le", bound}), (int64_t)sum);
     }
-    exposition_seconds(text, times, "_sum", NULL, counters.request_times.milliseconds);
+    exposition_seconds(text, times, "_sum", NULL, api.milliseconds);
     exposition_sample(text, times, "_count", NULL, (int64_t)sum);
     counter(text, "cloudauth_token_exchanges_total", "Requests to the token endpoint.",
-            counters.exchanges);
+            api.token.exchanges);
     counter(text, "cloudauth_token_failures_total",
             "Times that no access token could be had: exchanges that failed, and files that could "
             "not be read.",
-            counters.exchanges_failed);
+            api.token.failures);
 }
 
 static void write_documents(struct cloud_text *text, const struct context *context,
@@ -128,38 +136,44 @@ static void write_documents(struct cloud_text *text, const struct context *conte
           !cache_guarded(context->cache));
 }
 
-static void write_cache(struct cloud_text *text)
+static void write_questions(struct cloud_text *text, const struct context *context)
 {
+    struct cache_figures cache;
+    struct server_view server;
+
+    cache_look(context->cache, &cache);
+    server_look(context->server, &server);
     counter(text, "cloudauth_cache_hits_total", "Questions answered without waiting for the API.",
-            counters.hits);
+            cache.hits);
     counter(text, "cloudauth_cache_misses_total", "Questions that waited for the API.",
-            counters.misses);
+            cache.misses);
     counter(text, "cloudauth_cache_limited_total",
             "Questions for names nobody knows that were not asked on: too many of them came.",
-            counters.limited);
+            cache.limited);
     counter(text, "cloudauth_cache_stale_answers_total",
-            "Answers by the last good document, as the API could not be asked.", counters.stale);
+            "Answers by the last good document, as the API could not be asked.", cache.stale);
     counter(text, "cloudauth_cache_unavailable_answers_total",
-            "Answers that there is nothing to decide by.", counters.unavailable);
+            "Answers that there is nothing to decide by.", cache.unavailable);
     counter(text, "cloudauth_questions_total",
-            "Questions of the NSS module, the helper, PAM and operators.", counters.questions);
+            "Questions of the NSS module, the helper, PAM and operators.", server.questions);
     counter(text, "cloudauth_questions_refused_total",
-            "Of them, those that the asking user may not ask.", counters.questions_refused);
+            "Of them, those that the asking user may not ask.", server.refused);
 }
 
 static void write_sessions(struct cloud_text *text, const struct context *context)
 {
     static const char ended[] = "cloudauth_sessions_ended_total";
+    struct sessions_view view;
 
+    sessions_look(context->sessions, &view);
     gauge(text, "cloudauth_sessions_open", "Open SSH sessions.",
           (int64_t)sessions_count(context->sessions));
-    counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.",
-            counters.sessions_opened);
+    counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.", view.opened);
     exposition_family(text, ended, "counter",
                       "SSH sessions that are over: closed by sshd, gone with it, ended by us.");
-    by(text, ended, "how", "closed", (int64_t)counters.sessions_ended[COUNT_CLOSED]);
-    by(text, ended, "how", "gone", (int64_t)counters.sessions_ended[COUNT_GONE]);
-    by(text, ended, "how", "ended", (int64_t)counters.sessions_ended[COUNT_ENDED]);
+    by(text, ended, "how", "closed", (int64_t)view.closed);
+    by(text, ended, "how", "gone", (int64_t)view.gone);
+    by(text, ended, "how", "ended", (int64_t)view.ended);
 }
 
 static void write_snapshot(struct cloud_text *text, const struct publish_view *view)
@@ -176,13 +190,13 @@ static void write_snapshot(struct cloud_text *text, const struct publish_view *v
         gauge(text, "cloudauth_snapshot_created_timestamp_seconds", "When it was made.",
               view->created);
     counter(text, "cloudauth_snapshot_builds_total", "Times that it was made, or was to be.",
-            counters.builds);
+            view->builds);
     counter(text, "cloudauth_snapshot_build_failures_total", "Times that it could not be made.",
-            counters.builds_failed);
+            view->builds_failed);
     exposition_family(text, seconds, "counter", "Time that the making took.");
-    exposition_seconds(text, seconds, "", NULL, counters.build_milliseconds);
+    exposition_seconds(text, seconds, "", NULL, view->build_ms);
     exposition_family(text, last, "gauge", "Time that the last making took.");
-    exposition_seconds(text, last, "", NULL, counters.last_build_milliseconds);
+    exposition_seconds(text, last, "", NULL, view->last_build_ms);
 }
 
 static void write_store(struct cloud_text *text, const struct store_figures *figures,
@@ -193,9 +207,9 @@ static void write_store(struct cloud_text *text, const struct store_figures *fig
     gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures->documents);
     gauge(text, "cloudauth_store_bytes", "Bytes of their files.", (int64_t)figures->bytes);
     counter(text, "cloudauth_store_changes_total", "Files that were to be written or removed.",
-            counters.store_writes);
+            figures->writes);
     counter(text, "cloudauth_store_errors_total", "Of them, those where the disk refused.",
-            counters.store_errors);
+            figures->errors);
     exposition_family(text, queue, "gauge", "Work that waits for a disk, or is being done.");
     by(text, queue, "worker", "store", (int64_t)figures->pending);
     by(text, queue, "worker", "snapshot", (int64_t)view->pending);
@@ -237,22 +251,22 @@ static void write_denials(struct cloud_text *text, const struct context *context
           denials_file_list(context->denials)->damaged);
 }
 
-static void write_program(struct cloud_text *text, const struct context *context)
+static void write_program(struct cloud_text *text, const struct context *context, uint64_t scrapes)
 {
     gauge(text, "cloudauth_helper_user",
           "0: there is no user cloudauth-keys, and no key is answered.",
           context->keys_uid != (uid_t)-1);
     counter(text, "cloudauth_log_lines_lost_total", "Log lines that the log daemon did not take.",
             devlog_lost());
-    counter(text, "cloudauth_scrapes_total", "Requests for these figures.", counters.scrapes);
+    counter(text, "cloudauth_scrapes_total", "Requests for these figures.", scrapes);
     exposition_family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
     by(text, "cloudauth_build_info", "version", CLOUD_VERSION, 1);
     gauge(text, "cloudauth_start_time_seconds", "When the daemon was started.",
           (int64_t)time(NULL) - (cloud_clock_ms() - context->started) / 1000);
 }
 
-bool figures_write(const struct context *context, const struct health_documents *documents,
-                   const struct health_credentials *credentials, struct cloud_text *text)
+bool metrics_write(const struct context *context, const struct metrics_seen *seen,
+                   struct cloud_text *text)
 {
     struct publish_view view;
     struct store_figures store;
@@ -260,14 +274,14 @@ bool figures_write(const struct context *context, const struct health_documents 
     publish_look(context->publish, &view);
     store_look(context->store, &store);
     write_decisions(text);
-    write_requests(text);
-    write_documents(text, context, documents);
-    write_cache(text);
+    write_requests(text, context);
+    write_documents(text, context, &seen->documents);
+    write_questions(text, context);
     write_sessions(text, context);
     write_snapshot(text, &view);
     write_store(text, &store, &view);
-    write_credentials(text, credentials);
+    write_credentials(text, &seen->credentials);
     write_denials(text, context);
-    write_program(text, context);
+    write_program(text, context, seen->scrapes);
     return !text->cut;
 }

@@ -11,10 +11,17 @@
  * accounts, people or names there are; no label has a value that is not in our source.
  */
 
-#define FIGURES_MAX 65536u /* bytes; what is written has about half of that */
+#define METRICS_TEXT_MAX 65536u /* bytes; what is written has about half of that */
+
+/* What takes long to find out, and is found out before they are written. */
+struct metrics_seen {
+    struct health_documents documents;
+    struct health_credentials credentials;
+    uint64_t scrapes; /* requests for the metrics */
+};
 
 /* Writes all of them. False, with text->cut, if they do not fit. */
-bool figures_write(const struct context *context, const struct health_documents *documents,
-                   const struct health_credentials *credentials, struct cloud_text *text);
+bool metrics_write(const struct context *context, const struct metrics_seen *seen,
+                   struct cloud_text *text);
 
 #endif

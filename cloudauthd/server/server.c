@@ -38,6 +38,7 @@ struct server {
     struct table callers;
     struct closer *closer;
     int lock; /* until this process has ended, which is later than the server */
+    struct server_view view;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
 
@@ -124,6 +125,16 @@ bool server_peer_lives(const struct connection *connection)
     return poll(&pollfd, 1, 0) == 0;
 }
 
+void server_look(const struct server *server, struct server_view *out)
+{
+    *out = server->view;
+}
+
+void server_count_refused(struct server *server)
+{
+    server->view.refused++;
+}
+
 void server_answer(struct connection *connection, struct cloud_answer *answer)
 {
     struct server *server = connection->server;
@@ -171,6 +182,7 @@ static void serve(struct connection *connection)
     case QUESTION:
         connection->asked = true;
         connection->deadline = cloud_clock_ms() + SERVER_ANSWER_MS;
+        connection->server->view.questions++;
         connection->server->handle(connection);
         break;
     case NOTHING_YET:

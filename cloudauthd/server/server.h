@@ -82,6 +82,15 @@ void server_free(struct server *server);
 /* Sends the answer (its op is set here) and ends the connection, which is then gone. */
 void server_answer(struct connection *connection, struct cloud_answer *answer);
 
+/* Questions since the start, for metrics. */
+struct server_view {
+    uint64_t questions, refused; /* refused: of those, the ones that the peer may not ask */
+};
+void server_look(const struct server *server, struct server_view *out);
+
+/* The handler refuses a question because its peer may not ask it. */
+void server_count_refused(struct server *server);
+
 /* Whether the peer is still there: if so its pid was its own since it connected. */
 bool server_peer_lives(const struct connection *connection);
 

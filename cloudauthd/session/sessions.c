@@ -11,7 +11,6 @@
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/cache.h"
-#include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/session/terminate.h"
 #include "cloudauthd/state/denials_file.h"
 #include "common/clock.h"
@@ -69,6 +68,7 @@ struct sessions {
     size_t used;
     uint64_t last_id;
     int64_t full_logged, full_swept; /* cloud_clock_ms(): not earlier again */
+    struct sessions_view view;
 };
 
 /* ---- The list ---- */
@@ -247,9 +247,12 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
 {
     if (!entry->session.ending)
         audit_session(&entry->session, "close", reason, NULL);
-    counters.sessions_ended[entry->session.ending                ? COUNT_ENDED
-                            : strcmp(reason, REASON_CLOSED) == 0 ? COUNT_CLOSED
-                                                                 : COUNT_GONE]++;
+    if (entry->session.ending)
+        sessions->view.ended++;
+    else if (strcmp(reason, REASON_CLOSED) == 0)
+        sessions->view.closed++;
+    else
+        sessions->view.gone++;
     drop_entry(sessions, entry);
 }
 
@@ -629,7 +632,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         entry->watch->confirmed = asked;
     session_files_keep(sessions->files, &opened);
     set_timer(sessions);
-    counters.sessions_opened++;
+    sessions->view.opened++;
     return true;
 }
 
@@ -644,6 +647,11 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
 size_t sessions_count(const struct sessions *sessions)
 {
     return sessions->used;
+}
+
+void sessions_look(const struct sessions *sessions, struct sessions_view *out)
+{
+    *out = sessions->view;
 }
 
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,

@@ -53,6 +53,15 @@ void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 
+/* Sessions that were opened and that are over, since the start, for metrics. */
+struct sessions_view {
+    uint64_t opened;
+    uint64_t closed; /* sshd said so */
+    uint64_t gone;   /* their sshd had gone without a word */
+    uint64_t ended;  /* cloudauthd ended them: revoked, expired, by an operator */
+};
+void sessions_look(const struct sessions *sessions, struct sessions_view *out);
+
 /* How many sessions the environment has, and others with that uid. */
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
                       uint32_t uid);

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/worker.h"
-#include "cloudauthd/metrics/counters.h"
 #include "cloudauthd/state/document_file.h"
 #include "common/io.h"
 
@@ -244,8 +243,8 @@ static void finish_job(struct work *work)
 
     job->store->figures.documents += (uint64_t)job->files;
     job->store->figures.bytes += (uint64_t)job->bytes;
-    counters.store_writes++;
-    counters.store_errors += !ok || job->left != 0;
+    job->store->figures.writes++;
+    job->store->figures.errors += !ok || job->left != 0;
     if (!ok)
         log_error("store: document %s %s%s; after a restart it %s", job->name, kept[job->what],
                   strerror(work->failed), then[job->what]);

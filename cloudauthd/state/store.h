@@ -60,6 +60,8 @@ void store_free(struct store *store);
 struct store_figures {
     uint64_t documents, bytes;
     size_t pending;
+    uint64_t writes; /* files that were to be written or removed, since the start */
+    uint64_t errors; /* of those, the ones that the disk refused */
 };
 void store_look(const struct store *store, struct store_figures *out);
 

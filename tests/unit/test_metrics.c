@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/metrics/counters.h"
+#include "cloudauthd/api/api.h"
+#include "cloudauthd/audit/audit.h"
 #include "cloudauthd/metrics/exposition.h"
 
 #include <setjmp.h>
@@ -15,7 +16,6 @@ static struct cloud_text text;
 static int start(void **state)
 {
     (void)state;
-    memset(&counters, 0, sizeof counters);
     cloud_text_start(&text, room, sizeof room);
     return 0;
 }
@@ -61,23 +61,25 @@ static void test_cut(void **state)
 
 static void test_times(void **state)
 {
+    struct api_view view = {0};
+
     (void)state;
-    count_request(COUNT_DOCUMENT, true, 0);
-    count_request(COUNT_DOCUMENT, true, 5); /* "le" is less or equal */
-    count_request(COUNT_UNCHANGED, true, 6);
-    count_request(COUNT_TIMEOUT, true, 10000);
-    count_request(COUNT_TIMEOUT, true, 10001);
-    count_request(COUNT_OTHER, true, -1);
-    count_request(COUNT_CREDENTIAL, false, 77);
-    assert_int_equal(counters.requests[COUNT_DOCUMENT], 2);
-    assert_int_equal(counters.requests[COUNT_UNCHANGED], 1);
-    assert_int_equal(counters.requests[COUNT_TIMEOUT], 2);
-    assert_int_equal(counters.requests[COUNT_CREDENTIAL], 1);
-    assert_int_equal(counters.request_times.bucket[0], 3);
-    assert_int_equal(counters.request_times.bucket[1], 1);
-    assert_int_equal(counters.request_times.bucket[COUNT_BUCKETS - 2], 1);
-    assert_int_equal(counters.request_times.bucket[COUNT_BUCKETS - 1], 1);
-    assert_int_equal(counters.request_times.milliseconds, 5 + 6 + 10000 + 10001);
+    api_count(&view, API_OUTCOME_DOCUMENT, true, 0);
+    api_count(&view, API_OUTCOME_DOCUMENT, true, 5); /* "le" is less or equal */
+    api_count(&view, API_OUTCOME_UNCHANGED, true, 6);
+    api_count(&view, API_OUTCOME_TIMEOUT, true, 10000);
+    api_count(&view, API_OUTCOME_TIMEOUT, true, 10001);
+    api_count(&view, API_OUTCOME_OTHER, true, -1);
+    api_count(&view, API_OUTCOME_CREDENTIAL, false, 77);
+    assert_int_equal(view.requests[API_OUTCOME_DOCUMENT], 2);
+    assert_int_equal(view.requests[API_OUTCOME_UNCHANGED], 1);
+    assert_int_equal(view.requests[API_OUTCOME_TIMEOUT], 2);
+    assert_int_equal(view.requests[API_OUTCOME_CREDENTIAL], 1);
+    assert_int_equal(view.bucket[0], 3);
+    assert_int_equal(view.bucket[1], 1);
+    assert_int_equal(view.bucket[API_BUCKETS - 2], 1);
+    assert_int_equal(view.bucket[API_BUCKETS - 1], 1);
+    assert_int_equal(view.milliseconds, 5 + 6 + 10000 + 10001);
 }
 
 static void test_decisions(void **state)
@@ -85,17 +87,17 @@ static void test_decisions(void **state)
     uint64_t all = 0;
 
     (void)state;
-    count_decision(COUNT_LOGIN, CLOUD_SFTP, POLICY_ROLE);
-    count_decision(COUNT_LOGIN, CLOUD_SHELL, POLICY_ROLE);
-    count_decision(COUNT_LOGIN, CLOUD_SHELL, POLICY_ROLE);
-    count_decision(COUNT_STAGES, CLOUD_SHELL, POLICY_ROLE);
-    count_decision(COUNT_LOGIN, CLOUD_SHELL, POLICY_REASONS);
-    assert_int_equal(counters.decisions[COUNT_LOGIN][0][POLICY_ROLE], 2);
-    assert_int_equal(counters.decisions[COUNT_LOGIN][1][POLICY_ROLE], 1);
-    for (int i = 0; i < COUNT_STAGES; i++)
+    audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_ROLE);
+    audit_count(AUDIT_LOGIN, CLOUD_SHELL, POLICY_ROLE);
+    audit_count(AUDIT_LOGIN, CLOUD_SHELL, POLICY_ROLE);
+    audit_count(AUDIT_STAGES, CLOUD_SHELL, POLICY_ROLE);
+    audit_count(AUDIT_LOGIN, CLOUD_SHELL, POLICY_REASONS);
+    assert_int_equal(audit_look()->decisions[AUDIT_LOGIN][0][POLICY_ROLE], 2);
+    assert_int_equal(audit_look()->decisions[AUDIT_LOGIN][1][POLICY_ROLE], 1);
+    for (int i = 0; i < AUDIT_STAGES; i++)
         for (int j = 0; j < 2; j++)
             for (int k = 0; k < POLICY_REASONS; k++)
-                all += counters.decisions[i][j][k];
+                all += audit_look()->decisions[i][j][k];
     assert_int_equal(all, 3);
 }
 
