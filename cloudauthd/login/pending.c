@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The processes and the ages stand apart from the rest, so that a search walks little memory. */
+/* The keys of a search are separate arrays, so that it touches little memory. */
 struct pending {
-    struct process monitor[LOGINS_MAX];
-    uint64_t used[LOGINS_MAX]; /* order of use; 0: free */
-    struct login login[LOGINS_MAX];
+    struct process monitor[PENDING_MAX];
+    uint64_t used[PENDING_MAX]; /* clock when it was added; 0: free */
+    struct login login[PENDING_MAX];
     uint64_t clock;
 };
 
@@ -17,9 +17,9 @@ struct pending *pending_new(void)
     return calloc(1, sizeof(struct pending));
 }
 
-void pending_free(struct pending *logins)
+void pending_free(struct pending *pending)
 {
-    free(logins);
+    free(pending);
 }
 
 static bool is_same(const struct process *a, const struct process *b)
@@ -27,52 +27,52 @@ static bool is_same(const struct process *a, const struct process *b)
     return a->pid == b->pid && a->start == b->start;
 }
 
-/* The monitor's place, or LOGINS_MAX. */
-static size_t find_place(const struct pending *logins, const struct process *monitor)
+/* The index of the monitor, or PENDING_MAX. */
+static size_t find_place(const struct pending *pending, const struct process *monitor)
 {
     size_t i = 0;
 
-    while (i < LOGINS_MAX && !(is_same(&logins->monitor[i], monitor) && logins->used[i] != 0))
+    while (i < PENDING_MAX && !(is_same(&pending->monitor[i], monitor) && pending->used[i] != 0))
         i++;
     return i;
 }
 
-static size_t oldest_place(const struct pending *logins)
+static size_t oldest_place(const struct pending *pending)
 {
     size_t oldest = 0;
 
-    for (size_t i = 1; i < LOGINS_MAX; i++)
-        if (logins->used[i] < logins->used[oldest])
+    for (size_t i = 1; i < PENDING_MAX; i++)
+        if (pending->used[i] < pending->used[oldest])
             oldest = i;
     return oldest;
 }
 
-struct login *pending_remember(struct pending *logins, const struct process *monitor,
+struct login *pending_remember(struct pending *pending, const struct process *monitor,
                                const char *account,
                                const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
 {
-    size_t place = find_place(logins, monitor);
+    size_t place = find_place(pending, monitor);
     struct login *login;
 
     if (strlen(account) >= sizeof login->account)
         return NULL;
-    if (place == LOGINS_MAX)
-        place = oldest_place(logins);
-    login = &logins->login[place];
+    if (place == PENDING_MAX)
+        place = oldest_place(pending);
+    login = &pending->login[place];
     memset(login, 0, sizeof *login);
     strcpy(login->account, account);
     memcpy(login->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
-    logins->monitor[place] = *monitor;
-    logins->used[place] = ++logins->clock;
+    pending->monitor[place] = *monitor;
+    pending->used[place] = ++pending->clock;
     return login;
 }
 
-struct login *pending_find(struct pending *logins, const struct process *monitor,
+struct login *pending_find(struct pending *pending, const struct process *monitor,
                            const char *account)
 {
-    size_t place = find_place(logins, monitor);
+    size_t place = find_place(pending, monitor);
 
-    if (place == LOGINS_MAX || strcmp(logins->login[place].account, account) != 0)
+    if (place == PENDING_MAX || strcmp(pending->login[place].account, account) != 0)
         return NULL;
-    return &logins->login[place];
+    return &pending->login[place];
 }

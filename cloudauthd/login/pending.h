@@ -12,40 +12,43 @@
 #include <sys/types.h>
 
 /*
- * Which key opened which sshd process. At PAM's account step stock sshd has not recorded the key
- * yet; but the parent of each AuthorizedKeysCommand run is the very monitor that then runs PAM,
- * and it asks once more for the key that signs. So the last key line answered to a monitor is the
- * key that entered by it.
+ * The logins under way: which key a client proves to which sshd process. At PAM's account step
+ * stock sshd has not recorded the key yet. But the parent of each AuthorizedKeysCommand is the
+ * monitor process that then runs PAM (privilege separation, sshd(8)), and it runs the command once
+ * more for the key that has signed. So the key of the last line answered to a monitor is the key
+ * that has authenticated there.
  */
 
 struct login {
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    uint32_t sshd_uid; /* that sshd has looked up, or 0: nobody says */
-    bool granted;      /* PAM account has let it in */
-    char user[129];    /* the person's user name, for the session */
-    char user_id[256]; /* the rest: known once it is granted */
+    uint32_t sshd_uid; /* the uid that sshd has looked up; 0: sshd_config does not pass it */
+    bool granted;      /* by PAM's account step; the fields after user are set from then on */
+    char user[129];    /* the key's user name */
+    char user_id[256];
     char mail[256];
     char role[256];
     int64_t key_expires; /* as in struct session */
-    uint32_t uid;        /* the account's */
+    uint32_t uid;        /* the account's, by the document */
     int64_t asked; /* cloud_clock_ms() when the API was asked for the document that granted it */
 };
 
 struct pending;
 
-/* NULL if memory is out. Room for LOGINS_MAX monitors; the one longest unused makes place. */
-#define LOGINS_MAX 4096
+/* NULL if memory is out. Of more than PENDING_MAX logins the one added first is dropped. */
+#define PENDING_MAX 4096
 struct pending *pending_new(void);
-void pending_free(struct pending *logins);
+void pending_free(struct pending *pending);
 
-/* A key line was answered to this monitor: forgets what it had before. */
-struct login *pending_remember(struct pending *logins, const struct process *monitor,
+/* Adds a login, in the place of an earlier one of the same monitor. Valid until the next call. NULL
+ * if the account's name is too long. */
+struct login *pending_remember(struct pending *pending, const struct process *monitor,
                                const char *account,
                                const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
 
-/* What was remembered for this monitor and exactly this account, or NULL. */
-struct login *pending_find(struct pending *logins, const struct process *monitor,
+/* The login of this monitor if it is for exactly this account, or NULL. Valid until the next
+ * pending_remember. */
+struct login *pending_find(struct pending *pending, const struct process *monitor,
                            const char *account);
 
 #endif

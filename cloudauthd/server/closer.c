@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAKE_NS 1000000 /* how long the closing of one socket may wait for a peer */
+#define WAKE_NS 1000000 /* the longest that close(2) of one socket may block */
 #define PACKETS 64      /* more than a socket's queue holds (net.unix.max_dgram_qlen, 10) */
 
 struct closer {
@@ -25,13 +25,13 @@ struct closing {
     int fd;
 };
 
-/* That it came is all there is to it. */
+/* The signal only has to interrupt close(2). */
 static void on_wake(int signal)
 {
     (void)signal;
 }
 
-/* Signals end the wait for a peer: they come until all of it is closed. */
+/* Sends this thread a signal every WAKE_NS: a socket may hold many that block one after another. */
 static bool start_waking(timer_t *timer)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
@@ -73,7 +73,7 @@ static void finish_closing(struct work *work)
 struct closer *closer_new(struct loop *loop)
 {
     struct closer *closer = calloc(1, sizeof *closer);
-    struct sigaction action = {.sa_handler = on_wake}; /* no SA_RESTART: it is to interrupt */
+    struct sigaction action = {.sa_handler = on_wake}; /* without SA_RESTART */
 
     if (closer == NULL)
         return NULL;
@@ -93,7 +93,8 @@ void closer_free(struct closer *closer)
     free(closer);
 }
 
-/* Every packet then comes with its sender's credentials, which tells an empty one from the end. */
+/* With SO_PASSCRED every packet has its sender's credentials, which tells an empty packet from the
+ * end of the connection. */
 bool closer_prepare(int listener)
 {
     const int on = 1;
@@ -103,8 +104,7 @@ bool closer_prepare(int listener)
 
 static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
 {
-    /* Room for the credentials and for nothing else: descriptors would be cut off, which is said.
-     */
+    /* Space for the credentials alone: descriptors do not fit, and MSG_CTRUNC tells of them. */
     union {
         struct cmsghdr header;
         unsigned char space[CMSG_SPACE(sizeof(struct ucred))];
@@ -131,7 +131,7 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
 {
     enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
 
-    /* Nobody else reads here, so it is that packet. */
+    /* It is the packet just seen: no other thread reads here. */
     if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
         return CLOSER_NOTHING;
     return packet;
@@ -142,13 +142,13 @@ enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t
     return receive(fd, 0, buffer, size, length);
 }
 
-/* Whether it has been emptied, so that nothing waits in it but what it is itself. */
-static bool is_empty(int fd)
+/* Receives the packets without descriptors. Whether none is left. */
+static bool drain(int fd)
 {
     enum closer_packet packet = CLOSER_PLAIN;
     size_t length;
 
-    /* First, so that no packet comes any more. */
+    /* First, so that no packet arrives afterwards. */
     if (shutdown(fd, SHUT_RD) != 0)
         return false;
     for (int i = 0; i < PACKETS && packet == CLOSER_PLAIN; i++)
@@ -160,7 +160,7 @@ void closer_close(struct closer *closer, int fd)
 {
     struct closing *closing;
 
-    if (is_empty(fd) || worker_pending(closer->worker) >= CLOSER_WAITING_MAX ||
+    if (drain(fd) || worker_pending(closer->worker) >= CLOSER_WAITING_MAX ||
         (closing = calloc(1, sizeof *closing)) == NULL) {
         close(fd);
         return;

@@ -9,40 +9,41 @@
 #include <sys/types.h>
 
 /*
- * Reads from and closes a SOCK_SEQPACKET socket that anybody may write to. Any packet can carry
- * descriptors (SCM_RIGHTS, unix(7)); not taking them gives them back, and who gives the last
- * reference back does the closing, however long that takes: with SO_LINGER until a TCP peer has
- * taken all there was. So a packet that carries any is never taken in the loop. It stays where it
- * is until a thread of its own closes the socket with all that waits in it.
+ * Reads from and closes SOCK_SEQPACKET sockets that any user may write to. A packet can carry
+ * descriptors (SCM_RIGHTS, unix(7)), and the process that drops the last reference to a descriptor
+ * does its closing, however long that takes: a TCP socket with SO_LINGER blocks until its peer has
+ * acknowledged all data. So the loop's thread never receives a packet with descriptors. Such a
+ * packet stays in the socket until the closer's own thread closes the socket with all it holds.
  */
 
-#define CLOSER_WAITING_MAX 1024 /* sockets; the loop closes what is beyond them itself */
+#define CLOSER_WAITING_MAX 1024 /* sockets; the loop's thread closes those beyond that itself */
 
 struct closer;
 
 enum closer_packet {
-    CLOSER_NOTHING, /* no packet: none yet (errno EAGAIN), none any more (0), or an error */
-    CLOSER_PLAIN,   /* it was taken */
-    CLOSER_LADEN,   /* it carries descriptors, and was not taken */
+    CLOSER_NOTHING, /* no packet: errno is EAGAIN if none has come, 0 at the end, or an error */
+    CLOSER_PLAIN,   /* it was received */
+    CLOSER_LADEN,   /* it carries descriptors, and was not received */
 };
 
-/* NULL, logged, if there is no thread or memory to be had. */
+/* NULL, logged, if there is no thread or no memory for it. */
 struct closer *closer_new(struct loop *loop);
 
-/* Waits for what is being closed, which it does not let wait for peers. */
+/* Returns when all sockets are closed, which no peer can delay: a close(2) that blocks is
+ * interrupted. */
 void closer_free(struct closer *closer);
 
-/* To be said of a listening socket, for those that are accepted from it. False with errno. */
+/* Prepares a listening socket; the sockets accepted from it inherit that. False with errno. */
 bool closer_prepare(int listener);
 
-/* Takes a packet. *length is its own, which may be more than size. Never waits. */
+/* Receives a packet. *length is the packet's, which may be more than size. Never blocks. */
 enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length);
 
-/* The same in one system call, from a peer who is trusted to send no descriptors (root, who has
- * other ways to stop us): those of a laden packet are given back here. */
+/* The same in one system call, for a peer that is trusted to send no descriptors (root, which has
+ * other ways to hold up the daemon): those of a laden packet are closed here. */
 enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t *length);
 
-/* Closes the socket, here if nothing in it can hold that up. */
+/* Closes the socket: here if it holds no packet that could block, else in the thread. */
 void closer_close(struct closer *closer, int fd);
 
 #endif

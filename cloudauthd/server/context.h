@@ -27,7 +27,7 @@ struct context {
     struct pending *pending;
     struct sessions *sessions;
     struct server *server;
-    struct denials_file *denials; /* what this host denies by itself */
+    struct denials_file *denials; /* `cloudauthctl deny` */
     struct publish *publish;      /* accounts.snapshot */
     struct metrics *metrics;
     int64_t started; /* cloud_clock_ms() at the start */

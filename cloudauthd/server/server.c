@@ -12,15 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG  1024
 #define SWEEP_MS 1000
-#define ACCEPTS  64 /* in one turn, so that a flood of connections starves nobody */
+#define ACCEPTS  64 /* in one turn of the loop, so that a flood of connections does not stop it */
 
-/* How many connections a user has. */
+/* The number of connections of one user. */
 struct caller {
     struct table_node node;
     uid_t uid;
@@ -32,12 +33,12 @@ struct server {
     void (*handle)(struct connection *);
     struct loop_watch watch;
     struct loop_timer sweep;
-    struct connection *first;
-    struct connection *serving;   /* NULL once that connection has ended */
-    unsigned connections, others; /* others: of those who are not trusted */
+    LIST_HEAD(, connection) all;
+    struct connection *serving;   /* by serve_new; NULL once that connection has ended */
+    unsigned connections, others; /* others: those of untrusted peers */
     struct table callers;
     struct closer *closer;
-    int lock; /* until this process has ended, which is later than the server */
+    int lock; /* never closed: held until the process ends, which is later than the server */
     struct server_view view;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
@@ -55,7 +56,8 @@ static struct caller *find_caller(struct server *server, uid_t uid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct caller, node);
 }
 
-/* Counts one more connection of a user; false if he, or all users together, have too many. */
+/* Counts one more connection of a user. False if the user, or all untrusted users together, have
+ * too many, or if memory is out. */
 static bool count_caller(struct server *server, uid_t uid, bool trusted)
 {
     struct caller *caller = find_caller(server, uid);
@@ -88,7 +90,7 @@ static void uncount_caller(struct server *server, uid_t uid, bool trusted)
     }
 }
 
-/* Root has other ways to stop us: what it asks is closed at the least cost. */
+/* A socket of root's is closed at the least cost: root has other ways to hold up the daemon. */
 static void close_connection(struct server *server, int fd, uid_t uid)
 {
     if (uid == 0)
@@ -109,9 +111,7 @@ static void connection_end(struct connection *connection)
     if (connection->watched)
         loop_remove(server->context->loop, &connection->watch);
     close_connection(server, connection->watch.fd, connection->peer.uid);
-    *(connection->before == NULL ? &server->first : &connection->before->after) = connection->after;
-    if (connection->after != NULL)
-        connection->after->before = connection->before;
+    LIST_REMOVE(connection, among);
     uncount_caller(server, connection->peer.uid, connection->trusted);
     server->connections--;
     free(connection->packet);
@@ -144,10 +144,10 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
     n = cloud_wire_put_answer(answer, server->packet, sizeof server->packet);
     if (n == 0) {
         struct cloud_answer failure = {.op = answer->op, .reason = "too-large"};
-        log_warning("an answer of opcode %u does not fit a packet", (unsigned)answer->op);
+        log_warning("an answer to opcode %u does not fit a packet", (unsigned)answer->op);
         n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
     }
-    /* A fresh socket has room for it; a client that is gone needs none. */
+    /* A new socket's buffer has space for one answer; a client that has gone needs none. */
     if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
         errno != EPIPE && errno != ECONNRESET)
         log_warning("an answer could not be sent: %s", strerror(errno));
@@ -175,7 +175,7 @@ static enum reading read_question(struct connection *connection)
                                                                                    : NO_QUESTION;
 }
 
-/* Reads the question if it is there, and has it answered or ends the connection. */
+/* Reads the question if it has come, and has it answered or ends the connection. */
 static void serve(struct connection *connection)
 {
     switch (read_question(connection)) {
@@ -198,7 +198,7 @@ static void on_connection(void *arg, uint32_t events)
 {
     struct connection *connection = arg;
 
-    /* Whoever asked and then sends more, or goes, is not waited for. */
+    /* A client that sends more after its question, or hangs up, gets no answer. */
     if (connection->asked || (events & EPOLLIN) == 0)
         connection_end(connection);
     else
@@ -210,7 +210,8 @@ static bool has_ended(const struct server *server, const struct connection *conn
     return server->serving != connection;
 }
 
-/* Most have asked when they are accepted, and are answered at once; the others are watched. */
+/* Most clients have asked by the time they are accepted, and are answered at once; only the other
+ * connections cost an epoll_ctl(2). */
 static void serve_new(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -225,7 +226,9 @@ static void serve_new(struct connection *connection)
         connection_end(connection);
 }
 
-/* NULL: the descriptor is still the caller's. */
+/* Takes ownership of an accepted socket, unless it returns NULL: too many connections, or no
+ * memory.
+ */
 static struct connection *admit(struct server *server, int fd)
 {
     struct connection *connection;
@@ -250,10 +253,7 @@ static struct connection *admit(struct server *server, int fd)
     connection->trusted = trusted;
     connection->deadline = cloud_clock_ms() + SERVER_QUIET_MS;
     connection->watch = (struct loop_watch){fd, on_connection, connection};
-    connection->after = server->first;
-    if (server->first != NULL)
-        server->first->before = connection;
-    server->first = connection;
+    LIST_INSERT_HEAD(&server->all, connection, among);
     server->connections++;
     return connection;
 }
@@ -263,13 +263,13 @@ static void on_sweep(void *arg)
     struct server *server = arg;
     int64_t now = cloud_clock_ms();
 
-    for (struct connection *connection = server->first, *next; connection != NULL;
+    for (struct connection *connection = LIST_FIRST(&server->all), *next; connection != NULL;
          connection = next) {
-        next = connection->after;
+        next = LIST_NEXT(connection, among);
         if (now >= connection->deadline)
             connection_end(connection);
     }
-    if (server->first != NULL)
+    if (!LIST_EMPTY(&server->all))
         loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
 }
 
@@ -289,14 +289,15 @@ static void on_listener(void *arg, uint32_t events)
         else
             serve_new(connection);
     }
-    if (server->first != NULL && !server->sweep.set)
+    if (!LIST_EMPTY(&server->all) && !server->sweep.set)
         loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
 }
 
 /*
- * One daemon at a time, also where two are started at once, or one while another still writes what
- * it knew: each would take the other's socket for a stale one, and both would keep the same store.
- * Nobody else can open the file, and so lock it. -1 with errno.
+ * Takes the lock that allows one daemon at a time, also where two are started at once, or one while
+ * the other still writes its state at its end: each would take the other's socket for a stale one,
+ * and both would write the same store. The file has mode 0600, so that other users cannot lock it.
+ * -1 with errno.
  */
 static int lock_socket(void)
 {
@@ -312,7 +313,7 @@ static int lock_socket(void)
     return -1;
 }
 
-/* A socket that nobody listens on is what a killed daemon left behind. */
+/* Whether no process listens on the socket: a killed daemon has left it. */
 static bool is_stale(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -378,14 +379,12 @@ void server_free(struct server *server)
 {
     if (server == NULL)
         return;
-    for (struct connection *each = server->first, *after; each != NULL; each = after) {
-        after = each->after;
-        connection_end(each);
-    }
+    while (!LIST_EMPTY(&server->all))
+        connection_end(LIST_FIRST(&server->all));
     unlink(CLOUD_SOCKET_PATH);
     loop_remove(server->context->loop, &server->watch);
     loop_timer_clear(server->context->loop, &server->sweep);
-    closer_close(server->closer, server->watch.fd); /* with those that were not accepted */
+    closer_close(server->closer, server->watch.fd); /* with the connections not yet accepted */
     closer_free(server->closer);
     table_end(&server->callers);
     free(server);

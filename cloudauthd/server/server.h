@@ -11,18 +11,20 @@
 #include "common/wire.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 /*
- * The socket's side: accepts connections, reads one question each, answers it, closes. A slow or
- * silent client costs a descriptor for SERVER_QUIET_MS and nobody else anything.
+ * The daemon's socket: accepts connections, reads one question from each (common/wire.h), has it
+ * answered and closes. A slow or silent client takes a descriptor for SERVER_QUIET_MS and delays no
+ * other client.
  */
 
 #define SERVER_CONNECTIONS_MAX 4096
-#define SERVER_OTHERS_MAX      3072 /* of them for others than root and cloudauth-keys */
-#define SERVER_PER_UID_MAX     256  /* of one user other than root and cloudauth-keys */
-#define SERVER_QUIET_MS        2000 /* a client that asks nothing */
-#define SERVER_ANSWER_MS       12000 /* a question that is not answered: longer than any client waits */
+#define SERVER_OTHERS_MAX      3072  /* of users other than root and cloudauth-keys */
+#define SERVER_PER_UID_MAX     256   /* of one user other than root and cloudauth-keys */
+#define SERVER_QUIET_MS        2000  /* how long a connection without a question stays open */
+#define SERVER_ANSWER_MS       12000 /* and one without an answer: no client waits as long */
 
 struct server;
 
@@ -31,20 +33,20 @@ struct connection {
     struct server *server;
     struct context *context;
     struct loop_watch watch;
-    bool watched;      /* by the loop: not one that is answered as soon as it is accepted */
-    bool trusted;      /* root or cloudauth-keys asks */
-    struct ucred peer; /* of the process that connected: the kernel's word (SO_PEERCRED) */
+    bool watched;      /* by the loop; not needed where the question is answered at once */
+    bool trusted;      /* the peer is root or cloudauth-keys */
+    struct ucred peer; /* the process that connected (SO_PEERCRED, unix(7)) */
     int64_t deadline;
-    struct connection *before, *after;
+    LIST_ENTRY(connection) among; /* all of the server's */
     bool asked;
-    unsigned char *packet; /* what question's strings point into */
+    unsigned char *packet; /* the strings of question point into it */
     struct cloud_question question;
-    struct cloud_name name; /* what the account's name means, once looked at */
-    bool looked;            /* so that it is known whether the host has such a user itself */
-    bool has_key;           /* the question has a key, which is this one (offer_start) */
+    struct cloud_name name; /* the account's, parsed (login_check_name) */
+    bool looked;            /* the local accounts were read while the question was looked at */
+    bool has_key;           /* key is the question's (offer_start) */
     struct key key;         /* borrows from packet */
     struct cache_waiter waiter;
-    void **pending; /* work that will answer later: it is told, by a NULL there, when we are gone */
+    void **pending; /* NULL, or set to NULL when the connection ends, for work that answers later */
 };
 
 /* Who may ask a question, by the uid of the peer. */
@@ -73,13 +75,14 @@ struct request {
 };
 
 /*
- * Binds the socket at CLOUD_SOCKET_PATH, replacing a stale one, mode 0666. NULL with the reason
- * logged. handle is called for each question; it leads to one server_answer, at once or later.
+ * Binds the socket at CLOUD_SOCKET_PATH with mode 0666, replacing a stale one. handle is called for
+ * each question and leads to one server_answer, at once or later. NULL with the reason logged, also
+ * if another daemon runs.
  */
 struct server *server_new(struct context *context, void (*handle)(struct connection *));
 void server_free(struct server *server);
 
-/* Sends the answer (its op is set here) and ends the connection, which is then gone. */
+/* Sends the answer (its op is set here), then closes and frees the connection. */
 void server_answer(struct connection *connection, struct cloud_answer *answer);
 
 /* Questions since the start, for metrics. */
@@ -91,7 +94,8 @@ void server_look(const struct server *server, struct server_view *out);
 /* The handler refuses a question because its peer may not ask it. */
 void server_count_refused(struct server *server);
 
-/* Whether the peer is still there: if so its pid was its own since it connected. */
+/* Whether the peer has not hung up. While it is so, peer.pid is the process that connected: its pid
+ * has not been given to another process since. */
 bool server_peer_lives(const struct connection *connection);
 
 #endif

@@ -287,15 +287,15 @@ static void test_last_line_wins(void **state)
 static void test_oldest_makes_place(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < LOGINS_MAX; i++)
+    for (size_t i = 0; i < PENDING_MAX; i++)
         remember(monitor(i), "abcdefghij", print_a);
     remember(monitor(0), "abcdefghij", print_b); /* now 1 is the oldest */
-    remember(monitor(LOGINS_MAX), "abcdefghij", print_a);
+    remember(monitor(PENDING_MAX), "abcdefghij", print_a);
     assert_false(remembers(monitor(1), "abcdefghij", print_a));
     assert_true(remembers(monitor(0), "abcdefghij", print_b));
-    for (size_t i = 2; i <= LOGINS_MAX; i++)
+    for (size_t i = 2; i <= PENDING_MAX; i++)
         assert_true(remembers(monitor(i), "abcdefghij", print_a));
-    remember(monitor(LOGINS_MAX + 1), "abcdefghij", print_a);
+    remember(monitor(PENDING_MAX + 1), "abcdefghij", print_a);
     assert_false(remembers(monitor(2), "abcdefghij", print_a));
     assert_true(remembers(monitor(3), "abcdefghij", print_a));
 }

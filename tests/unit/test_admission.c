@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Whether this host takes a document, and what taking it binds. */
+#include "access/bindings.h"
+#include "access/local_ids.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/state/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct cloud_conf conf;
+static struct admission admission;
+static struct document document;
+static const char *hosts[] = {"web2"};
+static char why[256];
+
+/* In the place of /etc/passwd and /etc/group. */
+static bool readable;
+static uint32_t local_uid;
+
+bool local_ids_refresh(struct local_ids *db)
+{
+    (void)db;
+    return readable;
+}
+
+bool local_ids_has_user(const struct local_ids *db, const char *name)
+{
+    (void)db;
+    (void)name;
+    return false;
+}
+
+bool local_ids_has_group(const struct local_ids *db, const char *name)
+{
+    (void)db;
+    (void)name;
+    return false;
+}
+
+bool local_ids_has_uid(const struct local_ids *db, uint32_t uid)
+{
+    (void)db;
+    return uid == local_uid;
+}
+
+bool local_ids_has_gid(const struct local_ids *db, uint32_t gid)
+{
+    (void)db;
+    (void)gid;
+    return false;
+}
+
+/* In the place of the store. */
+static int stores; /* admission.store points here */
+static unsigned added;
+static struct store_binding last;
+
+void store_add_binding(struct store *store, const struct store_binding *binding)
+{
+    assert_ptr_equal(store, &stores);
+    added++;
+    last = *binding;
+}
+
+static int setup(void **state)
+{
+    struct cloud_conf_error error;
+
+    (void)state;
+    cloud_conf_defaults(&conf);
+    assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
+    strcpy(conf.host_id, "web1");
+    document = (struct document){
+        .project = "abcdefghij", .environment = "staging", .uid = 200002, .gid = 200003};
+    admission = (struct admission){
+        .conf = &conf, .bindings = bindings_new(), .store = (struct store *)(void *)&stores};
+    assert_non_null(admission.bindings);
+    readable = true;
+    local_uid = 0;
+    added = 0;
+    why[0] = '\0';
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bindings_free(admission.bindings);
+    return 0;
+}
+
+static enum policy_reason judge(void)
+{
+    return admission_judge(&admission, &document, why, sizeof why);
+}
+
+static bool is_bound(void)
+{
+    struct binding owner;
+
+    return bindings_by_name(admission.bindings, document.project, document.environment, &owner);
+}
+
+static void test_judging_binds_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(judge(), POLICY_GRANTED);
+    assert_false(is_bound());
+    assert_int_equal(added, 0);
+}
+
+static void test_local_user_added_since(void **state)
+{
+    (void)state;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    local_uid = document.uid;
+    assert_true(admission_refresh(&admission));
+    assert_int_equal(judge(), POLICY_UNUSABLE);
+    assert_non_null(strstr(why, "belongs to a local user"));
+}
+
+static void test_other_host(void **state)
+{
+    (void)state;
+    document.has_hosts = true;
+    document.host = hosts;
+    document.hosts = 1;
+    assert_int_equal(judge(), POLICY_NOT_THIS_HOST);
+    local_uid = document.uid;
+    assert_int_equal(judge(), POLICY_UNUSABLE);
+    local_uid = 0;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(is_bound());
+}
+
+static void test_accepting_binds_once(void **state)
+{
+    struct binding owner;
+
+    (void)state;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(bindings_by_uid(admission.bindings, 200002, &owner));
+    assert_string_equal(owner.environment, "staging");
+    assert_int_equal(owner.gid, 200003);
+    assert_int_equal(added, 1);
+    assert_string_equal(last.project, "abcdefghij");
+    assert_string_equal(last.environment, "staging");
+    assert_true(last.uid == 200002 && last.gid == 200003);
+}
+
+static void test_refusing_binds_nothing(void **state)
+{
+    (void)state;
+    readable = false;
+    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_non_null(strstr(why, "cannot be read"));
+    readable = true;
+    document.uid = 0;
+    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_non_null(strstr(why, "range"));
+    document.uid = 200002;
+    assert_false(is_bound());
+    assert_int_equal(added, 0);
+}
+
+static void test_uid_of_another_environment(void **state)
+{
+    (void)state;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    document.environment = "production";
+    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_non_null(strstr(why, "uid 200002 belongs to environment staging"));
+    assert_false(is_bound());
+}
+
+/* Until the store has been read nothing is written to it. */
+static void test_without_a_store(void **state)
+{
+    (void)state;
+    admission.store = NULL;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(is_bound());
+    assert_int_equal(added, 0);
+}
+
+static void test_bound_again_after_release(void **state)
+{
+    (void)state;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(bindings_forget(admission.bindings, document.project, document.environment));
+    assert_int_equal(judge(), POLICY_GRANTED);
+    assert_false(is_bound());
+    assert_true(admission_bind(&admission, &document));
+    assert_true(is_bound());
+    assert_int_equal(added, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_judging_binds_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_local_user_added_since, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_accepting_binds_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusing_binds_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uid_of_another_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_a_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bound_again_after_release, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
