@@ -73,8 +73,7 @@ static bool name_equal(const struct table_node *node, const void *key)
 /* A project has no '-', so project, environment has one hash however it is cut. */
 static uint64_t name_hash(const struct table *table, const struct binding *owner)
 {
-    return table_hash(table, owner->project, strlen(owner->project)) * 31 +
-           table_hash(table, owner->environment, strlen(owner->environment));
+    return table_hash_pair(table, owner->project, owner->environment);
 }
 
 static struct entry *find_uid(const struct bindings *owners, uint32_t uid)

@@ -2,6 +2,7 @@
 #include "base/table.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define FIRST_BUCKETS 64
@@ -34,6 +35,11 @@ uint64_t table_hash(const struct table *table, const void *key, size_t n)
     hash *= 0xff51afd7ed558ccdu;
     hash ^= hash >> 33;
     return hash;
+}
+
+uint64_t table_hash_pair(const struct table *table, const char *first, const char *second)
+{
+    return table_hash(table, first, strlen(first)) * 31 + table_hash(table, second, strlen(second));
 }
 
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,

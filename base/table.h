@@ -30,6 +30,8 @@ bool table_start(struct table *table);
 void table_end(struct table *table); /* the nodes stay their owners' */
 
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
+/* The hash of two strings, such as a project and an environment. */
+uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
 /* node is not in the table yet. Growing is attempted and may fail harmlessly. */

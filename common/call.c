@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/call.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RETRY_MS 5 /* between two tries to connect while the daemon's backlog is full */
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Waits for events, but not past the deadline. True if they came. */
 static bool wait_for(int fd, short events, int64_t deadline)
@@ -25,7 +18,7 @@ static bool wait_for(int fd, short events, int64_t deadline)
     struct pollfd pollfd = {fd, events, 0};
 
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - cloud_clock_ms();
         if (left <= 0)
             return false;
         int ready = poll(&pollfd, 1, (int)left);
@@ -51,7 +44,7 @@ static bool connect_before(int fd, int64_t deadline)
             return true;
         if (errno != EAGAIN && errno != EINTR)
             return false;
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - cloud_clock_ms();
         if (left <= 0)
             return false;
         poll(NULL, 0, left < RETRY_MS ? (int)left : RETRY_MS);
@@ -89,7 +82,7 @@ static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline
 enum cloud_status cloud_call(const struct cloud_question *question, struct cloud_answer *answer,
                              void *buffer, size_t size, int timeout_ms)
 {
-    int64_t deadline = now_ms() + timeout_ms;
+    int64_t deadline = cloud_clock_ms() + timeout_ms;
     /* The question is put where the answer will stand: it is sent before that comes. */
     size_t n = cloud_wire_put_question(question, buffer, size);
     bool ok = false;

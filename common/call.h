@@ -9,7 +9,7 @@
 
 /*
  * Asks the daemon one question: a fresh socket, one packet out, one back, everything before one
- * deadline of timeout_ms on the monotonic clock. *answer borrows from buffer, which needs no more
+ * deadline of timeout_ms by cloud_clock_ms(). *answer borrows from buffer, which needs no more
  * than CLOUD_WIRE_ANSWER_MAX bytes; a longer answer than size counts as none.
  * Returns the answer's status, or CLOUD_UNAVAILABLE with *answer zeroed when there is none: the
  * daemon's own "unavailable" always has a reason, that one has not. No allocation, no signal

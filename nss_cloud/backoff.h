@@ -13,7 +13,7 @@
  * a wait too few.
  */
 #define BACKOFF_LEAST_MS 20    /* a daemon that works answers within a fraction of it */
-#define BACKOFF_BACK_MS  10000 /* of CLOCK_MONOTONIC */
+#define BACKOFF_BACK_MS  10000 /* of cloud_clock_ms() */
 
 /* Of `all` milliseconds, those to wait now. No system call. */
 int backoff_ms(int all);
@@ -21,11 +21,8 @@ int backoff_ms(int all);
 /* The daemon has answered, whatever it said. */
 void backoff_answered(void);
 
-/* There was no answer, to a question asked at `since` (backoff_now) that was given `ms`. Where the
- * call ended sooner nobody was waited for, and nothing changes. */
+/* There was no answer, to a question asked at `since` (cloud_clock_ms()) that was given `ms`. Where
+ * the call ended sooner nobody was waited for, and nothing changes. */
 void backoff_silence(int64_t since, int ms);
-
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t backoff_now(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "nss_cloud/lookup.h"
 
 #include "common/call.h"
+#include "common/clock.h"
 #include "common/snapshot.h"
 #include "nss_cloud/backoff.h"
 #include "nss_cloud/map.h"
@@ -73,7 +74,7 @@ static enum nss_status ask(const struct lookup *lookup, struct cloud_answer *ans
     };
 
     int ms = backoff_ms(NSS_TIMEOUT_MS);
-    int64_t since = backoff_now();
+    int64_t since = cloud_clock_ms();
     enum cloud_status status = cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, ms);
 
     if (status == CLOUD_UNAVAILABLE && answer->reason == NULL)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nss_cloud/negcache.h"
 
+#include "common/clock.h"
 #include "common/name.h"
 
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 /* What was asked for, filled up with NULs, of which a name has at least one. */
 struct key {
@@ -21,19 +21,11 @@ struct key {
  */
 struct place {
     atomic_uint count;
-    _Atomic int64_t until; /* milliseconds of CLOCK_MONOTONIC */
+    _Atomic int64_t until; /* cloud_clock_ms() */
     _Atomic uint64_t file, word[WORDS];
 };
 
 static struct place places[ABSENT_SLOTS];
-
-static int64_t now_of_clock(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* False: no name is so long. */
 static bool make_key(const struct negcache *absent, struct key *key)
@@ -74,7 +66,7 @@ bool negcache_known(const struct negcache *absent)
             return false;
     int64_t until = atomic_load_explicit(&place->until, memory_order_acquire);
     return atomic_load_explicit(&place->count, memory_order_relaxed) == count &&
-           now_of_clock() < until;
+           cloud_clock_ms() < until;
 }
 
 void negcache_remember(const struct negcache *absent)
@@ -90,6 +82,6 @@ void negcache_remember(const struct negcache *absent)
     for (size_t i = 0; i < key.words; i++)
         atomic_store_explicit(&place->word[i], key.word[i], memory_order_release);
     atomic_store_explicit(&place->file, absent->file, memory_order_release);
-    atomic_store_explicit(&place->until, now_of_clock() + ABSENT_MS, memory_order_release);
+    atomic_store_explicit(&place->until, cloud_clock_ms() + ABSENT_MS, memory_order_release);
     atomic_store_explicit(&place->count, count + 2, memory_order_release);
 }

@@ -16,7 +16,7 @@
  * Any thread may come here at any time, also after a fork at any instant: nothing here waits, and
  * what somebody else is writing, or will never have written, is not known.
  */
-#define ABSENT_MS    1000 /* of CLOCK_MONOTONIC */
+#define ABSENT_MS    1000 /* of cloud_clock_ms() */
 #define ABSENT_SLOTS 16   /* a power of two; of two that meet in one the later stays */
 
 struct negcache {

@@ -2,6 +2,7 @@
 #include "cloudauthd/accounts/list.h"
 
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/worker.h"
 
 #include <stdio.h>
@@ -79,16 +80,12 @@ static void schedule(struct list *list, int64_t milliseconds)
 
 static void fail(struct list *list, const char *why, uint32_t retry_after)
 {
-    int64_t delay = LIST_BACKOFF_MIN;
+    int64_t delay = retry_delay(list->failures, LIST_BACKOFF_MIN, LIST_BACKOFF_MAX);
     char detail[sizeof list->detail];
 
     snprintf(detail, sizeof detail, "page %zu: %.280s",
              list->fetched == NULL ? 1 : list->fetched->pages + 1, why);
     drop(&list->fetched);
-    for (unsigned i = 0; i < list->failures && delay < LIST_BACKOFF_MAX; i++)
-        delay *= 2;
-    if (delay > LIST_BACKOFF_MAX)
-        delay = LIST_BACKOFF_MAX;
     if (delay < (int64_t)retry_after * 1000)
         delay = (int64_t)retry_after * 1000;
     if (list->failures < 1000)

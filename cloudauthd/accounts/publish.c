@@ -435,21 +435,13 @@ static bool write_file(struct build *build, const struct gathering *gathering)
     return ok;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* In the worker. */
 static void run_build(struct work *work)
 {
     struct build *build = (struct build *)work;
     struct publish *accounts = build->accounts;
     struct gathering gathering = {.now = (int64_t)time(NULL)};
-    int64_t start = now_ms();
+    int64_t start = cloud_clock_ms();
 
     while (build->deltas != NULL) {
         struct delta *delta = build->deltas;
@@ -461,7 +453,7 @@ static void run_build(struct work *work)
         work->failed = errno == 0 ? EIO : errno;
     free(gathering.records);
     build->n = gathering.n;
-    build->took = now_ms() - start;
+    build->took = cloud_clock_ms() - start;
 }
 
 /* ---- The loop's side ---- */

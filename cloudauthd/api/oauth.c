@@ -3,6 +3,7 @@
 
 #include "access/json.h"
 #include "base/digest.h"
+#include "base/retry.h"
 #include "cloudauthd/api/credentials.h"
 #include "common/clock.h"
 
@@ -113,11 +114,9 @@ static void set_timer(struct oauth *tokens, int64_t at, int64_t now)
 /* A token that still lives serves on, and the exchange is tried again behind it. */
 static void fail(struct oauth *tokens, const char *why)
 {
-    int64_t now = cloud_clock_ms(), wait = BACKOFF_MIN;
+    int64_t now = cloud_clock_ms();
 
-    for (unsigned i = 0; i < tokens->failures && wait < BACKOFF_MAX; i++)
-        wait *= 2;
-    tokens->retry = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
+    tokens->retry = now + retry_delay(tokens->failures, BACKOFF_MIN, BACKOFF_MAX);
     tokens->exchanges_failed++;
     if (tokens->failures < 1000)
         tokens->failures++;

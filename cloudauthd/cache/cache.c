@@ -4,6 +4,7 @@
 #include "access/envelope.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "cloudauthd/cache/entries.h"
 #include "cloudauthd/cache/limits.h"
 #include "common/clock.h"
@@ -341,12 +342,8 @@ static void take_absent(struct cache_entry *entry)
 static void take_failure(struct cache_entry *entry, const char *before, uint32_t retry_after,
                          int64_t now)
 {
-    int64_t wait = BACKOFF_MIN;
+    int64_t wait = retry_delay(entry->failures, BACKOFF_MIN, BACKOFF_MAX);
 
-    for (unsigned i = 0; i < entry->failures && wait < BACKOFF_MAX; i++)
-        wait *= 2;
-    if (wait > BACKOFF_MAX)
-        wait = BACKOFF_MAX;
     if (wait < (int64_t)retry_after * 1000)
         wait = (int64_t)retry_after * 1000; /* the server's own word, which api.c has capped */
     entry->retry = now + wait;

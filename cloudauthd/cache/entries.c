@@ -161,8 +161,7 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
                                         const char *environment)
 {
     const struct wanted wanted = {project, environment};
-    uint64_t hash = table_hash(&entries->table, project, strlen(project)) * 31 +
-                    table_hash(&entries->table, environment, strlen(environment));
+    uint64_t hash = table_hash_pair(&entries->table, project, environment);
     struct table_node *node = table_find(&entries->table, hash, is_wanted, &wanted);
     struct cache_entry *entry;
 

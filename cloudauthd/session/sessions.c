@@ -88,8 +88,7 @@ static bool watch_equal(const struct table_node *node, const void *key)
 
 static uint64_t watch_hash(const struct sessions *sessions, const struct cloud_name *name)
 {
-    return table_hash(&sessions->table, name->project, strlen(name->project)) * 31 +
-           table_hash(&sessions->table, name->environment, strlen(name->environment));
+    return table_hash_pair(&sessions->table, name->project, name->environment);
 }
 
 static struct watch *find_watch(const struct sessions *sessions, const struct cloud_name *name)

@@ -345,20 +345,12 @@ static bool evades(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
     return false;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Walks again and again, since one walk may miss who forks and ends all the time. */
 static void walk(struct round *round, process_wanted *wanted, unsigned most)
 {
-    int64_t until = now_ms() + CHASE_MS;
+    int64_t until = cloud_clock_ms() + CHASE_MS;
 
-    while (most-- > 0 && process_chase(wanted, round, SIGKILL) && now_ms() < until)
+    while (most-- > 0 && process_chase(wanted, round, SIGKILL) && cloud_clock_ms() < until)
         ;
 }
 

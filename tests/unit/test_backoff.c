@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* How long lookups wait, by a clock of the test's own. */
-#define clock_gettime test_clock
-
 #include "nss_cloud/backoff.c"
 
 #include <setjmp.h>
@@ -16,12 +14,9 @@
 
 static int64_t clock_ms;
 
-int test_clock(clockid_t clock, struct timespec *now)
+int64_t cloud_clock_ms(void)
 {
-    assert_int_equal(clock, CLOCK_MONOTONIC);
-    now->tv_sec = (time_t)(clock_ms / 1000);
-    now->tv_nsec = (long)(clock_ms % 1000 * 1000000);
-    return 0;
+    return clock_ms;
 }
 
 static int fresh(void **state)
@@ -37,7 +32,7 @@ static int fresh(void **state)
 static int wait_in_vain(void)
 {
     int ms = backoff_ms(ALL);
-    int64_t since = backoff_now();
+    int64_t since = cloud_clock_ms();
 
     clock_ms += ms;
     backoff_silence(since, ms);
@@ -76,7 +71,7 @@ static void test_no_broker(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++)
-        backoff_silence(backoff_now(), backoff_ms(ALL));
+        backoff_silence(cloud_clock_ms(), backoff_ms(ALL));
     assert_int_equal(backoff_ms(ALL), ALL);
 }
 

@@ -139,19 +139,20 @@ static void assert_none(enum cloud_status status)
 /* The call fails, and before its deadline could have made it. */
 static void assert_none_at_once(size_t size)
 {
-    int64_t start = now_ms();
+    int64_t start = cloud_clock_ms();
 
     assert_none(call(size, LONG_MS));
-    assert_true(now_ms() - start < LONG_MS / 2);
+    assert_true(cloud_clock_ms() - start < LONG_MS / 2);
 }
 
 static void assert_none_at_deadline(void)
 {
-    int64_t start = now_ms();
+    int64_t start = cloud_clock_ms();
 
     assert_none(call(sizeof buffer, SHORT_MS));
-    assert_true(now_ms() - start >= SHORT_MS); /* by which nss_cloud/patience.c knows a wait */
-    assert_true(now_ms() - start < LONG_MS);
+    assert_true(cloud_clock_ms() - start >=
+                SHORT_MS); /* by which nss_cloud/patience.c knows a wait */
+    assert_true(cloud_clock_ms() - start < LONG_MS);
 }
 
 static void will_answer(const struct cloud_answer *what)
@@ -483,11 +484,11 @@ static void test_full_backlog(void **state)
 static void *serve_late(void *arg)
 {
     char got[512];
-    int64_t bound = now_ms() + LONG_MS;
+    int64_t bound = cloud_clock_ms() + LONG_MS;
     ssize_t n = 0;
 
     (void)arg;
-    while (atomic_load(&connects) < 3 && now_ms() < bound)
+    while (atomic_load(&connects) < 3 && cloud_clock_ms() < bound)
         poll(NULL, 0, 1);
     while (n <= 0) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
