@@ -38,7 +38,6 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_DECISIONS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
 };

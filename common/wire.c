@@ -60,7 +60,6 @@ static const struct layout questions[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {{Q_STRING(text)}},
     [CLOUD_OP_UNDENY] = {{Q_STRING(text)}},
     [CLOUD_OP_DENIALS] = {{Q_NUMBER(page)}},
-    [CLOUD_OP_DECISIONS] = {{Q_STRING(session)}},
     [CLOUD_OP_REBIND] = {{Q_STRING(account), Q_NUMBER(page)}},
     [CLOUD_OP_NAMED] = {{Q_STRING(text), Q_NUMBER(page)}},
 };
@@ -100,7 +99,6 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_DENY] = {{A_STRING(text)}},
     [CLOUD_OP_UNDENY] = {{A_STRING(text)}},
     [CLOUD_OP_DENIALS] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_DECISIONS] = {{A_STRING(session), A_NUMBER(page), A_STRING(text)}},
     [CLOUD_OP_REBIND] = {{A_STRING(text)}},
     [CLOUD_OP_NAMED] = {{A_NUMBER(page), A_STRING(text)}},
 };

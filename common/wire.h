@@ -45,7 +45,6 @@
  *   REFRESH          account                              text
  *   DENY, UNDENY     text                                 text
  *   DENIALS          page                                 page text
- *   DECISIONS        session                              session page text
  *   REBIND           account page                         text
  *   NAMED            text page                            page text
  *
@@ -61,10 +60,6 @@
  * From STATUS on: text is lines of fields with a tab between them (cloudauthd/control/control.h).
  * The first page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have
  * gaps.
- *
- * DECISIONS lists those behind the place that session names, as the last answer gave it; page is
- * how many of them are not kept any more (cloudauthd/audit/ring.h). REBIND:
- * cloudauthd/control/control.h.
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
  * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
@@ -104,7 +99,6 @@ enum cloud_op {
     CLOUD_OP_DENY = 37,
     CLOUD_OP_UNDENY = 38,
     CLOUD_OP_DENIALS = 39,
-    CLOUD_OP_DECISIONS = 42,
     CLOUD_OP_REBIND = 43,
     CLOUD_OP_NAMED = 44,
     CLOUD_OP_END /* one past the last */

@@ -3,13 +3,11 @@
 
 #include "access/keys.h"
 #include "base/devlog.h"
-#include "cloudauthd/audit/ring.h"
 #include "common/name.h"
 #include "common/text.h"
 
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 
 #define MINUTE 60000
 
@@ -69,7 +67,6 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
-    recent_add((int64_t)time(NULL), line);
     devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 

@@ -44,7 +44,7 @@ struct audit {
  * does not fit is left out value by value. Returns its length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats it, sends it there, and keeps it for operators (recent.h). */
+/* Formats the line and hands it to the log. */
 void audit_write(const struct audit *audit);
 
 /*

@@ -3,7 +3,6 @@
 
 #include "access/denials.h"
 #include "base/log.h"
-#include "cloudauthd/audit/ring.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/denials.h"
 #include "cloudauthd/control/explain.h"
@@ -74,22 +73,6 @@ static bool split_environment(const char *subject, struct cloud_name *name)
     return true;
 }
 
-/* ---- DECISIONS ---- */
-
-static void answer_decisions(struct connection *connection)
-{
-    /* Filled to the end, it is still a string that fits a packet. */
-    static char room[CLOUD_WIRE_STRING_MAX - 1024];
-    struct cloud_text text;
-    char next[RECENT_PLACE_SIZE];
-
-    cloud_text_start(&text, room, sizeof room);
-    uint32_t missed = recent_list(connection->question.session, &text, next);
-    struct cloud_answer answer = {
-        .status = CLOUD_OK, .session = next, .page = missed, .text = room};
-    server_answer(connection, &answer);
-}
-
 /* ---- The fronts ---- */
 
 /* Checks the account, if there is one. REFRESH and REBIND take "project/environment", too. */
@@ -140,9 +123,6 @@ enum step control_start(struct connection *connection)
         break;
     case CLOUD_OP_NAMED:
         denials_answer_named(connection);
-        break;
-    case CLOUD_OP_DECISIONS:
-        answer_decisions(connection);
         break;
     case CLOUD_OP_DENY:
     case CLOUD_OP_UNDENY:

@@ -19,7 +19,6 @@
  *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
  *   DENIALS    as denials.h has them
  *   NAMED      "documents", how many of those on this page name what the denial in text does
- *   DECISIONS  as recent.h has them
  *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. With page
  *              CLOUD_REBIND_LOOK that is all; CLOUD_REBIND_DO takes the binding back, once that is
  *              on the disk, unless the environment has sessions; CLOUD_REBIND_FORCE then too

@@ -5,7 +5,7 @@
 _cloudauthctl() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-} choices=''
     if ((COMP_CWORD == 1)); then
-        choices='check deny doctor env explain help key keys log lookup rebind refresh sessions status undeny user --version'
+        choices='check deny doctor env explain help key keys lookup rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
         choices='create list'
     elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
@@ -18,7 +18,6 @@ _cloudauthctl() {
         undeny) choices='--json --key --user --environment --all' ;;
         refresh) choices='--json --all' ;;
         doctor) choices='--json --fix --dry-run' ;;
-        log) choices='--json --follow --lines --since' ;;
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user' ;;
         status) choices='--json --documents' ;;

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The host's log daemon stops, goes, and comes back. sshd itself logs with syslog(3), and would wait for
-# it; so the questions that a login asks are put to the daemon here.
+# The log daemon stops, goes, and comes back; and the journal's filters for the daemon's decisions. sshd
+# logs with syslog(3) and would wait for a stopped log daemon, so the questions of a login are asked here
+# without sshd.
 
 OFFERS=512 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers are written a minute
 
@@ -41,4 +42,76 @@ test_restarted() {
     wait_for offers_written
     enters alice abcdefghij
     audit 'grant account=abcdefghij '
+}
+
+# ---- the journal -----------------------------------------------------------------------------------
+
+# journal_start: systemd-journald takes the place of the log daemon. It looks for its own cgroup.
+journal_start() {
+    stop "$(syslog_pid)"
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    install -d /run/systemd/journal /run/log/journal
+    /lib/systemd/systemd-journald </dev/null >/root/journald.log 2>&1 &
+    echo $! >/run/syslogd.pid
+    wait_for journal_has 'Journal started'
+    ln -sf /run/systemd/journal/dev-log /dev/log
+    trap 'journal_stop' EXIT
+}
+
+journal_stop() {
+    stop "$(syslog_pid)"
+    umount /sys/fs/cgroup
+    syslog_start
+}
+
+# documented COMMAND: docs/operations.md has it. Prints what it says of LOGIN abcdefghij_stg.
+documented() {
+    local row=${1//|/\\|}
+    grep -qF -- "\`$row\`" "$REPO/docs/operations.md" || {
+        echo "docs/operations.md does not have: $row"
+        return 1
+    }
+    bash -c "${1//LOGIN/abcdefghij_stg}"
+}
+
+journal_has() { journalctl -o cat 2>/dev/null | grep -qE -- "$1"; }
+lines_are() { [[ $(grep -cE -- "$2" "$1") -eq $3 ]]; }
+
+# the filters of docs/operations.md find the decisions in the journal, and nothing else
+test_journal() {
+    local said follower
+    journal_start
+    enters alice abcdefghij
+    wait_for journal_has '^close account=abcdefghij '
+    documented 'journalctl -f -t cloudauthd --facility=authpriv' >/root/followed &
+    follower=$!
+    enters bob abcdefghij_stg
+    refused carol abcdefghij_stg
+    wait_for journal_has '^refuse account=abcdefghij_stg .*user=carol .*reason=role-too-low'
+    wait_for journal_has '^close account=abcdefghij_stg '
+    said=$(documented "journalctl -t cloudauthd -g '^refuse '")
+    contains "$said" 'cloudauthd\[[0-9]+\]: refuse account=abcdefghij_stg .*user=carol '
+    fails grep -v ': refuse account=' <<<"$said"
+    same '      1  reason=role-too-low' "$(documented "journalctl -S today -t cloudauthd -g '^refuse ' -o cat | grep -o ' reason=[^ ]*' | sort | uniq -c")"
+    said=$(documented "journalctl -S -1h -t cloudauthd -g 'account=LOGIN '")
+    same 3 "$(grep -c ': [a-z]* account=abcdefghij_stg ' <<<"$said")"
+    fails grep -F 'account=abcdefghij ' <<<"$said"
+    said=$(documented 'journalctl -t cloudauthd --facility=authpriv -n 10 -o cat')
+    same 5 "$(grep -cE '^(grant|refuse|close) account=' <<<"$said")"
+    same 5 "$(wc -l <<<"$said")"
+    contains "$(documented "journalctl -t cloudauthd -g ' user=alice '")" ' grant account=abcdefghij '
+    wait_for lines_are /root/followed ' (grant|refuse|close) account=' 5
+    daemon_stop
+    daemon_start
+    # A login that begins in the clock tick of the daemon's start is told to come again.
+    wait_for enters alice abcdefghij
+    wait_for lines_are /root/followed 'grant account=abcdefghij ' 2
+    pkill -P "$follower"
+    wait "$follower" || true
+    daemon_stop
+    su -s /bin/sh abcdefghij -c true
+    wait_for journal_has '^pam_cloud.*grant account=.* source=snapshot'
+    said=$(documented "journalctl --facility=authpriv -g '(grant|refuse) account='")
+    contains "$said" 'pam_cloud\(su:account\): grant account=abcdefghij '
+    contains "$said" ': refuse account=abcdefghij_stg .*user=carol '
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What operators do to a running host: sessions, the decisions as they are made, a uid that moves.
+# What operators do to a running host: sessions, a uid that moves.
 
 # shellcheck source=tests/sandbox/ctl.sh
 . "$REPO/tests/sandbox/ctl.sh"
@@ -137,83 +137,6 @@ test_background() {
     chown cloudauth: /var/lib/cloudauth/owners
     echo 'nonsense = 1' >>"$CONF"
     fails cloudauthd
-}
-
-# ---- log -------------------------------------------------------------------------------------------
-
-# decisions as the audit writes them: all, the last ones, since then, as JSON
-test_log() {
-    local line
-    enters alice abcdefghij
-    refused carol abcdefghij_stg
-    audit 'refuse account=abcdefghij_stg'
-    line=$(since | sed -n 's/.*\(refuse account=abcdefghij_stg .*\)/\1/p')
-    contains "$(ctl 0 log)" '^20[0-9-]+ [0-9:]+ UTC  grant account=abcdefghij kind=shell '
-    same "$line" "$(ctl 0 log | sed -n 's/.*UTC  \(refuse account=abcdefghij_stg\)/\1/p')"
-    same 1 "$(ctl 0 log -n 1 | wc -l)"
-    same 0 "$(ctl 0 log -n 0 | wc -l)"
-    contains "$(ctl 0 log --since 1h)" 'role-too-low'
-    same '' "$(ctl 0 log --since 2099-01-01T00:00:00Z)"
-    same 'refuse carol role-too-low' "$(ctl 0 log --json |
-        jq -r 'select(.account == "abcdefghij_stg") | "\(.event) \(.user) \(.reason)"')"
-    contains "$(ctl 2 log --since tomorrow)" 'neither a time'
-    contains "$(ctl 2 log -n many)" '^usage'
-    contains "$(as_nobody cloudauthctl log 2>&1 || true)" 'only root may ask'
-    daemon_stop
-    contains "$(ctl 3 log)" 'does not answer'
-}
-
-# more of them than fit one answer: each comes, and once
-test_log_many() {
-    perl -e 'srand 1; for (1..500) {
-        my $key = join "", map { chr int rand 256 } 1 .. 32;
-        print pack("N/a* N/a*", "ssh-ed25519", $key) }' | base64 -w 68 >/root/blobs
-    # The account's name makes the lines long: it is not one of ours, and all of it is written.
-    sed "s/^/keys shell $(printf 'abcdefghij-%.0s' {1..11}) ssh-ed25519 /" /root/blobs |
-        "$REPO/tests/sandbox/ask.pl" 20 /root/sent
-    (($(cloudauthctl log | wc -c) > 150000))
-    same 500 "$(cloudauthctl log --json | jq -r .key | sort -u | wc -l)"
-    same 500 "$(cloudauthctl log | wc -l)"
-}
-
-# -f goes on with each decision, waits for a daemon that is started anew, and ends with its reader
-test_log_follow() {
-    local pid
-    enters alice abcdefghij
-    cloudauthctl log -f --json >/root/followed 2>/root/followed.err &
-    pid=$!
-    wait_for grep -q '"event":"grant","account":"abcdefghij"' /root/followed
-    refused carol abcdefghij_stg
-    wait_for grep -q '"event":"refuse","account":"abcdefghij_stg"' /root/followed
-    daemon_stop
-    wait_for grep -q 'waiting for it' /root/followed.err
-    daemon_start
-    enters bob abcdefghij_stg
-    wait_for grep -q '"user":"bob"' /root/followed
-    contains "$(</root/followed.err)" 'was started anew'
-    same 1 "$(grep -c '"user":"carol"' /root/followed)"
-    jq -e . /root/followed >/dev/null
-    kill "$pid"
-    wait "$pid" || true
-}
-
-# a follower who is stopped keeps nobody waiting, and then sees what came meanwhile
-test_log_slow() {
-    local pid i
-    mkfifo /root/slow
-    cloudauthctl log -f >/root/slow 2>/root/slow.err &
-    pid=$!
-    exec 7</root/slow
-    enters alice abcdefghij
-    read -r -t 10 -u 7
-    kill -STOP "$pid"
-    for i in 1 2 3; do enters alice abcdefghij; done
-    kill -CONT "$pid"
-    for i in 1 2 3; do read -r -t 10 -u 7; done
-    exec 7<&-
-    enters alice abcdefghij
-    wait_for gone "$pid"
-    rm /root/slow
 }
 
 # ask_rebind PAGE: the status of the daemon's own answer, without what cloudauthctl looks at before.
