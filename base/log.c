@@ -1,27 +1,229 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
-#include "base/devlog.h"
+#include "common/text.h"
 
 #include <errno.h>
-#include <paths.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
-void log_open(bool to_stderr)
+#define IDENT     "cloudauthd"
+#define RETRY_MIN 20   /* milliseconds between tries to send the lines that wait */
+#define RETRY_MAX 1000 /* while the log daemon takes none of them */
+
+static void on_retry(void *arg);
+
+static struct {
+    pthread_mutex_t lock; /* of all members below; held across no call that waits */
+    struct sockaddr_un daemon;
+    bool to_stderr;
+    int fd; /* -1: no socket yet */
+    struct loop *loop;
+    pthread_t thread; /* that runs the loop */
+    struct loop_timer timer;
+    int64_t wait;            /* milliseconds until the next try */
+    uint64_t lost;           /* lines that are not reported yet */
+    uint64_t reported;       /* lost lines before these */
+    size_t used;             /* bytes of kept */
+    char kept[LOG_KEPT_MAX]; /* each line with its NUL */
+} state = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .timer = {.due = on_retry}, .wait = RETRY_MIN};
+
+void log_open(const char *path, bool to_stderr)
 {
-    devlog_open(_PATH_LOG, to_stderr);
+    state.daemon.sun_family = AF_UNIX;
+    snprintf(state.daemon.sun_path, sizeof state.daemon.sun_path, "%s", path);
+    state.to_stderr = to_stderr;
+    tzset();
 }
 
-__attribute__((format(printf, 2, 0))) static void log_line(int priority, const char *format,
-                                                           va_list arguments)
+/* False: try again later. A line that is too large for the kernel is given up, and counted. */
+static bool send_line(const char *line)
+{
+    if (state.fd < 0)
+        state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (state.fd < 0)
+        return false;
+    /* Not connected: a restarted log daemon has a new socket at the same path. */
+    if (sendto(state.fd, line, strlen(line), MSG_NOSIGNAL, (const struct sockaddr *)&state.daemon,
+               sizeof state.daemon) >= 0)
+        return true;
+    if (errno != EMSGSIZE)
+        return false;
+    state.lost++;
+    return true;
+}
+
+/* "<30>Nov  2 03:04:05 cloudauthd[123]: ": local time, with RFC 3164's English months. */
+static void add_header(struct cloud_text *text, int priority)
+{
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = time(NULL);
+    struct tm parts = {.tm_mday = 1};
+    char header[80];
+
+    localtime_r(&now, &parts);
+    snprintf(header, sizeof header, "<%d>%s %2d %02d:%02d:%02d " IDENT "[%d]: ", priority,
+             months[(unsigned)parts.tm_mon % 12], parts.tm_mday, parts.tm_hour, parts.tm_min,
+             parts.tm_sec, (int)getpid());
+    cloud_text_add(text, header);
+}
+
+static void add_escaped(struct cloud_text *text, const char *line)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (; *line != '\0' && !text->cut; line++) {
+        unsigned char byte = (unsigned char)*line;
+        const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+        if (byte < ' ' || byte > '~')
+            cloud_text_add_bytes(text, escaped, sizeof escaped);
+        else
+            cloud_text_add_char(text, *line);
+    }
+}
+
+/* Appends a line to those that wait. False: there is no space. */
+static bool keep(int priority, const char *line)
+{
+    char buffer[LOG_LINE_MAX];
+    struct cloud_text text;
+
+    cloud_text_start(&text, buffer, sizeof buffer);
+    add_header(&text, priority);
+    add_escaped(&text, line);
+    if (text.used + 1 > sizeof state.kept - state.used)
+        return false;
+    memcpy(state.kept + state.used, buffer, text.used + 1);
+    state.used += text.used + 1;
+    return true;
+}
+
+/* Appends the line that reports lost lines, behind the lines that came before them. */
+static bool keep_report(void)
+{
+    char line[64];
+
+    snprintf(line, sizeof line, "%llu log lines were lost", (unsigned long long)state.lost);
+    if (!keep(LOG_DAEMON | LOG_WARNING, line))
+        return false;
+    state.reported += state.lost;
+    state.lost = 0;
+    return true;
+}
+
+/* Sends the lines that wait, until the socket takes no more. Returns whether one was sent. */
+static bool send_kept(void)
+{
+    size_t sent = 0;
+
+    while (sent < state.used && send_line(state.kept + sent))
+        sent += strlen(state.kept + sent) + 1;
+    if (sent > 0)
+        memmove(state.kept, state.kept + sent, state.used - sent);
+    state.used -= sent;
+    return sent > 0;
+}
+
+/* Sends all that can be sent now; sets the timer for the rest. Returns whether a line was sent. */
+static bool flush(void)
+{
+    bool moved = send_kept();
+
+    /* Only after a line was sent: else a full buffer would fill up with such reports. */
+    if (moved && state.lost > 0 && keep_report())
+        (void)send_kept();
+    /* Only the loop's thread may set its timer. A worker's line goes with the next line. */
+    if (state.used > 0 && state.loop != NULL && !state.timer.set &&
+        pthread_equal(pthread_self(), state.thread))
+        (void)loop_timer_set(state.loop, &state.timer, state.wait);
+    return moved;
+}
+
+/* Backs off while no line can be sent. */
+static void on_retry(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&state.lock);
+    state.wait = state.wait * 2 < RETRY_MAX ? state.wait * 2 : RETRY_MAX;
+    if (flush() || state.used == 0)
+        state.wait = RETRY_MIN;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_start(struct loop *loop)
+{
+    pthread_mutex_lock(&state.lock);
+    state.loop = loop;
+    state.thread = pthread_self();
+    (void)flush();
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_stop(void)
+{
+    pthread_mutex_lock(&state.lock);
+    if (state.loop != NULL)
+        loop_timer_clear(state.loop, &state.timer);
+    state.loop = NULL;
+    (void)flush();
+    pthread_mutex_unlock(&state.lock);
+}
+
+static void copy_to_stderr(const char *line)
+{
+    char buffer[LOG_LINE_MAX];
+    struct cloud_text text;
+
+    cloud_text_start(&text, buffer, sizeof buffer);
+    add_escaped(&text, line);
+    fprintf(stderr, IDENT "[%d]: %s\n", (int)getpid(), buffer);
+}
+
+void log_write(int priority, const char *line)
+{
+    int saved = errno;
+
+    pthread_mutex_lock(&state.lock);
+    if (state.used > 0)
+        (void)flush();
+    /* While lost lines are not reported, no later line may come before their report. */
+    if (state.lost == 0 && keep(priority, line))
+        (void)flush();
+    else
+        state.lost++;
+    pthread_mutex_unlock(&state.lock);
+    if (state.to_stderr)
+        copy_to_stderr(line);
+    errno = saved;
+}
+
+uint64_t log_lost(void)
+{
+    uint64_t lost;
+
+    pthread_mutex_lock(&state.lock);
+    lost = state.reported + state.lost;
+    pthread_mutex_unlock(&state.lock);
+    return lost;
+}
+
+__attribute__((format(printf, 2, 0))) static void write_format(int level, const char *format,
+                                                               va_list arguments)
 {
     char line[1024];
     int saved = errno;
 
     if (vsnprintf(line, sizeof line, format, arguments) >= 0)
-        devlog_write(LOG_DAEMON | priority, line);
+        log_write(LOG_DAEMON | level, line);
     errno = saved;
 }
 
@@ -30,7 +232,7 @@ void log_error(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LOG_ERR, format, arguments);
+    write_format(LOG_ERR, format, arguments);
     va_end(arguments);
 }
 
@@ -39,7 +241,7 @@ void log_warning(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LOG_WARNING, format, arguments);
+    write_format(LOG_WARNING, format, arguments);
     va_end(arguments);
 }
 
@@ -48,6 +250,6 @@ void log_info(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(LOG_INFO, format, arguments);
+    write_format(LOG_INFO, format, arguments);
     va_end(arguments);
 }

@@ -2,19 +2,46 @@
 #ifndef CLOUD_BASE_LOG_H
 #define CLOUD_BASE_LOG_H
 
+#include "base/loop.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
- * The daemon's own log (facility daemon), for operators; decisions go to audit.h. Bytes outside
- * printable ASCII are printed as \xHH: foreign bytes cannot forge a line. errno is kept, and
- * nothing is waited for (devlog.h).
+ * Lines to the host's log daemon, in the form of syslog(3) (RFC 3164), but without its wait: a
+ * stopped log daemon stops every process that calls syslog(3). Each line is one datagram to the
+ * log daemon's socket, addressed by its path each time, so a restarted log daemon gets the next
+ * line. A line that the socket does not take is kept, in order, within LOG_KEPT_MAX bytes, and
+ * sent later. A line for which there is no space is lost; the number of lost lines is logged in
+ * their place ("12 log lines were lost").
+ *
+ * Bytes outside printable ASCII are sent as \xHH, so that no foreign byte ends or forges a line.
+ * No function here waits for the log daemon. errno is kept. Lines may be logged from any thread;
+ * log_open, log_start and log_stop are the main thread's.
  */
 
-/* To the host's log daemon from now on; also to standard error if that is wanted. */
-void log_open(bool to_stderr);
+#define LOG_LINE_MAX 16384u  /* bytes of a line with its header; the rest is cut off */
+#define LOG_KEPT_MAX 262144u /* bytes of the lines that wait */
 
+/* Sets the path of the log daemon's socket (_PATH_LOG), and whether lines are copied to standard
+ * error. To be called before any other function of this file. */
+void log_open(const char *path, bool to_stderr);
+
+/* From now on a timer of the loop sends the lines that wait; before, only the next line does. */
+void log_start(struct loop *loop);
+
+/* Tries once more to send the lines that wait; from now on without the loop. */
+void log_stop(void);
+
+/* cloudauthd's own messages, with facility daemon; at most 1023 bytes of each. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* One line with the given priority: facility | level, as in syslog(3). */
+void log_write(int priority, const char *line);
+
+/* The number of lines lost since the start. */
+uint64_t log_lost(void);
 
 #endif

@@ -5,7 +5,6 @@
 #include "access/envelope.h"
 #include "access/local_ids.h"
 #include "base/daemonize.h"
-#include "base/devlog.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -349,7 +348,7 @@ static bool start(struct context *context, bool foreground)
         log_error("out of memory");
         return false;
     }
-    devlog_start(context->loop);
+    log_start(context->loop);
     context->started = cloud_clock_ms();
     find_keys_user(context);
     daemonize_set_limits();
@@ -384,7 +383,7 @@ static void stop(struct context *context)
     publish_free(context->publish);
     cache_free(context->cache);
     denials_file_free(context->denials);
-    devlog_stop();
+    log_stop();
     loop_free(context->loop);
     pending_free(context->pending);
     bindings_free(context->bindings);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 /* Settings of systemd's that cannot be parsed are no reason not to serve: without READY=1 systemd
@@ -53,7 +54,7 @@ int main(int argc, char **argv)
     if (optind != argc)
         return usage();
     /* systemd's journal takes standard error and syslog: each line is to stand there once. */
-    log_open(options.foreground && getenv("JOURNAL_STREAM") == NULL);
+    log_open(_PATH_LOG, options.foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     open_notify(&notify);
     /* No environment variable sets libcurl's or OpenSSL's proxy, key log or CA. */

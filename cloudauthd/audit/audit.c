@@ -2,7 +2,7 @@
 #include "cloudauthd/audit/audit.h"
 
 #include "access/keys.h"
-#include "base/devlog.h"
+#include "base/log.h"
 #include "common/name.h"
 #include "common/text.h"
 
@@ -67,7 +67,7 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
-    devlog_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
+    log_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 
 static struct audit_view counted;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /*
- * The audit line: one per decision, to the host's log (devlog.h), facility authpriv.
+ * The audit line: one per decision, to the host's log (base/log.h), facility authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
  *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/metrics/metrics.h"
 
-#include "base/devlog.h"
+#include "base/log.h"
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/audit/audit.h"
@@ -257,7 +257,7 @@ static void write_program(struct cloud_text *text, const struct context *context
           "0: there is no user cloudauth-keys, and no key is answered.",
           context->keys_uid != (uid_t)-1);
     counter(text, "cloudauth_log_lines_lost_total", "Log lines that the log daemon did not take.",
-            devlog_lost());
+            log_lost());
     counter(text, "cloudauth_scrapes_total", "Requests for these figures.", scrapes);
     exposition_family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
     by(text, "cloudauth_build_info", "version", CLOUD_VERSION, 1);

@@ -2,7 +2,7 @@
 
 /* The audit line, and a reader of it that takes a line apart as a log's user would. */
 #include "access/keys.h"
-#include "base/devlog.h"
+#include "base/log.h"
 #include "cloudauthd/audit/audit.h"
 #include "common/text.h"
 
@@ -21,7 +21,7 @@ static int logged_priority;
 static unsigned logged_lines;
 
 /* In its place: it would send the line. */
-void devlog_write(int priority, const char *text)
+void log_write(int priority, const char *text)
 {
     snprintf(logged, sizeof logged, "%s", text);
     logged_priority = priority;

@@ -7,7 +7,7 @@
 #include "access/document.h"
 #include "access/keys.h"
 #include "access/local_ids.h"
-#include "base/devlog.h"
+#include "base/log.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/server/context.h"
@@ -190,13 +190,22 @@ bool process_boot(char out[PROCESS_BOOT_SIZE])
 static char line[AUDIT_LINE_MAX]; /* the last audit line */
 static unsigned lines;
 
-void devlog_open(const char *path, bool to_stderr)
+void log_error(const char *format, ...)
 {
-    (void)path;
-    (void)to_stderr;
+    (void)format;
 }
 
-void devlog_write(int priority, const char *text)
+void log_warning(const char *format, ...)
+{
+    (void)format;
+}
+
+void log_info(const char *format, ...)
+{
+    (void)format;
+}
+
+void log_write(int priority, const char *text)
 {
     if ((priority & LOG_FACMASK) != LOG_AUTHPRIV)
         return;

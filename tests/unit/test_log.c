@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Log lines to a daemon of the test's own, which reads when the test says so. */
-#include "base/devlog.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +21,15 @@
 
 #include <cmocka.h>
 
-#define TOO_LONG (2 * DEVLOG_LINE_MAX)
+#define TOO_LONG (2 * LOG_LINE_MAX)
 #define LINES    200 /* of 1 KB: more than a socket takes, fewer than are kept */
 
-static char directory[] = "/tmp/cloudauth-devlog-XXXXXX";
+static char directory[] = "/tmp/cloudauth-log-XXXXXX";
 static char path[sizeof directory + 16];
 static struct loop *loop;
 static struct loop_watch daemon_socket = {.fd = -1};
-static char got[DEVLOG_LINE_MAX + 1]; /* the last line */
-static size_t largest;                /* that the kernel takes */
+static char got[LOG_LINE_MAX + 1]; /* the last line */
+static size_t largest;             /* that the kernel takes */
 
 ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
                socklen_t size)
@@ -74,19 +74,19 @@ static int set_up(void **state)
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/log", directory);
-    largest = DEVLOG_LINE_MAX;
+    largest = LOG_LINE_MAX;
     daemon_socket.fd = bind_daemon();
-    devlog_open(path, false);
+    log_open(path, false);
     loop = loop_new();
     assert_non_null(loop);
-    devlog_start(loop);
+    log_start(loop);
     return take(); /* what another test left */
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    devlog_stop();
+    log_stop();
     loop_free(loop);
     close(daemon_socket.fd);
     unlink(path);
@@ -110,9 +110,9 @@ static void test_form(void **state)
 
     (void)state;
     setenv("TZ", "AHEAD-5:30", 1);
-    devlog_open(path, false);
+    log_open(path, false);
     stamp(before, sizeof before);
-    devlog_write(LOG_AUTHPRIV | LOG_NOTICE, "refuse account=a");
+    log_write(LOG_AUTHPRIV | LOG_NOTICE, "refuse account=a");
     stamp(after, sizeof after);
     assert_true(take());
     snprintf(expected[0], sizeof expected[0], "<85>%s cloudauthd[%d]: refuse account=a", before,
@@ -129,10 +129,33 @@ static void test_form(void **state)
 static void test_escaped(void **state)
 {
     (void)state;
-    devlog_write(LOG_DAEMON | LOG_ERR, "a\n<0>b\r\t\x1b[0m\x7f\x80\xff~ \\");
+    log_write(LOG_DAEMON | LOG_ERR, "a\n<0>b\r\t\x1b[0m\x7f\x80\xff~ \\");
     expect("a\\x0a<0>b\\x0d\\x09\\x1b[0m\\x7f\\x80\\xff~ \\");
-    devlog_write(LOG_DAEMON | LOG_ERR, "%s%n");
+    log_write(LOG_DAEMON | LOG_ERR, "%s%n");
     expect("%s%n");
+}
+
+/* cloudauthd's own messages; a long one is cut. */
+static void test_levels(void **state)
+{
+    char text[1100];
+
+    (void)state;
+    log_error("%s %d", "one", 1);
+    assert_true(take());
+    assert_memory_equal(got, "<27>", 4);
+    assert_string_equal(strstr(got, "]: ") + 3, "one 1");
+    log_warning("two");
+    assert_true(take());
+    assert_memory_equal(got, "<28>", 4);
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    errno = EINTR;
+    log_info("%s", text);
+    assert_int_equal(errno, EINTR);
+    assert_true(take());
+    assert_memory_equal(got, "<30>", 4);
+    assert_int_equal(strlen(strstr(got, "]: ") + 3), 1023);
 }
 
 static void test_long_line(void **state)
@@ -141,12 +164,12 @@ static void test_long_line(void **state)
 
     (void)state;
     memset(line, 'a', sizeof line - 1);
-    devlog_write(LOG_DAEMON | LOG_ERR, line);
+    log_write(LOG_DAEMON | LOG_ERR, line);
     assert_true(take());
-    assert_int_equal(strlen(got), DEVLOG_LINE_MAX - 1);
+    assert_int_equal(strlen(got), LOG_LINE_MAX - 1);
     /* No half of an escape. */
     memset(line, '\xff', sizeof line - 1);
-    devlog_write(LOG_DAEMON | LOG_ERR, line);
+    log_write(LOG_DAEMON | LOG_ERR, line);
     assert_true(take());
     assert_string_equal(got + strlen(got) - 4, "\\xff");
 }
@@ -156,12 +179,12 @@ static void test_errno(void **state)
     (void)state;
     unlink(path);
     errno = EINTR;
-    devlog_write(LOG_DAEMON | LOG_ERR, "kept");
+    log_write(LOG_DAEMON | LOG_ERR, "kept");
     assert_int_equal(errno, EINTR);
     close(daemon_socket.fd);
     daemon_socket.fd = bind_daemon();
     errno = ERANGE;
-    devlog_write(LOG_DAEMON | LOG_ERR, "sent");
+    log_write(LOG_DAEMON | LOG_ERR, "sent");
     assert_int_equal(errno, ERANGE);
     expect("kept");
     expect("sent");
@@ -175,9 +198,9 @@ static void test_stderr(void **state)
     (void)state;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     dup2(ends[1], STDERR_FILENO);
-    devlog_write(LOG_DAEMON | LOG_INFO, "not there");
-    devlog_open(path, true);
-    devlog_write(LOG_DAEMON | LOG_INFO, "there\n");
+    log_write(LOG_DAEMON | LOG_INFO, "not there");
+    log_open(path, true);
+    log_write(LOG_DAEMON | LOG_INFO, "there\n");
     dup2(kept, STDERR_FILENO);
     assert_true(read(ends[0], said, sizeof said - 1) > 0);
     snprintf(expected, sizeof expected, "cloudauthd[%d]: there\\x0a\n", (int)getpid());
@@ -218,13 +241,13 @@ static void write_number(unsigned number)
     char line[1100];
 
     snprintf(line, sizeof line, "%u %01000u", number, 0u);
-    devlog_write(LOG_DAEMON | LOG_INFO, line);
+    log_write(LOG_DAEMON | LOG_INFO, line);
 }
 
 /* The daemon is stopped, its socket full: nobody waits, what fits is kept, the rest is counted. */
 static void test_nobody_reads(void **state)
 {
-    const unsigned lines = 2 * DEVLOG_KEPT_MAX / 1000 + 1000;
+    const unsigned lines = 2 * LOG_KEPT_MAX / 1000 + 1000;
 
     (void)state;
     alarm(60); /* the end of a test that waits for the daemon */
@@ -235,11 +258,11 @@ static void test_nobody_reads(void **state)
     daemon_socket.ready = on_line;
     assert_true(loop_add(loop, &daemon_socket, EPOLLIN));
     assert_true(loop_run(loop));
-    assert_in_range(next, DEVLOG_KEPT_MAX / 1100, lines - 1);
+    assert_in_range(next, LOG_KEPT_MAX / 1100, lines - 1);
     assert_int_equal(next + lost, lines);
     loop_remove(loop, &daemon_socket);
     alarm(0);
-    devlog_write(LOG_DAEMON | LOG_INFO, "well again");
+    log_write(LOG_DAEMON | LOG_INFO, "well again");
     expect("well again");
     assert_false(take());
 }
@@ -251,15 +274,15 @@ static void test_loss_in_its_place(void **state)
 
     (void)state;
     alarm(60);
-    for (unsigned i = 0; i < 2 * DEVLOG_KEPT_MAX / 1000; i++)
+    for (unsigned i = 0; i < 2 * LOG_KEPT_MAX / 1000; i++)
         write_number(i);
-    devlog_write(LOG_DAEMON | LOG_INFO, "small");
+    log_write(LOG_DAEMON | LOG_INFO, "small");
     for (unsigned i = 0; i < 10; i++)
         assert_true(take());
-    devlog_write(LOG_DAEMON | LOG_INFO, "after");
+    log_write(LOG_DAEMON | LOG_INFO, "after");
     while (!after) {
         if (!take()) {
-            devlog_stop(); /* which tries once more */
+            log_stop(); /* which tries once more */
             continue;
         }
         assert_null(strstr(got, "small"));
@@ -274,14 +297,14 @@ static void test_loss_in_its_place(void **state)
 static void test_restarted(void **state)
 {
     (void)state;
-    devlog_write(LOG_DAEMON | LOG_INFO, "before");
+    log_write(LOG_DAEMON | LOG_INFO, "before");
     expect("before");
     close(daemon_socket.fd);
-    devlog_write(LOG_DAEMON | LOG_INFO, "refused");
+    log_write(LOG_DAEMON | LOG_INFO, "refused");
     unlink(path);
-    devlog_write(LOG_DAEMON | LOG_INFO, "no socket");
+    log_write(LOG_DAEMON | LOG_INFO, "no socket");
     daemon_socket.fd = bind_daemon();
-    devlog_write(LOG_DAEMON | LOG_INFO, "after");
+    log_write(LOG_DAEMON | LOG_INFO, "after");
     expect("refused");
     expect("no socket");
     expect("after");
@@ -299,7 +322,7 @@ static void test_replaced(void **state)
         write_number(i);
     unlink(path);
     daemon_socket.fd = bind_daemon();
-    devlog_stop();
+    log_stop();
     assert_true(take());
     from = (unsigned)strtoul(strstr(got, "]: ") + 3, NULL, 10);
     assert_in_range(from, 1, LINES - 1);
@@ -310,7 +333,7 @@ static void test_replaced(void **state)
     close(old);
     for (n = from + 1; n < LINES; n++) {
         while (!take())
-            devlog_stop();
+            log_stop();
         assert_int_equal(strtoul(strstr(got, "]: ") + 3, NULL, 10), n);
     }
 }
@@ -323,8 +346,8 @@ static void test_too_large(void **state)
     (void)state;
     memset(line, 'a', sizeof line - 1);
     largest = 500;
-    devlog_write(LOG_DAEMON | LOG_INFO, line);
-    devlog_write(LOG_DAEMON | LOG_INFO, "small");
+    log_write(LOG_DAEMON | LOG_INFO, line);
+    log_write(LOG_DAEMON | LOG_INFO, "small");
     expect("1 log lines were lost");
     expect("small");
 }
@@ -334,15 +357,11 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_form),
-        TEST(test_escaped),
-        TEST(test_long_line),
-        TEST(test_errno),
-        TEST(test_stderr),
-        TEST(test_nobody_reads),
-        TEST(test_loss_in_its_place),
-        TEST(test_restarted),
-        TEST(test_replaced),
+        TEST(test_form),         TEST(test_escaped),
+        TEST(test_levels),       TEST(test_long_line),
+        TEST(test_errno),        TEST(test_stderr),
+        TEST(test_nobody_reads), TEST(test_loss_in_its_place),
+        TEST(test_restarted),    TEST(test_replaced),
         TEST(test_too_large),
     };
 
