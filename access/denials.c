@@ -14,14 +14,6 @@ static const char *const kinds[] = {
 
 /* ---- Lines ---- */
 
-static bool has_control(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return true;
-    return false;
-}
-
 /* "SHA256:" and 43 characters of unpadded base64, as they are printed. */
 static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE])
 {
@@ -75,7 +67,7 @@ static const char *subject_wrong(struct denial *denial)
                    : "a key is named by its fingerprint, SHA256:... as ssh-keygen -l prints it";
     case DENIAL_USER:
         return denial->subject[0] != '\0' && strlen(denial->subject) <= 128 &&
-                       !has_control(denial->subject)
+                       !cloud_has_control(denial->subject)
                    ? NULL
                    : "a user is named by 1 to 128 bytes without a control character";
     case DENIAL_ENVIRONMENT:
@@ -106,7 +98,7 @@ bool denial_parse(const char *line, size_t n, struct denial *out, const char **w
     if (*why == NULL && (!cloud_number(until, strlen(until), TIME_MAX, &number) ||
                          !cloud_number(since, strlen(since), TIME_MAX, &second)))
         *why = "not a time";
-    if (*why == NULL && has_control(out->reason))
+    if (*why == NULL && cloud_has_control(out->reason))
         *why = "the reason has a control character";
     out->until = (int64_t)number;
     out->since = (int64_t)second;

@@ -24,11 +24,6 @@ static bool is_alnum(char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
 /* Parts between slashes: at least one, none of them empty, "." or "..". */
 static bool is_relative(const char *text, bool *hidden)
 {
@@ -45,20 +40,12 @@ static bool is_relative(const char *text, bool *hidden)
     }
 }
 
-static bool has_control(const char *text)
-{
-    while (*text != '\0')
-        if (is_control(*text++))
-            return true;
-    return false;
-}
-
 bool field_home(const char *text)
 {
     bool hidden;
 
     return text[0] == '/' && strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX &&
-           is_relative(text + 1, &hidden) && strchr(text, ':') == NULL && !has_control(text);
+           is_relative(text + 1, &hidden) && strchr(text, ':') == NULL && !cloud_has_control(text);
 }
 
 bool field_shell(const char *text)
@@ -73,7 +60,7 @@ bool field_mount(const char *text, bool writable)
     if (text[0] == '\0')
         return !writable;
     return strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX && is_relative(text, &hidden) &&
-           !has_control(text) && !(hidden && writable);
+           !cloud_has_control(text) && !(hidden && writable);
 }
 
 static bool is_inet(int family, const char *text, size_t n)

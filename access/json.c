@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/json.h"
 
+#include "common/text.h"
+
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +97,7 @@ bool json_is_object(const struct json *at)
 static bool has_control(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
-        if (*at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0))
+        if (cloud_is_control((char)*at) || (at[0] == 0xc2 && at[1] < 0xa0))
             return true;
     return false;
 }

@@ -2,6 +2,7 @@
 #include "access/keys.h"
 
 #include "base/digest.h"
+#include "common/text.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -72,11 +73,6 @@ static bool fail(const char **why, const char *sentence)
 static bool is_text(struct bytes bytes, const char *text)
 {
     return bytes.n == strlen(text) && memcmp(bytes.at, text, bytes.n) == 0;
-}
-
-static bool is_control(unsigned char c)
-{
-    return c < 0x20 || c == 0x7f;
 }
 
 static bool take_string(struct blob *blob, struct bytes *out)
@@ -190,7 +186,7 @@ static bool read_application(struct blob *blob, const char **why)
     if (!take_string(blob, &application) || application.n == 0 || application.n > APPLICATION_MAX)
         return fail(why, sentence);
     for (size_t i = 0; i < application.n; i++)
-        if (is_control(application.at[i]))
+        if (cloud_is_control((char)application.at[i]))
             return fail(why, sentence);
     return true;
 }
@@ -265,9 +261,8 @@ bool key_parse_line(const char *line, struct key *out, const char **why)
 
     if (n > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    for (size_t i = 0; i < n; i++)
-        if (is_control((unsigned char)line[i]))
-            return fail(why, "the key has a line break or another control character in it");
+    if (cloud_has_control(line))
+        return fail(why, "the key has a line break or another control character in it");
     size_t type_length = strcspn(line, " ");
     const char *base64 = line + type_length;
     base64 += strspn(base64, " ");

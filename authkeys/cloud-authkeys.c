@@ -52,21 +52,13 @@ static bool read_uid(const char *text, uint32_t *uid)
     return true;
 }
 
-/* A control character would end the line, and what follows would be another key. */
-static bool line_ok(const char *line, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-            return false;
-    return n > 0;
-}
-
 static int print_line(const char *line)
 {
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    if (!line_ok(line, n))
+    /* A control character could end the line, and what follows would be another key. */
+    if (n == 0 || cloud_has_control(line))
         return UNCERTAIN;
     packet[at + n] = '\n'; /* in place of the NUL that ends the string in the packet */
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;

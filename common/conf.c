@@ -434,7 +434,7 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
     if (hash != NULL)
         n = (size_t)(hash - line);
     for (size_t i = 0; i < n; i++)
-        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
+        if (cloud_is_control(line[i]) && line[i] != '\t')
             return fail_with(error, "a control character in the line");
     trim(&line, &n);
     if (n == 0)

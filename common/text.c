@@ -45,6 +45,18 @@ void cloud_text_add_number(struct cloud_text *text, uint64_t number)
     cloud_text_add_bytes(text, digits + at, sizeof digits - at);
 }
 
+bool cloud_is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+bool cloud_has_control(const char *string)
+{
+    while (*string != '\0' && !cloud_is_control(*string))
+        string++;
+    return *string != '\0';
+}
+
 static bool is_value(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

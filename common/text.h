@@ -27,6 +27,12 @@ void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);
 void cloud_text_add_number(struct cloud_text *text, uint64_t number);
 
+/* Whether the byte is a control character of ASCII: 0 to 0x1f, or 0x7f. */
+bool cloud_is_control(char c);
+
+/* Whether the string has a control character in it: one that would end or forge a line. */
+bool cloud_has_control(const char *string);
+
 /*
  * Appends a value of a log line: as it is where every byte is in [A-Za-z0-9._:@/+=-], else in
  * double quotes with '"' and '\\' escaped by '\\' and every byte outside printable ASCII as \\xHH.

@@ -113,14 +113,6 @@ static void audit_refusal(const struct visit *visit, const char *reason)
     audit(visit, false, reason, "none", NULL);
 }
 
-static bool printable(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    return true;
-}
-
 /* Says a sentence to the person at the client; that it cannot be said changes nothing. */
 static void tell(const struct visit *visit, const char *sentence)
 {
@@ -131,7 +123,7 @@ static void tell(const struct visit *visit, const char *sentence)
 /* The same, with the account's name in the middle of the sentence. */
 static void tell_name(const struct visit *visit, const char *before, const char *after)
 {
-    const char *name = printable(visit->account) ? visit->account : "this account";
+    const char *name = cloud_has_control(visit->account) ? "this account" : visit->account;
 
     if (!visit->silent)
         (void)pam_error(visit->pamh, "%s%s%s", before, name, after);
@@ -142,7 +134,7 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
 {
     switch (status) {
     case CLOUD_REFUSED:
-        if (answer->message[0] != '\0' && printable(answer->message))
+        if (answer->message[0] != '\0' && !cloud_has_control(answer->message))
             tell(visit, answer->message);
         else
             tell_name(visit, "access to ", " is refused");
@@ -409,7 +401,8 @@ static bool set_variable(const struct visit *visit, const char *name, const char
     cloud_text_add(&text, name);
     cloud_text_add_char(&text, '=');
     cloud_text_add(&text, value);
-    return !text.cut && printable(value) && pam_putenv(visit->pamh, variable) == PAM_SUCCESS;
+    return !text.cut && !cloud_has_control(value) &&
+           pam_putenv(visit->pamh, variable) == PAM_SUCCESS;
 }
 
 static bool set_environment(const struct visit *visit, const struct cloud_answer *answer)

@@ -392,7 +392,7 @@ static void keep_header(const char *line, size_t n, const char *name, char *out,
     if (n >= size)
         return;
     for (size_t i = 0; i < n; i++)
-        if (line[i] < ' ' || line[i] == 0x7f)
+        if (cloud_is_control(line[i]) || (unsigned char)line[i] > 0x7f)
             return;
     memcpy(out, line, n);
     out[n] = '\0';

@@ -11,6 +11,7 @@
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/login/pending.h"
 #include "cloudauthd/session/sessions.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -229,7 +230,7 @@ static void copy_clean(char *out, size_t size, const char *from)
 {
     snprintf(out, size, "%s", from);
     for (; *out != '\0'; out++)
-        if ((unsigned char)*out < ' ' || *out == 0x7f)
+        if (cloud_is_control(*out))
             *out = '?';
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/metrics/http.h"
 
+#include "common/text.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -33,8 +35,8 @@ static bool is(const struct rest *part, const char *text)
 static bool is_clean(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if ((c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+        char c = bytes[i];
+        if (cloud_is_control(c) && c != '\t' && c != '\r' && c != '\n')
             return false;
     }
     return true;

@@ -230,10 +230,23 @@ static void test_number_with_nul(void **state)
     assert_int_equal(number, 12);
 }
 
+static void test_control(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++)
+        assert_int_equal(cloud_is_control((char)c), c < 32 || c == 127);
+    assert_false(cloud_has_control(""));
+    assert_false(cloud_has_control("a b~\xc3\xa4"));
+    assert_true(cloud_has_control("a\n"));
+    assert_true(cloud_has_control("\x7f"
+                                  "a"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_appends),
+        cmocka_unit_test(test_control),
         cmocka_unit_test(test_every_size),
         cmocka_unit_test(test_dropped_whole),
         cmocka_unit_test(test_huge_length),
