@@ -2,19 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a local user can do to the daemon by its socket, which all may write to.
 
+# The daemon stops at its next signal delivery, which on a busy machine may be after this returns.
+stop_daemon() {
+    kill -STOP "$1"
+    wait_for grep -q '^State:.T' "/proc/$1/status"
+}
+
 # laden FORM: packets with descriptors whose closing waits. Logins meanwhile are none the slower, nor
 # is the daemon's end.
 laden() {
     local client daemon
     daemon=$(daemon_pid)
-    kill -STOP "$daemon" # it finds all of it at once
+    stop_daemon "$daemon" # so that it finds all packets at once
     setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
     client=$!
     WAIT=30 wait_for grep -q sent /root/laden
     kill -CONT "$daemon"
     enters alice abcdefghij
     enters bob abcdefghij_stg
-    kill -STOP "$daemon"
+    stop_daemon "$daemon"
     kill "$client"
     wait "$client" || true
     setpriv --reuid=ada --clear-groups "$REPO/tests/sandbox/laden.py" "$1" >/root/laden &
