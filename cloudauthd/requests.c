@@ -55,7 +55,7 @@ static bool may_ask(const struct connection *connection, enum who who)
     return false;
 }
 
-/* At most one line a minute: any user can look accounts up as often as he likes. */
+/* At most one line a minute: any user can look accounts up at any rate. */
 static void log_unusable(const struct document *document, const char *why)
 {
     static int64_t next;
@@ -93,7 +93,7 @@ static void on_document(void *arg, const struct cache_answer *known)
         request->refuse(connection, reason, known);
 }
 
-/* At most one line a minute: any user can ask as often as he likes. */
+/* At most one line a minute: any user can send questions at any rate. */
 static void log_denied(const struct connection *connection)
 {
     static int64_t next;
