@@ -28,7 +28,7 @@ static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT
     if (!digest_base64_decode(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
         return false;
     memcpy(out, bytes, KEY_FINGERPRINT_SIZE);
-    key_fingerprint_text(out, again);
+    keys_fingerprint_text(out, again);
     return strcmp(text, again) == 0;
 }
 
@@ -77,7 +77,7 @@ static const char *subject_wrong(struct denial *denial)
     return "neither key, user nor environment";
 }
 
-bool denial_parse(const char *line, size_t n, struct denial *out, const char **why)
+bool denials_parse(const char *line, size_t n, struct denial *out, const char **why)
 {
     const char *at = line, *end = line + n;
     char kind[16], until[16], since[16];
@@ -105,7 +105,7 @@ bool denial_parse(const char *line, size_t n, struct denial *out, const char **w
     return *why == NULL;
 }
 
-void denial_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
+void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
 {
     snprintf(out, DENIAL_LINE_SIZE, "%s\t%s\t%lld\t%lld\t%s", kinds[denial->kind], denial->subject,
              (long long)denial->until, (long long)denial->since, denial->reason);
@@ -113,7 +113,7 @@ void denial_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
 
 /* ---- Questions ---- */
 
-bool denial_in_force(const struct denial *denial, int64_t now)
+bool denials_in_force(const struct denial *denial, int64_t now)
 {
     return denial->until == DENIAL_FOREVER || now < denial->until;
 }
@@ -148,7 +148,7 @@ bool denials_match(const struct denials *denials, const struct denial_match *mat
         return false;
     for (size_t i = 0; i < denials->list->n; i++) {
         const struct denial *denial = &denials->list->denial[i];
-        if (denial_in_force(denial, now) && matches(denial, match))
+        if (denials_in_force(denial, now) && matches(denial, match))
             return true;
     }
     return denials->damaged;

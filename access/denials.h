@@ -38,11 +38,11 @@ struct denial {
 
 /*
  * A denial as a line of fields with a tab between them, without a newline: kind ("key", "user",
- * "environment"), subject, until, since, reason. denial_parse checks every field; false, with a
+ * "environment"), subject, until, since, reason. denials_parse checks every field; false, with a
  * static sentence in why, if one is wrong.
  */
-bool denial_parse(const char *line, size_t n, struct denial *out, const char **why);
-void denial_format(const struct denial *denial, char out[DENIAL_LINE_SIZE]);
+bool denials_parse(const char *line, size_t n, struct denial *out, const char **why);
+void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE]);
 
 /* The list as it is; never changed in place. */
 struct denial_list {
@@ -56,7 +56,7 @@ struct denials {
 };
 
 /* Whether it has not ended at now (seconds since 1970). */
-bool denial_in_force(const struct denial *denial, int64_t now);
+bool denials_in_force(const struct denial *denial, int64_t now);
 
 /* Who wants to enter what. */
 struct denial_match {

@@ -207,9 +207,9 @@ bool document_account(const struct json *object, struct document_account *out)
         return false;
     if (strchr(out->gecos, ':') != NULL)
         return fail_member(&account, "gecos", "has a ':'");
-    if (!field_home(out->home))
+    if (!fields_home(out->home))
         return fail_member(&account, "home", "not a plain absolute path");
-    if (!field_shell(out->shell))
+    if (!fields_shell(out->shell))
         return fail_member(&account, "shell", "not a plain absolute path");
     return true;
 }
@@ -265,7 +265,7 @@ static bool take_strings(struct reader *reader, const struct json *array, size_t
         return false;
     *out = list;
     for (bool more = json_first(array, &at); more; more = json_next(&at), list++)
-        if (!json_is_string(&at, DOCUMENT_STRING_MAX, &text) ||
+        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
             !copy_bytes(reader, text, strlen(text), list))
             return false;
     return true;
@@ -280,8 +280,8 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
     if (!json_get_array(forwarding, name, JSON_OPTIONAL, DOCUMENT_FORWARDS_MAX, &array, count))
         return false;
     for (bool more = json_first(&array, &at); more; more = json_next(&at))
-        if (!json_is_string(&at, DOCUMENT_STRING_MAX, &text) ||
-            (!field_forward(text) && !json_fail(&at, "not a host:port that can be forwarded")))
+        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
+            (!fields_forward(text) && !json_fail(&at, "not a host:port that can be forwarded")))
             return false;
     return take_strings(reader, &array, *count, out);
 }
@@ -296,12 +296,12 @@ static bool take_forwarding(struct reader *reader, const struct json *forwarding
 
 static bool take_mount(struct reader *reader, const struct json *at, struct document_mount *out)
 {
-    if (!json_is_object(at) || !json_get_bool(at, "writable", &out->writable) ||
+    if (!json_expect_object(at) || !json_get_bool(at, "writable", &out->writable) ||
         !take_string(reader, at, "path", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->path))
         return false;
-    if (!field_mount(out->path, false))
+    if (!fields_mount(out->path, false))
         return fail_member(at, "path", "not a plain relative path");
-    return field_mount(out->path, out->writable) ||
+    return fields_mount(out->path, out->writable) ||
            fail_member(at, "path", "must not be writable: the home itself, or a hidden part");
 }
 
@@ -365,14 +365,14 @@ static bool take_user(struct reader *reader, const struct json *at, struct docum
     struct json keys;
     size_t count = 0;
 
-    if (!json_is_object(at) ||
+    if (!json_expect_object(at) ||
         !take_string(reader, at, "id", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->id) ||
         !take_string(reader, at, "username", JSON_REQUIRED, USERNAME_MAX, &out->username) ||
         !take_string(reader, at, "mail", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &out->mail) ||
         !take_string(reader, at, "role", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->role_text) ||
         !json_get_array(at, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys, &count))
         return false;
-    if (!field_user_id(out->id))
+    if (!fields_user_id(out->id))
         return fail_member(at, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
     if (out->username[0] == '\0')
         return fail_member(at, "username", "empty");
@@ -404,14 +404,15 @@ static bool take_key(struct reader *reader, const struct json *at, const struct 
     uint64_t key_id = 0;
     struct key parsed;
 
-    if (!json_is_object(at) || !json_get_whole(at, "key_id", JSON_OPTIONAL, KEY_ID_MAX, &key_id) ||
+    if (!json_expect_object(at) ||
+        !json_get_whole(at, "key_id", JSON_OPTIONAL, KEY_ID_MAX, &key_id) ||
         !json_get_string(at, "title", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &title) ||
         !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
         !json_get_any_string(at, "expires_at", JSON_OPTIONAL, &expires))
         return false;
-    if (expires != NULL && !field_time(expires, &key.expires_at))
+    if (expires != NULL && !fields_time(expires, &key.expires_at))
         return warn(reader, at, user, title, "expires_at is not an RFC 3339 date-time");
-    if (!key_parse_line(value, &parsed, &why))
+    if (!keys_parse_line(value, &parsed, &why))
         return warn(reader, at, user, title, why);
     if (!copy_bytes(reader, title, strlen(title), &key.title) ||
         !copy_bytes(reader, parsed.base64, parsed.base64_length, &key.base64))
@@ -519,7 +520,7 @@ static bool take_app_home(struct reader *reader, const struct json *app, struct 
 
     if (!json_get_string(app, "home", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &text))
         return false;
-    if (text != NULL && !field_home(text))
+    if (text != NULL && !fields_home(text))
         return fail_member(app, "home", "not a plain absolute path");
     return text == NULL || copy_bytes(reader, text, strlen(text), &out->home);
 }
@@ -529,12 +530,12 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     enum document_level sftp;
     struct json access;
 
-    if (!field_app(at->name))
+    if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
     for (const struct document_app *app = reader->document->app; app < out; app++)
         if (strcmp(app->name, at->name) == 0)
             return json_fail(at, "stands twice");
-    return copy_bytes(reader, at->name, strlen(at->name), &out->name) && json_is_object(at) &&
+    return copy_bytes(reader, at->name, strlen(at->name), &out->name) && json_expect_object(at) &&
            json_get_object(at, "access", JSON_OPTIONAL, &access) &&
            take_level(&access, "ssh", &out->ssh, &out->has_level) &&
            take_level(&access, "sftp", &sftp, NULL) && take_app_home(reader, at, out) &&
@@ -575,7 +576,7 @@ static bool take_times(struct reader *reader)
         !json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
                         &max_stale))
         return false;
-    if (issued_at != NULL && !field_time(issued_at, &document->issued_at))
+    if (issued_at != NULL && !fields_time(issued_at, &document->issued_at))
         return fail_member(&reader->root, "issued_at", "not an RFC 3339 date-time");
     document->max_stale = (uint32_t)max_stale;
     return true;
@@ -602,7 +603,7 @@ static bool take_document(struct reader *reader, const char *project, const char
     struct document *document = reader->document;
     const struct json *root = &reader->root;
 
-    return json_is_object(root) && take_version(reader) &&
+    return json_expect_object(root) && take_version(reader) &&
            check_string(root, "project", JSON_REQUIRED, project) &&
            copy_bytes(reader, project, strlen(project), &document->project) &&
            take_environment(reader, environment) && take_times(reader) &&
@@ -687,7 +688,7 @@ static bool subject_of(const struct json *root, char project[CLOUD_PROJECT_MAX +
     const char *project_text = "", *environment_text = "";
     struct json object;
 
-    if (!json_is_object(root) ||
+    if (!json_expect_object(root) ||
         !json_get_string(root, "project", JSON_REQUIRED, CLOUD_PROJECT_MAX, &project_text) ||
         !json_get_object(root, "environment", JSON_REQUIRED, &object) ||
         !json_get_string(&object, "name", JSON_REQUIRED, CLOUD_NAME_MAX, &environment_text))

@@ -14,7 +14,7 @@
 #define SIGNATURE_MAX 88                              /* of 64 bytes */
 #define PREFIX_MAX    128
 
-bool signers_parse(const char *text, struct signers *out)
+bool envelope_parse_signers(const char *text, struct signers *out)
 {
     struct signers signers = {0};
 
@@ -99,7 +99,7 @@ static bool check_signatures(const struct json *root, const struct signers *sign
         return false;
     for (bool more = json_first(&list, &at); more; more = json_next(&at)) {
         const char *text = "";
-        if (!json_is_object(&at) ||
+        if (!json_expect_object(&at) ||
             !json_get_string(&at, "sig", JSON_REQUIRED, DOCUMENT_STRING_MAX, &text))
             return false;
         if (is_signature_of(text, signers, payload))
@@ -122,7 +122,7 @@ char *envelope_open(const void *body, size_t n, const struct signers *signers, s
     cloud_text_start(&text, problem->text, sizeof problem->text);
     if (!json_parse(body, n, &limits, &text, &root))
         return NULL;
-    ok = json_is_object(&root) && take_payload(&root, &payload) &&
+    ok = json_expect_object(&root) && take_payload(&root, &payload) &&
          check_signatures(&root, signers, &payload);
     json_free(&root);
     if (!ok || payload.bytes == NULL) {

@@ -31,7 +31,7 @@ struct signers {
 };
 
 /* Reads the configuration's signing_key. False if a word is no key of 32 bytes in base64. */
-bool signers_parse(const char *text, struct signers *out);
+bool envelope_parse_signers(const char *text, struct signers *out);
 
 /*
  * Opens an envelope: the payload, malloc'ed, of *length bytes and a NUL, if one of the signers has

@@ -40,7 +40,7 @@ static bool is_relative(const char *text, bool *hidden)
     }
 }
 
-bool field_home(const char *text)
+bool fields_home(const char *text)
 {
     bool hidden;
 
@@ -48,12 +48,12 @@ bool field_home(const char *text)
            is_relative(text + 1, &hidden) && strchr(text, ':') == NULL && !cloud_has_control(text);
 }
 
-bool field_shell(const char *text)
+bool fields_shell(const char *text)
 {
-    return field_home(text) && strchr(text, ' ') == NULL;
+    return fields_home(text) && strchr(text, ' ') == NULL;
 }
 
-bool field_mount(const char *text, bool writable)
+bool fields_mount(const char *text, bool writable)
 {
     bool hidden;
 
@@ -118,7 +118,7 @@ static bool is_bracketed(const char *text, size_t n)
     return is_inet(AF_INET6, text + 1, n - 2);
 }
 
-bool field_forward(const char *text)
+bool fields_forward(const char *text)
 {
     const char *colon = strrchr(text, ':');
     uint64_t port;
@@ -129,7 +129,7 @@ bool field_forward(const char *text)
     return is_host(text, n) || is_bracketed(text, n);
 }
 
-bool field_user_id(const char *text)
+bool fields_user_id(const char *text)
 {
     size_t n = strnlen(text, USER_ID_MAX + 1);
 
@@ -139,7 +139,7 @@ bool field_user_id(const char *text)
     return n > 0 && n <= USER_ID_MAX;
 }
 
-bool field_app(const char *text)
+bool fields_app(const char *text)
 {
     size_t n = strnlen(text, APP_MAX + 1);
 
@@ -235,7 +235,7 @@ static bool take_offset(const char **at, int64_t *seconds)
     return true;
 }
 
-bool field_time(const char *text, int64_t *out)
+bool fields_time(const char *text, int64_t *out)
 {
     int64_t days, clock, offset;
 

@@ -12,33 +12,33 @@
  */
 
 /* An absolute path other than "/", without empty, "." or ".." parts, ':' or control characters. */
-bool field_home(const char *text);
+bool fields_home(const char *text);
 
 /* The same without a space. */
-bool field_shell(const char *text);
+bool fields_shell(const char *text);
 
 /*
  * A path below the home, without empty, "." or ".." parts. "" is the home itself, which, like a
  * path with a part that begins with a dot, cannot be writable.
  */
-bool field_mount(const char *text, bool writable);
+bool fields_mount(const char *text, bool writable);
 
 /*
  * "host:port": a DNS name, an IPv4 address or an IPv6 address in brackets, and a port from 1 to
  * 65535. It can stand within the quotes of permitopen="..." as it is.
  */
-bool field_forward(const char *text);
+bool fields_forward(const char *text);
 
 /* 1 to 128 of [A-Za-z0-9._:@+=-]: it ends an authorized_keys line and stands in logs. */
-bool field_user_id(const char *text);
+bool fields_user_id(const char *text);
 
 /* 1 to 100 of [A-Za-z0-9_-], without "--". */
-bool field_app(const char *text);
+bool fields_app(const char *text);
 
 /*
  * An RFC 3339 date-time of the years 1 to 9999, in seconds since 1970. A fraction is dropped; a
  * leap second counts as the second before it.
  */
-bool field_time(const char *text, int64_t *out);
+bool fields_time(const char *text, int64_t *out);
 
 #endif

@@ -88,7 +88,7 @@ static bool has_type(const struct json *at, int type)
     return at->value != NULL && (at->value->type & 0xff) == type;
 }
 
-bool json_is_object(const struct json *at)
+bool json_expect_object(const struct json *at)
 {
     return has_type(at, cJSON_Object) || json_fail(at, "not an object");
 }
@@ -110,7 +110,7 @@ static bool is_any_string(const struct json *at, const char **out)
     return true;
 }
 
-bool json_is_string(const struct json *at, size_t max, const char **out)
+bool json_expect_string(const struct json *at, size_t max, const char **out)
 {
     const char *text = "";
 
@@ -147,7 +147,7 @@ static bool find(const struct json *object, const char *name, enum json_need nee
 bool json_get_object(const struct json *object, const char *name, enum json_need need,
                      struct json *out)
 {
-    return find(object, name, need, out) && (out->value == NULL || json_is_object(out));
+    return find(object, name, need, out) && (out->value == NULL || json_expect_object(out));
 }
 
 bool json_get_array(const struct json *object, const char *name, enum json_need need, size_t max,
@@ -202,7 +202,7 @@ bool json_get_string(const struct json *object, const char *name, enum json_need
 {
     struct json at;
 
-    return find(object, name, need, &at) && (at.value == NULL || json_is_string(&at, max, out));
+    return find(object, name, need, &at) && (at.value == NULL || json_expect_string(&at, max, out));
 }
 
 bool json_get_any_string(const struct json *object, const char *name, enum json_need need,

@@ -100,7 +100,7 @@ bool json_first(const struct json *container, struct json *out);
 bool json_next(struct json *at);
 
 /* The type of an element. */
-bool json_is_object(const struct json *at);
-bool json_is_string(const struct json *at, size_t max, const char **out);
+bool json_expect_object(const struct json *at);
+bool json_expect_string(const struct json *at, size_t max, const char **out);
 
 #endif

@@ -232,8 +232,8 @@ static bool fail_type(const char *type, size_t n, const char **why)
     return fail(why, "the key does not begin with a type that is accepted");
 }
 
-bool key_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
-               struct key *out, const char **why)
+bool keys_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
+                struct key *out, const char **why)
 {
     unsigned char bytes[BLOB_MAX] = {0};
     struct blob blob = {bytes, 0};
@@ -255,7 +255,7 @@ bool key_parse(const char *type, size_t type_length, const char *base64, size_t 
     return true;
 }
 
-bool key_parse_line(const char *line, struct key *out, const char **why)
+bool keys_parse_line(const char *line, struct key *out, const char **why)
 {
     size_t n = strnlen(line, (size_t)KEY_VALUE_MAX + 1);
 
@@ -268,11 +268,11 @@ bool key_parse_line(const char *line, struct key *out, const char **why)
     base64 += strspn(base64, " ");
     if (type_length == n || *base64 == '\0')
         return fail(why, "the key is not a type and base64");
-    return key_parse(line, type_length, base64, strcspn(base64, " "), out, why);
+    return keys_parse(line, type_length, base64, strcspn(base64, " "), out, why);
 }
 
-void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                          char out[KEY_FINGERPRINT_TEXT])
+void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                           char out[KEY_FINGERPRINT_TEXT])
 {
     char padded[DIGEST_BASE64_SIZE(KEY_FINGERPRINT_SIZE)];
 

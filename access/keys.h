@@ -34,19 +34,19 @@ struct key {
  * add up exactly, curve points must be on their curve. On false, *why is a static sentence such as
  * "the key is an RSA key of less than 2048 bits". *out borrows base64.
  */
-bool key_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
-               struct key *out, const char **why);
+bool keys_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
+                struct key *out, const char **why);
 
 /*
  * Parses a bare public key line: type, one space or more, base64, optionally space and a comment.
  * Options before the type, a control character anywhere (an embedded newline is another key), or
  * more than KEY_VALUE_MAX bytes are errors.
  */
-bool key_parse_line(const char *line, struct key *out, const char **why);
+bool keys_parse_line(const char *line, struct key *out, const char **why);
 
 /* Writes "SHA256:" and the unpadded base64 of the fingerprint, as ssh-keygen -l prints it. */
-void key_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                          char out[KEY_FINGERPRINT_TEXT]);
+void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                           char out[KEY_FINGERPRINT_TEXT]);
 
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64

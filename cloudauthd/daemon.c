@@ -62,7 +62,7 @@ static bool read_conf(struct cloud_conf *conf)
         log_error("%s: %s", conf_path, why);
         return false;
     }
-    if (!signers_parse(conf->signing_key, &signers)) {
+    if (!envelope_parse_signers(conf->signing_key, &signers)) {
         log_error("%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
                   conf_path);
         return false;

@@ -33,7 +33,7 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
     host->db = local_ids_new();
     host->bindings = bindings_new();
     if (host->db == NULL || host->bindings == NULL ||
-        !signers_parse(host->conf.signing_key, &host->signers)) {
+        !envelope_parse_signers(host->conf.signing_key, &host->signers)) {
         ctl_say("%s: signing_key, or memory", ctl->conf_path);
         return CTL_UNKNOWN;
     }
@@ -160,7 +160,7 @@ static void put_key(struct out *out, const struct host *host, const struct check
 
     cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
     snprintf(sftp, sizeof sftp, "%s_sftp", plain);
-    key_fingerprint_text(key->fingerprint, fingerprint);
+    keys_fingerprint_text(key->fingerprint, fingerprint);
     if (key->expires_at != DOCUMENT_NO_TIME)
         ctl_time(key->expires_at, expires, sizeof expires);
     const char *cells[] = {checked->path,

@@ -69,7 +69,7 @@ static bool read_until(const char *text, int64_t *until)
         return true;
     if (ctl_span(text, &span))
         *until = now + span;
-    else if (!field_time(text, until) || *until <= now) {
+    else if (!fields_time(text, until) || *until <= now) {
         ctl_say(
             "--until %s: neither a time to come, such as 2027-01-01T00:00:00Z, nor a span, such "
             "as 30m, 2h or 7d",
@@ -125,7 +125,7 @@ static bool read_denial(const struct ctl *ctl, const struct order *order, const 
     }
     snprintf(line, sizeof line, "%s\t%s\t%lld\t0\t%s", kind, subject, (long long)until,
              order->reason);
-    if (denial_parse(line, strlen(line), denial, &why))
+    if (denials_parse(line, strlen(line), denial, &why))
         return true;
     ctl_say("%s: %s", what,
             strlen(order->reason) >= DENIAL_REASON_SIZE ? "the reason is too long" : why);
@@ -171,7 +171,7 @@ static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
 
     if (status != CTL_YES)
         return status;
-    if (denial_parse(line, strlen(line), &denial, &why)) {
+    if (denials_parse(line, strlen(line), &denial, &why)) {
         snprintf(kind, sizeof kind, "%.*s", (int)strcspn(line, "\t"), line);
         snprintf(subject, sizeof subject, "%s", denial.subject);
     }
@@ -223,7 +223,7 @@ int cmd_deny(struct ctl *ctl, int argc, char **argv)
         return list_denials(ctl);
     if (!read_denial(ctl, &order, argv[optind], &denial))
         return CTL_USAGE;
-    denial_format(&denial, line);
+    denials_format(&denial, line);
     return send_change(ctl, CLOUD_OP_DENY, line);
 }
 
@@ -240,6 +240,6 @@ int cmd_undeny(struct ctl *ctl, int argc, char **argv)
         return send_change(ctl, CLOUD_OP_UNDENY, "all");
     if (!read_denial(ctl, &order, argv[optind], &denial))
         return CTL_USAGE;
-    denial_format(&denial, line);
+    denials_format(&denial, line);
     return send_change(ctl, CLOUD_OP_UNDENY, line);
 }

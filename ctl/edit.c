@@ -277,9 +277,9 @@ static bool has_fingerprint(const cJSON *of_key, const char *fingerprint)
     struct key key;
     const char *why;
 
-    if (!cJSON_IsString(value) || !key_parse_line(value->valuestring, &key, &why))
+    if (!cJSON_IsString(value) || !keys_parse_line(value->valuestring, &key, &why))
         return false;
-    key_fingerprint_text(key.fingerprint, text);
+    keys_fingerprint_text(key.fingerprint, text);
     return strcmp(text, fingerprint) == 0;
 }
 
@@ -307,9 +307,9 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
     int index;
     cJSON *user = need_user(edit, username, &index), *key;
 
-    if (user == NULL || !key_parse_line(line, &parsed, &why))
+    if (user == NULL || !keys_parse_line(line, &parsed, &why))
         return false;
-    key_fingerprint_text(parsed.fingerprint, fingerprint);
+    keys_fingerprint_text(parsed.fingerprint, fingerprint);
     if (find_key(user, fingerprint) >= 0) {
         ctl_say("%s: %s has that key already", edit->path, username);
         return false;

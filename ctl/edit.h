@@ -49,7 +49,7 @@ bool edit_add_user(struct edit *edit, const char *username, const char *id, cons
                    const char *role);
 bool edit_remove_user(struct edit *edit, const char *username);
 
-/* line is a public key that key_parse_line takes; title and expires may be "". */
+/* line is a public key that keys_parse_line takes; title and expires may be "". */
 bool edit_add_key(struct edit *edit, const char *username, const char *line, const char *title,
                   const char *expires);
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint);

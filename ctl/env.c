@@ -280,7 +280,7 @@ static int list_keys(struct ctl *ctl, const char *environment)
             char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
             if (key->user != &document->user[u])
                 continue;
-            key_fingerprint_text(key->fingerprint, fingerprint);
+            keys_fingerprint_text(key->fingerprint, fingerprint);
             if (key->expires_at != DOCUMENT_NO_TIME)
                 ctl_time(key->expires_at, expires, sizeof expires);
             const char *cells[] = {key->user->username, key->user->role_text, fingerprint,
@@ -317,7 +317,7 @@ int cmd_key(struct ctl *ctl, int argc, char **argv)
         !take_wishes(argc, argv, add ? key_options : key_options + 2, &wishes) ||
         argc - 1 - optind != 3)
         return ctl_usage(argv);
-    if (wishes.expires[0] != '\0' && !field_time(wishes.expires, &expires)) {
+    if (wishes.expires[0] != '\0' && !fields_time(wishes.expires, &expires)) {
         ctl_say("--expires %s: not a time such as 2027-01-01T00:00:00Z", wishes.expires);
         return CTL_USAGE;
     }

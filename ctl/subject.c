@@ -23,11 +23,11 @@ static bool read_line(const char *line, const char *where, struct subject_key *o
     struct key key;
     const char *why;
 
-    if (strlen(line) >= sizeof out->line || !key_parse_line(line, &key, &why)) {
+    if (strlen(line) >= sizeof out->line || !keys_parse_line(line, &key, &why)) {
         ctl_say("%s: %s", where, strlen(line) >= sizeof out->line ? "too long" : why);
         return false;
     }
-    key_fingerprint_text(key.fingerprint, out->fingerprint);
+    keys_fingerprint_text(key.fingerprint, out->fingerprint);
     snprintf(out->line, sizeof out->line, "%s", line);
     return true;
 }
@@ -66,11 +66,11 @@ bool subject_read_key(const char *argument, struct subject_key *out)
         return strchr(argument, ' ') != NULL ? read_line(argument, "the key", out)
                                              : read_key_file(argument, out);
     snprintf(line, sizeof line, "key\t%.300s\t0\t0\t", argument);
-    if (!denial_parse(line, strlen(line), &denial, &why)) {
+    if (!denials_parse(line, strlen(line), &denial, &why)) {
         ctl_say("%s", why);
         return false;
     }
-    key_fingerprint_text(denial.fingerprint, out->fingerprint);
+    keys_fingerprint_text(denial.fingerprint, out->fingerprint);
     return true;
 }
 

@@ -96,7 +96,8 @@ static bool take_item(struct reader *reader, const struct json *at)
     struct document_account account;
     struct list_item item = {.project = "", .environment = ""};
 
-    if (!json_is_object(at) || !take_name(at, "project", cloud_name_project_ok, &item.project) ||
+    if (!json_expect_object(at) ||
+        !take_name(at, "project", cloud_name_project_ok, &item.project) ||
         !take_name(at, "environment", cloud_name_environment_ok, &item.environment) ||
         !document_account(at, &account))
         return false;
@@ -133,7 +134,7 @@ static bool take_page(struct reader *reader, const struct json *root)
 {
     struct json items, at;
 
-    if (!json_is_object(root) || !take_next(reader, root) ||
+    if (!json_expect_object(root) || !take_next(reader, root) ||
         !json_get_array(root, "items", JSON_REQUIRED, ROSTER_VALUES_MAX, &items,
                         &reader->page->total))
         return false;

@@ -27,7 +27,7 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     char fingerprint[KEY_FINGERPRINT_TEXT] = "";
 
     if (audit->key != NULL)
-        key_fingerprint_text(audit->key, fingerprint);
+        keys_fingerprint_text(audit->key, fingerprint);
     cloud_text_start(&text, out, size);
     cloud_text_add(&text, audit->event != NULL ? audit->event
                           : audit->granted     ? "grant"

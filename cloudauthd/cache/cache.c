@@ -54,7 +54,7 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
         return NULL;
     }
     cache->conf = conf;
-    signers_parse(conf->signing_key, &cache->signers);
+    envelope_parse_signers(conf->signing_key, &cache->signers);
     cache->api = api;
     cache->accept = accept;
     cache->arg = arg;
@@ -855,7 +855,7 @@ static void probe_at_once(struct lru *list)
 void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget)
 {
     cache->conf = conf;
-    signers_parse(conf->signing_key, &cache->signers);
+    envelope_parse_signers(conf->signing_key, &cache->signers);
     /* Perhaps the operator has just repaired what failed. */
     probe_at_once(&cache->entries.known);
     probe_at_once(&cache->entries.unknown);

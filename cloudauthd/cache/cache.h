@@ -71,8 +71,8 @@ struct cache_waiter {
 /* Whether this host takes a new document, with the reason in why if not. */
 typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
 
-/* NULL if memory is out. conf (its signing_key is one that signers_parse takes) and api outlive the
- * cache. */
+/* NULL if memory is out. conf (its signing_key is one that envelope_parse_signers takes) and api
+ * outlive the cache. */
 struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
                         void *arg);
 void cache_free(struct cache *cache);

@@ -64,7 +64,7 @@ static bool split_environment(const char *subject, struct cloud_name *name)
     const char *why, *slash;
 
     snprintf(line, sizeof line, "environment\t%.300s\t0\t0\t", subject);
-    if (!denial_parse(line, strlen(line), &denial, &why))
+    if (!denials_parse(line, strlen(line), &denial, &why))
         return false;
     slash = strchr(denial.subject, '/');
     memset(name, 0, sizeof *name);

@@ -49,7 +49,7 @@ void denials_answer_change(struct connection *connection)
         rows_refuse(connection, CLOUD_UNAVAILABLE, "busy", NULL);
         return;
     }
-    if ((!all && !denial_parse(line, strlen(line), &denial, &why)) ||
+    if ((!all && !denials_parse(line, strlen(line), &denial, &why)) ||
         (change = calloc(1, sizeof *change)) == NULL) {
         rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
         return;
@@ -77,9 +77,9 @@ void denials_answer_list(struct connection *connection)
 
     rows_start();
     for (; (denial = denials_at(list, i)) != NULL && !rows_full(NULL); i++) {
-        if (!denial_in_force(denial, now))
+        if (!denials_in_force(denial, now))
             continue;
-        denial_format(denial, line);
+        denials_format(denial, line);
         rows_add_line(line);
     }
     rows_send(connection, denial == NULL ? 0 : (uint32_t)i);
@@ -134,7 +134,7 @@ void denials_answer_named(struct connection *connection)
     const char *why;
     size_t next;
 
-    if (!denial_parse(question->text, strlen(question->text), &naming.denial, &why)) {
+    if (!denials_parse(question->text, strlen(question->text), &naming.denial, &why)) {
         rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
         return;
     }

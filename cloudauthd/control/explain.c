@@ -82,14 +82,14 @@ static bool find_fingerprint(const struct cloud_question *question, unsigned cha
 
     *why = "not a fingerprint";
     if (question->key_type[0] != '\0') {
-        if (!key_parse(question->key_type, strlen(question->key_type), question->key,
-                       strlen(question->key), &key, why))
+        if (!keys_parse(question->key_type, strlen(question->key_type), question->key,
+                        strlen(question->key), &key, why))
             return false;
         memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
         return true;
     }
     snprintf(line, sizeof line, "key\t%s\t0\t0\t", question->key);
-    if (!denial_parse(line, strlen(line), &denial, why))
+    if (!denials_parse(line, strlen(line), &denial, why))
         return false;
     memcpy(out, denial.fingerprint, KEY_FINGERPRINT_SIZE);
     return true;
@@ -200,7 +200,7 @@ static void list_key(const struct document *document, const struct cloud_name *n
     policy_rules(document, name, key, now, rules);
     for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
         reason = rules[i].reason;
-    key_fingerprint_text(key->fingerprint, fingerprint);
+    keys_fingerprint_text(key->fingerprint, fingerprint);
     if (key->expires_at != DOCUMENT_NO_TIME)
         snprintf(expires, sizeof expires, "%lld", (long long)key->expires_at);
     ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,

@@ -28,7 +28,7 @@ void rows_add(const char *const *field, size_t n);
 /* Adds a row of a name and a number in decimal. */
 void rows_add_number(const char *name, int64_t number);
 
-/* Adds a line that already is a row (denial_format), without its newline. */
+/* Adds a line that already is a row (denials_format), without its newline. */
 void rows_add_line(const char *line);
 
 /* Whether the next rows belong on another page: less than 32 KiB are left in the packet, which

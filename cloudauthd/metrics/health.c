@@ -115,6 +115,6 @@ void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIR
     for (int i = 0; i <= DENIAL_ENVIRONMENT; i++)
         by_kind[i] = 0;
     for (size_t i = 0; (denial = denials_at(list, i)) != NULL; i++)
-        if (denial_in_force(denial, now))
+        if (denials_in_force(denial, now))
             by_kind[denial->kind]++;
 }

@@ -671,7 +671,7 @@ static void add_line(struct cloud_text *text, const struct entry *entry)
     const struct session *session = &entry->session;
     char key[KEY_FINGERPRINT_TEXT], app[2 * CLOUD_NAME_MAX + 3], number[32];
 
-    key_fingerprint_text(session->fingerprint, key);
+    keys_fingerprint_text(session->fingerprint, key);
     snprintf(app, sizeof app, "%s%s%s", session->name.app,
              session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
     cloud_text_add(text, "session=");

@@ -64,7 +64,7 @@ static struct denial_list *parse_file(const char *file, size_t size)
     for (const char *at = file + COVERED_AT, *end = file + size; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL || list->n == DENIALS_MAX ||
-            !denial_parse(at, (size_t)(newline - at), &list->denial[list->n], &why)) {
+            !denials_parse(at, (size_t)(newline - at), &list->denial[list->n], &why)) {
             free(list);
             return NULL;
         }
@@ -173,7 +173,7 @@ static char *make_file(const struct denial_list *list, size_t *size)
     if (file == NULL)
         return NULL;
     for (size_t i = 0; i < list->n; i++) {
-        denial_format(&list->denial[i], file + at);
+        denials_format(&list->denial[i], file + at);
         at += strlen(file + at);
         file[at++] = '\n';
     }
@@ -269,7 +269,7 @@ static struct denial_list *copy_without(const struct denials_file *file,
         const struct denial *denial = &list->denial[i];
         if (same_subject(denial, without))
             *found = true;
-        else if (denial_in_force(denial, now))
+        else if (denials_in_force(denial, now))
             copy->denial[copy->n++] = *denial;
     }
     return copy;

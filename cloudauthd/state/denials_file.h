@@ -7,7 +7,7 @@
 
 /*
  * Denials are kept in the file `denials` of the state directory: a first line with the format's
- * version, a second with the SHA-256 of the rest, then a line each (denial_format). It is written
+ * version, a second with the SHA-256 of the rest, then a line each (denials_format). It is written
  * aside, synced and renamed by a worker thread, before the operator is answered. Where the file
  * cannot be read or is damaged nobody can tell who is denied: everybody is, loudly, until an
  * operator clears it (cloudauthctl undeny --all).

@@ -29,10 +29,10 @@ static void check_key(const char *line, const struct key *key)
     for (size_t i = 0; i < key->base64_length; i++)
         require(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",
                        key->base64[i]) != NULL);
-    require(key_parse(key->type, type, key->base64, key->base64_length, &same, &why));
+    require(keys_parse(key->type, type, key->base64, key->base64_length, &same, &why));
     require(same.type == key->type);
     require(memcmp(same.fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0);
-    key_fingerprint_text(key->fingerprint, print);
+    keys_fingerprint_text(key->fingerprint, print);
     require(strlen(print) == KEY_FINGERPRINT_TEXT - 1);
 }
 
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(line, data, size);
     line[size] = '\0';
-    if (key_parse_line(line, &key, &why))
+    if (keys_parse_line(line, &key, &why))
         check_key(line, &key);
     else
         require(why != NULL);

@@ -25,7 +25,7 @@ static struct denial made(const char *line)
     struct denial denial;
     const char *why;
 
-    assert_true(denial_parse(line, strlen(line), &denial, &why));
+    assert_true(denials_parse(line, strlen(line), &denial, &why));
     return denial;
 }
 
@@ -50,12 +50,12 @@ static void test_lines(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         denial = made(good[i]);
-        denial_format(&denial, again);
+        denials_format(&denial, again);
         assert_string_equal(again, good[i]);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         why = NULL;
-        if (denial_parse(bad[i], strlen(bad[i]), &denial, &why))
+        if (denials_parse(bad[i], strlen(bad[i]), &denial, &why))
             fail_msg("taken: %s", bad[i]);
         assert_non_null(why);
     }

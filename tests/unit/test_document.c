@@ -199,7 +199,7 @@ static void test_sample_users(void **state)
     assert_string_equal(agency->mail, "");
     assert_int_equal(agency->role, DOCUMENT_ROLE_SFTP);
     assert_int_equal(document->keys, 3);
-    assert_true(key_parse_line(KEY_VALUE, &laptop, &why));
+    assert_true(keys_parse_line(KEY_VALUE, &laptop, &why));
     const struct document_key *key = document_find_key(document, laptop.fingerprint);
     assert_non_null(key);
     assert_string_equal(key->type, ED25519_TYPE);
@@ -212,7 +212,7 @@ static void test_sample_users(void **state)
     assert_ptr_equal(key[1].user, agency);
     assert_int_equal(key[1].expires_at, DOCUMENT_NO_TIME);
     assert_string_equal(key[1].title, "");
-    assert_true(key_parse_line(ECDSA_256_TYPE " " ECDSA_256_BASE64, &ecdsa, &why));
+    assert_true(keys_parse_line(ECDSA_256_TYPE " " ECDSA_256_BASE64, &ecdsa, &why));
     key = document_find_key(document, ecdsa.fingerprint);
     assert_non_null(key);
     assert_string_equal(key->type, ECDSA_256_TYPE);
@@ -833,7 +833,7 @@ static void test_order_of_keys(void **state)
     (void)state;
     assert_non_null(document);
     assert_int_equal(document->keys, 102);
-    assert_true(key_parse_line(KEY_VALUE, &laptop, &why));
+    assert_true(keys_parse_line(KEY_VALUE, &laptop, &why));
     const struct document_key *key = document_find_key(document, laptop.fingerprint);
     assert_non_null(key);
     assert_true(key + 101 <= document->key + document->keys);
@@ -907,12 +907,12 @@ static void test_times(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        if (!field_time(good[i].text, &time))
+        if (!fields_time(good[i].text, &time))
             fail_msg("%s", good[i].text);
         assert_int_equal(time, good[i].time);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (field_time(bad[i], &time))
+        if (fields_time(bad[i], &time))
             fail_msg("%s", bad[i]);
 }
 
@@ -978,10 +978,10 @@ static void test_forwards(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        if (!field_forward(good[i]))
+        if (!fields_forward(good[i]))
             fail_msg("%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (field_forward(bad[i]))
+        if (fields_forward(bad[i]))
             fail_msg("%s", bad[i]);
 }
 
@@ -994,7 +994,7 @@ static void test_characters_of_forwards(void **state)
         bool allowed = c < 128 && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                          "0123456789._-",
                                          c) != NULL;
-        assert_int_equal(field_forward(text), allowed);
+        assert_int_equal(fields_forward(text), allowed);
     }
 }
 
@@ -1007,29 +1007,29 @@ static void test_paths(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (field_home(bad[i]) || field_shell(bad[i]))
+        if (fields_home(bad[i]) || fields_shell(bad[i]))
             fail_msg("%s", bad[i]);
-    assert_true(field_home("/a"));
-    assert_true(field_home("/a/...b/.c/d..e"));
-    assert_true(field_home("/a b"));
-    assert_false(field_shell("/a b"));
-    assert_true(field_shell("/usr/bin/zsh"));
-    assert_true(field_mount("a", true));
-    assert_true(field_mount("a/b", true));
-    assert_true(field_mount("", false));
-    assert_false(field_mount("", true));
-    assert_true(field_mount(".a/b", false));
-    assert_false(field_mount(".a/b", true));
-    assert_false(field_mount("a/.b", true));
-    assert_true(field_mount("a.b", true));
-    assert_false(field_mount(".", false));
-    assert_false(field_mount("..", false));
-    assert_false(field_mount("a/..", false));
-    assert_false(field_mount("a/../b", false));
-    assert_false(field_mount("./a", false));
-    assert_false(field_mount("/a", false));
-    assert_false(field_mount("a/", false));
-    assert_false(field_mount("a//b", false));
+    assert_true(fields_home("/a"));
+    assert_true(fields_home("/a/...b/.c/d..e"));
+    assert_true(fields_home("/a b"));
+    assert_false(fields_shell("/a b"));
+    assert_true(fields_shell("/usr/bin/zsh"));
+    assert_true(fields_mount("a", true));
+    assert_true(fields_mount("a/b", true));
+    assert_true(fields_mount("", false));
+    assert_false(fields_mount("", true));
+    assert_true(fields_mount(".a/b", false));
+    assert_false(fields_mount(".a/b", true));
+    assert_false(fields_mount("a/.b", true));
+    assert_true(fields_mount("a.b", true));
+    assert_false(fields_mount(".", false));
+    assert_false(fields_mount("..", false));
+    assert_false(fields_mount("a/..", false));
+    assert_false(fields_mount("a/../b", false));
+    assert_false(fields_mount("./a", false));
+    assert_false(fields_mount("/a", false));
+    assert_false(fields_mount("a/", false));
+    assert_false(fields_mount("a//b", false));
 }
 
 int main(void)

@@ -98,7 +98,7 @@ static bool parse(const char *type, const char *base64, size_t n, const char **w
 
     assert_non_null(copy.at);
     *why = NULL;
-    bool ok = key_parse(type, strlen(type), copy.at, n, &key, why);
+    bool ok = keys_parse(type, strlen(type), copy.at, n, &key, why);
     if (ok) {
         assert_string_equal(key.type, type);
         assert_ptr_equal(key.base64, copy.at);
@@ -140,7 +140,7 @@ static void refuse_line(const char *line, const char *expected)
     struct key key;
 
     assert_non_null(copy.at);
-    assert_false(key_parse_line(copy.at, &key, &why));
+    assert_false(keys_parse_line(copy.at, &key, &why));
     assert_non_null(why);
     if (strstr(why, expected) == NULL)
         fail_msg("expected \"%s\", got \"%s\"", expected, why);
@@ -155,14 +155,14 @@ static void test_real_keys(void **state)
         const char *why = NULL;
         struct key key;
         (void)snprintf(line, sizeof line, "%s  %s  a comment", samples[i].type, samples[i].base64);
-        assert_true(key_parse_line(line, &key, &why));
+        assert_true(keys_parse_line(line, &key, &why));
         assert_string_equal(key.type, samples[i].type);
         assert_int_equal(key.base64_length, strlen(samples[i].base64));
         assert_memory_equal(key.base64, samples[i].base64, key.base64_length);
-        key_fingerprint_text(key.fingerprint, print);
+        keys_fingerprint_text(key.fingerprint, print);
         assert_string_equal(print, samples[i].print);
         (void)snprintf(line, sizeof line, "%s %s", samples[i].type, samples[i].base64);
-        assert_true(key_parse_line(line, &key, &why));
+        assert_true(keys_parse_line(line, &key, &why));
     }
 }
 
@@ -442,11 +442,11 @@ static void test_lines(void **state)
     line[KEY_VALUE_MAX + 1] = '\0';
     refuse_line(line, "longer than 16384");
     line[KEY_VALUE_MAX] = '\0';
-    assert_true(key_parse_line(line, &out, &why));
+    assert_true(keys_parse_line(line, &out, &why));
     memset(line, 'A', KEY_VALUE_MAX + 1);
-    assert_false(key_parse("ssh-rsa", 7, line, KEY_VALUE_MAX + 1, &out, &why));
+    assert_false(keys_parse("ssh-rsa", 7, line, KEY_VALUE_MAX + 1, &out, &why));
     assert_non_null(strstr(why, "longer than 16384"));
-    assert_false(key_parse("ssh-rsa", 7, line, KEY_VALUE_MAX, &out, &why));
+    assert_false(keys_parse("ssh-rsa", 7, line, KEY_VALUE_MAX, &out, &why));
     free(line);
 }
 

@@ -406,7 +406,7 @@ static void test_rules(void **state)
     assert_non_null(list);
     document.denials = &denials;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
-    assert_true(denial_parse(line, strlen(line), &list->denial[0], &why));
+    assert_true(denials_parse(line, strlen(line), &list->denial[0], &why));
     list->n = 1;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_DENIED);
     assert_int_equal(policy_service(&document, &name, "su", NOW), POLICY_GRANTED);

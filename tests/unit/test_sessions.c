@@ -256,7 +256,7 @@ static void take_print(const char *type, const char *base64, unsigned char *out)
     struct key key;
     const char *why;
 
-    assert_true(key_parse(type, strlen(type), base64, strlen(base64), &key, &why));
+    assert_true(keys_parse(type, strlen(type), base64, strlen(base64), &key, &why));
     memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
 }
 
@@ -977,13 +977,13 @@ static void test_denied_in_outage(void **state)
     context.denials = (struct denials_file *)&denials;
     open_of("alice", 100);
     list->n = 1;
-    assert_true(denial_parse(bob, strlen(bob), &list->denial[0], &why));
+    assert_true(denials_parse(bob, strlen(bob), &list->denial[0], &why));
     denials.list = list;
     await_question(clock_ms);
     answer(&nothing);
     assert_int_equal(reaps, 0);
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
-        assert_true(denial_parse(those[i], strlen(those[i]), &list->denial[0], &why));
+        assert_true(denials_parse(those[i], strlen(those[i]), &list->denial[0], &why));
         await_question(clock_ms);
         answer(&nothing);
         assert_int_equal(reaps, i + 1);
