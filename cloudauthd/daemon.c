@@ -19,7 +19,9 @@
 #include "cloudauthd/server/context.h"
 #include "cloudauthd/server/server.h"
 #include "cloudauthd/session/sessions.h"
+#include "cloudauthd/state/bindings_log.h"
 #include "cloudauthd/state/denials_file.h"
+#include "cloudauthd/state/store.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -191,47 +193,63 @@ static bool drop_privileges(const struct context *context)
     return true;
 }
 
-static void take_owner(void *arg, const struct store_binding *owner)
+static void take_binding(void *arg, const struct binding *line)
 {
     struct context *context = arg;
-    const struct binding claim = {owner->project, owner->environment, owner->uid, owner->gid};
     char why[256];
 
-    if (store_binding_is_release(owner))
-        (void)bindings_forget(context->bindings, owner->project, owner->environment);
-    else if (!bindings_allow(context->bindings, &claim, why, sizeof why))
-        log_error("store: binding of %s/%s: %s", owner->project, owner->environment, why);
-    else if (!bindings_claim(context->bindings, &claim))
-        log_error("store: no memory for the binding of %s/%s", owner->project, owner->environment);
+    if (bindings_log_is_release(line))
+        (void)bindings_forget(context->bindings, line->project, line->environment);
+    else if (!bindings_allow(context->bindings, line, why, sizeof why))
+        log_error("binding of %s/%s: %s", line->project, line->environment, why);
+    else if (!bindings_claim(context->bindings, line))
+        log_error("out of memory: the binding of %s/%s", line->project, line->environment);
 }
 
-/* What this host knew before it was restarted. After daemon(3), which no thread would survive. */
-static bool open_store(struct context *context)
+static bool open_bindings(struct context *context)
 {
-    struct store *store =
-        store_new(context->loop, STATE_DIRECTORY, context->conf.host_id, context->conf.access_url);
-    size_t known;
+    struct bindings_log *log = bindings_log_new(context->state_worker, STATE_DIRECTORY);
 
-    if (store == NULL || !store_load_bindings(store, take_owner, context)) {
-        store_free(store);
+    if (log == NULL || !bindings_log_load(log, take_binding, context)) {
+        bindings_log_free(log);
         return false;
     }
     context->bound = cloud_clock_ms();
-    context->store = admission.store = store;
-    known = store_load(store, cache_restore, context->cache);
-    cache_keep(context->cache, store);
+    context->bindings_log = admission.bindings_log = log;
+    return true;
+}
+
+static bool open_store(struct context *context)
+{
+    size_t known;
+
+    context->store = store_new(context->state_worker, STATE_DIRECTORY, context->conf.host_id,
+                               context->conf.access_url);
+    if (context->store == NULL)
+        return false;
+    known = store_load(context->store, cache_restore, context->cache);
+    cache_keep(context->cache, context->store);
     log_info("%zu documents found in %s", known, STATE_DIRECTORY);
     return true;
 }
 
-/* Before any document is taken: each refers to them. */
+/* Before any document is taken: each refers to the denials. */
 static bool open_denials(struct context *context)
 {
-    context->denials = denials_file_new(context->loop, STATE_DIRECTORY);
+    context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
     if (context->denials == NULL)
         return false;
     cache_deny(context->cache, denials_file_list(context->denials));
     return true;
+}
+
+/* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
+ * fork(2). Documents refer to the denials and bind what is not bound yet, so they come last. */
+static bool open_state(struct context *context)
+{
+    context->state_worker = worker_new(context->loop);
+    return context->state_worker != NULL && open_denials(context) && open_bindings(context) &&
+           open_store(context);
 }
 
 /* A login that began with them is refused: sshd would go on with them. */
@@ -324,6 +342,7 @@ static void on_probe(void *arg)
 
     cache_probe(context->cache);
     store_watch_clock(context->store);
+    bindings_log_retry(context->bindings_log);
     loop_timer_set(context->loop, &probe, PROBE_MS);
 }
 
@@ -366,8 +385,8 @@ static bool start(struct context *context, bool foreground)
     context->server = server_new(context, requests_handle);
     /* The socket is there before the parent returns: whoever started us may ask at once. And
      * nothing can fail any more, or he would be told that we are up. */
-    return context->server != NULL && open_denials(context) && open_store(context) &&
-           open_snapshot(context) && open_list(context) && open_sessions(context) &&
+    return context->server != NULL && open_state(context) && open_snapshot(context) &&
+           open_list(context) && open_sessions(context) &&
            (context->metrics = metrics_new(context)) != NULL &&
            (foreground || daemonize_finish(ready));
 }
@@ -377,7 +396,9 @@ static void stop(struct context *context)
     metrics_free(context->metrics);
     server_free(context->server);
     sessions_free(context->sessions);
+    worker_free(context->state_worker);
     store_free(context->store);
+    bindings_log_free(context->bindings_log);
     api_free(context->api);
     list_free(context->list);
     publish_free(context->publish);

@@ -4,7 +4,7 @@
 #include "access/bindings.h"
 #include "access/local_ids.h"
 #include "base/log.h"
-#include "cloudauthd/state/store.h"
+#include "cloudauthd/state/bindings_log.h"
 
 #include <stdio.h>
 
@@ -27,17 +27,14 @@ bool admission_bind(const struct admission *admission, const struct document *do
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
-    struct store_binding kept = {.uid = claim.uid, .gid = claim.gid};
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
         return true; /* to this environment: admission_judge refuses another's uid */
     if (!bindings_claim(admission->bindings, &claim))
         return false;
-    snprintf(kept.project, sizeof kept.project, "%s", claim.project);
-    snprintf(kept.environment, sizeof kept.environment, "%s", claim.environment);
-    if (admission->store != NULL)
-        store_add_binding(admission->store, &kept);
+    if (admission->bindings_log != NULL)
+        bindings_log_add(admission->bindings_log, &claim);
     return true;
 }
 

@@ -18,14 +18,14 @@
 
 struct bindings;
 struct local_ids;
-struct store;
+struct bindings_log;
 
 /* What the answer depends on. All of it is borrowed and outlives this. */
 struct admission {
     const struct cloud_conf *conf;
     struct local_ids *local_ids;
     struct bindings *bindings;
-    struct store *store; /* keeps the bindings; NULL while they are still being read from it */
+    struct bindings_log *bindings_log; /* NULL while the bindings are still being read from it */
 };
 
 /*
@@ -44,7 +44,7 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, char *why, size_t size);
 
 /*
- * Binds the uid and gid of a document that may be used to its environment, here and in the store,
+ * Binds the uid and gid of a document that may be used to its environment, here and in the log,
  * unless they are bound already. False if memory is out.
  */
 bool admission_bind(const struct admission *admission, const struct document *document);

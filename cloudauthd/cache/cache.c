@@ -422,13 +422,13 @@ static void take_result(struct cache_entry *entry, const struct api_result *resu
     set_refresh(entry);
 }
 
-static struct store_entry stored(const struct cache_entry *entry)
+static struct stored_document stored(const struct cache_entry *entry)
 {
-    struct store_entry kept = {.project = entry->project,
-                               .environment = entry->environment,
-                               .validator = entry->validator,
-                               .asked = entry->asked,
-                               .asked_wall = entry->asked_wall};
+    struct stored_document kept = {.project = entry->project,
+                                   .environment = entry->environment,
+                                   .validator = entry->validator,
+                                   .asked = entry->asked,
+                                   .asked_wall = entry->asked_wall};
 
     memcpy(kept.hash, entry->hash, sizeof kept.hash);
     return kept;
@@ -447,7 +447,7 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
                  enum api_verdict verdict)
 {
     struct store *store = entry->cache->store;
-    struct store_entry kept = stored(entry);
+    struct stored_document kept = stored(entry);
 
     if (store == NULL || entry->failing)
         return;
@@ -462,7 +462,9 @@ static void keep(struct cache_entry *entry, const struct api_result *result,
         entry->committing = true;
         entry->removed = false;
         entry->kept = entry->asked;
-        store_put(store, &kept, result->body, result->length, on_kept, entry);
+        kept.body = result->body;
+        kept.length = result->length;
+        store_put(store, &kept, on_kept, entry);
     } else if (!entry->unkept && is_keeping_due(entry, entry->asked)) {
         entry->kept = entry->asked;
         store_touch(store, &kept);
@@ -801,11 +803,12 @@ void cache_keep(struct cache *cache, struct store *store)
     cache->store = store;
 }
 
-bool cache_restore(void *arg, const struct store_entry *from, const void *body, size_t length)
+bool cache_restore(void *arg, const struct stored_document *from)
 {
     struct cache *cache = arg;
     struct cache_entry *entry = find_entry(cache, from->project, from->environment);
-    struct api_result result = {.body = body, .length = length, .validator = from->validator};
+    struct api_result result = {
+        .body = from->body, .length = from->length, .validator = from->validator};
 
     if (entry == NULL || entry->document != NULL)
         return false;

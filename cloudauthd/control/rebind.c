@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/session/sessions.h"
-#include "cloudauthd/state/store.h"
+#include "cloudauthd/state/bindings_log.h"
 
 #include <stdio.h>
 
@@ -71,7 +71,7 @@ void rebind_answer(struct connection *connection)
         rows_send(connection, 0);
     } else if (connection->question.page != CLOUD_REBIND_FORCE && sessions > 0) {
         rows_refuse(connection, CLOUD_REFUSED, "in-use", "it has open sessions");
-    } else if (release.busy || context->store == NULL) {
+    } else if (release.busy || context->bindings_log == NULL) {
         rows_refuse(connection, CLOUD_UNAVAILABLE, "busy", NULL);
     } else {
         release.busy = true;
@@ -80,7 +80,7 @@ void rebind_answer(struct connection *connection)
         connection->pending = &release.connection;
         snprintf(release.project, sizeof release.project, "%s", owner.project);
         snprintf(release.environment, sizeof release.environment, "%s", owner.environment);
-        store_release_binding(context->store, release.project, release.environment, on_released,
-                              NULL);
+        bindings_log_release(context->bindings_log, release.project, release.environment,
+                             on_released, NULL);
     }
 }

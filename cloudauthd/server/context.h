@@ -22,16 +22,18 @@ struct context {
     struct admission *admission; /* judges documents by the two above and conf */
     struct api *api;
     struct cache *cache;
-    struct list *list;   /* the account list */
-    struct store *store; /* NULL until the bindings have been read from it */
+    struct list *list;           /* the account list */
+    struct worker *state_worker; /* writes the files of the next three */
+    struct store *store;
+    struct bindings_log *bindings_log; /* NULL until the bindings have been read from it */
+    struct denials_file *denials;      /* `cloudauthctl deny` */
     struct pending *pending;
     struct sessions *sessions;
     struct server *server;
-    struct denials_file *denials; /* `cloudauthctl deny` */
-    struct publish *publish;      /* accounts.snapshot */
+    struct publish *publish; /* accounts.snapshot */
     struct metrics *metrics;
     int64_t started; /* cloud_clock_ms() at the start */
-    int64_t bound;   /* cloud_clock_ms() when the bindings had been read from the store */
+    int64_t bound;   /* cloud_clock_ms() when the bindings had been read from their log */
 };
 
 /* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */

@@ -1,108 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/denials_file.h"
 
-#include "base/digest.h"
 #include "base/log.h"
-#include "base/worker.h"
-#include "common/io.h"
+#include "cloudauthd/state/statefile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FILE_NAME  "denials"
-#define FILE_ASIDE "denials.new"
-#define FIRST_LINE "cloudauth denials 1\n"
-#define HASH_LINE  "sha256 "
-#define COVERED_AT (sizeof FIRST_LINE - 1 + sizeof HASH_LINE - 1 + DIGEST_HEX_SIZE)
-#define FILE_MAX   (COVERED_AT + (size_t)DENIALS_MAX * DENIAL_LINE_SIZE)
+#define FILE_NAME "denials"
+#define FILE_MAX  (STATEFILE_HEAD_MAX + (size_t)DENIALS_MAX * DENIAL_LINE_SIZE)
+
+static const struct statefile_format format = {"cloudauth denials 1\nsha256 ", false};
 
 struct denials_file {
-    struct denials denials; /* what is in force */
-    int folder;
+    struct denials denials; /* in force */
+    int directory;
     struct worker *worker;
-    struct denial_list *next; /* the list when it is on the disk; NULL: nothing is under way */
+    bool is_busy; /* a change is being written */
+    struct denial_list
+        *next; /* in force once it is written; NULL if the list in force is written */
 };
 
 /* ---- The file ---- */
 
-static struct denial_list *new_list(size_t room)
+static struct denial_list *new_list(size_t capacity)
 {
-    struct denial_list *list = malloc(sizeof *list + room * sizeof list->denial[0]);
+    struct denial_list *list = malloc(sizeof *list + capacity * sizeof list->denial[0]);
 
     if (list != NULL)
         list->n = 0;
     return list;
 }
 
-static void put_first_lines(const unsigned char hash[DIGEST_SIZE], char out[COVERED_AT + 1])
-{
-    size_t at = (size_t)snprintf(out, COVERED_AT + 1, "%s", FIRST_LINE HASH_LINE);
-
-    digest_hex(hash, DIGEST_SIZE, out + at);
-    snprintf(out + at + DIGEST_HEX_SIZE - 1, 2, "\n");
-}
-
-/* The list of a whole file, or NULL. */
+/* The list of a whole file; NULL if it is damaged or memory is out. */
 static struct denial_list *parse_file(const char *file, size_t size)
 {
-    unsigned char hash[DIGEST_SIZE];
-    char first[COVERED_AT + 1];
-    struct denial_list *list;
-    const char *why;
+    size_t n;
+    const char *at = statefile_open(&format, file, size, &n), *newline, *why;
+    struct denial_list *list = at == NULL ? NULL : new_list(DENIALS_MAX);
 
-    if (size < COVERED_AT || !digest_sha256(file + COVERED_AT, size - COVERED_AT, hash))
-        return NULL;
-    put_first_lines(hash, first);
-    if (memcmp(file, first, COVERED_AT) != 0 || (list = new_list(DENIALS_MAX)) == NULL)
-        return NULL;
-    for (const char *at = file + COVERED_AT, *end = file + size; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
+    for (const char *end = file + size; list != NULL && at < end; at = newline + 1) {
+        newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL || list->n == DENIALS_MAX ||
             !denials_parse(at, (size_t)(newline - at), &list->denial[list->n], &why)) {
             free(list);
             return NULL;
         }
         list->n++;
-        at = newline + 1;
     }
     return list;
-}
-
-/* The file's bytes, malloc'ed; NULL with errno. */
-static char *read_file(int folder, size_t *size)
-{
-    int fd = openat(folder, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    char *file = fd < 0 ? NULL : malloc(FILE_MAX + 1);
-    ssize_t got = 1;
-
-    if (fd < 0)
-        return NULL;
-    *size = 0;
-    while (file != NULL && *size <= FILE_MAX && got > 0) {
-        got = read(fd, file + *size, FILE_MAX + 1 - *size);
-        if (got > 0)
-            *size += (size_t)got;
-    }
-    if (file != NULL && got < 0) {
-        free(file);
-        file = NULL;
-        errno = EIO;
-    }
-    close(fd);
-    return file;
 }
 
 static bool load(struct denials_file *file)
 {
     struct denial_list **list = &file->denials.list;
     size_t size = 0;
-    char *bytes = read_file(file->folder, &size);
+    char *bytes = statefile_read(file->directory, FILE_NAME, FILE_MAX, &size);
 
     if (bytes == NULL && errno == ENOENT)
         return (*list = new_list(0)) != NULL;
@@ -111,21 +68,20 @@ static bool load(struct denials_file *file)
     if (*list != NULL)
         return true;
     file->denials.damaged = true;
-    log_error("the list of denials is damaged or cannot be read: everybody is refused until "
+    log_error("the list of denials is damaged or cannot be read: everyone is refused until "
               "`cloudauthctl undeny --all`");
     return (*list = new_list(0)) != NULL;
 }
 
-struct denials_file *denials_file_new(struct loop *loop, const char *folder)
+struct denials_file *denials_file_new(struct worker *worker, const char *directory)
 {
     struct denials_file *file = calloc(1, sizeof *file);
 
     if (file == NULL)
         return NULL;
-    file->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file->folder < 0)
-        log_error("denials: %s: %s", folder, strerror(errno));
-    else if (load(file) && (file->worker = worker_new(loop)) != NULL)
+    file->worker = worker;
+    file->directory = statefile_directory(directory, NULL);
+    if (file->directory >= 0 && load(file))
         return file;
     denials_file_free(file);
     return NULL;
@@ -135,9 +91,8 @@ void denials_file_free(struct denials_file *file)
 {
     if (file == NULL)
         return;
-    worker_free(file->worker);
-    if (file->folder >= 0)
-        close(file->folder);
+    if (file->directory >= 0)
+        close(file->directory);
     free(file->denials.list);
     free(file);
 }
@@ -151,7 +106,7 @@ const struct denials *denials_file_list(const struct denials_file *file)
 
 bool denials_file_busy(const struct denials_file *file)
 {
-    return file->next != NULL;
+    return file->is_busy;
 }
 
 struct job {
@@ -165,10 +120,8 @@ struct job {
 
 static char *make_file(const struct denial_list *list, size_t *size)
 {
-    char *file = malloc(COVERED_AT + list->n * DENIAL_LINE_SIZE + 1);
-    unsigned char hash[DIGEST_SIZE];
-    size_t at = COVERED_AT;
-    char first[COVERED_AT + 1];
+    char *file = malloc(STATEFILE_HEAD_MAX + list->n * DENIAL_LINE_SIZE + 1);
+    size_t at = STATEFILE_HEAD_MAX;
 
     if (file == NULL)
         return NULL;
@@ -177,67 +130,54 @@ static char *make_file(const struct denial_list *list, size_t *size)
         at += strlen(file + at);
         file[at++] = '\n';
     }
-    if (!digest_sha256(file + COVERED_AT, at - COVERED_AT, hash)) {
-        free(file);
-        return NULL;
-    }
-    put_first_lines(hash, first);
-    memcpy(file, first, COVERED_AT);
-    *size = at;
-    return file;
+    *size = statefile_seal(&format, file, at - STATEFILE_HEAD_MAX);
+    if (*size > 0)
+        return file;
+    free(file);
+    return NULL;
 }
 
-static bool write_aside(const struct job *job)
-{
-    int fd = openat(job->owner->folder, FILE_ASIDE,
-                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && io_write_all(fd, job->bytes, job->size) && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0)
-        ok = false;
-    return ok;
-}
-
-/* In the worker. Nothing cancels it, so that all of it can be done here. */
+/* In the worker. */
 static void run_job(struct work *work)
 {
     const struct job *job = (const struct job *)work;
-    int folder = job->owner->folder;
 
-    if (!write_aside(job) || renameat(folder, FILE_ASIDE, folder, FILE_NAME) != 0 ||
-        fsync(folder) != 0)
-        work->failed = errno == 0 ? EIO : errno;
+    work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
 }
 
-/* Back in the loop. */
+/* In the main thread. */
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;
     struct denials_file *file = job->owner;
     char problem[160];
 
-    if (work->failed == 0) {
+    snprintf(problem, sizeof problem, "the list of denials cannot be written: %s",
+             strerror(work->failed));
+    if (work->failed != 0)
+        log_error("%s", problem);
+    else
+        file->denials.damaged = false;
+    if (work->failed == 0 && file->next != NULL) {
         free(file->denials.list);
         file->denials.list = file->next;
-        file->denials.damaged = false;
     } else {
-        log_error("the list of denials cannot be written: %s", strerror(work->failed));
         free(file->next);
     }
     file->next = NULL;
-    snprintf(problem, sizeof problem, "the list of denials cannot be written: %s",
-             strerror(work->failed));
+    file->is_busy = false;
     job->done(job->arg, work->failed == 0 ? NULL : problem);
     free(job->bytes);
     free(job);
 }
 
-static bool start_write(struct denials_file *file, struct denial_list *next, denials_done *done,
-                        void *arg)
+static bool start_write(struct denials_file *file, const struct denial_list *list,
+                        denials_done *done, void *arg)
 {
     struct job *job = calloc(1, sizeof *job);
 
     if (job != NULL)
-        job->bytes = make_file(next, &job->size);
+        job->bytes = make_file(list, &job->size);
     if (job == NULL || job->bytes == NULL) {
         free(job);
         return false;
@@ -246,7 +186,7 @@ static bool start_write(struct denials_file *file, struct denial_list *next, den
     job->owner = file;
     job->done = done;
     job->arg = arg;
-    file->next = next;
+    file->is_busy = true;
     worker_add(file->worker, &job->work);
     return true;
 }
@@ -256,7 +196,8 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* A copy without what has run out, and without the one of that subject; *found: there was one. */
+/* A copy without denials that have expired, and without that of a subject; *found: there was one.
+ */
 static struct denial_list *copy_without(const struct denials_file *file,
                                         const struct denial *without, bool *found)
 {
@@ -278,52 +219,51 @@ static struct denial_list *copy_without(const struct denials_file *file,
 bool denials_file_add(struct denials_file *file, const struct denial *denial, denials_done *done,
                       void *arg, const char **why)
 {
-    struct denial_list *next, *now;
+    struct denial_list *list;
     bool found;
 
     *why = "another change of the list is being written";
-    if (file->next != NULL)
+    if (file->is_busy)
         return false;
-    *why = "the list of denials is damaged: everybody is refused; undeny --all comes first";
+    *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
     if (file->denials.damaged)
         return false;
-    next = copy_without(file, denial, &found);
-    now = copy_without(file, denial, &found);
-    *why = next == NULL || now == NULL ? "out of memory" : "there are too many denials";
-    if (next != NULL && now != NULL && next->n < DENIALS_MAX) {
-        next->denial[next->n++] = *denial;
-        now->denial[now->n++] = *denial;
+    list = copy_without(file, denial, &found);
+    *why = list == NULL ? "out of memory" : "there are too many denials";
+    if (list != NULL && list->n < DENIALS_MAX) {
+        list->denial[list->n++] = *denial;
         *why = "out of memory";
-        if (start_write(file, next, done, arg)) {
+        if (start_write(file, list, done, arg)) {
             free(file->denials.list);
-            file->denials.list = now;
+            file->denials.list = list;
             return true;
         }
     }
-    free(next);
-    free(now);
+    free(list);
     return false;
 }
 
 bool denials_file_remove(struct denials_file *file, const struct denial *denial, denials_done *done,
                          void *arg, const char **why)
 {
-    struct denial_list *next;
+    struct denial_list *list;
     bool found = true;
 
     *why = "another change of the list is being written";
-    if (file->next != NULL)
+    if (file->is_busy)
         return false;
-    *why = "the list of denials is damaged: everybody is refused; only undeny --all helps";
+    *why = "the list of denials is damaged: everyone is refused; only undeny --all helps";
     if (file->denials.damaged && denial != NULL)
         return false;
-    next = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
-    *why = next == NULL ? "out of memory" : "there is no such denial";
-    if (next != NULL && found) {
+    list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
+    *why = list == NULL ? "out of memory" : "there is no such denial";
+    if (list != NULL && found) {
         *why = "out of memory";
-        if (start_write(file, next, done, arg))
+        if (start_write(file, list, done, arg)) {
+            file->next = list;
             return true;
+        }
     }
-    free(next);
+    free(list);
     return false;
 }

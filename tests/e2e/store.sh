@@ -139,7 +139,7 @@ test_full_disk() {
     daemon_start
     dd if=/dev/zero of=/var/lib/cloudauth/fill bs=4k 2>/dev/null || true
     enters alice abcdefghij
-    wait_for grep -q 'cannot be kept' /var/log/syslog
+    wait_for grep -q 'cannot be written' /var/log/syslog
     daemon_kill
     api_gone
     daemon_start

@@ -4,7 +4,7 @@
 #include "access/bindings.h"
 #include "access/local_ids.h"
 #include "cloudauthd/cache/admission.h"
-#include "cloudauthd/state/store.h"
+#include "cloudauthd/state/bindings_log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,14 +57,14 @@ bool local_ids_has_gid(const struct local_ids *db, uint32_t gid)
     return false;
 }
 
-/* In the place of the store. */
-static int stores; /* admission.store points here */
+/* In the place of the log of bindings. */
+static int logs; /* admission.bindings_log points here */
 static unsigned added;
-static struct store_binding last;
+static struct binding last; /* its strings are the document's */
 
-void store_add_binding(struct store *store, const struct store_binding *binding)
+void bindings_log_add(struct bindings_log *log, const struct binding *binding)
 {
-    assert_ptr_equal(store, &stores);
+    assert_ptr_equal(log, &logs);
     added++;
     last = *binding;
 }
@@ -79,8 +79,9 @@ static int setup(void **state)
     strcpy(conf.host_id, "web1");
     document = (struct document){
         .project = "abcdefghij", .environment = "staging", .uid = 200002, .gid = 200003};
-    admission = (struct admission){
-        .conf = &conf, .bindings = bindings_new(), .store = (struct store *)(void *)&stores};
+    admission = (struct admission){.conf = &conf,
+                                   .bindings = bindings_new(),
+                                   .bindings_log = (struct bindings_log *)(void *)&logs};
     assert_non_null(admission.bindings);
     readable = true;
     local_uid = 0;
@@ -181,11 +182,11 @@ static void test_uid_of_another_environment(void **state)
     assert_false(is_bound());
 }
 
-/* Until the store has been read nothing is written to it. */
-static void test_without_a_store(void **state)
+/* Until the log has been read nothing is written to it. */
+static void test_without_a_log(void **state)
 {
     (void)state;
-    admission.store = NULL;
+    admission.bindings_log = NULL;
     assert_true(admission_accept(&admission, &document, why, sizeof why));
     assert_true(is_bound());
     assert_int_equal(added, 0);
@@ -212,7 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_accepting_binds_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusing_binds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uid_of_another_environment, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_a_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_a_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bound_again_after_release, setup, teardown),
     };
 

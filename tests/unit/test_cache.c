@@ -98,19 +98,19 @@ static struct {
     size_t puts, touches, removals;
 } disk;
 
-void store_put(struct store *store, const struct store_entry *entry, const void *body,
-               size_t length, store_done *done, void *arg)
+void store_put(struct store *store, const struct stored_document *entry, store_done *done,
+               void *arg)
 {
     (void)store;
     assert_string_equal(entry->project, "abcdefghij");
-    assert_true(length > 0 && body != NULL);
+    assert_true(entry->length > 0 && entry->body != NULL);
     assert_null(disk.done);
     disk.done = done;
     disk.arg = arg;
     disk.puts++;
 }
 
-void store_touch(struct store *store, const struct store_entry *entry)
+void store_touch(struct store *store, const struct stored_document *entry)
 {
     (void)store;
     assert_int_equal(entry->asked, clock_ms);
@@ -913,20 +913,27 @@ static void test_absent_names_on_a_slow_disk(void **state)
     disk.done(disk.arg, true);
 }
 
+static bool restore(struct stored_document from, const char *body, size_t length)
+{
+    from.body = body;
+    from.length = length;
+    return cache_restore(cache, &from);
+}
+
 /* After a restart the bound goes on from the last confirmation, and the API is asked first. */
 static void test_restored(void **state)
 {
     char body[1024];
     int n = snprintf(body, sizeof body, DOCUMENT, "");
-    struct store_entry kept = {.project = "abcdefghij",
-                               .environment = "staging",
-                               .validator = {.etag = "\"v0\""},
-                               .asked = clock_ms - 3500 * 1000,
-                               .asked_wall = wall_clock - 3500};
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .validator = {.etag = "\"v0\""},
+                                   .asked = clock_ms - 3500 * 1000,
+                                   .asked_wall = wall_clock - 3500};
     struct client client;
 
     (void)state;
-    assert_true(cache_restore(cache, &kept, body, (size_t)n));
+    assert_true(restore(kept, body, (size_t)n));
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
     assert_string_equal(pending[0].validator, "\"v0\"");
@@ -942,17 +949,17 @@ static void test_restored(void **state)
 
 static void test_not_restored(void **state)
 {
-    struct store_entry kept = {.project = "abcdefghij", .environment = "staging"};
+    struct stored_document kept = {.project = "abcdefghij", .environment = "staging"};
     char body[1024];
     int n = snprintf(body, sizeof body, DOCUMENT, "");
 
     (void)state;
-    assert_false(cache_restore(cache, &kept, "{}", 2));
+    assert_false(restore(kept, "{}", 2));
     accepted = false;
-    assert_false(cache_restore(cache, &kept, body, (size_t)n));
+    assert_false(restore(kept, body, (size_t)n));
     accepted = true;
     kept.environment = "production"; /* not what the document says */
-    assert_false(cache_restore(cache, &kept, body, (size_t)n));
+    assert_false(restore(kept, body, (size_t)n));
 }
 
 /* A robot's names: as many requests as the bucket has; those of a known project have their own. */
@@ -999,12 +1006,12 @@ static void test_other_api_many(void **state)
     (void)state;
     any_name = true;
     for (unsigned i = 0; i < 10; i++) {
-        struct store_entry kept = {
+        struct stored_document kept = {
             .project = name, .environment = "staging", .asked = clock_ms, .asked_wall = wall_clock};
         int n = snprintf(body, sizeof body, DOCUMENT, "");
         snprintf(name, sizeof name, "abcdefgh%02u", i);
         memcpy(strstr(body, "abcdefghij"), name, 10);
-        assert_true(cache_restore(cache, &kept, body, (size_t)n));
+        assert_true(restore(kept, body, (size_t)n));
         snprintf(name, sizeof name, "robot%05u", i);
         ask_for(&client, name, "production");
         api_says(API_ABSENT, "");
@@ -1323,10 +1330,10 @@ static void test_signed_absence(void **state)
 /* A stored document that this host does not want any more still tells what is older than it. */
 static void test_signed_not_restored(void **state)
 {
-    struct store_entry kept = {.project = "abcdefghij",
-                               .environment = "staging",
-                               .asked = clock_ms,
-                               .asked_wall = wall_clock};
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .asked = clock_ms,
+                                   .asked_wall = wall_clock};
     char payload[1024], envelope[4096];
 
     (void)state;
@@ -1334,7 +1341,7 @@ static void test_signed_not_restored(void **state)
     snprintf(payload, sizeof payload, DOCUMENT, issued(-60));
     sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
     accepted = false;
-    assert_false(cache_restore(cache, &kept, envelope, strlen(envelope)));
+    assert_false(restore(kept, envelope, strlen(envelope)));
     accepted = true;
     told_by(issued(-61), CACHE_UNAVAILABLE);
     told_by(issued(-60), CACHE_DOCUMENT);

@@ -106,9 +106,23 @@ static bool is_denied(const struct denials_file *file, const char *user, const c
     return denials_match(denials_file_list(file), &match, (int64_t)time(NULL));
 }
 
+static struct worker *worker;
+
+static struct denials_file *open_file(void)
+{
+    worker = worker_new(loop);
+    return denials_file_new(worker, folder);
+}
+
+static void close_file(struct denials_file *file)
+{
+    worker_free(worker);
+    denials_file_free(file);
+}
+
 static void test_matches(void **state)
 {
-    struct denials_file *file = denials_file_new(loop, folder);
+    struct denials_file *file = open_file();
 
     (void)state;
     assert_non_null(file);
@@ -131,12 +145,12 @@ static void test_matches(void **state)
     assert_true(is_denied(file, "bob", "production"));
     assert_string_equal(take(file, NULL), "");
     assert_false(is_denied(file, "alice", "staging"));
-    denials_file_free(file);
+    close_file(file);
 }
 
 static void test_until(void **state)
 {
-    struct denials_file *file = denials_file_new(loop, folder);
+    struct denials_file *file = open_file();
     const struct denial_match match = {"abcdefghij", "staging", "u-1", "alice", zeros};
 
     (void)state;
@@ -149,21 +163,49 @@ static void test_until(void **state)
     assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
     assert_string_equal(denials_at(denials_file_list(file), 0)->subject, "bob");
     assert_string_equal(take(file, "user\talice\t0\t0\t"), "there is no such denial");
-    denials_file_free(file);
+    close_file(file);
 }
 
 static void test_survives(void **state)
 {
-    struct denials_file *file = denials_file_new(loop, folder);
+    struct denials_file *file = open_file();
 
     (void)state;
     assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
-    denials_file_free(file);
-    file = denials_file_new(loop, folder);
+    close_file(file);
+    file = open_file();
     assert_true(is_denied(file, "alice", "staging"));
     assert_false(is_denied(file, "bob", "staging"));
     assert_string_equal(denials_at(denials_file_list(file), 0)->reason, "gone");
-    denials_file_free(file);
+    close_file(file);
+}
+
+/* What version 0.1.0 wrote is read, and the same is written. */
+static void test_format(void **state)
+{
+    static const char old[] =
+        "cloudauth denials 1\n"
+        "sha256 bf2aa7149722893ebbd43244cd4817a5b953bc73c3b927c3abdfc771f871f65d\n"
+        "user\talice\t0\t7\tgone\n"
+        "environment\tabcdefghij/staging\t0\t0\t\n";
+    char bytes[sizeof old] = "";
+    struct denials_file *file;
+    FILE *disk = fopen(path, "we");
+
+    (void)state;
+    assert_int_equal(fwrite(old, 1, sizeof old - 1, disk), sizeof old - 1);
+    assert_int_equal(fclose(disk), 0);
+    file = open_file();
+    assert_false(denials_file_list(file)->damaged);
+    assert_true(is_denied(file, "alice", "production"));
+    assert_true(is_denied(file, "bob", "staging"));
+    assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
+    assert_string_equal(take(file, "user\tbob\t0\t0\t"), "");
+    close_file(file);
+    disk = fopen(path, "re");
+    assert_int_equal(fread(bytes, 1, sizeof bytes, disk), sizeof old - 1);
+    assert_int_equal(fclose(disk), 0);
+    assert_string_equal(bytes, old);
 }
 
 /* Each byte of the file changed: everybody is denied, until all is taken back. */
@@ -172,11 +214,11 @@ static void test_damaged(void **state)
     char bytes[512], copy[512];
     FILE *disk;
     size_t n;
-    struct denials_file *file = denials_file_new(loop, folder);
+    struct denials_file *file = open_file();
 
     (void)state;
     assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
-    denials_file_free(file);
+    close_file(file);
     disk = fopen(path, "re");
     n = fread(bytes, 1, sizeof bytes, disk);
     assert_int_equal(fclose(disk), 0);
@@ -187,28 +229,28 @@ static void test_damaged(void **state)
         disk = fopen(path, "we");
         fwrite(copy, 1, at < n ? n : n - 1, disk);
         assert_int_equal(fclose(disk), 0);
-        file = denials_file_new(loop, folder);
+        file = open_file();
         assert_true(is_denied(file, "bob", "staging"));
         assert_true(denials_file_list(file)->damaged);
         assert_null(denials_at(denials_file_list(file), 0));
-        denials_file_free(file);
+        close_file(file);
     }
-    file = denials_file_new(loop, folder);
+    file = open_file();
     assert_non_null(strstr(add(file, "user\talice\t0\t0\t"), "damaged"));
     assert_non_null(strstr(take(file, "user\talice\t0\t0\t"), "damaged"));
     assert_string_equal(take(file, NULL), "");
     assert_false(is_denied(file, "alice", "staging"));
-    denials_file_free(file);
+    close_file(file);
 }
 
 /* What cannot be written holds all the same, and is said; what cannot be taken back holds on. */
 static void test_disk_fails(void **state)
 {
-    struct denials_file *file = denials_file_new(loop, folder);
+    struct denials_file *file = open_file();
     char aside[80];
 
     (void)state;
-    snprintf(aside, sizeof aside, "%s.new", path);
+    snprintf(aside, sizeof aside, "%s/new", folder);
     unlink(aside);
     assert_int_equal(mkdir(aside, 0700), 0);
     assert_string_equal(add(file, "user\talice\t0\t0\t"), "problem");
@@ -219,7 +261,7 @@ static void test_disk_fails(void **state)
     assert_int_equal(rmdir(aside), 0);
     assert_string_equal(take(file, "user\talice\t0\t0\t"), "");
     assert_false(is_denied(file, "alice", "staging"));
-    denials_file_free(file);
+    close_file(file);
 }
 
 static int empty(void **state)
@@ -254,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup(test_matches, empty),
         cmocka_unit_test_setup(test_until, empty),
         cmocka_unit_test_setup(test_survives, empty),
+        cmocka_unit_test_setup(test_format, empty),
         cmocka_unit_test_setup(test_damaged, empty),
         cmocka_unit_test_setup(test_disk_fails, empty),
     };

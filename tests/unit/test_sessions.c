@@ -584,33 +584,79 @@ static void test_file(void **state)
     strcpy(session.id, "0123456789abcdef");
     session.since = 1800000000;
     session.audit = 5;
-    n = session_put(&session, BOOT, file);
+    n = session_files_format(&session, BOOT, file);
     assert_true(n > 200);
-    assert_true(session_get(file, n, &back, other));
+    assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
     assert_string_equal(other, BOOT);
     for (size_t i = 0; i < n; i++) {
-        assert_false(session_get(file, i, &back, other));
+        assert_false(session_files_parse(file, i, &back, other));
         file[i] ^= 1;
-        assert_false(session_get(file, n, &back, other));
+        assert_false(session_files_parse(file, n, &back, other));
         file[i] ^= 1;
     }
     file[n] = '\n';
-    assert_false(session_get(file, n + 1, &back, other));
-    assert_true(session_get(file, n, &back, other));
+    assert_false(session_files_parse(file, n + 1, &back, other));
+    assert_true(session_files_parse(file, n, &back, other));
     session.key_expires = 1800000060;
-    n = session_put(&session, BOOT, file);
-    assert_true(session_get(file, n, &back, other));
+    n = session_files_format(&session, BOOT, file);
+    assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
     session.ending = true;
     session.ending_audit = PROCESS_NO_AUDIT;
-    n = session_put(&session, BOOT, file);
-    assert_true(session_get(file, n, &back, other));
+    n = session_files_format(&session, BOOT, file);
+    assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
     session.key_expires = 0;
-    n = session_put(&session, BOOT, file);
-    assert_true(session_get(file, n, &back, other));
+    n = session_files_format(&session, BOOT, file);
+    assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
+}
+
+/* What version 0.1.0 wrote is read, and the same is written. */
+static void test_file_format(void **state)
+{
+    static const char old[] =
+        "cloudauth session 1 406 1089033e6bd44d6140fae37e2d5ab88ca836581a34685bb655be926987d82f83\n"
+        "id 0123456789abcdef\n"
+        "account abcdefghij_stg\n"
+        "project abcdefghij\n"
+        "environment staging\n"
+        "app mymagento\n"
+        "worker queue\n"
+        "user alice\n"
+        "user_id id-alice\n"
+        "mail x@example.com\n"
+        "role contributor\n"
+        "key 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+        "from 192.0.2.7\n"
+        "service sshd\n"
+        "since 1800000000\n"
+        "boot 11111111-2222-3333-4444-555555555555\n"
+        "pid 100\n"
+        "start 77\n"
+        "audit 4294967295\n"
+        "uid 200002\n"
+        "key_expires 1800000060\n"
+        "ending 9\n";
+    char file[SESSION_FILE_SIZE], other[PROCESS_BOOT_SIZE];
+    struct session session = session_of("alice", 100, "staging"), back;
+
+    (void)state;
+    assert_true(session_files_parse(old, sizeof old - 1, &back, other));
+    assert_string_equal(other, BOOT);
+    strcpy(session.id, "0123456789abcdef");
+    strcpy(session.name.app, "mymagento");
+    strcpy(session.name.worker, "queue");
+    for (unsigned char i = 0; i < KEY_FINGERPRINT_SIZE; i++)
+        session.fingerprint[i] = i;
+    session.since = 1800000000;
+    session.key_expires = 1800000060;
+    session.ending = true;
+    session.ending_audit = 9;
+    assert_memory_equal(&back, &session, sizeof back);
+    assert_int_equal(session_files_format(&session, BOOT, file), sizeof old - 1);
+    assert_memory_equal(file, old, sizeof old - 1);
 }
 
 /* An operator ends the first of the list. */
@@ -1198,6 +1244,7 @@ int main(void)
         TEST(test_restart),
         TEST(test_closed_is_removed),
         TEST(test_file),
+        TEST(test_file_format),
         TEST(test_end_goes_on),
         TEST(test_end_goes_on_beside),
         TEST(test_ends_go_on),

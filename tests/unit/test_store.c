@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The store on a real folder, with a wall clock of the test's own. */
-#include "access/keys.h"
+/* The store in a real directory, with a wall clock of the test's own. */
+#include "base/digest.h"
+#include "cloudauthd/state/bindings_log.h"
 #include "cloudauthd/state/store.h"
 #include "common/clock.h"
 
@@ -27,7 +28,9 @@
 
 static char folder[64];
 static struct loop *loop;
+static struct worker *worker;
 static struct store *store;
+static struct bindings_log *bindings;
 static time_t wall_clock;
 static int64_t boot_clock, boots;
 
@@ -94,11 +97,25 @@ int fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
+static void shut(void)
+{
+    worker_free(worker);
+    store_free(store);
+    bindings_log_free(bindings);
+    worker = NULL;
+    store = NULL;
+    bindings = NULL;
+}
+
 static void reopen_as(const char *host, const char *url)
 {
-    store_free(store);
-    store = store_new(loop, folder, host, url);
+    shut();
+    worker = worker_new(loop);
+    assert_non_null(worker);
+    store = store_new(worker, folder, host, url);
+    bindings = bindings_log_new(worker, folder);
     assert_non_null(store);
+    assert_non_null(bindings);
 }
 
 static void reopen(void)
@@ -118,7 +135,6 @@ static int setup(void **state)
     sem_init(&disk.reached, 0, 0);
     sem_init(&disk.moves, 0, 0);
     loop = loop_new();
-    store = NULL;
     reopen();
     return 0;
 }
@@ -141,7 +157,7 @@ static int teardown(void **state)
     char path[128];
 
     (void)state;
-    store_free(store);
+    shut();
     loop_free(loop);
     snprintf(path, sizeof path, "%s/documents", folder);
     empty_folder(path);
@@ -158,37 +174,44 @@ static void count_up(void *arg, bool ok)
     done_ok = ok;
 }
 
+static void put_body(struct stored_document *entry, const char *body, unsigned *done)
+{
+    entry->body = body;
+    entry->length = strlen(body);
+    store_put(store, entry, count_up, done);
+}
+
 /* Puts a document and waits for the worker: ending it finishes all. */
 static void put(const char *environment, const char *body)
 {
-    struct store_entry entry = {.project = "abcdefghij",
-                                .environment = environment,
-                                .validator = {.etag = "\"e\"", .modified = "Sun"},
-                                .asked = boot_clock,
-                                .asked_wall = wall_clock};
+    struct stored_document entry = {.project = "abcdefghij",
+                                    .environment = environment,
+                                    .validator = {.etag = "\"e\"", .modified = "Sun"},
+                                    .asked = boot_clock,
+                                    .asked_wall = wall_clock};
 
     dones = 0;
-    store_put(store, &entry, body, strlen(body), count_up, &dones);
+    put_body(&entry, body, &dones);
     reopen();
     assert_int_equal(dones, 1);
 }
 
 struct found {
     size_t n;
-    struct store_entry last;
+    struct stored_document last;
     char environment[64], body[64];
 };
 
-static bool take(void *arg, const struct store_entry *entry, const void *body, size_t length)
+static bool take(void *arg, const struct stored_document *entry)
 {
     struct found *found = arg;
 
     found->n++;
     found->last = *entry;
     assert_string_equal(entry->project, "abcdefghij");
-    assert_true(length < sizeof found->body);
-    memcpy(found->body, body, length);
-    found->body[length] = '\0';
+    assert_true(entry->length < sizeof found->body);
+    memcpy(found->body, entry->body, entry->length);
+    found->body[entry->length] = '\0';
     snprintf(found->environment, sizeof found->environment, "%s", entry->environment);
     return true;
 }
@@ -233,7 +256,7 @@ static void remove_staging(void)
 
 static void test_removed(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
     unsigned puts = 0;
 
     (void)state;
@@ -245,7 +268,7 @@ static void test_removed(void **state)
     assert_int_equal(load().n, 0);
     /* One that is still on its way does not come after its removal. */
     for (unsigned i = 0; i < 200; i++) {
-        store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+        put_body(&entry, BODY, &puts);
         remove_staging();
     }
     reopen();
@@ -293,8 +316,8 @@ static void test_cannot_be_removed(void **state)
     assert_int_equal(removals, 1);
     assert_false(done_ok);
     /* A document is not on the disk before its folder is; then there is none. */
-    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
-    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
+    put_body(&entry, BODY, &dones);
     reopen();
     assert_false(done_ok);
     assert_int_equal(load().n, 0);
@@ -303,20 +326,20 @@ static void test_cannot_be_removed(void **state)
 /* A disk that stands still, wherever it does, stops nobody who asks the store for anything. */
 static void test_disk_stands_still(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
-    const struct store_binding owner = {"abcdefghij", "staging", 200001, 200001};
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
+    const struct binding owner = {"abcdefghij", "staging", 200001, 200001};
     unsigned puts = 0;
 
     (void)state;
     atomic_store(&disk.stands, true);
-    store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+    put_body(&entry, BODY, &puts);
     remove_staging();
     alarm(20); /* it would never come back */
     for (unsigned i = 0; i < 3; i++) {
         sem_wait(&disk.reached); /* the rename, its folder's sync, then the removal */
-        store_put(store, &entry, BODY, strlen(BODY), count_up, &puts);
+        put_body(&entry, BODY, &puts);
         store_touch(store, &entry);
-        store_add_binding(store, &owner);
+        bindings_log_add(bindings, &owner);
         store_remove(store, "abcdefghij", "staging", count_up, &puts);
         assert_int_equal(puts, 0);
         assert_int_equal(removals, 0);
@@ -334,10 +357,10 @@ static void test_disk_stands_still(void **state)
 
 static void test_touched(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij",
-                                .environment = "staging",
-                                .asked = boot_clock + 90000,
-                                .asked_wall = wall_clock + 90};
+    struct stored_document entry = {.project = "abcdefghij",
+                                    .environment = "staging",
+                                    .asked = boot_clock + 90000,
+                                    .asked_wall = wall_clock + 90};
     struct found found;
 
     (void)state;
@@ -360,7 +383,7 @@ static void test_touched(void **state)
 /* New times do not make it another API's. */
 static void test_touched_by_another(void **state)
 {
-    struct store_entry entry = {
+    struct stored_document entry = {
         .project = "abcdefghij", .environment = "staging", .asked = boot_clock};
 
     (void)state;
@@ -377,13 +400,13 @@ static void test_touched_by_another(void **state)
 /* New times of one document do not make another younger, which a disk fault left in its place. */
 static void test_touched_another_body(void **state)
 {
-    struct store_entry entry = {
+    struct stored_document entry = {
         .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
     int64_t asked = boot_clock;
 
     (void)state;
     put("staging", BODY);
-    digest_sha256_two("{}", 2, "", 0, entry.hash);
+    digest_sha256("{}", 2, entry.hash);
     store_touch(store, &entry);
     boot_clock += 90000;
     reopen();
@@ -415,8 +438,7 @@ static void pass(int64_t seconds)
 /* The time since boot is less than any that a document has, so that they are of another boot. */
 static void reboot(int64_t wall_seconds)
 {
-    store_free(store);
-    store = NULL;
+    shut();
     wall_clock += wall_seconds;
     boot_clock = --boots * 1000;
     reopen();
@@ -447,7 +469,7 @@ static void test_one_from_the_future(void **state)
  * start and any later one, until it is confirmed. What was kept after it is used. */
 static void test_clock_put_back(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
 
     (void)state;
     put("staging", BODY);
@@ -501,16 +523,16 @@ static void test_clock_kept(void **state)
  * is, and not younger. */
 static void test_asked_before_put_back(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij",
-                                .environment = "staging",
-                                .asked = boot_clock,
-                                .asked_wall = wall_clock};
+    struct stored_document entry = {.project = "abcdefghij",
+                                    .environment = "staging",
+                                    .asked = boot_clock,
+                                    .asked_wall = wall_clock};
     struct found found;
 
     (void)state;
     pass(4);
     wall_clock -= 3600;
-    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    put_body(&entry, BODY, &dones);
     pass(3700);
     reboot(0);
     found = load();
@@ -525,11 +547,11 @@ static void test_future_of_another(void **state)
     put("production", BODY);
     wall_clock += 36000;
     reopen_as("web2", "file:///srv/{environment}");
-    struct store_entry entry = {.project = "abcdefghij",
-                                .environment = "staging",
-                                .asked = boot_clock,
-                                .asked_wall = wall_clock};
-    store_put(store, &entry, BODY, strlen(BODY), count_up, &dones);
+    struct stored_document entry = {.project = "abcdefghij",
+                                    .environment = "staging",
+                                    .asked = boot_clock,
+                                    .asked_wall = wall_clock};
+    put_body(&entry, BODY, &dones);
     reopen();
     reboot(60 - 36000);
     assert_int_equal(load().n, 1);
@@ -635,6 +657,66 @@ static void test_damaged(void **state)
     assert_int_equal(load().n, 1);
 }
 
+/* What version 0.1.0 wrote, in another boot, is read; what is written differs in the times alone.
+ */
+static void test_format(void **state)
+{
+    static const char old[] =
+        "cloudauth document 1\n"
+        "sha256 5c400bdd1094d206fcccd16376b48256d03881d834c011f1322e31ff8e7b2c73\n"
+        "host web1\n"
+        "url file:///srv/{environment}\n"
+        "project abcdefghij\n"
+        "environment staging\n"
+        "asked 1799999940\n"
+        "clock 0\n"
+        "boot 11111111-2222-3333-4444-555555555555 4940000\n"
+        "etag \"e\"\n"
+        "modified Sun\n"
+        "length 14\n"
+        "\n"
+        "{\"version\": 1}";
+    char file[2048];
+    struct found found;
+    size_t n;
+
+    (void)state;
+    put("staging", BODY);
+    n = read_document(file, sizeof file);
+    assert_int_equal(n, sizeof old - 1);
+    assert_memory_equal(file, old, strlen("cloudauth document 1\nsha256 "));
+    file[n] = '\0';
+    assert_string_equal(strstr(file, "\netag "), strstr(old, "\netag "));
+    *strstr(file, "asked ") = '\0';
+    assert_memory_equal(strstr(file, "\nhost "), strstr(old, "\nhost "),
+                        strlen(strstr(file, "\nhost ")));
+    write_document(old, n);
+    found = load();
+    assert_int_equal(found.n, 1);
+    assert_string_equal(found.body, BODY);
+    assert_string_equal(found.last.validator.etag, "\"e\"");
+    assert_string_equal(found.last.validator.modified, "Sun");
+    assert_int_equal(found.last.asked_wall, 1799999940);
+    assert_int_equal(found.last.asked, boot_clock - 60000);
+}
+
+/* The same for the count of the clock. */
+static void test_clock_format(void **state)
+{
+    char line[64];
+    int fd;
+
+    (void)state;
+    wall_clock -= 100;
+    store_watch_clock(store);
+    reopen();
+    snprintf(file_path, sizeof file_path, "%s/documents/clock", folder);
+    fd = open(file_path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, line, sizeof line), 19);
+    close(fd);
+    assert_memory_equal(line, "1 6b86b273ff34fce1\n", 19);
+}
+
 /* A file under another environment's name. */
 static void test_renamed(void **state)
 {
@@ -651,7 +733,7 @@ static void test_renamed(void **state)
 /* Where only new times cannot be written, the document stays as it was. */
 static void test_cannot_be_touched(void **state)
 {
-    struct store_entry entry = {
+    struct stored_document entry = {
         .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
     char blocked[128];
 
@@ -670,7 +752,7 @@ static void test_cannot_be_touched(void **state)
 /* A document that cannot be written takes the former one with it, which would bring people back. */
 static void test_cannot_be_written(void **state)
 {
-    struct store_entry entry = {.project = "abcdefghij", .environment = "staging"};
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
     char blocked[128];
 
     (void)state;
@@ -679,158 +761,11 @@ static void test_cannot_be_written(void **state)
     unlink(blocked);
     assert_int_equal(mkdir(blocked, 0700), 0); /* in the way of the file that is written aside */
     dones = 0;
-    store_put(store, &entry, "{}", 2, count_up, &dones);
+    put_body(&entry, "{}", &dones);
     reopen();
     assert_int_equal(dones, 1);
     assert_int_equal(load().n, 0);
     rmdir(blocked);
-}
-
-static struct store_binding owners[16];
-static size_t bindings_found;
-
-static void take_owner(void *arg, const struct store_binding *owner)
-{
-    (void)arg;
-    if (bindings_found < sizeof owners / sizeof owners[0])
-        owners[bindings_found++] = *owner;
-}
-
-static void test_owners(void **state)
-{
-    const struct store_binding first = {"abcdefghij", "production", 200001, 200001};
-    const struct store_binding second = {"abcdefghij", "staging", 200002, 200003};
-    char path[128];
-    int fd;
-
-    (void)state;
-    bindings_found = 0;
-    assert_true(store_load_bindings(store, take_owner, NULL));
-    assert_int_equal(bindings_found, 0);
-    store_add_binding(store, &first);
-    store_add_binding(store, &second);
-    reopen();
-    assert_true(store_load_bindings(store, take_owner, NULL));
-    assert_int_equal(bindings_found, 2);
-    assert_string_equal(owners[0].project, "abcdefghij");
-    assert_string_equal(owners[0].environment, "production");
-    assert_int_equal(owners[0].uid, 200001);
-    assert_int_equal(owners[1].gid, 200003);
-    assert_string_equal(owners[1].environment, "staging");
-
-    /* A line that a crash cut short costs itself alone. */
-    snprintf(path, sizeof path, "%s/owners", folder);
-    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    assert_int_equal(write(fd, "200009 2000", 11), 11);
-    close(fd);
-    store_add_binding(store, &second);
-    reopen();
-    bindings_found = 0;
-    assert_true(store_load_bindings(store, take_owner, NULL));
-    assert_int_equal(bindings_found, 3);
-    strcat(path, ".damaged");
-    assert_int_equal(access(path, F_OK), 0);
-}
-
-static void on_release(void *arg, bool ok)
-{
-    *(int *)arg = ok ? 1 : -1;
-}
-
-static void test_owners_released(void **state)
-{
-    const struct store_binding owner = {"abcdefghij", "production", 200001, 200001};
-    int released = 0;
-    char path[128];
-
-    (void)state;
-    store_add_binding(store, &owner);
-    store_release_binding(store, "abcdefghij", "production", on_release, &released);
-    store_add_binding(store, &owner);
-    reopen();
-    assert_int_equal(released, 1);
-    bindings_found = 0;
-    assert_true(store_load_bindings(store, take_owner, NULL));
-    assert_int_equal(bindings_found, 3);
-    assert_false(store_binding_is_release(&owners[0]));
-    assert_true(store_binding_is_release(&owners[1]));
-    assert_string_equal(owners[1].project, "abcdefghij");
-    assert_string_equal(owners[1].environment, "production");
-    assert_false(store_binding_is_release(&owners[2]));
-    /* Where the disk refuses, that is said. */
-    snprintf(path, sizeof path, "%s/owners", folder);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(mkdir(path, 0700), 0);
-    store_release_binding(store, "abcdefghij", "production", on_release, &released);
-    reopen();
-    assert_int_equal(released, -1);
-    assert_int_equal(rmdir(path), 0);
-}
-
-static void on_release_and_stop(void *arg, bool ok)
-{
-    on_release(arg, ok);
-    loop_stop(loop);
-}
-
-/* A binding that the disk does not take is kept as soon as it takes anything; not one that was
- * released meanwhile. */
-static void test_owners_later(void **state)
-{
-    const struct store_binding first = {"abcdefghij", "production", 200001, 200001};
-    const struct store_binding second = {"abcdefghij", "staging", 200002, 200002};
-    int released = 0;
-    char path[128];
-
-    (void)state;
-    snprintf(path, sizeof path, "%s/owners", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    store_add_binding(store, &first);
-    store_add_binding(store, &second);
-    store_release_binding(store, "abcdefghij", "staging", on_release_and_stop, &released);
-    assert_true(loop_run(loop));
-    assert_int_equal(released, -1);
-    assert_int_equal(rmdir(path), 0);
-    released = 0;
-    store_release_binding(store, "abcdefghij", "staging", on_release_and_stop, &released);
-    assert_true(loop_run(loop));
-    released = 0; /* what is tried again stands before that one */
-    store_release_binding(store, "cdefghijkl", "production", on_release_and_stop, &released);
-    assert_true(loop_run(loop));
-    assert_int_equal(released, 1);
-    reopen();
-    bindings_found = 0;
-    assert_true(store_load_bindings(store, take_owner, NULL));
-    assert_int_equal(bindings_found, 3);
-    assert_true(store_binding_is_release(&owners[0]));
-    assert_int_equal(owners[1].uid, 200001);
-    assert_true(store_binding_is_release(&owners[2]));
-}
-
-/* No changed digit gives a uid to somebody else. */
-static void test_owners_damaged(void **state)
-{
-    const struct store_binding owner = {"abcdefghij", "production", 200001, 200001};
-    char path[128], line[256];
-    ssize_t n;
-    int fd;
-
-    (void)state;
-    store_add_binding(store, &owner);
-    reopen();
-    snprintf(path, sizeof path, "%s/owners", folder);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    n = read(fd, line, sizeof line);
-    assert_true(n > 20);
-    for (ssize_t at = 0; at < n; at++) {
-        char bad = (char)(line[at] ^ 1);
-        assert_int_equal(pwrite(fd, &bad, 1, at), 1);
-        bindings_found = 0;
-        assert_true(store_load_bindings(store, take_owner, NULL));
-        assert_int_equal(bindings_found, 0);
-        assert_int_equal(pwrite(fd, line + at, 1, at), 1);
-    }
-    close(fd);
 }
 
 int main(void)
@@ -856,12 +791,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_format, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_be_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owners, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owners_released, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owners_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owners_damaged, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

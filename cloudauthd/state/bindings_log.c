@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/state/bindings_log.h"
+
+#include "base/log.h"
+#include "cloudauthd/state/statefile.h"
+#include "common/io.h"
+#include "common/name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define FILE_NAME "owners"
+#define FILE_MAX  (256u << 20) /* more lines than there are uids */
+
+/* A line, on its way to the disk or refused by it. */
+struct line {
+    struct work work;
+    struct bindings_log *log;
+    char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
+    uint32_t uid, gid;
+    bindings_log_done *done; /* of a release */
+    void *arg;
+    bool is_logged; /* that the disk refuses it */
+    STAILQ_ENTRY(line) next;
+};
+
+STAILQ_HEAD(lines, line);
+
+struct bindings_log {
+    int directory;
+    struct worker *worker;
+    struct lines refused; /* bindings that the disk has refused, oldest first */
+    unsigned under_way;   /* lines that the worker has */
+};
+
+/* ---- A line ---- */
+
+static size_t put_line(const struct line *line, char out[STATEFILE_LINE_SIZE])
+{
+    return statefile_end_line(out, snprintf(out, STATEFILE_LINE_SIZE, "%u %u %s %s", line->uid,
+                                            line->gid, line->project, line->environment));
+}
+
+/* A line of n bytes without its newline is whole if writing what it says gives the same bytes. */
+static bool parse_line(const char *text, size_t n, struct line *out)
+{
+    char copy[STATEFILE_LINE_SIZE], again[STATEFILE_LINE_SIZE];
+
+    if (n + 1 >= sizeof copy)
+        return false;
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    memset(out, 0, sizeof *out);
+    _Static_assert(CLOUD_PROJECT_MAX == 32 && CLOUD_NAME_MAX == 128, "the widths below");
+    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit does not give the same bytes */
+    if (sscanf(copy, "%u %u %32s %128s", &out->uid, &out->gid, out->project, out->environment) != 4)
+        return false;
+    return put_line(out, again) == n + 1 && memcmp(again, text, n) == 0;
+}
+
+bool bindings_log_is_release(const struct binding *line)
+{
+    return line->uid == 0 && line->gid == 0;
+}
+
+/* ---- Start ---- */
+
+static void keep_damaged(const struct bindings_log *log, const char *file, size_t size)
+{
+    int failed = statefile_write(log->directory, FILE_NAME STATEFILE_DAMAGED, file, size);
+
+    log_error("%s has damaged lines, which are skipped; a copy is in %s", FILE_NAME,
+              FILE_NAME STATEFILE_DAMAGED);
+    if (failed != 0)
+        log_error("%s: %s", FILE_NAME STATEFILE_DAMAGED, strerror(failed));
+}
+
+static void log_unreadable(int error)
+{
+    log_error("%s cannot be read: %s", FILE_NAME,
+              error == EPERM ? "not a regular file of the daemon's user or root's, or others can "
+                               "write to it"
+                             : strerror(error));
+}
+
+bool bindings_log_load(struct bindings_log *log,
+                       void (*each)(void *arg, const struct binding *binding), void *arg)
+{
+    size_t size = 0;
+    char *file = statefile_read(log->directory, FILE_NAME, FILE_MAX, &size);
+    bool is_damaged = false;
+
+    if (file == NULL) {
+        if (errno == ENOENT)
+            return true;
+        log_unreadable(errno);
+        return false;
+    }
+    for (size_t at = 0; at < size;) {
+        struct line line;
+        const char *newline = memchr(file + at, '\n', size - at);
+        size_t n = newline == NULL ? size - at : (size_t)(newline - file) - at;
+        if (newline != NULL && parse_line(file + at, n, &line)) {
+            const struct binding binding = {line.project, line.environment, line.uid, line.gid};
+            each(arg, &binding);
+        } else {
+            is_damaged = true;
+        }
+        at += n + 1;
+    }
+    if (is_damaged)
+        keep_damaged(log, file, size);
+    free(file);
+    return true;
+}
+
+struct bindings_log *bindings_log_new(struct worker *worker, const char *directory)
+{
+    struct bindings_log *log = calloc(1, sizeof *log);
+
+    if (log == NULL)
+        return NULL;
+    STAILQ_INIT(&log->refused);
+    log->worker = worker;
+    log->directory = statefile_directory(directory, NULL);
+    if (log->directory >= 0)
+        return log;
+    free(log);
+    return NULL;
+}
+
+/* Drops the refused bindings of an environment, or all of them. */
+static void drop_refused(struct bindings_log *log, const struct line *of)
+{
+    struct line *line, *next;
+
+    for (line = STAILQ_FIRST(&log->refused); line != NULL; line = next) {
+        next = STAILQ_NEXT(line, next);
+        if (of != NULL && (strcmp(line->project, of->project) != 0 ||
+                           strcmp(line->environment, of->environment) != 0))
+            continue;
+        STAILQ_REMOVE(&log->refused, line, line, next);
+        free(line);
+    }
+}
+
+void bindings_log_free(struct bindings_log *log)
+{
+    if (log == NULL)
+        return;
+    drop_refused(log, NULL);
+    close(log->directory);
+    free(log);
+}
+
+/* ---- Appending ---- */
+
+/* A line after one that a crash has cut short begins with a newline, so that it is whole. */
+static bool append(int fd, const struct line *line)
+{
+    char text[1 + STATEFILE_LINE_SIZE] = "\n", last = '\n';
+    size_t n = put_line(line, text + 1);
+    off_t end = lseek(fd, 0, SEEK_END);
+
+    if (n == 0 || end < 0 || (end > 0 && pread(fd, &last, 1, end - 1) != 1))
+        return false;
+    return (last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1)) &&
+           fdatasync(fd) == 0;
+}
+
+/* In the worker. */
+static void run(struct work *work)
+{
+    const struct line *line = (struct line *)work;
+    int fd = openat(line->log->directory, FILE_NAME,
+                    O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    errno = fd < 0 ? errno : 0;
+    work->failed = fd >= 0 && append(fd, line) ? 0 : (errno == 0 ? EIO : errno);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* In the main thread. A line that is on the disk, or a newer binding, makes the environment's
+ * refused ones obsolete. */
+static void finish(struct work *work)
+{
+    struct line *line = (struct line *)work;
+    struct bindings_log *log = line->log;
+    bool ok = work->failed == 0, is_release = line->uid == 0 && line->gid == 0;
+
+    log->under_way--;
+    if (!ok && !line->is_logged)
+        log_error("the uid of %s/%s cannot be written to %s: %s", line->project, line->environment,
+                  FILE_NAME, strerror(work->failed));
+    if (ok || !is_release)
+        drop_refused(log, line);
+    if (is_release)
+        line->done(line->arg, ok);
+    if (ok || is_release) {
+        free(line);
+        return;
+    }
+    work->failed = 0;
+    line->is_logged = true;
+    STAILQ_INSERT_TAIL(&log->refused, line, next);
+}
+
+static void add_work(struct line *line)
+{
+    line->log->under_way++;
+    worker_add(line->log->worker, &line->work);
+}
+
+static void add(struct bindings_log *log, const struct binding *binding, bindings_log_done *done,
+                void *arg)
+{
+    struct line *line = calloc(1, sizeof *line);
+
+    if (line == NULL) {
+        log_error("out of memory: the uid of %s/%s is not written to %s", binding->project,
+                  binding->environment, FILE_NAME);
+        if (done != NULL)
+            done(arg, false);
+        return;
+    }
+    line->work = (struct work){.run = run, .finish = finish};
+    line->log = log;
+    snprintf(line->project, sizeof line->project, "%s", binding->project);
+    snprintf(line->environment, sizeof line->environment, "%s", binding->environment);
+    line->uid = binding->uid;
+    line->gid = binding->gid;
+    line->done = done;
+    line->arg = arg;
+    add_work(line);
+}
+
+void bindings_log_add(struct bindings_log *log, const struct binding *binding)
+{
+    add(log, binding, NULL, NULL);
+}
+
+void bindings_log_release(struct bindings_log *log, const char *project, const char *environment,
+                          bindings_log_done *done, void *arg)
+{
+    const struct binding binding = {project, environment, 0, 0};
+
+    add(log, &binding, done, arg);
+}
+
+/* Not while lines are under way: one of them may release what would be bound after it. */
+void bindings_log_retry(struct bindings_log *log)
+{
+    struct line *line;
+
+    if (log->under_way > 0)
+        return;
+    while ((line = STAILQ_FIRST(&log->refused)) != NULL) {
+        STAILQ_REMOVE_HEAD(&log->refused, next);
+        add_work(line);
+    }
+}

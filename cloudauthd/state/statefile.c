@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/state/statefile.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "common/io.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ASIDE        "new"
+#define CHECK_LENGTH 16 /* hexadecimal digits that end a line */
+
+static bool hash_hex(const char *bytes, size_t n, char out[DIGEST_HEX_SIZE])
+{
+    unsigned char hash[DIGEST_SIZE];
+
+    if (!digest_sha256(bytes, n, hash))
+        return false;
+    digest_hex(hash, sizeof hash, out);
+    return true;
+}
+
+/* ---- The head ---- */
+
+/* Returns the length of the head that a content has, 0 if OpenSSL fails. */
+static size_t put_head(const struct statefile_format *format, const char *content, size_t n,
+                       char out[STATEFILE_HEAD_MAX])
+{
+    char hex[DIGEST_HEX_SIZE], length[24] = "";
+    int used;
+
+    if (!hash_hex(content, n, hex))
+        return 0;
+    if (format->has_length)
+        snprintf(length, sizeof length, "%zu ", n);
+    used = snprintf(out, STATEFILE_HEAD_MAX, "%s%s%s\n", format->magic, length, hex);
+    return used < 0 || used >= STATEFILE_HEAD_MAX ? 0 : (size_t)used;
+}
+
+size_t statefile_seal(const struct statefile_format *format, char *file, size_t n)
+{
+    char head[STATEFILE_HEAD_MAX];
+    size_t used = put_head(format, file + STATEFILE_HEAD_MAX, n, head);
+
+    if (used == 0)
+        return 0;
+    memmove(file + used, file + STATEFILE_HEAD_MAX, n);
+    memcpy(file, head, used);
+    return used + n;
+}
+
+const char *statefile_open(const struct statefile_format *format, const char *file, size_t size,
+                           size_t *n)
+{
+    char head[STATEFILE_HEAD_MAX];
+    size_t magic = strlen(format->magic), used;
+    const char *newline = size < magic ? NULL : memchr(file + magic, '\n', size - magic);
+
+    if (newline == NULL)
+        return NULL;
+    used = (size_t)(newline + 1 - file);
+    *n = size - used;
+    if (put_head(format, file + used, *n, head) != used || memcmp(file, head, used) != 0)
+        return NULL;
+    return file + used;
+}
+
+size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n)
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= STATEFILE_LINE_SIZE || !hash_hex(line, (size_t)n, hex))
+        return 0;
+    snprintf(line + n, (size_t)(STATEFILE_LINE_SIZE - n), " %.*s\n", CHECK_LENGTH, hex);
+    return (size_t)n + 1 + CHECK_LENGTH + 1;
+}
+
+/* ---- Fields ---- */
+
+static uint64_t load_number(const void *member, size_t size)
+{
+    uint32_t narrow;
+    uint64_t wide;
+
+    if (size == sizeof narrow) {
+        memcpy(&narrow, member, sizeof narrow);
+        return narrow;
+    }
+    memcpy(&wide, member, sizeof wide);
+    return wide;
+}
+
+static void store_number(void *member, size_t size, uint64_t number)
+{
+    uint32_t narrow = (uint32_t)number;
+
+    if (size == sizeof narrow)
+        memcpy(member, &narrow, sizeof narrow);
+    else
+        memcpy(member, &number, sizeof number);
+}
+
+/* A value as text; buffer is for what is none already. */
+static const char *print_value(const struct statefile_field *field, const char *member,
+                               char buffer[DIGEST_HEX_SIZE])
+{
+    uint64_t number;
+
+    if (field->type == STATEFILE_TEXT)
+        return member;
+    if (field->type == STATEFILE_HASH) {
+        digest_hex((const unsigned char *)member, DIGEST_SIZE, buffer);
+        return buffer;
+    }
+    number = load_number(member, field->size);
+    if (field->type == STATEFILE_UNSIGNED)
+        snprintf(buffer, DIGEST_HEX_SIZE, "%llu", (unsigned long long)number);
+    else if (field->size == sizeof(int32_t))
+        snprintf(buffer, DIGEST_HEX_SIZE, "%d", (int32_t)(uint32_t)number);
+    else
+        snprintf(buffer, DIGEST_HEX_SIZE, "%lld", (long long)number);
+    return buffer;
+}
+
+static bool parse_number(const struct statefile_field *field, const char *text, size_t n,
+                         char *member)
+{
+    bool is_signed = field->type == STATEFILE_SIGNED;
+    bool is_negative = is_signed && n > 0 && text[0] == '-';
+    uint64_t number, most = field->size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
+
+    if (!cloud_number(text + is_negative, n - is_negative, is_signed ? most / 2 : most, &number))
+        return false;
+    store_number(member, field->size, is_negative ? 0 - number : number);
+    return true;
+}
+
+static bool parse_hash(const char *text, size_t n, char *member)
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    if (n >= sizeof hex)
+        return false;
+    memcpy(hex, text, n);
+    hex[n] = '\0';
+    return digest_unhex(hex, (unsigned char *)member, DIGEST_SIZE);
+}
+
+static bool parse_text(const char *text, size_t n, char *member, size_t size)
+{
+    if (n >= size || memchr(text, '\0', n) != NULL)
+        return false;
+    memcpy(member, text, n);
+    member[n] = '\0';
+    return true;
+}
+
+static bool parse_value(const struct statefile_field *field, const char *text, size_t n,
+                        char *member)
+{
+    switch (field->type) {
+    case STATEFILE_TEXT:
+        return parse_text(text, n, member, field->size);
+    case STATEFILE_HASH:
+        return parse_hash(text, n, member);
+    case STATEFILE_SIGNED:
+    case STATEFILE_UNSIGNED:
+        return parse_number(field, text, n, member);
+    }
+    return false;
+}
+
+/* The bool that says whether an optional line is there, or NULL where the field itself does. */
+static const bool *flag_of(const struct statefile_field *field, const char *record)
+{
+    return field->given == field->offset ? NULL : (const bool *)(record + field->given);
+}
+
+static bool is_given(const struct statefile_field *field, const char *record)
+{
+    const bool *flag = flag_of(field, record);
+
+    if (!field->optional)
+        return true;
+    return flag != NULL ? *flag : load_number(record + field->offset, field->size) != 0;
+}
+
+size_t statefile_put_fields(const struct statefile_field *fields, const void *record, char *out,
+                            size_t size)
+{
+    char buffer[DIGEST_HEX_SIZE];
+    size_t used = 0;
+
+    for (; fields->name != NULL; fields++) {
+        const char *value = print_value(fields, (const char *)record + fields->offset, buffer);
+        int n;
+        if (!is_given(fields, record))
+            continue;
+        if (strchr(value, '\n') != NULL)
+            return 0;
+        n = snprintf(out + used, size - used, "%s %s\n", fields->name, value);
+        if (n < 0 || (size_t)n >= size - used)
+            return 0;
+        used += (size_t)n;
+    }
+    return used;
+}
+
+/* Whether the line between at and end, without its newline, has that name. */
+static bool has_name(const char *at, const char *end, const char *name)
+{
+    size_t n = strlen(name);
+
+    return (size_t)(end - at) > n && memcmp(at, name, n) == 0 && at[n] == ' ';
+}
+
+bool statefile_get_fields(const struct statefile_field *fields, const char **at, const char *end,
+                          void *record)
+{
+    for (; fields->name != NULL; fields++) {
+        const char *newline = memchr(*at, '\n', (size_t)(end - *at)), *value;
+        if (newline == NULL || !has_name(*at, newline, fields->name)) {
+            if (fields->optional)
+                continue;
+            return false;
+        }
+        value = *at + strlen(fields->name) + 1;
+        if (!parse_value(fields, value, (size_t)(newline - value), (char *)record + fields->offset))
+            return false;
+        if (fields->optional && fields->given != fields->offset)
+            *(bool *)((char *)record + fields->given) = true;
+        *at = newline + 1;
+    }
+    return true;
+}
+
+/* ---- The disk ---- */
+
+int statefile_directory(const char *path, const char *name)
+{
+    char whole[PATH_MAX];
+    int fd = -1;
+
+    snprintf(whole, sizeof whole, "%s%s%s", path, name == NULL ? "" : "/",
+             name == NULL ? "" : name);
+    if (name == NULL || mkdir(whole, 0700) == 0 || errno == EEXIST)
+        fd = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        log_error("%s: %s", whole, strerror(errno));
+    return fd;
+}
+
+/* 0, or the errno of a file that is not to be read. */
+static int check(int fd, size_t most, size_t *size)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return errno;
+    if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) ||
+        (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return EPERM;
+    *size = (size_t)st.st_size;
+    return *size > most ? EFBIG : 0;
+}
+
+char *statefile_read(int directory, const char *name, size_t most, size_t *size)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    char *file = NULL;
+    int failed;
+
+    if (fd < 0)
+        return NULL;
+    failed = check(fd, most, size);
+    if (failed == 0 && (file = malloc(*size + 1)) == NULL)
+        failed = ENOMEM;
+    if (failed == 0) {
+        ssize_t got = io_read_all(fd, file, *size);
+        failed = got < 0 ? errno : 0;
+        *size = got < 0 ? 0 : (size_t)got;
+        file[*size] = '\0';
+    }
+    close(fd);
+    if (failed == 0)
+        return file;
+    free(file);
+    errno = failed;
+    return NULL;
+}
+
+static int write_aside(int directory, const char *bytes, size_t n)
+{
+    int fd = openat(directory, ASIDE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int failed;
+
+    if (fd < 0)
+        return errno;
+    failed = io_write_all(fd, bytes, n) && fsync(fd) == 0 ? 0 : errno;
+    if (close(fd) != 0 && failed == 0)
+        failed = errno;
+    return failed;
+}
+
+int statefile_write(int directory, const char *name, const char *bytes, size_t n)
+{
+    int failed = write_aside(directory, bytes, n);
+
+    if (failed != 0)
+        return failed;
+    return renameat(directory, ASIDE, directory, name) == 0 && fsync(directory) == 0 ? 0 : errno;
+}
+
+int statefile_remove(int directory, const char *name)
+{
+    if (unlinkat(directory, name, 0) != 0)
+        return errno == ENOENT ? 0 : errno;
+    return fsync(directory) == 0 ? 0 : errno;
+}
+
+static bool add_name(char ***names, size_t *n, const char *name)
+{
+    char **grown = reallocarray(*names, *n + 1, sizeof *grown);
+
+    if (grown == NULL)
+        return false;
+    *names = grown;
+    grown[*n] = strdup(name);
+    if (grown[*n] == NULL)
+        return false;
+    ++*n;
+    return true;
+}
+
+char **statefile_list(int directory, bool (*wanted)(const char *name), size_t *n)
+{
+    int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = again < 0 ? NULL : fdopendir(again);
+    const struct dirent *entry;
+    char **names = NULL;
+
+    *n = 0;
+    if (listing == NULL) {
+        log_error("state: a directory cannot be listed: %s", strerror(errno));
+        if (again >= 0)
+            close(again);
+        return NULL;
+    }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
+    while ((entry = readdir(listing)) != NULL)
+        if (wanted(entry->d_name) && !add_name(&names, n, entry->d_name)) {
+            log_error("state: out of memory: not all files are read");
+            break;
+        }
+    closedir(listing);
+    return names;
+}
+
+void statefile_set_aside(int directory, const char *name, const char *what, const char *lost)
+{
+    char aside[NAME_MAX + 1];
+
+    log_error("%s %s is damaged: set aside as %s" STATEFILE_DAMAGED "; %s", what, name, name, lost);
+    snprintf(aside, sizeof aside, "%s" STATEFILE_DAMAGED, name);
+    if (renameat(directory, name, directory, aside) != 0)
+        unlinkat(directory, name, 0);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_STATE_STATEFILE_H
+#define CLOUDAUTHD_STATE_STATEFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * How the daemon keeps its state on disk: the format that its files share, and the one way to read
+ * and write them.
+ *
+ * A state file is a head and its content, both text. The head is the magic of the format, which
+ * names the kind of file and its version; in some formats the length of the content in decimal and
+ * a space; the SHA-256 of the content in lower case hexadecimal; and a newline. So a file in which
+ * a byte has changed, is missing or was added is noticed. The hash guards against faults of the
+ * disk, not against an attacker who can write to the directory. The content, or the beginning of
+ * it, is `name value` lines in the order of a table of fields.
+ *
+ * `directory` is always a descriptor of the directory. Functions that return an int return 0 or an
+ * errno. Those that write or remove wait for the disk, so they are for a worker thread, and one
+ * thread at a time may use them on a directory: each write goes through the same file "new".
+ */
+
+/* ---- The format ---- */
+
+struct statefile_format {
+    const char *magic;
+    bool has_length;
+};
+
+#define STATEFILE_HEAD_MAX 128 /* bytes of a head */
+
+/*
+ * Turns a content into a file. `file` has STATEFILE_HEAD_MAX bytes that are not used yet, then n
+ * bytes of content; it begins with the head afterwards, and the content follows directly. Returns
+ * the size of the file, or 0 if OpenSSL fails.
+ */
+size_t statefile_seal(const struct statefile_format *format, char *file, size_t n);
+
+/* The content of a file of size bytes, n bytes within it; NULL unless the file is whole and of that
+ * format. */
+const char *statefile_open(const struct statefile_format *format, const char *file, size_t size,
+                           size_t *n);
+
+enum statefile_type {
+    STATEFILE_TEXT,     /* char[]: a string without a newline */
+    STATEFILE_HASH,     /* unsigned char[32], in lower case hexadecimal */
+    STATEFILE_SIGNED,   /* an integer of 4 or 8 bytes, in decimal */
+    STATEFILE_UNSIGNED, /* the same */
+};
+
+/*
+ * A line of a record. An optional line is written only where the member at `given` is not 0, which
+ * is the field itself or a bool; reading such a line sets that bool.
+ */
+struct statefile_field {
+    const char *name; /* NULL ends a table */
+    enum statefile_type type;
+    size_t offset, size; /* of the member */
+    bool optional;
+    size_t given;
+};
+
+#define STATEFILE_FIELD(record, name, type, member)                                                \
+    {                                                                                              \
+        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), false, 0           \
+    }
+#define STATEFILE_OPTIONAL(record, name, type, member, given)                                      \
+    {                                                                                              \
+        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), true,              \
+            offsetof(record, given)                                                                \
+    }
+
+/* Writes the lines of a record to out and returns how many bytes they have, or 0 if they do not fit
+ * into size bytes or a string has a newline. */
+size_t statefile_put_fields(const struct statefile_field *fields, const void *record, char *out,
+                            size_t size);
+
+/* Reads the lines between *at and end into a record, which the caller has set to 0; *at moves
+ * behind them. False if a line is missing, out of order or malformed. */
+bool statefile_get_fields(const struct statefile_field *fields, const char **at, const char *end,
+                          void *record);
+
+/* Ends a line of n bytes, as snprintf returned them, with a space, 16 digits of its SHA-256 and a
+ * newline. Returns its length then, or 0 if it does not fit. */
+#define STATEFILE_LINE_SIZE 256
+size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n);
+
+/* ---- The disk ---- */
+
+/* Opens a directory, which must exist, or with a name that one below it, which is created (mode
+ * 0700) if need be. -1 with the reason logged. */
+int statefile_directory(const char *path, const char *name);
+
+/*
+ * Reads a file; the caller frees it, and a NUL follows it. NULL with errno: EFBIG if it has more
+ * than `most` bytes, EPERM unless it is a regular file (never a symbolic link: ELOOP) of the
+ * daemon's user or root that no other user can write to.
+ */
+char *statefile_read(int directory, const char *name, size_t most, size_t *size);
+
+/* Replaces a file, or creates it (mode 0600): the bytes are written aside and synced, the file is
+ * renamed over the former one, and the directory is synced. Where that fails the former file may
+ * still be there. */
+int statefile_write(int directory, const char *name, const char *bytes, size_t n);
+
+/* Removes a file and syncs the directory. One that is not there is no failure: its removal was
+ * synced, or it was never there. */
+int statefile_remove(int directory, const char *name);
+
+/* The names for which wanted returns true, as an array of n strings. The caller frees each of them
+ * and the array. Where the directory cannot be read or memory is out, the rest is missing, logged.
+ */
+char **statefile_list(int directory, bool (*wanted)(const char *name), size_t *n);
+
+/* Renames a damaged file to name.damaged, for an operator to look at, and logs that: `what` names
+ * the kind of file, `lost` says what the damage costs. */
+void statefile_set_aside(int directory, const char *name, const char *what, const char *lost);
+
+#define STATEFILE_DAMAGED ".damaged"
+
+#endif
