@@ -103,11 +103,11 @@ static void connection_end(struct connection *connection)
 {
     struct server *server = connection->server;
 
+    if (server->serving == connection)
+        server->serving = NULL;
     cache_forget(&connection->waiter);
     if (connection->pending != NULL)
         *connection->pending = NULL;
-    if (server->serving == connection)
-        server->serving = NULL;
     if (connection->watched)
         loop_remove(server->context->loop, &connection->watch);
     close_connection(server, connection->watch.fd, connection->peer.uid);
@@ -205,11 +205,6 @@ static void on_connection(void *arg, uint32_t events)
         serve(connection);
 }
 
-static bool has_ended(const struct server *server, const struct connection *connection)
-{
-    return server->serving != connection;
-}
-
 /* Most clients have asked by the time they are accepted, and are answered at once; only the other
  * connections cost an epoll_ctl(2). */
 static void serve_new(struct connection *connection)
@@ -218,7 +213,7 @@ static void serve_new(struct connection *connection)
 
     server->serving = connection;
     serve(connection);
-    if (has_ended(server, connection))
+    if (server->serving == NULL)
         return;
     server->serving = NULL;
     connection->watched = loop_add(server->context->loop, &connection->watch, EPOLLIN | EPOLLRDHUP);
@@ -379,8 +374,10 @@ void server_free(struct server *server)
 {
     if (server == NULL)
         return;
-    while (!LIST_EMPTY(&server->all))
-        connection_end(LIST_FIRST(&server->all));
+    for (struct connection *each = LIST_FIRST(&server->all), *next; each != NULL; each = next) {
+        next = LIST_NEXT(each, among);
+        connection_end(each);
+    }
     unlink(CLOUD_SOCKET_PATH);
     loop_remove(server->context->loop, &server->watch);
     loop_timer_clear(server->context->loop, &server->sweep);
