@@ -26,7 +26,7 @@ floor() {
     daemon_stop
 }
 
-# The rows of a daemon that knows DOCUMENTS; questions of N for those that ask nobody.
+# The rows of a daemon that knows DOCUMENTS; questions of N for those that cause no request.
 rows() {
     local type key
     read -r type key _ <"$KEYS/bob.pub"

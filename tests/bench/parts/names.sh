@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What a name costs that is not ours: it reaches the module for every local user and every robot.
+# What a name costs that is not served: it reaches the module for every local user and every robot.
 
 # instructions NAME CALLS: that so many calls take, the first of which reads the configuration.
 instructions() {
@@ -20,7 +20,7 @@ named() {
 }
 
 part_names() {
-    section 'Names that are not ours'
+    section 'Names that are not served'
     say 'libnss_cloud.so.2 called straight, in a process that has made such a call.'
     columns name because n median p99 'system calls of 1,000' 'instructions a call (callgrind)'
     named www-data2 'no environment ends so'

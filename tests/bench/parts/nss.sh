@@ -48,7 +48,7 @@ part_nss() {
     bench_api
     peer_keep_files
     section 'NSS: lookups, each module called straight'
-    columns accounts module 'by name' 'by uid' absent 'not ours'
+    columns accounts module 'by name' 'by uid' absent 'not served'
     for n in $(size "${BENCH_ACCOUNTS:-1000 100000 1000000}" 1000); do
         peer_data "$n"
         bench_snapshot "$n" 'account_fresh = 24h' 'absent_fresh = 24h'
@@ -64,6 +64,6 @@ part_nss() {
     measured 'guest-oslogin, asking a metadata server at no distance' 1 "$MODULES/libnss_oslogin.so.2=oslogin"
     section 'NSS: lookups through glibc'
     say "/etc/passwd has $(wc -l </etc/passwd) accounts of its own, which glibc reads at each lookup."
-    columns accounts 'passwd:' 'by name' 'by uid' absent 'not ours'
+    columns accounts 'passwd:' 'by name' 'by uid' absent 'not served'
     cat /root/by_glibc
 }

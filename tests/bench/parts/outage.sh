@@ -49,7 +49,7 @@ part_outage() {
     wait_for past $((begin + 4000000000))
     once 'silent: known account, the first' "${known[@]}"
     some 'silent: known account, the following' "${known[@]}"
-    once 'silent: an account that nobody asked for before' "${unknown[@]}"
+    once 'silent: an account that was not asked for before' "${unknown[@]}"
     once 'silent: the same again' "${unknown[@]}"
     some 'silent: local account' "${local_login[@]}"
     silence CONT
