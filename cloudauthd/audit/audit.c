@@ -6,6 +6,7 @@
 #include "common/name.h"
 #include "common/text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -89,25 +90,40 @@ struct offer {
     int64_t at;
 };
 
-bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now)
+static struct offer offers[AUDIT_OFFERS];
+
+static bool is_recent(const struct offer *offer, int64_t now)
 {
-    static struct offer offers[AUDIT_OFFERS];
+    return offer->account[0] != '\0' && now - offer->at < MINUTE;
+}
+
+/* The offer if it was noted within a minute, else the slot for it: a free one, or the oldest. */
+static struct offer *find_offer(const char *account, const unsigned char *fingerprint, int64_t now)
+{
     struct offer *oldest = &offers[0];
 
     for (size_t i = 0; i < AUDIT_OFFERS; i++) {
         struct offer *offer = &offers[i];
-        bool recent = offer->account[0] != '\0' && now - offer->at < MINUTE;
-        if (recent && strcmp(offer->account, account) == 0 &&
+        if (is_recent(offer, now) && strcmp(offer->account, account) == 0 &&
             memcmp(offer->fingerprint, fingerprint, sizeof offer->fingerprint) == 0)
-            return false;
+            return offer;
         if (offer->account[0] == '\0' || offer->at < oldest->at)
             oldest = offer;
     }
-    if ((oldest->account[0] != '\0' && now - oldest->at < MINUTE) ||
-        strlen(account) >= sizeof oldest->account)
-        return false;
-    strcpy(oldest->account, account);
-    memcpy(oldest->fingerprint, fingerprint, sizeof oldest->fingerprint);
-    oldest->at = now;
-    return true;
+    return oldest;
+}
+
+bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now)
+{
+    return strlen(account) < sizeof offers[0].account &&
+           !is_recent(find_offer(account, fingerprint, now), now);
+}
+
+void audit_note_offer(const char *account, const unsigned char *fingerprint, int64_t now)
+{
+    struct offer *offer = find_offer(account, fingerprint, now);
+
+    snprintf(offer->account, sizeof offer->account, "%s", account);
+    memcpy(offer->fingerprint, fingerprint, sizeof offer->fingerprint);
+    offer->at = now;
 }

@@ -48,12 +48,15 @@ size_t audit_format(const struct audit *audit, char *out, size_t size);
 void audit_write(const struct audit *audit);
 
 /*
- * Whether a refused offer of that key for that account should be written: the first in a minute
- * is; the others are counted as known. now is cloud_clock_ms(). The memory of it is bounded: under
- * a flood of distinct offers at most AUDIT_OFFERS lines a minute are written.
+ * Whether a refused offer of that key for that account should be written: not if one was noted
+ * within the last minute, nor if AUDIT_OFFERS others were, so that a flood of distinct offers
+ * writes no more lines a minute. now is cloud_clock_ms().
  */
 #define AUDIT_OFFERS 512
 bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now);
+
+/* Notes an offer that audit_offer_is_new says is new. */
+void audit_note_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
 /* Where a decision is made. A key that gets a line is decided on at PAM, not at its offer. */
 enum audit_stage {

@@ -20,13 +20,15 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     const char *account = connection->question.account;
     struct audit audit = login_audit(connection, refusal->reason, refusal->known);
     char detail[LOGIN_DETAIL_SIZE];
+    int64_t now = cloud_clock_ms();
 
     if (connection->has_key)
         audit.key = connection->key.fingerprint;
     audit.service = "sshd";
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
-    if (audit_offer_is_new(account, connection->key.fingerprint, cloud_clock_ms())) {
+    if (audit_offer_is_new(account, connection->key.fingerprint, now)) {
+        audit_note_offer(account, connection->key.fingerprint, now);
         login_name_person(connection, refusal, &audit, detail);
         audit_write(&audit);
     }
