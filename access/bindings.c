@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that was taken back, or has none yet, is there by its name alone. */
+/* One that was taken back is there by its name alone. */
 struct entry {
     struct table_node by_uid, by_gid, by_name, by_project;
     bool released;
@@ -174,18 +174,6 @@ bool bindings_claim(struct bindings *owners, const struct binding *claim)
     table_insert(&owners->by_project, &binding->by_project,
                  table_hash(&owners->by_project, claim->project, strlen(claim->project)));
     return true;
-}
-
-bool bindings_move(struct bindings *owners, const char *project, const char *environment)
-{
-    const struct binding wanted = {project, environment, 0, 0};
-    struct entry *binding = find_any(owners, &wanted);
-
-    if (binding == NULL)
-        binding = add_binding(owners, &wanted);
-    if (binding != NULL)
-        binding->moved = cloud_clock_ms();
-    return binding != NULL;
 }
 
 int64_t bindings_moved(const struct bindings *owners, const char *project, const char *environment)

@@ -32,13 +32,8 @@ bool bindings_claim(struct bindings *owners, const struct binding *claim);
 /* Takes an environment's binding back: its ids are nobody's then. False if it has none. */
 bool bindings_forget(struct bindings *owners, const char *project, const char *environment);
 
-/* An environment's name has answered with ids that are not its own: bindings_moved tells from when
- * on it does not. False if memory is out. */
-bool bindings_move(struct bindings *owners, const char *project, const char *environment);
-
-/* cloud_clock_ms() when the environment's ids were taken back last, or were given to it after that,
- * or of bindings_move: a process that looked them up before may have others. 0: never, as far as
- * this process knows. */
+/* cloud_clock_ms() when the environment's ids were taken back last, or were given to it after that:
+ * a process that looked them up before may have others. 0: never, as far as this process knows. */
 int64_t bindings_moved(const struct bindings *owners, const char *project, const char *environment);
 
 /* What an environment has: false if it was not seen here. The strings are the table's. */

@@ -42,9 +42,7 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static struct loop_timer probe;        /* of documents whose last request failed */
-static size_t listed;                  /* accounts of the list, told so far */
-static size_t last_listed, last_total; /* as logged */
+static struct loop_timer probe; /* of documents whose last request failed */
 
 /* Reads and checks the configuration; what is wrong goes to the log with file and line. */
 static bool read_conf(struct cloud_conf *conf)
@@ -125,7 +123,6 @@ static void reload(struct context *context)
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
     metrics_configure(context->metrics);
-    listed = 0;
     list_configure(context->list, &context->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
@@ -252,70 +249,43 @@ static bool open_state(struct context *context)
            open_store(context);
 }
 
-/* A login that began with them is refused: sshd would go on with them. */
-static void on_void(void *arg, const char *project, const char *environment)
-{
-    struct context *context = arg;
-
-    log_warning("the account list gave environment %s of project %s ids that are not its own",
-                environment, project);
-    if (!bindings_move(context->bindings, project, environment))
-        log_error("out of memory");
-}
-
 /* Every process of the host may from now on know what this one knows. */
 static bool open_snapshot(struct context *context)
 {
     context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
     if (context->publish == NULL)
         return false;
-    publish_on_void(context->publish, on_void, context);
     records.accounts = context->publish;
     records.conf = &context->conf;
-    records.local_ids = context->local_ids;
-    records.bindings = context->bindings;
     records.looked_at = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     return true;
 }
 
-/* The account list's word on one account. It makes no decision: who may enter is asked of the
- * document at the login. */
-static void on_listed(void *arg, const struct list_item *item)
-{
-    (void)arg;
-    records_listed(&records, item);
-    listed++;
-}
-
-/* Its document decides whether it is gone, as does the guard against mass absence; where no
- * document is known nothing but the list spoke for it. */
-static void on_left(void *arg, const char *project, const char *environment)
+/* An environment of the account list: its document is fetched before anyone asks for it. */
+static bool on_listed(void *arg, const struct list_item *item)
 {
     const struct context *context = arg;
 
-    if (!cache_recheck(context->cache, project, environment))
-        publish_remove(context->publish, project, environment);
+    return cache_prefetch(context->cache, item->project, item->environment);
 }
 
-static void on_complete(void *arg, size_t count)
+/* An environment that left the account list: its document decides whether it is gone, as does the
+ * guard against mass absence. Where no document is known any more, lookups ask for it again. */
+static void on_left(void *arg, const struct list_item *item)
 {
-    struct context *context = arg;
+    const struct context *context = arg;
 
-    if (last_total != count || last_listed != listed)
-        log_info("account list: %zu accounts, %zu here", count, listed);
-    publish_make(context->publish);
-    last_total = count;
-    last_listed = listed;
-    listed = 0;
+    if (!cache_recheck(context->cache, item->project, item->environment))
+        publish_remove(context->publish, item->project, item->environment);
 }
 
 static bool open_list(struct context *context)
 {
-    const struct list_events events = {on_listed, on_left, on_complete, context};
+    const struct list_events events = {on_listed, on_left, context};
 
-    last_total = SIZE_MAX;
-    context->list = list_new(context->loop, context->api, &context->conf, &events);
+    context->list = list_new(context->loop, context->api, publish_worker(context->publish),
+                             &context->conf, &events);
     return context->list != NULL;
 }
 

@@ -3,30 +3,28 @@
 
 #include "base/log.h"
 #include "base/retry.h"
-#include "base/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum state {
-    IDLE,    /* the timer says when it is asked for next */
-    TURNING, /* the timer says when the next page is: a turn later, as a folder answers at once */
-    ASKING,  /* a page is under way */
-    WORKING, /* the worker has a page, or the whole */
-    TELLING, /* the timer says when the next slice is told */
+    IDLE,    /* the timer starts the next list */
+    TURNING, /* the timer starts the next page, a turn later: file:// answers within the call */
+    ASKING,  /* a page is requested */
+    WORKING, /* the worker has a page, or the whole list */
+    TELLING, /* the timer starts the next slice of `left` events */
 };
 
-/* What the worker does, on what is the work's own while it does it. */
+/* A job of the worker, with its own copies of what the loop may change meanwhile. */
 struct task {
     struct work work;
     struct list *list;
-    struct roster_rules rules;
-    char *body; /* a page's; NULL: the whole is to be built */
+    struct cloud_grammar grammar;
+    char *body; /* of a page; NULL: the whole list is to be built */
     size_t length;
     struct validator validator;
-    struct roster_page *page; /* what came of it, or NULL */
+    struct list_page *page; /* the result, or NULL */
     bool built;
     struct document_problem problem;
 };
@@ -34,48 +32,52 @@ struct task {
 struct list {
     struct loop *loop;
     struct api *api;
-    struct worker *worker; /* NULL until it is needed */
+    struct worker *worker;
     struct list_events events;
     struct loop_timer timer;
     enum state state;
-    bool outdated; /* the settings changed: what is under way counts for nothing */
-    bool forget;   /* nor does what was there before */
-    bool again;    /* to be asked for as soon as it is told */
-    bool ending;
-    /* Of the settings: */
+    bool outdated; /* the settings changed: the result of what is under way is dropped */
+    bool forget;   /* and so is the last whole list */
+    bool again;    /* the next list follows at once */
+    bool ending;   /* freed, but for the job that the worker has */
+    /* From the settings: */
     char url[CLOUD_URL_SIZE]; /* of the first page; "": there is no list */
-    int64_t period;
-    struct roster_rules rules;
-    bool rules_changed; /* the pages that are kept were read by others: they are not sent for 304 */
-    /* The last whole list, the one that is being asked for, and while it is told the one before. */
-    struct roster *whole, *fetched, *before;
-    bool changed;             /* some page of the one being asked for is new */
-    char at[API_URL_SIZE];    /* the page that is asked for */
-    struct roster_page *kept; /* the whole list's page of that URL, or NULL */
+    int64_t period;           /* milliseconds */
+    struct cloud_grammar grammar;
+    bool grammar_changed; /* since the last whole list: its pages cannot answer a 304 */
+    /* The last whole list, the one that is being fetched, and, during `left` events, the one before
+     * the last. */
+    struct list_pages *whole, *fetched, *previous;
+    bool changed;           /* a page of the list that is being fetched is new */
+    char at[API_URL_SIZE];  /* the page that is requested */
+    struct list_page *kept; /* the page of the last whole list with that URL, or NULL */
     struct task task;
-    size_t lefts, listed; /* told so far */
+    size_t lefts;             /* `left` events sent of the last whole list */
+    struct loop_timer offers; /* set while not all `listed` events are sent */
+    size_t offered;           /* those that are */
     unsigned failures;
-    char detail[320]; /* of the last failure; "": it is well */
+    char detail[320];               /* of the last failure; "": none */
+    size_t last_total, last_served; /* as logged */
 };
 
-static void set_timer(struct list *list, int64_t milliseconds)
+static void set_timer(struct list *list, struct loop_timer *timer, int64_t milliseconds)
 {
-    if (!loop_timer_set(list->loop, &list->timer, milliseconds))
-        log_error("account list: no timer is left, it is not asked for any more");
+    if (!loop_timer_set(list->loop, timer, milliseconds))
+        log_error("account list: no timer is left, the list is not used from now on");
 }
 
-static void drop(struct roster **roster)
+static void drop(struct list_pages **pages)
 {
-    roster_free(*roster);
-    *roster = NULL;
+    list_pages_free(*pages);
+    *pages = NULL;
 }
 
-/* Asks for the whole of it, after a time. */
+/* Starts the next list after that time. */
 static void schedule(struct list *list, int64_t milliseconds)
 {
     list->state = IDLE;
     if (list->url[0] != '\0')
-        set_timer(list, milliseconds);
+        set_timer(list, &list->timer, milliseconds);
 }
 
 static void fail(struct list *list, const char *why, uint32_t retry_after)
@@ -93,73 +95,84 @@ static void fail(struct list *list, const char *why, uint32_t retry_after)
     if (strcmp(list->detail, detail) != 0)
         log_warning("account list, %s", detail);
     memcpy(list->detail, detail, sizeof list->detail);
-    /* Not all hosts at one time. */
+    /* Jitter, so that a fleet of hosts does not ask in step. */
     schedule(list, delay + arc4random_uniform((uint32_t)delay / 8 + 1));
 }
 
-/* ---- Telling
- * -------------------------------------------------------------------------------------
- */
+/* ---- Events ---- */
 
-static void told(struct list *list)
+static void offer_slice(void *arg)
+{
+    struct list *list = arg;
+    const struct list_pages *whole = list->whole;
+
+    for (unsigned n = 0; n < LIST_SLICE && list->offered < whole->names; n++, list->offered++) {
+        const struct list_item item = list_pages_item(whole->name[list->offered]);
+        if (!list->events.listed(list->events.arg, &item)) {
+            set_timer(list, &list->offers, LIST_PAUSE_MS);
+            return;
+        }
+    }
+    if (list->offered < whole->names)
+        set_timer(list, &list->offers, 0);
+}
+
+/* Sends all `listed` events, unless those of the same names are still being sent. */
+static void start_offers(struct list *list)
+{
+    if (!list->changed && list->offers.set)
+        return;
+    list->offered = 0;
+    set_timer(list, &list->offers, 0);
+}
+
+static void log_counts(struct list *list)
+{
+    const struct list_pages *whole = list->whole;
+
+    if (list->last_total != whole->total || list->last_served != whole->names)
+        log_info("account list: %zu accounts, %zu here", whole->total, whole->names);
+    list->last_total = whole->total;
+    list->last_served = whole->names;
+}
+
+static void end_telling(struct list *list)
 {
     int64_t period = list->period;
 
-    drop(&list->before);
+    drop(&list->previous);
     free(list->whole->left);
     list->whole->left = NULL;
     list->whole->lefts = 0;
-    list->events.complete(list->events.arg, list->whole->total);
-    /* In the last fifth of its freshness, and not all hosts at one time. */
-    schedule(list, list->again
-                       ? 0
-                       : period * 80 / 100 + arc4random_uniform((uint32_t)(period * 16 / 100) + 1));
-    list->again = false;
+    if (list->again) {
+        list->again = false;
+        schedule(list, 0);
+        return;
+    }
+    log_counts(list);
+    start_offers(list);
+    /* Within the last fifth of its freshness, so that a fleet of hosts does not ask in step. */
+    schedule(list, period * 80 / 100 + arc4random_uniform((uint32_t)(period * 16 / 100) + 1));
 }
 
 static void tell_slice(struct list *list)
 {
-    const struct roster *whole = list->whole;
-    unsigned slice = LIST_SLICE;
+    const struct list_pages *whole = list->whole;
 
-    for (; slice > 0 && list->lefts < whole->lefts; slice--) {
-        const struct list_item item = roster_item(whole->left[list->lefts++]);
-        list->events.left(list->events.arg, item.project, item.environment);
+    for (unsigned n = 0; n < LIST_SLICE && list->lefts < whole->lefts; n++) {
+        const struct list_item item = list_pages_item(whole->left[list->lefts++]);
+        list->events.left(list->events.arg, &item);
     }
-    for (; slice > 0 && list->listed < whole->records; slice--) {
-        struct list_item item = roster_item(whole->record[list->listed++]);
-        item.asked_wall = whole->asked_wall;
-        /* The page may have been read by settings of before. */
-        if (!list->rules_changed || roster_serves(&list->rules, &item))
-            list->events.listed(list->events.arg, &item);
-    }
-    if (list->lefts == whole->lefts && list->listed == whole->records)
-        told(list);
+    if (list->lefts == whole->lefts)
+        end_telling(list);
     else
-        set_timer(list, 0);
+        set_timer(list, &list->timer, 0);
 }
 
 static void tell(struct list *list)
 {
     list->state = TELLING;
-    list->lefts = list->listed = 0;
-    set_timer(list, 0);
-}
-
-/* Begins anew with the settings of now. Nothing is under way. */
-static void restart(struct list *list)
-{
-    drop(&list->fetched);
-    if (list->forget) {
-        drop(&list->before);
-        drop(&list->whole);
-    }
-    list->forget = list->outdated = false;
-    list->again = list->whole != NULL;
-    if (list->whole != NULL)
-        tell(list);
-    else
-        schedule(list, 0);
+    set_timer(list, &list->timer, 0);
 }
 
 static void succeed(struct list *list)
@@ -168,25 +181,41 @@ static void succeed(struct list *list)
         log_info("account list: well again");
     list->detail[0] = '\0';
     list->failures = 0;
+    list->lefts = 0;
     tell(list);
 }
 
-/* ---- Asking
- * --------------------------------------------------------------------------------------
- */
+/* Fetches the list by the present settings. Nothing is under way. */
+static void restart(struct list *list)
+{
+    drop(&list->fetched);
+    if (list->forget) {
+        drop(&list->previous);
+        drop(&list->whole);
+    }
+    list->forget = list->outdated = false;
+    list->again = list->previous != NULL;
+    if (list->again)
+        tell(list); /* the rest of the `left` events first: the next list does not have them */
+    else
+        schedule(list, 0);
+}
+
+/* ---- Requests and pages ---- */
 
 static void run_task(struct work *work)
 {
     struct task *task = (struct task *)(void *)work;
 
     if (task->body != NULL)
-        task->page = roster_page_parse(task->body, task->length, &task->rules, &task->problem);
+        task->page = list_pages_parse(task->body, task->length, &task->grammar, &task->problem);
     else
-        task->built = roster_build(task->list->fetched, task->list->whole);
+        task->built = list_pages_build(task->list->fetched, task->list->whole);
 }
 
 static void finish_page(struct list *list);
 static void finish_whole(struct list *list);
+static void destroy(struct list *list);
 
 static void finish_task(struct work *work)
 {
@@ -197,9 +226,11 @@ static void finish_task(struct work *work)
     free(task->body);
     task->body = NULL;
     if (list->ending || list->outdated) {
-        roster_page_release(task->page);
+        list_pages_release(task->page);
         task->page = NULL;
-        if (!list->ending)
+        if (list->ending)
+            destroy(list);
+        else
             restart(list);
     } else if (was_page) {
         finish_page(list);
@@ -208,14 +239,14 @@ static void finish_task(struct work *work)
     }
 }
 
-/* body: a copy of a page's, or NULL for the whole. */
+/* body: of a page, malloc'ed, taken over; or NULL: the whole list is built. */
 static void start_task(struct list *list, char *body, size_t length)
 {
     struct task *task = &list->task;
 
     task->work = (struct work){.run = run_task, .finish = finish_task};
     task->list = list;
-    task->rules = list->rules;
+    task->grammar = list->grammar;
     task->body = body;
     task->length = length;
     task->page = NULL;
@@ -230,26 +261,25 @@ static void finish_whole(struct list *list)
         fail(list, "out of memory", 0);
         return;
     }
-    list->before = list->whole;
+    list->previous = list->whole;
     list->whole = list->fetched;
     list->fetched = NULL;
-    list->rules_changed = false;
+    list->grammar_changed = false;
     succeed(list);
 }
 
-/* All pages came. If each of them is as it was, so is the whole. */
+/* All pages have come. If none of them has changed, neither has the list. */
 static void take_whole(struct list *list)
 {
     if (list->changed || list->whole == NULL) {
         start_task(list, NULL, 0);
         return;
     }
-    list->whole->asked_wall = list->fetched->asked_wall;
     drop(&list->fetched);
     succeed(list);
 }
 
-static bool was_asked_for(const struct roster *fetched, const char *url)
+static bool was_asked_for(const struct list_pages *fetched, const char *url)
 {
     for (size_t i = 0; i < fetched->pages; i++)
         if (strcmp(fetched->page[i]->url, url) == 0)
@@ -257,32 +287,32 @@ static bool was_asked_for(const struct roster *fetched, const char *url)
     return false;
 }
 
-/* A page, whose user is given up here, is the next of the list. */
-static void take_page(struct list *list, struct roster_page *page)
+/* The next page of the list, with a reference that is taken over. */
+static void take_page(struct list *list, struct list_page *page)
 {
     char next[API_URL_SIZE], why[256];
     const char *wrong;
 
-    if (!roster_add(list->fetched, page, &wrong)) {
+    if (!list_pages_add(list->fetched, page, &wrong)) {
         fail(list, wrong, 0);
     } else if (page->next == NULL) {
         take_whole(list);
     } else if (!api_next_url(list->url, page->url, page->next, next, why, sizeof why)) {
-        list->fetched->pages--; /* for the message: it is this page's fault */
-        roster_page_release(page);
+        list->fetched->pages--; /* so that the message names this page */
+        list_pages_release(page);
         fail(list, why, 0);
     } else if (was_asked_for(list->fetched, next)) {
         fail(list, "has been before: the list runs in a circle", 0);
     } else {
         memcpy(list->at, next, sizeof next);
         list->state = TURNING;
-        set_timer(list, 0);
+        set_timer(list, &list->timer, 0);
     }
 }
 
 static void finish_page(struct list *list)
 {
-    struct roster_page *page = list->task.page;
+    struct list_page *page = list->task.page;
     char why[sizeof list->task.problem.text + 32];
 
     list->task.page = NULL;
@@ -294,7 +324,7 @@ static void finish_page(struct list *list)
     page->url = strdup(list->at);
     page->validator = list->task.validator;
     if (page->url == NULL) {
-        roster_page_release(page);
+        list_pages_release(page);
         fail(list, "out of memory", 0);
         return;
     }
@@ -339,13 +369,13 @@ static void on_result(void *arg, const struct api_result *result)
     fail(list, result->detail, result->retry_after);
 }
 
-/* The page of that URL of the last whole list: mostly the one of the same place. */
-static struct roster_page *find_kept(const struct list *list)
+/* The page of that URL in the last whole list: mostly at the same place. */
+static struct list_page *find_kept(const struct list *list)
 {
-    const struct roster *whole = list->whole;
+    const struct list_pages *whole = list->whole;
     size_t place = list->fetched->pages;
 
-    if (whole == NULL || list->rules_changed)
+    if (whole == NULL || list->grammar_changed)
         return NULL;
     if (place < whole->pages && strcmp(whole->page[place]->url, list->at) == 0)
         return whole->page[place];
@@ -367,15 +397,12 @@ static void ask(struct list *list)
 
 static void start_fetch(struct list *list)
 {
-    if (list->worker == NULL)
-        list->worker = worker_new(list->loop);
     list->fetched = calloc(1, sizeof *list->fetched);
-    if (list->worker == NULL || list->fetched == NULL) {
-        fail(list, "no memory or no thread", 0);
+    if (list->fetched == NULL) {
+        fail(list, "out of memory", 0);
         return;
     }
     list->changed = false;
-    list->fetched->asked_wall = (int64_t)time(NULL);
     strcpy(list->at, list->url);
     ask(list);
 }
@@ -392,9 +419,7 @@ static void on_timer(void *arg)
         start_fetch(list);
 }
 
-/* ---- Settings
- * ------------------------------------------------------------------------------------
- */
+/* ---- Settings ---- */
 
 static void take_settings(struct list *list, const struct cloud_conf *conf)
 {
@@ -402,11 +427,11 @@ static void take_settings(struct list *list, const struct cloud_conf *conf)
     list->period = (int64_t)1000 * conf->account_fresh;
     if (list->period < LIST_PERIOD_MIN)
         list->period = LIST_PERIOD_MIN;
-    list->rules = roster_rules(conf);
+    list->grammar = conf->grammar;
 }
 
-struct list *list_new(struct loop *loop, struct api *api, const struct cloud_conf *conf,
-                      const struct list_events *events)
+struct list *list_new(struct loop *loop, struct api *api, struct worker *worker,
+                      const struct cloud_conf *conf, const struct list_events *events)
 {
     struct list *list = calloc(1, sizeof *list);
 
@@ -414,24 +439,33 @@ struct list *list_new(struct loop *loop, struct api *api, const struct cloud_con
         return NULL;
     list->loop = loop;
     list->api = api;
+    list->worker = worker;
     list->events = *events;
     list->timer = (struct loop_timer){.due = on_timer, .arg = list};
+    list->offers = (struct loop_timer){.due = offer_slice, .arg = list};
+    list->last_total = SIZE_MAX;
     take_settings(list, conf);
     schedule(list, arc4random_uniform(LIST_FIRST_MS));
     return list;
+}
+
+static void destroy(struct list *list)
+{
+    drop(&list->previous);
+    drop(&list->fetched);
+    drop(&list->whole);
+    free(list);
 }
 
 void list_free(struct list *list)
 {
     if (list == NULL)
         return;
-    list->ending = true;
-    worker_free(list->worker);
     loop_timer_clear(list->loop, &list->timer);
-    drop(&list->before);
-    drop(&list->fetched);
-    drop(&list->whole);
-    free(list);
+    loop_timer_clear(list->loop, &list->offers);
+    list->ending = true;
+    if (list->state != WORKING)
+        destroy(list);
 }
 
 static bool same_words(const struct cloud_words *a, const struct cloud_words *b)
@@ -439,29 +473,24 @@ static bool same_words(const struct cloud_words *a, const struct cloud_words *b)
     return a->used == b->used && memcmp(a->text, b->text, a->used) == 0;
 }
 
-static bool same_rules(const struct roster_rules *a, const struct roster_rules *b)
+static bool same_grammar(const struct cloud_grammar *a, const struct cloud_grammar *b)
 {
-    const struct cloud_grammar *x = &a->grammar, *y = &b->grammar;
-
-    return a->uid_min == b->uid_min && a->uid_max == b->uid_max &&
-           x->project_min == y->project_min && x->project_max == y->project_max &&
-           x->suffixes == y->suffixes && memcmp(x->suffix, y->suffix, sizeof x->suffix) == 0 &&
-           same_words(&x->allow, &y->allow) && same_words(&x->reserved, &y->reserved);
+    return a->project_min == b->project_min && a->project_max == b->project_max &&
+           a->suffixes == b->suffixes && memcmp(a->suffix, b->suffix, sizeof a->suffix) == 0 &&
+           same_words(&a->allow, &b->allow) && same_words(&a->reserved, &b->reserved);
 }
 
 void list_configure(struct list *list, const struct cloud_conf *conf, bool forget)
 {
-    const struct roster_rules rules = list->rules;
-
     list->forget = list->forget || forget || strcmp(list->url, conf->accounts_url) != 0;
+    if (!same_grammar(&list->grammar, &conf->grammar))
+        list->grammar_changed = true;
     take_settings(list, conf);
-    if (!same_rules(&rules, &list->rules))
-        list->rules_changed = true;
     list->failures = 0;
     list->detail[0] = '\0';
     loop_timer_clear(list->loop, &list->timer);
-    /* A request cannot be called back, and the worker reads the list: then it begins when that
-     * ends. */
+    loop_timer_clear(list->loop, &list->offers);
+    /* A request cannot be called back, and the worker reads the list: restart when they end. */
     if (list->state == ASKING || list->state == WORKING)
         list->outdated = true;
     else

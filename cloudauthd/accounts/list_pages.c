@@ -6,79 +6,50 @@
 
 #include "common/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define ALIGNMENT _Alignof(struct roster_record)
-
-struct roster_rules roster_rules(const struct cloud_conf *conf)
-{
-    return (struct roster_rules){
-        .grammar = conf->grammar, .uid_min = conf->uid_min, .uid_max = conf->uid_max};
-}
-
-static bool in_range(const struct roster_rules *rules, uint32_t id)
-{
-    return id >= rules->uid_min && id <= rules->uid_max;
-}
-
-bool roster_serves(const struct roster_rules *rules, const struct list_item *item)
+bool list_pages_serves(const struct cloud_grammar *grammar, const struct list_item *item)
 {
     char name[CLOUD_NAME_MAX + sizeof "_sftp"];
 
-    if (!in_range(rules, item->uid) || !in_range(rules, item->gid) ||
-        !cloud_name_plain(&rules->grammar, item->project, item->environment, name))
+    if (!cloud_name_plain(grammar, item->project, item->environment, name))
         return false;
-    if (cloud_name_parse(&rules->grammar, name, NULL))
+    if (cloud_name_parse(grammar, name, NULL))
         return true;
     strcat(name, "_sftp");
-    return cloud_name_parse(&rules->grammar, name, NULL);
+    return cloud_name_parse(grammar, name, NULL);
 }
 
-struct list_item roster_item(const struct roster_record *record)
+/* The bytes of a project and an environment with their NULs. */
+static size_t name_size(const char *name)
 {
-    struct list_item item = {.uid = record->uid, .gid = record->gid, .project = record->text};
+    size_t project = strlen(name) + 1;
 
-    item.environment = item.project + strlen(item.project) + 1;
-    item.gecos = item.environment + strlen(item.environment) + 1;
-    item.home = item.gecos + strlen(item.gecos) + 1;
-    item.shell = item.home + strlen(item.home) + 1;
-    return item;
+    return project + strlen(name + project) + 1;
 }
 
-/* ---- A page
- * --------------------------------------------------------------------------------------
- */
+struct list_item list_pages_item(const char *name)
+{
+    return (struct list_item){.project = name, .environment = name + strlen(name) + 1};
+}
 
-/* A page that is being read. */
-struct reader {
-    const struct roster_rules *rules;
-    struct roster_page *page;
-    size_t room; /* of the block */
+/* ---- A page ---- */
+
+/* A page that is being parsed. */
+struct parse {
+    const struct cloud_grammar *grammar;
+    struct list_page *page;
 };
 
-static size_t size_of(const struct list_item *item)
+/* The block has the size of the body, in which each item takes more bytes than its two strings. */
+static void put(struct list_page *page, const struct list_item *item)
 {
-    size_t n = sizeof(struct roster_record) + strlen(item->project) + strlen(item->environment) +
-               strlen(item->gecos) + strlen(item->home) + strlen(item->shell) + 5;
+    char *end = stpcpy(page->block + page->used, item->project) + 1;
 
-    return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-static void put(struct roster_page *page, const struct list_item *item)
-{
-    const char *const text[] = {item->project, item->environment, item->gecos, item->home,
-                                item->shell};
-    struct roster_record *record = (void *)(page->block + page->used);
-    char *at = record->text;
-
-    record->uid = item->uid;
-    record->gid = item->gid;
-    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
-        at = stpcpy(at, text[i]) + 1;
-    page->used += size_of(item);
+    end = stpcpy(end, item->environment) + 1;
+    page->used = (size_t)(end - page->block);
     page->served++;
 }
 
@@ -91,30 +62,20 @@ static bool take_name(const struct json *object, const char *name, bool (*good)(
            (good(*out) || json_fail(&at, "not one that can be"));
 }
 
-static bool take_item(struct reader *reader, const struct json *at)
+static bool take_item(const struct parse *parse, const struct json *at)
 {
-    struct document_account account;
     struct list_item item = {.project = "", .environment = ""};
 
     if (!json_expect_object(at) ||
         !take_name(at, "project", cloud_name_project_ok, &item.project) ||
-        !take_name(at, "environment", cloud_name_environment_ok, &item.environment) ||
-        !document_account(at, &account))
+        !take_name(at, "environment", cloud_name_environment_ok, &item.environment))
         return false;
-    item.uid = account.uid;
-    item.gid = account.gid;
-    item.gecos = account.gecos;
-    item.home = account.home;
-    item.shell = account.shell;
-    if (!roster_serves(reader->rules, &item))
-        return true;
-    if (size_of(&item) > reader->room - reader->page->used)
-        return json_fail(at, "does not fit the page's own length");
-    put(reader->page, &item);
+    if (list_pages_serves(parse->grammar, &item))
+        put(parse->page, &item);
     return true;
 }
 
-static bool take_next(struct reader *reader, const struct json *root)
+static bool take_next(const struct parse *parse, const struct json *root)
 {
     struct json links, next;
     const char *href = NULL;
@@ -126,32 +87,30 @@ static bool take_next(struct reader *reader, const struct json *root)
         return true;
     if (!json_get_string(&next, "href", JSON_REQUIRED, API_URL_SIZE - 1, &href))
         return false;
-    reader->page->next = strdup(href);
-    return reader->page->next != NULL || json_fail(root, "out of memory");
+    parse->page->next = strdup(href);
+    return parse->page->next != NULL || json_fail(root, "out of memory");
 }
 
-static bool take_page(struct reader *reader, const struct json *root)
+static bool take_page(const struct parse *parse, const struct json *root)
 {
     struct json items, at;
 
-    if (!json_expect_object(root) || !take_next(reader, root) ||
-        !json_get_array(root, "items", JSON_REQUIRED, ROSTER_VALUES_MAX, &items,
-                        &reader->page->total))
+    if (!json_expect_object(root) || !take_next(parse, root) ||
+        !json_get_array(root, "items", JSON_REQUIRED, LIST_PAGES_VALUES_MAX, &items,
+                        &parse->page->total))
         return false;
     for (bool more = json_first(&items, &at); more; more = json_next(&at))
-        if (!take_item(reader, &at))
+        if (!take_item(parse, &at))
             return false;
     return true;
 }
 
-/* The block's length is the body's: the names of an item's members are longer than what a record
- * has besides its strings. What is left over goes back. */
-struct roster_page *roster_page_parse(const void *body, size_t n, const struct roster_rules *rules,
-                                      struct document_problem *problem)
+struct list_page *list_pages_parse(const void *body, size_t n, const struct cloud_grammar *grammar,
+                                   struct document_problem *problem)
 {
-    static const struct json_limits limits = {ROSTER_NESTING_MAX, ROSTER_VALUES_MAX};
-    struct roster_page *page = calloc(1, sizeof *page);
-    struct reader reader = {.rules = rules, .page = page, .room = n};
+    static const struct json_limits limits = {LIST_PAGES_NESTING_MAX, LIST_PAGES_VALUES_MAX};
+    struct list_page *page = calloc(1, sizeof *page);
+    const struct parse parse = {.grammar = grammar, .page = page};
     struct cloud_text text;
     struct json root;
 
@@ -165,20 +124,20 @@ struct roster_page *roster_page_parse(const void *body, size_t n, const struct r
     }
     page->users = 1;
     if (json_parse(body, n, &limits, &text, &root)) {
-        bool ok = take_page(&reader, &root);
+        bool ok = take_page(&parse, &root);
         json_free(&root);
         if (ok) {
-            unsigned char *kept = realloc(page->block, page->used + 1);
+            char *kept = realloc(page->block, page->used + 1);
             if (kept != NULL)
                 page->block = kept;
             return page;
         }
     }
-    roster_page_release(page);
+    list_pages_release(page);
     return NULL;
 }
 
-void roster_page_release(struct roster_page *page)
+void list_pages_release(struct list_page *page)
 {
     if (page == NULL || --page->users > 0)
         return;
@@ -188,134 +147,132 @@ void roster_page_release(struct roster_page *page)
     free(page);
 }
 
-/* ---- The whole
- * -----------------------------------------------------------------------------------
- */
+/* ---- The whole list ---- */
 
-bool roster_add(struct roster *roster, struct roster_page *page, const char **why)
+static bool grow(struct list_pages *list)
+{
+    size_t room = list->room == 0 ? 16 : list->room * 2;
+    struct list_page **grown;
+
+    if (list->pages < list->room)
+        return true;
+    grown = realloc(list->page, room * sizeof(struct list_page *));
+    if (grown == NULL)
+        return false;
+    list->page = grown;
+    list->room = room;
+    return true;
+}
+
+bool list_pages_add(struct list_pages *list, struct list_page *page, const char **why)
 {
     *why = NULL;
-    if (roster->pages == ROSTER_PAGES_MAX)
+    if (list->pages == LIST_PAGES_PAGES_MAX)
         *why = "more than 10000 pages";
-    else if (page->total > ROSTER_ITEMS_MAX - roster->total)
+    else if (page->total > LIST_PAGES_ITEMS_MAX - list->total)
         *why = "more than 1000000 items";
-    else if (page->used > ROSTER_BYTES_MAX - roster->bytes)
-        *why = "more than 256 MiB of accounts";
-    if (*why == NULL && roster->pages == roster->room) {
-        size_t room = roster->room == 0 ? 16 : roster->room * 2;
-        struct roster_page **grown = realloc(roster->page, room * sizeof(struct roster_page *));
-        if (grown == NULL) {
-            *why = "out of memory";
-        } else {
-            roster->page = grown;
-            roster->room = room;
-        }
-    }
+    else if (page->used > LIST_PAGES_BYTES_MAX - list->bytes)
+        *why = "more than 256 MiB of names";
+    else if (!grow(list))
+        *why = "out of memory";
     if (*why != NULL) {
-        roster_page_release(page);
+        list_pages_release(page);
         return false;
     }
-    roster->page[roster->pages++] = page;
-    roster->total += page->total;
-    roster->bytes += page->used;
+    list->page[list->pages++] = page;
+    list->total += page->total;
+    list->bytes += page->used;
     return true;
 }
 
-/* The records by project and environment: places of a roster's, plus one; 0 is free. */
-struct places {
-    const struct roster *roster;
-    uint32_t *place;
+/* An index of a list's names, by open addressing: a name's number plus one; 0 is free. */
+struct name_index {
+    const struct list_pages *list;
+    uint32_t *number;
     size_t mask;
-    struct table seed; /* only for its hash */
+    struct table seed; /* for its hash alone */
 };
 
-/* Project and environment with their NULs, as they stand at the start of a record's text. */
-static size_t key_length(const struct roster_record *record)
+static bool start_index(struct name_index *index, const struct list_pages *list, size_t names)
 {
-    size_t project = strlen(record->text) + 1;
-
-    return project + strlen(record->text + project) + 1;
+    *index = (struct name_index){.list = list, .mask = 63};
+    while (index->mask < names * 2)
+        index->mask = index->mask * 2 + 1;
+    index->number = calloc(index->mask + 1, sizeof *index->number);
+    /* Names come from outside; their authors must not be able to make them collide. */
+    return index->number != NULL && getrandom(&index->seed.seed, sizeof index->seed.seed, 0) ==
+                                        (ssize_t)sizeof index->seed.seed;
 }
 
-/* Where the record's environment is, or could be put. */
-static uint32_t *find(const struct places *places, const struct roster_record *record)
+/* The place of the name, or the free one where it belongs. */
+static uint32_t *find(const struct name_index *index, const char *name)
 {
-    size_t n = key_length(record);
-    size_t at = (size_t)table_hash(&places->seed, record->text, n) & places->mask;
+    size_t n = name_size(name);
+    size_t at = (size_t)table_hash(&index->seed, name, n) & index->mask;
 
-    for (; places->place[at] != 0; at = (at + 1) & places->mask) {
-        const struct roster_record *other = places->roster->record[places->place[at] - 1];
-        if (key_length(other) == n && memcmp(other->text, record->text, n) == 0)
+    for (; index->number[at] != 0; at = (at + 1) & index->mask) {
+        const char *other = index->list->name[index->number[at] - 1];
+        if (name_size(other) == n && memcmp(other, name, n) == 0)
             break;
     }
-    return &places->place[at];
+    return &index->number[at];
 }
 
-static void place_page(struct roster *roster, const struct places *places,
-                       const struct roster_page *page)
+static void index_page(struct list_pages *list, const struct name_index *index,
+                       const struct list_page *page)
 {
-    const unsigned char *at = page->block;
+    const char *name = page->block;
 
-    for (size_t i = 0; i < page->served; i++) {
-        const struct roster_record *record = (const void *)at;
-        struct list_item item = roster_item(record);
-        uint32_t *place = find(places, record);
-        if (*place == 0) {
-            roster->record[roster->records++] = record;
-            *place = (uint32_t)roster->records;
-        }
-        at += size_of(&item);
+    for (size_t i = 0; i < page->served; i++, name += name_size(name)) {
+        uint32_t *number = find(index, name);
+        if (*number != 0)
+            continue;
+        list->name[list->names++] = name;
+        *number = (uint32_t)list->names;
     }
 }
 
-static bool find_left(struct roster *roster, const struct places *places,
-                      const struct roster *before)
+static bool find_left(struct list_pages *list, const struct name_index *index,
+                      const struct list_pages *previous)
 {
-    if (before == NULL)
+    if (previous == NULL)
         return true;
-    roster->left = calloc(before->records + 1, sizeof(struct roster_record *));
-    if (roster->left == NULL)
+    list->left = calloc(previous->names + 1, sizeof(const char *));
+    if (list->left == NULL)
         return false;
-    for (size_t i = 0; i < before->records; i++)
-        if (*find(places, before->record[i]) == 0)
-            roster->left[roster->lefts++] = before->record[i];
+    for (size_t i = 0; i < previous->names; i++)
+        if (*find(index, previous->name[i]) == 0)
+            list->left[list->lefts++] = previous->name[i];
     return true;
 }
 
-bool roster_build(struct roster *roster, const struct roster *before)
+bool list_pages_build(struct list_pages *list, const struct list_pages *previous)
 {
-    struct places places = {.roster = roster, .mask = 63};
+    struct name_index index;
     size_t served = 0;
     bool ok;
 
-    for (size_t i = 0; i < roster->pages; i++)
-        served += roster->page[i]->served;
-    while (places.mask < served * 2)
-        places.mask = places.mask * 2 + 1;
-    /* Names come from strangers, who must not choose where they fall. */
-    if (getrandom(&places.seed.seed, sizeof places.seed.seed, 0) !=
-        (ssize_t)sizeof places.seed.seed)
-        return false;
-    places.place = calloc(places.mask + 1, sizeof *places.place);
-    roster->record = calloc(served + 1, sizeof(struct roster_record *));
-    ok = places.place != NULL && roster->record != NULL;
+    for (size_t i = 0; i < list->pages; i++)
+        served += list->page[i]->served;
+    list->name = calloc(served + 1, sizeof(const char *));
+    ok = start_index(&index, list, served) && list->name != NULL;
     if (ok) {
-        for (size_t i = 0; i < roster->pages; i++)
-            place_page(roster, &places, roster->page[i]);
-        ok = find_left(roster, &places, before);
+        for (size_t i = 0; i < list->pages; i++)
+            index_page(list, &index, list->page[i]);
+        ok = find_left(list, &index, previous);
     }
-    free(places.place);
+    free(index.number);
     return ok;
 }
 
-void roster_free(struct roster *roster)
+void list_pages_free(struct list_pages *list)
 {
-    if (roster == NULL)
+    if (list == NULL)
         return;
-    for (size_t i = 0; i < roster->pages; i++)
-        roster_page_release(roster->page[i]);
-    free(roster->page);
-    free(roster->record);
-    free(roster->left);
-    free(roster);
+    for (size_t i = 0; i < list->pages; i++)
+        list_pages_release(list->page[i]);
+    free(list->page);
+    free(list->name);
+    free(list->left);
+    free(list);
 }

@@ -6,7 +6,6 @@
 #include "base/validator.h"
 #include "cloudauthd/api/api.h"
 
-#include "common/conf.h"
 #include "common/name.h"
 
 #include <stdbool.h>
@@ -14,85 +13,75 @@
 #include <stdint.h>
 
 /*
- * The account list as it is kept (docs/api.md, "The account list"): pages, and the whole that they
- * make. Pure functions of what they are given, for the worker's thread; list.h says when. A page is
- * not changed any more once it is made, but for `users`, which is the loop's.
+ * The account list in memory (docs/api.md, "The account list"): its pages, and the whole list that
+ * they make. The functions depend on their arguments alone and run in a worker thread; list.h
+ * describes when. A page is immutable once it is parsed, but for `users`, which belongs to the
+ * loop's thread.
  */
 
-#define ROSTER_NESTING_MAX 16
-#define ROSTER_VALUES_MAX  400000 /* JSON values of a page; a bound for the memory of a parse */
-#define ROSTER_PAGES_MAX   10000
-#define ROSTER_ITEMS_MAX   1000000      /* of all pages, those of other hosts among them */
-#define ROSTER_BYTES_MAX   (256u << 20) /* of all that is kept of them */
+#define LIST_PAGES_NESTING_MAX 16
+#define LIST_PAGES_VALUES_MAX  400000 /* JSON values of a page: bounds the memory of a parse */
+#define LIST_PAGES_PAGES_MAX   10000
+#define LIST_PAGES_ITEMS_MAX   1000000      /* of all pages, items of other hosts included */
+#define LIST_PAGES_BYTES_MAX   (256u << 20) /* kept of all pages */
 
-/* An account as the list has it. Strings are borrowed; each is what a document's may be. */
+/* An environment that the list names. The strings are borrowed. */
 struct list_item {
     const char *project, *environment;
-    uint32_t uid, gid;
-    const char *gecos, *home, *shell;
-    int64_t asked_wall; /* when the list was asked for, seconds since 1970 */
 };
-
-/* What this host serves: the settings, in a copy for the worker. */
-struct roster_rules {
-    struct cloud_grammar grammar;
-    uint32_t uid_min, uid_max;
-};
-
-struct roster_rules roster_rules(const struct cloud_conf *conf);
 
 /*
- * Whether this host serves the account: its plain login name, or its sFTP spelling, is allowed, and
- * uid and gid are in range. What else policy_usable asks is asked of documents.
+ * Whether this host serves the environment: whether `allow` takes its plain login name, or that
+ * with "_sftp".
  */
-bool roster_serves(const struct roster_rules *rules, const struct list_item *item);
+bool list_pages_serves(const struct cloud_grammar *grammar, const struct list_item *item);
 
-/* An account in a page's block, four bytes aligned. */
-struct roster_record {
-    uint32_t uid, gid;
-    char text[]; /* project, environment, gecos, home, shell, each with its NUL */
-};
-
-struct list_item roster_item(const struct roster_record *record);
-
-struct roster_page {
-    unsigned users; /* who hold it; page_release */
-    char *url;      /* the caller's to set, malloc'ed */
+struct list_page {
+    unsigned users; /* references to the page: list_pages_release */
+    char *url;      /* set by the caller, malloc'ed */
     struct validator validator;
-    size_t total;  /* items on it */
-    size_t served; /* of which this host's are in the block */
+    size_t total;  /* items on the page */
+    size_t served; /* those of this host, which are in the block */
     size_t used;
-    unsigned char *block;
-    char *next; /* where the next page is: href as it stands in the page; NULL: it is the last */
+    char *block; /* served times the project and the environment, each with its NUL */
+    char *next;  /* href of the next page as it stands in the page; NULL: this is the last one */
 };
 
 /*
- * A page of n bytes of JSON; NULL with *problem filled if it is invalid or memory is out. Items are
- * checked one and all, and kept where this host serves them. The page has one user.
+ * Parses n bytes of JSON as a page. All items are checked, and those that this host serves are
+ * kept. Returns a page with one user, or NULL with *problem filled if it is invalid or memory is
+ * out.
  */
-struct roster_page *roster_page_parse(const void *body, size_t n, const struct roster_rules *rules,
-                                      struct document_problem *problem);
-void roster_page_release(struct roster_page *page);
+struct list_page *list_pages_parse(const void *body, size_t n, const struct cloud_grammar *grammar,
+                                   struct document_problem *problem);
+void list_pages_release(struct list_page *page);
 
-/* A list, or what has come of one so far. */
-struct roster {
-    struct roster_page **page;
+/* A list, or the part of it that has been fetched. */
+struct list_pages {
+    struct list_page **page;
     size_t pages, room;
     size_t total, bytes; /* of all pages */
-    int64_t asked_wall;
-    /* Once it is whole, by roster_build: */
-    const struct roster_record **record; /* each environment once: the first of the list's order */
-    size_t records;
-    const struct roster_record **left; /* what is in the list of before alone, and its memory */
+    /* Set by list_pages_build once the list is whole. Each entry points to a project, with its
+     * NUL, and the environment behind it: list_pages_item. */
+    const char **name; /* each environment once, in the order of the list */
+    size_t names;
+    const char **left; /* environments of the previous list alone, in its memory */
     size_t lefts;
 };
 
-/* Takes the page over, or releases it where that fails: memory, or a limit above; *why says. */
-bool roster_add(struct roster *roster, struct roster_page *page, const char **why);
+/* An entry of `name` or `left`. */
+struct list_item list_pages_item(const char *name);
 
-/* Finds out what the list has, and what it lacks of the one before (or NULL). False: no memory. */
-bool roster_build(struct roster *roster, const struct roster *before);
+/* Takes the page over. On failure, for lack of memory or at a limit above, it is released and *why
+ * is set to a static text. */
+bool list_pages_add(struct list_pages *list, struct list_page *page, const char **why);
 
-void roster_free(struct roster *roster);
+/*
+ * Collects the names of the list, and those of the previous list (or NULL) that it lacks. False if
+ * memory is out.
+ */
+bool list_pages_build(struct list_pages *list, const struct list_pages *previous);
+
+void list_pages_free(struct list_pages *list);
 
 #endif

@@ -20,7 +20,6 @@
 
 #define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
 #define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* what is being replaced, until it is retired */
-#define NO_HASTE (-1)
 #define LONG_MS  500 /* a file that takes longer is worth a line in the log */
 
 /* A change on its way to the mirror. */
@@ -28,7 +27,6 @@ struct delta {
     struct delta *next;
     enum { PUT, REMOVE, CLEAR, PUT_BACK } what;
     bool takes_back; /* what was published of it may not be believed any more */
-    bool listed;     /* PUT: by a list, not by its document */
     bool may_differ; /* PUT: from what was published, which is then not to be believed */
     struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
     int64_t seconds;                      /* PUT_BACK: by how many the clock was */
@@ -38,7 +36,6 @@ struct delta {
 struct mirrored {
     struct table_node node;
     struct cloud_snapshot_record *record;
-    bool listed; /* by a list, which knows less than a document */
 };
 
 /* A published file, as the loop sees it. */
@@ -60,15 +57,11 @@ struct publish {
     bool replaced; /* what stands in its place is its successor */
     struct delta *first, **last;
     bool building, failed;
-    bool lost;             /* a change, for lack of memory: nothing is published any more */
-    int64_t not_before;    /* cloud_clock_ms(): the next file is not made earlier */
-    publish_void *on_void; /* or NULL */
-    void *void_arg;
-    int64_t relisted_at;         /* cloud_clock_ms() */
+    bool lost;                   /* a change, for lack of memory: nothing is published any more */
+    int64_t not_before;          /* cloud_clock_ms(): the next file is not made earlier */
     struct publish_view counted; /* its counters alone */
     /* The worker's: */
     struct table mirror;
-    bool relisted; /* a list gave other ids than the one before; the loop's while nothing is made */
 };
 
 /* The making of one file. */
@@ -230,49 +223,23 @@ static void forget(struct publish *accounts, struct mirrored *mirrored)
     free(mirrored);
 }
 
-/* Whether a list says of an account what its document says: project to shell, and the ids. */
-static bool says_the_same(const struct cloud_snapshot_record *one,
-                          const struct cloud_snapshot_record *other)
-{
-    const char *a = one->strings, *b = other->strings;
-
-    for (int i = 0; i < 5; i++) {
-        if (strcmp(a, b) != 0)
-            return false;
-        a += strlen(a) + 1;
-        b += strlen(b) + 1;
-    }
-    return one->uid == other->uid && one->gid == other->gid;
-}
-
 /* Takes the record, which is then the mirror's or freed. */
-static void mirror_put(struct publish *accounts, struct cloud_snapshot_record *record, bool listed)
+static void mirror_put(struct publish *accounts, struct cloud_snapshot_record *record)
 {
     struct mirrored *mirrored = find_mirrored(accounts, record);
-    struct cloud_snapshot_record *old = mirrored == NULL ? NULL : mirrored->record;
 
-    if (old != NULL && listed && !mirrored->listed) {
-        /* The document stays, and is confirmed where they agree, within its own bound. */
-        if (says_the_same(old, record) && record->fresh > old->fresh)
-            old->fresh = record->fresh < old->expires ? record->fresh : old->expires;
-        free(record);
-        return;
-    }
-    if (old == NULL) {
-        mirrored = calloc(1, sizeof *mirrored);
-        if (mirrored == NULL) {
-            free(record); /* then lookups of it go on asking */
-            return;
-        }
+    if (mirrored != NULL) {
+        free(mirrored->record);
         mirrored->record = record;
-        mirrored->listed = listed;
-        table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
         return;
     }
-    accounts->relisted |= listed && (old->uid != record->uid || old->gid != record->gid);
+    mirrored = calloc(1, sizeof *mirrored);
+    if (mirrored == NULL) {
+        free(record); /* then lookups of it go on asking */
+        return;
+    }
     mirrored->record = record;
-    mirrored->listed = listed;
-    free(old);
+    table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
 }
 
 /* Calls each for all that is mirrored; it may forget what it is given. */
@@ -309,7 +276,7 @@ static void apply(struct publish *accounts, struct delta *delta)
 
     switch (delta->what) {
     case PUT:
-        mirror_put(accounts, delta->record, delta->listed);
+        mirror_put(accounts, delta->record);
         break;
     case REMOVE:
         mirrored = find_mirrored(accounts, delta->record);
@@ -327,61 +294,17 @@ static void apply(struct publish *accounts, struct delta *delta)
     free(delta);
 }
 
-/* A set of ids, none of which is 0. */
-struct ids {
-    uint64_t seed, mask;
-    uint32_t *place; /* mask + 1 of them, at most half of them taken */
-};
-
-static bool start_ids(struct ids *ids, uint64_t seed, size_t n)
-{
-    ids->seed = seed;
-    for (ids->mask = 15; ids->mask < 2 * n; ids->mask = 2 * ids->mask + 1)
-        ;
-    ids->place = calloc(ids->mask + 1, sizeof *ids->place);
-    return ids->place != NULL;
-}
-
-/* Where the id stands, or would. */
-static uint32_t *place_of_id(const struct ids *ids, uint32_t id)
-{
-    uint64_t at = cloud_snapshot_hash_id(ids->seed, id);
-
-    while (ids->place[at & ids->mask] != 0 && ids->place[at & ids->mask] != id)
-        at++;
-    return &ids->place[at & ids->mask];
-}
-
 struct gathering {
     struct cloud_snapshot_record **records;
     size_t n;
     int64_t now;
-    struct ids uids, gids; /* of documents */
 };
-
-static void gather_ids(struct publish *accounts, struct mirrored *mirrored, void *arg)
-{
-    const struct gathering *gathering = arg;
-
-    (void)accounts;
-    if (mirrored->listed)
-        return;
-    *place_of_id(&gathering->uids, mirrored->record->uid) = mirrored->record->uid;
-    *place_of_id(&gathering->gids, mirrored->record->gid) = mirrored->record->gid;
-}
-
-/* A list gives nobody an id that is another's: what it said before that had a document is void. */
-static bool is_void(const struct gathering *gathering, const struct mirrored *mirrored)
-{
-    return mirrored->listed && (*place_of_id(&gathering->uids, mirrored->record->uid) != 0 ||
-                                *place_of_id(&gathering->gids, mirrored->record->gid) != 0);
-}
 
 static void gather(struct publish *accounts, struct mirrored *mirrored, void *arg)
 {
     struct gathering *gathering = arg;
 
-    if (mirrored->record->expires <= gathering->now || is_void(gathering, mirrored))
+    if (mirrored->record->expires <= gathering->now)
         forget(accounts, mirrored);
     else
         gathering->records[gathering->n++] = mirrored->record;
@@ -389,19 +312,10 @@ static void gather(struct publish *accounts, struct mirrored *mirrored, void *ar
 
 static bool gather_all(struct publish *accounts, struct gathering *gathering)
 {
-    size_t n = accounts->mirror.used;
-    bool ok;
-
-    gathering->records = calloc(n + 1, sizeof(void *));
-    ok = start_ids(&gathering->uids, accounts->mirror.seed, n) &&
-         start_ids(&gathering->gids, accounts->mirror.seed, n) && gathering->records != NULL;
-    if (ok) {
-        each_mirrored(accounts, gather_ids, gathering);
+    gathering->records = calloc(accounts->mirror.used + 1, sizeof(void *));
+    if (gathering->records != NULL)
         each_mirrored(accounts, gather, gathering);
-    }
-    free(gathering->uids.place);
-    free(gathering->gids.place);
-    return ok;
+    return gathering->records != NULL;
 }
 
 /* Writes the file aside, syncs it, and renames it over the old one. False with errno. */
@@ -469,66 +383,17 @@ static bool is_in(const struct published *file, const struct cloud_snapshot_reco
                                                                 environment_of(record), &account);
 }
 
-/* Whether the file says another thing of the account, but for times. What the one does not know,
- * because it is of a list or has too many applications, it does not say. */
+/* Whether the file says another thing of the account, but for times. */
 static bool differs(const struct published *file, const struct cloud_snapshot_record *record)
 {
     const size_t from = offsetof(struct cloud_snapshot_record, uid);
     struct cloud_snapshot_account account;
 
-    if (file->snapshot.map == NULL ||
-        !cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record), &account))
-        return false;
-    if (((account.flags ^ record->flags) & CLOUD_SNAPSHOT_PARTIAL) != 0)
-        return !says_the_same(&account.record, record);
-    return account.flags != record->flags || account.record.size != record->size ||
-           memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0;
-}
-
-/* Whether the file has the environment by a list's word, with other ids. */
-static bool contradicts(const struct published *file, const struct cloud_snapshot_record *record)
-{
-    struct cloud_snapshot_account account;
-
     return file->snapshot.map != NULL &&
            cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record),
                                   &account) &&
-           account.flags == CLOUD_SNAPSHOT_PARTIAL &&
-           (account.uid != record->uid || account.gid != record->gid);
-}
-
-/* Whether the file gives another environment, by a list's word, that uid (or gid). */
-static bool gives_away(const struct published *file, const struct cloud_snapshot_record *record,
-                       bool gid, struct cloud_snapshot_account *out)
-{
-    return file->snapshot.map != NULL &&
-           (gid ? cloud_snapshot_by_gid(&file->snapshot, record->gid, out)
-                : cloud_snapshot_by_uid(&file->snapshot, record->uid, out)) &&
-           out->flags == CLOUD_SNAPSHOT_PARTIAL &&
-           (strcmp(out->project, record->strings) != 0 ||
-            strcmp(out->environment, environment_of(record)) != 0);
-}
-
-/* Whether a list has given another environment an id that a document has. */
-static bool gives_id_away(const struct published *file, const struct cloud_snapshot_record *record)
-{
-    struct cloud_snapshot_account account;
-
-    return gives_away(file, record, false, &account) || gives_away(file, record, true, &account);
-}
-
-/* Whose ids of the file are not theirs by this document. */
-static void tell_void(const struct publish *accounts, const struct cloud_snapshot_record *record)
-{
-    struct cloud_snapshot_account account;
-
-    if (accounts->on_void == NULL)
-        return;
-    if (contradicts(&accounts->published, record))
-        accounts->on_void(accounts->void_arg, record->strings, environment_of(record));
-    for (int gid = 0; gid < 2; gid++)
-        if (gives_away(&accounts->published, record, gid != 0, &account))
-            accounts->on_void(accounts->void_arg, account.project, account.environment);
+           (account.flags != record->flags || account.record.size != record->size ||
+            memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0);
 }
 
 /* Whether the change makes wrong what the file says. */
@@ -537,9 +402,7 @@ static bool is_against(const struct published *file, const struct delta *delta)
     if (delta->record == NULL)
         return delta->takes_back;
     return (delta->takes_back && is_in(file, delta->record)) ||
-           (delta->may_differ && differs(file, delta->record)) ||
-           (delta->what == PUT && (delta->takes_back || delta->may_differ) &&
-            gives_id_away(file, delta->record));
+           (delta->may_differ && differs(file, delta->record));
 }
 
 /* Whether nothing of a new file was taken back while it was made. */
@@ -581,9 +444,6 @@ static void finish_build(struct work *work)
                      build->file.snapshot.size, (long long)build->took);
         if (!publish(accounts, &build->file))
             work->failed = errno;
-        if (accounts->relisted)
-            accounts->relisted_at = cloud_clock_ms();
-        accounts->relisted = false;
     } else {
         end_published(&build->file);
     }
@@ -644,7 +504,7 @@ static void lose(struct publish *accounts)
     log_error("no memory for a change of %s: it is not used any more", CLOUD_SNAPSHOT_FILE);
 }
 
-/* The delta's record is taken. wait: at most so long until a file is made; or NO_HASTE. */
+/* The delta's record is taken. wait: at most so long until a file is made. */
 static void add_delta(struct publish *accounts, const struct delta *what, int64_t wait)
 {
     struct delta *delta = malloc(sizeof *delta);
@@ -657,8 +517,7 @@ static void add_delta(struct publish *accounts, const struct delta *what, int64_
     *delta = *what;
     *accounts->last = delta;
     accounts->last = &delta->next;
-    if (wait >= 0)
-        set_timer(accounts, wait);
+    set_timer(accounts, wait);
 }
 
 /* ---- The wall clock ---- */
@@ -731,7 +590,6 @@ void publish_put(struct publish *accounts, const struct snapshot_account *accoun
     struct delta delta = {.what = PUT,
                           .takes_back = change == PUBLISH_CHANGED,
                           .may_differ = change == PUBLISH_NEW,
-                          .listed = change == PUBLISH_LISTED,
                           .record = snapshot_encode(account)};
 
     follow_clock(accounts);
@@ -739,20 +597,9 @@ void publish_put(struct publish *accounts, const struct snapshot_account *accoun
         publish_remove(accounts, account->project, account->environment);
         return;
     }
-    if (is_against(&accounts->published, &delta)) {
+    if (is_against(&accounts->published, &delta))
         take_back(accounts);
-        tell_void(accounts, delta.record);
-    }
-    add_delta(accounts, &delta,
-              change == PUBLISH_LISTED    ? NO_HASTE
-              : change == PUBLISH_RENEWED ? PUBLISH_RENEW_MS
-                                          : PUBLISH_GATHER_MS);
-}
-
-void publish_make(struct publish *accounts)
-{
-    if (accounts->first != NULL)
-        set_timer(accounts, PUBLISH_GATHER_MS);
+    add_delta(accounts, &delta, change == PUBLISH_RENEWED ? PUBLISH_RENEW_MS : PUBLISH_GATHER_MS);
 }
 
 /* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,
@@ -796,15 +643,9 @@ bool publish_by_id(const struct publish *accounts, uint32_t id, bool gid,
                                                                  out);
 }
 
-int64_t publish_relisted(const struct publish *accounts)
+struct worker *publish_worker(const struct publish *accounts)
 {
-    return accounts->relisted_at;
-}
-
-void publish_on_void(struct publish *accounts, publish_void *on_void, void *arg)
-{
-    accounts->on_void = on_void;
-    accounts->void_arg = arg;
+    return accounts->worker;
 }
 
 void publish_look(const struct publish *accounts, struct publish_view *out)

@@ -3,6 +3,7 @@
 #define CLOUDAUTHD_ACCOUNTS_PUBLISH_H
 
 #include "base/loop.h"
+#include "base/worker.h"
 #include "cloudauthd/accounts/snapshot_write.h"
 
 #include <stdbool.h>
@@ -34,22 +35,15 @@ struct publish *publish_new(struct loop *loop, const char *folder, const char *o
 void publish_free(struct publish *accounts);
 
 enum publish_change {
-    PUBLISH_NEW,     /* nothing was known of it, or nothing but by a list or an earlier daemon;
-                      * where the published file differs from it, as PUBLISH_CHANGED */
+    PUBLISH_NEW,     /* nothing was known of it, or nothing but by an earlier daemon; where the
+                      * published file differs from it, as PUBLISH_CHANGED */
     PUBLISH_RENEWED, /* the same, confirmed: only its times are others */
     PUBLISH_CHANGED, /* what is published of it is wrong: taken back at once */
-    PUBLISH_LISTED,  /* one of many: published with the next file, or after publish_make */
 };
 
-/*
- * An account as its document has it, or as a list has it (PUBLISH_LISTED): that replaces no
- * document's, but confirms it where it says the same. The strings are copied.
- */
+/* An account as its document has it. The strings are copied. */
 void publish_put(struct publish *accounts, const struct snapshot_account *account,
                  enum publish_change change);
-
-/* A list is complete: what was put of it is worth a file. */
-void publish_make(struct publish *accounts);
 
 /*
  * The account of an id in the last file that was made, whether that may still be believed or not: a
@@ -58,17 +52,8 @@ void publish_make(struct publish *accounts);
 bool publish_by_id(const struct publish *accounts, uint32_t id, bool gid,
                    struct cloud_snapshot_account *out);
 
-/*
- * Has on_void called, from publish_put, for each environment whose ids the file had by a list's
- * word, where a document has them otherwise, or has them itself: a process that had looked it up
- * before may go on with those.
- */
-typedef void publish_void(void *arg, const char *project, const char *environment);
-void publish_on_void(struct publish *accounts, publish_void *on_void, void *arg);
-
-/* cloud_clock_ms() when a file was made in which a list's ids of some environment were others than
- * in the list before: of that one, nobody knows of which. 0: never. */
-int64_t publish_relisted(const struct publish *accounts);
+/* The thread that writes files, for other work of this directory that waits for nothing. */
+struct worker *publish_worker(const struct publish *accounts);
 
 /* For operators: the file as it is published. */
 struct publish_view {

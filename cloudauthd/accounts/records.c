@@ -91,39 +91,3 @@ void records_news(void *arg, const struct cache_news *news)
         change = same_account(news->before, news->document) ? PUBLISH_RENEWED : PUBLISH_CHANGED;
     put(publish, news, change);
 }
-
-/* What the rules that documents are held against need to know of an account. */
-static bool may_use(const struct records *publish, const struct list_item *item)
-{
-    const struct document document = {.project = item->project,
-                                      .environment = item->environment,
-                                      .uid = item->uid,
-                                      .gid = item->gid};
-    char why[256];
-
-    return publish->conf->signing_key[0] == '\0' && local_ids_refresh(publish->local_ids) &&
-           policy_usable(
-               &(const struct policy_host){publish->conf, publish->local_ids, publish->bindings},
-               &document, why, sizeof why);
-}
-
-void records_listed(const struct records *publish, const struct list_item *item)
-{
-    struct snapshot_account account = {
-        .project = item->project,
-        .environment = item->environment,
-        .gecos = item->gecos,
-        .home = item->home,
-        .shell = item->shell,
-        .uid = item->uid,
-        .gid = item->gid,
-        .flags = CLOUD_SNAPSHOT_PARTIAL,
-        .fresh = publish->looked_at ? 0 : item->asked_wall + publish->conf->account_fresh,
-        .expires = item->asked_wall + publish->conf->max_stale,
-    };
-
-    if (account.fresh > account.expires)
-        account.fresh = account.expires;
-    if (may_use(publish, item))
-        publish_put(publish->accounts, &account, PUBLISH_LISTED);
-}

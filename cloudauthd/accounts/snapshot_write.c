@@ -134,32 +134,24 @@ static bool is_same_id(const struct cloud_snapshot_record *one,
 }
 
 /*
- * Puts a record's number, plus one, into an index of 2^bits buckets. An id has one owner
- * (owners.h); two records with one are a list's word against a list's, or against a document's,
- * which counts. False if the key would stand too far from its place.
+ * Puts a record's number, plus one, into an index of 2^bits buckets. An id belongs to one
+ * environment (access/bindings.h); of two records with one id, as there can be after a binding was
+ * taken back, the first is found. False if the key would be too far from its place.
  */
 static bool put_number(uint64_t *index, uint32_t bits, enum key key, uint64_t hash,
                        struct cloud_snapshot_record *const *records, size_t number)
 {
     uint64_t mask = ((uint64_t)1 << bits) - 1, mine = (hash >> 32 << 32) | (number + 1);
-    const struct cloud_snapshot_record *record = records[number];
 
     for (uint64_t step = 0; step < CLOUD_SNAPSHOT_PROBES && step <= mask; step++) {
         uint64_t *bucket = &index[(hash + step) & mask];
-        const struct cloud_snapshot_record *other;
         if (*bucket == 0) {
             *bucket = mine;
             return true;
         }
-        if (*bucket >> 32 != hash >> 32)
-            continue;
-        other = records[(*bucket & UINT32_MAX) - 1];
-        if (!is_same_id(record, other, key))
-            continue;
-        if ((other->flags & CLOUD_SNAPSHOT_PARTIAL) != 0 &&
-            (record->flags & CLOUD_SNAPSHOT_PARTIAL) == 0)
-            *bucket = mine;
-        return true;
+        if (*bucket >> 32 == hash >> 32 &&
+            is_same_id(records[number], records[(*bucket & UINT32_MAX) - 1], key))
+            return true;
     }
     return false;
 }

@@ -43,8 +43,7 @@ struct snapshot_file {
 
 /*
  * Writes a whole file of n records to fd, from where it stands. The records get their checksums.
- * Names are different. Of those with one id one is found: the first that knows its applications, or
- * the first. False with errno.
+ * Names are different. Of those with one id the first is found. False with errno.
  */
 bool snapshot_write(int fd, const struct snapshot_file *file,
                     struct cloud_snapshot_record *const *records, size_t n);

@@ -33,8 +33,11 @@ struct cache {
     struct signers signers; /* none: documents are not signed */
     struct guard guard;
     bool doubt;                    /* some document may be failing */
-    unsigned rechecking;           /* requests in flight for cache_recheck */
+    unsigned background;           /* requests in flight for cache_recheck and cache_prefetch */
     bool recheck;                  /* some document may wait for one */
+    struct bucket prefetches;      /* cache_prefetch: how many may go, */
+    unsigned prefetch_failures;    /* in a row: then they go one at a time, */
+    int64_t prefetch_pause;        /* and not before this cloud_clock_ms() */
     struct askers trusted, others; /* root and cloudauth-keys, and everybody else */
     cache_accept *accept;
     void *arg;
@@ -339,14 +342,19 @@ static void take_absent(struct cache_entry *entry)
     entry->absent = true;
 }
 
+/* Milliseconds until the next request after so many failures, or as long as the server asks for,
+ * which api.c has capped. */
+static int64_t back_off(unsigned failures, uint32_t retry_after)
+{
+    int64_t wait = retry_delay(failures, BACKOFF_MIN, BACKOFF_MAX);
+
+    return wait < (int64_t)retry_after * 1000 ? (int64_t)retry_after * 1000 : wait;
+}
+
 static void take_failure(struct cache_entry *entry, const char *before, uint32_t retry_after,
                          int64_t now)
 {
-    int64_t wait = retry_delay(entry->failures, BACKOFF_MIN, BACKOFF_MAX);
-
-    if (wait < (int64_t)retry_after * 1000)
-        wait = (int64_t)retry_after * 1000; /* the server's own word, which api.c has capped */
-    entry->retry = now + wait;
+    entry->retry = now + back_off(entry->failures, retry_after);
     entry->cache->doubt = true;
     if (strcmp(before, entry->detail) != 0)
         log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
@@ -530,15 +538,30 @@ static void on_removed(void *arg, bool ok)
     end_commit(entry);
 }
 
+/* Lets prefetches pause after a failure. Those that were in flight beside it are no further one. */
+static void end_background(struct cache *cache, const struct api_result *result)
+{
+    int64_t now = cloud_clock_ms();
+
+    cache->background--;
+    if (result->verdict != API_OUTAGE) {
+        cache->prefetch_failures = 0;
+    } else if (now >= cache->prefetch_pause) {
+        cache->prefetch_pause = now + back_off(cache->prefetch_failures, result->retry_after);
+        if (cache->prefetch_failures < 1000)
+            cache->prefetch_failures++;
+    }
+}
+
 static void on_result(void *arg, const struct api_result *result)
 {
     struct cache_entry *entry = arg;
     enum api_verdict verdict;
 
     entry->in_flight = false;
-    if (entry->rechecking)
-        entry->cache->rechecking--;
-    entry->rechecking = false;
+    if (entry->background)
+        end_background(entry->cache, result);
+    entry->background = false;
     if (entry->orphan) {
         end_stranger(entry);
         entry->orphan = false;
@@ -565,7 +588,7 @@ static void start_request(struct cache_entry *entry)
 
     entry->in_flight = true;
     entry->recheck = false; /* whatever sends it: it is the question */
-    entry->stranger = entry->document == NULL;
+    entry->stranger = entry->document == NULL && !entry->background;
     if (entry->stranger)
         (entry->trusted ? &entry->cache->trusted : &entry->cache->others)->strangers++;
     entry->sent = now;
@@ -681,18 +704,29 @@ const struct document *cache_peek(struct cache *cache, const char *project, cons
     return NULL;
 }
 
+static void start_background(struct cache_entry *entry)
+{
+    entry->background = true;
+    entry->cache->background++;
+    start_request(entry);
+}
+
 /* Unless as many are in flight as may be, or one that was sent before has not been answered. */
 static void start_recheck(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
 
-    if (entry->in_flight || entry->committing || cache->rechecking == CACHE_PROBES) {
+    if (entry->in_flight || entry->committing || cache->background == CACHE_PROBES)
         cache->recheck = true;
-        return;
-    }
-    entry->rechecking = true;
-    cache->rechecking++;
-    start_request(entry);
+    else
+        start_background(entry);
+}
+
+/* Forgets an entry that finding it has made. */
+static void drop_if_new(struct cache_entry *entry)
+{
+    if (entry != NULL && entry->list == NULL)
+        entries_drop(entry);
 }
 
 bool cache_recheck(struct cache *cache, const char *project, const char *environment)
@@ -704,26 +738,62 @@ bool cache_recheck(struct cache *cache, const char *project, const char *environ
     if (known && !entry->failing) {
         entry->recheck = true;
         start_recheck(entry);
-    } else if (entry != NULL && entry->list == NULL) {
-        entries_drop(entry); /* it was made just now */
+    } else {
+        drop_if_new(entry);
     }
     return known;
 }
 
+/* Whether a listed environment's document is to be fetched: none is known, and nothing has been
+ * learnt lately. */
+static bool is_wanting(const struct cache_entry *entry, int64_t now)
+{
+    const struct cache *cache = entry->cache;
+
+    if (entry->document != NULL || entry->in_flight || entry->committing)
+        return false;
+    if (entry->failing)
+        return now >= entry->retry;
+    return !entry->absent || !is_fresh(entry, now, (int64_t)1000 * cache->conf->absent_fresh);
+}
+
+bool cache_prefetch(struct cache *cache, const char *project, const char *environment)
+{
+    int64_t now = cloud_clock_ms();
+    struct cache_entry *entry;
+
+    if (now < cache->prefetch_pause ||
+        cache->background >= (cache->prefetch_failures > 0 ? 1 : CACHE_PROBES))
+        return false;
+    entry = find_entry(cache, project, environment);
+    if (entry == NULL || !is_wanting(entry, now) || entries_nearly_full(&cache->entries)) {
+        drop_if_new(entry);
+        return true;
+    }
+    if (!bucket_take(&cache->prefetches, PREFETCH_RATE, PREFETCH_BURST, now)) {
+        drop_if_new(entry);
+        return false;
+    }
+    entries_touch(entry);
+    entries_make_room(&cache->entries);
+    start_background(entry);
+    return true;
+}
+
 static void recheck_others(struct cache *cache)
 {
-    if (!cache->recheck || cache->rechecking == CACHE_PROBES)
+    if (!cache->recheck || cache->background == CACHE_PROBES)
         return;
     cache->recheck = false;
     for (struct cache_entry *entry = cache->entries.known.first, *next;
-         entry != NULL && cache->rechecking < CACHE_PROBES; entry = next) {
+         entry != NULL && cache->background < CACHE_PROBES; entry = next) {
         next = entry->after;
         if (entry->recheck && !entry->failing)
             start_recheck(entry);
         else
             entry->recheck = false;
     }
-    if (cache->rechecking == CACHE_PROBES)
+    if (cache->background == CACHE_PROBES)
         cache->recheck = true; /* there may be more behind */
 }
 

@@ -99,11 +99,22 @@ const struct document *cache_peek(struct cache *cache, const char *project,
 void cache_probe(struct cache *cache);
 
 /*
- * The account list has not got an environment any more: if a document of it is known, that is asked
- * for again in the background, however fresh it is, and decides. At most CACHE_PROBES of these are
- * in flight, the others follow with cache_probe. Returns whether one is known.
+ * The account list lacks an environment that it had: if a document of it is known, that is
+ * revalidated in the background, however fresh it is, and decides. At most CACHE_PROBES background
+ * requests are in flight, the others follow with cache_probe. Returns whether one is known.
  */
 bool cache_recheck(struct cache *cache, const char *project, const char *environment);
+
+/*
+ * The account list names an environment: if no document of it is known, that is fetched in the
+ * background, so that its uid has a name before anyone asks for it. Bounded by CACHE_PROBES, by a
+ * token bucket of PREFETCH_RATE a second, and by a back-off while the API fails; nothing is fetched
+ * that would evict another document. False: not now, to be called again for the same environment a
+ * little later.
+ */
+#define PREFETCH_RATE  50
+#define PREFETCH_BURST 100
+bool cache_prefetch(struct cache *cache, const char *project, const char *environment);
 
 /* What has been learnt of an environment. */
 struct cache_news {

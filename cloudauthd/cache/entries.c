@@ -187,6 +187,12 @@ void entries_make_room(struct entries *entries)
     evict(&entries->issued, ENTRIES_ISSUED_MAX, NULL);
 }
 
+bool entries_nearly_full(const struct entries *entries)
+{
+    return entries->known.used >= ENTRIES_KNOWN_MAX / 8 * 7 ||
+           entries->bytes >= ENTRIES_BYTES_MAX / 8 * 7;
+}
+
 bool entries_know_project(const struct entries *entries, const char *project)
 {
     return find_project(entries, project) != NULL;

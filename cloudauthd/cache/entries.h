@@ -66,7 +66,7 @@ struct cache_entry {
     bool stranger;          /* its request counts as one for what nobody knows */
     bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
     bool recheck;           /* to be asked for again, however fresh it is (cache_recheck) */
-    bool rechecking;        /* its request counts as one of those */
+    bool background;        /* its request is one of cache_recheck or cache_prefetch */
     bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
     int64_t sent, sent_wall;
     struct cache_waiter *waiters;
@@ -93,6 +93,10 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
 /* The entry was used just now. Then the longest unused make room; what is waited for stays. */
 void entries_touch(struct cache_entry *entry);
 void entries_make_room(struct entries *entries);
+
+/* Whether the documents have taken seven eighths of what they may: those that nobody has asked for
+ * yet do not take the rest, and so evict none. */
+bool entries_nearly_full(const struct entries *entries);
 
 /* Gives the entry another document, or NULL; the old one is freed. */
 void entries_set_document(struct cache_entry *entry, struct document *document);

@@ -33,25 +33,25 @@ enum step lookup_start_by_name(struct connection *connection)
 }
 
 /*
- * The plain login name of the environment that an id belongs to: by its binding, or else by the
- * snapshot, which also has environments that only the account list names. The environment's
- * document then decides whether the id is its own.
+ * The plain login name of the environment that an id belongs to: by its binding, or, where an
+ * operator has taken that back, by the snapshot. The environment's document then decides whether
+ * the id is its own.
  */
 static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAME_MAX + 1])
 {
     const struct context *context = connection->context;
     uint32_t id = connection->question.id;
     bool gid = connection->question.op == CLOUD_OP_GROUP_BY_ID;
-    struct cloud_snapshot_account listed;
+    struct cloud_snapshot_account published;
     struct binding owner = {.uid = id};
     bool bound = gid ? bindings_by_gid(context->bindings, id, &owner)
                      : bindings_by_uid(context->bindings, id, &owner);
 
     if (!bound) {
-        if (!publish_by_id(context->publish, id, gid, &listed))
+        if (!publish_by_id(context->publish, id, gid, &published))
             return false;
-        owner.project = listed.project;
-        owner.environment = listed.environment;
+        owner.project = published.project;
+        owner.environment = published.environment;
     }
     return cloud_name_plain(&context->conf.grammar, owner.project, owner.environment, plain);
 }

@@ -5,7 +5,6 @@
 #include "access/keys.h"
 #include "access/messages.h"
 #include "access/policy.h"
-#include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/login/login.h"
@@ -133,11 +132,10 @@ static void remember_person(struct login *login, const struct cache_answer *know
 static int64_t ids_changed_at(const struct context *context, const struct document *document)
 {
     int64_t moved = bindings_moved(context->bindings, document->project, document->environment);
-    int64_t relisted = publish_relisted(context->publish);
 
     if (moved != 0 && moved <= context->bound) /* read from the store: some time before the start */
         moved = context->started;
-    return moved < relisted ? relisted : moved;
+    return moved;
 }
 
 /*

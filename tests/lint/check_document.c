@@ -41,7 +41,7 @@ static long read_file(const char *path, char *bytes, size_t size)
 
 static int check_page(const char *path, char *bytes, size_t size)
 {
-    static struct roster_rules rules; /* serves nothing: items are checked all the same */
+    static const struct cloud_grammar grammar; /* serves nothing: items are checked all the same */
     struct document_problem problem = {""};
     long n = read_file(path, bytes, size);
 
@@ -49,9 +49,9 @@ static int check_page(const char *path, char *bytes, size_t size)
         perror(path);
         return 1;
     }
-    struct roster_page *page = roster_page_parse(bytes, (size_t)n, &rules, &problem);
+    struct list_page *page = list_pages_parse(bytes, (size_t)n, &grammar, &problem);
     printf("%s: %s\n", path, page == NULL ? problem.text : "ok");
-    roster_page_release(page);
+    list_pages_release(page);
     return 0;
 }
 

@@ -1506,6 +1506,156 @@ static void test_recheck_forgotten(void **state)
     assert_int_equal(pendings, 0);
 }
 
+/* ---- The account list's environments ---- */
+
+static bool prefetch(const char *project)
+{
+    return cache_prefetch(cache, project, "staging");
+}
+
+/* Fetched where nothing is known, and not again. */
+static void test_prefetch(void **state)
+{
+    (void)state;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(requests, 1);
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(requests, 1);
+    api_says(API_DOCUMENT, "");
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    clock_ms += 100000000; /* what is known is refreshed by those who use it */
+    wall_clock += 100000;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(requests, 1);
+}
+
+static void test_prefetch_absent(void **state)
+{
+    (void)state;
+    conf.absent_fresh = 60;
+    assert_true(prefetch("abcdefghij"));
+    api_says(API_ABSENT, "");
+    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(requests, 1);
+    clock_ms += 60000;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(requests, 2);
+    api_says(API_ABSENT, "");
+}
+
+/* A lookup meanwhile waits for that request, and takes no second one. */
+static void test_prefetch_joined(void **state)
+{
+    struct client client;
+
+    (void)state;
+    assert_true(prefetch("abcdefghij"));
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(requests, 1);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+}
+
+/* CACHE_PROBES are in flight at most, PREFETCH_RATE a second after the first PREFETCH_BURST, and
+ * lookups of unknown names have their own bounds. */
+static void test_prefetch_many(void **state)
+{
+    struct client clients[STRANGERS_OTHERS_MAX];
+    char project[32];
+    unsigned sent = 0;
+
+    (void)state;
+    any_name = true;
+    for (; sent < CACHE_PROBES; sent++) {
+        snprintf(project, sizeof project, "project%03u", sent);
+        assert_true(prefetch(project));
+    }
+    assert_false(prefetch("lateproject"));
+    assert_int_equal(requests, CACHE_PROBES);
+    for (unsigned i = 0; i < 16; i++) {
+        snprintf(project, sizeof project, "another%03u", i);
+        ask_for(&clients[i], project, "staging");
+    }
+    assert_int_equal(requests, CACHE_PROBES + 16);
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
+    for (; sent < PREFETCH_BURST; sent++) {
+        snprintf(project, sizeof project, "project%03u", sent);
+        assert_true(prefetch(project));
+    }
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
+    assert_false(prefetch("lateproject"));
+    clock_ms += 1000 / PREFETCH_RATE;
+    assert_true(prefetch("lateproject"));
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+}
+
+/* Of many that fail at one time the first counts, and after the pause goes one alone. */
+static void test_prefetch_many_failing(void **state)
+{
+    char project[32];
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i < CACHE_PROBES; i++) {
+        snprintf(project, sizeof project, "project%03u", i);
+        assert_true(prefetch(project));
+    }
+    while (pendings > 0)
+        api_says(API_OUTAGE, "");
+    clock_ms += 999;
+    assert_false(prefetch("abcdefghij"));
+    clock_ms += 1;
+    assert_true(prefetch("abcdefghij"));
+    assert_false(prefetch("abcdefghik"));
+    api_says(API_DOCUMENT, "");
+    assert_true(prefetch("abcdefghik"));
+    assert_true(prefetch("abcdefghil"));
+    assert_int_equal(pendings, 2);
+    api_says(API_ABSENT, "");
+    api_says(API_ABSENT, "");
+}
+
+/* An API that fails is asked for one environment after 1 s, 2 s, 4 s and so on; a document that
+ * this host does not take is no such failure. */
+static void test_prefetch_failing(void **state)
+{
+    static const int64_t seconds[] = {1, 2, 4, 8, 15, 15};
+    char project[32];
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        snprintf(project, sizeof project, "project%03u", i);
+        assert_true(prefetch(project));
+        api_says(API_OUTAGE, "");
+        clock_ms += seconds[i] * 1000 - 1;
+        assert_false(prefetch("abcdefghij"));
+        clock_ms += 1;
+    }
+    retry_after = 40;
+    assert_true(prefetch("abcdefghik"));
+    api_says(API_OUTAGE, "");
+    clock_ms += 39999;
+    assert_false(prefetch("abcdefghij"));
+    clock_ms += 1;
+    retry_after = 0;
+    accepted = false;
+    assert_true(prefetch("abcdefghij"));
+    api_says(API_DOCUMENT, "");
+    assert_true(prefetch("abcdefghij")); /* not before its own back-off */
+    assert_int_equal(pendings, 0);
+    assert_true(prefetch("abcdefghil"));
+    api_says(API_OUTAGE, "");
+    clock_ms += 1000;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(pendings, 1);
+    api_says(API_DOCUMENT, "");
+}
+
 /* When it was last asked with a good answer, whatever became of it since. */
 static void test_asked(void **state)
 {
@@ -1594,6 +1744,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recheck_failing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recheck_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recheck_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch_absent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch_joined, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch_failing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prefetch_many_failing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_behind_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),

@@ -149,6 +149,25 @@ static void test_forgotten(void **state)
     assert_false(entries_know_project(&entries, "abcdefghij"));
 }
 
+/* By number or by bytes, an eighth before the longest unused would go. */
+static void test_nearly_full(void **state)
+{
+    const struct lru none = entries.known;
+
+    (void)state;
+    assert_false(entries_nearly_full(&entries));
+    entries.known.used = ENTRIES_KNOWN_MAX / 8 * 7 - 1;
+    entries.bytes = ENTRIES_BYTES_MAX / 8 * 7 - 1;
+    assert_false(entries_nearly_full(&entries));
+    entries.bytes++;
+    assert_true(entries_nearly_full(&entries));
+    entries.bytes--;
+    entries.known.used++;
+    assert_true(entries_nearly_full(&entries));
+    entries.known = none;
+    entries.bytes = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signature_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remembered_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nearly_full, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

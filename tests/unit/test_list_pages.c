@@ -11,12 +11,10 @@
 
 #include <cmocka.h>
 
-#define ACCOUNT "{\"uid\":200002,\"gid\":200003,\"home\":\"/app/x\",\"shell\":\"/bin/bash\"}"
-#define ITEM    "{\"project\":\"abcdefghij\",\"environment\":\"staging\",\"account\":" ACCOUNT "}"
-#define PAGE    "{\"items\":[" ITEM "]}"
+#define ITEM "{\"project\":\"abcdefghij\",\"environment\":\"staging\"}"
+#define PAGE "{\"items\":[" ITEM "]}"
 
 static struct cloud_conf conf;
-static struct roster_rules rules;
 static struct document_problem problem;
 
 static void allow(const char *patterns)
@@ -27,7 +25,6 @@ static void allow(const char *patterns)
     cloud_conf_defaults(&conf);
     int n = snprintf(line, sizeof line, "allow = %s", patterns);
     assert_true(cloud_conf_line(&conf, line, (size_t)n, &error));
-    rules = roster_rules(&conf);
 }
 
 static int setup(void **state)
@@ -38,7 +35,7 @@ static int setup(void **state)
 }
 
 /* From memory of its own length, so that a sanitizer sees every byte too many. */
-static struct roster_page *parse(const char *text)
+static struct list_page *parse(const char *text)
 {
     size_t n = strlen(text);
     char *body = malloc(n);
@@ -46,36 +43,34 @@ static struct roster_page *parse(const char *text)
     assert_non_null(body);
     memcpy(body, text, n);
     problem.text[0] = '\0';
-    struct roster_page *page = roster_page_parse(body, n, &rules, &problem);
+    struct list_page *page = list_pages_parse(body, n, &conf.grammar, &problem);
     free(body);
     assert_int_equal(page == NULL, problem.text[0] != '\0');
     return page;
 }
 
+/* All that an item says besides its names is ignored, and may be of any type. */
 static void test_item(void **state)
 {
     (void)state;
-    struct roster_page *page = parse(
-        "{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"smith-a12b34c\",\"more\":[1],"
-        "\"account\":{\"uid\":200002,\"gid\":200003,\"gecos\":\"Caf\\u00e9\",\"home\":\"/app/a b\","
-        "\"shell\":\"/bin/sh\",\"more\":{}}}," ITEM "],\"_links\":{\"self\":{},\"next\":{\"href\":"
-        "\"?page=2\",\"title\":null}},\"more\":true}");
+    struct list_page *page =
+        parse("{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"smith-a12b34c\","
+              "\"uid\":-1,\"account\":{\"uid\":0,\"gid\":\"root\",\"home\":[]}}," ITEM
+              ",{\"project\":\"abcdefghij\",\"environment\":\"staging2\",\"account\":null}],"
+              "\"_links\":{\"self\":{},\"next\":{\"href\":\"?page=2\",\"title\":null}},"
+              "\"more\":true}");
 
     assert_non_null(page);
-    assert_int_equal(page->total, 2);
-    assert_int_equal(page->served, 2);
+    assert_int_equal(page->total, 3);
+    assert_int_equal(page->served, 3);
     assert_string_equal(page->next, "?page=2");
-    assert_int_equal(page->used % 4, 0);
-    struct list_item item = roster_item((const void *)page->block);
+    struct list_item item = list_pages_item(page->block);
     assert_string_equal(item.project, "abcdefghij");
     assert_string_equal(item.environment, "smith-a12b34c");
-    assert_string_equal(item.gecos, "Caf\xc3\xa9");
-    assert_string_equal(item.home, "/app/a b");
-    assert_string_equal(item.shell, "/bin/sh");
-    assert_int_equal(item.uid, 200002);
-    assert_int_equal(item.gid, 200003);
-    assert_int_equal(item.asked_wall, 0);
-    roster_page_release(page);
+    item = list_pages_item(item.environment + strlen(item.environment) + 1);
+    assert_string_equal(item.project, "abcdefghij");
+    assert_string_equal(item.environment, "staging");
+    list_pages_release(page);
 }
 
 static void test_valid(void **state)
@@ -89,11 +84,11 @@ static void test_valid(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-        struct roster_page *page = parse(pages[i]);
+        struct list_page *page = parse(pages[i]);
         if (page == NULL)
             fail_msg("%s: %s", pages[i], problem.text);
         assert_null(page->next);
-        roster_page_release(page);
+        list_pages_release(page);
     }
 }
 
@@ -110,32 +105,14 @@ static void test_invalid(void **state)
         {"{\"items\":{}}", "items: not an array"},
         {"{\"items\":[],\"items\":[]}", "items: stands twice"},
         {"{\"items\":[" ITEM ",[]]}", "items[1]: not an object"},
-        {"{\"items\":[{\"environment\":\"staging\",\"account\":" ACCOUNT "}]}",
-         "items[0].project: missing"},
-        {"{\"items\":[{\"project\":\"Abcdefghij\",\"environment\":\"staging\",\"account\":" ACCOUNT
-         "}]}",
+        {"{\"items\":[{\"environment\":\"staging\"}]}", "items[0].project: missing"},
+        {"{\"items\":[{\"project\":\"Abcdefghij\",\"environment\":\"staging\"}]}",
          "items[0].project: not one"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"../"
-         "staging\",\"account\":" ACCOUNT "}]}",
+        {"{\"items\":[" ITEM ",{\"project\":\"abcdefghij\"}]}", "items[1].environment: missing"},
+        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"../staging\"}]}",
          "items[0].environment: not one"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\"}]}",
-         "items[0].account: missing"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\",\"account\":{\"uid\":"
-         "-1,"
-         "\"gid\":1,\"home\":\"/a\",\"shell\":\"/b\"}}]}",
-         "items[0].account.uid: not an integer"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\",\"account\":{\"uid\":"
-         "1,"
-         "\"gid\":1,\"home\":\"a\",\"shell\":\"/b\"}}]}",
-         "items[0].account.home: not a plain absolute path"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\",\"account\":{\"uid\":"
-         "1,"
-         "\"gid\":1,\"gecos\":\"a:b\",\"home\":\"/a\",\"shell\":\"/b\"}}]}",
-         "items[0].account.gecos: has a ':'"},
-        {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\",\"account\":{\"uid\":"
-         "1,"
-         "\"gid\":1,\"home\":\"/a\",\"shell\":\"/b\\n\"}}]}",
-         "items[0].account.shell: has a control character"},
+        {"{\"items\":[{\"project\":\"abcdefghij\",\"project\":\"abcdefghij\"}]}",
+         "items[0].project: stands twice"},
         {"{\"items\":[],\"_links\":[]}", "_links: not an object"},
         {"{\"items\":[],\"_links\":{\"next\":\"?page=2\"}}", "_links.next: not an object"},
         {"{\"items\":[],\"_links\":{\"next\":{}}}", "_links.next.href: missing"},
@@ -150,30 +127,28 @@ static void test_invalid(void **state)
             fail_msg("%s: %s", pages[i].text, problem.text);
 }
 
-static bool serves(const char *project, const char *environment, uint32_t uid, uint32_t gid)
+static bool serves(const char *project, const char *environment)
 {
-    const struct list_item item = {project, environment, uid, gid, "", "/a", "/b", 0};
+    const struct list_item item = {project, environment};
 
-    return roster_serves(&rules, &item);
+    return list_pages_serves(&conf.grammar, &item);
 }
 
 static void test_serves(void **state)
 {
     (void)state;
-    assert_true(serves("abcdefghij", "staging", 200000, 999999));
-    assert_false(serves("abcdefghij", "staging", 199999, 200000));
-    assert_false(serves("abcdefghij", "staging", 200000, 1000000));
-    assert_false(serves("abcdefghij", "development", 200000, 200000));
-    assert_false(serves("abcdef", "staging", 200000, 200000));
+    assert_true(serves("abcdefghij", "staging"));
+    assert_false(serves("abcdefghij", "development"));
+    assert_false(serves("abcdef", "staging"));
     allow("abcdefghij abcdefghij_stg2_sftp abcdefg123abc-*");
-    assert_true(serves("abcdefghij", "production", 200000, 200000));
-    assert_false(serves("abcdefghij", "staging", 200000, 200000));
-    assert_true(serves("abcdefghij", "staging2", 200000, 200000));
-    assert_true(serves("abcdefg123abc", "smith-a12b34c", 200000, 200000));
-    assert_false(serves("abcdefg123abc", "production", 200000, 200000));
+    assert_true(serves("abcdefghij", "production"));
+    assert_false(serves("abcdefghij", "staging"));
+    assert_true(serves("abcdefghij", "staging2"));
+    assert_true(serves("abcdefg123abc", "smith-a12b34c"));
+    assert_false(serves("abcdefg123abc", "production"));
 }
 
-/* The longest login name there is, and no room for an ending. */
+/* The longest login name, which has no space left for an ending. */
 static void test_longest_name(void **state)
 {
     (void)state;
@@ -181,9 +156,9 @@ static void test_longest_name(void **state)
 
     memset(environment, 'a', sizeof environment);
     memcpy(environment + CLOUD_NAME_MAX - 11 - 8, "-a12b34c", 9);
-    assert_true(serves("abcdefghij", environment, 200000, 200000));
+    assert_true(serves("abcdefghij", environment));
     allow("other");
-    assert_false(serves("abcdefghij", environment, 200000, 200000));
+    assert_false(serves("abcdefghij", environment));
 }
 
 /* Of other hosts nothing is kept, but they are counted, and must be well-formed. */
@@ -191,43 +166,41 @@ static void test_others(void **state)
 {
     (void)state;
     allow("otherproject");
-    struct roster_page *page = parse(PAGE);
+    struct list_page *page = parse(PAGE);
     assert_non_null(page);
     assert_int_equal(page->total, 1);
     assert_int_equal(page->served, 0);
     assert_int_equal(page->used, 0);
-    roster_page_release(page);
-    assert_null(parse("{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"staging\"}]}"));
+    list_pages_release(page);
+    assert_null(parse("{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"\"}]}"));
 }
 
-/* The shortest item that can be does not outgrow the room that its page gives. */
+/* The names of the shortest items fit the memory that the length of the page gives. */
 static void test_shortest_items(void **state)
 {
-    static const char item[] =
-        "{\"project\":\"abcde\",\"environment\":\"staging\",\"account\":{\"uid\":"
-        "1000,\"gid\":1000,\"home\":\"/a\",\"shell\":\"/b\"}},";
+    static const char item[] = "{\"project\":\"abcde\",\"environment\":\"a\"},";
     char text[200 * sizeof item + 32] = "{\"items\":[";
 
     (void)state;
     conf.grammar.project_min = 5;
-    conf.uid_min = 1000;
-    rules = roster_rules(&conf);
+    strcpy(conf.grammar.suffix[0].environment, "a");
     for (size_t i = 0; i < 200; i++)
         strcat(text, item);
     strcpy(text + strlen(text) - 1, "]}");
-    struct roster_page *page = parse(text);
+    struct list_page *page = parse(text);
     assert_non_null(page);
     assert_int_equal(page->served, 200);
-    roster_page_release(page);
+    assert_int_equal(page->used, 200 * sizeof "abcde\0a");
+    list_pages_release(page);
 }
 
 /* ---- The whole
  * -----------------------------------------------------------------------------------
  */
 
-static struct roster_page *made_of(size_t total, size_t used)
+static struct list_page *made_of(size_t total, size_t used)
 {
-    struct roster_page *page = calloc(1, sizeof *page);
+    struct list_page *page = calloc(1, sizeof *page);
 
     assert_non_null(page);
     page->users = 1;
@@ -239,14 +212,14 @@ static struct roster_page *made_of(size_t total, size_t used)
 /* Adds up to n such pages, and says how many it took. */
 static size_t added(size_t n, size_t total, size_t used, const char **why)
 {
-    struct roster *roster = calloc(1, sizeof *roster);
+    struct list_pages *list = calloc(1, sizeof *list);
     size_t i = 0;
 
-    assert_non_null(roster);
-    while (i < n && roster_add(roster, made_of(total, used), why))
+    assert_non_null(list);
+    while (i < n && list_pages_add(list, made_of(total, used), why))
         i++;
-    assert_int_equal(roster->pages, i);
-    roster_free(roster);
+    assert_int_equal(list->pages, i);
+    list_pages_free(list);
     return i;
 }
 
@@ -261,84 +234,77 @@ static void test_limits(void **state)
     assert_string_equal(why, "more than 1000000 items");
     assert_int_equal(added(1, 1000001, 0, &why), 0);
     assert_int_equal(added(3, 1, 128u << 20, &why), 2);
-    assert_string_equal(why, "more than 256 MiB of accounts");
+    assert_string_equal(why, "more than 256 MiB of names");
     assert_int_equal(added(2, 500000, 128u << 20, &why), 2);
     assert_null(why);
 }
 
-/* A roster of one page with n environments from first on, and of a second one that repeats them. */
-static struct roster *numbered(unsigned first, unsigned n)
+/* A list of one page with n environments from first on, and of a second one that repeats them. */
+static struct list_pages *numbered(unsigned first, unsigned n)
 {
-    struct roster *roster = calloc(1, sizeof *roster);
-    size_t room = 200 * (size_t)n + 64, used;
+    struct list_pages *list = calloc(1, sizeof *list);
+    size_t room = 100 * (size_t)n + 64, used;
     char *text = malloc(room);
     const char *why;
 
-    assert_non_null(roster);
+    assert_non_null(list);
     assert_non_null(text);
-    for (unsigned uid = 200001; uid <= 200002; uid++) {
-        used = (size_t)snprintf(text, room, "{\"items\":[");
-        for (unsigned i = first; i < first + n; i++)
-            used += (size_t)snprintf(text + used, room - used,
-                                     "%s{\"project\":\"abcdefghij\",\"environment\":\"x-%07u\","
-                                     "\"account\":{\"uid\":%u,\"gid\":%u,\"home\":\"/a\","
-                                     "\"shell\":\"/b\"}}",
-                                     i == first ? "" : ",", i, uid, uid);
-        snprintf(text + used, room - used, "]}");
-        assert_true(roster_add(roster, parse(text), &why));
-    }
+    used = (size_t)snprintf(text, room, "{\"items\":[");
+    for (unsigned i = first; i < first + n; i++)
+        used += (size_t)snprintf(text + used, room - used,
+                                 "%s{\"project\":\"abcdefghij\",\"environment\":\"x-%07u\"}",
+                                 i == first ? "" : ",", i);
+    snprintf(text + used, room - used, "]}");
+    assert_true(list_pages_add(list, parse(text), &why));
+    assert_true(list_pages_add(list, parse(text), &why));
     free(text);
-    return roster;
+    return list;
 }
 
 static void test_build(void **state)
 {
-    struct roster *before = numbered(0, 5000), *now = numbered(1000, 6000);
+    struct list_pages *before = numbered(0, 5000), *now = numbered(1000, 6000);
 
     (void)state;
-    assert_true(roster_build(before, NULL));
-    assert_int_equal(before->records, 5000);
+    assert_true(list_pages_build(before, NULL));
+    assert_int_equal(before->names, 5000);
     assert_int_equal(before->lefts, 0);
-    assert_true(roster_build(now, before));
-    assert_int_equal(now->records, 6000);
+    assert_true(list_pages_build(now, before));
+    assert_int_equal(now->names, 6000);
     assert_int_equal(now->total, 12000);
     assert_int_equal(now->lefts, 1000);
     for (unsigned i = 0; i < 6000; i++) {
         char name[32];
-        struct list_item item = roster_item(now->record[i]);
         snprintf(name, sizeof name, "x-%07u", 1000 + i);
-        assert_string_equal(item.environment, name);
-        assert_int_equal(item.uid, 200001);
+        assert_string_equal(list_pages_item(now->name[i]).environment, name);
         if (i < 1000) {
             snprintf(name, sizeof name, "x-%07u", i);
-            assert_string_equal(roster_item(now->left[i]).environment, name);
+            assert_string_equal(list_pages_item(now->left[i]).environment, name);
         }
     }
-    roster_free(now);
-    roster_free(before);
+    list_pages_free(now);
+    list_pages_free(before);
 }
 
 /* A project and an environment are not one text: "abcdefg hstaging" is not "abcdefgh staging". */
 static void test_names_apart(void **state)
 {
-    struct roster *roster = calloc(1, sizeof *roster);
+    struct list_pages *list = calloc(1, sizeof *list);
     const char *why;
 
     (void)state;
-    assert_non_null(roster);
+    assert_non_null(list);
     strcpy(conf.grammar.suffix[0].environment, "a");
     strcpy(conf.grammar.suffix[1].environment, "ha");
     strcpy(conf.grammar.suffix[1].suffix, "_h");
     conf.grammar.suffixes = 2;
-    rules = roster_rules(&conf);
-    assert_true(roster_add(
-        roster,
-        parse("{\"items\":[{\"project\":\"abcdefg\",\"environment\":\"ha\",\"account\":" ACCOUNT
-              "},{\"project\":\"abcdefgh\",\"environment\":\"a\",\"account\":" ACCOUNT "}]}"),
-        &why));
-    assert_true(roster_build(roster, NULL));
-    assert_int_equal(roster->records, 2);
-    roster_free(roster);
+    assert_true(list_pages_add(list,
+                               parse("{\"items\":[{\"project\":\"abcdefg\",\"environment\":\"ha\"},"
+                                     "{\"project\":\"abcdefgh\",\"environment\":\"a\"}]}"),
+                               &why));
+    assert_true(list_pages_build(list, NULL));
+    assert_int_equal(list->names, 2);
+    list_pages_free(list);
 }
 
 int main(void)

@@ -134,15 +134,6 @@ static void put(const char *project, uint32_t uid, enum publish_change change)
     publish_put(accounts, &account, change);
 }
 
-static void put_listed(const char *project, uint32_t uid, int64_t fresh)
-{
-    struct snapshot_account account = account_of(project, uid);
-
-    account.flags = CLOUD_SNAPSHOT_PARTIAL;
-    account.fresh = fresh;
-    publish_put(accounts, &account, PUBLISH_LISTED);
-}
-
 /* One turn of the loop after another, until what is waited for is so. */
 struct condition {
     bool (*met)(void);
@@ -250,19 +241,18 @@ static void test_change(void **state)
     assert_int_equal(account.uid, 200009);
 }
 
-/* A document that says another thing than what was published of it, by a list or by an earlier
- * daemon, is such a change too. */
+/* A document that differs from what an earlier daemon published is such a change too. */
 static void test_new_contradicts(void **state)
 {
     struct cloud_snapshot_account seen;
     struct snapshot_account account = account_of("abcdefghij", 200001);
-    int64_t now = time(NULL);
 
     (void)state;
-    put_listed("abcdefghij", 200001, now + 900);
-    put_listed("bcdefghijk", 200002, now + 900);
-    publish_make(accounts);
+    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
+    publish_free(accounts);
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
     put("bcdefghijk", 200002, PUBLISH_NEW);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
     account.home = "/elsewhere";
@@ -285,8 +275,7 @@ static void test_new_contradicts(void **state)
 static void test_new_contradicts_what_is_built(void **state)
 {
     (void)state;
-    put_listed("abcdefghij", 200001, time(NULL) + 900);
-    publish_make(accounts);
+    put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(building);
     put("abcdefghij", 200009, PUBLISH_NEW);
     run_until(built);
@@ -327,144 +316,6 @@ static void test_absent(void **state)
     assert_int_equal(now_is("abcdefghij"), SEEN);
     run_until(idle);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
-}
-
-/* A list says less than a document: it adds, and confirms, and changes nothing. */
-static void test_listed(void **state)
-{
-    struct cloud_snapshot_account account;
-    int64_t now = time(NULL);
-
-    (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    put_listed("abcdefghij", 200001, now + 900);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
-    put_listed("bcdefghijk", 200099, now + 900);
-    put_listed("cdefghijkl", 200003, now + 900);
-    run_until(idle);
-    assert_int_equal(see("abcdefghij", &account), SEEN);
-    assert_int_equal(account.flags, 0);
-    assert_int_equal(account.fresh, now + 900);
-    assert_int_equal(see("bcdefghijk", &account), SEEN);
-    assert_int_equal(account.uid, 200002);
-    assert_true(account.fresh < now + 900);
-    assert_int_equal(see("cdefghijkl", &account), SEEN);
-    assert_int_equal(account.flags, CLOUD_SNAPSHOT_PARTIAL);
-    put("cdefghijkl", 200003, PUBLISH_NEW);
-    run_until(idle);
-    assert_int_equal(see("cdefghijkl", &account), SEEN);
-    assert_int_equal(account.flags, 0);
-}
-
-/* A confirmation does not make a document last longer than its own bound for an outage. */
-static void test_listed_past_its_end(void **state)
-{
-    struct snapshot_account document = account_of("abcdefghij", 200001);
-    struct cloud_snapshot_account account;
-
-    (void)state;
-    document.fresh = time(NULL) + 30;
-    document.expires = document.fresh + 30;
-    publish_put(accounts, &document, PUBLISH_NEW);
-    put_listed("abcdefghij", 200001, document.fresh + 900);
-    run_until(idle);
-    assert_int_equal(see("abcdefghij", &account), SEEN);
-    assert_int_equal(account.expires, document.expires);
-    assert_int_equal(account.fresh, document.expires);
-}
-
-/* An id that a list gave to one environment, and a document then to another, is the other's alone:
- * also where the document comes while the list's file is made, or in one file with it. */
-static void test_listed_id_of_another(void **state)
-{
-    struct snapshot_account document = account_of("bcdefghijk", 200077);
-
-    (void)state;
-    put_listed("abcdefghij", 200001, time(NULL) + 300);
-    put_listed("cdefghijkl", 200003, time(NULL) + 300);
-    publish_make(accounts);
-    run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), SEEN);
-    put("bcdefghijk", 200001, PUBLISH_NEW);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
-    run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), MISSING);
-    assert_int_equal(now_is("bcdefghijk"), SEEN);
-    assert_int_equal(now_is("cdefghijkl"), SEEN);
-    document.gid = 200003;
-    publish_put(accounts, &document, PUBLISH_CHANGED);
-    assert_int_equal(now_is("cdefghijkl"), RETIRED);
-    run_until(idle);
-    assert_int_equal(now_is("cdefghijkl"), MISSING);
-    put_listed("defghijklm", 200004, time(NULL) + 300);
-    publish_make(accounts);
-    run_until(building);
-    put("efghijklmn", 200004, PUBLISH_NEW);
-    run_until(built);
-    assert_int_equal(now_is("defghijklm"), RETIRED);
-    put_listed("fghijklmno", 200005, time(NULL) + 300);
-    put("ghijklmnop", 200005, PUBLISH_NEW);
-    run_until(idle);
-    assert_int_equal(now_is("defghijklm"), MISSING);
-    assert_int_equal(now_is("efghijklmn"), SEEN);
-    assert_int_equal(now_is("fghijklmno"), MISSING);
-    assert_int_equal(now_is("ghijklmnop"), SEEN);
-    put("ghijklmnop", 200005, PUBLISH_RENEWED);
-    assert_int_equal(now_is("ghijklmnop"), SEEN);
-    run_until(idle);
-}
-
-/* Ids that a list gave, and a document gives otherwise, are taken back at once, those that a later
- * list gives otherwise with its file; and it is told whose they were. */
-static char void_of[256]; /* whose ids were void, each with a blank behind it */
-
-static void on_void(void *arg, const char *project, const char *environment)
-{
-    size_t used = strlen(void_of);
-
-    assert_ptr_equal(arg, accounts);
-    assert_string_equal(environment, "production");
-    snprintf(void_of + used, sizeof void_of - used, "%s ", project);
-}
-
-static void test_contradicted(void **state)
-{
-    int64_t before;
-
-    (void)state;
-    void_of[0] = '\0';
-    publish_on_void(accounts, on_void, accounts);
-    put_listed("abcdefghij", 200001, time(NULL) + 300);
-    put_listed("bcdefghijk", 200002, time(NULL) + 300);
-    publish_make(accounts);
-    run_until(idle);
-    put_listed("bcdefghijk", 200002, time(NULL) + 400);
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    put("cdefghijkl", 200003, PUBLISH_NEW);
-    put_listed("cdefghijkl", 200004, time(NULL) + 300);
-    assert_int_equal(now_is("bcdefghijk"), SEEN);
-    assert_string_equal(void_of, "");
-    run_until(idle);
-    assert_int_equal(publish_relisted(accounts), 0);
-    before = cloud_clock_ms();
-    put_listed("bcdefghijk", 200005, time(NULL) + 300);
-    publish_make(accounts);
-    run_until(idle);
-    assert_true(publish_relisted(accounts) >= before);
-    assert_string_equal(void_of, "");
-    put("bcdefghijk", 200006, PUBLISH_NEW);
-    assert_int_equal(now_is("bcdefghijk"), RETIRED);
-    assert_string_equal(void_of, "bcdefghijk ");
-    run_until(idle);
-    assert_int_equal(now_is("bcdefghijk"), SEEN);
-    put_listed("defghijklm", 200007, time(NULL) + 300);
-    publish_make(accounts);
-    run_until(idle);
-    void_of[0] = '\0';
-    put("efghijklmn", 200007, PUBLISH_NEW);
-    assert_string_equal(void_of, "defghijklm defghijklm "); /* its uid and its gid */
-    run_until(idle);
 }
 
 /* A document whose applications do not fit says less than the one before it, and yet replaces it.
@@ -511,20 +362,6 @@ static void test_by_id(void **state)
     assert_string_equal(account.project, "abcdefghij");
     assert_true(publish_by_id(accounts, 200001, true, &account));
     assert_false(publish_by_id(accounts, 200002, false, &account));
-}
-
-/* What a list has waits until all of it is there. */
-static void test_list_waits(void **state)
-{
-    (void)state;
-    put_listed("abcdefghij", 200001, time(NULL) + 900);
-    assert_false(accounts->timer.set);
-    publish_make(accounts);
-    assert_true(accounts->timer.set);
-    run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), SEEN);
-    publish_make(accounts);
-    assert_true(idle());
 }
 
 static void test_expired_is_left_out(void **state)
@@ -751,7 +588,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_list_waits),
         TEST(test_by_id),
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
@@ -766,10 +602,6 @@ int main(void)
         TEST(test_new_contradicts_what_is_built),
         TEST(test_clear),
         TEST(test_absent),
-        TEST(test_listed),
-        TEST(test_listed_past_its_end),
-        TEST(test_listed_id_of_another),
-        TEST(test_contradicted),
         TEST(test_too_many_applications),
         TEST(test_lost),
         TEST(test_no_block),
