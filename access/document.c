@@ -194,38 +194,28 @@ static bool take_environment(struct reader *reader, const char *name)
     return copy_bytes(reader, name, strlen(name), &document->environment);
 }
 
-bool document_account(const struct json *object, struct document_account *out)
-{
-    struct json account;
-
-    *out = (struct document_account){.gecos = "", .home = "", .shell = ""};
-    if (!json_get_object(object, "account", JSON_REQUIRED, &account) ||
-        !take_number(&account, "uid", &out->uid) || !take_number(&account, "gid", &out->gid) ||
-        !json_get_string(&account, "gecos", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &out->gecos) ||
-        !json_get_string(&account, "home", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->home) ||
-        !json_get_string(&account, "shell", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->shell))
-        return false;
-    if (strchr(out->gecos, ':') != NULL)
-        return fail_member(&account, "gecos", "has a ':'");
-    if (!fields_home(out->home))
-        return fail_member(&account, "home", "not a plain absolute path");
-    if (!fields_shell(out->shell))
-        return fail_member(&account, "shell", "not a plain absolute path");
-    return true;
-}
-
 static bool take_account(struct reader *reader)
 {
     struct document *document = reader->document;
-    struct document_account account;
+    const char *gecos = "", *home = "", *shell = "";
+    struct json account;
 
-    if (!document_account(&reader->root, &account))
+    if (!json_get_object(&reader->root, "account", JSON_REQUIRED, &account) ||
+        !take_number(&account, "uid", &document->uid) ||
+        !take_number(&account, "gid", &document->gid) ||
+        !json_get_string(&account, "gecos", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &gecos) ||
+        !json_get_string(&account, "home", JSON_REQUIRED, DOCUMENT_STRING_MAX, &home) ||
+        !json_get_string(&account, "shell", JSON_REQUIRED, DOCUMENT_STRING_MAX, &shell))
         return false;
-    document->uid = account.uid;
-    document->gid = account.gid;
-    return copy_string(reader, account.gecos, &document->gecos) &&
-           copy_string(reader, account.home, &document->home) &&
-           copy_string(reader, account.shell, &document->shell);
+    if (strchr(gecos, ':') != NULL)
+        return fail_member(&account, "gecos", "has a ':'");
+    if (!fields_home(home))
+        return fail_member(&account, "home", "not a plain absolute path");
+    if (!fields_shell(shell))
+        return fail_member(&account, "shell", "not a plain absolute path");
+    return copy_string(reader, gecos, &document->gecos) &&
+           copy_string(reader, home, &document->home) &&
+           copy_string(reader, shell, &document->shell);
 }
 
 /* *has (may be NULL): whether the member is there. */

@@ -134,17 +134,6 @@ struct document_problem {
     char text[256]; /* "users[3].ssh_keys[0].value: missing" */
 };
 
-/* The member `account` of a document, or of an item of the account list. */
-struct document_account {
-    uint32_t uid, gid;
-    const char *gecos, *home, *shell; /* borrowed from the tree; gecos "" if there is none */
-};
-
-/* Reads it from an object; false if it is missing or ill-formed, with the object's problem filled.
- */
-struct json;
-bool document_account(const struct json *object, struct document_account *out);
-
 /*
  * Parses n bytes of JSON that should be the document of project and environment. Returns a new
  * document, to be freed with document_free, or NULL with *problem filled (also when memory ran
