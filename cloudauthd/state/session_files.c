@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloudauthd/state/statefile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -178,23 +179,25 @@ static void load(const struct session_files *files, const char *name,
     free(file);
 }
 
-static bool is_id(const char *name)
+static int is_id(const struct dirent *entry)
 {
-    return strlen(name) == SESSION_ID_SIZE - 1 &&
-           strspn(name, "0123456789abcdef") == SESSION_ID_SIZE - 1;
+    return strlen(entry->d_name) == SESSION_ID_SIZE - 1 &&
+           strspn(entry->d_name, "0123456789abcdef") == SESSION_ID_SIZE - 1;
 }
 
 void session_files_load(struct session_files *files,
                         bool (*each)(void *arg, const struct session *session), void *arg)
 {
-    size_t n;
-    char **names = statefile_list(files->directory, is_id, &n);
+    struct dirent **entries = NULL;
+    int n = scandirat(files->directory, ".", &entries, is_id, NULL);
 
-    for (size_t i = 0; i < n; i++) {
-        load(files, names[i], each, arg);
-        free(names[i]);
+    if (n < 0)
+        log_error("the files of sessions cannot be listed: %s", strerror(errno));
+    for (int i = 0; i < n; i++) {
+        load(files, entries[i]->d_name, each, arg);
+        free(entries[i]);
     }
-    free(names);
+    free(entries);
 }
 
 struct session_files *session_files_new(struct worker *worker, const char *directory,

@@ -52,8 +52,12 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
 
 struct session_files;
 
-/* Opens the directory `sessions` below a directory, which must exist. The worker must be freed,
- * which finishes what is under way, before session_files_free. NULL with the reason logged. */
+/*
+ * Opens the directory `sessions` below a directory, which must exist. The worker is that of the
+ * sessions (terminate.h), not the store's, which may have thousands of documents to sync: a session
+ * whose file still waits to be written is forgotten if the daemon is killed. The worker must be
+ * freed, which finishes what is under way, before session_files_free. NULL with the reason logged.
+ */
 struct session_files *session_files_new(struct worker *worker, const char *directory,
                                         const char *boot);
 void session_files_free(struct session_files *files);

@@ -6,7 +6,6 @@
 #include "common/io.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -180,19 +179,13 @@ static bool parse_value(const struct statefile_field *field, const char *text, s
     return false;
 }
 
-/* The bool that says whether an optional line is there, or NULL where the field itself does. */
-static const bool *flag_of(const struct statefile_field *field, const char *record)
-{
-    return field->given == field->offset ? NULL : (const bool *)(record + field->given);
-}
-
 static bool is_given(const struct statefile_field *field, const char *record)
 {
-    const bool *flag = flag_of(field, record);
-
     if (!field->optional)
         return true;
-    return flag != NULL ? *flag : load_number(record + field->offset, field->size) != 0;
+    if (field->given == field->offset)
+        return load_number(record + field->offset, field->size) != 0;
+    return *(const bool *)(record + field->given);
 }
 
 size_t statefile_put_fields(const struct statefile_field *fields, const void *record, char *out,
@@ -326,44 +319,6 @@ int statefile_remove(int directory, const char *name)
     if (unlinkat(directory, name, 0) != 0)
         return errno == ENOENT ? 0 : errno;
     return fsync(directory) == 0 ? 0 : errno;
-}
-
-static bool add_name(char ***names, size_t *n, const char *name)
-{
-    char **grown = reallocarray(*names, *n + 1, sizeof *grown);
-
-    if (grown == NULL)
-        return false;
-    *names = grown;
-    grown[*n] = strdup(name);
-    if (grown[*n] == NULL)
-        return false;
-    ++*n;
-    return true;
-}
-
-char **statefile_list(int directory, bool (*wanted)(const char *name), size_t *n)
-{
-    int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = again < 0 ? NULL : fdopendir(again);
-    const struct dirent *entry;
-    char **names = NULL;
-
-    *n = 0;
-    if (listing == NULL) {
-        log_error("state: a directory cannot be listed: %s", strerror(errno));
-        if (again >= 0)
-            close(again);
-        return NULL;
-    }
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
-    while ((entry = readdir(listing)) != NULL)
-        if (wanted(entry->d_name) && !add_name(&names, n, entry->d_name)) {
-            log_error("state: out of memory: not all files are read");
-            break;
-        }
-    closedir(listing);
-    return names;
 }
 
 void statefile_set_aside(int directory, const char *name, const char *what, const char *lost)

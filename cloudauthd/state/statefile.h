@@ -108,11 +108,6 @@ int statefile_write(int directory, const char *name, const char *bytes, size_t n
  * synced, or it was never there. */
 int statefile_remove(int directory, const char *name);
 
-/* The names for which wanted returns true, as an array of n strings. The caller frees each of them
- * and the array. Where the directory cannot be read or memory is out, the rest is missing, logged.
- */
-char **statefile_list(int directory, bool (*wanted)(const char *name), size_t *n);
-
 /* Renames a damaged file to name.damaged, for an operator to look at, and logs that: `what` names
  * the kind of file, `lost` says what the damage costs. */
 void statefile_set_aside(int directory, const char *name, const char *what, const char *lost);

@@ -7,6 +7,7 @@
 #include "cloudauthd/state/statefile.h"
 #include "common/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -145,8 +146,7 @@ static void finish(struct work *work)
     free(job);
 }
 
-static struct job *make_job(struct store *store, enum change change, const char *project,
-                            const char *environment)
+static struct job *new_job(struct store *store, enum change change)
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -155,7 +155,15 @@ static struct job *make_job(struct store *store, enum change change, const char 
     job->store = store;
     job->change = change;
     job->work = (struct work){.run = run, .finish = finish};
-    if (file_name(project, environment, job->name))
+    return job;
+}
+
+static struct job *new_document_job(struct store *store, enum change change, const char *project,
+                                    const char *environment)
+{
+    struct job *job = new_job(store, change);
+
+    if (job == NULL || file_name(project, environment, job->name))
         return job;
     free(job);
     return NULL;
@@ -166,7 +174,7 @@ static struct job *make_job(struct store *store, enum change change, const char 
 /* Counts that the clock was put back. Before the count is on the disk a restart does not know. */
 static void count_clock(struct store *store)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = new_job(store, PUT_CLOCK);
     char *line = malloc(STATEFILE_LINE_SIZE);
 
     store->clock++;
@@ -176,9 +184,6 @@ static void count_clock(struct store *store)
         free(line);
         return;
     }
-    job->store = store;
-    job->change = PUT_CLOCK;
-    job->work = (struct work){.run = run, .finish = finish};
     strcpy(job->name, CLOCK);
     job->file = line;
     job->size = statefile_end_line(line, snprintf(line, STATEFILE_LINE_SIZE, "%u", store->clock));
@@ -231,7 +236,7 @@ void store_put(struct store *store, const struct stored_document *document, stor
     struct job *job;
 
     store_watch_clock(store);
-    job = make_job(store, PUT, document->project, document->environment);
+    job = new_document_job(store, PUT, document->project, document->environment);
     if (job == NULL) {
         log_error("store: out of memory: document %s/%s is not stored; a restart during an outage "
                   "could use a former one",
@@ -254,7 +259,7 @@ void store_touch(struct store *store, const struct stored_document *document)
     struct job *job;
 
     store_watch_clock(store);
-    job = make_job(store, TOUCH, document->project, document->environment);
+    job = new_document_job(store, TOUCH, document->project, document->environment);
     if (job == NULL)
         return; /* the former times stay: they shorten the bound */
     job->document = *document;
@@ -266,7 +271,7 @@ void store_touch(struct store *store, const struct stored_document *document)
 void store_remove(struct store *store, const char *project, const char *environment,
                   store_done *done, void *arg)
 {
-    struct job *job = make_job(store, REMOVE, project, environment);
+    struct job *job = new_document_job(store, REMOVE, project, environment);
 
     if (job == NULL) {
         log_error("store: out of memory: document %s/%s is not removed; a restart during an outage "
@@ -349,14 +354,14 @@ static bool read_clock(struct store *store)
 
 /* Finds out whether the clock was put back while no daemon ran. Where the count is damaged it may
  * have been. */
-static void survey_clock(struct store *store, char **names, size_t n)
+static void survey_clock(struct store *store, struct dirent **entries, int n)
 {
     struct latest latest = {0};
     int64_t wall = (int64_t)time(NULL);
     bool is_known = read_clock(store);
 
-    for (size_t i = 0; i < n; i++)
-        look_for_latest(store, names[i], &latest);
+    for (int i = 0; i < n; i++)
+        look_for_latest(store, entries[i]->d_name, &latest);
     if (!is_known)
         log_error("store: %s is damaged: documents of earlier boots are not used", CLOCK);
     else if (latest.name[0] != '\0' && wall < latest.wall - CLOCK_SLACK)
@@ -412,9 +417,9 @@ static enum fate load_one(struct store *store, const char *name, store_each *eac
     return fate;
 }
 
-static bool is_document(const char *name)
+static int is_document(const struct dirent *entry)
 {
-    const char *end = strrchr(name, '.');
+    const char *name = entry->d_name, *end = strrchr(name, '.');
 
     return name[0] != '.' && end != NULL && strcmp(end, STATEFILE_DAMAGED) != 0 &&
            strlen(name) < NAME_SIZE;
@@ -422,15 +427,18 @@ static bool is_document(const char *name)
 
 size_t store_load(struct store *store, store_each *each, void *arg)
 {
-    size_t n, fates[3] = {0};
-    char **names = statefile_list(store->documents, is_document, &n);
+    struct dirent **entries = NULL;
+    size_t fates[3] = {0};
+    int n = scandirat(store->documents, ".", &entries, is_document, NULL);
 
-    survey_clock(store, names, n);
-    for (size_t i = 0; i < n; i++) {
-        fates[load_one(store, names[i], each, arg)]++;
-        free(names[i]);
+    if (n < 0)
+        log_error("store: the documents cannot be listed: %s", strerror(errno));
+    survey_clock(store, entries, n);
+    for (int i = 0; i < n; i++) {
+        fates[load_one(store, entries[i]->d_name, each, arg)]++;
+        free(entries[i]);
     }
-    free(names);
+    free(entries);
     if (fates[OF_UNKNOWN_AGE] > 0)
         log_error("store: the clock was put back after %zu of the documents had been stored: they "
                   "are not used until the API confirms them",

@@ -362,31 +362,6 @@ static void test_read(void **state)
     }
 }
 
-static bool is_short(const char *name)
-{
-    return name[0] != '.' && strlen(name) == 1;
-}
-
-static void test_list(void **state)
-{
-    char **names;
-    size_t n;
-
-    (void)state;
-    names = statefile_list(directory, is_short, &n);
-    assert_int_equal(n, 0);
-    free(names);
-    put("a", "one");
-    put("b", "two");
-    put("other", "three");
-    names = statefile_list(directory, is_short, &n);
-    assert_int_equal(n, 2);
-    assert_int_equal(names[0][0] + names[1][0], 'a' + 'b');
-    free(names[0]);
-    free(names[1]);
-    free(names);
-}
-
 static void test_set_aside(void **state)
 {
     (void)state;
@@ -433,7 +408,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
     };
