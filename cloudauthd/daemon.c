@@ -256,7 +256,7 @@ static bool open_snapshot(struct context *context)
     if (context->publish == NULL)
         return false;
     records.accounts = context->publish;
-    records.conf = &context->conf;
+    records.admission = context->admission;
     records.looked_at = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     return true;

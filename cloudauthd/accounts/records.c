@@ -2,7 +2,6 @@
 #include "cloudauthd/accounts/records.h"
 
 #include "access/denials.h"
-#include "access/policy.h"
 
 #include <string.h>
 #include <time.h>
@@ -58,7 +57,8 @@ static void put(const struct records *publish, const struct cache_news *news,
         .uid = document->uid,
         .gid = document->gid,
         .flags = flags_of(document),
-        .fresh = publish->looked_at ? 0 : news->asked_wall + publish->conf->account_fresh,
+        .fresh =
+            publish->looked_at ? 0 : news->asked_wall + publish->admission->conf->account_fresh,
         .expires = news->until,
         .apps = document->apps,
         .app = apps,
@@ -78,8 +78,10 @@ void records_news(void *arg, const struct cache_news *news)
 {
     const struct records *publish = arg;
     enum publish_change change = PUBLISH_NEW;
+    char why[256];
 
-    if (news->document == NULL || !policy_for_host(publish->conf, news->document)) {
+    if (news->document == NULL ||
+        admission_judge(publish->admission, news->document, why, sizeof why) != POLICY_GRANTED) {
         publish_remove(publish->accounts, news->project, news->environment);
         return;
     }

@@ -3,9 +3,8 @@
 #define CLOUDAUTHD_ACCOUNTS_RECORDS_H
 
 #include "cloudauthd/accounts/publish.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
-
-#include "common/conf.h"
 
 /*
  * What every process of the host may know of an account without asking: what a document becomes in
@@ -13,12 +12,13 @@
  */
 struct records {
     struct publish *accounts;
-    const struct cloud_conf *conf;
+    const struct admission *admission;
     bool
         looked_at; /* file://: each lookup looks at the document, so that no record is ever fresh */
 };
 
-/* cache_told: arg is the publish. A document that is not for this host is not published. */
+/* cache_told: arg is the records. A document that this host does not take, or no longer, is not
+ * published. */
 cache_told records_news;
 
 #endif

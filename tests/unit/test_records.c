@@ -3,6 +3,9 @@
 /* What a document becomes in accounts.snapshot, and when. */
 #include "cloudauthd/accounts/records.h"
 
+#include "access/bindings.h"
+#include "access/local_ids.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -32,7 +35,8 @@ void publish_remove(struct publish *accounts, const char *project, const char *e
 }
 
 static struct cloud_conf conf;
-static const struct records publish = {.conf = &conf};
+static struct admission admission = {.conf = &conf};
+static const struct records publish = {.admission = &admission};
 static const struct document document = {.project = "abcdefghij",
                                          .environment = "production",
                                          .status = DOCUMENT_ACTIVE,
@@ -44,9 +48,22 @@ static const struct document document = {.project = "abcdefghij",
 
 static int setup(void **state)
 {
+    struct cloud_conf_error error;
+
     (void)state;
     cloud_conf_defaults(&conf);
+    assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
+    admission.bindings = bindings_new();
+    admission.local_ids = local_ids_new();
     removed = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bindings_free(admission.bindings);
+    local_ids_free(admission.local_ids);
     return 0;
 }
 
@@ -99,12 +116,27 @@ static void test_not_for_this_host(void **state)
     assert_int_equal(removed, 1);
 }
 
+/* An operator has taken the binding back, and another environment has the uid since: a confirmation
+ * of the former document must not publish it a second time. */
+static void test_uid_of_another_environment(void **state)
+{
+    const struct binding claim = {"abcdefghij", "staging", 200001, 200002};
+
+    (void)state;
+    tell((int64_t)time(NULL), NULL);
+    assert_int_equal(removed, 0);
+    assert_true(bindings_claim(admission.bindings, &claim));
+    tell((int64_t)time(NULL), &document);
+    assert_int_equal(removed, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_times, setup),
-        cmocka_unit_test_setup(test_from_the_future, setup),
-        cmocka_unit_test_setup(test_not_for_this_host, setup),
+        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_from_the_future, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_for_this_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uid_of_another_environment, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
