@@ -11,31 +11,22 @@
 #include <unistd.h>
 
 #define STAT_MAX      4096
-#define NEWEST_BEFORE 8  /* pids that were given before the last one are looked at */
-#define NEWEST_AFTER  24 /* and so many that are given meanwhile */
-#define NEWEST_TIMES  64 /* in each walk */
+#define NEWEST_BEFORE 8  /* pids visited below the one that was given last */
+#define NEWEST_AFTER  24 /* and above it: pids that are given meanwhile */
+#define NEWEST_TIMES  64 /* rounds in each process_visit */
 #define FIELD_STATE   3  /* of /proc/PID/stat, counted from 1 as proc(5) does */
 #define FIELD_PARENT  4
 #define FIELD_TTY     7
 #define FIELD_THREADS 20
 #define FIELD_START   22
 
-/* Reads /proc/PID/NAME, or what fits; false if there is no such process. */
-static bool read_of(pid_t pid, const char *name, char *out, size_t size)
+/* Reads a file of /proc, or what fits, as a string: with one read(2), so that all of it is of one
+ * moment. False if it cannot be read or is empty. */
+static bool read_file(const char *path, char *out, size_t size)
 {
-    char path[64];
-    struct cloud_text text;
-    ssize_t got = -1;
-    int fd;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
 
-    if (pid <= 0)
-        return false;
-    cloud_text_start(&text, path, sizeof path);
-    cloud_text_add(&text, "/proc/");
-    cloud_text_add_number(&text, (uint64_t)pid);
-    cloud_text_add(&text, "/");
-    cloud_text_add(&text, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     do
@@ -48,7 +39,24 @@ static bool read_of(pid_t pid, const char *name, char *out, size_t size)
     return true;
 }
 
-/* A field after the command's name, which may itself hold spaces and brackets; NULL: none. */
+/* The same of /proc/PID/NAME. */
+static bool read_of(pid_t pid, const char *name, char *out, size_t size)
+{
+    char path[64];
+    struct cloud_text text;
+
+    if (pid <= 0)
+        return false;
+    cloud_text_start(&text, path, sizeof path);
+    cloud_text_add(&text, "/proc/");
+    cloud_text_add_number(&text, (uint64_t)pid);
+    cloud_text_add(&text, "/");
+    cloud_text_add(&text, name);
+    return read_file(path, out, size);
+}
+
+/* A field of /proc/PID/stat behind the command's name, which may itself contain spaces and
+ * brackets. NULL if there is none. */
 static const char *field_at(const char *stat, unsigned wanted)
 {
     const char *at = strrchr(stat, ')');
@@ -72,8 +80,8 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
     return at != NULL && cloud_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
-/* The state is that of the first thread alone: a process whose first thread has ended, and others
- * have not, looks like a zombie and is at work. */
+/* The state is that of the first thread: a process whose first thread has ended while others go on
+ * has the state of a zombie and more than one thread. */
 static bool is_zombie(const char *stat)
 {
     const char *state = field_at(stat, FIELD_STATE);
@@ -120,7 +128,8 @@ bool process_lives(const struct process *process)
            start == process->start && !is_zombie(stat);
 }
 
-/* "Uid:\t<real>\t..." of /proc/PID/status; a newline in the name before it is escaped there. */
+/* Reads "Uid:\t<real>\t..." of /proc/PID/status. The command's name, which stands before it, has
+ * its newlines escaped there. */
 static bool real_uid(pid_t pid, uint32_t *out)
 {
     static const char mark[] = "\nUid:\t";
@@ -140,7 +149,7 @@ static bool real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-/* A kernel without auditing has no such file. */
+/* A kernel without auditing has no sessionid file. */
 static uint32_t audit_session(pid_t pid)
 {
     char text[32];
@@ -164,7 +173,7 @@ bool process_look(pid_t pid, struct process_info *out)
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
-    /* The device number is signed there, and 0 where there is none. */
+    /* proc(5) prints the device number as a signed number, and 0 where there is no terminal. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
     info.audit = audit_session(pid);
@@ -191,56 +200,49 @@ bool process_each(bool (*each)(void *arg, const struct process_info *), void *ar
     return true;
 }
 
-/* The descriptor is opened first: what is read of the pid afterwards is of who is behind it, or
- * he has gone, and then the signal reaches nobody. */
-static void signal_wanted(pid_t pid, process_wanted *wanted, void *arg, int signal)
+static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    uint32_t uid;
+    struct process_met met = {.pid = pid};
 
-    if (fd < 0)
-        return; /* it has gone, or descriptors are out */
-    if (real_uid(pid, &uid) && wanted(arg, pid, audit_session(pid), uid))
-        process_signal(fd, signal);
-    close(fd);
+    if (pid <= 1 || pid == getpid())
+        return;
+    met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (met.pidfd < 0)
+        return; /* it has ended, or no descriptor is left */
+    if (real_uid(pid, &met.uid)) {
+        met.audit = audit_session(pid);
+        visit(arg, &met);
+    }
+    close(met.pidfd);
 }
 
-/* The pid that was given last, as /proc/loadavg has it; 0: nobody knows. */
+/* The pid that the kernel gave last: the last field of /proc/loadavg. 0 if it cannot be read. */
 static pid_t newest_pid(void)
 {
     char text[128];
-    ssize_t got = -1;
+    const char *last;
     uint64_t pid;
-    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 
-    if (fd >= 0) {
-        got = read(fd, text, sizeof text - 1);
-        close(fd);
-    }
-    if (got <= 0)
+    if (!read_file("/proc/loadavg", text, sizeof text))
         return 0;
-    text[got] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    const char *last = strrchr(text, ' ');
-    if (last == NULL || !cloud_number(last + 1, strlen(last + 1), INT32_MAX, &pid))
+    last = strrchr(text, ' ');
+    if (last == NULL || !cloud_number(last + 1, strcspn(last + 1, "\n"), INT32_MAX / 2, &pid))
         return 0;
     return (pid_t)pid;
 }
 
-/* Those that came last, and those that come meanwhile: who forks and ends all the time is one of
- * them, and it takes him longer to do so than to look at the next pid. */
-static void chase_newest(process_wanted *wanted, void *arg, int signal)
+/* Visits the pids that were given last and those that are given meanwhile. A process that forks and
+ * exits all the time is among them, and takes longer for it than a visit takes. */
+static void visit_newest(process_visitor *visit, void *arg)
 {
     for (int i = 0; i < NEWEST_TIMES; i++) {
         pid_t newest = newest_pid();
-        pid_t pid = newest <= NEWEST_BEFORE ? 2 : newest - NEWEST_BEFORE;
-        for (; newest > 0 && pid - newest <= NEWEST_AFTER; pid++)
-            if (pid != getpid())
-                signal_wanted(pid, wanted, arg, signal);
+        for (pid_t pid = newest - NEWEST_BEFORE; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
+            visit_pid(pid, visit, arg);
     }
 }
 
-bool process_chase(process_wanted *wanted, void *arg, int signal)
+bool process_visit(process_visitor *visit, void *arg)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
@@ -248,12 +250,11 @@ bool process_chase(process_wanted *wanted, void *arg, int signal)
 
     if (dir == NULL)
         return false;
-    chase_newest(wanted, arg, signal);
+    visit_newest(visit, arg);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
     while ((entry = readdir(dir)) != NULL)
-        if (cloud_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid) && pid > 1 &&
-            (pid_t)pid != getpid())
-            signal_wanted((pid_t)pid, wanted, arg, signal);
+        if (cloud_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
+            visit_pid((pid_t)pid, visit, arg);
     closedir(dir);
     return true;
 }
@@ -264,12 +265,12 @@ int process_open(const struct process *process, uint32_t uid)
     int fd;
 
     if (process->pid <= 1)
-        return -1; /* 0 and below would be no single process; pid 1 is never a session's */
+        return -1; /* 0 and below are no single process; pid 1 never belongs to a session */
     fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
         return -1;
-    /* The start time is read after the opening: if it is still his, then he had the pid all the
-     * time, and nobody else can be behind the descriptor. */
+    /* If the start time is right after the pidfd was opened, the process had the pid all the time,
+     * so the pidfd refers to it. */
     if (process_look(process->pid, &now) && now.process.start == process->start &&
         (uid == PROCESS_ANY_UID || now.uid == uid))
         return fd;
@@ -284,14 +285,8 @@ bool process_signal(int pidfd, int signal)
 
 bool process_boot(char out[PROCESS_BOOT_SIZE])
 {
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, out, PROCESS_BOOT_SIZE - 1);
-
-    if (fd >= 0)
-        close(fd);
-    if (got <= 0)
+    if (!read_file("/proc/sys/kernel/random/boot_id", out, PROCESS_BOOT_SIZE))
         return false;
-    out[got] = '\0';
     out[strcspn(out, "\n")] = '\0';
     return true;
 }

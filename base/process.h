@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 /*
- * Processes as /proc shows them (proc(5)). A pid alone names nobody for long: a process is told
- * from a later one with the same pid by its start time.
+ * Processes as /proc shows them (proc(5)). The kernel gives a pid again after its process has
+ * ended, so a process is identified by its pid and its start time.
  */
 
 struct process {
@@ -16,32 +16,32 @@ struct process {
     uint64_t start; /* clock ticks since boot (field 22 of /proc/PID/stat) */
 };
 
-/* The process with that pid. False if it is gone or /proc does not show it. */
+/* Finds the process that has the pid now. False if it has ended or /proc hides it (hidepid). */
 bool process_find(pid_t pid, struct process *out);
 
-/* When it started, in milliseconds as cloud_clock_ms() has them; up to a clock tick too early. */
+/* The start time in milliseconds of cloud_clock_ms(), at most one clock tick too early. */
 int64_t process_began(const struct process *process);
 
-/* Its parent. To be sure, ask only while the child is known to live (its socket is open), and
- * see to it afterwards that it still is. */
+/* Finds the parent of a process. The result is only certain if the child is known to live during
+ * the call; the caller checks that afterwards (for example: its socket is still open). */
 bool process_find_parent(pid_t child, struct process *out);
 
-/* Whether that very process is still there; a zombie counts as gone, it does nothing any more. One
- * whose first thread alone has ended is none, though /proc gives it that state. */
+/* Whether the process still runs. A zombie does not. A process whose first thread has ended while
+ * other threads go on does, although /proc shows the state of a zombie for it. */
 bool process_lives(const struct process *process);
 
-#define PROCESS_NO_AUDIT UINT32_MAX /* what the kernel says where no login has set it */
+#define PROCESS_NO_AUDIT UINT32_MAX /* the kernel's value where no login has set an id */
 
 struct process_info {
     struct process process;
     pid_t parent;
     bool zombie;
-    uint32_t tty;   /* device number of the controlling terminal; 0: it has none */
-    uint32_t uid;   /* the real one: of who started it, also where it runs setuid */
-    uint32_t audit; /* the audit session (pam_loginuid(8)), or PROCESS_NO_AUDIT */
+    uint32_t tty;   /* device number of the controlling terminal; 0: none */
+    uint32_t uid;   /* the real uid, which execution of a setuid program does not change */
+    uint32_t audit; /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
 };
 
-/* All of that; false if it is gone or hidden. */
+/* Reads all of that. False if the process has ended or /proc hides it. */
 bool process_look(pid_t pid, struct process_info *out);
 
 /* Calls each for every process that /proc shows, until it returns false. False if /proc cannot be
@@ -49,27 +49,37 @@ bool process_look(pid_t pid, struct process_info *out);
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
- * A descriptor (pidfd_open(2)) of that very process, which is looked at again after it was opened:
- * so a signal sent through it can reach no other one. uid: whose it has to be (its real uid), or
- * PROCESS_ANY_UID. The caller closes it. -1: it is gone, or is not his any more.
+ * Opens a pidfd (pidfd_open(2)) of the process. Its start time and uid are checked after the pidfd
+ * was opened, so a signal sent through it reaches this process or none. uid is the real uid that
+ * the process must have, or PROCESS_ANY_UID. The caller closes the descriptor. -1 if the process
+ * has ended or its uid is another, and for pid 1.
  */
 #define PROCESS_ANY_UID UINT32_MAX
 int process_open(const struct process *process, uint32_t uid);
 
-/* Sends a signal through such a descriptor. False with errno. */
+/* Sends a signal through a pidfd. False with errno. */
 bool process_signal(int pidfd, int signal);
 
-/*
- * Signals every process wanted in the moment it is found, but for pid 1 and the caller: first among
- * those that were started last, again and again, since who forks and ends all the time is one of
- * them and has another pid by the end of a walk; then in one walk through /proc. Signals go
- * through a descriptor that was opened before the process was looked at, so that none can reach one
- * that was not wanted. False if /proc cannot be read.
+/* A process as process_visit meets it. The pidfd was opened before the other members were read, so
+ * a signal sent through it reaches a process with these values or none; it is open during the call.
  */
-typedef bool process_wanted(void *arg, pid_t pid, uint32_t audit, uint32_t uid);
-bool process_chase(process_wanted *wanted, void *arg, int signal);
+struct process_met {
+    int pidfd;
+    pid_t pid;
+    uint32_t audit, uid; /* as in struct process_info */
+};
+typedef void process_visitor(void *arg, const struct process_met *met);
 
-/* /proc's boot_id: false if it cannot be read. Start times are told from that boot. */
+/*
+ * Calls visit for every process at the moment it is found, but for pid 1 and the caller. One walk
+ * through /proc misses a process that forks and exits all the time, because it has another pid by
+ * the end of the walk; therefore the pids that the kernel gave last are visited first, many times.
+ * A process can be met more than once. False if /proc cannot be read.
+ */
+bool process_visit(process_visitor *visit, void *arg);
+
+/* Reads /proc/sys/kernel/random/boot_id, which is another after each boot: start times of two
+ * processes can be compared if it is the same. False if it cannot be read. */
 #define PROCESS_BOOT_SIZE 64
 bool process_boot(char out[PROCESS_BOOT_SIZE]);
 

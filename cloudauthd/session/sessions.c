@@ -59,7 +59,7 @@ struct sessions {
     struct context *context;
     struct worker *worker;
     struct session_files *files;
-    struct reaper *reaper;
+    struct terminations *terminations;
     bool may_end;
     struct loop_timer timer;
     struct table table, monitors; /* of watches, of entries */
@@ -317,8 +317,14 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
                       const char *why, const struct cache_answer *answer)
 {
     const struct session *session = &entry->session;
-    struct reaper_target target = {session->monitor, own_audit(sessions, session), session->uid};
-    char sentence[512];
+    char message[512];
+    const struct terminate_order order = {.monitor = session->monitor,
+                                          .audit = own_audit(sessions, session),
+                                          .uid = session->uid,
+                                          .message = message,
+                                          .id = session->id,
+                                          .done = on_ended,
+                                          .arg = sessions};
 
     if (entry->session.ending)
         return true;
@@ -328,11 +334,11 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
                   session->id, session->user, session->account, reason, session->uid);
         return false;
     }
-    snprintf(sentence, sizeof sentence, "cloudauth ends this session: %s", why);
-    if (!reaper_end(sessions->reaper, &target, sentence, session->id, on_ended, sessions))
+    snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
+    if (!terminate_begin(sessions->terminations, &order))
         return false;
     entry->session.ending = true;
-    entry->session.ending_audit = target.audit;
+    entry->session.ending_audit = order.audit;
     session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
     return true;
@@ -351,12 +357,16 @@ static uint32_t still_own_audit(const struct sessions *sessions, const struct se
 /* What the daemon before this one had begun to end. */
 static bool go_on_ending(struct sessions *sessions, const struct session *session)
 {
-    const struct reaper_target target = {session->monitor, still_own_audit(sessions, session),
-                                         session->uid};
+    const struct terminate_order order = {.monitor = session->monitor,
+                                          .audit = still_own_audit(sessions, session),
+                                          .uid = session->uid,
+                                          .message = "cloudauth ends this session",
+                                          .id = session->id,
+                                          .done = on_ended,
+                                          .arg = sessions};
 
     if (!sessions->may_end || !cloud_conf_id_ours(&sessions->context->conf, session->uid) ||
-        !reaper_end(sessions->reaper, &target, "cloudauth ends this session", session->id, on_ended,
-                    sessions)) {
+        !terminate_begin(sessions->terminations, &order)) {
         log_warning("session %s of %s as %s: its end cannot go on", session->id, session->user,
                     session->account);
         return false;
@@ -808,8 +818,8 @@ struct sessions *sessions_new(struct context *context, const char *folder, bool 
     if (sessions->worker != NULL)
         sessions->files = session_files_new(sessions->worker, folder, boot);
     if (sessions->files != NULL)
-        sessions->reaper = reaper_new(context->loop, sessions->worker);
-    if (sessions->reaper == NULL) {
+        sessions->terminations = terminate_new(context->loop, sessions->worker);
+    if (sessions->terminations == NULL) {
         sessions_free(sessions);
         return NULL;
     }
@@ -830,7 +840,7 @@ void sessions_free(struct sessions *sessions)
         return;
     /* First what may still be under way for the rest. The files stay. */
     worker_free(sessions->worker);
-    reaper_free(sessions->reaper);
+    terminate_free(sessions->terminations);
     loop_timer_clear(sessions->context->loop, &sessions->timer);
     for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
         after = watch->after;

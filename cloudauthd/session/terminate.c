@@ -10,67 +10,71 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SENTENCE_SIZE 512
-#define TTYS_MAX      64   /* of one session */
-#define CHASE_MS      200  /* of a round, for all sessions together */
-#define OVER_WALKS    8    /* in which nobody is met, before a session is over */
-#define PTS_MAJOR     136u /* the first of eight: Documentation/admin-guide/devices.txt */
-#define PTS_MAJORS    8u
+#define MESSAGE_SIZE    512
+#define TERMINALS_MAX   64   /* of one session that get the message */
+#define CHASE_MS        200  /* of a round, for all sessions together */
+#define SURVIVOR_VISITS 8    /* without a meeting, before a session counts as terminated */
+#define PTS_MAJOR       136u /* the first of eight: Documentation/admin-guide/devices.txt */
+#define PTS_MAJORS      8u
 
 enum stage {
-    STAGE_SAY = 0,
+    STAGE_NOTICE = 0,
     STAGE_TERM,
     STAGE_KILL,
-    STAGE_OVER,
+    STAGE_DONE,
 };
 
-/* A session that is being ended. The loop's while it waits, the worker's while it is in a round. */
-struct ending {
-    struct ending *next;
-    struct reaper_target target;
-    char sentence[SENTENCE_SIZE];
-    char id[REAPER_ID_SIZE];
-    reaper_done *done;
+/* A session that is being terminated. The loop owns it while it waits for its next round, the
+ * worker while it is in a round. */
+struct termination {
+    LIST_ENTRY(termination) link; /* of `waiting` or of a round */
+    struct process monitor;
+    uint32_t audit, uid;
+    char message[MESSAGE_SIZE];
+    char id[TERMINATE_ID_SIZE];
+    terminate_done *done;
     void *arg;
     enum stage stage;
     int64_t due, kill_at; /* cloud_clock_ms() */
     unsigned kills;
-    size_t left;          /* at the last look */
-    bool evades;          /* one was met that the last look has missed */
-    struct process *seen; /* what it had at the last look: their children are its own, too */
+    size_t left;          /* processes found in the last round */
+    bool survivor;        /* one was met after the last round had found none */
+    struct process *seen; /* processes of the last round: their children belong to the session */
     size_t used;
 };
+LIST_HEAD(termination_list, termination);
 
-struct reaper {
+struct terminations {
     struct loop *loop;
     struct worker *worker;
     struct loop_timer timer;
-    struct ending *waiting;
-    struct round *round; /* under way in the worker, or NULL */
+    struct termination_list waiting;
+    struct round *round; /* that the worker is at, or NULL */
 };
 
-/* One look at /proc, in the worker, for all endings that were due. */
+/* One walk through /proc, by the worker, for all sessions that are due. */
 struct round {
     struct work work;
-    struct reaper *reaper;
-    struct ending *endings;
-    struct row *row; /* all processes, sorted by pid */
+    struct terminations *terminations;
+    struct termination_list list;
+    struct row *row; /* all processes of the host, sorted by pid */
     size_t used, size;
     bool failed;
 };
 
 struct row {
     struct process_info info;
-    bool mine; /* of the ending that is being looked at */
-    bool looked;
+    bool member;  /* it belongs to the session that is looked at */
+    bool visited; /* its ancestors have been looked at */
 };
 
-/* ---- In the worker: who belongs to a session ---- */
+/* ---- In the worker: which processes belong to a session ---- */
 
 static bool add_row(void *arg, const struct process_info *info)
 {
@@ -112,11 +116,11 @@ static void mark(const struct round *round, const struct process *process)
     struct row *row = find_row(round, process->pid);
 
     if (row != NULL && row->info.process.start == process->start)
-        row->mine = true;
+        row->member = true;
 }
 
-/* The parent's row. A parent is older than its child: a younger one has taken over the pid while
- * /proc was being read. */
+/* The parent's row, or NULL. A parent is older than its child: a younger process got the pid of the
+ * parent while /proc was being read. */
 static struct row *parent_of(const struct round *round, const struct row *row)
 {
     struct row *parent = find_row(round, row->info.parent);
@@ -126,90 +130,89 @@ static struct row *parent_of(const struct round *round, const struct row *row)
     return parent;
 }
 
-/* Marks the row, and those between, if an ancestor is marked. No recursion: whoever is to be ended
- * decides how long the way up is. */
+/* Marks the row, and all rows between, if one of its ancestors is marked. Not recursive, because
+ * the session's own processes decide how many ancestors there are. */
 static void look_up(const struct round *round, struct row *row)
 {
     struct row *at = row;
-    bool mine;
+    bool member;
 
-    /* What was looked at is told by its mark; so pids that were taken over make no circle. */
-    while (at != NULL && !at->mine && !at->looked) {
-        at->looked = true;
+    /* A visited row ends the walk, so pids that changed hands while /proc was being read cannot
+     * form an endless circle. */
+    while (at != NULL && !at->member && !at->visited) {
+        at->visited = true;
         at = parent_of(round, at);
     }
-    mine = at != NULL && at->mine;
-    for (; mine && row != NULL && !row->mine; row = parent_of(round, row))
-        row->mine = true;
+    member = at != NULL && at->member;
+    for (; member && row != NULL && !row->member; row = parent_of(round, row))
+        row->member = true;
 }
 
-static void mark_all(struct round *round, const struct ending *ending)
+static void mark_members(struct round *round, const struct termination *session)
 {
-    const struct reaper_target *target = &ending->target;
-
     for (size_t i = 0; i < round->used; i++) {
         struct row *row = &round->row[i];
-        row->looked = false;
-        row->mine = target->audit != PROCESS_NO_AUDIT && row->info.audit == target->audit &&
-                    row->info.uid == target->uid;
+        row->visited = false;
+        row->member = session->audit != PROCESS_NO_AUDIT && row->info.audit == session->audit &&
+                      row->info.uid == session->uid;
     }
-    mark(round, &target->monitor);
-    for (size_t i = 0; i < ending->used; i++)
-        mark(round, &ending->seen[i]);
+    mark(round, &session->monitor);
+    for (size_t i = 0; i < session->used; i++)
+        mark(round, &session->seen[i]);
     for (size_t i = 0; i < round->used; i++)
         look_up(round, &round->row[i]);
 }
 
-static bool is_monitor(const struct ending *ending, const struct row *row)
+static bool is_monitor(const struct termination *session, const struct row *row)
 {
-    return row->info.process.pid == ending->target.monitor.pid &&
-           row->info.process.start == ending->target.monitor.start;
+    return row->info.process.pid == session->monitor.pid &&
+           row->info.process.start == session->monitor.start;
 }
 
-/* What may be signalled of it: never ourselves, nor pid 1, nor another uid's. */
-static bool may_end(const struct ending *ending, const struct row *row)
+/* Whether the process may be signalled: never this daemon, pid 1 or another uid's process. */
+static bool is_target(const struct termination *session, const struct row *row)
 {
-    return row->mine && !row->info.zombie && row->info.process.pid > 1 &&
+    return row->member && !row->info.zombie && row->info.process.pid > 1 &&
            row->info.process.pid != getpid() &&
-           (is_monitor(ending, row) || row->info.uid == ending->target.uid);
+           (is_monitor(session, row) || row->info.uid == session->uid);
 }
 
-static size_t count_rest(const struct round *round, const struct ending *ending)
+static size_t count_targets(const struct round *round, const struct termination *session)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < round->used; i++)
-        if (may_end(ending, &round->row[i]))
-            n++;
+        n += is_target(session, &round->row[i]);
     return n;
 }
 
-/* Their children would be init's once they have ended. */
-static void remember_rest(const struct round *round, struct ending *ending)
+/* After these have ended, their children are init's and no parent leads to them. */
+static void remember_targets(const struct round *round, struct termination *session)
 {
-    size_t n = count_rest(round, ending);
+    size_t n = count_targets(round, session);
 
-    if (n > REAPER_PROCESSES)
-        n = REAPER_PROCESSES;
-    free(ending->seen);
-    ending->used = 0;
-    ending->seen = n == 0 ? NULL : calloc(n, sizeof *ending->seen);
-    if (ending->seen == NULL)
+    if (n > TERMINATE_PROCESSES)
+        n = TERMINATE_PROCESSES;
+    free(session->seen);
+    session->used = 0;
+    session->seen = n == 0 ? NULL : calloc(n, sizeof *session->seen);
+    if (session->seen == NULL)
         return;
-    for (size_t i = 0; i < round->used && ending->used < n; i++)
-        if (may_end(ending, &round->row[i]))
-            ending->seen[ending->used++] = round->row[i].info.process;
+    for (size_t i = 0; i < round->used && session->used < n; i++)
+        if (is_target(session, &round->row[i]))
+            session->seen[session->used++] = round->row[i].info.process;
 }
 
-/* ---- In the worker: what is done to them ---- */
+/* ---- In the worker: messages and signals ---- */
 
-/* Whoever has the terminal may have stopped it: nothing here waits. */
-static bool say_on(uint32_t tty, const struct ending *ending)
+/* Writes the message to a terminal of the account, and whether all of it was taken. Does not wait:
+ * the user may have stopped the terminal's output. */
+static bool write_message(uint32_t tty, const struct termination *session)
 {
     unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
-    char path[64], line[SENTENCE_SIZE + 8];
+    char path[64], line[MESSAGE_SIZE + 8];
     struct stat st;
-    bool said = false;
+    bool written = false;
     int fd, n;
 
     if (major < PTS_MAJOR || major >= PTS_MAJOR + PTS_MAJORS)
@@ -218,44 +221,45 @@ static bool say_on(uint32_t tty, const struct ending *ending)
     fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return false;
-    n = snprintf(line, sizeof line, "\r\n%s\r\n", ending->sentence);
-    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_uid == ending->target.uid &&
+    n = snprintf(line, sizeof line, "\r\n%s\r\n", session->message);
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_uid == session->uid &&
         major(st.st_rdev) == major && minor(st.st_rdev) == minor)
-        said = write(fd, line, (size_t)n) == n;
+        written = write(fd, line, (size_t)n) == n;
     close(fd);
-    return said;
+    return written;
 }
 
-/* Whether there was a terminal, whose client needs a moment to read it. */
-static bool say(const struct round *round, const struct ending *ending)
+/* Writes the message to each of the session's terminals once. Returns whether there was one: its
+ * client needs a moment to show it. */
+static bool notify_terminals(const struct round *round, const struct termination *session)
 {
-    uint32_t tty[TTYS_MAX];
+    uint32_t tty[TERMINALS_MAX];
     size_t used = 0;
-    bool said = false;
+    bool written = false;
 
-    for (size_t i = 0; i < round->used && used < TTYS_MAX; i++) {
+    for (size_t i = 0; i < round->used && used < TERMINALS_MAX; i++) {
         const struct row *row = &round->row[i];
         size_t known = 0;
-        if (!may_end(ending, row) || row->info.tty == 0)
+        if (!is_target(session, row) || row->info.tty == 0)
             continue;
         while (known < used && tty[known] != row->info.tty)
             known++;
         if (known < used)
             continue;
         tty[used++] = row->info.tty;
-        said |= say_on(row->info.tty, ending);
+        written |= write_message(row->info.tty, session);
     }
-    return said;
+    return written;
 }
 
-static void signal_one(const struct ending *ending, const struct row *row, bool last)
+static void signal_one(const struct termination *session, const struct row *row, bool kills)
 {
-    bool monitor = is_monitor(ending, row);
-    int fd = process_open(&row->info.process, monitor ? PROCESS_ANY_UID : ending->target.uid);
+    bool monitor = is_monitor(session, row);
+    int fd = process_open(&row->info.process, monitor ? PROCESS_ANY_UID : session->uid);
 
     if (fd < 0)
         return;
-    if (last) {
+    if (kills) {
         process_signal(fd, SIGKILL);
     } else {
         if (!monitor)
@@ -265,127 +269,145 @@ static void signal_one(const struct ending *ending, const struct row *row, bool 
     close(fd);
 }
 
-static void signal_all(const struct round *round, const struct ending *ending, bool last)
+static void signal_targets(const struct round *round, const struct termination *session, bool kills)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < round->used && n < REAPER_PROCESSES; i++)
-        if (may_end(ending, &round->row[i])) {
-            signal_one(ending, &round->row[i], last);
+    for (size_t i = 0; i < round->used && n < TERMINATE_PROCESSES; i++)
+        if (is_target(session, &round->row[i])) {
+            signal_one(session, &round->row[i], kills);
             n++;
         }
 }
 
-static void step(struct round *round, struct ending *ending)
+static void take_step(struct round *round, struct termination *session)
 {
     int64_t now = cloud_clock_ms();
 
-    mark_all(round, ending);
-    remember_rest(round, ending);
-    if (ending->stage == STAGE_SAY) {
-        ending->stage = STAGE_TERM;
-        ending->due = now + REAPER_SAY_MS;
-        if (say(round, ending))
+    mark_members(round, session);
+    remember_targets(round, session);
+    if (session->stage == STAGE_NOTICE) {
+        session->stage = STAGE_TERM;
+        session->due = now + TERMINATE_NOTICE_MS;
+        if (notify_terminals(round, session))
             return;
     }
-    ending->left = count_rest(round, ending);
-    if (ending->left == 0 && ending->evades)
-        ending->left = 1;
-    ending->evades = false;
-    if (ending->left == 0) {
-        ending->stage = STAGE_OVER;
+    session->left = count_targets(round, session);
+    if (session->left == 0 && session->survivor)
+        session->left = 1;
+    session->survivor = false;
+    if (session->left == 0) {
+        session->stage = STAGE_DONE;
         return;
     }
-    ending->due = now + REAPER_LOOK_MS;
-    if (ending->stage == STAGE_TERM) {
-        signal_all(round, ending, false);
-        ending->stage = STAGE_KILL;
-        ending->kill_at = now + REAPER_KILL_MS;
-    } else if (now >= ending->kill_at) {
-        if (ending->kills++ == REAPER_KILLS)
-            ending->stage = STAGE_OVER;
+    session->due = now + TERMINATE_ROUND_MS;
+    if (session->stage == STAGE_TERM) {
+        signal_targets(round, session, false);
+        session->stage = STAGE_KILL;
+        session->kill_at = now + TERMINATE_KILL_MS;
+    } else if (now >= session->kill_at) {
+        if (session->kills++ == TERMINATE_KILLS)
+            session->stage = STAGE_DONE;
         else
-            signal_all(round, ending, true);
+            signal_targets(round, session, true);
     }
 }
 
-static bool is_of(const struct ending *ending, uint32_t audit, uint32_t uid)
+/* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
+
+static bool has_audit_session(const struct termination *session, const struct process_met *met)
 {
-    return ending->target.audit != PROCESS_NO_AUDIT && ending->target.audit == audit &&
-           ending->target.uid == uid;
+    return session->audit != PROCESS_NO_AUDIT && session->audit == met->audit &&
+           session->uid == met->uid;
 }
 
-/* Who has outlived a KILL may have been another process by the time it came. */
-static bool is_chased(const struct ending *ending)
+/* Whether a process has outlived a KILL: it may have been another one by the time that it came. */
+static bool is_chased(const struct termination *session)
 {
-    return ending->kills > 1 && ending->left > 0 && ending->target.audit != PROCESS_NO_AUDIT;
+    return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;
 }
 
-static bool chased(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+/* Whether the last round found no process, which one that forks and exits all the time would have
+ * brought about as well. */
+static bool is_found_empty(const struct termination *session)
+{
+    return session->stage == STAGE_DONE && session->left == 0 && session->audit != PROCESS_NO_AUDIT;
+}
+
+static void kill_chased(void *arg, const struct process_met *met)
 {
     const struct round *round = arg;
+    const struct termination *session;
 
-    (void)pid;
-    for (const struct ending *ending = round->endings; ending != NULL; ending = ending->next)
-        if (is_chased(ending) && is_of(ending, audit, uid))
-            return true;
-    return false;
+    LIST_FOREACH(session, &round->list, link)
+    {
+        if (is_chased(session) && has_audit_session(session, met)) {
+            process_signal(met->pidfd, SIGKILL);
+            return;
+        }
+    }
 }
 
-/* One of a session that seemed to be over; who is gone a moment later is no less alive. */
-static bool evades(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+/* A process that has ended since it was met counts as well: it may go on as its child. */
+static void note_survivor(void *arg, const struct process_met *met)
 {
     struct round *round = arg;
+    struct termination *session;
     struct process_info info;
 
-    for (struct ending *ending = round->endings; ending != NULL; ending = ending->next)
-        if (ending->stage == STAGE_OVER && ending->left == 0 && is_of(ending, audit, uid) &&
-            !(process_look(pid, &info) && info.zombie))
-            ending->evades = true;
-    return false;
+    LIST_FOREACH(session, &round->list, link)
+    {
+        if (is_found_empty(session) && has_audit_session(session, met) &&
+            !(process_look(met->pid, &info) && info.zombie))
+            session->survivor = true;
+    }
 }
 
-/* Walks again and again, since one walk may miss who forks and ends all the time. */
-static void walk(struct round *round, process_wanted *wanted, unsigned most)
+static void visit_again(struct round *round, process_visitor *visit, unsigned most)
 {
     int64_t until = cloud_clock_ms() + CHASE_MS;
 
-    while (most-- > 0 && process_chase(wanted, round, SIGKILL) && cloud_clock_ms() < until)
+    while (most-- > 0 && process_visit(visit, round) && cloud_clock_ms() < until)
         ;
 }
 
 static void chase(struct round *round)
 {
-    bool any = false, over = false;
+    struct termination *session;
+    bool chased = false, found_empty = false;
 
-    for (const struct ending *ending = round->endings; ending != NULL; ending = ending->next) {
-        any |= is_chased(ending);
-        over |= ending->stage == STAGE_OVER && ending->left == 0 &&
-                ending->target.audit != PROCESS_NO_AUDIT;
+    LIST_FOREACH(session, &round->list, link)
+    {
+        chased |= is_chased(session);
+        found_empty |= is_found_empty(session);
     }
-    if (any)
-        walk(round, chased, UINT_MAX);
-    if (over)
-        walk(round, evades, OVER_WALKS);
-    for (struct ending *ending = round->endings; ending != NULL; ending = ending->next) {
-        if (!ending->evades)
+    if (chased)
+        visit_again(round, kill_chased, UINT_MAX);
+    if (found_empty)
+        visit_again(round, note_survivor, SURVIVOR_VISITS);
+    LIST_FOREACH(session, &round->list, link)
+    {
+        if (!session->survivor)
             continue;
-        ending->stage = STAGE_KILL;
-        ending->due = cloud_clock_ms() + REAPER_LOOK_MS;
+        session->stage = STAGE_KILL;
+        session->due = cloud_clock_ms() + TERMINATE_ROUND_MS;
     }
 }
 
 static void run_round(struct work *work)
 {
     struct round *round = (struct round *)work;
+    struct termination *session;
 
     if (!process_each(add_row, round) || round->failed) {
         round->failed = true;
         return;
     }
     qsort(round->row, round->used, sizeof *round->row, by_pid);
-    for (struct ending *ending = round->endings; ending != NULL; ending = ending->next)
-        step(round, ending);
+    LIST_FOREACH(session, &round->list, link)
+    {
+        take_step(round, session);
+    }
     chase(round);
 }
 
@@ -393,126 +415,132 @@ static void run_round(struct work *work)
 
 static void on_timer(void *arg);
 
-static void set_timer(struct reaper *reaper)
+static void set_timer(struct terminations *terminations)
 {
     int64_t next = INT64_MAX, now = cloud_clock_ms();
+    const struct termination *session;
 
-    for (const struct ending *ending = reaper->waiting; ending != NULL; ending = ending->next)
-        if (ending->due < next)
-            next = ending->due;
-    if (next == INT64_MAX || reaper->round != NULL)
+    LIST_FOREACH(session, &terminations->waiting, link)
+    {
+        if (session->due < next)
+            next = session->due;
+    }
+    if (next == INT64_MAX || terminations->round != NULL)
         return;
-    reaper->timer.due = on_timer;
-    reaper->timer.arg = reaper;
-    if (!loop_timer_set(reaper->loop, &reaper->timer, next > now ? next - now : 0))
-        log_error("reaper: there is no place for its timer");
+    terminations->timer.due = on_timer;
+    terminations->timer.arg = terminations;
+    if (!loop_timer_set(terminations->loop, &terminations->timer, next > now ? next - now : 0))
+        log_error("sessions cannot be terminated: too many timers are set");
 }
 
-static void free_ending(struct ending *ending)
+static void free_termination(struct termination *session)
 {
-    free(ending->seen);
-    free(ending);
+    free(session->seen);
+    free(session);
+}
+
+static void finish_termination(struct termination *session)
+{
+    if (session->left > 0)
+        log_error("session %s: %zu of its processes are still running, cloudauthd gives up",
+                  session->id, session->left);
+    session->done(session->arg, session->id);
+    free_termination(session);
 }
 
 static void finish_round(struct work *work)
 {
     struct round *round = (struct round *)work;
-    struct reaper *reaper = round->reaper;
+    struct terminations *terminations = round->terminations;
+    struct termination *session;
 
     if (round->failed)
-        log_error("reaper: /proc cannot be read, or memory is out; it is tried again");
-    reaper->round = NULL;
-    for (struct ending *ending = round->endings, *next; ending != NULL; ending = next) {
-        next = ending->next;
-        if (round->failed && ++ending->kills >= REAPER_KILLS)
-            ending->stage = STAGE_OVER;
-        if (ending->stage == STAGE_OVER) {
-            if (ending->left > 0)
-                log_error("session %s: %zu of its processes are still there, whatever is sent to "
-                          "them",
-                          ending->id, ending->left);
-            ending->done(ending->arg, ending->id);
-            free_ending(ending);
-            continue;
+        log_error("cannot read /proc, or out of memory: terminating sessions is tried again");
+    terminations->round = NULL;
+    while ((session = LIST_FIRST(&round->list)) != NULL) {
+        LIST_REMOVE(session, link);
+        if (round->failed) {
+            session->due = cloud_clock_ms() + TERMINATE_ROUND_MS;
+            if (++session->kills >= TERMINATE_KILLS)
+                session->stage = STAGE_DONE;
         }
-        if (round->failed)
-            ending->due = cloud_clock_ms() + REAPER_LOOK_MS;
-        ending->next = reaper->waiting;
-        reaper->waiting = ending;
+        if (session->stage == STAGE_DONE)
+            finish_termination(session);
+        else
+            LIST_INSERT_HEAD(&terminations->waiting, session, link);
     }
     free(round->row);
     free(round);
-    set_timer(reaper);
+    set_timer(terminations);
 }
 
 static void on_timer(void *arg)
 {
-    struct reaper *reaper = arg;
+    struct terminations *terminations = arg;
     struct round *round = calloc(1, sizeof *round);
-    struct ending **place = &reaper->waiting;
+    struct termination *session, *next;
     int64_t now = cloud_clock_ms();
 
     if (round == NULL) {
-        log_error("reaper: out of memory; it is tried again");
-        loop_timer_set(reaper->loop, &reaper->timer, REAPER_LOOK_MS);
+        log_error("out of memory: terminating sessions is tried again");
+        loop_timer_set(terminations->loop, &terminations->timer, TERMINATE_ROUND_MS);
         return;
     }
     round->work = (struct work){.run = run_round, .finish = finish_round};
-    round->reaper = reaper;
-    while (*place != NULL) {
-        struct ending *ending = *place;
-        if (ending->due > now) {
-            place = &ending->next;
+    round->terminations = terminations;
+    for (session = LIST_FIRST(&terminations->waiting); session != NULL; session = next) {
+        next = LIST_NEXT(session, link);
+        if (session->due > now)
             continue;
-        }
-        *place = ending->next;
-        ending->next = round->endings;
-        round->endings = ending;
+        LIST_REMOVE(session, link);
+        LIST_INSERT_HEAD(&round->list, session, link);
     }
-    reaper->round = round;
-    worker_add(reaper->worker, &round->work);
+    terminations->round = round;
+    worker_add(terminations->worker, &round->work);
 }
 
-struct reaper *reaper_new(struct loop *loop, struct worker *worker)
+struct terminations *terminate_new(struct loop *loop, struct worker *worker)
 {
-    struct reaper *reaper = calloc(1, sizeof *reaper);
+    struct terminations *terminations = calloc(1, sizeof *terminations);
 
-    if (reaper == NULL)
+    if (terminations == NULL)
         return NULL;
-    reaper->loop = loop;
-    reaper->worker = worker;
-    return reaper;
+    terminations->loop = loop;
+    terminations->worker = worker;
+    return terminations;
 }
 
-void reaper_free(struct reaper *reaper)
+void terminate_free(struct terminations *terminations)
 {
-    if (reaper == NULL)
+    struct termination *session;
+
+    if (terminations == NULL)
         return;
-    loop_timer_clear(reaper->loop, &reaper->timer);
-    for (struct ending *ending = reaper->waiting, *next; ending != NULL; ending = next) {
-        next = ending->next;
-        free_ending(ending);
+    loop_timer_clear(terminations->loop, &terminations->timer);
+    while ((session = LIST_FIRST(&terminations->waiting)) != NULL) {
+        LIST_REMOVE(session, link);
+        free_termination(session);
     }
-    free(reaper);
+    free(terminations);
 }
 
-bool reaper_end(struct reaper *reaper, const struct reaper_target *target, const char *sentence,
-                const char *id, reaper_done *done, void *arg)
+bool terminate_begin(struct terminations *terminations, const struct terminate_order *order)
 {
-    struct ending *ending = calloc(1, sizeof *ending);
+    struct termination *session = calloc(1, sizeof *session);
 
-    if (ending == NULL) {
-        log_error("reaper: out of memory");
+    if (session == NULL) {
+        log_error("session %s cannot be terminated: out of memory", order->id);
         return false;
     }
-    ending->target = *target;
-    snprintf(ending->sentence, sizeof ending->sentence, "%s", sentence);
-    snprintf(ending->id, sizeof ending->id, "%s", id);
-    ending->done = done;
-    ending->arg = arg;
-    ending->due = cloud_clock_ms();
-    ending->next = reaper->waiting;
-    reaper->waiting = ending;
-    set_timer(reaper);
+    session->monitor = order->monitor;
+    session->audit = order->audit;
+    session->uid = order->uid;
+    snprintf(session->message, sizeof session->message, "%s", order->message);
+    snprintf(session->id, sizeof session->id, "%s", order->id);
+    session->done = order->done;
+    session->arg = order->arg;
+    session->due = cloud_clock_ms();
+    LIST_INSERT_HEAD(&terminations->waiting, session, link);
+    set_timer(terminations);
     return true;
 }

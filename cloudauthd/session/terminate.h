@@ -10,49 +10,58 @@
 #include <stdint.h>
 
 /*
- * Ends the processes of a session: its sshd monitor, the monitor's descendants, and those that bear
- * its audit session id, whoever their parent is by now (setsid, nohup, a double fork). But for the
- * monitor, which is root's, only processes whose real uid is the account's are ever touched; and
- * each through a pidfd whose process was looked at again after it was opened (process_open).
+ * Terminates sessions. The processes of a session are its sshd monitor, the monitor's descendants,
+ * and the processes with its audit session id, which also finds those that have left the tree
+ * (setsid, nohup, a double fork). The monitor runs as root; of the others only processes with the
+ * account's real uid are signalled. Each signal goes through a pidfd whose process was checked
+ * after it was opened (process_open).
  *
- *   at once          a line on the session's terminals
- *   REAPER_SAY_MS    later (at once where there is no terminal): TERM to the monitor, HUP and TERM
- *                    to the rest
- *   REAPER_KILL_MS   later: KILL to those still there, and again until nothing is left,
- *                    REAPER_KILLS times at most. From the second time on, those of the audit
- *                    session get it in the moment they are found: a process that forks and ends
- *                    all the time has gone before the others have been looked at
+ *   at once                  a message on the session's terminals
+ *   TERMINATE_NOTICE_MS      later (at once if there is no terminal): TERM to the monitor, HUP and
+ *                            TERM to the others
+ *   TERMINATE_KILL_MS        later: KILL to those that are left, again every TERMINATE_ROUND_MS
+ *                            until none is, at most TERMINATE_KILLS times. From the second KILL on,
+ *                            processes of the audit session are also killed one by one as they are
+ *                            found (process_visit), because a process that forks and exits all the
+ *                            time has another pid by the time a whole round has been read
  *
- * All of it is done by the worker, in one walk through /proc for all sessions that are due.
+ * The worker thread does all of it: one walk through /proc a round for all sessions that are due.
  */
 
-#define REAPER_SAY_MS    400
-#define REAPER_LOOK_MS   500 /* how often it is looked whether all have ended */
-#define REAPER_KILL_MS   5000
-#define REAPER_KILLS     10
-#define REAPER_PROCESSES 4096 /* of one session at a time; the rest comes at the next look */
+#define TERMINATE_NOTICE_MS 400
+#define TERMINATE_ROUND_MS  500
+#define TERMINATE_KILL_MS   5000
+#define TERMINATE_KILLS     10
+#define TERMINATE_PROCESSES 4096 /* signalled of one session in a round; more wait for the next */
+#define TERMINATE_ID_SIZE   24
 
-struct reaper;
+/* The sessions that are being terminated. */
+struct terminations;
 
-struct reaper_target {
-    struct process monitor;
-    uint32_t audit; /* PROCESS_NO_AUDIT: not known, or not this session's alone */
-    uint32_t uid;   /* of the account */
+/* Called from the loop, once, when no process of the session is left, or when nothing more can be
+ * done, which is logged. */
+typedef void terminate_done(void *arg, const char *id);
+
+struct terminate_order {
+    struct process monitor; /* the sshd process that serves the connection as root */
+    uint32_t audit;         /* PROCESS_NO_AUDIT: unknown, or shared with another session */
+    uint32_t uid;           /* of the account */
+    const char *message;    /* for the session's terminals, a line without its newline */
+    const char *id;         /* of the session, below TERMINATE_ID_SIZE; passed to done */
+    terminate_done *done;
+    void *arg;
 };
 
-/* NULL if memory is out. Both outlive the reaper, but for the worker: it is freed before it, so
- * that nothing of the reaper's is under way there. */
-struct reaper *reaper_new(struct loop *loop, struct worker *worker);
-void reaper_free(struct reaper *reaper);
+/* NULL if memory is out. loop and worker are borrowed. The worker must be freed, which ends the
+ * round that it works on, before terminate_free, and the loop after it. */
+struct terminations *terminate_new(struct loop *loop, struct worker *worker);
 
-/*
- * Begins to end a session. The sentence is a line for its terminals, without its newline; id is
- * handed back. done is called from the loop, once, when nothing of it is left or no more can be
- * done (which is logged); not if the reaper is freed before. False, logged, if memory is out.
+/* Frees it. Sessions that are not terminated by then are left as they are, and done is not called.
  */
-typedef void reaper_done(void *arg, const char *id);
-#define REAPER_ID_SIZE 24
-bool reaper_end(struct reaper *reaper, const struct reaper_target *target, const char *sentence,
-                const char *id, reaper_done *done, void *arg);
+void terminate_free(struct terminations *terminations);
+
+/* Begins to terminate a session; the order and its strings are copied. False, logged, if memory is
+ * out: then done is not called. */
+bool terminate_begin(struct terminations *terminations, const struct terminate_order *order);
 
 #endif

@@ -348,7 +348,7 @@ test_evasive() {
     lives b
     rm $home/headless $home/hopping $home/bobs
     hang_up
-    fails contains "$(since /var/log/syslog)" 'of its processes are still there'
+    fails contains "$(since /var/log/syslog)" 'of its processes are still running'
 }
 
 # a paused environment ends all of its sessions, and those of another one go on

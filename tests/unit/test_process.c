@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Processes, and the reaper that ends them, on real children of the test. */
+/* Processes, and how those of a session are terminated, on real children of the test. */
 #include "base/process.h"
 #include "cloudauthd/session/terminate.h"
 #include "common/clock.h"
@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#define FASTER 10 /* the reaper's clock runs so much faster than it waits */
+#define FASTER 10 /* the daemon's clock runs so much faster than the test waits */
 
 int64_t cloud_clock_ms(void)
 {
@@ -280,35 +280,36 @@ static void test_open(void **state)
 
 struct quarry {
     pid_t pid;
+    int signal;
     unsigned met;
 };
 
-static bool is_quarry(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+static void signal_quarry(void *arg, const struct process_met *met)
 {
     struct quarry *quarry = arg;
 
-    (void)audit;
-    assert_true(pid > 1 && pid != getpid());
-    if (pid != quarry->pid)
-        return false;
-    assert_int_equal(uid, getuid());
+    assert_true(met->pid > 1 && met->pid != getpid());
+    if (met->pid != quarry->pid)
+        return;
+    assert_int_equal(met->uid, getuid());
     quarry->met++;
-    return true;
+    process_signal(met->pidfd, quarry->signal);
 }
 
-/* Who is wanted is signalled, and nobody else. */
-static void test_chase(void **state)
+/* The pidfd is that of the process that is met. */
+static void test_visit(void **state)
 {
     struct tree tree = plant(true);
-    struct quarry quarry = {tree.child, 0};
+    struct quarry quarry = {tree.child, SIGKILL, 0};
     int status;
 
     (void)state;
-    assert_true(process_chase(is_quarry, &quarry, SIGKILL));
+    assert_true(process_visit(signal_quarry, &quarry));
     assert_true(quarry.met > 0);
     quarry.pid = tree.top;
+    quarry.signal = SIGTERM;
     assert_true(lives(tree.top) && lives(tree.grandchild));
-    assert_true(process_chase(is_quarry, &quarry, SIGTERM));
+    assert_true(process_visit(signal_quarry, &quarry));
     assert_int_equal(waitpid(tree.top, &status, 0), tree.top);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     assert_true(lives(tree.grandchild));
@@ -317,13 +318,12 @@ static void test_chase(void **state)
 }
 
 #define HOPPING_S 30 /* then it ends by itself, caught or not */
-#define CHASES    20
+#define VISITS    20
 
-static bool is_of_group(void *arg, pid_t pid, uint32_t audit, uint32_t uid)
+static void kill_group(void *arg, const struct process_met *met)
 {
-    (void)audit;
-    (void)uid;
-    return getpgid(pid) == *(const pid_t *)arg;
+    if (getpgid(met->pid) == *(const pid_t *)arg)
+        process_signal(met->pidfd, SIGKILL);
 }
 
 /* It is another process all the time, and holds the pipe's end as long as it is there. */
@@ -339,9 +339,9 @@ static void hop(void)
     _exit(0);
 }
 
-static void test_chase_hopping(void **state)
+static void test_visit_hopping(void **state)
 {
-    int ends[2], chases = 0, status;
+    int ends[2], visits = 0, status;
     struct pollfd gone = {.events = POLLIN};
     pid_t group;
 
@@ -355,10 +355,10 @@ static void test_chase_hopping(void **state)
     gone.fd = ends[0];
     assert_int_equal(waitpid(group, &status, 0), group);
     assert_int_equal(poll(&gone, 1, 0), 0);
-    for (; poll(&gone, 1, 0) == 0 && chases < CHASES; chases++)
-        assert_true(process_chase(is_of_group, &group, SIGKILL));
+    for (; poll(&gone, 1, 0) == 0 && visits < VISITS; visits++)
+        assert_true(process_visit(kill_group, &group));
     assert_int_equal(poll(&gone, 1, 0), 1);
-    assert_int_not_equal(chases, 0);
+    assert_int_not_equal(visits, 0);
     close(ends[0]);
 }
 
@@ -371,7 +371,7 @@ static void test_boot(void **state)
     assert_int_equal(strlen(boot), 36);
 }
 
-/* ---- The reaper ---- */
+/* ---- Terminating a session ---- */
 
 static struct loop *loop;
 static unsigned ends;
@@ -399,33 +399,44 @@ static void on_done(void *arg, const char *id)
     loop_stop(loop);
 }
 
-/* Ends the session until the reaper says that it is over. */
-static void reap(const struct reaper_target *target)
+/* Terminates the session, and returns when that is done. */
+static void terminate(const struct terminate_order *order)
 {
     struct worker *worker = worker_new(loop);
-    struct reaper *reaper = reaper_new(loop, worker);
+    struct terminations *terminations = terminate_new(loop, worker);
 
-    assert_non_null(reaper);
-    assert_true(reaper_end(reaper, target, "the end", "the-id", on_done, &ends));
+    assert_non_null(terminations);
+    assert_true(terminate_begin(terminations, order));
     assert_true(loop_run(loop));
     worker_free(worker);
-    reaper_free(reaper);
+    terminate_free(terminations);
     assert_int_equal(ends, 1);
 }
 
-static struct reaper_target target_of(const struct tree *tree)
+static struct terminate_order order_of_pid(pid_t pid)
 {
-    return (struct reaper_target){process_of(tree->top), PROCESS_NO_AUDIT, getuid()};
+    return (struct terminate_order){.monitor = process_of(pid),
+                                    .audit = PROCESS_NO_AUDIT,
+                                    .uid = getuid(),
+                                    .message = "the end",
+                                    .id = "the-id",
+                                    .done = on_done,
+                                    .arg = &ends};
+}
+
+static struct terminate_order order_of(const struct tree *tree)
+{
+    return order_of_pid(tree->top);
 }
 
 /* All descendants, a new session's too; not who is none of them. */
-static void test_reap(void **state)
+static void test_terminate(void **state)
 {
     struct tree tree = plant(false), other = plant(false);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
 
     (void)state;
-    reap(&target);
+    terminate(&order);
     assert_all_gone(&tree);
     assert_true(lives(other.top) && lives(other.child) && lives(other.grandchild));
     fell(&other);
@@ -433,25 +444,25 @@ static void test_reap(void **state)
 }
 
 /* One who ignores HUP and TERM, and whose parents have gone by then, is killed. */
-static void test_reap_stubborn(void **state)
+static void test_terminate_stubborn(void **state)
 {
     struct tree tree = plant(true);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
 
     (void)state;
-    reap(&target);
+    terminate(&order);
     assert_all_gone(&tree);
 }
 
 /* One that /proc calls a zombie, since its first thread has ended, is ended too. */
-static void test_reap_headless(void **state)
+static void test_terminate_headless(void **state)
 {
     pid_t pid = plant_headless();
-    struct reaper_target target = {process_of(pid), PROCESS_NO_AUDIT, getuid()};
+    struct terminate_order order = order_of_pid(pid);
     int status;
 
     (void)state;
-    reap(&target);
+    terminate(&order);
     if (waitpid(pid, &status, WNOHANG) == 0) {
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
@@ -460,14 +471,14 @@ static void test_reap_headless(void **state)
 }
 
 /* Processes of another user stay: the monitor alone is another's. */
-static void test_reap_other_user(void **state)
+static void test_terminate_other_user(void **state)
 {
     struct tree tree = plant(false);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
 
     (void)state;
-    target.uid = getuid() + 1;
-    reap(&target);
+    order.uid = getuid() + 1;
+    terminate(&order);
     waitpid(tree.top, NULL, 0);
     assert_true(lives(tree.child) && lives(tree.grandchild));
     fell(&tree);
@@ -475,48 +486,48 @@ static void test_reap_other_user(void **state)
 }
 
 /* A monitor whose pid is another process's by now: nobody is touched. */
-static void test_reap_recycled(void **state)
+static void test_terminate_recycled(void **state)
 {
     struct tree tree = plant(false);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
 
     (void)state;
-    target.monitor.start++;
-    reap(&target);
+    order.monitor.start++;
+    terminate(&order);
     assert_true(lives(tree.top) && lives(tree.child) && lives(tree.grandchild));
     fell(&tree);
     assert_all_gone(&tree);
 }
 
 /* The audit session finds whom no parent leads to, of that user alone. */
-static void test_reap_audit(void **state)
+static void test_terminate_audit(void **state)
 {
     struct tree tree = plant(false);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
     struct process_info self;
 
     (void)state;
     assert_true(process_look(getpid(), &self));
-    target.monitor.start++; /* gone */
-    target.audit = self.audit == 1 ? 2 : 1;
-    reap(&target);
+    order.monitor.start++; /* gone */
+    order.audit = self.audit == 1 ? 2 : 1;
+    terminate(&order);
     assert_true(lives(tree.top) && lives(tree.child) && lives(tree.grandchild));
     fell(&tree);
     assert_all_gone(&tree);
 }
 
 /* Freed while a session is being ended: nothing is left behind, nobody is told. */
-static void test_reap_freed(void **state)
+static void test_terminate_freed(void **state)
 {
     struct tree tree = plant(true);
-    struct reaper_target target = target_of(&tree);
+    struct terminate_order order = order_of(&tree);
     struct worker *worker = worker_new(loop);
-    struct reaper *reaper = reaper_new(loop, worker);
+    struct terminations *terminations = terminate_new(loop, worker);
 
     (void)state;
-    assert_true(reaper_end(reaper, &target, "the end", "the-id", on_done, &ends));
+    assert_true(terminate_begin(terminations, &order));
     worker_free(worker);
-    reaper_free(reaper);
+    terminate_free(terminations);
     assert_int_equal(ends, 0);
     fell(&tree);
     assert_all_gone(&tree);
@@ -530,16 +541,16 @@ int main(void)
         cmocka_unit_test(test_headless),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_open),
-        cmocka_unit_test(test_chase),
-        cmocka_unit_test(test_chase_hopping),
+        cmocka_unit_test(test_visit),
+        cmocka_unit_test(test_visit_hopping),
         cmocka_unit_test(test_boot),
-        cmocka_unit_test_setup_teardown(test_reap, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_stubborn, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_headless, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_other_user, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_recycled, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_audit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reap_freed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_stubborn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_headless, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_other_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_recycled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_audit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terminate_freed, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The sessions against a cache, a reaper, processes and a clock of the test's own. */
+/* The sessions against a cache, terminations, processes and a clock of the test's own. */
 #include "cloudauthd/session/sessions.h"
 
 #include "access/bindings.h"
@@ -136,38 +136,40 @@ void worker_add(struct worker *worker, struct work *work)
     work->finish(work);
 }
 
+/* Copies of the orders. */
 static struct {
-    struct reaper_target target;
-    char sentence[256], id[REAPER_ID_SIZE];
-    reaper_done *done;
-    void *arg;
-} reaped[16];
-static size_t reaps;
+    struct terminate_order order;
+    char message[256], id[TERMINATE_ID_SIZE];
+} ordered[16];
+static size_t orders;
 
-struct reaper *reaper_new(struct loop *loop, struct worker *worker)
+struct terminations *terminate_new(struct loop *loop, struct worker *worker)
 {
     (void)loop;
     (void)worker;
-    return (struct reaper *)&context;
+    return (struct terminations *)&context;
 }
 
-void reaper_free(struct reaper *reaper)
+void terminate_free(struct terminations *terminations)
 {
-    (void)reaper;
+    (void)terminations;
 }
 
-bool reaper_end(struct reaper *reaper, const struct reaper_target *target, const char *sentence,
-                const char *id, reaper_done *done, void *arg)
+bool terminate_begin(struct terminations *terminations, const struct terminate_order *order)
 {
-    (void)reaper;
-    assert_true(reaps < sizeof reaped / sizeof reaped[0]);
-    reaped[reaps].target = *target;
-    snprintf(reaped[reaps].sentence, sizeof reaped[0].sentence, "%s", sentence);
-    snprintf(reaped[reaps].id, sizeof reaped[0].id, "%s", id);
-    reaped[reaps].done = done;
-    reaped[reaps].arg = arg;
-    reaps++;
+    (void)terminations;
+    assert_true(orders < sizeof ordered / sizeof ordered[0]);
+    ordered[orders].order = *order;
+    snprintf(ordered[orders].message, sizeof ordered[0].message, "%s", order->message);
+    snprintf(ordered[orders].id, sizeof ordered[0].id, "%s", order->id);
+    orders++;
     return true;
+}
+
+/* Nothing is left of the session, or nothing more can be done. */
+static void order_is_done(size_t i)
+{
+    ordered[i].order.done(ordered[i].order.arg, ordered[i].id);
 }
 
 static pid_t dead[8]; /* every other process lives */
@@ -280,7 +282,7 @@ static int setup(void **state)
     clock_ms = 1000000;
     wall_clock = 1800000000;
     questions = forgotten = lines = 0;
-    reaps = deads = 0;
+    orders = deads = 0;
     waiter = NULL;
     timer = NULL;
     boot = BOOT;
@@ -678,22 +680,25 @@ static void test_end_goes_on(void **state)
     open_of("bob", 101);
     end_first(id);
     restart();
-    assert_int_equal(reaps, 2);
-    assert_memory_equal(&reaped[1].target, &reaped[0].target, sizeof reaped[0].target);
-    assert_int_equal(reaped[1].target.audit, 9);
-    assert_string_equal(reaped[1].id, id);
+    assert_int_equal(orders, 2);
+    assert_memory_equal(&ordered[1].order.monitor, &ordered[0].order.monitor,
+                        sizeof ordered[0].order.monitor);
+    assert_int_equal(ordered[1].order.audit, ordered[0].order.audit);
+    assert_int_equal(ordered[1].order.uid, ordered[0].order.uid);
+    assert_int_equal(ordered[1].order.audit, 9);
+    assert_string_equal(ordered[1].id, id);
     assert_true(lists("state=ending"));
     sessions_close(sessions, &a.monitor, a.account);
     dead[deads++] = 100;
     assert_int_equal(sessions_count(sessions), 1);
     restart();
-    assert_int_equal(reaps, 3);
-    assert_int_equal(reaped[2].target.audit, 9);
+    assert_int_equal(orders, 3);
+    assert_int_equal(ordered[2].order.audit, 9);
     assert_int_equal(sessions_count(sessions), 1);
     assert_true(lists("user=bob"));
-    reaped[2].done(reaped[2].arg, id);
+    ordered[2].order.done(ordered[2].order.arg, id);
     restart();
-    assert_int_equal(reaps, 3);
+    assert_int_equal(orders, 3);
 }
 
 /* An audit session id that was its alone, and another session has by now, is nobody's. */
@@ -707,12 +712,12 @@ static void test_end_goes_on_beside(void **state)
     a.audit = b.audit = 9;
     assert_true(sessions_open(sessions, &a, clock_ms));
     end_first(id);
-    assert_int_equal(reaped[0].target.audit, 9);
+    assert_int_equal(ordered[0].order.audit, 9);
     assert_true(sessions_open(sessions, &b, clock_ms));
     restart();
-    assert_int_equal(reaps, 2);
-    assert_string_equal(reaped[1].id, id);
-    assert_int_equal(reaped[1].target.audit, PROCESS_NO_AUDIT);
+    assert_int_equal(orders, 2);
+    assert_string_equal(ordered[1].id, id);
+    assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
 }
 
 /* Two that are being ended are no reason for each other. */
@@ -732,9 +737,9 @@ static void test_ends_go_on(void **state)
         assert_int_equal(strlen(list()), 0);
     }
     restart();
-    assert_int_equal(reaps, 4);
-    assert_int_equal(reaped[2].target.audit, 9);
-    assert_int_equal(reaped[3].target.audit, 9);
+    assert_int_equal(orders, 4);
+    assert_int_equal(ordered[2].order.audit, 9);
+    assert_int_equal(ordered[3].order.audit, 9);
 }
 
 /* What a daemon that ends nobody finds is left to one that does. */
@@ -749,14 +754,14 @@ static void test_end_is_left(void **state)
     sessions_free(sessions);
     sessions = sessions_new(&context, folder, false);
     assert_non_null(sessions);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_int_equal(sessions_count(sessions), 0);
     restart();
-    assert_int_equal(reaps, 2);
-    assert_string_equal(reaped[1].id, id);
-    reaped[1].done(reaped[1].arg, id);
+    assert_int_equal(orders, 2);
+    assert_string_equal(ordered[1].id, id);
+    ordered[1].order.done(ordered[1].order.arg, id);
     restart();
-    assert_int_equal(reaps, 2);
+    assert_int_equal(orders, 2);
 }
 
 /* One that could not be ended is an open one again, for the next daemon as well. */
@@ -767,10 +772,10 @@ static void test_end_fails(void **state)
     (void)state;
     open_of("alice", 100);
     end_first(id);
-    reaped[0].done(reaped[0].arg, id);
+    ordered[0].order.done(ordered[0].order.arg, id);
     assert_true(lists("state=open"));
     restart();
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_true(lists("state=open"));
 }
 
@@ -784,7 +789,7 @@ static void test_end_out_of_range(void **state)
     end_first(id);
     context.conf.uid_min = 300000;
     restart();
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_true(lists("state=open"));
 }
 
@@ -833,7 +838,7 @@ static void test_one_question(void **state)
     run_to(clock_ms + (int64_t)5000 * RECHECK);
     assert_int_equal(questions, 2);
     answer_document("active", ALICE "," BOB, "", false);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     production.uid = 200001;
     assert_true(sessions_open(sessions, &production, clock_ms));
 }
@@ -864,11 +869,11 @@ static void test_revoked(void **state)
     await_question(clock_ms);
     lines = 0;
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 1);
-    assert_int_equal(reaped[0].target.monitor.pid, 100);
-    assert_int_equal(reaped[0].target.monitor.start, 77);
-    assert_int_equal(reaped[0].target.uid, 200002);
-    assert_string_equal(reaped[0].sentence,
+    assert_int_equal(orders, 1);
+    assert_int_equal(ordered[0].order.monitor.pid, 100);
+    assert_int_equal(ordered[0].order.monitor.start, 77);
+    assert_int_equal(ordered[0].order.uid, 200002);
+    assert_string_equal(ordered[0].message,
                         "cloudauth ends this session: your key may not enter here any more");
     assert_int_equal(lines, 1);
     assert_memory_equal(line, "end account=abcdefghij_stg ", 27);
@@ -879,10 +884,10 @@ static void test_revoked(void **state)
     /* Once. */
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_int_equal(lines, 1);
     dead[deads++] = 100;
-    reaped[0].done(reaped[0].arg, reaped[0].id);
+    order_is_done(0);
     assert_int_equal(sessions_count(sessions), 1);
     assert_int_equal(lines, 1);
 }
@@ -894,12 +899,12 @@ static void test_not_ended(void **state)
     open_of("alice", 100);
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 1);
-    reaped[0].done(reaped[0].arg, reaped[0].id);
+    assert_int_equal(orders, 1);
+    order_is_done(0);
     assert_true(lists("state=open"));
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 2);
+    assert_int_equal(orders, 2);
 }
 
 /* What ends the session of alice, what does not, and by which reason. */
@@ -940,10 +945,10 @@ static void test_judgement(void **state)
         const struct process monitor = {100, 77};
         open_of("alice", 100);
         await_question(clock_ms);
-        reaps = 0;
+        orders = 0;
         line[0] = '\0';
         answer_document(rows[i].status, rows[i].users, rows[i].extra, rows[i].stale);
-        assert_int_equal(reaps, rows[i].reason == NULL ? 0 : 1);
+        assert_int_equal(orders, rows[i].reason == NULL ? 0 : 1);
         if (rows[i].reason != NULL) {
             char wanted[64];
             snprintf(wanted, sizeof wanted, " reason=%s source=%s ", rows[i].reason,
@@ -964,10 +969,10 @@ static void test_app(void **state)
     assert_true(sessions_open(sessions, &session, clock_ms));
     await_question(clock_ms);
     answer_document("active", ALICE, ",\"apps\":{\"shop\":{}}", false);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     await_question(clock_ms);
     answer_document("active", ALICE, ",\"apps\":{\"other\":{}}", false);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=app-unknown "));
 }
 
@@ -980,7 +985,7 @@ static void test_absent(void **state)
     open_of("bob", 101);
     await_question(clock_ms);
     answer(&absent);
-    assert_int_equal(reaps, 2);
+    assert_int_equal(orders, 2);
     assert_non_null(strstr(line, " reason=environment-absent source=api "));
 }
 
@@ -998,11 +1003,11 @@ static void test_outage(void **state)
     context.conf.uid_max = 200001;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     context.conf.uid_max = 999999;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
 }
 
 /* A denial needs no document: it ends whom it is for, and nobody else, in the longest outage. */
@@ -1027,14 +1032,14 @@ static void test_denied_in_outage(void **state)
     denials.list = list;
     await_question(clock_ms);
     answer(&nothing);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
         assert_true(denials_parse(those[i], strlen(those[i]), &list->denial[0], &why));
         await_question(clock_ms);
         answer(&nothing);
-        assert_int_equal(reaps, i + 1);
+        assert_int_equal(orders, i + 1);
         assert_non_null(strstr(line, " reason=denied "));
-        reaped[i].done(reaped[i].arg, reaped[i].id); /* her sshd is still there */
+        order_is_done(i); /* her sshd is still there */
     }
     denials.list = NULL;
     context.denials = NULL;
@@ -1059,15 +1064,15 @@ static void test_expired_in_outage(void **state)
     wall_clock = 1800000059;
     await_question(clock_ms);
     answer(&nothing);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     restart();
     run_to(clock_ms + (int64_t)1000 * RECHECK);
     answer(&nothing);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     wall_clock = 1800000060;
     await_question(clock_ms);
     answer(&nothing);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=key-expired source=none "));
 }
 
@@ -1085,7 +1090,7 @@ static void test_prolonged(void **state)
     wall_clock = 1800000060;
     await_question(clock_ms);
     answer(&nothing);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
 }
 
 static void test_max_stale(void **state)
@@ -1101,13 +1106,13 @@ static void test_max_stale(void **state)
     answer_document("active", ALICE, "", false);
     while (clock_ms - good <= 300000) {
         await_question(clock_ms);
-        assert_int_equal(reaps, 0);
+        assert_int_equal(orders, 0);
         if (clock_ms - good < 150000)
             answer_document("active", ALICE, "", true);
         else
             answer(&nothing);
     }
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=session-max-stale "));
 }
 
@@ -1123,11 +1128,11 @@ static void test_max_stale_restart(void **state)
     wall_clock += 299;
     run_to(clock_ms + (int64_t)1000 * RECHECK);
     answer(&nothing);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
     wall_clock += 2;
     await_question(clock_ms);
     answer(&nothing);
-    assert_int_equal(reaps, 1);
+    assert_int_equal(orders, 1);
 }
 
 static void test_off(void **state)
@@ -1152,7 +1157,7 @@ static void test_may_not_end(void **state)
     assert_null(timer);
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_CANNOT);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
 }
 
 /* Whose sshd has gone is dropped before anybody is asked; the last one asks nobody any more. */
@@ -1191,8 +1196,8 @@ static void test_operator(void **state)
     assert_int_equal(sessions_end(sessions, "0000000000000000"), SESSIONS_END_UNKNOWN);
     assert_int_equal(sessions_end(sessions, ""), SESSIONS_END_UNKNOWN);
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
-    assert_int_equal(reaps, 1);
-    assert_int_equal(reaped[0].target.monitor.pid, 100);
+    assert_int_equal(orders, 1);
+    assert_int_equal(ordered[0].order.monitor.pid, 100);
     assert_non_null(strstr(line, " reason=ended-by-operator source=none "));
     dead[deads++] = 100;
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_UNKNOWN);
@@ -1208,13 +1213,13 @@ static void test_shared_audit(void **state)
     assert_true(sessions_open(sessions, &a, clock_ms));
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaped[0].target.audit, 9);
+    assert_int_equal(ordered[0].order.audit, 9);
     assert_true(sessions_open(sessions, &a, clock_ms));
     assert_true(sessions_open(sessions, &b, clock_ms));
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
-    assert_int_equal(reaps, 2);
-    assert_int_equal(reaped[1].target.audit, PROCESS_NO_AUDIT);
+    assert_int_equal(orders, 2);
+    assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
 }
 
 /* A uid that is out of the range by now is nobody's of ours. */
@@ -1227,7 +1232,7 @@ static void test_out_of_range(void **state)
     context.conf.uid_min = 300000;
     await_question(clock_ms);
     answer(&absent);
-    assert_int_equal(reaps, 0);
+    assert_int_equal(orders, 0);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
