@@ -39,7 +39,7 @@ static void test_lines(void **state)
         "group\talice\t0\t0\t", "user\talice\t-1\t0\t", "user\talice\t01\t0\t",
         "user\talice\t999999999999\t0\t", "user\tal\x01ice\t0\t0\t", "user\talice\t0\t0\tre\x1bson",
         "key\tSHA256:AAAA\t0\t0\t", "key\tMD5:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t0\t0\t",
-        /* the last character has bits that belong to no byte */
+        /* the last character has unused bits that are not 0 */
         "key\tSHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\t0\t0\t",
         "environment\tabcdefghij\t0\t0\t", "environment\tab/staging\t0\t0\t",
         "environment\tabcdefghij/\t0\t0\t", "environment\tabcdefghij/../x\t0\t0\t"};
@@ -61,7 +61,7 @@ static void test_lines(void **state)
     }
 }
 
-/* Waits for the worker: the loop runs until done has been called. */
+/* Stops the loop, which runs until the worker is done. */
 static void on_done(void *arg, const char *problem)
 {
     const char **out = arg;
@@ -157,7 +157,7 @@ static void test_until(void **state)
     assert_string_equal(add(file, "user\talice\t4000000000\t0\t"), "");
     assert_true(denials_match(denials_file_list(file), &match, 3999999999));
     assert_false(denials_match(denials_file_list(file), &match, 4000000000));
-    /* The same subject again replaces it; what has run out goes with the next change. */
+    /* A denial of the same subject replaces it; an expired one is dropped with the next change. */
     assert_string_equal(add(file, "user\talice\t1\t0\t"), "");
     assert_null(denials_at(denials_file_list(file), 1));
     assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
@@ -208,7 +208,7 @@ static void test_format(void **state)
     assert_string_equal(bytes, old);
 }
 
-/* Each byte of the file changed: everybody is denied, until all is taken back. */
+/* While any byte of the file is changed everyone is denied, until all denials are removed. */
 static void test_damaged(void **state)
 {
     char bytes[512], copy[512];
@@ -243,7 +243,8 @@ static void test_damaged(void **state)
     close_file(file);
 }
 
-/* What cannot be written holds all the same, and is said; what cannot be taken back holds on. */
+/* A denial that cannot be written is in force, and the failure is reported; one whose removal
+ * cannot be written stays in force. */
 static void test_disk_fails(void **state)
 {
     struct denials_file *file = open_file();

@@ -46,12 +46,12 @@ int64_t cloud_clock_ms(void)
     return boot_clock;
 }
 
-/* A disk that stands still, or fails, or tells what it was asked to do. */
+/* A disk that hangs or fails, and records what it was asked to do. */
 static struct {
     atomic_bool stands;                  /* until `moves` is posted, once for each call */
     atomic_int unlinks_fail, syncs_fail; /* errnos */
     sem_t reached, moves;
-    char did[16]; /* u: unlinked, r: renamed, s: a folder synced */
+    char did[16]; /* u: unlinked, r: renamed, s: a directory synced */
     size_t n;
 } disk;
 
@@ -181,7 +181,7 @@ static void put_body(struct stored_document *entry, const char *body, unsigned *
     store_put(store, entry, count_up, done);
 }
 
-/* Puts a document and waits for the worker: ending it finishes all. */
+/* Puts a document and waits for the worker: freeing it finishes all work. */
 static void put(const char *environment, const char *body)
 {
     struct stored_document entry = {.project = "abcdefghij",
@@ -266,7 +266,7 @@ static void test_removed(void **state)
     assert_int_equal(removals, 1);
     assert_true(done_ok);
     assert_int_equal(load().n, 0);
-    /* One that is still on its way does not come after its removal. */
+    /* A document that is still being written does not reappear after its removal. */
     for (unsigned i = 0; i < 200; i++) {
         put_body(&entry, BODY, &puts);
         remove_staging();
@@ -274,13 +274,13 @@ static void test_removed(void **state)
     reopen();
     assert_int_equal(puts, 200);
     assert_int_equal(load().n, 0);
-    /* Nor does a removal after what came after it. */
+    /* Nor is a removal carried out after a later put. */
     remove_staging();
     put("staging", BODY);
     assert_int_equal(load().n, 1);
 }
 
-/* Whoever is told that it is gone is told so when no loss of power brings it back. */
+/* A removal is reported once no loss of power can undo it. */
 static void test_removal_is_synced(void **state)
 {
     (void)state;
@@ -291,7 +291,7 @@ static void test_removal_is_synced(void **state)
     assert_int_equal(removals, 1);
     disk.did[disk.n] = '\0';
     assert_string_equal(disk.did, "us");
-    /* What was never there costs no disk its time. */
+    /* A document that was never there costs no sync. */
     disk.n = 0;
     remove_staging();
     reopen();
@@ -315,7 +315,7 @@ static void test_cannot_be_removed(void **state)
     reopen();
     assert_int_equal(removals, 1);
     assert_false(done_ok);
-    /* A document is not on the disk before its folder is; then there is none. */
+    /* Without the sync of the directory a document is not on the disk: it is removed. */
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
     put_body(&entry, BODY, &dones);
     reopen();
@@ -323,7 +323,30 @@ static void test_cannot_be_removed(void **state)
     assert_int_equal(load().n, 0);
 }
 
-/* A disk that stands still, wherever it does, stops nobody who asks the store for anything. */
+/* A binding is on the disk before a document that is stored after it. */
+static void test_binding_first(void **state)
+{
+    struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
+    const struct binding binding = {"abcdefghij", "staging", 200001, 200001};
+    char path[128];
+    struct stat st;
+    unsigned puts = 0;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/owners", folder);
+    atomic_store(&disk.stands, true);
+    bindings_log_add(bindings, &binding);
+    put_body(&entry, BODY, &puts);
+    sem_wait(&disk.reached); /* the rename of the document */
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size > 0);
+    atomic_store(&disk.stands, false);
+    sem_post(&disk.moves);
+    reopen();
+    assert_int_equal(puts, 1);
+}
+
+/* While the disk hangs, in whichever call, no function of the store waits. */
 static void test_disk_stands_still(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
@@ -334,9 +357,9 @@ static void test_disk_stands_still(void **state)
     atomic_store(&disk.stands, true);
     put_body(&entry, BODY, &puts);
     remove_staging();
-    alarm(20); /* it would never come back */
+    alarm(20); /* a call that waits would never return */
     for (unsigned i = 0; i < 3; i++) {
-        sem_wait(&disk.reached); /* the rename, its folder's sync, then the removal */
+        sem_wait(&disk.reached); /* the rename, the sync of the directory, the removal */
         put_body(&entry, BODY, &puts);
         store_touch(store, &entry);
         bindings_log_add(bindings, &owner);
@@ -365,7 +388,7 @@ static void test_touched(void **state)
 
     (void)state;
     digest_sha256(BODY, strlen(BODY), entry.hash);
-    store_touch(store, &entry); /* nothing there: nothing comes of it */
+    store_touch(store, &entry); /* no such document: nothing is written */
     reopen();
     assert_int_equal(load().n, 0);
     put("staging", BODY);
@@ -380,7 +403,7 @@ static void test_touched(void **state)
     assert_string_equal(found.last.validator.etag, "\"e\"");
 }
 
-/* New times do not make it another API's. */
+/* A document with new times remains of the API that it came from. */
 static void test_touched_by_another(void **state)
 {
     struct stored_document entry = {
@@ -397,7 +420,7 @@ static void test_touched_by_another(void **state)
     assert_int_equal(load().n, 1);
 }
 
-/* New times of one document do not make another younger, which a disk fault left in its place. */
+/* New times of one body do not make another body younger that a disk fault left in its place. */
 static void test_touched_another_body(void **state)
 {
     struct stored_document entry = {
@@ -413,7 +436,7 @@ static void test_touched_another_body(void **state)
     assert_int_equal(load().last.asked, asked);
 }
 
-/* In the same boot the time since boot counts, whatever the wall clock does. */
+/* Within one boot the time since boot tells the age, whatever the wall clock does. */
 static void test_clock(void **state)
 {
     struct found found;
@@ -435,7 +458,7 @@ static void pass(int64_t seconds)
     boot_clock += seconds * 1000;
 }
 
-/* The time since boot is less than any that a document has, so that they are of another boot. */
+/* The time since boot is less than that of any document, so all of them are of another boot. */
 static void reboot(int64_t wall_seconds)
 {
     shut();
@@ -444,7 +467,7 @@ static void reboot(int64_t wall_seconds)
     reopen();
 }
 
-/* One that was kept while the clock was ahead costs itself alone, in the same boot. */
+/* Within one boot, a document stored while the clock was ahead costs only itself. */
 static void test_one_from_the_future(void **state)
 {
     struct found found;
@@ -465,8 +488,8 @@ static void test_one_from_the_future(void **state)
     assert_int_equal(found.last.asked, asked);
 }
 
-/* After a reboot what was kept before the clock was put back could be of any age: not used, at this
- * start and any later one, until it is confirmed. What was kept after it is used. */
+/* After a reboot a document stored before the clock was put back could be of any age: it is not
+ * used, at this start and any later one, until the API confirms it. One stored after that is. */
 static void test_clock_put_back(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
@@ -475,9 +498,10 @@ static void test_clock_put_back(void **state)
     put("staging", BODY);
     pass(36000);
     put("production", BODY);
-    reboot(7200 - 36000 - 3600); /* two hours later it says: one hour after the first */
+    reboot(7200 - 36000 -
+           3600); /* two hours later the clock is one hour after the first document */
     assert_int_equal(load().n, 0);
-    reboot(36000); /* past the time of both; it was put back all the same */
+    reboot(36000); /* after the time of both documents, and yet it was put back */
     assert_int_equal(load().n, 0);
     digest_sha256(BODY, strlen(BODY), entry.hash);
     entry.asked = boot_clock;
@@ -488,7 +512,7 @@ static void test_clock_put_back(void **state)
     assert_int_equal(load().n, 2);
 }
 
-/* The same where the daemon was there when it happened, and nothing was from the future later. */
+/* The same if the daemon saw it put back, and no document is from the future later. */
 static void test_clock_put_back_meanwhile(void **state)
 {
     (void)state;
@@ -502,7 +526,7 @@ static void test_clock_put_back_meanwhile(void **state)
     assert_int_equal(load().n, 0);
 }
 
-/* A clock that is put right by a second or two, or forward, costs nothing. */
+/* A clock that is adjusted by a second or two, or set forward, costs nothing. */
 static void test_clock_kept(void **state)
 {
     (void)state;
@@ -519,8 +543,8 @@ static void test_clock_kept(void **state)
     assert_int_equal(load().n, 1);
 }
 
-/* A document that was asked for before the clock was put back, and came after it, is as old as it
- * is, and not younger. */
+/* A document that was requested before the clock was put back, and arrived after it, does not
+ * become younger. */
 static void test_asked_before_put_back(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij",
@@ -540,7 +564,7 @@ static void test_asked_before_put_back(void **state)
     assert_int_equal(found.last.asked, 7000 - 3704 * 1000);
 }
 
-/* What another host wrote tells nothing of this one's clock. */
+/* A document of another host says nothing about this host's clock. */
 static void test_future_of_another(void **state)
 {
     (void)state;
@@ -557,7 +581,7 @@ static void test_future_of_another(void **state)
     assert_int_equal(load().n, 1);
 }
 
-/* A count that cannot be read is no reason to believe what is older than it looks. */
+/* While the count of the clock is damaged, documents of earlier boots are not used. */
 static void test_clock_damaged(void **state)
 {
     char path[128];
@@ -576,7 +600,7 @@ static void test_clock_damaged(void **state)
     assert_int_equal(load().n, 1);
 }
 
-/* After a reboot only the wall clock tells. */
+/* After a reboot the wall clock tells the age. */
 static void test_reboot(void **state)
 {
     struct found found;
@@ -591,7 +615,7 @@ static void test_reboot(void **state)
     assert_int_equal(found.last.asked, 7000 - 600 * 1000);
 }
 
-/* It is not used under other settings, and is there when those are right again. */
+/* A document is not used under other settings, and stays until they are right again. */
 static void test_of_another(void **state)
 {
     (void)state;
@@ -629,7 +653,7 @@ static void write_document(const char *bytes, size_t n)
     close(fd);
 }
 
-/* Any byte changed, anything cut off, anything added: that document is gone, and kept aside. */
+/* A document with a byte changed, cut off or added is not used, and set aside. */
 static void test_damaged(void **state)
 {
     char good[2048], bad[2048];
@@ -657,8 +681,8 @@ static void test_damaged(void **state)
     assert_int_equal(load().n, 1);
 }
 
-/* What version 0.1.0 wrote, in another boot, is read; what is written differs in the times alone.
- */
+/* A document that version 0.1.0 wrote in another boot is read; the same is written, but for the
+ * times. */
 static void test_format(void **state)
 {
     static const char old[] =
@@ -717,7 +741,7 @@ static void test_clock_format(void **state)
     assert_memory_equal(line, "1 6b86b273ff34fce1\n", 19);
 }
 
-/* A file under another environment's name. */
+/* A file with the name of another environment is not used. */
 static void test_renamed(void **state)
 {
     char other[128];
@@ -730,7 +754,7 @@ static void test_renamed(void **state)
     assert_int_equal(load().n, 0);
 }
 
-/* Where only new times cannot be written, the document stays as it was. */
+/* If new times cannot be written, the document stays as it was. */
 static void test_cannot_be_touched(void **state)
 {
     struct stored_document entry = {
@@ -749,7 +773,7 @@ static void test_cannot_be_touched(void **state)
     rmdir(blocked);
 }
 
-/* A document that cannot be written takes the former one with it, which would bring people back. */
+/* If a document cannot be written, the former one is removed: it could admit people again. */
 static void test_cannot_be_written(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
@@ -781,6 +805,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_removal_is_synced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_be_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_stands_still, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_binding_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_from_the_future, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_put_back_meanwhile, setup, teardown),
