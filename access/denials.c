@@ -14,7 +14,7 @@ static const char *const kinds[] = {
 
 /* ---- Lines ---- */
 
-/* "SHA256:" and 43 characters of unpadded base64, as they are printed. */
+/* Reads "SHA256:" and 43 characters of unpadded base64, as keys_fingerprint_text prints them. */
 static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE])
 {
     static const char prefix[] = "SHA256:";
@@ -32,7 +32,7 @@ static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT
     return strcmp(text, again) == 0;
 }
 
-static bool environment_ok(const char *subject)
+static bool is_environment_name(const char *subject)
 {
     const char *slash = strchr(subject, '/');
     char project[CLOUD_PROJECT_MAX + 1];
@@ -44,7 +44,8 @@ static bool environment_ok(const char *subject)
     return cloud_name_project_ok(project) && cloud_name_environment_ok(slash + 1);
 }
 
-/* Takes the next field of the line into out; the last one has no tab behind it. */
+/* Copies the next field of the line to out and moves *at past it. Only the last field may end
+ * without a tab. */
 static bool take_field(const char **at, const char *end, bool last, char *out, size_t size)
 {
     const char *tab = memchr(*at, '\t', (size_t)(end - *at));
@@ -58,7 +59,8 @@ static bool take_field(const char **at, const char *end, bool last, char *out, s
     return true;
 }
 
-static const char *subject_wrong(struct denial *denial)
+/* Checks the subject by its kind and decodes a fingerprint. Returns what is wrong, or NULL. */
+static const char *take_subject(struct denial *denial)
 {
     switch (denial->kind) {
     case DENIAL_KEY:
@@ -71,8 +73,8 @@ static const char *subject_wrong(struct denial *denial)
                    ? NULL
                    : "a user is named by 1 to 128 bytes without a control character";
     case DENIAL_ENVIRONMENT:
-        return environment_ok(denial->subject) ? NULL
-                                               : "an environment is named PROJECT/ENVIRONMENT";
+        return is_environment_name(denial->subject) ? NULL
+                                                    : "an environment is named PROJECT/ENVIRONMENT";
     }
     return "neither key, user nor environment";
 }
@@ -94,7 +96,7 @@ bool denials_parse(const char *line, size_t n, struct denial *out, const char **
     for (int i = DENIAL_KEY; i <= DENIAL_ENVIRONMENT; i++)
         if (strcmp(kind, kinds[i]) == 0)
             out->kind = (enum denial_kind)i;
-    *why = subject_wrong(out);
+    *why = take_subject(out);
     if (*why == NULL && (!cloud_number(until, strlen(until), TIME_MAX, &number) ||
                          !cloud_number(since, strlen(since), TIME_MAX, &second)))
         *why = "not a time";
@@ -111,7 +113,7 @@ void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
              (long long)denial->until, (long long)denial->since, denial->reason);
 }
 
-/* ---- Questions ---- */
+/* ---- Matching ---- */
 
 bool denials_in_force(const struct denial *denial, int64_t now)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/document.h"
+
 #include "access/fields.h"
 #include "access/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define CHUNK_SIZE   4096u
 #define ALIGNMENT    _Alignof(max_align_t)
@@ -14,27 +16,27 @@
 #define USERNAME_MAX 128
 #define WARNING_SIZE 640 /* holds a username, a title and a sentence; or two paths */
 
-/* All of a document lives in chunks, which are freed together. */
+/* A document's arrays and strings live in chunks, which document_free frees together. */
 struct chunk {
-    struct chunk *next;
+    SLIST_ENTRY(chunk) next;
     size_t size, used;
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
-struct held {
-    struct document document; /* first: document_free finds the rest by it */
-    struct chunk *chunk;
+struct owned {
+    struct document document; /* first: document_free casts it back */
+    SLIST_HEAD(, chunk) chunks;
 };
 
-/* A key until all are sorted. */
+/* A key, until all of them are sorted. */
 struct candidate {
     struct document_key key;
-    size_t order;
+    size_t order; /* in the document */
 };
 
 struct reader {
-    struct held *held;
-    struct document *document; /* held's */
+    struct owned *owned;
+    struct document *document; /* &owned->document */
     struct json root;
     struct candidate *candidate;
     size_t candidates;
@@ -67,7 +69,7 @@ static const struct word levels[] = {
     {NULL, DOCUMENT_LEVEL_NONE},
 };
 
-/* The value of the word, or that of the NULL which ends the list. */
+/* The value of the word, or of the NULL that ends the table. */
 static int value_of(const struct word *word, const char *text)
 {
     while (word->text != NULL && strcmp(word->text, text) != 0)
@@ -80,7 +82,7 @@ bool document_role_known(const char *word)
     return value_of(roles, word) != DOCUMENT_ROLE_UNKNOWN;
 }
 
-static struct chunk *add_chunk(struct held *held, size_t least)
+static struct chunk *add_chunk(struct owned *owned, size_t least)
 {
     size_t size = least > CHUNK_SIZE ? least : CHUNK_SIZE;
     struct chunk *chunk = calloc(1, sizeof *chunk + size);
@@ -88,20 +90,19 @@ static struct chunk *add_chunk(struct held *held, size_t least)
     if (chunk == NULL)
         return NULL;
     chunk->size = size;
-    chunk->next = held->chunk;
-    held->chunk = chunk;
-    held->document.bytes += sizeof *chunk + size;
+    SLIST_INSERT_HEAD(&owned->chunks, chunk, next);
+    owned->document.bytes += sizeof *chunk + size;
     return chunk;
 }
 
-/* Zeroed room for count things of the size given; every count is bounded by a DOCUMENT_..._MAX. */
+/* Zeroed memory for count objects. The product cannot overflow: a DOCUMENT_..._MAX bounds count. */
 static void *allot(struct reader *reader, size_t count, size_t size)
 {
-    struct chunk *chunk = reader->held->chunk;
+    struct chunk *chunk = SLIST_FIRST(&reader->owned->chunks);
     size_t n = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
     if (chunk == NULL || n > chunk->size - chunk->used)
-        chunk = add_chunk(reader->held, n);
+        chunk = add_chunk(reader->owned, n);
     if (chunk == NULL) {
         (void)json_fail(&reader->root, "out of memory");
         return NULL;
@@ -129,13 +130,24 @@ static bool copy_string(struct reader *reader, const char *text, const char **ou
     return text[0] == '\0' || copy_bytes(reader, text, strlen(text), out);
 }
 
-/* A string into the document; "" if it is optional and not there. */
+/* Copies a member that is a string into the document. */
 static bool take_string(struct reader *reader, const struct json *object, const char *name,
-                        enum json_need need, size_t max, const char **out)
+                        size_t max, const char **out)
 {
     const char *text = "";
 
-    return json_get_string(object, name, need, max, &text) && copy_string(reader, text, out);
+    return json_get_string(object, name, JSON_REQUIRED, max, &text) &&
+           copy_string(reader, text, out);
+}
+
+/* The same; "" if the member is missing. */
+static bool take_optional(struct reader *reader, const struct json *object, const char *name,
+                          size_t max, const char **out)
+{
+    const char *text = "";
+
+    return json_get_string(object, name, JSON_OPTIONAL, max, &text) &&
+           copy_string(reader, text, out);
 }
 
 /* Fails for a member of object. */
@@ -146,7 +158,7 @@ static bool fail_member(const struct json *object, const char *name, const char 
     return json_fail(&at, what);
 }
 
-/* A string that is read only to be checked, or to be equal to expected. */
+/* Checks that a member is a string, and that it equals expected unless that is NULL. */
 static bool check_string(const struct json *object, const char *name, enum json_need need,
                          const char *expected)
 {
@@ -185,10 +197,8 @@ static bool take_environment(struct reader *reader, const char *name)
     if (!json_get_object(&reader->root, "environment", JSON_REQUIRED, &environment) ||
         !check_string(&environment, "name", JSON_REQUIRED, name) ||
         !check_string(&environment, "type", JSON_OPTIONAL, NULL) ||
-        !take_string(reader, &environment, "title", JSON_OPTIONAL, DOCUMENT_STRING_MAX,
-                     &document->title) ||
-        !take_string(reader, &environment, "status", JSON_REQUIRED, DOCUMENT_STRING_MAX,
-                     &document->status_text))
+        !take_optional(reader, &environment, "title", DOCUMENT_STRING_MAX, &document->title) ||
+        !take_string(reader, &environment, "status", DOCUMENT_STRING_MAX, &document->status_text))
         return false;
     document->status = (enum document_status)value_of(statuses, document->status_text);
     return copy_bytes(reader, name, strlen(name), &document->environment);
@@ -218,7 +228,7 @@ static bool take_account(struct reader *reader)
            copy_string(reader, shell, &document->shell);
 }
 
-/* *has (may be NULL): whether the member is there. */
+/* Leaves *out as it was if the member is missing; *has (may be NULL) says whether it is not. */
 static bool take_level(const struct json *access, const char *name, enum document_level *out,
                        bool *has)
 {
@@ -244,10 +254,10 @@ static bool take_access(struct reader *reader)
            take_level(&access, "sftp", &document->sftp, NULL);
 }
 
-static bool take_strings(struct reader *reader, const struct json *array, size_t count,
-                         const char ***out)
+/* Copies an array of strings into the document. */
+static bool take_strings(struct reader *reader, const struct json *array, const char ***out)
 {
-    const char **list = allot(reader, count, sizeof *list);
+    const char **list = allot(reader, array->count, sizeof *list);
     const char *text = "";
     struct json at;
 
@@ -267,13 +277,14 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
     struct json array, at;
     const char *text = "";
 
-    if (!json_get_array(forwarding, name, JSON_OPTIONAL, DOCUMENT_FORWARDS_MAX, &array, count))
+    if (!json_get_array(forwarding, name, JSON_OPTIONAL, DOCUMENT_FORWARDS_MAX, &array))
         return false;
     for (bool more = json_first(&array, &at); more; more = json_next(&at))
         if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
             (!fields_forward(text) && !json_fail(&at, "not a host:port that can be forwarded")))
             return false;
-    return take_strings(reader, &array, *count, out);
+    *count = array.count;
+    return take_strings(reader, &array, out);
 }
 
 static bool take_forwarding(struct reader *reader, const struct json *forwarding,
@@ -287,7 +298,7 @@ static bool take_forwarding(struct reader *reader, const struct json *forwarding
 static bool take_mount(struct reader *reader, const struct json *at, struct document_mount *out)
 {
     if (!json_expect_object(at) || !json_get_bool(at, "writable", &out->writable) ||
-        !take_string(reader, at, "path", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->path))
+        !take_string(reader, at, "path", DOCUMENT_STRING_MAX, &out->path))
         return false;
     if (!fields_mount(out->path, false))
         return fail_member(at, "path", "not a plain relative path");
@@ -295,22 +306,22 @@ static bool take_mount(struct reader *reader, const struct json *at, struct docu
            fail_member(at, "path", "must not be writable: the home itself, or a hidden part");
 }
 
-/* Where a folder is seen in the jail (jail/jail.h). */
-static const char *place_of(const struct document_mount *mount)
+/* The path at which the jail shows the directory (jail/jail.h). */
+static const char *target_of(const struct document_mount *mount)
 {
     return mount->path[0] == '\0' ? "home" : mount->path;
 }
 
-static bool holds(const struct document_mount *mount, const struct document_mount *other)
+static bool contains(const struct document_mount *mount, const struct document_mount *other)
 {
-    const char *place = place_of(mount), *inner = place_of(other);
-    size_t n = strlen(place);
+    const char *outer = target_of(mount), *inner = target_of(other);
+    size_t n = strlen(outer);
 
-    return strncmp(place, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
+    return strncmp(outer, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
 }
 
-/* The first pair of which one holds the other: PAM refuses the account for it, and says so to who
- * logs in; this says it to who wrote the list. */
+/* Warns of the first two directories that overlap: PAM refuses the sFTP account for that, and tells
+ * the person who logs in; this tells the document's author. */
 static bool warn_overlap(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -319,13 +330,13 @@ static bool warn_overlap(struct reader *reader)
     for (size_t i = 0; i < document->mounts; i++)
         for (size_t j = 0; j < i; j++) {
             const struct document_mount *one = &document->mount[j], *two = &document->mount[i];
-            if (!holds(one, two) && !holds(two, one))
+            if (!contains(one, two) && !contains(two, one))
                 continue;
             document->warnings++;
             (void)snprintf(text, sizeof text,
-                           "sftp.mounts[%zu] and [%zu]: at /%s and /%s one holds the other; "
-                           "nobody can use the sFTP account",
-                           j, i, place_of(one), place_of(two));
+                           "sftp.mounts[%zu] and [%zu]: /%s and /%s overlap, so the sFTP account "
+                           "cannot be used",
+                           j, i, target_of(one), target_of(two));
             return copy_bytes(reader, text, strlen(text), &document->warning[0]);
         }
     return true;
@@ -334,15 +345,14 @@ static bool warn_overlap(struct reader *reader)
 static bool take_sftp(struct reader *reader)
 {
     struct json sftp, array, at;
-    size_t count = 0;
 
     if (!json_get_object(&reader->root, "sftp", JSON_OPTIONAL, &sftp) ||
-        !json_get_array(&sftp, "mounts", JSON_OPTIONAL, DOCUMENT_MOUNTS_MAX, &array, &count))
+        !json_get_array(&sftp, "mounts", JSON_OPTIONAL, DOCUMENT_MOUNTS_MAX, &array))
         return false;
-    struct document_mount *mount = allot(reader, count, sizeof *mount);
+    struct document_mount *mount = allot(reader, array.count, sizeof *mount);
     if (mount == NULL)
         return false;
-    reader->document->mounts = count;
+    reader->document->mounts = array.count;
     reader->document->mount = mount;
     for (bool more = json_first(&array, &at); more; more = json_next(&at), mount++)
         if (!take_mount(reader, &at, mount))
@@ -353,25 +363,23 @@ static bool take_sftp(struct reader *reader)
 static bool take_user(struct reader *reader, const struct json *at, struct document_user *out)
 {
     struct json keys;
-    size_t count = 0;
 
-    if (!json_expect_object(at) ||
-        !take_string(reader, at, "id", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->id) ||
-        !take_string(reader, at, "username", JSON_REQUIRED, USERNAME_MAX, &out->username) ||
-        !take_string(reader, at, "mail", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &out->mail) ||
-        !take_string(reader, at, "role", JSON_REQUIRED, DOCUMENT_STRING_MAX, &out->role_text) ||
-        !json_get_array(at, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys, &count))
+    if (!json_expect_object(at) || !take_string(reader, at, "id", DOCUMENT_STRING_MAX, &out->id) ||
+        !take_string(reader, at, "username", USERNAME_MAX, &out->username) ||
+        !take_optional(reader, at, "mail", DOCUMENT_STRING_MAX, &out->mail) ||
+        !take_string(reader, at, "role", DOCUMENT_STRING_MAX, &out->role_text) ||
+        !json_get_array(at, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys))
         return false;
     if (!fields_user_id(out->id))
         return fail_member(at, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
     if (out->username[0] == '\0')
         return fail_member(at, "username", "empty");
     out->role = (enum document_role)value_of(roles, out->role_text);
-    reader->candidates += count;
+    reader->candidates += keys.count;
     return true;
 }
 
-/* A key that is left out: the rest of the document holds. */
+/* Warns of a key that is left out; the rest of the document stays valid. */
 static bool warn(struct reader *reader, const struct json *key, const struct document_user *user,
                  const char *title, const char *why)
 {
@@ -418,10 +426,9 @@ static bool take_keys(struct reader *reader, const struct json *users)
 {
     const struct document_user *user = reader->document->user;
     struct json owner, keys, at;
-    size_t count = 0;
 
     for (bool more = json_first(users, &owner); more; more = json_next(&owner), user++) {
-        if (!json_get_array(&owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys, &count))
+        if (!json_get_array(&owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys))
             return false;
         for (bool next = json_first(&keys, &at); next; next = json_next(&at))
             if (!take_key(reader, &at, user))
@@ -455,18 +462,17 @@ static bool sort_keys(struct reader *reader)
     return true;
 }
 
-/* Twice over the users: the first walk counts the keys. */
+/* Walks over the users twice: the first walk counts the keys. */
 static bool take_users(struct reader *reader)
 {
     struct json users, at;
-    size_t count = 0;
 
-    if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users, &count))
+    if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users))
         return false;
-    struct document_user *user = allot(reader, count, sizeof *user);
+    struct document_user *user = allot(reader, users.count, sizeof *user);
     if (user == NULL)
         return false;
-    reader->document->users = count;
+    reader->document->users = users.count;
     reader->document->user = user;
     for (bool more = json_first(&users, &at); more; more = json_next(&at), user++)
         if (!take_user(reader, &at, user))
@@ -483,11 +489,11 @@ static bool take_hosts(struct reader *reader)
     struct document *document = reader->document;
     struct json array;
 
-    if (!json_get_array(&reader->root, "hosts", JSON_OPTIONAL, DOCUMENT_HOSTS_MAX, &array,
-                        &document->hosts))
+    if (!json_get_array(&reader->root, "hosts", JSON_OPTIONAL, DOCUMENT_HOSTS_MAX, &array))
         return false;
     document->has_hosts = array.value != NULL;
-    return take_strings(reader, &array, document->hosts, &document->host);
+    document->hosts = array.count;
+    return take_strings(reader, &array, &document->host);
 }
 
 static bool take_app_forwarding(struct reader *reader, const struct json *app,
@@ -524,7 +530,7 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
     for (const struct document_app *app = reader->document->app; app < out; app++)
         if (strcmp(app->name, at->name) == 0)
-            return json_fail(at, "stands twice");
+            return json_fail(at, "given twice");
     return copy_bytes(reader, at->name, strlen(at->name), &out->name) && json_expect_object(at) &&
            json_get_object(at, "access", JSON_OPTIONAL, &access) &&
            take_level(&access, "ssh", &out->ssh, &out->has_level) &&
@@ -572,8 +578,8 @@ static bool take_times(struct reader *reader)
     return true;
 }
 
-/* What an environment has that is not deleted. */
-static bool take_living(struct reader *reader)
+/* The members that a tombstone (status deleted) does not need. */
+static bool take_body(struct reader *reader)
 {
     struct document *document = reader->document;
     const struct json *root = &reader->root;
@@ -583,8 +589,7 @@ static bool take_living(struct reader *reader)
            json_get_object(root, "forwarding", JSON_OPTIONAL, &forwarding) &&
            take_forwarding(reader, &forwarding, &document->forwarding) && take_sftp(reader) &&
            take_users(reader) &&
-           take_string(reader, root, "message", JSON_OPTIONAL, DOCUMENT_MESSAGE_MAX,
-                       &document->message) &&
+           take_optional(reader, root, "message", DOCUMENT_MESSAGE_MAX, &document->message) &&
            take_hosts(reader) && take_apps(reader);
 }
 
@@ -597,7 +602,7 @@ static bool take_document(struct reader *reader, const char *project, const char
            check_string(root, "project", JSON_REQUIRED, project) &&
            copy_bytes(reader, project, strlen(project), &document->project) &&
            take_environment(reader, environment) && take_times(reader) &&
-           (document->status == DOCUMENT_DELETED || take_living(reader));
+           (document->status == DOCUMENT_DELETED || take_body(reader));
 }
 
 struct document *document_parse(const void *body, size_t n, const char *project,
@@ -614,14 +619,14 @@ struct document *document_parse(const void *body, size_t n, const char *project,
     }
     if (!json_parse(body, n, &limits, &text, &reader.root))
         return NULL;
-    reader.held = calloc(1, sizeof *reader.held);
-    if (reader.held == NULL) {
+    reader.owned = calloc(1, sizeof *reader.owned);
+    if (reader.owned == NULL) {
         json_free(&reader.root);
         (void)json_fail(&reader.root, "out of memory");
         return NULL;
     }
-    reader.document = &reader.held->document;
-    reader.document->bytes = sizeof *reader.held;
+    reader.document = &reader.owned->document;
+    reader.document->bytes = sizeof *reader.owned;
     bool ok = take_document(&reader, project, environment);
     free(reader.candidate);
     json_free(&reader.root);
@@ -633,16 +638,16 @@ struct document *document_parse(const void *body, size_t n, const char *project,
 
 void document_free(struct document *document)
 {
-    struct held *held = (struct held *)document;
+    struct owned *owned = (struct owned *)document;
+    struct chunk *chunk;
 
-    if (held == NULL)
+    if (owned == NULL)
         return;
-    while (held->chunk != NULL) {
-        struct chunk *next = held->chunk->next;
-        free(held->chunk);
-        held->chunk = next;
+    while ((chunk = SLIST_FIRST(&owned->chunks)) != NULL) {
+        SLIST_REMOVE_HEAD(&owned->chunks, next);
+        free(chunk);
     }
-    free(held);
+    free(owned);
 }
 
 const struct document_key *document_find_key(const struct document *document,
@@ -650,7 +655,7 @@ const struct document_key *document_find_key(const struct document *document,
 {
     size_t low = 0, high = document->keys;
 
-    /* The first whose fingerprint is not less. */
+    /* Finds the first key that does not sort before the fingerprint. */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (memcmp(document->key[middle].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) < 0)
@@ -672,8 +677,8 @@ const struct document_app *document_find_app(const struct document *document, co
     return NULL;
 }
 
-static bool subject_of(const struct json *root, char project[CLOUD_PROJECT_MAX + 1],
-                       char environment[CLOUD_NAME_MAX + 1])
+static bool read_subject(const struct json *root, char project[CLOUD_PROJECT_MAX + 1],
+                         char environment[CLOUD_NAME_MAX + 1])
 {
     const char *project_text = "", *environment_text = "";
     struct json object;
@@ -702,7 +707,7 @@ bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX
     cloud_text_start(&text, problem->text, sizeof problem->text);
     if (!json_parse(body, n, &limits, &text, &root))
         return false;
-    ok = subject_of(&root, project, environment);
+    ok = read_subject(&root, project, environment);
     json_free(&root);
     return ok;
 }

@@ -11,20 +11,20 @@
 #include <stdint.h>
 
 /*
- * The access document (docs/api.md): JSON into structs of our own. The only room that includes
- * cJSON. A document is either wholly valid or not there; only a bad *key* is left out alone, with
- * a warning. Valid here means well-formed and for this project and environment; whether this host
- * may use it is policy.h's question.
+ * The access document (docs/api.md), parsed from JSON. A document is valid as a whole or refused as
+ * a whole, but for its keys: a key that cannot be used is left out with a warning. "Valid" means
+ * that it follows the schema and is that of the project and environment that were asked for;
+ * policy_usable (policy.h) says whether this host may use it.
  */
 
 #define DOCUMENT_SIZE_MAX     4194304u /* bytes of JSON: 4 MiB */
 #define DOCUMENT_NESTING_MAX  16
-#define DOCUMENT_VALUES_MAX   400000 /* JSON values; a bound for the memory of a parse */
+#define DOCUMENT_VALUES_MAX   400000 /* JSON values: bounds the memory that parsing takes */
 #define DOCUMENT_USERS_MAX    2000
 #define DOCUMENT_KEYS_MAX     100 /* of one user */
-#define DOCUMENT_STRING_MAX   255 /* bytes of every string but key values and the message */
+#define DOCUMENT_STRING_MAX   255 /* bytes of a string other than a key value or the message */
 #define DOCUMENT_MESSAGE_MAX  1024
-#define DOCUMENT_FORWARDS_MAX 128 /* entries of one list: what fits a key line */
+#define DOCUMENT_FORWARDS_MAX 128 /* entries of one list: as many fit into a key line */
 #define DOCUMENT_MOUNTS_MAX   64
 #define DOCUMENT_APPS_MAX     256
 #define DOCUMENT_HOSTS_MAX    1024
@@ -36,29 +36,29 @@
 struct denials;
 
 enum document_status {
-    DOCUMENT_STATUS_UNKNOWN = 0, /* lets nobody in */
+    DOCUMENT_STATUS_UNKNOWN = 0, /* not known to this version: every login is refused */
     DOCUMENT_ACTIVE,
     DOCUMENT_DIRTY,
     DOCUMENT_INACTIVE,
     DOCUMENT_PAUSED,
     DOCUMENT_DELETING,
-    DOCUMENT_DELETED, /* a tombstone: there is no such environment; nothing but times is set */
+    DOCUMENT_DELETED, /* a tombstone: the environment does not exist, and only times are set */
 };
 
 enum document_role {
-    DOCUMENT_ROLE_UNKNOWN = 0, /* may enter nowhere */
+    DOCUMENT_ROLE_UNKNOWN = 0, /* not known to this version: may not enter any account */
     DOCUMENT_ROLE_SFTP,
     DOCUMENT_ROLE_VIEWER,
     DOCUMENT_ROLE_CONTRIBUTOR,
     DOCUMENT_ROLE_ADMIN,
 };
 
-/* Whether this version knows it. */
+/* Whether this version knows the role. */
 bool document_role_known(const char *word);
 
-/* The least role that may enter; a level that this version does not know lets nobody in. */
+/* The least role that may enter. */
 enum document_level {
-    DOCUMENT_LEVEL_NONE = 0,
+    DOCUMENT_LEVEL_NONE = 0, /* no role may; also for a level that this version does not know */
     DOCUMENT_LEVEL_VIEWER,
     DOCUMENT_LEVEL_CONTRIBUTOR,
     DOCUMENT_LEVEL_ADMIN,
@@ -71,7 +71,7 @@ struct document_forwarding {
 };
 
 struct document_mount {
-    const char *path; /* relative, no "." or ".." part */
+    const char *path; /* relative to the home, without "." and ".." parts; "" is the home */
     bool writable;
 };
 
@@ -93,7 +93,7 @@ struct document_key {
 struct document_app {
     const char *name;
     const char *home; /* NULL: the account's */
-    bool has_level;   /* access.ssh of the app, else the environment's holds */
+    bool has_level;   /* the application has an access.ssh; if not, the environment's applies */
     enum document_level ssh;
     const struct document_forwarding *forwarding; /* NULL: the environment's */
 };
@@ -112,7 +112,7 @@ struct document {
     size_t users;
     const struct document_user *user; /* in the document's order */
     size_t keys;
-    const struct document_key *key; /* sorted by fingerprint, equal ones in the document's order */
+    const struct document_key *key; /* by fingerprint; equal ones in the document's order */
     const char *message;            /* "" if there is none */
     bool has_hosts;
     size_t hosts;
@@ -122,38 +122,39 @@ struct document {
     const struct document_app *app;
     int64_t issued_at;  /* or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
-    size_t warnings;    /* folders that overlap, keys left out: the first DOCUMENT_WARNINGS_MAX */
-    const char *warning[DOCUMENT_WARNINGS_MAX];
-    size_t bytes; /* memory held */
-    /* What this host refuses by itself (denials.h), or NULL. Not the document's: the cache's. */
+    size_t warnings;    /* how many there are: keys left out, directories that overlap */
+    const char *warning[DOCUMENT_WARNINGS_MAX]; /* the first of them */
+    size_t bytes;                               /* of memory that the document takes */
+    /* The denials of this host (denials.h), or NULL. Set by the cache, which owns them. */
     const struct denials *denials;
 };
 
-/* Why a document is invalid: where in it, and what. */
+/* Why a document is invalid: the path of a value, and what is wrong with it. */
 struct document_problem {
     char text[256]; /* "users[3].ssh_keys[0].value: missing" */
 };
 
 /*
- * Parses n bytes of JSON that should be the document of project and environment. Returns a new
- * document, to be freed with document_free, or NULL with *problem filled (also when memory ran
- * out). Strings with a NUL, a control character or invalid UTF-8, a member that we read given
- * twice, bytes after the document, and everything past the limits above make it invalid.
+ * Parses n bytes of JSON as the document of project and environment. Returns a document that the
+ * caller frees with document_free, or NULL with *problem filled (also if memory is out). A document
+ * is invalid if a string has a NUL, a control character or invalid UTF-8, if a known member is
+ * given twice, if bytes follow it, and if it exceeds a limit above.
  */
 struct document *document_parse(const void *body, size_t n, const char *project,
                                 const char *environment, struct document_problem *problem);
 void document_free(struct document *document);
 
 /*
- * What project and environment a document says it is of, for those who were not told: "" where it
- * does not say so in the grammar's alphabet. False, with *problem filled, if it is not JSON.
+ * Reads the project and environment that a document names, for a caller that does not know them:
+ * "" for one that is not in the grammar's alphabet. False, with *problem filled, if the document is
+ * not JSON or lacks them.
  */
 bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
                       char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem);
 
 /*
- * The first key with that fingerprint, or NULL; further ones (another user's copy of the same
- * key) follow it in document->key.
+ * The first key with that fingerprint, or NULL. If several users list the key, the other copies
+ * follow in document->key.
  */
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);

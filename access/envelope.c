@@ -31,11 +31,11 @@ bool envelope_parse_signers(const char *text, struct signers *out)
     return true;
 }
 
-/* The payload of the tree, decoded, behind the prefix that is signed with it. */
+/* The bytes that the signatures cover: a prefix, and the decoded payload. */
 struct signed_bytes {
     char *bytes;
     size_t prefix, length;
-    size_t left; /* of ENVELOPE_HASHED_MAX */
+    size_t left; /* bytes of ENVELOPE_HASHED_MAX that may still be hashed */
 };
 
 static bool take_payload(const struct json *root, struct signed_bytes *out)
@@ -71,8 +71,7 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
     return out->bytes != NULL || json_fail(&at, "out of memory");
 }
 
-static bool is_signature_of(const char *text, const struct signers *signers,
-                            struct signed_bytes *payload)
+static bool is_signed(const char *text, const struct signers *signers, struct signed_bytes *payload)
 {
     unsigned char signature[SIGNATURE_MAX];
     size_t n = strlen(text), used;
@@ -93,16 +92,15 @@ static bool check_signatures(const struct json *root, const struct signers *sign
                              struct signed_bytes *payload)
 {
     struct json list, at;
-    size_t count;
 
-    if (!json_get_array(root, "signatures", JSON_REQUIRED, ENVELOPE_SIGNATURES_MAX, &list, &count))
+    if (!json_get_array(root, "signatures", JSON_REQUIRED, ENVELOPE_SIGNATURES_MAX, &list))
         return false;
     for (bool more = json_first(&list, &at); more; more = json_next(&at)) {
         const char *text = "";
         if (!json_expect_object(&at) ||
             !json_get_string(&at, "sig", JSON_REQUIRED, DOCUMENT_STRING_MAX, &text))
             return false;
-        if (is_signature_of(text, signers, payload))
+        if (is_signed(text, signers, payload))
             return true;
     }
     if (payload->left < payload->length)
@@ -137,7 +135,7 @@ char *envelope_open(const void *body, size_t n, const struct signers *signers, s
 const char *envelope_time_fault(int64_t issued_at, int64_t now)
 {
     if (issued_at == DOCUMENT_NO_TIME)
-        return "issued_at: missing, and documents are signed here";
+        return "issued_at: missing, which a signed document needs";
     if (issued_at > now + ENVELOPE_FUTURE)
         return "issued_at: more than 5 minutes in the future";
     return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/fields.h"
+
 #include "common/text.h"
 
 #include <arpa/inet.h>
@@ -12,7 +13,7 @@
 #define LABEL_MAX        63
 #define PORT_MAX         65535
 #define SECONDS_OF_DAY   86400
-#define DAYS_BEFORE_1970 719468 /* counted from 0000-03-01 */
+#define DAYS_BEFORE_1970 719468 /* since 0000-03-01 */
 
 static bool is_digit(char c)
 {
@@ -24,7 +25,8 @@ static bool is_alnum(char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Parts between slashes: at least one, none of them empty, "." or "..". */
+/* At least one part between slashes, none of them empty, "." or ".."; *hidden: a part begins with
+ * a dot. */
 static bool is_relative(const char *text, bool *hidden)
 {
     *hidden = false;
@@ -75,7 +77,7 @@ static bool is_inet(int family, const char *text, size_t n)
     return inet_pton(family, copy, address) == 1;
 }
 
-/* Whether n bytes are a label of a DNS name; *number: it has digits only. */
+/* Whether n bytes are a label of a DNS name; *number: it consists of digits. */
 static bool is_label(const char *text, size_t n, bool *number)
 {
     *number = true;
@@ -90,7 +92,7 @@ static bool is_label(const char *text, size_t n, bool *number)
     return true;
 }
 
-/* A name whose last label is a number is an address, or nothing. */
+/* A name that ends in a numeric label must be an IPv4 address. */
 static bool is_host(const char *text, size_t n)
 {
     size_t start = 0;
@@ -149,7 +151,7 @@ bool fields_app(const char *text)
     return n > 0 && n <= APP_MAX && strstr(text, "--") == NULL;
 }
 
-/* Reads n digits at *at, a number from min to max, and steps over them. */
+/* Reads n digits at *at, which moves past them. False if they are not a number from min to max. */
 static bool take_digits(const char **at, int n, int min, int max, int *out)
 {
     int value = 0;
@@ -179,7 +181,7 @@ static int days_in_month(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* Years here begin in March, so that a leap day is a year's last day. */
+/* Counts years from March, so that a leap day is the last day of its year. */
 static int64_t days_since_1970(int year, int month, int day)
 {
     int64_t from = month < 3 ? year - 1 : year;

@@ -8,17 +8,16 @@
 #include <string.h>
 
 /*
- * cJSON by itself would take numbers such as 01 and 1., any byte below 0x20 as white space, a
- * byte order mark, and text after the document; json_scan() has refused all that before. Its
- * getters are not used: they ignore case or take the first of two members, and valueint
- * saturates.
+ * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, a byte order mark,
+ * and text after the document; json_scan() refuses all of that first. cJSON's getters are not used:
+ * they ignore case or return the first of two members, and valueint saturates.
  */
 
-static void add_way(const struct json *at)
+static void add_path(const struct json *at)
 {
     if (at->parent == NULL)
         return;
-    add_way(at->parent);
+    add_path(at->parent);
     if (at->name == NULL) {
         cloud_text_add(at->problem, "[");
         cloud_text_add_number(at->problem, at->index);
@@ -35,7 +34,7 @@ bool json_fail(const struct json *at, const char *what)
     struct cloud_text *problem = at->problem;
 
     cloud_text_start(problem, problem->at, problem->size);
-    add_way(at);
+    add_path(at);
     if (at->parent == NULL)
         cloud_text_add(problem, "the document");
     cloud_text_add(problem, ": ");
@@ -72,7 +71,7 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
         if (strchr(" \t\r\n", *at) != NULL && *at != '\0')
             continue;
         json_free(root);
-        return json_fail(root, "something follows it");
+        return json_fail(root, "bytes follow it");
     }
     return true;
 }
@@ -93,7 +92,7 @@ bool json_expect_object(const struct json *at)
     return has_type(at, cJSON_Object) || json_fail(at, "not an object");
 }
 
-/* Also U+0080 to U+009F, which are the bytes 0xc2 and 0x80 to 0x9f: terminals obey them. */
+/* Terminals also obey U+0080 to U+009F, which UTF-8 encodes as 0xc2 and 0x80 to 0x9f. */
 static bool has_control(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
@@ -102,7 +101,7 @@ static bool has_control(const char *text)
     return false;
 }
 
-static bool is_any_string(const struct json *at, const char **out)
+static bool expect_any_string(const struct json *at, const char **out)
 {
     if (!has_type(at, cJSON_String))
         return json_fail(at, "not a string");
@@ -114,7 +113,7 @@ bool json_expect_string(const struct json *at, size_t max, const char **out)
 {
     const char *text = "";
 
-    if (!is_any_string(at, &text))
+    if (!expect_any_string(at, &text))
         return false;
     if (strlen(text) > max)
         return fail_number(at, "longer than ", max, " bytes");
@@ -124,7 +123,7 @@ bool json_expect_string(const struct json *at, size_t max, const char **out)
     return true;
 }
 
-/* One walk: case counts, and a second member of the name is a problem, null or not. */
+/* Walks over all members: a second one of the name is a problem even if one of them is null. */
 static bool find(const struct json *object, const char *name, enum json_need need, struct json *out)
 {
     const cJSON *found = NULL;
@@ -135,7 +134,7 @@ static bool find(const struct json *object, const char *name, enum json_need nee
         if (at->string == NULL || strcmp(at->string, name) != 0)
             continue;
         if (found != NULL)
-            return json_fail(out, "stands twice");
+            return json_fail(out, "given twice");
         found = at;
     }
     out->value = found;
@@ -151,18 +150,15 @@ bool json_get_object(const struct json *object, const char *name, enum json_need
 }
 
 bool json_get_array(const struct json *object, const char *name, enum json_need need, size_t max,
-                    struct json *out, size_t *count)
+                    struct json *out)
 {
-    size_t n = 0;
-
     if (!find(object, name, need, out))
         return false;
     if (out->value != NULL && !has_type(out, cJSON_Array))
         return json_fail(out, "not an array");
     for (const cJSON *at = out->value == NULL ? NULL : out->value->child; at != NULL; at = at->next)
-        if (++n > max)
+        if (++out->count > max)
             return fail_number(out, "more than ", max, " entries");
-    *count = n;
     return true;
 }
 
@@ -190,7 +186,7 @@ bool json_get_whole(const struct json *object, const char *name, enum json_need 
     if (at.value == NULL)
         return true;
     double number = has_type(&at, cJSON_Number) ? at.value->valuedouble : -1;
-    /* In this order: out of range (NaN too), the conversion would be undefined. */
+    /* The range comes first: converting a double outside of it, or NaN, is undefined. */
     if (!(number >= 0 && number <= (double)max) || (double)(uint64_t)number != number)
         return fail_number(&at, "not an integer from 0 to ", max, "");
     *out = (uint64_t)number;
@@ -210,7 +206,7 @@ bool json_get_any_string(const struct json *object, const char *name, enum json_
 {
     struct json at;
 
-    return find(object, name, need, &at) && (at.value == NULL || is_any_string(&at, out));
+    return find(object, name, need, &at) && (at.value == NULL || expect_any_string(&at, out));
 }
 
 static bool step(struct json *at, const cJSON *to)

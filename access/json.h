@@ -2,6 +2,8 @@
 #ifndef CLOUD_ACCESS_JSON_H
 #define CLOUD_ACCESS_JSON_H
 
+#include "access/json_scan.h"
+
 #include "common/text.h"
 
 #include <stdbool.h>
@@ -9,54 +11,37 @@
 #include <stdint.h>
 
 /*
- * JSON of others (RFC 8259), read strictly. json_scan() looks at every byte before any library
- * does and refuses what libraries disagree about; json_parse() builds the tree; the json_get_...
- * functions read it, each refusing a wrong type with a text that says where.
+ * A strict reader of JSON (RFC 8259) from the network. json_parse() scans the bytes (json_scan.h)
+ * and builds a tree; the json_get_... functions read its values. Each refuses a value of the wrong
+ * type with a text that names the value, such as "users[3].username: not a string".
  *
- * Documents are read in the loop's thread and pages of the account list in a worker's, at one time:
- * nothing is shared but the place of the last error that cJSON keeps, which nobody reads.
+ * Different threads may read different documents at the same time: the only state that cJSON
+ * shares is the place of its last error, which no code here reads.
  */
 
-struct json_limits {
-    size_t nesting; /* arrays and objects within one another */
-    size_t values;
-};
-
-/* Where a scan stopped, and why: a static text. */
-struct json_fault {
-    size_t offset;
-    const char *what;
-};
-
 /*
- * Whether n bytes are one JSON value and white space: UTF-8, no NUL (not as an escape either), no
- * half of a surrogate pair, no byte order mark, nothing after the value, within the limits.
- * Numbers of more than 60 characters are refused. No allocation.
- */
-bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
-               struct json_fault *fault);
-
-/*
- * A value, and the way to it for the texts of problems. A borrowed view that lives on the stack;
- * it must not outlive its parent, the tree, or the name it was asked for with.
+ * A value, and its path from the root, for the texts of problems. A view that lives on the stack;
+ * it borrows from its parent, from the tree and from the name that the caller asked for.
  */
 struct json {
-    const struct cJSON *value; /* NULL: not there (as a member), or null */
-    const struct json *parent; /* NULL: the outermost value */
-    const char *name;          /* of a member; NULL: an element */
+    const struct cJSON *value; /* NULL: a member that is missing or null */
+    const struct json *parent; /* NULL: this is the root */
+    const char *name;          /* of a member; NULL: an element of an array */
     size_t index;              /* of an element */
+    size_t count;              /* of an array's elements (json_get_array) */
     struct cloud_text *problem;
 };
 
 /*
- * Scans and parses. True: *root is to be freed with json_free. False: *problem says why, and
- * *root holds nothing. problem is used by all that is read from root.
+ * Scans and parses n bytes. True: *root must be freed with json_free. False: *problem says why, and
+ * there is nothing to free. Every function that reads a value below root writes its problem to
+ * `problem`, too.
  */
 bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
                 struct cloud_text *problem, struct json *root);
 void json_free(struct json *root);
 
-/* Replaces the problem's text by "where: what". Always returns false. */
+/* Sets the problem to "path: what". Always returns false. */
 bool json_fail(const struct json *at, const char *what);
 
 enum json_need {
@@ -65,41 +50,43 @@ enum json_need {
 };
 
 /*
- * A member of an object, by its exact name; one walk over the object. A member that stands twice
- * is a problem, and so is a required one that is missing or null. False: *problem says why.
+ * These read a member of an object by its exact name. A member that is given twice is a problem,
+ * and so is a required one that is missing or null. False: *problem says why.
  *
- * Where an optional member is missing or null: json_get_object and json_get_array leave
- * out->value NULL, which counts as empty; the others leave *out as it was.
+ * Where an optional member is missing or null, json_get_object and json_get_array set out->value to
+ * NULL, which reads as an empty container; the others leave *out as it was.
  */
 bool json_get_object(const struct json *object, const char *name, enum json_need need,
                      struct json *out);
+
+/* An array of at most max elements; out->count is how many it has. */
 bool json_get_array(const struct json *object, const char *name, enum json_need need, size_t max,
-                    struct json *out, size_t *count);
+                    struct json *out);
 bool json_get_bool(const struct json *object, const char *name, bool *out);
 
-/* A number without a fraction from 0 to max; max must be less than 2^53. */
+/* An integer from 0 to max; max must be less than 2^53. */
 bool json_get_whole(const struct json *object, const char *name, enum json_need need, uint64_t max,
                     uint64_t *out);
 
 /*
- * A string of at most max bytes without control characters (of ASCII, DEL, or of Unicode's C1).
- * It lives in the tree.
+ * A string of at most max bytes without control characters (of ASCII, DEL, or Unicode's C1). It
+ * belongs to the tree.
  */
 bool json_get_string(const struct json *object, const char *name, enum json_need need, size_t max,
                      const char **out);
 
-/* A string whatever is in it: for a caller that has a milder answer than a problem. */
+/* A string with any content, for a caller that checks it itself. */
 bool json_get_any_string(const struct json *object, const char *name, enum json_need need,
                          const char **out);
 
 /*
- * Steps over the elements of an array or the members of an object; false at its end. The name of
- * a member is the document's own: it must be checked before json_fail is called for it or below.
+ * Iterate over the elements of an array or the members of an object; false at its end. A member's
+ * name comes from the document: the caller must check it before json_fail may print it.
  */
 bool json_first(const struct json *container, struct json *out);
 bool json_next(struct json *at);
 
-/* The type of an element. */
+/* The value as an object, or as a string as json_get_string has it. False: *problem says why. */
 bool json_expect_object(const struct json *at);
 bool json_expect_string(const struct json *at, size_t max, const char **out);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "access/json.h"
+#include "access/json_scan.h"
 
 #include <string.h>
 
-#define NUMBER_MAX 60 /* characters: a library that copies numbers into 64 bytes has room */
+#define NUMBER_MAX 60 /* characters: cJSON copies a number into 64 bytes */
 
 struct scan {
     const unsigned char *bytes;
@@ -80,11 +80,11 @@ static bool scan_unicode_escape(struct scan *scan)
         return true;
     if (unit > 0xdbff || !take(scan, '\\') || !take(scan, 'u') || !take_unit(scan, &low) ||
         low < 0xdc00 || low > 0xdfff)
-        return fail(scan, "half of a surrogate pair");
+        return fail(scan, "an unpaired surrogate");
     return true;
 }
 
-/* What follows a backslash. */
+/* An escape, after its backslash. */
 static bool scan_escape(struct scan *scan)
 {
     int c = peek(scan);
@@ -96,8 +96,8 @@ static bool scan_escape(struct scan *scan)
 }
 
 /*
- * One character of more than one byte (RFC 3629). The second byte's range keeps out overlong
- * forms, surrogates, and what lies above U+10FFFF.
+ * One character of more than one byte (RFC 3629). The range of the second byte excludes overlong
+ * forms, surrogates, and code points above U+10FFFF.
  */
 static bool scan_utf8(struct scan *scan)
 {
@@ -125,7 +125,7 @@ static bool scan_string(struct scan *scan)
     while (!take(scan, '"')) {
         int c = peek(scan);
         if (c < 0)
-            return fail(scan, "not JSON: it is cut off in a string");
+            return fail(scan, "not JSON: a string has no end");
         if (c < 0x20)
             return fail(scan, "a control character in a string");
         if (c >= 0x80) {
@@ -143,7 +143,7 @@ static bool scan_string(struct scan *scan)
 static bool scan_digits(struct scan *scan)
 {
     if (!is_digit(peek(scan)))
-        return fail(scan, "not JSON: a number without a digit where one must be");
+        return fail(scan, "not JSON: a number lacks a digit");
     while (is_digit(peek(scan)))
         scan->at++;
     return true;
@@ -200,7 +200,7 @@ static bool scan_container(struct scan *scan, char close, bool members)
     return take(scan, close) || fail(scan, "not JSON: ',' or a closing bracket is missing");
 }
 
-/* It calls itself through scan_container, as deep as the limit of nesting. */
+/* Recurses through scan_container as deep as the limit of nesting. */
 static bool scan_value(struct scan *scan)
 {
     bool ok;
@@ -242,7 +242,7 @@ bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
     bool ok = scan_value(&scan);
     if (ok) {
         skip_space(&scan);
-        ok = scan.at == n || fail(&scan, "not JSON: something follows the document");
+        ok = scan.at == n || fail(&scan, "not JSON: bytes follow the document");
     }
     fault->offset = scan.at;
     fault->what = scan.what;

@@ -17,7 +17,7 @@
 #define RSA_BITS_MAX    16384
 #define APPLICATION_MAX 255
 
-/* What is left of a blob. All of its reading goes through take_string(). */
+/* The unread rest of a blob. Only take_string() reads from it. */
 struct blob {
     const unsigned char *at;
     size_t left;
@@ -40,12 +40,12 @@ typedef bool read_body(const struct key_type *type, struct blob *blob, const cha
 static read_body read_ed25519, read_ecdsa, read_rsa;
 
 /*
- * The blobs, each field a string or mpint of RFC 4251 5:
+ * The blobs. Each field is a string or mpint of RFC 4251 section 5:
  *
  *   ssh-ed25519       type, public key of 32 bytes
  *   ecdsa-sha2-CURVE  type, CURVE, point: 0x04 and two coordinates
  *   ssh-rsa           type, mpint e, mpint n
- *   sk-...            as without it, then the application
+ *   sk-...            the fields of the type without sk-, then the application
  */
 static const struct key_type {
     const char *name;
@@ -90,7 +90,7 @@ static bool take_string(struct blob *blob, struct bytes *out)
     return true;
 }
 
-/* A positive mpint in its one spelling; *out is its magnitude, which begins with no zero byte. */
+/* A positive mpint in its canonical form; *out is its magnitude without leading zeros. */
 static bool take_positive(struct blob *blob, struct bytes *out)
 {
     if (!take_string(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
@@ -123,7 +123,8 @@ static bool read_ed25519(const struct key_type *type, struct blob *blob, const c
     return true;
 }
 
-/* Made at first use and kept: to make one takes many times as long as to check a point. */
+/* Creates a group at its first use and keeps it: to create one takes many times as long as to check
+ * a point. */
 static const EC_GROUP *group_of(enum curve curve)
 {
     static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
@@ -134,8 +135,7 @@ static const EC_GROUP *group_of(enum curve curve)
     return groups[curve];
 }
 
-/* Leaves no error behind in the thread's queue, where a TLS connection would take it for its own.
- */
+/* Leaves no error in the thread's queue, where a TLS connection would read it as its own. */
 static bool on_curve(enum curve curve, struct bytes encoded)
 {
     (void)ERR_set_mark();
@@ -206,53 +206,63 @@ static bool read_blob(const struct key_type *type, struct blob blob, const char 
     return true;
 }
 
-static const struct key_type *find_type(const char *name, size_t n)
+static const struct key_type *find_type(struct bytes name)
 {
-    struct bytes bytes = {(const unsigned char *)name, n};
-
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (is_text(bytes, types[i].name))
+        if (is_text(name, types[i].name))
             return &types[i];
     return NULL;
 }
 
-static bool ends_with(const char *text, size_t n, const char *ending)
+static bool is_certificate(struct bytes type)
 {
-    size_t length = strlen(ending);
+    static const char ending[] = "-cert-v01@openssh.com";
+    size_t n = sizeof ending - 1;
 
-    return n >= length && memcmp(text + n - length, ending, length) == 0;
+    return type.n >= n && memcmp(type.at + type.n - n, ending, n) == 0;
 }
 
-static bool fail_type(const char *type, size_t n, const char **why)
+static bool fail_type(struct bytes type, const char **why)
 {
-    if (ends_with(type, n, "-cert-v01@openssh.com"))
+    if (is_certificate(type))
         return fail(why, "the key is a certificate, which is not accepted");
-    if (n == 7 && memcmp(type, "ssh-dss", n) == 0)
+    if (is_text(type, "ssh-dss"))
         return fail(why, "the key is a DSA key, which is not accepted");
     return fail(why, "the key does not begin with a type that is accepted");
 }
 
-bool keys_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
-                struct key *out, const char **why)
+static bool parse(struct bytes type, struct bytes base64, struct key *out, const char **why)
 {
     unsigned char bytes[BLOB_MAX] = {0};
     struct blob blob = {bytes, 0};
-    const struct key_type *found = find_type(type, type_length);
+    const struct key_type *found = find_type(type);
 
     if (found == NULL)
-        return fail_type(type, type_length, why);
-    if (base64_length > KEY_VALUE_MAX)
+        return fail_type(type, why);
+    if (base64.n > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    if (!digest_base64_decode(base64, base64_length, bytes, &blob.left))
+    if (!digest_base64_decode((const char *)base64.at, base64.n, bytes, &blob.left))
         return fail(why, "the key is not canonical base64");
     if (!read_blob(found, blob, why))
         return false;
     if (!digest_sha256(bytes, blob.left, out->fingerprint))
         return fail(why, "the key's fingerprint could not be computed");
     out->type = found->name;
-    out->base64 = base64;
-    out->base64_length = base64_length;
+    out->base64 = (const char *)base64.at;
+    out->base64_length = base64.n;
     return true;
+}
+
+static struct bytes bytes_of(const char *text, size_t n)
+{
+    return (struct bytes){(const unsigned char *)text, n};
+}
+
+bool keys_parse(const char *type, size_t type_length, const char *base64, struct key *out,
+                const char **why)
+{
+    return parse(bytes_of(type, type_length),
+                 bytes_of(base64, strnlen(base64, (size_t)KEY_VALUE_MAX + 1)), out, why);
 }
 
 bool keys_parse_line(const char *line, struct key *out, const char **why)
@@ -268,7 +278,7 @@ bool keys_parse_line(const char *line, struct key *out, const char **why)
     base64 += strspn(base64, " ");
     if (type_length == n || *base64 == '\0')
         return fail(why, "the key is not a type and base64");
-    return keys_parse(line, type_length, base64, strcspn(base64, " "), out, why);
+    return parse(bytes_of(line, type_length), bytes_of(base64, strcspn(base64, " ")), out, why);
 }
 
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
@@ -287,7 +297,7 @@ bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *messa
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = false;
 
-    /* A signature that is wrong must not leave an error for the next user of OpenSSL to find. */
+    /* A wrong signature must not leave an error for the next user of OpenSSL in this thread. */
     ERR_set_mark();
     if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
         ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;

@@ -9,11 +9,12 @@
 #include <stdint.h>
 
 /*
- * Public keys, from base64 up. The only room that includes OpenSSL. For one thread at a time.
+ * SSH public keys: their syntax, fingerprints, and Ed25519 signatures. Not reentrant: one thread at
+ * a time may call keys_parse and keys_parse_line, which keep OpenSSL's groups.
  *
- * Accepted: ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
- * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else:
- * no DSA, no certificate, no cert-authority. (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4,
+ * Accepted are ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
+ * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else
+ * is: no DSA key, no certificate, no cert-authority. (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4,
  * OpenSSH PROTOCOL.u2f.)
  */
 
@@ -22,25 +23,26 @@
 #define KEY_VALUE_MAX        16384       /* bytes of a key's value in a document */
 
 struct key {
-    const char *type;   /* one of the names above, static */
-    const char *base64; /* borrowed from the parsed text, not NUL-terminated */
+    const char *type;   /* one of the names above; static */
+    const char *base64; /* borrowed from the parsed text; not NUL-terminated */
     size_t base64_length;
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
 };
 
 /*
- * Parses a key given as its type and its base64 (RFC 4648 4: canonical, padded, no space or line
- * break). The type inside the blob must equal the type outside, every length inside the blob must
- * add up exactly, curve points must be on their curve. On false, *why is a static sentence such as
- * "the key is an RSA key of less than 2048 bits". *out borrows base64.
+ * Parses a key given as its type, of type_length bytes, and its base64 (RFC 4648 section 4:
+ * canonical, padded, no space or line break). The type in the blob must equal the type given, the
+ * lengths in the blob must add up to its length, and curve points must be on their curve. On false,
+ * *why is a static sentence such as "the key is an RSA key of less than 2048 bits". *out borrows
+ * base64.
  */
-bool keys_parse(const char *type, size_t type_length, const char *base64, size_t base64_length,
-                struct key *out, const char **why);
+bool keys_parse(const char *type, size_t type_length, const char *base64, struct key *out,
+                const char **why);
 
 /*
- * Parses a bare public key line: type, one space or more, base64, optionally space and a comment.
- * Options before the type, a control character anywhere (an embedded newline is another key), or
- * more than KEY_VALUE_MAX bytes are errors.
+ * Parses a public key line: type, spaces, base64, and optionally spaces and a comment. Options
+ * before the type, a control character anywhere (after a newline could come another key), and more
+ * than KEY_VALUE_MAX bytes are errors.
  */
 bool keys_parse_line(const char *line, struct key *out, const char **why);
 
@@ -51,7 +53,8 @@ void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64
 
-/* Whether the signature of n bytes of message is that key's (Ed25519, RFC 8032). */
+/* Whether signature is the signer's Ed25519 signature (RFC 8032) of n bytes of message. Any
+ * thread. */
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
                  const unsigned char signature[KEYS_SIGNATURE_SIZE]);
 

@@ -10,7 +10,7 @@
 struct list {
     size_t used, room;
     struct cloud_local_entry *entry; /* sorted by name */
-    size_t ids, ids_room;
+    size_t ids, id_room;
     uint32_t *id; /* sorted */
 };
 
@@ -32,13 +32,13 @@ static void clear(struct list *list)
     *list = (struct list){0};
 }
 
-void local_ids_free(struct local_ids *db)
+void local_ids_free(struct local_ids *ids)
 {
-    if (db == NULL)
+    if (ids == NULL)
         return;
-    clear(&db->users);
-    clear(&db->groups);
-    free(db);
+    clear(&ids->users);
+    clear(&ids->groups);
+    free(ids);
 }
 
 static int by_name(const void *a, const void *b)
@@ -57,13 +57,13 @@ static int by_id(const void *a, const void *b)
 
 static bool add_id(struct list *list, uint32_t id)
 {
-    if (list->ids == list->ids_room) {
-        size_t room = list->ids_room == 0 ? 64 : list->ids_room * 2;
+    if (list->ids == list->id_room) {
+        size_t room = list->id_room == 0 ? 64 : list->id_room * 2;
         uint32_t *grown = reallocarray(list->id, room, sizeof *grown);
         if (grown == NULL)
             return false;
         list->id = grown;
-        list->ids_room = room;
+        list->id_room = room;
     }
     list->id[list->ids++] = id;
     return true;
@@ -85,7 +85,7 @@ static bool add_entry(struct list *list, const struct cloud_local_entry *entry)
 
 struct reading {
     struct list *list;   /* of the file being read */
-    struct list *groups; /* which primary groups count as, too */
+    struct list *groups; /* gets the primary gid of a user, too */
     bool failed;
 };
 
@@ -122,31 +122,31 @@ static bool read_both(struct list *users, struct list *groups)
            cloud_local_scan(CLOUD_GROUP_PATH, false, take, &group) && !group.failed;
 }
 
-bool local_ids_refresh(struct local_ids *db)
+bool local_ids_refresh(struct local_ids *ids)
 {
     struct list users = {0}, groups = {0};
     struct stat passwd_stat, group_stat;
 
     if (stat(CLOUD_PASSWD_PATH, &passwd_stat) != 0 || stat(CLOUD_GROUP_PATH, &group_stat) != 0)
-        return db->ready = false;
-    if (db->ready && !changed(&passwd_stat, &db->passwd_stat) &&
-        !changed(&group_stat, &db->group_stat))
+        return ids->ready = false;
+    if (ids->ready && !changed(&passwd_stat, &ids->passwd_stat) &&
+        !changed(&group_stat, &ids->group_stat))
         return true;
-    /* The stat was taken before the read: a change in between is seen the next time. */
-    db->ready = read_both(&users, &groups);
-    if (!db->ready) {
+    /* stat came before the read, so the next call sees a change that is made in between. */
+    ids->ready = read_both(&users, &groups);
+    if (!ids->ready) {
         clear(&users);
         clear(&groups);
         return false;
     }
-    clear(&db->users);
-    clear(&db->groups);
+    clear(&ids->users);
+    clear(&ids->groups);
     sort(&users);
     sort(&groups);
-    db->users = users;
-    db->groups = groups;
-    db->passwd_stat = passwd_stat;
-    db->group_stat = group_stat;
+    ids->users = users;
+    ids->groups = groups;
+    ids->passwd_stat = passwd_stat;
+    ids->group_stat = group_stat;
     return true;
 }
 
@@ -165,29 +165,29 @@ static bool has_id(const struct list *list, uint32_t id)
     return list->ids > 0 && bsearch(&id, list->id, list->ids, sizeof id, by_id) != NULL;
 }
 
-bool local_ids_has_user(const struct local_ids *db, const char *name)
+bool local_ids_has_user(const struct local_ids *ids, const char *name)
 {
-    return find(&db->users, name) != NULL;
+    return find(&ids->users, name) != NULL;
 }
 
-bool local_ids_has_group(const struct local_ids *db, const char *name)
+bool local_ids_has_group(const struct local_ids *ids, const char *name)
 {
-    return find(&db->groups, name) != NULL;
+    return find(&ids->groups, name) != NULL;
 }
 
-bool local_ids_has_uid(const struct local_ids *db, uint32_t uid)
+bool local_ids_has_uid(const struct local_ids *ids, uint32_t uid)
 {
-    return has_id(&db->users, uid);
+    return has_id(&ids->users, uid);
 }
 
-bool local_ids_has_gid(const struct local_ids *db, uint32_t gid)
+bool local_ids_has_gid(const struct local_ids *ids, uint32_t gid)
 {
-    return has_id(&db->groups, gid);
+    return has_id(&ids->groups, gid);
 }
 
-bool local_ids_find_group(const struct local_ids *db, const char *name, uint32_t *gid)
+bool local_ids_find_group(const struct local_ids *ids, const char *name, uint32_t *gid)
 {
-    const struct cloud_local_entry *entry = find(&db->groups, name);
+    const struct cloud_local_entry *entry = find(&ids->groups, name);
 
     if (entry == NULL || !entry->id_ok)
         return false;
@@ -195,9 +195,10 @@ bool local_ids_find_group(const struct local_ids *db, const char *name, uint32_t
     return true;
 }
 
-bool local_ids_find_user(const struct local_ids *db, const char *name, uint32_t *uid, uint32_t *gid)
+bool local_ids_find_user(const struct local_ids *ids, const char *name, uint32_t *uid,
+                         uint32_t *gid)
 {
-    const struct cloud_local_entry *entry = find(&db->users, name);
+    const struct cloud_local_entry *entry = find(&ids->users, name);
 
     if (entry == NULL || !entry->id_ok || !entry->gid_ok)
         return false;

@@ -133,7 +133,7 @@ static enum policy_reason check_status(const struct document *document)
         return POLICY_STATUS_INACTIVE;
     case DOCUMENT_DELETING:
         return POLICY_STATUS_DELETING;
-    case DOCUMENT_DELETED: /* the cache has made an absence of it */
+    case DOCUMENT_DELETED: /* the cache treats it as absent */
     case DOCUMENT_STATUS_UNKNOWN:
         break;
     }
@@ -169,7 +169,7 @@ static enum policy_reason check_role(const struct document *document, const stru
     return role >= least[level] ? POLICY_GRANTED : POLICY_ROLE;
 }
 
-/* What the rules look at. */
+/* What the rules judge. */
 struct attempt {
     const struct document *document;
     const struct cloud_name *name;
@@ -308,7 +308,7 @@ enum policy_reason policy_service(const struct document *document, const struct 
         return POLICY_APP_UNKNOWN;
     if (denials_environment(document->denials, document->project, document->environment, now))
         return POLICY_DENIED;
-    /* A paused environment keeps its cron jobs: they are its own, nobody enters by them. */
+    /* A paused environment keeps its cron jobs: they are its own, and no person enters by them. */
     if (reason == POLICY_STATUS_PAUSED && strcmp(service, "cron") == 0)
         return POLICY_GRANTED;
     return reason;

@@ -13,18 +13,18 @@
 #include <stdint.h>
 
 /*
- * Who may enter: pure functions of what they are given. They ask nobody, keep nothing and know no
- * clock but the time in their arguments.
+ * The rules of who may enter. Pure functions: they keep no state, and the time is an argument
+ * (seconds since 1970).
  */
 
 enum policy_reason {
     POLICY_REFUSED = 0, /* no rule granted it; the default */
     POLICY_GRANTED,
     POLICY_NOT_OURS,      /* grammar or allow: not a login name of this host */
-    POLICY_LOCAL,         /* the host has such a user itself */
-    POLICY_KIND_MISMATCH, /* asked by the wrong sshd block for this kind of account */
-    POLICY_KEY_UNUSABLE,  /* not a key of a type and strength that we take */
-    POLICY_KEY_UNKNOWN,   /* nobody's in this environment */
+    POLICY_LOCAL,         /* /etc/passwd or /etc/group has the name */
+    POLICY_KIND_MISMATCH, /* the sshd block is that of the other kind of account */
+    POLICY_KEY_UNUSABLE,  /* not a key of an accepted type and strength */
+    POLICY_KEY_UNKNOWN,   /* no user of this environment has the key */
     POLICY_KEY_EXPIRED,
     POLICY_STATUS_INACTIVE,
     POLICY_STATUS_PAUSED,
@@ -34,21 +34,21 @@ enum policy_reason {
     POLICY_ROLE_SFTP_ONLY,
     POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none */
     POLICY_APP_UNKNOWN,
-    POLICY_NOT_THIS_HOST, /* `hosts` lacks this host */
-    POLICY_UNUSABLE,      /* the document may not be used here (policy_usable) */
-    POLICY_ABSENT,        /* the API says there is no such environment */
-    POLICY_UNAVAILABLE,   /* an outage, and nothing that may still be used */
+    POLICY_NOT_THIS_HOST, /* the document's `hosts` does not contain this host */
+    POLICY_UNUSABLE,      /* this host may not use the document (policy_usable) */
+    POLICY_ABSENT,        /* the API says that the environment does not exist */
+    POLICY_UNAVAILABLE,   /* an outage, and no document that may still be used */
     POLICY_NO_KEY_LINE,   /* PAM: no key line was answered for this sshd process and account */
-    POLICY_KEY_CHANGED,   /* PAM session: the key that entered is not the one that was decided on */
-    POLICY_DENIED,        /* by this host's own list (denials.h) */
-    POLICY_IDS_CHANGED,   /* PAM: the account has other ids than when this login began */
+    POLICY_KEY_CHANGED,   /* PAM session: the key that logged in is not the one that was judged */
+    POLICY_DENIED,        /* by a denial of this host (denials.h) */
+    POLICY_IDS_CHANGED,   /* PAM: the account's uid or gid changed since this login began */
     POLICY_REASONS
 };
 
-/* The token that stands for it in logs: "role-too-low". */
+/* The reason's token in the audit log, such as "role-too-low". */
 const char *policy_token(enum policy_reason reason);
 
-/* The word for a kind and for a role, as they stand in logs. */
+/* The word for a kind of account in the audit log: "shell" or "sftp". */
 const char *policy_kind_word(enum cloud_kind kind);
 
 /* What a host's rules about documents depend on; local_ids must be refreshed by the caller. */
@@ -67,7 +67,7 @@ struct policy_host {
 bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);
 
-/* Whether the document is for this host: it has no `hosts`, or they contain host_id. */
+/* Whether the document applies to this host: it has no `hosts`, or they contain host_id. */
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document);
 
 /* The application that the name means, or NULL: it names none, or the document lists no such one.
@@ -78,41 +78,42 @@ const struct document_app *policy_app(const struct document *document,
 /* The least role that may enter the account, or DOCUMENT_LEVEL_NONE: no role may. */
 enum document_level policy_level(const struct document *document, const struct cloud_name *name);
 
-/* Whether the name's application exists: none is named, no `apps` are listed, or it is. */
+/* Whether the name's application exists: the name has none, the document has no `apps`, or they
+ * contain it. */
 bool policy_app_exists(const struct document *document, const struct cloud_name *name);
 
 #define POLICY_NOLOGIN "/usr/sbin/nologin"
 
-/* The account's home and shell for that name (sFTP accounts have "/" and nologin). */
+/* The account's home and shell for that name. An sFTP account has "/" and nologin. */
 const char *policy_home(const struct document *document, const struct cloud_name *name);
 const char *policy_shell(const struct document *document, const struct cloud_name *name);
 
-/* What an sFTP account may see of the environment's home, as it stands on the wire (common/wire.h);
- * "" for every other account. False if it does not fit, with *out empty. */
+/* Writes the directories that an sFTP account may see, in the format of the wire (common/wire.h);
+ * "" for a shell account. False, with *out empty, if they do not fit. */
 bool policy_mounts(const struct document *document, const struct cloud_name *name, char *out,
                    size_t size);
 
 struct policy_verdict {
-    enum policy_reason reason;      /* POLICY_GRANTED, or why not */
-    const struct document_key *key; /* NULL if the key is nobody's; key->user is the person */
+    enum policy_reason reason;      /* POLICY_GRANTED, or why the login is refused */
+    const struct document_key *key; /* NULL if the document lacks it; key->user is the person */
 };
 
 /*
- * Whether the holder of the key may enter the account now (seconds since 1970). Where several
- * people list one key, the first who may enter counts, else the first.
+ * Whether the holder of the key may enter the account now. If several users list the key, the first
+ * who may enter counts, or else the first.
  */
 struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    int64_t now);
 
-/* The same for one person only, the one with that id: whether he may still be where he entered. */
+/* The same for the one user with that id, for a session that is open already. */
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
                                     const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                     const char *user_id, int64_t now);
 
 /*
- * The rules that a key of the document must pass, in their order, each with its verdict: the same
- * that policy_login goes by, which stops at the first that is not passed.
+ * The verdict of each rule for a key of the document, in the order in which policy_login applies
+ * them; policy_login stops at the first that refuses.
  */
 #define POLICY_RULES 4
 struct policy_rule_verdict {
@@ -124,20 +125,20 @@ void policy_rules(const struct document *document, const struct cloud_name *name
                   struct policy_rule_verdict out[POLICY_RULES]);
 
 /*
- * Whether the key gets a line in sshd. It does if its owner may enter; and if he may not, so that
- * PAM is asked and can tell him why, but for two cases. An sFTP account: the sshd block's
- * ForceCommand beats the line's own command, and on a host that has switched PAM off the line would
- * open the chroot. And a key that has expired, or is denied, while its owner has another that may
- * enter: sshd ends the connection that PAM refuses, and the client would never come to its good
- * key.
+ * Whether sshd is given an authorized_keys line for the key. It is if the key's user may enter, and
+ * also if not, so that PAM runs and can tell the user why. There are two exceptions:
+ * - On an sFTP account the sshd block's ForceCommand overrides the command of the line. With
+ *   `UsePAM no` the line would let the user into the chroot.
+ * - A key that is expired or denied, while its user has another key that may enter: sshd closes the
+ *   connection that PAM refuses, so that the client could not offer its other key.
  */
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, int64_t now);
 
-/* When the key expires: seconds since 1970; 0: never, or before 1970. */
+/* When the key expires, in seconds since 1970; 0: never, or before 1970. */
 int64_t policy_key_expires(const struct document_key *key);
 
-/* Whether a service that asks for no key (su, sudo, cron) may use the account now. */
+/* Whether a service that needs no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,
                                   const char *service, int64_t now);
 

@@ -96,9 +96,9 @@ static bool take_page(const struct parse *parse, const struct json *root)
     struct json items, at;
 
     if (!json_expect_object(root) || !take_next(parse, root) ||
-        !json_get_array(root, "items", JSON_REQUIRED, LIST_PAGES_VALUES_MAX, &items,
-                        &parse->page->total))
+        !json_get_array(root, "items", JSON_REQUIRED, LIST_PAGES_VALUES_MAX, &items))
         return false;
+    parse->page->total = items.count;
     for (bool more = json_first(&items, &at); more; more = json_next(&at))
         if (!take_item(parse, &at))
             return false;

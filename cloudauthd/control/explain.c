@@ -82,8 +82,7 @@ static bool find_fingerprint(const struct cloud_question *question, unsigned cha
 
     *why = "not a fingerprint";
     if (question->key_type[0] != '\0') {
-        if (!keys_parse(question->key_type, strlen(question->key_type), question->key,
-                        strlen(question->key), &key, why))
+        if (!keys_parse(question->key_type, strlen(question->key_type), question->key, &key, why))
             return false;
         memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
         return true;

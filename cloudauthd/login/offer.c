@@ -50,7 +50,7 @@ enum step offer_start(struct connection *connection)
     const char *why;
 
     connection->has_key = keys_parse(question->key_type, strlen(question->key_type), question->key,
-                                     strlen(question->key), &connection->key, &why);
+                                     &connection->key, &why);
     if (reason == POLICY_GRANTED && question->kind != (uint32_t)connection->name.kind)
         reason = POLICY_KIND_MISMATCH;
     if (reason == POLICY_GRANTED && !connection->has_key)

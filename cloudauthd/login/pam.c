@@ -217,8 +217,7 @@ static bool is_login_key(const char *auth_info, const struct login *login)
     auth_info += strlen(method);
     space = strchr(auth_info, ' ');
     return space != NULL &&
-           keys_parse(auth_info, (size_t)(space - auth_info), space + 1, strlen(space + 1), &key,
-                      &why) &&
+           keys_parse(auth_info, (size_t)(space - auth_info), space + 1, &key, &why) &&
            memcmp(key.fingerprint, login->fingerprint, sizeof key.fingerprint) == 0;
 }
 

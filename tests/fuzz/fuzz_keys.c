@@ -21,7 +21,7 @@ static void check_key(const char *line, const struct key *key)
 {
     struct key same;
     const char *why = NULL;
-    char print[KEY_FINGERPRINT_TEXT];
+    char base64[KEY_VALUE_MAX + 1], print[KEY_FINGERPRINT_TEXT];
     size_t type = strlen(key->type);
 
     require(strncmp(line, key->type, type) == 0 && line[type] == ' ');
@@ -29,7 +29,9 @@ static void check_key(const char *line, const struct key *key)
     for (size_t i = 0; i < key->base64_length; i++)
         require(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",
                        key->base64[i]) != NULL);
-    require(keys_parse(key->type, type, key->base64, key->base64_length, &same, &why));
+    memcpy(base64, key->base64, key->base64_length);
+    base64[key->base64_length] = '\0';
+    require(keys_parse(key->type, type, base64, &same, &why));
     require(same.type == key->type);
     require(memcmp(same.fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0);
     keys_fingerprint_text(key->fingerprint, print);

@@ -300,7 +300,7 @@ static const struct mutation {
     {"\"worker_2\"", "\"worker.2\"", "apps: a name is not"},
     {"\"worker_2\"", "\"w\\n\"", "apps: a name is not"},
     {"\"worker_2\"", "\"\"", "apps: a name is not"},
-    {"\"worker_2\"", "\"mymagento\"", "apps.mymagento: stands twice"},
+    {"\"worker_2\"", "\"mymagento\"", "apps.mymagento: given twice"},
     {"\"2026-11-22T10:00:00Z\"", "1", "issued_at: not a string"},
     {"\"2026-11-22T10:00:00Z\"", "\"2026-11-22\"", "issued_at: not an RFC 3339"},
     {"3600", "-1", "max_stale_seconds: not an integer from 0 to 4294967294"},
@@ -369,25 +369,25 @@ static const struct mutation {
     {KEY_OBJECT, "{\"value\": null}", "users[0].ssh_keys[0].value: missing"},
     {KEY_OBJECT, "{\"value\": [\"x\"]}", "users[0].ssh_keys[0].value: not a string"},
     {"{\"id\": \"77aa\"", "null, {\"id\": \"77aa\"", "users[1]: not an object"},
-    /* a member that stands twice, null or spelled with an escape or not */
-    {"\"version\": 1", "\"version\": 1, \"version\": 1", "version: stands twice"},
-    {"\"version\": 1", "\"version\": 1, \"ver\\u0073ion\": null", "version: stands twice"},
-    {"\"uid\": 200002", "\"uid\": null, \"uid\": 200002", "account.uid: stands twice"},
-    {"\"users\": [", "\"users\": [], \"users\": [", "users: stands twice"},
-    {"\"mail\": ", "\"role\": \"admin\", \"mail\": ", "users[0].role: stands twice"},
-    {"\"key_id\": 71", "\"value\": \"\"", "users[0].ssh_keys[0].value: stands twice"},
-    {"\"key_id\": 71", "\"expires_at\": null", "users[0].ssh_keys[0].expires_at: stands twice"},
-    {"\"message\": ", "\"message\": null, \"message\": ", "message: stands twice"},
-    {"\"max_stale", "\"max_stale_seconds\": 1, \"max_stale", "max_stale_seconds: stands twice"},
-    {"\"apps\": ", "\"apps\": {}, \"apps\": ", "apps: stands twice"},
+    /* a member that is given twice, null or spelled with an escape or not */
+    {"\"version\": 1", "\"version\": 1, \"version\": 1", "version: given twice"},
+    {"\"version\": 1", "\"version\": 1, \"ver\\u0073ion\": null", "version: given twice"},
+    {"\"uid\": 200002", "\"uid\": null, \"uid\": 200002", "account.uid: given twice"},
+    {"\"users\": [", "\"users\": [], \"users\": [", "users: given twice"},
+    {"\"mail\": ", "\"role\": \"admin\", \"mail\": ", "users[0].role: given twice"},
+    {"\"key_id\": 71", "\"value\": \"\"", "users[0].ssh_keys[0].value: given twice"},
+    {"\"key_id\": 71", "\"expires_at\": null", "users[0].ssh_keys[0].expires_at: given twice"},
+    {"\"message\": ", "\"message\": null, \"message\": ", "message: given twice"},
+    {"\"max_stale", "\"max_stale_seconds\": 1, \"max_stale", "max_stale_seconds: given twice"},
+    {"\"apps\": ", "\"apps\": {}, \"apps\": ", "apps: given twice"},
     /* what is JSON to some */
     {"{\n", "\xef\xbb\xbf{\n", "not JSON"},
     {"{\n", "x{\n", "not JSON"},
     {"{\n", "/**/{\n", "not JSON"},
     {"{\n", "\f{\n", "not JSON"},
     {"{\n", "[{\n", "not JSON"},
-    {"3600\n}", "3600\n}}", "something follows"},
-    {"3600\n}", "3600\n} 1", "something follows"},
+    {"3600\n}", "3600\n}}", "bytes follow"},
+    {"3600\n}", "3600\n} 1", "bytes follow"},
     {"3600\n}", "3600,\n}", "not JSON"},
     {"3600", "03600", "not JSON"},
     {"3600", "+3600", "not JSON"},
@@ -446,7 +446,7 @@ static void test_nul_bytes(void **state)
 
     (void)state;
     memcpy(body, sample, sizeof sample);
-    must_fail(parse(body, sizeof sample), "a NUL after the document", "something follows");
+    must_fail(parse(body, sizeof sample), "a NUL after the document", "bytes follow");
     *strstr(body, "Deploys") = '\0';
     must_fail(parse(body, sizeof sample - 1), "a NUL in a string", "control character");
     memcpy(body, sample, sizeof sample);
@@ -584,19 +584,19 @@ static void test_bad_keys(void **state)
     }
 }
 
-/* Folders that overlap keep nobody but sFTP's people out: who wrote the list is told. */
+/* Overlapping directories cost the sFTP account alone, and a warning names them. */
 static void test_overlapping_mounts(void **state)
 {
     static const struct {
         const char *find, *put, *warning;
     } lists[] = {
-        {"\"var/log\"", "\"pub/media\"", "[0] and [1]: at /pub/media and /pub/media one holds"},
-        {"\"var/log\"", "\"pub\"", "sftp.mounts[0] and [1]: at /pub/media and /pub one holds"},
-        {"\"var/log\"", "\"pub/media/a\"", "at /pub/media and /pub/media/a one holds the other"},
+        {"\"var/log\"", "\"pub/media\"", "[0] and [1]: /pub/media and /pub/media overlap"},
+        {"\"var/log\"", "\"pub\"", "sftp.mounts[0] and [1]: /pub/media and /pub overlap"},
+        {"\"var/log\"", "\"pub/media/a\"", "/pub/media and /pub/media/a overlap"},
         {"\"var/log\"", "\"pub/medi\"", NULL},
         {"\"var/log\"", "\"pub/media2\"", NULL},
         {"\"pub/media\", \"writable\": true},", "\"\"}, {\"path\": \"home/x\"},",
-         "sftp.mounts[0] and [1]: at /home and /home/x"},
+         "sftp.mounts[0] and [1]: /home and /home/x"},
         {"\"pub/media\", \"writable\": true},", "\"\"}, {\"path\": \"homes\"},", NULL},
     };
 

@@ -90,15 +90,16 @@ static void add_text(struct blob *blob, const char *text)
     add(blob, text, strlen(text));
 }
 
-/* The base64 stands against a page that cannot be read. */
+/* The base64 ends, with its NUL, at a page that cannot be read. */
 static bool parse(const char *type, const char *base64, size_t n, const char **why)
 {
-    struct guarded copy = guarded_copy(base64, n);
+    struct guarded copy = guarded_copy(base64, n + 1);
     struct key key;
 
     assert_non_null(copy.at);
+    ((char *)copy.at)[n] = '\0';
     *why = NULL;
-    bool ok = keys_parse(type, strlen(type), copy.at, n, &key, why);
+    bool ok = keys_parse(type, strlen(type), copy.at, &key, why);
     if (ok) {
         assert_string_equal(key.type, type);
         assert_ptr_equal(key.base64, copy.at);
@@ -444,9 +445,11 @@ static void test_lines(void **state)
     line[KEY_VALUE_MAX] = '\0';
     assert_true(keys_parse_line(line, &out, &why));
     memset(line, 'A', KEY_VALUE_MAX + 1);
-    assert_false(keys_parse("ssh-rsa", 7, line, KEY_VALUE_MAX + 1, &out, &why));
+    assert_false(keys_parse("ssh-rsa", 7, line, &out, &why));
     assert_non_null(strstr(why, "longer than 16384"));
-    assert_false(keys_parse("ssh-rsa", 7, line, KEY_VALUE_MAX, &out, &why));
+    line[KEY_VALUE_MAX] = '\0';
+    assert_false(keys_parse("ssh-rsa", 7, line, &out, &why));
+    assert_non_null(strstr(why, "another type"));
     free(line);
 }
 

@@ -98,12 +98,12 @@ static void test_invalid(void **state)
         const char *text, *why;
     } pages[] = {
         {"", "the document: not JSON"},
-        {PAGE " x", "the document: not JSON: something follows"},
+        {PAGE " x", "the document: not JSON: bytes follow"},
         {"[" ITEM "]", "the document: not an object"},
         {"{}", "items: missing"},
         {"{\"items\":null}", "items: missing"},
         {"{\"items\":{}}", "items: not an array"},
-        {"{\"items\":[],\"items\":[]}", "items: stands twice"},
+        {"{\"items\":[],\"items\":[]}", "items: given twice"},
         {"{\"items\":[" ITEM ",[]]}", "items[1]: not an object"},
         {"{\"items\":[{\"environment\":\"staging\"}]}", "items[0].project: missing"},
         {"{\"items\":[{\"project\":\"Abcdefghij\",\"environment\":\"staging\"}]}",

@@ -258,7 +258,7 @@ static void take_print(const char *type, const char *base64, unsigned char *out)
     struct key key;
     const char *why;
 
-    assert_true(keys_parse(type, strlen(type), base64, strlen(base64), &key, &why));
+    assert_true(keys_parse(type, strlen(type), base64, &key, &why));
     memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
 }
 
