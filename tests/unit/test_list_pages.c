@@ -112,7 +112,7 @@ static void test_invalid(void **state)
         {"{\"items\":[{\"project\":\"abcdefghij\",\"environment\":\"../staging\"}]}",
          "items[0].environment: not one"},
         {"{\"items\":[{\"project\":\"abcdefghij\",\"project\":\"abcdefghij\"}]}",
-         "items[0].project: stands twice"},
+         "items[0].project: given twice"},
         {"{\"items\":[],\"_links\":[]}", "_links: not an object"},
         {"{\"items\":[],\"_links\":{\"next\":\"?page=2\"}}", "_links.next: not an object"},
         {"{\"items\":[],\"_links\":{\"next\":{}}}", "_links.next.href: missing"},
