@@ -118,7 +118,7 @@ static void reload(struct context *context)
     cache_configure(context->cache, &context->conf, other_api);
     /* What is published was judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
-    records.looked_at = api_is_file(context->api);
+    records.always_ask = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
@@ -255,9 +255,9 @@ static bool open_snapshot(struct context *context)
     context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
     if (context->publish == NULL)
         return false;
-    records.accounts = context->publish;
+    records.publish = context->publish;
     records.admission = context->admission;
-    records.looked_at = api_is_file(context->api);
+    records.always_ask = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     return true;
 }

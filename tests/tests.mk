@@ -57,7 +57,7 @@ $(B)/faults/%.o: %.c
 
 # Programs that write a snapshot, and that sign an altered one again.
 $(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o \
-		$(call obj,cloudauthd/accounts/snapshot_write.c common/snapshot.c)
+		$(call obj,cloudauthd/accounts/snapshot_write.c common/io.c common/snapshot.c)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 
