@@ -308,7 +308,14 @@ static bool open_sessions(struct context *context)
         log_warning("no CAP_KILL: sessions whose key is revoked are listed, but not ended");
     if (!process_find(1, &init))
         log_error("/proc hides root's processes (hidepid): nobody can enter, no session be ended");
-    context->sessions = sessions_new(context, STATE_DIRECTORY, may_end);
+    context->sessions =
+        sessions_new(&(const struct sessions_setup){.conf = &context->conf,
+                                                    .loop = context->loop,
+                                                    .cache = context->cache,
+                                                    .admission = context->admission,
+                                                    .denials = denials_file_list(context->denials),
+                                                    .directory = STATE_DIRECTORY,
+                                                    .may_terminate = may_end});
     if (context->sessions == NULL)
         return false;
     log_info("%zu sessions are open", sessions_count(context->sessions));
