@@ -43,7 +43,7 @@ FEW := -Wl,-z,noseparate-code
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 COMMON := $(wildcard common/*.c)
-NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
+NSS    := $(wildcard nss_cloud/*.c)
 ACCESS := $(wildcard access/*.c)
 BASE   := $(wildcard base/*.c)
 JAIL   := $(wildcard jail/*.c)
