@@ -28,7 +28,7 @@ int ask_failed(const struct cloud_answer *answer)
         return CTL_NO;
     }
     if (reason == NULL)
-        ctl_say("cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
+        ctl_say("cloudauthd does not answer at %s: systemctl status cloudauthd", CLOUD_SOCKET_PATH);
     else if (geteuid() != 0)
         ctl_say("only root may ask this");
     else
@@ -62,6 +62,12 @@ static void give_rows(char *text, ask_each *each, void *arg)
 void ask_each_row(const char *text, ask_each *each, void *arg)
 {
     give_rows(buffer + (text - buffer), each, arg);
+}
+
+void ask_ignore(void *arg, const struct ask_row *row)
+{
+    (void)arg;
+    (void)row;
 }
 
 /* One change of the denials is written at a time: the next waits for it. */

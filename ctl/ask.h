@@ -29,6 +29,9 @@ typedef void ask_each(void *arg, const struct ask_row *row);
  */
 int ask_rows(struct cloud_question *question, ask_each *each, void *arg);
 
+/* An ask_each for answers that are not needed. */
+ask_each ask_ignore;
+
 /* One question, one answer, with a deadline; again where the daemon says that it is busy. The
  * strings live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);

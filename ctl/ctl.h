@@ -14,10 +14,11 @@
  */
 
 enum {
-    CTL_YES = 0,     /* yes, or done */
-    CTL_NO = 1,      /* no, refused, or something was found */
-    CTL_USAGE = 2,   /* the command makes no sense */
-    CTL_UNKNOWN = 3, /* nobody can tell: the context, or the project API, does not answer */
+    CTL_YES = 0,   /* yes, or done */
+    CTL_NO = 1,    /* no, refused, or something is wrong; the answer is printed */
+    CTL_USAGE = 2, /* the command line makes no sense */
+    CTL_UNKNOWN =
+        3, /* no answer: of the daemon, the project API or a file; or it cannot be printed */
 };
 
 struct ctl {
@@ -28,7 +29,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_rebind, cmd_metrics;
+    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_rebind;
 
 /* How the command in argv[0] is called, on standard error. Returns CTL_USAGE. */
 int ctl_usage(char **argv);

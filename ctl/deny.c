@@ -132,12 +132,6 @@ static bool read_denial(const struct ctl *ctl, const struct order *order, const 
     return false;
 }
 
-static void nothing(void *arg, const struct ask_row *row)
-{
-    (void)arg;
-    (void)row;
-}
-
 static void add_documents(void *arg, const struct ask_row *row)
 {
     if (strcmp(row->field[0], "documents") == 0)
@@ -163,7 +157,7 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
 static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
 {
     struct cloud_question question = {.op = op, .text = line};
-    int status = ask_rows(&question, nothing, NULL);
+    int status = ask_rows(&question, ask_ignore, NULL);
     char kind[16] = "all", subject[DENIAL_SUBJECT_SIZE] = "";
     struct denial denial;
     const char *why;

@@ -3,59 +3,57 @@
 #define CLOUD_CTL_DOCTOR_H
 
 #include "ctl/out.h"
+#include "ctl/remedy.h"
 
-#include "access/policy.h"
+#include "access/local_ids.h"
 
 #include "common/conf.h"
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <stdint.h>
 
 /*
- * What cloudauthctl doctor looks at. Each check says what it found in one row or more, and the
- * remedy for what is wrong.
+ * The checks of cloudauthctl doctor. Each check reports one row or more, and for a fault the remedy
+ * (remedy.h).
  */
 
 enum doctor_result {
     DOCTOR_OK,
     DOCTOR_BAD,
     DOCTOR_UNKNOWN, /* it could not be looked at */
-    DOCTOR_NOTE,    /* not wrong, but to be known */
-    DOCTOR_FIXED,   /* it was wrong */
+    DOCTOR_NOTE,    /* no fault, but an operator should know it */
+};
+
+/* A row whose remedy is shown below the table. */
+struct doctor_fault {
+    enum doctor_result result;
+    char finding[512], remedy[REMEDY_SIZE];
 };
 
 struct doctor {
     struct out *out;
-    struct cloud_conf conf; /* the defaults where the settings are broken */
-    struct local_ids *db;
-    uint32_t daemon_uid, daemon_gid; /* of cloudauth; 0: there is none */
+    const char *conf_path;
+    struct cloud_conf conf; /* the defaults where the file is broken */
+    struct local_ids *local_ids;
+    uint32_t daemon_uid, daemon_gid; /* of user cloudauth; 0: there is none */
     const char *account;             /* a shell account to ask sshd about, or "" */
     bool bad, unknown;
-    bool fix, dry_run; /* --fix; --fix --dry-run: only say what would be done */
+    size_t faults;
+    struct doctor_fault fault[64]; /* JSON has all of them */
 };
 
-/* A row. remedy: "" where nothing is wrong. */
+/* Reports a row. remedy: "" where nothing is wrong. */
 void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
                 const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/*
- * Brings the owner and the mode of what stands at path into order, or, of a folder that is missing,
- * makes it. type is S_IFDIR, S_IFREG or S_IFSOCK. Nothing is done, and false returned, where
- * what is there is not of that type, is a symbolic link, or a file that has another name as well;
- * and, of what is given to another user than root, where a link is on the way to it: who owns a
- * folder of ours must not have root change something else.
- */
-struct doctor_repair {
-    const char *path;
-    mode_t type, mode;
-    uint32_t uid, gid; /* DOCTOR_KEEP: as it is */
-};
-#define DOCTOR_KEEP UINT32_MAX
-bool doctor_repair(const struct doctor_repair *repair, char *why, size_t size);
+/* Prints the remedies of all rows, for people only: those of faults, then the notes'. */
+void doctor_show_remedies(const struct doctor *doctor);
 
+/* The checks. Those of doctor_login.c: */
 void doctor_nss(struct doctor *doctor);
 void doctor_sshd(struct doctor *doctor);
 void doctor_pam(struct doctor *doctor);
+/* Those of doctor_host.c: */
 void doctor_files(struct doctor *doctor);
 void doctor_ranges(struct doctor *doctor);
 void doctor_proc(struct doctor *doctor);

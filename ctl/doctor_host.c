@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,137 +20,189 @@
 
 /* ---- Owners and modes ---- */
 
-enum owner_wanted {
-    HOST_OWNS, /* root, and it is not ours: --fix leaves it alone, and a link will do */
-    ROOT_OWNS,
-    DAEMON_OWNS,
+enum owner {
+    ROOT,   /* and a symbolic link will do: the directory belongs to the host's own system */
+    OURS,   /* root too, but a file or directory of cloudauth's packages */
+    DAEMON, /* user cloudauth */
 };
 
+/* What must stand at a path. */
 struct place {
     const char *path;
     mode_t type;
-    enum owner_wanted owner;
+    enum owner owner;
     mode_t never, always; /* bits that must not, and that must be set */
+    bool secret;          /* of the settings: no program makes it anew */
 };
+
+#define STATE   "/var/lib/cloudauth"
+#define RESTART "systemctl restart cloudauthd"
 
 static const struct place places[] = {
-    {"/etc/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
-    {CLOUD_CONF_PATH, S_IFREG, ROOT_OWNS, 022, 0444},
-    {"/", S_IFDIR, HOST_OWNS, 022, 0111},
-    {"/usr", S_IFDIR, HOST_OWNS, 022, 0555},
-    {"/usr/libexec", S_IFDIR, HOST_OWNS, 022, 0555},
-    {"/usr/libexec/cloudauth", S_IFDIR, ROOT_OWNS, 022, 0555},
-    {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, ROOT_OWNS, 022, 0555},
-    {"/usr/sbin/cloudauthd", S_IFREG, ROOT_OWNS, 022, 0500},
-    {"/srv", S_IFDIR, HOST_OWNS, 022, 0111},
-    {"/srv/sftp", S_IFDIR, ROOT_OWNS, 022, 0555},
-    {"/run/cloudauth", S_IFDIR, DAEMON_OWNS, 022, 0555},
-    {"/run/cloudauth/socket", S_IFSOCK, DAEMON_OWNS, 0, 0666},
-    {"/var/lib/cloudauth", S_IFDIR, DAEMON_OWNS, 022, 0555},
-    {"/var/lib/cloudauth/documents", S_IFDIR, DAEMON_OWNS, 077, 0700},
+    {"/etc/cloudauth", S_IFDIR, OURS, 022, 0555, false},
+    {CLOUD_CONF_PATH, S_IFREG, OURS, 022, 0444, false},
+    {"/", S_IFDIR, ROOT, 022, 0111, false},
+    {"/usr", S_IFDIR, ROOT, 022, 0555, false},
+    {"/usr/libexec", S_IFDIR, ROOT, 022, 0555, false},
+    {"/usr/libexec/cloudauth", S_IFDIR, OURS, 022, 0555, false},
+    {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, OURS, 022, 0555, false},
+    {"/usr/sbin/cloudauthd", S_IFREG, OURS, 022, 0500, false},
+    {"/srv", S_IFDIR, ROOT, 022, 0111, false},
+    {"/srv/sftp", S_IFDIR, OURS, 022, 0555, false},
+    {"/run/cloudauth", S_IFDIR, DAEMON, 022, 0555, false},
+    {"/run/cloudauth/socket", S_IFSOCK, DAEMON, 0, 0666, false},
+    {STATE, S_IFDIR, DAEMON, 022, 0555, false},
+    {STATE "/documents", S_IFDIR, DAEMON, 077, 0700, false},
 };
 
-static const struct place snapshot = {"/var/lib/cloudauth/" CLOUD_SNAPSHOT_FILE, S_IFREG,
-                                      DAEMON_OWNS, 022, 0444};
+static const struct place snapshot = {
+    STATE "/" CLOUD_SNAPSHOT_FILE, S_IFREG, DAEMON, 022, 0444, false};
 
-/* Says what is wrong, or, with --fix, does what can be done about it. Returns whether it is well
- * now. */
-static bool treat(struct doctor *doctor, const char *check, const struct place *place,
-                  const struct doctor_repair *repair, const char *remedy, const char *wrong)
+/* The owner of all that the daemon keeps. By name it needs no look at what is below, and it follows
+ * no link: the daemon's user could have made one. */
+static const char own_state[] = "systemctl stop cloudauthd; chown -hR cloudauth:cloudauth " STATE
+                                "; systemctl start cloudauthd";
+
+static bool is_below(const char *path, const char *directory)
 {
-    bool owner_known = place->owner <= ROOT_OWNS || doctor->daemon_uid != 0;
-    char why[256];
+    size_t n = strlen(directory);
 
-    if (!doctor->fix || place->owner == HOST_OWNS || !owner_known) {
-        doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s", repair->path, wrong);
-        return false;
-    }
-    if (doctor->dry_run) {
-        doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s; --fix would do what is said here",
-                   repair->path, wrong);
-        return false;
-    }
-    if (doctor_repair(repair, why, sizeof why)) {
-        doctor_say(doctor, check, DOCTOR_FIXED, "", "%s: %s; done: %s", repair->path, wrong,
-                   remedy);
-        return true;
-    }
-    doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s; not done: %s", repair->path, wrong, why);
-    return false;
+    return strncmp(path, directory, n) == 0 && path[n] == '/';
 }
 
-/* Whoever owns it as it should be goes on owning it. */
-static bool is_owned(const struct doctor *doctor, const struct place *place, uid_t uid)
+/* Whether only root can change what a path leads to: each directory above it is root's, writable by
+ * no other user, and no symbolic link. */
+static bool is_guarded(const char *path)
 {
-    return place->owner <= ROOT_OWNS ? uid == 0
-                                     : doctor->daemon_uid != 0 && uid == doctor->daemon_uid;
-}
-
-static bool is_missing(struct doctor *doctor, const char *check, const struct place *place,
-                       struct doctor_repair *repair)
-{
-    const char *owner = place->owner <= ROOT_OWNS ? "root" : "cloudauth";
-    char remedy[512];
-
-    repair->mode =
-        place->owner == HOST_OWNS ? 0755 : place->always | (place->always & 0400 ? 0200 : 0);
-    if (place->type == S_IFDIR && errno == ENOENT) {
-        snprintf(remedy, sizeof remedy, "install -d -o %s -g %s -m %03o %s", owner, owner,
-                 (unsigned)repair->mode, place->path);
-        return treat(doctor, check, place, repair, remedy, "it is missing");
-    }
-    doctor_say(doctor, check, DOCTOR_BAD,
-               "make install or the package puts it there; what is below /run and /var/lib comes "
-               "with systemctl restart cloudauthd",
-               "%s: %s", place->path, strerror(errno));
-    return false;
-}
-
-/* Returns whether it is as it must be. */
-static bool check_place(struct doctor *doctor, const char *check, const struct place *place)
-{
-    const char *owner = place->owner <= ROOT_OWNS ? "root" : "cloudauth";
-    struct doctor_repair repair = {.path = place->path, .type = place->type};
-    char remedy[512], wrong[128];
+    char above[PATH_MAX];
     struct stat st;
 
-    if (place->owner > ROOT_OWNS) {
-        repair.uid = doctor->daemon_uid;
-        repair.gid = doctor->daemon_gid;
-    }
-    if ((place->owner == HOST_OWNS ? stat(place->path, &st) : lstat(place->path, &st)) != 0)
-        return is_missing(doctor, check, place, &repair);
-    if ((st.st_mode & S_IFMT) != place->type) {
-        doctor_say(doctor, check, DOCTOR_BAD, "remove what is there; then as for a missing one",
-                   "%s: something else is in its place", place->path);
+    if (path[0] != '/' || strlen(path) >= sizeof above)
         return false;
+    strcpy(above, path);
+    for (char *slash; (slash = strrchr(above, '/')) != NULL;) {
+        *slash = '\0';
+        if (lstat(slash == above ? "/" : above, &st) != 0 || !S_ISDIR(st.st_mode) ||
+            st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+            return false;
     }
-    repair.mode = (st.st_mode | place->always) & ~place->never & 0777;
-    if (is_owned(doctor, place, st.st_uid)) {
-        if ((st.st_mode & place->never) == 0 && (st.st_mode & place->always) == place->always)
-            return true;
-        repair.uid = DOCTOR_KEEP;
-        snprintf(remedy, sizeof remedy, "chmod %03o %s", (unsigned)repair.mode, place->path);
-    } else {
-        snprintf(remedy, sizeof remedy, "chown %s:%s %s; chmod %03o %s", owner, owner, place->path,
-                 (unsigned)repair.mode, place->path);
-    }
-    snprintf(wrong, sizeof wrong, "owner %u, mode %03o", (unsigned)st.st_uid,
-             (unsigned)(st.st_mode & 07777));
-    return treat(doctor, check, place, &repair, remedy, wrong);
+    return true;
 }
 
-/* A file of root's that nobody else may read is of no use to the daemon. */
+/* The same of a place; links above the host's own directories are root's. */
+static bool is_safe(const struct place *place)
+{
+    char real[PATH_MAX];
+
+    if (place->owner == DAEMON)
+        return is_guarded(place->path);
+    return realpath(place->path, real) != NULL && is_guarded(real);
+}
+
+/*
+ * The command that gives a path its owner (if it has another one) and a mode. As root it runs only
+ * where no other user can put something else at the path meanwhile. In the daemon's directories the
+ * daemon's user runs it, or the daemon makes the path anew.
+ */
+static void own_and_mode(const struct place *place, bool owned, mode_t mode, char out[REMEDY_SIZE])
+{
+    const char *owner = place->owner == DAEMON ? "cloudauth" : "root";
+    char path[REMEDY_SIZE / 3];
+
+    (void)remedy_quote(place->path, path, sizeof path);
+    if (place->type == S_IFSOCK)
+        snprintf(out, REMEDY_SIZE, RESTART);
+    else if (is_below(place->path, STATE) && !owned)
+        snprintf(out, REMEDY_SIZE, "%s", own_state);
+    else if (is_below(place->path, STATE))
+        snprintf(out, REMEDY_SIZE, "runuser -u cloudauth -- chmod %03o %s", (unsigned)mode, path);
+    else if (!is_safe(place))
+        snprintf(out, REMEDY_SIZE,
+                 "namei -l %s  # all above it must be root's, writable by no other user; then "
+                 "cloudauthctl doctor again",
+                 path);
+    else if (owned)
+        snprintf(out, REMEDY_SIZE, "chmod %03o %s", (unsigned)mode, path);
+    else
+        snprintf(out, REMEDY_SIZE, "chown %s:%s %s && chmod %03o %s", owner, owner, path,
+                 (unsigned)mode, path);
+}
+
+/* The command that makes what is missing at a path. */
+static void make_anew(const struct place *place, char out[REMEDY_SIZE])
+{
+    char path[REMEDY_SIZE / 3];
+
+    (void)remedy_quote(place->path, path, sizeof path);
+    if (place->secret)
+        snprintf(out, REMEDY_SIZE, "# install -o cloudauth -g cloudauth -m 400 NEW_FILE %s", path);
+    else if (place->owner == DAEMON)
+        snprintf(out, REMEDY_SIZE, RESTART);
+    else if (place->type == S_IFDIR)
+        snprintf(out, REMEDY_SIZE, "install -d -o root -g root -m 755 %s", path);
+    else
+        snprintf(out, REMEDY_SIZE, "apt-get install --reinstall cloudauth  # or make install");
+}
+
+static bool is_owned(const struct doctor *doctor, const struct place *place, uid_t uid)
+{
+    return place->owner != DAEMON ? uid == 0 : doctor->daemon_uid != 0 && uid == doctor->daemon_uid;
+}
+
+/* Reports a path at which there is nothing, or something of another type. */
+static void say_missing(struct doctor *doctor, const char *check, const struct place *place,
+                        const char *wrong)
+{
+    char remedy[REMEDY_SIZE], anew[REMEDY_SIZE / 2], path[REMEDY_SIZE / 3];
+
+    make_anew(place, remedy);
+    if (wrong == NULL) {
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s", place->path, strerror(errno));
+        return;
+    }
+    (void)remedy_quote(place->path, path, sizeof path);
+    snprintf(anew, sizeof anew, "%.500s", remedy);
+    if (place->secret)
+        snprintf(remedy, sizeof remedy, "namei -l %s", path);
+    else
+        snprintf(remedy, sizeof remedy, "rm %s && %s", path, anew);
+    doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: %s", place->path, wrong);
+}
+
+/* Reports a path that is not as it must be. Returns whether it is. */
+static bool check_place(struct doctor *doctor, const char *check, const struct place *place)
+{
+    char remedy[REMEDY_SIZE];
+    struct stat st;
+    bool owned;
+
+    if ((place->owner == ROOT ? stat(place->path, &st) : lstat(place->path, &st)) != 0) {
+        say_missing(doctor, check, place, NULL);
+        return false;
+    }
+    if ((st.st_mode & S_IFMT) != place->type) {
+        say_missing(doctor, check, place, "something else is in its place");
+        return false;
+    }
+    owned = is_owned(doctor, place, st.st_uid);
+    if (owned && (st.st_mode & place->never) == 0 && (st.st_mode & place->always) == place->always)
+        return true;
+    own_and_mode(place, owned, (st.st_mode | place->always) & ~place->never & 0777, remedy);
+    doctor_say(doctor, check, DOCTOR_BAD, remedy, "%s: owner %u, mode %03o", place->path,
+               (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
+    return false;
+}
+
+/* A bare name is one of systemd's credentials, which no other process can see. */
 static void check_secret(struct doctor *doctor, const char *path)
 {
-    const struct place place = {path, S_IFREG, DAEMON_OWNS, 077, 0400};
+    const struct place place = {path, S_IFREG, DAEMON, 077, 0400, true};
 
-    /* A bare name is one of systemd's credentials: nobody else can see it. */
     if (path[0] == '/' && check_place(doctor, "secrets", &place))
         doctor_say(doctor, "secrets", DOCTOR_OK, "", "%s", path);
 }
 
-/* The snapshot's first bytes say whether anybody can use it. */
+/* The snapshot's first bytes say whether this version's NSS module takes it. */
 static void check_snapshot(struct doctor *doctor)
 {
     struct cloud_snapshot_header header = {0};
@@ -168,16 +222,15 @@ static void check_snapshot(struct doctor *doctor)
         doctor_say(doctor, "snapshot", DOCTOR_OK, "", "%llu accounts",
                    (unsigned long long)header.accounts);
     else
-        doctor_say(doctor, "snapshot", DOCTOR_BAD, "systemctl restart cloudauthd",
+        doctor_say(doctor, "snapshot", DOCTOR_BAD, RESTART,
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
-/* What the daemon keeps, down to the last file: as a backup was put back by root, or with the user
- * id of another host, it does not start. --fix leaves it alone: by the time that it came there what
- * is below a folder of the daemon's could be another one. */
+/* Checks the owner of everything that the daemon keeps. A backup that root restored, or that has
+ * the user id of another host, keeps the daemon from starting. */
 static bool check_kept(struct doctor *doctor)
 {
-    char root[] = "/var/lib/cloudauth", first[256] = "";
+    char root[] = STATE, first[256] = "";
     char *const roots[] = {root, NULL};
     FTS *fts = doctor->daemon_uid == 0 || access(root, F_OK) != 0
                    ? NULL
@@ -192,10 +245,8 @@ static bool check_kept(struct doctor *doctor)
     if (fts != NULL)
         (void)fts_close(fts); /* it was only read */
     if (strangers > 0)
-        doctor_say(doctor, "files", DOCTOR_BAD,
-                   "systemctl stop cloudauthd; chown -hR cloudauth:cloudauth /var/lib/cloudauth; "
-                   "systemctl start cloudauthd",
-                   "%lu of the daemon's files are not the user cloudauth's, %s among them",
+        doctor_say(doctor, "files", DOCTOR_BAD, own_state,
+                   "%lu files below " STATE " do not belong to user cloudauth, %s among them",
                    strangers, first);
     return strangers == 0;
 }
@@ -224,6 +275,22 @@ struct range {
     bool found, shadowed;
 };
 
+/* Reports a clash of this host's ids with those of cloud accounts. advice is what to edit the
+ * settings for; path is the other file that could be edited. */
+__attribute__((format(printf, 4, 5))) static void
+say_clash(struct range *range, const char *check, const char *advice, const char *format, ...)
+{
+    char remedy[REMEDY_SIZE], path[REMEDY_SIZE / 3], detail[700];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    (void)remedy_quote(range->doctor->conf_path, path, sizeof path);
+    snprintf(remedy, sizeof remedy, "editor %s %s  # %s", range->path, path, advice);
+    doctor_say(range->doctor, check, DOCTOR_BAD, remedy, "%s: %s", range->path, detail);
+}
+
 static bool take_login_defs(void *arg, char *line)
 {
     struct range *range = arg;
@@ -235,11 +302,10 @@ static bool take_login_defs(void *arg, char *line)
     if (strtoull(value, NULL, 10) < conf->uid_min)
         return true;
     range->found = true;
-    doctor_say(range->doctor, "ranges", DOCTOR_BAD,
-               "set uid_min and uid_max in cloudauth.conf, or UID_MAX and GID_MAX, so that they do "
-               "not meet",
-               "%s: %s %s is not below uid_min %u: useradd(8) could give a cloud account's id away",
-               range->path, name, value, conf->uid_min);
+    say_clash(range, "ranges", "UID_MAX and GID_MAX must be less than uid_min",
+              "%s %s is not below uid_min %u: useradd(8) could give a cloud account's id to a "
+              "local user",
+              name, value, conf->uid_min);
     return true;
 }
 
@@ -258,10 +324,9 @@ static bool take_subordinate(void *arg, char *line)
     if (n == 0 || from > conf->uid_max || from + n - 1 < conf->uid_min)
         return true;
     range->found = true;
-    doctor_say(range->doctor, "ranges", DOCTOR_BAD,
-               "set uid_min above it in cloudauth.conf, or give that user another range",
-               "%s: %s meets %u-%u: that user's containers could run as a cloud account",
-               range->path, line, conf->uid_min, conf->uid_max);
+    say_clash(range, "ranges", "set uid_min above that range, or give the user another range",
+              "%s overlaps %u-%u: that user's containers could run as a cloud account", line,
+              conf->uid_min, conf->uid_max);
     return true;
 }
 
@@ -271,28 +336,25 @@ static bool take_local(void *arg, const struct cloud_local_entry *entry)
 
     if (cloud_name_parse(&range->doctor->conf.grammar, entry->name, NULL)) {
         range->shadowed = true;
-        doctor_say(range->doctor, "shadowed", DOCTOR_BAD,
-                   "rename it, or take the name out of `allow` (or into reserved_names) in "
-                   "cloudauth.conf",
-                   "%s: %s is a login name of `allow`: the host's own one wins, and the cloud "
-                   "account does not exist here",
-                   range->path, entry->name);
+        say_clash(range, "shadowed",
+                  "rename the local one, or take the name out of allow, or add it to "
+                  "reserved_names",
+                  "%s is a login name of `allow`: the local one wins, and the cloud account does "
+                  "not exist here",
+                  entry->name);
     }
     if (!entry->id_ok || !cloud_conf_id_ours(&range->doctor->conf, entry->id))
         return true;
     range->found = true;
-    doctor_say(range->doctor, "ranges", DOCTOR_BAD,
-               "give it another id, or set uid_min and uid_max in cloudauth.conf",
-               "%s: %s has the id %u, which is in the range of cloud accounts", range->path,
-               entry->name, entry->id);
+    say_clash(range, "ranges", "give it another id, or set uid_min and uid_max",
+              "%s has the id %u, which is in the range of cloud accounts", entry->name, entry->id);
     return true;
 }
 
-/* The newest file of the store: the clock was there already. */
+/* When the newest document was stored: the clock stood there already. */
 static time_t newest_document(void)
 {
-    static const char folder[] = "/var/lib/cloudauth/documents";
-    DIR *listing = opendir(folder);
+    DIR *listing = opendir(STATE "/documents");
     struct dirent *entry;
     time_t newest = 0;
     struct stat st;
@@ -320,12 +382,12 @@ void doctor_ranges(struct doctor *doctor)
     range.path = CLOUD_GROUP_PATH;
     (void)cloud_local_scan(range.path, false, take_local, &range);
     if (!range.found)
-        doctor_say(doctor, "ranges", DOCTOR_OK, "", "nobody else has ids of %u-%u",
+        doctor_say(doctor, "ranges", DOCTOR_OK, "", "ids %u-%u belong to cloud accounts alone",
                    doctor->conf.uid_min, doctor->conf.uid_max);
     if (!range.shadowed)
         doctor_say(doctor, "shadowed", DOCTOR_OK, "", "no local name is one of `allow`");
     if (time(NULL) + 5 < newest_document())
-        doctor_say(doctor, "clock", DOCTOR_BAD, "set the clock (timedatectl), keep it by NTP",
+        doctor_say(doctor, "clock", DOCTOR_BAD, "timedatectl set-ntp true",
                    "the clock stands before the newest stored document: none of them is used");
     else
         doctor_say(doctor, "clock", DOCTOR_OK, "", "it does not stand before the stored documents");
@@ -334,12 +396,12 @@ void doctor_ranges(struct doctor *doctor)
 /* ---- /proc ---- */
 
 struct mounted {
-    uint32_t gid; /* of cloudauth */
+    uint32_t gid; /* of group cloudauth */
     bool hidden;
 };
 
-/* hidepid= hides, but from the group of gid= (proc(5)), which the value `ptraceable` does not look
- * at. */
+/* hidepid= hides processes from all but the group of gid= (proc(5)); its value `ptraceable` does
+ * not look at the group. */
 static bool take_mount(void *arg, char *line)
 {
     struct mounted *mounted = arg;
@@ -364,14 +426,14 @@ void doctor_proc(struct doctor *doctor)
     struct mounted mounted = {doctor->daemon_gid, false};
 
     if (!lines_read("/proc/self/mounts", false, take_mount, &mounted))
-        doctor_say(doctor, "proc", DOCTOR_UNKNOWN, "mount /proc", "/proc cannot be read");
+        doctor_say(doctor, "proc", DOCTOR_UNKNOWN, "mount -t proc proc /proc",
+                   "/proc cannot be read");
     else if (mounted.hidden)
-        doctor_say(
-            doctor, "proc", DOCTOR_BAD,
-            "mount -o remount,hidepid=0 /proc, and in /etc/fstab; or hidepid=2 with gid= of the "
-            "group "
-            "cloudauth",
-            "/proc hides processes: cloudauthd cannot see which sshd asks, and nobody enters");
+        doctor_say(doctor, "proc", DOCTOR_BAD,
+                   "mount -o remount,hidepid=0 /proc  # in /etc/fstab as well; or hidepid=2 with "
+                   "gid= of group cloudauth",
+                   "/proc hides processes: cloudauthd cannot find the sshd process behind a "
+                   "question, and refuses every login");
     else
         doctor_say(doctor, "proc", DOCTOR_OK, "", "/proc shows processes");
 }

@@ -3,6 +3,8 @@
 #include "ctl/lines.h"
 #include "ctl/stack.h"
 
+#include "common/text.h"
+
 #include <dlfcn.h>
 #include <fnmatch.h>
 #include <grp.h>
@@ -10,17 +12,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- NSS ---- */
 
+#define NSSWITCH "/etc/nsswitch.conf"
+
+/* A line of nsswitch.conf. */
 struct database {
     const char *name;
-    bool seen, files, cloud, wrong, returns; /* wrong: cloud stands before files */
+    bool seen, files, cloud;
+    bool first;     /* cloud stands before files */
+    bool returns;   /* an action may end the lookup before cloud */
+    char want[256]; /* the services as they should be: as they are, with cloud behind files */
 };
 
-/* Past the name and its ':', where glibc wants a blank on neither side; NULL: another one's line.
- */
+/* Skips the database's name and its ':', around which glibc wants no blank. NULL: the line is of
+ * another database. */
 static char *services_of(const char *name, char *line)
 {
     char *at = line + strspn(line, " \t");
@@ -33,37 +41,59 @@ static bool take_database(void *arg, char *line)
 {
     struct database *database = arg;
     char *at = services_of(database->name, line), *word;
+    struct cloud_text want;
 
     if (at == NULL)
         return true;
     /* Of two lines glibc takes the last. */
     *database = (struct database){.name = database->name, .seen = true};
+    cloud_text_start(&want, database->want, sizeof database->want);
     while ((word = lines_word(&at)) != NULL) {
-        if (strcmp(word, "files") == 0 || strcmp(word, "compat") == 0) {
-            database->files = true;
-        } else if (strcmp(word, "cloud") == 0) {
+        bool local = strcmp(word, "files") == 0 || strcmp(word, "compat") == 0;
+        if (strcmp(word, "cloud") == 0) {
             database->cloud = true;
-            database->wrong = !database->files;
-        } else if (word[0] == '[' && !database->cloud && strcasestr(word, "return") != NULL) {
-            database->returns = true;
+            database->first = !database->files;
+            continue;
         }
+        if (word[0] == '[' && !database->cloud && strcasestr(word, "return") != NULL)
+            database->returns = true;
+        cloud_text_add_char(&want, ' ');
+        cloud_text_add(&want, word);
+        if (local && !database->files)
+            cloud_text_add(&want, " cloud");
+        database->files |= local;
     }
     return true;
+}
+
+/* The command that puts cloud behind files; what else the line has stays. */
+static void order_services(const struct database *database, char out[REMEDY_SIZE])
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=![] ";
+
+    if (!database->seen)
+        snprintf(out, REMEDY_SIZE, "echo '%s: files cloud' >>" NSSWITCH, database->name);
+    else if (database->files && database->want[strspn(database->want, plain)] == '\0')
+        snprintf(out, REMEDY_SIZE, "sed -i -E 's/^[[:space:]]*%s[[:space:]]*:.*/%s:%s/' " NSSWITCH,
+                 database->name, database->name, database->want);
+    else
+        snprintf(out, REMEDY_SIZE, "editor " NSSWITCH "  # %s: files cloud", database->name);
 }
 
 static void check_database(struct doctor *doctor, const char *name)
 {
     struct database database = {.name = name};
-    char check[32], remedy[128];
+    char check[32], remedy[REMEDY_SIZE];
+    bool read = lines_read(NSSWITCH, true, take_database, &database);
 
     snprintf(check, sizeof check, "nsswitch-%s", name);
-    snprintf(remedy, sizeof remedy, "in /etc/nsswitch.conf: %s: files cloud", name);
-    if (!lines_read("/etc/nsswitch.conf", true, take_database, &database))
-        doctor_say(doctor, check, DOCTOR_BAD, remedy, "/etc/nsswitch.conf cannot be read");
+    order_services(&database, remedy);
+    if (!read)
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, NSSWITCH " cannot be read");
     else if (!database.cloud)
-        doctor_say(doctor, check, DOCTOR_BAD, remedy,
-                   "cloud is not there: the accounts do not exist");
-    else if (database.wrong)
+        doctor_say(doctor, check, DOCTOR_BAD, remedy, "cloud is missing: no cloud account exists");
+    else if (database.first)
         doctor_say(doctor, check, DOCTOR_BAD, remedy,
                    "cloud stands before files: a local name or id would not win");
     else if (database.returns)
@@ -72,18 +102,19 @@ static void check_database(struct doctor *doctor, const char *name)
         doctor_say(doctor, check, DOCTOR_OK, "", "cloud stands behind files");
 }
 
-/* Where it has a line of its own, no other is asked which groups an account is in. */
+/* A line of its own for initgroups decides alone which groups an account is in; without one, that
+ * of group does. */
 static void check_initgroups(struct doctor *doctor)
 {
     struct database database = {.name = "initgroups"};
 
-    if (lines_read("/etc/nsswitch.conf", true, take_database, &database) && database.seen &&
+    if (lines_read(NSSWITCH, true, take_database, &database) && database.seen &&
         (!database.cloud || database.returns))
-        doctor_say(
-            doctor, "nsswitch-initgroups", DOCTOR_BAD,
-            "in /etc/nsswitch.conf: no line initgroups, or files [SUCCESS=continue] cloud",
-            "cloud is not there, or not reached: no account is in a marker group, and sshd's "
-            "Match blocks do not hold");
+        doctor_say(doctor, "nsswitch-initgroups", DOCTOR_BAD,
+                   "sed -i -E '/^[[:space:]]*initgroups[[:space:]]*:/d' " NSSWITCH
+                   "  # or: initgroups: files [SUCCESS=continue] cloud",
+                   "cloud is missing, or not reached: no account is in a marker group, and sshd's "
+                   "Match blocks do not hold");
 }
 
 void doctor_nss(struct doctor *doctor)
@@ -95,27 +126,34 @@ void doctor_nss(struct doctor *doctor)
     check_initgroups(doctor);
     if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
-                   "install it where the loader looks (/usr/lib/<multiarch>), then ldconfig", "%s",
+                   "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
                    dlerror());
         return;
     }
     group = getgrnam("cloud-ssh");
-    if (local_ids_has_group(doctor->db, "cloud-ssh") ||
-        local_ids_has_group(doctor->db, "cloud-sftp"))
+    if (local_ids_has_group(doctor->local_ids, "cloud-ssh") ||
+        local_ids_has_group(doctor->local_ids, "cloud-sftp"))
         doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
-                   "/etc/group has a marker group of ours: sshd's Match blocks would not hold");
+                   "/etc/group has a group that the NSS module must define: sshd's Match blocks "
+                   "would not hold");
     else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
-                   "look at nsswitch and the settings first: both must be right for it",
+                   "cloudauthctl doctor  # again, when the settings and nsswitch-group are ok",
                    "the group cloud-ssh does not exist: sshd's Match blocks do not hold");
     else
-        doctor_say(doctor, "nss-module", DOCTOR_OK, "", "the marker groups are there");
+        doctor_say(doctor, "nss-module", DOCTOR_OK, "", "the marker groups exist");
 }
 
 /* ---- sshd ---- */
 
+#define SSHD_FILES "/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf"
+#define RELOAD     "sshd -t && systemctl reload ssh"
+#define DROP_IN    "/etc/ssh/sshd_config.d/00-cloudauth.conf"
+#define PACKAGED   "/usr/share/cloudauth/00-cloudauth.conf"
+
+/* What sshd must make of its configuration, by kind of account. */
 struct wanted {
-    const char *name, *shell, *sftp; /* NULL: whatever it is */
+    const char *name, *shell, *sftp; /* NULL: any value */
 };
 
 static const struct wanted wanted[] = {
@@ -144,12 +182,13 @@ static const struct wanted wanted[] = {
 
 #define WANTED (sizeof wanted / sizeof *wanted)
 
-/* Who may log in at all: a list that is there must have the account, or its marker group. */
+/* A list of who may log in at all, or who may not. */
 struct list {
     const char *name;
     bool denies, groups, seen, matched;
 };
 
+/* What sshd -T says of one account. */
 struct effective {
     struct doctor *doctor;
     struct list list[4];
@@ -157,19 +196,26 @@ struct effective {
     char own[256]; /* the account's own group */
     bool sftp, found[WANTED];
     unsigned wrong;
-    char last[256]; /* what sshd said last: why, if it failed */
+    char last[256]; /* sshd's last line: why, if it failed */
 };
 
 static void say_wrong(struct effective *effective, size_t i, const char *value)
 {
-    static const char pam[] = "UsePAM yes, in /etc/ssh/sshd_config: pam_cloud decides each login";
-    static const char block[] =
-        "put /etc/ssh/sshd_config.d/00-cloudauth.conf back, see that sshd_config includes it at "
-        "its "
-        "top, and that no Match or setting stands before it: the first one wins";
+    char remedy[REMEDY_SIZE];
 
+    if (i == 0)
+        snprintf(remedy, sizeof remedy, "sed -i '1i UsePAM yes' /etc/ssh/sshd_config && " RELOAD);
+    else if (access(DROP_IN, F_OK) != 0 && access(PACKAGED, F_OK) == 0)
+        snprintf(remedy, sizeof remedy, "install -m 644 " PACKAGED " " DROP_IN " && " RELOAD);
+    else if (access(DROP_IN, F_OK) != 0)
+        snprintf(remedy, sizeof remedy, "# put " DROP_IN " back (make install)");
+    else
+        snprintf(remedy, sizeof remedy,
+                 "grep -niE '^[[:space:]]*(include|match|%s)' " SSHD_FILES
+                 "  # the first one wins: no Match or setting may stand before " DROP_IN,
+                 wanted[i].name);
     effective->wrong++;
-    doctor_say(effective->doctor, effective->check, DOCTOR_BAD, i == 0 ? pam : block,
+    doctor_say(effective->doctor, effective->check, DOCTOR_BAD, remedy,
                "for %s, %s is %s in the end", effective->account, wanted[i].name, value);
 }
 
@@ -187,7 +233,7 @@ static void take_list(struct effective *effective, const char *line, size_t n)
         host = list->groups ? NULL : strchr(pattern, '@');
         if (host != NULL)
             *host++ = '\0';
-        /* Who is kept out from some places comes in from the others. */
+        /* A list that denies an account from some hosts lets it in from the others. */
         if (list->denies && host != NULL && strcmp(host, "*") != 0)
             continue;
         list->seen = true;
@@ -204,9 +250,12 @@ static void check_lists(struct effective *effective)
             continue;
         effective->wrong++;
         doctor_say(effective->doctor, effective->check, DOCTOR_BAD,
-                   list->denies ? "take the pattern out of it"
-                                : "add cloud-ssh and cloud-sftp to AllowGroups, or the login names "
-                                  "to AllowUsers",
+                   list->denies
+                       ? "grep -niE '^[[:space:]]*deny(users|groups)' " SSHD_FILES
+                         "  # take the pattern out of the list"
+                       : "grep -niE '^[[:space:]]*allow(users|groups)' " SSHD_FILES
+                         "  # add cloud-ssh and cloud-sftp to AllowGroups, or login names to "
+                         "AllowUsers",
                    "sshd's %s keeps %s out", list->name, effective->account);
     }
 }
@@ -230,10 +279,10 @@ static bool take_effective(void *arg, char *line)
     return true;
 }
 
-/* Where sshd_config has a Match of a thing that is not said, sshd gives up. */
+/* sshd -T fails where sshd_config has a Match on an attribute that -C does not name. */
 #define FROM ",host=192.0.2.1,addr=192.0.2.1,laddr=192.0.2.2,lport=22,rdomain="
 
-static const char repair[] = "sshd -t says where; repair it before sshd is restarted";
+static const char repair[] = "sshd -t  # says where; repair it before sshd is restarted";
 
 static void check_block(struct doctor *doctor, const char *check, const char *account, bool sftp)
 {
@@ -267,26 +316,28 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
         doctor_say(doctor, check, DOCTOR_OK, "", "as it must be for %s", account);
 }
 
-/* What holds for everybody else, and for ours in the moment in which a lookup fails: Match Group
- * fails open, and PAM alone refuses then. */
+/*
+ * Settings outside our Match blocks: they hold for local users, and for a cloud account in a moment
+ * in which its lookup fails. Match Group fails open then, and PAM alone refuses.
+ */
 static const struct {
-    const char *line, *why, *remedy;
+    const char *line, *why, *advice;
 } general[] = {
     {"passwordauthentication yes",
-     "names that do not exist are offered a password, which tells who has an account here",
-     "PasswordAuthentication no, in sshd_config, if none of the host's own users needs one"},
+     "sshd offers a password to names that do not exist, which tells them from cloud accounts",
+     "# PasswordAuthentication no, in sshd_config, if no local user needs a password"},
     {"kbdinteractiveauthentication yes",
-     "names that do not exist are offered keyboard-interactive, which tells who has an account "
-     "here",
-     "KbdInteractiveAuthentication no, in sshd_config, if none of the host's own users needs it"},
-    {"permitemptypasswords yes", "a local account without a password lets everybody in",
-     "PermitEmptyPasswords no, in sshd_config"},
+     "sshd offers keyboard-interactive to names that do not exist, which tells them from cloud "
+     "accounts",
+     "# KbdInteractiveAuthentication no, in sshd_config, if no local user needs it"},
+    {"permitemptypasswords yes", "a local account without a password is open to all",
+     "# PermitEmptyPasswords no, in sshd_config"},
 };
 
 struct globals {
     struct doctor *doctor;
     bool noted;
-    char last[256]; /* what sshd said last: why, if it failed */
+    char last[256]; /* sshd's last line: why, if it failed */
 };
 
 static bool take_global(void *arg, char *line)
@@ -297,15 +348,15 @@ static bool take_global(void *arg, char *line)
     for (size_t i = 0; i < sizeof general / sizeof *general; i++)
         if (strcmp(line, general[i].line) == 0) {
             globals->noted = true;
-            doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE, general[i].remedy, "%s: %s",
+            doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE, general[i].advice, "%s: %s",
                        line, general[i].why);
         }
     if (strncmp(line, "trustedusercakeys ", 18) == 0 && strcmp(line + 18, "none") != 0) {
         globals->noted = true;
         doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE,
-                   "put TrustedUserCAKeys into a Match block of those whom it is for",
-                   "%s: where a lookup fails, a certificate of that CA gets past sshd with a cloud "
-                   "account's name, and PAM alone refuses it",
+                   "# put TrustedUserCAKeys into a Match block of the users that it is for",
+                   "%s: in a moment in which a lookup fails, sshd takes a certificate of that CA "
+                   "for a cloud account, and PAM alone refuses it",
                    line);
     }
     return true;
@@ -313,15 +364,15 @@ static bool take_global(void *arg, char *line)
 
 static void check_globals(struct doctor *doctor)
 {
-    char program[] = "/usr/sbin/sshd", test[] = "-T", with[] = "-C", nobody[] = "user=-" FROM;
-    char *const argv[] = {program, test, with, nobody, NULL};
+    char program[] = "/usr/sbin/sshd", test[] = "-T", with[] = "-C", other[] = "user=-" FROM;
+    char *const argv[] = {program, test, with, other, NULL};
     struct globals globals = {.doctor = doctor};
     int status = 0;
 
     if (!lines_run(argv, take_global, &globals, &status) || status != 0)
         doctor_say(doctor, "sshd-global", DOCTOR_BAD, repair, "sshd -T: %s", globals.last);
     else if (!globals.noted)
-        doctor_say(doctor, "sshd-global", DOCTOR_OK, "", "no password, and no CA for everybody");
+        doctor_say(doctor, "sshd-global", DOCTOR_OK, "", "no passwords, and no CA for all users");
 }
 
 void doctor_sshd(struct doctor *doctor)
@@ -334,8 +385,8 @@ void doctor_sshd(struct doctor *doctor)
     if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
         getpwnam(doctor->account) == NULL) {
         doctor_say(doctor, "sshd-shell", DOCTOR_UNKNOWN,
-                   "cloudauthctl doctor NAME, with a login name that exists",
-                   "no account is there to ask sshd about");
+                   "# cloudauthctl doctor NAME, with a login name that exists",
+                   "there is no account to ask sshd about");
         return;
     }
     snprintf(shell, sizeof shell, "%s", doctor->account);
@@ -347,20 +398,23 @@ void doctor_sshd(struct doctor *doctor)
         check_block(doctor, "sshd-sftp", sftp, true);
     else
         doctor_say(doctor, "sshd-sftp", DOCTOR_UNKNOWN,
-                   "cloudauthctl doctor NAME, with a login name that has an sFTP account too",
+                   "# cloudauthctl doctor NAME, with a login name that has an sFTP account too",
                    "%s does not exist", sftp);
 }
 
 /* ---- PAM ---- */
 
 struct stack {
-    unsigned long lines, reach; /* so far; the last of them that one can jump over */
-    bool found, early, jumped;  /* early: something before it can end the stack */
-    bool weak;                  /* what it says does not count */
+    unsigned long lines; /* so far */
+    unsigned long reach; /* the last line that a line so far can jump over */
+    bool found;
+    bool early;  /* a line before pam_cloud.so can end the stack */
+    bool jumped; /* a line before it can jump over it */
+    bool weak;   /* a refusal by pam_cloud.so does not count */
     char before[128], over[128];
 };
 
-/* Whether a line before pam_cloud.so can let somebody in past it. */
+/* Whether a line before pam_cloud.so can grant without asking it. */
 static bool ends_stack(const char *control, const char *module)
 {
     return strcmp(control, "sufficient") == 0 || strstr(control, "success=done") != NULL ||
@@ -373,7 +427,7 @@ static void say_of(char out[128], const char *control, const char *module)
     snprintf(out, 128, "%.60s %.60s", control, module);
 }
 
-/* How many lines behind it a line of that control can have passed over. */
+/* How many of the following lines a line with that control can skip. */
 static unsigned long longest_jump(const char *control)
 {
     unsigned long longest = 0;
@@ -386,7 +440,7 @@ static unsigned long longest_jump(const char *control)
     return longest;
 }
 
-/* Users of the host's own skip our line by pam_localuser.so. */
+/* pam_localuser.so may jump over pam_cloud.so: local users do not need it. */
 static bool take_module(void *arg, const char *control, const char *module)
 {
     struct stack *stack = arg;
@@ -416,8 +470,9 @@ static bool take_module(void *arg, const char *control, const char *module)
 void doctor_pam(struct doctor *doctor)
 {
     static const char *const types[] = {"auth", "account", "session"};
-    static const char remedy[] = "pam-auth-update --enable cloudauth; /etc/pam.d/sshd must include "
-                                 "common-auth, common-account, common-session";
+    static const char remedy[] =
+        "pam-auth-update --enable cloudauth  # --force undoes local changes; "
+        "/etc/pam.d/sshd must include common-auth, -account and -session";
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         struct stack stack = {0};
@@ -435,8 +490,7 @@ void doctor_pam(struct doctor *doctor)
         else if (stack.weak)
             doctor_say(
                 doctor, check, DOCTOR_BAD, remedy,
-                "what pam_cloud.so refuses does not count there: it is neither requisite nor "
-                "required");
+                "a refusal by pam_cloud.so does not count: it is neither requisite nor required");
         else
             doctor_say(doctor, check, DOCTOR_OK, "", "pam_cloud.so stands first");
     }

@@ -18,8 +18,8 @@ static const struct command {
 } commands[] = {
     {"lookup", "NAME", "what this host makes of a login name", cmd_lookup},
     {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
-    {"status", "[--documents]", "how the daemon is", cmd_status},
-    {"doctor", "[--fix [--dry-run]] [NAME]", "look at this host's set-up", cmd_doctor},
+    {"status", "[--documents]", "the health of the daemon", cmd_status},
+    {"doctor", "[NAME]", "check the set-up of this host", cmd_doctor},
     {"env",
      "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
      "environments of a file:// API", cmd_env},
@@ -29,7 +29,6 @@ static const struct command {
      "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
      "keys of a file:// API", cmd_key},
     {"keys", "NAME", "who may enter, with which keys", cmd_keys},
-    {"metrics", "", "the daemon's metrics, for Prometheus", cmd_metrics},
     {"rebind", "[--force] [--dry-run] NAME", "let an environment have another uid", cmd_rebind},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
@@ -57,7 +56,7 @@ static int help(FILE *to)
           to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nStatus: 0 yes, or done; 1 no; 2 wrong usage; 3 nobody can tell. cloudauthctl(1)\n",
+    fputs("\nExit status: 0 yes, or done; 1 no; 2 wrong usage; 3 no answer. See cloudauthctl(1).\n",
           to);
     if (fflush(to) != 0)
         return CTL_UNKNOWN;

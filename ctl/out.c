@@ -304,6 +304,20 @@ void out_line(struct out *out, const char *text)
     free(shown);
 }
 
+void out_heading(struct out *out, const char *text)
+{
+    char *shown = out->json ? NULL : escape(text);
+
+    if (shown != NULL)
+        printf("%s%s%s\n", out->colour ? BOLD : "", shown, out->colour ? PLAIN : "");
+    free(shown);
+}
+
+bool out_is_terminal(const struct out *out)
+{
+    return !out->json && isatty(STDOUT_FILENO);
+}
+
 void out_error(const char *text)
 {
     char *shown = escape(text);

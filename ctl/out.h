@@ -53,6 +53,12 @@ void out_table_end(struct out *out);
 /* A line for people only. */
 void out_line(struct out *out, const char *text);
 
+/* The same in bold. */
+void out_heading(struct out *out, const char *text);
+
+/* Whether the answer is for a person at a terminal: not JSON, and standard output is a terminal. */
+bool out_is_terminal(const struct out *out);
+
 /* Writes text to standard error with all foreign bytes escaped. */
 void out_error(const char *text);
 

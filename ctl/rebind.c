@@ -2,6 +2,7 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/lines.h"
+#include "ctl/remedy.h"
 
 #include <dirent.h>
 #include <fts.h>
@@ -143,20 +144,6 @@ static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
     return n;
 }
 
-/* A word for a shell. */
-static void quote(const char *text, char *out, size_t size)
-{
-    size_t used = 0;
-
-    for (out[used++] = '\''; *text != '\0' && used + 6 < size; text++) {
-        if (*text == '\'')
-            used += (size_t)snprintf(out + used, size - used, "'\\''");
-        else
-            out[used++] = *text;
-    }
-    snprintf(out + used, size - used, "'");
-}
-
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
@@ -164,7 +151,7 @@ static void show_files(struct out *out, const struct binding *old, const char *h
     bool whole;
     uint64_t n = count_files(home, old->uid, &whole);
 
-    quote(home, quoted, sizeof quoted);
+    (void)remedy_quote(home, quoted, sizeof quoted);
     out_pair(out, "home", home);
     out_number(out, "files", (int64_t)n);
     out_bool(out, "files_all_counted", whole);

@@ -164,7 +164,7 @@ test_rebind() {
     said=$(ctl 0 rebind --json abcdefghij_stg)
     same '200002 200042 200043' "$(jq -r '"\(.old_uid) \(.uid) \(.gid)"' <<<"$said")"
     same true "$(jq '.files >= 1 and .files_all_counted' <<<"$said")"
-    same "find '/app/abcdefghij_stg' -xdev -uid 200002 -exec chown -h 200042:200043 {} +" \
+    same "find /app/abcdefghij_stg -xdev -uid 200002 -exec chown -h 200042:200043 {} +" \
         "$(jq -r .remedy <<<"$said")"
     wait_for known abcdefghij_stg 200042
     wait_for unknown 200002

@@ -3,7 +3,7 @@
 #
 # Sourced by tests that put a project API with TLS, and what belongs to one, beside the host:
 #
-#   authority NAME                  a CA: $TLS/NAME.pem and .key
+#   authority NAME [DAYS]           a CA: $TLS/NAME.pem and .key
 #   certificate NAME CA [SAN [OPTION...]]  one by that CA for SAN (default localhost), OPTION for x509(1)
 #   serve NAME [DIRECTIVE...]       nginx with that certificate and these directives in its server
 #   tokens_start, proxy_start       the token endpoint and the proxy
@@ -23,7 +23,7 @@ EC=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 
 authority() {
     install -d "$TLS"
-    openssl req -x509 "${EC[@]}" -days 2 -subj "/CN=sandbox $1" -keyout "$TLS/$1.key" \
+    openssl req -x509 "${EC[@]}" -days "${2:-2}" -subj "/CN=sandbox $1" -keyout "$TLS/$1.key" \
         -out "$TLS/$1.pem" 2>/dev/null
     # A file of it, as of the others, is readable to the daemon.
     chmod 644 "$TLS/$1.pem"

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/health.h"
+
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY             INT64_C(86400)
+#define EXPIRES_SOON    (14 * DAY) /* certificates: degraded */
+#define EXPIRES_AT_ONCE (2 * DAY)  /* critical */
+#define CLOCK_OFF       30         /* seconds: more than a slow answer and rounding make */
+
+const char *health_word(enum health_level level)
+{
+    static const char *const words[] = {"good", "degraded", "critical"};
+
+    return words[level];
+}
+
+void health_take(void *arg, const struct ask_row *row)
+{
+    struct health *health = arg;
+
+    if (health->rows == HEALTH_ROWS)
+        return;
+    snprintf(health->row[health->rows].name, sizeof health->row->name, "%s", row->field[0]);
+    snprintf(health->row[health->rows].value, sizeof health->row->value, "%s", row->field[1]);
+    health->rows++;
+}
+
+static const char *find_row(const struct health *health, const char *name)
+{
+    for (size_t i = 0; i < health->rows; i++)
+        if (strcmp(health->row[i].name, name) == 0)
+            return health->row[i].value;
+    return NULL;
+}
+
+const char *health_value(const struct health *health, const char *name)
+{
+    const char *value = find_row(health, name);
+
+    return value == NULL ? "" : value;
+}
+
+int64_t health_number(const struct health *health, const char *name)
+{
+    return strtoll(health_value(health, name), NULL, 10);
+}
+
+bool health_has(const struct health *health, const char *check)
+{
+    for (size_t i = 0; i < health->findings; i++)
+        if (strcmp(health->finding[i].check, check) == 0)
+            return true;
+    return false;
+}
+
+/* A new finding, whose remedy is to be filled in. */
+__attribute__((format(printf, 4, 5))) static struct health_finding *
+find(struct health *health, enum health_level level, const char *check, const char *format, ...)
+{
+    static struct health_finding more; /* than there is space for */
+    struct health_finding *finding = &more;
+    va_list arguments;
+
+    if (health->findings < HEALTH_FINDINGS)
+        finding = &health->finding[health->findings++];
+    if (level > health->level)
+        health->level = level;
+    finding->level = level;
+    finding->check = check;
+    finding->remedy[0] = '\0';
+    va_start(arguments, format);
+    vsnprintf(finding->text, sizeof finding->text, format, arguments);
+    va_end(arguments);
+    return finding;
+}
+
+/* A row that has one good value. */
+static const struct rule {
+    const char *name, *good;
+    enum health_level level;
+    const char *check, *what, *remedy;
+} rules[] = {
+    {"absences", "believed", HEALTH_DEGRADED, "absences",
+     "many environments turned absent at once: cloudauthd takes that for an error of the API",
+     "systemctl kill -s USR1 cloudauthd  # only if those environments are really gone"},
+    {"token_error", "", HEALTH_DEGRADED, "api", "no access token can be had",
+     "journalctl -t cloudauthd -g 'token endpoint' -n 5"},
+    {"snapshot_file", "written", HEALTH_DEGRADED, "snapshot",
+     "accounts.snapshot cannot be written: every lookup asks cloudauthd",
+     "df /var/lib/cloudauth; journalctl -t cloudauthd -g snapshot -n 5"},
+    {"denials_file", "whole", HEALTH_CRITICAL, "denials",
+     "the list of denials is damaged: every cloud account is refused",
+     "cloudauthctl undeny --all  # begins a new list; then deny again who must stay out"},
+    {"helper_user", "present", HEALTH_CRITICAL, "daemon",
+     "cloudauthd does not know the user cloudauth-keys: it answers no key",
+     "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl reload cloudauthd"},
+};
+
+static void judge_rules(struct health *health)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const char *value = find_row(health, rules[i].name);
+        if (value == NULL || strcmp(value, rules[i].good) == 0)
+            continue;
+        bool says_why = rules[i].good[0] == '\0';
+        struct health_finding *finding =
+            find(health, rules[i].level, rules[i].check, "%s%s%.500s", rules[i].what,
+                 says_why ? ": " : "", says_why ? value : "");
+        snprintf(finding->remedy, sizeof finding->remedy, "%s", rules[i].remedy);
+    }
+}
+
+static void judge_documents(struct health *health, const struct cloud_conf *conf,
+                            const char *conf_path)
+{
+    int64_t failing = health_number(health, "failing");
+    int64_t unusable = health_number(health, "unusable");
+    const char *error = health_value(health, "error");
+    const char *credential = health_value(health, "credential_error");
+    struct health_finding *finding;
+
+    if (unusable > 0) {
+        finding = find(health, HEALTH_CRITICAL, "documents",
+                       "%" PRId64 " environments that no one can enter: their document is too old",
+                       unusable);
+        snprintf(finding->remedy, sizeof finding->remedy,
+                 "cloudauthctl refresh --all  # when the project API answers again");
+    }
+    if (failing > 0) {
+        finding =
+            find(health, HEALTH_DEGRADED, "api",
+                 "the last request failed for %" PRId64 " environments; %.500s", failing, error);
+        remedy_for_api(conf, conf_path, error, finding->remedy);
+    }
+    if (credential[0] != '\0') {
+        finding = find(health, HEALTH_CRITICAL, "api", "%.500s", credential);
+        remedy_for_api(conf, conf_path, credential, finding->remedy);
+    }
+}
+
+/* The certificate of a setting, whose end stands in a row. */
+static void judge_expiry(struct health *health, const char *row, const char *key, const char *path,
+                         int64_t now)
+{
+    int64_t end = health_number(health, row), left = end - now;
+    struct health_finding *finding;
+    char when[40], quoted[REMEDY_SIZE / 2];
+
+    if (find_row(health, row) == NULL || left >= EXPIRES_SOON)
+        return;
+    ctl_time(end, when, sizeof when);
+    finding =
+        find(health, left < EXPIRES_AT_ONCE ? HEALTH_CRITICAL : HEALTH_DEGRADED, "certificates",
+             "a certificate of %s %s: %s", key, left <= 0 ? "has expired" : "ends soon", when);
+    if (path[0] == '/' && remedy_quote(path, quoted, sizeof quoted))
+        snprintf(finding->remedy, sizeof finding->remedy,
+                 "openssl x509 -noout -subject -enddate -in %s  # renew it", quoted);
+}
+
+static void judge_clock(struct health *health)
+{
+    int64_t ahead = health_number(health, "clock_offset");
+
+    if (ahead > CLOCK_OFF || ahead < -CLOCK_OFF)
+        snprintf(find(health, HEALTH_DEGRADED, "clock",
+                      "this host's clock is %" PRId64 " seconds %s the project API's",
+                      ahead < 0 ? -ahead : ahead, ahead > 0 ? "ahead of" : "behind")
+                     ->remedy,
+                 REMEDY_SIZE, "timedatectl set-ntp true");
+}
+
+static void judge_version(struct health *health)
+{
+    const char *version = health_value(health, "version");
+
+    if (strcmp(version, CLOUD_VERSION) != 0)
+        snprintf(find(health, HEALTH_DEGRADED, "daemon",
+                      "the running cloudauthd is version %s, cloudauthctl is %s", version,
+                      CLOUD_VERSION)
+                     ->remedy,
+                 REMEDY_SIZE, "systemctl restart cloudauthd");
+}
+
+void health_judge(struct health *health, const struct cloud_conf *conf, const char *conf_path,
+                  int64_t now)
+{
+    judge_documents(health, conf, conf_path);
+    judge_rules(health);
+    judge_expiry(health, "client_cert_expires", "client_cert", conf->client_cert, now);
+    judge_expiry(health, "ca_file_expires", "ca_file", conf->ca_file, now);
+    judge_clock(health);
+    judge_version(health);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CTL_HEALTH_H
+#define CLOUD_CTL_HEALTH_H
+
+#include "ctl/ask.h"
+#include "ctl/remedy.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What the rows of STATUS (cloudauthd/control/control.h) mean: findings, each with its remedy. The
+ * commands status and doctor both report them.
+ */
+
+#define HEALTH_ROWS     48
+#define HEALTH_FINDINGS 16
+
+/* The worst is last. */
+enum health_level {
+    HEALTH_GOOD,
+    HEALTH_DEGRADED, /* who should enter does, but something needs attention */
+    HEALTH_CRITICAL, /* someone who should enter cannot, or soon will not */
+};
+
+/* "good", "degraded", "critical". */
+const char *health_word(enum health_level level);
+
+struct health_row {
+    char name[32], value[CLOUD_URL_SIZE];
+};
+
+struct health_finding {
+    enum health_level level;
+    const char *check; /* the word that doctor has for it */
+    char text[700], remedy[REMEDY_SIZE];
+};
+
+/* To be zeroed before the first row. */
+struct health {
+    size_t rows;
+    struct health_row row[HEALTH_ROWS];
+    enum health_level level; /* of the worst finding */
+    size_t findings;
+    struct health_finding finding[HEALTH_FINDINGS];
+};
+
+/* ask_each: keeps a row. arg is a struct health. */
+ask_each health_take;
+
+/* The value of a row, or "". */
+const char *health_value(const struct health *health, const char *name);
+
+/* The value of a row as a number; 0 if there is no such row. */
+int64_t health_number(const struct health *health, const char *name);
+
+/* Whether there is a finding of that check. */
+bool health_has(const struct health *health, const char *check);
+
+/* Fills in the findings from all rows. conf is the host's, read from conf_path; or the defaults,
+ * where it cannot be read. now is in seconds since 1970. */
+void health_judge(struct health *health, const struct cloud_conf *conf, const char *conf_path,
+                  int64_t now);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CTL_REMEDY_H
+#define CLOUD_CTL_REMEDY_H
+
+#include "ctl/out.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A remedy: the command that repairs a finding, for an operator to read and to paste into root's
+ * shell. Text behind "  # " in it is a comment; a remedy that begins with '#' is advice alone.
+ */
+#define REMEDY_SIZE 1024
+
+/* Writes text as one word of a shell command, in quotes where it needs them. False, with *out
+ * empty, if it does not fit. */
+bool remedy_quote(const char *text, char *out, size_t size);
+
+/*
+ * The remedy for a failed request to the project API. detail is the daemon's message, which may
+ * begin with "project/environment: "; conf is read from conf_path.
+ */
+void remedy_for_api(const struct cloud_conf *conf, const char *conf_path, const char *detail,
+                    char out[REMEDY_SIZE]);
+
+/* Prints a finding as a comment and its remedy, which may be "", as a command; for people only. */
+void remedy_show(struct out *out, const char *finding, const char *remedy);
+
+#endif
