@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An environment with its binding, or without one: then it is in by_name alone. */
+/* One that was taken back is there by its name alone. */
 struct entry {
     struct table_node by_uid, by_gid, by_name, by_project;
-    bool bound;
+    bool released;
     uint32_t uid, gid;
-    int64_t changed; /* bindings_changed_at() */
+    int64_t moved; /* cloud_clock_ms() when they were taken back, or given after that; 0: never */
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 };
@@ -25,31 +25,30 @@ struct bindings {
 
 struct bindings *bindings_new(void)
 {
-    struct bindings *bindings = calloc(1, sizeof *bindings);
+    struct bindings *owners = calloc(1, sizeof *owners);
 
-    if (bindings != NULL && table_start(&bindings->by_uid) && table_start(&bindings->by_gid) &&
-        table_start(&bindings->by_name) && table_start(&bindings->by_project))
-        return bindings;
-    bindings_free(bindings);
+    if (owners != NULL && table_start(&owners->by_uid) && table_start(&owners->by_gid) &&
+        table_start(&owners->by_name) && table_start(&owners->by_project))
+        return owners;
+    bindings_free(owners);
     return NULL;
 }
 
-static void free_entry(void *arg, struct table_node *node)
+void bindings_free(struct bindings *owners)
 {
-    (void)arg;
-    free(TABLE_OWNER(node, struct entry, by_name));
-}
-
-void bindings_free(struct bindings *bindings)
-{
-    if (bindings == NULL)
+    if (owners == NULL)
         return;
-    table_each(&bindings->by_name, free_entry, NULL);
-    table_end(&bindings->by_uid);
-    table_end(&bindings->by_gid);
-    table_end(&bindings->by_name);
-    table_end(&bindings->by_project);
-    free(bindings);
+    for (size_t i = 0; i < owners->by_name.buckets && owners->by_name.bucket != NULL; i++)
+        for (struct table_node *node = owners->by_name.bucket[i], *next; node != NULL;
+             node = next) {
+            next = node->next;
+            free(TABLE_OWNER(node, struct entry, by_name));
+        }
+    table_end(&owners->by_uid);
+    table_end(&owners->by_gid);
+    table_end(&owners->by_name);
+    table_end(&owners->by_project);
+    free(owners);
 }
 
 static bool uid_equal(const struct table_node *node, const void *key)
@@ -64,66 +63,62 @@ static bool gid_equal(const struct table_node *node, const void *key)
 
 static bool name_equal(const struct table_node *node, const void *key)
 {
-    const struct entry *entry = TABLE_OWNER(node, struct entry, by_name);
-    const struct binding *wanted = key;
+    const struct entry *binding = TABLE_OWNER(node, struct entry, by_name);
+    const struct binding *owner = key;
 
-    return strcmp(entry->project, wanted->project) == 0 &&
-           strcmp(entry->environment, wanted->environment) == 0;
+    return strcmp(binding->project, owner->project) == 0 &&
+           strcmp(binding->environment, owner->environment) == 0;
 }
 
-static uint64_t id_hash(const struct table *table, uint32_t id)
+/* A project has no '-', so project, environment has one hash however it is cut. */
+static uint64_t name_hash(const struct table *table, const struct binding *owner)
 {
-    return table_hash(table, &id, sizeof id);
+    return table_hash_pair(table, owner->project, owner->environment);
 }
 
-static uint64_t name_hash(const struct table *table, const struct binding *wanted)
-{
-    return table_hash_pair(table, wanted->project, wanted->environment);
-}
-
-static struct entry *find_uid(const struct bindings *bindings, uint32_t uid)
+static struct entry *find_uid(const struct bindings *owners, uint32_t uid)
 {
     struct table_node *node =
-        table_find(&bindings->by_uid, id_hash(&bindings->by_uid, uid), uid_equal, &uid);
+        table_find(&owners->by_uid, table_hash(&owners->by_uid, &uid, sizeof uid), uid_equal, &uid);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_uid);
 }
 
-static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
+static struct entry *find_gid(const struct bindings *owners, uint32_t gid)
 {
     struct table_node *node =
-        table_find(&bindings->by_gid, id_hash(&bindings->by_gid, gid), gid_equal, &gid);
+        table_find(&owners->by_gid, table_hash(&owners->by_gid, &gid, sizeof gid), gid_equal, &gid);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Finds an environment whether it is bound or not. */
-static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
+/* Also one that was taken back. */
+static struct entry *find_any(const struct bindings *owners, const struct binding *owner)
 {
     struct table_node *node =
-        table_find(&bindings->by_name, name_hash(&bindings->by_name, wanted), name_equal, wanted);
+        table_find(&owners->by_name, name_hash(&owners->by_name, owner), name_equal, owner);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_name);
 }
 
-static struct entry *find_name(const struct bindings *bindings, const struct binding *wanted)
+static struct entry *find_name(const struct bindings *owners, const struct binding *owner)
 {
-    struct entry *entry = find_any(bindings, wanted);
+    struct entry *binding = find_any(owners, owner);
 
-    return entry != NULL && entry->bound ? entry : NULL;
+    return binding == NULL || binding->released ? NULL : binding;
 }
 
-static bool same(const struct entry *entry, const struct binding *claim)
+static bool same(const struct entry *binding, const struct binding *claim)
 {
-    return name_equal(&entry->by_name, claim);
+    return name_equal(&binding->by_name, claim);
 }
 
-bool bindings_allow(const struct bindings *bindings, const struct binding *claim, char *why,
+bool bindings_allow(const struct bindings *owners, const struct binding *claim, char *why,
                     size_t size)
 {
-    const struct entry *uid = find_uid(bindings, claim->uid);
-    const struct entry *gid = find_gid(bindings, claim->gid);
-    const struct entry *own = find_name(bindings, claim);
+    const struct entry *uid = find_uid(owners, claim->uid);
+    const struct entry *gid = find_gid(owners, claim->gid);
+    const struct entry *own = find_name(owners, claim);
 
     if (uid != NULL && !same(uid, claim))
         snprintf(why, size, "uid %u belongs to environment %s of project %s", claim->uid,
@@ -139,51 +134,54 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
     return false;
 }
 
-static struct entry *add_unbound(struct bindings *bindings, const struct binding *claim)
+/* One that has its names only, and no ids yet. */
+static struct entry *add_binding(struct bindings *owners, const struct binding *claim)
 {
-    struct entry *entry;
+    struct entry *binding;
 
-    if (strlen(claim->project) >= sizeof entry->project ||
-        strlen(claim->environment) >= sizeof entry->environment)
+    if (strlen(claim->project) >= sizeof binding->project ||
+        strlen(claim->environment) >= sizeof binding->environment)
         return NULL;
-    entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
+    binding = calloc(1, sizeof *binding);
+    if (binding == NULL)
         return NULL;
-    strcpy(entry->project, claim->project);
-    strcpy(entry->environment, claim->environment);
-    table_insert(&bindings->by_name, &entry->by_name, name_hash(&bindings->by_name, claim));
-    return entry;
+    binding->released = true;
+    strcpy(binding->project, claim->project);
+    strcpy(binding->environment, claim->environment);
+    table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
+    return binding;
 }
 
-bool bindings_claim(struct bindings *bindings, const struct binding *claim)
+bool bindings_claim(struct bindings *owners, const struct binding *claim)
 {
-    struct entry *entry = find_any(bindings, claim);
+    struct entry *binding = find_any(owners, claim);
 
-    if (entry != NULL && entry->bound)
+    if (binding != NULL && !binding->released)
         return true;
-    if (entry != NULL)
-        entry->changed = cloud_clock_ms();
+    if (binding != NULL)
+        binding->moved = cloud_clock_ms();
     else
-        entry = add_unbound(bindings, claim);
-    if (entry == NULL)
+        binding = add_binding(owners, claim);
+    if (binding == NULL)
         return false;
-    entry->bound = true;
-    entry->uid = claim->uid;
-    entry->gid = claim->gid;
-    table_insert(&bindings->by_uid, &entry->by_uid, id_hash(&bindings->by_uid, claim->uid));
-    table_insert(&bindings->by_gid, &entry->by_gid, id_hash(&bindings->by_gid, claim->gid));
-    table_insert(&bindings->by_project, &entry->by_project,
-                 table_hash(&bindings->by_project, claim->project, strlen(claim->project)));
+    binding->released = false;
+    binding->uid = claim->uid;
+    binding->gid = claim->gid;
+    table_insert(&owners->by_uid, &binding->by_uid,
+                 table_hash(&owners->by_uid, &binding->uid, sizeof binding->uid));
+    table_insert(&owners->by_gid, &binding->by_gid,
+                 table_hash(&owners->by_gid, &binding->gid, sizeof binding->gid));
+    table_insert(&owners->by_project, &binding->by_project,
+                 table_hash(&owners->by_project, claim->project, strlen(claim->project)));
     return true;
 }
 
-int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
-                            const char *environment)
+int64_t bindings_moved(const struct bindings *owners, const char *project, const char *environment)
 {
     const struct binding wanted = {project, environment, 0, 0};
-    const struct entry *entry = find_any(bindings, &wanted);
+    const struct entry *binding = find_any(owners, &wanted);
 
-    return entry == NULL ? 0 : entry->changed;
+    return binding == NULL ? 0 : binding->moved;
 }
 
 static bool project_equal(const struct table_node *node, const void *key)
@@ -191,54 +189,56 @@ static bool project_equal(const struct table_node *node, const void *key)
     return strcmp(TABLE_OWNER(node, struct entry, by_project)->project, key) == 0;
 }
 
-void bindings_each(const struct bindings *bindings, const char *project,
+/* All of a project have one hash, and so stand in one bucket. */
+void bindings_each(const struct bindings *owners, const char *project,
                    bool (*each)(void *arg, const char *environment), void *arg)
 {
-    uint64_t hash = table_hash(&bindings->by_project, project, strlen(project));
-    struct table_node *node = table_find(&bindings->by_project, hash, project_equal, project);
+    uint64_t hash = table_hash(&owners->by_project, project, strlen(project));
+    const struct table_node *node = table_find(&owners->by_project, hash, project_equal, project);
 
-    while (node != NULL &&
-           each(arg, TABLE_OWNER(node, const struct entry, by_project)->environment))
-        node = table_find_next(node, project_equal, project);
+    for (; node != NULL; node = node->next)
+        if (node->hash == hash && project_equal(node, project) &&
+            !each(arg, TABLE_OWNER(node, const struct entry, by_project)->environment))
+            return;
 }
 
-static bool give(const struct entry *entry, struct binding *out)
+static bool give(const struct entry *binding, struct binding *out)
 {
-    if (entry == NULL)
+    if (binding == NULL)
         return false;
-    *out = (struct binding){entry->project, entry->environment, entry->uid, entry->gid};
+    *out = (struct binding){binding->project, binding->environment, binding->uid, binding->gid};
     return true;
 }
 
-bool bindings_by_uid(const struct bindings *bindings, uint32_t uid, struct binding *out)
+bool bindings_by_uid(const struct bindings *owners, uint32_t uid, struct binding *out)
 {
-    return give(find_uid(bindings, uid), out);
+    return give(find_uid(owners, uid), out);
 }
 
-bool bindings_by_gid(const struct bindings *bindings, uint32_t gid, struct binding *out)
+bool bindings_by_gid(const struct bindings *owners, uint32_t gid, struct binding *out)
 {
-    return give(find_gid(bindings, gid), out);
+    return give(find_gid(owners, gid), out);
 }
 
-bool bindings_by_name(const struct bindings *bindings, const char *project, const char *environment,
+bool bindings_by_name(const struct bindings *owners, const char *project, const char *environment,
                       struct binding *out)
 {
     const struct binding wanted = {project, environment, 0, 0};
 
-    return give(find_name(bindings, &wanted), out);
+    return give(find_name(owners, &wanted), out);
 }
 
-bool bindings_forget(struct bindings *bindings, const char *project, const char *environment)
+bool bindings_forget(struct bindings *owners, const char *project, const char *environment)
 {
     const struct binding wanted = {project, environment, 0, 0};
-    struct entry *entry = find_name(bindings, &wanted);
+    struct entry *binding = find_name(owners, &wanted);
 
-    if (entry == NULL)
+    if (binding == NULL)
         return false;
-    table_remove(&bindings->by_uid, &entry->by_uid);
-    table_remove(&bindings->by_gid, &entry->by_gid);
-    table_remove(&bindings->by_project, &entry->by_project);
-    entry->bound = false;
-    entry->changed = cloud_clock_ms();
+    table_remove(&owners->by_uid, &binding->by_uid);
+    table_remove(&owners->by_gid, &binding->by_gid);
+    table_remove(&owners->by_project, &binding->by_project);
+    binding->released = true;
+    binding->moved = cloud_clock_ms();
     return true;
 }

@@ -10,7 +10,6 @@
 #include "cloudauthd/login/lookup.h"
 #include "cloudauthd/login/offer.h"
 #include "cloudauthd/login/pam.h"
-#include "cloudauthd/metrics/scrape.h"
 #include "common/clock.h"
 
 #define MINUTE 60000
@@ -40,7 +39,6 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_METRICS] = {ROOT, CACHE_KEYS, scrape_start, NULL, NULL},
     [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
 };
 

@@ -25,7 +25,7 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
 
     host->known = given || access(ctl->conf_path, F_OK) == 0;
     if (host->known && !ctl_conf(ctl, &host->conf))
-        return given ? CTL_USAGE : CTL_UNKNOWN;
+        return CTL_UNKNOWN;
     if (!host->known) {
         cloud_conf_defaults(&host->conf);
         cloud_conf_line(&host->conf, "allow = *", 9, &error);

@@ -2,7 +2,8 @@
 #include "cloudauthd/accounts/publish.h"
 
 #include "base/log.h"
-#include "cloudauthd/accounts/mirror.h"
+#include "base/table.h"
+#include "base/worker.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -18,50 +19,68 @@
 #include <unistd.h>
 
 #define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
-#define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* the file that is being replaced, until retired */
-#define LONG_MS  500                        /* a file that takes longer is logged */
+#define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* what is being replaced, until it is retired */
+#define LONG_MS  500 /* a file that takes longer is worth a line in the log */
+
+/* A change on its way to the mirror. */
+struct delta {
+    struct delta *next;
+    enum { PUT, REMOVE, CLEAR, PUT_BACK } what;
+    bool takes_back; /* what was published of it may not be believed any more */
+    bool may_differ; /* PUT: from what was published, which is then not to be believed */
+    struct cloud_snapshot_record *record; /* PUT, and REMOVE: whose */
+    int64_t seconds;                      /* PUT_BACK: by how many the clock was */
+};
+
+/* One account in the mirror. */
+struct mirrored {
+    struct table_node node;
+    struct cloud_snapshot_record *record;
+};
 
 /* A published file, as the loop sees it. */
 struct published {
-    int fd;                         /* to change its state; -1: there is no file */
-    struct cloud_snapshot snapshot; /* map NULL: the file is not readable as a snapshot */
+    int fd;                         /* to change its one word by; -1: there is none */
+    struct cloud_snapshot snapshot; /* map NULL: nothing is known of it */
 };
 
 struct publish {
     struct loop *loop;
     struct worker *worker;
-    struct loop_timer timer; /* starts the next build */
-    struct loop_watch clock; /* a timerfd that becomes ready when the wall clock is set */
-    int64_t clock_ahead;     /* of the time since boot, in seconds, when last looked at */
-    int directory;
+    struct loop_timer timer;
+    struct loop_watch clock; /* a timerfd that tells when the wall clock is set */
+    int64_t clock_ahead;     /* of the time since boot, in seconds, as far as it was seen */
+    int folder;
     uint64_t origin; /* of the next file */
+    /* The loop's: */
     struct published published;
-    bool replaced;                 /* its successor already has its name */
-    struct mirror_changes changes; /* not yet given to the worker */
+    bool replaced; /* what stands in its place is its successor */
+    struct delta *first, **last;
     bool building, failed;
-    bool lost;                   /* a change was lost for lack of memory: no file is live again */
-    int64_t not_before;          /* cloud_clock_ms() of the earliest next build */
+    bool lost;                   /* a change, for lack of memory: nothing is published any more */
+    int64_t not_before;          /* cloud_clock_ms(): the next file is not made earlier */
     struct publish_view counted; /* its counters alone */
-    struct mirror mirror;        /* the worker's while building */
+    /* The worker's: */
+    struct table mirror;
 };
 
-/* The build of one file. */
+/* The making of one file. */
 struct build {
     struct work work;
-    struct publish *publish;
-    struct mirror_changes changes; /* applied before */
+    struct publish *accounts;
+    struct delta *deltas;
     uint64_t origin;
-    struct published file; /* the result: it has its name, but is still retired */
-    size_t accounts;
+    struct published file; /* the new one: in its place, but retired */
+    size_t n;
     int64_t took; /* milliseconds */
 };
 
-/* ---- The published file ---- */
+/* ---- The published file's one word ---- */
 
 /*
- * By pwrite(2), not through the map: a store into the map raises SIGBUS where the file system has
- * no block for it (copy on write, a quota). The bytes of the two states are all different, so a
- * reader that sees a half-written state sees one that is not live. False with errno.
+ * By a write and not through a map: where a file system has no block for it (one that copies on
+ * write, or has a quota), a store into a map is SIGBUS. No two bytes of the two words are alike, so
+ * that a reader between two of them sees a file that is not live. False with errno.
  */
 static bool set_state(const struct published *published, uint32_t state)
 {
@@ -73,7 +92,7 @@ static bool set_state(const struct published *published, uint32_t state)
     return n == sizeof state;
 }
 
-static void close_published(struct published *published)
+static void end_published(struct published *published)
 {
     if (published->fd >= 0)
         close(published->fd);
@@ -83,22 +102,22 @@ static void close_published(struct published *published)
 }
 
 /*
- * Retires the published file. One that cannot be retired loses its name, so that no process begins
- * to use it; processes that have it mapped use each record until it is no longer fresh.
+ * A file that cannot be retired is taken out of its place, so that no process begins to use it;
+ * those that have it mapped use each record until it is no longer fresh.
  */
-static void withdraw(struct publish *publish)
+static void take_back(struct publish *accounts)
 {
-    if (publish->published.fd < 0 || set_state(&publish->published, CLOUD_SNAPSHOT_RETIRED))
+    if (accounts->published.fd < 0 || set_state(&accounts->published, CLOUD_SNAPSHOT_RETIRED))
         return;
-    log_error("%s cannot be retired: %s; processes that have it mapped may use it while it is "
+    log_error("%s cannot be taken back: %s; processes that have it mapped may use it while it is "
               "fresh",
               CLOUD_SNAPSHOT_FILE, strerror(errno));
-    if (!publish->replaced && unlinkat(publish->directory, CLOUD_SNAPSHOT_FILE, 0) != 0 &&
+    if (!accounts->replaced && unlinkat(accounts->folder, CLOUD_SNAPSHOT_FILE, 0) != 0 &&
         errno != ENOENT)
         log_error("%s cannot be removed: %s", CLOUD_SNAPSHOT_FILE, strerror(errno));
 }
 
-/* Maps the file. On success the descriptor belongs to *out. */
+/* All of it, to look up what it says. The descriptor is then its own. */
 static bool map_file(int fd, struct published *out)
 {
     struct stat st;
@@ -118,22 +137,21 @@ static bool map_file(int fd, struct published *out)
     return false;
 }
 
-static uint64_t hash_origin(const char *text)
+static uint64_t origin_of(const char *text)
 {
     return cloud_snapshot_checksum(0, text, strlen(text));
 }
 
-/* Takes over the file of an earlier process, or retires it if it is damaged or of another origin.
- */
-static void adopt_file(struct publish *publish)
+/* What an earlier process of ours left serves on if it is whole and of the same origin. */
+static void take_left(struct publish *accounts)
 {
-    int fd = openat(publish->directory, CLOUD_SNAPSHOT_FILE,
-                    O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd =
+        openat(accounts->folder, CLOUD_SNAPSHOT_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
 
     if (fd < 0) {
         if (errno != ENOENT)
-            log_error("%s of an earlier process can be neither used nor retired: %s",
+            log_error("%s of an earlier process can be neither used nor taken back: %s",
                       CLOUD_SNAPSHOT_FILE, strerror(errno));
         return;
     }
@@ -142,242 +160,364 @@ static void adopt_file(struct publish *publish)
         close(fd);
         return;
     }
-    if (!map_file(fd, &publish->published))
-        publish->published.fd = fd;
-    if (publish->published.snapshot.map == NULL ||
-        publish->published.snapshot.header.origin != publish->origin) {
-        withdraw(publish);
-        close_published(&publish->published);
+    if (!map_file(fd, &accounts->published))
+        accounts->published.fd = fd;
+    if (accounts->published.snapshot.map == NULL ||
+        accounts->published.snapshot.header.origin != accounts->origin) {
+        take_back(accounts);
+        end_published(&accounts->published);
     }
 }
 
-/* Retires a file that an earlier process was replacing when it was killed: processes may still have
- * it mapped. */
-static void retire_old_file(struct publish *publish)
+/* Killed while it replaced a file: that has lost its name, but there are processes that have it. */
+static void take_back_replaced(struct publish *accounts)
 {
     struct published old = {
-        .fd = openat(publish->directory, OLD_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+        .fd = openat(accounts->folder, OLD_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
 
     if (old.fd < 0)
         return;
     if (!set_state(&old, CLOUD_SNAPSHOT_RETIRED))
-        log_error("%s cannot be retired: %s", OLD_FILE, strerror(errno));
-    close_published(&old);
-    unlinkat(publish->directory, OLD_FILE, 0);
+        log_error("%s cannot be taken back: %s", OLD_FILE, strerror(errno));
+    end_published(&old);
+    unlinkat(accounts->folder, OLD_FILE, 0);
 }
 
-/* ---- In the worker ---- */
+/* ---- The worker's side ---- */
 
-/* Writes the records to a new file, syncs it, and renames it over the published one. False with
- * errno. */
-static bool write_file(struct build *build, struct cloud_snapshot_record *const *records,
-                       int64_t now)
+static const char *environment_of(const struct cloud_snapshot_record *record)
+{
+    return record->strings + strlen(record->strings) + 1;
+}
+
+static bool is_same_place(const struct table_node *node, const void *key)
+{
+    const struct cloud_snapshot_record *one = TABLE_OWNER(node, struct mirrored, node)->record;
+    const struct cloud_snapshot_record *other = key;
+
+    return strcmp(one->strings, other->strings) == 0 &&
+           strcmp(environment_of(one), environment_of(other)) == 0;
+}
+
+static uint64_t place_hash(const struct table *mirror, const struct cloud_snapshot_record *record)
+{
+    const char *environment = environment_of(record);
+
+    return table_hash(mirror, record->strings,
+                      (size_t)(environment - record->strings) + strlen(environment));
+}
+
+static struct mirrored *find_mirrored(struct publish *accounts,
+                                      const struct cloud_snapshot_record *record)
+{
+    struct table_node *node =
+        table_find(&accounts->mirror, place_hash(&accounts->mirror, record), is_same_place, record);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct mirrored, node);
+}
+
+static void forget(struct publish *accounts, struct mirrored *mirrored)
+{
+    table_remove(&accounts->mirror, &mirrored->node);
+    free(mirrored->record);
+    free(mirrored);
+}
+
+/* Takes the record, which is then the mirror's or freed. */
+static void mirror_put(struct publish *accounts, struct cloud_snapshot_record *record)
+{
+    struct mirrored *mirrored = find_mirrored(accounts, record);
+
+    if (mirrored != NULL) {
+        free(mirrored->record);
+        mirrored->record = record;
+        return;
+    }
+    mirrored = calloc(1, sizeof *mirrored);
+    if (mirrored == NULL) {
+        free(record); /* then lookups of it go on asking */
+        return;
+    }
+    mirrored->record = record;
+    table_insert(&accounts->mirror, &mirrored->node, place_hash(&accounts->mirror, record));
+}
+
+/* Calls each for all that is mirrored; it may forget what it is given. */
+static void each_mirrored(struct publish *accounts,
+                          void (*each)(struct publish *, struct mirrored *, void *), void *arg)
+{
+    for (size_t i = 0; i < accounts->mirror.buckets; i++)
+        for (struct table_node *node = accounts->mirror.bucket[i], *next; node != NULL;
+             node = next) {
+            next = node->next;
+            each(accounts, TABLE_OWNER(node, struct mirrored, node), arg);
+        }
+}
+
+static void forget_each(struct publish *accounts, struct mirrored *mirrored, void *arg)
+{
+    (void)arg;
+    forget(accounts, mirrored);
+}
+
+/* The times of a record are of the clock as it was. */
+static void age_each(struct publish *accounts, struct mirrored *mirrored, void *arg)
+{
+    const struct delta *delta = arg;
+
+    (void)accounts;
+    mirrored->record->fresh -= delta->seconds;
+    mirrored->record->expires -= delta->seconds;
+}
+
+static void apply(struct publish *accounts, struct delta *delta)
+{
+    struct mirrored *mirrored;
+
+    switch (delta->what) {
+    case PUT:
+        mirror_put(accounts, delta->record);
+        break;
+    case REMOVE:
+        mirrored = find_mirrored(accounts, delta->record);
+        if (mirrored != NULL)
+            forget(accounts, mirrored);
+        free(delta->record);
+        break;
+    case CLEAR:
+        each_mirrored(accounts, forget_each, NULL);
+        break;
+    case PUT_BACK:
+        each_mirrored(accounts, age_each, delta);
+        break;
+    }
+    free(delta);
+}
+
+struct gathering {
+    struct cloud_snapshot_record **records;
+    size_t n;
+    int64_t now;
+};
+
+static void gather(struct publish *accounts, struct mirrored *mirrored, void *arg)
+{
+    struct gathering *gathering = arg;
+
+    if (mirrored->record->expires <= gathering->now)
+        forget(accounts, mirrored);
+    else
+        gathering->records[gathering->n++] = mirrored->record;
+}
+
+static bool gather_all(struct publish *accounts, struct gathering *gathering)
+{
+    gathering->records = calloc(accounts->mirror.used + 1, sizeof(void *));
+    if (gathering->records != NULL)
+        each_mirrored(accounts, gather, gathering);
+    return gathering->records != NULL;
+}
+
+/* Writes the file aside, syncs it, and renames it over the old one. False with errno. */
+static bool write_file(struct build *build, const struct gathering *gathering)
 {
     struct snapshot_file file = {
-        .created = now, .origin = build->origin, .state = CLOUD_SNAPSHOT_RETIRED};
-    int directory = build->publish->directory, fd;
+        .created = gathering->now, .origin = build->origin, .state = CLOUD_SNAPSHOT_RETIRED};
+    int folder = build->accounts->folder, fd;
     bool ok = getrandom(&file.seed, sizeof file.seed, 0) == (ssize_t)sizeof file.seed;
 
-    unlinkat(directory, NEW_FILE, 0);
-    fd = openat(directory, NEW_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    unlinkat(folder, NEW_FILE, 0);
+    fd = openat(folder, NEW_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return false;
-    ok = ok && snapshot_write(fd, &file, records, build->accounts) && fsync(fd) == 0;
-    /* The published file keeps a name until it is retired. On a file system without hard links, a
-     * daemon that is killed in between leaves it live to processes that have it mapped. */
-    unlinkat(directory, OLD_FILE, 0);
+    ok = ok && snapshot_write(fd, &file, gathering->records, gathering->n) && fsync(fd) == 0;
+    /* The old one keeps a name until it is retired. Where it cannot (some file systems know no
+     * second name), a daemon that is killed in between leaves it to those who have it mapped. */
+    unlinkat(folder, OLD_FILE, 0);
     if (ok)
-        (void)!linkat(directory, CLOUD_SNAPSHOT_FILE, directory, OLD_FILE, 0);
+        (void)!linkat(folder, CLOUD_SNAPSHOT_FILE, folder, OLD_FILE, 0);
     ok = ok && map_file(fd, &build->file) &&
-         renameat(directory, NEW_FILE, directory, CLOUD_SNAPSHOT_FILE) == 0;
+         renameat(folder, NEW_FILE, folder, CLOUD_SNAPSHOT_FILE) == 0;
     if (!ok) {
         int saved = errno;
         if (build->file.fd < 0)
             close(fd);
-        unlinkat(directory, NEW_FILE, 0);
-        unlinkat(directory, OLD_FILE, 0);
+        unlinkat(folder, NEW_FILE, 0);
+        unlinkat(folder, OLD_FILE, 0);
         errno = saved;
     }
     return ok;
 }
 
+/* In the worker. */
 static void run_build(struct work *work)
 {
     struct build *build = (struct build *)work;
-    struct cloud_snapshot_record **records;
-    int64_t start = cloud_clock_ms(), now = (int64_t)time(NULL);
+    struct publish *accounts = build->accounts;
+    struct gathering gathering = {.now = (int64_t)time(NULL)};
+    int64_t start = cloud_clock_ms();
 
-    mirror_apply(&build->publish->mirror, &build->changes);
-    records = mirror_list(&build->publish->mirror, now, &build->accounts);
+    while (build->deltas != NULL) {
+        struct delta *delta = build->deltas;
+        build->deltas = delta->next;
+        apply(accounts, delta);
+    }
     errno = ENOMEM;
-    if (records == NULL || !write_file(build, records, now))
+    if (!gather_all(accounts, &gathering) || !write_file(build, &gathering))
         work->failed = errno == 0 ? EIO : errno;
-    free(records);
+    free(gathering.records);
+    build->n = gathering.n;
     build->took = cloud_clock_ms() - start;
 }
 
-/* ---- What makes the published file wrong ---- */
+/* ---- The loop's side ---- */
 
-static bool find_record(const struct published *file, const struct cloud_snapshot_record *record,
-                        struct cloud_snapshot_account *out)
-{
-    return file->snapshot.map != NULL && cloud_snapshot_by_name(&file->snapshot, record->strings,
-                                                                snapshot_environment(record), out);
-}
+static void set_timer(struct publish *accounts, int64_t milliseconds);
+static void follow_clock(struct publish *accounts);
 
-static bool has_record(const struct published *file, const struct cloud_snapshot_record *record)
+static bool is_in(const struct published *file, const struct cloud_snapshot_record *record)
 {
     struct cloud_snapshot_account account;
 
-    return find_record(file, record, &account);
+    return file->snapshot.map != NULL && cloud_snapshot_by_name(&file->snapshot, record->strings,
+                                                                environment_of(record), &account);
 }
 
-/* Whether the file has another record of the environment, times aside. */
-static bool has_other_record(const struct published *file,
-                             const struct cloud_snapshot_record *record)
+/* Whether the file says another thing of the account, but for times. */
+static bool differs(const struct published *file, const struct cloud_snapshot_record *record)
 {
     const size_t from = offsetof(struct cloud_snapshot_record, uid);
     struct cloud_snapshot_account account;
 
-    return find_record(file, record, &account) &&
+    return file->snapshot.map != NULL &&
+           cloud_snapshot_by_name(&file->snapshot, record->strings, environment_of(record),
+                                  &account) &&
            (account.flags != record->flags || account.record.size != record->size ||
             memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0);
 }
 
-/* Whether the change makes the file wrong. */
-static bool contradicts(const struct mirror_change *change, const struct published *file)
+/* Whether the change makes wrong what the file says. */
+static bool is_against(const struct published *file, const struct delta *delta)
 {
-    if (change->record == NULL)
-        return change->withdraws;
-    return (change->withdraws && has_record(file, change->record)) ||
-           (change->may_differ && has_other_record(file, change->record));
+    if (delta->record == NULL)
+        return delta->takes_back;
+    return (delta->takes_back && is_in(file, delta->record)) ||
+           (delta->may_differ && differs(file, delta->record));
 }
 
-/* Whether a new file is still right after the changes that came while it was written. */
-static bool is_right(const struct publish *publish, const struct published *file)
+/* Whether nothing of a new file was taken back while it was made. */
+static bool holds(const struct publish *accounts, const struct published *file)
 {
-    const struct mirror_change *change;
-
-    STAILQ_FOREACH(change, &publish->changes, next)
-    if (contradicts(change, file))
-        return false;
-    return !publish->lost;
+    for (const struct delta *delta = accounts->first; delta != NULL; delta = delta->next)
+        if (is_against(file, delta))
+            return false;
+    return !accounts->lost;
 }
 
-/* ---- In the loop ---- */
-
-/* An earlier time that is set stays. */
-static void set_timer(struct publish *publish, int64_t milliseconds)
+/* The new file is in its place, but retired: it is believed from here on, where nothing can be
+ * taken back in between. False with errno: it stays retired. */
+static bool publish(struct publish *accounts, const struct published *file)
 {
-    int64_t now = cloud_clock_ms(), at = now + milliseconds;
-
-    if (publish->building)
-        return;
-    if (at < publish->not_before)
-        at = publish->not_before;
-    if (!publish->timer.set || at < publish->timer.at)
-        loop_timer_set(publish->loop, &publish->timer, at - now);
-}
-
-static void lose_change(struct publish *publish)
-{
-    publish->lost = true;
-    withdraw(publish);
-    log_error("no memory for a change of %s: it is not used until the next start",
-              CLOUD_SNAPSHOT_FILE);
-}
-
-/* Queues a copy of the change, whose record is taken over, for a file within that time. */
-static void add_change(struct publish *publish, const struct mirror_change *from,
-                       int64_t milliseconds)
-{
-    struct mirror_change *change = malloc(sizeof *change);
-
-    if (change == NULL) {
-        free(from->record);
-        lose_change(publish);
-        return;
-    }
-    *change = *from;
-    STAILQ_INSERT_TAIL(&publish->changes, change, next);
-    set_timer(publish, milliseconds);
-}
-
-/*
- * Makes a new file live, which has its name already, and retires the one before. Only here, in the
- * loop, can no change come in between that makes it wrong. False with errno: it stays retired.
- */
-static bool make_live(struct publish *publish, const struct published *file)
-{
-    bool ok = !is_right(publish, file) || set_state(file, CLOUD_SNAPSHOT_LIVE);
+    bool ok = !holds(accounts, file) || set_state(file, CLOUD_SNAPSHOT_LIVE);
     int saved = errno;
 
-    publish->replaced = true;
-    withdraw(publish);
-    unlinkat(publish->directory, OLD_FILE, 0);
-    publish->replaced = false;
-    close_published(&publish->published);
-    publish->published = *file;
+    accounts->replaced = true;
+    take_back(accounts);
+    unlinkat(accounts->folder, OLD_FILE, 0);
+    accounts->replaced = false;
+    end_published(&accounts->published);
+    accounts->published = *file;
     errno = saved;
     return ok;
-}
-
-static void count_build(struct publish *publish, const struct build *build)
-{
-    publish->counted.builds++;
-    publish->counted.builds_failed += build->work.failed != 0;
-    publish->counted.build_ms += (uint64_t)build->took;
-    publish->counted.last_build_ms = (uint64_t)build->took;
 }
 
 static void finish_build(struct work *work)
 {
     struct build *build = (struct build *)work;
-    struct publish *publish = build->publish;
+    struct publish *accounts = build->accounts;
     int64_t pause = build->took * PUBLISH_SHARE;
 
-    publish->building = false;
+    accounts->building = false;
     if (work->failed == 0) {
         if (build->took >= LONG_MS)
-            log_info("%s: %zu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE,
-                     build->accounts, build->file.snapshot.size, (long long)build->took);
-        if (!make_live(publish, &build->file))
+            log_info("%s: %zu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE, build->n,
+                     build->file.snapshot.size, (long long)build->took);
+        if (!publish(accounts, &build->file))
             work->failed = errno;
     } else {
-        close_published(&build->file);
+        end_published(&build->file);
     }
     if (work->failed != 0) {
         pause = pause > PUBLISH_RETRY_MS ? pause : PUBLISH_RETRY_MS;
-        if (!publish->failed)
+        if (!accounts->failed)
             log_error("%s cannot be written: %s; lookups ask the daemon instead",
                       CLOUD_SNAPSHOT_FILE, strerror(work->failed));
     }
-    publish->failed = work->failed != 0;
-    count_build(publish, build);
-    publish->not_before = cloud_clock_ms() + pause;
-    if (!STAILQ_EMPTY(&publish->changes) || publish->failed)
-        set_timer(publish, PUBLISH_GATHER_MS);
+    accounts->failed = work->failed != 0;
+    accounts->counted.builds++;
+    accounts->counted.builds_failed += accounts->failed;
+    accounts->counted.build_ms += (uint64_t)build->took;
+    accounts->counted.last_build_ms = (uint64_t)build->took;
+    accounts->not_before = cloud_clock_ms() + pause;
+    if (accounts->first != NULL || accounts->failed)
+        set_timer(accounts, PUBLISH_GATHER_MS);
     free(build);
 }
 
-static void follow_clock(struct publish *publish);
-
-static void start_build(void *arg)
+static void on_due(void *arg)
 {
-    struct publish *publish = arg;
-    struct build *build = publish->building ? NULL : calloc(1, sizeof *build);
+    struct publish *accounts = arg;
+    struct build *build = accounts->building ? NULL : calloc(1, sizeof *build);
 
-    follow_clock(publish);
+    follow_clock(accounts);
     if (build == NULL)
-        return; /* the timer is set again when the running build ends, or by the next change */
+        return; /* the end of the one that runs sets the timer again, or the next change does */
     build->work = (struct work){.run = run_build, .finish = finish_build};
-    build->publish = publish;
+    build->accounts = accounts;
     build->file = (struct published){.fd = -1};
-    build->origin = publish->origin;
-    STAILQ_INIT(&build->changes);
-    STAILQ_CONCAT(&build->changes, &publish->changes);
-    publish->building = true;
-    worker_add(publish->worker, &build->work);
+    build->deltas = accounts->first;
+    build->origin = accounts->origin;
+    accounts->first = NULL;
+    accounts->last = &accounts->first;
+    accounts->building = true;
+    worker_add(accounts->worker, &build->work);
+}
+
+/* An earlier time that is set stays. */
+static void set_timer(struct publish *accounts, int64_t milliseconds)
+{
+    int64_t now = cloud_clock_ms(), at = now + milliseconds;
+
+    if (accounts->building)
+        return;
+    if (at < accounts->not_before)
+        at = accounts->not_before;
+    if (!accounts->timer.set || at < accounts->timer.at)
+        loop_timer_set(accounts->loop, &accounts->timer, at - now);
+}
+
+/* There is no memory for a change. */
+static void lose(struct publish *accounts)
+{
+    accounts->lost = true;
+    take_back(accounts);
+    log_error("no memory for a change of %s: it is not used any more", CLOUD_SNAPSHOT_FILE);
+}
+
+/* The delta's record is taken. wait: at most so long until a file is made. */
+static void add_delta(struct publish *accounts, const struct delta *what, int64_t wait)
+{
+    struct delta *delta = malloc(sizeof *delta);
+
+    if (delta == NULL) {
+        free(what->record);
+        lose(accounts);
+        return;
+    }
+    *delta = *what;
+    *accounts->last = delta;
+    accounts->last = &delta->next;
+    set_timer(accounts, wait);
 }
 
 /* ---- The wall clock ---- */
@@ -388,29 +528,29 @@ static int64_t clock_ahead(void)
 }
 
 /*
- * The times of records are by the wall clock. If that is put back, records would be fresh for
- * longer, or again: the published file is withdrawn, and the records in the mirror get as much
- * older. Records that are put from now on are by the clock as it is now.
+ * Records say until when they hold by the wall clock. Where that is put back they would hold for
+ * longer, or hold again: what is published is taken back, and what is mirrored made older by as
+ * much. What is put from now on is of the clock as it is now.
  */
-static void follow_clock(struct publish *publish)
+static void follow_clock(struct publish *accounts)
 {
     int64_t ahead = clock_ahead();
-    const struct mirror_change change = {
-        .what = MIRROR_AGE, .withdraws = true, .seconds = publish->clock_ahead - ahead};
+    const struct delta delta = {
+        .what = PUT_BACK, .takes_back = true, .seconds = accounts->clock_ahead - ahead};
 
-    if (change.seconds >= 0 && change.seconds <= CLOUD_SNAPSHOT_SLACK)
+    if (delta.seconds >= 0 && delta.seconds <= CLOUD_SNAPSHOT_SLACK)
         return;
-    publish->clock_ahead = ahead;
-    if (change.seconds < 0)
+    accounts->clock_ahead = ahead;
+    if (delta.seconds < 0)
         return;
-    withdraw(publish);
-    add_change(publish, &change, PUBLISH_GATHER_MS);
+    take_back(accounts);
+    add_delta(accounts, &delta, PUBLISH_GATHER_MS);
 }
 
-/* Arms the descriptor for the next time that the clock is set (timerfd_create(2)). */
+/* Has the descriptor tell of the next time that the clock is set. */
 static bool await_clock(int fd)
 {
-    /* Relative to now: a fixed date in the past would be due each time that the clock is set. */
+    /* Far from now, not a date: one that has gone by would be due each time that it is set. */
     const struct itimerspec far = {.it_value.tv_sec = time(NULL) + INT32_MAX};
 
     return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0;
@@ -418,159 +558,167 @@ static bool await_clock(int fd)
 
 static void on_clock_set(void *arg, uint32_t events)
 {
-    struct publish *publish = arg;
+    struct publish *accounts = arg;
     uint64_t times;
 
     (void)events;
-    (void)!read(publish->clock.fd, &times, sizeof times); /* fails with ECANCELED */
-    (void)await_clock(publish->clock.fd);
-    follow_clock(publish);
+    (void)!read(accounts->clock.fd, &times, sizeof times); /* ECANCELED: that is the news */
+    (void)await_clock(accounts->clock.fd);
+    follow_clock(accounts);
 }
 
-/* Without such a descriptor the clock is only looked at when something changes. */
-static void watch_clock(struct publish *publish)
+/* Without such a descriptor the clock is looked at whenever something changes. */
+static void watch_clock(struct publish *accounts)
 {
     int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
-    publish->clock_ahead = clock_ahead();
-    publish->clock = (struct loop_watch){fd, on_clock_set, publish};
-    if (fd >= 0 && await_clock(fd) && loop_add(publish->loop, &publish->clock, EPOLLIN))
+    accounts->clock_ahead = clock_ahead();
+    accounts->clock = (struct loop_watch){fd, on_clock_set, accounts};
+    if (fd >= 0 && await_clock(fd) && loop_add(accounts->loop, &accounts->clock, EPOLLIN))
         return;
     log_warning("the wall clock cannot be watched: %s", strerror(errno));
     if (fd >= 0)
         close(fd);
-    publish->clock.fd = -1;
+    accounts->clock.fd = -1;
 }
 
-/* ---- The interface ---- */
+/* ---- What the daemon tells ---- */
 
-void publish_put(struct publish *publish, const struct snapshot_account *account,
-                 enum publish_change what)
+void publish_put(struct publish *accounts, const struct snapshot_account *account,
+                 enum publish_change change)
 {
-    const struct mirror_change change = {.what = MIRROR_PUT,
-                                         .withdraws = what == PUBLISH_CHANGED,
-                                         .may_differ = what == PUBLISH_NEW,
-                                         .record = snapshot_encode(account)};
+    struct delta delta = {.what = PUT,
+                          .takes_back = change == PUBLISH_CHANGED,
+                          .may_differ = change == PUBLISH_NEW,
+                          .record = snapshot_encode(account)};
 
-    follow_clock(publish);
-    if (change.record == NULL) {
-        publish_remove(publish, account->project, account->environment);
+    follow_clock(accounts);
+    if (delta.record == NULL) {
+        publish_remove(accounts, account->project, account->environment);
         return;
     }
-    if (contradicts(&change, &publish->published))
-        withdraw(publish);
-    add_change(publish, &change, what == PUBLISH_RENEWED ? PUBLISH_RENEW_MS : PUBLISH_GATHER_MS);
+    if (is_against(&accounts->published, &delta))
+        take_back(accounts);
+    add_delta(accounts, &delta, change == PUBLISH_RENEWED ? PUBLISH_RENEW_MS : PUBLISH_GATHER_MS);
 }
 
-/*
- * Any local user can ask for names that turn out to be absent. Such a name withdraws nothing and
- * causes no build, unless it is in the published file or may be in the mirror, which is ahead of
- * the file while changes wait, during a build, and after one that failed.
- */
-void publish_remove(struct publish *publish, const char *project, const char *environment)
+/* Anybody may ask for names that turn out to be absent: that takes nothing back and makes no file,
+ * unless they are in one, or would be in the next: the mirror knows more than the published file
+ * while one is made, while changes wait, and where the last one could not be written. */
+void publish_remove(struct publish *accounts, const char *project, const char *environment)
 {
-    const struct snapshot_account names = {
+    const struct snapshot_account key = {
         .project = project, .environment = environment, .gecos = "", .home = "", .shell = ""};
-    const struct mirror_change change = {
-        .what = MIRROR_REMOVE, .withdraws = true, .record = snapshot_encode(&names)};
+    struct delta delta = {.what = REMOVE, .takes_back = true, .record = snapshot_encode(&key)};
     bool published;
 
-    if (change.record == NULL) {
-        lose_change(publish);
+    if (delta.record == NULL) {
+        lose(accounts);
         return;
     }
-    published = has_record(&publish->published, change.record);
+    published = is_in(&accounts->published, delta.record);
     if (published)
-        withdraw(publish);
-    if (published || publish->building || publish->failed || !STAILQ_EMPTY(&publish->changes))
-        add_change(publish, &change, PUBLISH_GATHER_MS);
+        take_back(accounts);
+    if (published || accounts->building || accounts->failed || accounts->first != NULL)
+        add_delta(accounts, &delta, PUBLISH_GATHER_MS);
     else
-        free(change.record);
+        free(delta.record);
 }
 
-void publish_clear(struct publish *publish, const char *origin)
+void publish_clear(struct publish *accounts, const char *origin)
 {
-    const struct mirror_change change = {.what = MIRROR_CLEAR, .withdraws = true};
+    const struct delta delta = {.what = CLEAR, .takes_back = true};
 
-    publish->origin = hash_origin(origin);
-    withdraw(publish);
-    add_change(publish, &change, PUBLISH_GATHER_MS);
+    accounts->origin = origin_of(origin);
+    take_back(accounts);
+    add_delta(accounts, &delta, PUBLISH_GATHER_MS);
 }
 
-bool publish_by_id(const struct publish *publish, uint32_t id, bool gid,
+bool publish_by_id(const struct publish *accounts, uint32_t id, bool gid,
                    struct cloud_snapshot_account *out)
 {
-    const struct cloud_snapshot *snapshot = &publish->published.snapshot;
-
-    return snapshot->map != NULL && (gid ? cloud_snapshot_by_gid(snapshot, id, out)
-                                         : cloud_snapshot_by_uid(snapshot, id, out));
+    if (accounts->published.snapshot.map == NULL)
+        return false;
+    return (gid ? cloud_snapshot_by_gid : cloud_snapshot_by_uid)(&accounts->published.snapshot, id,
+                                                                 out);
 }
 
-struct worker *publish_worker(const struct publish *publish)
+struct worker *publish_worker(const struct publish *accounts)
 {
-    return publish->worker;
+    return accounts->worker;
 }
 
-void publish_look(const struct publish *publish, struct publish_view *out)
+void publish_look(const struct publish *accounts, struct publish_view *out)
 {
-    const struct cloud_snapshot *snapshot = &publish->published.snapshot;
+    const struct published *published = &accounts->published;
 
-    *out = publish->counted;
-    out->failed = publish->failed;
-    out->pending = worker_pending(publish->worker);
-    if (snapshot->map == NULL)
+    *out = accounts->counted;
+    out->failed = accounts->failed;
+    out->pending = worker_pending(accounts->worker);
+    if (published->snapshot.map == NULL)
         return;
     out->there = true;
-    out->live = !cloud_snapshot_retired(snapshot);
-    out->accounts = snapshot->header.accounts;
-    out->bytes = snapshot->size;
-    out->created = snapshot->header.created;
+    out->live = !cloud_snapshot_retired(&published->snapshot);
+    out->accounts = published->snapshot.header.accounts;
+    out->bytes = published->snapshot.size;
+    out->created = published->snapshot.header.created;
 }
 
-struct publish *publish_new(struct loop *loop, const char *directory, const char *origin)
+struct publish *publish_new(struct loop *loop, const char *folder, const char *origin)
 {
-    struct publish *publish = calloc(1, sizeof *publish);
+    struct publish *accounts = calloc(1, sizeof *accounts);
 
-    if (publish == NULL)
+    if (accounts == NULL)
         return NULL;
-    publish->loop = loop;
-    publish->published = (struct published){.fd = -1};
-    publish->timer = (struct loop_timer){.due = start_build, .arg = publish};
-    STAILQ_INIT(&publish->changes);
-    publish->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (publish->directory < 0)
-        log_error("%s: %s", directory, strerror(errno));
-    if (publish->directory >= 0 && mirror_start(&publish->mirror)) {
-        publish->worker = worker_new(loop);
-        if (publish->worker != NULL) {
-            publish->origin = hash_origin(origin);
-            watch_clock(publish);
-            retire_old_file(publish);
-            adopt_file(publish);
-            set_timer(publish, PUBLISH_GATHER_MS);
-            return publish;
+    accounts->loop = loop;
+    accounts->published = (struct published){.fd = -1};
+    accounts->last = &accounts->first;
+    accounts->timer = (struct loop_timer){.due = on_due, .arg = accounts};
+    accounts->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (accounts->folder < 0)
+        log_error("%s: %s", folder, strerror(errno));
+    if (accounts->folder >= 0 && table_start(&accounts->mirror)) {
+        accounts->worker = worker_new(loop);
+        if (accounts->worker != NULL) {
+            accounts->origin = origin_of(origin);
+            watch_clock(accounts);
+            take_back_replaced(accounts);
+            take_left(accounts);
+            set_timer(accounts, PUBLISH_GATHER_MS);
+            return accounts;
         }
-        mirror_end(&publish->mirror);
+        table_end(&accounts->mirror);
     }
-    if (publish->directory >= 0)
-        close(publish->directory);
-    free(publish);
+    if (accounts->folder >= 0)
+        close(accounts->folder);
+    free(accounts);
     return NULL;
 }
 
-void publish_free(struct publish *publish)
+static void drop_deltas(struct delta *delta)
 {
-    if (publish == NULL)
-        return;
-    worker_free(publish->worker);
-    if (publish->clock.fd >= 0) {
-        loop_remove(publish->loop, &publish->clock);
-        close(publish->clock.fd);
+    while (delta != NULL) {
+        struct delta *next = delta->next;
+        free(delta->record);
+        free(delta);
+        delta = next;
     }
-    loop_timer_clear(publish->loop, &publish->timer);
-    mirror_end(&publish->mirror);
-    mirror_discard(&publish->changes);
-    close_published(&publish->published);
-    close(publish->directory);
-    free(publish);
+}
+
+void publish_free(struct publish *accounts)
+{
+    if (accounts == NULL)
+        return;
+    worker_free(accounts->worker);
+    if (accounts->clock.fd >= 0) {
+        loop_remove(accounts->loop, &accounts->clock);
+        close(accounts->clock.fd);
+    }
+    loop_timer_clear(accounts->loop, &accounts->timer);
+    each_mirrored(accounts, forget_each, NULL);
+    table_end(&accounts->mirror);
+    drop_deltas(accounts->first);
+    end_published(&accounts->published);
+    close(accounts->folder);
+    free(accounts);
 }

@@ -6,18 +6,19 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 
-#include <stdbool.h>
-
-/* Turns the cache's documents into records of accounts.snapshot. */
+/*
+ * What every process of the host may know of an account without asking: what a document becomes in
+ * accounts.snapshot. Pure but for the accounts it feeds.
+ */
 struct records {
-    struct publish *publish;
+    struct publish *accounts;
     const struct admission *admission;
-    bool always_ask; /* documents are files (file://): no record is ever fresh, so that each lookup
-                        reads the file */
+    bool
+        looked_at; /* file://: each lookup looks at the document, so that no record is ever fresh */
 };
 
-/* A cache_told whose arg is a struct records. A document that this host does not take, or takes no
- * longer, is withdrawn. */
+/* cache_told: arg is the records. A document that this host does not take, or no longer, is not
+ * published. */
 cache_told records_news;
 
 #endif

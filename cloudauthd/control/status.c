@@ -39,6 +39,7 @@ static void status_of_documents(const struct context *context)
     rows_add_number("oldest_age", seen.oldest);
     rows_add_number("freshest_age", seen.freshest);
     ROW("error", seen.error);
+    rows_add_number("max_stale", context->conf.max_stale);
     ROW("absences", cache_guarded(context->cache) ? "not-believed" : "believed");
 }
 

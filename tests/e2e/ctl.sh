@@ -122,18 +122,62 @@ test_check_foreign_bytes() {
 
 # ---- status, refresh, keys ---------------------------------------------------------------------------
 
-# status tells a monitor: good, degraded, unreachable; and nobody but root may ask
+# status tells a program: 0 good, 1 something is wrong, 3 no answer; and only root may ask
 test_status() {
     enters alice abcdefghij
-    same 'good 1' "$(ctl 0 status --json | jq -r '"\(.health) \(.documents)"')"
+    same 'good 1 0' "$(ctl 0 status --json | jq -r '"\(.health) \(.documents) \(.findings | length)"')"
     contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +fresh'
-    contains "$(as_nobody cloudauthctl status 2>&1 || true)" 'only root may ask'
+    same 3 "$(as_nobody cloudauthctl status >/root/said 2>&1 || echo $?)"
+    contains "$(</root/said)" 'only root may ask'
     api_gone
     enters alice abcdefghij
     contains "$(ctl 1 status)" '^error: abcdefghij/production: '
+    contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environments; abcdefghij/production: '
     contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
+    same 'degraded cloudauthctl status' "$(field 'findings[0] | "\(.level) \(.remedy[:19])"' 1 status)"
+    ctl 2 status --all
     daemon_stop
     contains "$(ctl 3 status)" 'does not answer'
+}
+
+# page STATUS [ARGUMENT...]: status as a terminal of 80 columns shows it.
+page() {
+    local expected=$1 status=0
+    shift
+    script -qec "stty cols 80; TERM=dumb cloudauthctl status $*" /dev/null </dev/null >/root/page || status=$?
+    tr -d '\r' </root/page
+    same "$expected" $status
+}
+
+# on a terminal status is a page: what the host has, and last what is wrong, with the command
+test_status_page() {
+    local said section
+    enters alice abcdefghij
+    said=$(page 0)
+    contains "$(head -n 1 <<<"$said")" "^cloudauthd [0-9.]+ on $(uname -n), up [0-9]+ (s|min): good$"
+    for section in API Documents Snapshot Sessions; do
+        contains "$said" "^$section$"
+    done
+    contains "$said" '^  known +1: 1 fresh, 0 failing, 0 unusable; and 0 absent$'
+    contains "$said" '^  confirmed +the last [0-9]+ s ago, the oldest [0-9]+ s ago \(max_stale is 1 h 0 min\)$'
+    same 'Nothing is wrong.' "$(tail -n 1 <<<"$said")"
+    echo rubbish >/var/lib/cloudauth/denials
+    daemon_stop
+    daemon_start
+    said=$(page 1 --documents)
+    contains "$(head -n 1 <<<"$said")" ': critical$'
+    same '  # critical: the list of denials is damaged: every cloud account is refused' "$(tail -n 2 <<<"$said" | head -n 1)"
+    eval "$(tail -n 1 <<<"$said")"
+    enters alice abcdefghij
+    contains "$(page 0 --documents)" '^abcdefghij +production +abcdefghij +fresh'
+    document abcdefghij production '.environment.title = "\u001b[31mred" | .account.uid = 5'
+    cloudauthctl refresh abcdefghij || true
+    fails grep -q $'\x1b' <(page 1 --documents)
+    api_gone
+    cloudauthctl refresh abcdefghij || true
+    contains "$(page 1 | tail -n 1)" '^  cloudauthctl status --documents  # look at '
+    daemon_stop
+    contains "$(page 3)" 'does not answer'
 }
 
 # a host may have a number for its name
@@ -458,7 +502,7 @@ test_deny_damaged() {
     daemon_start
     refused alice abcdefghij 'denied by the operator'
     enters stranger ada
-    contains "$(ctl 2 status)" '^denials_file: damaged$'
+    contains "$(ctl 1 status)" '^denials_file: damaged$'
     contains "$(ctl 1 deny carol)" 'damaged'
     contains "$(ctl 1 undeny bob)" 'damaged'
     ctl 0 undeny --all
