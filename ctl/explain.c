@@ -154,9 +154,9 @@ static void look_at_folders(struct explanation *explanation)
         judge(explanation, "sftp-folders", false, why, "unavailable", "");
         return;
     }
-    bool there = jail_read(&jail, explanation->home, explanation->uid, explanation->gid,
-                           explanation->folders, &fault) &&
-                 jail_check(&jail, &fault);
+    const struct jail_account listed = {explanation->home, explanation->uid, explanation->gid,
+                                        explanation->folders};
+    bool there = jail_read(&jail, &listed, &fault) && jail_check(&jail, &fault);
     judge(explanation, "sftp-folders", there, fault.text, "sftp-folders", fault.text);
 }
 

@@ -15,20 +15,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FOLDER (O_PATH | O_DIRECTORY | O_CLOEXEC)
-#define NEVER  (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define NEVER     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* Room for the directories that lead to the mount points, which take no blocks, and for nothing
- * else. Only root could write there, until it is read-only. */
-#define ROOT_SIZE "64k"
-#define ROOT_INODES                                                                                \
-    "16384" /* JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts, and a half more                   \
-             */
+/*
+ * The limits of the tmpfs, which holds only the directories that lead to the mount points. They
+ * take no blocks; there are at most JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts, for which the
+ * inodes suffice twice. Only root may write to it, until it is made read-only.
+ */
+#define ROOT_SIZE   "64k"
+#define ROOT_INODES "16384"
 
-/* ---- What went wrong ------------------------------------------------------------------------- */
+/* ---- Faults ---------------------------------------------------------------------------------- */
 
-static bool fault_is(struct jail_fault *fault, const char *before, const char *path,
-                     const char *after)
+static bool fail(struct jail_fault *fault, const char *before, const char *path, const char *after)
 {
     struct cloud_text text;
 
@@ -39,45 +39,45 @@ static bool fault_is(struct jail_fault *fault, const char *before, const char *p
     return false;
 }
 
-/* A step that failed by itself, and not by what the account's folders are like. */
-static bool step_failed(struct jail_fault *fault, const char *step, const char *path)
+/* A system call failed for a reason that is not the account's. */
+static bool fail_call(struct jail_fault *fault, const char *call, const char *path)
 {
     const char *why = strerrordesc_np(errno);
     struct cloud_text text;
 
     cloud_text_start(&text, fault->text, sizeof fault->text);
-    cloud_text_add(&text, "this server cannot make the sFTP folder ");
+    cloud_text_add(&text, "this server cannot make the sFTP directory ");
     cloud_text_add(&text, path);
     cloud_text_add(&text, " (");
-    cloud_text_add(&text, step);
+    cloud_text_add(&text, call);
     cloud_text_add(&text, ": ");
     cloud_text_add(&text, why == NULL ? "unknown error" : why);
     cloud_text_add_char(&text, ')');
     return false;
 }
 
-/* A folder that could not be opened, in words for who can put it right. */
-static bool not_opened(struct jail_fault *fault, const char *path)
+/* A directory could not be opened: says so in words for the account's owner, who can mend it. */
+static bool fail_open(struct jail_fault *fault, const char *path)
 {
     switch (errno) {
     case ENOENT:
-        return fault_is(fault, "the sFTP folder ", path, " does not exist");
+        return fail(fault, "the sFTP directory ", path, " does not exist");
     case ELOOP:
-        return fault_is(fault, "the sFTP folder ", path,
-                        " is a symbolic link, or its path has one in it");
+        return fail(fault, "the sFTP directory ", path,
+                    " is a symbolic link, or its path has one in it");
     case ENOTDIR:
-        return fault_is(fault, "the sFTP folder ", path, " is not a directory");
+        return fail(fault, "the sFTP directory ", path, " is not a directory");
     case EACCES:
-        return fault_is(fault, "the sFTP folder ", path, " cannot be reached by this account");
+        return fail(fault, "the sFTP directory ", path, " cannot be reached by this account");
     default:
-        return step_failed(fault, "openat2", path);
+        return fail_call(fault, "openat2", path);
     }
 }
 
-/* ---- Reading what the daemon said --------------------------------------------------------------
+/* ---- Reading the daemon's answer ---------------------------------------------------------------
  */
 
-/* Parts without an empty one, ".", ".." or a control character. */
+/* Whether the path has no empty, "." or ".." part and no control character, and is short enough. */
 static bool is_plain(const char *path)
 {
     const char *part = path;
@@ -96,13 +96,13 @@ static bool is_plain(const char *path)
     }
 }
 
-/* Where a folder is seen in the jail. */
-static const char *place_of(const struct jail_mount *mount)
+/* The path of the mount point below JAIL_ROOT. */
+static const char *target_of(const struct jail_mount *mount)
 {
     return mount->path[0] == '\0' ? JAIL_HOME : mount->path;
 }
 
-/* For sentences. */
+/* The path for messages. */
 static const char *name_of(const struct jail *jail, const struct jail_mount *mount)
 {
     return mount->path[0] == '\0' ? jail->home : mount->path;
@@ -115,22 +115,18 @@ static bool is_within(const char *path, const char *other)
     return strncmp(path, other, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-static bool overlaps(const struct jail *jail, const struct jail_mount *mount,
-                     struct jail_fault *fault)
+static bool overlaps(const struct jail *jail, const struct jail_mount *mount)
 {
     for (size_t i = 0; i < jail->mounts; i++) {
-        const char *place = place_of(mount), *other = place_of(&jail->mount[i]);
+        const char *target = target_of(mount), *other = target_of(&jail->mount[i]);
 
-        if (!is_within(place, other) && !is_within(other, place))
-            continue;
-        (void)fault_is(fault, "two sFTP folders are listed of which one holds the other: /", place,
-                       "");
-        return true;
+        if (is_within(target, other) || is_within(other, target))
+            return true;
     }
     return false;
 }
 
-/* Takes one line, which has lost its newline. */
+/* Takes one line, without its newline. */
 static bool read_mount(struct jail *jail, char *line, struct jail_fault *fault)
 {
     struct jail_mount mount = {line + 3, line[0] == 'r' && line[1] == 'w'};
@@ -138,92 +134,92 @@ static bool read_mount(struct jail *jail, char *line, struct jail_fault *fault)
 
     if (!known || line[2] != ' ' ||
         (mount.path[0] == '\0' ? mount.writable : !is_plain(mount.path)))
-        return fault_is(fault, "the list of sFTP folders cannot be read", "", "");
+        return fail(fault, "the list of sFTP directories cannot be read", "", "");
     if (jail->mounts == JAIL_MOUNTS_MAX)
-        return fault_is(fault, "too many sFTP folders are listed", "", "");
-    if (overlaps(jail, &mount, fault))
-        return false;
+        return fail(fault, "too many sFTP directories are listed", "", "");
+    if (overlaps(jail, &mount))
+        return fail(fault, "two sFTP directories overlap: /", target_of(&mount), "");
     jail->mount[jail->mounts++] = mount;
     return true;
 }
 
-bool jail_read(struct jail *jail, const char *home, uid_t uid, gid_t gid, const char *mounts,
-               struct jail_fault *fault)
+bool jail_read(struct jail *jail, const struct jail_account *account, struct jail_fault *fault)
 {
-    size_t n = strnlen(mounts, JAIL_TEXT_SIZE);
+    const char *home = account->home;
+    size_t n = strnlen(account->mounts, JAIL_TEXT_SIZE);
     char *line, *end;
 
     fault->text[0] = '\0';
     jail->mounts = 0;
-    if (home[0] != '/' || !is_plain(home + 1) || strlen(home) > JAIL_PATH_MAX || uid == 0 ||
-        gid == 0 || n == JAIL_TEXT_SIZE)
-        return fault_is(fault, "the list of sFTP folders cannot be read", "", "");
+    if (home[0] != '/' || !is_plain(home + 1) || strlen(home) > JAIL_PATH_MAX ||
+        account->uid == 0 || account->gid == 0 || n == JAIL_TEXT_SIZE)
+        return fail(fault, "the list of sFTP directories cannot be read", "", "");
     strcpy(jail->home, home);
-    jail->uid = uid;
-    jail->gid = gid;
-    memcpy(jail->text, mounts, n + 1);
+    jail->uid = account->uid;
+    jail->gid = account->gid;
+    memcpy(jail->text, account->mounts, n + 1);
     for (line = jail->text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = '\0';
         if (!read_mount(jail, line, fault))
             return false;
     }
     if (*line != '\0')
-        return fault_is(fault, "the list of sFTP folders cannot be read", "", "");
+        return fail(fault, "the list of sFTP directories cannot be read", "", "");
     if (jail->mounts == 0)
-        return fault_is(fault, "no folders are listed for sFTP in this environment", "", "");
+        return fail(fault, "no directories are listed for sFTP in this environment", "", "");
     return true;
 }
 
-/* ---- Opening the account's folders -------------------------------------------------------------
+/* ---- Opening the account's directories ---------------------------------------------------------
  */
 
 static int open_beneath(int at, const char *path, uint64_t resolve)
 {
-    struct open_how how = {.flags = FOLDER, .resolve = resolve};
+    struct open_how how = {.flags = DIRECTORY, .resolve = resolve};
 
     return (int)syscall(SYS_openat2, at, path, &how, sizeof how);
 }
 
 static bool as_user(uid_t uid, gid_t gid)
 {
-    /* They return what was before, in success and failure alike: only a second call tells. */
+    /* Both return the previous id whether they succeed or not: only a second call shows which. */
     (void)setfsgid(gid);
     (void)setfsuid(uid);
     return (gid_t)setfsgid((gid_t)-1) == gid && (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
 /*
- * Opens a folder by the account's own uid and gid: root's rights open no way for it, and a home on
- * NFS, where root may be nobody, is reached by its owner.
+ * Opens a directory with the account's uid and gid, so that root's rights open nothing that the
+ * account cannot reach, and a home on NFS can be opened where root is squashed to user nobody.
  */
 static int open_as(const struct jail *jail, int at, const char *path, uint64_t resolve)
 {
     const uint64_t no_links = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    int folder = -1, error = EPERM;
+    int directory = -1, error = EPERM;
 
     if (as_user(jail->uid, jail->gid)) {
-        folder = open_beneath(at, path, resolve | no_links);
+        directory = open_beneath(at, path, resolve | no_links);
         error = errno;
     }
-    if (!as_user(uid, gid) && folder >= 0) { /* cannot be; but then there is no session */
-        close(folder);
-        folder = -1;
+    if (!as_user(uid, gid) && directory >= 0) { /* cannot happen; there must be no session then */
+        close(directory);
+        directory = -1;
         error = EPERM;
     }
     errno = error;
-    return folder;
+    return directory;
 }
 
-/* sshd looks at who owns it, and all above it, before it goes there. */
-static int open_place(struct jail_fault *fault)
+/* sshd checks the owner and mode of JAIL_ROOT and of each directory above it before its chroot. */
+static int open_jail_root(struct jail_fault *fault)
 {
-    int place = open_beneath(AT_FDCWD, JAIL_ROOT, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    int root = open_beneath(AT_FDCWD, JAIL_ROOT, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 
-    if (place < 0)
-        (void)step_failed(fault, "open", JAIL_ROOT);
-    return place;
+    if (root < 0)
+        (void)fail_call(fault, "open", JAIL_ROOT);
+    return root;
 }
 
 static int open_home(const struct jail *jail, struct jail_fault *fault)
@@ -231,16 +227,17 @@ static int open_home(const struct jail *jail, struct jail_fault *fault)
     int home = open_as(jail, AT_FDCWD, jail->home, 0);
 
     if (home < 0)
-        (void)not_opened(fault, jail->home);
+        (void)fail_open(fault, jail->home);
     return home;
 }
 
 /*
- * A copy of the mount, so far seen nowhere, with one folder as its root: alone, without what is
- * mounted below it, now or later. Returns its descriptor, or -1 with the fault filled.
+ * Copies the mount that a directory is on, with the directory as its root and without the mounts
+ * below it. The copy is not attached anywhere yet. Returns its descriptor, or -1 with the fault
+ * filled.
  */
-static int copy_folder(const struct jail *jail, int home, const struct jail_mount *mount,
-                       struct jail_fault *fault)
+static int copy_directory(const struct jail *jail, int home, const struct jail_mount *mount,
+                          struct jail_fault *fault)
 {
     struct mount_attr attr = {.attr_set = NEVER | (mount->writable ? 0 : MOUNT_ATTR_RDONLY),
                               .propagation = MS_PRIVATE};
@@ -248,14 +245,14 @@ static int copy_folder(const struct jail *jail, int home, const struct jail_moun
     int source = open_as(jail, home, path, RESOLVE_BENEATH), copy = -1;
 
     if (source < 0) {
-        (void)not_opened(fault, name_of(jail, mount));
+        (void)fail_open(fault, name_of(jail, mount));
         return -1;
     }
     copy = open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     if (copy < 0) {
-        (void)step_failed(fault, "open_tree", name_of(jail, mount));
+        (void)fail_call(fault, "open_tree", name_of(jail, mount));
     } else if (mount_setattr(copy, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
-        (void)step_failed(fault, "mount_setattr", name_of(jail, mount));
+        (void)fail_call(fault, "mount_setattr", name_of(jail, mount));
         close(copy);
         copy = -1;
     }
@@ -265,11 +262,11 @@ static int copy_folder(const struct jail *jail, int home, const struct jail_moun
 
 bool jail_check(const struct jail *jail, struct jail_fault *fault)
 {
-    int place = open_place(fault), home = place < 0 ? -1 : open_home(jail, fault);
+    int root = open_jail_root(fault), home = root < 0 ? -1 : open_home(jail, fault);
     bool found = home >= 0;
 
     for (size_t i = 0; found && i < jail->mounts; i++) {
-        int copy = copy_folder(jail, home, &jail->mount[i], fault);
+        int copy = copy_directory(jail, home, &jail->mount[i], fault);
 
         found = copy >= 0;
         if (found)
@@ -277,26 +274,26 @@ bool jail_check(const struct jail *jail, struct jail_fault *fault)
     }
     if (home >= 0)
         close(home);
-    if (place >= 0)
-        close(place);
+    if (root >= 0)
+        close(root);
     return found;
 }
 
 /* ---- Building ----------------------------------------------------------------------------------
  */
 
-/* Slave: what the host mounts and unmounts still reaches this namespace, and nothing of it the
- * host. */
+/* Mounts become slaves: mounts and unmounts of the host reach this namespace, but not the other way
+ * round. */
 static bool enter_namespace(struct jail_fault *fault)
 {
     if (unshare(CLONE_NEWNS) != 0)
-        return step_failed(fault, "unshare", JAIL_ROOT);
+        return fail_call(fault, "unshare", JAIL_ROOT);
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
-        return step_failed(fault, "propagation", JAIL_ROOT);
+        return fail_call(fault, "propagation", JAIL_ROOT);
     return true;
 }
 
-/* A tmpfs that is mounted nowhere yet. */
+/* Makes a tmpfs that is not attached anywhere yet. */
 static int make_tmpfs(void)
 {
     int tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC), root = -1, error;
@@ -317,40 +314,46 @@ static int make_tmpfs(void)
     return root;
 }
 
+/* Attaches a mount that make_tmpfs or copy_directory made. */
+static bool attach(int mount, int point)
+{
+    return move_mount(mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
 static int mount_root(struct jail_fault *fault)
 {
-    int place = open_place(fault), root;
+    int point = open_jail_root(fault), root;
 
-    if (place < 0)
+    if (point < 0)
         return -1;
     root = make_tmpfs();
     if (root < 0) {
-        (void)step_failed(fault, "tmpfs", JAIL_ROOT);
-    } else if (move_mount(root, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)) {
-        (void)step_failed(fault, "move_mount", JAIL_ROOT);
+        (void)fail_call(fault, "tmpfs", JAIL_ROOT);
+    } else if (!attach(root, point)) {
+        (void)fail_call(fault, "move_mount", JAIL_ROOT);
         close(root);
         root = -1;
     }
-    close(place);
+    close(point);
     return root;
 }
 
-/* Makes one part of the way to a mount point, which several of them may share. */
+/* Makes a directory on the path to a mount point, unless another mount point has needed it. */
 static int make_part(int at, const char *part)
 {
-    /* By fchmodat, since the umask is whatever sshd was started with. */
+    /* fchmodat ignores the umask, which sshd has from its own start. */
     if (mkdirat(at, part, 0755) == 0) {
         if (fchmodat(at, part, 0755, 0) != 0)
             return -1;
     } else if (errno != EEXIST) {
         return -1;
     }
-    /* NO_XDEV: never into a folder that was mounted before. */
+    /* NO_XDEV: never into a directory that is mounted already. */
     return open_beneath(at, part, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
-/* Makes the mount point of a path below root; its descriptor, or -1. */
-static int make_place(int root, const char *path)
+/* Makes the mount point of a path below root. Returns its descriptor, or -1. */
+static int make_mount_point(int root, const char *path)
 {
     char parts[JAIL_PATH_MAX + 1], *rest = parts, *part;
     int at = root;
@@ -369,22 +372,21 @@ static int make_place(int root, const char *path)
     return at;
 }
 
-static bool mount_folder(const struct jail *jail, int home, int root,
-                         const struct jail_mount *mount, struct jail_fault *fault)
+static bool mount_directory(const struct jail *jail, int home, int root,
+                            const struct jail_mount *mount, struct jail_fault *fault)
 {
-    int place, copy = copy_folder(jail, home, mount, fault);
+    int point, copy = copy_directory(jail, home, mount, fault);
     bool mounted = false;
 
     if (copy < 0)
         return false;
-    place = make_place(root, place_of(mount));
-    if (place >= 0)
-        mounted =
-            move_mount(copy, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+    point = make_mount_point(root, target_of(mount));
+    if (point >= 0)
+        mounted = attach(copy, point);
     if (!mounted)
-        (void)step_failed(fault, place < 0 ? "mkdir" : "move_mount", name_of(jail, mount));
-    if (place >= 0)
-        close(place);
+        (void)fail_call(fault, point < 0 ? "mkdir" : "move_mount", name_of(jail, mount));
+    if (point >= 0)
+        close(point);
     close(copy);
     return mounted;
 }
@@ -394,7 +396,7 @@ static bool make_readonly(int root, struct jail_fault *fault)
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
 
     if (mount_setattr(root, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
-        return step_failed(fault, "mount_setattr", JAIL_ROOT);
+        return fail_call(fault, "mount_setattr", JAIL_ROOT);
     return true;
 }
 
@@ -403,12 +405,12 @@ bool jail_build(const struct jail *jail, struct jail_fault *fault)
     int home = -1, root = -1;
     bool built = false;
 
-    /* The folders are opened afterwards: only mounts of one's own namespace can be copied. */
+    /* The directories are opened in the new namespace: open_tree copies only its own mounts. */
     if (enter_namespace(fault) && (home = open_home(jail, fault)) >= 0 &&
         (root = mount_root(fault)) >= 0) {
         built = true;
         for (size_t i = 0; built && i < jail->mounts; i++)
-            built = mount_folder(jail, home, root, &jail->mount[i], fault);
+            built = mount_directory(jail, home, root, &jail->mount[i], fault);
         built = built && make_readonly(root, fault);
     }
     if (root >= 0)

@@ -9,21 +9,22 @@
 #include <sys/types.h>
 
 /*
- * What a session of an sFTP account sees: a mount namespace of the calling process's own, in which
- * a small read-only tmpfs of root's lies on JAIL_ROOT (sshd's ChrootDirectory), and in it the
- * folders that the access document lists, each at its own path. The kernel takes it down with the
- * last process of the session: nothing is left on the host, and no two logins share anything.
+ * The file system of an sFTP session. The session's process gets a mount namespace of its own, in
+ * which a small read-only tmpfs lies on JAIL_ROOT (sshd's ChrootDirectory); on it each directory
+ * that the access document lists is mounted at its own path. The kernel removes all of it with the
+ * session's last process: nothing stays on the host, and two logins share nothing.
  *
- * The account owns the folders and may change them at any moment. So each one is resolved once,
- * by openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS, by the
- * account's own uid and gid, and from then on is a descriptor: what is looked at is what is
- * mounted. The way to the home is resolved without symbolic links, too, be they root's.
+ * The account owns the directories and may change them at any moment. Each is therefore resolved
+ * once, by openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS and with
+ * the account's uid and gid, and used by its descriptor from then on: the directory that was
+ * checked is the one that is mounted. On the path to the home no symbolic link is followed either,
+ * not even one of root's.
  *
- * Needs Linux 5.12 (mount_setattr) and CAP_SYS_ADMIN; without them there is no session.
+ * Needs Linux 5.12 (mount_setattr) and CAP_SYS_ADMIN; without them every session is refused.
  */
 
 #define JAIL_ROOT       "/srv/sftp"
-#define JAIL_HOME       "home" /* where the home itself is seen, if it is listed (as "") */
+#define JAIL_HOME       "home" /* below JAIL_ROOT: the mount point of the home itself */
 #define JAIL_MOUNTS_MAX CLOUD_WIRE_MOUNTS_MAX
 #define JAIL_PATH_MAX   CLOUD_WIRE_PATH_MAX /* bytes of a mount's path, and of the home's */
 #define JAIL_TEXT_SIZE  CLOUD_WIRE_MOUNTS_SIZE
@@ -39,33 +40,40 @@ struct jail {
     gid_t gid;
     size_t mounts; /* at least 1 */
     struct jail_mount mount[JAIL_MOUNTS_MAX];
-    char text[JAIL_TEXT_SIZE]; /* that the paths point into: not to be copied */
+    char text[JAIL_TEXT_SIZE]; /* holds the paths, so that this struct must not be copied */
 };
 
-/* Why there is no jail: one sentence without control characters, for the client and for the log. */
+/* An sFTP account as the daemon describes it: the answer to PAM_ACCOUNT (common/wire.h). */
+struct jail_account {
+    const char *home;
+    uid_t uid;
+    gid_t gid;
+    const char *mounts;
+};
+
+/* Why there is no jail: a sentence without control characters, for the client and the audit log. */
 struct jail_fault {
     char text[640];
 };
 
 /*
- * Reads what the daemon said (common/wire.h, PAM_ACCOUNT). False, with the fault filled, if
- * anything in it is not well-formed, if nothing is listed, or if a path is listed twice or lies
- * below another one: what is read-only inside a folder that is writable could be moved away and
- * written, and no mount point is ever made inside a folder of the account's.
+ * Fills the jail from the account, and copies its strings. False, with the fault filled, if the
+ * account is not well-formed, if it lists no directory, or if two of them are the same or one
+ * contains the other: a read-only directory inside a writable one could be moved and then written,
+ * and a mount point would have to be made inside a directory of the account's.
  */
-bool jail_read(struct jail *jail, const char *home, uid_t uid, gid_t gid, const char *mounts,
-               struct jail_fault *fault);
+bool jail_read(struct jail *jail, const struct jail_account *account, struct jail_fault *fault);
 
 /*
- * Whether jail_build would find each folder now. Changes nothing, for the login can still be
- * refused with a sentence that the client shows: for that it is asked before the session.
+ * Whether jail_build would find each directory now. Changes nothing. PAM asks this before the
+ * session, while a refusal can still be shown to the client as a sentence.
  */
 bool jail_check(const struct jail *jail, struct jail_fault *fault);
 
 /*
  * Moves the calling process into the jail's mount namespace; its root and working directory stay
- * those of the host. False: the process may have a namespace of its own by then, with a jail half
- * made, and must start nothing for the account. No descriptor stays open.
+ * those of the host. False: the process may have a namespace of its own already, with a jail half
+ * made, and must not start anything for the account. Leaves no descriptor open.
  */
 bool jail_build(const struct jail *jail, struct jail_fault *fault);
 

@@ -323,12 +323,12 @@ static void refuse_jail(const struct visit *visit, const char *reason,
  */
 static int prepare_jail(const struct visit *visit, const struct cloud_answer *answer)
 {
-    struct jail_fault fault = {"this account cannot be given sFTP folders right now"};
+    struct jail_fault fault = {"this account cannot be given sFTP directories right now"};
+    const struct jail_account account = {answer->home, answer->id, answer->gid, answer->mounts};
     struct jail *jail = calloc(1, sizeof *jail);
 
     if (jail != NULL && cloud_conf_id_ours(&visit->conf, answer->id) &&
-        cloud_conf_id_ours(&visit->conf, answer->gid) &&
-        jail_read(jail, answer->home, answer->id, answer->gid, answer->mounts, &fault) &&
+        cloud_conf_id_ours(&visit->conf, answer->gid) && jail_read(jail, &account, &fault) &&
         jail_check(jail, &fault) &&
         pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)
         return PAM_SUCCESS;
@@ -340,7 +340,7 @@ static int prepare_jail(const struct visit *visit, const struct cloud_answer *an
 /* The account's part has been passed by this very process: it has left what is to be built. */
 static bool enter_jail(const struct visit *visit)
 {
-    struct jail_fault fault = {"nobody has said which sFTP folders this login has"};
+    struct jail_fault fault = {"the sFTP directories of this login are unknown"};
     const void *jail = NULL;
 
     if (pam_get_data(visit->pamh, JAIL_DATA, &jail) == PAM_SUCCESS && jail != NULL &&

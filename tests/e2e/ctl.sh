@@ -306,7 +306,7 @@ test_explain_folders() {
     mv "$folder" "$folder.away"
     agrees alice abcdefghij_stg_sftp
     same sftp-folders "$(jq -r .decision /root/explained)"
-    contains "$(jq -r .message /root/explained)" 'the sFTP folder .* does not exist'
+    contains "$(jq -r .message /root/explained)" 'the sFTP directory .* does not exist'
     agrees alice abcdefghij_stg
     ln -s media.away "$folder"
     agrees alice abcdefghij_stg_sftp

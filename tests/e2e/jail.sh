@@ -477,9 +477,9 @@ test_escape_code() {
 test_missing_folder() {
     fresh_home
     rmdir "$MEDIA" 2>/dev/null || rm -r "$MEDIA"
-    no_jail 'the sFTP folder pub/media does not exist'
+    no_jail 'the sFTP directory pub/media does not exist'
     rm -r "$HOME_DIR"
-    no_jail 'the sFTP folder /app/abcdefghij does not exist'
+    no_jail 'the sFTP directory /app/abcdefghij does not exist'
 }
 
 # nor is there one with a symbolic link for a folder, or on the way to it
@@ -487,19 +487,19 @@ test_links_as_folders() {
     fresh_home
     account mv "$MEDIA" "$HOME_DIR/pub/old"
     account ln -s /etc "$MEDIA"
-    no_jail 'the sFTP folder pub/media is a symbolic link, or its path has one in it'
+    no_jail 'the sFTP directory pub/media is a symbolic link, or its path has one in it'
     account ln -sfn old "$MEDIA"
-    no_jail 'the sFTP folder pub/media is a symbolic link'
+    no_jail 'the sFTP directory pub/media is a symbolic link'
     fresh_home
     account mv "$HOME_DIR/pub" "$HOME_DIR/old"
     account ln -s $TRAP "$HOME_DIR/pub"
-    no_jail 'the sFTP folder pub/media is a symbolic link'
+    no_jail 'the sFTP directory pub/media is a symbolic link'
     account ln -sfn /proc/self/root/srv/trap "$HOME_DIR/pub"
-    no_jail 'the sFTP folder pub/media is a symbolic link'
+    no_jail 'the sFTP directory pub/media is a symbolic link'
     fresh_home
     mv $HOME_DIR /app/real
     ln -s real $HOME_DIR
-    no_jail 'the sFTP folder /app/abcdefghij is a symbolic link'
+    no_jail 'the sFTP directory /app/abcdefghij is a symbolic link'
     rm $HOME_DIR
     mv /app/real $HOME_DIR
 }
@@ -509,36 +509,36 @@ test_no_folders() {
     fresh_home
     account rm -r "$MEDIA"
     account mkfifo "$MEDIA"
-    no_jail 'the sFTP folder pub/media is not a directory'
+    no_jail 'the sFTP directory pub/media is not a directory'
     rm "$MEDIA"
     account perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1) or die' "$MEDIA"
-    no_jail 'the sFTP folder pub/media is not a directory'
+    no_jail 'the sFTP directory pub/media is not a directory'
     rm "$MEDIA"
     account touch "$MEDIA"
-    no_jail 'the sFTP folder pub/media is not a directory'
+    no_jail 'the sFTP directory pub/media is not a directory'
     rm "$MEDIA"
     install -d -m 700 "$HOME_DIR/root" "$HOME_DIR/root/in"
     mounts_are '[{path: "root/in"}]'
-    no_jail 'the sFTP folder root/in cannot be reached by this account'
+    no_jail 'the sFTP directory root/in cannot be reached by this account'
 }
 
 # a document that lists nothing, or folders within one another, lets nobody in
 test_lists() {
     fresh_home
     mounts_are '[]'
-    no_jail 'no folders are listed for sFTP in this environment'
+    no_jail 'no directories are listed for sFTP in this environment'
     document abcdefghij production 'del(.sftp)'
-    no_jail 'no folders are listed for sFTP in this environment'
+    no_jail 'no directories are listed for sFTP in this environment'
     mounts_are '[{path: "pub", writable: true}, {path: "pub/media"}]'
-    no_jail 'two sFTP folders are listed of which one holds the other: /pub/media'
+    no_jail 'two sFTP directories overlap: /pub/media'
     mounts_are '[{path: "pub/media"}, {path: "pub"}]'
-    no_jail 'two sFTP folders are listed of which one holds the other: /pub'
+    no_jail 'two sFTP directories overlap: /pub'
     mounts_are '[{path: "pub/media"}, {path: "pub/media"}]'
-    no_jail 'two sFTP folders are listed'
+    no_jail 'two sFTP directories overlap'
     mounts_are '[{path: "pub/media"}, {path: "pub/mediaa"}]'
-    no_jail 'the sFTP folder pub/mediaa does not exist'
+    no_jail 'the sFTP directory pub/mediaa does not exist'
     mounts_are '[{path: ""}, {path: "home/x"}]'
-    no_jail 'two sFTP folders are listed'
+    no_jail 'two sFTP directories overlap'
     enters alice abcdefghij
 }
 
@@ -565,7 +565,7 @@ test_no_capability() {
     echo changed >/run/sshd.options
     setpriv --bounding-set -sys_admin /usr/sbin/sshd -o "ListenAddress=127.0.0.1:$SSH_PORT"
     wait_for test -s /run/sshd.pid
-    no_jail 'this server cannot make the sFTP folder pub/media .open_tree: Operation not permitted'
+    no_jail 'this server cannot make the sFTP directory pub/media .open_tree: Operation not permitted'
     enters alice abcdefghij
 }
 
@@ -581,7 +581,7 @@ test_no_system_call() {
         fsconfig:tmpfs fsmount:tmpfs move_mount mkdirat:mkdir fchmodat:mkdir; do
         step=${call#*:}
         same 1 "$(jail without "${call%:*}" jail leaks $HOME_DIR 200001 "$MOUNTS" |
-            grep -cE "^this server cannot make the sFTP folder [a-z/]* \($step: $NO_CALL\)$")"
+            grep -cE "^this server cannot make the sFTP directory [a-z/]* \($step: $NO_CALL\)$")"
         fails contains "$(jail without "${call%:*}" jail leaks $HOME_DIR 200001 "$MOUNTS")" '^descriptor'
     done
 }
@@ -598,9 +598,9 @@ sshd_without() {
 test_sshd_old_kernel() {
     fresh_home
     sshd_without openat2
-    no_jail "this server cannot make the sFTP folder /srv/sftp .open: $NO_CALL"
+    no_jail "this server cannot make the sFTP directory /srv/sftp .open: $NO_CALL"
     sshd_without mount_setattr
-    no_jail "this server cannot make the sFTP folder pub/media .mount_setattr: $NO_CALL"
+    no_jail "this server cannot make the sFTP directory pub/media .mount_setattr: $NO_CALL"
     enters alice abcdefghij
 }
 
@@ -620,7 +620,7 @@ test_goes_between() {
     sed -i "1i session optional pam_exec.so /bin/mv $MEDIA /root/gone" /etc/pam.d/sshd
     fails session
     cp -a /root/pam.d/sshd /etc/pam.d/sshd
-    audit "sshd.*refuse account=$JAILED .*reason=sftp-jail .*detail=.the sFTP folder pub/media does not exist"
+    audit "sshd.*refuse account=$JAILED .*reason=sftp-jail .*detail=.the sFTP directory pub/media does not exist"
     rm -r /root/gone
 }
 

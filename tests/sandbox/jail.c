@@ -403,7 +403,8 @@ int main(int argc, char **argv)
     if (argc < 5)
         return 125;
     uid = (uid_t)strtoul(argv[3], NULL, 10);
-    if (!jail_read(&jail, argv[2], uid, uid, newlines(argv[4]), &fault)) {
+    if (!jail_read(&jail, &(const struct jail_account){argv[2], uid, uid, newlines(argv[4])},
+                   &fault)) {
         printf("%s\n", fault.text);
         return 1;
     }

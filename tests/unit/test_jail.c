@@ -21,7 +21,7 @@ static struct jail_fault fault;
 
 static bool reads(const char *mounts)
 {
-    return jail_read(&jail, "/app/a", 200001, 200002, mounts, &fault);
+    return jail_read(&jail, &(const struct jail_account){"/app/a", 200001, 200002, mounts}, &fault);
 }
 
 static void refuses(const char *mounts, const char *why)
@@ -60,7 +60,7 @@ static void test_not_well_formed(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof mounts / sizeof mounts[0]; i++)
-        refuses(mounts[i], "the list of sFTP folders cannot be read");
+        refuses(mounts[i], "the list of sFTP directories cannot be read");
 }
 
 static void test_homes(void **state)
@@ -72,35 +72,37 @@ static void test_homes(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++)
-        assert_false(jail_read(&jail, homes[i], 200001, 200001, "ro a\n", &fault));
+        assert_false(jail_read(
+            &jail, &(const struct jail_account){homes[i], 200001, 200001, "ro a\n"}, &fault));
     memset(longest, 'a', sizeof longest);
     longest[0] = '/';
     longest[JAIL_PATH_MAX + 1] = '\0';
-    assert_false(jail_read(&jail, longest, 200001, 200001, "ro a\n", &fault));
+    assert_false(
+        jail_read(&jail, &(const struct jail_account){longest, 200001, 200001, "ro a\n"}, &fault));
     longest[JAIL_PATH_MAX] = '\0';
-    assert_true(jail_read(&jail, longest, 200001, 200001, "ro a\n", &fault));
+    assert_true(
+        jail_read(&jail, &(const struct jail_account){longest, 200001, 200001, "ro a\n"}, &fault));
     /* Never root's rights for what the account owns. */
-    assert_false(jail_read(&jail, "/app", 0, 200001, "ro a\n", &fault));
-    assert_false(jail_read(&jail, "/app", 200001, 0, "ro a\n", &fault));
+    assert_false(
+        jail_read(&jail, &(const struct jail_account){"/app", 0, 200001, "ro a\n"}, &fault));
+    assert_false(
+        jail_read(&jail, &(const struct jail_account){"/app", 200001, 0, "ro a\n"}, &fault));
 }
 
 static void test_nothing_listed(void **state)
 {
     (void)state;
-    refuses("", "no folders are listed for sFTP in this environment");
+    refuses("", "no directories are listed for sFTP in this environment");
 }
 
 static void test_overlaps(void **state)
 {
     (void)state;
-    refuses("rw pub\nro pub/media\n",
-            "two sFTP folders are listed of which one holds the other: /pub/media");
-    refuses("ro x\nrw pub/media\nro pub\n",
-            "two sFTP folders are listed of which one holds the other: /pub");
-    refuses("ro a\nro a\n", "two sFTP folders are listed of which one holds the other: /a");
-    refuses("ro \nro \n", "two sFTP folders are listed of which one holds the other: /home");
-    refuses("ro \nrw home/x\n",
-            "two sFTP folders are listed of which one holds the other: /home/x");
+    refuses("rw pub\nro pub/media\n", "two sFTP directories overlap: /pub/media");
+    refuses("ro x\nrw pub/media\nro pub\n", "two sFTP directories overlap: /pub");
+    refuses("ro a\nro a\n", "two sFTP directories overlap: /a");
+    refuses("ro \nro \n", "two sFTP directories overlap: /home");
+    refuses("ro \nrw home/x\n", "two sFTP directories overlap: /home/x");
     assert_true(reads("ro a/b\nro a/bc\nro a/c\nro ab\nro \nro homes\n"));
 }
 
@@ -115,10 +117,10 @@ static void test_too_many(void **state)
     assert_true(reads(mounts));
     assert_int_equal(jail.mounts, JAIL_MOUNTS_MAX);
     snprintf(mounts + n, sizeof mounts - n, "ro b\n");
-    refuses(mounts, "too many sFTP folders are listed");
+    refuses(mounts, "too many sFTP directories are listed");
     memset(mounts, 'a', JAIL_TEXT_SIZE);
     mounts[JAIL_TEXT_SIZE] = '\0';
-    refuses(mounts, "the list of sFTP folders cannot be read");
+    refuses(mounts, "the list of sFTP directories cannot be read");
 }
 
 static void test_longest_list(void **state)
@@ -138,7 +140,7 @@ static void test_longest_list(void **state)
     path[JAIL_PATH_MAX] = 'x';
     path[JAIL_PATH_MAX + 1] = '\0';
     snprintf(mounts, sizeof mounts, "rw %s\n", path);
-    refuses(mounts, "the list of sFTP folders cannot be read");
+    refuses(mounts, "the list of sFTP directories cannot be read");
 }
 
 /* Without a home there is no jail, and no descriptor stays open; a unit test has no more rights. */
@@ -148,7 +150,9 @@ static void test_check_fails(void **state)
 
     (void)state;
     close(before);
-    assert_true(jail_read(&jail, "/nonexistent/home", 200001, 200001, "ro a\n", &fault));
+    assert_true(jail_read(
+        &jail, &(const struct jail_account){"/nonexistent/home", 200001, 200001, "ro a\n"},
+        &fault));
     fault.text[0] = '\0';
     assert_false(jail_check(&jail, &fault));
     assert_true(fault.text[0] != '\0');
