@@ -43,7 +43,7 @@ FEW := -Wl,-z,noseparate-code
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 COMMON := $(wildcard common/*.c)
-NSS    := $(filter-out nss_cloud/faults.c,$(wildcard nss_cloud/*.c))
+NSS    := $(wildcard nss_cloud/*.c)
 ACCESS := $(wildcard access/*.c)
 BASE   := $(wildcard base/*.c)
 JAIL   := $(wildcard jail/*.c)
@@ -124,7 +124,8 @@ install: all
 	install -D -m 644 etc/pam-configs/cloudauth $(DESTDIR)$(PREFIX)/share/pam-configs/cloudauth
 	install -D -m 644 etc/sysusers.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/cloudauth.conf
 	install -D -m 644 etc/tmpfiles.d/cloudauth.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/cloudauth.conf
-	install -D -m 644 etc/systemd/cloudauthd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/cloudauthd.service
+	for unit in $(notdir $(wildcard etc/systemd/*)); do install -D -m 644 etc/systemd/$$unit \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
 	for profile in $(wildcard etc/apparmor.d/*); do sh scripts/install-config.sh $$profile \
 		$(DESTDIR)/etc/apparmor.d/$${profile##*/}; done
 	for page in $(wildcard man/*.[1-8]); do install -D -m 644 $$page \

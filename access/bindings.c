@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that was taken back is there by its name alone. */
+/* An environment with its binding, or without one: then it is in by_name alone. */
 struct entry {
     struct table_node by_uid, by_gid, by_name, by_project;
-    bool released;
+    bool bound;
     uint32_t uid, gid;
-    int64_t moved; /* cloud_clock_ms() when they were taken back, or given after that; 0: never */
+    int64_t changed; /* bindings_changed_at() */
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 };
@@ -25,30 +25,31 @@ struct bindings {
 
 struct bindings *bindings_new(void)
 {
-    struct bindings *owners = calloc(1, sizeof *owners);
+    struct bindings *bindings = calloc(1, sizeof *bindings);
 
-    if (owners != NULL && table_start(&owners->by_uid) && table_start(&owners->by_gid) &&
-        table_start(&owners->by_name) && table_start(&owners->by_project))
-        return owners;
-    bindings_free(owners);
+    if (bindings != NULL && table_start(&bindings->by_uid) && table_start(&bindings->by_gid) &&
+        table_start(&bindings->by_name) && table_start(&bindings->by_project))
+        return bindings;
+    bindings_free(bindings);
     return NULL;
 }
 
-void bindings_free(struct bindings *owners)
+static void free_entry(void *arg, struct table_node *node)
 {
-    if (owners == NULL)
+    (void)arg;
+    free(TABLE_OWNER(node, struct entry, by_name));
+}
+
+void bindings_free(struct bindings *bindings)
+{
+    if (bindings == NULL)
         return;
-    for (size_t i = 0; i < owners->by_name.buckets && owners->by_name.bucket != NULL; i++)
-        for (struct table_node *node = owners->by_name.bucket[i], *next; node != NULL;
-             node = next) {
-            next = node->next;
-            free(TABLE_OWNER(node, struct entry, by_name));
-        }
-    table_end(&owners->by_uid);
-    table_end(&owners->by_gid);
-    table_end(&owners->by_name);
-    table_end(&owners->by_project);
-    free(owners);
+    table_each(&bindings->by_name, free_entry, NULL);
+    table_end(&bindings->by_uid);
+    table_end(&bindings->by_gid);
+    table_end(&bindings->by_name);
+    table_end(&bindings->by_project);
+    free(bindings);
 }
 
 static bool uid_equal(const struct table_node *node, const void *key)
@@ -63,62 +64,66 @@ static bool gid_equal(const struct table_node *node, const void *key)
 
 static bool name_equal(const struct table_node *node, const void *key)
 {
-    const struct entry *binding = TABLE_OWNER(node, struct entry, by_name);
-    const struct binding *owner = key;
+    const struct entry *entry = TABLE_OWNER(node, struct entry, by_name);
+    const struct binding *wanted = key;
 
-    return strcmp(binding->project, owner->project) == 0 &&
-           strcmp(binding->environment, owner->environment) == 0;
+    return strcmp(entry->project, wanted->project) == 0 &&
+           strcmp(entry->environment, wanted->environment) == 0;
 }
 
-/* A project has no '-', so project, environment has one hash however it is cut. */
-static uint64_t name_hash(const struct table *table, const struct binding *owner)
+static uint64_t id_hash(const struct table *table, uint32_t id)
 {
-    return table_hash_pair(table, owner->project, owner->environment);
+    return table_hash(table, &id, sizeof id);
 }
 
-static struct entry *find_uid(const struct bindings *owners, uint32_t uid)
+static uint64_t name_hash(const struct table *table, const struct binding *wanted)
+{
+    return table_hash_pair(table, wanted->project, wanted->environment);
+}
+
+static struct entry *find_uid(const struct bindings *bindings, uint32_t uid)
 {
     struct table_node *node =
-        table_find(&owners->by_uid, table_hash(&owners->by_uid, &uid, sizeof uid), uid_equal, &uid);
+        table_find(&bindings->by_uid, id_hash(&bindings->by_uid, uid), uid_equal, &uid);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_uid);
 }
 
-static struct entry *find_gid(const struct bindings *owners, uint32_t gid)
+static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
 {
     struct table_node *node =
-        table_find(&owners->by_gid, table_hash(&owners->by_gid, &gid, sizeof gid), gid_equal, &gid);
+        table_find(&bindings->by_gid, id_hash(&bindings->by_gid, gid), gid_equal, &gid);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Also one that was taken back. */
-static struct entry *find_any(const struct bindings *owners, const struct binding *owner)
+/* Finds an environment whether it is bound or not. */
+static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
 {
     struct table_node *node =
-        table_find(&owners->by_name, name_hash(&owners->by_name, owner), name_equal, owner);
+        table_find(&bindings->by_name, name_hash(&bindings->by_name, wanted), name_equal, wanted);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_name);
 }
 
-static struct entry *find_name(const struct bindings *owners, const struct binding *owner)
+static struct entry *find_name(const struct bindings *bindings, const struct binding *wanted)
 {
-    struct entry *binding = find_any(owners, owner);
+    struct entry *entry = find_any(bindings, wanted);
 
-    return binding == NULL || binding->released ? NULL : binding;
+    return entry != NULL && entry->bound ? entry : NULL;
 }
 
-static bool same(const struct entry *binding, const struct binding *claim)
+static bool same(const struct entry *entry, const struct binding *claim)
 {
-    return name_equal(&binding->by_name, claim);
+    return name_equal(&entry->by_name, claim);
 }
 
-bool bindings_allow(const struct bindings *owners, const struct binding *claim, char *why,
+bool bindings_allow(const struct bindings *bindings, const struct binding *claim, char *why,
                     size_t size)
 {
-    const struct entry *uid = find_uid(owners, claim->uid);
-    const struct entry *gid = find_gid(owners, claim->gid);
-    const struct entry *own = find_name(owners, claim);
+    const struct entry *uid = find_uid(bindings, claim->uid);
+    const struct entry *gid = find_gid(bindings, claim->gid);
+    const struct entry *own = find_name(bindings, claim);
 
     if (uid != NULL && !same(uid, claim))
         snprintf(why, size, "uid %u belongs to environment %s of project %s", claim->uid,
@@ -134,54 +139,51 @@ bool bindings_allow(const struct bindings *owners, const struct binding *claim, 
     return false;
 }
 
-/* One that has its names only, and no ids yet. */
-static struct entry *add_binding(struct bindings *owners, const struct binding *claim)
+static struct entry *add_unbound(struct bindings *bindings, const struct binding *claim)
 {
-    struct entry *binding;
+    struct entry *entry;
 
-    if (strlen(claim->project) >= sizeof binding->project ||
-        strlen(claim->environment) >= sizeof binding->environment)
+    if (strlen(claim->project) >= sizeof entry->project ||
+        strlen(claim->environment) >= sizeof entry->environment)
         return NULL;
-    binding = calloc(1, sizeof *binding);
-    if (binding == NULL)
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
         return NULL;
-    binding->released = true;
-    strcpy(binding->project, claim->project);
-    strcpy(binding->environment, claim->environment);
-    table_insert(&owners->by_name, &binding->by_name, name_hash(&owners->by_name, claim));
-    return binding;
+    strcpy(entry->project, claim->project);
+    strcpy(entry->environment, claim->environment);
+    table_insert(&bindings->by_name, &entry->by_name, name_hash(&bindings->by_name, claim));
+    return entry;
 }
 
-bool bindings_claim(struct bindings *owners, const struct binding *claim)
+bool bindings_claim(struct bindings *bindings, const struct binding *claim)
 {
-    struct entry *binding = find_any(owners, claim);
+    struct entry *entry = find_any(bindings, claim);
 
-    if (binding != NULL && !binding->released)
+    if (entry != NULL && entry->bound)
         return true;
-    if (binding != NULL)
-        binding->moved = cloud_clock_ms();
+    if (entry != NULL)
+        entry->changed = cloud_clock_ms();
     else
-        binding = add_binding(owners, claim);
-    if (binding == NULL)
+        entry = add_unbound(bindings, claim);
+    if (entry == NULL)
         return false;
-    binding->released = false;
-    binding->uid = claim->uid;
-    binding->gid = claim->gid;
-    table_insert(&owners->by_uid, &binding->by_uid,
-                 table_hash(&owners->by_uid, &binding->uid, sizeof binding->uid));
-    table_insert(&owners->by_gid, &binding->by_gid,
-                 table_hash(&owners->by_gid, &binding->gid, sizeof binding->gid));
-    table_insert(&owners->by_project, &binding->by_project,
-                 table_hash(&owners->by_project, claim->project, strlen(claim->project)));
+    entry->bound = true;
+    entry->uid = claim->uid;
+    entry->gid = claim->gid;
+    table_insert(&bindings->by_uid, &entry->by_uid, id_hash(&bindings->by_uid, claim->uid));
+    table_insert(&bindings->by_gid, &entry->by_gid, id_hash(&bindings->by_gid, claim->gid));
+    table_insert(&bindings->by_project, &entry->by_project,
+                 table_hash(&bindings->by_project, claim->project, strlen(claim->project)));
     return true;
 }
 
-int64_t bindings_moved(const struct bindings *owners, const char *project, const char *environment)
+int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
+                            const char *environment)
 {
     const struct binding wanted = {project, environment, 0, 0};
-    const struct entry *binding = find_any(owners, &wanted);
+    const struct entry *entry = find_any(bindings, &wanted);
 
-    return binding == NULL ? 0 : binding->moved;
+    return entry == NULL ? 0 : entry->changed;
 }
 
 static bool project_equal(const struct table_node *node, const void *key)
@@ -189,56 +191,54 @@ static bool project_equal(const struct table_node *node, const void *key)
     return strcmp(TABLE_OWNER(node, struct entry, by_project)->project, key) == 0;
 }
 
-/* All of a project have one hash, and so stand in one bucket. */
-void bindings_each(const struct bindings *owners, const char *project,
+void bindings_each(const struct bindings *bindings, const char *project,
                    bool (*each)(void *arg, const char *environment), void *arg)
 {
-    uint64_t hash = table_hash(&owners->by_project, project, strlen(project));
-    const struct table_node *node = table_find(&owners->by_project, hash, project_equal, project);
+    uint64_t hash = table_hash(&bindings->by_project, project, strlen(project));
+    struct table_node *node = table_find(&bindings->by_project, hash, project_equal, project);
 
-    for (; node != NULL; node = node->next)
-        if (node->hash == hash && project_equal(node, project) &&
-            !each(arg, TABLE_OWNER(node, const struct entry, by_project)->environment))
-            return;
+    while (node != NULL &&
+           each(arg, TABLE_OWNER(node, const struct entry, by_project)->environment))
+        node = table_find_next(node, project_equal, project);
 }
 
-static bool give(const struct entry *binding, struct binding *out)
+static bool give(const struct entry *entry, struct binding *out)
 {
-    if (binding == NULL)
+    if (entry == NULL)
         return false;
-    *out = (struct binding){binding->project, binding->environment, binding->uid, binding->gid};
+    *out = (struct binding){entry->project, entry->environment, entry->uid, entry->gid};
     return true;
 }
 
-bool bindings_by_uid(const struct bindings *owners, uint32_t uid, struct binding *out)
+bool bindings_by_uid(const struct bindings *bindings, uint32_t uid, struct binding *out)
 {
-    return give(find_uid(owners, uid), out);
+    return give(find_uid(bindings, uid), out);
 }
 
-bool bindings_by_gid(const struct bindings *owners, uint32_t gid, struct binding *out)
+bool bindings_by_gid(const struct bindings *bindings, uint32_t gid, struct binding *out)
 {
-    return give(find_gid(owners, gid), out);
+    return give(find_gid(bindings, gid), out);
 }
 
-bool bindings_by_name(const struct bindings *owners, const char *project, const char *environment,
+bool bindings_by_name(const struct bindings *bindings, const char *project, const char *environment,
                       struct binding *out)
 {
     const struct binding wanted = {project, environment, 0, 0};
 
-    return give(find_name(owners, &wanted), out);
+    return give(find_name(bindings, &wanted), out);
 }
 
-bool bindings_forget(struct bindings *owners, const char *project, const char *environment)
+bool bindings_forget(struct bindings *bindings, const char *project, const char *environment)
 {
     const struct binding wanted = {project, environment, 0, 0};
-    struct entry *binding = find_name(owners, &wanted);
+    struct entry *entry = find_name(bindings, &wanted);
 
-    if (binding == NULL)
+    if (entry == NULL)
         return false;
-    table_remove(&owners->by_uid, &binding->by_uid);
-    table_remove(&owners->by_gid, &binding->by_gid);
-    table_remove(&owners->by_project, &binding->by_project);
-    binding->released = true;
-    binding->moved = cloud_clock_ms();
+    table_remove(&bindings->by_uid, &entry->by_uid);
+    table_remove(&bindings->by_gid, &entry->by_gid);
+    table_remove(&bindings->by_project, &entry->by_project);
+    entry->bound = false;
+    entry->changed = cloud_clock_ms();
     return true;
 }

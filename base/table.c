@@ -23,7 +23,8 @@ void table_end(struct table *table)
     *table = (struct table){0};
 }
 
-/* FNV-1a from a secret start, and a finalizer (MurmurHash3's) so that the low bits are good. */
+/* FNV-1a from a secret start, and the finalizer of MurmurHash3, which spreads it to the low bits.
+ */
 uint64_t table_hash(const struct table *table, const void *key, size_t n)
 {
     const unsigned char *at = key;
@@ -42,14 +43,24 @@ uint64_t table_hash_pair(const struct table *table, const char *first, const cha
     return table_hash(table, first, strlen(first)) * 31 + table_hash(table, second, strlen(second));
 }
 
-struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
-                              const void *key)
+static struct table_node *find_in(struct table_node *node, uint64_t hash, table_equal *equal,
+                                  const void *key)
 {
-    struct table_node *node = table->bucket[hash & (table->buckets - 1)];
-
     while (node != NULL && !(node->hash == hash && equal(node, key)))
         node = node->next;
     return node;
+}
+
+struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
+                              const void *key)
+{
+    return find_in(table->bucket[hash & (table->buckets - 1)], hash, equal, key);
+}
+
+struct table_node *table_find_next(const struct table_node *node, table_equal *equal,
+                                   const void *key)
+{
+    return find_in(node->next, node->hash, equal, key);
 }
 
 static void grow(struct table *table)
@@ -58,7 +69,7 @@ static void grow(struct table *table)
     struct table_node **bucket = calloc(buckets, sizeof(struct table_node *));
 
     if (bucket == NULL)
-        return; /* longer chains, nothing worse */
+        return;
     for (size_t i = 0; i < table->buckets; i++)
         for (struct table_node *node = table->bucket[i], *next; node != NULL; node = next) {
             next = node->next;
@@ -82,12 +93,22 @@ void table_insert(struct table *table, struct table_node *node, uint64_t hash)
 
 void table_remove(struct table *table, struct table_node *node)
 {
-    struct table_node **place = &table->bucket[node->hash & (table->buckets - 1)];
+    struct table_node **link = &table->bucket[node->hash & (table->buckets - 1)];
 
-    while (*place != NULL && *place != node)
-        place = &(*place)->next;
-    if (*place == node) {
-        *place = node->next;
+    while (*link != NULL && *link != node)
+        link = &(*link)->next;
+    if (*link == node) {
+        *link = node->next;
         table->used--;
     }
+}
+
+void table_each(const struct table *table, void (*visit)(void *arg, struct table_node *node),
+                void *arg)
+{
+    for (size_t i = 0; table->bucket != NULL && i < table->buckets; i++)
+        for (struct table_node *node = table->bucket[i], *next; node != NULL; node = next) {
+            next = node->next;
+            visit(arg, node);
+        }
 }

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * A hash table of nodes that stand inside their owners' structs (no allocation of its own but the
- * buckets). The hash has a random seed, because names come from strangers.
+ * A hash table. Its nodes are members of the caller's structs, so that only the buckets are
+ * allocated. The hash has a random seed, because the keys may be chosen by an attacker. Several
+ * nodes may have the same key.
  */
 struct table_node {
     struct table_node *next;
@@ -18,25 +19,38 @@ struct table_node {
 struct table {
     struct table_node **bucket;
     size_t buckets; /* a power of two */
-    size_t used;
+    size_t used;    /* nodes */
     uint64_t seed;
 };
 
-/* Whether node is the one with that key. */
+/* Whether the node has that key. */
 typedef bool table_equal(const struct table_node *node, const void *key);
 
-/* False if memory is out. */
+/* False if memory is out; table_end may be called nevertheless. */
 bool table_start(struct table *table);
-void table_end(struct table *table); /* the nodes stay their owners' */
 
+/* Frees the buckets. The nodes are left to the caller. */
+void table_end(struct table *table);
+
+/* The hash of n bytes, and of two strings such as a project and an environment. */
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
-/* The hash of two strings, such as a project and an environment. */
 uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
+
+/* The first node with the key, whose hash the caller has computed; the next one with the same key
+ * after a node. NULL if there is none. */
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
-/* node is not in the table yet. Growing is attempted and may fail harmlessly. */
+struct table_node *table_find_next(const struct table_node *node, table_equal *equal,
+                                   const void *key);
+
+/* Adds a node that is not in the table. Allocates when the table grows; without memory it only gets
+ * slower. */
 void table_insert(struct table *table, struct table_node *node, uint64_t hash);
 void table_remove(struct table *table, struct table_node *node);
+
+/* Calls visit for each node, in no order. visit may remove and free that node, and no other. */
+void table_each(const struct table *table, void (*visit)(void *arg, struct table_node *node),
+                void *arg);
 
 /* The struct of type that node is a member of. */
 #define TABLE_OWNER(node, type, member)                                                            \

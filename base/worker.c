@@ -12,42 +12,29 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A queue of work, in order. */
-struct queue {
-    struct work *first, *last;
-};
+STAILQ_HEAD(queue, work);
 
 struct worker {
     struct loop *loop;
-    struct loop_watch watch; /* an eventfd: something is done */
+    struct loop_watch watch; /* an eventfd: wakes the loop when `done` has work */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards all below */
+    pthread_mutex_t lock; /* of all members below */
     pthread_cond_t wake;
     struct queue waiting, done;
-    size_t pending; /* added, and not finished */
+    size_t pending; /* added and not finished */
     bool ending;
 };
 
-static void push(struct queue *queue, struct work *work)
-{
-    work->next = NULL;
-    *(queue->last == NULL ? &queue->first : &queue->last->next) = work;
-    queue->last = work;
-}
-
 static struct work *pop(struct queue *queue)
 {
-    struct work *work = queue->first;
+    struct work *work = STAILQ_FIRST(queue);
 
-    if (work == NULL)
-        return NULL;
-    queue->first = work->next;
-    if (queue->first == NULL)
-        queue->last = NULL;
+    if (work != NULL)
+        STAILQ_REMOVE_HEAD(queue, next);
     return work;
 }
 
-static void *work_through(void *arg)
+static void *run(void *arg)
 {
     struct worker *worker = arg;
     const uint64_t one = 1;
@@ -59,8 +46,8 @@ static void *work_through(void *arg)
             pthread_mutex_unlock(&worker->lock);
             work->run(work);
             pthread_mutex_lock(&worker->lock);
-            push(&worker->done, work);
-            /* It can only fail where it is full, and then the loop is awake. */
+            STAILQ_INSERT_TAIL(&worker->done, work, next);
+            /* Fails only if the counter is full, and then the loop is awake. */
             (void)!write(worker->watch.fd, &one, sizeof one);
         } else if (worker->ending) {
             break;
@@ -97,7 +84,7 @@ static void on_done(void *arg, uint32_t events)
     finish_done(worker);
 }
 
-/* The thread takes no signal: they are the loop's. */
+/* The thread blocks all signals, which belong to the loop. */
 static bool start_thread(struct worker *worker)
 {
     sigset_t all, before;
@@ -105,7 +92,7 @@ static bool start_thread(struct worker *worker)
 
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    failed = pthread_create(&worker->thread, NULL, work_through, worker);
+    failed = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0)
         log_error("worker: no thread: %s", strerror(failed));
@@ -120,6 +107,8 @@ struct worker *worker_new(struct loop *loop)
         return NULL;
     worker->loop = loop;
     worker->watch = (struct loop_watch){eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_done, worker};
+    STAILQ_INIT(&worker->waiting);
+    STAILQ_INIT(&worker->done);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->wake, NULL);
     if (worker->watch.fd >= 0 && loop_add(loop, &worker->watch, EPOLLIN)) {
@@ -153,7 +142,7 @@ void worker_free(struct worker *worker)
 void worker_add(struct worker *worker, struct work *work)
 {
     pthread_mutex_lock(&worker->lock);
-    push(&worker->waiting, work);
+    STAILQ_INSERT_TAIL(&worker->waiting, work, next);
     worker->pending++;
     pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&worker->lock);

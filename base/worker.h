@@ -5,32 +5,35 @@
 #include "base/loop.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
 
 /*
- * The one worker thread: does what may wait for a disk, on copies of its own, in the order it was
- * asked for. The loop's thread shares nothing with it but the queue, whose lock is never held while
- * work is done: a disk that stands still stops the worker alone.
+ * A thread that does the work that may wait for a disk, in the order it is added. It works on
+ * copies: all that it shares with the loop's thread is the queue, whose lock is not held while work
+ * runs. A disk that hangs stops the worker alone.
  */
 
 struct worker;
 
+/* To be the first member of the caller's struct. */
 struct work {
-    void (*run)(struct work *);    /* in the worker; sets failed (an errno) where it failed */
-    void (*finish)(struct work *); /* in the loop: frees the work; always called, once */
+    void (*run)(struct work *); /* in the worker's thread; sets failed to an errno, or leaves 0 */
+    void (*finish)(struct work *); /* in the loop's thread, exactly once; frees the work */
     int failed;
-    struct work *next;
+    STAILQ_ENTRY(work) next;
 };
 
-/* NULL, logged, if there is no thread or memory to be had. */
+/* NULL, and logged, if there is no thread or memory to be had. */
 struct worker *worker_new(struct loop *loop);
 
-/* Does all work that was added, finishes it, and ends the thread. */
+/* Waits until all work that was added is done, finishes it, and ends the thread. */
 void worker_free(struct worker *worker);
 
-/* How much was added that is not finished. */
+/* How many were added and are not finished. */
 size_t worker_pending(struct worker *worker);
 
-/* The work is the worker's until finish. Never waits for work that is being done. */
+/* Adds work, which belongs to the worker until finish. Never waits for work that is running. */
 void worker_add(struct worker *worker, struct work *work);
 
 #endif

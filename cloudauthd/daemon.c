@@ -14,7 +14,7 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/login/pending.h"
-#include "cloudauthd/metrics/listener.h"
+#include "cloudauthd/metrics/scrape.h"
 #include "cloudauthd/requests.h"
 #include "cloudauthd/server/context.h"
 #include "cloudauthd/server/server.h"
@@ -44,6 +44,15 @@ static struct records records;
 static struct admission admission;
 static struct loop_timer probe; /* of documents whose last request failed */
 
+static void log_obsolete(const struct cloud_conf *conf)
+{
+    for (size_t i = 0; i < CLOUD_CONF_OBSOLETE; i++)
+        if (conf->obsolete_line[i] > 0)
+            log_warning("%s:%u: %s is obsolete and has no effect: %s", conf_path,
+                        conf->obsolete_line[i], cloud_conf_obsolete[i].key,
+                        cloud_conf_obsolete[i].instead);
+}
+
 /* Reads and checks the configuration; what is wrong goes to the log with file and line. */
 static bool read_conf(struct cloud_conf *conf)
 {
@@ -71,6 +80,7 @@ static bool read_conf(struct cloud_conf *conf)
         log_error("%s: host_id is not set and the host has no name", conf_path);
         return false;
     }
+    log_obsolete(conf);
     return true;
 }
 
@@ -118,11 +128,10 @@ static void reload(struct context *context)
     cache_configure(context->cache, &context->conf, other_api);
     /* What is published was judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
-    records.looked_at = api_is_file(context->api);
+    records.always_ask = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
-    metrics_configure(context->metrics);
     list_configure(context->list, &context->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
@@ -255,9 +264,9 @@ static bool open_snapshot(struct context *context)
     context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
     if (context->publish == NULL)
         return false;
-    records.accounts = context->publish;
+    records.publish = context->publish;
     records.admission = context->admission;
-    records.looked_at = api_is_file(context->api);
+    records.always_ask = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
     return true;
 }
@@ -299,7 +308,14 @@ static bool open_sessions(struct context *context)
         log_warning("no CAP_KILL: sessions whose key is revoked are listed, but not ended");
     if (!process_find(1, &init))
         log_error("/proc hides root's processes (hidepid): nobody can enter, no session be ended");
-    context->sessions = sessions_new(context, STATE_DIRECTORY, may_end);
+    context->sessions =
+        sessions_new(&(const struct sessions_setup){.conf = &context->conf,
+                                                    .loop = context->loop,
+                                                    .cache = context->cache,
+                                                    .admission = context->admission,
+                                                    .denials = denials_file_list(context->denials),
+                                                    .directory = STATE_DIRECTORY,
+                                                    .may_terminate = may_end});
     if (context->sessions == NULL)
         return false;
     log_info("%zu sessions are open", sessions_count(context->sessions));
@@ -357,14 +373,14 @@ static bool start(struct context *context, bool foreground)
      * nothing can fail any more, or he would be told that we are up. */
     return context->server != NULL && open_state(context) && open_snapshot(context) &&
            open_list(context) && open_sessions(context) &&
-           (context->metrics = metrics_new(context)) != NULL &&
+           (context->scrape = scrape_new(context)) != NULL &&
            (foreground || daemonize_finish(ready));
 }
 
 static void stop(struct context *context)
 {
-    metrics_free(context->metrics);
     server_free(context->server);
+    scrape_free(context->scrape);
     sessions_free(context->sessions);
     worker_free(context->state_worker);
     store_free(context->store);

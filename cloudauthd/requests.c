@@ -10,6 +10,7 @@
 #include "cloudauthd/login/lookup.h"
 #include "cloudauthd/login/offer.h"
 #include "cloudauthd/login/pam.h"
+#include "cloudauthd/metrics/scrape.h"
 #include "common/clock.h"
 
 #define MINUTE 60000
@@ -39,6 +40,7 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
+    [CLOUD_OP_METRICS] = {ROOT, CACHE_KEYS, scrape_start, NULL, NULL},
     [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
 };
 

@@ -251,40 +251,6 @@ static bool take_path(struct cloud_conf *conf, const struct conf_key *key, const
     return take_string((char *)conf + key->offset, key->most, value, n, error);
 }
 
-/* An absolute path that a Unix socket may have, or nothing at all: none. */
-static bool take_socket(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                        size_t n, struct cloud_conf_error *error)
-{
-    char *out = (char *)conf + key->offset;
-
-    out[0] = '\0';
-    if (n > 0 && value[0] != '/')
-        return fail_with(error, "not an absolute path");
-    return n == 0 || take_string(out, key->most, value, n, error);
-}
-
-/* An address of loopback and a port, or nothing at all: none. What it shows is for this host. */
-static bool take_loopback(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                          size_t n, struct cloud_conf_error *error)
-{
-    static const char *const loopback[] = {"127.0.0.1:", "[::1]:"};
-    uint64_t port = 0;
-
-    (void)key;
-    conf->metrics_port = 0;
-    for (size_t i = 0; n > 0 && i < 2 && port == 0; i++) {
-        size_t length = strlen(loopback[i]);
-        conf->metrics_ipv6 = i == 1;
-        if (n > length && memcmp(value, loopback[i], length) == 0 &&
-            (!cloud_number(value + length, n - length, 65535, &port) || port == 0))
-            return fail_with(error, "not a port from 1 to 65535");
-    }
-    if (n > 0 && port == 0)
-        return fail_with(error, "neither 127.0.0.1:PORT nor [::1]:PORT: metrics are for this host");
-    conf->metrics_port = (uint32_t)port;
-    return true;
-}
-
 static bool take_host_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                          size_t n, struct cloud_conf_error *error)
 {
@@ -370,8 +336,15 @@ static const struct conf_key keys[] = {
     STRING(ca_file, take_path),
     STRING(proxy, take_proxy),
     {"enumerate", take_enumerate, 0, 0, 0},
-    STRING(metrics_socket, take_socket),
-    {"metrics_listen", take_loopback, 0, 0, 0},
+};
+
+#define NO_LISTENER                                                                                \
+    "`cloudauthctl metrics` prints the metrics, and cloudauth-metrics.timer has node_exporter "    \
+    "collect them"
+
+const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
+    {"metrics_socket", NO_LISTENER},
+    {"metrics_listen", NO_LISTENER},
 };
 
 void cloud_conf_defaults(struct cloud_conf *conf)
@@ -397,7 +370,6 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     strcpy(conf->env_prefix, "CLOUDAUTH_");
     conf->session_recheck = 60;
     conf->session_max_stale = 0;
-    strcpy(conf->metrics_socket, "/run/cloudauth/metrics");
 }
 
 static void trim(const char **at, size_t *n)
@@ -425,6 +397,11 @@ static bool take_value(struct cloud_conf *conf, const struct conf_key *key, cons
     return false;
 }
 
+static bool is_key(const char *name, const char *key, size_t n)
+{
+    return strlen(name) == n && memcmp(name, key, n) == 0;
+}
+
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error)
 {
@@ -447,8 +424,13 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
     trim(&key, &key_length);
     trim(&value, &value_length);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (strlen(keys[i].name) == key_length && memcmp(keys[i].name, key, key_length) == 0)
+        if (is_key(keys[i].name, key, key_length))
             return take_value(conf, &keys[i], value, value_length, error);
+    for (size_t i = 0; i < CLOUD_CONF_OBSOLETE; i++)
+        if (is_key(cloud_conf_obsolete[i].key, key, key_length)) {
+            conf->obsolete_line[i] = error->line;
+            return true;
+        }
     return fail(error, "unknown key: ", key, key_length);
 }
 

@@ -23,9 +23,16 @@
 #define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
 #define CLOUD_URL_SIZE          1024
 #define CLOUD_PATH_SIZE         256
-#define CLOUD_SOCKET_SIZE       108         /* of a Unix socket's path: unix(7) */
 #define CLOUD_ID_FLOOR          1000u       /* no host can set uid_min below: root is never ours */
 #define CLOUD_ID_CEILING        2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
+
+/* Settings of the release before this one. They are accepted and ignored, whatever their value, so
+ * that an upgrade does not keep the daemon from starting; the next release refuses them. */
+#define CLOUD_CONF_OBSOLETE 2
+struct cloud_conf_obsolete {
+    const char *key, *instead; /* instead: a sentence that names the replacement */
+};
+extern const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE];
 
 struct cloud_conf {
     uint32_t uid_min, uid_max;
@@ -47,11 +54,8 @@ struct cloud_conf {
     char host_id[256];   /* "" until cloud_conf_read put the host name there */
     char env_prefix[32]; /* of the session's environment variables */
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
-    /* Where the metrics are: "" or 0: not there. */
-    char metrics_socket[CLOUD_SOCKET_SIZE];
-    uint32_t metrics_port;                       /* of loopback */
-    bool metrics_ipv6;                           /* of ::1, not of 127.0.0.1 */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
+    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* where such a setting stands; 0: nowhere */
     struct cloud_grammar grammar;                /* last: its lists are not cleared */
 };
 
@@ -66,7 +70,8 @@ void cloud_conf_defaults(struct cloud_conf *conf);
 
 /*
  * Sets one `key = value` (or "key=value"), a line of n bytes without its newline. Blank lines and
- * comments are no error. False: *error says why, and conf is not to be used.
+ * comments are no error. error->line is the number of the line, 0 for none. False: error->text says
+ * why, and conf is not to be used.
  */
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error);

@@ -62,6 +62,7 @@ static const struct layout questions[CLOUD_OP_END] = {
     [CLOUD_OP_DENIALS] = {{Q_NUMBER(page)}},
     [CLOUD_OP_REBIND] = {{Q_STRING(account), Q_NUMBER(page)}},
     [CLOUD_OP_NAMED] = {{Q_STRING(text), Q_NUMBER(page)}},
+    [CLOUD_OP_METRICS] = {{{0, false}}},
 };
 
 #define PASSWD                                                                                     \
@@ -101,6 +102,7 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_DENIALS] = {{A_NUMBER(page), A_STRING(text)}},
     [CLOUD_OP_REBIND] = {{A_STRING(text)}},
     [CLOUD_OP_NAMED] = {{A_NUMBER(page), A_STRING(text)}},
+    [CLOUD_OP_METRICS] = {{A_STRING(text)}},
 };
 
 static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};

@@ -47,6 +47,7 @@
  *   DENIALS          page                                 page text
  *   REBIND           account page                         text
  *   NAMED            text page                            page text
+ *   METRICS          (none)                               text
  *
  * id of KEYS is the uid that sshd has looked up for the account, 0 where nobody says.
  *
@@ -57,7 +58,8 @@
  * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
  * session is the id to go on after, "" at the end (cloudauthd/session/sessions.h, sessions_list).
  *
- * From STATUS on: text is lines of fields with a tab between them (cloudauthd/control/control.h).
+ * From STATUS on: text is lines of fields with a tab between them (cloudauthd/control/control.h),
+ * but for METRICS, where it is in Prometheus' text exposition format.
  * The first page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have
  * gaps.
  *
@@ -101,6 +103,7 @@ enum cloud_op {
     CLOUD_OP_DENIALS = 39,
     CLOUD_OP_REBIND = 43,
     CLOUD_OP_NAMED = 44,
+    CLOUD_OP_METRICS = 45,
     CLOUD_OP_END /* one past the last */
 };
 

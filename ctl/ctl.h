@@ -29,7 +29,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_rebind;
+    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_rebind, cmd_metrics;
 
 /* How the command in argv[0] is called, on standard error. Returns CTL_USAGE. */
 int ctl_usage(char **argv);

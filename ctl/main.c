@@ -29,6 +29,7 @@ static const struct command {
      "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
      "keys of a file:// API", cmd_key},
     {"keys", "NAME", "who may enter, with which keys", cmd_keys},
+    {"metrics", "", "the daemon's metrics, for Prometheus", cmd_metrics},
     {"rebind", "[--force] [--dry-run] NAME", "let an environment have another uid", cmd_rebind},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",

@@ -3,7 +3,6 @@
 
 #include "common/local.h"
 #include "nss_cloud/enumerate.h"
-#include "nss_cloud/faults.h"
 #include "nss_cloud/lookup.h"
 
 #include <errno.h>
@@ -93,7 +92,6 @@ EXPORT enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *re
                             .buffer = buffer,
                             .size = size};
 
-    FAULT_POINT("getpwnam", name, 0, errnop);
     if (name == NULL)
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
@@ -105,7 +103,6 @@ EXPORT enum nss_status _nss_cloud_getpwuid_r(uid_t uid, struct passwd *result, c
     struct lookup lookup = {
         .op = CLOUD_OP_PASSWD_BY_ID, .id = uid, .passwd = result, .buffer = buffer, .size = size};
 
-    FAULT_POINT("getpwuid", NULL, uid, errnop);
     if (!id_possible(uid))
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
@@ -120,7 +117,6 @@ EXPORT enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *res
                             .buffer = buffer,
                             .size = size};
 
-    FAULT_POINT("getgrnam", name, 0, errnop);
     if (name == NULL)
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
@@ -132,7 +128,6 @@ EXPORT enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, ch
     struct lookup lookup = {
         .op = CLOUD_OP_GROUP_BY_ID, .id = gid, .group = result, .buffer = buffer, .size = size};
 
-    FAULT_POINT("getgrgid", NULL, gid, errnop);
     if (!id_possible(gid))
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
@@ -145,7 +140,6 @@ EXPORT enum nss_status _nss_cloud_initgroups_dyn(const char *name, gid_t gid, lo
     struct membership member = {
         .name = name, .start = start, .size = size, .groups = groups, .limit = limit};
 
-    FAULT_POINT("initgroups", name, 0, errnop);
     (void)gid; /* stands in *groups already */
     if (name == NULL || !cloud_name_possible(name))
         return NSS_STATUS_NOTFOUND;
@@ -156,7 +150,6 @@ EXPORT enum nss_status _nss_cloud_setpwent(int stay_open)
 {
     int error = 0;
 
-    FAULT_POINT("setpwent", NULL, 0, &error);
     (void)stay_open;
     return enumerate_start(ENUMERATE_PASSWD, &error);
 }
@@ -167,7 +160,6 @@ EXPORT enum nss_status _nss_cloud_getpwent_r(struct passwd *result, char *buffer
     struct lookup lookup = {
         .op = CLOUD_OP_PASSWD_BY_ID, .passwd = result, .buffer = buffer, .size = size};
 
-    FAULT_POINT("getpwent", NULL, 0, errnop);
     return enumerate_next(ENUMERATE_PASSWD, &lookup, errnop);
 }
 
@@ -181,7 +173,6 @@ EXPORT enum nss_status _nss_cloud_setgrent(int stay_open)
 {
     int error = 0;
 
-    FAULT_POINT("setgrent", NULL, 0, &error);
     (void)stay_open;
     return enumerate_start(ENUMERATE_GROUP, &error);
 }
@@ -192,7 +183,6 @@ EXPORT enum nss_status _nss_cloud_getgrent_r(struct group *result, char *buffer,
     struct lookup lookup = {
         .op = CLOUD_OP_GROUP_BY_ID, .group = result, .buffer = buffer, .size = size};
 
-    FAULT_POINT("getgrent", NULL, 0, errnop);
     return enumerate_next(ENUMERATE_GROUP, &lookup, errnop);
 }
 

@@ -16,7 +16,7 @@ deb=("${build[@]}" dpkg-dev debhelper dh-apparmor fakeroot)
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh
-    python3 python3-jsonschema python3-yaml prometheus
+    python3 python3-jsonschema python3-yaml prometheus prometheus-node-exporter
     # The packages, and the systems that tests/deb installs them on.
     dpkg-dev debhelper dh-apparmor fakeroot lintian apparmor debootstrap systemd
     # The clients of tests/e2e/clients*.sh, and the servers that tests/e2e/forwards.sh tunnels to.

@@ -46,18 +46,15 @@ $(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
 # ---- End-to-end tests ------------------------------------------------------------------------------
 
 # The NSS module with a fault at every call.
-$(B)/faults/libnss_cloud.so.2: $(patsubst %.c,$(B)/faults/%.o,$(NSS) nss_cloud/faults.c $(COMMON))
+$(B)/faults/libnss_cloud.so.2: $(call obj,$(filter-out nss_cloud/nss_cloud.c,$(NSS)) \
+		tests/sandbox/nss_faults.c $(COMMON))
+	@mkdir -p $(@D)
 	$(CC) $(MODULE) -Wl,-soname,libnss_cloud.so.2 -Wl,--version-script,nss_cloud/nss_cloud.map \
 		-o $@ $^ $(LINK)
 
-$(B)/faults/%.o: %.c
-	@mkdir -p $(@D)
-	@echo "  CC $@"
-	@$(CC) $(ALL_CFLAGS) -DCLOUD_NSS_FAULTS -c -o $@ $<
-
 # Programs that write a snapshot, and that sign an altered one again.
 $(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o \
-		$(call obj,cloudauthd/accounts/snapshot_write.c common/snapshot.c)
+		$(call obj,cloudauthd/accounts/snapshot_write.c common/io.c common/snapshot.c)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 

@@ -10,7 +10,8 @@ static uint32_t flags_of(const struct document *document)
 {
     uint32_t flags = document->has_apps ? CLOUD_SNAPSHOT_APPS : 0;
 
-    /* Who is not asked where the daemon is down: a denied environment is neither to him. */
+    /* Without the daemon, PAM lets the jobs of an active or paused environment run: a denied
+     * environment is neither. */
     if (denials_environment(document->denials, document->project, document->environment,
                             (int64_t)time(NULL)))
         return flags;
@@ -21,7 +22,7 @@ static uint32_t flags_of(const struct document *document)
     return flags;
 }
 
-static bool same_apps(const struct document *one, const struct document *other)
+static bool has_same_apps(const struct document *one, const struct document *other)
 {
     if (one->has_apps != other->has_apps || one->apps != other->apps)
         return false;
@@ -34,16 +35,16 @@ static bool same_apps(const struct document *one, const struct document *other)
     return true;
 }
 
-/* Whether what is published of the one holds for the other. */
-static bool same_account(const struct document *one, const struct document *other)
+/* Whether both documents give the same record, times aside. */
+static bool has_same_record(const struct document *one, const struct document *other)
 {
     return one->uid == other->uid && one->gid == other->gid &&
            strcmp(one->gecos, other->gecos) == 0 && strcmp(one->home, other->home) == 0 &&
            strcmp(one->shell, other->shell) == 0 && flags_of(one) == flags_of(other) &&
-           same_apps(one, other);
+           has_same_apps(one, other);
 }
 
-static void put(const struct records *publish, const struct cache_news *news,
+static void put(const struct records *records, const struct cache_news *news,
                 enum publish_change change)
 {
     const struct document *document = news->document;
@@ -58,7 +59,7 @@ static void put(const struct records *publish, const struct cache_news *news,
         .gid = document->gid,
         .flags = flags_of(document),
         .fresh =
-            publish->looked_at ? 0 : news->asked_wall + publish->admission->conf->account_fresh,
+            records->always_ask ? 0 : news->asked_wall + records->admission->conf->account_fresh,
         .expires = news->until,
         .apps = document->apps,
         .app = apps,
@@ -68,21 +69,22 @@ static void put(const struct records *publish, const struct cache_news *news,
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
     if (account.fresh > account.expires)
         account.fresh = account.expires;
-    /* By a clock that was put back since, and nobody can say by how much: it is asked for anew. */
+    /* The clock was put back since the document was fetched, by an unknown time: lookups fetch the
+     * document again. */
     if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)
         account.fresh = account.expires = 0;
-    publish_put(publish->accounts, &account, change);
+    publish_put(records->publish, &account, change);
 }
 
 void records_news(void *arg, const struct cache_news *news)
 {
-    const struct records *publish = arg;
+    const struct records *records = arg;
     enum publish_change change = PUBLISH_NEW;
     char why[256];
 
     if (news->document == NULL ||
-        admission_judge(publish->admission, news->document, why, sizeof why) != POLICY_GRANTED) {
-        publish_remove(publish->accounts, news->project, news->environment);
+        admission_judge(records->admission, news->document, why, sizeof why) != POLICY_GRANTED) {
+        publish_remove(records->publish, news->project, news->environment);
         return;
     }
     if (news->changed)
@@ -90,6 +92,6 @@ void records_news(void *arg, const struct cache_news *news)
     else if (news->before == news->document)
         change = PUBLISH_RENEWED;
     else if (news->before != NULL)
-        change = same_account(news->before, news->document) ? PUBLISH_RENEWED : PUBLISH_CHANGED;
-    put(publish, news, change);
+        change = has_same_record(news->before, news->document) ? PUBLISH_RENEWED : PUBLISH_CHANGED;
+    put(records, news, change);
 }

@@ -6,19 +6,18 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 
-/*
- * What every process of the host may know of an account without asking: what a document becomes in
- * accounts.snapshot. Pure but for the accounts it feeds.
- */
+#include <stdbool.h>
+
+/* Turns the cache's documents into records of accounts.snapshot. */
 struct records {
-    struct publish *accounts;
+    struct publish *publish;
     const struct admission *admission;
-    bool
-        looked_at; /* file://: each lookup looks at the document, so that no record is ever fresh */
+    bool always_ask; /* documents are files (file://): no record is ever fresh, so that each lookup
+                        reads the file */
 };
 
-/* cache_told: arg is the records. A document that this host does not take, or no longer, is not
- * published. */
+/* A cache_told whose arg is a struct records. A document that this host does not take, or takes no
+ * longer, is withdrawn. */
 cache_told records_news;
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/snapshot_write.h"
 
+#include "common/io.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +11,11 @@
 #define FIXED     offsetof(struct cloud_snapshot_record, strings)
 #define BITS_MIN  4u
 #define BUFFER    ((size_t)256 * 1024)
-#define BITS_MORE 3u /* than the number of records asks for, before it is given up */
+#define BITS_MORE 3u /* how often an index is doubled before the file is given up */
 
 /* ---- One record ---- */
 
-/* The bytes of the strings that every record has. */
+/* The size of the strings that every record has. */
 static size_t strings_size(const struct snapshot_account *account)
 {
     return strlen(account->project) + strlen(account->environment) + strlen(account->gecos) +
@@ -34,7 +36,7 @@ static size_t apps_size(const struct snapshot_account *account)
     return size;
 }
 
-/* With its NUL. */
+/* Copies a string with its NUL and returns its end. */
 static char *put(char *at, const char *string)
 {
     size_t n = strlen(string) + 1;
@@ -68,7 +70,7 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
     record->gid = account->gid;
     at = record->strings;
     for (size_t i = 0; i < CLOUD_SNAPSHOT_STRINGS; i++) {
-        record->length[i] = (uint16_t)strlen(string[i]); /* less than the record's size */
+        record->length[i] = (uint16_t)strlen(string[i]); /* fits: the record is smaller */
         at = put(at, string[i]);
     }
     for (size_t i = 0; whole && i < account->apps; i++)
@@ -76,37 +78,35 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
     return record;
 }
 
+const char *snapshot_environment(const struct cloud_snapshot_record *record)
+{
+    return record->strings + record->length[0] + 1;
+}
+
 /* ---- A file ---- */
 
-/* What is written goes through one buffer; the first error stays. */
+/* Buffered output to a descriptor. The first error is kept, and ends it. */
 struct writer {
     int fd;
     int error;
     size_t used;
-    unsigned char *buffer;
+    char *buffer;
 };
 
 static void flush(struct writer *writer)
 {
-    size_t done = 0;
-
-    while (writer->error == 0 && done < writer->used) {
-        ssize_t n = write(writer->fd, writer->buffer + done, writer->used - done);
-        if (n > 0)
-            done += (size_t)n;
-        else if (n == 0 || errno != EINTR)
-            writer->error = n == 0 ? EIO : errno;
-    }
+    if (writer->error == 0 && !io_write_all(writer->fd, writer->buffer, writer->used))
+        writer->error = errno;
     writer->used = 0;
 }
 
 static void put_bytes(struct writer *writer, const void *bytes, size_t n)
 {
-    const unsigned char *at = bytes;
+    const char *at = bytes;
 
     while (n > 0) {
-        size_t room = BUFFER - writer->used;
-        size_t part = n < room ? n : room;
+        size_t space = BUFFER - writer->used;
+        size_t part = n < space ? n : space;
         memcpy(writer->buffer + writer->used, at, part);
         writer->used += part;
         at += part;
@@ -120,10 +120,8 @@ enum key { BY_NAME, BY_UID, BY_GID, KEYS };
 
 static uint64_t hash_of(const struct cloud_snapshot_record *record, enum key key, uint64_t seed)
 {
-    const char *project = record->strings;
-
     if (key == BY_NAME)
-        return cloud_snapshot_hash_name(seed, project, project + strlen(project) + 1);
+        return cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record));
     return cloud_snapshot_hash_id(seed, key == BY_UID ? record->uid : record->gid);
 }
 
@@ -133,50 +131,62 @@ static bool is_same_id(const struct cloud_snapshot_record *one,
     return key == BY_UID ? one->uid == other->uid : key == BY_GID && one->gid == other->gid;
 }
 
+/* The records of a file, and the place of each within it as an index has it. */
+struct records {
+    struct cloud_snapshot_record *const *record;
+    size_t n;
+    uint32_t *place;
+};
+
+/* An index of 2^bits buckets. While it is filled, their low halves hold a record's number plus one,
+ * then its place. */
+struct index {
+    enum key key;
+    uint32_t bits;
+    uint64_t seed;
+    uint64_t *bucket;
+};
+
 /*
- * Puts a record's number, plus one, into an index of 2^bits buckets. An id belongs to one
- * environment (access/bindings.h); of two records with one id, as there can be after a binding was
- * taken back, the first is found. False if the key would be too far from its place.
+ * Puts a record into an index. An id belongs to one environment (access/bindings.h); of two records
+ * with the same id, as there can be after a binding was released, the first is found. False if the
+ * key would be too far from its place.
  */
-static bool put_number(uint64_t *index, uint32_t bits, enum key key, uint64_t hash,
-                       struct cloud_snapshot_record *const *records, size_t number)
+static bool put_number(const struct index *index, const struct records *records, size_t number)
 {
-    uint64_t mask = ((uint64_t)1 << bits) - 1, mine = (hash >> 32 << 32) | (number + 1);
+    const struct cloud_snapshot_record *record = records->record[number];
+    uint64_t hash = hash_of(record, index->key, index->seed), high = hash >> 32;
+    uint64_t mask = ((uint64_t)1 << index->bits) - 1;
 
     for (uint64_t step = 0; step < CLOUD_SNAPSHOT_PROBES && step <= mask; step++) {
-        uint64_t *bucket = &index[(hash + step) & mask];
+        uint64_t *bucket = &index->bucket[(hash + step) & mask];
         if (*bucket == 0) {
-            *bucket = mine;
+            *bucket = high << 32 | (number + 1);
             return true;
         }
-        if (*bucket >> 32 == hash >> 32 &&
-            is_same_id(records[number], records[(*bucket & UINT32_MAX) - 1], key))
+        if (*bucket >> 32 == high &&
+            is_same_id(record, records->record[(*bucket & UINT32_MAX) - 1], index->key))
             return true;
     }
     return false;
 }
 
-/* Fills an index of 2^bits buckets. places has room for a number for each record. False if the
- * index needs more of them. */
-static bool fill(uint64_t *index, uint32_t bits, enum key key, uint64_t seed,
-                 struct cloud_snapshot_record *const *records, size_t n, uint32_t *places)
+/* False if the index needs more buckets. */
+static bool fill(const struct index *index, const struct records *records)
 {
-    uint32_t place = 1;
-
-    memset(index, 0, sizeof *index << bits);
-    for (size_t i = 0; i < n; i++) {
-        if (!put_number(index, bits, key, hash_of(records[i], key, seed), records, i))
+    memset(index->bucket, 0, sizeof *index->bucket << index->bits);
+    for (size_t i = 0; i < records->n; i++)
+        if (!put_number(index, records, i))
             return false;
-        places[i] = place;
-        place += records[i]->size / 8;
+    for (size_t i = 0; i < (size_t)1 << index->bits; i++) {
+        uint64_t *bucket = &index->bucket[i];
+        if (*bucket != 0)
+            *bucket = *bucket >> 32 << 32 | records->place[(*bucket & UINT32_MAX) - 1];
     }
-    for (size_t i = 0; i < (size_t)1 << bits; i++)
-        if (index[i] != 0)
-            index[i] = (index[i] >> 32 << 32) | places[(index[i] & UINT32_MAX) - 1];
     return true;
 }
 
-/* At most half full, and a power of two. */
+/* Indexes are at most half full. */
 static uint32_t bits_for(size_t n)
 {
     uint32_t bits = BITS_MIN;
@@ -187,8 +197,7 @@ static uint32_t bits_for(size_t n)
 }
 
 static struct cloud_snapshot_header header_of(const struct snapshot_file *file, uint32_t bits,
-                                              struct cloud_snapshot_record *const *records,
-                                              size_t n)
+                                              const struct records *records)
 {
     uint64_t index = (uint64_t)8 << bits;
     struct cloud_snapshot_header header = {
@@ -202,15 +211,15 @@ static struct cloud_snapshot_header header_of(const struct snapshot_file *file, 
         .uids = sizeof header + index,
         .gids = sizeof header + 2 * index,
         .records = sizeof header + 3 * index,
-        .accounts = n,
+        .accounts = records->n,
         .expires = file->created + SNAPSHOT_LASTS,
         .state = file->state,
     };
 
-    for (size_t i = 0; i < n; i++) {
-        header.records_size += records[i]->size;
-        if (records[i]->expires > header.expires)
-            header.expires = records[i]->expires;
+    for (size_t i = 0; i < records->n; i++) {
+        header.records_size += records->record[i]->size;
+        if (records->record[i]->expires > header.expires)
+            header.expires = records->record[i]->expires;
     }
     header.size = header.records + header.records_size;
     header.checksum = cloud_snapshot_checksum(file->seed, &header,
@@ -218,63 +227,89 @@ static struct cloud_snapshot_header header_of(const struct snapshot_file *file, 
     return header;
 }
 
-static void put_records(struct writer *writer, uint64_t seed,
-                        struct cloud_snapshot_record *const *records, size_t n)
+static void put_records(struct writer *writer, uint64_t seed, const struct records *records)
 {
-    for (size_t i = 0; i < n && writer->error == 0; i++) {
-        records[i]->checksum = cloud_snapshot_record_checksum(seed, records[i]);
-        put_bytes(writer, records[i], records[i]->size);
+    for (size_t i = 0; i < records->n && writer->error == 0; i++) {
+        struct cloud_snapshot_record *record = records->record[i];
+        record->checksum = cloud_snapshot_record_checksum(seed, record);
+        put_bytes(writer, record, record->size);
     }
     flush(writer);
 }
 
-/* False with errno; ERANGE: the indexes need more bits, and the file is to be begun anew. */
-static bool write_with(struct writer *writer, const struct snapshot_file *file, uint32_t bits,
-                       struct cloud_snapshot_record *const *records, size_t n)
+/* Sets the places of all records. False, with errno, if they are too many for one file. */
+static bool set_places(struct records *records)
 {
-    struct cloud_snapshot_header header = header_of(file, bits, records, n);
-    uint64_t *index = malloc(sizeof *index << bits);
-    uint32_t *places = malloc((n + 1) * sizeof *places);
-    bool ok = index != NULL && places != NULL;
+    uint64_t place = 1;
 
-    if (header.records_size / 8 >= UINT32_MAX) {
-        ok = false;
-        errno = EFBIG;
+    records->place = malloc((records->n + 1) * sizeof *records->place);
+    for (size_t i = 0; records->place != NULL && i < records->n; i++) {
+        records->place[i] = (uint32_t)place;
+        place += records->record[i]->size / 8;
     }
-    for (enum key key = BY_NAME; ok && key < KEYS; key++) {
-        ok = fill(index, bits, key, file->seed, records, n, places);
+    if (place > UINT32_MAX)
+        errno = EFBIG;
+    return records->place != NULL && place <= UINT32_MAX;
+}
+
+/* Writes the header and the indexes. False with errno; ERANGE: the indexes need more bits, and the
+ * file has to be started over. */
+static bool put_indexes(struct writer *writer, const struct snapshot_file *file, uint32_t bits,
+                        const struct records *records)
+{
+    struct cloud_snapshot_header header = header_of(file, bits, records);
+    struct index index = {
+        .bits = bits, .seed = file->seed, .bucket = malloc(sizeof *index.bucket << bits)};
+    bool ok = index.bucket != NULL;
+
+    for (; ok && index.key < KEYS; index.key++) {
+        ok = fill(&index, records);
         if (!ok)
             errno = ERANGE;
-        if (ok && key == BY_NAME)
+        if (ok && index.key == BY_NAME)
             put_bytes(writer, &header, sizeof header);
         if (ok)
-            put_bytes(writer, index, sizeof *index << bits);
+            put_bytes(writer, index.bucket, sizeof *index.bucket << bits);
     }
-    free(places);
-    free(index);
+    free(index.bucket);
     return ok;
 }
 
+/* Puts the file back to where it was before put_indexes. */
+static bool start_over(struct writer *writer, off_t start)
+{
+    writer->used = 0;
+    return lseek(writer->fd, start, SEEK_SET) >= 0 && ftruncate(writer->fd, start) == 0;
+}
+
+/* The same with as many bits as it takes. */
+static bool put_indexes_grown(struct writer *writer, const struct snapshot_file *file,
+                              const struct records *records)
+{
+    uint32_t bits = bits_for(records->n), most = bits + BITS_MORE;
+    off_t start = lseek(writer->fd, 0, SEEK_CUR);
+
+    for (; bits <= most && bits <= CLOUD_SNAPSHOT_BITS_MAX; bits++) {
+        if (put_indexes(writer, file, bits, records))
+            return true;
+        if (errno != ERANGE || !start_over(writer, start))
+            return false;
+        errno = ERANGE;
+    }
+    return false;
+}
+
 bool snapshot_write(int fd, const struct snapshot_file *file,
-                    struct cloud_snapshot_record *const *records, size_t n)
+                    struct cloud_snapshot_record *const *record, size_t n)
 {
     struct writer writer = {.fd = fd, .buffer = malloc(BUFFER)};
-    uint32_t bits = bits_for(n), most = bits + BITS_MORE;
-    off_t start = lseek(fd, 0, SEEK_CUR);
-    bool ok = false;
+    struct records records = {.record = record, .n = n};
+    bool ok =
+        writer.buffer != NULL && set_places(&records) && put_indexes_grown(&writer, file, &records);
 
-    for (errno = ERANGE; writer.buffer != NULL && !ok && errno == ERANGE &&
-                         bits <= CLOUD_SNAPSHOT_BITS_MAX && bits <= most;
-         bits++) {
-        writer.used = 0;
-        if (bits > most - BITS_MORE &&
-            (lseek(fd, start, SEEK_SET) < 0 || ftruncate(fd, start) != 0))
-            break;
-        errno = 0;
-        ok = write_with(&writer, file, bits, records, n);
-    }
     if (ok)
-        put_records(&writer, file->seed, records, n);
+        put_records(&writer, file->seed, &records);
+    free(records.place);
     free(writer.buffer);
     if (ok && writer.error != 0)
         errno = writer.error;

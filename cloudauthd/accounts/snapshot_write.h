@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writing accounts.snapshot; its layout stands in common/snapshot.h. */
+/* Writes accounts.snapshot; common/snapshot.h describes its layout. */
 
 struct snapshot_app {
-    const char *name, *home; /* home NULL or "": the account's */
+    const char *name, *home; /* home NULL or "": that of the account */
 };
 
-/* What is to be known of one environment; the strings are borrowed. */
+/* The account of an environment. The strings are borrowed. */
 struct snapshot_account {
     const char *project, *environment, *gecos, *home, *shell;
     uint32_t uid, gid;
@@ -25,25 +25,29 @@ struct snapshot_account {
 };
 
 /*
- * The account as a record, the caller's to free(3); its checksum is not filled in yet. Applications
- * that do not fit are left out, and the record then says that it does not know them. NULL if memory
- * is out or the account itself does not fit.
+ * Encodes the account as a record, malloc'ed, whose checksum is not set yet. Applications that do
+ * not fit are left out, all of them, and the record gets CLOUD_SNAPSHOT_PARTIAL. NULL if memory is
+ * out or the account does not fit without applications.
  */
 struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *account);
 
-/* Seconds that a file may be believed at least, and as long as the last of its records. */
+/* The name of a record's environment, which follows that of its project. */
+const char *snapshot_environment(const struct cloud_snapshot_record *record);
+
+/* Seconds for which a file is valid at least. It is as long as the last of its records. */
 #define SNAPSHOT_LASTS 3600
 
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
-    uint64_t seed;   /* random: names come from strangers */
+    uint64_t seed;   /* of all hashes and checksums; random, because names come from outside */
     uint64_t origin; /* tells files of other settings apart */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */
 };
 
 /*
- * Writes a whole file of n records to fd, from where it stands. The records get their checksums.
- * Names are different. Of those with one id the first is found. False with errno.
+ * Writes a whole file of n records to fd, from its current position, and sets their checksums. No
+ * two records may have the same names. Of those with the same id, lookups find the first. False
+ * with errno.
  */
 bool snapshot_write(int fd, const struct snapshot_file *file,
                     struct cloud_snapshot_record *const *records, size_t n);

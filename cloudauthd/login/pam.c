@@ -131,7 +131,8 @@ static void remember_person(struct login *login, const struct cache_answer *know
 /* cloud_clock_ms() when the account's ids changed last, or 0: not since the daemon knows it. */
 static int64_t ids_changed_at(const struct context *context, const struct document *document)
 {
-    int64_t moved = bindings_moved(context->bindings, document->project, document->environment);
+    int64_t moved =
+        bindings_changed_at(context->bindings, document->project, document->environment);
 
     if (moved != 0 && moved <= context->bound) /* read from the store: some time before the start */
         moved = context->started;

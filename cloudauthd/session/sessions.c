@@ -1,86 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/session/sessions.h"
 
-#include "access/bindings.h"
-#include "access/denials.h"
-#include "access/local_ids.h"
-#include "access/messages.h"
 #include "access/policy.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
-#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/session/recheck.h"
 #include "cloudauthd/session/terminate.h"
-#include "cloudauthd/state/denials_file.h"
 #include "common/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #define TICK_MS       100
-#define FULL_SWEEP_MS 5000 /* between two looks for ended ones where there is no room */
-#define FLOOR_MS      1000 /* between two questions about one environment, as far as recheck allows */
-#define RECHECK_LEAST 85   /* per cent of session_recheck: the next one is somewhere between */
+#define FULL_SWEEP_MS 5000  /* between two sweeps because the list is full */
+#define FULL_LOG_MS   60000 /* between two log lines about that */
+#define FLOOR_MS      1000  /* between two questions about one environment, if recheck allows */
+#define RECHECK_LEAST 85    /* per cent of session_recheck: the next one is somewhere between */
 #define RECHECK_MOST  95
 
-/* Reasons that are not the policy's. */
-#define REASON_CLOSED    "closed"
-#define REASON_GONE      "gone"
-#define REASON_OPERATOR  "ended-by-operator"
-#define REASON_MAX_STALE "session-max-stale"
+/* Reasons in the audit line that are neither the policy's nor recheck.c's. */
+#define REASON_CLOSED   "closed"
+#define REASON_GONE     "gone"
+#define REASON_OPERATOR "ended-by-operator"
 
+/* An open session. */
 struct entry {
-    struct table_node node; /* by its monitor's pid */
-    struct session session;
-    struct entry *older, *younger; /* of all */
+    struct table_node node;   /* by its monitor's pid */
+    TAILQ_ENTRY(entry) all;   /* in the order of ids, which is the order of opening */
+    LIST_ENTRY(entry) beside; /* of the same environment */
     struct watch *watch;
-    struct entry *before, *after; /* of the environment */
+    struct session session;
 };
 
-/* An environment with sessions. */
+/* An environment with open sessions. */
 struct watch {
     struct table_node node;
+    LIST_ENTRY(watch) link;
     struct sessions *sessions;
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
-    struct entry *first;
-    size_t used; /* entries */
-    struct watch *before, *after;
-    int64_t due;       /* cloud_clock_ms() */
-    int64_t confirmed; /* cloud_clock_ms() of the last good answer */
-    bool asking;
+    LIST_HEAD(, entry) entries;
+    size_t used;       /* entries */
+    int64_t due;       /* cloud_clock_ms() of the next recheck */
+    int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer; or 0 */
+    bool asking;       /* waiter waits for the cache's answer */
     struct cache_waiter waiter;
 };
 
 struct sessions {
-    struct context *context;
+    struct sessions_setup setup;
     struct worker *worker;
     struct session_files *files;
     struct terminations *terminations;
-    bool may_end;
     struct loop_timer timer;
     struct table table, monitors; /* of watches, of entries */
-    struct watch *watch;
-    struct entry *oldest, *youngest;
+    LIST_HEAD(, watch) watches;
+    TAILQ_HEAD(, entry) entries;
     size_t used;
     uint64_t last_id;
-    int64_t full_logged, full_swept; /* cloud_clock_ms(): not earlier again */
+    int64_t next_full_log, next_full_sweep; /* cloud_clock_ms() */
     struct sessions_view view;
 };
 
 /* ---- The list ---- */
 
-struct environment {
-    const char *project, *environment;
-};
-
 static bool watch_equal(const struct table_node *node, const void *key)
 {
     const struct watch *watch = TABLE_OWNER(node, struct watch, node);
-    const struct environment *wanted = key;
+    const struct cloud_name *wanted = key;
 
     return strcmp(watch->project, wanted->project) == 0 &&
            strcmp(watch->environment, wanted->environment) == 0;
@@ -93,9 +84,8 @@ static uint64_t watch_hash(const struct sessions *sessions, const struct cloud_n
 
 static struct watch *find_watch(const struct sessions *sessions, const struct cloud_name *name)
 {
-    const struct environment wanted = {name->project, name->environment};
     struct table_node *node =
-        table_find(&sessions->table, watch_hash(sessions, name), watch_equal, &wanted);
+        table_find(&sessions->table, watch_hash(sessions, name), watch_equal, name);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct watch, node);
 }
@@ -113,24 +103,17 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
     watch->due = INT64_MAX;
-    watch->after = sessions->watch;
-    if (watch->after != NULL)
-        watch->after->before = watch;
-    sessions->watch = watch;
+    LIST_INSERT_HEAD(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
 }
 
 static void drop_watch(struct watch *watch)
 {
-    struct sessions *sessions = watch->sessions;
-
     if (watch->asking)
         cache_forget(&watch->waiter);
-    *(watch->before == NULL ? &sessions->watch : &watch->before->after) = watch->after;
-    if (watch->after != NULL)
-        watch->after->before = watch->before;
-    table_remove(&sessions->table, &watch->node);
+    LIST_REMOVE(watch, link);
+    table_remove(&watch->sessions->table, &watch->node);
     free(watch);
 }
 
@@ -155,6 +138,19 @@ static struct entry *find_monitor(const struct sessions *sessions, const struct 
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, node);
 }
 
+static struct entry *find_id(const struct sessions *sessions, const char *id)
+{
+    struct entry *entry;
+
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+    {
+        if (strcmp(entry->session.id, id) == 0)
+            break;
+    }
+    return entry;
+}
+
+/* NULL if memory is out. */
 static struct entry *add_entry(struct sessions *sessions, const struct session *session)
 {
     struct entry *entry = calloc(1, sizeof *entry);
@@ -165,48 +161,31 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
         return NULL;
     }
     entry->session = *session;
-    entry->older = sessions->youngest;
-    *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry;
-    sessions->youngest = entry;
     entry->watch = watch;
-    entry->after = watch->first;
-    if (entry->after != NULL)
-        entry->after->before = entry;
-    watch->first = entry;
+    TAILQ_INSERT_TAIL(&sessions->entries, entry, all);
+    LIST_INSERT_HEAD(&watch->entries, entry, beside);
     watch->used++;
     table_insert(&sessions->monitors, &entry->node, monitor_hash(sessions, &session->monitor));
     sessions->used++;
     return entry;
 }
 
-/* The last one of an environment takes its watch along. The file of one that is being ended stays
- * until that is done. */
+/* The environment's last entry takes its watch with it. The file of a session that is being
+ * terminated stays until that is done. */
 static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
 
     if (!entry->session.ending)
         session_files_remove(sessions->files, entry->session.id);
-    *(entry->older == NULL ? &sessions->oldest : &entry->older->younger) = entry->younger;
-    *(entry->younger == NULL ? &sessions->youngest : &entry->younger->older) = entry->older;
-    *(entry->before == NULL ? &watch->first : &entry->before->after) = entry->after;
-    if (entry->after != NULL)
-        entry->after->before = entry->before;
+    TAILQ_REMOVE(&sessions->entries, entry, all);
+    LIST_REMOVE(entry, beside);
     table_remove(&sessions->monitors, &entry->node);
     watch->used--;
     sessions->used--;
     free(entry);
-    if (watch->first == NULL)
+    if (LIST_EMPTY(&watch->entries))
         drop_watch(watch);
-}
-
-static struct entry *find_id(const struct sessions *sessions, const char *id)
-{
-    struct entry *entry = sessions->oldest;
-
-    while (entry != NULL && strcmp(entry->session.id, id) != 0)
-        entry = entry->younger;
-    return entry;
 }
 
 /* ---- Audit ---- */
@@ -231,7 +210,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .age = AUDIT_NO_AGE,
                           .session = session->id};
 
-    /* The server lets nobody else ask for that. */
+    /* The request table allows the request to root alone. */
     if (strcmp(reason, REASON_OPERATOR) == 0)
         audit.detail = "root ended it with cloudauthctl";
     if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
@@ -241,7 +220,7 @@ static void audit_session(const struct session *session, const char *event, cons
     audit_write(&audit);
 }
 
-/* It is over; of one that was ended, the line is written. */
+/* The session is over. A terminated one has its audit line already. */
 static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (!entry->session.ending)
@@ -255,15 +234,16 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
     drop_entry(sessions, entry);
 }
 
-/* Drops those of an environment whose sshd is gone. False: then the environment has none left, and
- * watch is no more. */
+/* Drops the environment's sessions whose sshd process has ended. False if none is left: then watch
+ * has been freed. */
 static bool sweep(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
+    struct entry *entry, *next;
     bool left = false;
 
-    for (struct entry *entry = watch->first, *after; entry != NULL; entry = after) {
-        after = entry->after;
+    for (entry = LIST_FIRST(&watch->entries); entry != NULL; entry = next) {
+        next = LIST_NEXT(entry, beside);
         if (process_lives(&entry->session.monitor))
             left = true;
         else
@@ -274,21 +254,23 @@ static bool sweep(struct watch *watch)
 
 static void sweep_all(struct sessions *sessions)
 {
-    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
-        younger = entry->younger;
+    struct entry *entry, *next;
+
+    for (entry = TAILQ_FIRST(&sessions->entries); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, all);
         if (!process_lives(&entry->session.monitor))
             close_entry(sessions, entry, REASON_GONE);
     }
 }
 
-/* ---- The end of a session ---- */
+/* ---- Terminating ---- */
 
-static void on_ended(void *arg, const char *id)
+static void on_terminated(void *arg, const char *id)
 {
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL) { /* sshd has said so itself */
+    if (entry == NULL) { /* sshd has reported its end */
         session_files_remove(sessions->files, id);
         return;
     }
@@ -297,115 +279,129 @@ static void on_ended(void *arg, const char *id)
         drop_entry(sessions, entry);
         return;
     }
-    log_error("session %s of %s as %s could not be ended: sshd process %d is still there",
+    log_error("session %s of %s as %s could not be terminated: sshd process %d is still running",
               entry->session.id, entry->session.user, entry->session.account,
               (int)entry->session.monitor.pid);
     session_files_keep(sessions->files, &entry->session); /* it is tried again */
 }
 
-/* An audit session id that another session here has as well is nobody's alone: an sshd that was
- * started by hand, say, with the id of who started it. */
+/* The session's audit session id, or PROCESS_NO_AUDIT if another open session has it too: for
+ * example, an sshd that was started by hand has the id of the person who started it. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
-    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+    const struct entry *entry;
+
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+    {
         if (&entry->session != session && entry->session.audit == session->audit)
             return PROCESS_NO_AUDIT;
+    }
     return session->audit;
 }
 
+/* The same for a session whose termination had begun before the start: the id that was its own
+ * then, unless a session that is not being terminated has it now. */
+static uint32_t still_own_audit(const struct sessions *sessions, const struct session *session)
+{
+    const struct entry *entry;
+
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+    {
+        if (!entry->session.ending && entry->session.audit == session->ending_audit)
+            return PROCESS_NO_AUDIT;
+    }
+    return session->ending_audit;
+}
+
+static bool begin_termination(struct sessions *sessions, const struct session *session,
+                              uint32_t audit, const char *message)
+{
+    const struct terminate_order order = {.monitor = session->monitor,
+                                          .audit = audit,
+                                          .uid = session->uid,
+                                          .message = message,
+                                          .id = session->id,
+                                          .done = on_terminated,
+                                          .arg = sessions};
+
+    return terminate_begin(sessions->terminations, &order);
+}
+
+/* Terminates a session, unless that has begun already. False, logged, if it cannot be. */
 static bool end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
                       const char *why, const struct cache_answer *answer)
 {
     const struct session *session = &entry->session;
+    uint32_t audit = own_audit(sessions, session);
     char message[512];
-    const struct terminate_order order = {.monitor = session->monitor,
-                                          .audit = own_audit(sessions, session),
-                                          .uid = session->uid,
-                                          .message = message,
-                                          .id = session->id,
-                                          .done = on_ended,
-                                          .arg = sessions};
 
     if (entry->session.ending)
         return true;
-    /* The range may have been set anew since. */
-    if (!cloud_conf_id_ours(&sessions->context->conf, session->uid)) {
-        log_error("session %s of %s as %s is to end (%s), but uid %u is out of the range now",
+    /* The range may have changed since the session was opened. */
+    if (!cloud_conf_id_ours(sessions->setup.conf, session->uid)) {
+        log_error("session %s of %s as %s is not terminated (reason %s): uid %u is outside the "
+                  "configured range",
                   session->id, session->user, session->account, reason, session->uid);
         return false;
     }
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
-    if (!terminate_begin(sessions->terminations, &order))
+    if (!begin_termination(sessions, session, audit, message))
         return false;
     entry->session.ending = true;
-    entry->session.ending_audit = order.audit;
+    entry->session.ending_audit = audit;
     session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
     return true;
 }
 
-/* The audit session id that was its alone when its end was begun, unless another one that is open
- * has it by now. */
-static uint32_t still_own_audit(const struct sessions *sessions, const struct session *session)
+/* Continues a termination that the daemon before this one had begun. False, logged, if that is not
+ * possible. */
+static bool continue_termination(struct sessions *sessions, const struct session *session)
 {
-    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
-        if (!entry->session.ending && entry->session.audit == session->ending_audit)
-            return PROCESS_NO_AUDIT;
-    return session->ending_audit;
-}
-
-/* What the daemon before this one had begun to end. */
-static bool go_on_ending(struct sessions *sessions, const struct session *session)
-{
-    const struct terminate_order order = {.monitor = session->monitor,
-                                          .audit = still_own_audit(sessions, session),
-                                          .uid = session->uid,
-                                          .message = "cloudauth ends this session",
-                                          .id = session->id,
-                                          .done = on_ended,
-                                          .arg = sessions};
-
-    if (!sessions->may_end || !cloud_conf_id_ours(&sessions->context->conf, session->uid) ||
-        !terminate_begin(sessions->terminations, &order)) {
-        log_warning("session %s of %s as %s: its end cannot go on", session->id, session->user,
-                    session->account);
+    if (!sessions->setup.may_terminate || !cloud_conf_id_ours(sessions->setup.conf, session->uid) ||
+        !begin_termination(sessions, session, still_own_audit(sessions, session),
+                           "cloudauth ends this session")) {
+        log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,
+                    session->user, session->account);
         return false;
     }
-    log_info("session %s of %s as %s: its end goes on", session->id, session->user,
+    log_info("session %s of %s as %s: continuing to terminate it", session->id, session->user,
              session->account);
     return true;
 }
 
-/* What is not ended here, and has no sshd process that could be listed, is left to a daemon that
- * may: its file stays. */
-static void go_on_ending_all(struct sessions *sessions)
+/* Where a session can neither be terminated by this daemon nor be listed, because its sshd process
+ * has ended, its file stays for a daemon that may terminate it. */
+static void continue_terminations(struct sessions *sessions)
 {
-    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
-        bool lives;
+    struct entry *entry, *next;
 
-        younger = entry->younger;
+    for (entry = TAILQ_FIRST(&sessions->entries); entry != NULL; entry = next) {
+        bool lives;
+        next = TAILQ_NEXT(entry, all);
         if (!entry->session.ending)
             continue;
         lives = process_lives(&entry->session.monitor);
-        entry->session.ending = go_on_ending(sessions, &entry->session) || !lives;
+        entry->session.ending = continue_termination(sessions, &entry->session) || !lives;
         if (!lives)
             drop_entry(sessions, entry);
     }
 }
 
-/* ---- Living revocation ---- */
+/* ---- Rechecks ---- */
 
 static int64_t recheck_ms(const struct sessions *sessions)
 {
-    return (int64_t)1000 * sessions->context->conf.session_recheck;
+    return (int64_t)1000 * sessions->setup.conf->session_recheck;
 }
 
 static bool rechecks(const struct sessions *sessions)
 {
-    return sessions->may_end && recheck_ms(sessions) > 0;
+    return sessions->setup.may_terminate && recheck_ms(sessions) > 0;
 }
 
-/* When to ask again of what was asked at that time: within session_recheck, not all at once. */
+/* When to ask again after an answer to a question of that time: within session_recheck, at a random
+ * moment so that environments are not asked for all at once. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
     int64_t recheck = recheck_ms(sessions), now = cloud_clock_ms(), floor = recheck / 2;
@@ -417,19 +413,13 @@ static int64_t next_due(const struct sessions *sessions, int64_t asked)
     return due < now + floor ? now + floor : due;
 }
 
-/* Whether a document came that this host may use. */
-static bool usable(const struct sessions *sessions, const struct cache_answer *answer)
+static void set_due(struct watch *watch, int64_t due)
 {
-    const struct context *context = sessions->context;
-    char why[256];
-
-    return answer->result == CACHE_DOCUMENT && local_ids_refresh(context->local_ids) &&
-           policy_usable(
-               &(const struct policy_host){&context->conf, context->local_ids, context->bindings},
-               answer->document, why, sizeof why);
+    if (due < watch->due)
+        watch->due = due;
 }
 
-/* For the time when no document may be used any more. */
+/* For a time when no document may be used. */
 static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
 {
     if (entry->session.key_expires == expires)
@@ -438,138 +428,82 @@ static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t 
     session_files_keep(sessions->files, &entry->session);
 }
 
-/* What a document that may be used says of the session. */
-static void judge(struct sessions *sessions, struct entry *entry, const struct cache_answer *answer)
-{
-    const struct session *session = &entry->session;
-    const struct document *document = answer->document;
-    struct policy_verdict verdict = {POLICY_NOT_THIS_HOST, NULL};
-    char why[384] = "your key may not enter here any more";
-
-    if (policy_for_host(&sessions->context->conf, document))
-        verdict = policy_person(document, &session->name, session->fingerprint, session->user_id,
-                                (int64_t)time(NULL));
-    if (verdict.reason == POLICY_GRANTED) {
-        keep_expiry(sessions, entry, policy_key_expires(verdict.key));
-        return;
-    }
-    if (verdict.key != NULL)
-        messages_for_client(&(const struct message){verdict.reason, document, &session->name,
-                                                    session->account, verdict.key},
-                            why, sizeof why);
-    end_entry(sessions, entry, policy_token(verdict.reason), why, answer);
-}
-
-/* What this host refuses by itself needs no document, in whatever outage. */
-static bool is_denied(const struct sessions *sessions, const struct session *session)
-{
-    const struct denial_match match = {.project = session->name.project,
-                                       .environment = session->name.environment,
-                                       .user_id = session->user_id,
-                                       .username = session->user,
-                                       .fingerprint = session->fingerprint};
-
-    return sessions->context->denials != NULL &&
-           denials_match(denials_file_list(sessions->context->denials), &match,
-                         (int64_t)time(NULL));
-}
-
-static bool has_expired(const struct session *session)
-{
-    return session->key_expires != 0 && session->key_expires <= (int64_t)time(NULL);
-}
-
-/* Whether the last good answer is older than session_max_stale allows. */
-static bool too_stale(const struct watch *watch, const struct session *session)
-{
-    uint32_t most = watch->sessions->context->conf.session_max_stale;
-    int64_t now = cloud_clock_ms();
-
-    if (most == 0)
-        return false;
-    if (watch->confirmed == 0) /* before this start; nobody knows but that it was at its opening */
-        return (int64_t)time(NULL) - session->since > most;
-    return now - watch->confirmed > (int64_t)1000 * most;
-}
-
 static void on_answer(void *arg, const struct cache_answer *answer)
 {
     struct watch *watch = arg;
     struct sessions *sessions = watch->sessions;
-    bool good = usable(sessions, answer);
-    bool known = good || answer->result == CACHE_UNAVAILABLE;
+    struct recheck recheck = {.conf = sessions->setup.conf,
+                              .denials = sessions->setup.denials,
+                              .answer = answer,
+                              .admitted = recheck_admit(sessions->setup.admission, answer)};
+    bool may_use = recheck_may_use(recheck.admitted);
+    struct recheck_verdict verdict;
+    struct entry *entry;
 
     watch->asking = false;
-    /* `asked` is of the last good answer also where this is none. */
-    if (known && answer->asked > watch->confirmed)
+    /* An answer that says "unavailable" still tells when the last good one was asked for. */
+    if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
-    watch->due = next_due(sessions, good && !answer->stale ? answer->asked : cloud_clock_ms());
-    for (struct entry *entry = watch->first; entry != NULL; entry = entry->after) {
+    watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
+    recheck.confirmed = watch->confirmed;
+    LIST_FOREACH(entry, &watch->entries, beside)
+    {
         if (entry->session.ending)
             continue;
-        if (answer->result == CACHE_ABSENT)
-            end_entry(sessions, entry, policy_token(POLICY_ABSENT),
-                      "there is no such environment any more", answer);
-        else if (good)
-            judge(sessions, entry, answer);
-        else if (is_denied(sessions, &entry->session))
-            end_entry(sessions, entry, policy_token(POLICY_DENIED),
-                      "access is denied by the operator of this host", answer);
-        else if (has_expired(&entry->session))
-            end_entry(sessions, entry, policy_token(POLICY_KEY_EXPIRED), "your key has expired",
-                      answer);
-        if (!entry->session.ending && (!good || answer->stale) && answer->result != CACHE_ABSENT &&
-            too_stale(watch, &entry->session))
-            end_entry(sessions, entry, REASON_MAX_STALE,
-                      "who may be here cannot be checked any more", answer);
+        recheck_judge(&recheck, &entry->session, &verdict);
+        keep_expiry(sessions, entry, verdict.key_expires);
+        if (verdict.terminate)
+            end_entry(sessions, entry, verdict.reason, verdict.message, answer);
     }
 }
 
-static void recheck(struct watch *watch)
+static void ask(struct watch *watch)
 {
-    struct sessions *sessions = watch->sessions;
-
     if (!sweep(watch))
         return;
     watch->asking = true;
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
-    cache_ask(sessions->context->cache, watch->project, watch->environment, CACHE_KEYS,
+    cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,
               &watch->waiter);
 }
 
 static void on_tick(void *arg);
 
-/* Ticks only while there is something to look after. */
+/* The timer runs only while there are sessions to recheck. */
 static void set_timer(struct sessions *sessions)
 {
-    if (sessions->watch == NULL || !rechecks(sessions) || sessions->timer.set)
+    if (LIST_EMPTY(&sessions->watches) || !rechecks(sessions) || sessions->timer.set)
         return;
     sessions->timer.due = on_tick;
     sessions->timer.arg = sessions;
-    if (!loop_timer_set(sessions->context->loop, &sessions->timer, TICK_MS))
-        log_error("sessions: there is no place for their timer");
+    if (!loop_timer_set(sessions->setup.loop, &sessions->timer, TICK_MS))
+        log_error("sessions are not rechecked: too many timers are set");
 }
 
 static void on_tick(void *arg)
 {
     struct sessions *sessions = arg;
+    struct watch *watch, *next;
     int64_t now = cloud_clock_ms();
 
     if (!rechecks(sessions))
         return;
-    for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
-        after = watch->after;
+    for (watch = LIST_FIRST(&sessions->watches); watch != NULL; watch = next) {
+        next = LIST_NEXT(watch, link);
         if (!watch->asking && watch->due <= now)
-            recheck(watch);
+            ask(watch);
     }
     set_timer(sessions);
 }
 
 void sessions_configure(struct sessions *sessions)
 {
-    for (struct watch *watch = sessions->watch; watch != NULL; watch = watch->after) {
+    struct watch *watch;
+
+    LIST_FOREACH(watch, &sessions->watches, link)
+    {
         int64_t now = cloud_clock_ms(), due = next_due(sessions, now);
-        if (due < watch->due || watch->due <= now) /* overdue: they were not looked after */
+        if (due < watch->due || watch->due <= now) /* overdue: rechecks were off */
             watch->due = due;
     }
     set_timer(sessions);
@@ -591,8 +525,8 @@ static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
     snprintf(out, SESSION_ID_SIZE, "%016llx", (unsigned long long)id);
 }
 
-/* An environment may have as many as there is room left: so however many one has, there is some
- * left for the others. */
+/* Whether the environment may have one more session: it may have as many as are still free, so
+ * however many one environment has, some are left for others. */
 static bool fits(const struct sessions *sessions, const struct cloud_name *name)
 {
     const struct watch *watch = find_watch(sessions, name);
@@ -600,33 +534,42 @@ static bool fits(const struct sessions *sessions, const struct cloud_name *name)
     return (watch == NULL ? 0 : watch->used) < SESSIONS_MAX - sessions->used;
 }
 
-static bool has_room(struct sessions *sessions, const struct cloud_name *name)
+/* Drops sessions that are gone. That reads /proc for each one, so it is not done for every attempt
+ * to open one. */
+static void sweep_full(struct sessions *sessions)
 {
-    /* It reads /proc for each of them: not once for every one who tries. */
-    if (!fits(sessions, name) && cloud_clock_ms() >= sessions->full_swept) {
-        sessions->full_swept = cloud_clock_ms() + FULL_SWEEP_MS;
-        sweep_all(sessions);
-    }
-    if (fits(sessions, name))
-        return true;
-    if (cloud_clock_ms() >= sessions->full_logged) {
-        sessions->full_logged = cloud_clock_ms() + 60000;
-        log_error("%zu sessions are open, of %d that can be watched over: %s of %s gets no more",
-                  sessions->used, SESSIONS_MAX, name->environment, name->project);
-    }
-    return false;
+    int64_t now = cloud_clock_ms();
+
+    if (now < sessions->next_full_sweep)
+        return;
+    sessions->next_full_sweep = now + FULL_SWEEP_MS;
+    sweep_all(sessions);
+}
+
+static void log_full(struct sessions *sessions, const struct cloud_name *name)
+{
+    int64_t now = cloud_clock_ms();
+
+    if (now < sessions->next_full_log)
+        return;
+    sessions->next_full_log = now + FULL_LOG_MS;
+    log_error("%zu of at most %d sessions are open: environment %s of project %s can open no more",
+              sessions->used, SESSIONS_MAX, name->environment, name->project);
 }
 
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked)
 {
     struct entry *entry = find_monitor(sessions, &session->monitor);
     struct session opened = *session;
-    int64_t due;
 
     if (entry != NULL)
         close_entry(sessions, entry, REASON_CLOSED);
-    if (!has_room(sessions, &session->name))
+    if (!fits(sessions, &session->name))
+        sweep_full(sessions);
+    if (!fits(sessions, &session->name)) {
+        log_full(sessions, &session->name);
         return false;
+    }
     make_id(sessions, opened.id);
     opened.since = (int64_t)time(NULL);
     entry = add_entry(sessions, &opened);
@@ -634,9 +577,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         log_error("session of %s as %s: out of memory", session->user, session->account);
         return false;
     }
-    due = next_due(sessions, asked);
-    if (due < entry->watch->due)
-        entry->watch->due = due;
+    set_due(entry->watch, next_due(sessions, asked));
     if (asked > entry->watch->confirmed)
         entry->watch->confirmed = asked;
     session_files_keep(sessions->files, &opened);
@@ -666,13 +607,16 @@ void sessions_look(const struct sessions *sessions, struct sessions_view *out)
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
                       uint32_t uid)
 {
+    const struct entry *entry;
     size_t n = 0;
 
     sweep_all(sessions);
-    for (const struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+    {
         n += entry->session.uid == uid ||
              (strcmp(entry->session.name.project, project) == 0 &&
               strcmp(entry->session.name.environment, environment) == 0);
+    }
     return n;
 }
 
@@ -709,15 +653,15 @@ static void add_line(struct cloud_text *text, const struct entry *entry)
 void sessions_list(struct sessions *sessions, const char *after, struct cloud_text *out,
                    char next[SESSION_ID_SIZE])
 {
-    struct entry *entry = sessions->oldest, *younger;
+    struct entry *entry = TAILQ_FIRST(&sessions->entries), *younger;
     char last[SESSION_ID_SIZE] = "";
 
     next[0] = '\0';
     while (entry != NULL && strcmp(entry->session.id, after) <= 0)
-        entry = entry->younger;
+        entry = TAILQ_NEXT(entry, all);
     for (; entry != NULL; entry = younger) {
         struct cloud_text before = *out;
-        younger = entry->younger;
+        younger = TAILQ_NEXT(entry, all);
         if (!process_lives(&entry->session.monitor)) {
             close_entry(sessions, entry, REASON_GONE);
             continue;
@@ -743,35 +687,32 @@ enum sessions_end sessions_end(struct sessions *sessions, const char *id)
     }
     if (entry == NULL)
         return SESSIONS_END_UNKNOWN;
-    if (!sessions->may_end ||
-        !end_entry(sessions, entry, REASON_OPERATOR, "an operator has ended it", NULL))
+    if (!sessions->setup.may_terminate ||
+        !end_entry(sessions, entry, REASON_OPERATOR, "an operator of this host requests it", NULL))
         return SESSIONS_END_CANNOT;
     return SESSIONS_END_BEGUN;
 }
 
-/* ---- Start and end ---- */
+/* ---- Start and stop ---- */
 
 static bool load(void *arg, const struct session *session)
 {
     struct sessions *sessions = arg;
     uint64_t id = strtoull(session->id, NULL, 16);
     struct entry *entry;
-    int64_t due;
 
     if ((!process_lives(&session->monitor) && !session->ending) || sessions->used >= SESSIONS_MAX)
         return false;
     entry = add_entry(sessions, session);
     if (entry == NULL)
         return true;
-    due = cloud_clock_ms() + (int64_t)arc4random_uniform((uint32_t)(recheck_ms(sessions) / 2 + 1));
-    if (due < entry->watch->due)
-        entry->watch->due = due;
+    set_due(entry->watch, cloud_clock_ms() + (int64_t)arc4random_uniform(
+                                                 (uint32_t)(recheck_ms(sessions) / 2 + 1)));
     if (id > sessions->last_id)
         sessions->last_id = id;
     return true;
 }
 
-/* The folder gives them in no order: the list is put into that of their ids. */
 static int by_id(const void *a, const void *b)
 {
     struct entry *const *left = a, *const *right = b;
@@ -779,77 +720,94 @@ static int by_id(const void *a, const void *b)
     return strcmp((*left)->session.id, (*right)->session.id);
 }
 
+/* The directory lists its files in no order. False if memory is out. */
 static bool sort(struct sessions *sessions)
 {
-    struct entry **all = calloc(sessions->used + 1, sizeof(struct entry *));
+    struct entry **sorted = calloc(sessions->used + 1, sizeof(struct entry *)), *entry;
     size_t n = 0;
 
-    if (all == NULL)
+    if (sorted == NULL)
         return false;
-    for (struct entry *entry = sessions->oldest; entry != NULL; entry = entry->younger)
-        all[n++] = entry;
-    qsort(all, n, sizeof(struct entry *), by_id);
-    for (size_t i = 0; i < n; i++) {
-        all[i]->older = i == 0 ? NULL : all[i - 1];
-        all[i]->younger = all[i + 1]; /* the last is NULL */
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+    {
+        sorted[n++] = entry;
     }
-    sessions->oldest = all[0];
-    sessions->youngest = n == 0 ? NULL : all[n - 1];
-    free(all);
+    qsort(sorted, n, sizeof(struct entry *), by_id);
+    TAILQ_INIT(&sessions->entries);
+    for (size_t i = 0; i < n; i++)
+        TAILQ_INSERT_TAIL(&sessions->entries, sorted[i], all);
+    free(sorted);
     return true;
 }
 
-struct sessions *sessions_new(struct context *context, const char *folder, bool may_end)
+/* False, logged, if something is wanting. */
+static bool start(struct sessions *sessions)
 {
-    struct sessions *sessions = calloc(1, sizeof *sessions);
+    const struct sessions_setup *setup = &sessions->setup;
     char boot[PROCESS_BOOT_SIZE];
 
-    if (sessions == NULL)
-        return NULL;
-    sessions->context = context;
-    sessions->may_end = may_end;
     if (!process_boot(boot)) {
-        log_error("/proc/sys/kernel/random/boot_id cannot be read");
-        free(sessions);
-        return NULL;
+        log_error("cannot read /proc/sys/kernel/random/boot_id");
+        return false;
     }
-    if (table_start(&sessions->table) && table_start(&sessions->monitors))
-        sessions->worker = worker_new(context->loop);
-    if (sessions->worker != NULL)
-        sessions->files = session_files_new(sessions->worker, folder, boot);
-    if (sessions->files != NULL)
-        sessions->terminations = terminate_new(context->loop, sessions->worker);
-    if (sessions->terminations == NULL) {
-        sessions_free(sessions);
-        return NULL;
-    }
-    session_files_load(sessions->files, load, sessions);
-    if (!sort(sessions)) {
+    if (!table_start(&sessions->table) || !table_start(&sessions->monitors)) {
         log_error("sessions: out of memory");
+        return false;
+    }
+    sessions->worker = worker_new(setup->loop);
+    if (sessions->worker == NULL)
+        return false;
+    sessions->files = session_files_new(sessions->worker, setup->directory, boot);
+    if (sessions->files == NULL)
+        return false;
+    sessions->terminations = terminate_new(setup->loop, sessions->worker);
+    session_files_load(sessions->files, load, sessions);
+    if (sessions->terminations == NULL || !sort(sessions)) {
+        log_error("sessions: out of memory");
+        return false;
+    }
+    return true;
+}
+
+struct sessions *sessions_new(const struct sessions_setup *setup)
+{
+    struct sessions *sessions = calloc(1, sizeof *sessions);
+
+    if (sessions == NULL) {
+        log_error("sessions: out of memory");
+        return NULL;
+    }
+    sessions->setup = *setup;
+    LIST_INIT(&sessions->watches);
+    TAILQ_INIT(&sessions->entries);
+    if (!start(sessions)) {
         sessions_free(sessions);
         return NULL;
     }
-    go_on_ending_all(sessions);
+    continue_terminations(sessions);
     set_timer(sessions);
     return sessions;
 }
 
 void sessions_free(struct sessions *sessions)
 {
+    struct watch *watch;
+    struct entry *entry;
+
     if (sessions == NULL)
         return;
-    /* First what may still be under way for the rest. The files stay. */
+    /* First the worker, which finishes work that refers to the rest. The files stay. */
     worker_free(sessions->worker);
     terminate_free(sessions->terminations);
-    loop_timer_clear(sessions->context->loop, &sessions->timer);
-    for (struct watch *watch = sessions->watch, *after; watch != NULL; watch = after) {
-        after = watch->after;
+    loop_timer_clear(sessions->setup.loop, &sessions->timer);
+    while ((watch = LIST_FIRST(&sessions->watches)) != NULL) {
+        LIST_REMOVE(watch, link);
         if (watch->asking)
             cache_forget(&watch->waiter);
         free(watch);
     }
-    for (struct entry *entry = sessions->oldest, *younger; entry != NULL; entry = younger) {
-        younger = entry->younger;
+    while ((entry = TAILQ_FIRST(&sessions->entries)) != NULL) {
+        TAILQ_REMOVE(&sessions->entries, entry, all);
         free(entry);
     }
     session_files_free(sessions->files);

@@ -2,9 +2,12 @@
 #ifndef CLOUDAUTHD_SESSION_SESSIONS_H
 #define CLOUDAUTHD_SESSION_SESSIONS_H
 
-#include "cloudauthd/server/context.h"
+#include "base/loop.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/state/session_files.h"
 
+#include "common/conf.h"
 #include "common/text.h"
 
 #include <stdbool.h>
@@ -12,63 +15,67 @@
 #include <stdint.h>
 
 /*
- * The open SSH sessions: who, from where, since when, in which sshd process. While there are any,
- * the document of each of their environments is asked for anew every session_recheck, once however
- * many sessions there are; a session that it no longer allows is ended (reaper.h).
+ * The list of open SSH sessions. While there are any, the document of each of their environments is
+ * revalidated within session_recheck, with one request however many sessions the environment has;
+ * sessions that it no longer allows are terminated (recheck.h decides, terminate.h acts).
  *
- * Nobody is ended for lack of an answer, unless session_max_stale says so: what ends a session is a
- * document that this host may use, the API's word that there is no such environment, or what this
- * host denies by itself (denials.h), or the end of the time that the last such document gave its
- * key.
- *
- * A session whose sshd process has gone without a word is dropped when it is noticed: at a recheck,
- * when it is listed, when there is no room, at the start. What a daemon had begun to end when it
- * went is ended by the next one: its file stays until nothing of it is left.
+ * A session whose sshd process has ended without reporting it is dropped when that is noticed: at a
+ * recheck, when sessions are listed, when the list is full, or at the start. A termination that a
+ * stopped daemon had begun is continued by the next daemon: the session's file stays until no
+ * process of the session is left.
  */
 
-#define SESSIONS_MAX 20000 /* and of one environment no more than there is room left */
+#define SESSIONS_MAX 20000 /* and one environment at most as many as are still free */
 
 struct sessions;
 
-/*
- * Loads what is kept below folder. context's loop, cache, local_ids and owners outlive it; its conf
- * is read at each use. may_end: whether this process may end sessions of others (CAP_KILL); if not
- * they are only listed. NULL with the reason logged.
- */
-struct sessions *sessions_new(struct context *context, const char *folder, bool may_end);
+/* What sessions are built on. All of it is borrowed and outlives them. */
+struct sessions_setup {
+    const struct cloud_conf *conf; /* read at each use */
+    struct loop *loop;
+    struct cache *cache;
+    const struct admission *admission;
+    const struct denials *denials; /* NULL: none */
+    const char *directory;         /* the state directory */
+    bool may_terminate; /* whether this process may signal others (CAP_KILL); else sessions are only
+                           listed */
+};
+
+/* Loads the sessions stored below the directory. NULL with the reason logged. */
+struct sessions *sessions_new(const struct sessions_setup *setup);
 void sessions_free(struct sessions *sessions);
 
 /*
- * A session was opened: everything but id and since is the caller's. asked: cloud_clock_ms() when
- * the API was asked for the document that allowed it. False, logged, if it cannot be watched over:
- * there is no room (SESSIONS_MAX), or memory is out.
+ * Adds a session that was opened; its id and since are set here. asked: cloud_clock_ms() when the
+ * API was asked for the document that allowed it. False, logged, if the session cannot be listed
+ * and therefore must not be opened: there are too many, or memory is out.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 
-/* Its sshd process says that it is over. An unknown one is no error. */
+/* The sshd process reports that the account's session is over. An unknown one is no error. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
 
-/* The settings changed. */
+/* To be called when conf has changed. */
 void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 
-/* Sessions that were opened and that are over, since the start, for metrics. */
+/* Counters since the start, for metrics. */
 struct sessions_view {
     uint64_t opened;
-    uint64_t closed; /* sshd said so */
-    uint64_t gone;   /* their sshd had gone without a word */
-    uint64_t ended;  /* cloudauthd ended them: revoked, expired, by an operator */
+    uint64_t closed; /* sshd reported the end */
+    uint64_t gone;   /* the sshd process ended without reporting it */
+    uint64_t ended;  /* cloudauthd terminated them: revoked, expired, by an operator */
 };
 void sessions_look(const struct sessions *sessions, struct sessions_view *out);
 
-/* How many sessions the environment has, and others with that uid. */
+/* The number of sessions of the environment, and of other environments with that uid. */
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
                       uint32_t uid);
 
 /*
  * Writes the sessions that came after the one with id `after` ("" for the first), oldest first, a
- * line each, as many as fit whole; next is the id to go on after, "" when there are no more.
+ * line each, as many as fit whole; next is the id to continue after, "" at the end of the list.
  *
  *   session= account= kind= project= environment= app= user= user_id= mail= role= key= from= since=
  *   service= pid= state=open|ending
@@ -81,10 +88,10 @@ void sessions_list(struct sessions *sessions, const char *after, struct cloud_te
 enum sessions_end {
     SESSIONS_END_UNKNOWN = 0, /* no such session */
     SESSIONS_END_BEGUN,
-    SESSIONS_END_CANNOT, /* without CAP_KILL, or memory */
+    SESSIONS_END_CANNOT, /* without CAP_KILL, or memory is out */
 };
 
-/* An operator ends it. */
+/* Terminates a session because an operator asks for it. */
 enum sessions_end sessions_end(struct sessions *sessions, const char *id);
 
 #endif

@@ -5,7 +5,7 @@
 _cloudauthctl() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-} choices=''
     if ((COMP_CWORD == 1)); then
-        choices='check deny doctor env explain help key keys lookup rebind refresh sessions status undeny user --version'
+        choices='check deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
         choices='create list'
     elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
@@ -20,6 +20,7 @@ _cloudauthctl() {
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user' ;;
         status) choices='--json --documents' ;;
+        metrics) choices='' ;;
         env) choices='--json --uid --gid --home --shell --title' ;;
         key) choices='--json --title --expires' ;;
         user) choices='--json --role --id --mail' ;;

@@ -69,7 +69,7 @@ enters() {
     return 1
 }
 
-# What systemctl(1) would do with the two units; systemd itself is not pid 1 here.
+# What systemctl(1) would do with cloudauthd.service and ssh; systemd itself is not pid 1 here.
 booted() {
     mkdir -p /run/systemd/system
     # apt gives dpkg a PATH of its own.
@@ -94,7 +94,7 @@ begin() {
         sleep 0.02
     done
 }
-case "${words[0]} ${words[1]-}" in
+case "${words[*]}" in
 # What it does without pid 1.
 preset* | enable* | disable* | mask* | unmask*) exec /usr/bin/systemctl.real "$@" ;;
 *show* | *CanReload* | *LoadState*)
@@ -262,7 +262,9 @@ test_purge() {
     serve
     enters alice abcdefghij
     enters ada ada
+    metrics_unit
     quiet_dpkg -r "${PACKAGES[@]}"
+    same other.prom "$(ls /var/lib/prometheus/node-exporter)"
     fails getent passwd abcdefghij
     fails grep -rl cloud /etc/nsswitch.conf /etc/pam.d /etc/ssh
     fails login alice abcdefghij
@@ -277,6 +279,17 @@ test_purge() {
     # Documents are the operator's.
     test -e /srv/access/abcdefghij/production.json
     enters ada ada
+}
+
+# The timer is enabled; it is systemd that looks for node_exporter's directory. What its unit runs leaves a file.
+metrics_unit() {
+    local directory=/var/lib/prometheus/node-exporter
+    test -e /etc/systemd/system/timers.target.wants/cloudauth-metrics.timer
+    grep -qx "ConditionPathIsDirectory=$directory" /lib/systemd/system/cloudauth-metrics.{timer,service}
+    install -d $directory
+    touch $directory/other.prom $directory/cloudauth.prom.new
+    (cd $directory && eval "$(sed -n 's/^ExecStart=//p' /lib/systemd/system/cloudauth-metrics.service)")
+    grep -q '^cloudauth_build_info' $directory/cloudauth.prom
 }
 
 test_sshd_broken() {

@@ -4,7 +4,7 @@
 # block meets sshd's global settings, and those are as open here as sshd allows: every password is
 # right, every forward is allowed, each account's own authorized_keys holds the stranger's key.
 #
-# The calls are counted and made to fail by the module's build/faults (nss_cloud/faults.h), through
+# The calls are counted and made to fail by the module's build/faults (tests/sandbox/nss_faults.c), through
 # files at one path. So that several logins can be tried at a time, each lane has an sshd of its own
 # in a mount namespace of its own, where that path is the lane's.
 

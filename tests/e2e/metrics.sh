@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The daemon's figures: a format that Prometheus takes, counters that move by what happens and by
-# nothing else, and a room that nobody can hold.
+# The daemon's metrics: a format that Prometheus and node_exporter accept, counters that move by what
+# happens and by nothing else, for root alone, and at no cost to a login.
 
 # shellcheck source=tests/sandbox/api.sh
 . "$REPO/tests/sandbox/api.sh"
 
-SOCKET=/run/cloudauth/metrics
-PORT=9911
+TEXTFILES=/var/lib/prometheus/node-exporter
+UNIT=/usr/lib/systemd/system/cloudauth-metrics.service
 
 before_all() {
     authority ca
@@ -15,8 +15,8 @@ before_all() {
     certificate client ca
 }
 
-# scrape [OPTION...]: what Prometheus would be told, by the socket.
-scrape() { curl -sS --fail --max-time 20 "$@" --unix-socket "$SOCKET" http://localhost/metrics; }
+# What Prometheus would be told.
+scrape() { cloudauthctl metrics; }
 
 # value SAMPLE [FILE]: of a sample, as it is written, in a scrape or in a file of one.
 value() {
@@ -33,15 +33,14 @@ decisions() {
     scrape | sed -n 's/^cloudauth_decisions_total{\(.*\)} \([1-9][0-9]*\)$/\1 \2/p' | tr -d '"'
 }
 
-# Prometheus' own parser takes it, with its rules for names, and nothing stands twice
+# promtool accepts the text with its rules for names, and no sample comes twice
 test_format() {
     local text
     enters alice abcdefghij
-    text=$(scrape -D /root/headers)
+    text=$(scrape)
     promtool check metrics <<<"$text"
-    same 1 "$(grep -ci '^content-type: text/plain; version=0.0.4; charset=utf-8.$' /root/headers)"
     same '' "$(grep -v '^#' <<<"$text" | sed 's/ [^ ]*$//' | sort | uniq -d)"
-    # What is in a label is of a closed set: no name of anybody or anything.
+    # The values of labels are closed sets: no name of a person, environment or host.
     fails grep -qE 'abcdefghij|alice|laptop|staging|example' <<<"$text"
 }
 
@@ -62,7 +61,7 @@ stage=session,kind=shell,reason=granted 1' "$(decisions)"
     same '1 0' "$(value cloudauth_sessions_opened_total) $(value cloudauth_sessions_open)"
 }
 
-# sFTP and other services have decisions of their own
+# sFTP and other services have counters of their own
 test_other_decisions() {
     echo pwd | sftp_batch media-agency abcdefghij_stg_sftp
     contains "$(decisions)" '^stage=login,kind=sftp,reason=granted 1$'
@@ -71,7 +70,7 @@ test_other_decisions() {
     contains "$(decisions)" '^stage=service,kind=shell,reason=granted 1$'
 }
 
-# the API's requests by how they end, each with its time; and the cache's answers
+# requests to the API are counted by how they end, with their duration; and so are the cache's answers
 test_api() {
     serve api
     by_https
@@ -98,7 +97,7 @@ test_api() {
     wait_for is cloudauth_documents_failing 0
 }
 
-# how requests fail is told apart: time, TLS, the credential, a status
+# failed requests are counted by cause: TLS, the credential, a status
 test_outcomes() {
     serve api
     by_https 'token_file = /etc/cloudauth/none'
@@ -128,7 +127,7 @@ test_outcomes() {
     same 1 "$(value 'cloudauth_api_requests_total{outcome="tls"}')"
 }
 
-# when certificates end is told, by the files as they are
+# certificates' expiry times are those in the files
 test_expiry() {
     local end
     serve api
@@ -142,7 +141,7 @@ test_expiry() {
     done | xargs)"
 }
 
-# status says the same, and its exit status is what monitoring goes by
+# cloudauthctl status reports the same, and its exit status is that of a monitoring plugin
 test_status() {
     serve api
     certificate client ca DNS:localhost -days 400
@@ -194,120 +193,87 @@ test_state() {
         "$(value cloudauth_store_documents) $(value cloudauth_start_time_seconds | cut -c1-8)"
 }
 
-# root and the group cloudauth may read the socket, nobody else; the port is for all, if it is set
-test_who_may_read() {
-    same '660 cloudauth cloudauth' "$(stat -c '%a %U %G' $SOCKET)"
-    fails setpriv --reuid 65534 --regid 65534 --clear-groups \
-        curl -sS --unix-socket $SOCKET http://localhost/metrics
-    contains "$(setpriv --reuid 65534 --regid 65534 --groups "$(getent group cloudauth | cut -d: -f3)" \
-        curl -sS --unix-socket $SOCKET http://localhost/metrics)" '^cloudauth_build_info'
-    fails listening $PORT
-    configure "metrics_listen = 127.0.0.1:$PORT" 'metrics_socket ='
-    daemon_reload
-    wait_for listening $PORT
-    fails test -e $SOCKET
-    contains "$(setpriv --reuid 65534 --regid 65534 --clear-groups curl -sS http://127.0.0.1:$PORT/metrics)" \
-        '^cloudauth_build_info'
-    if [[ -e /proc/net/if_inet6 ]]; then
-        configure "metrics_listen = [::1]:$PORT"
-        daemon_reload
-        wait_for curl -sS "http://[::1]:$PORT/metrics"
-        fails curl -sS "http://127.0.0.1:$PORT/metrics"
-    fi
-    configure
-    daemon_reload
-    wait_for not_listening
-    test -S $SOCKET
-}
-not_listening() { ! listening $PORT; }
-
-# any other address is an error with file, line and key
-test_loopback_alone() {
-    local address
-    for address in 0.0.0.0:9911 '*:9911' 127.0.0.1 127.0.0.2:9911 '[::]:9911' localhost:9911 9911 \
-        127.0.0.1:0 127.0.0.1:65536 '[::1]:x' 192.0.2.1:9911; do
-        configure "metrics_listen = $address"
-        contains "$(timeout 10 cloudauthd -f 2>&1 || true)" \
-            "^cloudauthd: .*/cloudauth.conf:[0-9]+: metrics_listen: |/cloudauth.conf:[0-9]+: metrics_listen: "
-    done
-    configure 'metrics_socket = metrics'
-    contains "$(timeout 10 cloudauthd -f 2>&1 || true)" ':[0-9]+: metrics_socket: not an absolute path'
+# only root may ask for the metrics; a failure prints none and has exit status 3
+test_who_may_ask() {
+    local said status=0
+    said=$(setpriv --reuid 65534 --regid "$(getent group cloudauth | cut -d: -f3)" --clear-groups \
+        cloudauthctl metrics 2>&1) || status=$?
+    same '3 cloudauthctl: only root may ask this' "$status $said"
+    status=0
+    cloudauthctl metrics --json 2>/dev/null || status=$?
+    same 2 $status
+    status=0
+    cloudauthctl metrics >/dev/full 2>/root/said || status=$?
+    same '3 cloudauthctl: the metrics could not be written whole' "$status $(</root/said)"
+    daemon_stop
+    status=0
+    cloudauthctl metrics >/root/metrics 2>/dev/null || status=$?
+    same '3 0' "$status $(stat -c %s /root/metrics)"
 }
 
-# a place that is taken is logged, and is no reason not to serve logins
-test_port_taken() {
-    perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 1,
-        LocalAddr => "127.0.0.1:'$PORT'", ReuseAddr => 1) or die; sleep 60' &
-    local holder=$!
-    wait_for listening $PORT
-    configure "metrics_listen = 127.0.0.1:$PORT" 'metrics_socket = /nowhere/metrics'
+# metrics_socket and metrics_listen are logged as obsolete with their line, at start and reload, and ignored
+test_obsolete_settings() {
+    local line
+    configure 'metrics_listen = 127.0.0.1:9911' 'metrics_socket = metrics'
+    line=$(grep -n metrics_listen "$CONF" | cut -d: -f1)
     daemon_stop
     mark
     daemon_start
-    logged "metrics: 127.0.0.1:$PORT: Address already in use"
-    logged 'metrics: /nowhere/metrics: No such file or directory'
+    since /var/log/syslog | grep "$CONF:$line: metrics_listen is obsolete and has no effect: .*cloudauthctl metrics"
+    since /var/log/syslog | grep "$CONF:$((line + 1)): metrics_socket is obsolete and has no effect: "
     enters alice abcdefghij
-    kill $holder
-    wait $holder || true
+    fails listening 9911
+    fails test -e /run/cloudauth/metrics
+    mark
     daemon_reload
-    wait_for curl -sS "http://127.0.0.1:$PORT/metrics"
+    wait_for obsolete_logged
+    configure 'metrics_listens = 127.0.0.1:9911'
+    contains "$(timeout 10 cloudauthd -f 2>&1 || true)" "$CONF:$line: unknown key: metrics_listens"
+}
+obsolete_logged() { since /var/log/syslog | grep 'metrics_listen is obsolete'; }
+
+# write_textfile: what the unit does.
+write_textfile() {
+    local directory command
+    directory=$(sed -n 's/^WorkingDirectory=//p' $UNIT)
+    command=$(sed -n 's/^ExecStart=//p' $UNIT)
+    (umask "$(sed -n 's/^UMask=//p' $UNIT)" && cd "$directory" && eval "$command")
 }
 
-# say TEXT: what the socket answers to these bytes
-say() { raw "$1" | head -n 1 | tr -d '\r'; }
-raw() {
-    perl -MSocket -e '
-        alarm 20;
-        socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
-        connect($s, sockaddr_un($ARGV[0])) or die;
-        my $text = $ARGV[1] =~ s/\\r/\r/gr =~ s/\\n/\n/gr =~ s/\\001/\001/gr;
-        syswrite($s, $text);
-        print while sysread($s, $_, 4096);' "$SOCKET" "$1"
-}
+# How many samples of each name the file has.
+samples() { grep '^cloudauth' "$1" | sed 's/[{ ].*//' | sort | uniq -c; }
 
-# what is no request for the one page gets its status, HEAD the header alone
-test_http() {
-    same 'HTTP/1.1 200 OK' "$(say 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')"
-    same 'HTTP/1.1 200 OK' "$(say 'GET /metrics?a=b HTTP/1.0\r\n\r\n')"
-    same 'HTTP/1.1 200 OK' "$(say 'GET http://x/metrics HTTP/1.1\r\nhost:x\r\n\r\n')"
-    same 'HTTP/1.1 404 Not Found' "$(say 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')"
-    same 'HTTP/1.1 405 Method Not Allowed' "$(say 'POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')"
-    same 'HTTP/1.1 400 Bad Request' "$(say 'GET /metrics HTTP/1.1\r\n\r\n')"
-    same 'HTTP/1.1 400 Bad Request' "$(say 'hello\r\n\r\n')"
-    same 'HTTP/1.1 400 Bad Request' "$(say 'GET /metrics HTTP/1.1\r\nHost: \001\r\n\r\n')"
-    same 'HTTP/1.1 505 HTTP Version Not Supported' "$(say 'GET /metrics HTTP/2.0\r\nHost: x\r\n\r\n')"
-    same 'HTTP/1.1 431 Request Header Fields Too Large' "$(say "GET /metrics HTTP/1.1\r\nX: $(printf '%05000d' 0)")"
-    raw 'HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n' >/root/head
-    same '' "$(sed '1,/^\r$/d' /root/head)"
-    contains "$(cat /root/head)" '^Content-Length: [1-9][0-9]{3,}'
-}
-
-# hundreds of silent, slow and deaf clients hold nothing, and are gone after 5 seconds
-test_hostile() {
-    local before
-    before=$(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l)
-    perl -MSocket -e '
-        my @held;
-        for my $i (1 .. 300) {
-            socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
-            connect($s, sockaddr_un("'$SOCKET'")) or next;
-            syswrite($s, ("GET /metr", "", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")[$i % 3]);
-            push @held, $s;
-        }
-        open(my $f, ">", "/root/held"); close($f);
-        sleep 60;' &
-    local hostile=$!
-    wait_for test -e /root/held
-    (($(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l) <= before + 9))
-    contains "$(scrape)" '^cloudauth_build_info'
+# node_exporter reads what the unit writes; while the daemon does not answer the file stays, and its age shows
+test_textfile() {
+    local written exporter
+    install -d $TEXTFILES
     enters alice abcdefghij
-    wait_for fds_are "$before"
-    kill $hostile
-    wait $hostile || true
+    write_textfile
+    same '644 cloudauth.prom' "$(cd $TEXTFILES && stat -c '%a %n' -- *)"
+    same 1 "$(value 'cloudauth_decisions_total{stage="login",kind="shell",reason="granted"}' $TEXTFILES/cloudauth.prom)"
+    prometheus-node-exporter --collector.disable-defaults --collector.textfile --web.listen-address=127.0.0.1:9100 \
+        --collector.textfile.directory=$TEXTFILES >/root/exporter.log 2>&1 &
+    exporter=$!
+    # shellcheck disable=SC2064 # of now
+    trap "kill $exporter" EXIT
+    wait_for listening 9100
+    curl -sS --fail http://127.0.0.1:9100/metrics >/root/scraped
+    same '0' "$(value node_textfile_scrape_error /root/scraped)"
+    same "$(samples $TEXTFILES/cloudauth.prom)" "$(samples /root/scraped)"
+    written=$(stat -c %Y $TEXTFILES/cloudauth.prom)
+    same "$written" "$(value "node_textfile_mtime_seconds{file=\"$TEXTFILES/cloudauth.prom\"}" /root/scraped | xargs printf '%.0f')"
+    touch -d '10 minutes ago' $TEXTFILES/cloudauth.prom
+    written=$(stat -c '%Y %s' $TEXTFILES/cloudauth.prom)
+    daemon_stop
+    fails write_textfile
+    same "$written" "$(stat -c '%Y %s' $TEXTFILES/cloudauth.prom)"
+    daemon_start
+    write_textfile
+    fails test $TEXTFILES/cloudauth.prom -ot "$CONF"
+    same cloudauth.prom "$(ls -A $TEXTFILES)"
 }
-fds_are() { (($(find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l) <= $1 + 1)); }
 
-# with more documents than are looked at in one turn, scrapes that come together are all answered
+# with more documents than one slice has, questions that come together are all answered
 test_many() {
     local i names=()
     for i in {1001..3000}; do
@@ -318,11 +284,11 @@ test_many() {
     for i in 0 500 1000 1500; do
         same 500 "$(getent passwd "${names[@]:$i:500}" | wc -l)"
     done
-    for i in {1..6}; do
+    for i in {1..20}; do
         scrape >"/root/scrape$i" &
     done
     wait
-    for i in {1..6}; do
+    for i in {1..20}; do
         same 2000 "$(value 'cloudauth_documents{state="fresh"}' "/root/scrape$i")"
         promtool check metrics <"/root/scrape$i"
     done

@@ -318,7 +318,7 @@ test_end_goes_on() {
     wait_for gone "$(daemon_pid)"
     grep '^ending ' "/var/lib/cloudauth/sessions/$id"
     daemon_start
-    contains "$(since /var/log/syslog)" "session $id of alice as abcdefghij_stg: its end goes on"
+    contains "$(since /var/log/syslog)" "session $id of alice as abcdefghij_stg: continuing to terminate it"
     WAIT=20 wait_for no_process '^sleep 604'
     wait_for test ! -e "/var/lib/cloudauth/sessions/$id"
     listed_are 1

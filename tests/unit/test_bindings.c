@@ -13,20 +13,20 @@
 
 #include <cmocka.h>
 
-static struct bindings *owners;
+static struct bindings *bindings;
 static char why[200];
 
 static int setup(void **state)
 {
     (void)state;
-    owners = bindings_new();
-    return owners == NULL;
+    bindings = bindings_new();
+    return bindings == NULL;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    bindings_free(owners);
+    bindings_free(bindings);
     return 0;
 }
 
@@ -35,7 +35,7 @@ static bool allow(const char *project, const char *environment, uint32_t uid, ui
     struct binding claim = {project, environment, uid, gid};
 
     why[0] = '\0';
-    return bindings_allow(owners, &claim, why, sizeof why);
+    return bindings_allow(bindings, &claim, why, sizeof why);
 }
 
 static void bind(const char *project, const char *environment, uint32_t uid, uint32_t gid)
@@ -43,15 +43,15 @@ static void bind(const char *project, const char *environment, uint32_t uid, uin
     struct binding claim = {project, environment, uid, gid};
 
     assert_true(allow(project, environment, uid, gid));
-    assert_true(bindings_claim(owners, &claim));
+    assert_true(bindings_claim(bindings, &claim));
 }
 
 static void assert_owner(uint32_t id, const char *project, const char *environment)
 {
     struct binding by_uid, by_gid;
 
-    assert_true(bindings_by_uid(owners, id, &by_uid));
-    assert_true(bindings_by_gid(owners, id, &by_gid));
+    assert_true(bindings_by_uid(bindings, id, &by_uid));
+    assert_true(bindings_by_gid(bindings, id, &by_gid));
     assert_string_equal(by_uid.project, project);
     assert_string_equal(by_uid.environment, environment);
     assert_int_equal(by_uid.uid, id);
@@ -60,15 +60,15 @@ static void assert_owner(uint32_t id, const char *project, const char *environme
     assert_int_equal(by_gid.gid, id);
 }
 
-static void test_nobody(void **state)
+static void test_unbound(void **state)
 {
     struct binding owner = {"kept", "kept", 1, 1};
 
     (void)state;
-    assert_false(bindings_by_uid(owners, 200001, &owner));
-    assert_false(bindings_by_gid(owners, 200001, &owner));
-    assert_false(bindings_by_uid(owners, 0, &owner));
-    assert_false(bindings_by_uid(owners, UINT32_MAX, &owner));
+    assert_false(bindings_by_uid(bindings, 200001, &owner));
+    assert_false(bindings_by_gid(bindings, 200001, &owner));
+    assert_false(bindings_by_uid(bindings, 0, &owner));
+    assert_false(bindings_by_uid(bindings, UINT32_MAX, &owner));
     assert_string_equal(owner.project, "kept");
     assert_true(allow("abcdefghij", "staging", 200001, 200001));
 }
@@ -88,12 +88,12 @@ static void test_uid_and_gid_differ(void **state)
 
     (void)state;
     bind("abcdefghij", "staging", 200001, 300001);
-    assert_true(bindings_by_uid(owners, 200001, &owner));
+    assert_true(bindings_by_uid(bindings, 200001, &owner));
     assert_int_equal(owner.gid, 300001);
-    assert_true(bindings_by_gid(owners, 300001, &owner));
+    assert_true(bindings_by_gid(bindings, 300001, &owner));
     assert_int_equal(owner.uid, 200001);
-    assert_false(bindings_by_uid(owners, 300001, &owner));
-    assert_false(bindings_by_gid(owners, 200001, &owner));
+    assert_false(bindings_by_uid(bindings, 300001, &owner));
+    assert_false(bindings_by_gid(bindings, 200001, &owner));
     bind("abcdefghij", "production", 300001, 200001); /* an id of the other sort is another id */
 }
 
@@ -125,16 +125,16 @@ static void test_exchange(void **state)
     assert_owner(200002, "abcdefghij", "production");
 }
 
-/* A claim that was not asked for takes nothing away from anybody. */
+/* A claim that bindings_allow refuses changes no other binding. */
 static void test_claim_of_a_bound_name(void **state)
 {
     struct binding claim = {"abcdefghij", "staging", 200009, 200009}, owner;
 
     (void)state;
     bind("abcdefghij", "staging", 200001, 200001);
-    assert_true(bindings_claim(owners, &claim));
+    assert_true(bindings_claim(bindings, &claim));
     assert_owner(200001, "abcdefghij", "staging");
-    assert_false(bindings_by_uid(owners, 200009, &owner));
+    assert_false(bindings_by_uid(bindings, 200009, &owner));
 }
 
 /* "abcdefg" + "hij" is not "abcdefgh" + "ij". */
@@ -168,10 +168,10 @@ static void test_long_names(void **state)
     (void)state;
     memset(longest, 'n', sizeof longest);
     longest[129] = '\0';
-    assert_false(bindings_claim(owners, &claim));
+    assert_false(bindings_claim(bindings, &claim));
     claim = (struct binding){longest, "staging", 200001, 200001};
-    assert_false(bindings_claim(owners, &claim));
-    assert_false(bindings_by_uid(owners, 200001, &owner));
+    assert_false(bindings_claim(bindings, &claim));
+    assert_false(bindings_by_uid(bindings, 200001, &owner));
     longest[128] = '\0';
     bind("abcdefghij", longest, 200001, 200001);
     assert_owner(200001, "abcdefghij", longest);
@@ -184,7 +184,7 @@ static void test_short_reason(void **state)
 
     (void)state;
     bind("abcdefghij", "staging", 200001, 200001);
-    assert_false(bindings_allow(owners, &claim, little, sizeof little));
+    assert_false(bindings_allow(bindings, &claim, little, sizeof little));
     assert_string_equal(little, "uid 200");
 }
 
@@ -213,7 +213,7 @@ static void test_many(void **state)
     assert_true(allow("stranger", "production", 900000, 900000));
 }
 
-/* ---- the table below it ---- */
+/* ---- base/table ---- */
 
 struct thing {
     struct table_node node;
@@ -230,6 +230,13 @@ static struct thing *find(const struct table *table, uint64_t hash, unsigned num
     struct table_node *node = table_find(table, hash, is_number, &number);
 
     return node == NULL ? NULL : TABLE_OWNER(node, struct thing, node);
+}
+
+static void remove_thing(void *arg, struct table_node *node)
+{
+    table_remove(arg, node);
+    TABLE_OWNER(node, struct thing, node)->number = 0;
+    *node = (struct table_node){0};
 }
 
 /* All in one bucket, or even of one hash: each is found, and growing loses none. */
@@ -250,10 +257,14 @@ static void check_table(uint64_t step)
     assert_null(find(&table, 0, THINGS));
     for (unsigned i = 0; i < THINGS; i += 2)
         table_remove(&table, &things[i].node);
-    table_remove(&table, &things[0].node); /* is not in it any more */
+    table_remove(&table, &things[0].node); /* was removed above */
     assert_int_equal(table.used, THINGS / 2);
     for (unsigned i = 0; i < THINGS; i++)
         assert_ptr_equal(find(&table, i * step, i), i % 2 == 0 ? NULL : &things[i]);
+    table_each(&table, remove_thing, &table);
+    assert_int_equal(table.used, 0);
+    for (unsigned i = 1; i < THINGS; i += 2)
+        assert_int_equal(things[i].number, 0);
     table_end(&table);
 }
 
@@ -266,7 +277,7 @@ static void test_table(void **state)
     check_table(0x9e3779b97f4a7c15u);
 }
 
-/* Names come from strangers: two tables do not put them into the same buckets. */
+/* Two tables put a key into different buckets: an attacker may choose the keys. */
 static void test_table_seed(void **state)
 {
     struct table first, second;
@@ -303,15 +314,15 @@ static void test_each(void **state)
     bind("abcdefghij", "production", 200001, 200001);
     bind("abcdefghij", "staging", 200002, 200002);
     bind("otherproject", "production", 200003, 200003);
-    bindings_each(owners, "abcdefghij", see, &seen);
+    bindings_each(bindings, "abcdefghij", see, &seen);
     assert_int_equal(seen.n, 2);
     assert_non_null(strstr(seen.names, "production "));
     assert_non_null(strstr(seen.names, "staging "));
     seen = (struct seen){.stop = 1};
-    bindings_each(owners, "abcdefghij", see, &seen);
+    bindings_each(bindings, "abcdefghij", see, &seen);
     assert_int_equal(seen.n, 1);
     seen = (struct seen){0};
-    bindings_each(owners, "nobodys", see, &seen);
+    bindings_each(bindings, "unknown", see, &seen);
     assert_int_equal(seen.n, 0);
 }
 
@@ -320,52 +331,52 @@ static void test_forget(void **state)
     struct binding owner;
 
     (void)state;
-    assert_false(bindings_forget(owners, "abcdefghij", "staging"));
+    assert_false(bindings_forget(bindings, "abcdefghij", "staging"));
     bind("abcdefghij", "staging", 200001, 200002);
     bind("abcdefghij", "production", 200003, 200003);
-    assert_true(bindings_by_name(owners, "abcdefghij", "staging", &owner));
+    assert_true(bindings_by_name(bindings, "abcdefghij", "staging", &owner));
     assert_int_equal(owner.uid, 200001);
     assert_int_equal(owner.gid, 200002);
     assert_false(allow("abcdefghij", "staging2", 200001, 200009));
-    assert_true(bindings_forget(owners, "abcdefghij", "staging"));
-    assert_false(bindings_forget(owners, "abcdefghij", "staging"));
-    assert_false(bindings_by_name(owners, "abcdefghij", "staging", &owner));
-    assert_false(bindings_by_uid(owners, 200001, &owner));
-    assert_false(bindings_by_gid(owners, 200002, &owner));
+    assert_true(bindings_forget(bindings, "abcdefghij", "staging"));
+    assert_false(bindings_forget(bindings, "abcdefghij", "staging"));
+    assert_false(bindings_by_name(bindings, "abcdefghij", "staging", &owner));
+    assert_false(bindings_by_uid(bindings, 200001, &owner));
+    assert_false(bindings_by_gid(bindings, 200002, &owner));
     assert_owner(200003, "abcdefghij", "production");
     bind("abcdefghij", "staging2", 200001, 200001);
     bind("abcdefghij", "staging", 200004, 200004);
     assert_false(allow("abcdefghij", "staging", 200001, 200001));
 }
 
-/* Of an environment whose ids were taken back it is known since when it has those of today. */
-static void test_moved(void **state)
+/* The time of the last release, or of the claim after it, is known. */
+static void test_changed_at(void **state)
 {
     int64_t before = cloud_clock_ms(), taken, given;
 
     (void)state;
-    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), 0);
+    assert_int_equal(bindings_changed_at(bindings, "abcdefghij", "staging"), 0);
     bind("abcdefghij", "staging", 200001, 200001);
     bind("abcdefghij", "production", 200002, 200002);
-    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), 0);
-    assert_true(bindings_forget(owners, "abcdefghij", "staging"));
-    taken = bindings_moved(owners, "abcdefghij", "staging");
+    assert_int_equal(bindings_changed_at(bindings, "abcdefghij", "staging"), 0);
+    assert_true(bindings_forget(bindings, "abcdefghij", "staging"));
+    taken = bindings_changed_at(bindings, "abcdefghij", "staging");
     assert_true(taken >= before);
     while (cloud_clock_ms() == taken)
         ;
     bind("abcdefghij", "staging", 200003, 200003);
-    given = bindings_moved(owners, "abcdefghij", "staging");
+    given = bindings_changed_at(bindings, "abcdefghij", "staging");
     assert_true(given > taken);
-    bind("abcdefghij", "staging", 200003, 200003); /* it has them: nothing moves */
-    assert_int_equal(bindings_moved(owners, "abcdefghij", "staging"), given);
+    bind("abcdefghij", "staging", 200003, 200003); /* bound already */
+    assert_int_equal(bindings_changed_at(bindings, "abcdefghij", "staging"), given);
     assert_owner(200003, "abcdefghij", "staging");
-    assert_int_equal(bindings_moved(owners, "abcdefghij", "production"), 0);
+    assert_int_equal(bindings_changed_at(bindings, "abcdefghij", "production"), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unbound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uid_and_gid_differ, setup, teardown),
@@ -377,7 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changed_at, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_seed),

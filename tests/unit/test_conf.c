@@ -268,47 +268,25 @@ static void test_sizes(void **state)
     assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
 }
 
-/* Any prefix of a good file is either good or an error: never a crash, never half a value. */
-static void test_metrics(void **state)
+/* What the release before had is ignored, whatever its value, and its line is remembered. */
+static void test_obsolete(void **state)
 {
-    static const char *const wrong[] = {
-        "metrics_listen = 0.0.0.0:9911",    "metrics_listen = 127.0.0.2:9911",
-        "metrics_listen = 127.0.0.1",       "metrics_listen = 127.0.0.1:",
-        "metrics_listen = 127.0.0.1:0",     "metrics_listen = 127.0.0.1:65536",
-        "metrics_listen = [::1]:1x",        "metrics_listen = [::]:9911",
-        "metrics_listen = localhost:9911",  "metrics_listen = 9911",
-        "metrics_listen = [::1]: 9911",     "metrics_socket = metrics",
-        "metrics_listen = 127.0.0.1:09911",
-    };
-    char text[512];
-
     (void)state;
     assert_true(reads(NEEDED));
-    assert_string_equal(conf.metrics_socket, "/run/cloudauth/metrics");
-    assert_int_equal(conf.metrics_port, 0);
-    assert_true(reads(NEEDED "metrics_listen = [::1]:65535\nmetrics_socket = /run/m\n"));
-    assert_int_equal(conf.metrics_port, 65535);
-    assert_true(conf.metrics_ipv6);
-    assert_string_equal(conf.metrics_socket, "/run/m");
-    assert_true(reads(NEEDED "metrics_listen = [::1]:1\nmetrics_listen = 127.0.0.1:9911\n"));
-    assert_int_equal(conf.metrics_port, 9911);
-    assert_false(conf.metrics_ipv6);
-    assert_true(reads(NEEDED "metrics_listen = 127.0.0.1:1\nmetrics_listen =\nmetrics_socket ="));
-    assert_int_equal(conf.metrics_port, 0);
-    assert_string_equal(conf.metrics_socket, "");
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        snprintf(text, sizeof text, NEEDED "%s\n", wrong[i]);
-        assert_false(reads(text));
-        assert_int_equal(error.line, 3);
-        assert_memory_equal(error.text, "metrics_", 8);
-    }
-    /* What bind(2) has room for, with its NUL. */
-    snprintf(text, sizeof text, NEEDED "metrics_socket = /%0106d\n", 0);
-    assert_true(reads(text));
-    snprintf(text, sizeof text, NEEDED "metrics_socket = /%0107d\n", 0);
-    assert_false(reads(text));
+    for (int i = 0; i < CLOUD_CONF_OBSOLETE; i++)
+        assert_int_equal(conf.obsolete_line[i], 0);
+    assert_true(reads(NEEDED "metrics_listen = 127.0.0.1:9911\n\nmetrics_socket = \n"));
+    assert_string_equal(cloud_conf_obsolete[0].key, "metrics_socket");
+    assert_int_equal(conf.obsolete_line[0], 5);
+    assert_string_equal(cloud_conf_obsolete[1].key, "metrics_listen");
+    assert_int_equal(conf.obsolete_line[1], 3);
+    assert_non_null(strstr(cloud_conf_obsolete[1].instead, "cloudauthctl metrics"));
+    assert_true(reads(NEEDED "metrics_listen = 0.0.0.0:99999999\n"));
+    assert_false(reads(NEEDED "metrics_listens = 127.0.0.1:9911\n"));
+    assert_false(reads(NEEDED "metrics_listen\n"));
 }
 
+/* Any prefix of a good file is either good or an error: never a crash, never half a value. */
 static void test_every_prefix(void **state)
 {
     static const char text[] = NEEDED "uid_min = 250000\nuid_max = 260000\n";
@@ -329,7 +307,7 @@ int main(void)
         cmocka_unit_test(test_required),    cmocka_unit_test(test_file),
         cmocka_unit_test(test_sizes),       cmocka_unit_test(test_every_prefix),
         cmocka_unit_test(test_credentials), cmocka_unit_test(test_credentials_together),
-        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_obsolete),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

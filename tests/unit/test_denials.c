@@ -213,7 +213,7 @@ static void test_damaged(void **state)
 {
     char bytes[512], copy[512];
     FILE *disk;
-    size_t n;
+    size_t n, size;
     struct denials_file *file = open_file();
 
     (void)state;
@@ -227,7 +227,8 @@ static void test_damaged(void **state)
         if (at < n)
             copy[at] ^= 1;
         disk = fopen(path, "we");
-        fwrite(copy, 1, at < n ? n : n - 1, disk);
+        size = at < n ? n : n - 1;
+        assert_int_equal(fwrite(copy, 1, size, disk), size);
         assert_int_equal(fclose(disk), 0);
         file = open_file();
         assert_true(is_denied(file, "bob", "staging"));

@@ -143,7 +143,7 @@ struct condition {
 
 static bool idle(void)
 {
-    return !accounts->building && accounts->first == NULL && !accounts->timer.set;
+    return !accounts->building && STAILQ_EMPTY(&accounts->changes) && !accounts->timer.set;
 }
 
 static bool building(void)
@@ -472,16 +472,15 @@ static void test_left_and_gone(void **state)
  * not believe it for ever. */
 static void test_killed_at_the_rename(void **state)
 {
-    struct build build = {.accounts = accounts, .file = {.fd = -1}};
-    const struct gathering nothing = {.now = time(NULL)};
+    struct build build = {.publish = accounts, .file = {.fd = -1}};
     struct cloud_snapshot old;
 
     (void)state;
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     assert_true(cloud_snapshot_map(&old));
-    assert_true(write_file(&build, &nothing));
-    end_published(&build.file);
+    assert_true(write_file(&build, NULL, time(NULL)));
+    close_published(&build.file);
     publish_free(accounts);
     assert_false(cloud_snapshot_retired(&old)); /* as it was left */
     assert_int_equal(now_is("abcdefghij"), RETIRED);

@@ -36,7 +36,7 @@ void publish_remove(struct publish *accounts, const char *project, const char *e
 
 static struct cloud_conf conf;
 static struct admission admission = {.conf = &conf};
-static const struct records publish = {.admission = &admission};
+static const struct records records = {.admission = &admission};
 static const struct document document = {.project = "abcdefghij",
                                          .environment = "production",
                                          .status = DOCUMENT_ACTIVE,
@@ -76,7 +76,7 @@ static void tell(int64_t asked_wall, const struct document *before)
                                     .asked_wall = asked_wall,
                                     .until = asked_wall + 3600};
 
-    records_news((void *)(uintptr_t)&publish, &news);
+    records_news((void *)(uintptr_t)&records, &news);
 }
 
 static void test_times(void **state)
@@ -112,7 +112,7 @@ static void test_not_for_this_host(void **state)
 
     (void)state;
     other.has_hosts = true;
-    records_news((void *)(uintptr_t)&publish, &news);
+    records_news((void *)(uintptr_t)&records, &news);
     assert_int_equal(removed, 1);
 }
 

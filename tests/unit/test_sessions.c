@@ -4,15 +4,15 @@
 #include "cloudauthd/session/sessions.h"
 
 #include "access/bindings.h"
+#include "access/denials.h"
 #include "access/document.h"
 #include "access/keys.h"
 #include "access/local_ids.h"
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
-#include "cloudauthd/server/context.h"
 #include "cloudauthd/session/terminate.h"
-#include "cloudauthd/state/denials_file.h"
 #include "common/clock.h"
 #include "sample_keys.h"
 
@@ -33,7 +33,8 @@
 
 static int64_t clock_ms;
 static time_t wall_clock;
-static struct context context;
+static struct cloud_conf conf;
+static struct admission admission = {.conf = &conf};
 static struct sessions *sessions;
 static char folder[] = "/tmp/test_sessions.XXXXXX";
 static const char *boot = BOOT;
@@ -108,19 +109,14 @@ void cache_forget(struct cache_waiter *asks)
     forgotten++;
 }
 
-static struct denials denials;
-
-const struct denials *denials_file_list(const struct denials_file *file)
-{
-    assert_ptr_equal(file, context.denials);
-    return &denials;
-}
+static struct denial_list none_denied;
+static struct denials denials = {.list = &none_denied};
 
 /* The worker does everything at once. */
 struct worker *worker_new(struct loop *loop)
 {
     (void)loop;
-    return (struct worker *)&context;
+    return (struct worker *)&conf;
 }
 
 void worker_free(struct worker *worker)
@@ -147,7 +143,7 @@ struct terminations *terminate_new(struct loop *loop, struct worker *worker)
 {
     (void)loop;
     (void)worker;
-    return (struct terminations *)&context;
+    return (struct terminations *)&conf;
 }
 
 void terminate_free(struct terminations *terminations)
@@ -262,9 +258,13 @@ static void take_print(const char *type, const char *base64, unsigned char *out)
     memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
 }
 
-static void start(void)
+static void start(bool may_terminate)
 {
-    sessions = sessions_new(&context, folder, true);
+    sessions = sessions_new(&(const struct sessions_setup){.conf = &conf,
+                                                           .admission = &admission,
+                                                           .denials = &denials,
+                                                           .directory = folder,
+                                                           .may_terminate = may_terminate});
     assert_non_null(sessions);
 }
 
@@ -275,10 +275,9 @@ static int setup(void **state)
     take_print(ED25519_SECOND_TYPE, ED25519_SECOND_BASE64, bobs);
     strcpy(strrchr(folder, '.'), ".XXXXXX");
     assert_non_null(mkdtemp(folder));
-    memset(&context, 0, sizeof context);
-    cloud_conf_defaults(&context.conf);
-    context.conf.session_recheck = RECHECK;
-    context.bindings = bindings_new();
+    cloud_conf_defaults(&conf);
+    conf.session_recheck = RECHECK;
+    admission.bindings = bindings_new();
     clock_ms = 1000000;
     wall_clock = 1800000000;
     questions = forgotten = lines = 0;
@@ -287,7 +286,7 @@ static int setup(void **state)
     timer = NULL;
     boot = BOOT;
     no_disk = false;
-    start();
+    start(true);
     return 0;
 }
 
@@ -297,7 +296,7 @@ static int teardown(void **state)
 
     (void)state;
     sessions_free(sessions);
-    bindings_free(context.bindings);
+    bindings_free(admission.bindings);
     snprintf(command, sizeof command, "rm -r %s", folder);
     return system(command); /* NOLINT(cert-env33-c): a test's own folder */
 }
@@ -306,7 +305,7 @@ static void restart(void)
 {
     sessions_free(sessions);
     waiter = NULL;
-    start();
+    start(true);
 }
 
 static struct session session_of(const char *user, pid_t pid, const char *environment)
@@ -752,8 +751,7 @@ static void test_end_is_left(void **state)
     end_first(id);
     dead[deads++] = 100;
     sessions_free(sessions);
-    sessions = sessions_new(&context, folder, false);
-    assert_non_null(sessions);
+    start(false);
     assert_int_equal(orders, 1);
     assert_int_equal(sessions_count(sessions), 0);
     restart();
@@ -787,7 +785,7 @@ static void test_end_out_of_range(void **state)
     (void)state;
     open_of("alice", 100);
     end_first(id);
-    context.conf.uid_min = 300000;
+    conf.uid_min = 300000;
     restart();
     assert_int_equal(orders, 1);
     assert_true(lists("state=open"));
@@ -874,7 +872,7 @@ static void test_revoked(void **state)
     assert_int_equal(ordered[0].order.monitor.start, 77);
     assert_int_equal(ordered[0].order.uid, 200002);
     assert_string_equal(ordered[0].message,
-                        "cloudauth ends this session: your key may not enter here any more");
+                        "cloudauth ends this session: your key no longer opens this account");
     assert_int_equal(lines, 1);
     assert_memory_equal(line, "end account=abcdefghij_stg ", 27);
     assert_non_null(strstr(line, " user=alice "));
@@ -940,7 +938,7 @@ static void test_judgement(void **state)
     };
 
     (void)state;
-    strcpy(context.conf.host_id, "here");
+    strcpy(conf.host_id, "here");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct process monitor = {100, 77};
         open_of("alice", 100);
@@ -1000,11 +998,11 @@ static void test_outage(void **state)
         await_question(clock_ms);
         answer(&nothing);
     }
-    context.conf.uid_max = 200001;
+    conf.uid_max = 200001;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 0);
-    context.conf.uid_max = 999999;
+    conf.uid_max = 999999;
     await_question(clock_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
@@ -1025,7 +1023,6 @@ static void test_denied_in_outage(void **state)
 
     (void)state;
     assert_non_null(list);
-    context.denials = (struct denials_file *)&denials;
     open_of("alice", 100);
     list->n = 1;
     assert_true(denials_parse(bob, strlen(bob), &list->denial[0], &why));
@@ -1041,8 +1038,7 @@ static void test_denied_in_outage(void **state)
         assert_non_null(strstr(line, " reason=denied "));
         order_is_done(i); /* her sshd is still there */
     }
-    denials.list = NULL;
-    context.denials = NULL;
+    denials.list = &none_denied;
     free(list);
 }
 
@@ -1099,7 +1095,7 @@ static void test_max_stale(void **state)
     struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
 
     (void)state;
-    context.conf.session_max_stale = 300;
+    conf.session_max_stale = 300;
     open_of("alice", 100);
     await_question(clock_ms);
     good = clock_ms;
@@ -1122,7 +1118,7 @@ static void test_max_stale_restart(void **state)
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
 
     (void)state;
-    context.conf.session_max_stale = 300;
+    conf.session_max_stale = 300;
     open_of("alice", 100);
     restart();
     wall_clock += 299;
@@ -1138,10 +1134,10 @@ static void test_max_stale_restart(void **state)
 static void test_off(void **state)
 {
     (void)state;
-    context.conf.session_recheck = 0;
+    conf.session_recheck = 0;
     open_of("alice", 100);
     assert_null(timer);
-    context.conf.session_recheck = RECHECK;
+    conf.session_recheck = RECHECK;
     sessions_configure(sessions);
     await_question(clock_ms);
 }
@@ -1152,7 +1148,7 @@ static void test_may_not_end(void **state)
 
     (void)state;
     sessions_free(sessions);
-    sessions = sessions_new(&context, folder, false);
+    start(false);
     open_of("alice", 100);
     assert_null(timer);
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
@@ -1229,7 +1225,7 @@ static void test_out_of_range(void **state)
 
     (void)state;
     open_of("alice", 100);
-    context.conf.uid_min = 300000;
+    conf.uid_min = 300000;
     await_question(clock_ms);
     answer(&absent);
     assert_int_equal(orders, 0);

@@ -91,11 +91,12 @@ static const struct statefile_format without = {"cloudauth test 1\nsha256 ", fal
 
 static void assert_whole(const struct statefile_format *format, const char *expected)
 {
+    static const char hello[] = {'h', 'e', 'l', 'l', 'o'};
     char file[STATEFILE_HEAD_MAX + 64], bad[STATEFILE_HEAD_MAX + 64];
     const char *content;
     size_t n, size;
 
-    memcpy(file + STATEFILE_HEAD_MAX, "hello", 5);
+    memcpy(file + STATEFILE_HEAD_MAX, hello, sizeof hello);
     size = statefile_seal(format, file, 5);
     assert_int_equal(size, strlen(expected));
     assert_memory_equal(file, expected, size);
@@ -115,7 +116,7 @@ static void assert_whole(const struct statefile_format *format, const char *expe
 
 static void test_head(void **state)
 {
-    char file[STATEFILE_HEAD_MAX];
+    char file[STATEFILE_HEAD_MAX + 1];
     size_t n;
 
     (void)state;

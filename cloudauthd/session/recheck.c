@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/session/recheck.h"
+
+#include "access/denials.h"
+#include "access/messages.h"
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum policy_reason recheck_admit(const struct admission *admission,
+                                 const struct cache_answer *answer)
+{
+    char why[256];
+
+    if (answer->result == CACHE_ABSENT)
+        return POLICY_ABSENT;
+    if (answer->result != CACHE_DOCUMENT || !admission_refresh(admission))
+        return POLICY_UNAVAILABLE;
+    return admission_judge(admission, answer->document, why, sizeof why);
+}
+
+bool recheck_may_use(enum policy_reason admitted)
+{
+    return admitted == POLICY_GRANTED || admitted == POLICY_NOT_THIS_HOST;
+}
+
+static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
+{
+    out->terminate = true;
+    out->reason = reason;
+    snprintf(out->message, sizeof out->message, "%s", message);
+}
+
+/* What the document says of the person and the key. */
+static void judge_person(const struct recheck *recheck, const struct session *session,
+                         struct recheck_verdict *out)
+{
+    const struct document *document = recheck->answer->document;
+    struct policy_verdict verdict = {recheck->admitted, NULL};
+
+    if (recheck->admitted == POLICY_GRANTED)
+        verdict = policy_person(document, &session->name, session->fingerprint, session->user_id,
+                                (int64_t)time(NULL));
+    if (verdict.reason == POLICY_GRANTED) {
+        out->key_expires = policy_key_expires(verdict.key);
+        return;
+    }
+    terminate(out, policy_token(verdict.reason), "your key no longer opens this account");
+    if (verdict.key != NULL)
+        messages_for_client(&(const struct message){verdict.reason, document, &session->name,
+                                                    session->account, verdict.key},
+                            out->message, sizeof out->message);
+}
+
+static bool is_denied(const struct recheck *recheck, const struct session *session)
+{
+    const struct denial_match match = {.project = session->name.project,
+                                       .environment = session->name.environment,
+                                       .user_id = session->user_id,
+                                       .username = session->user,
+                                       .fingerprint = session->fingerprint};
+
+    return denials_match(recheck->denials, &match, (int64_t)time(NULL));
+}
+
+static bool has_expired(const struct session *session)
+{
+    return session->key_expires != 0 && session->key_expires <= (int64_t)time(NULL);
+}
+
+/* Whether the last good answer is older than session_max_stale. Before the first one since the
+ * start, the session counts as confirmed when it was opened. */
+static bool is_too_stale(const struct recheck *recheck, const struct session *session)
+{
+    uint32_t most = recheck->conf->session_max_stale;
+
+    if (most == 0)
+        return false;
+    if (recheck->confirmed == 0)
+        return (int64_t)time(NULL) - session->since > most;
+    return cloud_clock_ms() - recheck->confirmed > (int64_t)1000 * most;
+}
+
+void recheck_judge(const struct recheck *recheck, const struct session *session,
+                   struct recheck_verdict *out)
+{
+    bool may_use = recheck_may_use(recheck->admitted);
+
+    *out = (struct recheck_verdict){.key_expires = session->key_expires};
+    if (recheck->admitted == POLICY_ABSENT)
+        terminate(out, policy_token(POLICY_ABSENT), "the environment no longer exists");
+    else if (may_use)
+        judge_person(recheck, session, out);
+    else if (is_denied(recheck, session))
+        terminate(out, policy_token(POLICY_DENIED),
+                  "access is denied by the operator of this host");
+    else if (has_expired(session))
+        terminate(out, policy_token(POLICY_KEY_EXPIRED), "your key has expired");
+    if (!out->terminate && (!may_use || recheck->answer->stale) && is_too_stale(recheck, session))
+        terminate(out, "session-max-stale", "your access can no longer be verified");
+}

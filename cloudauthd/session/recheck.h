@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_SESSION_RECHECK_H
+#define CLOUDAUTHD_SESSION_RECHECK_H
+
+#include "access/policy.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/state/session_files.h"
+
+#include "common/conf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Whether an open session must be terminated, by what the cache answers about its environment.
+ * These functions decide; sessions.c acts.
+ *
+ * A missing answer terminates no session, unless session_max_stale is set. What does:
+ *   - a document that may be used here and that no longer lets this person in
+ *   - the API's answer that the environment does not exist
+ *   - a denial of this host (cloudauthctl deny)
+ *   - the expiry of the key, as the last usable document has it
+ * The last two also apply when no document may be used.
+ */
+
+struct recheck {
+    const struct cloud_conf *conf;
+    const struct denials *denials; /* NULL: none */
+    const struct cache_answer *answer;
+    enum policy_reason admitted; /* recheck_admit of the answer */
+    int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer, about the
+                          session's environment; 0: not since the start */
+};
+
+struct recheck_verdict {
+    bool terminate;
+    const char *reason;  /* terminate: the token for the audit line; static */
+    char message[384];   /* terminate: for the person at the client */
+    int64_t key_expires; /* as the document says; what the session has where none may be used */
+};
+
+/*
+ * What this host makes of an answer: POLICY_GRANTED, POLICY_NOT_THIS_HOST or POLICY_UNUSABLE for a
+ * document (admission_judge), POLICY_ABSENT, or POLICY_UNAVAILABLE, also where /etc/passwd or
+ * /etc/group cannot be read.
+ */
+enum policy_reason recheck_admit(const struct admission *admission,
+                                 const struct cache_answer *answer);
+
+/* Whether recheck_admit's result means that the answer's document may be used. */
+bool recheck_may_use(enum policy_reason admitted);
+
+/* Judges one session. */
+void recheck_judge(const struct recheck *recheck, const struct session *session,
+                   struct recheck_verdict *out);
+
+#endif
