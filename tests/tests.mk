@@ -13,9 +13,13 @@ $(B)/modules.a: $(call obj,$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON) ctl/pai
 	@rm -f $@
 	$(AR) qcs $@ $^
 
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/modules.a
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules.a
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
+	$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
+
+# The tests that set the clock.
+FAKE_CLOCK := cache notify oauth sessions store
+$(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 
 check: units lint-structure
 

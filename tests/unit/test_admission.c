@@ -5,14 +5,11 @@
 #include "access/local_ids.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/state/bindings_log.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct cloud_conf conf;
 static struct admission admission;
@@ -207,14 +204,14 @@ static void test_bound_again_after_release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_judging_binds_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_local_user_added_since, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_accepting_binds_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refusing_binds_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uid_of_another_environment, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_a_log, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bound_again_after_release, setup, teardown),
+        TEST(test_judging_binds_nothing),
+        TEST(test_local_user_added_since),
+        TEST(test_other_host),
+        TEST(test_accepting_binds_once),
+        TEST(test_refusing_binds_nothing),
+        TEST(test_uid_of_another_environment),
+        TEST(test_without_a_log),
+        TEST(test_bound_again_after_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,10 @@
 /* The client against a server of the test's own on loopback, in a child process. */
 #include "access/document.h"
 #include "cloudauthd/api/api.h"
+#include "tests/unit/support.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define SECRET "s3cr3t-t0k3n"
 
-static char token_path[] = "/tmp/cloudauth-api-XXXXXX";
+static const char *token_path;
 static in_port_t port;
 static pid_t server;
 static struct cloud_conf conf;
@@ -200,7 +197,8 @@ static int start_server(void **state)
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)state;
-    close(mkstemp(token_path));
+    enter_directory();
+    token_path = in_directory("token");
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(listener, 16), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
@@ -219,7 +217,8 @@ static int stop_server(void **state)
     (void)state;
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    return unlink(token_path);
+    leave_directory();
+    return 0;
 }
 
 /* ---- The client -------------------------------------------------------------------------------
@@ -234,7 +233,7 @@ static void start_client(void)
     assert_non_null(api);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
     cloud_conf_defaults(&conf);
@@ -244,7 +243,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
     api_free(api);
@@ -293,12 +292,7 @@ static void outage(const char *what, const char *detail)
 
 static void write_token(const char *token)
 {
-    FILE *file = fopen(token_path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(token, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(token_path, 0600), 0);
+    write_secret(token_path, token);
     strcpy(conf.token_file, token_path);
 }
 
@@ -608,8 +602,6 @@ static void test_nobody_there(void **state)
     strcpy(conf.access_url, "http://127.0.0.1:1/{project}/{environment}");
     outage("echo", "Failed to connect");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

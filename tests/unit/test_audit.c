@@ -5,15 +5,12 @@
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
 #include "common/text.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-
-#include <cmocka.h>
 
 static char line[AUDIT_LINE_MAX];
 static char logged[AUDIT_LINE_MAX];

@@ -2,13 +2,10 @@
 
 /* How long lookups wait, by a clock of the test's own. */
 #include "nss_cloud/backoff.c"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define ALL 2000
 

@@ -4,14 +4,11 @@
 #include "base/loop.h"
 #include "base/table.h"
 #include "common/clock.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct bindings *bindings;
 static char why[200];
@@ -376,20 +373,20 @@ static void test_changed_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_unbound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_each, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uid_and_gid_differ, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_exchange, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_claim_of_a_bound_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names_that_run_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names_are_copied, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_short_reason, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_changed_at, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        TEST(test_unbound),
+        TEST(test_each),
+        TEST(test_bound),
+        TEST(test_uid_and_gid_differ),
+        TEST(test_conflicts),
+        TEST(test_exchange),
+        TEST(test_claim_of_a_bound_name),
+        TEST(test_names_that_run_together),
+        TEST(test_names_are_copied),
+        TEST(test_long_names),
+        TEST(test_short_reason),
+        TEST(test_forget),
+        TEST(test_changed_at),
+        TEST(test_many),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_seed),
     };

@@ -3,10 +3,9 @@
 /* The log of bindings in a real directory. */
 #include "base/loop.h"
 #include "cloudauthd/state/bindings_log.h"
+#include "tests/unit/support.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char folder[64], path[128];
+static const char path[] = "owners";
 static struct loop *loop;
 static struct worker *worker;
 static struct bindings_log *bindings;
@@ -27,16 +24,14 @@ static void reopen(void)
     bindings_log_free(bindings);
     worker = worker_new(loop);
     assert_non_null(worker);
-    bindings = bindings_log_new(worker, folder);
+    bindings = bindings_log_new(worker, directory_path());
     assert_non_null(bindings);
 }
 
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/cloudauth-bindings-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/owners", folder);
+    enter_directory();
     loop = loop_new();
     worker = NULL;
     bindings = NULL;
@@ -46,14 +41,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
-
     (void)state;
     worker_free(worker);
     bindings_log_free(bindings);
     loop_free(loop);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command); /* NOLINT(cert-env33-c): the test's own directory */
+    leave_directory();
+    return 0;
 }
 
 /* The lines that were found, and their strings. */
@@ -103,8 +96,7 @@ static void test_kept(void **state)
     bindings_log_add(bindings, &second);
     reopen();
     assert_int_equal(load(), 3);
-    strcat(path, ".damaged");
-    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(access("owners.damaged", F_OK), 0);
 }
 
 static void on_release(void *arg, bool ok)
@@ -245,12 +237,8 @@ static void test_foreign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_released, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_format, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
+        TEST(test_kept),    TEST(test_released), TEST(test_refused),
+        TEST(test_damaged), TEST(test_format),   TEST(test_foreign),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

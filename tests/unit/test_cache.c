@@ -2,18 +2,16 @@
 
 /* The cache against an API and a clock of the test's own. */
 #include "cloudauthd/cache/cache.h"
-#include "common/clock.h"
-#include "sample_keys.h"
+#include "tests/unit/fake_clock.h"
+#include "tests/unit/sample_keys.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
 #include <openssl/evp.h>
 
 #define DOCUMENT                                                                                   \
@@ -21,8 +19,6 @@
     "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
     "\"shell\":\"/bin/bash\"},\"users\":[]%s}"
 
-static int64_t clock_ms;  /* what cloud_clock_ms() says */
-static time_t wall_clock; /* what time() says */
 static bool is_file;
 static bool accepted;
 static bool any_name;
@@ -37,18 +33,6 @@ static struct {
     char validator[256];
 } pending[STRANGERS_MAX + STRANGERS_OTHERS_MAX + 1];
 static size_t pendings, requests;
-
-int64_t cloud_clock_ms(void)
-{
-    return clock_ms;
-}
-
-time_t time(time_t *out)
-{
-    if (out != NULL)
-        *out = wall_clock;
-    return wall_clock;
-}
 
 bool api_is_file(const struct api *api)
 {
@@ -113,7 +97,7 @@ void store_put(struct store *store, const struct stored_document *entry, store_d
 void store_touch(struct store *store, const struct stored_document *entry)
 {
     (void)store;
-    assert_int_equal(entry->asked, clock_ms);
+    assert_int_equal(entry->asked, fake_ms);
     disk.touches++;
 }
 
@@ -149,8 +133,8 @@ static int setup(void **state)
 {
     (void)state;
     cloud_conf_defaults(&conf);
-    clock_ms = 1000000;
-    wall_clock = 1800000000;
+    fake_ms = 1000000;
+    fake_time = 1800000000;
     is_file = false;
     accepted = true;
     any_name = false;
@@ -254,9 +238,9 @@ static void test_freshness(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 2999;
+    fake_ms += 2999;
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
-    clock_ms += 1;
+    fake_ms += 1;
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
@@ -264,14 +248,14 @@ static void test_freshness(void **state)
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(client.age, 0);
-    clock_ms += 239999;
+    fake_ms += 239999;
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
-    clock_ms += 60000;
+    fake_ms += 60000;
     ask(&client, CACHE_ACCOUNT); /* near its end: answered at once, asked for behind it */
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(pendings, 1);
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
-    clock_ms += 1;
+    fake_ms += 1;
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT); /* who it is does not wait for a slow API */
     ask(&client, CACHE_KEYS);                    /* who may enter does */
     assert_int_equal(client.answers, 0);
@@ -294,8 +278,8 @@ static void confirm(int64_t milliseconds)
 {
     struct client client;
 
-    clock_ms += milliseconds;
-    wall_clock += milliseconds / 1000;
+    fake_ms += milliseconds;
+    fake_time += milliseconds / 1000;
     ask(&client, CACHE_KEYS);
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
@@ -315,7 +299,7 @@ static void test_confirmations_told(void **state)
     assert_int_equal(news, 1);
     confirm(70000);
     assert_int_equal(news, 2);
-    wall_clock -= 1800;
+    fake_time -= 1800;
     confirm(10000);
     assert_int_equal(news, 3);
     confirm(10000);
@@ -329,7 +313,7 @@ static void test_slow_answer(void **state)
 
     (void)state;
     ask(&first, CACHE_KEYS);
-    clock_ms += 4000;
+    fake_ms += 4000;
     ask(&second, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     assert_told(&first, CACHE_DOCUMENT);
@@ -346,14 +330,14 @@ static void test_absent(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT); /* forgotten at once, for lookups too */
-    clock_ms += 9999;
+    fake_ms += 9999;
     told_at_once(CACHE_KEYS, CACHE_ABSENT);
-    clock_ms += 1;
+    fake_ms += 1;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
     api_says(API_OUTAGE, ""); /* an outage never says absent, nor brings back what was */
@@ -367,25 +351,25 @@ static void test_outage(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 10000;
+    fake_ms += 10000;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_true(client.stale);
     assert_int_equal(client.age, 10);
-    clock_ms += 500;
+    fake_ms += 500;
     client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits again */
     assert_true(client.stale);
-    clock_ms += 500;
+    fake_ms += 500;
     ask(&client, CACHE_KEYS); /* served at once; one probe goes */
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(pendings, 1);
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
     api_says(API_OUTAGE, "");
-    clock_ms += 1999;
+    fake_ms += 1999;
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* backing off */
-    clock_ms += 1;
+    fake_ms += 1;
     ask(&client, CACHE_KEYS);
     assert_int_equal(pendings, 1);
     api_says(API_UNCHANGED, "");
@@ -400,13 +384,13 @@ static void test_retry_after(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     retry_after = 120;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
-    clock_ms += 119999;
+    fake_ms += 119999;
     assert_true(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
-    clock_ms += 1;
+    fake_ms += 1;
     ask(&client, CACHE_KEYS);
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(pendings, 1);
@@ -419,17 +403,17 @@ static void test_probe(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     cache_probe(cache);
     assert_int_equal(pendings, 0); /* backing off */
-    clock_ms += 1000;
+    fake_ms += 1000;
     cache_probe(cache);
     cache_probe(cache);
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
-    clock_ms += 1000;
+    fake_ms += 1000;
     cache_probe(cache);
     assert_int_equal(pendings, 0);
     told_at_once(CACHE_KEYS, CACHE_ABSENT);
@@ -442,10 +426,10 @@ static void test_probe_ends(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
-    clock_ms += 3600 * 1000;
+    fake_ms += 3600 * 1000;
     cache_probe(cache);
     assert_int_equal(pendings, 0);
 }
@@ -457,7 +441,7 @@ static void hang(struct client *clients, unsigned most, const char *prefix, bool
     char name[32];
 
     for (unsigned i = 0; i <= most; i++) {
-        clock_ms += 1000;
+        fake_ms += 1000;
         snprintf(name, sizeof name, "%s%05u", prefix, i);
         clients[i] = (struct client){
             .waiter = {.answered = on_answer, .arg = &clients[i], .trusted = trusted}};
@@ -495,15 +479,15 @@ static void expect_bound(const char *extra, int64_t seconds)
     struct client client;
 
     learn(extra);
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
-    clock_ms += seconds * 1000 - 3000 - 1;
+    fake_ms += seconds * 1000 - 3000 - 1;
     ask(&client, CACHE_KEYS);
     assert_told(&client, CACHE_DOCUMENT);
     if (pendings > 0)
         api_says(API_OUTAGE, "");
-    clock_ms += 1;
+    fake_ms += 1;
     told_at_once(CACHE_KEYS, CACHE_UNAVAILABLE);
 }
 
@@ -533,7 +517,7 @@ static void test_no_bound(void **state)
 
     (void)state;
     learn(",\"max_stale_seconds\":0");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
@@ -548,7 +532,7 @@ static void test_failing_while_fresh(void **state)
     conf.keys_fresh = 60;
     conf.account_fresh = 10;
     learn("");
-    clock_ms += 10000;
+    fake_ms += 10000;
     ask(&client, CACHE_ACCOUNT); /* asked behind it */
     assert_told(&client, CACHE_DOCUMENT);
     assert_false(client.stale);
@@ -567,18 +551,18 @@ static void expect_bound_in_freshness(const char *extra, int64_t seconds)
     conf.keys_fresh = 60;
     conf.account_fresh = 5;
     learn(extra);
-    clock_ms += 5000;
+    fake_ms += 5000;
     ask(&client, CACHE_ACCOUNT);
     assert_int_equal(client.answers, seconds > 5);
     api_says(API_OUTAGE, "");
     if (seconds > 5) {
-        clock_ms += (seconds - 5) * 1000 - 1;
+        fake_ms += (seconds - 5) * 1000 - 1;
         ask(&client, CACHE_KEYS);
         assert_told(&client, CACHE_DOCUMENT);
         assert_true(client.stale);
         if (pendings > 0)
             api_says(API_OUTAGE, "");
-        clock_ms += 1;
+        fake_ms += 1;
     }
     told_at_once(CACHE_KEYS, CACHE_UNAVAILABLE);
 }
@@ -601,8 +585,8 @@ static void test_clock_put_back(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 4000;
-    wall_clock -= 3600;
+    fake_ms += 4000;
+    fake_time -= 3600;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
@@ -615,7 +599,7 @@ static void test_paused(void **state)
 
     (void)state;
     learn("");
-    wall_clock += 3601;
+    fake_time += 3601;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0); /* it is not three seconds old */
     api_says(API_OUTAGE, "");
@@ -628,7 +612,7 @@ static void test_clock_corrected(void **state)
 {
     (void)state;
     learn("");
-    wall_clock += 2;
+    fake_time += 2;
     assert_int_equal(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).age, 0);
 }
 
@@ -638,12 +622,12 @@ static void test_invalid_is_an_outage(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "garbage");
     assert_told(&client, CACHE_DOCUMENT);
     assert_true(client.stale);
-    clock_ms += 1000;
+    fake_ms += 1000;
     accepted = false;
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, ",\"title\":\"new\"");
@@ -660,9 +644,9 @@ static void test_nothing_known(void **state)
     api_says(API_DOCUMENT, "garbage");
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_non_null(strstr(client.detail, "invalid document"));
-    clock_ms += 999;
+    fake_ms += 999;
     told_at_once(CACHE_ACCOUNT, CACHE_UNAVAILABLE);
-    clock_ms += 1;
+    fake_ms += 1;
     ask(&client, CACHE_ACCOUNT); /* with nothing to serve, the probe is worth the wait */
     assert_int_equal(client.answers, 0);
     api_says(API_DOCUMENT, "");
@@ -727,7 +711,7 @@ static void test_other_api(void **state)
 
     (void)state;
     learn("");
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     cache_configure(cache, &conf, true);
     api_says(API_UNCHANGED, ""); /* of the old API */
@@ -770,7 +754,7 @@ static void test_confirmations(void **state)
     disk_says_done();
     accepted = false; /* whoever asks to accept a document again would be refused */
     for (unsigned i = 0; i < 20; i++) {
-        clock_ms += 3000;
+        fake_ms += 3000;
         ask(&client, CACHE_KEYS);
         api_says(i % 2 == 0 ? API_UNCHANGED : API_DOCUMENT, "");
         assert_told(&client, CACHE_DOCUMENT);
@@ -778,7 +762,7 @@ static void test_confirmations(void **state)
     }
     assert_int_equal(disk.puts, 1);
     assert_int_equal(disk.touches, 1);
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_ABSENT, "");
     disk_says_done();
@@ -799,13 +783,13 @@ static void test_kept_later(void **state)
     disk_says_done();
     assert_told(&client, CACHE_DOCUMENT);
     for (unsigned i = 1; i <= 3; i++) {
-        clock_ms += 59000;
+        fake_ms += 59000;
         ask(&client, CACHE_KEYS);
         assert_string_equal(pending[0].validator, "\"v1\"");
         api_says(API_UNCHANGED, "");
         assert_told(&client, CACHE_DOCUMENT);
         assert_int_equal(disk.puts, i);
-        clock_ms += 3000;
+        fake_ms += 3000;
         ask(&client, CACHE_KEYS);
         assert_string_equal(pending[0].validator, i < 3 ? "" : "\"v1\"");
         if (i == 3)
@@ -832,7 +816,7 @@ static void test_absence_waits_for_the_disk(void **state)
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&first, CACHE_KEYS);
     api_says(API_ABSENT, "");
     assert_int_equal(first.answers, 0);
@@ -842,18 +826,18 @@ static void test_absence_waits_for_the_disk(void **state)
     disk_says_done();
     assert_told(&first, CACHE_ABSENT);
     assert_told(&second, CACHE_ABSENT);
-    clock_ms += 10000;
+    fake_ms += 10000;
     ask(&first, CACHE_KEYS);
     api_says(API_ABSENT, "");
     assert_told(&first, CACHE_ABSENT);
     assert_int_equal(disk.removals, 1);
     /* What comes back is kept, and removed, anew. */
-    clock_ms += 10000;
+    fake_ms += 10000;
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
     assert_told(&first, CACHE_DOCUMENT);
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&first, CACHE_KEYS);
     api_says(API_ABSENT, "");
     disk_says_done();
@@ -875,7 +859,7 @@ static void test_absence_on_a_bad_disk(void **state)
         disk_says_done();
         assert_told(&client, CACHE_ABSENT);
         assert_int_equal(disk.removals, i);
-        clock_ms += 10000;
+        fake_ms += 10000;
     }
 }
 
@@ -928,8 +912,8 @@ static void test_restored(void **state)
     struct stored_document kept = {.project = "abcdefghij",
                                    .environment = "staging",
                                    .validator = {.etag = "\"v0\""},
-                                   .asked = clock_ms - 3500 * 1000,
-                                   .asked_wall = wall_clock - 3500};
+                                   .asked = fake_ms - 3500 * 1000,
+                                   .asked_wall = fake_time - 3500};
     struct client client;
 
     (void)state;
@@ -941,7 +925,7 @@ static void test_restored(void **state)
     assert_told(&client, CACHE_DOCUMENT);
     assert_true(client.stale);
     assert_int_equal(client.age, 3500);
-    clock_ms += 100 * 1000;
+    fake_ms += 100 * 1000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
@@ -986,7 +970,7 @@ static void test_unknown_names(void **state)
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
-    clock_ms += 3000;
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS); /* who is known does not notice */
     assert_int_equal(pendings, 1);
     api_says(API_UNCHANGED, "");
@@ -1007,7 +991,7 @@ static void test_other_api_many(void **state)
     any_name = true;
     for (unsigned i = 0; i < 10; i++) {
         struct stored_document kept = {
-            .project = name, .environment = "staging", .asked = clock_ms, .asked_wall = wall_clock};
+            .project = name, .environment = "staging", .asked = fake_ms, .asked_wall = fake_time};
         int n = snprintf(body, sizeof body, DOCUMENT, "");
         snprintf(name, sizeof name, "abcdefgh%02u", i);
         memcpy(strstr(body, "abcdefghij"), name, 10);
@@ -1118,7 +1102,7 @@ static void api_says_bytes(const char *body)
 static const char *issued(int64_t seconds)
 {
     static char text[64];
-    time_t when = wall_clock + seconds;
+    time_t when = fake_time + seconds;
     struct tm tm;
 
     strftime(text, sizeof text, ",\"issued_at\":\"%Y-%m-%dT%H:%M:%SZ\"", gmtime_r(&when, &tm));
@@ -1131,7 +1115,7 @@ static struct client told_by(const char *extra, enum cache_result result)
     char payload[1024], envelope[4096];
     struct client client;
 
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     snprintf(payload, sizeof payload, DOCUMENT, extra);
     sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
@@ -1183,7 +1167,7 @@ static struct client told_behind(unsigned wrong, size_t length)
                          "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[%s{\"sig\":"
                          "\"%s\"}]}",
                          PAYLOAD_TYPE, encoded, wrongs, sig) > 0);
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     api_says_bytes(envelope);
     assert_int_equal(client.answers, 1);
@@ -1230,14 +1214,14 @@ static void test_signed_age(void **state)
     (void)state;
     use_signatures();
     told_by(issued(0), CACHE_DOCUMENT);
-    clock_ms += 3599000 - 61000;
-    wall_clock += 3599;
+    fake_ms += 3599000 - 61000;
+    fake_time += 3599;
     ask(&client, CACHE_KEYS);
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(client.age, 3599);
-    clock_ms += 3000;
-    wall_clock += 1;
+    fake_ms += 3000;
+    fake_time += 1;
     ask(&client, CACHE_KEYS);
     if (client.answers == 0)
         api_says(API_UNCHANGED, "");
@@ -1254,7 +1238,7 @@ static void test_signed_clock_put_back(void **state)
     use_signatures();
     told_by(issued(0), CACHE_DOCUMENT);
     for (int i = 0; i < 2; i++) {
-        clock_ms += 1800000;
+        fake_ms += 1800000;
         ask(&client, CACHE_KEYS);
         api_says(API_UNCHANGED, "");
         assert_told(&client, i == 0 ? CACHE_DOCUMENT : CACHE_UNAVAILABLE);
@@ -1275,12 +1259,12 @@ static void test_unsigned_is_refused(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, issued(0)); /* bare */
     assert_told(&client, CACHE_UNAVAILABLE);
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     sign("application/json", payload, payload, envelope, sizeof envelope);
     api_says_bytes(envelope);
     assert_told(&client, CACHE_UNAVAILABLE);
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     sign(PAYLOAD_TYPE, payload, other, envelope, sizeof envelope); /* another was signed */
     api_says_bytes(envelope);
@@ -1298,12 +1282,12 @@ static void test_signed_absence(void **state)
     (void)state;
     use_signatures();
     told_by(issued(0), CACHE_DOCUMENT);
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_true(client.stale);
-    clock_ms += 61000;
+    fake_ms += 61000;
     ask(&client, CACHE_KEYS);
     snprintf(tombstone, sizeof tombstone,
              "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
@@ -1332,8 +1316,8 @@ static void test_signed_not_restored(void **state)
 {
     struct stored_document kept = {.project = "abcdefghij",
                                    .environment = "staging",
-                                   .asked = clock_ms,
-                                   .asked_wall = wall_clock};
+                                   .asked = fake_ms,
+                                   .asked_wall = fake_time};
     char payload[1024], envelope[4096];
 
     (void)state;
@@ -1369,7 +1353,7 @@ static void know(unsigned n)
         snprintf(project, sizeof project, "project%03u", i);
         client =
             (struct client){.waiter = {.answered = on_answer, .arg = &client, .trusted = true}};
-        clock_ms += 1000; /* for the bucket */
+        fake_ms += 1000; /* for the bucket */
         cache_ask(cache, project, "staging", CACHE_ACCOUNT, &client.waiter);
         api_says_for(project);
         assert_told(&client, CACHE_DOCUMENT);
@@ -1421,7 +1405,7 @@ static void test_recheck_in_flight(void **state)
     (void)state;
     ask(&client, CACHE_ACCOUNT);
     api_says(API_DOCUMENT, "");
-    clock_ms += 3001;
+    fake_ms += 3001;
     ask(&client, CACHE_KEYS);
     recheck("abcdefghij");
     assert_int_equal(requests, 2);
@@ -1443,13 +1427,13 @@ static void test_recheck_failing(void **state)
     (void)state;
     ask(&client, CACHE_ACCOUNT);
     api_says(API_DOCUMENT, "");
-    clock_ms += 3001;
+    fake_ms += 3001;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     recheck("abcdefghij");
     cache_probe(cache);
     assert_int_equal(requests, 2);
-    clock_ms += 1000;
+    fake_ms += 1000;
     cache_probe(cache);
     assert_int_equal(requests, 3);
     api_says(API_ABSENT, "");
@@ -1494,7 +1478,7 @@ static void test_recheck_forgotten(void **state)
     (void)state;
     ask(&client, CACHE_ACCOUNT);
     api_says(API_DOCUMENT, "");
-    clock_ms += 3001;
+    fake_ms += 3001;
     ask(&client, CACHE_KEYS);
     recheck("abcdefghij");
     cache_configure(cache, &conf, true);
@@ -1523,8 +1507,8 @@ static void test_prefetch(void **state)
     assert_int_equal(requests, 1);
     api_says(API_DOCUMENT, "");
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
-    clock_ms += 100000000; /* what is known is refreshed by those who use it */
-    wall_clock += 100000;
+    fake_ms += 100000000; /* what is known is refreshed by those who use it */
+    fake_time += 100000;
     assert_true(prefetch("abcdefghij"));
     assert_int_equal(requests, 1);
 }
@@ -1538,7 +1522,7 @@ static void test_prefetch_absent(void **state)
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
     assert_true(prefetch("abcdefghij"));
     assert_int_equal(requests, 1);
-    clock_ms += 60000;
+    fake_ms += 60000;
     assert_true(prefetch("abcdefghij"));
     assert_int_equal(requests, 2);
     api_says(API_ABSENT, "");
@@ -1587,7 +1571,7 @@ static void test_prefetch_many(void **state)
     while (pendings > 0)
         api_says(API_ABSENT, "");
     assert_false(prefetch("lateproject"));
-    clock_ms += 1000 / PREFETCH_RATE;
+    fake_ms += 1000 / PREFETCH_RATE;
     assert_true(prefetch("lateproject"));
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
@@ -1606,9 +1590,9 @@ static void test_prefetch_many_failing(void **state)
     }
     while (pendings > 0)
         api_says(API_OUTAGE, "");
-    clock_ms += 999;
+    fake_ms += 999;
     assert_false(prefetch("abcdefghij"));
-    clock_ms += 1;
+    fake_ms += 1;
     assert_true(prefetch("abcdefghij"));
     assert_false(prefetch("abcdefghik"));
     api_says(API_DOCUMENT, "");
@@ -1632,16 +1616,16 @@ static void test_prefetch_failing(void **state)
         snprintf(project, sizeof project, "project%03u", i);
         assert_true(prefetch(project));
         api_says(API_OUTAGE, "");
-        clock_ms += seconds[i] * 1000 - 1;
+        fake_ms += seconds[i] * 1000 - 1;
         assert_false(prefetch("abcdefghij"));
-        clock_ms += 1;
+        fake_ms += 1;
     }
     retry_after = 40;
     assert_true(prefetch("abcdefghik"));
     api_says(API_OUTAGE, "");
-    clock_ms += 39999;
+    fake_ms += 39999;
     assert_false(prefetch("abcdefghij"));
-    clock_ms += 1;
+    fake_ms += 1;
     retry_after = 0;
     accepted = false;
     assert_true(prefetch("abcdefghij"));
@@ -1650,7 +1634,7 @@ static void test_prefetch_failing(void **state)
     assert_int_equal(pendings, 0);
     assert_true(prefetch("abcdefghil"));
     api_says(API_OUTAGE, "");
-    clock_ms += 1000;
+    fake_ms += 1000;
     assert_true(prefetch("abcdefghij"));
     assert_int_equal(pendings, 1);
     api_says(API_DOCUMENT, "");
@@ -1660,19 +1644,19 @@ static void test_prefetch_failing(void **state)
 static void test_asked(void **state)
 {
     struct client client;
-    int64_t good = clock_ms;
+    int64_t good = fake_ms;
 
     (void)state;
     learn("");
-    clock_ms += 1000;
+    fake_ms += 1000;
     assert_int_equal(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).asked, good);
-    clock_ms += 10000;
+    fake_ms += 10000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_true(client.stale);
     assert_int_equal(client.asked, good);
-    clock_ms += 86400000;
+    fake_ms += 86400000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
@@ -1699,65 +1683,65 @@ static void test_peek(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_one_request_for_all, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_confirmations_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_freshness, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_asked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_peek, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slow_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_outage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_retry_after, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_probe_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_strangers_in_flight, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_host_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_own_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lesser_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_failing_while_fresh, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bound_below_keys_fresh, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_bound_below_keys_fresh, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_corrected, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_invalid_is_an_outage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unchanged_of_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_client_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_file_is_looked_at_every_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_api, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answers_wait_for_the_disk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_confirmations, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_kept_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absence_waits_for_the_disk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absence_on_a_bad_disk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent_names_on_a_slow_disk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_restored, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_api_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_trusted_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck_in_flight, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck_failing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recheck_forgotten, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch_absent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch_joined, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch_failing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prefetch_many_failing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_behind_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_times, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_age, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_clock_put_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unsigned_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_absence, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signed_not_restored, setup, teardown),
+        TEST(test_one_request_for_all),
+        TEST(test_confirmations_told),
+        TEST(test_freshness),
+        TEST(test_asked),
+        TEST(test_peek),
+        TEST(test_slow_answer),
+        TEST(test_absent),
+        TEST(test_outage),
+        TEST(test_retry_after),
+        TEST(test_probe),
+        TEST(test_probe_ends),
+        TEST(test_strangers_in_flight),
+        TEST(test_host_bound),
+        TEST(test_own_bound),
+        TEST(test_lesser_bound),
+        TEST(test_no_bound),
+        TEST(test_failing_while_fresh),
+        TEST(test_bound_below_keys_fresh),
+        TEST(test_no_bound_below_keys_fresh),
+        TEST(test_clock_put_back),
+        TEST(test_paused),
+        TEST(test_clock_corrected),
+        TEST(test_invalid_is_an_outage),
+        TEST(test_nothing_known),
+        TEST(test_unchanged_of_nothing),
+        TEST(test_client_gone),
+        TEST(test_file_is_looked_at_every_time),
+        TEST(test_other_api),
+        TEST(test_answers_wait_for_the_disk),
+        TEST(test_confirmations),
+        TEST(test_kept_later),
+        TEST(test_absence_waits_for_the_disk),
+        TEST(test_absence_on_a_bad_disk),
+        TEST(test_absent_names_on_a_slow_disk),
+        TEST(test_restored),
+        TEST(test_not_restored),
+        TEST(test_unknown_names),
+        TEST(test_other_api_many),
+        TEST(test_trusted_names),
+        TEST(test_recheck),
+        TEST(test_recheck_unknown),
+        TEST(test_recheck_in_flight),
+        TEST(test_recheck_failing),
+        TEST(test_recheck_many),
+        TEST(test_recheck_forgotten),
+        TEST(test_prefetch),
+        TEST(test_prefetch_absent),
+        TEST(test_prefetch_joined),
+        TEST(test_prefetch_many),
+        TEST(test_prefetch_failing),
+        TEST(test_prefetch_many_failing),
+        TEST(test_signed),
+        TEST(test_signed_behind_many),
+        TEST(test_signed_times),
+        TEST(test_signed_age),
+        TEST(test_signed_clock_put_back),
+        TEST(test_unsigned_is_refused),
+        TEST(test_signed_absence),
+        TEST(test_signed_not_restored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

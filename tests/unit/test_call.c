@@ -17,23 +17,18 @@ static ssize_t play_send(int fd, const void *packet, size_t n, int flags);
 #define connect play_connect
 #define send    play_send
 #include "common/call.c"
+#include "tests/unit/support.h"
 #undef connect
 #undef send
 
-#include "descriptors.h"
-
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-
-#include <cmocka.h>
 
 #define SHORT_MS 150   /* a call that is to run into its deadline */
 #define LONG_MS  10000 /* one that is not */
@@ -48,7 +43,6 @@ static enum play {
     NOT_EVEN_ACCEPTED /* leaves it in the backlog */
 } play;
 
-static char directory[] = "/tmp/cloudauth-call-XXXXXX";
 static int listener = -1, accepted = -1;
 static char packet[CLOUD_WIRE_ANSWER_MAX + 4096]; /* what is sent */
 static size_t packet_size;
@@ -207,18 +201,6 @@ static int teardown(void **state)
     listener = -1;
     unlink(CLOUD_SOCKET_PATH);
     return open_descriptors() != fds_before;
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return chdir("/") != 0 || rmdir(directory) != 0;
 }
 
 /* ---- the tests ---- */
@@ -548,27 +530,27 @@ static void test_signals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_status, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dead_socket, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_a_socket, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_socket_of_another_type, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_accepted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_closes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut_and_longer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_another_opcode, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_too_long_an_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_question_does_not_fit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_question_is_incomplete, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_full_backlog, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backlog_that_empties, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+        TEST(test_answer),
+        TEST(test_every_status),
+        TEST(test_no_socket),
+        TEST(test_dead_socket),
+        TEST(test_not_a_socket),
+        TEST(test_socket_of_another_type),
+        TEST(test_silent),
+        TEST(test_not_accepted),
+        TEST(test_no_time),
+        TEST(test_closes),
+        TEST(test_garbage),
+        TEST(test_echo),
+        TEST(test_cut_and_longer),
+        TEST(test_another_opcode),
+        TEST(test_too_long_an_answer),
+        TEST(test_question_does_not_fit),
+        TEST(test_question_is_incomplete),
+        TEST(test_full_backlog),
+        TEST(test_backlog_that_empties),
+        TEST(test_signals),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }

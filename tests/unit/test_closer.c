@@ -2,19 +2,16 @@
 
 /* What a peer may have put into a socket, and that its closing waits for nobody. */
 #include "cloudauthd/server/closer.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static struct loop *loop;
 static struct closer *closer;
@@ -191,10 +188,10 @@ static void test_lingering(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_packets, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_laden, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shut, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lingering, setup, teardown),
+        TEST(test_packets),
+        TEST(test_laden),
+        TEST(test_shut),
+        TEST(test_lingering),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/conf.h"
+#include "tests/unit/support.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,42 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define NEEDED "access_url = file:///srv/{project}/{environment}.json\nallow = *\n"
 
-static char directory[] = "/tmp/cloudauth-conf-XXXXXX";
-static char path[64];
+static const char path[] = "conf";
 static struct cloud_conf conf;
 static struct cloud_conf_error error;
 
-static int make_directory(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/conf", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(directory);
-}
-
-static void write_bytes(const char *text, size_t n)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, n), n);
-    close(fd);
-}
-
 static bool reads(const char *text)
 {
-    write_bytes(text, strlen(text));
+    write_file(path, text);
     return cloud_conf_read(&conf, path, geteuid(), &error);
 }
 
@@ -244,7 +216,7 @@ static void test_file(void **state)
     assert_int_equal(chmod(path, 0644), 0);
     assert_true(cloud_conf_read(&conf, path, geteuid(), &error));
     assert_false(cloud_conf_read(&conf, path, geteuid() + 1, &error));
-    assert_false(cloud_conf_read(&conf, directory, geteuid(), &error));
+    assert_false(cloud_conf_read(&conf, ".", geteuid(), &error));
     assert_false(cloud_conf_read(&conf, "/nonexistent/conf", geteuid(), &error));
     unlink(path);
     assert_int_equal(mkfifo(path, 0644), 0);
@@ -264,7 +236,7 @@ static void test_sizes(void **state)
     memset(big, '\n', sizeof big - 1);
     assert_false(reads(big));
     assert_non_null(strstr(error.text, "larger"));
-    write_bytes(NEEDED "host_id = a\0b\n", sizeof NEEDED + 14);
+    write_bytes(path, NEEDED "host_id = a\0b\n", sizeof NEEDED + 14);
     assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
 }
 
@@ -293,7 +265,7 @@ static void test_every_prefix(void **state)
 
     (void)state;
     for (size_t n = 0; n < sizeof text; n++) {
-        write_bytes(text, n);
+        write_bytes(path, text, n);
         if (cloud_conf_read(&conf, path, geteuid(), &error))
             assert_true(conf.uid_min <= conf.uid_max && conf.uid_min >= CLOUD_ID_FLOOR);
     }
@@ -310,5 +282,5 @@ int main(void)
         cmocka_unit_test(test_obsolete),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }

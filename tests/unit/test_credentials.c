@@ -2,9 +2,8 @@
 
 /* Credential files: which are used, and what is taken from them. */
 #include "cloudauthd/api/credentials.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,39 +11,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define SECRET "s3cr3t+/t0k3n=="
 
-static char directory[] = "/tmp/cloudauth-credentials-XXXXXX";
-static char path[64];
+static const char *path;
 static char why[300];
 static struct credential read_out;
 
-static int make_directory(void **state)
+static int setup_path(void **state)
 {
-    (void)state;
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/token", directory);
+    setup_directory(state);
+    path = in_directory("token");
     return 0;
 }
 
-static int remove_directory(void **state)
+static void write_mode(const void *bytes, size_t n, mode_t mode)
 {
-    (void)state;
     unlink(path);
-    return rmdir(directory);
-}
-
-static void write_file(const void *bytes, size_t n, mode_t mode)
-{
-    FILE *file;
-
-    unlink(path);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
+    write_bytes(path, bytes, n);
     assert_int_equal(chmod(path, mode), 0);
 }
 
@@ -78,12 +61,12 @@ static void refused(enum credential_kind kind, const char *reason)
 static void test_text(void **state)
 {
     (void)state;
-    write_file(SECRET, strlen(SECRET), 0400);
+    write_mode(SECRET, strlen(SECRET), 0400);
     assert_true(reads(CREDENTIAL_TEXT));
     assert_string_equal(read_out.bytes, SECRET);
     credential_wipe(&read_out);
     assert_null(read_out.bytes);
-    write_file(SECRET "\n", strlen(SECRET) + 1, 0600);
+    write_mode(SECRET "\n", strlen(SECRET) + 1, 0600);
     assert_true(reads(CREDENTIAL_TEXT));
     assert_string_equal(read_out.bytes, SECRET);
     assert_int_equal(read_out.length, strlen(SECRET));
@@ -99,14 +82,14 @@ static void test_odd_text(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-        write_file(odd[i], strlen(odd[i]), 0400);
+        write_mode(odd[i], strlen(odd[i]), 0400);
         refused(CREDENTIAL_TEXT, "not one line");
     }
-    write_file(SECRET "\0x", sizeof SECRET + 1, 0400);
+    write_mode(SECRET "\0x", sizeof SECRET + 1, 0400);
     refused(CREDENTIAL_TEXT, "not one line");
-    write_file("", 0, 0400);
+    write_mode("", 0, 0400);
     refused(CREDENTIAL_TEXT, "empty");
-    write_file("\n", 1, 0400);
+    write_mode("\n", 1, 0400);
     refused(CREDENTIAL_TEXT, "empty");
 }
 
@@ -116,24 +99,24 @@ static void test_sizes(void **state)
 
     (void)state;
     memset(big, 'a', sizeof big);
-    write_file(big, CREDENTIAL_TEXT_MAX, 0400);
+    write_mode(big, CREDENTIAL_TEXT_MAX, 0400);
     assert_true(reads(CREDENTIAL_TEXT));
     assert_int_equal(read_out.length, CREDENTIAL_TEXT_MAX);
     credential_wipe(&read_out);
-    write_file(big, CREDENTIAL_TEXT_MAX + 1, 0400);
+    write_mode(big, CREDENTIAL_TEXT_MAX + 1, 0400);
     refused(CREDENTIAL_TEXT, "longer than");
-    write_file(big, CREDENTIAL_MAX, 0400);
+    write_mode(big, CREDENTIAL_MAX, 0400);
     assert_true(reads(CREDENTIAL_KEY));
     assert_int_equal(read_out.length, CREDENTIAL_MAX);
     credential_wipe(&read_out);
-    write_file(big, CREDENTIAL_MAX + 1, 0400);
+    write_mode(big, CREDENTIAL_MAX + 1, 0400);
     refused(CREDENTIAL_KEY, "larger than");
 }
 
 static void test_modes(void **state)
 {
     (void)state;
-    write_file(SECRET, strlen(SECRET), 0400);
+    write_mode(SECRET, strlen(SECRET), 0400);
     for (mode_t mode = 0400; mode <= 0777; mode++) {
         if ((mode & 0400) == 0)
             continue;
@@ -176,7 +159,7 @@ static void test_link(void **state)
     char target[80];
 
     (void)state;
-    write_file(SECRET, strlen(SECRET), 0400);
+    write_mode(SECRET, strlen(SECRET), 0400);
     snprintf(target, sizeof target, "%s.target", path);
     assert_int_equal(rename(path, target), 0);
     assert_int_equal(symlink(target, path), 0);
@@ -200,9 +183,9 @@ static void test_credentials_directory(void **state)
     assert_non_null(strstr(why, "client_key: token is no path"));
     credentials_directory("relative");
     assert_false(credentials_check(&conf, why, sizeof why));
-    credentials_directory(directory);
+    credentials_directory(directory_path());
     assert_true(credentials_check(&conf, why, sizeof why));
-    write_file(SECRET, strlen(SECRET), 0440);
+    write_mode(SECRET, strlen(SECRET), 0440);
     /* Root's may be readable by its group there, and only there; nobody else's. */
     assert_int_equal(reads_name("token", CREDENTIAL_KEY), geteuid() == 0);
     credential_wipe(&read_out);
@@ -228,5 +211,5 @@ int main(void)
         cmocka_unit_test(test_credentials_directory),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, setup_path, teardown_directory);
 }

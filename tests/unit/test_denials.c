@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/denials_file.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define FINGERPRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static char folder[] = "/tmp/cloudauth-denials.XXXXXX";
-static char path[64];
+static const char *path;
 static struct loop *loop;
 static const unsigned char zeros[KEY_FINGERPRINT_SIZE];
 
@@ -111,7 +107,7 @@ static struct worker *worker;
 static struct denials_file *open_file(void)
 {
     worker = worker_new(loop);
-    return denials_file_new(worker, folder);
+    return denials_file_new(worker, directory_path());
 }
 
 static void close_file(struct denials_file *file)
@@ -212,24 +208,18 @@ static void test_format(void **state)
 static void test_damaged(void **state)
 {
     char bytes[512], copy[512];
-    FILE *disk;
-    size_t n, size;
+    size_t n;
     struct denials_file *file = open_file();
 
     (void)state;
     assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
     close_file(file);
-    disk = fopen(path, "re");
-    n = fread(bytes, 1, sizeof bytes, disk);
-    assert_int_equal(fclose(disk), 0);
+    n = read_file(path, bytes, sizeof bytes);
     for (size_t at = 0; at <= n; at++) {
         memcpy(copy, bytes, n);
         if (at < n)
             copy[at] ^= 1;
-        disk = fopen(path, "we");
-        size = at < n ? n : n - 1;
-        assert_int_equal(fwrite(copy, 1, size, disk), size);
-        assert_int_equal(fclose(disk), 0);
+        write_bytes(path, copy, at < n ? n : n - 1);
         file = open_file();
         assert_true(is_denied(file, "bob", "staging"));
         assert_true(denials_file_list(file)->damaged);
@@ -252,7 +242,7 @@ static void test_disk_fails(void **state)
     char aside[80];
 
     (void)state;
-    snprintf(aside, sizeof aside, "%s/new", folder);
+    snprintf(aside, sizeof aside, "%s/new", directory_path());
     unlink(aside);
     assert_int_equal(mkdir(aside, 0700), 0);
     assert_string_equal(add(file, "user\talice\t0\t0\t"), "problem");
@@ -277,16 +267,16 @@ static int start(void **state)
 {
     (void)state;
     loop = loop_new();
-    if (loop == NULL || mkdtemp(folder) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/denials", folder);
+    assert_non_null(loop);
+    enter_directory();
+    path = in_directory("denials");
     return 0;
 }
 
 static int end(void **state)
 {
-    empty(state);
-    rmdir(folder);
+    (void)state;
+    leave_directory();
     loop_free(loop);
     return 0;
 }

@@ -2,17 +2,13 @@
 #include "access/document.h"
 #include "access/fields.h"
 #include "access/json.h"
-#include "guarded.h"
-#include "sample_keys.h"
+#include "tests/unit/sample_keys.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define PROJECT     "abcdefghij"
 #define ENVIRONMENT "staging"

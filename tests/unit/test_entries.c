@@ -2,15 +2,12 @@
 
 /* The entries' bounds, with documents that are as large as the test says. */
 #include "cloudauthd/cache/entries.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct entries entries;
 
@@ -171,12 +168,12 @@ static void test_nearly_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_longest_unused_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_in_use_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signature_is_remembered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_remembered_are_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nearly_full, setup, teardown),
+        TEST(test_longest_unused_goes),
+        TEST(test_in_use_stays),
+        TEST(test_signature_is_remembered),
+        TEST(test_remembered_are_bounded),
+        TEST(test_forgotten),
+        TEST(test_nearly_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,9 @@
 /* A folder as the project API, with a clock that the test can put forward. */
 #include "access/document.h"
 #include "cloudauthd/api/file.h"
-#include "descriptors.h"
+#include "tests/unit/support.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define NOBODY  65534
 #define SETTLED 2 /* seconds, as files.c has it */
 
-static char root[] = "/tmp/cloudauth-files-XXXXXX";
 static char base[64]; /* the folder of the API, with its '/' at the end */
 static time_t later;  /* seconds by which the clock is put forward */
 static struct api_result result;
@@ -47,13 +42,7 @@ static const char *in_base(const char *name)
 
 static void put(const char *name, const char *text)
 {
-    const char *path = in_base(name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ssize_t n = (ssize_t)strlen(text);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, (size_t)n), n);
-    close(fd);
+    write_file(in_base(name), text);
 }
 
 /* A sparse file of that size. */
@@ -113,10 +102,8 @@ static int setup(void **state)
 {
     (void)state;
     later = 0;
-    strcpy(root, "/tmp/cloudauth-files-XXXXXX");
-    if (mkdtemp(root) == NULL || chmod(root, 0755) != 0)
-        return -1;
-    snprintf(base, sizeof base, "%s/access/", root);
+    enter_directory();
+    snprintf(base, sizeof base, "%s/access/", directory_path());
     return mkdir(base, 0755) != 0 || mkdir(in_base("abcdefghij"), 0755) != 0;
 }
 
@@ -124,7 +111,7 @@ static int teardown(void **state)
 {
     (void)state;
     forget_body();
-    remove_all(root);
+    leave_directory();
     return 0;
 }
 
@@ -185,7 +172,7 @@ static void test_base_is_a_link(void **state)
     put("abcdefghij/staging.json", "{}");
     snprintf(path, sizeof path, "%.60s", base);
     path[strlen(path) - 1] = '\0';
-    snprintf(target, sizeof target, "%s/elsewhere", root);
+    snprintf(target, sizeof target, "%s/elsewhere", directory_path());
     assert_int_equal(rename(path, target), 0);
     assert_int_equal(symlink("elsewhere", path), 0);
     assert_document("abcdefghij/staging.json", "{}");
@@ -388,25 +375,25 @@ static void test_no_descriptor_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_document, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_base_is_missing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_base_is_a_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_base_is_a_link, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_base, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fifo, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_device, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_links, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_link_to_itself, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_largest, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_grows, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unchanged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_changed_just_now, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_descriptor_left, setup, teardown),
+        TEST(test_document),
+        TEST(test_absent),
+        TEST(test_gone),
+        TEST(test_base_is_missing),
+        TEST(test_base_is_a_file),
+        TEST(test_base_is_a_link),
+        TEST(test_long_base),
+        TEST(test_directory),
+        TEST(test_fifo),
+        TEST(test_device),
+        TEST(test_links),
+        TEST(test_link_to_itself),
+        TEST(test_largest),
+        TEST(test_grows),
+        TEST(test_permission),
+        TEST(test_unchanged),
+        TEST(test_changed_just_now),
+        TEST(test_changed),
+        TEST(test_no_descriptor_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

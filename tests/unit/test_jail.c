@@ -2,15 +2,12 @@
 #include "jail/jail.h"
 
 #include "access/policy.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* What a document may list is what goes over the wire and into a jail. */
 _Static_assert(JAIL_MOUNTS_MAX == DOCUMENT_MOUNTS_MAX, "mounts");

@@ -4,15 +4,12 @@
 #include "base/log.h"
 #include "base/worker.h"
 #include "cloudauthd/accounts/list.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define FIRST "https://api.example.com/v1/accounts"
 #define ITEM  "{\"project\":\"%s\",\"environment\":\"%s\"}"
@@ -727,29 +724,29 @@ static void test_free_while_working(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_two_pages, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_none, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unchanged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_page_changed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_page_moved, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_emptied, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_first_counts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_page_missing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_back_off, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unchanged_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_circle, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_next_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_invalid_page, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slices, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_listed_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_listed_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_same, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_while_asking, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_while_reading, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_while_telling, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_forgets, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_free_while_working, setup, teardown),
+        TEST(test_two_pages),
+        TEST(test_none),
+        TEST(test_unchanged),
+        TEST(test_one_page_changed),
+        TEST(test_page_moved),
+        TEST(test_emptied),
+        TEST(test_first_counts),
+        TEST(test_page_missing),
+        TEST(test_back_off),
+        TEST(test_unchanged_nothing),
+        TEST(test_circle),
+        TEST(test_next_refused),
+        TEST(test_invalid_page),
+        TEST(test_slices),
+        TEST(test_listed_later),
+        TEST(test_listed_anew),
+        TEST(test_reload_same),
+        TEST(test_reload_while_asking),
+        TEST(test_reload_while_reading),
+        TEST(test_reload_while_telling),
+        TEST(test_reload_forgets),
+        TEST(test_reload_rules),
+        TEST(test_free_while_working),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/list_pages.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ITEM "{\"project\":\"abcdefghij\",\"environment\":\"staging\"}"
 #define PAGE "{\"items\":[" ITEM "]}"

@@ -5,16 +5,13 @@
  * check-tsan): it is read and built while its settings change.
  */
 #include "cloudauthd/accounts/list.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define FIRST  "https://api.example.com/list"
 #define PAGES  4u

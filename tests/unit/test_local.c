@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/local.h"
-#include "descriptors.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char directory[] = "/tmp/cloudauth-local-XXXXXX";
-static char path[64];
+static const char path[] = "passwd";
 
 /* ---- read(2), which the test can make stumble ---- */
 
@@ -42,31 +37,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    if (mkdtemp(directory) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/passwd", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(directory);
-}
-
-static void write_file(const char *bytes, size_t n)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, n), n);
-    close(fd);
-}
-
 #define MOST 16
 
 struct seen {
@@ -88,7 +58,7 @@ static struct seen scan_bytes(const char *bytes, size_t n, bool passwd)
 {
     struct seen seen = {0};
 
-    write_file(bytes, n);
+    write_bytes(path, bytes, n);
     assert_true(cloud_local_scan(path, passwd, see, &seen));
     return seen;
 }
@@ -300,7 +270,7 @@ static void test_early_stop(void **state)
     struct seen seen = {.stop_at = 2};
 
     (void)state;
-    write_file("a:x:1:1\nb:x:2:2\nc:x:3:3", 23);
+    write_bytes(path, "a:x:1:1\nb:x:2:2\nc:x:3:3", 23);
     assert_true(cloud_local_scan(path, true, see, &seen));
     assert_int_equal(seen.n, 2);
     assert_int_equal(reads_so_far, 1);
@@ -315,7 +285,7 @@ static void test_unreadable(void **state)
 
     (void)state;
     assert_false(cloud_local_scan("/nonexistent/passwd", true, see, &seen));
-    assert_false(cloud_local_scan(directory, true, see, &seen)); /* opens, but reads as EISDIR */
+    assert_false(cloud_local_scan(".", true, see, &seen)); /* opens, but reads as EISDIR */
     assert_int_equal(seen.n, 0);
 }
 
@@ -324,7 +294,7 @@ static void test_interrupted(void **state)
     struct seen seen = {0};
 
     (void)state;
-    write_file("a:x:1:1\n", 8);
+    write_bytes(path, "a:x:1:1\n", 8);
     for (unsigned i = 1; i <= 2; i++) {
         reads_so_far = 0;
         fail_at = i;
@@ -342,7 +312,7 @@ static void test_fails_halfway(void **state)
     struct seen seen = {0};
 
     (void)state;
-    write_file("a:x:1:1\nb:x:2:2\n", 16);
+    write_bytes(path, "a:x:1:1\nb:x:2:2\n", 16);
     read_most = 8;
     fail_at = 2;
     fail_with = EIO;
@@ -356,11 +326,11 @@ static void test_no_descriptor_left(void **state)
     unsigned before;
 
     (void)state;
-    write_file("a:x:1:1\n", 8);
+    write_bytes(path, "a:x:1:1\n", 8);
     before = open_descriptors();
     assert_true(before > 0);
     assert_true(cloud_local_scan(path, true, see, &seen));
-    assert_false(cloud_local_scan(directory, true, see, &seen));
+    assert_false(cloud_local_scan(".", true, see, &seen));
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -401,5 +371,5 @@ int main(void)
         cmocka_unit_test_setup(test_the_host, setup),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }

@@ -14,42 +14,19 @@
 static const char *passwd_path = "passwd", *group_path = "group";
 
 #include "access/local_ids.c"
+#include "tests/unit/support.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char directory[] = "/tmp/cloudauth-local_ids-XXXXXX";
 static struct local_ids *db;
 
 /* Put in place as useradd(8) does it: written aside, then renamed. */
 static void put(const char *name, const char *text)
 {
-    int fd = open("aside", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ssize_t n = (ssize_t)strlen(text);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, (size_t)n), n);
-    close(fd);
+    write_file("aside", text);
     assert_int_equal(rename("aside", name), 0);
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    unlink("passwd");
-    unlink("group");
-    return chdir("/") != 0 || rmdir(directory) != 0;
 }
 
 static int setup(void **state)
@@ -251,17 +228,11 @@ static void test_the_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_nothing_yet, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_users, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_odd_lines, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_change_is_seen, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unchanged_is_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_host, setup, teardown),
+        TEST(test_nothing_yet),       TEST(test_users),      TEST(test_groups),
+        TEST(test_odd_lines),         TEST(test_long_name),  TEST(test_change_is_seen),
+        TEST(test_unchanged_is_kept), TEST(test_unreadable), TEST(test_many),
+        TEST(test_the_host),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }

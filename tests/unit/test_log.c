@@ -2,11 +2,10 @@
 
 /* Log lines to a daemon of the test's own, which reads when the test says so. */
 #include "base/log.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define TOO_LONG (2 * LOG_LINE_MAX)
 #define LINES    200 /* of 1 KB: more than a socket takes, fewer than are kept */
 
-static char directory[] = "/tmp/cloudauth-log-XXXXXX";
-static char path[sizeof directory + 16];
+static const char *path;
 static struct loop *loop;
 static struct loop_watch daemon_socket = {.fd = -1};
 static char got[LOG_LINE_MAX + 1]; /* the last line */
@@ -68,12 +64,11 @@ static void expect(const char *text)
     assert_string_equal(strstr(got, "]: ") + 3, text);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
-    strcpy(directory + strlen(directory) - 6, "XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/log", directory);
+    enter_directory();
+    path = in_directory("log");
     largest = LOG_LINE_MAX;
     daemon_socket.fd = bind_daemon();
     log_open(path, false);
@@ -83,14 +78,14 @@ static int set_up(void **state)
     return take(); /* what another test left */
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
     log_stop();
     loop_free(loop);
     close(daemon_socket.fd);
-    unlink(path);
-    return rmdir(directory);
+    leave_directory();
+    return 0;
 }
 
 /* ---- The line ---- */
@@ -351,8 +346,6 @@ static void test_too_large(void **state)
     expect("1 log lines were lost");
     expect("small");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -25,24 +25,19 @@
 #undef shared
 
 #include "cloudauthd/accounts/snapshot_write.h"
+#include "tests/unit/support.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
 #define ACCOUNTS 64u
 #define FILE_    CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
 #define THREADS  4
 #define CHILDREN 100
-
-static char folder[] = "/tmp/cloudauth-kept-XXXXXX";
 
 /* Shared with children. */
 static struct counts {
@@ -59,29 +54,14 @@ static int setup_folder(void **state)
 {
     static const char conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
                                "allow = kept*\n";
-    int fd;
 
     (void)state;
-    umask(022);
-    if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0 ||
-        mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0 || mkdir(EMPTY_, 0755) != 0)
+    enter_directory();
+    if (mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0 || mkdir(EMPTY_, 0755) != 0)
         return 1;
-    fd = open(CLOUD_CONF_PATH, O_WRONLY | O_CREAT, 0644);
-    if (fd < 0 || write(fd, conf, sizeof conf - 1) < 0)
-        return 1;
-    close(fd);
+    write_file(CLOUD_CONF_PATH, conf);
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return counts == MAP_FAILED;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(FILE_);
-    unlink(CLOUD_CONF_PATH);
-    rmdir(CLOUD_SNAPSHOT_FOLDER);
-    rmdir(EMPTY_);
-    return chdir("/") != 0 || rmdir(folder) != 0;
 }
 
 static struct cloud_snapshot_record *make(uint32_t i, unsigned version, int64_t now)
@@ -218,18 +198,6 @@ static unsigned maps(void)
     return n;
 }
 
-static unsigned descriptors(void)
-{
-    DIR *fds = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(fds);
-    while (readdir(fds) != NULL)
-        n++;
-    closedir(fds);
-    return n;
-}
-
 /* Threads look up while the file is replaced some thousands of times. */
 static void test_threads(void **state)
 {
@@ -323,7 +291,7 @@ static void assert_nobody_counted(void)
 static void test_cancelled(void **state)
 {
     pthread_t threads[THREADS], writer;
-    unsigned before = descriptors();
+    unsigned before = open_descriptors();
 
     (void)state;
     start_counting();
@@ -343,7 +311,7 @@ static void test_cancelled(void **state)
     pthread_join(writer, NULL);
     stop_counting();
     assert_nobody_counted();
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(open_descriptors(), before);
 }
 
 /* A child of vfork(2), which shares the memory, looks up as well as anybody. */
@@ -395,14 +363,14 @@ static void test_no_slot_left(void **state)
 /* A host process may close every descriptor: none is ours. */
 static void test_no_descriptor(void **state)
 {
-    unsigned before = descriptors(), answers;
+    unsigned before = open_descriptors(), answers;
 
     (void)state;
     start_counting();
     answers = atomic_load(&counts->answers);
     look(0);
     look(1);
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(open_descriptors(), before);
     assert_int_equal(atomic_load(&counts->answers), answers + 2);
 }
 
@@ -495,5 +463,5 @@ int main(void)
         cmocka_unit_test(test_taken_back),
     };
 
-    return cmocka_run_group_tests(tests, setup_folder, remove_folder);
+    return cmocka_run_group_tests(tests, setup_folder, teardown_directory);
 }

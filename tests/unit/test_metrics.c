@@ -2,13 +2,10 @@
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/metrics/exposition.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static char room[1024];
 static struct cloud_text text;

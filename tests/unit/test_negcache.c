@@ -3,14 +3,11 @@
 /* What a process remembers to be absent, by a clock of the test's own. Under ThreadSanitizer, too.
  */
 #include "nss_cloud/negcache.c"
+#include "tests/unit/support.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define FILE_   77
 #define THREADS 4

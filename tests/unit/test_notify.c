@@ -4,30 +4,21 @@
  * says.
  */
 #include "base/notify.h"
-#include "common/clock.h"
+#include "tests/unit/fake_clock.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char directory[] = "/tmp/cloudauth-notify-XXXXXX";
-static char path[sizeof directory + 16], abstract[64];
+static const char *path;
+static char abstract[64];
 static struct loop *loop;
 static int manager = -1;
 static char got[256];
-static int64_t now;
-
-int64_t cloud_clock_ms(void)
-{
-    return now;
-}
 
 static int bind_manager(const char *name)
 {
@@ -63,7 +54,7 @@ static void turn(int64_t at)
 {
     struct loop_timer end = {.due = stop_loop};
 
-    now = at;
+    fake_ms = at;
     assert_true(loop_timer_set(loop, &end, 0));
     assert_true(loop_run(loop));
 }
@@ -141,16 +132,16 @@ static void ready_and_pings(const char *name)
     assert_string_equal(message(), "");
     notify_ready(&notify, loop);
     assert_string_equal(message(), "READY=1");
-    turn(now + 999);
+    turn(fake_ms + 999);
     assert_string_equal(message(), "");
     for (int i = 0; i < 5; i++) {
-        turn(now + (i == 0 ? 1 : 1000));
+        turn(fake_ms + (i == 0 ? 1 : 1000));
         assert_string_equal(message(), "WATCHDOG=1");
         assert_string_equal(message(), "");
     }
     notify_stop(&notify);
     assert_string_equal(message(), "STOPPING=1");
-    turn(now + 10000);
+    turn(fake_ms + 10000);
     assert_string_equal(message(), "");
 }
 
@@ -210,36 +201,37 @@ static void test_full(void **state)
     assert_true(opens(&notify, path, "20000000", NULL));
     notify_ready(&notify, loop);
     assert_true(notify.timer.set);
-    turn(now + 1000);
+    turn(fake_ms + 1000);
     while (sent-- > 0)
         assert_string_equal(message(), "X=1");
     assert_string_equal(message(), "");
-    turn(now + 1000);
+    turn(fake_ms + 1000);
     assert_string_equal(message(), "READY=1");
-    turn(now + 10000);
+    turn(fake_ms + 10000);
     assert_string_equal(message(), "WATCHDOG=1");
     notify_stop(&notify);
     notify_stop(&crowd);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
-    if (mkdtemp(directory) == NULL || (loop = loop_new()) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/notify", directory);
+    enter_directory();
+    path = in_directory("notify");
+    loop = loop_new();
+    assert_non_null(loop);
     snprintf(abstract, sizeof abstract, "@cloudauth-notify-%d-", (int)getpid());
     manager = bind_manager(path);
     return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
     close(manager);
     loop_free(loop);
-    unlink(path);
-    return rmdir(directory);
+    leave_directory();
+    return 0;
 }
 
 int main(void)
@@ -251,5 +243,5 @@ int main(void)
         cmocka_unit_test(test_full),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

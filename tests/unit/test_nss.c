@@ -26,17 +26,14 @@ static int test_timeout_ms = 10000;
 #include "nss_cloud/negcache.c"
 #include "nss_cloud/nss_cloud.c"
 #include "nss_cloud/pack.c"
+#include "tests/unit/support.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 /* glibc's own idea of each function's type: a mismatch does not compile. */
 NSS_DECLARE_MODULE_FUNCTIONS(cloud)
@@ -62,16 +59,6 @@ enum cloud_local cloud_local_user(const char *name)
 
 static const char good_conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
                                 "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-*\n";
-
-static void write_conf(const char *text)
-{
-    FILE *file = fopen(CLOUD_CONF_PATH, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(CLOUD_CONF_PATH, 0644), 0);
-}
 
 /* ---- the daemon ---- */
 
@@ -388,14 +375,14 @@ static void test_no_configuration(void **arg)
     unsigned before = questions();
     unlink(CLOUD_CONF_PATH);
     check_all_unavailable();
-    write_conf("allow = *\nno such key = 1\n");
+    write_file(CLOUD_CONF_PATH, "allow = *\nno such key = 1\n");
     check_all_unavailable();
-    write_conf(good_conf);
+    write_file(CLOUD_CONF_PATH, good_conf);
     assert_int_equal(chmod(CLOUD_CONF_PATH, 0666), 0);
     check_all_unavailable();
     assert_int_equal(questions(), before);
     /* Tried again once it is there, and then read no more. */
-    write_conf(good_conf);
+    write_file(CLOUD_CONF_PATH, good_conf);
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
     unlink(CLOUD_CONF_PATH);
@@ -936,18 +923,6 @@ static void test_threads(void **arg)
     }
 }
 
-static unsigned open_descriptors(void)
-{
-    unsigned n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
-}
-
 /* A thread cancelled while it waits for the daemon ends its lookup first. */
 static void test_cancelled_thread(void **arg)
 {
@@ -996,11 +971,10 @@ static int fresh(void **arg)
     test_timeout_ms = 10000;
     atomic_store(&state, EMPTY);
     atomic_store(&vain, 0);
-    write_conf(good_conf);
+    write_file(CLOUD_CONF_PATH, good_conf);
     return 0;
 }
 
-static char directory[] = "/tmp/cloudauth-test-nss-XXXXXX";
 static pthread_t daemon_thread;
 
 static int start_broker(void **arg)
@@ -1008,8 +982,7 @@ static int start_broker(void **arg)
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
 
     (void)arg;
-    if (mkdtemp(directory) == NULL || chdir(directory) != 0)
-        return -1;
+    enter_directory();
     context.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (context.listener < 0 ||
         bind(context.listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
@@ -1024,9 +997,8 @@ static int stop_broker(void **arg)
     shutdown(context.listener, SHUT_RDWR); /* ends the accept */
     pthread_join(daemon_thread, NULL);
     close(context.listener);
-    unlink(CLOUD_SOCKET_PATH);
-    unlink(CLOUD_CONF_PATH);
-    return chdir("/") != 0 || rmdir(directory) != 0;
+    leave_directory();
+    return 0;
 }
 
 int main(void)

@@ -12,13 +12,10 @@
 #include "nss_cloud/negcache.c"
 #include "nss_cloud/pack.c"
 #include "tests/sandbox/nss_faults.c"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 static char buffer[1024];
 static int error;
@@ -42,23 +39,11 @@ static enum nss_status call_group(void)
     return _nss_cloud_getgrgid_r(0, &group, buffer, sizeof buffer, &error);
 }
 
-static void write_fail(const char *text)
-{
-    FILE *file = fopen("faults/fail", "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void check_file(const char *path, const char *expected)
 {
-    char text[512] = "";
-    FILE *file = fopen(path, "r");
+    char text[512];
 
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    assert_int_equal(fclose(file), 0);
+    read_file(path, text, sizeof text);
     assert_string_equal(text, expected);
 }
 
@@ -89,7 +74,7 @@ static void test_calls_are_counted(void **arg)
 static void test_calls_fail(void **arg)
 {
     (void)arg;
-    write_fail("2 UNAVAIL\n3 TRYAGAIN\n5 NOTFOUND\n");
+    write_file("faults/fail", "2 UNAVAIL\n3 TRYAGAIN\n5 NOTFOUND\n");
     assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
     assert_int_equal(error, 0);
     assert_int_equal(call_passwd(), NSS_STATUS_UNAVAIL);
@@ -97,9 +82,9 @@ static void test_calls_fail(void **arg)
     assert_int_equal(call_group(), NSS_STATUS_TRYAGAIN);
     assert_int_equal(error, EAGAIN);
     assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
-    write_fail("all UNAVAIL");
+    write_file("faults/fail", "all UNAVAIL");
     assert_int_equal(call_passwd(), NSS_STATUS_UNAVAIL);
-    write_fail("nonsense\n");
+    write_file("faults/fail", "nonsense\n");
     assert_int_equal(call_passwd(), NSS_STATUS_NOTFOUND);
 }
 
@@ -112,18 +97,11 @@ static int forget(void **arg)
     return 0;
 }
 
-static char directory[] = "/tmp/cloudauth-test-faults-XXXXXX";
-
 static int make_directory(void **arg)
 {
     (void)arg;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0 || mkdir("faults", 0777) != 0;
-}
-
-static int remove_directory(void **arg)
-{
-    (void)arg;
-    return rmdir("faults") != 0 || chdir("/") != 0 || rmdir(directory) != 0;
+    enter_directory();
+    return mkdir("faults", 0777);
 }
 
 int main(void)
@@ -134,5 +112,5 @@ int main(void)
         cmocka_unit_test_teardown(test_calls_fail, forget),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, make_directory, teardown_directory);
 }

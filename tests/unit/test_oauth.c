@@ -2,10 +2,9 @@
 
 /* The token exchange against an endpoint, a clock and a timer of the test's own. */
 #include "cloudauthd/api/oauth.h"
-#include "common/clock.h"
+#include "tests/unit/fake_clock.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char directory[] = "/tmp/cloudauth-tokens-XXXXXX";
-static int64_t clock_ms;
 static struct loop_timer *timer; /* the one that is set */
 static struct cloud_conf conf;
 static struct oauth *tokens;
@@ -29,15 +24,10 @@ struct asker {
     char token[64], why[256];
 };
 
-int64_t cloud_clock_ms(void)
-{
-    return clock_ms;
-}
-
 bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
     (void)loop;
-    set->at = clock_ms + milliseconds;
+    set->at = fake_ms + milliseconds;
     timer = set;
     return true;
 }
@@ -99,48 +89,34 @@ static void pass(int64_t milliseconds)
 {
     struct loop_timer *due = timer;
 
-    clock_ms += milliseconds;
-    if (due != NULL && due->at <= clock_ms) {
+    fake_ms += milliseconds;
+    if (due != NULL && due->at <= fake_ms) {
         timer = NULL;
         due->due(due->arg);
     }
 }
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0600), 0);
-}
-
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
-    strcpy(directory + strlen(directory) - 6, "XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    enter_directory();
     cloud_conf_defaults(&conf);
     strcpy(conf.token_url, "https://auth.example.com/token");
-    snprintf(conf.client_id_file, sizeof conf.client_id_file, "%s/client", directory);
-    write_file(conf.client_id_file, "host1:secret\n");
-    clock_ms = 1000;
+    strcpy(conf.client_id_file, in_directory("client"));
+    write_secret(conf.client_id_file, "host1:secret\n");
+    fake_ms = 1000;
     posts = pending = 0;
     timer = NULL;
     tokens = oauth_new(NULL, &conf, on_post, NULL);
     return tokens == NULL;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
-    char path[sizeof directory + 8];
-
     (void)state;
     oauth_free(tokens);
-    snprintf(path, sizeof path, "%s/client", directory);
-    unlink(path);
-    return rmdir(directory);
+    leave_directory();
+    return 0;
 }
 
 static void test_one_exchange(void **state)
@@ -176,7 +152,7 @@ static void test_base64(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        write_file(conf.client_id_file, pairs[i][0]);
+        write_secret(conf.client_id_file, pairs[i][0]);
         oauth_configure(tokens, &conf);
         ask(&asker);
         assert_string_equal(authorization, pairs[i][1]);
@@ -191,10 +167,10 @@ static void test_api_token(void **state)
     (void)state;
     strcpy(conf.token_file, conf.client_id_file);
     conf.client_id_file[0] = '\0';
-    write_file(conf.token_file, "a b&c");
+    write_secret(conf.token_file, "a b&c");
     ask(&asker);
     assert_non_null(strstr(asker.why, "not one line"));
-    write_file(conf.token_file, "~a&c=");
+    write_secret(conf.token_file, "~a&c=");
     pass(1000);
     ask(&asker);
     assert_string_equal(authorization, "Basic cGxhdGZvcm0tYXBpLXVzZXI6");
@@ -385,7 +361,7 @@ static void test_unusable_file(void **state)
     struct asker asker;
 
     (void)state;
-    write_file(conf.client_id_file, "nocolon-secret");
+    write_secret(conf.client_id_file, "nocolon-secret");
     ask(&asker);
     assert_int_equal(posts, 0);
     assert_non_null(strstr(asker.why, "not id:secret"));
@@ -417,8 +393,6 @@ static void test_new_settings(void **state)
     answer_token("old", 3600);
     assert_int_equal(posts, 3);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

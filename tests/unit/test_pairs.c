@@ -2,15 +2,12 @@
 #include "ctl/pairs.h"
 
 #include "common/text.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void assert_pair(struct pairs *pairs, const char *name, const char *value)
 {

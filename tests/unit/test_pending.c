@@ -2,18 +2,15 @@
 #include "base/loop.h"
 #include "cloudauthd/login/pending.h"
 #include "common/clock.h"
+#include "tests/unit/support.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const unsigned char print_a[KEY_FINGERPRINT_SIZE] = "a";
 static const unsigned char print_b[KEY_FINGERPRINT_SIZE] = "b";
@@ -325,13 +322,13 @@ int main(void)
         cmocka_unit_test(test_start_does_not_depend_on_the_command),
         cmocka_unit_test(test_no_such_process),
         cmocka_unit_test(test_no_parent),
-        cmocka_unit_test_setup_teardown(test_remembered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_remembered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_process, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_account, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_last_line_wins, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_oldest_makes_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_account, setup, teardown),
+        TEST(test_remembered),
+        TEST(test_nothing_remembered),
+        TEST(test_other_process),
+        TEST(test_other_account),
+        TEST(test_last_line_wins),
+        TEST(test_oldest_makes_place),
+        TEST(test_long_account),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,16 +3,13 @@
 #include "access/key_line.h"
 #include "access/messages.h"
 #include "access/policy.h"
-#include "sample_keys.h"
+#include "tests/unit/sample_keys.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define NOW 1800000000
 

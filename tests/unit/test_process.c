@@ -4,13 +4,12 @@
 #include "base/process.h"
 #include "cloudauthd/session/terminate.h"
 #include "common/clock.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +18,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define FASTER 10 /* the daemon's clock runs so much faster than the test waits */
 
@@ -544,13 +541,13 @@ int main(void)
         cmocka_unit_test(test_visit),
         cmocka_unit_test(test_visit_hopping),
         cmocka_unit_test(test_boot),
-        cmocka_unit_test_setup_teardown(test_terminate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_stubborn, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_headless, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_other_user, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_recycled, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_audit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_terminate_freed, setup, teardown),
+        TEST(test_terminate),
+        TEST(test_terminate_stubborn),
+        TEST(test_terminate_headless),
+        TEST(test_terminate_other_user),
+        TEST(test_terminate_recycled),
+        TEST(test_terminate_audit),
+        TEST(test_terminate_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,33 +38,27 @@ static ssize_t write_word(int fd, const void *bytes, size_t n, off_t offset)
     return disk_full ? -1 : pwrite(fd, bytes, n, offset);
 }
 
-#define pwrite write_word
+#define pwrite     write_word
+#define write_file publish_write_file
 #include "cloudauthd/accounts/publish.c"
+#undef write_file
 #undef pwrite
 #include "common/clock.h"
 #include "common/snapshot.c"
+#include "tests/unit/support.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
 
-static char folder[64];
 static struct loop *loop;
 static struct publish *accounts;
 
 static int setup(void **state)
 {
     (void)state;
-    umask(022);
     put_on = 0;
-    strcpy(folder, "/tmp/cloudauth-accounts-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(chmod(folder, 0755), 0);
-    assert_int_equal(chdir(folder), 0);
+    enter_directory();
     assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
     loop = loop_new();
     accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
@@ -80,8 +74,7 @@ static int teardown(void **state)
     loop_free(loop);
     unlink(FILE_);
     assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER), 0); /* nothing else is left there */
-    assert_int_equal(chdir("/"), 0);
-    assert_int_equal(rmdir(folder), 0);
+    leave_directory();
     return 0;
 }
 
@@ -479,7 +472,7 @@ static void test_killed_at_the_rename(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     assert_true(cloud_snapshot_map(&old));
-    assert_true(write_file(&build, NULL, time(NULL)));
+    assert_true(publish_write_file(&build, NULL, time(NULL)));
     close_published(&build.file);
     publish_free(accounts);
     assert_false(cloud_snapshot_retired(&old)); /* as it was left */
@@ -585,7 +578,6 @@ static void test_lost(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_by_id),
         TEST(test_left_and_gone),

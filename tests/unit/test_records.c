@@ -5,14 +5,11 @@
 
 #include "access/bindings.h"
 #include "access/local_ids.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 static struct snapshot_account told;
 static enum publish_change told_as;
@@ -133,10 +130,10 @@ static void test_uid_of_another_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_from_the_future, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_for_this_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uid_of_another_environment, setup, teardown),
+        TEST(test_times),
+        TEST(test_from_the_future),
+        TEST(test_not_for_this_host),
+        TEST(test_uid_of_another_environment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

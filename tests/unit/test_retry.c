@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include "base/retry.h"
+#include "tests/unit/support.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
-
-#include <cmocka.h>
 
 static void test_delay(void **state)
 {

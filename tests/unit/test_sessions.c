@@ -13,11 +13,10 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/session/terminate.h"
-#include "common/clock.h"
-#include "sample_keys.h"
+#include "tests/unit/fake_clock.h"
+#include "tests/unit/sample_keys.h"
+#include "tests/unit/support.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,40 +25,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define RECHECK 60
 #define BOOT    "11111111-2222-3333-4444-555555555555"
 
-static int64_t clock_ms;
-static time_t wall_clock;
 static struct cloud_conf conf;
 static struct admission admission = {.conf = &conf};
 static struct sessions *sessions;
-static char folder[] = "/tmp/test_sessions.XXXXXX";
 static const char *boot = BOOT;
 static bool no_disk;
 
 /* ---- What the sessions stand on ---- */
-
-int64_t cloud_clock_ms(void)
-{
-    return clock_ms;
-}
-
-time_t time(time_t *out)
-{
-    if (out != NULL)
-        *out = wall_clock;
-    return wall_clock;
-}
 
 static struct loop_timer *timer;
 
 bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
     (void)loop;
-    set->at = clock_ms + milliseconds;
+    set->at = fake_ms + milliseconds;
     set->set = true;
     timer = set;
     return true;
@@ -77,13 +59,13 @@ static void run_to(int64_t ms)
 {
     while (timer != NULL && timer->at <= ms) {
         struct loop_timer *due = timer;
-        if (clock_ms < due->at)
-            clock_ms = due->at;
+        if (fake_ms < due->at)
+            fake_ms = due->at;
         timer = NULL;
         due->set = false;
         due->due(due->arg);
     }
-    clock_ms = ms;
+    fake_ms = ms;
 }
 
 static struct cache_waiter *waiter; /* who asks, and is not answered yet */
@@ -263,7 +245,7 @@ static void start(bool may_terminate)
     sessions = sessions_new(&(const struct sessions_setup){.conf = &conf,
                                                            .admission = &admission,
                                                            .denials = &denials,
-                                                           .directory = folder,
+                                                           .directory = directory_path(),
                                                            .may_terminate = may_terminate});
     assert_non_null(sessions);
 }
@@ -273,13 +255,12 @@ static int setup(void **state)
     (void)state;
     take_print(ED25519_TYPE, ED25519_BASE64, alices);
     take_print(ED25519_SECOND_TYPE, ED25519_SECOND_BASE64, bobs);
-    strcpy(strrchr(folder, '.'), ".XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    enter_directory();
     cloud_conf_defaults(&conf);
     conf.session_recheck = RECHECK;
     admission.bindings = bindings_new();
-    clock_ms = 1000000;
-    wall_clock = 1800000000;
+    fake_ms = 1000000;
+    fake_time = 1800000000;
     questions = forgotten = lines = 0;
     orders = deads = 0;
     waiter = NULL;
@@ -292,13 +273,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
-
     (void)state;
     sessions_free(sessions);
     bindings_free(admission.bindings);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command); /* NOLINT(cert-env33-c): a test's own folder */
+    leave_directory();
+    return 0;
 }
 
 static void restart(void)
@@ -331,7 +310,7 @@ static void open_of(const char *user, pid_t pid)
 {
     struct session session = session_of(user, pid, "staging");
 
-    assert_true(sessions_open(sessions, &session, clock_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms));
 }
 
 static const char *list(void)
@@ -402,7 +381,7 @@ static void answer_document(const char *status, const char *users, const char *e
     const struct cache_answer known = {.result = CACHE_DOCUMENT,
                                        .document = document,
                                        .stale = stale,
-                                       .asked = stale ? 0 : clock_ms};
+                                       .asked = stale ? 0 : fake_ms};
 
     answer(&known);
     document_free(document);
@@ -486,7 +465,7 @@ static size_t fill(const char *environment, pid_t pid)
     struct session session = session_of("alice", pid, environment);
     size_t before = sessions_count(sessions);
 
-    while (sessions_open(sessions, &session, clock_ms))
+    while (sessions_open(sessions, &session, fake_ms))
         session.monitor.pid++;
     return sessions_count(sessions) - before;
 }
@@ -501,11 +480,11 @@ static void test_share(void **state)
     assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
     assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
-    assert_false(sessions_open(sessions, &session, clock_ms)); /* it looked a moment ago */
-    clock_ms += 5000;
-    assert_false(sessions_open(sessions, &session, clock_ms)); /* 9999 of it, and room for 5001 */
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* it looked a moment ago */
+    fake_ms += 5000;
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* 9999 of it, and room for 5001 */
     strcpy(session.name.environment, "main-bvxea6i");
-    assert_true(sessions_open(sessions, &session, clock_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms));
 }
 
 static void test_full(void **state)
@@ -523,11 +502,11 @@ static void test_full(void **state)
         snprintf(environment, sizeof environment, "e%d", i);
     }
     strcpy(session.name.environment, environment);
-    assert_false(sessions_open(sessions, &session, clock_ms));
+    assert_false(sessions_open(sessions, &session, fake_ms));
     dead[deads++] = 100500;
-    assert_false(sessions_open(sessions, &session, clock_ms)); /* it looked a moment ago */
-    clock_ms += 5000;
-    assert_true(sessions_open(sessions, &session, clock_ms));
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* it looked a moment ago */
+    fake_ms += 5000;
+    assert_true(sessions_open(sessions, &session, fake_ms));
     assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
 }
 
@@ -675,7 +654,7 @@ static void test_end_goes_on(void **state)
 
     (void)state;
     a.audit = 9;
-    assert_true(sessions_open(sessions, &a, clock_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms));
     open_of("bob", 101);
     end_first(id);
     restart();
@@ -709,10 +688,10 @@ static void test_end_goes_on_beside(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, clock_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms));
     end_first(id);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &b, clock_ms));
+    assert_true(sessions_open(sessions, &b, fake_ms));
     restart();
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
@@ -729,7 +708,7 @@ static void test_ends_go_on(void **state)
     a.audit = b.audit = 9;
     for (int i = 0; i < 2; i++) {
         char id[SESSION_ID_SIZE];
-        assert_true(sessions_open(sessions, i == 0 ? &a : &b, clock_ms));
+        assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms));
         snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
         assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
         dead[deads++] = 100 + i;
@@ -801,7 +780,7 @@ static void test_damaged(void **state)
     open_of("alice", 100);
     open_of("bob", 101);
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
-    snprintf(path, sizeof path, "%s/sessions/%s", folder, id);
+    snprintf(path, sizeof path, "%s/sessions/%s", directory_path(), id);
     file = fopen(path, "r+");
     assert_non_null(file);
     assert_int_equal(fseek(file, 100, SEEK_SET), 0);
@@ -822,30 +801,30 @@ static void test_damaged(void **state)
 static void test_one_question(void **state)
 {
     struct session production = session_of("alice", 105, "production");
-    int64_t since = clock_ms;
+    int64_t since = fake_ms;
 
     (void)state;
     for (pid_t pid = 100; pid < 105; pid++)
         open_of(pid % 2 == 0 ? "alice" : "bob", pid);
     await_question(since);
-    since = clock_ms;
+    since = fake_ms;
     answer_document("active", ALICE "," BOB, "", false);
     await_question(since);
     assert_int_equal(questions, 2);
     /* While it is under way it is not asked again. */
-    run_to(clock_ms + (int64_t)5000 * RECHECK);
+    run_to(fake_ms + (int64_t)5000 * RECHECK);
     assert_int_equal(questions, 2);
     answer_document("active", ALICE "," BOB, "", false);
     assert_int_equal(orders, 0);
     production.uid = 200001;
-    assert_true(sessions_open(sessions, &production, clock_ms));
+    assert_true(sessions_open(sessions, &production, fake_ms));
 }
 
 /* An answer that is not of just now is asked for anew so much earlier. */
 static void test_old_answer(void **state)
 {
     struct document *document = make_document("active", ALICE, "");
-    int64_t asked = clock_ms + 57000;
+    int64_t asked = fake_ms + 57000;
     const struct cache_answer known = {
         .result = CACHE_DOCUMENT, .document = document, .asked = asked - 3000};
 
@@ -864,7 +843,7 @@ static void test_revoked(void **state)
     (void)state;
     open_of("alice", 100);
     open_of("bob", 101);
-    await_question(clock_ms);
+    await_question(fake_ms);
     lines = 0;
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
@@ -880,7 +859,7 @@ static void test_revoked(void **state)
     assert_true(lists("pid=100 state=ending\n"));
     assert_true(lists("pid=101 state=open\n"));
     /* Once. */
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
     assert_int_equal(lines, 1);
@@ -895,12 +874,12 @@ static void test_not_ended(void **state)
 {
     (void)state;
     open_of("alice", 100);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
     order_is_done(0);
     assert_true(lists("state=open"));
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 2);
 }
@@ -942,7 +921,7 @@ static void test_judgement(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct process monitor = {100, 77};
         open_of("alice", 100);
-        await_question(clock_ms);
+        await_question(fake_ms);
         orders = 0;
         line[0] = '\0';
         answer_document(rows[i].status, rows[i].users, rows[i].extra, rows[i].stale);
@@ -964,11 +943,11 @@ static void test_app(void **state)
 
     (void)state;
     strcpy(session.name.app, "shop");
-    assert_true(sessions_open(sessions, &session, clock_ms));
-    await_question(clock_ms);
+    assert_true(sessions_open(sessions, &session, fake_ms));
+    await_question(fake_ms);
     answer_document("active", ALICE, ",\"apps\":{\"shop\":{}}", false);
     assert_int_equal(orders, 0);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", ALICE, ",\"apps\":{\"other\":{}}", false);
     assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=app-unknown "));
@@ -981,7 +960,7 @@ static void test_absent(void **state)
     (void)state;
     open_of("alice", 100);
     open_of("bob", 101);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer(&absent);
     assert_int_equal(orders, 2);
     assert_non_null(strstr(line, " reason=environment-absent source=api "));
@@ -995,15 +974,15 @@ static void test_outage(void **state)
     (void)state;
     open_of("alice", 100);
     for (int i = 0; i < 100; i++) {
-        await_question(clock_ms);
+        await_question(fake_ms);
         answer(&nothing);
     }
     conf.uid_max = 200001;
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 0);
     conf.uid_max = 999999;
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
 }
@@ -1027,12 +1006,12 @@ static void test_denied_in_outage(void **state)
     list->n = 1;
     assert_true(denials_parse(bob, strlen(bob), &list->denial[0], &why));
     denials.list = list;
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer(&nothing);
     assert_int_equal(orders, 0);
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
         assert_true(denials_parse(those[i], strlen(those[i]), &list->denial[0], &why));
-        await_question(clock_ms);
+        await_question(fake_ms);
         answer(&nothing);
         assert_int_equal(orders, i + 1);
         assert_non_null(strstr(line, " reason=denied "));
@@ -1053,20 +1032,20 @@ static void test_expired_in_outage(void **state)
 
     (void)state;
     open_of("alice", 100);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", UNTIL("2027-01-15T09:00:00Z"), "", false);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
-    wall_clock = 1800000059;
-    await_question(clock_ms);
+    fake_time = 1800000059;
+    await_question(fake_ms);
     answer(&nothing);
     assert_int_equal(orders, 0);
     restart();
-    run_to(clock_ms + (int64_t)1000 * RECHECK);
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
     answer(&nothing);
     assert_int_equal(orders, 0);
-    wall_clock = 1800000060;
-    await_question(clock_ms);
+    fake_time = 1800000060;
+    await_question(fake_ms);
     answer(&nothing);
     assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=key-expired source=none "));
@@ -1079,12 +1058,12 @@ static void test_prolonged(void **state)
 
     (void)state;
     open_of("alice", 100);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer_document("active", ALICE, "", false);
-    wall_clock = 1800000060;
-    await_question(clock_ms);
+    fake_time = 1800000060;
+    await_question(fake_ms);
     answer(&nothing);
     assert_int_equal(orders, 0);
 }
@@ -1097,13 +1076,13 @@ static void test_max_stale(void **state)
     (void)state;
     conf.session_max_stale = 300;
     open_of("alice", 100);
-    await_question(clock_ms);
-    good = clock_ms;
+    await_question(fake_ms);
+    good = fake_ms;
     answer_document("active", ALICE, "", false);
-    while (clock_ms - good <= 300000) {
-        await_question(clock_ms);
+    while (fake_ms - good <= 300000) {
+        await_question(fake_ms);
         assert_int_equal(orders, 0);
-        if (clock_ms - good < 150000)
+        if (fake_ms - good < 150000)
             answer_document("active", ALICE, "", true);
         else
             answer(&nothing);
@@ -1121,12 +1100,12 @@ static void test_max_stale_restart(void **state)
     conf.session_max_stale = 300;
     open_of("alice", 100);
     restart();
-    wall_clock += 299;
-    run_to(clock_ms + (int64_t)1000 * RECHECK);
+    fake_time += 299;
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
     answer(&nothing);
     assert_int_equal(orders, 0);
-    wall_clock += 2;
-    await_question(clock_ms);
+    fake_time += 2;
+    await_question(fake_ms);
     answer(&nothing);
     assert_int_equal(orders, 1);
 }
@@ -1139,7 +1118,7 @@ static void test_off(void **state)
     assert_null(timer);
     conf.session_recheck = RECHECK;
     sessions_configure(sessions);
-    await_question(clock_ms);
+    await_question(fake_ms);
 }
 
 static void test_may_not_end(void **state)
@@ -1162,7 +1141,7 @@ static void test_swept(void **state)
     (void)state;
     open_of("alice", 100);
     dead[deads++] = 100;
-    run_to(clock_ms + (int64_t)3000 * RECHECK);
+    run_to(fake_ms + (int64_t)3000 * RECHECK);
     assert_int_equal(questions, 0);
     assert_int_equal(sessions_count(sessions), 0);
     assert_null(timer);
@@ -1175,7 +1154,7 @@ static void test_closed_while_asking(void **state)
 
     (void)state;
     open_of("alice", 100);
-    await_question(clock_ms);
+    await_question(fake_ms);
     sessions_close(sessions, &monitor, "abcdefghij_stg");
     assert_null(waiter);
     assert_int_equal(forgotten, 1);
@@ -1206,13 +1185,13 @@ static void test_shared_audit(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, clock_ms));
-    await_question(clock_ms);
+    assert_true(sessions_open(sessions, &a, fake_ms));
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &a, clock_ms));
-    assert_true(sessions_open(sessions, &b, clock_ms));
-    await_question(clock_ms);
+    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &b, fake_ms));
+    await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 2);
     assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
@@ -1226,12 +1205,10 @@ static void test_out_of_range(void **state)
     (void)state;
     open_of("alice", 100);
     conf.uid_min = 300000;
-    await_question(clock_ms);
+    await_question(fake_ms);
     answer(&absent);
     assert_int_equal(orders, 0);
 }
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {

@@ -9,36 +9,21 @@ static unsigned not_root; /* what the parent folder's owner is to differ by */
 #include "common/snapshot.c"
 
 #include "cloudauthd/accounts/snapshot_write.h"
-#include "tests/unit/guarded.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define NOW   1800000000
 #define SEED  0x1234567890abcdefu
 #define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
 
-static char folder[] = "/tmp/cloudauth-snapshot-XXXXXX";
-
 static int setup_folder(void **state)
 {
     (void)state;
-    umask(022);
-    return mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0 ||
-           mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(FILE_);
-    rmdir(CLOUD_SNAPSHOT_FOLDER);
-    return chdir("/") != 0 || rmdir(folder) != 0;
+    enter_directory();
+    return mkdir(CLOUD_SNAPSHOT_FOLDER, 0755);
 }
 
 static const struct snapshot_app apps[] = {{"mymagento", "/app"}, {"admin", NULL}};
@@ -71,8 +56,8 @@ static struct cloud_snapshot_record *make(uint32_t i)
     return snapshot_encode(&account);
 }
 
-/* Writes a file of n accounts and returns its bytes against a guard page. */
-static struct guarded write_file(uint32_t n)
+/* Writes a snapshot of n accounts and returns its bytes against a guard page. */
+static struct guarded write_accounts(uint32_t n)
 {
     const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
     struct cloud_snapshot_record **records = calloc(n + 1, sizeof(void *));
@@ -153,7 +138,7 @@ static void test_every_account(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct guarded file = write_file(sizes[i]);
+        struct guarded file = write_accounts(sizes[i]);
         struct cloud_snapshot snapshot;
         assert_true(cloud_snapshot_open(file.at, file_size(), &snapshot));
         assert_int_equal(snapshot.header.accounts, sizes[i]);
@@ -164,7 +149,7 @@ static void test_every_account(void **state)
 
 static void test_enumeration(void **state)
 {
-    struct guarded file = write_file(100);
+    struct guarded file = write_accounts(100);
     struct cloud_snapshot_account account;
     struct cloud_snapshot snapshot;
     uint64_t at = 0;
@@ -190,7 +175,7 @@ static const char *home_of(const struct cloud_snapshot_account *account, const c
 
 static void test_applications(void **state)
 {
-    struct guarded file = write_file(3);
+    struct guarded file = write_accounts(3);
     struct cloud_snapshot_account account;
     struct cloud_snapshot snapshot;
 
@@ -240,7 +225,7 @@ static void test_too_many_applications(void **state)
 
 static void test_times(void **state)
 {
-    struct guarded file = write_file(2);
+    struct guarded file = write_accounts(2);
     struct cloud_snapshot snapshot;
 
     (void)state;
@@ -259,7 +244,7 @@ static void test_times(void **state)
 
 static void test_retired(void **state)
 {
-    struct guarded file = write_file(2);
+    struct guarded file = write_accounts(2);
     struct cloud_snapshot snapshot;
     uint32_t word = CLOUD_SNAPSHOT_RETIRED;
 
@@ -276,7 +261,7 @@ static void test_retired(void **state)
 /* Every bit of the header but the state is looked at, and every length that is not the file's. */
 static void test_header_damage(void **state)
 {
-    struct guarded file = write_file(5);
+    struct guarded file = write_accounts(5);
     size_t size = file_size();
     struct cloud_snapshot snapshot;
 
@@ -288,7 +273,7 @@ static void test_header_damage(void **state)
     }
     guarded_free(&file);
     for (size_t n = 0; n < size; n++) {
-        struct guarded part, whole = write_file(5);
+        struct guarded part, whole = write_accounts(5);
         part = guarded_copy(whole.at, n);
         assert_false(cloud_snapshot_open(part.at, n, &snapshot));
         guarded_free(&part);
@@ -308,7 +293,7 @@ static void test_hostile_header(void **state)
     static const uint64_t values[] = {0,         1,   7,          8,          120,
                                       128,       136, UINT32_MAX, UINT64_MAX, UINT64_MAX - 7,
                                       INT64_MAX, 28,  29,         63,         64};
-    struct guarded file = write_file(50);
+    struct guarded file = write_accounts(50);
     size_t size = file_size(), opened = 0;
     struct cloud_snapshot_header *header = (void *)file.at, good = *header;
 
@@ -340,7 +325,7 @@ static void test_hostile_header(void **state)
 /* A flipped bit anywhere else: an account is whole or not there. */
 static void test_damage(void **state)
 {
-    struct guarded file = write_file(20);
+    struct guarded file = write_accounts(20);
     size_t size = file_size(), missing = 0;
 
     (void)state;
@@ -371,7 +356,7 @@ static void test_damage(void **state)
 /* An owner who signs his own records: lengths that lead beyond the record, or to no NUL. */
 static void test_hostile_lengths(void **state)
 {
-    struct guarded file = write_file(1);
+    struct guarded file = write_accounts(1);
     struct cloud_snapshot_account account;
     struct cloud_snapshot snapshot;
     struct cloud_snapshot_record *record;
@@ -453,7 +438,7 @@ static void test_every_length(void **state)
 /* Indexes that are full of one place: the search ends. */
 static void test_endless_index(void **state)
 {
-    struct guarded file = write_file(300);
+    struct guarded file = write_accounts(300);
     struct cloud_snapshot_account account;
     struct cloud_snapshot snapshot;
     uint64_t hash;
@@ -470,7 +455,7 @@ static void test_endless_index(void **state)
 /* A search ends after so many steps, whatever stands behind them. */
 static void test_steps(void **state)
 {
-    struct guarded file = write_file(300);
+    struct guarded file = write_accounts(300);
     struct cloud_snapshot_account account;
     struct cloud_snapshot snapshot;
     uint64_t *index, mask, hash, bucket = 0, at;
@@ -496,7 +481,7 @@ static void test_steps(void **state)
 /* Another version, another size or magic, though the checksum is right. */
 static void test_other_header(void **state)
 {
-    struct guarded file = write_file(3);
+    struct guarded file = write_accounts(3);
     struct cloud_snapshot_header *header = (void *)file.at, good = *header;
     struct cloud_snapshot snapshot;
 
@@ -575,7 +560,7 @@ static bool can_map(void)
 /* Who could have written it decides whether it is read at all. */
 static void test_whose_file(void **state)
 {
-    struct guarded file = write_file(3);
+    struct guarded file = write_accounts(3);
 
     (void)state;
     guarded_free(&file);
@@ -610,7 +595,7 @@ static void test_whose_file(void **state)
 
 static void test_no_links(void **state)
 {
-    struct guarded file = write_file(3);
+    struct guarded file = write_accounts(3);
 
     (void)state;
     guarded_free(&file);
@@ -647,5 +632,5 @@ int main(void)
         cmocka_unit_test(test_whose_file),      cmocka_unit_test(test_no_links),
     };
 
-    return cmocka_run_group_tests(tests, setup_folder, remove_folder);
+    return cmocka_run_group_tests(tests, setup_folder, teardown_directory);
 }

@@ -2,11 +2,10 @@
 
 /* State files: their format, and the order in which the disk gets to know of them. */
 #include "cloudauthd/state/statefile.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define HASH "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" /* of "hello" */
 
-static char path[64];
 static int directory;
 
 /* What the disk was asked to do: s and d for the sync of a file and of a directory, r for a rename,
@@ -65,9 +61,8 @@ int unlinkat(int at, const char *name, int flags)
 static int setup(void **state)
 {
     (void)state;
-    strcpy(path, "/tmp/cloudauth-state-XXXXXX");
-    assert_non_null(mkdtemp(path));
-    directory = statefile_directory(path, NULL);
+    enter_directory();
+    directory = statefile_directory(directory_path(), NULL);
     assert_true(directory >= 0);
     memset(calls, 0, sizeof calls);
     fails = 0;
@@ -76,12 +71,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
-
     (void)state;
     close(directory);
-    snprintf(command, sizeof command, "rm -r %s", path);
-    return system(command); /* NOLINT(cert-env33-c): the test's own directory */
+    leave_directory();
+    return 0;
 }
 
 /* ---- The format ---- */
@@ -350,7 +343,7 @@ static void test_read(void **state)
     assert_int_equal(read_error("below", 100), EPERM);
     assert_int_equal(mkfifoat(directory, "pipe", 0600), 0);
     assert_int_equal(read_error("pipe", 100), EPERM);
-    snprintf(name, sizeof name, "%s/a", path);
+    snprintf(name, sizeof name, "%s/a", directory_path());
     assert_int_equal(chmod(name, 0620), 0);
     assert_int_equal(read_error("a", 100), EPERM);
     assert_int_equal(chmod(name, 0602), 0);
@@ -385,16 +378,16 @@ static void test_directory(void **state)
     (void)state;
     assert_int_equal(statefile_directory("/nonexistent", NULL), -1);
     assert_int_equal(statefile_directory("/nonexistent", "below"), -1);
-    below = statefile_directory(path, "below");
+    below = statefile_directory(directory_path(), "below");
     assert_true(below >= 0);
     assert_int_equal(fstat(below, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
     close(below);
-    below = statefile_directory(path, "below");
+    below = statefile_directory(directory_path(), "below");
     assert_true(below >= 0);
     close(below);
     put("a", "one");
-    assert_int_equal(statefile_directory(path, "a"), -1);
+    assert_int_equal(statefile_directory(directory_path(), "a"), -1);
 }
 
 int main(void)
@@ -405,12 +398,12 @@ int main(void)
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_newline),
         cmocka_unit_test(test_malformed),
-        cmocka_unit_test_setup_teardown(test_write, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+        TEST(test_write),
+        TEST(test_write_fails),
+        TEST(test_remove),
+        TEST(test_read),
+        TEST(test_set_aside),
+        TEST(test_directory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

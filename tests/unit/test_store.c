@@ -4,14 +4,13 @@
 #include "base/digest.h"
 #include "cloudauthd/state/bindings_log.h"
 #include "cloudauthd/state/store.h"
-#include "common/clock.h"
+#include "tests/unit/fake_clock.h"
+#include "tests/unit/support.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,29 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define BODY "{\"version\": 1}"
 
-static char folder[64];
 static struct loop *loop;
 static struct worker *worker;
 static struct store *store;
 static struct bindings_log *bindings;
-static time_t wall_clock;
-static int64_t boot_clock, boots;
-
-time_t time(time_t *out)
-{
-    if (out != NULL)
-        *out = wall_clock;
-    return wall_clock;
-}
-
-int64_t cloud_clock_ms(void)
-{
-    return boot_clock;
-}
+static int64_t boots;
 
 /* A disk that hangs or fails, and records what it was asked to do. */
 static struct {
@@ -112,8 +95,8 @@ static void reopen_as(const char *host, const char *url)
     shut();
     worker = worker_new(loop);
     assert_non_null(worker);
-    store = store_new(worker, folder, host, url);
-    bindings = bindings_log_new(worker, folder);
+    store = store_new(worker, directory_path(), host, url);
+    bindings = bindings_log_new(worker, directory_path());
     assert_non_null(store);
     assert_non_null(bindings);
 }
@@ -126,10 +109,9 @@ static void reopen(void)
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/cloudauth-store-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    wall_clock = 1800000000;
-    boot_clock = 5000000;
+    enter_directory();
+    fake_time = 1800000000;
+    fake_ms = 5000000;
     boots = 8;
     memset(&disk, 0, sizeof disk);
     sem_init(&disk.reached, 0, 0);
@@ -139,29 +121,12 @@ static int setup(void **state)
     return 0;
 }
 
-static void empty_folder(const char *path)
-{
-    DIR *directory = opendir(path);
-    struct dirent *entry;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        if (entry->d_type != DT_DIR)
-            unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL)
-        closedir(directory);
-    rmdir(path);
-}
-
 static int teardown(void **state)
 {
-    char path[128];
-
     (void)state;
     shut();
     loop_free(loop);
-    snprintf(path, sizeof path, "%s/documents", folder);
-    empty_folder(path);
-    empty_folder(folder);
+    leave_directory();
     return 0;
 }
 
@@ -187,8 +152,8 @@ static void put(const char *environment, const char *body)
     struct stored_document entry = {.project = "abcdefghij",
                                     .environment = environment,
                                     .validator = {.etag = "\"e\"", .modified = "Sun"},
-                                    .asked = boot_clock,
-                                    .asked_wall = wall_clock};
+                                    .asked = fake_ms,
+                                    .asked_wall = fake_time};
 
     dones = 0;
     put_body(&entry, body, &dones);
@@ -238,8 +203,8 @@ static void test_kept(void **state)
     assert_string_equal(found.body, BODY);
     assert_string_equal(found.last.validator.etag, "\"e\"");
     assert_string_equal(found.last.validator.modified, "Sun");
-    assert_int_equal(found.last.asked, boot_clock);
-    assert_int_equal(found.last.asked_wall, wall_clock);
+    assert_int_equal(found.last.asked, fake_ms);
+    assert_int_equal(found.last.asked_wall, fake_time);
     put("staging", "{}");
     put("production", BODY);
     found = load();
@@ -333,7 +298,7 @@ static void test_binding_first(void **state)
     unsigned puts = 0;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/owners", folder);
+    snprintf(path, sizeof path, "%s/owners", directory_path());
     atomic_store(&disk.stands, true);
     bindings_log_add(bindings, &binding);
     put_body(&entry, BODY, &puts);
@@ -382,8 +347,8 @@ static void test_touched(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij",
                                     .environment = "staging",
-                                    .asked = boot_clock + 90000,
-                                    .asked_wall = wall_clock + 90};
+                                    .asked = fake_ms + 90000,
+                                    .asked_wall = fake_time + 90};
     struct found found;
 
     (void)state;
@@ -394,11 +359,11 @@ static void test_touched(void **state)
     put("staging", BODY);
     digest_sha256(BODY, strlen(BODY), entry.hash);
     store_touch(store, &entry);
-    boot_clock += 90000;
-    wall_clock += 90;
+    fake_ms += 90000;
+    fake_time += 90;
     reopen();
     found = load();
-    assert_int_equal(found.last.asked, boot_clock);
+    assert_int_equal(found.last.asked, fake_ms);
     assert_string_equal(found.body, BODY);
     assert_string_equal(found.last.validator.etag, "\"e\"");
 }
@@ -407,7 +372,7 @@ static void test_touched(void **state)
 static void test_touched_by_another(void **state)
 {
     struct stored_document entry = {
-        .project = "abcdefghij", .environment = "staging", .asked = boot_clock};
+        .project = "abcdefghij", .environment = "staging", .asked = fake_ms};
 
     (void)state;
     put("staging", BODY);
@@ -424,14 +389,14 @@ static void test_touched_by_another(void **state)
 static void test_touched_another_body(void **state)
 {
     struct stored_document entry = {
-        .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
-    int64_t asked = boot_clock;
+        .project = "abcdefghij", .environment = "staging", .asked = fake_ms + 60000};
+    int64_t asked = fake_ms;
 
     (void)state;
     put("staging", BODY);
     digest_sha256("{}", 2, entry.hash);
     store_touch(store, &entry);
-    boot_clock += 90000;
+    fake_ms += 90000;
     reopen();
     assert_int_equal(load().last.asked, asked);
 }
@@ -440,30 +405,30 @@ static void test_touched_another_body(void **state)
 static void test_clock(void **state)
 {
     struct found found;
-    int64_t asked = boot_clock;
+    int64_t asked = fake_ms;
 
     (void)state;
     put("staging", BODY);
-    boot_clock += 1000000;
-    wall_clock += 31536000;
+    fake_ms += 1000000;
+    fake_time += 31536000;
     found = load();
     assert_int_equal(found.last.asked, asked);
-    wall_clock -= 31536000 + 86400;
+    fake_time -= 31536000 + 86400;
     assert_int_equal(load().n, 0); /* from the future */
 }
 
 static void pass(int64_t seconds)
 {
-    wall_clock += seconds;
-    boot_clock += seconds * 1000;
+    fake_time += seconds;
+    fake_ms += seconds * 1000;
 }
 
 /* The time since boot is less than that of any document, so all of them are of another boot. */
 static void reboot(int64_t wall_seconds)
 {
     shut();
-    wall_clock += wall_seconds;
-    boot_clock = --boots * 1000;
+    fake_time += wall_seconds;
+    fake_ms = --boots * 1000;
     reopen();
 }
 
@@ -475,11 +440,11 @@ static void test_one_from_the_future(void **state)
 
     (void)state;
     put("production", BODY);
-    asked = boot_clock;
+    asked = fake_ms;
     pass(60);
-    wall_clock += 31536000;
+    fake_time += 31536000;
     put("staging", BODY);
-    wall_clock -= 31536000;
+    fake_time -= 31536000;
     pass(60);
     reopen();
     found = load();
@@ -504,8 +469,8 @@ static void test_clock_put_back(void **state)
     reboot(36000); /* after the time of both documents, and yet it was put back */
     assert_int_equal(load().n, 0);
     digest_sha256(BODY, strlen(BODY), entry.hash);
-    entry.asked = boot_clock;
-    entry.asked_wall = wall_clock;
+    entry.asked = fake_ms;
+    entry.asked_wall = fake_time;
     store_touch(store, &entry);
     put("integration", BODY);
     reboot(60);
@@ -519,7 +484,7 @@ static void test_clock_put_back_meanwhile(void **state)
     put("staging", BODY);
     pass(36000);
     store_watch_clock(store);
-    wall_clock -= 36000;
+    fake_time -= 36000;
     store_watch_clock(store);
     pass(600);
     reboot(60);
@@ -535,9 +500,9 @@ static void test_clock_kept(void **state)
         pass(60);
         store_watch_clock(store);
     }
-    wall_clock -= 2;
+    fake_time -= 2;
     store_watch_clock(store);
-    wall_clock += 100;
+    fake_time += 100;
     store_watch_clock(store);
     reboot(60);
     assert_int_equal(load().n, 1);
@@ -549,13 +514,13 @@ static void test_asked_before_put_back(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij",
                                     .environment = "staging",
-                                    .asked = boot_clock,
-                                    .asked_wall = wall_clock};
+                                    .asked = fake_ms,
+                                    .asked_wall = fake_time};
     struct found found;
 
     (void)state;
     pass(4);
-    wall_clock -= 3600;
+    fake_time -= 3600;
     put_body(&entry, BODY, &dones);
     pass(3700);
     reboot(0);
@@ -569,12 +534,12 @@ static void test_future_of_another(void **state)
 {
     (void)state;
     put("production", BODY);
-    wall_clock += 36000;
+    fake_time += 36000;
     reopen_as("web2", "file:///srv/{environment}");
     struct stored_document entry = {.project = "abcdefghij",
                                     .environment = "staging",
-                                    .asked = boot_clock,
-                                    .asked_wall = wall_clock};
+                                    .asked = fake_ms,
+                                    .asked_wall = fake_time};
     put_body(&entry, BODY, &dones);
     reopen();
     reboot(60 - 36000);
@@ -589,7 +554,7 @@ static void test_clock_damaged(void **state)
 
     (void)state;
     put("staging", BODY);
-    snprintf(path, sizeof path, "%s/documents/clock", folder);
+    snprintf(path, sizeof path, "%s/documents/clock", directory_path());
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(write(fd, "0 0123456789abcdef\n", 19), 19);
     close(fd);
@@ -607,8 +572,8 @@ static void test_reboot(void **state)
 
     (void)state;
     put("staging", BODY);
-    boot_clock = 7000;
-    wall_clock += 600;
+    fake_ms = 7000;
+    fake_time += 600;
     reopen();
     found = load();
     assert_int_equal(found.n, 1);
@@ -635,7 +600,7 @@ static size_t read_document(char *out, size_t size)
     ssize_t n;
     int fd;
 
-    snprintf(file_path, sizeof file_path, "%s/documents/abcdefghij.staging", folder);
+    snprintf(file_path, sizeof file_path, "%s/documents/abcdefghij.staging", directory_path());
     fd = open(file_path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     n = read(fd, out, size);
@@ -721,7 +686,7 @@ static void test_format(void **state)
     assert_string_equal(found.last.validator.etag, "\"e\"");
     assert_string_equal(found.last.validator.modified, "Sun");
     assert_int_equal(found.last.asked_wall, 1799999940);
-    assert_int_equal(found.last.asked, boot_clock - 60000);
+    assert_int_equal(found.last.asked, fake_ms - 60000);
 }
 
 /* The same for the count of the clock. */
@@ -731,10 +696,10 @@ static void test_clock_format(void **state)
     int fd;
 
     (void)state;
-    wall_clock -= 100;
+    fake_time -= 100;
     store_watch_clock(store);
     reopen();
-    snprintf(file_path, sizeof file_path, "%s/documents/clock", folder);
+    snprintf(file_path, sizeof file_path, "%s/documents/clock", directory_path());
     fd = open(file_path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(read(fd, line, sizeof line), 19);
     close(fd);
@@ -748,8 +713,8 @@ static void test_renamed(void **state)
 
     (void)state;
     put("staging", BODY);
-    snprintf(file_path, sizeof file_path, "%s/documents/abcdefghij.staging", folder);
-    snprintf(other, sizeof other, "%s/documents/abcdefghij.production", folder);
+    snprintf(file_path, sizeof file_path, "%s/documents/abcdefghij.staging", directory_path());
+    snprintf(other, sizeof other, "%s/documents/abcdefghij.production", directory_path());
     assert_int_equal(rename(file_path, other), 0);
     assert_int_equal(load().n, 0);
 }
@@ -758,12 +723,12 @@ static void test_renamed(void **state)
 static void test_cannot_be_touched(void **state)
 {
     struct stored_document entry = {
-        .project = "abcdefghij", .environment = "staging", .asked = boot_clock + 60000};
+        .project = "abcdefghij", .environment = "staging", .asked = fake_ms + 60000};
     char blocked[128];
 
     (void)state;
     put("staging", BODY);
-    snprintf(blocked, sizeof blocked, "%s/documents/new", folder);
+    snprintf(blocked, sizeof blocked, "%s/documents/new", directory_path());
     unlink(blocked);
     assert_int_equal(mkdir(blocked, 0700), 0);
     digest_sha256(BODY, strlen(BODY), entry.hash);
@@ -781,7 +746,7 @@ static void test_cannot_be_written(void **state)
 
     (void)state;
     put("staging", BODY);
-    snprintf(blocked, sizeof blocked, "%s/documents/new", folder);
+    snprintf(blocked, sizeof blocked, "%s/documents/new", directory_path());
     unlink(blocked);
     assert_int_equal(mkdir(blocked, 0700), 0); /* in the way of the file that is written aside */
     dones = 0;
@@ -795,31 +760,31 @@ static void test_cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_touched, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_touched_by_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cannot_be_touched, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_touched_another_body, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_removal_is_synced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cannot_be_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_disk_stands_still, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_binding_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_from_the_future, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_put_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_put_back_meanwhile, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_asked_before_put_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_future_of_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_of_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_format, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_format, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cannot_be_written, setup, teardown),
+        TEST(test_kept),
+        TEST(test_removed),
+        TEST(test_touched),
+        TEST(test_touched_by_another),
+        TEST(test_cannot_be_touched),
+        TEST(test_touched_another_body),
+        TEST(test_clock),
+        TEST(test_removal_is_synced),
+        TEST(test_cannot_be_removed),
+        TEST(test_disk_stands_still),
+        TEST(test_binding_first),
+        TEST(test_one_from_the_future),
+        TEST(test_clock_put_back),
+        TEST(test_clock_put_back_meanwhile),
+        TEST(test_clock_kept),
+        TEST(test_asked_before_put_back),
+        TEST(test_future_of_another),
+        TEST(test_clock_damaged),
+        TEST(test_reboot),
+        TEST(test_of_another),
+        TEST(test_damaged),
+        TEST(test_format),
+        TEST(test_clock_format),
+        TEST(test_renamed),
+        TEST(test_cannot_be_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

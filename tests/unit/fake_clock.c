@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/fake_clock.h"
+
+#include "common/clock.h"
+
+int64_t fake_ms = 1000;
+time_t fake_time = 1800000000;
+
+int64_t cloud_clock_ms(void)
+{
+    return fake_ms;
+}
+
+time_t time(time_t *out)
+{
+    if (out != NULL)
+        *out = fake_time;
+    return fake_time;
+}

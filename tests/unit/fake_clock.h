@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_TESTS_FAKE_CLOCK_H
+#define CLOUD_TESTS_FAKE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* A test that uses one of these gets both clocks from here instead of from the kernel. They stand
+ * still until the test changes them. */
+extern int64_t fake_ms;  /* what cloud_clock_ms() returns */
+extern time_t fake_time; /* what time(2) returns */
+
+#endif
