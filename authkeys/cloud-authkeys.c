@@ -3,9 +3,9 @@
 /*
  * sshd's AuthorizedKeysCommand: cloud-authkeys shell|sftp %u %t %k [%U]
  *
- * Prints the one authorized_keys line with which the key offered may enter the account, or nothing.
- * The exit status is 0 whenever that answer is certain, 1 where nobody can say now, 2 for a wrong
- * usage; sshd throws away what was printed where it is not 0.
+ * Prints the authorized_keys line with which the offered key may log in to the account, or nothing.
+ * The exit status is 0 if that answer is certain, 1 if the daemon cannot be reached or does not
+ * know, 2 after a wrong usage. sshd ignores the output if it is not 0.
  */
 #include "common/call.h"
 #include "common/io.h"
@@ -19,7 +19,7 @@
 
 enum { CERTAIN = 0, UNCERTAIN = 1, USAGE = 2 };
 
-/* Static, since the start of a process costs less than a stack of this size would. */
+/* Static: a stack of this size would cost more at the start of the process. */
 static unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 
 static int usage(void)
@@ -41,7 +41,7 @@ static bool read_kind(const char *word, uint32_t *kind)
     return true;
 }
 
-/* An sshd that was not told to say it says none. */
+/* 0 if sshd was not configured to pass a uid. */
 static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;
@@ -57,14 +57,14 @@ static int print_line(const char *line)
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    /* A control character could end the line, and what follows would be another key. */
+    /* After a newline sshd would read another key. */
     if (n == 0 || cloud_has_control(line))
         return UNCERTAIN;
-    packet[at + n] = '\n'; /* in place of the NUL that ends the string in the packet */
+    packet[at + n] = '\n'; /* replaces the NUL of the string in the packet */
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
 }
 
-/* The one place where an answer becomes an exit status. */
+/* The only place where an answer becomes an exit status. */
 static int finish(enum cloud_status status, const struct cloud_answer *answer)
 {
     switch (status) {
@@ -87,15 +87,15 @@ int main(int argc, char **argv)
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
-    /* Whoever gave that name to root: it is no account of ours, and 0 would be "nobody says". */
+    /* The name is root's here, so it is no cloud account. And 0 means that no uid was passed. */
     if (argc == 6 && question.id == 0)
         return CERTAIN;
-    /* sshd may be gone: then the write fails, and with it the program, but by its own word. */
+    /* If sshd has gone the write fails, and the exit status says so. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];
     question.key = argv[4];
-    /* A key longer than any that a document can hold is in none. */
+    /* The key is longer than any that a document can have. */
     if (cloud_wire_put_question(&question, packet, sizeof packet) == 0)
         return CERTAIN;
     return finish(cloud_call(&question, &answer, packet, sizeof packet, CLOUD_CALL_LOGIN_MS),

@@ -5,39 +5,39 @@
 
 #include <stdatomic.h>
 
-#define VAIN_MOST 16 /* what is counted: no wait of CLOUD_CALL_NSS_MS is halved as often */
+#define COUNT_MAX 16 /* enough to reach BACKOFF_MIN_MS from any timeout */
 
-static atomic_uint vain; /* waits in a row, each of which halves the next */
-static _Atomic int64_t last;
+static atomic_uint unanswered; /* in a row; each halves the next timeout */
+static _Atomic int64_t last;   /* cloud_clock_ms() of the last one */
 
-int backoff_ms(int all)
+int backoff_timeout(int full_ms)
 {
-    unsigned halved = atomic_load_explicit(&vain, memory_order_relaxed);
+    unsigned count = atomic_load_explicit(&unanswered, memory_order_relaxed);
 
-    if (halved == 0 ||
-        cloud_clock_ms() - atomic_load_explicit(&last, memory_order_relaxed) >= BACKOFF_BACK_MS)
-        return all;
-    if (all >> halved > BACKOFF_LEAST_MS)
-        return all >> halved;
-    return all < BACKOFF_LEAST_MS ? all : BACKOFF_LEAST_MS;
+    if (count == 0 ||
+        cloud_clock_ms() - atomic_load_explicit(&last, memory_order_relaxed) >= BACKOFF_RESET_MS)
+        return full_ms;
+    if (full_ms >> count > BACKOFF_MIN_MS)
+        return full_ms >> count;
+    return full_ms < BACKOFF_MIN_MS ? full_ms : BACKOFF_MIN_MS;
 }
 
 void backoff_answered(void)
 {
-    if (atomic_load_explicit(&vain, memory_order_relaxed) != 0)
-        atomic_store_explicit(&vain, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&unanswered, memory_order_relaxed) != 0)
+        atomic_store_explicit(&unanswered, 0, memory_order_relaxed);
 }
 
-void backoff_silence(int64_t since, int ms)
+void backoff_unanswered(int64_t since, int timeout_ms)
 {
-    unsigned halved = atomic_load_explicit(&vain, memory_order_relaxed);
+    unsigned count = atomic_load_explicit(&unanswered, memory_order_relaxed);
     int64_t now = cloud_clock_ms();
 
-    if (now - since < ms)
+    if (now - since < timeout_ms)
         return;
-    if (now - atomic_load_explicit(&last, memory_order_relaxed) >= BACKOFF_BACK_MS)
-        halved = 0;
+    if (now - atomic_load_explicit(&last, memory_order_relaxed) >= BACKOFF_RESET_MS)
+        count = 0;
     atomic_store_explicit(&last, now, memory_order_relaxed);
-    if (halved < VAIN_MOST)
-        atomic_store_explicit(&vain, halved + 1, memory_order_relaxed);
+    if (count < COUNT_MAX)
+        atomic_store_explicit(&unanswered, count + 1, memory_order_relaxed);
 }

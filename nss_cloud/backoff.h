@@ -5,24 +5,25 @@
 #include <stdint.h>
 
 /*
- * How long a lookup of this process waits for a daemon that may be hung: less each time that one
- * has waited in vain, so that `ls -l` of a thousand owners does not wait a thousand times. Any
- * answer, and BACKOFF_BACK_MS without such a wait, gives all of it back.
+ * How long a lookup of this process waits for the daemon. Each wait that ends without an answer
+ * halves the next one, down to BACKOFF_MIN_MS, so that `ls -l` of a thousand owners does not wait
+ * for a hung daemon a thousand times. Any answer restores the full time, and so do
+ * BACKOFF_RESET_MS without such a wait.
  *
- * No lock and nothing that a fork could leave half done: threads that meet here may at worst count
- * a wait too few.
+ * There is no lock, and no state that fork(2) could leave half written. Threads that meet here may
+ * lose one wait from the count.
  */
-#define BACKOFF_LEAST_MS 20    /* a daemon that works answers within a fraction of it */
-#define BACKOFF_BACK_MS  10000 /* of cloud_clock_ms() */
+#define BACKOFF_MIN_MS   20    /* a working daemon answers within a fraction of it */
+#define BACKOFF_RESET_MS 10000 /* of cloud_clock_ms() */
 
-/* Of `all` milliseconds, those to wait now. No system call. */
-int backoff_ms(int all);
+/* The milliseconds to wait now, of full_ms for a daemon that answers. No system call. */
+int backoff_timeout(int full_ms);
 
-/* The daemon has answered, whatever it said. */
+/* The daemon has answered, whatever the answer. */
 void backoff_answered(void);
 
-/* There was no answer, to a question asked at `since` (cloud_clock_ms()) that was given `ms`. Where
- * the call ended sooner nobody was waited for, and nothing changes. */
-void backoff_silence(int64_t since, int ms);
+/* A call of `since` (cloud_clock_ms()) got no answer within timeout_ms. A call that failed sooner
+ * did not wait, and is not counted. */
+void backoff_unanswered(int64_t since, int timeout_ms);
 
 #endif

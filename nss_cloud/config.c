@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-/* Whose file it must be. The unit tests, which run as anybody, say otherwise. */
+/* The owner that the file must have. The unit tests run as any user and define another. */
 #ifndef CLOUD_CONF_OWNER
 #define CLOUD_CONF_OWNER 0
 #endif
@@ -15,10 +15,10 @@ static struct cloud_conf shared;
 static atomic_int state = EMPTY;
 
 /*
- * For those who come while another thread fills the shared copy, or after a fork took that thread
- * away in the middle of it: BEING_WRITTEN then stays for ever in the child, and each of its
- * lookups reads the file for itself. Into pages of its own: a thread may have no more than 16 KiB
- * of stack, and malloc's lock may be held for ever, too.
+ * Reads a copy for this call, while another thread fills the shared one. If a fork comes in
+ * between, the shared one stays BEING_WRITTEN in the child, and each of its lookups reads the file.
+ * The copy gets pages of its own: a thread may have no more than 16 KiB of stack, and in such a
+ * child malloc's lock may be held for ever.
  */
 static bool use_own_copy(config_user *use, void *arg)
 {
@@ -36,7 +36,7 @@ static bool use_own_copy(config_user *use, void *arg)
     return ok;
 }
 
-const struct cloud_conf *config_seen(void)
+const struct cloud_conf *config_loaded(void)
 {
     return atomic_load_explicit(&state, memory_order_acquire) == READY ? &shared : NULL;
 }

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* Where a caller is. The map is this list's own: one that was replaced in the middle would lose
- * accounts or give them twice. */
+/* An enumeration under way. It has a map of its own: if the file were replaced in between, accounts
+ * would be missing or come twice. */
 struct list {
     bool open;
     struct cloud_snapshot snapshot; /* map NULL: there is none */
@@ -91,7 +91,7 @@ enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, 
 {
     struct step step = {.list = &lists[what], .lookup = lookup};
 
-    /* getpwent without setpwent begins at the start. */
+    /* getpwent(3) without setpwent(3) begins at the start. */
     if (!step.list->open) {
         enum nss_status status = enumerate_start(what, errnop);
         if (status != NSS_STATUS_SUCCESS)

@@ -5,20 +5,20 @@
 #include "nss_cloud/lookup.h"
 
 /*
- * Enumeration (getpwent(3), getgrent(3)) from the snapshot, where the configuration says
- * `enumerate = yes`; elsewhere there is nothing to be seen. Accounts come by their plain names.
- * glibc holds a lock of its own around these calls.
+ * Enumeration (getpwent(3), getgrent(3)) of the snapshot, if the configuration has
+ * `enumerate = yes`; else there are no entries. Accounts have their plain names. glibc holds a lock
+ * of its own around these calls.
  */
 enum enumerate_what {
     ENUMERATE_PASSWD,
     ENUMERATE_GROUP,
 };
 
-/* Begins from the start; UNAVAIL where there is no snapshot that may be believed. */
+/* Starts over. UNAVAIL if there is no snapshot that is live and current. */
 enum nss_status enumerate_start(enum enumerate_what what, int *errnop);
 
-/* The next entry, into lookup's passwd or group; NOTFOUND behind the last. After TRYAGAIN with
- * ERANGE the same entry comes again. */
+/* Returns the next entry in lookup's passwd or group, or NOTFOUND after the last one. After
+ * TRYAGAIN with ERANGE the same entry comes again. */
 enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, int *errnop);
 
 void enumerate_end(enum enumerate_what what);

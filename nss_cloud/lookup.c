@@ -20,7 +20,7 @@
 #define SFTP_HOME   "/"
 #define SFTP_SHELL  "/usr/sbin/nologin"
 
-/* How long a lookup waits for the context; the unit tests are less patient. */
+/* How long a lookup waits for the daemon. The unit tests define less. */
 #ifndef NSS_TIMEOUT_MS
 #define NSS_TIMEOUT_MS CLOUD_CALL_NSS_MS
 #endif
@@ -40,10 +40,10 @@ static enum nss_status to_nss(enum cloud_status status)
 }
 
 /*
- * UNAVAIL comes with EAGAIN: getpwnam_r(3) and its like return the errno of a module that answers
- * UNAVAIL, so that 0 would be "no such user" and ENOENT, ESRCH, EBADF or EPERM would be read as
- * that; glibc turns ERANGE into EINVAL; and nscd(8) takes EAGAIN for an outage and keeps what it
- * has, where it would remember that there is no such user after any other.
+ * UNAVAIL comes with EAGAIN. getpwnam_r(3) and its like return the errno of a module that answers
+ * UNAVAIL: 0 would mean "no such user", and ENOENT, ESRCH, EBADF or EPERM are read as that; glibc
+ * turns ERANGE into EINVAL. After EAGAIN nscd(8) keeps the entry that it has; after any other error
+ * it caches that there is no such user.
  */
 enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
                              int *errnop)
@@ -53,9 +53,9 @@ enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *stat
     *status = NSS_STATUS_UNAVAIL;
     *error = EAGAIN;
     if (getpid() != 1) {
-        /* A thread cancelled in here would leak a descriptor. */
+        /* A thread that is cancelled in here would leak a descriptor. */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
-        (void)config_use(step, arg); /* false: the step did not run, and UNAVAIL stands */
+        (void)config_use(step, arg); /* false: the step did not run, and UNAVAIL stays */
         pthread_setcancelstate(cancelling, NULL);
     }
     errno = saved;
@@ -73,18 +73,19 @@ static enum nss_status ask(const struct lookup *lookup, struct cloud_answer *ans
         .id = lookup->id,
     };
 
-    int ms = backoff_ms(NSS_TIMEOUT_MS);
+    int timeout = backoff_timeout(NSS_TIMEOUT_MS);
     int64_t since = cloud_clock_ms();
-    enum cloud_status status = cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, ms);
+    enum cloud_status status =
+        cloud_call(&question, answer, packet, CLOUD_WIRE_ACCOUNT_MAX, timeout);
 
     if (status == CLOUD_UNAVAILABLE && answer->reason == NULL)
-        backoff_silence(since, ms);
+        backoff_unanswered(since, timeout);
     else
         backoff_answered();
     return to_nss(status);
 }
 
-static void packed(struct lookup *lookup, bool fits)
+static void set_packed(struct lookup *lookup, bool fits)
 {
     lookup->status = fits ? NSS_STATUS_SUCCESS : NSS_STATUS_TRYAGAIN;
     lookup->error = fits ? 0 : ERANGE;
@@ -95,13 +96,13 @@ static bool is_group(const struct lookup *lookup)
     return lookup->group != NULL;
 }
 
-static bool can_be_path(const struct pack_text *text)
+static bool is_absolute(const struct pack_text *text)
 {
     return text->n > 0 && text->at[0] == '/';
 }
 
-/* Neither the daemon nor the snapshot is believed: what comes must be what this host's
- * configuration allows, and of an id the one that was asked for. The name was looked at before. */
+/* Neither the daemon nor the snapshot is trusted: the ids must be within this host's configuration,
+ * and the id that was asked for must be the account's. The name was checked before. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
@@ -110,14 +111,14 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
     if (is_group(lookup))
         return lookup->name != NULL || account->gid == lookup->id;
     return cloud_conf_id_ours(conf, account->uid) &&
-           (lookup->name != NULL || account->uid == lookup->id) && can_be_path(&account->home) &&
-           can_be_path(&account->shell) && pack_fields_ok(account);
+           (lookup->name != NULL || account->uid == lookup->id) && is_absolute(&account->home) &&
+           is_absolute(&account->shell) && pack_fields_ok(account);
 }
 
-/* Gives the account to the caller if it may be given; else the status is UNAVAIL. */
+/* Returns the account to the caller, or UNAVAIL if it is not valid here. */
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
-    /* Whatever the document says: this is what keeps an sFTP account out of a shell. */
+    /* Whatever the document says, an sFTP account has no shell. */
     if (cloud_name_kind_of(account->name.at, account->name.n) == CLOUD_SFTP) {
         account->home = pack_text(SFTP_HOME);
         account->shell = pack_text(SFTP_SHELL);
@@ -126,14 +127,14 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
     if (!may_give(conf, lookup, account))
         return;
     if (is_group(lookup))
-        packed(lookup, pack_group(&account->name, account->gid, lookup->group, lookup->buffer,
-                                  lookup->size));
+        set_packed(lookup, pack_group(&account->name, account->gid, lookup->group, lookup->buffer,
+                                      lookup->size));
     else
-        packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
+        set_packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
 }
 
-/* Whether the name that the daemon gave is the one asked for or, by id, one that this host would
- * resolve. */
+/* Whether the daemon's answer has the name that was asked for or, by id, a plain name that this
+ * host serves. */
 static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
 {
     struct cloud_name name;
@@ -143,7 +144,7 @@ static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup
     return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
 }
 
-/* The daemon's answer; a group's has but a name and a gid. */
+/* Returns the daemon's answer, which for a group has only a name and a gid. */
 static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_answer *answer)
 {
@@ -160,8 +161,8 @@ static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
         give(conf, lookup, &account);
 }
 
-/* Whether what is asked for can be ours; of a name, out says what it means. Of groups only a plain
- * name has one: an alias of an account has none. */
+/* Whether this host serves the name or id that is asked for. *out is the parsed name. Only the
+ * plain name of an environment has a group; its other names have none. */
 static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
                     struct cloud_name *out)
 {
@@ -173,14 +174,14 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 
 /* ---- The snapshot ---- */
 
-/* How far a record is believed. */
+/* Until when a record may be used. */
 enum trust {
-    FRESH,     /* without asking anybody */
-    UNASKABLE, /* the daemon cannot be reached */
+    FRESH,       /* until it is no longer fresh: the daemon can be asked */
+    UNREACHABLE, /* until it expires: the daemon cannot be reached */
 };
 
 enum found {
-    NO_FILE, /* there is none, or it may not be believed (any more) */
+    NO_FILE, /* there is no snapshot that may be used */
     MISSED,
     FOUND,
 };
@@ -194,14 +195,14 @@ static bool find_record(const struct cloud_snapshot *snapshot, const struct look
                             : cloud_snapshot_by_uid(snapshot, lookup->id, out);
 }
 
-/* A string of a record, up to the one that follows it. */
+/* A string of a record, given the one that follows it. */
 static struct pack_text text_between(const char *string, const char *next)
 {
     return (struct pack_text){string, (size_t)(next - string) - 1};
 }
 
-/* The record as the name asked for has it. False: it cannot tell, or may not be given. plain is
- * room for a name. */
+/* Returns the record under the name that is asked for. False if it cannot tell the home of that
+ * name, or is not valid here. plain has space for a name. */
 static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_name *name, const struct cloud_snapshot_account *record,
                         char plain[CLOUD_NAME_MAX + 1])
@@ -257,20 +258,19 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
     return FOUND;
 }
 
-/* What is looked for, where a file lacks it that is believed. */
-static struct negcache absence(const struct lookup *lookup)
+static struct negcache_key negcache_key_of(const struct lookup *lookup)
 {
-    return (struct negcache){
+    return (struct negcache_key){
         .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
 }
 
-/* With documents in a folder each lookup is to look at the folder. */
+/* With file:// each lookup has the daemon read the document. */
 static bool may_remember(const struct cloud_conf *conf, const struct lookup *lookup)
 {
     return lookup->lacks && conf->absent_fresh > 0 && strncmp(conf->access_url, "file:", 5) != 0;
 }
 
-/* Takes down which file lacks it. */
+/* Notes which file lacks the record. */
 static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *snapshot,
                             enum found found)
 {
@@ -281,83 +281,79 @@ static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *
 
 static void remember_absent(const struct cloud_conf *conf, const struct lookup *lookup)
 {
-    const struct negcache absent = absence(lookup);
+    const struct negcache_key key = negcache_key_of(lookup);
 
     if (may_remember(conf, lookup))
-        negcache_remember(&absent);
+        negcache_add(&key);
 }
 
-/* Whether it was told to be absent. */
-static bool is_absent(const struct cloud_conf *conf, struct lookup *lookup)
+static bool is_known_absent(const struct cloud_conf *conf, const struct lookup *lookup)
 {
-    const struct negcache absent = absence(lookup);
+    const struct negcache_key key = negcache_key_of(lookup);
 
-    if (!may_remember(conf, lookup) || !negcache_known(&absent))
-        return false;
-    lookup->status = NSS_STATUS_NOTFOUND;
-    return true;
+    return may_remember(conf, lookup) && negcache_has(&key);
 }
 
-/* In the map that this process keeps. No system call. */
-static enum found look_up_kept(const struct cloud_conf *conf, struct lookup *lookup,
-                               const struct cloud_name *name)
+/* Searches the map that this process keeps. No system call. */
+static enum found search_kept(const struct cloud_conf *conf, struct lookup *lookup,
+                              const struct cloud_name *name)
 {
     enum found found = NO_FILE;
-    struct map kept;
+    struct map map;
 
-    if (!map_enter(&kept))
+    if (!map_acquire(&map))
         return NO_FILE;
-    if (!cloud_snapshot_retired(kept.snapshot))
-        found = note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
-    map_leave(&kept);
+    if (!cloud_snapshot_retired(map.snapshot))
+        found = note_file(lookup, map.snapshot, search(conf, lookup, name, map.snapshot, FRESH));
+    map_release(&map);
     return found;
 }
 
-/* In the file as it is now, which may be replaced again meanwhile. *out_of_sight: this process sees
- * none. */
-static enum found look_up_renewed(const struct cloud_conf *conf, struct lookup *lookup,
+/* Searches the present file, again if it is replaced in between. *out_of_sight is set if this
+ * process can reach no file, as after chroot(2). */
+static enum found search_reloaded(const struct cloud_conf *conf, struct lookup *lookup,
                                   const struct cloud_name *name, bool *out_of_sight)
 {
     enum found found = NO_FILE;
-    struct map kept;
+    struct map map;
     bool retired = true;
 
     for (int i = 0; retired && i < RENEW_TRIES; i++) {
-        if (!map_renew(&kept)) {
+        if (!map_reload(&map)) {
             *out_of_sight = errno == ENOENT;
             return NO_FILE;
         }
-        retired = cloud_snapshot_retired(kept.snapshot);
+        retired = cloud_snapshot_retired(map.snapshot);
         if (!retired)
             found =
-                note_file(lookup, kept.snapshot, search(conf, lookup, name, kept.snapshot, FRESH));
-        map_leave(&kept);
+                note_file(lookup, map.snapshot, search(conf, lookup, name, map.snapshot, FRESH));
+        map_release(&map);
     }
     return found;
 }
 
 /*
- * There is no daemon to ask. A map that was retired is believed only where the file that took its
- * place is out of sight: in an sFTP session, say, which was locked into its folder after the map
- * was made. Not where it cannot be opened for another reason: whoever can take a process's last
- * descriptor away would keep an account there that is gone.
+ * Searches the kept map when the daemon cannot be reached. A retired one is used only if the file
+ * that replaced it is out of sight, for example in an sFTP session that was locked into its chroot
+ * after the map was made. It is not used if that file cannot be opened for another reason: a user
+ * who uses up a process's descriptors could otherwise keep a deleted account alive in it.
  */
-static void look_up_unasked(const struct cloud_conf *conf, struct lookup *lookup,
-                            const struct cloud_name *name, bool out_of_sight)
+static void search_unreachable(const struct cloud_conf *conf, struct lookup *lookup,
+                               const struct cloud_name *name, bool out_of_sight)
 {
-    struct map kept;
+    struct map map;
 
-    if (!map_enter(&kept))
+    if (!map_acquire(&map))
         return;
-    if ((out_of_sight || !cloud_snapshot_retired(kept.snapshot)) &&
-        search(conf, lookup, name, kept.snapshot, UNASKABLE) != FOUND)
+    if ((out_of_sight || !cloud_snapshot_retired(map.snapshot)) &&
+        search(conf, lookup, name, map.snapshot, UNREACHABLE) != FOUND)
         lookup->status = NSS_STATUS_UNAVAIL;
-    map_leave(&kept);
+    map_release(&map);
 }
 
 /* ---- Lookups ---- */
 
-/* The marker groups are there whatever the daemon does. False: another group is asked for. */
+/* Answers for the marker groups, without the daemon. False: another group is asked for. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
@@ -369,8 +365,8 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
                                 : lookup->id == conf->sftp_gid;
     name = pack_text(ssh ? LOOKUP_SSH_GROUP : LOOKUP_SFTP_GROUP);
     if (ssh || sftp)
-        packed(lookup, pack_group(&name, ssh ? conf->ssh_gid : conf->sftp_gid, lookup->group,
-                                  lookup->buffer, lookup->size));
+        set_packed(lookup, pack_group(&name, ssh ? conf->ssh_gid : conf->sftp_gid, lookup->group,
+                                      lookup->buffer, lookup->size));
     return ssh || sftp;
 }
 
@@ -388,33 +384,36 @@ static void find_account(const struct cloud_conf *conf, void *arg)
     lookup->status = NSS_STATUS_NOTFOUND;
     if (!is_ours(conf, lookup, &name))
         return;
-    found = look_up_kept(conf, lookup, &name);
+    found = search_kept(conf, lookup, &name);
     if (found == NO_FILE)
-        found = look_up_renewed(conf, lookup, &name, &out_of_sight);
+        found = search_reloaded(conf, lookup, &name, &out_of_sight);
     if (found == FOUND)
         return;
     lookup->status = ask(lookup, &answer, packet);
     if (lookup->status == NSS_STATUS_SUCCESS)
         take_answer(conf, lookup, &answer);
     else if (lookup->status == NSS_STATUS_UNAVAIL && answer.reason == NULL)
-        look_up_unasked(conf, lookup, &name, out_of_sight);
+        search_unreachable(conf, lookup, &name, out_of_sight);
     else if (lookup->status == NSS_STATUS_NOTFOUND)
         remember_absent(conf, lookup);
 }
 
-/* Whether the answer is known without a system call: not ours, in the map, or just told to be
- * absent. */
+/* Answers without a system call: a name or id that this host does not serve, one in the map, or one
+ * in the negative cache. */
 static bool find_at_once(struct lookup *lookup, int *errnop)
 {
-    const struct cloud_conf *conf = config_seen();
+    const struct cloud_conf *conf = config_loaded();
     struct cloud_name name;
 
     if (conf == NULL)
         return false;
     lookup->status = NSS_STATUS_NOTFOUND;
     if (!(is_group(lookup) && take_marker(conf, lookup)) && is_ours(conf, lookup, &name) &&
-        look_up_kept(conf, lookup, &name) != FOUND && !is_absent(conf, lookup))
-        return false;
+        search_kept(conf, lookup, &name) != FOUND) {
+        if (!is_known_absent(conf, lookup))
+            return false;
+        lookup->status = NSS_STATUS_NOTFOUND;
+    }
     if (lookup->status == NSS_STATUS_TRYAGAIN)
         *errnop = lookup->error;
     return true;

@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The marker groups, on which sshd's Match blocks hang. */
+/* The marker groups, which sshd's Match blocks test. */
 #define LOOKUP_SSH_GROUP  "cloud-ssh"
 #define LOOKUP_SFTP_GROUP "cloud-sftp"
 
-/* One lookup: what was asked, where the result goes, and what came of it. */
+/* A lookup: its question, where the result goes, and the result. */
 struct lookup {
     enum cloud_op op;
     const char *name; /* NULL: by id */
@@ -28,30 +28,30 @@ struct lookup {
     size_t size;
 
     struct cloud_name_run run; /* of name */
-    bool lacks;                /* a file that is believed has no record of it: */
-    uint64_t file;             /* its seed */
+    bool lacks;                /* a live snapshot has no record of it */
+    uint64_t file;             /* the seed of that snapshot */
     enum nss_status status;
-    int error; /* for *errnop, where the status wants one */
+    int error; /* for *errnop, with UNAVAIL and TRYAGAIN */
 };
 
 /*
- * Finds an account or a group: in the map of the snapshot, without a system call; else in the
- * snapshot as it is now; else by asking the context. *errnop is set where NSS wants it.
+ * Finds an account or a group: in the map that this process keeps, without a system call; else in
+ * the present snapshot; else by asking the daemon. *errnop is set as NSS requires.
  */
 enum nss_status lookup_find(struct lookup *lookup, int *errnop);
 
 /*
- * Gives the caller a record of the snapshot under its plain name. False if this host's
- * configuration would not resolve it; else the status says whether it fitted the buffer.
+ * Returns a record of the snapshot to the caller, under its plain name. False if this host's
+ * configuration does not resolve that; else lookup->status says whether the entry fits the buffer.
  */
 struct cloud_snapshot_account;
 bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
                  const struct cloud_snapshot_account *account);
 
 /*
- * Runs a step of ours that may do I/O, with the configuration; its results are *status and *error,
- * UNAVAIL where it did not run. Pid 1 is left alone: it starts the daemon and must never wait for
- * it.
+ * Runs a step that may do I/O, with the configuration. It sets *status and *error, which are
+ * UNAVAIL and EAGAIN if it does not run. It does not run in pid 1, which starts the daemon and must
+ * never wait for it.
  */
 enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
                              int *errnop);

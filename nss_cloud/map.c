@@ -6,24 +6,24 @@
 
 #define SLOTS 8
 #define NONE  (-1)
-#define TAKEN 0x80000000u /* in a slot's count: somebody fills or empties it */
+#define TAKEN 0x80000000u /* in a slot's count: a thread fills or empties the slot */
 #define TRIES 64          /* to be counted in while the current map changes */
 
 /*
- * The order of things is what makes it safe, and all of it is sequentially consistent: a reader
- * counts himself in and then looks whether the slot is still the current one; who empties a slot
- * finds it not current, takes a count of exactly 0, and looks again. Only the holder of TAKEN makes
- * a slot the current one, before he lets it go.
+ * This is safe by the order of the accesses, all of which are sequentially consistent. A reader
+ * counts itself in and then checks that the slot is still the current one. A thread that empties a
+ * slot sees that it is not the current one, swaps a count of exactly 0 for TAKEN, and checks again.
+ * Only the holder of TAKEN makes a slot the current one, before it drops TAKEN.
  */
 struct slot {
     atomic_uint count;
-    struct cloud_snapshot snapshot; /* map NULL: nothing in it; written under TAKEN alone */
+    struct cloud_snapshot snapshot; /* map NULL: the slot is empty; written under TAKEN alone */
 };
 
 static struct slot slots[SLOTS];
 static atomic_int current = NONE;
 
-bool map_enter(struct map *kept)
+bool map_acquire(struct map *map)
 {
     for (int i = 0; i < TRIES; i++) {
         int now = atomic_load(&current);
@@ -31,8 +31,8 @@ bool map_enter(struct map *kept)
             return false;
         atomic_fetch_add(&slots[now].count, 1);
         if (atomic_load(&current) == now) {
-            kept->snapshot = &slots[now].snapshot;
-            kept->slot = now;
+            map->snapshot = &slots[now].snapshot;
+            map->slot = now;
             return true;
         }
         atomic_fetch_sub(&slots[now].count, 1);
@@ -40,16 +40,16 @@ bool map_enter(struct map *kept)
     return false;
 }
 
-void map_leave(struct map *kept)
+void map_release(struct map *map)
 {
-    if (kept->slot == MAP_OWN)
-        cloud_snapshot_unmap(&kept->own);
+    if (map->slot == MAP_OWN)
+        cloud_snapshot_unmap(&map->own);
     else
-        atomic_fetch_sub(&slots[kept->slot].count, 1);
-    kept->snapshot = NULL;
+        atomic_fetch_sub(&slots[map->slot].count, 1);
+    map->snapshot = NULL;
 }
 
-/* Whether the slot is now ours to fill or to empty. */
+/* Takes a slot that is neither current nor read. */
 static bool take_slot(int slot)
 {
     unsigned none = 0;
@@ -69,7 +69,7 @@ static void empty_slot(int slot)
         cloud_snapshot_unmap(&slots[slot].snapshot);
 }
 
-/* Gives back the maps that nobody reads any more. */
+/* Unmaps all maps that are neither current nor read. */
 static void empty_slots(void)
 {
     for (int i = 0; i < SLOTS; i++)
@@ -87,16 +87,16 @@ static int find_slot(void)
     return NONE;
 }
 
-/* Makes it the current map, with the caller counted in; or keeps it for the caller alone. */
-static void keep(const struct cloud_snapshot *snapshot, struct map *kept)
+/* Makes the snapshot the current map, or the caller's own if no slot is left. */
+static void keep(const struct cloud_snapshot *snapshot, struct map *map)
 {
     int slot = find_slot();
 
-    kept->slot = slot;
+    map->slot = slot;
     if (slot == NONE) {
-        kept->own = *snapshot;
-        kept->slot = MAP_OWN;
-        kept->snapshot = &kept->own;
+        map->own = *snapshot;
+        map->slot = MAP_OWN;
+        map->snapshot = &map->own;
         return;
     }
     empty_slot(slot);
@@ -104,16 +104,16 @@ static void keep(const struct cloud_snapshot *snapshot, struct map *kept)
     atomic_fetch_add(&slots[slot].count, 1);
     atomic_store(&current, slot);
     atomic_fetch_sub(&slots[slot].count, TAKEN);
-    kept->snapshot = &slots[slot].snapshot;
+    map->snapshot = &slots[slot].snapshot;
     empty_slots();
 }
 
-bool map_renew(struct map *kept)
+bool map_reload(struct map *map)
 {
     struct cloud_snapshot fresh;
 
     if (!cloud_snapshot_map(&fresh))
         return false;
-    keep(&fresh, kept);
+    keep(&fresh, map);
     return true;
 }

@@ -8,27 +8,27 @@
 #include <stdint.h>
 
 /*
- * What the daemon has told this process to be absent a moment ago, so that find -nouser does not
- * ask once for each file that a deleted environment has left. It is believed for ABSENT_MS, and
- * only beside the very file of accounts that lacked it: with an account that comes, that file is
- * replaced.
+ * A negative cache: what the daemon has just told this process to be absent, so that find -nouser
+ * does not ask once for each file that a deleted environment has left. An entry holds for
+ * NEGCACHE_MS, and only beside the very snapshot that lacks the record: when an account is added,
+ * its snapshot replaces that one.
  *
- * Any thread may come here at any time, also after a fork at any instant: nothing here waits, and
- * what somebody else is writing, or will never have written, is not known.
+ * Any thread may call these functions at any time, also after fork(2) at any instant: they never
+ * wait. An entry that another thread is writing, or never completed, counts as missing.
  */
-#define ABSENT_MS    1000 /* of cloud_clock_ms() */
-#define ABSENT_SLOTS 16   /* a power of two; of two that meet in one the later stays */
+#define NEGCACHE_MS     1000 /* of cloud_clock_ms() */
+#define NEGCACHE_PLACES 16   /* a power of two; an entry replaces another in the same place */
 
-struct negcache {
+struct negcache_key {
     enum cloud_op op;
     const char *name; /* at most CLOUD_NAME_MAX characters; or NULL: by id */
     uint32_t id;
-    uint64_t file; /* the seed of the file that lacks it */
+    uint64_t file; /* the seed of the snapshot that lacks it */
 };
 
 /* No system call. */
-bool negcache_known(const struct negcache *absent);
+bool negcache_has(const struct negcache_key *key);
 
-void negcache_remember(const struct negcache *absent);
+void negcache_add(const struct negcache_key *key);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* initgroups: the account, and the array that glibc lends us to grow. */
+/* initgroups: the account, and the array of glibc, which this module grows. */
 struct membership {
     const char *name;
     long int *start, *size;
@@ -22,12 +22,12 @@ struct membership {
     int error;
 };
 
-static bool id_possible(uint32_t id)
+static bool is_possible_id(uint32_t id)
 {
     return id >= CLOUD_ID_FLOOR && id <= CLOUD_ID_CEILING;
 }
 
-/* False: no memory. glibc wants the array grown here, up to its limit where that is positive. */
+/* Grows the array, up to the limit if that is positive. False if memory is out. */
 static bool grow(struct membership *member)
 {
     long int size = *member->size > 0 ? *member->size * 2 : 16;
@@ -49,7 +49,7 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* Without its marker the account falls out of sshd's block: never a success. */
+        /* Without its marker group the account would escape sshd's Match block: a failure. */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
         if (!grow(member)) {
@@ -70,7 +70,7 @@ static void find_membership(const struct cloud_conf *conf, void *arg)
     if (!cloud_name_parse(&conf->grammar, member->name, &name))
         return;
     switch (cloud_local_user(member->name)) {
-    case CLOUD_LOCAL_YES: /* in our group, sshd's block would lock this user out */
+    case CLOUD_LOCAL_YES: /* a marker group would put a local user into sshd's Match block */
         break;
     case CLOUD_LOCAL_NO:
         member->status =
@@ -103,7 +103,7 @@ EXPORT enum nss_status _nss_cloud_getpwuid_r(uid_t uid, struct passwd *result, c
     struct lookup lookup = {
         .op = CLOUD_OP_PASSWD_BY_ID, .id = uid, .passwd = result, .buffer = buffer, .size = size};
 
-    if (!id_possible(uid))
+    if (!is_possible_id(uid))
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
@@ -128,7 +128,7 @@ EXPORT enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, ch
     struct lookup lookup = {
         .op = CLOUD_OP_GROUP_BY_ID, .id = gid, .group = result, .buffer = buffer, .size = size};
 
-    if (!id_possible(gid))
+    if (!is_possible_id(gid))
         return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
@@ -140,7 +140,7 @@ EXPORT enum nss_status _nss_cloud_initgroups_dyn(const char *name, gid_t gid, lo
     struct membership member = {
         .name = name, .start = start, .size = size, .groups = groups, .limit = limit};
 
-    (void)gid; /* stands in *groups already */
+    (void)gid; /* is in *groups already */
     if (name == NULL || !cloud_name_possible(name))
         return NSS_STATUS_NOTFOUND;
     return lookup_guard(find_membership, &member, &member.status, &member.error, errnop);

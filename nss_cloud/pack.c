@@ -6,8 +6,8 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Not 0 if one of eight bytes cannot stand in a field. A byte from 0x80 on can; of the others, each
- * subtraction borrows for a wrong one alone, and what it borrows from stands behind a wrong one. */
+/* Not 0 if one of eight bytes is invalid in a field. Bytes from 0x80 on are valid. Of the others,
+ * each subtraction sets the high bit of an invalid byte; a borrow reaches only bytes above one. */
 static uint64_t has_wrong(uint64_t word)
 {
     uint64_t control = word - EACH(' '), colon = (word ^ EACH(':')) - EACH(1),
@@ -16,7 +16,7 @@ static uint64_t has_wrong(uint64_t word)
     return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
-/* Up to seven bytes as a word, filled up with some that may stand in a field. */
+/* Up to seven bytes as a word, padded with valid ones. */
 static uint64_t short_word(const char *text, size_t n)
 {
     uint64_t word = EACH(' ');
@@ -32,8 +32,8 @@ static uint64_t short_word(const char *text, size_t n)
     return word;
 }
 
-/* Eight bytes at a time, the last ones perhaps twice. Inline: three fields of each lookup share its
- * constants. */
+/* Checks eight bytes at a time, the last ones perhaps twice. Inlined, because the three fields of
+ * each lookup share its constants. */
 static inline __attribute__((always_inline)) uint64_t wrong_of(const struct pack_text *text)
 {
     uint64_t word, wrong = 0;
@@ -58,7 +58,7 @@ struct pack_text pack_text(const char *string)
     return (struct pack_text){string, strlen(string)};
 }
 
-/* Takes the next bytes of a buffer that was measured before, for a text and its NUL. */
+/* Copies a text and a NUL to *at, which moves behind them. The caller has checked that they fit. */
 static char *put(char **at, const struct pack_text *text)
 {
     char *place = *at;
@@ -71,7 +71,7 @@ static char *put(char **at, const struct pack_text *text)
 
 #define NO_PASSWORD "*"
 
-/* Of a size that the compiler knows: no call for two bytes. */
+/* The size is a constant, so that the compiler makes no call for two bytes. */
 static char *put_no_password(char **at)
 {
     char *place = *at;
@@ -81,7 +81,7 @@ static char *put_no_password(char **at)
     return place;
 }
 
-/* The three that stand one behind the other in a record are copied as one. */
+/* In a record the three strings are adjacent, and are copied at once. */
 static void put_rest(char *at, const struct pack_account *account, struct passwd *out)
 {
     const struct pack_text *gecos = &account->gecos, *home = &account->home,
@@ -101,7 +101,7 @@ static void put_rest(char *at, const struct pack_account *account, struct passwd
 
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
-    /* Each string came out of one packet or record, so that their sum cannot wrap. */
+    /* All strings come from one packet or record, so the sum cannot overflow. */
     size_t all = account->name.n + sizeof NO_PASSWORD + account->gecos.n + account->home.n +
                  account->shell.n + 4;
     char *at = buffer;
@@ -119,7 +119,7 @@ bool pack_passwd(const struct pack_account *account, struct passwd *out, char *b
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
                 size_t size)
 {
-    /* The buffer is the caller's and may begin anywhere; the list of members may not. */
+    /* The caller's buffer may have any alignment; the list of members needs that of a pointer. */
     size_t unaligned = (uintptr_t)buffer % alignof(char *);
     size_t padding = unaligned == 0 ? 0 : alignof(char *) - unaligned;
     char *const no_members = NULL;

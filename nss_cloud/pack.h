@@ -14,7 +14,7 @@ struct pack_text {
     size_t n;
 };
 
-/* An entry whose strings stand elsewhere, to be copied to the caller of a lookup. */
+/* An entry to be copied to the caller of a lookup. Its strings are borrowed. */
 struct pack_account {
     struct pack_text name, gecos, home, shell;
     uint32_t uid, gid;
@@ -23,15 +23,16 @@ struct pack_account {
 struct pack_text pack_text(const char *string);
 
 /*
- * Whether gecos, home and shell can stand in fields of passwd(5): no ':', no control character. A
- * newline in an entry would be a second entry to whoever prints it.
+ * Whether gecos, home and shell are valid as fields of passwd(5): without ':' and control
+ * characters. A program that prints an entry with a newline would print two entries.
  */
 bool pack_fields_ok(const struct pack_account *account);
 
 /*
- * Copy an entry into the caller's struct and buffer, to which every pointer then points. False if
- * it does not fit; neither struct nor buffer is then touched. pw_passwd and gr_passwd are "*":
- * with "x", pam_unix would ask for a shadow entry. A group has no members.
+ * Copies an entry into the caller's struct and buffer. Every pointer then points into the buffer.
+ * False if the entry does not fit; struct and buffer are then unchanged. pw_passwd and gr_passwd
+ * are
+ * "*": with "x", pam_unix(8) would look for a shadow entry. A group has no members.
  */
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size);
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,

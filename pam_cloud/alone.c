@@ -9,7 +9,7 @@
 static bool record_grants(const struct cloud_conf *conf, const struct cloud_name *name,
                           const char *service, const struct cloud_snapshot_account *account)
 {
-    const char *home; /* asked for to know whether the application exists */
+    const char *home; /* found only if the application exists */
 
     if (!cloud_conf_id_ours(conf, account->uid) || !cloud_snapshot_home(account, name, &home))
         return false;

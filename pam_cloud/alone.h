@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 /*
- * Where the daemon cannot be reached: whether a service that asks for no key (cron, su, sudo) may
- * use the account, by what the daemon last wrote into accounts.snapshot. An environment that is
- * active may be used, of a paused one only its cron jobs; within the bound of an outage. Never to
- * be asked for a login with a key: that is the daemon's alone to decide.
+ * Whether a service that asks for no key (cron, su, sudo) may use the account while the daemon
+ * cannot be reached, as far as accounts.snapshot tells: any service if the environment is active,
+ * and cron if it is paused, until the record expires. Not to be called for a login with a key,
+ * which only the daemon may grant.
  */
 bool alone_grants(const struct cloud_conf *conf, const char *account, const char *service);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * pam_cloud.so: refuses passwords for cloud accounts, asks the daemon whether a login may be
- * (account) and whose it is (session), and is PAM_IGNORE for everybody else.
+ * pam_cloud.so: refuses passwords for cloud accounts, asks the daemon whether a login is allowed
+ * (account) and which person it is (session), and returns PAM_IGNORE for other users.
  *
- * A user of /etc/passwd is PAM_IGNORE before anything of ours is looked at: nothing that is wrong
- * with us, with the configuration or with the module's arguments can lock the host's own users out.
- * Whoever may be ours, and cannot be told, is refused.
+ * A user in /etc/passwd gets PAM_IGNORE before anything else is looked at: no fault of the daemon,
+ * of the configuration or of the module's arguments can lock out the host's own users. A user who
+ * may be a cloud account is refused while that cannot be determined.
  */
 #include "common/call.h"
 #include "common/conf.h"
@@ -30,37 +30,37 @@
 #define LINE_MAX_LOG 4096
 #define VARIABLE_MAX 1024 /* bytes of "NAME=value" */
 
-/* How long a decision may take; tests are less patient. */
+/* How long a decision may take. Tests define less. */
 #ifndef PAM_TIMEOUT_MS
 #define PAM_TIMEOUT_MS CLOUD_CALL_LOGIN_MS
 #endif
 
 enum who {
-    WHO_UNKNOWN = 0, /* may be ours, and that cannot be told: refused */
-    WHO_OTHER,       /* not ours: PAM_IGNORE */
-    WHO_OURS,
+    WHO_UNKNOWN = 0, /* cannot be determined: refused */
+    WHO_OTHER,       /* no cloud account: PAM_IGNORE */
+    WHO_CLOUD,       /* a cloud account */
 };
 
-/* One call of one entry of this module, for a user who is not in /etc/passwd. */
+/* A call of one of the module's functions for a user who is not in /etc/passwd. */
 struct visit {
     pam_handle_t *pamh;
     bool silent;
     bool is_ssh;
-    bool in_grammar; /* ours by its name, and not by its uid alone */
+    bool in_grammar; /* a cloud account by its name, not by its uid alone */
     const char *account, *service, *from;
     struct cloud_conf conf;
-    /* For the answer; the question, which may be longer, is put into it first. */
+    /* Holds the answer, and before that the question, which may be longer. */
     char packet[CLOUD_WIRE_QUESTION_MAX];
 };
 
-/* What an entry does for an account that is ours, and what it returns where it cannot tell. */
+/* What a function does for a cloud account, and what it returns for WHO_UNKNOWN. */
 struct entry {
-    int (*ours)(struct visit *visit);
+    int (*act)(struct visit *visit);
     int unknown;
-    bool audited; /* a decision, of which there is to be one audit line */
+    bool audited; /* it makes a decision, for which there is one audit line */
 };
 
-/* The one place where an answer becomes a PAM code. */
+/* The only place where an answer becomes a PAM code. */
 static int to_pam(enum cloud_status status)
 {
     switch (status) {
@@ -85,7 +85,8 @@ static const char *string_item(const pam_handle_t *pamh, int type)
     return item;
 }
 
-/* The daemon writes the audit line of each decision; this is the one of a decision without it. */
+/* Writes the audit line of a decision that is made without the daemon. The daemon writes its own.
+ */
 static void audit(const struct visit *visit, bool granted, const char *reason, const char *source,
                   const char *detail)
 {
@@ -113,7 +114,7 @@ static void audit_refusal(const struct visit *visit, const char *reason)
     audit(visit, false, reason, "none", NULL);
 }
 
-/* Says a sentence to the person at the client; that it cannot be said changes nothing. */
+/* Shows a sentence at the client. A failure to show it is ignored. */
 static void tell(const struct visit *visit, const char *sentence)
 {
     if (!visit->silent)
@@ -149,8 +150,8 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
     }
 }
 
-/* Whether this may be decided without the context, and is granted. */
-static bool granted_alone(const struct visit *visit, const struct cloud_question *question)
+/* Grants what may be granted without the daemon, from the snapshot. */
+static bool grant_alone(const struct visit *visit, const struct cloud_question *question)
 {
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh ||
         !alone_grants(&visit->conf, visit->account, visit->service))
@@ -167,7 +168,7 @@ static enum cloud_status ask(struct visit *visit, const struct cloud_question *q
 
     if (status != CLOUD_UNAVAILABLE || answer->reason != NULL)
         return status;
-    if (granted_alone(visit, question))
+    if (grant_alone(visit, question))
         return CLOUD_OK;
     audit_refusal(visit, "daemon-unreachable");
     return status;
@@ -183,7 +184,7 @@ static bool conf_argument(struct visit *visit, const char *argument)
     return false;
 }
 
-/* The file, and then the module's arguments, which are lines of the same grammar. */
+/* Reads the file, then the module's arguments, which have the same grammar as its lines. */
 static bool read_conf(struct visit *visit, int argc, const char **argv)
 {
     struct cloud_conf_error error = {0, ""};
@@ -202,7 +203,8 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Whether a user who is not in /etc/passwd is ours. *reason is of WHO_UNKNOWN. */
+/* Determines whether a user who is not in /etc/passwd is a cloud account. *reason is set for
+ * WHO_UNKNOWN. */
 static enum who who_is(struct visit *visit, int argc, const char **argv, const char **reason)
 {
     const struct passwd *passwd;
@@ -212,10 +214,10 @@ static enum who who_is(struct visit *visit, int argc, const char **argv, const c
         return WHO_UNKNOWN;
     visit->in_grammar = cloud_name_parse(&visit->conf.grammar, visit->account, NULL);
     if (visit->in_grammar)
-        return WHO_OURS;
+        return WHO_CLOUD;
     passwd = pam_modutil_getpwnam(visit->pamh, visit->account);
     if (passwd != NULL && cloud_conf_id_ours(&visit->conf, passwd->pw_uid))
-        return WHO_OURS;
+        return WHO_CLOUD;
     return WHO_OTHER;
 }
 
@@ -235,7 +237,7 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
 
     visit->service = string_item(visit->pamh, PAM_SERVICE);
     visit->from = string_item(visit->pamh, PAM_RHOST);
-    /* An sshd that runs under another name sets this too, though to "" before the session. */
+    /* An sshd that runs under another name sets AUTH_INFO as well, before the session to "". */
     visit->is_ssh =
         strcmp(visit->service, "sshd") == 0 || pam_getenv(visit->pamh, AUTH_INFO) != NULL;
     if (local == CLOUD_LOCAL_UNKNOWN)
@@ -243,15 +245,15 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
     switch (who_is(visit, argc, argv, &reason)) {
     case WHO_OTHER:
         return PAM_IGNORE;
-    case WHO_OURS:
-        return entry->ours(visit);
+    case WHO_CLOUD:
+        return entry->act(visit);
     case WHO_UNKNOWN:
     default:
         return refuse_unknown(visit, entry, reason);
     }
 }
 
-/* What every entry does first. */
+/* The common start of all functions. */
 static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
                  const struct entry *entry)
 {
@@ -282,7 +284,7 @@ static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
 
 static int refuse_password(struct visit *visit)
 {
-    (void)visit; /* without a prompt: there is no password that could be right */
+    (void)visit; /* no prompt: no password is right */
     return PAM_AUTH_ERR;
 }
 
@@ -318,8 +320,8 @@ static void refuse_jail(const struct visit *visit, const char *reason,
 }
 
 /*
- * Keeps what the account may see for its session, and looks whether it is there: a refusal here is
- * a sentence on the client's screen, one of the session would be noise in its sFTP protocol.
+ * Checks the directories of an sFTP account, and keeps their list for the session. A refusal here
+ * shows a sentence at the client; one in the session would be garbage in the sFTP protocol.
  */
 static int prepare_jail(const struct visit *visit, const struct cloud_answer *answer)
 {
@@ -337,7 +339,7 @@ static int prepare_jail(const struct visit *visit, const struct cloud_answer *an
     return PAM_PERM_DENIED;
 }
 
-/* The account's part has been passed by this very process: it has left what is to be built. */
+/* Builds what prepare_jail has kept, in this same process. */
 static bool enter_jail(const struct visit *visit)
 {
     struct jail_fault fault = {"the sFTP directories of this login are unknown"};
@@ -362,7 +364,7 @@ static int check_account(struct visit *visit)
     struct cloud_answer answer;
     enum cloud_status status;
 
-    /* A uid of ours under a name that we would never give it: nobody to ask about. */
+    /* A cloud uid under a name that no cloud account can have: there is nothing to ask. */
     if (!visit->in_grammar) {
         audit_refusal(visit, "not-ours");
         tell_name(visit, "access to ", " is refused");
@@ -376,7 +378,8 @@ static int check_account(struct visit *visit)
     return to_pam(status);
 }
 
-/* sshd's last line says how the last method succeeded; the caller frees it. NULL: no memory. */
+/* Returns the last line of sshd's AUTH_INFO, the method that completed the authentication,
+ * malloc'ed. NULL if memory is out. */
 static char *last_auth_info(const struct visit *visit)
 {
     const char *info = pam_getenv(visit->pamh, AUTH_INFO);
@@ -413,7 +416,7 @@ static bool set_environment(const struct visit *visit, const struct cloud_answer
            set_variable(visit, "USER", answer->user);
 }
 
-/* sshd shows it on interactive logins alone: a command's output stays as it is. */
+/* sshd shows this only in interactive logins, so a command's output is not changed. */
 static void greet(const struct visit *visit, const struct cloud_answer *answer)
 {
     if (!visit->silent)
@@ -453,7 +456,7 @@ static int open_session(struct visit *visit)
     int code = PAM_SESSION_ERR;
 
     if (!visit->is_ssh)
-        return PAM_SUCCESS; /* account has decided all there is to decide */
+        return PAM_SUCCESS; /* decided by account */
     if (!visit->in_grammar) {
         audit_refusal(visit, "not-ours");
         return PAM_SESSION_ERR;
@@ -465,8 +468,8 @@ static int open_session(struct visit *visit)
     return code;
 }
 
-/* The daemon would notice by itself, later. So it cannot fail, and is waited for no longer than a
- * lookup is. */
+/* Tells the daemon, which would notice by itself, but later. So this cannot fail, and waits no
+ * longer than a lookup. */
 static int close_session(struct visit *visit)
 {
     struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
@@ -486,10 +489,10 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 }
 
 /*
- * Success, though there is nothing to set. After a publickey login sshd calls pam_setcred without
- * pam_authenticate, and cron and systemd do so too and give up where it fails: this walks the auth
- * stack, where Debian's common-auth ends in pam_deny unless a module before it has said success.
- * It opens nothing: who may enter is decided in account, which all of them ask first.
+ * Returns PAM_SUCCESS although there are no credentials to set. After a publickey login sshd calls
+ * pam_setcred(3) without pam_authenticate(3); cron and systemd do so as well, and give up if it
+ * fails. It runs the auth stack, and Debian's common-auth ends in pam_deny unless an earlier module
+ * returns success. This grants nothing: access is decided in account, which all of them call first.
  */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {

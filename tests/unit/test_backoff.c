@@ -19,8 +19,8 @@ int64_t cloud_clock_ms(void)
 static int fresh(void **state)
 {
     (void)state;
-    clock_ms = 5; /* after boot: less than BACKOFF_BACK_MS */
-    vain = 0;
+    clock_ms = 5; /* after boot: less than BACKOFF_RESET_MS */
+    unanswered = 0;
     last = 0;
     return 0;
 }
@@ -28,11 +28,11 @@ static int fresh(void **state)
 /* One lookup whose answer does not come. */
 static int wait_in_vain(void)
 {
-    int ms = backoff_ms(ALL);
+    int ms = backoff_timeout(ALL);
     int64_t since = cloud_clock_ms();
 
     clock_ms += ms;
-    backoff_silence(since, ms);
+    backoff_unanswered(since, ms);
     return ms;
 }
 
@@ -45,10 +45,10 @@ static void test_halves(void **state)
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
         assert_int_equal(wait_in_vain(), waits[i]);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(wait_in_vain(), BACKOFF_LEAST_MS);
+        assert_int_equal(wait_in_vain(), BACKOFF_MIN_MS);
     assert_true(clock_ms - began < 25000); /* and not 2,000,000 */
     backoff_answered();
-    assert_int_equal(backoff_ms(ALL), ALL);
+    assert_int_equal(backoff_timeout(ALL), ALL);
 }
 
 static void test_comes_back(void **state)
@@ -56,11 +56,11 @@ static void test_comes_back(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         (void)wait_in_vain();
-    clock_ms += BACKOFF_BACK_MS - 1;
-    assert_int_equal(backoff_ms(ALL), BACKOFF_LEAST_MS);
+    clock_ms += BACKOFF_RESET_MS - 1;
+    assert_int_equal(backoff_timeout(ALL), BACKOFF_MIN_MS);
     clock_ms++;
     assert_int_equal(wait_in_vain(), ALL);
-    assert_int_equal(backoff_ms(ALL), ALL / 2);
+    assert_int_equal(backoff_timeout(ALL), ALL / 2);
 }
 
 /* Who is refused at once, because there is no context, has not waited. */
@@ -68,8 +68,8 @@ static void test_no_broker(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++)
-        backoff_silence(cloud_clock_ms(), backoff_ms(ALL));
-    assert_int_equal(backoff_ms(ALL), ALL);
+        backoff_unanswered(cloud_clock_ms(), backoff_timeout(ALL));
+    assert_int_equal(backoff_timeout(ALL), ALL);
 }
 
 /* It is never more than it was. */
@@ -77,8 +77,8 @@ static void test_little(void **state)
 {
     (void)state;
     (void)wait_in_vain();
-    assert_int_equal(backoff_ms(10), 10);
-    assert_int_equal(backoff_ms(30), BACKOFF_LEAST_MS);
+    assert_int_equal(backoff_timeout(10), 10);
+    assert_int_equal(backoff_timeout(30), BACKOFF_MIN_MS);
 }
 
 int main(void)

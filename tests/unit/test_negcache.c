@@ -28,100 +28,100 @@ static int fresh(void **state)
     return 0;
 }
 
-static struct negcache by_name(const char *name)
+static struct negcache_key by_name(const char *name)
 {
-    return (struct negcache){.op = CLOUD_OP_PASSWD_BY_NAME, .name = name, .file = FILE_};
+    return (struct negcache_key){.op = CLOUD_OP_PASSWD_BY_NAME, .name = name, .file = FILE_};
 }
 
-static struct negcache by_id(uint32_t id)
+static struct negcache_key by_id(uint32_t id)
 {
-    return (struct negcache){.op = CLOUD_OP_PASSWD_BY_ID, .id = id, .file = FILE_};
+    return (struct negcache_key){.op = CLOUD_OP_PASSWD_BY_ID, .id = id, .file = FILE_};
 }
 
 static void test_names(void **state)
 {
     static const char *const others[] = {"abcdefghij_st", "abcdefghij_stg2", "abcdefghij", "",
                                          "abcdefghij_stg_sftp"};
-    struct negcache absent = by_name("abcdefghij_stg"), other;
+    struct negcache_key absent = by_name("abcdefghij_stg"), other;
 
     (void)state;
-    assert_false(negcache_known(&absent));
-    negcache_remember(&absent);
-    assert_true(negcache_known(&absent));
+    assert_false(negcache_has(&absent));
+    negcache_add(&absent);
+    assert_true(negcache_has(&absent));
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         other = by_name(others[i]);
-        assert_false(negcache_known(&other));
+        assert_false(negcache_has(&other));
     }
     absent.op = CLOUD_OP_GROUP_BY_NAME;
-    assert_false(negcache_known(&absent));
+    assert_false(negcache_has(&absent));
 }
 
 /* Each length, and one character less, more or other. */
 static void test_lengths(void **state)
 {
     char name[CLOUD_NAME_MAX + 3];
-    struct negcache absent = by_name(name);
+    struct negcache_key absent = by_name(name);
 
     (void)state;
     for (size_t n = 0; n <= CLOUD_NAME_MAX; n++) {
         memset(places, 0, sizeof places);
         memset(name, 'a', sizeof name);
         name[n] = '\0';
-        negcache_remember(&absent);
-        assert_true(negcache_known(&absent));
+        negcache_add(&absent);
+        assert_true(negcache_has(&absent));
         name[n] = 'a';
         name[n + 1] = '\0';
-        assert_false(negcache_known(&absent));
+        assert_false(negcache_has(&absent));
         if (n == 0)
             continue;
         name[n - 1] = 'b';
         name[n] = '\0';
-        assert_false(negcache_known(&absent));
+        assert_false(negcache_has(&absent));
         name[n - 1] = '\0';
-        assert_false(negcache_known(&absent));
+        assert_false(negcache_has(&absent));
     }
     memset(name, 'a', sizeof name);
     name[CLOUD_NAME_MAX + 1] = '\0';
-    negcache_remember(&absent);
-    assert_false(negcache_known(&absent));
+    negcache_add(&absent);
+    assert_false(negcache_has(&absent));
 }
 
 static void test_ids(void **state)
 {
-    struct negcache absent = by_id(200001), other = by_id(200002);
+    struct negcache_key absent = by_id(200001), other = by_id(200002);
 
     (void)state;
-    negcache_remember(&absent);
-    assert_true(negcache_known(&absent));
-    assert_false(negcache_known(&other));
+    negcache_add(&absent);
+    assert_true(negcache_has(&absent));
+    assert_false(negcache_has(&other));
     other = by_id(200001);
     other.op = CLOUD_OP_GROUP_BY_ID;
-    assert_false(negcache_known(&other));
+    assert_false(negcache_has(&other));
 }
 
 static void test_time(void **state)
 {
-    struct negcache absent = by_id(200001);
+    struct negcache_key absent = by_id(200001);
 
     (void)state;
-    negcache_remember(&absent);
-    clock_ms += ABSENT_MS - 1;
-    assert_true(negcache_known(&absent));
+    negcache_add(&absent);
+    clock_ms += NEGCACHE_MS - 1;
+    assert_true(negcache_has(&absent));
     clock_ms++;
-    assert_false(negcache_known(&absent));
-    negcache_remember(&absent);
-    assert_true(negcache_known(&absent));
+    assert_false(negcache_has(&absent));
+    negcache_add(&absent);
+    assert_true(negcache_has(&absent));
 }
 
 /* An account may have come with another file. */
 static void test_other_file(void **state)
 {
-    struct negcache absent = by_id(200001);
+    struct negcache_key absent = by_id(200001);
 
     (void)state;
-    negcache_remember(&absent);
+    negcache_add(&absent);
     absent.file++;
-    assert_false(negcache_known(&absent));
+    assert_false(negcache_has(&absent));
 }
 
 static void test_many(void **state)
@@ -130,31 +130,31 @@ static void test_many(void **state)
 
     (void)state;
     for (uint32_t id = 200000; id < 201000; id++) {
-        struct negcache absent = by_id(id);
-        negcache_remember(&absent);
-        assert_true(negcache_known(&absent));
+        struct negcache_key absent = by_id(id);
+        negcache_add(&absent);
+        assert_true(negcache_has(&absent));
     }
     for (uint32_t id = 200000; id < 202000; id++) {
-        struct negcache absent = by_id(id);
-        known += negcache_known(&absent);
-        assert_true(id < 201000 || !negcache_known(&absent));
+        struct negcache_key absent = by_id(id);
+        known += negcache_has(&absent);
+        assert_true(id < 201000 || !negcache_has(&absent));
     }
     assert_true(known > 1);
-    assert_true(known <= ABSENT_SLOTS);
+    assert_true(known <= NEGCACHE_PLACES);
 }
 
 /* A fork took away who was writing: that place is not used any more, and nobody waits for it. */
 static void test_unfinished(void **state)
 {
-    struct negcache absent = by_id(200001);
+    struct negcache_key absent = by_id(200001);
 
     (void)state;
-    negcache_remember(&absent);
-    for (size_t i = 0; i < ABSENT_SLOTS; i++)
+    negcache_add(&absent);
+    for (size_t i = 0; i < NEGCACHE_PLACES; i++)
         places[i].count |= 1;
-    assert_false(negcache_known(&absent));
-    negcache_remember(&absent);
-    assert_false(negcache_known(&absent));
+    assert_false(negcache_has(&absent));
+    negcache_add(&absent);
+    assert_false(negcache_has(&absent));
 }
 
 static atomic_uint wrong, right;
@@ -172,13 +172,13 @@ static void *remember_and_ask(void *arg)
         memset(name, 'a', n);
         name[n] = number % 2 == 0 ? 'e' : 'o';
         name[n + 1] = '\0';
-        struct negcache absent = by_name(name);
+        struct negcache_key absent = by_name(name);
         if (number % 2 != 0)
-            wrong += negcache_known(&absent);
+            wrong += negcache_has(&absent);
         else if (i % 2 == 0)
-            negcache_remember(&absent);
+            negcache_add(&absent);
         else
-            right += negcache_known(&absent);
+            right += negcache_has(&absent);
     }
     return NULL;
 }

@@ -684,17 +684,17 @@ static void test_patience(void **arg)
     test_timeout_ms = 400;
     will_be_silent();
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-    assert_int_equal(backoff_ms(10000), 5000);
+    assert_int_equal(backoff_timeout(10000), 5000);
     check_unavailable(group_by_id(200003));
-    assert_int_equal(backoff_ms(10000), 2500);
+    assert_int_equal(backoff_timeout(10000), 2500);
     test_timeout_ms = 10000;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
-    assert_int_equal(backoff_ms(10000), 2500);
+    assert_int_equal(backoff_timeout(10000), 2500);
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
-    assert_int_equal(backoff_ms(10000), 10000);
+    assert_int_equal(backoff_timeout(10000), 10000);
 }
 
 /* Nor does it wait in full again and again where the hung one's backlog has run full. */
@@ -714,7 +714,7 @@ static void test_patience_backlog(void **arg)
     test_timeout_ms = 100;
     for (int i = 0; i < 3; i++) {
         check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-        patience[i] = backoff_ms(8000);
+        patience[i] = backoff_timeout(8000);
     }
     while (n > 0)
         close(fds[--n]);
@@ -970,7 +970,7 @@ static int fresh(void **arg)
     local_answer = CLOUD_LOCAL_NO;
     test_timeout_ms = 10000;
     atomic_store(&state, EMPTY);
-    atomic_store(&vain, 0);
+    atomic_store(&unanswered, 0);
     write_file(CLOUD_CONF_PATH, good_conf);
     return 0;
 }
