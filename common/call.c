@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RETRY_MS 5 /* between two tries to connect while the daemon's backlog is full */
+#define RETRY_MS 5 /* between attempts to connect while the daemon's backlog is full */
 
-/* Waits for events, but not past the deadline. True if they came. */
+/* Waits for an event until the deadline. False if none came. */
 static bool wait_for(int fd, short events, int64_t deadline)
 {
     struct pollfd pollfd = {fd, events, 0};
@@ -30,8 +30,9 @@ static bool wait_for(int fd, short events, int64_t deadline)
 }
 
 /*
- * A non-blocking connect to a Unix socket is never "in progress": a full backlog is EAGAIN, and
- * there is nothing to poll for but time: all of it, by which the caller knows that he has waited.
+ * A non-blocking connect to a Unix socket is never in progress: it fails with EAGAIN while the
+ * backlog is full, and there is no event to poll for. Retries until the deadline, so that a caller
+ * can tell from the time taken that the daemon does not accept (nss_cloud/backoff.c).
  */
 static bool connect_before(int fd, int64_t deadline)
 {
@@ -66,7 +67,7 @@ static bool send_before(int fd, const void *packet, size_t n, int64_t deadline)
     }
 }
 
-/* Returns the packet's length, or 0: none came, or it was longer than the buffer. */
+/* Returns the packet's length, or 0 if none came or it is longer than the buffer. */
 static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline)
 {
     while (wait_for(fd, POLLIN, deadline)) {
@@ -83,7 +84,7 @@ enum cloud_status cloud_call(const struct cloud_question *question, struct cloud
                              void *buffer, size_t size, int timeout_ms)
 {
     int64_t deadline = cloud_clock_ms() + timeout_ms;
-    /* The question is put where the answer will stand: it is sent before that comes. */
+    /* Question and answer share the buffer: the question is sent before the answer comes. */
     size_t n = cloud_wire_put_question(question, buffer, size);
     bool ok = false;
     int fd;

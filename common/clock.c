@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-/* In a file of its own, so that a test can have a clock of its own. */
+/* In a file of its own, so that a test can link its own clock instead. */
 int64_t cloud_clock_ms(void)
 {
     struct timespec now;

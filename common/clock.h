@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Milliseconds since boot, suspension included (CLOCK_BOOTTIME, clock_gettime(2)). Never goes back;
- * unaffected by changes of the wall clock. */
+/* Milliseconds since boot, including time spent suspended (CLOCK_BOOTTIME, clock_gettime(2)). Never
+ * goes back; changes of the wall clock do not affect it. */
 int64_t cloud_clock_ms(void);
 
 #endif

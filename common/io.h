@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* read(2) and write(2) to the end, whatever signal comes between. For regular files. */
+/* read(2) and write(2) to the end, continued after signals. For blocking descriptors. */
 
-/* Reads until the end or until size bytes are there; how many there are, or -1 with errno. */
+/* Reads up to the end of the file or size bytes. Returns how many were read, or -1 with errno. */
 ssize_t io_read_all(int fd, char *buffer, size_t size);
 
-/* False with errno if not all could be written. */
+/* Writes n bytes. False with errno if it cannot write all of them. */
 bool io_write_all(int fd, const char *bytes, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define ID_DIGITS 10 /* of a uint32_t */
 
-/* Reads a file of name:x:id[:gid] lines byte by byte; the fields after them are skipped. */
+/* Reads a file of lines name:x:id[:gid[:...]] byte by byte. */
 struct scanner {
     struct cloud_local_entry entry;
     bool passwd;
@@ -53,19 +53,19 @@ static void take(struct scanner *scanner, char c)
 {
     if (scanner->field == 0) {
         if (scanner->used == 0 && is_blank(c))
-            return; /* as libc passes over it */
+            return; /* libc skips it, too */
         if (scanner->used < CLOUD_LOCAL_NAME_SIZE - 1)
             scanner->entry.name[scanner->used] = c;
     } else {
         if (scanner->used == 1 && scanner->digits[0] == '0')
-            scanner->used = 0; /* libc takes leading zeros: the id is local all the same */
+            scanner->used = 0; /* libc accepts leading zeros, so such an id is local, too */
         if (scanner->used < ID_DIGITS)
             scanner->digits[scanner->used] = c;
     }
     scanner->used++;
 }
 
-/* The line has ended. False if the caller wants no more. */
+/* Ends a line. False if the caller wants no more. */
 static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
 {
     const char *name = scanner->entry.name;
@@ -78,21 +78,21 @@ static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
     return more;
 }
 
-/* Returns 1 when there is more to read, 0 when the caller has seen enough. */
-static int take_bytes(struct scanner *scanner, const char *bytes, size_t n, cloud_local_each *each,
-                      void *arg)
+/* False if the caller wants no more. */
+static bool take_bytes(struct scanner *scanner, const char *bytes, size_t n, cloud_local_each *each,
+                       void *arg)
 {
     for (size_t i = 0; i < n; i++) {
         if (bytes[i] == '\n') {
             if (!end_line(scanner, each, arg))
-                return 0;
+                return false;
         } else if (bytes[i] == ':') {
             end_field(scanner);
         } else {
             take(scanner, bytes[i]);
         }
     }
-    return 1;
+    return true;
 }
 
 bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, void *arg)
@@ -111,7 +111,7 @@ bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, voi
             continue;
         if (got < 0)
             break;
-        ok = got == 0 || take_bytes(&scanner, buffer, (size_t)got, each, arg) == 0;
+        ok = got == 0 || !take_bytes(&scanner, buffer, (size_t)got, each, arg);
         if (got == 0 && scanner.used + scanner.field > 0)
             end_line(&scanner, each, arg); /* a last line without its newline */
         if (ok)

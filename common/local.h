@@ -7,29 +7,29 @@
 #include <stdint.h>
 
 /*
- * The host's own accounts: /etc/passwd and /etc/group, read as files, never through NSS (which
- * would ask us). passwd(5), group(5). No stdio, no allocation, constant memory.
+ * The host's own accounts: passwd(5) and group(5), read as files. NSS cannot be asked, because it
+ * would ask this module again. No stdio, no allocation, constant memory.
  */
 
 #define CLOUD_PASSWD_PATH "/etc/passwd"
 #define CLOUD_GROUP_PATH  "/etc/group"
 
-/* One line: the name (cut at CLOUD_LOCAL_NAME_SIZE - 1), its id, and a passwd line's gid. */
+/* A line of either file. A name is cut off after CLOUD_LOCAL_NAME_SIZE - 1 bytes. */
 #define CLOUD_LOCAL_NAME_SIZE 256
 struct cloud_local_entry {
     char name[CLOUD_LOCAL_NAME_SIZE];
-    uint32_t id;  /* uid of a passwd line, gid of a group line */
-    uint32_t gid; /* passwd lines: the primary group */
-    bool id_ok, gid_ok;
+    uint32_t id;        /* uid of a passwd line, gid of a group line */
+    uint32_t gid;       /* of a passwd line: the primary group */
+    bool id_ok, gid_ok; /* the field is a number */
 };
 
 /* Return false to stop the scan. */
 typedef bool cloud_local_each(void *arg, const struct cloud_local_entry *entry);
 
 /*
- * Calls each for every line that has a name. False if the file cannot be opened or read to its
- * end (unless each stopped it). Lines of any length; blank lines, comments and compat entries
- * ('+', '-') are passed over.
+ * Calls each for every line that has a name, until it returns false. Lines may be of any length;
+ * blank lines, comments and compat entries ('+', '-') are skipped. False if the file cannot be
+ * opened, or not be read to its end or to the line at which each returned false.
  */
 bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, void *arg);
 

@@ -4,7 +4,6 @@
 #include "common/text.h"
 
 #include <endian.h>
-#include <limits.h>
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
@@ -14,9 +13,9 @@
 #define GATEWAY_HASH_MAX 40
 
 /*
- * Names of Debian's own system users and groups that would fit the grammar of some host. They are
- * never ours, even where the package is not installed yet: the day it is, its user must be its own.
- * Sorted; all of one width, so that two of them are compared at a stroke or two.
+ * Names of Debian's system users and groups that fit the grammar of some host. cloudauth never
+ * serves them, even if the package is not installed: it may be installed later, and then creates
+ * its user. Sorted, and all of one width, so that a comparison takes two words.
  */
 #define RESERVED_SIZE 16
 static const char reserved[][RESERVED_SIZE] = {
@@ -42,41 +41,9 @@ static const char reserved[][RESERVED_SIZE] = {
     "vcache",        "video",      "voice",      "wheel",        "whoopsie",   "zabbix",
 };
 
-/* ---- Lists of words ---- */
-
-bool cloud_words_add(struct cloud_words *words, const char *word, size_t n)
-{
-    _Static_assert(CLOUD_NAME_MAX <= UCHAR_MAX, "a word's length is a byte");
-    char *at = words->text + words->used;
-
-    if (n == 0 || n > CLOUD_NAME_MAX || n + 2 > sizeof words->text - words->used)
-        return false;
-    *at++ = (char)n;
-    memcpy(at, word, n);
-    at[n] = '\0';
-    words->used += n + 2;
-    return true;
-}
-
-const char *cloud_words_next(const struct cloud_words *words, size_t *at)
-{
-    const char *length = words->text + *at;
-
-    if (*at >= words->used)
-        return NULL;
-    *at += (unsigned char)*length + 2u;
-    return length + 1;
-}
-
-void cloud_words_any(struct cloud_words *words)
-{
-    words->used = 0;
-    (void)cloud_words_add(words, "*", 1);
-}
-
 /* ---- Characters ---- */
 
-/* What a character may be part of. One table, since every name of every lookup passes here. */
+/* What a character may be part of. One table, because every name of every lookup is read by it. */
 enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
 
 #define TEN(class)     class, class, class, class, class, class, class, class, class, class
@@ -102,7 +69,7 @@ static bool is_app(char c)
     return (class_of(c) & APP) != 0;
 }
 
-/* How many characters at the start of n bytes are ids'. */
+/* How many of n bytes, from the first on, may be part of an id. */
 static size_t span_id(const char *text, size_t n)
 {
     size_t i = 0;
@@ -138,12 +105,13 @@ static bool is_number(const char *text, size_t n)
     return i == n;
 }
 
-/* Most names that are not ours end within the first few characters. */
+/* Refuses most other names within their first few characters. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
     size_t n = 0;
 
-    /* The project id, in each form, is a run of ids; before it only a node and "ent-" may stand. */
+    /* In each form the project id is a run of ID characters; only a node and "ent-" may precede it.
+     */
     while (n <= CLOUD_PROJECT_MAX && is_id(name[n]))
         n++;
     run->n = run->ids = n;
@@ -166,9 +134,9 @@ bool cloud_name_possible(const char *name)
 }
 
 /*
- * Greedy matching with one place to come back to: on a mismatch the last '*' takes more, up to the
- * next character that what follows it begins with. No recursion, so a hostile name cannot make it
- * exponential.
+ * Greedy matching with one point to return to: on a mismatch the last '*' takes more, up to the
+ * next occurrence of the character that follows it in the pattern. Not recursive, so that no name
+ * can make it take exponential time.
  */
 bool cloud_name_matches(const char *pattern, const char *name)
 {
@@ -203,14 +171,14 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
     const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    /* Past each pattern by its length: most begin with another letter than the name. */
+    /* Skips patterns by their length: most begin with another letter than the name. */
     for (; at < end; at += (unsigned char)*at + 2u)
         if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;
     return false;
 }
 
-/* Bytes as a number that orders as they do. */
+/* Eight bytes as a number that sorts as they do. */
 static uint64_t order_of(const char *bytes)
 {
     uint64_t word;
@@ -237,8 +205,8 @@ static bool is_built_in(const char wide[RESERVED_SIZE])
     return false;
 }
 
-/* Which lengths (a bit each) the built-in names of a first letter have: most names are told apart
- * from all of them by that. A unit test holds it against the list. */
+/* The lengths (a bit each) of the built-in names with a first letter. Most names differ from all of
+ * them in this. A unit test compares the table with the list. */
 static const uint16_t reserved_lengths[26] = {
     ['a' - 'a'] = 0x2120, ['b' - 'a'] = 0x0240, ['c' - 'a'] = 0x06e0, ['d' - 'a'] = 0x01c0,
     ['e' - 'a'] = 0x2000, ['f' - 'a'] = 0x02e0, ['g' - 'a'] = 0x00e0, ['h' - 'a'] = 0x0080,
@@ -270,7 +238,7 @@ static bool is_reserved(const struct cloud_grammar *grammar, const char *name, s
     return false;
 }
 
-/* Copies n bytes and a NUL into a field of the size given. */
+/* Copies n bytes and a NUL to a buffer. False if they do not fit. */
 static bool take(char *out, size_t size, const char *text, size_t n)
 {
     if (n >= size)
@@ -280,7 +248,7 @@ static bool take(char *out, size_t size, const char *text, size_t n)
     return true;
 }
 
-/* n ids. */
+/* The n characters may be part of an id. */
 static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -289,7 +257,7 @@ static bool take_project(const struct cloud_grammar *grammar, const char *text, 
     return take(out->project, sizeof out->project, text, n);
 }
 
-/* "" is production; "_stg" is its environment, "_stg2" that environment's name and 2. */
+/* "" is production; "_stg" is the environment it is mapped to, "_stg2" that name with a 2. */
 static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
                         struct cloud_name *out)
 {
@@ -347,7 +315,7 @@ static bool take_grid(const char *text, size_t n, struct cloud_name *out)
     const char *app = find_double_hyphen(text, n);
     size_t machine = app == NULL ? n : (size_t)(app - text);
 
-    /* An application's name may not turn a shell account into an sFTP one. */
+    /* The name of an application must not turn a shell account into an sFTP account. */
     if (ends_with(text, n, SFTP_ENDING) || !is_machine_name(text, machine) ||
         !take(out->environment, sizeof out->environment, text, machine))
         return false;
@@ -379,7 +347,7 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
         n - hash > GATEWAY_HASH_MAX || span_id(text + hash, n - hash) != n - hash)
         return false;
     char plain[CLOUD_NAME_MAX + 1];
-    /* It spells a dedicated account: one whose plain name has no '-', as a grid name has. */
+    /* It must name a dedicated account: the main name of a grid account has a '-'. */
     return take_project(grammar, text, project, out) &&
            take(out->environment, sizeof out->environment, text + project + 1,
                 hash - 1 - project - 1) &&
@@ -448,7 +416,7 @@ bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name, str
     return cloud_name_look(name, &run) && cloud_name_parse_seen(grammar, name, &run, out);
 }
 
-/* Puts together what might be an environment's plain name. False: it is too long for a name. */
+/* Writes what may be an environment's main name. False if it is too long for a name. */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {
@@ -475,7 +443,7 @@ static bool spell(const struct cloud_grammar *grammar, const char *project, cons
     return !text.cut;
 }
 
-/* The way back decides: a name that does not mean this environment is not its name. */
+/* Parses the name that spell() wrote: only one that means this environment is its name. */
 static bool spell_plain(const struct cloud_grammar *grammar, const char *project,
                         const char *environment, char out[CLOUD_NAME_MAX + 1],
                         struct cloud_name_run *run)

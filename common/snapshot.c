@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whose folder the parent must be. The unit tests, which run as anybody, say otherwise. */
+/* The owner that the parent directory must have. Unit tests, which run as any user, set another. */
 #ifndef CLOUD_SNAPSHOT_PARENT_OWNER
 #define CLOUD_SNAPSHOT_PARENT_OWNER 0
 #endif
@@ -23,7 +23,8 @@
 #define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
 #define KEY_STEP   (MULTIPLIER - 1) /* even: an odd key stays odd */
 
-/* Multiplication carries low bits up, the shift brings high bits down: two rounds mix a word. */
+/* The multiplication spreads low bits upwards, the shift high bits downwards: two rounds mix a
+ * word. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * MULTIPLIER;
@@ -38,7 +39,7 @@ static uint64_t load(const void *bytes)
     return word;
 }
 
-/* Up to seven bytes, as two numbers that overlap: no loop, and no call with an odd length. */
+/* Up to seven bytes, read as two numbers that may overlap: faster than a loop or memcpy(3). */
 static uint64_t load_tail(const void *start, size_t n)
 {
     const unsigned char *bytes = start;
@@ -53,8 +54,8 @@ static uint64_t load_tail(const void *start, size_t n)
 }
 
 /*
- * Each word times an odd key of its own: no multiplication waits for another, and a change within
- * one word always changes the sum.
+ * A sum of words, each multiplied by an odd key of its own: no multiplication waits for another
+ * one, and any change of one word changes the sum.
  */
 static uint64_t weigh(uint64_t seed, const void *bytes, size_t n)
 {
@@ -88,7 +89,7 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
     return mix(mix(seed, id), seed);
 }
 
-/* What a record's first two numbers make of the seed. */
+/* The seed of a record's checksum, which covers its first two numbers that way. */
 static uint64_t record_seed(uint64_t seed, uint32_t size, uint32_t flags)
 {
     return seed ^ (((uint64_t)flags << 32) | size);
@@ -103,7 +104,7 @@ uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapsh
 
 /* ---- The file as a whole ---- */
 
-/* Whether a part of n bytes at offset lies within the file, aligned. */
+/* Whether a part of n bytes at offset is aligned and lies within the file, after the header. */
 static bool within(uint64_t offset, uint64_t n, uint64_t size)
 {
     return offset % 8 == 0 && offset >= sizeof(struct cloud_snapshot_header) && offset <= size &&
@@ -148,7 +149,7 @@ bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot)
 
 /* ---- Records ---- */
 
-/* An aligned word of the map, read once whatever the compiler would like. */
+/* Reads an aligned word of the map exactly once: the compiler must not read it again later. */
 static uint64_t load_once(const unsigned char *at)
 {
     return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
@@ -177,7 +178,7 @@ static const char *sized_string(const char **at, const char *end, size_t n)
     return string;
 }
 
-/* The strings of the record that *out holds a copy of. */
+/* Sets the strings to those of the copied record. */
 static bool take_strings(struct cloud_snapshot_account *out)
 {
     const uint16_t *length = out->record.length;
@@ -195,8 +196,8 @@ static bool take_strings(struct cloud_snapshot_account *out)
 }
 
 /*
- * Copies words of a record, the first two of which were read before, and gives their checksum: of
- * the copy, since each word of the map is read once.
+ * Copies the words of a record after the first two and returns their checksum. It is that of the
+ * copy, because each word of the map is read once.
  */
 static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, uint32_t size)
 {
@@ -210,15 +211,15 @@ static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, u
     return mix(mix(sum, seed), size - COVERED_FROM);
 }
 
-/* Copies the record at that offset within the records, which is looked at only then. */
+/* Copies and verifies the record at an offset within the records. */
 static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
                         struct cloud_snapshot_account *out)
 {
-    uint64_t room = snapshot->header.records_size, head, checksum;
+    uint64_t available = snapshot->header.records_size, head, checksum;
     const unsigned char *at;
     uint32_t size;
 
-    if (offset % 8 != 0 || offset > room || room - offset < CLOUD_SNAPSHOT_RECORD_MIN)
+    if (offset % 8 != 0 || offset > available || available - offset < CLOUD_SNAPSHOT_RECORD_MIN)
         return false;
     at = snapshot->map + snapshot->header.records + offset;
     head = load_once(at);
@@ -226,7 +227,7 @@ static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
     memcpy(&out->record, &head, sizeof head);
     size = out->record.size;
     if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX ||
-        size > room - offset)
+        size > available - offset)
         return false;
     if (copy_words(record_seed(snapshot->header.seed, size, out->record.flags), at, out->bytes,
                    size) != checksum)
@@ -242,13 +243,14 @@ static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
 /* ---- Lookups ---- */
 
 struct wanted {
-    const char *project, *environment; /* or NULL: by an id */
+    const char *project, *environment; /* NULL: look for an id */
     size_t project_n, environment_n;
     uint32_t id;
-    bool gid;
+    bool gid; /* the id is a gid, not a uid */
 };
 
-/* Whether a string of a record is that one of n bytes. No call: both are short. */
+/* Compares a string of a record with one of n bytes. Both are short, so memcmp(3) would cost more.
+ */
 static bool is_same(const char *string, size_t length, const char *wanted, size_t n)
 {
     if (length != n)
@@ -323,13 +325,13 @@ bool cloud_snapshot_by_gid(const struct cloud_snapshot *snapshot, uint32_t gid,
 bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
                          struct cloud_snapshot_account *out)
 {
-    uint64_t room = snapshot->header.records_size;
+    uint64_t available = snapshot->header.records_size;
     uint32_t size;
 
-    while (*at <= room && room - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
+    while (*at <= available && available - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
         uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
         memcpy(&size, &head, sizeof size);
-        if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > room - here)
+        if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > available - here)
             return false;
         *at = here + size;
         if (copy_record(snapshot, here, out))
@@ -362,10 +364,10 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 
 /* ---- The file ---- */
 
-#define FOLDER CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_FOLDER
+#define DIRECTORY CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_DIRECTORY
 
-/* The owner of a folder that nobody else can change; false with errno if it is none. */
-static bool folder_of(const char *path, uid_t *owner)
+/* The owner of a directory that only its owner can write to. False with errno if it is not one. */
+static bool owned_directory(const char *path, uid_t *owner)
 {
     struct stat st;
 
@@ -377,9 +379,9 @@ static bool folder_of(const char *path, uid_t *owner)
 }
 
 /*
- * The file, if it is its folder's owner's; -1 with errno if not. What was looked at by path is
- * still there when the file is opened: only the parent's owner, root, could put another folder in
- * its place.
+ * Opens the file if the directory's owner owns it; -1 with errno if not. The directory that was
+ * checked by its path is the one that is opened through: only root, who owns the parent, could
+ * replace it in between.
  */
 static int open_file(size_t *size)
 {
@@ -387,10 +389,10 @@ static int open_file(size_t *size)
     struct stat st;
     int fd;
 
-    if (!folder_of(CLOUD_SNAPSHOT_PARENT, &root) || root != CLOUD_SNAPSHOT_PARENT_OWNER ||
-        !folder_of(FOLDER, &owner))
+    if (!owned_directory(CLOUD_SNAPSHOT_PARENT, &root) || root != CLOUD_SNAPSHOT_PARENT_OWNER ||
+        !owned_directory(DIRECTORY, &owner))
         return -1;
-    fd = open(FOLDER "/" CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    fd = open(DIRECTORY "/" CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner &&

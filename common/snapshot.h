@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 /*
- * accounts.snapshot: the accounts of this host in one file that every process maps read-only and
- * looks up without a system call, a lock or an allocation (docs/snapshot.md shows it as a picture).
- * The daemon writes it aside, syncs it, renames it over the old one and then marks the old one
- * retired; apart from that one word a published file never changes.
+ * accounts.snapshot: a file with the accounts of this host. Every process maps it read-only and
+ * looks accounts up in it without a system call, a lock or an allocation (docs/snapshot.md has a
+ * picture). The daemon writes a new file, syncs it, renames it over the old one and then marks the
+ * old one as retired; nothing but that one word of a published file ever changes.
  *
  *   offset  size
  *   0       128   header, struct cloud_snapshot_header
@@ -21,30 +21,31 @@
  *   gids    8 * buckets   index by gid
  *   records size          one record for each environment, each 8-byte aligned
  *
- * Numbers are in the byte order of the host, which the version tells. An index is a hash table with
- * open addressing: a bucket is a record's place (its offset within the records, divided by 8, plus
- * one; 0: empty) in its low half and the hash's high half in its high half. A key stands in the
- * first free bucket from (hash mod buckets) on, at most CLOUD_SNAPSHOT_PROBES further.
+ * Numbers are in the byte order of the host, which the magic shows. An index is a hash table with
+ * open addressing. The low half of a bucket is the position of a record (its offset within the
+ * records, divided by 8, plus 1; 0: the bucket is empty), the high half is the high half of the
+ * hash. A key is in the first bucket that was free from (hash mod buckets) on, at most
+ * CLOUD_SNAPSHOT_PROBES further.
  *
- * One record serves every login name of an environment, its applications' and its sFTP name too:
- * the name's grammar, which comes from root's configuration, says what is asked for.
+ * One record serves all login names of an environment, those of its applications and sFTP included:
+ * the grammar of names, which comes from root's configuration, maps a name to its environment.
  *
  *   offset  size
  *   0       4     size of the record in bytes, a multiple of 8, at most CLOUD_SNAPSHOT_RECORD_MAX
  *   4       4     flags
- *   8       8     checksum of all of the record but these 8 bytes
- *   16      8     fresh: until then (seconds since 1970) nobody need ask the daemon
- *   24      8     expires: until then it may be used where the daemon cannot be reached
+ *   8       8     checksum of the record without these 8 bytes
+ *   16      8     fresh: until then (seconds since 1970) no process needs to ask the daemon
+ *   24      8     expires: until then it may be used while the daemon cannot be reached
  *   32      4     uid
  *   36      4     gid
  *   40      10    lengths of the first five strings, 2 bytes each, without their NULs
  *   50      ...   strings, each with its NUL: project, environment, gecos, home, shell; then for
- *                 each application its name and its home ("" : the account's); then NULs
+ *                 each application its name and its home ("": the account's); then NULs
  *
- * A reader believes nothing: not the header before its checksum, not an offset without its bounds,
- * not a record before its checksum, of a copy that no writer can change any more, and no field
- * that this host's own configuration would not allow. The checksums guard against disks and bugs;
- * against the file's owner only the bounds do.
+ * A reader trusts nothing: it verifies the header's checksum, the bounds of every offset, the
+ * checksum of a record (of a copy, which no writer can change), and that this host's configuration
+ * allows the values. The checksums protect from faulty disks and bugs; from the file's owner only
+ * the bounds do.
  */
 
 #define CLOUD_SNAPSHOT_MAGIC      0x50414e53444c4301u /* "\1CLDSNAP", and the byte order */
@@ -54,24 +55,24 @@
 #define CLOUD_SNAPSHOT_STRINGS    5u /* that every record has */
 #define CLOUD_SNAPSHOT_RECORD_MAX 2048u
 #define CLOUD_SNAPSHOT_BITS_MAX   28u /* of the number of buckets */
-#define CLOUD_SNAPSHOT_SLACK      2   /* seconds that a clock may be put back by its keeper */
+#define CLOUD_SNAPSHOT_SLACK      2   /* seconds by which NTP may set the clock back */
 
 #ifndef CLOUD_SNAPSHOT_PARENT
 #define CLOUD_SNAPSHOT_PARENT "/var/lib"
 #endif
-#define CLOUD_SNAPSHOT_FOLDER "cloudauth"
-#define CLOUD_SNAPSHOT_FILE   "accounts.snapshot"
+#define CLOUD_SNAPSHOT_DIRECTORY "cloudauth"
+#define CLOUD_SNAPSHOT_FILE      "accounts.snapshot"
 
 enum {
     CLOUD_SNAPSHOT_LIVE = 0x4c495645,    /* header.state; anything else is retired */
-    CLOUD_SNAPSHOT_RETIRED = 0x52455449, /* a newer file, or the daemon itself, is to be asked */
+    CLOUD_SNAPSHOT_RETIRED = 0x52455449, /* look into the newer file, or ask the daemon */
 };
 
 enum {
-    CLOUD_SNAPSHOT_ACTIVE = 1,  /* the environment lets people in */
-    CLOUD_SNAPSHOT_PAUSED = 2,  /* it is paused: its cron jobs run */
-    CLOUD_SNAPSHOT_APPS = 4,    /* the applications are listed: no other exists */
-    CLOUD_SNAPSHOT_PARTIAL = 8, /* of applications nothing is known here: the daemon is asked */
+    CLOUD_SNAPSHOT_ACTIVE = 1,  /* the environment is active */
+    CLOUD_SNAPSHOT_PAUSED = 2,  /* it is paused: only its cron jobs run */
+    CLOUD_SNAPSHOT_APPS = 4,    /* the applications are listed: no other one exists */
+    CLOUD_SNAPSHOT_PARTIAL = 8, /* the applications are unknown: ask the daemon */
 };
 
 struct cloud_snapshot_header {
@@ -82,10 +83,10 @@ struct cloud_snapshot_header {
     int64_t created, expires; /* seconds since 1970 */
     uint64_t seed;            /* of all hashes and checksums of this file */
     uint64_t names, uids, gids, records, records_size;
-    uint64_t accounts; /* how many records there are */
-    uint64_t origin;   /* the daemon's: what settings it is of */
+    uint64_t accounts; /* the number of records */
+    uint64_t origin;   /* a hash of the settings that the daemon had */
     uint64_t reserved;
-    uint64_t checksum; /* of all that stands before it */
+    uint64_t checksum; /* of all members above */
     uint32_t state;    /* atomic; the one word that changes after the file is published */
     uint32_t zero;
 };
@@ -103,14 +104,14 @@ struct cloud_snapshot_record {
 
 _Static_assert(offsetof(struct cloud_snapshot_record, strings) == 50, "the record's layout");
 
-/* A mapped file: the header's fields as they were when it was checked. */
+/* A mapped file, with a copy of its header that was verified. */
 struct cloud_snapshot {
     const unsigned char *map;
     size_t size;
     struct cloud_snapshot_header header;
 };
 
-/* One account, copied out of the map; the strings point into bytes. */
+/* A copy of one record; the strings point into bytes. */
 struct cloud_snapshot_account {
     uint32_t flags, uid, gid;
     int64_t fresh, expires;
@@ -122,28 +123,29 @@ struct cloud_snapshot_account {
     };
 };
 
-/* The hash of an environment and of an id, and the checksum of n bytes, all of one file's seed. */
+/* The hash of an environment and of an id, and the checksum of n bytes and of a record, each with
+ * the seed of a file. */
 uint64_t cloud_snapshot_hash_name(uint64_t seed, const char *project, const char *environment);
 uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id);
 uint64_t cloud_snapshot_checksum(uint64_t seed, const void *bytes, size_t n);
 uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapshot_record *record);
 
 /*
- * Looks at the header of a mapped file of size bytes. False, with *out untouched, if it is not
- * whole, not of this version, or its own description does not fit its size.
+ * Verifies the header of a mapped file of size bytes. False, with *out untouched, if the header is
+ * damaged or of another version, or if the parts that it describes do not lie within the file.
  */
 bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *out);
 
-/* Whether the file may be believed at that time (seconds since 1970): neither expired nor from the
+/* Whether the file may be used at now (seconds since 1970): it is neither expired nor from the
  * future. */
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now);
 
-/* Whether the daemon has taken the file back. One atomic load. */
+/* Whether the daemon has retired the file. One atomic load. */
 bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot);
 
 /*
- * Find a record and copy it into *out, of which only what is found is written. False if it is not
- * there or damaged. No system call, no allocation, a bounded number of steps.
+ * Find a record and copy it to *out; only the bytes that the record has are written. False if there
+ * is none, or it is damaged. No system call, no allocation, a bounded number of steps.
  */
 bool cloud_snapshot_by_name(const struct cloud_snapshot *snapshot, const char *project,
                             const char *environment, struct cloud_snapshot_account *out);
@@ -153,25 +155,26 @@ bool cloud_snapshot_by_gid(const struct cloud_snapshot *snapshot, uint32_t gid,
                            struct cloud_snapshot_account *out);
 
 /*
- * The record at *at, an offset within the records that starts with 0, which moves on to the next.
- * False at the end, or where the records cannot be told apart any more; damaged ones are left out.
+ * Copies the record at *at, an offset within the records that starts at 0 and moves to the next
+ * one. Skips damaged records. False at the end, or if a damaged size hides where the next record
+ * begins.
  */
 bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
                          struct cloud_snapshot_account *out);
 
 /*
- * The home that the account has under a name of its environment. False if the record cannot tell
- * (the daemon can): an application that it does not list.
+ * The home of the account under a name of its environment. False if the name has an application
+ * that the record does not list: then the daemon must be asked.
  */
 bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
                          const struct cloud_name *name, const char **home);
 
 /*
- * Opens and maps CLOUD_SNAPSHOT_PARENT/FOLDER/FILE. It must be a regular file of its folder's
- * owner, which nobody else can write, in a folder that nobody else can write, in a root-owned
- * parent; no symbolic links. False, with nothing left open, if it is not or its header is wrong;
- * errno is then ENOENT where this process sees no such file, as after chroot(2), and only there.
- * A later call of cloud_snapshot_unmap gives the map back. No descriptor is kept.
+ * Opens and maps CLOUD_SNAPSHOT_PARENT/DIRECTORY/FILE without following symbolic links. The file
+ * must be a regular file of the directory's owner; only that owner may be able to write to both,
+ * and root must own the parent. False, with nothing left open, if not, or if the header is wrong;
+ * errno is ENOENT only if this process does not see the file, as after chroot(2). Keeps no
+ * descriptor. cloud_snapshot_unmap undoes it.
  */
 bool cloud_snapshot_map(struct cloud_snapshot *out);
 void cloud_snapshot_unmap(struct cloud_snapshot *snapshot);

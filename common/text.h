@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * Building a bounded string without stdio (the NSS module may not use it).
- * The text is always NUL-terminated; what does not fit is dropped whole and sets `cut`, which
- * stays set: a caller that must not send half a text checks it once, at the end.
+ * Builds a string in a buffer, without stdio, which the NSS module may not use. The text is always
+ * NUL-terminated. An addition that does not fit is dropped as a whole and sets `cut`, which stays
+ * set, so that a caller that needs the whole text can check once at the end.
  */
 struct cloud_text {
     char *at;
@@ -18,7 +18,7 @@ struct cloud_text {
     bool cut;
 };
 
-/* Starts an empty text in buffer, whose size must be at least 1. */
+/* Starts an empty text in a buffer of at least one byte. */
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
 
 /* Appends a string, n bytes, one character, or a number in decimal. */
@@ -34,15 +34,15 @@ bool cloud_is_control(char c);
 bool cloud_has_control(const char *string);
 
 /*
- * Appends a value of a log line: as it is where every byte is in [A-Za-z0-9._:@/+=-], else in
- * double quotes with '"' and '\\' escaped by '\\' and every byte outside printable ASCII as \\xHH.
- * NULL and "" are appended as nothing. So no foreign byte can end a value or a line.
+ * Appends a value of a log line, so that no byte of it can end the value or the line: unchanged if
+ * every byte is in [A-Za-z0-9._:@/+=-], else in double quotes with '"' and '\\' escaped by '\\' and
+ * every byte outside printable ASCII as \\xHH. Appends nothing for NULL and "".
  */
 void cloud_text_add_value(struct cloud_text *text, const char *value);
 
 /*
- * Appends " name=value", the value as above. One that would take more than CLOUD_TEXT_VALUE_MAX
- * bytes is left out, so that no long value drives the ones behind it out of a line.
+ * Appends " name=value", with the value as above. A value that takes more than CLOUD_TEXT_VALUE_MAX
+ * bytes is left out: a long value must not push the ones after it off the line.
  */
 #define CLOUD_TEXT_VALUE_MAX 1024
 void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *value);

@@ -28,7 +28,7 @@ static void check_list(const struct cloud_words *words)
     const char *word;
     size_t at = 0;
 
-    require(words->used <= CLOUD_PATTERNS_SIZE);
+    require(words->used <= CLOUD_WORDS_SIZE);
     while ((word = cloud_words_next(words, &at)) != NULL)
         require(at <= words->used && word[0] != '\0' && strlen(word) <= CLOUD_NAME_MAX &&
                 word + strlen(word) + 1 == words->text + at);

@@ -35,7 +35,7 @@
 #include <sys/wait.h>
 
 #define ACCOUNTS 64u
-#define FILE_    CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
+#define FILE_    CLOUD_SNAPSHOT_DIRECTORY "/" CLOUD_SNAPSHOT_FILE
 #define THREADS  4
 #define CHILDREN 100
 
@@ -57,7 +57,7 @@ static int setup_folder(void **state)
 
     (void)state;
     enter_directory();
-    if (mkdir(CLOUD_SNAPSHOT_FOLDER, 0755) != 0 || mkdir(EMPTY_, 0755) != 0)
+    if (mkdir(CLOUD_SNAPSHOT_DIRECTORY, 0755) != 0 || mkdir(EMPTY_, 0755) != 0)
         return 1;
     write_file(CLOUD_CONF_PATH, conf);
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

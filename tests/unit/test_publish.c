@@ -49,7 +49,7 @@ static ssize_t write_word(int fd, const void *bytes, size_t n, off_t offset)
 
 #include <dirent.h>
 
-#define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
+#define FILE_ CLOUD_SNAPSHOT_DIRECTORY "/" CLOUD_SNAPSHOT_FILE
 
 static struct loop *loop;
 static struct publish *accounts;
@@ -59,9 +59,9 @@ static int setup(void **state)
     (void)state;
     put_on = 0;
     enter_directory();
-    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_DIRECTORY, 0755), 0);
     loop = loop_new();
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     assert_non_null(accounts);
     loop_timer_clear(loop, &accounts->timer);
     return 0;
@@ -73,7 +73,7 @@ static int teardown(void **state)
     publish_free(accounts);
     loop_free(loop);
     unlink(FILE_);
-    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER), 0); /* nothing else is left there */
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_DIRECTORY), 0); /* nothing else is left there */
     leave_directory();
     return 0;
 }
@@ -245,7 +245,7 @@ static void test_new_contradicts(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     put("bcdefghijk", 200002, PUBLISH_NEW);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
     account.home = "/elsewhere";
@@ -255,7 +255,7 @@ static void test_new_contradicts(void **state)
     assert_int_equal(see("abcdefghij", &seen), SEEN);
     assert_string_equal(seen.home, "/elsewhere");
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     publish_put(accounts, &account, PUBLISH_NEW);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     account.flags = CLOUD_SNAPSHOT_PAUSED;
@@ -378,12 +378,12 @@ static void test_left_by_another(void **state)
     (void)state;
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
-    fd = open(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, O_WRONLY | O_CREAT, 0644);
+    fd = open(CLOUD_SNAPSHOT_DIRECTORY "/" NEW_FILE, O_WRONLY | O_CREAT, 0644);
     assert_true(fd >= 0);
     close(fd);
     publish_free(accounts);
     assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays as it is while nobody runs */
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     assert_int_equal(now_is("abcdefghij"), SEEN);
     put("bcdefghijk", 200002, PUBLISH_NEW);
     run_until(idle);
@@ -448,7 +448,7 @@ static void test_left_and_gone(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     publish_remove(accounts, "abcdefghij", "production");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
     run_until(idle);
@@ -456,7 +456,7 @@ static void test_left_and_gone(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
 }
@@ -477,7 +477,7 @@ static void test_killed_at_the_rename(void **state)
     publish_free(accounts);
     assert_false(cloud_snapshot_retired(&old)); /* as it was left */
     assert_int_equal(now_is("abcdefghij"), RETIRED);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://api");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     assert_true(cloud_snapshot_retired(&old));
     cloud_snapshot_unmap(&old);
 }
@@ -491,7 +491,7 @@ static void test_left_by_other_settings(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://another");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
@@ -500,7 +500,7 @@ static void test_left_by_other_settings(void **state)
     fd = open(FILE_, O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, offsetof(struct cloud_snapshot_header, version)), 1);
     close(fd);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_FOLDER, "https://another");
+    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://another");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
 }
 
@@ -510,14 +510,14 @@ static void test_cannot_be_written(void **state)
     (void)state;
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
-    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_DIRECTORY "/" NEW_FILE, 0755), 0);
     put("bcdefghijk", 200002, PUBLISH_NEW);
     run_until(failed);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_int_equal(now_is("bcdefghijk"), MISSING);
     publish_remove(accounts, "abcdefghij", "production");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
-    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_DIRECTORY "/" NEW_FILE), 0);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
@@ -527,12 +527,12 @@ static void test_cannot_be_written(void **state)
 static void test_gone_before_it_was_written(void **state)
 {
     (void)state;
-    assert_int_equal(mkdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE, 0755), 0);
+    assert_int_equal(mkdir(CLOUD_SNAPSHOT_DIRECTORY "/" NEW_FILE, 0755), 0);
     put("abcdefghij", 200001, PUBLISH_NEW);
     put("bcdefghijk", 200002, PUBLISH_NEW);
     run_until(failed);
     publish_remove(accounts, "abcdefghij", "production");
-    assert_int_equal(rmdir(CLOUD_SNAPSHOT_FOLDER "/" NEW_FILE), 0);
+    assert_int_equal(rmdir(CLOUD_SNAPSHOT_DIRECTORY "/" NEW_FILE), 0);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);

@@ -17,13 +17,13 @@ static unsigned not_root; /* what the parent folder's owner is to differ by */
 
 #define NOW   1800000000
 #define SEED  0x1234567890abcdefu
-#define FILE_ CLOUD_SNAPSHOT_FOLDER "/" CLOUD_SNAPSHOT_FILE
+#define FILE_ CLOUD_SNAPSHOT_DIRECTORY "/" CLOUD_SNAPSHOT_FILE
 
 static int setup_folder(void **state)
 {
     (void)state;
     enter_directory();
-    return mkdir(CLOUD_SNAPSHOT_FOLDER, 0755);
+    return mkdir(CLOUD_SNAPSHOT_DIRECTORY, 0755);
 }
 
 static const struct snapshot_app apps[] = {{"mymagento", "/app"}, {"admin", NULL}};
@@ -570,11 +570,11 @@ static void test_whose_file(void **state)
     assert_int_equal(chmod(FILE_, 0646), 0);
     assert_false(can_map());
     assert_int_equal(chmod(FILE_, 0644), 0);
-    assert_int_equal(chmod(CLOUD_SNAPSHOT_FOLDER, 0775), 0);
+    assert_int_equal(chmod(CLOUD_SNAPSHOT_DIRECTORY, 0775), 0);
     assert_false(can_map());
-    assert_int_equal(chmod(CLOUD_SNAPSHOT_FOLDER, 0757), 0);
+    assert_int_equal(chmod(CLOUD_SNAPSHOT_DIRECTORY, 0757), 0);
     assert_false(can_map());
-    assert_int_equal(chmod(CLOUD_SNAPSHOT_FOLDER, 0755), 0);
+    assert_int_equal(chmod(CLOUD_SNAPSHOT_DIRECTORY, 0755), 0);
     assert_int_equal(chmod(".", 0777), 0);
     assert_false(can_map());
     assert_int_equal(chmod(".", 0755), 0);
@@ -585,11 +585,11 @@ static void test_whose_file(void **state)
     if (geteuid() == 0) {
         assert_int_equal(chown(FILE_, 12345, 0), 0);
         assert_false(can_map());
-        assert_int_equal(chown(CLOUD_SNAPSHOT_FOLDER, 12345, 0), 0);
+        assert_int_equal(chown(CLOUD_SNAPSHOT_DIRECTORY, 12345, 0), 0);
         assert_true(can_map());
         assert_int_equal(chown(FILE_, 0, 0), 0);
         assert_false(can_map());
-        assert_int_equal(chown(CLOUD_SNAPSHOT_FOLDER, 0, 0), 0);
+        assert_int_equal(chown(CLOUD_SNAPSHOT_DIRECTORY, 0, 0), 0);
     }
 }
 
@@ -599,20 +599,20 @@ static void test_no_links(void **state)
 
     (void)state;
     guarded_free(&file);
-    assert_int_equal(rename(FILE_, CLOUD_SNAPSHOT_FOLDER "/elsewhere"), 0);
+    assert_int_equal(rename(FILE_, CLOUD_SNAPSHOT_DIRECTORY "/elsewhere"), 0);
     assert_false(can_map());
     assert_int_equal(symlink("elsewhere", FILE_), 0);
     assert_false(can_map());
     assert_int_equal(unlink(FILE_), 0);
     assert_int_equal(mkfifo(FILE_, 0644), 0);
     assert_false(can_map());
-    assert_int_equal(rename(CLOUD_SNAPSHOT_FOLDER "/elsewhere", FILE_), 0);
+    assert_int_equal(rename(CLOUD_SNAPSHOT_DIRECTORY "/elsewhere", FILE_), 0);
     assert_true(can_map());
-    assert_int_equal(rename(CLOUD_SNAPSHOT_FOLDER, "elsewhere"), 0);
-    assert_int_equal(symlink("elsewhere", CLOUD_SNAPSHOT_FOLDER), 0);
+    assert_int_equal(rename(CLOUD_SNAPSHOT_DIRECTORY, "elsewhere"), 0);
+    assert_int_equal(symlink("elsewhere", CLOUD_SNAPSHOT_DIRECTORY), 0);
     assert_false(can_map());
-    assert_int_equal(unlink(CLOUD_SNAPSHOT_FOLDER), 0);
-    assert_int_equal(rename("elsewhere", CLOUD_SNAPSHOT_FOLDER), 0);
+    assert_int_equal(unlink(CLOUD_SNAPSHOT_DIRECTORY), 0);
+    assert_int_equal(rename("elsewhere", CLOUD_SNAPSHOT_DIRECTORY), 0);
     assert_true(can_map());
     assert_int_equal(truncate(FILE_, 0), 0);
     assert_false(can_map());
