@@ -93,11 +93,11 @@ static void find_keys_user(struct context *context)
         local_ids_find_user(context->local_ids, CLOUDAUTHD_KEYS_USER, &uid, &gid) && uid != 0)
         context->keys_uid = uid;
     else
-        log_error("there is no user %s: no key will be answered", CLOUDAUTHD_KEYS_USER);
+        log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
 }
 
-/* The settings that decide whose word on accounts is believed, and which accounts are this host's.
- */
+/* The settings that a published snapshot depends on: which documents are genuine, and which of them
+ * are for this host. */
 static const char *origin_of(const struct cloud_conf *conf)
 {
     static char origin[sizeof conf->access_url + sizeof conf->signing_key + sizeof conf->host_id];
@@ -107,7 +107,7 @@ static const char *origin_of(const struct cloud_conf *conf)
     return origin;
 }
 
-/* The last good settings stay in force where the new ones are wrong. */
+/* If the new settings are wrong, the last good ones stay in force. */
 static void reload(struct context *context)
 {
     struct cloud_conf *conf = malloc(sizeof *conf);
@@ -118,7 +118,7 @@ static void reload(struct context *context)
         free(conf);
         return;
     }
-    /* What was believed by another API's word, or by other signatures, is not any more. */
+    /* Documents of another API, or with other signatures, are no longer believed. */
     other_api = strcmp(conf->access_url, context->conf.access_url) != 0 ||
                 strcmp(conf->signing_key, context->conf.signing_key) != 0;
     context->conf = *conf;
@@ -126,7 +126,7 @@ static void reload(struct context *context)
     find_keys_user(context);
     api_configure(context->api, &context->conf);
     cache_configure(context->cache, &context->conf, other_api);
-    /* What is published was judged by the old settings. */
+    /* The published records were judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
     cache_tell(context->cache, records_news, &records);
@@ -170,7 +170,8 @@ static bool watch_signals(struct context *context)
     return signals.fd >= 0 && loop_add(context->loop, &signals, EPOLLIN);
 }
 
-/* As root: the socket's folder, then never root again. What systemd gave is only given back. */
+/* As root: creates the directories and becomes the daemon's user for good. Otherwise systemd has
+ * set the user, and privileges that are not needed are given up. */
 static bool drop_privileges(const struct context *context)
 {
     bool ends_sessions = context->conf.session_recheck > 0;
@@ -178,8 +179,7 @@ static bool drop_privileges(const struct context *context)
 
     if (geteuid() != 0) {
         if (!privileges_limit(ends_sessions))
-            log_warning("capabilities that are not needed cannot be given back: %s",
-                        strerror(errno));
+            log_warning("capabilities that are not needed cannot be dropped: %s", strerror(errno));
         return true;
     }
     if (ends_sessions)
@@ -258,7 +258,7 @@ static bool open_state(struct context *context)
            open_store(context);
 }
 
-/* Every process of the host may from now on know what this one knows. */
+/* From now on every process of the host can look up the accounts that this process knows. */
 static bool open_snapshot(struct context *context)
 {
     context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
@@ -271,7 +271,7 @@ static bool open_snapshot(struct context *context)
     return true;
 }
 
-/* An environment of the account list: its document is fetched before anyone asks for it. */
+/* An environment of the account list: its document is fetched before a lookup needs it. */
 static bool on_listed(void *arg, const struct list_item *item)
 {
     const struct context *context = arg;
@@ -298,7 +298,7 @@ static bool open_list(struct context *context)
     return context->list != NULL;
 }
 
-/* Who is in, from before a restart. */
+/* The sessions that were open before a restart. */
 static bool open_sessions(struct context *context)
 {
     bool wanted = context->conf.session_recheck > 0, may_end = wanted && privileges_may_kill();
@@ -307,7 +307,9 @@ static bool open_sessions(struct context *context)
     if (wanted && !may_end)
         log_warning("no CAP_KILL: sessions whose key is revoked are listed, but not ended");
     if (!process_find(1, &init))
-        log_error("/proc hides root's processes (hidepid): nobody can enter, no session be ended");
+        log_error(
+            "/proc hides root's processes (hidepid): every login is refused, and no session can "
+            "be ended");
     context->sessions =
         sessions_new(&(const struct sessions_setup){.conf = &context->conf,
                                                     .loop = context->loop,
@@ -369,8 +371,7 @@ static bool start(struct context *context, bool foreground)
         return false;
     }
     context->server = server_new(context, requests_handle);
-    /* The socket is there before the parent returns: whoever started us may ask at once. And
-     * nothing can fail any more, or he would be told that we are up. */
+    /* The parent exits with 0 last: then the socket exists and nothing can fail. */
     return context->server != NULL && open_state(context) && open_snapshot(context) &&
            open_list(context) && open_sessions(context) &&
            (context->scrape = scrape_new(context)) != NULL &&
@@ -404,7 +405,7 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
 
     conf_path = options->conf_path;
     if (!read_conf(&context.conf))
-        return EX_CONFIG; /* the unit does not start it again: only an operator can help */
+        return EX_CONFIG; /* the unit does not restart it: only an operator can help */
     ok = start(&context, options->foreground);
     if (ok) {
         probe = (struct loop_timer){.due = on_probe, .arg = &context};
