@@ -162,4 +162,4 @@ clean:
 	rm -rf build
 
 .PHONY: all install test demo bench deb fuzz clean
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(B)/,obj module helper faults) -name '*.d' 2>/dev/null)

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NEW_FILE CLOUD_SNAPSHOT_FILE ".new"
-#define OLD_FILE CLOUD_SNAPSHOT_FILE ".old" /* the file that is being replaced, until retired */
-#define LONG_MS  500                        /* a file that takes longer is logged */
+#define NEW_FILE                                                                                   \
+    CLOUD_SNAPSHOT_FILE ".new" /* being written; then the replaced one, until retired */
+#define LONG_MS 500            /* a file that takes longer is logged */
 
 /* A published file, as the loop sees it. */
 struct published {
@@ -151,25 +151,52 @@ static void adopt_file(struct publish *publish)
     }
 }
 
-/* Retires a file that an earlier process was replacing when it was killed: processes may still have
- * it mapped. */
-static void retire_old_file(struct publish *publish)
+/*
+ * Retires the file of that name, which this process does not have open: processes may still have it
+ * mapped. True if there is none, false with errno.
+ */
+static bool retire_named(int directory, const char *name)
 {
-    struct published old = {
-        .fd = openat(publish->directory, OLD_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    struct published file = {
+        .fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    bool ok;
+    int saved;
 
-    if (old.fd < 0)
-        return;
-    if (!set_state(&old, CLOUD_SNAPSHOT_RETIRED))
-        log_error("%s cannot be retired: %s", OLD_FILE, strerror(errno));
-    close_published(&old);
-    unlinkat(publish->directory, OLD_FILE, 0);
+    if (file.fd < 0)
+        return errno == ENOENT;
+    ok = set_state(&file, CLOUD_SNAPSHOT_RETIRED);
+    saved = errno;
+    close_published(&file);
+    errno = saved;
+    return ok;
+}
+
+/* Retires and removes what an earlier process was writing or replacing when it was killed. */
+static void remove_new_file(const struct publish *publish)
+{
+    if (!retire_named(publish->directory, NEW_FILE))
+        log_error("%s cannot be retired: %s", NEW_FILE, strerror(errno));
+    unlinkat(publish->directory, NEW_FILE, 0);
 }
 
 /* ---- In the worker ---- */
 
-/* Writes the records to a new file, syncs it, and renames it over the published one. False with
- * errno. */
+/*
+ * Gives the new file the published file's name. The published file keeps a name, the new file's,
+ * until it is retired, so that the next process finds it if this one is killed in between. Where
+ * the file system cannot exchange names (EINVAL), it is retired first. False with errno.
+ */
+static bool exchange_names(int directory)
+{
+    if (renameat2(directory, NEW_FILE, directory, CLOUD_SNAPSHOT_FILE, RENAME_EXCHANGE) == 0)
+        return true;
+    if (errno != ENOENT && errno != EINVAL)
+        return false;
+    return retire_named(directory, CLOUD_SNAPSHOT_FILE) &&
+           renameat(directory, NEW_FILE, directory, CLOUD_SNAPSHOT_FILE) == 0;
+}
+
+/* Writes the records to a new file, syncs it, and gives it its name. False with errno. */
 static bool write_file(struct build *build, struct cloud_snapshot_record *const *records,
                        int64_t now)
 {
@@ -182,20 +209,13 @@ static bool write_file(struct build *build, struct cloud_snapshot_record *const 
     fd = openat(directory, NEW_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return false;
-    ok = ok && snapshot_write(fd, &file, records, build->accounts) && fsync(fd) == 0;
-    /* The published file keeps a name until it is retired. On a file system without hard links, a
-     * daemon that is killed in between leaves it live to processes that have it mapped. */
-    unlinkat(directory, OLD_FILE, 0);
-    if (ok)
-        (void)!linkat(directory, CLOUD_SNAPSHOT_FILE, directory, OLD_FILE, 0);
-    ok = ok && map_file(fd, &build->file) &&
-         renameat(directory, NEW_FILE, directory, CLOUD_SNAPSHOT_FILE) == 0;
+    ok = ok && snapshot_write(fd, &file, records, build->accounts) && fsync(fd) == 0 &&
+         map_file(fd, &build->file) && exchange_names(directory);
     if (!ok) {
         int saved = errno;
         if (build->file.fd < 0)
             close(fd);
         unlinkat(directory, NEW_FILE, 0);
-        unlinkat(directory, OLD_FILE, 0);
         errno = saved;
     }
     return ok;
@@ -314,7 +334,7 @@ static bool make_live(struct publish *publish, const struct published *file)
 
     publish->replaced = true;
     withdraw(publish);
-    unlinkat(publish->directory, OLD_FILE, 0);
+    unlinkat(publish->directory, NEW_FILE, 0);
     publish->replaced = false;
     close_published(&publish->published);
     publish->published = *file;
@@ -545,7 +565,7 @@ struct publish *publish_new(struct loop *loop, const char *directory, const char
         if (publish->worker != NULL) {
             publish->origin = hash_origin(origin);
             watch_clock(publish);
-            retire_old_file(publish);
+            remove_new_file(publish);
             adopt_file(publish);
             set_timer(publish, PUBLISH_GATHER_MS);
             return publish;

@@ -351,7 +351,7 @@ killed() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
 test_killed_while_writing() {
     local call n=3 home=/app/abcdefghij
     by_http 'keys_fresh = 0s'
-    for call in fsync linkat renameat pwrite64; do
+    for call in fsync renameat2 pwrite64; do
         known abcdefghij 200001
         wait_for snapshot_has "$home"
         rm -f /root/to /root/from

@@ -5,7 +5,7 @@
 #
 # Holds what strace(1) (-y, file and network calls) saw a program do against the file rules of its AppArmor
 # profile, with the abstractions that it includes. Prints "PERMISSION PATH" of what is not allowed, once
-# each, and last "N accesses". Kernels of test machines often have no AppArmor to try it with.
+# each, "? CALL" of a call that it does not know, and last "N accesses". Kernels of test machines often have no AppArmor to try it with.
 use strict;
 use warnings;
 
@@ -63,6 +63,11 @@ my @allowed = map { [regex($_->[0]), $_->[1]] } @rules;
 
 my (%refused, %seen);
 
+# Calls that need no permission of their own, beside those of strace's classes that act on a descriptor.
+my %harmless = map { $_ => 1 } qw(access faccessat faccessat2 stat lstat newfstatat statx readlink readlinkat statfs getcwd
+    chdir fchdir openat openat2 socket socketpair connect bind listen accept accept4 shutdown getsockname getpeername
+    getsockopt setsockopt sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg read write);
+
 sub access_to {
     my ($path, $permission) = @_;
     1 while $path =~ s{/\./|//}{/};
@@ -96,12 +101,16 @@ for my $trace (@traces) {
         } elsif (/^rename\("([^"]*)", "([^"]*)"/) {
             access_to($1, 'w');
             access_to($2, 'w');
+        } elsif (/^linkat\([^,]+, "[^"]*", ([^,]+), "([^"]*)"/) {
+            access_to(at($1, $2), 'l');
         } elsif (/^(?:unlink|mkdir|chmod|chown|truncate)\("([^"]*)"/) {
             access_to($1, 'w');
         } elsif (/^(?:unlinkat|mkdirat|fchmodat|fchownat)\(([^,]+), "([^"]*)"/) {
             access_to(at($1, $2), 'w');
         } elsif (/^execve\("([^"]*)"/) {
             access_to($1, 'm');
+        } elsif (/^([a-z_0-9]+)\(/ && !$harmless{$1}) {
+            $refused{"? $1"} = 1;
         }
     }
 }

@@ -27,6 +27,7 @@ time_t time(time_t *out)
 #define PUBLISH_RETRY_MS 20
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* A disk that has no block for the one word, as one that copies on write may. */
@@ -38,11 +39,22 @@ static ssize_t write_word(int fd, const void *bytes, size_t n, off_t offset)
     return disk_full ? -1 : pwrite(fd, bytes, n, offset);
 }
 
+/* The error of an exchange of names; 0: it is done. */
+static int exchange_fails;
+
+static int exchange(int from, const char *name, int to, const char *other, unsigned int flags)
+{
+    errno = exchange_fails;
+    return exchange_fails != 0 ? -1 : renameat2(from, name, to, other, flags);
+}
+
 #define pwrite     write_word
+#define renameat2  exchange
 #define write_file publish_write_file
 #include "cloudauthd/accounts/publish.c"
 #undef write_file
 #undef pwrite
+#undef renameat2
 #include "common/clock.h"
 #include "common/snapshot.c"
 #include "tests/unit/support.h"
@@ -482,6 +494,42 @@ static void test_killed_at_the_rename(void **state)
     cloud_snapshot_unmap(&old);
 }
 
+/* A file system that exchanges no names: the file that loses its name is retired before. */
+static void test_no_exchange(void **state)
+{
+    struct build build = {.publish = accounts, .file = {.fd = -1}};
+    struct cloud_snapshot old;
+
+    (void)state;
+    exchange_fails = EINVAL;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_true(cloud_snapshot_map(&old));
+    assert_true(write_file(&build, NULL, time(NULL)));
+    close_published(&build.file);
+    assert_true(cloud_snapshot_retired(&old));
+    cloud_snapshot_unmap(&old);
+    exchange_fails = 0;
+}
+
+/* An exchange that is denied is logged, and the published file stays as it is. */
+static void test_exchange_denied(void **state)
+{
+    struct build build = {.publish = accounts, .file = {.fd = -1}};
+
+    (void)state;
+    put("abcdefghij", 200001, PUBLISH_NEW);
+    run_until(idle);
+    exchange_fails = EACCES;
+    assert_false(write_file(&build, NULL, time(NULL)));
+    assert_int_equal(errno, EACCES);
+    close_published(&build.file);
+    exchange_fails = 0;
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(faccessat(accounts->directory, NEW_FILE, F_OK, 0), -1);
+}
+
 /* What was left by other settings, or is damaged, is not believed. */
 static void test_left_by_other_settings(void **state)
 {
@@ -583,6 +631,8 @@ int main(void)
         TEST(test_left_and_gone),
         TEST(test_left_by_other_settings),
         TEST(test_killed_at_the_rename),
+        TEST(test_no_exchange),
+        TEST(test_exchange_denied),
         TEST(test_put),
         TEST(test_clock_put_back),
         TEST(test_clock_is_watched),
