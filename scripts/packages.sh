@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build|deb|test|demo|bench
+# packages.sh build|deb|e2e|test|demo|bench
 #
 # Installs the Debian packages that a make target needs and this machine lacks, and says which.
 # Needs root, and the network, only if something is missing. Daemons that come with the packages
@@ -13,15 +13,15 @@ demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-mod
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
 deb=("${build[@]}" dpkg-dev debhelper dh-apparmor fakeroot)
-# shellcheck disable=SC2034 # each list is used by its name
-test=("${demo[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
-    nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh
-    python3 python3-jsonschema python3-yaml prometheus prometheus-node-exporter
-    # The packages, and the systems that tests/deb installs them on.
-    dpkg-dev debhelper dh-apparmor fakeroot lintian apparmor debootstrap systemd
-    # The clients of tests/e2e/clients*.sh, and the servers that tests/e2e/forwards.sh tunnels to.
+# What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
+e2e=("${demo[@]}" nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh python3
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
     mariadb-client-core mariadb-server-core redis-server redis-tools)
+# shellcheck disable=SC2034 # each list is used by its name
+test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
+    python3-jsonschema python3-yaml prometheus prometheus-node-exporter
+    # The packages, and the systems that tests/deb installs them on.
+    dpkg-dev debhelper dh-apparmor fakeroot lintian apparmor debootstrap systemd)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
 bench=("${demo[@]}" nginx-light openssl strace valgrind git rsync
@@ -53,8 +53,8 @@ forbid_daemons() {
 }
 
 case ${1-} in
-build | deb | test | demo | bench) declare -n list=$1 ;;
-*) echo "usage: packages.sh build|deb|test|demo|bench" >&2 && exit 2 ;;
+build | deb | e2e | test | demo | bench) declare -n list=$1 ;;
+*) echo "usage: packages.sh build|deb|e2e|test|demo|bench" >&2 && exit 2 ;;
 esac
 
 mapfile -t lacking < <(missing "${list[@]}")

@@ -59,7 +59,7 @@ faults() {
 
 before_all() {
     local lane
-    cp "$REPO/build/faults/libnss_cloud.so.2" "$(find /usr/lib -name libnss_cloud.so.2)" || return 1
+    cp "$REPO/$B/faults/libnss_cloud.so.2" "$(find /usr/lib -name libnss_cloud.so.2)" || return 1
     install -d -m 777 /run/cloudauth-faults
     sed -i 's/pam_unix.so nullok/pam_permit.so/' /etc/pam.d/common-auth
     grep -q 'pam_permit.so$' /etc/pam.d/common-auth || return 1

@@ -4,7 +4,7 @@
 # where there is no daemon.
 
 before_all() {
-    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" build/bench/resign_snapshot
+    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" B="$B" "$B/bench/resign_snapshot"
     cc -O2 -o /usr/local/bin/lookups "$REPO/tests/sandbox/lookups.c"
 }
 
@@ -248,7 +248,7 @@ test_clock() {
 
 # resign OFFSET NUMBER: another number in the header, with the right checksum for it.
 resign() { spoil resigned "$@"; }
-resigned() { "$REPO/build/bench/resign_snapshot" "$3" "$1" "$2"; }
+resigned() { "$REPO/$B/bench/resign_snapshot" "$3" "$1" "$2"; }
 
 # what this host's configuration does not allow does not leave the module
 test_range_and_allow() {

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# enter.sh [--host-net] [--bind DIR]... COMMAND [ARG...]
+# enter.sh [--host-net] [--lower ROOT] [--bind DIR]... COMMAND [ARG...]
 #
 # Runs COMMAND as root in private mount, pid, net, uts and ipc namespaces, on a throw-away overlay
 # of this machine's /. Everything can be written there, at its real path, and nothing of it stays.
 # The exit status is COMMAND's. Pid 1 of the sandbox is this script, which only reaps.
 #
 #   --host-net   keeps the machine's network, so that a port can be reached from outside
+#   --lower ROOT the overlay is of the Debian system in directory ROOT (tests/sandbox/suite.sh), not of /
 #   --bind DIR   DIR is the machine's own, at the same path, and what is written there stays
 set -euo pipefail
 umask 022
@@ -33,12 +34,12 @@ staging_directory() {
     return 1
 }
 
-# Mounts an overlay of directory $1 at the same path of the new root.
+# overlay DIR [LOWER]: mounts an overlay of LOWER, or of DIR, at DIR of the new root.
 overlay() {
     local layer="$stage/layers/$((++layers))"
     mkdir -p "$layer/upper" "$layer/work" "$root$1"
     mount -t overlay overlay "$root$1" \
-        -o "lowerdir=$1,upperdir=$layer/upper,workdir=$layer/work" 2>"$stage/overlay.log"
+        -o "lowerdir=${2-$1},upperdir=$layer/upper,workdir=$layer/work" 2>"$stage/overlay.log"
 }
 
 make_devices() {
@@ -68,9 +69,9 @@ make_root() {
     root=$stage/root layers=0
     mount -t tmpfs -o mode=755 tmpfs "$stage"
     mkdir "$root"
-    overlay / || die "no overlay of / on tmpfs here: $(<"$stage/overlay.log")"
+    overlay / "$lower" || die "no overlay of $lower on tmpfs here: $(<"$stage/overlay.log")"
     # Only the file system of / is in that overlay; these may be mounts of their own.
-    for dir in /usr /etc /var /opt /srv /boot; do
+    [[ $lower != / ]] || for dir in /usr /etc /var /opt /srv /boot; do
         if mountpoint -q "$dir" && [[ $dir != "$stage" ]]; then
             overlay "$dir" || die "no overlay of $dir"
         fi
@@ -135,16 +136,17 @@ outside() {
     exit "$status"
 }
 
-arguments=("$@") binds=() network=private side=outside
+arguments=("$@") binds=() lower=/ network=private side=outside
 while [[ ${1-} == --* ]]; do
     case $1 in
     --inside) side=inside ;;
     --host-net) network=shared ;;
+    --lower) lower=$(cd "$2" && pwd -P) && shift ;;
     --bind) binds+=("$(cd "$2" && pwd -P)") && shift ;;
     *) die "unknown option $1" ;;
     esac
     shift
 done
-[[ $# -gt 0 ]] || die "usage: enter.sh [--host-net] [--bind DIR]... COMMAND [ARG...]"
+[[ $# -gt 0 ]] || die "usage: enter.sh [--host-net] [--lower ROOT] [--bind DIR]... COMMAND [ARG...]"
 command=("$@")
 "$side"
