@@ -79,7 +79,7 @@ no_jail() {
 }
 
 # The sshd processes of the open sFTP sessions.
-jailed_processes() { pgrep -f "^sshd: $JAILED" || true; }
+jailed_processes() { pgrep -f "^sshd(-session)?: $JAILED" || true; }
 all_gone() { [[ -z $(jailed_processes) ]]; }
 namespaces() { jailed_processes | xargs -I{} readlink /proc/{}/ns/mnt | sort -u; }
 

@@ -11,7 +11,7 @@ before_all() {
     cp -a /etc/shadow /root/accounts
     cp -a /etc/pam.d /root/pam.d
     cp -a /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
-    rm /etc/cron.d/* # Debian's own jobs
+    rm -f /etc/cron.d/* # Debian's own jobs
 }
 
 # What a test changes of PAM or of sshd's blocks is put back at its end: trap shipped EXIT

@@ -506,7 +506,7 @@ static void test_no_exchange(void **state)
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_true(cloud_snapshot_map(&old));
-    assert_true(write_file(&build, NULL, time(NULL)));
+    assert_true(publish_write_file(&build, NULL, time(NULL)));
     close_published(&build.file);
     assert_true(cloud_snapshot_retired(&old));
     cloud_snapshot_unmap(&old);
@@ -522,7 +522,7 @@ static void test_exchange_denied(void **state)
     put("abcdefghij", 200001, PUBLISH_NEW);
     run_until(idle);
     exchange_fails = EACCES;
-    assert_false(write_file(&build, NULL, time(NULL)));
+    assert_false(publish_write_file(&build, NULL, time(NULL)));
     assert_int_equal(errno, EACCES);
     close_published(&build.file);
     exchange_fails = 0;
