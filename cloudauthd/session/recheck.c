@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define REASON_MAX_STALE "session-max-stale" /* in the audit line, and none of the policy's */
+
 enum policy_reason recheck_admit(const struct admission *admission,
                                  const struct cache_answer *answer)
 {
@@ -98,5 +100,5 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
     else if (has_expired(session))
         terminate(out, policy_token(POLICY_KEY_EXPIRED), "your key has expired");
     if (!out->terminate && (!may_use || recheck->answer->stale) && is_too_stale(recheck, session))
-        terminate(out, "session-max-stale", "your access can no longer be verified");
+        terminate(out, REASON_MAX_STALE, "your access can no longer be verified");
 }
