@@ -12,6 +12,7 @@
 #include "cloudauthd/accounts/list.h"
 #include "cloudauthd/accounts/records.h"
 #include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/login/pending.h"
 #include "cloudauthd/metrics/scrape.h"
@@ -129,7 +130,7 @@ static void reload(struct context *context)
     /* The published records were judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
-    cache_tell(context->cache, records_news, &records);
+    cache_subscribe(context->cache, records_news, &records);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
     list_configure(context->list, &context->conf, other_api);
@@ -234,7 +235,7 @@ static bool open_store(struct context *context)
     if (context->store == NULL)
         return false;
     known = store_load(context->store, cache_restore, context->cache);
-    cache_keep(context->cache, context->store);
+    cache_set_store(context->cache, context->store);
     log_info("%zu documents found in %s", known, STATE_DIRECTORY);
     return true;
 }
@@ -245,7 +246,7 @@ static bool open_denials(struct context *context)
     context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
     if (context->denials == NULL)
         return false;
-    cache_deny(context->cache, denials_file_list(context->denials));
+    cache_set_denials(context->cache, denials_file_list(context->denials));
     return true;
 }
 
@@ -267,7 +268,7 @@ static bool open_snapshot(struct context *context)
     records.publish = context->publish;
     records.admission = context->admission;
     records.always_ask = api_is_file(context->api);
-    cache_tell(context->cache, records_news, &records);
+    cache_subscribe(context->cache, records_news, &records);
     return true;
 }
 
@@ -276,7 +277,7 @@ static bool on_listed(void *arg, const struct list_item *item)
 {
     const struct context *context = arg;
 
-    return cache_prefetch(context->cache, item->project, item->environment);
+    return background_prefetch(context->cache, item->project, item->environment);
 }
 
 /* An environment that left the account list: its document decides whether it is gone, as does the
@@ -285,7 +286,7 @@ static void on_left(void *arg, const struct list_item *item)
 {
     const struct context *context = arg;
 
-    if (!cache_recheck(context->cache, item->project, item->environment))
+    if (!background_recheck(context->cache, item->project, item->environment))
         publish_remove(context->publish, item->project, item->environment);
 }
 
@@ -328,7 +329,7 @@ static void on_probe(void *arg)
 {
     struct context *context = arg;
 
-    cache_probe(context->cache);
+    background_probe(context->cache);
     store_watch_clock(context->store);
     bindings_log_retry(context->bindings_log);
     loop_timer_set(context->loop, &probe, PROBE_MS);

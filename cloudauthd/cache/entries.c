@@ -1,39 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/entries.h"
 
+#include "base/log.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void unlink_entry(struct cache_entry *entry)
-{
-    struct lru *list = entry->list;
+/* ---- States and phases: the tables of entries.h ---- */
 
-    if (list == NULL)
-        return;
-    *(entry->before == NULL ? &list->first : &entry->before->after) = entry->after;
-    *(entry->after == NULL ? &list->last : &entry->after->before) = entry->before;
-    entry->before = entry->after = NULL;
-    entry->list = NULL;
-    list->used--;
+#define STATE_IMPOSSIBLE ENTRY_STATES
+#define PHASE_IMPOSSIBLE ENTRY_PHASES
+
+static const enum entry_state next_state[ENTRY_EVENTS][ENTRY_STATES] = {
+    [ENTRY_DOCUMENT] = {ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT},
+    [ENTRY_CONFIRM] = {STATE_IMPOSSIBLE, ENTRY_CURRENT, ENTRY_CURRENT, STATE_IMPOSSIBLE,
+                       STATE_IMPOSSIBLE},
+    [ENTRY_ABSENCE] = {ENTRY_ABSENT, ENTRY_ABSENT, ENTRY_ABSENT, ENTRY_ABSENT, ENTRY_ABSENT},
+    [ENTRY_FAILURE] = {ENTRY_FAILING, ENTRY_STALE, ENTRY_STALE, ENTRY_FAILING, ENTRY_FAILING},
+    [ENTRY_FORGET] = {ENTRY_UNKNOWN, ENTRY_UNKNOWN, ENTRY_UNKNOWN, ENTRY_UNKNOWN, ENTRY_UNKNOWN},
+};
+
+static const enum entry_phase next_phase[ENTRY_STEPS][ENTRY_PHASES] = {
+    [ENTRY_SEND] = {ENTRY_SENT, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE},
+    [ENTRY_ANSWER] = {PHASE_IMPOSSIBLE, ENTRY_IDLE, ENTRY_IDLE, PHASE_IMPOSSIBLE},
+    [ENTRY_WRITE] = {ENTRY_WRITING, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE},
+    [ENTRY_WRITTEN] = {PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, ENTRY_IDLE},
+    [ENTRY_ORPHAN] = {ENTRY_IDLE, ENTRY_ORPHANED, ENTRY_ORPHANED, ENTRY_WRITING},
+};
+
+bool entries_step(struct cache_entry *entry, enum entry_step step)
+{
+    enum entry_phase next = next_phase[step][entry->phase];
+
+    if (next == PHASE_IMPOSSIBLE) {
+        log_error("internal error: document %s/%s: step %d in phase %d", entry->project,
+                  entry->environment, (int)step, (int)entry->phase);
+        return false;
+    }
+    entry->phase = next;
+    return true;
 }
 
-/* Puts an entry at the end of the list where it belongs now: it was used just now. */
+bool entries_is_failing(const struct cache_entry *entry)
+{
+    return entry->state == ENTRY_STALE || entry->state == ENTRY_FAILING;
+}
+
+/* ---- LRU lists ---- */
+
+static void unlink_entry(struct cache_entry *entry)
+{
+    if (entry->lru == NULL)
+        return;
+    TAILQ_REMOVE(&entry->lru->list, entry, link);
+    entry->lru->used--;
+    entry->lru = NULL;
+}
+
 void entries_touch(struct cache_entry *entry)
 {
     struct entries *entries = entry->entries;
-    struct lru *list = entry->document != NULL ? &entries->known
-                       : entry->issued != 0    ? &entries->issued
-                                               : &entries->unknown;
 
     unlink_entry(entry);
-    entry->list = list;
-    entry->before = list->last;
-    *(list->last == NULL ? &list->first : &list->last->after) = entry;
-    list->last = entry;
-    list->used++;
+    entry->lru = entry->document != NULL ? &entries->known
+                 : entry->issued != 0    ? &entries->issued
+                                         : &entries->unknown;
+    TAILQ_INSERT_TAIL(&entry->lru->list, entry, link);
+    entry->lru->used++;
 }
 
-/* A project with documents here: who asks for another environment of it is no stranger. */
+/* ---- Projects ---- */
+
+/* A project of which a document is known. */
 struct project {
     struct table_node node;
     size_t documents;
@@ -60,7 +99,7 @@ static void count_project(struct entries *entries, const char *name)
     if (project == NULL) {
         project = calloc(1, sizeof *project);
         if (project == NULL)
-            return; /* then its other names count as strangers' */
+            return; /* its other environments then count as those of an unknown project */
         strcpy(project->name, name);
         table_insert(&entries->projects, &project->node,
                      table_hash(&entries->projects, name, strlen(name)));
@@ -78,7 +117,11 @@ static void uncount_project(struct entries *entries, const char *name)
     free(project);
 }
 
-void entries_set_document(struct cache_entry *entry, struct document *document)
+/* ---- Documents ---- */
+
+/* Replaces the document, by NULL as well; the old one is freed. Moves the entry to the LRU list
+ * where it belongs then. */
+static void set_document(struct cache_entry *entry, struct document *document)
 {
     struct entries *entries = entry->entries;
 
@@ -96,22 +139,45 @@ void entries_set_document(struct cache_entry *entry, struct document *document)
     entries_touch(entry);
 }
 
-void entries_drop(struct cache_entry *entry)
+void entries_apply(struct cache_entry *entry, enum entry_event event, struct document *document)
 {
-    entries_set_document(entry, NULL);
+    enum entry_state next = next_state[event][entry->state];
+
+    if (next == STATE_IMPOSSIBLE || (event == ENTRY_DOCUMENT && document == NULL)) {
+        log_error("internal error: document %s/%s: event %d in state %d", entry->project,
+                  entry->environment, (int)event, (int)entry->state);
+        snprintf(entry->detail, sizeof entry->detail, "internal error");
+        event = ENTRY_FAILURE;
+        next = next_state[event][entry->state];
+    }
+    entry->state = next;
+    if (event == ENTRY_DOCUMENT)
+        set_document(entry, document);
+    else if (event == ENTRY_ABSENCE || event == ENTRY_FORGET)
+        set_document(entry, NULL);
+}
+
+static void drop_entry(struct cache_entry *entry)
+{
+    set_document(entry, NULL);
     unlink_entry(entry);
     table_remove(&entry->entries->table, &entry->node);
     free(entry);
 }
 
+void entries_drop_if_new(struct cache_entry *entry)
+{
+    if (entry != NULL && entry->lru == NULL)
+        drop_entry(entry);
+}
+
 void entries_forget(struct cache_entry *entry)
 {
-    entry->absent = entry->failing = false;
     entry->failures = 0;
     entry->asked = entry->asked_wall = entry->issued = 0;
-    /* Else the API would say "unchanged" of what is not there any more. */
+    /* Else the API would answer "unchanged" about a document that is no longer known. */
     memset(&entry->validator, 0, sizeof entry->validator);
-    entries_set_document(entry, NULL);
+    entries_apply(entry, ENTRY_FORGET, NULL);
 }
 
 void entries_let_go(struct cache_entry *entry)
@@ -119,7 +185,7 @@ void entries_let_go(struct cache_entry *entry)
     int64_t issued = entry->issued;
 
     if (issued == 0) {
-        entries_drop(entry);
+        drop_entry(entry);
         return;
     }
     entries_forget(entry);
@@ -127,22 +193,25 @@ void entries_let_go(struct cache_entry *entry)
     entries_touch(entry);
 }
 
-/* From the longest unused on; what somebody waits for stays, and the youngest. */
-static void evict(struct lru *list, size_t most, const size_t *bytes)
+/* bytes: of the list's documents, or NULL. */
+static void evict(struct lru *lru, size_t most, const size_t *bytes)
 {
-    struct cache_entry *entry = list->first, *next;
+    struct cache_entry *entry, *next;
 
-    for (; entry != NULL && (list->used > most || (bytes != NULL && *bytes > ENTRIES_BYTES_MAX));
+    for (entry = TAILQ_FIRST(&lru->list);
+         entry != NULL && (lru->used > most || (bytes != NULL && *bytes > ENTRIES_BYTES_MAX));
          entry = next) {
-        next = entry->after;
-        if (next == NULL || entry->in_flight || entry->committing || entry->waiters != NULL)
+        next = TAILQ_NEXT(entry, link);
+        if (next == NULL || entry->phase != ENTRY_IDLE || !LIST_EMPTY(&entry->waiters))
             continue;
         if (entry->document != NULL)
             entries_let_go(entry);
         else
-            entries_drop(entry);
+            drop_entry(entry);
     }
 }
+
+/* ---- All entries ---- */
 
 struct wanted {
     const char *project, *environment;
@@ -174,13 +243,14 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
     if (entry == NULL)
         return NULL;
     entry->entries = entries;
+    LIST_INIT(&entry->waiters);
     strcpy(entry->project, project);
     strcpy(entry->environment, environment);
     table_insert(&entries->table, &entry->node, hash);
     return entry;
 }
 
-void entries_make_room(struct entries *entries)
+void entries_evict(struct entries *entries)
 {
     evict(&entries->known, ENTRIES_KNOWN_MAX, &entries->bytes);
     evict(&entries->unknown, ENTRIES_UNKNOWN_MAX, NULL);
@@ -198,18 +268,27 @@ bool entries_know_project(const struct entries *entries, const char *project)
     return find_project(entries, project) != NULL;
 }
 
+static void start_lru(struct lru *lru)
+{
+    lru->used = 0;
+    TAILQ_INIT(&lru->list);
+}
+
 bool entries_start(struct entries *entries)
 {
     memset(entries, 0, sizeof *entries);
+    start_lru(&entries->known);
+    start_lru(&entries->unknown);
+    start_lru(&entries->issued);
     return table_start(&entries->table) && table_start(&entries->projects);
 }
 
-static void drop_all(struct lru *list)
+static void drop_all(struct lru *lru)
 {
-    for (struct cache_entry *entry = list->first, *after; entry != NULL; entry = after) {
-        after = entry->after;
-        entries_drop(entry);
-    }
+    struct cache_entry *entry;
+
+    while ((entry = TAILQ_FIRST(&lru->list)) != NULL)
+        drop_entry(entry);
 }
 
 void entries_end(struct entries *entries)

@@ -3,113 +3,210 @@
 #define CLOUDAUTHD_CACHE_ENTRIES_H
 
 #include "access/document.h"
+#include "base/digest.h"
 #include "base/table.h"
 #include "base/validator.h"
-#include "cloudauthd/api/api.h"
 
 #include "common/name.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /*
- * Where the cache's entries are: found by project and environment, the longest unused let go, the
- * projects counted that a document is known of. What an entry means is cache.c's alone.
+ * The cache's entries, one for each environment that was asked for: found by project and
+ * environment, evicted by LRU, and each with a state that changes by the tables below.
  */
 
 #define ENTRIES_KNOWN_MAX   200000       /* entries with a document */
 #define ENTRIES_BYTES_MAX   (512u << 20) /* of all documents */
-#define ENTRIES_UNKNOWN_MAX 10000        /* entries without one: absent, failed */
+#define ENTRIES_UNKNOWN_MAX 10000        /* entries without a document */
 /*
- * Entries without a document that remember the issued_at of a signed one, so that none older is
- * taken. Only a publisher's signature makes one. Past this number the longest unused is forgotten,
- * and of that environment a document can be taken that is older than the last one: as on a host
- * that was just installed, by at most max_stale.
+ * Entries without a document that remember the issued_at of a signed one, so that no older document
+ * is accepted. Only a publisher's signature makes such an entry. Past this number the least
+ * recently used one is forgotten: then a document that is older than the last one can be accepted
+ * for its environment, as on a host that was just installed, by at most max_stale.
  */
 #define ENTRIES_ISSUED_MAX 50000
 
-/* A list of entries, the longest unused first. */
+/*
+ * What is known of an environment.
+ *
+ *   state     document   last request          the answer without a new request
+ *   UNKNOWN   none       there was none        none
+ *   CURRENT   there is   answered              the document, while it is fresh enough
+ *   STALE     there is   failed                the document, within the bound of an outage
+ *   ABSENT    none       answered: 404, 410    absent, within absent_fresh
+ *   FAILING   none       failed                unavailable, until the API may be asked again
+ *
+ * An event changes it (entries_apply):
+ *
+ *   event      UNKNOWN  CURRENT  STALE    ABSENT   FAILING
+ *   DOCUMENT   CURRENT  CURRENT  CURRENT  CURRENT  CURRENT   a document was accepted
+ *   CONFIRM    -        CURRENT  CURRENT  -        -         the document is unchanged
+ *   ABSENCE    ABSENT   ABSENT   ABSENT   ABSENT   ABSENT    there is no such environment
+ *   FAILURE    FAILING  STALE    STALE    FAILING  FAILING   no answer, or one that is not used
+ *   FORGET     UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN   evicted, or the API is another one
+ *
+ * "-" cannot happen. If it does, it is logged and handled as FAILURE: the environment is
+ * unavailable, or its last good document serves within the bound of an outage.
+ */
+enum entry_state {
+    ENTRY_UNKNOWN = 0,
+    ENTRY_CURRENT,
+    ENTRY_STALE,
+    ENTRY_ABSENT,
+    ENTRY_FAILING,
+    ENTRY_STATES
+};
+
+enum entry_event {
+    ENTRY_DOCUMENT = 0,
+    ENTRY_CONFIRM,
+    ENTRY_ABSENCE,
+    ENTRY_FAILURE,
+    ENTRY_FORGET,
+    ENTRY_EVENTS
+};
+
+/*
+ * What is under way for an entry. This is not part of the state above, because each state can have
+ * a request in flight: a CURRENT document serves while it is revalidated, a STALE one while the API
+ * is probed.
+ *
+ *   phase      what is under way
+ *   IDLE       nothing
+ *   SENT       a request is in flight
+ *   ORPHANED   one is in flight to an API that is no longer configured: its answer is ignored
+ *   WRITING    the answer is being written to the store: waiters are answered after that
+ *
+ * A step changes it (entries_step):
+ *
+ *   step      IDLE     SENT      ORPHANED  WRITING
+ *   SEND      SENT     -         -         -
+ *   ANSWER    -        IDLE      IDLE      -
+ *   WRITE     WRITING  -         -         -
+ *   WRITTEN   -        -         -         IDLE
+ *   ORPHAN    IDLE     ORPHANED  ORPHANED  WRITING   the API is another one
+ *
+ * "-" cannot happen. If it does, it is logged, the phase stays, and the caller does not do what the
+ * step stands for.
+ */
+enum entry_phase { ENTRY_IDLE = 0, ENTRY_SENT, ENTRY_ORPHANED, ENTRY_WRITING, ENTRY_PHASES };
+
+enum entry_step {
+    ENTRY_SEND = 0,
+    ENTRY_ANSWER,
+    ENTRY_WRITE,
+    ENTRY_WRITTEN,
+    ENTRY_ORPHAN,
+    ENTRY_STEPS
+};
+
+/* The limit that an entry's request counts for, from when it is sent until it is released. */
+enum entry_budget {
+    ENTRY_FREE = 0,   /* none: it revalidates a known document that is being used */
+    ENTRY_TRUSTED,    /* for an unknown environment, asked for by root or cloudauth-keys */
+    ENTRY_OTHERS,     /* for an unknown environment, asked for by another user */
+    ENTRY_BACKGROUND, /* no login or lookup waits for it (background.h) */
+};
+
+/* What the store has of an entry. */
+enum entry_stored {
+    ENTRY_MAY_BE_STORED = 0, /* what it was given last, or a file from before the start */
+    ENTRY_NOT_STORED,        /* it has removed the file */
+    ENTRY_STORE_FAILED,      /* it could not write the document: it is given it again */
+};
+
+/* Entries in the order of their use, the least recently used first. */
 struct lru {
-    struct cache_entry *first, *last;
+    TAILQ_HEAD(, cache_entry) list;
     size_t used;
 };
 
+/* Newest first. */
+LIST_HEAD(waiter_list, cache_waiter);
+
 struct cache_entry {
     struct table_node node;
+    TAILQ_ENTRY(cache_entry) link;
+    struct lru *lru; /* the list that it is on, or NULL */
     struct entries *entries;
     struct cache *cache;
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
 
-    struct document *document;       /* the last good one, or NULL */
-    unsigned char hash[DIGEST_SIZE]; /* of its body */
+    enum entry_state state;
+    enum entry_phase phase;
+    enum entry_budget budget;
+    enum entry_stored stored;
+    bool recheck; /* to be revalidated, however fresh; in any state and phase (background.h) */
+    struct waiter_list waiters;
+
+    struct document *document; /* CURRENT, STALE: the last good one; else NULL */
+    unsigned char hash[DIGEST_SIZE];
     struct validator validator;
-    int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
-    int64_t asked_wall; /* the same on the wall clock, seconds */
-    int64_t refresh; /* cloud_clock_ms() from which a lookup has it asked for in the background */
-    bool absent;     /* the API said there is none; `asked` tells when */
-    int64_t issued;  /* signed documents: the last accepted issued_at, of a tombstone too; or 0 */
+    int64_t asked; /* cloud_clock_ms() when the last good answer was asked for; 0: there is none */
+    int64_t asked_wall; /* the same on the wall clock, seconds since 1970 */
+    int64_t refresh;    /* cloud_clock_ms() from which a lookup has it revalidated behind it */
+    int64_t issued;     /* issued_at of the last signed document or tombstone; 0: none */
+    int64_t signed_at;  /* the document's issued_at as cloud_clock_ms(), when it was taken */
+    int64_t sent;       /* cloud_clock_ms() when the last request was sent */
+    int64_t sent_wall;  /* the same on the wall clock */
 
-    int64_t signed_at; /* the document's issued_at as cloud_clock_ms(), by the clock when it was
-                          taken */
+    unsigned failures; /* requests that have failed in a row */
+    int64_t retry;     /* cloud_clock_ms() before which the API is not asked again */
+    char detail[256];  /* of the last failure */
 
-    bool failing; /* the last request did not tell anything */
-    unsigned failures;
-    int64_t retry;    /* cloud_clock_ms() before which the API is not probed again */
-    char detail[256]; /* of the failure */
-
-    int64_t told;           /* `asked_wall` as was told last (cache_tell), or 0 */
-    bool committing;        /* it is being written or removed; nobody is answered before */
-    bool removed;           /* the store is known to have no file of it */
-    bool unkept;            /* the store refused it: it is given it again (cache.c, keep) */
-    int64_t kept;           /* `asked` as the store has it */
-    bool stranger;          /* its request counts as one for what nobody knows */
-    bool trusted;           /* root or cloudauth-keys had it sent: it counts as one of theirs */
-    bool recheck;           /* to be asked for again, however fresh it is (cache_recheck) */
-    bool background;        /* its request is one of cache_recheck or cache_prefetch */
-    bool in_flight, orphan; /* orphan: the API changed under the request; its answer counts not */
-    int64_t sent, sent_wall;
-    struct cache_waiter *waiters;
-
-    struct lru *list;
-    struct cache_entry *before, *after;
+    int64_t told; /* `asked_wall` when subscribers were told last; 0: never (cache_tell) */
+    int64_t kept; /* `asked` as the store has it */
 };
 
 struct entries {
     struct table table, projects;
     struct lru known, unknown, issued; /* with a document; without; without, but with `issued` */
-    size_t bytes;
+    size_t bytes;                      /* of all documents */
 };
 
 /* False if memory is out. */
 bool entries_start(struct entries *entries);
 void entries_end(struct entries *entries);
 
-/* The environment's entry, made if there is none; NULL if memory is out. A new one is on no list
- * until it is touched. */
+/* The environment's entry, made if there is none; NULL if memory is out. A new one is on no LRU
+ * list until entries_touch. */
 struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
                                         const char *environment);
 
-/* The entry was used just now. Then the longest unused make room; what is waited for stays. */
-void entries_touch(struct cache_entry *entry);
-void entries_make_room(struct entries *entries);
+/* Frees an entry that find_or_add has made and that was not used; entry may be NULL. */
+void entries_drop_if_new(struct cache_entry *entry);
 
-/* Whether the documents have taken seven eighths of what they may: those that nobody has asked for
- * yet do not take the rest, and so evict none. */
+/* Marks the entry as the most recently used of its list. */
+void entries_touch(struct cache_entry *entry);
+
+/* Evicts entries that are past the limits, the least recently used first, but for those that have
+ * waiters or something under way, and the most recently used one of each list. */
+void entries_evict(struct entries *entries);
+
+/* Whether the documents have taken seven eighths of their limits. */
 bool entries_nearly_full(const struct entries *entries);
 
-/* Gives the entry another document, or NULL; the old one is freed. */
-void entries_set_document(struct cache_entry *entry, struct document *document);
+/* Applies an event to the state. document: ENTRY_DOCUMENT: the new one, which the entry owns from
+ * then on; else NULL. The document that was known before is freed unless it stays. */
+void entries_apply(struct cache_entry *entry, enum entry_event event, struct document *document);
 
-/* Lets go of all that is known of the environment but `issued`, and of the entry where there is
- * none. Nobody may wait for it, and nothing be under way. */
-void entries_let_go(struct cache_entry *entry);
+/* Applies a step to the phase. False, logged, if it is impossible in this phase. */
+bool entries_step(struct cache_entry *entry, enum entry_step step);
 
-/* Forgets the environment. The same holds. */
-void entries_drop(struct cache_entry *entry);
+/* Whether the last request failed. */
+bool entries_is_failing(const struct cache_entry *entry);
 
-/* All that was learnt from the API is forgotten; the entry stays. */
+/* Forgets everything that the API has said; the entry stays. */
 void entries_forget(struct cache_entry *entry);
+
+/* Forgets the same but for `issued`, and frees the entry if it has none. It must have no waiters
+ * and nothing under way. */
+void entries_let_go(struct cache_entry *entry);
 
 /* Whether a document of that project is known. */
 bool entries_know_project(const struct entries *entries, const char *project);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/limits.h"
 
+#include "base/retry.h"
+
 #include <string.h>
 
-#define TOKEN  1000
-#define MINUTE 60000
+#define TOKEN        1000
+#define HOUR         3600000
+#define MINUTE       60000
+#define BACK_OFF_MIN 1000
+#define BACK_OFF_MAX 15000
 
-bool bucket_take(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now)
+bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now)
 {
     uint64_t most = (uint64_t)burst * TOKEN, left = most;
 
     /* Milliseconds times tokens a second are thousandths of tokens. */
-    if (bucket->started && now - bucket->at < (int64_t)3600 * 1000)
+    if (bucket->started && now - bucket->at < HOUR)
         left = bucket->thousandths + (uint64_t)(now - bucket->at) * rate;
     bucket->started = true;
     bucket->at = now;
@@ -24,29 +29,53 @@ bool bucket_take(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t n
     return true;
 }
 
-bool guard_believes(struct guard *guard, size_t known, int64_t now)
+int64_t limits_back_off(unsigned failures, uint32_t retry_after)
 {
-    int64_t minute = now / MINUTE;
-    size_t place = (size_t)(minute % GUARD_MINUTES), before = 0;
+    int64_t wait = retry_delay(failures, BACK_OFF_MIN, BACK_OFF_MAX),
+            asked = (int64_t)1000 * retry_after;
+
+    return wait < asked ? asked : wait;
+}
+
+/* Absences that were believed within the last ten minutes. */
+static size_t recent_absences(const struct guard *guard, int64_t now)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < GUARD_MINUTES; i++)
+        if (now / MINUTE - guard->minute[i] < GUARD_MINUTES)
+            n += guard->absent[i];
+    return n;
+}
+
+bool limits_may_believe(const struct guard *guard, size_t known, int64_t now)
+{
+    size_t before = recent_absences(guard, now), absent = before + 1;
 
     if (guard->tripped)
         return false;
+    /* Environments that turned absent before were known, too. */
+    return absent <= GUARD_COUNT || absent * 100 <= (known + before) * GUARD_PERCENT;
+}
+
+void limits_count_absence(struct guard *guard, int64_t now)
+{
+    int64_t minute = now / MINUTE;
+    size_t place = (size_t)(minute % GUARD_MINUTES);
+
     if (guard->minute[place] != minute) {
         guard->minute[place] = minute;
         guard->absent[place] = 0;
     }
-    for (size_t i = 0; i < GUARD_MINUTES; i++)
-        if (minute - guard->minute[i] < GUARD_MINUTES)
-            before += guard->absent[i];
-    /* Those that went before in this time were known, too. */
-    guard->tripped =
-        before + 1 > GUARD_COUNT && (before + 1) * 100 > (known + before) * GUARD_PERCENT;
-    if (!guard->tripped)
-        guard->absent[place]++;
-    return !guard->tripped;
+    guard->absent[place]++;
 }
 
-void guard_confirm(struct guard *guard)
+void limits_trip_guard(struct guard *guard)
+{
+    guard->tripped = true;
+}
+
+void limits_reset_guard(struct guard *guard)
 {
     memset(guard, 0, sizeof *guard);
 }

@@ -7,41 +7,53 @@
 #include <stdint.h>
 
 /*
- * Two small judges of the cache, pure but for what stands in their structs. Times are
- * cloud_clock_ms().
+ * The cache's limits: how many requests may go, when one may go after a failure, and how many
+ * environments may turn absent. Their state is in the structs. Times are cloud_clock_ms().
  */
 
-/* A token bucket: how many requests may go for names that nobody knows. Zeroed, it is full. */
+/* A token bucket. Zeroed, it is full. */
 struct bucket {
     bool started;
     uint32_t thousandths; /* of tokens that are left */
     int64_t at;
 };
 
-/* Takes a token of a bucket of burst tokens that fills by rate a second; false: it is empty. */
-bool bucket_take(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now);
+/* Takes one token from a bucket that holds at most `burst` tokens and gets `rate` a second. False
+ * if it is empty. */
+bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now);
+
+/* Milliseconds to wait after a failed request before the next: 1, 2, 4, 8 and then 15 seconds, or
+ * retry_after seconds if that is more, which the server asks for. failures: how many came before
+ * this one in a row; counting ends at LIMITS_FAILURES_MAX. */
+#define LIMITS_FAILURES_MAX 1000
+int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 
 /*
- * Environments that turn absent: a few are deleted, many at once are somebody's broken path. More
- * than GUARD_COUNT and more than 20 % of the known ones within 10 minutes trip the guard.
+ * The guard against mass absence. A few environments that turn absent have been deleted; many at
+ * once are more likely an error of the API. More than GUARD_COUNT and more than GUARD_PERCENT of
+ * the known environments within ten minutes trip the guard: from then on no absence is believed
+ * until an operator confirms them (limits_reset_guard). Zeroed, it has seen none.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
-#define GUARD_MINUTES 11 /* ten whole ones, and the one that runs */
+#define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
     bool tripped;
-    int64_t minute[GUARD_MINUTES]; /* since boot, and how many in it */
-    size_t absent[GUARD_MINUTES];
+    int64_t minute[GUARD_MINUTES]; /* since boot, */
+    size_t absent[GUARD_MINUTES];  /* and the absences counted in it */
 };
 
-/*
- * An environment turned absent, of known ones (itself among them). True: it may be believed.
- * False: it is taken for an outage, as all further ones are until guard_confirm.
- */
-bool guard_believes(struct guard *guard, size_t known, int64_t now);
+/* Whether one more absence may be believed. known: environments with a document, this one among
+ * them. */
+bool limits_may_believe(const struct guard *guard, size_t known, int64_t now);
 
-/* An operator says that it is so. */
-void guard_confirm(struct guard *guard);
+/* Counts an absence that was believed. */
+void limits_count_absence(struct guard *guard, int64_t now);
+
+/* An absence was not believed: no further one is. */
+void limits_trip_guard(struct guard *guard);
+
+void limits_reset_guard(struct guard *guard);
 
 #endif

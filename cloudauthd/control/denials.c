@@ -25,7 +25,7 @@ static void on_written(void *arg, const char *problem)
     struct connection *connection = change->connection;
 
     if (change->of_environment)
-        cache_tell_changed(change->context->cache);
+        cache_denials_changed(change->context->cache);
     free(change);
     if (connection == NULL)
         return;

@@ -120,7 +120,7 @@ test_unknown_names_hang() {
     contains "$(</root/answers)" '^asked=1000 ok=0 absent=0 refused=0 unavailable=1000 none=0$'
 }
 
-hanging() { (($(requests /robot) == $(constant STRANGERS_OTHERS_MAX))); }
+hanging() { (($(requests /robot) == $(constant UNKNOWN_OTHERS_MAX))); }
 
 # a local user asks for names that hang the API: a login to what is not known yet does not wait
 test_local_user_hangs() {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The cache against an API and a clock of the test's own. */
+#include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
 #include "tests/unit/fake_clock.h"
 #include "tests/unit/sample_keys.h"
@@ -31,7 +32,7 @@ static struct {
     api_done *done;
     void *arg;
     char validator[256];
-} pending[STRANGERS_MAX + STRANGERS_OTHERS_MAX + 1];
+} pending[UNKNOWN_TRUSTED_MAX + UNKNOWN_OTHERS_MAX + 1];
 static size_t pendings, requests;
 
 bool api_is_file(const struct api *api)
@@ -293,7 +294,7 @@ static void test_confirmations_told(void **state)
 
     (void)state;
     learn("");
-    cache_tell(cache, count_news, &news);
+    cache_subscribe(cache, count_news, &news);
     assert_int_equal(news, 1);
     confirm(10000);
     assert_int_equal(news, 1);
@@ -406,15 +407,15 @@ static void test_probe(void **state)
     fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(pendings, 0); /* backing off */
     fake_ms += 1000;
-    cache_probe(cache);
-    cache_probe(cache);
+    background_probe(cache);
+    background_probe(cache);
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     fake_ms += 1000;
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(pendings, 0);
     told_at_once(CACHE_KEYS, CACHE_ABSENT);
 }
@@ -430,7 +431,7 @@ static void test_probe_ends(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     fake_ms += 3600 * 1000;
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(pendings, 0);
 }
 
@@ -455,21 +456,21 @@ static void hang(struct client *clients, unsigned most, const char *prefix, bool
  * take nothing from root's. */
 static void test_strangers_in_flight(void **state)
 {
-    static struct client others[STRANGERS_OTHERS_MAX + 1], trusted[STRANGERS_MAX + 1];
+    static struct client others[UNKNOWN_OTHERS_MAX + 1], trusted[UNKNOWN_TRUSTED_MAX + 1];
     struct client clients[1];
 
     (void)state;
     any_name = true;
-    hang(others, STRANGERS_OTHERS_MAX, "robot", false);
-    hang(trusted, STRANGERS_MAX, "login", true);
+    hang(others, UNKNOWN_OTHERS_MAX, "robot", false);
+    hang(trusted, UNKNOWN_TRUSTED_MAX, "login", true);
     while (pendings > 0)
         api_says(API_ABSENT, "");
     ask_for(&clients[0], "robot99999", "production");
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     /* None of them is counted any more, under whom ever. */
-    hang(trusted, STRANGERS_MAX, "later", true);
-    hang(others, STRANGERS_OTHERS_MAX, "other", false);
+    hang(trusted, UNKNOWN_TRUSTED_MAX, "later", true);
+    hang(others, UNKNOWN_OTHERS_MAX, "other", false);
     while (pendings > 0)
         api_says(API_ABSENT, "");
 }
@@ -679,6 +680,26 @@ static void test_client_gone(void **state)
     assert_told(&here, CACHE_DOCUMENT);
 }
 
+/* Client 1 gives up when client 0 is answered, as a connection does that ends another. */
+static struct client pair[2];
+
+static void forget_other(void *arg, const struct cache_answer *answer)
+{
+    on_answer(arg, answer);
+    cache_forget(arg == &pair[0] ? &pair[1].waiter : &pair[0].waiter);
+}
+
+static void test_forgotten_while_answering(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        ask(&pair[i], CACHE_KEYS);
+        pair[i].waiter.answered = forget_other;
+    }
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(pair[0].answers + pair[1].answers, 1);
+}
+
 static void test_file_is_looked_at_every_time(void **state)
 {
     struct client client;
@@ -728,7 +749,7 @@ static void test_answers_wait_for_the_disk(void **state)
     struct client first, second;
 
     (void)state;
-    cache_keep(cache, (struct store *)&disk);
+    cache_set_store(cache, (struct store *)&disk);
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     assert_int_equal(first.answers, 0);
@@ -748,7 +769,7 @@ static void test_confirmations(void **state)
     struct client client;
 
     (void)state;
-    cache_keep(cache, (struct store *)&disk);
+    cache_set_store(cache, (struct store *)&disk);
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
@@ -776,7 +797,7 @@ static void test_kept_later(void **state)
     struct client client;
 
     (void)state;
-    cache_keep(cache, (struct store *)&disk);
+    cache_set_store(cache, (struct store *)&disk);
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk.fails = true;
@@ -812,7 +833,7 @@ static void test_absence_waits_for_the_disk(void **state)
     struct client first, second;
 
     (void)state;
-    cache_keep(cache, (struct store *)&disk);
+    cache_set_store(cache, (struct store *)&disk);
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
@@ -850,7 +871,7 @@ static void test_absence_on_a_bad_disk(void **state)
     struct client client;
 
     (void)state;
-    cache_keep(cache, (struct store *)&disk);
+    cache_set_store(cache, (struct store *)&disk);
     disk.fails = true;
     for (unsigned i = 1; i <= 2; i++) {
         ask(&client, CACHE_KEYS);
@@ -867,15 +888,15 @@ static void test_absence_on_a_bad_disk(void **state)
  * nothing. */
 static void test_absent_names_on_a_slow_disk(void **state)
 {
-    static struct client clients[STRANGERS_OTHERS_MAX + 1];
-    static store_done *done[STRANGERS_OTHERS_MAX];
-    static void *arg[STRANGERS_OTHERS_MAX];
+    static struct client clients[UNKNOWN_OTHERS_MAX + 1];
+    static store_done *done[UNKNOWN_OTHERS_MAX];
+    static void *arg[UNKNOWN_OTHERS_MAX];
     char name[32];
 
     (void)state;
     is_file = any_name = true;
-    cache_keep(cache, (struct store *)&disk);
-    for (unsigned i = 0; i <= STRANGERS_OTHERS_MAX; i++) {
+    cache_set_store(cache, (struct store *)&disk);
+    for (unsigned i = 0; i <= UNKNOWN_OTHERS_MAX; i++) {
         snprintf(name, sizeof name, "robot%05u", i);
         ask_for(&clients[i], name, "production");
         if (pendings == 0)
@@ -884,9 +905,9 @@ static void test_absent_names_on_a_slow_disk(void **state)
         done[i] = disk.done;
         arg[i] = disk.arg;
     }
-    assert_int_equal(disk.removals, STRANGERS_OTHERS_MAX);
-    assert_told(&clients[STRANGERS_OTHERS_MAX], CACHE_UNAVAILABLE);
-    for (unsigned i = 0; i < STRANGERS_OTHERS_MAX; i++) {
+    assert_int_equal(disk.removals, UNKNOWN_OTHERS_MAX);
+    assert_told(&clients[UNKNOWN_OTHERS_MAX], CACHE_UNAVAILABLE);
+    for (unsigned i = 0; i < UNKNOWN_OTHERS_MAX; i++) {
         assert_int_equal(clients[i].answers, 0);
         done[i](arg[i], true);
         assert_told(&clients[i], CACHE_ABSENT);
@@ -1362,7 +1383,7 @@ static void know(unsigned n)
 
 static void recheck(const char *project)
 {
-    cache_recheck(cache, project, "staging");
+    background_recheck(cache, project, "staging");
 }
 
 /* However fresh it is; and what it says then counts at once. */
@@ -1379,7 +1400,7 @@ static void test_recheck(void **state)
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits for it */
     api_says(API_ABSENT, "");
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 2);
 }
 
@@ -1393,7 +1414,7 @@ static void test_recheck_unknown(void **state)
     ask(&client, CACHE_ACCOUNT);
     api_says(API_ABSENT, "");
     recheck("abcdefghij");
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 1);
 }
 
@@ -1409,13 +1430,13 @@ static void test_recheck_in_flight(void **state)
     ask(&client, CACHE_KEYS);
     recheck("abcdefghij");
     assert_int_equal(requests, 2);
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 2);
     api_says(API_UNCHANGED, "");
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 3);
     api_says(API_UNCHANGED, "");
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 3);
 }
 
@@ -1431,19 +1452,19 @@ static void test_recheck_failing(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     recheck("abcdefghij");
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 2);
     fake_ms += 1000;
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(requests, 3);
     api_says(API_ABSENT, "");
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
-/* A list that is suddenly empty: CACHE_PROBES are in flight, the others follow. */
+/* A list that is suddenly empty: BACKGROUND_MAX are in flight, the others follow. */
 static void test_recheck_many(void **state)
 {
-    enum { MANY = 2 * CACHE_PROBES + 10 };
+    enum { MANY = 2 * BACKGROUND_MAX + 10 };
     char project[32];
 
     (void)state;
@@ -1453,18 +1474,18 @@ static void test_recheck_many(void **state)
         snprintf(project, sizeof project, "project%03u", i);
         recheck(project);
     }
-    assert_int_equal(requests, CACHE_PROBES);
-    cache_probe(cache);
-    assert_int_equal(requests, CACHE_PROBES);
+    assert_int_equal(requests, BACKGROUND_MAX);
+    background_probe(cache);
+    assert_int_equal(requests, BACKGROUND_MAX);
     api_says(API_UNCHANGED, "");
-    cache_probe(cache);
-    assert_int_equal(requests, CACHE_PROBES + 1);
+    background_probe(cache);
+    assert_int_equal(requests, BACKGROUND_MAX + 1);
     for (unsigned turn = 0; turn < 3; turn++) {
         while (pendings > 0)
             api_says(API_UNCHANGED, "");
-        cache_probe(cache);
-        cache_probe(cache);
-        assert_true(pendings <= CACHE_PROBES);
+        background_probe(cache);
+        background_probe(cache);
+        assert_true(pendings <= BACKGROUND_MAX);
     }
     assert_int_equal(pendings, 0);
     assert_int_equal(requests, MANY);
@@ -1486,7 +1507,7 @@ static void test_recheck_forgotten(void **state)
     assert_int_equal(pendings, 1); /* for the one who waits */
     api_says(API_DOCUMENT, "");
     assert_told(&client, CACHE_DOCUMENT);
-    cache_probe(cache);
+    background_probe(cache);
     assert_int_equal(pendings, 0);
 }
 
@@ -1494,7 +1515,7 @@ static void test_recheck_forgotten(void **state)
 
 static bool prefetch(const char *project)
 {
-    return cache_prefetch(cache, project, "staging");
+    return background_prefetch(cache, project, "staging");
 }
 
 /* Fetched where nothing is known, and not again. */
@@ -1541,37 +1562,37 @@ static void test_prefetch_joined(void **state)
     assert_told(&client, CACHE_DOCUMENT);
 }
 
-/* CACHE_PROBES are in flight at most, PREFETCH_RATE a second after the first PREFETCH_BURST, and
- * lookups of unknown names have their own bounds. */
+/* BACKGROUND_MAX are in flight at most, BACKGROUND_PREFETCH_RATE a second after the first
+ * BACKGROUND_PREFETCH_BURST, and lookups of unknown names have their own bounds. */
 static void test_prefetch_many(void **state)
 {
-    struct client clients[STRANGERS_OTHERS_MAX];
+    struct client clients[UNKNOWN_OTHERS_MAX];
     char project[32];
     unsigned sent = 0;
 
     (void)state;
     any_name = true;
-    for (; sent < CACHE_PROBES; sent++) {
+    for (; sent < BACKGROUND_MAX; sent++) {
         snprintf(project, sizeof project, "project%03u", sent);
         assert_true(prefetch(project));
     }
     assert_false(prefetch("lateproject"));
-    assert_int_equal(requests, CACHE_PROBES);
+    assert_int_equal(requests, BACKGROUND_MAX);
     for (unsigned i = 0; i < 16; i++) {
         snprintf(project, sizeof project, "another%03u", i);
         ask_for(&clients[i], project, "staging");
     }
-    assert_int_equal(requests, CACHE_PROBES + 16);
+    assert_int_equal(requests, BACKGROUND_MAX + 16);
     while (pendings > 0)
         api_says(API_ABSENT, "");
-    for (; sent < PREFETCH_BURST; sent++) {
+    for (; sent < BACKGROUND_PREFETCH_BURST; sent++) {
         snprintf(project, sizeof project, "project%03u", sent);
         assert_true(prefetch(project));
     }
     while (pendings > 0)
         api_says(API_ABSENT, "");
     assert_false(prefetch("lateproject"));
-    fake_ms += 1000 / PREFETCH_RATE;
+    fake_ms += 1000 / BACKGROUND_PREFETCH_RATE;
     assert_true(prefetch("lateproject"));
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
@@ -1584,7 +1605,7 @@ static void test_prefetch_many_failing(void **state)
 
     (void)state;
     any_name = true;
-    for (unsigned i = 0; i < CACHE_PROBES; i++) {
+    for (unsigned i = 0; i < BACKGROUND_MAX; i++) {
         snprintf(project, sizeof project, "project%03u", i);
         assert_true(prefetch(project));
     }
@@ -1709,6 +1730,7 @@ int main(void)
         TEST(test_nothing_known),
         TEST(test_unchanged_of_nothing),
         TEST(test_client_gone),
+        TEST(test_forgotten_while_answering),
         TEST(test_file_is_looked_at_every_time),
         TEST(test_other_api),
         TEST(test_answers_wait_for_the_disk),

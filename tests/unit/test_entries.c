@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The entries' bounds, with documents that are as large as the test says. */
+/* The entries' states and bounds, with documents that are as large as the test says. */
 #include "cloudauthd/cache/entries.h"
 #include "tests/unit/support.h"
 
@@ -43,25 +43,114 @@ static bool has_document(const char *environment)
     struct cache_entry *entry = find(environment);
     bool has = entry->document != NULL;
 
-    if (entry->list == NULL)
-        entries_drop(entry);
+    entries_drop_if_new(entry);
     return has;
+}
+
+static struct document *make_document(size_t bytes)
+{
+    struct document *document = calloc(1, sizeof *document);
+
+    assert_non_null(document);
+    document->bytes = bytes;
+    return document;
 }
 
 /* An entry with a document of that size, signed at that time if it is not 0. */
 static struct cache_entry *learn(const char *environment, size_t bytes, int64_t issued)
 {
     struct cache_entry *entry = find(environment);
-    struct document *document = calloc(1, sizeof *document);
 
-    assert_non_null(document);
-    document->bytes = bytes;
     entry->issued = issued;
     entry->asked = entry->asked_wall = 7;
     strcpy(entry->validator.etag, "\"v1\"");
-    entries_set_document(entry, document);
-    entries_make_room(&entries);
+    entries_apply(entry, ENTRY_DOCUMENT, make_document(bytes));
+    entries_evict(&entries);
     return entry;
+}
+
+static void apply(struct cache_entry *entry, enum entry_event event)
+{
+    entries_apply(entry, event, event == ENTRY_DOCUMENT ? make_document(1) : NULL);
+}
+
+/* A fresh entry in that state. */
+static struct cache_entry *entry_in(enum entry_state state)
+{
+    struct cache_entry *entry = find("any");
+
+    apply(entry, ENTRY_FORGET);
+    if (state == ENTRY_CURRENT || state == ENTRY_STALE)
+        apply(entry, ENTRY_DOCUMENT);
+    if (state == ENTRY_STALE || state == ENTRY_FAILING)
+        apply(entry, ENTRY_FAILURE);
+    if (state == ENTRY_ABSENT)
+        apply(entry, ENTRY_ABSENCE);
+    assert_int_equal(entry->state, state);
+    return entry;
+}
+
+/* The table of entries.h; an impossible event is a failure. */
+static void test_states(void **state)
+{
+    static const char letters[] = "UCSAF";
+    static const char *const expected[ENTRY_EVENTS] = {
+        [ENTRY_DOCUMENT] = "CCCCC", [ENTRY_CONFIRM] = "FCCFF", [ENTRY_ABSENCE] = "AAAAA",
+        [ENTRY_FAILURE] = "FSSFF",  [ENTRY_FORGET] = "UUUUU",
+    };
+
+    (void)state;
+    for (enum entry_event event = 0; event < ENTRY_EVENTS; event++) {
+        char got[ENTRY_STATES + 1] = "";
+        for (enum entry_state from = 0; from < ENTRY_STATES; from++) {
+            struct cache_entry *entry = entry_in(from);
+            apply(entry, event);
+            got[from] = letters[entry->state];
+            assert_int_equal(entry->document != NULL, strchr("CS", got[from]) != NULL);
+            assert_int_equal(entries_is_failing(entry), strchr("SF", got[from]) != NULL);
+            assert_int_equal(entries.known.used, entry->document != NULL);
+        }
+        assert_string_equal(got, expected[event]);
+    }
+}
+
+/* A document that is missing is a failure, and the last good one stays. */
+static void test_no_document(void **state)
+{
+    struct cache_entry *entry = entry_in(ENTRY_CURRENT);
+
+    (void)state;
+    entries_apply(entry, ENTRY_DOCUMENT, NULL);
+    assert_int_equal(entry->state, ENTRY_STALE);
+    assert_non_null(entry->document);
+    assert_string_equal(entry->detail, "internal error");
+}
+
+/* The table of entries.h; an impossible step changes nothing. */
+static void test_phases(void **state)
+{
+    static const char letters[] = "ISOW";
+    static const char *const expected[ENTRY_STEPS] = {
+        [ENTRY_SEND] = "S---",    [ENTRY_ANSWER] = "-II-", [ENTRY_WRITE] = "W---",
+        [ENTRY_WRITTEN] = "---I", [ENTRY_ORPHAN] = "IOOW",
+    };
+    struct cache_entry *entry = find("any");
+
+    (void)state;
+    for (enum entry_step step = 0; step < ENTRY_STEPS; step++) {
+        char got[ENTRY_PHASES + 1] = "";
+        for (enum entry_phase from = 0; from < ENTRY_PHASES; from++) {
+            entry->phase = from;
+            got[from] = '-';
+            if (entries_step(entry, step))
+                got[from] = letters[entry->phase];
+            else
+                assert_int_equal(entry->phase, from);
+        }
+        assert_string_equal(got, expected[step]);
+    }
+    entry->phase = ENTRY_IDLE;
+    entries_touch(entry);
 }
 
 static void test_longest_unused_goes(void **state)
@@ -78,19 +167,19 @@ static void test_longest_unused_goes(void **state)
     assert_true(entries_know_project(&entries, "abcdefghij"));
 }
 
-/* What is waited for, or under way, stays. */
+/* An entry with something under way stays. */
 static void test_in_use_stays(void **state)
 {
     (void)state;
-    learn("first", ENTRIES_BYTES_MAX, 0)->in_flight = true;
-    learn("second", ENTRIES_BYTES_MAX, 0)->committing = true;
+    learn("first", ENTRIES_BYTES_MAX, 0)->phase = ENTRY_SENT;
+    learn("second", ENTRIES_BYTES_MAX, 0)->phase = ENTRY_WRITING;
     learn("third", ENTRIES_BYTES_MAX, 0);
     learn("fourth", 1, 0);
     assert_int_equal(entries.known.used, 3);
     assert_false(has_document("third"));
 }
 
-/* Of a signed document that had to go, it stays known when it was signed, and nothing else. */
+/* Of a signed document that was evicted, its issued_at stays known, and nothing else. */
 static void test_signature_is_remembered(void **state)
 {
     struct cache_entry *entry;
@@ -105,12 +194,12 @@ static void test_signature_is_remembered(void **state)
     assert_int_equal(entry->asked, 0);
     assert_int_equal(entries.known.used, 1);
     assert_int_equal(entries.bytes, 1);
-    /* Names that nobody knows do not push it out. */
+    /* Unknown names do not push it out. */
     for (unsigned i = 0; i < ENTRIES_UNKNOWN_MAX + 10; i++) {
         char name[32];
         snprintf(name, sizeof name, "robot%u", i);
         entries_touch(find(name));
-        entries_make_room(&entries);
+        entries_evict(&entries);
     }
     assert_int_equal(entries.unknown.used, ENTRIES_UNKNOWN_MAX);
     assert_ptr_equal(find("first"), entry);
@@ -146,7 +235,7 @@ static void test_forgotten(void **state)
     assert_false(entries_know_project(&entries, "abcdefghij"));
 }
 
-/* By number or by bytes, an eighth before the longest unused would go. */
+/* By number or by bytes, an eighth before the least recently used one would be evicted. */
 static void test_nearly_full(void **state)
 {
     const struct lru none = entries.known;
@@ -168,6 +257,9 @@ static void test_nearly_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_states),
+        TEST(test_no_document),
+        TEST(test_phases),
         TEST(test_longest_unused_goes),
         TEST(test_in_use_stays),
         TEST(test_signature_is_remembered),

@@ -13,19 +13,19 @@ static void test_bucket(void **state)
     unsigned taken = 0;
 
     (void)state;
-    while (bucket_take(&bucket, 10, 50, now))
+    while (limits_take_token(&bucket, 10, 50, now))
         taken++;
     assert_int_equal(taken, 50);
-    assert_false(bucket_take(&bucket, 10, 50, now + 99));
-    assert_true(bucket_take(&bucket, 10, 50, now + 100));
-    assert_false(bucket_take(&bucket, 10, 50, now + 100));
+    assert_false(limits_take_token(&bucket, 10, 50, now + 99));
+    assert_true(limits_take_token(&bucket, 10, 50, now + 100));
+    assert_false(limits_take_token(&bucket, 10, 50, now + 100));
     /* However it is asked, it gives no more than its rate. */
     taken = 0;
     for (int i = 1; i <= 10000; i++)
-        taken += bucket_take(&bucket, 10, 50, now + 100 + i);
+        taken += limits_take_token(&bucket, 10, 50, now + 100 + i);
     assert_int_equal(taken, 100);
     taken = 0;
-    while (bucket_take(&bucket, 10, 50, now + 86400000))
+    while (limits_take_token(&bucket, 10, 50, now + 86400000))
         taken++;
     assert_int_equal(taken, 50);
 }
@@ -36,9 +36,12 @@ static size_t turn_absent(struct guard *guard, size_t *known, size_t n, int64_t 
     size_t believed = 0;
 
     for (size_t i = 0; i < n; i++)
-        if (guard_believes(guard, *known, now)) {
+        if (limits_may_believe(guard, *known, now)) {
+            limits_count_absence(guard, now);
             believed++;
             (*known)--;
+        } else {
+            limits_trip_guard(guard);
         }
     return believed;
 }
@@ -63,7 +66,7 @@ static void test_four_of_four(void **state)
     assert_true(guard.tripped);
     /* and it stays so, however long */
     assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 0);
-    guard_confirm(&guard);
+    limits_reset_guard(&guard);
     assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 1);
 }
 

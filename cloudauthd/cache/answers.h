@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_CACHE_ANSWERS_H
+#define CLOUDAUTHD_CACHE_ANSWERS_H
+
+#include "access/document.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* What the cache is asked, what it answers, and what it reports. */
+
+enum cache_need {
+    CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh */
+    CACHE_KEYS,    /* who may enter: fresh for keys_fresh */
+    CACHE_NOW,     /* for an operator: the API is always asked, also within a back-off */
+};
+
+enum cache_result {
+    CACHE_UNAVAILABLE = 0, /* an outage, and no document that may be used */
+    CACHE_DOCUMENT,
+    CACHE_ABSENT, /* the API has answered that there is no such environment */
+};
+
+struct cache_answer {
+    enum cache_result result;
+    const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
+    bool stale;                      /* the last request failed: this is the last good document */
+    uint32_t age;                    /* seconds since the answer was certainly true */
+    bool at_once;                    /* it is given before cache_ask returns */
+    int64_t asked;      /* cloud_clock_ms() when the last good answer was asked for; 0: never */
+    const char *detail; /* stale or CACHE_UNAVAILABLE: why, for logs */
+};
+
+/* One question. The caller owns it and keeps it until it is answered or cache_forget. */
+struct cache_waiter {
+    /* Must not call cache_ask; may call cache_forget, for any waiter. */
+    void (*answered)(void *arg, const struct cache_answer *answer);
+    void *arg;
+    bool trusted; /* root or cloudauth-keys asks: it has limits of its own */
+    /* Set by the cache: */
+    LIST_ENTRY(cache_waiter) link;
+    struct cache_entry *entry;
+    enum cache_need need;
+    int64_t since; /* cloud_clock_ms() of the question */
+};
+
+/* Whether this host accepts a new document, with the reason in why if not. */
+typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
+
+/* A change of what is known of an environment. */
+struct cache_news {
+    const char *project, *environment;
+    const struct document *document; /* NULL: there is none, or none any longer */
+    const struct document *before;   /* the former one; the same pointer: it was confirmed */
+    bool changed;       /* this host's denials have changed what the same document means */
+    int64_t asked_wall; /* when it was asked for, seconds since 1970 */
+    int64_t until;      /* until when an outage may use it, seconds since 1970 */
+};
+typedef void cache_told(void *arg, const struct cache_news *news);
+
+/* Questions and answers since the start, for metrics. */
+struct cache_figures {
+    uint64_t hits;        /* answered without waiting for the API */
+    uint64_t misses;      /* waited for the API */
+    uint64_t limited;     /* refused by a limit: the API was not asked */
+    uint64_t stale;       /* answers by the last good document, in an outage */
+    uint64_t unavailable; /* answers CACHE_UNAVAILABLE */
+};
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/cache/background.h"
+
+#include "cloudauthd/cache/internal.h"
+#include "cloudauthd/cache/request.h"
+
+static void start_recheck(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+
+    /* A request that is in flight was sent too early: another one follows it. */
+    if (entry->phase != ENTRY_IDLE || cache->background >= BACKGROUND_MAX)
+        cache->some_recheck = true;
+    else
+        request_start(entry, ENTRY_BACKGROUND);
+}
+
+bool background_recheck(struct cache *cache, const char *project, const char *environment)
+{
+    struct cache_entry *entry = internal_find(cache, project, environment);
+    bool known = entry != NULL && entry->document != NULL;
+
+    /* A failing one is probed as often as the API's back-off allows. */
+    if (known && !entries_is_failing(entry)) {
+        entry->recheck = true;
+        start_recheck(entry);
+    } else {
+        entries_drop_if_new(entry);
+    }
+    return known;
+}
+
+static void start_waiting_rechecks(struct cache *cache)
+{
+    struct cache_entry *entry, *next;
+
+    if (!cache->some_recheck || cache->background >= BACKGROUND_MAX)
+        return;
+    cache->some_recheck = false;
+    for (entry = TAILQ_FIRST(&cache->entries.known.list);
+         entry != NULL && cache->background < BACKGROUND_MAX; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->recheck && !entries_is_failing(entry))
+            start_recheck(entry);
+        else
+            entry->recheck = false;
+    }
+    if (cache->background >= BACKGROUND_MAX)
+        cache->some_recheck = true; /* there may be more behind */
+}
+
+static void probe_failing(struct cache *cache)
+{
+    const struct freshness_rules rules = internal_rules(cache);
+    struct freshness_now now = freshness_now();
+    struct cache_entry *entry, *next;
+    unsigned probes = 0;
+
+    if (!cache->some_fail)
+        return;
+    cache->some_fail = false;
+    for (entry = TAILQ_FIRST(&cache->entries.known.list); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->state != ENTRY_STALE || freshness_why_not(&rules, entry, now) != NULL)
+            continue;
+        cache->some_fail = true;
+        if (now.boot < entry->retry || entry->phase != ENTRY_IDLE || probes == BACKGROUND_MAX)
+            continue;
+        probes++;
+        request_start(entry, ENTRY_FREE);
+    }
+}
+
+void background_probe(struct cache *cache)
+{
+    start_waiting_rechecks(cache);
+    probe_failing(cache);
+}
+
+/* Whether no document is known, and the API may be asked for it now. */
+static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
+{
+    if (entry->document != NULL || entry->phase != ENTRY_IDLE)
+        return false;
+    if (entry->state == ENTRY_FAILING)
+        return now.boot >= entry->retry;
+    return entry->state != ENTRY_ABSENT ||
+           !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->conf->absent_fresh);
+}
+
+bool background_prefetch(struct cache *cache, const char *project, const char *environment)
+{
+    struct freshness_now now = freshness_now();
+    unsigned most = cache->prefetch_failures > 0 ? 1 : BACKGROUND_MAX;
+    struct cache_entry *entry;
+
+    if (now.boot < cache->prefetch_pause || cache->background >= most)
+        return false;
+    entry = internal_find(cache, project, environment);
+    if (entry == NULL || !is_wanted(entry, now) || entries_nearly_full(&cache->entries)) {
+        entries_drop_if_new(entry);
+        return true;
+    }
+    if (!limits_take_token(&cache->prefetches, BACKGROUND_PREFETCH_RATE, BACKGROUND_PREFETCH_BURST,
+                           now.boot)) {
+        entries_drop_if_new(entry);
+        return false;
+    }
+    entries_touch(entry);
+    entries_evict(&cache->entries);
+    request_start(entry, ENTRY_BACKGROUND);
+    return true;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_CACHE_BACKGROUND_H
+#define CLOUDAUTHD_CACHE_BACKGROUND_H
+
+#include <stdbool.h>
+
+/* Requests that no login or lookup waits for. */
+
+struct cache;
+
+#define BACKGROUND_MAX                                                                             \
+    64 /* in flight of rechecks and prefetches together; and of probes, a turn                     \
+        */
+
+/*
+ * Asks the API again about documents whose last request failed, each after its back-off and as long
+ * as the document may be used. Otherwise the first login after an outage would still be decided by
+ * the last good document. Also sends the rechecks that had to wait. To be called every second.
+ */
+void background_probe(struct cache *cache);
+
+/*
+ * Revalidates an environment's document, however fresh it is; its answer decides. For one that has
+ * left the account list. Where more than BACKGROUND_MAX are in flight it follows by
+ * background_probe. Returns whether a document of the environment is known.
+ */
+bool background_recheck(struct cache *cache, const char *project, const char *environment);
+
+/*
+ * Fetches an environment's document if none is known. For one that the account list names, so that
+ * its uid has a name before anyone asks for it. Bounded by BACKGROUND_MAX, by a token bucket and by
+ * a back-off while the API fails; nothing is fetched that would evict another document. False: not
+ * now, to be called again for the same environment a little later.
+ */
+#define BACKGROUND_PREFETCH_RATE  50 /* a second */
+#define BACKGROUND_PREFETCH_BURST 100
+bool background_prefetch(struct cache *cache, const char *project, const char *environment);
+
+#endif

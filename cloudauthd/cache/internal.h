@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_CACHE_INTERNAL_H
+#define CLOUDAUTHD_CACHE_INTERNAL_H
+
+#include "access/denials.h"
+#include "access/envelope.h"
+#include "cloudauthd/api/api.h"
+#include "cloudauthd/cache/answers.h"
+#include "cloudauthd/cache/entries.h"
+#include "cloudauthd/cache/freshness.h"
+#include "cloudauthd/cache/limits.h"
+#include "cloudauthd/state/store.h"
+
+#include "common/conf.h"
+
+/*
+ * The cache itself, for its own files alone: cache.c (questions), request.c (requests and answers),
+ * take.c (what the API says), background.c (requests that no one waits for).
+ */
+
+/* The limits of one kind of asker on requests for unknown environments. */
+struct askers {
+    struct bucket neighbours, unknown; /* of a project with a known document; of all others */
+    unsigned in_flight;
+};
+
+struct cache {
+    const struct cloud_conf *conf;
+    struct api *api;
+    struct store *store; /* or NULL */
+    const struct denials *denials;
+    struct signers signers; /* none: documents are not signed */
+    cache_accept *accept;
+    void *accept_arg;
+    cache_told *told; /* or NULL */
+    void *told_arg;
+    struct entries entries;
+    struct guard guard;
+    struct cache_figures figures;
+    struct askers trusted, others; /* root and cloudauth-keys; all other users */
+    bool some_fail;                /* the state of an entry may be STALE */
+    bool some_recheck;             /* an entry may have `recheck` set */
+    unsigned background;           /* background requests in flight */
+    struct bucket prefetches;
+    unsigned prefetch_failures; /* in a row: then one prefetch goes at a time, */
+    int64_t prefetch_pause;     /* and none before this cloud_clock_ms() */
+};
+
+static inline struct freshness_rules internal_rules(const struct cache *cache)
+{
+    return (struct freshness_rules){cache->conf->max_stale, cache->signers.n > 0};
+}
+
+/* The environment's entry, made if there is none; NULL if memory is out. */
+static inline struct cache_entry *internal_find(struct cache *cache, const char *project,
+                                                const char *environment)
+{
+    struct cache_entry *entry = entries_find_or_add(&cache->entries, project, environment);
+
+    if (entry != NULL)
+        entry->cache = cache;
+    return entry;
+}
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/cache/request.h"
+
+#include "cloudauthd/cache/internal.h"
+#include "cloudauthd/cache/take.h"
+
+#include <string.h>
+
+#define TOUCH_MS 60000 /* between two writes of an entry's confirmations to the store */
+
+/* ---- Answers ---- */
+
+int64_t request_fresh_ms(const struct cache *cache, enum cache_need need)
+{
+    if (api_is_file(cache->api) || need == CACHE_NOW)
+        return 0;
+    return (int64_t)1000 *
+           (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
+}
+
+struct cache_answer request_known(const struct cache_entry *entry, struct freshness_now now)
+{
+    const struct freshness_rules rules = internal_rules(entry->cache);
+    bool failing = entries_is_failing(entry);
+    struct cache_answer answer = {.detail = failing ? entry->detail : "not known",
+                                  .stale = failing,
+                                  .age = freshness_age(&rules, entry, now),
+                                  .asked = entry->asked};
+
+    if (entry->document != NULL) {
+        const char *why = freshness_why_not(&rules, entry, now);
+        if (why != NULL)
+            answer.detail = why;
+        answer.document = why == NULL ? entry->document : NULL;
+        answer.result = why == NULL ? CACHE_DOCUMENT : CACHE_UNAVAILABLE;
+    } else if (entry->state == ENTRY_ABSENT) {
+        answer.result = CACHE_ABSENT;
+    }
+    return answer;
+}
+
+void request_answer(struct cache *cache, struct cache_waiter *waiter,
+                    const struct cache_answer *answer)
+{
+    cache->figures.stale += answer->stale && answer->result == CACHE_DOCUMENT;
+    cache->figures.unavailable += answer->result == CACHE_UNAVAILABLE;
+    waiter->entry = NULL;
+    waiter->answered(waiter->arg, answer);
+}
+
+/* Sends the request that the entry's waiters, if there are any, still need. */
+static void start_for_waiters(struct cache_entry *entry)
+{
+    const struct cache_waiter *waiter;
+    bool trusted = false;
+
+    if (LIST_EMPTY(&entry->waiters) || entry->phase != ENTRY_IDLE)
+        return;
+    LIST_FOREACH(waiter, &entry->waiters, link)
+    {
+        trusted |= waiter->trusted;
+    }
+    request_start(entry, request_budget(entry, trusted));
+}
+
+/* Answers the waiters for whom the answer is fresh enough. A waiter that came when the request had
+ * long been under way may need a younger answer, and waits for the next request. */
+static void answer_waiters(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+    struct cache_answer answer = request_known(entry, freshness_now());
+    struct cache_waiter *waiter, *next;
+    struct waiter_list ready = LIST_HEAD_INITIALIZER(ready);
+
+    for (waiter = LIST_FIRST(&entry->waiters); waiter != NULL; waiter = next) {
+        next = LIST_NEXT(waiter, link);
+        if (!entries_is_failing(entry) &&
+            waiter->since - entry->asked > request_fresh_ms(cache, waiter->need))
+            continue;
+        LIST_REMOVE(waiter, link);
+        LIST_INSERT_HEAD(&ready, waiter, link);
+    }
+    /* On a list until its turn, so that cache_forget can take it off. */
+    while ((waiter = LIST_FIRST(&ready)) != NULL) {
+        LIST_REMOVE(waiter, link);
+        request_answer(cache, waiter, &answer);
+    }
+    start_for_waiters(entry);
+}
+
+/* ---- Budgets ---- */
+
+enum entry_budget request_budget(const struct cache_entry *entry, bool trusted)
+{
+    if (entry->document != NULL)
+        return ENTRY_FREE;
+    return trusted ? ENTRY_TRUSTED : ENTRY_OTHERS;
+}
+
+/* The counter of a budget's requests in flight, or NULL. */
+static unsigned *counter_of(struct cache *cache, enum entry_budget budget)
+{
+    switch (budget) {
+    case ENTRY_FREE:
+        break;
+    case ENTRY_TRUSTED:
+        return &cache->trusted.in_flight;
+    case ENTRY_OTHERS:
+        return &cache->others.in_flight;
+    case ENTRY_BACKGROUND:
+        return &cache->background;
+    }
+    return NULL;
+}
+
+static void charge(struct cache_entry *entry, enum entry_budget budget)
+{
+    unsigned *counter = counter_of(entry->cache, budget);
+
+    if (counter != NULL)
+        ++*counter;
+    entry->budget = budget;
+}
+
+static void release(struct cache_entry *entry)
+{
+    unsigned *counter = counter_of(entry->cache, entry->budget);
+
+    if (counter != NULL)
+        --*counter;
+    entry->budget = ENTRY_FREE;
+}
+
+/* Lets prefetches pause after a failure. The failures of requests that were in flight at the same
+ * time are one failure. */
+static void end_background(struct cache_entry *entry, const struct api_result *result)
+{
+    struct cache *cache = entry->cache;
+    int64_t now = freshness_now().boot;
+
+    release(entry);
+    if (result->verdict != API_OUTAGE) {
+        cache->prefetch_failures = 0;
+    } else if (now >= cache->prefetch_pause) {
+        cache->prefetch_pause =
+            now + limits_back_off(cache->prefetch_failures, result->retry_after);
+        if (cache->prefetch_failures < LIMITS_FAILURES_MAX)
+            cache->prefetch_failures++;
+    }
+}
+
+/* ---- The store ---- */
+
+static void end_write(struct cache_entry *entry, enum entry_stored stored)
+{
+    if (!entries_step(entry, ENTRY_WRITTEN))
+        return;
+    entry->stored = stored;
+    release(entry);
+    answer_waiters(entry);
+}
+
+/* A failure changes no answer, and the store has logged it. */
+static void on_put(void *arg, bool ok)
+{
+    end_write(arg, ok ? ENTRY_MAY_BE_STORED : ENTRY_STORE_FAILED);
+}
+
+static void on_removed(void *arg, bool ok)
+{
+    end_write(arg, ok ? ENTRY_NOT_STORED : ENTRY_MAY_BE_STORED);
+}
+
+/* Whether it is time to write to the store again: that the document was confirmed at that time, or
+ * the document that the store failed to write. */
+static bool is_write_due(const struct cache_entry *entry, int64_t asked)
+{
+    return asked - entry->kept >= TOUCH_MS;
+}
+
+static void remove_stored(struct cache_entry *entry)
+{
+    if (entry->stored != ENTRY_NOT_STORED && entries_step(entry, ENTRY_WRITE))
+        store_remove(entry->cache->store, entry->project, entry->environment, on_removed, entry);
+}
+
+static void put_stored(struct cache_entry *entry, const struct stored_document *stored)
+{
+    if (!entries_step(entry, ENTRY_WRITE))
+        return;
+    entry->stored = ENTRY_MAY_BE_STORED;
+    entry->kept = entry->asked;
+    store_put(entry->cache->store, stored, on_put, entry);
+}
+
+/* Brings the store up to date with the answer that was taken. */
+static void write_store(struct cache_entry *entry, const struct api_result *result,
+                        enum api_verdict verdict)
+{
+    struct store *store = entry->cache->store;
+    struct stored_document stored = {.project = entry->project,
+                                     .environment = entry->environment,
+                                     .validator = entry->validator,
+                                     .asked = entry->asked,
+                                     .asked_wall = entry->asked_wall,
+                                     .body = result->body,
+                                     .length = result->length};
+    bool failed = entry->stored == ENTRY_STORE_FAILED, due = is_write_due(entry, entry->asked);
+
+    memcpy(stored.hash, entry->hash, sizeof stored.hash);
+    if (store == NULL || entries_is_failing(entry))
+        return;
+    /* A signed tombstone is stored as a document is, so that none older is accepted after it. */
+    if (entry->state == ENTRY_ABSENT && entry->cache->signers.n == 0) {
+        remove_stored(entry);
+    } else if (verdict == API_DOCUMENT || (failed && due && result->verdict == API_DOCUMENT)) {
+        put_stored(entry, &stored);
+    } else if (!failed && due) {
+        entry->kept = entry->asked;
+        store_touch(store, &stored);
+    }
+}
+
+/* ---- Requests ---- */
+
+static void on_result(void *arg, const struct api_result *result)
+{
+    struct cache_entry *entry = arg;
+    bool orphaned = entry->phase == ENTRY_ORPHANED;
+
+    if (!entries_step(entry, ENTRY_ANSWER))
+        return;
+    if (entry->budget == ENTRY_BACKGROUND)
+        end_background(entry, result);
+    if (orphaned) {
+        release(entry);
+        start_for_waiters(entry);
+        return;
+    }
+    write_store(entry, result, take_result(entry, result));
+    /* An absent environment counts until its file is removed: while a disk hangs there could be any
+     * number of such names. */
+    if (entry->phase != ENTRY_WRITING || entry->state != ENTRY_ABSENT)
+        release(entry);
+    if (entry->phase != ENTRY_WRITING)
+        answer_waiters(entry);
+}
+
+void request_start(struct cache_entry *entry, enum entry_budget budget)
+{
+    static const struct validator none;
+    struct freshness_now now = freshness_now();
+    /* For a document that the store failed to write, the whole body is needed, not a 304. */
+    bool whole = entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot);
+
+    if (!entries_step(entry, ENTRY_SEND))
+        return;
+    charge(entry, budget);
+    entry->recheck = false; /* any request revalidates it */
+    entry->sent = now.boot;
+    entry->sent_wall = now.wall;
+    api_get(entry->cache->api, entry->project, entry->environment,
+            whole ? &none : &entry->validator, on_result, entry);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/cache/take.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "cloudauthd/cache/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void fail(struct cache_entry *entry, const char *detail)
+{
+    snprintf(entry->detail, sizeof entry->detail, "%s", detail);
+    entries_apply(entry, ENTRY_FAILURE, NULL);
+}
+
+/* A server without validators sends the same body again, which says as much as a 304. */
+static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_result *result)
+{
+    unsigned char hash[DIGEST_SIZE];
+
+    if (result->verdict != API_DOCUMENT || entry->document == NULL ||
+        !digest_sha256(result->body, result->length, hash) ||
+        memcmp(hash, entry->hash, DIGEST_SIZE) != 0)
+        return result->verdict;
+    entry->validator = result->validator;
+    return API_UNCHANGED;
+}
+
+/* ---- Documents ---- */
+
+/* Whether a signed document's issued_at is acceptable. */
+static bool check_issued(const struct cache_entry *entry, const struct document *document,
+                         struct document_problem *problem)
+{
+    const char *wrong;
+
+    if (entry->cache->signers.n == 0)
+        return true;
+    wrong = envelope_time_fault(document->issued_at, (int64_t)time(NULL));
+    if (wrong == NULL && document->issued_at < entry->issued)
+        wrong = "issued_at: older than that of the last accepted document";
+    if (wrong != NULL)
+        snprintf(problem->text, sizeof problem->text, "%s", wrong);
+    return wrong == NULL;
+}
+
+/* Parses a body, and checks its signature and issued_at. NULL with *problem filled. */
+static struct document *open_document(const struct cache_entry *entry,
+                                      const struct api_result *result,
+                                      struct document_problem *problem)
+{
+    const struct signers *signers = &entry->cache->signers;
+    const char *body = result->body;
+    size_t length = result->length;
+    char *payload = NULL;
+    struct document *document = NULL;
+
+    if (signers->n > 0)
+        body = payload = envelope_open(result->body, result->length, signers, &length, problem);
+    if (body != NULL)
+        document = document_parse(body, length, entry->project, entry->environment, problem);
+    free(payload);
+    if (document == NULL || check_issued(entry, document, problem))
+        return document;
+    document_free(document);
+    return NULL;
+}
+
+/* Reports a change to the subscriber. A confirmation is only reported if the last report has lost a
+ * quarter of its freshness, or was made before the wall clock was put back. */
+static void tell(struct cache_entry *entry, const struct document *document, int64_t asked_wall)
+{
+    const struct cache *cache = entry->cache;
+    const struct freshness_rules rules = internal_rules(cache);
+    struct cache_news news = {.project = entry->project,
+                              .environment = entry->environment,
+                              .document = document,
+                              .before = entry->document,
+                              .asked_wall = asked_wall};
+
+    if (cache->told == NULL ||
+        (document != NULL && document == entry->document && asked_wall >= entry->told &&
+         asked_wall - entry->told < cache->conf->account_fresh / 4))
+        return;
+    if (document != NULL)
+        news.until = freshness_usable_until(&rules, document, asked_wall);
+    entry->told = asked_wall;
+    cache->told(cache->told_arg, &news);
+}
+
+static void take_absence(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+    int64_t now = freshness_now().boot;
+
+    if (entry->document != NULL) {
+        if (!limits_may_believe(&cache->guard, cache->entries.known.used, now)) {
+            if (!cache->guard.tripped)
+                log_error("more than %d and more than %d %% of the known environments turned "
+                          "absent within 10 minutes: taken for an outage until confirmed by "
+                          "SIGUSR1",
+                          GUARD_COUNT, GUARD_PERCENT);
+            limits_trip_guard(&cache->guard);
+            fail(entry, "absent, but so many environments are that it is taken for an outage");
+            return;
+        }
+        limits_count_absence(&cache->guard, now);
+    }
+    tell(entry, NULL, entry->sent_wall);
+    memset(&entry->validator, 0, sizeof entry->validator);
+    entries_apply(entry, ENTRY_ABSENCE, NULL);
+}
+
+static void use_document(struct cache_entry *entry, struct document *document,
+                         const struct api_result *result, int64_t asked_wall)
+{
+    struct freshness_now now = freshness_now();
+
+    for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
+        log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
+    document->denials = entry->cache->denials;
+    tell(entry, document, asked_wall);
+    entries_apply(entry, ENTRY_DOCUMENT, document);
+    entry->signed_at = now.boot - 1000 * (now.wall - document->issued_at);
+    entry->validator = result->validator;
+    /* Without a hash the same body is parsed again. */
+    if (!digest_sha256(result->body, result->length, entry->hash))
+        memset(entry->hash, 0, sizeof entry->hash);
+}
+
+/* is_stored: the document comes from the store, so it was accepted before. */
+static void take_document(struct cache_entry *entry, const struct api_result *result,
+                          int64_t asked_wall, bool is_stored)
+{
+    struct cache *cache = entry->cache;
+    bool is_signed = cache->signers.n > 0;
+    struct document_problem problem = {""};
+    struct document *document = open_document(entry, result, &problem);
+    char detail[sizeof entry->detail];
+
+    /* No older document is accepted after it, even if this host does not accept it now. */
+    if (document != NULL && is_stored && is_signed)
+        entry->issued = document->issued_at;
+    if (document != NULL && document->status != DOCUMENT_DELETED &&
+        !cache->accept(cache->accept_arg, document, problem.text, sizeof problem.text)) {
+        document_free(document);
+        document = NULL;
+    }
+    if (document == NULL) {
+        snprintf(detail, sizeof detail, "invalid document: %.230s", problem.text);
+        fail(entry, detail);
+        return;
+    }
+    if (is_signed)
+        entry->issued = document->issued_at;
+    if (document->status == DOCUMENT_DELETED) {
+        document_free(document);
+        take_absence(entry);
+        return;
+    }
+    use_document(entry, document, result, asked_wall);
+}
+
+/* ---- Answers ---- */
+
+/* Chooses when a lookup has the document revalidated behind it: within the last fifth of its
+ * freshness, at random so that documents are not asked for all at once. */
+static void set_refresh(struct cache_entry *entry)
+{
+    int64_t fresh = (int64_t)1000 * entry->cache->conf->account_fresh;
+
+    entry->refresh = entry->asked + fresh * (80 + arc4random_uniform(16)) / 100;
+}
+
+static void apply_verdict(struct cache_entry *entry, const struct api_result *result,
+                          enum api_verdict verdict)
+{
+    switch (verdict) {
+    case API_DOCUMENT:
+        take_document(entry, result, entry->sent_wall, false);
+        break;
+    case API_UNCHANGED:
+        if (entry->document == NULL)
+            fail(entry, "the API answered 304 to a request without a validator");
+        else
+            entries_apply(entry, ENTRY_CONFIRM, NULL);
+        break;
+    case API_ABSENT:
+        /* With signatures, only the publisher can say so: not a cache or proxy before the API. */
+        if (entry->cache->signers.n > 0)
+            fail(entry, "absent without a signed tombstone");
+        else
+            take_absence(entry);
+        break;
+    case API_OUTAGE:
+        fail(entry, result->detail);
+        break;
+    }
+}
+
+/* A document that the API confirms although its signature is older than the bound is a failure. */
+static void refuse_outdated(struct cache_entry *entry)
+{
+    const struct freshness_rules rules = internal_rules(entry->cache);
+    const char *why = NULL;
+
+    if (entry->state == ENTRY_CURRENT && rules.is_signed)
+        why = freshness_fault(&rules, entry, freshness_now());
+    if (why != NULL)
+        fail(entry, why);
+}
+
+/* before: the detail of the failure before this one, or "". */
+static void count_failure(struct cache_entry *entry, const char *before, uint32_t retry_after)
+{
+    entry->retry = freshness_now().boot + limits_back_off(entry->failures, retry_after);
+    entry->cache->some_fail = true;
+    if (strcmp(before, entry->detail) != 0)
+        log_warning("project API, %s/%s: %s", entry->project, entry->environment, entry->detail);
+    if (entry->failures < LIMITS_FAILURES_MAX)
+        entry->failures++;
+}
+
+enum api_verdict take_result(struct cache_entry *entry, const struct api_result *result)
+{
+    enum api_verdict verdict = verdict_of(entry, result);
+    bool was_failing = entries_is_failing(entry);
+    char before[sizeof entry->detail] = "";
+
+    if (was_failing)
+        memcpy(before, entry->detail, sizeof before);
+    apply_verdict(entry, result, verdict);
+    refuse_outdated(entry);
+    if (entries_is_failing(entry)) {
+        count_failure(entry, before, result->retry_after);
+        return verdict;
+    }
+    if (was_failing)
+        log_info("project API, %s/%s: well again", entry->project, entry->environment);
+    entry->failures = 0;
+    /* Its age counts from the request: the answer may have been long under way. */
+    entry->asked = entry->sent;
+    entry->asked_wall = entry->sent_wall;
+    if (verdict == API_UNCHANGED)
+        tell(entry, entry->document, entry->asked_wall);
+    set_refresh(entry);
+    return verdict;
+}
+
+bool take_stored(struct cache_entry *entry, const struct stored_document *from)
+{
+    struct api_result result = {
+        .body = from->body, .length = from->length, .validator = from->validator};
+
+    entry->asked_wall = from->asked_wall;
+    take_document(entry, &result, from->asked_wall, true);
+    if (entries_is_failing(entry)) {
+        log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
+        return false;
+    }
+    entry->asked = entry->kept = from->asked;
+    set_refresh(entry);
+    return true;
+}
