@@ -11,8 +11,10 @@
  * would ask this module again. No stdio, no allocation, constant memory.
  */
 
+#ifndef CLOUD_PASSWD_PATH
 #define CLOUD_PASSWD_PATH "/etc/passwd"
 #define CLOUD_GROUP_PATH  "/etc/group"
+#endif
 
 /* A line of either file. A name is cut off after CLOUD_LOCAL_NAME_SIZE - 1 bytes. */
 #define CLOUD_LOCAL_NAME_SIZE 256

@@ -4,21 +4,36 @@
 
 # ---- Unit tests: one program a file ----------------------------------------------------------------
 
-# The linker takes an object from an archive only for a symbol that is still undefined, so a test
-# replaces a function of the product by defining it.
 UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 
-$(B)/modules.a: $(call obj,$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON) ctl/pairs.c \
-		ctl/remedy.c ctl/out.c)
+# The sources that name files of the host are built with tests/unit/here.h, which names others.
+HERE    := $(NSS) $(addprefix common/,call.c local.c snapshot.c) access/local_ids.c
+MODULES := $(filter-out $(HERE),$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON)) \
+           $(addprefix ctl/,pairs.c remedy.c out.c)
+here     = $(patsubst %.c,$(B)/here/%.o,$(1))
+
+$(B)/modules.a: $(call obj,$(MODULES) tests/unit/here.c) $(call here,$(HERE))
 	@rm -f $@
 	$(AR) qcs $@ $^
 
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules.a
+$(B)/here/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK) -lcmocka $(shell pkg-config --libs $(PKGS)) -lpthread
+	@echo "  CC $@"
+	@$(CC) $(ALL_CFLAGS) -include tests/unit/here.h -c -o $@ $<
 
+# The linker takes an object from the archive only for a symbol that is still undefined: a test
+# replaces a function of the product by defining it, if it defines all that its object does.
+$(B)/unit/%: $(B)/here/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(WRAP:%=-Wl,--wrap=%) -lcmocka \
+		$(shell pkg-config --libs $(PKGS)) -lpthread
+
+# Functions that a test calls through its own __wrap_NAME (ld(1), --wrap).
+$(B)/unit/test_call: WRAP := connect send
+# The exported functions with faults, in the place of nss_cloud/nss_cloud.c.
+$(B)/unit/test_nss_faults: $(call here,tests/sandbox/nss_faults.c)
 # The tests that set the clock.
-FAKE_CLOCK := cache notify oauth sessions store
+FAKE_CLOCK := backoff cache notify oauth sessions store
 $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 
 check: units lint-structure

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* How long lookups wait, by a clock of the test's own. */
-#include "nss_cloud/backoff.c"
+#include "common/clock.h"
+#include "nss_cloud/backoff.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/support.h"
 
 #include <stddef.h>
@@ -9,19 +11,11 @@
 
 #define ALL 2000
 
-static int64_t clock_ms;
-
-int64_t cloud_clock_ms(void)
-{
-    return clock_ms;
-}
-
 static int fresh(void **state)
 {
     (void)state;
-    clock_ms = 5; /* after boot: less than BACKOFF_RESET_MS */
-    unanswered = 0;
-    last = 0;
+    fake_ms = 5; /* after boot: less than BACKOFF_RESET_MS */
+    backoff_answered();
     return 0;
 }
 
@@ -31,7 +25,7 @@ static int wait_in_vain(void)
     int ms = backoff_timeout(ALL);
     int64_t since = cloud_clock_ms();
 
-    clock_ms += ms;
+    fake_ms += ms;
     backoff_unanswered(since, ms);
     return ms;
 }
@@ -39,14 +33,14 @@ static int wait_in_vain(void)
 static void test_halves(void **state)
 {
     static const int waits[] = {2000, 1000, 500, 250, 125, 62, 31, 20, 20};
-    int64_t began = clock_ms;
+    int64_t began = fake_ms;
 
     (void)state;
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
         assert_int_equal(wait_in_vain(), waits[i]);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(wait_in_vain(), BACKOFF_MIN_MS);
-    assert_true(clock_ms - began < 25000); /* and not 2,000,000 */
+    assert_true(fake_ms - began < 25000); /* and not 2,000,000 */
     backoff_answered();
     assert_int_equal(backoff_timeout(ALL), ALL);
 }
@@ -56,9 +50,9 @@ static void test_comes_back(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         (void)wait_in_vain();
-    clock_ms += BACKOFF_RESET_MS - 1;
+    fake_ms += BACKOFF_RESET_MS - 1;
     assert_int_equal(backoff_timeout(ALL), BACKOFF_MIN_MS);
-    clock_ms++;
+    fake_ms++;
     assert_int_equal(wait_in_vain(), ALL);
     assert_int_equal(backoff_timeout(ALL), ALL / 2);
 }

@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The one call to the context, against a daemon that does anything but what it should. The source
- * stands in this file, so that it looks for the socket in the test's directory, and so that the
- * daemon's part can be played at the right moment, in the same thread: after the connection was
- * made, and after the question was sent.
+ * The one call to the daemon, against a daemon that does anything but what it should. Its part is
+ * played at the right moment, in the same thread: after connect(2) and after send(2), which the
+ * linker leads through this file (WRAP in tests/tests.mk).
  */
-#define CLOUD_SOCKET_PATH "context.socket"
+#include "common/call.h"
 
-#include <stddef.h>
-#include <sys/socket.h>
-
-static int play_connect(int fd, const struct sockaddr *address, socklen_t size);
-static ssize_t play_send(int fd, const void *packet, size_t n, int flags);
-
-#define connect play_connect
-#define send    play_send
-#include "common/call.c"
+#include "common/clock.h"
+#include "common/wire.h"
 #include "tests/unit/support.h"
-#undef connect
-#undef send
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define SHORT_MS 150   /* a call that is to run into its deadline */
 #define LONG_MS  10000 /* one that is not */
@@ -51,6 +43,11 @@ static unsigned sends;
 static bool may_signal;  /* a packet was sent that could have raised SIGPIPE */
 static bool question_ok; /* what arrived is the question that was asked */
 
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+ssize_t __real_send(int fd, const void *packet, size_t n, int flags);
+ssize_t __wrap_send(int fd, const void *packet, size_t n, int flags);
+
 static void hang_up(void)
 {
     if (accepted >= 0)
@@ -58,9 +55,9 @@ static void hang_up(void)
     accepted = -1;
 }
 
-static int play_connect(int fd, const struct sockaddr *address, socklen_t size)
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
-    int connected = connect(fd, address, size);
+    int connected = __real_connect(fd, address, size);
 
     connects++;
     if (connected == 0 && listener >= 0 && play != NOT_EVEN_ACCEPTED) {
@@ -82,9 +79,9 @@ static void read_question(void)
                   strcmp(question.account, "abcdefghij") == 0;
 }
 
-static ssize_t play_send(int fd, const void *bytes, size_t n, int flags)
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
 {
-    ssize_t sent = send(fd, bytes, n, flags);
+    ssize_t sent = __real_send(fd, bytes, n, flags);
 
     sends++;
     may_signal = may_signal || (flags & MSG_NOSIGNAL) == 0;
@@ -440,7 +437,7 @@ static void fill_backlog(void)
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         assert_true(fd >= 0);
         crowd[crowd_size] = fd;
-        connected = connect(fd, (const struct sockaddr *)&address, sizeof address);
+        connected = __real_connect(fd, (const struct sockaddr *)&address, sizeof address);
     }
     assert_int_equal(errno, EAGAIN);
 }

@@ -5,11 +5,6 @@
  * any instant, with every descriptor closed, after a chroot. Every answer must be a whole record of
  * a version that existed during the call. Run under ThreadSanitizer too (tests/run).
  */
-#define CLOUD_SOCKET_PATH           "context.socket"
-#define CLOUD_CONF_PATH             "cloudauth.conf"
-#define CLOUD_CONF_OWNER            geteuid()
-#define CLOUD_SNAPSHOT_PARENT       "."
-#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
 #include "common/call.c"
 #include "common/snapshot.c"

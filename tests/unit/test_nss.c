@@ -6,15 +6,6 @@
  * the test's directory, and so that the test can see the cached configuration's state. Link with
  * the rest of common/.
  */
-#define CLOUD_SOCKET_PATH "context.socket"
-#define CLOUD_CONF_PATH   "cloudauth.conf"
-#define CLOUD_CONF_OWNER  geteuid()
-#define NSS_TIMEOUT_MS    test_timeout_ms
-
-static int test_timeout_ms = 10000;
-
-#define CLOUD_SNAPSHOT_PARENT       "."
-#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
 #include "common/call.c"
 #include "common/snapshot.c"
@@ -668,7 +659,7 @@ static void test_bad_packets(void **arg)
 static void test_no_answer(void **arg)
 {
     (void)arg;
-    test_timeout_ms = 50;
+    test_here.nss_timeout_ms = 50;
     will_be_silent();
     int64_t before = cloud_clock_ms();
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
@@ -681,13 +672,13 @@ static void test_patience(void **arg)
     struct cloud_answer answer = good_passwd();
 
     (void)arg;
-    test_timeout_ms = 400;
+    test_here.nss_timeout_ms = 400;
     will_be_silent();
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     assert_int_equal(backoff_timeout(10000), 5000);
     check_unavailable(group_by_id(200003));
     assert_int_equal(backoff_timeout(10000), 2500);
-    test_timeout_ms = 10000;
+    test_here.nss_timeout_ms = 10000;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
@@ -711,7 +702,7 @@ static void test_patience_backlog(void **arg)
         assert_true(n < 8);
         fds[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     } while (connect(fds[n++], (const struct sockaddr *)&address, sizeof address) == 0);
-    test_timeout_ms = 100;
+    test_here.nss_timeout_ms = 100;
     for (int i = 0; i < 3; i++) {
         check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
         patience[i] = backoff_timeout(8000);
@@ -931,7 +922,7 @@ static void test_cancelled_thread(void **arg)
     enum nss_status status = NSS_STATUS_SUCCESS;
 
     (void)arg;
-    test_timeout_ms = 200;
+    test_here.nss_timeout_ms = 200;
     wait_until(&context.closed, questions());
     unsigned before = open_descriptors(), asked = questions();
     will_be_silent();
@@ -968,7 +959,7 @@ static int fresh(void **arg)
     (void)arg;
     pid_answer = 0;
     local_answer = CLOUD_LOCAL_NO;
-    test_timeout_ms = 10000;
+    test_here.nss_timeout_ms = 10000;
     atomic_store(&state, EMPTY);
     atomic_store(&unanswered, 0);
     write_file(CLOUD_CONF_PATH, good_conf);

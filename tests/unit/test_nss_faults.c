@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The build of the NSS module whose calls a test can make fail by number. */
-#define CLOUD_NSS_FAULTS_DIR "faults"
-#define CLOUD_CONF_PATH      "cloudauth.conf"
-
-#include "nss_cloud/backoff.c"
-#include "nss_cloud/config.c"
-#include "nss_cloud/enumerate.c"
-#include "nss_cloud/lookup.c"
-#include "nss_cloud/map.c"
-#include "nss_cloud/negcache.c"
-#include "nss_cloud/pack.c"
-#include "tests/sandbox/nss_faults.c"
+#include "nss_cloud/nss_cloud.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static char buffer[1024];

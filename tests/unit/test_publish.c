@@ -2,8 +2,6 @@
 
 /* The making of accounts.snapshot: with the real loop, worker and files, and read as any process
  * reads it. The file's folder is "cloudauth" below the test's own. */
-#define CLOUD_SNAPSHOT_PARENT       "."
-#define CLOUD_SNAPSHOT_PARENT_OWNER geteuid()
 
 #include "cloudauthd/accounts/publish.h"
 

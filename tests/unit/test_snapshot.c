@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* accounts.snapshot: what the daemon's writer makes and every process reads, and every damage. */
-#define CLOUD_SNAPSHOT_PARENT       "."
-#define CLOUD_SNAPSHOT_PARENT_OWNER (geteuid() + not_root)
-
-static unsigned not_root; /* what the parent folder's owner is to differ by */
-
-#include "common/snapshot.c"
-
 #include "cloudauthd/accounts/snapshot_write.h"
 #include "tests/unit/support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #define NOW   1800000000
 #define SEED  0x1234567890abcdefu
@@ -557,6 +553,11 @@ static bool can_map(void)
     return true;
 }
 
+static uid_t another(void)
+{
+    return geteuid() + 1;
+}
+
 /* Who could have written it decides whether it is read at all. */
 static void test_whose_file(void **state)
 {
@@ -579,9 +580,9 @@ static void test_whose_file(void **state)
     assert_false(can_map());
     assert_int_equal(chmod(".", 0755), 0);
     assert_true(can_map());
-    not_root = 1;
+    test_here.snapshot_parent_owner = another;
     assert_false(can_map());
-    not_root = 0;
+    test_here.snapshot_parent_owner = geteuid;
     if (geteuid() == 0) {
         assert_int_equal(chown(FILE_, 12345, 0), 0);
         assert_false(can_map());
