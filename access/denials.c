@@ -69,7 +69,7 @@ static const char *take_subject(struct denial *denial)
                    : "a key is named by its fingerprint, SHA256:... as ssh-keygen -l prints it";
     case DENIAL_USER:
         return denial->subject[0] != '\0' && strlen(denial->subject) <= 128 &&
-                       !cloud_has_control(denial->subject)
+                       !cloud_text_has_control(denial->subject)
                    ? NULL
                    : "a user is named by 1 to 128 bytes without a control character";
     case DENIAL_ENVIRONMENT:
@@ -97,10 +97,10 @@ bool denials_parse(const char *line, size_t n, struct denial *out, const char **
         if (strcmp(kind, kinds[i]) == 0)
             out->kind = (enum denial_kind)i;
     *why = take_subject(out);
-    if (*why == NULL && (!cloud_number(until, strlen(until), TIME_MAX, &number) ||
-                         !cloud_number(since, strlen(since), TIME_MAX, &second)))
+    if (*why == NULL && (!cloud_text_read_number(until, strlen(until), TIME_MAX, &number) ||
+                         !cloud_text_read_number(since, strlen(since), TIME_MAX, &second)))
         *why = "not a time";
-    if (*why == NULL && cloud_has_control(out->reason))
+    if (*why == NULL && cloud_text_has_control(out->reason))
         *why = "the reason has a control character";
     out->until = (int64_t)number;
     out->since = (int64_t)second;

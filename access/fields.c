@@ -47,7 +47,8 @@ bool fields_home(const char *text)
     bool hidden;
 
     return text[0] == '/' && strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX &&
-           is_relative(text + 1, &hidden) && strchr(text, ':') == NULL && !cloud_has_control(text);
+           is_relative(text + 1, &hidden) && strchr(text, ':') == NULL &&
+           !cloud_text_has_control(text);
 }
 
 bool fields_shell(const char *text)
@@ -62,7 +63,7 @@ bool fields_mount(const char *text, bool writable)
     if (text[0] == '\0')
         return !writable;
     return strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX && is_relative(text, &hidden) &&
-           !cloud_has_control(text) && !(hidden && writable);
+           !cloud_text_has_control(text) && !(hidden && writable);
 }
 
 static bool is_inet(int family, const char *text, size_t n)
@@ -125,7 +126,8 @@ bool fields_forward(const char *text)
     const char *colon = strrchr(text, ':');
     uint64_t port;
 
-    if (colon == NULL || !cloud_number(colon + 1, strlen(colon + 1), PORT_MAX, &port) || port == 0)
+    if (colon == NULL || !cloud_text_read_number(colon + 1, strlen(colon + 1), PORT_MAX, &port) ||
+        port == 0)
         return false;
     size_t n = (size_t)(colon - text);
     return is_host(text, n) || is_bracketed(text, n);

@@ -96,7 +96,7 @@ bool json_expect_object(const struct json *at)
 static bool has_control(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
-        if (cloud_is_control((char)*at) || (at[0] == 0xc2 && at[1] < 0xa0))
+        if (cloud_text_is_control((char)*at) || (at[0] == 0xc2 && at[1] < 0xa0))
             return true;
     return false;
 }

@@ -186,7 +186,7 @@ static bool read_application(struct blob *blob, const char **why)
     if (!take_string(blob, &application) || application.n == 0 || application.n > APPLICATION_MAX)
         return fail(why, sentence);
     for (size_t i = 0; i < application.n; i++)
-        if (cloud_is_control((char)application.at[i]))
+        if (cloud_text_is_control((char)application.at[i]))
             return fail(why, sentence);
     return true;
 }
@@ -271,7 +271,7 @@ bool keys_parse_line(const char *line, struct key *out, const char **why)
 
     if (n > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    if (cloud_has_control(line))
+    if (cloud_text_has_control(line))
         return fail(why, "the key has a line break or another control character in it");
     size_t type_length = strcspn(line, " ");
     const char *base64 = line + type_length;

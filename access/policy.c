@@ -54,7 +54,7 @@ bool policy_usable(const struct policy_host *host, const struct document *docume
                                   document->gid};
     char plain[CLOUD_NAME_MAX + 1];
 
-    if (!cloud_conf_id_ours(conf, document->uid) || !cloud_conf_id_ours(conf, document->gid))
+    if (!cloud_conf_has_id(conf, document->uid) || !cloud_conf_has_id(conf, document->gid))
         snprintf(why, size, "account: uid %u and gid %u are not both in this host's range %u-%u",
                  document->uid, document->gid, conf->uid_min, conf->uid_max);
     else if (local_ids_has_uid(local, document->uid))

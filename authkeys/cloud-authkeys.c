@@ -46,7 +46,7 @@ static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;
 
-    if (text != NULL && !cloud_number(text, strlen(text), UINT32_MAX, &number))
+    if (text != NULL && !cloud_text_read_number(text, strlen(text), UINT32_MAX, &number))
         return false;
     *uid = (uint32_t)number;
     return true;
@@ -58,7 +58,7 @@ static int print_line(const char *line)
     size_t at = (size_t)((const unsigned char *)line - packet);
 
     /* After a newline sshd would read another key. */
-    if (n == 0 || cloud_has_control(line))
+    if (n == 0 || cloud_text_has_control(line))
         return UNCERTAIN;
     packet[at + n] = '\n'; /* replaces the NUL of the string in the packet */
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;

@@ -35,11 +35,13 @@ static bool take_watchdog(struct notify *notify, const struct notify_wishes *wis
 
     if (wishes->watchdog_usec == NULL)
         return true;
-    if (!cloud_number(wishes->watchdog_usec, strlen(wishes->watchdog_usec), INT64_MAX, &usec) ||
+    if (!cloud_text_read_number(wishes->watchdog_usec, strlen(wishes->watchdog_usec), INT64_MAX,
+                                &usec) ||
         usec == 0)
         return false;
     if (wishes->watchdog_pid != NULL &&
-        !cloud_number(wishes->watchdog_pid, strlen(wishes->watchdog_pid), INT32_MAX, &pid))
+        !cloud_text_read_number(wishes->watchdog_pid, strlen(wishes->watchdog_pid), INT32_MAX,
+                                &pid))
         return false;
     if (pid != 0 && pid != (uint64_t)getpid())
         return true;

@@ -77,7 +77,7 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
 {
     const char *at = field_at(stat, wanted);
 
-    return at != NULL && cloud_number(at, strcspn(at, " \n"), UINT64_MAX, out);
+    return at != NULL && cloud_text_read_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
 /* The state is that of the first thread: a process whose first thread has ended while others go on
@@ -143,7 +143,7 @@ static bool real_uid(pid_t pid, uint32_t *out)
     if (at == NULL)
         return false;
     at += strlen(mark);
-    if (!cloud_number(at, strcspn(at, "\t\n"), UINT32_MAX, &uid))
+    if (!cloud_text_read_number(at, strcspn(at, "\t\n"), UINT32_MAX, &uid))
         return false;
     *out = (uint32_t)uid;
     return true;
@@ -156,7 +156,7 @@ static uint32_t audit_session(pid_t pid)
     uint64_t id;
 
     if (read_of(pid, "sessionid", text, sizeof text) &&
-        cloud_number(text, strcspn(text, "\n"), UINT32_MAX, &id))
+        cloud_text_read_number(text, strcspn(text, "\n"), UINT32_MAX, &id))
         return (uint32_t)id;
     return PROCESS_NO_AUDIT;
 }
@@ -192,8 +192,8 @@ bool process_each(bool (*each)(void *arg, const struct process_info *), void *ar
     while ((entry = readdir(dir)) != NULL) {
         struct process_info info;
         uint64_t pid;
-        if (cloud_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid) && pid > 0 &&
-            process_look((pid_t)pid, &info) && !each(arg, &info))
+        if (cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid) &&
+            pid > 0 && process_look((pid_t)pid, &info) && !each(arg, &info))
             break;
     }
     closedir(dir);
@@ -226,7 +226,8 @@ static pid_t newest_pid(void)
     if (!read_file("/proc/loadavg", text, sizeof text))
         return 0;
     last = strrchr(text, ' ');
-    if (last == NULL || !cloud_number(last + 1, strcspn(last + 1, "\n"), INT32_MAX / 2, &pid))
+    if (last == NULL ||
+        !cloud_text_read_number(last + 1, strcspn(last + 1, "\n"), INT32_MAX / 2, &pid))
         return 0;
     return (pid_t)pid;
 }
@@ -253,7 +254,7 @@ bool process_visit(process_visitor *visit, void *arg)
     visit_newest(visit, arg);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
     while ((entry = readdir(dir)) != NULL)
-        if (cloud_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
+        if (cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
             visit_pid((pid_t)pid, visit, arg);
     closedir(dir);
     return true;

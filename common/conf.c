@@ -14,15 +14,15 @@
 
 struct conf_key;
 
-/* How a value of n bytes is read; false with the reason in *error. */
+/* Reads a value of n bytes. False with the reason in *error. */
 typedef bool conf_take(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                        size_t n, struct cloud_conf_error *error);
 
 struct conf_key {
     const char *name;
     conf_take *take;
-    size_t offset;        /* of a number or string in struct cloud_conf */
-    uint32_t least, most; /* of a number; most: the size of a string */
+    size_t offset;        /* of the number or string in struct cloud_conf */
+    uint32_t least, most; /* of a number; most: the size of a string's buffer */
 };
 
 static bool fail(struct cloud_conf_error *error, const char *what, const char *more, size_t n)
@@ -67,13 +67,13 @@ static bool take_id(struct cloud_conf *conf, const struct conf_key *key, const c
 {
     uint64_t id;
 
-    if (!cloud_number(value, n, key->most, &id) || id < key->least)
+    if (!cloud_text_read_number(value, n, key->most, &id) || id < key->least)
         return fail_with(error, "not an id from 1000 to 2147483646");
     *number_of(conf, key) = (uint32_t)id;
     return true;
 }
 
-/* A number, alone or with the unit s, m or h. */
+/* A number of seconds, or one with the unit s, m or h. */
 static bool take_seconds(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                          size_t n, struct cloud_conf_error *error)
 {
@@ -87,7 +87,7 @@ static bool take_seconds(struct cloud_conf *conf, const struct conf_key *key, co
         for (n--; n > 0 && is_space(value[n - 1]); n--)
             ;
     }
-    if (!cloud_number(value, n, UINT32_MAX, &seconds))
+    if (!cloud_text_read_number(value, n, UINT32_MAX, &seconds))
         return fail_with(error, "not a time such as 30, 30s, 5m or 1h");
     if (seconds * unit < key->least || seconds * unit > key->most)
         return fail_with(error, "the time is out of this key's bounds");
@@ -106,7 +106,7 @@ static bool next_word(const char **at, const char *end, const char **word, size_
     return *n > 0;
 }
 
-/* Adds words, each checked by good(), to a list. */
+/* Adds words to a list if good() accepts each. */
 static bool take_words(struct cloud_words *words, bool (*good)(const char *, size_t),
                        const char *value, size_t n, struct cloud_conf_error *error)
 {
@@ -162,8 +162,9 @@ static bool take_project_length(struct cloud_conf *conf, const struct conf_key *
     uint64_t least, most;
 
     if (hyphen == NULL ||
-        !cloud_number(value, (size_t)(hyphen - value), CLOUD_PROJECT_MAX, &least) ||
-        !cloud_number(hyphen + 1, n - (size_t)(hyphen + 1 - value), CLOUD_PROJECT_MAX, &most) ||
+        !cloud_text_read_number(value, (size_t)(hyphen - value), CLOUD_PROJECT_MAX, &least) ||
+        !cloud_text_read_number(hyphen + 1, n - (size_t)(hyphen + 1 - value), CLOUD_PROJECT_MAX,
+                                &most) ||
         least < CLOUD_PROJECT_MIN || most < least)
         return fail_with(error, "not two lengths from 5 to 32, such as 7-20");
     conf->grammar.project_min = (unsigned)least;
@@ -172,8 +173,9 @@ static bool take_project_length(struct cloud_conf *conf, const struct conf_key *
 }
 
 /*
- * A suffix and an environment each end in a letter, because a number may follow both; "_sftp" is
- * taken, and production needs no suffix. So no environment has two dedicated names.
+ * Ensures that no environment has two dedicated names: a suffix and an environment must each end in
+ * a letter, because a number may follow both, "_sftp" has another meaning, and production has no
+ * suffix.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)
@@ -225,16 +227,22 @@ static bool take_suffixes(struct cloud_conf *conf, const struct conf_key *key, c
     return true;
 }
 
+static bool take_text(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                      size_t n, struct cloud_conf_error *error)
+{
+    return take_string((char *)conf + key->offset, key->most, value, n, error);
+}
+
 static bool take_url(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                      size_t n, struct cloud_conf_error *error)
 {
     for (size_t i = 0; i < n; i++)
         if (value[i] <= ' ' || value[i] > '~')
             return fail_with(error, "the URL has a space or a character that is not ASCII");
-    return take_string((char *)conf + key->offset, key->most, value, n, error);
+    return take_text(conf, key, value, n, error);
 }
 
-/* As a URL, or nothing at all: none. */
+/* A URL, or an empty value for no proxy. */
 static bool take_proxy(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                        size_t n, struct cloud_conf_error *error)
 {
@@ -248,25 +256,17 @@ static bool take_path(struct cloud_conf *conf, const struct conf_key *key, const
 {
     if (n > 0 && value[0] != '/' && (value[0] == '.' || !is_plain_word(value, n)))
         return fail_with(error, "neither an absolute path nor a name of [A-Za-z0-9._-]");
-    return take_string((char *)conf + key->offset, key->most, value, n, error);
-}
-
-static bool take_host_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                         size_t n, struct cloud_conf_error *error)
-{
-    (void)key;
-    return take_string(conf->host_id, sizeof conf->host_id, value, n, error);
+    return take_text(conf, key, value, n, error);
 }
 
 static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                             size_t n, struct cloud_conf_error *error)
 {
-    (void)key;
     for (size_t i = 0; i < n; i++)
         if (!((value[i] >= 'A' && value[i] <= 'Z') || value[i] == '_' ||
               (i > 0 && value[i] >= '0' && value[i] <= '9')))
             return fail_with(error, "not a prefix of [A-Z0-9_], such as CLOUDAUTH_");
-    return take_string(conf->env_prefix, sizeof conf->env_prefix, value, n, error);
+    return take_text(conf, key, value, n, error);
 }
 
 static bool take_enumerate(struct cloud_conf *conf, const struct conf_key *key, const char *value,
@@ -293,12 +293,11 @@ static bool take_enumerate(struct cloud_conf *conf, const struct conf_key *key, 
 static bool take_signing_key(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                              size_t n, struct cloud_conf_error *error)
 {
-    (void)key;
     for (size_t i = 0; i < n; i++)
         if (!((value[i] >= 'a' && value[i] <= 'z') || (value[i] >= 'A' && value[i] <= 'Z') ||
               (value[i] >= '0' && value[i] <= '9') || strchr("+/= ", value[i]) != NULL))
             return fail_with(error, "not Ed25519 public keys in base64");
-    return take_string(conf->signing_key, sizeof conf->signing_key, value, n, error);
+    return take_text(conf, key, value, n, error);
 }
 
 #define STRING(name, take)                                                                         \
@@ -310,7 +309,7 @@ static const struct conf_key keys[] = {
     STRING(access_url, take_url),
     STRING(accounts_url, take_url),
     {"allow", take_allow, 0, 0, 0},
-    {"host_id", take_host_id, 0, 0, 0},
+    STRING(host_id, take_text),
     ID(uid_min),
     ID(uid_max),
     ID(ssh_gid),
@@ -324,10 +323,10 @@ static const struct conf_key keys[] = {
     SECONDS(max_stale, 0, DAY),
     SECONDS(connect_timeout, 1, 60),
     SECONDS(request_timeout, 1, 60),
-    {"env_prefix", take_env_prefix, 0, 0, 0},
+    STRING(env_prefix, take_env_prefix),
     SECONDS(session_recheck, 0, DAY),
     SECONDS(session_max_stale, 0, DAY),
-    {"signing_key", take_signing_key, 0, 0, 0},
+    STRING(signing_key, take_signing_key),
     STRING(token_file, take_path),
     STRING(token_url, take_url),
     STRING(client_id_file, take_path),
@@ -349,7 +348,7 @@ const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    /* Of the lists no byte behind `used` is looked at: four pages that a process need not touch. */
+    /* Bytes of the lists after `used` are never read: clearing them would touch four more pages. */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
     conf->grammar.allow.used = 0;
     conf->grammar.project_min = 7;
@@ -407,11 +406,11 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
 {
     const char *hash = memchr(line, '#', n);
 
-    /* What a comment says is nobody's business, and most of a file is comments. */
+    /* Comments, which are most of a file, may contain any byte. */
     if (hash != NULL)
         n = (size_t)(hash - line);
     for (size_t i = 0; i < n; i++)
-        if (cloud_is_control(line[i]) && line[i] != '\t')
+        if (cloud_text_is_control(line[i]) && line[i] != '\t')
             return fail_with(error, "a control character in the line");
     trim(&line, &n);
     if (n == 0)
@@ -456,13 +455,13 @@ bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *er
         return fail_with(error, "allow is required (write `allow = *` to serve every name)");
     if (conf->uid_min > conf->uid_max)
         return fail_with(error, "uid_min is greater than uid_max");
-    if (conf->ssh_gid == conf->sftp_gid || cloud_conf_id_ours(conf, conf->ssh_gid) ||
-        cloud_conf_id_ours(conf, conf->sftp_gid))
+    if (conf->ssh_gid == conf->sftp_gid || cloud_conf_has_id(conf, conf->ssh_gid) ||
+        cloud_conf_has_id(conf, conf->sftp_gid))
         return fail_with(error, "ssh_gid and sftp_gid must differ and lie outside the uid range");
     return check_credentials(conf, error);
 }
 
-/* Feeds whole lines of what was read to the parser; the rest of the last one is kept. */
+/* Parses the whole lines in the buffer and moves the rest of the last one to its start. */
 static bool take_lines(struct cloud_conf *conf, char *buffer, size_t *used,
                        struct cloud_conf_error *error)
 {
@@ -505,7 +504,7 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
             break;
         total += (size_t)got;
         used += (size_t)got;
-        /* The size was checked, but the file may grow while it is read. */
+        /* is_trusted() checked the size, but the file may have grown since. */
         if (total > CLOUD_CONF_MAX)
             return fail_file(error, "the file is larger than 64 KiB");
         if (!take_lines(conf, buffer, &used, error))
@@ -515,7 +514,7 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
     return cloud_conf_line(conf, buffer, used, error);
 }
 
-static bool trusted(int fd, uid_t owner, struct cloud_conf_error *error)
+static bool is_trusted(int fd, uid_t owner, struct cloud_conf_error *error)
 {
     struct stat st;
 
@@ -533,7 +532,7 @@ static bool trusted(int fd, uid_t owner, struct cloud_conf_error *error)
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error)
 {
-    /* O_NONBLOCK: a FIFO put in its place may not hold up every process of the host. */
+    /* O_NONBLOCK: a FIFO in its place must not block every process of the host. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     bool ok;
 
@@ -542,12 +541,13 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
     cloud_conf_defaults(conf);
     if (fd < 0)
         return fail_with(error, errno == ENOENT ? "there is no such file" : "cannot be opened");
-    ok = trusted(fd, owner, error) && read_lines(conf, fd, error) && cloud_conf_check(conf, error);
+    ok = is_trusted(fd, owner, error) && read_lines(conf, fd, error) &&
+         cloud_conf_check(conf, error);
     close(fd);
     return ok;
 }
 
-bool cloud_conf_id_ours(const struct cloud_conf *conf, uint32_t id)
+bool cloud_conf_has_id(const struct cloud_conf *conf, uint32_t id)
 {
     return id >= conf->uid_min && id <= conf->uid_max;
 }

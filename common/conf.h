@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 /*
- * The configuration: `key = value` lines, '#' comments, described in cloudauth.conf(5).
- * One grammar and one parser serve the file and the PAM arguments. Reading it allocates nothing
- * and uses no stdio, because the NSS module reads it in every process of the host.
+ * The configuration, cloudauth.conf(5): lines of `key = value`, and comments that begin with '#'.
+ * The arguments of the PAM module have the same syntax and use the same parser. It does not
+ * allocate or use stdio, because the NSS module runs it in every process of the host.
  */
 
 #ifndef CLOUD_CONF_PATH
@@ -23,8 +23,8 @@
 #define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
 #define CLOUD_URL_SIZE          1024
 #define CLOUD_PATH_SIZE         256
-#define CLOUD_ID_FLOOR          1000u       /* no host can set uid_min below: root is never ours */
-#define CLOUD_ID_CEILING        2147483646u /* keeps clear of (uid_t)-1 and of signed readers */
+#define CLOUD_ID_FLOOR          1000u       /* the least uid_min that a host can set */
+#define CLOUD_ID_CEILING        2147483646u /* less than (uid_t)-1, and positive as an int */
 
 /* Settings of the release before this one. They are accepted and ignored, whatever their value, so
  * that an upgrade does not keep the daemon from starting; the next release refuses them. */
@@ -41,9 +41,9 @@ struct cloud_conf {
     uint32_t max_stale;                               /* seconds, at most 86400 */
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
-    char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "" : there is none */
-    /* What the host proves itself with, "" where it is not set: absolute paths, or names in
-     * systemd's credentials directory (cloudauthd/api/credentials.h). */
+    char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "": there is none */
+    /* The host's credentials: absolute paths, or names in systemd's credentials directory
+     * (cloudauthd/api/credentials.h); "" if not set. */
     char token_file[CLOUD_PATH_SIZE];
     char token_url[CLOUD_URL_SIZE];
     char client_id_file[CLOUD_PATH_SIZE];
@@ -51,15 +51,15 @@ struct cloud_conf {
     char ca_file[CLOUD_PATH_SIZE];
     char proxy[CLOUD_PATH_SIZE];               /* a URL */
     char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* "", or base64 keys with a space between them */
-    char host_id[256];   /* "" until cloud_conf_read put the host name there */
+    char host_id[256];   /* "" if not set; the daemon then sets the host name */
     char env_prefix[32]; /* of the session's environment variables */
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
-    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* where such a setting stands; 0: nowhere */
-    struct cloud_grammar grammar;                /* last: its lists are not cleared */
+    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* the line that has the setting; 0: none has */
+    struct cloud_grammar grammar; /* last: cloud_conf_defaults does not clear its lists */
 };
 
-/* Where and why a configuration was not taken. */
+/* Why a configuration was refused. */
 struct cloud_conf_error {
     unsigned line; /* 0: the file as a whole, or a PAM argument */
     char text[200];
@@ -69,25 +69,25 @@ struct cloud_conf_error {
 void cloud_conf_defaults(struct cloud_conf *conf);
 
 /*
- * Sets one `key = value` (or "key=value"), a line of n bytes without its newline. Blank lines and
- * comments are no error. error->line is the number of the line, 0 for none. False: error->text says
- * why, and conf is not to be used.
+ * Parses a line of n bytes without its newline: `key = value`, a comment, or white space. The
+ * caller sets error->line to the number of the line, or to 0. False: error->text says why, and conf
+ * must not be used.
  */
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error);
 
-/* What no single line shows: required keys, ranges that belong together. */
+/* Checks the configuration as a whole: required keys, and values that depend on each other. */
 bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error);
 
 /*
- * Reads defaults plus file into *conf and checks it. The opened file must be a regular file owned
- * by owner, writable by nobody else, and at most CLOUD_CONF_MAX bytes. On false, *error says why
- * and *conf is not to be used. Does not keep errno.
+ * Sets the defaults, reads the file and checks the result. It must be a regular file that belongs
+ * to owner, that no other user may write to, and of at most CLOUD_CONF_MAX bytes. False: *error
+ * says why, and *conf must not be used. May change errno.
  */
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error);
 
-/* Whether id is in the range that cloud accounts and their groups have on this host. */
-bool cloud_conf_id_ours(const struct cloud_conf *conf, uint32_t id);
+/* Whether id is in the range of this host's cloud accounts and their groups. */
+bool cloud_conf_has_id(const struct cloud_conf *conf, uint32_t id);
 
 #endif

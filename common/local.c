@@ -30,8 +30,8 @@ static void end_field(struct scanner *scanner)
 {
     struct cloud_local_entry *entry = &scanner->entry;
     uint64_t id;
-    bool ok =
-        scanner->used <= ID_DIGITS && cloud_number(scanner->digits, scanner->used, UINT32_MAX, &id);
+    bool ok = scanner->used <= ID_DIGITS &&
+              cloud_text_read_number(scanner->digits, scanner->used, UINT32_MAX, &id);
 
     if (scanner->field == 2 && ok) {
         entry->id = (uint32_t)id;

@@ -271,7 +271,7 @@ static bool take_suffix(const struct cloud_grammar *grammar, const char *text, s
         if (n < length || memcmp(text, suffix, length) != 0)
             continue;
         if (n > length && (n > length + SUFFIX_NUMBER || text[length] == '0' ||
-                           !cloud_number(text + length, n - length, 999, &number)))
+                           !cloud_text_read_number(text + length, n - length, 999, &number)))
             continue;
         memcpy(out->environment, environment, base);
         return take(out->environment + base, sizeof out->environment - base, text + length,
@@ -463,8 +463,8 @@ bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
     return spell_plain(grammar, project, environment, out, &run);
 }
 
-bool cloud_name_plain_ours(const struct cloud_grammar *grammar, const char *project,
-                           const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n)
+bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *project,
+                             const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n)
 {
     struct cloud_name_run run, seen;
 

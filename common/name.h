@@ -98,8 +98,8 @@ bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
 
 /* The same; also false if this host does not serve the name (cloud_name_parse). *n is its length.
  */
-bool cloud_name_plain_ours(const struct cloud_grammar *grammar, const char *project,
-                           const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
+bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *project,
+                             const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
 
 /* Whether the pattern matches the whole name; '*' stands for any text, also none. Takes time
  * proportional to the product of the lengths. */

@@ -45,14 +45,14 @@ void cloud_text_add_number(struct cloud_text *text, uint64_t number)
     cloud_text_add_bytes(text, digits + at, sizeof digits - at);
 }
 
-bool cloud_is_control(char c)
+bool cloud_text_is_control(char c)
 {
     return (unsigned char)c < ' ' || c == 0x7f;
 }
 
-bool cloud_has_control(const char *string)
+bool cloud_text_has_control(const char *string)
 {
-    while (*string != '\0' && !cloud_is_control(*string))
+    while (*string != '\0' && !cloud_text_is_control(*string))
         string++;
     return *string != '\0';
 }
@@ -118,7 +118,7 @@ void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *
     cloud_text_add(text, written);
 }
 
-bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out)
+bool cloud_text_read_number(const char *digits, size_t n, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;
 

@@ -28,10 +28,10 @@ void cloud_text_add_char(struct cloud_text *text, char c);
 void cloud_text_add_number(struct cloud_text *text, uint64_t number);
 
 /* Whether the byte is a control character of ASCII: 0 to 0x1f, or 0x7f. */
-bool cloud_is_control(char c);
+bool cloud_text_is_control(char c);
 
 /* Whether the string has a control character in it: one that would end or forge a line. */
-bool cloud_has_control(const char *string);
+bool cloud_text_has_control(const char *string);
 
 /*
  * Appends a value of a log line, so that no byte of it can end the value or the line: unchanged if
@@ -51,6 +51,6 @@ void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *
  * Reads a decimal number of n digits: no sign, no space, no leading zero but "0" itself.
  * False if it is anything else or greater than max; *out is then untouched.
  */
-bool cloud_number(const char *digits, size_t n, uint64_t max, uint64_t *out);
+bool cloud_text_read_number(const char *digits, size_t n, uint64_t max, uint64_t *out);
 
 #endif

@@ -9,14 +9,14 @@
 
 static const unsigned char magic[4] = {'C', 'L', 'D', 'A'};
 
-/* A field of a message: where it stands in its struct, and whether it is a string. */
+/* A field of a packet: the offset of its member, and whether it is a string or a number. */
 struct field {
     size_t offset;
     bool string;
 };
 
-/* The fields of one kind of packet, in their order; the list ends with a field at offset 0, where
- * both structs have their opcode. */
+/* The fields of a kind of packet, in order. A field at offset 0, where both structs have their
+ * opcode, ends the list. */
 struct layout {
     struct field field[FIELDS];
 };
@@ -129,7 +129,8 @@ bool cloud_wire_op_known(unsigned op)
            (questions[op].field[0].offset != 0 || answers[op].field[0].offset != 0);
 }
 
-/* The one place where packets are read: a cursor that can only stand still or fail. */
+/* The unread rest of a packet. Only get_number and get_string read from it; once one has failed,
+ * all later calls fail. */
 struct cursor {
     const unsigned char *at;
     size_t left;
@@ -168,18 +169,18 @@ static const char *get_string(struct cursor *cursor)
 static void get_fields(struct cursor *cursor, const struct layout *layout, void *message)
 {
     for (size_t i = 0; i < FIELDS && layout->field[i].offset != 0; i++) {
-        char *place = (char *)message + layout->field[i].offset;
+        char *member = (char *)message + layout->field[i].offset;
         if (layout->field[i].string) {
             const char *string = get_string(cursor);
-            memcpy(place, &string, sizeof string);
+            memcpy(member, &string, sizeof string);
         } else {
             uint32_t number = get_number(cursor);
-            memcpy(place, &number, sizeof number);
+            memcpy(member, &number, sizeof number);
         }
     }
 }
 
-/* Checks the header; the opcode is known afterwards. */
+/* Checks the header, and that the opcode is known. */
 static bool get_header(struct cursor *cursor, const void *packet, size_t n, unsigned *op,
                        unsigned *status)
 {
@@ -267,46 +268,53 @@ static void put_string(struct writer *writer, const char *string)
     put_bytes(writer, string, n + 1);
 }
 
-static size_t put_packet(unsigned op, unsigned status, const struct layout *layout,
-                         const void *message, void *buffer, size_t size)
+static void put_header(struct writer *writer, unsigned op, unsigned status)
 {
     const unsigned char tail[4] = {CLOUD_WIRE_VERSION, (unsigned char)op, (unsigned char)status, 0};
-    struct writer writer = {buffer, size, false};
 
-    put_bytes(&writer, magic, sizeof magic);
-    put_bytes(&writer, tail, sizeof tail);
+    put_bytes(writer, magic, sizeof magic);
+    put_bytes(writer, tail, sizeof tail);
+}
+
+static void put_fields(struct writer *writer, const struct layout *layout, const void *message)
+{
     for (size_t i = 0; i < FIELDS && layout->field[i].offset != 0; i++) {
-        const char *place = (const char *)message + layout->field[i].offset;
+        const char *member = (const char *)message + layout->field[i].offset;
         if (layout->field[i].string) {
             const char *string;
-            memcpy(&string, place, sizeof string);
-            put_string(&writer, string);
+            memcpy(&string, member, sizeof string);
+            put_string(writer, string);
         } else {
             uint32_t number;
-            memcpy(&number, place, sizeof number);
-            put_number(&writer, number);
+            memcpy(&number, member, sizeof number);
+            put_number(writer, number);
         }
     }
-    return writer.failed ? 0 : size - writer.left;
 }
 
 size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size)
 {
+    size_t most = size < CLOUD_WIRE_QUESTION_MAX ? size : CLOUD_WIRE_QUESTION_MAX;
+    struct writer writer = {buffer, most, false};
+
     if (!cloud_wire_op_known(question->op))
         return 0;
-    if (size > CLOUD_WIRE_QUESTION_MAX)
-        size = CLOUD_WIRE_QUESTION_MAX;
-    return put_packet(question->op, 0, &questions[question->op], question, buffer, size);
+    put_header(&writer, question->op, 0);
+    put_fields(&writer, &questions[question->op], question);
+    return writer.failed ? 0 : most - writer.left;
 }
 
 size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size)
 {
+    size_t most = size < CLOUD_WIRE_ANSWER_MAX ? size : CLOUD_WIRE_ANSWER_MAX;
+    struct writer writer = {buffer, most, false};
+
     if (!cloud_wire_op_known(answer->op))
         return 0;
     const struct layout *layout = answer_layout(answer->op, answer->status);
     if (layout == NULL)
         return 0;
-    if (size > CLOUD_WIRE_ANSWER_MAX)
-        size = CLOUD_WIRE_ANSWER_MAX;
-    return put_packet(answer->op, answer->status, layout, answer, buffer, size);
+    put_header(&writer, answer->op, answer->status);
+    put_fields(&writer, layout, answer);
+    return writer.failed ? 0 : most - writer.left;
 }

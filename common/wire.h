@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 /*
- * One question and one answer over a SOCK_SEQPACKET socket at /run/cloudauth/socket: a client
- * connects, sends one packet, receives one packet, and the connection ends. Nothing is kept
- * between two questions, so a fork or a close in the host process can break nothing.
+ * The protocol between the daemon and its clients: one question and one answer over a
+ * SOCK_SEQPACKET socket at /run/cloudauth/socket. A client connects, sends one packet, receives one
+ * packet and closes. It keeps no connection, which its process could share by a fork(2) or close by
+ * mistake.
  *
  * A packet:
  *
@@ -21,11 +22,11 @@
  *   5       1     opcode
  *   6       1     0 in a question; the status in an answer (enum cloud_status)
  *   7       1     0
- *   8       ...   the fields of that opcode (and, in an answer, of that status), in table order
+ *   8       ...   the fields of the opcode (and, in an answer, of the status), in the order below
  *
  * A number is 4 bytes, little-endian. A string is its length in 4 bytes (without the NUL, at most
- * CLOUD_WIRE_STRING_MAX), its bytes, and one NUL; it holds no other NUL. There are no optional
- * fields and nothing may follow the last one. Which fields a packet has:
+ * CLOUD_WIRE_STRING_MAX), its bytes, and one NUL; it contains no other NUL. No field is optional
+ * and no byte may follow the last one. The fields:
  *
  *   opcode           question                             answer, CLOUD_OK
  *   PASSWD_BY_NAME   account                              account id gid gecos home shell
@@ -49,34 +50,32 @@
  *   NAMED            text page                            page text
  *   METRICS          (none)                               text
  *
- * id of KEYS is the uid that sshd has looked up for the account, 0 where nobody says.
+ * KEYS: id is the uid that sshd has looked up for the account, or 0 if the helper was not told.
  *
- * home, id and gid of PAM_ACCOUNT are the account's own, and mounts is what an sFTP account may see
- * of that home, a line each: "rw pub/media\n" or "ro var/log\n", at most CLOUD_WIRE_MOUNTS_SIZE
- * bytes with the NUL. For every other account home and mounts are "".
+ * PAM_ACCOUNT: home, id and gid are the account's, and mounts lists the directories below that home
+ * that an sFTP account may see, a line each: "rw pub/media\n" or "ro var/log\n", at most
+ * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account home and mounts are "".
  *
- * SESSIONS lists those after the one with that id ("": from the first), a line each; in the answer
- * session is the id to go on after, "" at the end (cloudauthd/session/sessions.h, sessions_list).
+ * SESSIONS lists the sessions after the one with the id in the question ("": from the first), a
+ * line each; the answer's session is the id to continue after, "" at the end
+ * (cloudauthd/session/sessions.h, sessions_list).
  *
- * From STATUS on: text is lines of fields with a tab between them (cloudauthd/control/control.h),
- * but for METRICS, where it is in Prometheus' text exposition format.
- * The first page is 0; an answer's page is the one to ask for next, 0 at the end. Opcodes have
- * gaps.
+ * From STATUS on, text is lines of fields separated by tabs (cloudauthd/control/control.h), but
+ * METRICS' text has the text exposition format of Prometheus. The first page is 0; an answer's page
+ * is the next one to ask for, 0 at the end. The opcodes have gaps.
  *
- * An answer of CLOUD_REFUSED has `reason message` (a token for logs; a sentence for the client);
- * CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
+ * An answer of CLOUD_REFUSED has `reason message` (a token for logs, a sentence for the client);
+ * one of CLOUD_ABSENT and CLOUD_UNAVAILABLE has `reason`.
  */
 
-#define CLOUD_WIRE_VERSION 1
-#define CLOUD_WIRE_QUESTION_MAX                                                                    \
-    40960u                             /* bytes: a key of 16 KiB in base64, or an auth_info line   \
-                                        */
-#define CLOUD_WIRE_ANSWER_MAX  131072u /* bytes: a key line with every forward that fits */
-#define CLOUD_WIRE_ACCOUNT_MAX 4096u   /* bytes of an answer that the NSS module can take */
-#define CLOUD_WIRE_STRING_MAX  131000u
-#define CLOUD_WIRE_MOUNTS_MAX  64  /* lines of `mounts` */
-#define CLOUD_WIRE_PATH_MAX    255 /* bytes of a path in it */
-#define CLOUD_WIRE_MOUNTS_SIZE (CLOUD_WIRE_MOUNTS_MAX * (CLOUD_WIRE_PATH_MAX + 4) + 1)
+#define CLOUD_WIRE_VERSION      1
+#define CLOUD_WIRE_QUESTION_MAX 40960u  /* bytes: a key of 16 KiB in base64, an auth_info line */
+#define CLOUD_WIRE_ANSWER_MAX   131072u /* bytes: the longest key line */
+#define CLOUD_WIRE_ACCOUNT_MAX  4096u   /* bytes of the longest answer to the NSS module */
+#define CLOUD_WIRE_STRING_MAX   131000u
+#define CLOUD_WIRE_MOUNTS_MAX   64  /* lines of `mounts` */
+#define CLOUD_WIRE_PATH_MAX     255 /* bytes of a path in it */
+#define CLOUD_WIRE_MOUNTS_SIZE  (CLOUD_WIRE_MOUNTS_MAX * (CLOUD_WIRE_PATH_MAX + 4) + 1)
 
 #ifndef CLOUD_SOCKET_PATH
 #define CLOUD_SOCKET_PATH "/run/cloudauth/socket"
@@ -114,7 +113,9 @@ enum cloud_rebind {
     CLOUD_REBIND_FORCE = 2,
 };
 
-/* Strings are borrowed: after a decode they point into the packet. Unused fields are NULL or 0. */
+/* The strings are borrowed; after decoding they point into the packet. Unused members are NULL or
+ * 0.
+ */
 struct cloud_question {
     enum cloud_op op;
     const char *account;
@@ -144,16 +145,16 @@ struct cloud_answer {
     uint32_t page;
 };
 
-/* Whether there is such an opcode. */
+/* Whether the opcode exists. */
 bool cloud_wire_op_known(unsigned op);
 
-/* Encode into buffer. Return the bytes used, or 0 if it does not fit, a string that the opcode
+/* Encode into buffer. Return the bytes used, or 0 if the packet does not fit, a string that it
  * needs is NULL, or the opcode is unknown. */
 size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size);
 size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size);
 
-/* Decode a packet of n bytes. False, with *out untouched, if it is anything but exactly one
- * well-formed packet of this version. The packet must outlive *out. */
+/* Decode a packet of n bytes, which must outlive *out. False, with *out untouched, unless it is
+ * exactly one well-formed packet of this version. */
 bool cloud_wire_get_question(const void *packet, size_t n, struct cloud_question *out);
 bool cloud_wire_get_answer(const void *packet, size_t n, struct cloud_answer *out);
 

@@ -343,7 +343,7 @@ static bool take_local(void *arg, const struct cloud_local_entry *entry)
                   "not exist here",
                   entry->name);
     }
-    if (!entry->id_ok || !cloud_conf_id_ours(&range->doctor->conf, entry->id))
+    if (!entry->id_ok || !cloud_conf_has_id(&range->doctor->conf, entry->id))
         return true;
     range->found = true;
     say_clash(range, "ranges", "give it another id, or set uid_min and uid_max",

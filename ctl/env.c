@@ -108,7 +108,7 @@ static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
 
     for (size_t i = 0; i < tree->n; i++) {
         const struct document *document = tree->checked[i].document;
-        if (document != NULL && cloud_conf_id_ours(conf, document->uid) && document->uid >= id)
+        if (document != NULL && cloud_conf_has_id(conf, document->uid) && document->uid >= id)
             id = document->uid + 1;
     }
     while (id <= conf->uid_max && is_taken(tree, db, id))
@@ -120,7 +120,7 @@ static bool read_id(const char *text, uint32_t otherwise, uint32_t *out)
 {
     uint64_t number = otherwise;
 
-    if (text != NULL && !cloud_number(text, strlen(text), UINT32_MAX, &number)) {
+    if (text != NULL && !cloud_text_read_number(text, strlen(text), UINT32_MAX, &number)) {
         ctl_say("%s: not a number", text);
         return false;
     }
@@ -149,9 +149,9 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
     account->title = wishes->title;
     ok = ok && read_id(wishes->uid, free_id(&edit->conf, &tree, db), &account->uid) &&
          read_id(wishes->gid, account->uid, &account->gid);
-    if (ok && (!cloud_conf_id_ours(&edit->conf, account->uid) ||
-               !cloud_conf_id_ours(&edit->conf, account->gid) ||
-               is_taken(&tree, db, account->uid) || is_taken(&tree, db, account->gid))) {
+    if (ok && (!cloud_conf_has_id(&edit->conf, account->uid) ||
+               !cloud_conf_has_id(&edit->conf, account->gid) || is_taken(&tree, db, account->uid) ||
+               is_taken(&tree, db, account->gid))) {
         ctl_say("uid %u and gid %u: not in this host's range %u-%u, or somebody else's",
                 account->uid, account->gid, edit->conf.uid_min, edit->conf.uid_max);
         ok = false;

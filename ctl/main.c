@@ -106,8 +106,8 @@ bool ctl_span(const char *text, int64_t *seconds)
     const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
     uint64_t n = 0;
 
-    if (unit == NULL || text[digits + 1] != '\0' || !cloud_number(text, digits, 999999, &n) ||
-        n == 0)
+    if (unit == NULL || text[digits + 1] != '\0' ||
+        !cloud_text_read_number(text, digits, 999999, &n) || n == 0)
         return false;
     *seconds = (int64_t)n * length[unit - units];
     return true;

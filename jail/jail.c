@@ -85,7 +85,7 @@ static bool is_plain(const char *path)
     for (const char *at = path;; at++) {
         size_t n = (size_t)(at - part);
 
-        if (!cloud_is_control(*at) && *at != '/')
+        if (!cloud_text_is_control(*at) && *at != '/')
             continue;
         if ((*at != '/' && *at != '\0') || n == 0 || (n == 1 && part[0] == '.') ||
             (n == 2 && part[0] == '.' && part[1] == '.'))

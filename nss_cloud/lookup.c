@@ -106,11 +106,11 @@ static bool is_absolute(const struct pack_text *text)
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
-    if (!cloud_conf_id_ours(conf, account->gid))
+    if (!cloud_conf_has_id(conf, account->gid))
         return false;
     if (is_group(lookup))
         return lookup->name != NULL || account->gid == lookup->id;
-    return cloud_conf_id_ours(conf, account->uid) &&
+    return cloud_conf_has_id(conf, account->uid) &&
            (lookup->name != NULL || account->uid == lookup->id) && is_absolute(&account->home) &&
            is_absolute(&account->shell) && pack_fields_ok(account);
 }
@@ -167,7 +167,7 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
                     struct cloud_name *out)
 {
     if (lookup->name == NULL)
-        return cloud_conf_id_ours(conf, lookup->id);
+        return cloud_conf_has_id(conf, lookup->id);
     return cloud_name_parse_seen(&conf->grammar, lookup->name, &lookup->run, out) &&
            (!is_group(lookup) || out->plain);
 }
@@ -219,8 +219,8 @@ static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
     account.name = (struct pack_text){lookup->name, lookup->run.n};
     if (lookup->name == NULL) {
         account.name.at = plain;
-        if (!cloud_name_plain_ours(&conf->grammar, record->project, record->environment, plain,
-                                   &account.name.n))
+        if (!cloud_name_plain_served(&conf->grammar, record->project, record->environment, plain,
+                                     &account.name.n))
             return false;
     } else if (!cloud_snapshot_home(record, name, &home)) {
         return false;

@@ -124,7 +124,7 @@ static void tell(const struct visit *visit, const char *sentence)
 /* The same, with the account's name in the middle of the sentence. */
 static void tell_name(const struct visit *visit, const char *before, const char *after)
 {
-    const char *name = cloud_has_control(visit->account) ? "this account" : visit->account;
+    const char *name = cloud_text_has_control(visit->account) ? "this account" : visit->account;
 
     if (!visit->silent)
         (void)pam_error(visit->pamh, "%s%s%s", before, name, after);
@@ -135,7 +135,7 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
 {
     switch (status) {
     case CLOUD_REFUSED:
-        if (answer->message[0] != '\0' && !cloud_has_control(answer->message))
+        if (answer->message[0] != '\0' && !cloud_text_has_control(answer->message))
             tell(visit, answer->message);
         else
             tell_name(visit, "access to ", " is refused");
@@ -216,7 +216,7 @@ static enum who who_is(struct visit *visit, int argc, const char **argv, const c
     if (visit->in_grammar)
         return WHO_CLOUD;
     passwd = pam_modutil_getpwnam(visit->pamh, visit->account);
-    if (passwd != NULL && cloud_conf_id_ours(&visit->conf, passwd->pw_uid))
+    if (passwd != NULL && cloud_conf_has_id(&visit->conf, passwd->pw_uid))
         return WHO_CLOUD;
     return WHO_OTHER;
 }
@@ -329,8 +329,8 @@ static int prepare_jail(const struct visit *visit, const struct cloud_answer *an
     const struct jail_account account = {answer->home, answer->id, answer->gid, answer->mounts};
     struct jail *jail = calloc(1, sizeof *jail);
 
-    if (jail != NULL && cloud_conf_id_ours(&visit->conf, answer->id) &&
-        cloud_conf_id_ours(&visit->conf, answer->gid) && jail_read(jail, &account, &fault) &&
+    if (jail != NULL && cloud_conf_has_id(&visit->conf, answer->id) &&
+        cloud_conf_has_id(&visit->conf, answer->gid) && jail_read(jail, &account, &fault) &&
         jail_check(jail, &fault) &&
         pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)
         return PAM_SUCCESS;
@@ -404,7 +404,7 @@ static bool set_variable(const struct visit *visit, const char *name, const char
     cloud_text_add(&text, name);
     cloud_text_add_char(&text, '=');
     cloud_text_add(&text, value);
-    return !text.cut && !cloud_has_control(value) &&
+    return !text.cut && !cloud_text_has_control(value) &&
            pam_putenv(visit->pamh, variable) == PAM_SUCCESS;
 }
 

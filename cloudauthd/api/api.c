@@ -392,7 +392,7 @@ static void keep_header(const char *line, size_t n, const char *name, char *out,
     if (n >= size)
         return;
     for (size_t i = 0; i < n; i++)
-        if (cloud_is_control(line[i]) || (unsigned char)line[i] > 0x7f)
+        if (cloud_text_is_control(line[i]) || (unsigned char)line[i] > 0x7f)
             return;
     memcpy(out, line, n);
     out[n] = '\0';
@@ -598,7 +598,7 @@ static void note_clock(struct transfer *transfer)
     time_t said = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
     uint64_t age = 0;
 
-    (void)cloud_number(transfer->age, strlen(transfer->age), UINT32_MAX, &age);
+    (void)cloud_text_read_number(transfer->age, strlen(transfer->age), UINT32_MAX, &age);
     if (said <= 0)
         return;
     api->clock_offset = (int64_t)time(NULL) - (int64_t)said - (int64_t)age;

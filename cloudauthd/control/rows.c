@@ -23,7 +23,7 @@ void rows_add(const char *const *field, size_t n)
         if (i > 0)
             cloud_text_add_char(&text, '\t');
         for (const char *at = field[i]; *at != '\0'; at++) {
-            cloud_text_add_bytes(&text, cloud_is_control(*at) ? "?" : at, 1);
+            cloud_text_add_bytes(&text, cloud_text_is_control(*at) ? "?" : at, 1);
         }
     }
     cloud_text_add_char(&text, '\n');

@@ -61,7 +61,7 @@ enum step lookup_start_by_id(struct connection *connection)
     char plain[CLOUD_NAME_MAX + 1];
     enum policy_reason reason = POLICY_ABSENT;
 
-    if (cloud_conf_id_ours(&connection->context->conf, connection->question.id) &&
+    if (cloud_conf_has_id(&connection->context->conf, connection->question.id) &&
         name_of_id(connection, plain))
         reason = login_check_name(connection, plain);
     return go_on(connection, reason);

@@ -228,7 +228,7 @@ static void copy_clean(char *out, size_t size, const char *from)
 {
     snprintf(out, size, "%s", from);
     for (; *out != '\0'; out++)
-        if (cloud_is_control(*out))
+        if (cloud_text_is_control(*out))
             *out = '?';
 }
 

@@ -338,7 +338,7 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     if (entry->session.ending)
         return true;
     /* The range may have changed since the session was opened. */
-    if (!cloud_conf_id_ours(sessions->setup.conf, session->uid)) {
+    if (!cloud_conf_has_id(sessions->setup.conf, session->uid)) {
         log_error("session %s of %s as %s is not terminated (reason %s): uid %u is outside the "
                   "configured range",
                   session->id, session->user, session->account, reason, session->uid);
@@ -358,7 +358,7 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
  * possible. */
 static bool continue_termination(struct sessions *sessions, const struct session *session)
 {
-    if (!sessions->setup.may_terminate || !cloud_conf_id_ours(sessions->setup.conf, session->uid) ||
+    if (!sessions->setup.may_terminate || !cloud_conf_has_id(sessions->setup.conf, session->uid) ||
         !begin_termination(sessions, session, still_own_audit(sessions, session),
                            "cloudauth ends this session")) {
         log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,

@@ -138,7 +138,8 @@ static bool parse_number(const struct statefile_field *field, const char *text, 
     bool is_negative = is_signed && n > 0 && text[0] == '-';
     uint64_t number, most = field->size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
 
-    if (!cloud_number(text + is_negative, n - is_negative, is_signed ? most / 2 : most, &number))
+    if (!cloud_text_read_number(text + is_negative, n - is_negative, is_signed ? most / 2 : most,
+                                &number))
         return false;
     store_number(member, field->size, is_negative ? 0 - number : number);
     return true;

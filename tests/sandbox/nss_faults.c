@@ -117,7 +117,7 @@ static bool line_names(char *line, uint64_t number, enum nss_status *status)
         return false;
     *space = '\0';
     if (strcmp(line, "all") != 0 &&
-        !(cloud_number(line, strlen(line), UINT64_MAX, &named) && named == number))
+        !(cloud_text_read_number(line, strlen(line), UINT64_MAX, &named) && named == number))
         return false;
     return status_of(space + 1, status);
 }

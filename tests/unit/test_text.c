@@ -176,7 +176,7 @@ static bool reads(const char *digits, uint64_t max, uint64_t expected)
 {
     struct guarded guarded = guarded_copy(digits, strlen(digits));
     uint64_t number = 4711;
-    bool ok = cloud_number(guarded.at, strlen(digits), max, &number);
+    bool ok = cloud_text_read_number(guarded.at, strlen(digits), max, &number);
 
     guarded_free(&guarded);
     assert_int_equal(number, ok ? expected : 4711);
@@ -221,8 +221,8 @@ static void test_number_with_nul(void **state)
     uint64_t number = 4711;
 
     (void)state;
-    assert_false(cloud_number("1\0002", 3, UINT64_MAX, &number));
-    assert_true(cloud_number("12345", 2, UINT64_MAX, &number));
+    assert_false(cloud_text_read_number("1\0002", 3, UINT64_MAX, &number));
+    assert_true(cloud_text_read_number("12345", 2, UINT64_MAX, &number));
     assert_int_equal(number, 12);
 }
 
@@ -230,12 +230,12 @@ static void test_control(void **state)
 {
     (void)state;
     for (int c = 0; c < 256; c++)
-        assert_int_equal(cloud_is_control((char)c), c < 32 || c == 127);
-    assert_false(cloud_has_control(""));
-    assert_false(cloud_has_control("a b~\xc3\xa4"));
-    assert_true(cloud_has_control("a\n"));
-    assert_true(cloud_has_control("\x7f"
-                                  "a"));
+        assert_int_equal(cloud_text_is_control((char)c), c < 32 || c == 127);
+    assert_false(cloud_text_has_control(""));
+    assert_false(cloud_text_has_control("a b~\xc3\xa4"));
+    assert_true(cloud_text_has_control("a\n"));
+    assert_true(cloud_text_has_control("\x7f"
+                                       "a"));
 }
 
 int main(void)
