@@ -8,7 +8,26 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+int run_in_processes(const struct CMUnitTest *tests, size_t n, CMFixtureFunction group_setup,
+                     CMFixtureFunction group_teardown)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0)
+            exit(_cmocka_run_group_tests(tests[i].name, &tests[i], 1, group_setup, group_teardown));
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+            print_error("[  FAILED  ] %s\n", tests[i].name);
+            failed++;
+        }
+    }
+    return failed;
+}
 
 static char path[64]; /* of the directory; "": there is none */
 

@@ -16,6 +16,13 @@
 /* A row of the table in main(): the test runs between setup() and teardown() of its file. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/*
+ * Runs each test, with the group's fixtures, in a process forked for it alone: for what a process
+ * keeps for its life. Returns the number of processes that failed.
+ */
+int run_in_processes(const struct CMUnitTest *tests, size_t n, CMFixtureFunction group_setup,
+                     CMFixtureFunction group_teardown);
+
 /* ---- A directory of the test's own ----
  *
  * One at a time. It is made below /tmp with mode 0755 and umask 022, and is the working directory

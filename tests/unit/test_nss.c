@@ -2,29 +2,28 @@
 
 /*
  * libnss_cloud against a daemon of the test's own, which answers over the real socket and can lie.
- * The sources of the module stand in this file, so that they look for socket and configuration in
- * the test's directory, and so that the test can see the cached configuration's state. Link with
- * the rest of common/.
+ * Each test is a process of its own, since a process keeps its configuration and its back-off.
  */
+#include "nss_cloud/nss_cloud.h"
 
-#include "common/call.c"
-#include "common/snapshot.c"
-#include "nss_cloud/backoff.c"
-#include "nss_cloud/config.c"
-#include "nss_cloud/enumerate.c"
-#include "nss_cloud/lookup.c"
-#include "nss_cloud/map.c"
-#include "nss_cloud/negcache.c"
-#include "nss_cloud/nss_cloud.c"
-#include "nss_cloud/pack.c"
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/local.h"
+#include "common/wire.h"
+#include "nss_cloud/backoff.h"
 #include "tests/unit/support.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* glibc's own idea of each function's type: a mismatch does not compile. */
 NSS_DECLARE_MODULE_FUNCTIONS(cloud)
@@ -35,7 +34,7 @@ NSS_DECLARE_MODULE_FUNCTIONS(cloud)
 /* ---- what the module asks of the host, under the test's control ---- */
 
 static pid_t pid_answer; /* 0: the truth */
-static enum cloud_local local_answer;
+static enum cloud_local local_answer = CLOUD_LOCAL_NO;
 
 pid_t getpid(void)
 {
@@ -63,32 +62,32 @@ static struct {
     char last_packet[PACKET_MAX];
     unsigned char packet[PACKET_MAX]; /* what is answered */
     size_t packet_size;               /* 0: the connection is closed without an answer */
-} context = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} fake_daemon = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void serve(int fd)
 {
     char packet[PACKET_MAX];
     ssize_t got = recv(fd, packet, sizeof packet, 0);
 
-    pthread_mutex_lock(&context.lock);
-    memset(&context.last, 0, sizeof context.last);
+    pthread_mutex_lock(&fake_daemon.lock);
+    memset(&fake_daemon.last, 0, sizeof fake_daemon.last);
     if (got > 0) {
-        memcpy(context.last_packet, packet, (size_t)got);
-        (void)cloud_wire_get_question(context.last_packet, (size_t)got, &context.last);
+        memcpy(fake_daemon.last_packet, packet, (size_t)got);
+        (void)cloud_wire_get_question(fake_daemon.last_packet, (size_t)got, &fake_daemon.last);
     }
-    context.questions++;
-    pthread_cond_broadcast(&context.changed);
-    bool silent = context.silent;
-    if (!silent && context.packet_size > 0)
-        (void)send(fd, context.packet, context.packet_size, MSG_NOSIGNAL);
-    pthread_mutex_unlock(&context.lock);
+    fake_daemon.questions++;
+    pthread_cond_broadcast(&fake_daemon.changed);
+    bool silent = fake_daemon.silent;
+    if (!silent && fake_daemon.packet_size > 0)
+        (void)send(fd, fake_daemon.packet, fake_daemon.packet_size, MSG_NOSIGNAL);
+    pthread_mutex_unlock(&fake_daemon.lock);
     if (silent)
         (void)recv(fd, packet, sizeof packet, 0); /* until the client gives up */
     close(fd);
-    pthread_mutex_lock(&context.lock);
-    context.closed++;
-    pthread_cond_broadcast(&context.changed);
-    pthread_mutex_unlock(&context.lock);
+    pthread_mutex_lock(&fake_daemon.lock);
+    fake_daemon.closed++;
+    pthread_cond_broadcast(&fake_daemon.changed);
+    pthread_mutex_unlock(&fake_daemon.lock);
 }
 
 static void *run_daemon(void *arg)
@@ -96,7 +95,7 @@ static void *run_daemon(void *arg)
     int fd;
 
     (void)arg;
-    while ((fd = accept4(context.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+    while ((fd = accept4(fake_daemon.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
         serve(fd);
     return NULL;
 }
@@ -107,27 +106,28 @@ static void wait_until(const unsigned *counter, unsigned value)
 
     clock_gettime(CLOCK_REALTIME, &bound);
     bound.tv_sec += 10;
-    pthread_mutex_lock(&context.lock);
+    pthread_mutex_lock(&fake_daemon.lock);
     while (*counter < value)
-        assert_int_equal(pthread_cond_timedwait(&context.changed, &context.lock, &bound), 0);
-    pthread_mutex_unlock(&context.lock);
+        assert_int_equal(pthread_cond_timedwait(&fake_daemon.changed, &fake_daemon.lock, &bound),
+                         0);
+    pthread_mutex_unlock(&fake_daemon.lock);
 }
 
 static unsigned questions(void)
 {
-    pthread_mutex_lock(&context.lock);
-    unsigned n = context.questions;
-    pthread_mutex_unlock(&context.lock);
+    pthread_mutex_lock(&fake_daemon.lock);
+    unsigned n = fake_daemon.questions;
+    pthread_mutex_unlock(&fake_daemon.lock);
     return n;
 }
 
 static void will_send(const void *packet, size_t n)
 {
-    pthread_mutex_lock(&context.lock);
-    context.silent = false;
-    memcpy(context.packet, packet, n);
-    context.packet_size = n;
-    pthread_mutex_unlock(&context.lock);
+    pthread_mutex_lock(&fake_daemon.lock);
+    fake_daemon.silent = false;
+    memcpy(fake_daemon.packet, packet, n);
+    fake_daemon.packet_size = n;
+    pthread_mutex_unlock(&fake_daemon.lock);
 }
 
 static size_t will_answer(const struct cloud_answer *answer)
@@ -142,9 +142,9 @@ static size_t will_answer(const struct cloud_answer *answer)
 
 static void will_be_silent(void)
 {
-    pthread_mutex_lock(&context.lock);
-    context.silent = true;
-    pthread_mutex_unlock(&context.lock);
+    pthread_mutex_lock(&fake_daemon.lock);
+    fake_daemon.silent = true;
+    pthread_mutex_unlock(&fake_daemon.lock);
 }
 
 /* ---- a lookup in a guarded buffer ---- */
@@ -387,8 +387,8 @@ static void test_passwd(void **arg)
     (void)arg;
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
-    assert_int_equal(context.last.op, CLOUD_OP_PASSWD_BY_NAME);
-    assert_string_equal(context.last.account, "abcdefghij_stg");
+    assert_int_equal(fake_daemon.last.op, CLOUD_OP_PASSWD_BY_NAME);
+    assert_string_equal(fake_daemon.last.account, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_name, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_passwd, "*");
     assert_int_equal(out.passwd.pw_uid, 200002);
@@ -399,8 +399,8 @@ static void test_passwd(void **arg)
     answer.op = CLOUD_OP_PASSWD_BY_ID;
     will_answer(&answer);
     assert_int_equal(passwd_by_id(200002), NSS_STATUS_SUCCESS);
-    assert_int_equal(context.last.op, CLOUD_OP_PASSWD_BY_ID);
-    assert_int_equal(context.last.id, 200002);
+    assert_int_equal(fake_daemon.last.op, CLOUD_OP_PASSWD_BY_ID);
+    assert_int_equal(fake_daemon.last.id, 200002);
     assert_string_equal(out.passwd.pw_name, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_shell, "/bin/bash");
 }
@@ -479,7 +479,7 @@ static void test_group_by_id(void **arg)
     answer.op = CLOUD_OP_GROUP_BY_ID;
     will_answer(&answer);
     assert_int_equal(group_by_id(200003), NSS_STATUS_SUCCESS);
-    assert_int_equal(context.last.id, 200003);
+    assert_int_equal(fake_daemon.last.id, 200003);
     assert_string_equal(out.group.gr_name, "abcdefghij_stg");
     assert_null(out.group.gr_mem[0]);
 }
@@ -715,7 +715,7 @@ static void test_patience_backlog(void **arg)
         assert_int_equal(patience[i], 4000 >> i);
 }
 
-static void test_no_broker(void **arg)
+static void test_no_daemon(void **arg)
 {
     (void)arg;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
@@ -815,21 +815,6 @@ static void test_join_local(void **arg)
     assert_null(groups);
 }
 
-/* Another thread fills the shared configuration, or a fork has taken it away while it did. */
-static void test_configuration_being_written(void **arg)
-{
-    struct cloud_answer answer = good_passwd();
-
-    (void)arg;
-    will_answer(&answer);
-    atomic_store(&state, BEING_WRITTEN);
-    memset(&shared, 0xff, sizeof shared);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
-    assert_int_equal(atomic_load(&state), BEING_WRITTEN);
-    unlink(CLOUD_CONF_PATH);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-}
-
 static void *look_up(void *arg)
 {
     char buffer[ROOM];
@@ -841,43 +826,122 @@ static void *look_up(void *arg)
     return NULL;
 }
 
+/* ---- The configuration, which a process reads once ---- */
+
+static void (*while_reading)(void); /* called once, before the next read of the configuration */
+
+bool __real_cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
+                            struct cloud_conf_error *error);
+bool __wrap_cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
+                            struct cloud_conf_error *error);
+
+bool __wrap_cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
+                            struct cloud_conf_error *error)
+{
+    void (*now)(void) = while_reading;
+
+    if (now != NULL) {
+        while_reading = NULL;
+        now();
+    }
+    return __real_cloud_conf_read(conf, path, owner, error);
+}
+
+/* Whether work() succeeds in a child process. */
+static bool in_child(bool (*work)(void))
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(work() ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status == 0;
+}
+
+static bool finds(void)
+{
+    enum nss_status status;
+
+    look_up(&status);
+    return status == NSS_STATUS_SUCCESS;
+}
+
+/* The child has no thread that will ever complete the configuration: each lookup reads its own. */
+static bool finds_by_own_copies(void)
+{
+    return finds() && finds() && rename(CLOUD_CONF_PATH, "aside.conf") == 0 && !finds() &&
+           rename("aside.conf", CLOUD_CONF_PATH) == 0 && finds();
+}
+
+static bool found;
+
+static void fork_while_reading(void)
+{
+    found = in_child(finds_by_own_copies);
+}
+
+/* A fork in the middle of the first read. */
+static void test_configuration_being_read(void **arg)
+{
+    struct cloud_answer answer = good_passwd();
+
+    (void)arg;
+    will_answer(&answer);
+    while_reading = fork_while_reading;
+    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_true(found);
+    assert_int_equal(unlink(CLOUD_CONF_PATH), 0);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+}
+
 /* Little more than the least that a thread can have: sanitizers want some of it. */
 #define SMALL_STACK 24576
 
 static void *look_up_small(void *arg)
 {
-    static char buffer[ROOM];
-    static struct passwd passwd;
+    static char buffers[2][ROOM];
+    static struct passwd passwd[2];
+    static atomic_uint calls;
+    unsigned i = atomic_fetch_add(&calls, 1) % 2;
     int error;
     enum nss_status *status = arg;
 
-    *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, sizeof buffer, &error);
+    *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd[i], buffers[i], ROOM, &error);
     return NULL;
 }
 
-/* A thread may have a small stack, at its first lookup and beside another's. */
-static void test_small_stack(void **arg)
+static enum nss_status look_up_in_small_thread(void)
 {
-    static const int states[] = {EMPTY, BEING_WRITTEN, READY};
-    struct cloud_answer answer = good_passwd();
-    enum nss_status status;
+    enum nss_status status = NSS_STATUS_UNAVAIL;
     pthread_attr_t attributes;
     pthread_t thread;
 
+    if (pthread_attr_init(&attributes) != 0 ||
+        pthread_attr_setstacksize(&attributes, SMALL_STACK) != 0 ||
+        pthread_create(&thread, &attributes, look_up_small, &status) != 0)
+        return NSS_STATUS_TRYAGAIN;
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    return status;
+}
+
+static void look_up_while_reading(void)
+{
+    found = look_up_in_small_thread() == NSS_STATUS_SUCCESS;
+}
+
+/* A thread may have a small stack: for the first lookup, for one during it, and afterwards. */
+static void test_small_stack(void **arg)
+{
+    struct cloud_answer answer = good_passwd();
+
     (void)arg;
     will_answer(&answer);
-    assert_int_equal(pthread_attr_init(&attributes), 0);
-    assert_int_equal(pthread_attr_setstacksize(&attributes, SMALL_STACK), 0);
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        atomic_store(&state, states[i]);
-        status = NSS_STATUS_UNAVAIL;
-        assert_int_equal(pthread_create(&thread, &attributes, look_up_small, &status), 0);
-        assert_int_equal(pthread_join(thread, NULL), 0);
-        assert_int_equal(status, NSS_STATUS_SUCCESS);
-        if (states[i] == EMPTY)
-            assert_int_equal(atomic_load(&state), READY);
-    }
-    pthread_attr_destroy(&attributes);
+    while_reading = look_up_while_reading;
+    assert_int_equal(look_up_in_small_thread(), NSS_STATUS_SUCCESS);
+    assert_true(found);
+    assert_int_equal(look_up_in_small_thread(), NSS_STATUS_SUCCESS);
 }
 
 /*
@@ -893,25 +957,32 @@ static void *look_up_and_end(void *arg)
     return NULL;
 }
 
+/* The first lookups of a process, by several threads at once. */
+static bool all_find(void)
+{
+    enum { THREADS = 8 };
+    pthread_t threads[THREADS];
+    enum nss_status status[THREADS];
+    bool ok = true;
+
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, look_up, &status[i]) != 0)
+            return false;
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        ok = ok && status[i] == NSS_STATUS_SUCCESS;
+    }
+    return ok;
+}
+
 static void test_threads(void **arg)
 {
-    enum { THREADS = 8, ROUNDS = 20 };
     struct cloud_answer answer = good_passwd();
 
     (void)arg;
     will_answer(&answer);
-    for (int round = 0; round < ROUNDS; round++) {
-        pthread_t threads[THREADS];
-        enum nss_status status[THREADS];
-        atomic_store(&state, EMPTY);
-        for (int i = 0; i < THREADS; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, look_up, &status[i]), 0);
-        for (int i = 0; i < THREADS; i++) {
-            assert_int_equal(pthread_join(threads[i], NULL), 0);
-            assert_int_equal(status[i], NSS_STATUS_SUCCESS);
-        }
-        assert_int_equal(atomic_load(&state), READY);
-    }
+    for (int round = 0; round < 20; round++)
+        assert_true(in_child(all_find));
 }
 
 /* A thread cancelled while it waits for the daemon ends its lookup first. */
@@ -923,16 +994,16 @@ static void test_cancelled_thread(void **arg)
 
     (void)arg;
     test_here.nss_timeout_ms = 200;
-    wait_until(&context.closed, questions());
+    wait_until(&fake_daemon.closed, questions());
     unsigned before = open_descriptors(), asked = questions();
     will_be_silent();
     assert_int_equal(pthread_create(&thread, NULL, look_up_and_end, &status), 0);
-    wait_until(&context.questions, asked + 1);
+    wait_until(&fake_daemon.questions, asked + 1);
     assert_int_equal(pthread_cancel(thread), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, PTHREAD_CANCELED);
     assert_int_equal(status, NSS_STATUS_UNAVAIL);
-    wait_until(&context.closed, asked + 1);
+    wait_until(&fake_daemon.closed, asked + 1);
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -941,53 +1012,41 @@ static void test_no_descriptor_left(void **arg)
     struct cloud_answer answer = good_passwd();
 
     (void)arg;
-    wait_until(&context.closed, questions());
+    wait_until(&fake_daemon.closed, questions());
     unsigned before = open_descriptors();
     will_answer(&answer);
-    atomic_store(&state, EMPTY);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
     will_send("nonsense", 8);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
     will_send("", 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
-    wait_until(&context.closed, questions());
+    wait_until(&fake_daemon.closed, questions());
     assert_int_equal(open_descriptors(), before);
-}
-
-static int fresh(void **arg)
-{
-    (void)arg;
-    pid_answer = 0;
-    local_answer = CLOUD_LOCAL_NO;
-    test_here.nss_timeout_ms = 10000;
-    atomic_store(&state, EMPTY);
-    atomic_store(&unanswered, 0);
-    write_file(CLOUD_CONF_PATH, good_conf);
-    return 0;
 }
 
 static pthread_t daemon_thread;
 
-static int start_broker(void **arg)
+static int start_daemon(void **arg)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
 
     (void)arg;
     enter_directory();
-    context.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (context.listener < 0 ||
-        bind(context.listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(context.listener, 64) != 0)
+    write_file(CLOUD_CONF_PATH, good_conf);
+    fake_daemon.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fake_daemon.listener < 0 ||
+        bind(fake_daemon.listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fake_daemon.listener, 64) != 0)
         return -1;
     return pthread_create(&daemon_thread, NULL, run_daemon, NULL);
 }
 
-static int stop_broker(void **arg)
+static int stop_daemon(void **arg)
 {
     (void)arg;
-    shutdown(context.listener, SHUT_RDWR); /* ends the accept */
+    shutdown(fake_daemon.listener, SHUT_RDWR); /* ends the accept */
     pthread_join(daemon_thread, NULL);
-    close(context.listener);
+    close(fake_daemon.listener);
     leave_directory();
     return 0;
 }
@@ -995,36 +1054,36 @@ static int stop_broker(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_foreign, fresh),
-        cmocka_unit_test_setup(test_not_allowed, fresh),
-        cmocka_unit_test_setup(test_pid_1, fresh),
-        cmocka_unit_test_setup(test_no_configuration, fresh),
-        cmocka_unit_test_setup(test_passwd, fresh),
-        cmocka_unit_test_setup(test_sftp_passwd, fresh),
-        cmocka_unit_test_setup(test_passwd_sizes, fresh),
-        cmocka_unit_test_setup(test_group_sizes, fresh),
-        cmocka_unit_test_setup(test_group_by_id, fresh),
-        cmocka_unit_test_setup(test_aliases_have_no_group, fresh),
-        cmocka_unit_test_setup(test_marker_groups, fresh),
-        cmocka_unit_test_setup(test_answers, fresh),
-        cmocka_unit_test_setup(test_lies_by_name, fresh),
-        cmocka_unit_test_setup(test_lies_by_id, fresh),
-        cmocka_unit_test_setup(test_bad_packets, fresh),
-        cmocka_unit_test_setup(test_no_answer, fresh),
-        cmocka_unit_test_setup(test_patience, fresh),
-        cmocka_unit_test_setup(test_patience_backlog, fresh),
-        cmocka_unit_test_setup(test_no_broker, fresh),
-        cmocka_unit_test_setup(test_errno_is_errnop, fresh),
-        cmocka_unit_test_setup(test_join, fresh),
-        cmocka_unit_test_setup(test_join_grows, fresh),
-        cmocka_unit_test_setup(test_join_limit, fresh),
-        cmocka_unit_test_setup(test_join_local, fresh),
-        cmocka_unit_test_setup(test_configuration_being_written, fresh),
-        cmocka_unit_test_setup(test_threads, fresh),
-        cmocka_unit_test_setup(test_small_stack, fresh),
-        cmocka_unit_test_setup(test_cancelled_thread, fresh),
-        cmocka_unit_test_setup(test_no_descriptor_left, fresh),
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_not_allowed),
+        cmocka_unit_test(test_pid_1),
+        cmocka_unit_test(test_no_configuration),
+        cmocka_unit_test(test_passwd),
+        cmocka_unit_test(test_sftp_passwd),
+        cmocka_unit_test(test_passwd_sizes),
+        cmocka_unit_test(test_group_sizes),
+        cmocka_unit_test(test_group_by_id),
+        cmocka_unit_test(test_aliases_have_no_group),
+        cmocka_unit_test(test_marker_groups),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_lies_by_name),
+        cmocka_unit_test(test_lies_by_id),
+        cmocka_unit_test(test_bad_packets),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_patience_backlog),
+        cmocka_unit_test(test_no_daemon),
+        cmocka_unit_test(test_errno_is_errnop),
+        cmocka_unit_test(test_join),
+        cmocka_unit_test(test_join_grows),
+        cmocka_unit_test(test_join_limit),
+        cmocka_unit_test(test_join_local),
+        cmocka_unit_test(test_configuration_being_read),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_small_stack),
+        cmocka_unit_test(test_cancelled_thread),
+        cmocka_unit_test(test_no_descriptor_left),
     };
 
-    return cmocka_run_group_tests(tests, start_broker, stop_broker);
+    return run_in_processes(tests, sizeof tests / sizeof tests[0], start_daemon, stop_daemon);
 }
