@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/local_ids.h"
 
+#include "base/array.h"
 #include "common/local.h"
 
 #include <stdlib.h>
@@ -8,9 +9,9 @@
 #include <sys/stat.h>
 
 struct list {
-    size_t used, room;
+    size_t used, capacity;
     struct cloud_local_entry *entry; /* sorted by name */
-    size_t ids, id_room;
+    size_t ids, id_capacity;
     uint32_t *id; /* sorted */
 };
 
@@ -57,28 +58,23 @@ static int by_id(const void *a, const void *b)
 
 static bool add_id(struct list *list, uint32_t id)
 {
-    if (list->ids == list->id_room) {
-        size_t room = list->id_room == 0 ? 64 : list->id_room * 2;
-        uint32_t *grown = reallocarray(list->id, room, sizeof *grown);
-        if (grown == NULL)
-            return false;
-        list->id = grown;
-        list->id_room = room;
-    }
+    uint32_t *grown = array_grow(list->id, list->ids, &list->id_capacity, sizeof *grown);
+
+    if (grown == NULL)
+        return false;
+    list->id = grown;
     list->id[list->ids++] = id;
     return true;
 }
 
 static bool add_entry(struct list *list, const struct cloud_local_entry *entry)
 {
-    if (list->used == list->room) {
-        size_t room = list->room == 0 ? 64 : list->room * 2;
-        struct cloud_local_entry *grown = reallocarray(list->entry, room, sizeof *grown);
-        if (grown == NULL)
-            return false;
-        list->entry = grown;
-        list->room = room;
-    }
+    struct cloud_local_entry *grown =
+        array_grow(list->entry, list->used, &list->capacity, sizeof *grown);
+
+    if (grown == NULL)
+        return false;
+    list->entry = grown;
     list->entry[list->used++] = *entry;
     return true;
 }

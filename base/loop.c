@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/loop.h"
+
 #include "common/clock.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
 void loop_remove(struct loop *loop, struct loop_watch *watch)
 {
     control(loop, EPOLL_CTL_DEL, watch, 0);
-    /* Its event may wait in the batch that is being worked off. */
+    /* It may have an event in the batch that loop_run works through. */
     for (int i = 0; i < loop->batch_used; i++)
         if (loop->batch[i].data.ptr == watch)
             loop->batch[i].data.ptr = NULL;
@@ -67,12 +68,12 @@ void loop_remove(struct loop *loop, struct loop_watch *watch)
 bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds)
 {
     if (!timer->set) {
-        int place = 0;
-        while (place < LOOP_TIMERS && loop->timer[place] != NULL)
-            place++;
-        if (place == LOOP_TIMERS)
+        int i = 0;
+        while (i < LOOP_TIMERS && loop->timer[i] != NULL)
+            i++;
+        if (i == LOOP_TIMERS)
             return false;
-        loop->timer[place] = timer;
+        loop->timer[i] = timer;
         timer->set = true;
     }
     timer->at = cloud_clock_ms() + milliseconds;
@@ -87,7 +88,8 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
     timer->set = false;
 }
 
-/* Milliseconds to the next timer, rounded up to epoll's; -1 if there is none. */
+/* The timeout for epoll_wait(2): milliseconds to the next timer, an hour at the most; -1 if no
+ * timer is set. */
 static int next_wait(const struct loop *loop)
 {
     int64_t next = INT64_MAX, left;

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* READY=1, where the manager's queue was full */
+#define AGAIN_MS 1000 /* between two READY=1 while the manager's queue is full */
 
-/* Fills in the address; an abstract name has a NUL for its '@', and no NUL at its end. */
+/* Sets the address. An abstract name begins with a NUL instead of the '@' and does not end with
+ * one.
+ */
 static bool take_address(struct notify *notify, const char *name)
 {
     size_t n = strlen(name);
@@ -28,19 +30,19 @@ static bool take_address(struct notify *notify, const char *name)
     return true;
 }
 
-/* Half of what the manager allows, so that one ping may be late. */
-static bool take_watchdog(struct notify *notify, const struct notify_wishes *wishes)
+/* Pings twice in the time that the manager allows, so that one may come late. */
+static bool take_watchdog(struct notify *notify, const struct notify_variables *variables)
 {
     uint64_t usec = 0, pid = 0;
 
-    if (wishes->watchdog_usec == NULL)
+    if (variables->watchdog_usec == NULL)
         return true;
-    if (!cloud_text_read_number(wishes->watchdog_usec, strlen(wishes->watchdog_usec), INT64_MAX,
-                                &usec) ||
+    if (!cloud_text_read_number(variables->watchdog_usec, strlen(variables->watchdog_usec),
+                                INT64_MAX, &usec) ||
         usec == 0)
         return false;
-    if (wishes->watchdog_pid != NULL &&
-        !cloud_text_read_number(wishes->watchdog_pid, strlen(wishes->watchdog_pid), INT32_MAX,
+    if (variables->watchdog_pid != NULL &&
+        !cloud_text_read_number(variables->watchdog_pid, strlen(variables->watchdog_pid), INT32_MAX,
                                 &pid))
         return false;
     if (pid != 0 && pid != (uint64_t)getpid())
@@ -49,16 +51,17 @@ static bool take_watchdog(struct notify *notify, const struct notify_wishes *wis
     return true;
 }
 
-bool notify_open(struct notify *notify, const struct notify_wishes *wishes, char *why, size_t size)
+bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
+                 size_t size)
 {
     *notify = (struct notify){.fd = -1};
-    if (wishes->socket == NULL)
+    if (variables->socket == NULL)
         return true;
-    if (!take_address(notify, wishes->socket)) {
+    if (!take_address(notify, variables->socket)) {
         snprintf(why, size, "NOTIFY_SOCKET: not a path or an abstract name that fits");
         return false;
     }
-    if (!take_watchdog(notify, wishes)) {
+    if (!take_watchdog(notify, variables)) {
         snprintf(why, size, "WATCHDOG_USEC or WATCHDOG_PID: not a number");
         return false;
     }

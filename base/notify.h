@@ -10,36 +10,37 @@
 #include <sys/un.h>
 
 /*
- * What the service manager is told, in the protocol of sd_notify(3), without its library: one
- * datagram a message to the socket that $NOTIFY_SOCKET names. Nothing here waits: a message that
- * the manager does not take at once is lost, but for READY=1, which is sent until it is taken.
+ * Notifies the service manager by the protocol of sd_notify(3), without libsystemd: each message is
+ * a datagram to the socket $NOTIFY_SOCKET. No function waits: a message that the socket does not
+ * take at once is dropped, but READY=1 is sent again until it is taken.
  */
 struct notify {
-    int fd; /* -1: nobody is to be told */
+    int fd; /* -1: there is no manager to notify */
     struct sockaddr_un to;
     socklen_t to_size;
     int64_t ping_ms; /* between two WATCHDOG=1; 0: no watchdog */
     struct loop *loop;
     struct loop_timer timer;
-    bool ready; /* the manager knows */
+    bool ready; /* READY=1 was taken */
 };
 
-/* What the manager put into the environment; NULL: nothing. Strings are not kept. */
-struct notify_wishes {
+/* The environment variables of the manager; NULL: not set. The strings are not kept. */
+struct notify_variables {
     const char *socket;        /* NOTIFY_SOCKET: a path, or '@' and an abstract name */
-    const char *watchdog_usec; /* WATCHDOG_USEC: pings may not be further apart */
-    const char *watchdog_pid;  /* WATCHDOG_PID: whose pings they are */
+    const char *watchdog_usec; /* WATCHDOG_USEC: the longest time between two pings */
+    const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send them */
 };
 
-/* False, with a message in why, where the wishes cannot be read: then nobody is told. Without
- * wishes it is true, and nobody is told either. */
-bool notify_open(struct notify *notify, const struct notify_wishes *wishes, char *why, size_t size);
+/* True, too, if NOTIFY_SOCKET is not set: the functions below then do nothing. False, with a
+ * message in why, if a variable has no valid value: they do nothing then either. */
+bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
+                 size_t size);
 
-/* The daemon can be asked from now on; and as long as the loop turns, it says so twice in the time
- * that the watchdog allows. */
+/* Sends READY=1, and from then on, as long as the loop runs, two WATCHDOG=1 in the time that the
+ * watchdog allows. */
 void notify_ready(struct notify *notify, struct loop *loop);
 
-/* The end is wanted. Closes. */
+/* Sends STOPPING=1 and closes the socket. */
 void notify_stop(struct notify *notify);
 
 #endif

@@ -39,7 +39,7 @@ bool privileges_limit(bool keep_kill)
         return false;
     if (keep_kill)
         then[0].effective = then[0].permitted = now[0].permitted & KILL_BIT;
-    /* No program is ever run from here, so none has to inherit anything. */
+    /* The daemon executes no program, so that none needs to inherit a capability. */
     return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
            syscall(SYS_capset, &head, then) == 0;
 }
@@ -52,7 +52,7 @@ bool privileges_drop(uint32_t uid, uint32_t gid, uint32_t tty, bool keep_kill)
         prctl(PR_SET_KEEPCAPS, keep_kill ? 1 : 0, 0, 0, 0) != 0 || setresuid(uid, uid, uid) != 0 ||
         !privileges_limit(keep_kill) || prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0)
         return false;
-    /* The way back must be closed. */
+    /* Verifies that the process cannot become root again. */
     errno = EPERM;
     return setresuid(0, 0, 0) != 0 && setresgid(0, 0, 0) != 0 && geteuid() == uid &&
            getegid() == gid;

@@ -6,19 +6,20 @@
 #include <stdint.h>
 
 /*
- * Who the daemon is once it runs: user cloudauth, in no group but its own and, to end sessions, in
- * group tty (their line on the terminal); of root's capabilities(7) none but, for the same,
- * CAP_KILL.
+ * The privileges of the running daemon: user and group cloudauth and, to end sessions, group tty
+ * (to write to their terminals) and the one capability CAP_KILL (capabilities(7)).
  */
 
-/* As root: becomes uid and gid for good, in group tty too unless that is 0, and keeps CAP_KILL if
- * that is wanted. False with errno: then this is no place to go on. */
+/*
+ * Changes from root to uid and gid for good. tty is the only supplementary group, or 0 for none;
+ * keep_kill keeps CAP_KILL. False with errno: the process may have privileges left and must end.
+ */
 bool privileges_drop(uint32_t uid, uint32_t gid, uint32_t tty, bool keep_kill);
 
-/* As whoever it is: CAP_KILL and no other capability, or none. False with errno. */
+/* Gives up every capability, but CAP_KILL if keep_kill. False with errno. */
 bool privileges_limit(bool keep_kill);
 
-/* Whether this process may signal those of other users. */
+/* Whether this process may signal processes of other users. */
 bool privileges_may_kill(void);
 
 #endif

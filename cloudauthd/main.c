@@ -16,11 +16,11 @@
  * stops the unit by itself. */
 static void open_notify(struct notify *notify)
 {
-    const struct notify_wishes wishes = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
-                                         getenv("WATCHDOG_PID")};
+    const struct notify_variables variables = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
+                                               getenv("WATCHDOG_PID")};
     char why[128];
 
-    if (!notify_open(notify, &wishes, why, sizeof why))
+    if (!notify_open(notify, &variables, why, sizeof why))
         log_warning("%s: the service manager is told nothing", why);
 }
 

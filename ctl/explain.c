@@ -4,6 +4,7 @@
 #include "ctl/stack.h"
 #include "ctl/subject.h"
 
+#include "base/array.h"
 #include "jail/jail.h"
 
 #include <errno.h>
@@ -251,16 +252,12 @@ static void take_key(void *arg, const struct ask_row *row)
         ctl_say("warning: %s", row->field[1]);
         return;
     }
-    if (people->n == people->room) {
-        size_t room = people->room == 0 ? 64 : people->room * 2;
-        void *grown = reallocarray(people->row, room, sizeof *people->row);
-        if (grown == NULL) {
-            people->failed = true;
-            return;
-        }
-        people->row = grown;
-        people->room = room;
+    void *grown = array_grow(people->row, people->n, &people->room, sizeof *people->row);
+    if (grown == NULL) {
+        people->failed = true;
+        return;
     }
+    people->row = grown;
     if (row->field[7][0] != '\0')
         ctl_time(strtoll(row->field[7], NULL, 10), expires, sizeof expires);
     for (size_t i = 0; i < KEY_COLUMNS; i++) {

@@ -2,6 +2,8 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 
+#include "base/array.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,16 +72,12 @@ static void take_known(void *arg, const struct ask_row *row)
 
     if (strcmp(row->field[3], "absent") == 0 || strcmp(row->field[3], "unknown") == 0)
         return;
-    if (known->n == known->room) {
-        size_t room = known->room == 0 ? 64 : known->room * 2;
-        char **grown = reallocarray(known->name, room, sizeof *grown);
-        if (grown == NULL) {
-            known->failed = true;
-            return;
-        }
-        known->name = grown;
-        known->room = room;
+    char **grown = array_grow(known->name, known->n, &known->room, sizeof *grown);
+    if (grown == NULL) {
+        known->failed = true;
+        return;
     }
+    known->name = grown;
     snprintf(name, sizeof name, "%s/%s", row->field[0], row->field[1]);
     known->name[known->n] = strdup(name);
     if (known->name[known->n] == NULL)

@@ -3,6 +3,8 @@
 #include "ctl/ctl.h"
 #include "ctl/pairs.h"
 
+#include "base/array.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,16 +158,12 @@ static void take_ending(void *arg, const struct session *session)
 
     if (!is_wanted(endings, session))
         return;
-    if (endings->n == endings->room) {
-        size_t room = endings->room == 0 ? 64 : endings->room * 2;
-        struct ending *grown = reallocarray(endings->ending, room, sizeof *grown);
-        if (grown == NULL) {
-            endings->failed = true;
-            return;
-        }
-        endings->ending = grown;
-        endings->room = room;
+    struct ending *grown = array_grow(endings->ending, endings->n, &endings->room, sizeof *grown);
+    if (grown == NULL) {
+        endings->failed = true;
+        return;
     }
+    endings->ending = grown;
     struct ending *ending = &endings->ending[endings->n++];
     snprintf(ending->id, sizeof ending->id, "%s", of(session, "session"));
     snprintf(ending->account, sizeof ending->account, "%s", of(session, "account"));

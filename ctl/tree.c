@@ -4,6 +4,7 @@
 #include "ctl/ctl.h"
 
 #include "access/json.h"
+#include "base/array.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -90,14 +91,11 @@ void tree_judge(struct checked *checked, const char *body, size_t n, const struc
 
 static struct checked *add_checked(struct tree *tree, const char *path)
 {
-    if (tree->n == tree->room) {
-        size_t room = tree->room == 0 ? 16 : tree->room * 2;
-        struct checked *grown = reallocarray(tree->checked, room, sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        tree->checked = grown;
-        tree->room = room;
-    }
+    struct checked *grown = array_grow(tree->checked, tree->n, &tree->room, sizeof *grown);
+
+    if (grown == NULL)
+        return NULL;
+    tree->checked = grown;
     struct checked *checked = &tree->checked[tree->n];
     memset(checked, 0, sizeof *checked);
     checked->path = strdup(path);

@@ -2,6 +2,7 @@
 #include "cloudauthd/accounts/list_pages.h"
 
 #include "access/json.h"
+#include "base/array.h"
 #include "base/table.h"
 
 #include "common/text.h"
@@ -151,17 +152,12 @@ void list_pages_release(struct list_page *page)
 
 static bool grow(struct list_pages *list)
 {
-    size_t room = list->room == 0 ? 16 : list->room * 2;
-    struct list_page **grown;
+    struct list_page **grown =
+        array_grow(list->page, list->pages, &list->room, sizeof(struct list_page *));
 
-    if (list->pages < list->room)
-        return true;
-    grown = realloc(list->page, room * sizeof(struct list_page *));
-    if (grown == NULL)
-        return false;
-    list->page = grown;
-    list->room = room;
-    return true;
+    if (grown != NULL)
+        list->page = grown;
+    return grown != NULL;
 }
 
 bool list_pages_add(struct list_pages *list, struct list_page *page, const char **why)

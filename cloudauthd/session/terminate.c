@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/session/terminate.h"
 
+#include "base/array.h"
 #include "base/log.h"
 #include "common/clock.h"
 
@@ -79,17 +80,13 @@ struct row {
 static bool add_row(void *arg, const struct process_info *info)
 {
     struct round *round = arg;
+    struct row *grown = array_grow(round->row, round->used, &round->size, sizeof *grown);
 
-    if (round->used == round->size) {
-        size_t size = round->size == 0 ? 1024 : round->size * 2;
-        struct row *more = realloc(round->row, size * sizeof *more);
-        if (more == NULL) {
-            round->failed = true;
-            return false;
-        }
-        round->row = more;
-        round->size = size;
+    if (grown == NULL) {
+        round->failed = true;
+        return false;
     }
+    round->row = grown;
     round->row[round->used++] = (struct row){.info = *info};
     return true;
 }

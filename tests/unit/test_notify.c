@@ -61,15 +61,15 @@ static void turn(int64_t at)
 
 static bool opens(struct notify *notify, const char *name, const char *usec, const char *pid)
 {
-    const struct notify_wishes wishes = {name, usec, pid};
+    const struct notify_variables variables = {name, usec, pid};
     char why[128] = "";
-    bool ok = notify_open(notify, &wishes, why, sizeof why);
+    bool ok = notify_open(notify, &variables, why, sizeof why);
 
     assert_int_equal(ok, why[0] == '\0');
     return ok;
 }
 
-static void test_nobody(void **state)
+static void test_no_manager(void **state)
 {
     struct notify notify;
 
@@ -82,7 +82,7 @@ static void test_nobody(void **state)
     assert_string_equal(message(), "");
 }
 
-static void test_bad_wishes(void **state)
+static void test_bad_variables(void **state)
 {
     static const char *const numbers[] = {"", "0", "-1", "1s", "99999999999999999999"};
     char long_name[200];
@@ -237,7 +237,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody),       cmocka_unit_test(test_bad_wishes),
+        cmocka_unit_test(test_no_manager),   cmocka_unit_test(test_bad_variables),
         cmocka_unit_test(test_longest_name), cmocka_unit_test(test_path),
         cmocka_unit_test(test_abstract),     cmocka_unit_test(test_no_watchdog),
         cmocka_unit_test(test_full),
