@@ -141,3 +141,12 @@ void messages_detail_elsewhere(const struct document_key *key, const char *where
     cloud_text_add(&text, ", not known in ");
     cloud_text_add(&text, here);
 }
+
+const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account)
+{
+    struct cloud_name name;
+
+    return cloud_name_parse_any(grammar, account, &name)
+               ? "it fits the grammar, but no pattern of `allow` matches it"
+               : "it does not fit the grammar of login names, or is reserved";
+}

@@ -35,4 +35,7 @@ void messages_detail(const struct message *message, char *out, size_t size);
 void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
                                char *out, size_t size);
 
+/* Why account is not a login name that this host's grammar and `allow` take, for operators. */
+const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account);
+
 #endif

@@ -416,6 +416,19 @@ bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name, str
     return cloud_name_look(name, &run) && cloud_name_parse_seen(grammar, name, &run, out);
 }
 
+bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
+                          struct cloud_name *out)
+{
+    struct cloud_name_run run;
+
+    clear(out);
+    if (cloud_name_look(name, &run) && fits(grammar, name, &run, out) &&
+        !is_reserved(grammar, name, run.n))
+        return true;
+    clear(out);
+    return false;
+}
+
 /* Writes what may be an environment's main name. False if it is too long for a name. */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)

@@ -81,6 +81,11 @@ bool cloud_name_look(const char *name, struct cloud_name_run *run);
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
                       struct cloud_name *out);
 
+/* The same, whatever `allow` says: name fits the grammar and is not reserved. out must not be
+ * NULL. */
+bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
+                          struct cloud_name *out);
+
 /* The same for a name for which cloud_name_look filled *run; out must not be NULL. */
 bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
                            const struct cloud_name_run *run, struct cloud_name *out);

@@ -27,9 +27,3 @@ const char *cloud_words_next(const struct cloud_words *words, size_t *at)
     *at += (unsigned char)*length + 2u;
     return length + 1;
 }
-
-void cloud_words_any(struct cloud_words *words)
-{
-    words->used = 0;
-    (void)cloud_words_add(words, "*", 1);
-}

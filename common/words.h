@@ -22,7 +22,4 @@ bool cloud_words_add(struct cloud_words *words, const char *word, size_t n);
 /* The word at offset *at, which moves on to the next one; NULL at the end. The first *at is 0. */
 const char *cloud_words_next(const struct cloud_words *words, size_t *at);
 
-/* Sets the list to the one word "*", the pattern that matches every name. */
-void cloud_words_any(struct cloud_words *words);
-
 #endif

@@ -36,7 +36,7 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Cuts the text into rows, in place. */
+/* Cuts the text into rows in place, and hands each on. */
 static void give_rows(char *text, ask_each *each, void *arg)
 {
     while (*text != '\0') {
@@ -58,7 +58,7 @@ static void give_rows(char *text, ask_each *each, void *arg)
     }
 }
 
-/* The text is the buffer's, which is ours to change. */
+/* text is in the buffer, which may be changed. */
 void ask_each_row(const char *text, ask_each *each, void *arg)
 {
     give_rows(buffer + (text - buffer), each, arg);
@@ -70,7 +70,7 @@ void ask_ignore(void *arg, const struct ask_row *row)
     (void)row;
 }
 
-/* One change of the denials is written at a time: the next waits for it. */
+/* The daemon writes one change of the denials at a time, and answers "busy" to the next. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;

@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 /*
- * Asking the daemon (cloudauthd/control/control.h says what it answers), and reading its rows.
+ * Asks the daemon, and reads the rows of its answers (cloudauthd/control/control.h).
  */
 
 #define ASK_FIELDS 10
 
-/* One row: its fields, as many as there are; those behind are "". */
+/* One row. Fields that it does not have are "". */
 struct ask_row {
     const char *field[ASK_FIELDS];
     size_t fields;
@@ -23,23 +23,24 @@ struct ask_row {
 typedef void ask_each(void *arg, const struct ask_row *row);
 
 /*
- * Asks, page by page, and gives every row. CTL_YES: all came. Else why not is said on standard
- * error, as far as the daemon knows: CTL_NO where it refused or the account is absent, CTL_UNKNOWN
- * where there is no answer.
+ * Asks page by page, and calls each for every row. CTL_YES: all rows came. Otherwise the reason is
+ * written to standard error: CTL_NO if the daemon refused or the account is absent, CTL_UNKNOWN if
+ * there is no answer.
  */
 int ask_rows(struct cloud_question *question, ask_each *each, void *arg);
 
 /* An ask_each for answers that are not needed. */
 ask_each ask_ignore;
 
-/* One question, one answer, with a deadline; again where the daemon says that it is busy. The
- * strings live until the next question. */
+/* Asks once, within CLOUD_CALL_LOGIN_MS; again for up to 5 seconds while the daemon is busy. The
+ * answer's strings live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
-/* Gives each row of a text. */
+/* Calls each for every row of an answer's text. */
 void ask_each_row(const char *text, ask_each *each, void *arg);
 
-/* Why there was no answer to a question that only root may ask, on standard error. */
+/* Writes to standard error why a question that only root may ask failed. Returns the exit status.
+ */
 int ask_failed(const struct cloud_answer *answer);
 
 #endif

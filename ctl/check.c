@@ -9,16 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the documents are held against. */
+/* What the documents are checked against. */
 struct host {
     struct cloud_conf conf;
-    bool known; /* the settings are this host's, not mere defaults */
+    bool known; /* conf is read from a file, not the defaults */
     struct signers signers;
-    struct local_ids *db;
+    struct local_ids *local_ids;
     struct bindings *bindings;
 };
 
-/* Without this host's settings the grammar's defaults say what the names are. */
+/* Reads the settings. Where there are none, the defaults apply, and every name is allowed. */
 static int read_host(const struct ctl *ctl, bool given, struct host *host)
 {
     struct cloud_conf_error error;
@@ -30,17 +30,17 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
         cloud_conf_defaults(&host->conf);
         cloud_conf_line(&host->conf, "allow = *", 9, &error);
     }
-    host->db = local_ids_new();
+    host->local_ids = local_ids_new();
     host->bindings = bindings_new();
-    if (host->db == NULL || host->bindings == NULL ||
+    if (host->local_ids == NULL || host->bindings == NULL ||
         !envelope_parse_signers(host->conf.signing_key, &host->signers)) {
-        ctl_say("%s: signing_key, or memory", ctl->conf_path);
+        ctl_say("%s: signing_key is not up to four keys, or memory is out", ctl->conf_path);
         return CTL_UNKNOWN;
     }
     return CTL_YES;
 }
 
-/* The path that a file: URL means: up to its first placeholder's folder. */
+/* The path of a file:// URL, up to the directory that its first placeholder is in. */
 static const char *path_of(char *argument)
 {
     char *brace, *slash;
@@ -63,7 +63,7 @@ static const struct out_column document_columns[] = {
     {"problem", OUT_STRING}, {"login", OUT_STRING}, {"status", OUT_STRING}, {"uid", OUT_NUMBER},
     {"users", OUT_NUMBER},   {"keys", OUT_NUMBER},  {"until", OUT_STRING}};
 
-/* A number as text, "" for 0 where that means none. */
+/* A number as text. */
 static const char *digits(char out[24], size_t number)
 {
     snprintf(out, 24, "%zu", number);
@@ -134,17 +134,14 @@ static const struct out_column people_columns[] = {
     {"file", OUT_STRING},  {"user", OUT_STRING},    {"role", OUT_STRING},  {"key", OUT_STRING},
     {"title", OUT_STRING}, {"expires", OUT_STRING}, {"shell", OUT_STRING}, {"sftp", OUT_STRING}};
 
-/* What the policy says of the key at that account; "" if there is no such account. */
+/* The policy's verdict on the key for that login name; "" if the document has no such account. */
 static const char *verdict_for(const struct host *host, const struct document *document,
                                const struct document_key *key, const char *account)
 {
-    static struct cloud_grammar any;
     struct policy_verdict verdict;
     struct cloud_name name;
 
-    any = host->conf.grammar;
-    cloud_words_any(&any.allow);
-    if (!cloud_name_parse(&any, account, &name) ||
+    if (!cloud_name_parse_any(&host->conf.grammar, account, &name) ||
         strcmp(name.environment, document->environment) != 0)
         return "";
     verdict = policy_login(document, &name, key->fingerprint, (int64_t)time(NULL));
@@ -174,7 +171,7 @@ static void put_key(struct out *out, const struct host *host, const struct check
     out_row(out, cells);
 }
 
-/* Each user's keys together, in the document's order of users. */
+/* The keys grouped by user, in the document's order. */
 static void put_people(struct out *out, const struct host *host, const struct checked *checked)
 {
     const struct document *document = checked->document;
@@ -248,7 +245,7 @@ static void warn(struct out *out, const struct checked *checked, const char *tex
     out_row(out, cells);
 }
 
-/* What this host would not take, though the document is valid. */
+/* Warns of a valid document that this host would not use. */
 static void put_host_warnings(struct out *out, const struct host *host,
                               const struct checked *checked)
 {
@@ -258,8 +255,8 @@ static void put_host_warnings(struct out *out, const struct host *host,
     char plain[CLOUD_NAME_MAX + 1], why[256];
     struct cloud_name name;
 
-    if (!policy_usable(&(const struct policy_host){&host->conf, host->db, host->bindings}, document,
-                       why, sizeof why))
+    if (!policy_usable(&(const struct policy_host){&host->conf, host->local_ids, host->bindings},
+                       document, why, sizeof why))
         warn(out, checked, why);
     else
         (void)bindings_claim(host->bindings, &claim);
@@ -283,10 +280,10 @@ static void put_warnings(struct out *out, const struct host *host, const struct 
     if (document->warnings > DOCUMENT_WARNINGS_MAX)
         warn(out, checked, "more keys are left out");
     if (document->status == DOCUMENT_STATUS_UNKNOWN)
-        warn(out, checked, "environment.status is a word that lets nobody in");
+        warn(out, checked, "environment.status is unknown: no one may enter");
     for (size_t i = 0; i < document->users; i++)
         if (document->user[i].role == DOCUMENT_ROLE_UNKNOWN)
-            warn(out, checked, "a user has a role that may enter nowhere");
+            warn(out, checked, "a user has an unknown role, which may enter nowhere");
     if (document->status != DOCUMENT_DELETED)
         put_host_warnings(out, host, checked);
 }
@@ -300,7 +297,7 @@ static void put_tree(struct out *out, const struct host *host, const struct tree
         put_document(out, host, &tree->checked[i]);
     out_table_end(out);
     out->skip = tree->n == 1 ? 1 : 0;
-    /* People read these of one document at a time. */
+    /* Below a single document only: for a tree they would be too many to read. */
     if (out->json || tree->n == 1) {
         out_table(out, "people", COLUMNS(people_columns));
         for (size_t i = 0; i < tree->n; i++)
@@ -354,7 +351,7 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
             status = CTL_UNKNOWN;
         }
     }
-    if (status == CTL_YES && !local_ids_refresh(host.db)) {
+    if (status == CTL_YES && !local_ids_refresh(host.local_ids)) {
         ctl_say("/etc/passwd or /etc/group cannot be read");
         status = CTL_UNKNOWN;
     }
@@ -366,7 +363,7 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
         status = out_end(&out) ? status_of(&tree) : CTL_UNKNOWN;
     }
     tree_free(&tree);
-    local_ids_free(host.db);
+    local_ids_free(host.local_ids);
     bindings_free(host.bindings);
     return status;
 }

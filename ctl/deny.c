@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+/* The options of deny and undeny. */
 struct order {
     const char *kind, *until, *reason;
     bool list, all;
@@ -58,7 +59,7 @@ static bool take_options(int argc, char **argv, struct order *order)
     return true;
 }
 
-/* "2h", "30m", "7d", or a time as RFC 3339 has it. False after a message. */
+/* Parses a span ("2h", "30m", "7d") or an RFC 3339 time to come. False after a message. */
 static bool read_until(const char *text, int64_t *until)
 {
     int64_t now = (int64_t)time(NULL);
@@ -79,7 +80,7 @@ static bool read_until(const char *text, int64_t *until)
     return true;
 }
 
-/* What the argument names, if no option says. */
+/* The kind of subject that the argument looks like, where no option names one. */
 static const char *guess_kind(const char *what)
 {
     if (subject_is_key(what))
@@ -89,8 +90,8 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
-/* Whether it could name a person or an environment: nobody would notice that the wrong one of them
- * is denied. Broken settings keep no denial back. */
+/* Whether the argument could name a user or an environment, with a message if so: an operator would
+ * not notice that the wrong one is denied. Settings that cannot be read do not prevent a denial. */
 static bool is_ambiguous(const struct ctl *ctl, const char *what)
 {
     static struct cloud_conf conf;
@@ -99,11 +100,12 @@ static bool is_ambiguous(const struct ctl *ctl, const char *what)
     if (!cloud_conf_read(&conf, ctl->conf_path, 0, &error) ||
         !cloud_name_parse(&conf.grammar, what, NULL))
         return false;
-    ctl_say("%s is a login name of this host: --environment or --user says which is meant", what);
+    ctl_say("%s is a login name of this host: add --environment or --user to say which is meant",
+            what);
     return true;
 }
 
-/* The denial that is meant; false after a message. */
+/* Parses the argument and the options into a denial. False after a message. */
 static bool read_denial(const struct ctl *ctl, const struct order *order, const char *what,
                         struct denial *denial)
 {
@@ -138,8 +140,8 @@ static void add_documents(void *arg, const struct ask_row *row)
         *(int64_t *)arg += strtoll(row->field[1], NULL, 10);
 }
 
-/* How many of the documents that the daemon knows name it: a slip of the pen denies nobody, and
- * nobody would notice. */
+/* Prints how many of the daemon's documents contain the subject, and warns if none does: a subject
+ * that is misspelt denies no one, and an operator would not notice. */
 static void say_documents(struct out *out, const char *line, const char *kind, const char *subject)
 {
     struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
@@ -149,8 +151,8 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
         return;
     out_number(out, "documents", documents);
     if (documents == 0)
-        ctl_say("warning: no document that is known here names the %s %s: if it is not spelt as "
-                "they do, nobody was denied",
+        ctl_say("warning: no document that is known here names the %s %s: if it is misspelt, no "
+                "one is denied",
                 kind, subject);
 }
 

@@ -21,9 +21,9 @@
 /* ---- Owners and modes ---- */
 
 enum owner {
-    ROOT,   /* and a symbolic link will do: the directory belongs to the host's own system */
-    OURS,   /* root too, but a file or directory of cloudauth's packages */
-    DAEMON, /* user cloudauth */
+    ROOT,    /* and a symbolic link will do: the directory belongs to the host's own system */
+    PACKAGE, /* root too, but a file or directory of cloudauth's packages */
+    DAEMON,  /* user cloudauth */
 };
 
 /* What must stand at a path. */
@@ -39,16 +39,16 @@ struct place {
 #define RESTART "systemctl restart cloudauthd"
 
 static const struct place places[] = {
-    {"/etc/cloudauth", S_IFDIR, OURS, 022, 0555, false},
-    {CLOUD_CONF_PATH, S_IFREG, OURS, 022, 0444, false},
+    {"/etc/cloudauth", S_IFDIR, PACKAGE, 022, 0555, false},
+    {CLOUD_CONF_PATH, S_IFREG, PACKAGE, 022, 0444, false},
     {"/", S_IFDIR, ROOT, 022, 0111, false},
     {"/usr", S_IFDIR, ROOT, 022, 0555, false},
     {"/usr/libexec", S_IFDIR, ROOT, 022, 0555, false},
-    {"/usr/libexec/cloudauth", S_IFDIR, OURS, 022, 0555, false},
-    {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, OURS, 022, 0555, false},
-    {"/usr/sbin/cloudauthd", S_IFREG, OURS, 022, 0500, false},
+    {"/usr/libexec/cloudauth", S_IFDIR, PACKAGE, 022, 0555, false},
+    {"/usr/libexec/cloudauth/cloud-authkeys", S_IFREG, PACKAGE, 022, 0555, false},
+    {"/usr/sbin/cloudauthd", S_IFREG, PACKAGE, 022, 0500, false},
     {"/srv", S_IFDIR, ROOT, 022, 0111, false},
-    {"/srv/sftp", S_IFDIR, OURS, 022, 0555, false},
+    {"/srv/sftp", S_IFDIR, PACKAGE, 022, 0555, false},
     {"/run/cloudauth", S_IFDIR, DAEMON, 022, 0555, false},
     {"/run/cloudauth/socket", S_IFSOCK, DAEMON, 0, 0666, false},
     {STATE, S_IFDIR, DAEMON, 022, 0555, false},

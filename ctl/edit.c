@@ -23,7 +23,7 @@
 #define LOCK_LOOK_MS 20
 #define PLACES       "/{project}/{environment}.json"
 
-bool edit_folder(const struct ctl *ctl, struct edit *edit)
+bool edit_directory(const struct ctl *ctl, struct edit *edit)
 {
     const char *url = NULL;
     size_t n;
@@ -37,14 +37,14 @@ bool edit_folder(const struct ctl *ctl, struct edit *edit)
     if (strncmp(url, "file:///", 8) != 0 || n <= 7 + sizeof PLACES ||
         strcmp(url + n - (sizeof PLACES - 1), PLACES) != 0 ||
         strchr(url, '{') != url + n - (sizeof PLACES - 1) + 1) {
-        ctl_say("access_url is %s: only a file://FOLDER" PLACES " can be changed from here", url);
+        ctl_say("access_url is %s: only file://DIRECTORY" PLACES " can be changed from here", url);
         return false;
     }
     if (edit->conf.signing_key[0] != '\0') {
         ctl_say("signing_key is set: a signed document is changed where it is signed");
         return false;
     }
-    snprintf(edit->folder, sizeof edit->folder, "%.*s", (int)(n - 7 - (sizeof PLACES - 1)),
+    snprintf(edit->directory, sizeof edit->directory, "%.*s", (int)(n - 7 - (sizeof PLACES - 1)),
              url + 7);
     return true;
 }
@@ -80,20 +80,21 @@ static bool read_document(struct edit *edit)
     return ok && edit->root != NULL;
 }
 
-/* Whoever may write in the folder may open its lock; nobody else can keep it. */
+/* The lock's mode lets those open it who may write in the directory, so that no other user can hold
+ * it. */
 static bool open_lock(struct edit *edit)
 {
-    struct stat folder, lock;
+    struct stat directory, lock;
     mode_t mode;
 
     edit->lock =
         openat(edit->place, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (edit->lock < 0 || fstat(edit->place, &folder) != 0 || fstat(edit->lock, &lock) != 0)
+    if (edit->lock < 0 || fstat(edit->place, &directory) != 0 || fstat(edit->lock, &lock) != 0)
         return false;
-    mode = 0600 | (folder.st_mode & 022) | (folder.st_mode & 022) << 1;
+    mode = 0600 | (directory.st_mode & 022) | (directory.st_mode & 022) << 1;
     if (lock.st_uid != geteuid() || (lock.st_mode & 0777) == mode)
         return true;
-    return fchown(edit->lock, (uid_t)-1, folder.st_gid) == 0 && fchmod(edit->lock, mode) == 0;
+    return fchown(edit->lock, (uid_t)-1, directory.st_gid) == 0 && fchmod(edit->lock, mode) == 0;
 }
 
 static bool wait_for_lock(const struct edit *edit)
@@ -110,7 +111,7 @@ static bool wait_for_lock(const struct edit *edit)
     return true;
 }
 
-/* A link may lead to another environment's document, or out of the folder. */
+/* A symbolic link could lead to another environment's document, or out of the directory. */
 static bool is_no_link(const struct edit *edit)
 {
     struct stat st;
@@ -126,7 +127,8 @@ bool edit_start(const struct ctl *ctl, const char *environment, bool change, str
     char subject[CLOUD_PROJECT_MAX + CLOUD_NAME_MAX + 8];
     const char *slash;
 
-    if (!edit_folder(ctl, edit) || !subject_environment(ctl, environment, subject, sizeof subject))
+    if (!edit_directory(ctl, edit) ||
+        !subject_environment(ctl, environment, subject, sizeof subject))
         return false;
     slash = strchr(subject, '/');
     snprintf(edit->project, sizeof edit->project, "%.*s", (int)(slash - subject), subject);
@@ -137,11 +139,11 @@ bool edit_start(const struct ctl *ctl, const char *environment, bool change, str
         ctl_say("%s: not PROJECT/ENVIRONMENT as login names can have it", environment);
         return false;
     }
-    snprintf(edit->path, sizeof edit->path, "%s/%s/%s.json", edit->folder, edit->project,
+    snprintf(edit->path, sizeof edit->path, "%s/%s/%s.json", edit->directory, edit->project,
              edit->environment);
-    edit->place = open(edit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    edit->place = open(edit->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (edit->place < 0 || (change && (!open_lock(edit) || !wait_for_lock(edit)))) {
-        ctl_say("%s%s: %s", edit->folder, edit->place < 0 ? "" : "/" LOCK, strerror(errno));
+        ctl_say("%s%s: %s", edit->directory, edit->place < 0 ? "" : "/" LOCK, strerror(errno));
         return false;
     }
     return (!change || is_no_link(edit)) && read_document(edit);
@@ -208,7 +210,7 @@ bool edit_create(struct edit *edit, const struct edit_account *account)
     return true;
 }
 
-/* The person, or NULL; *index is his place. */
+/* The user's object and its index in `users`, or NULL. */
 static cJSON *find_user(const struct edit *edit, const char *username, int *index)
 {
     cJSON *user;
@@ -223,7 +225,7 @@ static cJSON *find_user(const struct edit *edit, const char *username, int *inde
     return NULL;
 }
 
-/* The document, and the person in it; NULL after a message. */
+/* The same; NULL after a message, also where there is no document. */
 static cJSON *need_user(const struct edit *edit, const char *username, int *index)
 {
     cJSON *user = edit->root == NULL ? NULL : find_user(edit, username, index);
@@ -263,7 +265,7 @@ bool edit_remove_user(struct edit *edit, const char *username)
 
     if (need_user(edit, username, &index) == NULL)
         return false;
-    /* He can stand there twice, in what others wrote. */
+    /* A document that other tools wrote may contain the user twice. */
     do
         cJSON_DeleteItemFromArray(member(edit->root, "users"), index);
     while (find_user(edit, username, &index) != NULL);
@@ -283,7 +285,7 @@ static bool has_fingerprint(const cJSON *of_key, const char *fingerprint)
     return strcmp(text, fingerprint) == 0;
 }
 
-/* The place of the person's key, or -1. */
+/* The index of the user's key, or -1. */
 static int find_key(const cJSON *user, const char *fingerprint)
 {
     const cJSON *key;
@@ -321,7 +323,7 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
     return true;
 }
 
-/* How often he had it. */
+/* Removes the key from a user's object. Returns how many times it was there. */
 static size_t remove_key(cJSON *user, const char *fingerprint)
 {
     size_t n = 0;
@@ -340,7 +342,7 @@ bool edit_remove_key(struct edit *edit, const char *username, const char *finger
 
     if (user == NULL)
         return false;
-    /* Both he and the key can stand there twice, in what others wrote. */
+    /* A document that other tools wrote may contain the user and the key twice. */
     cJSON_ArrayForEach(user, member(edit->root, "users"))
     {
         if (is_text(user, "username", username))
@@ -353,10 +355,10 @@ bool edit_remove_key(struct edit *edit, const char *username, const char *finger
 
 /* ---- The file ---- */
 
-/* Owner and mode are those of the document that is there. */
-static bool write_aside(const struct edit *edit, int folder, const char *aside, const char *text)
+/* Owner and mode are those of the document that it will replace. */
+static bool write_aside(const struct edit *edit, int directory, const char *aside, const char *text)
 {
-    int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
     bool ok = fd >= 0 && io_write_all(fd, text, strlen(text));
 
@@ -372,32 +374,33 @@ static bool write_aside(const struct edit *edit, int folder, const char *aside, 
     return ok;
 }
 
-/* One that a crash left is in nobody's use: we have the lock. */
+/* A file aside is one that a crash left: this process holds the lock. */
 static bool replace(const struct edit *edit, const char *text)
 {
     char aside[CLOUD_NAME_MAX + 16], name[CLOUD_NAME_MAX + 8];
     bool ok = false;
-    int folder, saved;
+    int directory, saved;
 
     if (mkdirat(edit->place, edit->project, 0755) != 0 && errno != EEXIST)
         return false;
-    folder = openat(edit->place, edit->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
+    directory = openat(edit->place, edit->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
         return false;
     snprintf(name, sizeof name, "%s.json", edit->environment);
     snprintf(aside, sizeof aside, ".%s.new", name);
-    (void)unlinkat(folder, aside, 0);
-    ok = write_aside(edit, folder, aside, text) && renameat(folder, aside, folder, name) == 0;
+    (void)unlinkat(directory, aside, 0);
+    ok = write_aside(edit, directory, aside, text) &&
+         renameat(directory, aside, directory, name) == 0;
     if (!ok) {
         saved = errno;
-        unlinkat(folder, aside, 0);
+        unlinkat(directory, aside, 0);
         errno = saved;
-    } else if (fsync(folder) != 0 || fsync(edit->place) != 0) {
+    } else if (fsync(directory) != 0 || fsync(edit->place) != 0) {
         ctl_say("%s is changed, but a crash could bring the old one back", edit->path);
         ok = false;
     }
     saved = errno;
-    close(folder);
+    close(directory);
     errno = saved;
     return ok;
 }

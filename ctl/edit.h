@@ -10,24 +10,25 @@
 #include <stdint.h>
 
 /*
- * Changing one access document of an embedded API, access_url being
- * file://FOLDER/{project}/{environment}.json. One change at a time (flock(2) on a file of
- * the folder that only who may write there can open: a folder can be locked by whoever may read
- * it), written aside, checked by the parser that the daemon uses, synced, and renamed over the old
- * one: a host sees the old document or the new one. What we do not know in it stays.
+ * Changes one access document of an embedded API, whose access_url is
+ * file://DIRECTORY/{project}/{environment}.json. One change is made at a time, under flock(2) on
+ * DIRECTORY/.lock, which only users who may write in the directory can open (the directory itself
+ * could be locked by every user who may read it). The document is checked by the parser that the
+ * daemon uses, written aside, synced, and renamed over the old one: a host sees the old document or
+ * the new one. Members that are unknown here stay.
  */
 
 struct edit {
     struct cloud_conf conf;
-    char folder[CLOUD_URL_SIZE];
+    char directory[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     char path[CLOUD_URL_SIZE + CLOUD_NAME_MAX + CLOUD_PROJECT_MAX + 16];
-    int place, lock;    /* the folder, and its lock */
+    int place, lock;    /* descriptors of the directory and its lock, or -1 */
     struct cJSON *root; /* NULL: there is no document */
 };
 
-/* The folder of the settings' access_url. False after a message. */
-bool edit_folder(const struct ctl *ctl, struct edit *edit);
+/* Fills in conf and directory from the host's settings. False after a message. */
+bool edit_directory(const struct ctl *ctl, struct edit *edit);
 
 /*
  * Locks if it is to be changed, and reads the environment's document (named as subject_environment
@@ -37,14 +38,14 @@ bool edit_folder(const struct ctl *ctl, struct edit *edit);
 bool edit_start(const struct ctl *ctl, const char *environment, bool change, struct edit *edit);
 void edit_end(struct edit *edit);
 
-/* A new document without people, where there is none. */
+/* Makes a new document without users. False, after a message, if there is one already. */
 struct edit_account {
     uint32_t uid, gid;
     const char *title, *home, *shell;
 };
 bool edit_create(struct edit *edit, const struct edit_account *account);
 
-/* False, after a message, if there is or is not such a one. */
+/* Adds or removes a user. False, after a message, if the user is there already, or is not there. */
 bool edit_add_user(struct edit *edit, const char *username, const char *id, const char *mail,
                    const char *role);
 bool edit_remove_user(struct edit *edit, const char *username);
@@ -54,8 +55,8 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
                   const char *expires);
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint);
 
-/* Checks and writes. CTL_YES, or another status after a message, which says so if it is changed all
- * the same. */
+/* Checks the document and writes it. CTL_YES, or another status after a message, which says if the
+ * document is changed all the same. */
 int edit_write(struct edit *edit);
 
 #endif

@@ -17,7 +17,7 @@
 
 #define SHELL "/bin/bash"
 
-/* The options of all three commands; each takes its own. */
+/* The options of env, user and key; each command takes its own. */
 struct wishes {
     const char *uid, *gid, *home, *shell, *title, *role, *id, *mail, *expires;
 };
@@ -34,7 +34,7 @@ static const struct option key_options[] = {{"title", required_argument, NULL, '
                                             {"expires", required_argument, NULL, 'e'},
                                             {NULL, 0, NULL, 0}};
 
-/* Takes the options behind the verb in argv[1]; what is left begins at optind of argv + 1. */
+/* Takes the options after the verb in argv[1]. The other arguments begin at argv[1 + optind]. */
 static bool take_wishes(int argc, char **argv, const struct option *options, struct wishes *wishes)
 {
     int option;
@@ -82,27 +82,27 @@ static int failed(struct edit *edit)
 
 /* ---- env ---- */
 
-/* The documents of the folder; with none at all the tree is empty. False after a message. */
+/* Reads the documents of the directory, of which there may be none. False after a message. */
 static bool read_tree(const struct edit *edit, struct tree *tree)
 {
     static const struct signers none;
 
-    return tree_add_folder(tree, edit->folder, &none);
+    return tree_add_directory(tree, edit->directory, &none);
 }
 
-static bool is_taken(const struct tree *tree, const struct local_ids *db, uint32_t id)
+static bool is_taken(const struct tree *tree, const struct local_ids *local_ids, uint32_t id)
 {
     for (size_t i = 0; i < tree->n; i++) {
         const struct document *document = tree->checked[i].document;
         if (document != NULL && (document->uid == id || document->gid == id))
             return true;
     }
-    return local_ids_has_uid(db, id) || local_ids_has_gid(db, id);
+    return local_ids_has_uid(local_ids, id) || local_ids_has_gid(local_ids, id);
 }
 
-/* One behind the highest that is in use, so that an id that was somebody's is not given again. */
+/* One more than the highest uid in use, so that no id is given to a second environment. */
 static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
-                        const struct local_ids *db)
+                        const struct local_ids *local_ids)
 {
     uint32_t id = conf->uid_min;
 
@@ -111,7 +111,7 @@ static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
         if (document != NULL && cloud_conf_has_id(conf, document->uid) && document->uid >= id)
             id = document->uid + 1;
     }
-    while (id <= conf->uid_max && is_taken(tree, db, id))
+    while (id <= conf->uid_max && is_taken(tree, local_ids, id))
         id++;
     return id;
 }
@@ -128,15 +128,15 @@ static bool read_id(const char *text, uint32_t otherwise, uint32_t *out)
     return true;
 }
 
-/* Fills in what was not wished for, and sees to it that this host would take it. */
+/* Fills in what no option says, and checks that this host would use the account. */
 static bool plan_account(const struct edit *edit, const struct wishes *wishes,
                          struct edit_account *account)
 {
     static char home[CLOUD_NAME_MAX + 8];
     char plain[CLOUD_NAME_MAX + 1] = "";
-    struct local_ids *db = local_ids_new();
+    struct local_ids *local_ids = local_ids_new();
     struct tree tree = {0};
-    bool ok = db != NULL && local_ids_refresh(db) && read_tree(edit, &tree);
+    bool ok = local_ids != NULL && local_ids_refresh(local_ids) && read_tree(edit, &tree);
 
     if (ok && !cloud_name_plain(&edit->conf.grammar, edit->project, edit->environment, plain)) {
         ctl_say("%s/%s has no login name under this host's grammar", edit->project,
@@ -147,17 +147,18 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
     account->home = wishes->home == NULL ? home : wishes->home;
     account->shell = wishes->shell;
     account->title = wishes->title;
-    ok = ok && read_id(wishes->uid, free_id(&edit->conf, &tree, db), &account->uid) &&
+    ok = ok && read_id(wishes->uid, free_id(&edit->conf, &tree, local_ids), &account->uid) &&
          read_id(wishes->gid, account->uid, &account->gid);
-    if (ok && (!cloud_conf_has_id(&edit->conf, account->uid) ||
-               !cloud_conf_has_id(&edit->conf, account->gid) || is_taken(&tree, db, account->uid) ||
-               is_taken(&tree, db, account->gid))) {
-        ctl_say("uid %u and gid %u: not in this host's range %u-%u, or somebody else's",
-                account->uid, account->gid, edit->conf.uid_min, edit->conf.uid_max);
+    if (ok &&
+        (!cloud_conf_has_id(&edit->conf, account->uid) ||
+         !cloud_conf_has_id(&edit->conf, account->gid) ||
+         is_taken(&tree, local_ids, account->uid) || is_taken(&tree, local_ids, account->gid))) {
+        ctl_say("uid %u and gid %u: not in this host's range %u-%u, or in use", account->uid,
+                account->gid, edit->conf.uid_min, edit->conf.uid_max);
         ok = false;
     }
     tree_free(&tree);
-    local_ids_free(db);
+    local_ids_free(local_ids);
     return ok;
 }
 
@@ -172,7 +173,7 @@ static int list_environments(struct ctl *ctl)
     int status = CTL_YES;
     struct out out;
 
-    if (!edit_folder(ctl, &edit) || !read_tree(&edit, &tree))
+    if (!edit_directory(ctl, &edit) || !read_tree(&edit, &tree))
         return CTL_UNKNOWN;
     out_start(&out, ctl->json);
     out_table(&out, "environments", columns, sizeof columns / sizeof *columns);
@@ -217,8 +218,7 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
         !plan_account(&edit, &wishes, &account) || !edit_create(&edit, &account))
         return failed(&edit);
     int status = done(ctl, &edit, "created");
-    /* Without one people could enter and would be told so by sshd; with it they need nothing else.
-     */
+    /* Without a home sshd would start the shell in /, with a message. */
     if (status == CTL_YES)
         (void)home_make(account.home, account.uid, account.gid);
     return status;
@@ -238,10 +238,8 @@ int cmd_user(struct ctl *ctl, int argc, char **argv)
         return ctl_usage(argv);
     const char *environment = argv[1 + optind], *username = argv[2 + optind];
     if (wishes.role != NULL && !document_role_known(wishes.role)) {
-        ctl_say(
-            "--role %s: no role that may enter anywhere; they are sftp, viewer, contributor and "
-            "admin",
-            wishes.role);
+        ctl_say("--role %s: not a role; the roles are sftp, viewer, contributor and admin",
+                wishes.role);
         return CTL_USAGE;
     }
     if (!edit_start(ctl, environment, true, &edit) ||
@@ -293,7 +291,7 @@ static int list_keys(struct ctl *ctl, const char *environment)
     return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 
-/* A key whose whole line is needed cannot be named by its fingerprint. */
+/* Reads a key of which the whole line is needed, not the fingerprint alone. */
 static bool read_whole_key(const char *argument, struct subject_key *key)
 {
     if (!subject_read_key(argument, key))

@@ -19,15 +19,15 @@
 
 #define RULES_MAX 32
 
-/* Rules come among facts, and JSON wants each in its place: rules are kept until the facts are out.
- */
+/* The rows of an answer come in any order. Facts are printed as they come, and rules are kept, so
+ * that JSON gets them as one array. */
 struct explanation {
     struct out *out;
     char *rule[RULES_MAX][3];
     size_t rules;
     char token[64], message[2048];
-    bool of_shell;                                         /* the account is a shell account */
-    char home[JAIL_PATH_MAX + 1], folders[JAIL_TEXT_SIZE]; /* of an sFTP login, as PAM is told */
+    bool of_shell;                                        /* the account is a shell account */
+    char home[JAIL_PATH_MAX + 1], mounts[JAIL_TEXT_SIZE]; /* of an sFTP login, as PAM gets them */
     uid_t uid;
     gid_t gid;
 };
@@ -41,17 +41,17 @@ static void add_rule(struct explanation *explanation, const char *const *cell)
     explanation->rules++;
 }
 
-static void take_folders(struct explanation *explanation, const struct ask_row *row)
+static void take_mounts(struct explanation *explanation, const struct ask_row *row)
 {
-    size_t used = strlen(explanation->folders);
+    size_t used = strlen(explanation->mounts);
 
-    if (strcmp(row->field[0], "folders") == 0) {
+    if (strcmp(row->field[0], "home") == 0) {
         snprintf(explanation->home, sizeof explanation->home, "%s", row->field[1]);
         explanation->uid = (uid_t)strtoul(row->field[2], NULL, 10);
         explanation->gid = (gid_t)strtoul(row->field[3], NULL, 10);
     }
-    if (strcmp(row->field[0], "folder") == 0)
-        snprintf(explanation->folders + used, sizeof explanation->folders - used, "%s\n",
+    if (strcmp(row->field[0], "mount") == 0)
+        snprintf(explanation->mounts + used, sizeof explanation->mounts - used, "%s\n",
                  row->field[1]);
 }
 
@@ -66,7 +66,7 @@ static void take_explained(void *arg, const struct ask_row *row)
     }
     if (strcmp(row->field[0], "rule") == 0)
         add_rule(explanation, row->field + 1);
-    take_folders(explanation, row);
+    take_mounts(explanation, row);
     if (strcmp(row->field[0], "decision") != 0)
         return;
     snprintf(explanation->token, sizeof explanation->token, "%s", row->field[1]);
@@ -91,9 +91,9 @@ static void put_rules(struct explanation *explanation)
     out_table_end(explanation->out);
 }
 
-/* ---- What the host says to it: the daemon does not look at what is on it ---- */
+/* ---- Rules of the host, which the daemon cannot check ---- */
 
-/* A rule of the host's, which decides if it is the first one that is not passed. */
+/* Adds a rule of the host, which decides if it is the first that is not passed. */
 static void judge(struct explanation *explanation, const char *rule, bool passed,
                   const char *detail, const char *token, const char *message)
 {
@@ -113,8 +113,8 @@ static bool is_nologin(void *arg, const char *control, const char *module)
     return !*found;
 }
 
-/* nologin(5): nobody but root enters, where pam_nologin stands in sshd's stack, as Debian has it;
- * sshd itself does not look where it uses PAM. */
+/* nologin(5): with that file only root enters, if pam_nologin is in sshd's stack, as on Debian.
+ * sshd itself does not look at the file where it uses PAM. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
@@ -128,7 +128,7 @@ static void look_at_nologin(struct explanation *explanation)
     judge(explanation, "nologin", found[0] == '\0', found, "nologin", "");
 }
 
-/* sshd(8) refuses whose shell it cannot start, and does not tell him why. */
+/* sshd(8) refuses an account whose shell it cannot start, without a message to the client. */
 static void look_at_shell(struct explanation *explanation, const char *account)
 {
     struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
@@ -142,21 +142,21 @@ static void look_at_shell(struct explanation *explanation, const char *account)
     judge(explanation, "shell", runs, answer.shell, "shell-missing", "");
 }
 
-/* By the functions that PAM asks at each sFTP login, with the sentence that the client sees; and
- * without groups, for sshd has given up its own by then. */
-static void look_at_folders(struct explanation *explanation)
+/* Checks the directories of an sFTP login by the functions that the PAM module calls, with the
+ * sentence that the client sees; and without groups, since sshd has dropped its own by then. */
+static void look_at_mounts(struct explanation *explanation)
 {
     static struct jail jail;
     struct jail_fault fault = {""};
     char why[128];
 
     if (setgroups(0, NULL) != 0) {
-        snprintf(why, sizeof why, "groups cannot be given up: %s", strerror(errno));
+        snprintf(why, sizeof why, "groups cannot be dropped: %s", strerror(errno));
         judge(explanation, "sftp-folders", false, why, "unavailable", "");
         return;
     }
     const struct jail_account listed = {explanation->home, explanation->uid, explanation->gid,
-                                        explanation->folders};
+                                        explanation->mounts};
     bool there = jail_read(&jail, &listed, &fault) && jail_check(&jail, &fault);
     judge(explanation, "sftp-folders", there, fault.text, "sftp-folders", fault.text);
 }
@@ -169,7 +169,7 @@ static void look_at_host(struct explanation *explanation, const char *account)
     if (explanation->of_shell)
         look_at_shell(explanation, account);
     else
-        look_at_folders(explanation);
+        look_at_mounts(explanation);
 }
 
 static int status_of(const char *token)
@@ -182,7 +182,7 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* The key's line as the two words that the daemon wants. */
+/* Splits the key's line into the two words that the question has. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
     char *at = key->line;

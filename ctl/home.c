@@ -10,55 +10,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
-/* Whether nobody but root can change what stands in a folder. */
-static bool is_roots(int folder)
+/* Whether only root can change the entries of a directory. */
+static bool is_guarded(int directory)
 {
     struct stat st;
 
-    return fstat(folder, &st) == 0 && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    return fstat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static int fail(int folder, int error)
+static int fail(int directory, int error)
 {
-    if (folder >= 0)
-        close(folder);
+    if (directory >= 0)
+        close(directory);
     errno = error;
     return -1;
 }
 
-/* The folder of that name in folder, which is closed; made where it is missing. A link is followed,
- * since only root can have put it there. -1 with errno. */
-static int step_into(int folder, const char *name)
+/* Opens the entry of that name, and makes it where it is missing; the directory is closed. A
+ * symbolic link is followed, since only root can have made it. -1 with errno. */
+static int step_into(int directory, const char *name)
 {
     int next;
 
-    if (!is_roots(folder))
-        return fail(folder, EPERM);
-    if (mkdirat(folder, name, 0755) != 0 && errno != EEXIST)
-        return fail(folder, errno);
-    next = openat(folder, name, FOLDER);
+    if (!is_guarded(directory))
+        return fail(directory, EPERM);
+    if (mkdirat(directory, name, 0755) != 0 && errno != EEXIST)
+        return fail(directory, errno);
+    next = openat(directory, name, DIRECTORY);
     if (next < 0)
-        return fail(folder, errno);
-    close(folder);
+        return fail(directory, errno);
+    close(directory);
     return next;
 }
 
-/* The folder that the last part of path stands in. path is cut there, and *last begins behind. */
+/* Opens the directory that contains the last part of path. path is cut there; *last is that part.
+ */
 static int find_parent(char *path, char **last)
 {
-    int folder = open("/", FOLDER);
+    int directory = open("/", DIRECTORY);
     char *at = path + 1, *slash;
 
-    while (folder >= 0 && (slash = strchr(at, '/')) != NULL) {
+    while (directory >= 0 && (slash = strchr(at, '/')) != NULL) {
         *slash = '\0';
         if (slash > at)
-            folder = step_into(folder, at);
+            directory = step_into(directory, at);
         at = slash + 1;
     }
     *last = at;
-    return folder;
+    return directory;
 }
 
 static bool make_own(int parent, const char *name, uint32_t uid, uint32_t gid)
@@ -66,7 +67,7 @@ static bool make_own(int parent, const char *name, uint32_t uid, uint32_t gid)
     bool ok;
     int home;
 
-    if (!is_roots(parent)) {
+    if (!is_guarded(parent)) {
         errno = EPERM;
         return false;
     }
@@ -97,7 +98,8 @@ bool home_make(const char *path, uint32_t uid, uint32_t gid)
     ok = parent >= 0 && make_own(parent, last, uid, gid);
     if (!ok)
         ctl_say("the home %s is not made: %s", path,
-                errno == EPERM ? "a folder above it is not root's alone" : strerror(errno));
+                errno == EPERM ? "another user than root may write in a directory above it"
+                               : strerror(errno));
     if (parent >= 0)
         close(parent);
     return ok;

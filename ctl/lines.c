@@ -12,7 +12,7 @@
 
 #define SIZE_MAX_READ (1u << 20)
 
-/* Gives the lines of n bytes, which have room for one more. */
+/* Calls each for the lines of n bytes; the buffer has space for one more. */
 static void give(char *bytes, size_t n, bool comments, lines_each *each, void *arg)
 {
     char *at = bytes;
@@ -55,7 +55,7 @@ static void run_child(char *const argv[], int out)
     _exit(127);
 }
 
-/* Reads to the end; what is more than there is room for is thrown away. */
+/* Reads to the end, and drops what does not fit. */
 static size_t read_output(int fd, char *bytes)
 {
     size_t used = 0;
@@ -63,9 +63,9 @@ static size_t read_output(int fd, char *bytes)
     ssize_t got;
 
     do {
-        bool room = used < SIZE_MAX_READ;
-        got = read(fd, room ? bytes + used : rest, room ? SIZE_MAX_READ - used : sizeof rest);
-        if (got > 0 && room)
+        bool fits = used < SIZE_MAX_READ;
+        got = read(fd, fits ? bytes + used : rest, fits ? SIZE_MAX_READ - used : sizeof rest);
+        if (got > 0 && fits)
             used += (size_t)got;
     } while (got > 0 || (got < 0 && errno == EINTR));
     return used;

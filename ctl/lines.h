@@ -6,19 +6,19 @@
 #include <stddef.h>
 
 /*
- * The lines of a text file of the host, of at most 1 MiB, each without its newline; what follows a
- * '#' is left out if comments says so. The line may be changed by each, which returns false to
- * stop. False if the file cannot be read.
+ * Calls each for every line of a text file of at most 1 MiB, without its newline, and without what
+ * follows a '#' if the file has comments. each may change the line, and returns false to stop.
+ * False, with errno, if the file cannot be read.
  */
 typedef bool lines_each(void *arg, char *line);
 bool lines_read(const char *path, bool comments, lines_each *each, void *arg);
 
-/* The same of a program's standard output and error; *status is what waitpid(2) says. False if it
- * cannot be run. argv[0] is its absolute path. Its environment is empty. */
+/* The same for the standard output and error of a program, of which argv[0] is the absolute path.
+ * It gets an empty environment. *status is that of waitpid(2). False if it cannot be run. */
 bool lines_run(char *const argv[], lines_each *each, void *arg, int *status);
 
-/* The next word of *at, which moves on; NULL at the end. A word that begins with '[' goes on to its
- * ']', as in pam.conf(5) and nsswitch.conf(5). */
+/* Returns the next word of *at, and moves *at behind it; NULL at the end. A word that begins with
+ * '[' ends with ']', as in pam.conf(5) and nsswitch.conf(5). */
 char *lines_word(char **at);
 
 #endif

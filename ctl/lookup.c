@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
+#include "access/messages.h"
+
 #include "common/call.h"
 #include "common/local.h"
 
@@ -15,21 +17,6 @@ static void put_name(struct out *out, const struct cloud_name *name)
     out_pair(out, "worker", name->worker);
 }
 
-/* Why a name is not ours, or NULL. */
-static const char *not_ours(const struct cloud_conf *conf, const char *account,
-                            struct cloud_name *name)
-{
-    static struct cloud_grammar any;
-
-    if (cloud_name_parse(&conf->grammar, account, name))
-        return NULL;
-    any = conf->grammar;
-    cloud_words_any(&any.allow);
-    return cloud_name_parse(&any, account, NULL)
-               ? "it fits the grammar, but no pattern of `allow` matches it"
-               : "it does not fit the grammar of login names, or is reserved";
-}
-
 static int put_state(struct out *out, const char *state, const char *reason, int status)
 {
     out_pair(out, "state", state);
@@ -37,7 +24,7 @@ static int put_state(struct out *out, const char *state, const char *reason, int
     return status;
 }
 
-static int ask_broker(struct out *out, const char *account)
+static int ask_daemon(struct out *out, const char *account)
 {
     static char buffer[CLOUD_WIRE_ANSWER_MAX];
     const struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
@@ -68,7 +55,6 @@ int cmd_lookup(struct ctl *ctl, int argc, char **argv)
     static struct cloud_conf conf;
     struct cloud_name name;
     struct out out;
-    const char *why;
     int status;
 
     if (argc != 2 || argv[1][0] == '-')
@@ -77,17 +63,17 @@ int cmd_lookup(struct ctl *ctl, int argc, char **argv)
         return CTL_UNKNOWN;
     out_start(&out, ctl->json);
     out_pair(&out, "name", argv[1]);
-    why = not_ours(&conf, argv[1], &name);
-    if (why != NULL) {
-        status = put_state(&out, "not-ours", why, CTL_NO);
+    if (!cloud_name_parse(&conf.grammar, argv[1], &name)) {
+        status =
+            put_state(&out, "not-ours", messages_not_a_login_name(&conf.grammar, argv[1]), CTL_NO);
     } else {
         put_name(&out, &name);
         switch (cloud_local_user(argv[1])) {
         case CLOUD_LOCAL_YES:
-            status = put_state(&out, "local", "the host has such a user itself", CTL_NO);
+            status = put_state(&out, "local", "this host has a local user of that name", CTL_NO);
             break;
         case CLOUD_LOCAL_NO:
-            status = ask_broker(&out, argv[1]);
+            status = ask_daemon(&out, argv[1]);
             break;
         case CLOUD_LOCAL_UNKNOWN:
         default:

@@ -16,29 +16,30 @@ static const struct command {
     const char *name, *arguments, *summary;
     ctl_command *run;
 } commands[] = {
-    {"lookup", "NAME", "what this host makes of a login name", cmd_lookup},
-    {"check", "[-c FILE] FILE|DIR|URL...", "validate access documents", cmd_check},
-    {"status", "[--documents]", "the health of the daemon", cmd_status},
+    {"lookup", "NAME", "show what a login name means on this host", cmd_lookup},
+    {"check", "[-c FILE] FILE|DIRECTORY|URL...", "validate access documents", cmd_check},
+    {"status", "[--documents]", "show the health of the daemon", cmd_status},
     {"doctor", "[NAME]", "check the set-up of this host", cmd_doctor},
     {"env",
      "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
-     "environments of a file:// API", cmd_env},
-    {"explain", "NAME KEY|FINGERPRINT|FILE", "would it enter, and if not, why", cmd_explain},
+     "make and list environments of a file:// API", cmd_env},
+    {"explain", "NAME KEY|FINGERPRINT|FILE", "say whether a key would enter, and why not",
+     cmd_explain},
     {"key",
      "add [--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE | "
      "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
-     "keys of a file:// API", cmd_key},
-    {"keys", "NAME", "who may enter, with which keys", cmd_keys},
+     "add, remove and list keys of a file:// API", cmd_key},
+    {"keys", "NAME", "list who may enter, and with which keys", cmd_keys},
     {"metrics", "", "the daemon's metrics, for Prometheus", cmd_metrics},
-    {"rebind", "[--force] [--dry-run] NAME", "let an environment have another uid", cmd_rebind},
+    {"rebind", "[--force] [--dry-run] NAME", "release the uid of an environment", cmd_rebind},
     {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
-     "refuse locally, at once", cmd_deny},
-    {"sessions", "[NAME] | --end ID... | --end-user USER...", "who is in, and putting him out",
+     "refuse a key, user or environment on this host", cmd_deny},
+    {"sessions", "[NAME] | --end ID... | --end-user USER...", "list open sessions, and end them",
      cmd_sessions},
     {"user", "add [--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER | remove ENVIRONMENT USER",
-     "people of a file:// API", cmd_user},
-    {"undeny", "[--key|--user|--environment] WHAT | --all", "take a denial back", cmd_undeny},
+     "add and remove users of a file:// API", cmd_user},
+    {"undeny", "[--key|--user|--environment] WHAT | --all", "remove a denial", cmd_undeny},
 };
 
 int ctl_usage(char **argv)
@@ -113,7 +114,7 @@ bool ctl_span(const char *text, int64_t *seconds)
     return true;
 }
 
-/* --json may stand anywhere before a "--". */
+/* Takes out --json, which may stand anywhere before "--". Returns the number of arguments left. */
 static int take_json(struct ctl *ctl, int argc, char **argv)
 {
     int kept = 1;
@@ -133,8 +134,9 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
-/* Where one of the three is closed, the next file or socket would be opened in its place, and get
- * what was meant for a reader. Writing to what stands there instead fails, and is noticed. */
+/* Where standard input, output or error is closed, the next file or socket that is opened would
+ * take its descriptor, and get what was meant for the terminal. /dev/null, opened for reading,
+ * takes it instead: writing to it fails, and that is noticed. */
 static bool has_standard_files(void)
 {
     int fd;
@@ -151,10 +153,10 @@ int main(int argc, char **argv)
 
     if (!has_standard_files())
         return CTL_UNKNOWN;
-    /* Folders of documents are read by the daemon, those above a home by who lives there: a root
-     * whose umask is 077 would make them for himself alone. */
+    /* The daemon must be able to read new documents, and an account to reach its new home: with
+     * root's umask of 077 neither could. */
     umask(022);
-    opterr = 0; /* getopt(3) would show an argument as it is, to a terminal that obeys it */
+    opterr = 0; /* getopt(3) would print an argument with its control characters */
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)
         return help(stderr);

@@ -9,7 +9,7 @@
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
-/* The length of the UTF-8 sequence at text (RFC 3629), or 0 if there is none. */
+/* The length of the UTF-8 sequence at `at` (RFC 3629), or 0 if there is none. */
 static size_t sequence(const unsigned char *at)
 {
     size_t n = at[0] < 0x80                     ? 1
@@ -37,8 +37,8 @@ static unsigned code_point(const unsigned char *at, size_t n)
     return code;
 }
 
-/* C0, DEL, C1, and what a terminal obeys without showing it: marks that turn the direction of a
- * text, separators of lines, characters of no width, tags. */
+/* C0, DEL, C1, and the characters that change a terminal's output without being shown: marks of
+ * direction, line separators, characters of no width, tags. */
 static bool is_control(unsigned code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
@@ -47,7 +47,7 @@ static bool is_control(unsigned code)
            (code >= 0xe0000 && code <= 0xe007f);
 }
 
-/* The text as a terminal may see it, malloc'ed; NULL if memory is out. */
+/* The text with control characters and invalid bytes as \xHH, malloc'ed; NULL if memory is out. */
 static char *escape(const char *text)
 {
     char *out = malloc(strlen(text) * 4 + 1), *to = out;
@@ -78,7 +78,7 @@ static void put_escaped(unsigned code)
         printf("\\u%04x", code);
 }
 
-/* Somebody will look at it with his terminal, too: what a terminal obeys is escaped. */
+/* JSON is read on terminals as well, so that control characters are escaped in it, too. */
 static void put_json(const char *text)
 {
     putchar('"');
@@ -191,7 +191,7 @@ void out_table(struct out *out, const char *name, const struct out_column *colum
     out->comma = false;
 }
 
-/* What is no number is not given out for one. */
+/* A cell that is not a JSON number is printed as null. */
 static bool is_number(const char *text)
 {
     text += text[0] == '-';
@@ -240,7 +240,7 @@ void out_row(struct out *out, const char *const *cell)
     }
 }
 
-/* How wide a text is shown, near enough: its characters. */
+/* The width of a text on a terminal, taken as the number of its characters. */
 static size_t width(const char *text)
 {
     size_t n = 0;

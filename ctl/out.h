@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * What a command answers, on standard output: one JSON object, or the same for people: pairs as
- * "name: value" lines, tables with aligned columns. Foreign bytes cannot end a line, a string or
- * reach a terminal as control characters.
+ * A command's answer on standard output: one JSON object, or the same for people, with pairs as
+ * "name: value" lines and tables as aligned columns. No byte of a value can end a line or a string,
+ * or reach a terminal as a control character.
  */
 
 #define OUT_COLUMNS 16
@@ -28,24 +28,26 @@ struct out {
     bool json, colour, comma;
     const struct out_column *column; /* of the table that is open */
     size_t columns;
-    size_t skip; /* columns at the left that are not for people */
-    char **cell; /* of the table, for people: escaped */
-    size_t cells, room;
-    bool failed; /* memory or standard output failed */
+    size_t skip;        /* columns at the left that are in JSON alone */
+    char **cell;        /* of the table, for people: escaped */
+    size_t cells, room; /* used, and allocated */
+    bool failed;        /* memory or standard output failed */
 };
 
-/* Colour only where standard output is a terminal, and neither NO_COLOR nor TERM=dumb is set. */
+/* Begins the answer. Colour is used if standard output is a terminal, and neither NO_COLOR nor
+ * TERM=dumb is set. */
 void out_start(struct out *out, bool json);
 
-/* Ends the answer. False, after a message, if it could not be written: the answer is not whole. */
+/* Ends the answer. False, after a message, if it could not be written whole. */
 bool out_end(struct out *out);
 
-/* "" and NULL are shown to nobody, and are "" and null in JSON. */
+/* "" and NULL are left out for people, and are "" and null in JSON. */
 void out_pair(struct out *out, const char *name, const char *value);
 void out_number(struct out *out, const char *name, int64_t value);
 void out_bool(struct out *out, const char *name, bool value);
 
-/* A table: an array of objects. column outlives the table; a row has `columns` cells. */
+/* A table, which is an array of objects in JSON. column outlives the table; a row has `columns`
+ * cells. */
 void out_table(struct out *out, const char *name, const struct out_column *column, size_t columns);
 void out_row(struct out *out, const char *const *cell);
 void out_table_end(struct out *out);
@@ -59,7 +61,7 @@ void out_heading(struct out *out, const char *text);
 /* Whether the answer is for a person at a terminal: not JSON, and standard output is a terminal. */
 bool out_is_terminal(const struct out *out);
 
-/* Writes text to standard error with all foreign bytes escaped. */
+/* Writes text to standard error, after the program's name, with control characters escaped. */
 void out_error(const char *text);
 
 #endif

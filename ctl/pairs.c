@@ -11,7 +11,7 @@ static int digit(char c)
     return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* The byte that \xHH stands for; -1 where it is none, or the end of a string. */
+/* The byte that \xHH at `at` stands for; -1 if there is none, or if it is NUL. */
 static int read_hex(const char *at)
 {
     int high = at[0] == '\\' && at[1] == 'x' ? digit(at[2]) : -1;
@@ -58,7 +58,7 @@ bool pairs_next(struct pairs *pairs, const char **name, const char **value)
             *value = end + 1;
             end = unquote(end + 1);
         }
-        /* Behind a quote nothing but a space can stand; where it does, it is passed over. */
+        /* The daemon writes a space behind a quote; anything else there is skipped. */
         end += strcspn(end, " ");
     }
     pairs->at = *end == '\0' ? end : end + 1;

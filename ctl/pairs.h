@@ -6,16 +6,15 @@
 #include <stddef.h>
 
 /*
- * The `name=value` words of an audit line, and of a line of the list of sessions: values as
- * cloud_text_add_value (common/text.h) writes them, here with their escapes undone. A word without
- * '=' is a pair without a value.
+ * Reads the `name=value` words of an audit line, or of a line of the list of sessions, whose values
+ * cloud_text_add_value (common/text.h) has written. A word without '=' is a pair whose value is "".
  */
 struct pairs {
     char *at;
 };
 
-/* The next pair; false at the end. The line is changed; name and value are in it. Whatever bytes it
- * has, all of them are passed once. */
+/* Returns the next pair, with the escapes of its value undone; false at the end. name and value
+ * point into the line, which is changed. Any bytes are accepted. */
 bool pairs_next(struct pairs *pairs, const char **name, const char **value);
 
 #endif

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_MOST 1000000 /* that are looked at below a home */
+#define FILES_MAX 1000000 /* counted below a home */
 
-/* What the daemon says of the binding. */
+/* A binding, as the daemon answers it. */
 struct binding {
     char project[64], environment[256], account[256];
     uint32_t uid, gid;
@@ -40,7 +40,7 @@ static void take_binding(void *arg, const struct ask_row *row)
         binding->sessions = strtoul(value, NULL, 10);
 }
 
-/* ---- Who still uses the old uid ---- */
+/* ---- Sessions and processes with the old uid ---- */
 
 struct look {
     uint32_t uid;
@@ -60,8 +60,8 @@ static bool take_status(void *arg, char *line)
     return false;
 }
 
-/* How many processes have the uid in one of its four places; the first are said in text. False if
- * /proc cannot be read. */
+/* Counts the processes that have the uid as one of their four uids, and writes the pids of the
+ * first eight to text. False if /proc cannot be read. */
 static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t size)
 {
     DIR *proc = opendir("/proc");
@@ -76,7 +76,7 @@ static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t si
         if (entry->d_name[strspn(entry->d_name, "0123456789")] != '\0')
             continue;
         snprintf(path, sizeof path, "/proc/%s/status", entry->d_name);
-        (void)lines_read(path, false, take_status, &look); /* it may just have ended */
+        (void)lines_read(path, false, take_status, &look); /* the process may have ended */
         if (!look.found || ++*n > 8)
             continue;
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", used == 0 ? "" : " ",
@@ -87,15 +87,15 @@ static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t si
     return proc != NULL;
 }
 
-/* Whether nobody uses it; else that is said. */
-static bool is_unused(const struct binding *binding, bool force)
+/* Whether the uid may be released: it is not in use, or force is set. Prints what uses it. */
+static bool may_release(const struct binding *binding, bool force)
 {
     unsigned long processes;
     char pids[256];
     bool unused = true;
 
     if (!find_processes(binding->uid, &processes, pids, sizeof pids)) {
-        ctl_say("/proc cannot be read: nobody can tell which processes have uid %u", binding->uid);
+        ctl_say("/proc cannot be read: it is unknown which processes have uid %u", binding->uid);
         return force;
     }
     if (binding->sessions > 0) {
@@ -109,14 +109,14 @@ static bool is_unused(const struct binding *binding, bool force)
         unused = false;
     }
     if (!unused)
-        ctl_say("%s", force ? "they keep the old uid" : "end them first, or say --force");
+        ctl_say("%s", force ? "they keep the old uid" : "end them first, or add --force");
     return unused || force;
 }
 
-/* ---- What keeps the old uid on disk ---- */
+/* ---- Files with the old uid ---- */
 
-/* Files below the home with that uid. Symbolic links are not followed, other file systems not
- * entered. */
+/* Counts the files below the home that have the uid, without following symbolic links or entering
+ * other file systems. *whole is false if not all could be counted. */
 static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
 {
     char path[4096];
@@ -134,7 +134,7 @@ static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
         return 0;
     *whole = true;
     while (*whole && (entry = fts_read(fts)) != NULL) {
-        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILE_MOST)
+        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILES_MAX)
             *whole = false;
         else if (entry->fts_info != FTS_DP && entry->fts_info != FTS_NS &&
                  entry->fts_statp->st_uid == uid)
@@ -159,7 +159,8 @@ static void show_files(struct out *out, const struct binding *old, const char *h
              old->uid, uid, gid);
     out_pair(out, "remedy", remedy);
     snprintf(remedy, sizeof remedy,
-             "Files elsewhere keep uid %u too, and belong to whoever gets it next: find / -uid %u",
+             "Files elsewhere keep uid %u too, and belong to the next account that gets it: find / "
+             "-uid %u",
              old->uid, old->uid);
     out_line(out, remedy);
 }
@@ -172,7 +173,7 @@ static void take_result(void *arg, const struct ask_row *row)
         snprintf(arg, 32, "%s", row->field[1]);
 }
 
-/* What the project API says now is bound at once. */
+/* Asks the project API, so that the uid that it names now is bound at once. */
 static int show_new(struct out *out, const struct binding *old)
 {
     char name[400], result[32] = "", home[CLOUD_WIRE_PATH_MAX + 4096] = "";
@@ -185,7 +186,8 @@ static int show_new(struct out *out, const struct binding *old)
     status = ask_rows(&refresh, take_result, result);
     out_pair(out, "refreshed", result);
     if (status != CTL_YES || strcmp(result, "document") != 0) {
-        ctl_say("the project API did not send a document: the uid that it names next is bound");
+        ctl_say(
+            "the project API did not send a document: the uid of its next document will be bound");
         return CTL_UNKNOWN;
     }
     if (ask_once(&lookup, &answer) != CLOUD_OK)
@@ -196,7 +198,7 @@ static int show_new(struct out *out, const struct binding *old)
     if (answer.id != old->uid)
         show_files(out, old, home, answer.id, answer.gid);
     else
-        out_line(out, "The project API still names the same uid: nothing has moved.");
+        out_line(out, "The project API still names the same uid: nothing has changed.");
     return CTL_YES;
 }
 
@@ -209,7 +211,7 @@ static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
 
     if (status != CTL_YES)
         return status;
-    if (!is_unused(&binding, force))
+    if (!may_release(&binding, force))
         return CTL_NO;
     question.page = force ? CLOUD_REBIND_FORCE : CLOUD_REBIND_DO;
     if (!dry)

@@ -33,7 +33,7 @@ static void take_refreshed(void *arg, const struct ask_row *row)
             snprintf(places[i].at, places[i].size, "%s", row->field[1]);
 }
 
-/* The worse of two exit statuses: an outage hides more than a no. */
+/* The worse of two exit statuses: no answer is worse than a no. */
 static int worse(int one, int other)
 {
     return one > other ? one : other;
@@ -50,7 +50,7 @@ static int refresh(struct out *out, const char *name)
     if (strcmp(refreshed.result, "document") != 0)
         status = strcmp(refreshed.result, "unavailable") == 0 ? CTL_UNKNOWN : CTL_NO;
     else if (strcmp(refreshed.source, "api") != 0)
-        status = CTL_UNKNOWN; /* the last good document serves, and the API did not answer */
+        status = CTL_UNKNOWN; /* the last good document is used: the API did not answer */
     const char *cells[] = {
         name, status == CTL_UNKNOWN ? "unavailable" : refreshed.result, refreshed.status,
         refreshed.detail[0] != '\0' || status == CTL_YES ? refreshed.detail : refreshed.reason};

@@ -12,8 +12,8 @@
 
 #define PAGES_MAX 100000
 
-/* What is shown; the daemon has the same names (cloudauthd/session/sessions.h). People see those
- * from HIDDEN on. */
+/* The columns; the daemon's lines have the same names (cloudauthd/session/sessions.h). The first
+ * HIDDEN are in JSON alone. */
 static const struct out_column columns[] = {
     {"project", OUT_STRING}, {"environment", OUT_STRING}, {"kind", OUT_STRING},
     {"app", OUT_STRING},     {"user_id", OUT_STRING},     {"mail", OUT_STRING},
@@ -30,6 +30,7 @@ struct session {
     char since[32];
 };
 
+/* The cell of that column. */
 static const char *of(const struct session *session, const char *name)
 {
     for (size_t i = 0; i < COLUMNS; i++)
@@ -58,7 +59,7 @@ static void read_session(char *line, struct session *session)
 
 typedef void session_each(void *arg, const struct session *session);
 
-/* All sessions, page by page. CTL_YES, or another status after a message. */
+/* Calls each for every session, page by page. CTL_YES, or another status after a message. */
 static int each_session(session_each *each, void *arg)
 {
     char after[64] = "", *lines, *at, *end;
@@ -127,15 +128,15 @@ static int list_sessions(const struct ctl *ctl, const char *name)
     return out_end(&listing.out) ? status : CTL_UNKNOWN;
 }
 
-/* ---- Ending them ---- */
+/* ---- Ending sessions ---- */
 
 struct ending {
     char id[64], account[256], user[256], user_id[256];
 };
 
 struct endings {
-    char **user; /* whose sessions, or NULL: those with these ids */
-    char **id;
+    char **user; /* names or ids of users whose sessions end, or NULL */
+    char **id;   /* ids of sessions to end, or NULL */
     struct ending *ending;
     size_t n, room;
     bool failed;
@@ -171,7 +172,7 @@ static void take_ending(void *arg, const struct session *session)
     snprintf(ending->user_id, sizeof ending->user_id, "%s", of(session, "user_id"));
 }
 
-/* One that is gone by itself meanwhile is as good as ended. */
+/* A session that has ended by itself meanwhile is no error. */
 static int end_one(struct out *out, const struct ending *ending)
 {
     struct cloud_question question = {.op = CLOUD_OP_SESSION_END, .session = ending->id};
@@ -186,7 +187,7 @@ static int end_one(struct out *out, const struct ending *ending)
     return CTL_YES;
 }
 
-/* Whether each argument names a session; those that do not are said. */
+/* Whether every argument names a session. Prints those that do not. */
 static bool all_found(const struct endings *endings)
 {
     bool all = true;

@@ -4,13 +4,14 @@
 
 #include <stdbool.h>
 
-/* A line of a PAM stack: its control, and its module without the folder. False: no more. */
+/* Called for a line of a PAM stack: its control, and its module without the directory. Returns
+ * false to stop. */
 typedef bool stack_each(void *arg, const char *control, const char *module);
 
 /*
- * Calls each for the lines of that type ("account") in a service's stack as pam.d(5) has it, those
- * of included files and substacks in their place, eight deep at most. A file that cannot be read
- * has no lines.
+ * Calls each for every line of a type (such as "account") in a service's stack, in the order of
+ * pam.d(5): lines of included files and substacks come in their place, at most eight deep. A file
+ * that cannot be read has no lines.
  */
 void stack_read(const char *service, const char *type, stack_each *each, void *arg);
 

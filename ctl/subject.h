@@ -9,21 +9,22 @@
 #include <stdbool.h>
 
 /*
- * What an operator means by a key: its fingerprint (SHA256:..., as ssh-keygen -l prints it), the
- * public key itself as one argument, or a file that has it.
+ * A key as an operator names it: by its fingerprint (SHA256:..., as ssh-keygen -l prints it), by
+ * the public key as one argument, or by a file that contains it.
  */
 struct subject_key {
     char fingerprint[KEY_FINGERPRINT_TEXT];
-    char line[KEY_VALUE_MAX + 1]; /* "" if only the fingerprint is known */
+    char line[KEY_VALUE_MAX + 1]; /* "" if it is named by its fingerprint */
 };
 
 /* Whether the argument looks like a key or its fingerprint, not like a name or a file. */
 bool subject_is_key(const char *argument);
 
-/* Reads it. False after a message. */
+/* Reads the key. False after a message. */
 bool subject_read_key(const char *argument, struct subject_key *out);
 
-/* "project/environment", of that or of a login name of this host. False after a message. */
+/* Writes "project/environment", given as such or as a login name of this host. False after a
+ * message. */
 bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
 
 #endif

@@ -44,7 +44,7 @@ char *tree_read(const char *path, size_t most, size_t *n)
     return bytes;
 }
 
-/* The place of a fault of JSON; the same scan that the parser begins with. */
+/* Finds the place of a syntax error, by the scan that the parser begins with. */
 static bool find_fault(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -125,36 +125,36 @@ static bool add_file(struct tree *tree, const char *path, const struct signers *
     return true;
 }
 
-/* The entries of a folder, sorted, but for hidden ones; -1 where it cannot be read. */
+/* For scandir(3). */
 static int not_hidden(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
 }
 
-static bool is_folder(const char *path)
+static bool is_directory(const char *path)
 {
     struct stat st;
 
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The documents of one project's folder; others files there are nobody's business. */
-static bool add_project(struct tree *tree, const char *folder, const char *project,
+/* Adds the documents in the directory of a project; other files there are ignored. */
+static bool add_project(struct tree *tree, const char *directory, const char *project,
                         const struct signers *signers)
 {
     struct dirent **entry = NULL;
-    int n = scandir(folder, &entry, not_hidden, alphasort);
+    int n = scandir(directory, &entry, not_hidden, alphasort);
     bool ok = n >= 0;
     char path[4096], environment[CLOUD_NAME_MAX + 1];
 
     if (!ok)
-        ctl_say("%s: %s", folder, strerror(errno));
+        ctl_say("%s: %s", directory, strerror(errno));
     for (int i = 0; i < n; i++) {
         const char *name = entry[i]->d_name;
         size_t length = strlen(name), stem = length - (sizeof SUFFIX - 1);
         if (ok && length > sizeof SUFFIX - 1 && strcmp(name + stem, SUFFIX) == 0 &&
             stem < sizeof environment &&
-            snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path) {
+            snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path) {
             memcpy(environment, name, stem);
             environment[stem] = '\0';
             ok = add_file(tree, path, signers, project, environment);
@@ -165,19 +165,19 @@ static bool add_project(struct tree *tree, const char *folder, const char *proje
     return ok;
 }
 
-bool tree_add_folder(struct tree *tree, const char *folder, const struct signers *signers)
+bool tree_add_directory(struct tree *tree, const char *directory, const struct signers *signers)
 {
     struct dirent **entry = NULL;
-    int n = scandir(folder, &entry, not_hidden, alphasort);
+    int n = scandir(directory, &entry, not_hidden, alphasort);
     bool ok = n >= 0;
     char path[4096];
 
     if (!ok)
-        ctl_say("%s: %s", folder, strerror(errno));
+        ctl_say("%s: %s", directory, strerror(errno));
     for (int i = 0; i < n; i++) {
         if (ok &&
-            snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name) < (int)sizeof path &&
-            is_folder(path))
+            snprintf(path, sizeof path, "%s/%s", directory, entry[i]->d_name) < (int)sizeof path &&
+            is_directory(path))
             ok = add_project(tree, path, entry[i]->d_name, signers);
         free(entry[i]);
     }
@@ -189,9 +189,9 @@ bool tree_add(struct tree *tree, const char *path, const struct signers *signers
 {
     size_t before = tree->n;
 
-    if (!is_folder(path))
+    if (!is_directory(path))
         return add_file(tree, path, signers, NULL, NULL);
-    if (!tree_add_folder(tree, path, signers))
+    if (!tree_add_directory(tree, path, signers))
         return false;
     if (tree->n == before)
         ctl_say("%s: there is no {project}/{environment}.json in it", path);

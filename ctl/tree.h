@@ -9,16 +9,16 @@
 #include <stddef.h>
 
 /*
- * Access documents as files: one, or a folder of them as {project}/{environment}.json. They are
- * read with the caller's own rights, and judged by the parser that the daemon uses.
+ * Access documents as files: one, or a directory of {project}/{environment}.json. They are read
+ * with the rights of the caller, and checked by the parser that the daemon uses.
  */
 
 struct checked {
     char *path;
     struct document *document; /* NULL: invalid, or not read */
     bool unreadable;
-    char problem[300];   /* why not */
-    size_t line, column; /* of a fault of JSON, from 1; 0: the problem says where */
+    char problem[300];   /* why it is not valid; "" if it is */
+    size_t line, column; /* of a syntax error in JSON, from 1; 0: the problem names the member */
 };
 
 struct tree {
@@ -27,20 +27,21 @@ struct tree {
 };
 
 /*
- * Reads a file, or every document of a folder, in the order of their names. signers may be empty:
- * then documents are not signed. False, after a message, if memory is out or there is nothing.
+ * Reads a file, or every document of a directory in the order of their names. Documents must be
+ * signed unless signers is empty. False, after a message, if memory is out or there is no document.
  */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
 
-/* The same for a folder that may be empty. */
-bool tree_add_folder(struct tree *tree, const char *folder, const struct signers *signers);
+/* The same for a directory that may be empty. */
+bool tree_add_directory(struct tree *tree, const char *directory, const struct signers *signers);
 void tree_free(struct tree *tree);
 
-/* The bytes of a regular file, malloc'ed; NULL with errno. One byte more than most shows that it is
- * too long. */
+/* The bytes of a regular file, malloc'ed; NULL with errno. Of a file that is longer than most, most
+ * + 1 bytes are returned. */
 char *tree_read(const char *path, size_t most, size_t *n);
 
-/* Judges bytes as the file at path; project and environment may be NULL: as the document says. */
+/* Parses bytes as the document of that project and environment; NULL: those that it names itself.
+ */
 void tree_judge(struct checked *checked, const char *body, size_t n, const struct signers *signers,
                 const char *project, const char *environment);
 

@@ -31,8 +31,8 @@ static void send_refresh(struct connection *connection, const char *result,
     rows_send(connection, 0);
 }
 
-/* Of a document that is the one of before, too, the ids are bound again, if an operator has taken
- * them back. */
+/* The document's uid and gid are bound again if an operator has released the binding, also where
+ * the API answers that the document has not changed. */
 static void answer_refresh(struct connection *connection, const struct cache_answer *known)
 {
     char why[256];
@@ -56,7 +56,7 @@ static void refuse_refresh(struct connection *connection, enum policy_reason rea
     send_refresh(connection, result, reason, known);
 }
 
-/* "project/environment", as DOCUMENTS lists them. */
+/* Parses "project/environment", as DOCUMENTS lists them. */
 static bool split_environment(const char *subject, struct cloud_name *name)
 {
     struct denial denial;
@@ -73,9 +73,10 @@ static bool split_environment(const char *subject, struct cloud_name *name)
     return true;
 }
 
-/* ---- The fronts ---- */
+/* ---- Handlers ---- */
 
-/* Checks the account, if there is one. REFRESH and REBIND take "project/environment", too. */
+/* Parses the account that the question names into connection->name. REFRESH and REBIND take
+ * "project/environment" as well. */
 static enum policy_reason check_account(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
@@ -89,7 +90,7 @@ static enum policy_reason check_account(struct connection *connection)
     return login_check_name(connection, question->account);
 }
 
-/* Questions that name an account. */
+/* Answers a question that names an account, or asks for its document. */
 static enum step start_account(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;

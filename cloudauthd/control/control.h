@@ -6,22 +6,22 @@
 #include "cloudauthd/server/server.h"
 
 /*
- * What operators ask (cloudauthctl). Each answer is text: lines of fields with a tab between them,
- * control characters in a field replaced by '?'. What does not fit a packet goes on on a next page.
+ * The questions of cloudauthctl, which root alone may ask. Each answer is rows of fields with a tab
+ * between them; a control character in a field is replaced by '?'. Rows that do not fit a packet
+ * come on further pages.
  *
  *   STATUS     name, value
  *   DOCUMENTS  project, environment, plain login name, state, age, status, detail
  *   EXPLAIN    "fact", name, value | "rule", name, "yes" or "no" or "-" (not reached), detail |
- *              "folders", home, uid, gid and "folder", line of `mounts` (of an sFTP login that is
- *              granted; the asker looks at them) | "decision", token, what the client is told
- *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
- *              1970, or ""), verdict | "warning", text
- *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
- *   DENIALS    as denials.h has them
- *   NAMED      "documents", how many of those on this page name what the denial in text does
- *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. With page
- *              CLOUD_REBIND_LOOK that is all; CLOUD_REBIND_DO takes the binding back, once that is
- *              on the disk, unless the environment has sessions; CLOUD_REBIND_FORCE then too
+ *              "home", home, uid, gid and "mount", line of `mounts` (of an sFTP login that is
+ *              granted; cloudauthctl checks that they exist) | "decision", token, the sentence that
+ * the client is shown PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry
+ * (seconds since 1970, or ""), verdict | "warning", text REFRESH    name, value: result (document,
+ * absent, unavailable, refused), reason, age, detail DENIALS    a denial, as denials_format writes
+ * it NAMED      "documents", how many documents of this page contain the denial's subject REBIND
+ * name, value: project, environment, plain login name, uid, gid, sessions. Page CLOUD_REBIND_LOOK
+ * only shows them; CLOUD_REBIND_DO releases the binding, unless the environment has sessions, and
+ * answers when the release is on the disk; CLOUD_REBIND_FORCE releases it with sessions as well
  */
 
 /* struct request's handlers (server.h). */

@@ -11,12 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-/* Who is answered when the list is on the disk; connection: a NULL is put there when he has gone.
- */
+/* A change of the list that is on its way to the disk. */
 struct change {
-    void *connection;
+    void *connection; /* to be answered then; NULL when the client has gone (server.h, pending) */
     struct context *context;
-    bool of_environment;
+    bool of_environment; /* the snapshot's records of environments may change */
 };
 
 static void on_written(void *arg, const char *problem)
@@ -87,14 +86,15 @@ void denials_answer_list(struct connection *connection)
 
 /* ---- NAMED ---- */
 
-#define NAMED_USERS 20000 /* who are looked at for one page */
+#define NAMED_USERS 20000 /* looked at for one page, so that the loop does not stand still */
 
 struct naming {
     struct denial denial;
     size_t looked, found;
 };
 
-static bool names(const struct document *document, const struct denial *denial)
+/* Whether the document contains the subject of the denial. */
+static bool contains(const struct document *document, const struct denial *denial)
 {
     char environment[DENIAL_SUBJECT_SIZE];
 
@@ -119,7 +119,7 @@ static void look_for_name(void *arg, const struct cache_view *view)
     if (view->document == NULL)
         return;
     naming->looked += 1 + view->document->users;
-    naming->found += names(view->document, &naming->denial);
+    naming->found += contains(view->document, &naming->denial);
 }
 
 static bool looked_enough(void *arg)

@@ -20,25 +20,19 @@ static void rule(const char *name, enum policy_reason reason, const char *detail
     ROW("rule", name, reason == POLICY_GRANTED ? "yes" : "no", detail);
 }
 
-/* "" or why it is not a login name of this host. */
 const char *explain_name_detail(const struct connection *connection, enum policy_reason reason)
 {
-    static struct cloud_grammar any;
-
     if (reason == POLICY_LOCAL)
-        return "the host has such a user or group itself";
+        return "this host has a local user or group of that name";
     if (reason == POLICY_UNAVAILABLE)
         return "/etc/passwd or /etc/group cannot be read";
     if (reason != POLICY_NOT_OURS)
         return "";
-    any = connection->context->conf.grammar;
-    cloud_words_any(&any.allow);
-    return cloud_name_parse(&any, connection->question.account, NULL)
-               ? "it fits the grammar, but no pattern of `allow` matches it"
-               : "it does not fit the grammar of login names, or is reserved";
+    return messages_not_a_login_name(&connection->context->conf.grammar,
+                                     connection->question.account);
 }
 
-/* The rules that stand before the document: the name's. */
+/* Starts the answer with the rules that come before the document: those of the name. */
 static void explain_name(const struct connection *connection, enum policy_reason reason)
 {
     const struct cloud_name *name = &connection->name;
@@ -72,7 +66,7 @@ static void decide(struct connection *connection, enum policy_reason reason, con
     rows_send(connection, 0);
 }
 
-/* The question's key or fingerprint. */
+/* The fingerprint of the question's key, or the one that it names. False with *why. */
 static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
                              const char **why)
 {
@@ -108,8 +102,9 @@ static void explain_key(const struct document *document, const struct cloud_name
              rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
 }
 
-/* What an sFTP login would see, for root to look whether it is there (PAM_ACCOUNT's answer). */
-static void explain_folders(const struct document *document, const struct cloud_name *name)
+/* The directories that an sFTP login would get, as PAM_ACCOUNT's answer has them. The daemon cannot
+ * see the host's home directories: cloudauthctl checks them as root. */
+static void explain_directories(const struct document *document, const struct cloud_name *name)
 {
     char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
 
@@ -117,9 +112,9 @@ static void explain_folders(const struct document *document, const struct cloud_
         return;
     snprintf(uid, sizeof uid, "%u", document->uid);
     snprintf(gid, sizeof gid, "%u", document->gid);
-    ROW("folders", document->home, uid, gid);
+    ROW("home", document->home, uid, gid);
     while ((line = strsep(&at, "\n")) != NULL && line[0] != '\0')
-        ROW("folder", line);
+        ROW("mount", line);
 }
 
 void explain_answer(struct connection *connection, const struct cache_answer *known)
@@ -155,7 +150,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
             &(const struct message){verdict.reason, document, name, question->account, verdict.key},
             message, sizeof message);
     if (verdict.reason == POLICY_GRANTED)
-        explain_folders(document, name);
+        explain_directories(document, name);
     decide(connection, verdict.reason, message);
 }
 

@@ -9,10 +9,10 @@
 
 #include <stdio.h>
 
-/* The binding that is being taken back: one at a time. */
+/* The release that is on its way to the disk: one at a time. */
 static struct {
     bool busy;
-    void *connection; /* who waits for it; NULL when he has gone */
+    void *connection; /* to be answered then; NULL when the client has gone (server.h, pending) */
     struct context *context;
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
 } release;
@@ -43,13 +43,14 @@ static void on_released(void *arg, bool ok)
         connection->pending = NULL;
     if (ok && bindings_by_name(context->bindings, release.project, release.environment, &owner)) {
         put_binding(context, &owner, 0);
-        log_warning("operator: uid %u and gid %u are not %s/%s's any more", owner.uid, owner.gid,
-                    release.project, release.environment);
+        log_warning("operator: the binding of uid %u and gid %u to %s/%s is released", owner.uid,
+                    owner.gid, release.project, release.environment);
         (void)bindings_forget(context->bindings, release.project, release.environment);
         if (connection != NULL)
             rows_send(connection, 0);
     } else if (connection != NULL) {
-        rows_refuse(connection, CLOUD_REFUSED, "not-kept", "the disk refuses it; the log says why");
+        rows_refuse(connection, CLOUD_REFUSED, "not-kept",
+                    "the disk refuses the change; the log has the reason");
     }
 }
 

@@ -19,7 +19,7 @@ static bool never_full(void *arg)
     return false;
 }
 
-/* A time where there is one. */
+/* A row for a time that is known. */
 static void time_row(const char *name, int64_t seconds)
 {
     if (seconds != HEALTH_NO_TIME)

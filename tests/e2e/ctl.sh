@@ -17,7 +17,7 @@ daemon_killed() {
 
 # ---- The frame -------------------------------------------------------------------------------------
 
-# help, version, and what makes no sense
+# help, version, and command lines that make no sense
 test_usage() {
     contains "$(ctl 0 help)" '^  explain '
     contains "$(ctl 0 --version)" '^cloudauthctl [0-9]'
@@ -56,7 +56,7 @@ test_complete_zsh() {
 
 # ---- lookup ----------------------------------------------------------------------------------------
 
-# anybody may look a name up: what it is, and if not, why
+# every user may look a name up: what it is, and if not, why
 test_lookup() {
     same '200002 staging shell present' "$(as_nobody cloudauthctl lookup --json abcdefghij_stg |
         jq -r '"\(.uid) \(.environment) \(.kind) \(.state)"')"
@@ -111,7 +111,7 @@ test_check_warnings() {
     contains "$said" 'a role that may enter nowhere'
 }
 
-# a document cannot write on the operator's terminal, nor into his JSON
+# a document's bytes reach neither the operator's terminal nor the JSON as control characters
 test_check_foreign_bytes() {
     mkdir "$ACCESS/"$'evil\x1b[31m\xff'
     cp "$ACCESS/abcdefghij/staging.json" "$ACCESS/"$'evil\x1b[31m\xff/x".json'
@@ -373,9 +373,9 @@ test_env_home() {
     ctl 0 env create --home /srv/homes/there abcdefghij_stg
     same '1500 711' "$(stat -c '%u %a' /srv/homes/there)"
     ln -s /etc /srv/homes/link
-    contains "$(ctl 0 env create --home /srv/homes/new abcdefghij_stg2 2>&1)" "is not root's alone"
-    contains "$(ctl 0 env create --home /srv/homes/new/er abcdefghij_stg3 2>&1)" "is not root's alone"
-    contains "$(ctl 0 env create --home /srv/homes/link/x/y abcdefghij_stg4 2>&1)" "is not root's alone"
+    contains "$(ctl 0 env create --home /srv/homes/new abcdefghij_stg2 2>&1)" "another user than root may write"
+    contains "$(ctl 0 env create --home /srv/homes/new/er abcdefghij_stg3 2>&1)" "another user than root may write"
+    contains "$(ctl 0 env create --home /srv/homes/link/x/y abcdefghij_stg4 2>&1)" "another user than root may write"
     [[ ! -e /srv/homes/new && ! -e /etc/x ]]
 }
 
@@ -564,12 +564,12 @@ test_embedded_refused() {
     local before file=$ACCESS/abcdefghij/staging.json
     before=$(sha256sum "$file")
     contains "$(ctl 1 env create abcdefghij_stg)" 'is there already'
-    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" "somebody else's"
+    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" 'or in use'
     contains "$(ctl 1 env create --uid 5 abcdefghij_stg5)" 'range'
     contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: not a plain absolute path'
     contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
     contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
-    contains "$(ctl 2 user add --role amdin abcdefghij_stg frank)" 'role amdin: no role that may enter'
+    contains "$(ctl 2 user add --role amdin abcdefghij_stg frank)" 'role amdin: not a role'
     contains "$(ctl 1 user remove abcdefghij_stg frank)" 'there is no user frank'
     contains "$(ctl 1 key add abcdefghij_stg alice "$KEYS/alice.pub")" 'has that key already'
     contains "$(ctl 2 key add abcdefghij_stg alice /etc/passwd)" '/etc/passwd'
