@@ -108,7 +108,7 @@ test_check_warnings() {
     contains "$said" 'uid.*200001'
     contains "$said" 'hosts. does not contain'
     contains "$said" 'ssh_keys\[0\]|alice.*key|laptop'
-    contains "$said" 'a role that may enter nowhere'
+    contains "$said" 'unknown role, which may enter nowhere'
 }
 
 # a document's bytes reach neither the operator's terminal nor the JSON as control characters
@@ -422,7 +422,7 @@ test_deny() {
 
 # what could be a person or an environment is denied as neither: nobody would see that it was the wrong one
 test_deny_login_name() {
-    contains "$(ctl 2 deny abcdefghij)" 'abcdefghij is a login name of this host: --environment or --user'
+    contains "$(ctl 2 deny abcdefghij)" 'abcdefghij is a login name of this host: add --environment or --user'
     contains "$(ctl 2 undeny abcdefghij_stg)" 'is a login name of this host'
     same 0 "$(cloudauthctl deny --list --json | jq '.denials | length')"
     ctl 0 deny --environment abcdefghij
@@ -584,7 +584,7 @@ test_embedded_refused() {
     echo '{' >"$file"
     contains "$(ctl 1 user add abcdefghij_stg frank)" 'as it stands it is invalid'
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
-    contains "$(ctl 1 user add abcdefghij_stg frank)" 'only a file://'
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'only file://'
 }
 
 # thirty at a time: none is lost, unknown members stay, and a reader never sees half a document

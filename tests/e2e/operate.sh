@@ -258,6 +258,7 @@ test_rebind_asked_by_login() {
     refused alice abcdefghij_stg
     audit 'refuse account=abcdefghij_stg .*user=alice .*service=sshd reason=ids-changed'
     wait_for enters alice abcdefghij_stg
+    wait_for open_are 0
     contains "$(ctl 0 rebind --dry-run abcdefghij_stg)" 'old_uid: 200002'
 }
 
