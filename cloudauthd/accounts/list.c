@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/retry.h"
+#include "cloudauthd/api/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ struct list {
      * the last. */
     struct list_pages *whole, *fetched, *previous;
     bool changed;           /* a page of the list that is being fetched is new */
-    char at[API_URL_SIZE];  /* the page that is requested */
+    char at[URL_SIZE];      /* the page that is requested */
     struct list_page *kept; /* the page of the last whole list with that URL, or NULL */
     struct task task;
     size_t lefts;             /* `left` events sent of the last whole list */
@@ -290,14 +291,15 @@ static bool was_asked_for(const struct list_pages *fetched, const char *url)
 /* The next page of the list, with a reference that is taken over. */
 static void take_page(struct list *list, struct list_page *page)
 {
-    char next[API_URL_SIZE], why[256];
+    const struct url_link link = {list->url, page->url, page->next};
+    char next[URL_SIZE], why[256];
     const char *wrong;
 
     if (!list_pages_add(list->fetched, page, &wrong)) {
         fail(list, wrong, 0);
     } else if (page->next == NULL) {
         take_whole(list);
-    } else if (!api_next_url(list->url, page->url, page->next, next, why, sizeof why)) {
+    } else if (!url_next(&link, next, why, sizeof why)) {
         list->fetched->pages--; /* so that the message names this page */
         list_pages_release(page);
         fail(list, why, 0);

@@ -4,6 +4,7 @@
 #include "access/json.h"
 #include "base/array.h"
 #include "base/table.h"
+#include "cloudauthd/api/url.h"
 
 #include "common/text.h"
 
@@ -86,7 +87,7 @@ static bool take_next(const struct parse *parse, const struct json *root)
         return false;
     if (next.value == NULL)
         return true;
-    if (!json_get_string(&next, "href", JSON_REQUIRED, API_URL_SIZE - 1, &href))
+    if (!json_get_string(&next, "href", JSON_REQUIRED, URL_SIZE - 1, &href))
         return false;
     parse->page->next = strdup(href);
     return parse->page->next != NULL || json_fail(root, "out of memory");

@@ -3,76 +3,74 @@
 #define CLOUDAUTHD_API_API_H
 
 #include "base/loop.h"
-#include "base/validator.h"
-
 #include "cloudauthd/api/oauth.h"
+#include "cloudauthd/api/result.h"
 #include "common/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define API_RETRY_MAX 300u
-#define API_URL_SIZE  2048 /* of a page of the account list, with the NUL */
-
 /*
- * The project API's client: one GET of one access document, or of a page of the account list
- * (docs/api.md, "Answers"). https, http to loopback, and file. The only room that includes libcurl.
- * RFC 9110, RFC 9111.
+ * The project API's client: GETs an access document, or a page of the account list (docs/api.md,
+ * "Answers"), by https, http to loopback, or from files. RFC 9110, RFC 9111.
  *
- * TLS 1.2 at least, always verified. A proxy is the configuration's or none. A redirect is followed
- * within its origin. What the host proves itself with: credentials.h and tokens.h. Where that
- * cannot be used nothing is sent, and it is an outage.
+ * A redirect is followed within its origin. This host proves itself with a bearer token from a file
+ * (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If those cannot
+ * be used no request is sent, and the result is an outage.
  */
 
-enum api_verdict {
-    API_OUTAGE = 0, /* anything that is not one of the others */
-    API_DOCUMENT,   /* 200: the body, not looked at yet */
-    API_UNCHANGED,  /* 304: what the validator stands for is still the truth */
-    API_ABSENT,     /* 404, 410: there is no such environment */
-};
-
-struct api_result {
-    enum api_verdict verdict;
-    const void *body; /* API_DOCUMENT: length bytes, borrowed for the call */
-    size_t length;
-    struct validator validator; /* of the body; none if it came by a redirect */
-    char detail[256];           /* API_OUTAGE: what went wrong */
-    uint32_t
-        retry_after; /* API_OUTAGE: seconds to wait as the server asks, at most API_RETRY_MAX */
-};
-
+/* Called once for each request; result is borrowed for the call. */
 typedef void api_done(void *arg, const struct api_result *result);
 
 struct api;
 
-/*
- * Checks that conf's access_url, accounts_url, token_url and proxy are ones we may use, and that
- * its files can be named (credentials.h). False with the reason in why.
- */
+/* Whether the URLs in conf may be used (url.h), and its credentials' files have paths. False with
+ * the reason in why. */
 bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 
-/* NULL if libcurl or memory fails. conf has passed api_check, and must outlive the API. */
+/* NULL if libcurl or memory fails. conf has passed api_check, and outlives the API. */
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
+
+/* Calls no api_done. */
 void api_free(struct api *api);
 
 /*
- * The settings that requests from now on use. Requests under way keep the place that they went to
- * and what they were sent with; one that would have to prove itself again (it waits for a token, is
- * redirected, or refused) is an outage where the settings of that are others now: no credential
- * goes to a server that it was not configured for. conf may be the one of before, overwritten.
+ * Sets the settings of requests from now on. Requests under way keep their URL and the credential
+ * that was sent. One that would have to prove itself again (it waits for a token, is redirected, or
+ * was refused) ends as an outage if a setting that says where or with what has changed: no
+ * credential goes to a server that it is not configured for. conf may be the object of before, with
+ * other content.
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
-/*
- * How many seconds this host's clock is ahead of the server's (behind: less than 0), by the Date of
- * its last answer. False if none has told. Nothing is decided by it.
- */
+/* How many seconds this host's clock is ahead of the server's (negative: behind), by the Date of
+ * its last answer. False if there was none. For operators only. */
 bool api_clock(const struct api *api, int64_t *offset);
+
+/* Whether access_url is a file:// URL, so that asking costs no network. */
+bool api_is_file(const struct api *api);
+
+/* A question for the document of an environment. */
+struct api_request {
+    const char *project, *environment; /* in the grammar's alphabet */
+    const struct validator *validator; /* of the last good document, or an empty one */
+    api_done *done;
+    void *arg;
+};
+
+/* Asks. done is called exactly once, perhaps before api_get returns, within request_timeout. The
+ * request's strings and validator are borrowed for the call of api_get. */
+void api_get(struct api *api, const struct api_request *request);
+
+/* The same for a page of the account list: accounts_url, or what url_next made of it. For a file://
+ * page its directory must open, else it is an outage. */
+void api_get_url(struct api *api, const char *url, const struct validator *validator,
+                 api_done *done, void *arg);
 
 /* How a request to the project API over HTTP ended. */
 enum api_outcome {
-    API_OUTCOME_OTHER = 0,  /* none of the others: memory, settings that changed under it */
+    API_OUTCOME_OTHER = 0,  /* none of the others: memory, settings that changed meanwhile */
     API_OUTCOME_DOCUMENT,   /* 200 */
     API_OUTCOME_UNCHANGED,  /* 304 */
     API_OUTCOME_ABSENT,     /* 404, 410 */
@@ -101,31 +99,5 @@ void api_look(const struct api *api, struct api_view *out);
 
 /* Counts a request that ended. sent: libcurl had it, and it took so many milliseconds. */
 void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds);
-
-/* Whether asking costs no network: file:// is looked at every time. */
-bool api_is_file(const struct api *api);
-
-/*
- * Asks for the document of project and environment, both in the grammar's alphabet. done is called
- * exactly once, perhaps before api_get returns; result is borrowed for that call. The request ends
- * within request_timeout. validator is what came with the last good document ("" : none).
- */
-void api_get(struct api *api, const char *project, const char *environment,
-             const struct validator *validator, api_done *done, void *arg);
-
-/*
- * The same of a page of the account list: of accounts_url, or of what api_next_url made of it.
- * Of a file:// page the folder that it is in must open.
- */
-void api_get_url(struct api *api, const char *url, const struct validator *validator,
-                 api_done *done, void *arg);
-
-/*
- * Where a page's link to the next one goes: href (RFC 3986, may be relative) from the page at url.
- * False, with the reason in why, where that is no URL, or not of the origin of first, which is
- * accounts_url: the same scheme, host and port; of file:// the same folder or one below it.
- */
-bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
-                  char *why, size_t size);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define ALARM_MS 60000
 
-static char directory[CLOUD_PATH_SIZE]; /* "": there is none */
+static char directory[CLOUD_PATH_SIZE]; /* of credentials; "": there is none */
 
 void credentials_directory(const char *path)
 {
@@ -50,64 +50,63 @@ bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* "credential unusable: token_file /etc/cloudauth/token: what", always false. */
-static bool fail(const char *key, const char *path, const char *what, char *why, size_t size)
+/* "credential unusable: token_file /etc/cloudauth/token: fault", always false. */
+static bool fail(const struct credential_file *file, const char *path, const char *fault, char *why,
+                 size_t size)
 {
-    snprintf(why, size, "credential unusable: %s %.120s: %s", key, path, what);
+    snprintf(why, size, "credential unusable: %s %.120s: %s", file->key, path, fault);
     return false;
 }
 
-/* What is wrong with the file that was opened, or NULL. */
-static const char *fault_of(const struct stat *st, enum credential_kind kind, bool systemds)
+/* What is wrong with the opened file, or NULL. */
+static const char *fault_of(const struct credential_file *file, const struct stat *st)
 {
-    mode_t others = kind == CREDENTIAL_PUBLIC ? S_IWGRP | S_IWOTH : S_IRWXG | S_IRWXO;
+    mode_t others = file->kind == CREDENTIAL_PUBLIC ? S_IWGRP | S_IWOTH : S_IRWXG | S_IRWXO;
 
-    if (systemds && st->st_uid == 0)
+    if (in_directory(file->name) && st->st_uid == 0)
         others &= ~(mode_t)S_IRGRP;
     if (!S_ISREG(st->st_mode))
         return "not a regular file";
     if (st->st_uid != 0 && st->st_uid != geteuid())
         return "owned by neither root nor this daemon's user";
     if ((st->st_mode & others) != 0)
-        return kind == CREDENTIAL_PUBLIC ? "writable by others than its owner"
-                                         : "accessible to others than its owner (chmod 400)";
+        return file->kind == CREDENTIAL_PUBLIC ? "writable by others than its owner"
+                                               : "accessible to others than its owner (chmod 400)";
     if (st->st_size > (off_t)CREDENTIAL_MAX)
         return "larger than 64 KiB";
     return NULL;
 }
 
-/*
- * A descriptor of the file, checked; -1 with the reason. A link is followed, as certificates are
- * often given by one: what was opened is what is checked.
- */
-static int open_checked(const char *key, const char *name, enum credential_kind kind,
-                        char path[CLOUD_PATH_SIZE * 2], char *why, size_t size)
+/* A checked descriptor of the file; -1 with the reason. Links are followed, since certificates are
+ * often named by one: the check is on what was opened. */
+static int open_checked(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE],
+                        char *why, size_t size)
 {
     const char *fault = NULL;
     struct stat st;
     int fd;
 
-    if (in_directory(name))
-        snprintf(path, (size_t)CLOUD_PATH_SIZE * 2, "%s/%s", directory, name);
+    if (in_directory(file->name))
+        snprintf(path, CREDENTIAL_PATH_SIZE, "%s/%s", directory, file->name);
     else
-        snprintf(path, (size_t)CLOUD_PATH_SIZE * 2, "%s", name);
+        snprintf(path, CREDENTIAL_PATH_SIZE, "%s", file->name);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0)
         fault = strerror(errno);
     else
-        fault = fault_of(&st, kind, in_directory(name));
+        fault = fault_of(file, &st);
     if (fault == NULL)
         return fd;
-    (void)fail(key, path, fault, why, size);
+    (void)fail(file, path, fault, why, size);
     if (fd >= 0)
         close(fd);
     return -1;
 }
 
-bool credential_path(const char *key, const char *name, enum credential_kind kind,
-                     char path[CLOUD_PATH_SIZE * 2], char *why, size_t size)
+bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
+                     size_t size)
 {
-    int fd = open_checked(key, name, kind, path, why, size);
+    int fd = open_checked(file, path, why, size);
 
     if (fd < 0)
         return false;
@@ -115,8 +114,8 @@ bool credential_path(const char *key, const char *name, enum credential_kind kin
     return true;
 }
 
-/* Takes a newline off the end of a text. What is wrong with the rest, or NULL. */
-static const char *fault_of_text(struct credential *text)
+/* Removes a newline at the end of a text. Returns what is wrong with the rest, or NULL. */
+static const char *trim(struct credential *text)
 {
     if (text->length > 0 && text->bytes[text->length - 1] == '\n')
         text->bytes[--text->length] = '\0';
@@ -130,16 +129,16 @@ static const char *fault_of_text(struct credential *text)
     return NULL;
 }
 
-bool credential_read(const char *key, const char *name, enum credential_kind kind,
-                     struct credential *out, char *why, size_t size)
+bool credential_read(const struct credential_file *file, struct credential *out, char *why,
+                     size_t size)
 {
-    char path[CLOUD_PATH_SIZE * 2];
+    char path[CREDENTIAL_PATH_SIZE];
     const char *fault = NULL;
     ssize_t got = -1;
     int fd;
 
     *out = (struct credential){NULL, 0};
-    fd = open_checked(key, name, kind, path, why, size);
+    fd = open_checked(file, path, why, size);
     if (fd < 0)
         return false;
     out->bytes = malloc(CREDENTIAL_MAX + 2);
@@ -151,14 +150,14 @@ bool credential_read(const char *key, const char *name, enum credential_kind kin
     if (got >= 0) {
         out->length = (size_t)got;
         out->bytes[got] = '\0';
-        fault = got > (ssize_t)CREDENTIAL_MAX ? "larger than 64 KiB"
-                : kind == CREDENTIAL_TEXT     ? fault_of_text(out)
-                                              : NULL;
+        fault = got > (ssize_t)CREDENTIAL_MAX   ? "larger than 64 KiB"
+                : file->kind == CREDENTIAL_TEXT ? trim(out)
+                                                : NULL;
     }
     if (fault == NULL)
         return true;
     credential_wipe(out);
-    return fail(key, path, fault, why, size);
+    return fail(file, path, fault, why, size);
 }
 
 void credential_wipe(struct credential *credential)

@@ -8,50 +8,58 @@
 #include <stddef.h>
 
 /*
- * The files that this host proves itself with. They are opened anew at every use, so a changed one
- * counts at once, and nothing of them is kept in memory longer than a request takes. No text that
- * is written here has any of their content in it.
+ * The files with which this host proves itself to the API. They are opened anew at every use, so
+ * that a change takes effect at once, and their content is not kept in memory longer than a request
+ * takes. No message that is written here contains any of it.
  */
 
-#define CREDENTIAL_MAX      65536u /* bytes of a file */
-#define CREDENTIAL_TEXT_MAX 4096u  /* of a token, or of "id:secret" */
+#define CREDENTIAL_MAX       65536u /* bytes of a file */
+#define CREDENTIAL_TEXT_MAX  4096u  /* bytes of a token, or of "id:secret" */
+#define CREDENTIAL_PATH_SIZE (CLOUD_PATH_SIZE * 2)
 
 enum credential_kind {
     CREDENTIAL_TEXT,   /* a secret: one line of printable ASCII without a space */
     CREDENTIAL_KEY,    /* a secret: PEM */
-    CREDENTIAL_PUBLIC, /* PEM that anybody may read */
+    CREDENTIAL_PUBLIC, /* PEM that is no secret */
 };
 
-/* What was in a file, and a NUL; freed by credential_wipe. */
+/* A file as it is configured: a setting, its value (a path, or a name in the credentials
+ * directory), and what the file has to be. */
+struct credential_file {
+    const char *key, *name;
+    enum credential_kind kind;
+};
+
+/* The content of a file, with a NUL behind it; freed by credential_wipe. */
 struct credential {
     char *bytes;
     size_t length;
 };
 
-/*
- * The folder in which files are that are named without a path: $CREDENTIALS_DIRECTORY of
- * systemd.exec(5), or NULL. It is copied.
- */
+/* Sets the directory of files that are named without a path: $CREDENTIALS_DIRECTORY of
+ * systemd.exec(5), or NULL. It is copied. */
 void credentials_directory(const char *path);
 
-/* Whether every name in conf stands for a path. False with the reason in why. */
+/* Whether every file in conf can be given a path. False with the reason in why. */
 bool credentials_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /*
- * The path that name, the value of key, stands for, if the file there is one we may use: regular,
- * owned by root or by us, at most CREDENTIAL_MAX bytes; a secret neither readable nor writable by
- * others than its owner (in the credentials directory root's may be readable by its group, which is
- * how an ACL shows); a public one not writable by them. False: why says "credential unusable: ...".
+ * The path of a file, if it may be used: regular, owned by root or by the daemon's user, at most
+ * CREDENTIAL_MAX bytes. A secret may be accessible to its owner alone (in the credentials directory
+ * a file of root's may be readable by its group, which is how an ACL shows); a public one may be
+ * writable by its owner alone. False: why says "credential unusable: ...".
  */
-bool credential_path(const char *key, const char *name, enum credential_kind kind,
-                     char path[CLOUD_PATH_SIZE * 2], char *why, size_t size);
+bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
+                     size_t size);
 
-/* The same, and reads it. A text loses one newline at its end. */
-bool credential_read(const char *key, const char *name, enum credential_kind kind,
-                     struct credential *out, char *why, size_t size);
+/* The same, and reads it. One newline at the end of a text is removed. */
+bool credential_read(const struct credential_file *file, struct credential *out, char *why,
+                     size_t size);
+
+/* Overwrites and frees the content, if there is any. */
 void credential_wipe(struct credential *credential);
 
-/* A line of the log that an operator must act on: what, at most once a minute. */
+/* Logs "ALARM: " and what an operator must act on, at most once a minute. */
 void credential_alarm(const char *what);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cloudauthd/api/file.h"
 
 #include "access/document.h"
+#include "common/conf.h"
 #include "common/io.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETTLED 2 /* seconds after which a change must show in a file's times */
+#define SETTLED 2 /* seconds after which another change shows in a file's times */
 
 static void fail(struct api_result *result, const char *what, const char *path)
 {
@@ -22,10 +23,8 @@ static void fail(struct api_result *result, const char *what, const char *path)
              strerror(errno));
 }
 
-/*
- * A file's validator. Two writes within one tick of the clock leave the same times behind, so a
- * file that changed only just now gets none, and is read again the next time.
- */
+/* Two writes within one tick of the clock leave the same times behind, so a file that has changed
+ * within SETTLED gets no validator, and is read again the next time. */
 static void make_validator(const struct stat *st, struct validator *out)
 {
     struct timespec now;
@@ -49,7 +48,7 @@ static void read_document(int fd, const char *path, const struct stat *st,
     ssize_t got = buffer == NULL ? -1 : io_read_all(fd, buffer, size + 1);
 
     if (got < 0 || (size_t)got > size) {
-        errno = got < 0 ? errno : EFBIG; /* larger than allowed, or growing while it is read */
+        errno = got < 0 ? errno : EFBIG; /* too large, or it grows while it is read */
         fail(result, "cannot be read", path);
         free(buffer);
         return;
@@ -59,8 +58,8 @@ static void read_document(int fd, const char *path, const struct stat *st,
     result->length = (size_t)got;
 }
 
-static void look(int fd, const char *path, const struct validator *validator,
-                 struct api_result *result)
+static void take_file(int fd, const char *path, const struct validator *validator,
+                      struct api_result *result)
 {
     struct stat st;
 
@@ -80,34 +79,34 @@ static void look(int fd, const char *path, const struct validator *validator,
         read_document(fd, path, &st, result);
 }
 
-void file_get(const char *path, size_t base_length, const struct validator *validator,
+void file_get(const char *path, size_t directory_length, const struct validator *validator,
               struct api_result *result)
 {
-    char base[CLOUD_URL_SIZE];
-    int directory, fd;
+    char directory[CLOUD_URL_SIZE];
+    int base, fd;
 
     memset(result, 0, sizeof *result);
-    if (base_length >= sizeof base) {
+    if (directory_length >= sizeof directory) {
         errno = ENAMETOOLONG;
         fail(result, "cannot be opened", path);
         return;
     }
-    memcpy(base, path, base_length);
-    base[base_length] = '\0';
-    directory = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) {
-        fail(result, "the folder cannot be opened", base);
+    memcpy(directory, path, directory_length);
+    directory[directory_length] = '\0';
+    base = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (base < 0) {
+        fail(result, "the directory cannot be opened", directory);
         return;
     }
-    path += base_length;
-    fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    path += directory_length;
+    fd = openat(base, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd >= 0) {
-        look(fd, path, validator, result);
+        take_file(fd, path, validator, result);
         close(fd);
     } else if (errno == ENOENT || errno == ENOTDIR) {
         result->verdict = API_ABSENT;
     } else {
         fail(result, "cannot be opened", path);
     }
-    close(directory);
+    close(base);
 }

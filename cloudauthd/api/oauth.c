@@ -11,19 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 
 #define BACKOFF_MIN      1000 /* milliseconds between exchanges that fail */
 #define BACKOFF_MAX      60000
-#define MARGIN_MAX       60000 /* milliseconds before a token's end, and a fifth of its life */
+#define MARGIN_MAX       60000 /* milliseconds: renewed before its end, or at 4/5 of its life */
 #define REFUSAL_PAUSE    10000 /* milliseconds between exchanges because the API refused a token */
-#define LIFETIME_DEFAULT 300   /* seconds, where the endpoint gives none */
+#define LIFETIME_DEFAULT 300   /* seconds, if the answer has no expires_in */
 #define LIFETIME_MAX     86400
 
 #define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64) /* of a text in a form */
 #define BASIC_SIZE   (sizeof BASIC + DIGEST_BASE64_SIZE(ENCODED_SIZE))
 #define BASIC        "Basic "                          /* and that text in base64: RFC 7617 */
-#define API_CLIENT   "platform-api-user:"              /* Platform.sh's client for api_token */
-#define BY_API_TOKEN "grant_type=api_token&api_token=" /* and its grant */
+#define API_CLIENT   "platform-api-user:"              /* Platform.sh's client id for api_token */
+#define BY_API_TOKEN "grant_type=api_token&api_token=" /* and the form of that grant */
+
+STAILQ_HEAD(oauth_waiters, oauth_waiter);
 
 struct oauth {
     struct loop *loop;
@@ -31,16 +34,16 @@ struct oauth {
     oauth_send *send;
     void *arg;
     struct loop_timer timer;
-    struct oauth_waiter *waiters;
+    struct oauth_waiters waiters;
     char *token;     /* NULL: none */
     int64_t sent;    /* cloud_clock_ms() of the last exchange */
     int64_t end;     /* of the token */
     int64_t retry;   /* not before, after a failure */
-    int64_t refused; /* when the API last refused a token that was then given up */
+    int64_t refused; /* when a token was last forgotten because the API refused it */
     unsigned failures;
     uint64_t exchanges, exchanges_failed; /* since the start */
     bool in_flight;
-    bool outdated; /* the exchange under way is by settings of before */
+    bool outdated; /* the exchange under way was made by earlier settings */
     char why[256]; /* of the last failure */
 };
 
@@ -49,81 +52,88 @@ static void on_timer_due(void *arg);
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg)
 {
-    struct oauth *tokens = calloc(1, sizeof *tokens);
+    struct oauth *oauth = calloc(1, sizeof *oauth);
 
-    if (tokens == NULL)
+    if (oauth == NULL)
         return NULL;
-    tokens->loop = loop;
-    tokens->conf = conf;
-    tokens->send = send;
-    tokens->arg = arg;
-    tokens->timer = (struct loop_timer){.due = on_timer_due, .arg = tokens};
-    tokens->refused = cloud_clock_ms() - REFUSAL_PAUSE;
-    return tokens;
+    oauth->loop = loop;
+    oauth->conf = conf;
+    oauth->send = send;
+    oauth->arg = arg;
+    oauth->timer = (struct loop_timer){.due = on_timer_due, .arg = oauth};
+    STAILQ_INIT(&oauth->waiters);
+    oauth->refused = cloud_clock_ms() - REFUSAL_PAUSE;
+    return oauth;
 }
 
-static void forget(struct oauth *tokens)
+static void forget(struct oauth *oauth)
 {
-    loop_timer_clear(tokens->loop, &tokens->timer);
-    if (tokens->token != NULL)
-        explicit_bzero(tokens->token, strlen(tokens->token));
-    free(tokens->token);
-    tokens->token = NULL;
+    loop_timer_clear(oauth->loop, &oauth->timer);
+    if (oauth->token != NULL)
+        explicit_bzero(oauth->token, strlen(oauth->token));
+    free(oauth->token);
+    oauth->token = NULL;
 }
 
-void oauth_free(struct oauth *tokens)
+void oauth_free(struct oauth *oauth)
 {
-    if (tokens == NULL)
+    if (oauth == NULL)
         return;
-    forget(tokens);
-    free(tokens);
+    forget(oauth);
+    free(oauth);
 }
 
-void oauth_configure(struct oauth *tokens, const struct cloud_conf *conf)
+void oauth_configure(struct oauth *oauth, const struct cloud_conf *conf)
 {
-    tokens->conf = conf;
-    forget(tokens);
-    tokens->failures = 0;
-    tokens->outdated = tokens->in_flight;
+    oauth->conf = conf;
+    forget(oauth);
+    oauth->failures = 0;
+    oauth->outdated = oauth->in_flight;
 }
 
-static bool usable(const struct oauth *tokens, int64_t now)
+static bool is_usable(const struct oauth *oauth, int64_t now)
 {
-    return tokens->token != NULL && now < tokens->end;
+    return oauth->token != NULL && now < oauth->end;
 }
 
-/* Whoever asks again meanwhile is a new waiter. */
-static void answer_waiters(struct oauth *tokens)
+static bool is_current(const struct oauth *oauth, const char *token)
 {
-    struct oauth_waiter *waiting = tokens->waiters, *next;
+    return oauth->token != NULL && strcmp(oauth->token, token) == 0;
+}
 
-    tokens->waiters = NULL;
-    for (; waiting != NULL; waiting = next) {
-        next = waiting->next;
-        waiting->ready(waiting->arg, usable(tokens, cloud_clock_ms()) ? tokens->token : NULL,
-                       tokens->why);
+/* A waiter that asks again within its call is answered the next time. */
+static void answer_waiters(struct oauth *oauth)
+{
+    struct oauth_waiters waiters = STAILQ_HEAD_INITIALIZER(waiters);
+    struct oauth_waiter *waiter;
+
+    STAILQ_CONCAT(&waiters, &oauth->waiters);
+    while ((waiter = STAILQ_FIRST(&waiters)) != NULL) {
+        STAILQ_REMOVE_HEAD(&waiters, entry);
+        waiter->ready(waiter->arg, is_usable(oauth, cloud_clock_ms()) ? oauth->token : NULL,
+                      oauth->why);
     }
 }
 
-static void set_timer(struct oauth *tokens, int64_t at, int64_t now)
+static void set_timer(struct oauth *oauth, int64_t at, int64_t now)
 {
-    if (at < tokens->end)
-        (void)loop_timer_set(tokens->loop, &tokens->timer, at > now ? at - now : 0);
+    if (at < oauth->end)
+        (void)loop_timer_set(oauth->loop, &oauth->timer, at > now ? at - now : 0);
 }
 
-/* A token that still lives serves on, and the exchange is tried again behind it. */
-static void fail(struct oauth *tokens, const char *why)
+/* An exchange failed. A token that has not expired is still used while it is tried again. */
+static void fail(struct oauth *oauth, const char *why)
 {
     int64_t now = cloud_clock_ms();
 
-    tokens->retry = now + retry_delay(tokens->failures, BACKOFF_MIN, BACKOFF_MAX);
-    tokens->exchanges_failed++;
-    if (tokens->failures < 1000)
-        tokens->failures++;
-    snprintf(tokens->why, sizeof tokens->why, "%s", why);
-    if (usable(tokens, now))
-        set_timer(tokens, tokens->retry, now);
-    answer_waiters(tokens);
+    oauth->retry = now + retry_delay(oauth->failures, BACKOFF_MIN, BACKOFF_MAX);
+    oauth->exchanges_failed++;
+    if (oauth->failures < 1000)
+        oauth->failures++;
+    snprintf(oauth->why, sizeof oauth->why, "%s", why);
+    if (is_usable(oauth, now))
+        set_timer(oauth, oauth->retry, now);
+    answer_waiters(oauth);
 }
 
 /* application/x-www-form-urlencoded. */
@@ -144,7 +154,8 @@ static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
     }
 }
 
-/* The client's name and secret, each encoded, as RFC 6749 says in 2.3.1. */
+/* The client id and secret, each encoded (RFC 6749, 2.3.1). False if it is no "id:secret", or too
+ * long. */
 static bool encode_client(const struct credential *client, char *out, size_t size)
 {
     const char *colon = memchr(client->bytes, ':', client->length);
@@ -159,49 +170,51 @@ static bool encode_client(const struct credential *client, char *out, size_t siz
     return !text.cut;
 }
 
-/* Fills form and client from the file that is set. */
+/* Fills form and client (the content of the Authorization header) from the configured file. */
 static bool read_file(const struct cloud_conf *conf, char form[ENCODED_SIZE],
                       char client[ENCODED_SIZE], char *why, size_t size)
 {
     bool by_client = conf->client_id_file[0] != '\0';
-    const char *key = by_client ? "client_id_file" : "token_file";
-    const char *name = by_client ? conf->client_id_file : conf->token_file;
-    struct credential file;
+    const struct credential_file file = {by_client ? "client_id_file" : "token_file",
+                                         by_client ? conf->client_id_file : conf->token_file,
+                                         CREDENTIAL_TEXT};
+    struct credential read;
     struct cloud_text text;
     bool ok = true;
 
-    if (!credential_read(key, name, CREDENTIAL_TEXT, &file, why, size))
+    if (!credential_read(&file, &read, why, size))
         return false;
     cloud_text_start(&text, form, ENCODED_SIZE);
     if (by_client) {
         cloud_text_add(&text, "grant_type=client_credentials");
-        ok = encode_client(&file, client, ENCODED_SIZE);
+        ok = encode_client(&read, client, ENCODED_SIZE);
         if (!ok)
-            snprintf(why, size, "credential unusable: %s %.120s: not id:secret", key, name);
+            snprintf(why, size, "credential unusable: %s %.120s: not id:secret", file.key,
+                     file.name);
     } else {
         cloud_text_add(&text, BY_API_TOKEN);
-        add_encoded(&text, file.bytes, file.length);
+        add_encoded(&text, read.bytes, read.length);
         memcpy(client, API_CLIENT, sizeof API_CLIENT);
     }
-    credential_wipe(&file);
+    credential_wipe(&read);
     return ok;
 }
 
-static void start(struct oauth *tokens)
+static void start(struct oauth *oauth)
 {
     char form[ENCODED_SIZE], client[ENCODED_SIZE], basic[BASIC_SIZE], why[256];
-    struct oauth_post post = {tokens->conf->token_url, basic, form};
+    struct oauth_post post = {oauth->conf->token_url, basic, form};
 
-    if (!read_file(tokens->conf, form, client, why, sizeof why)) {
+    if (!read_file(oauth->conf, form, client, why, sizeof why)) {
         credential_alarm(why);
-        fail(tokens, why);
+        fail(oauth, why);
     } else {
         memcpy(basic, BASIC, sizeof BASIC);
         digest_base64_encode(client, strlen(client), basic + sizeof BASIC - 1);
-        tokens->in_flight = true;
-        tokens->exchanges++;
-        tokens->sent = cloud_clock_ms();
-        tokens->send(tokens->arg, &post);
+        oauth->in_flight = true;
+        oauth->exchanges++;
+        oauth->sent = cloud_clock_ms();
+        oauth->send(oauth->arg, &post);
     }
     explicit_bzero(form, sizeof form);
     explicit_bzero(client, sizeof client);
@@ -210,56 +223,55 @@ static void start(struct oauth *tokens)
 
 static void on_timer_due(void *arg)
 {
-    struct oauth *tokens = arg;
+    struct oauth *oauth = arg;
 
-    if (!tokens->in_flight)
-        start(tokens);
+    if (!oauth->in_flight)
+        start(oauth);
 }
 
-void oauth_ask(struct oauth *tokens, struct oauth_waiter *waiter)
+void oauth_ask(struct oauth *oauth, struct oauth_waiter *waiter)
 {
     int64_t now = cloud_clock_ms();
 
-    if (usable(tokens, now)) {
-        waiter->ready(waiter->arg, tokens->token, "");
+    if (is_usable(oauth, now)) {
+        waiter->ready(waiter->arg, oauth->token, "");
         return;
     }
-    if (!tokens->in_flight && tokens->failures > 0 && now < tokens->retry) {
-        waiter->ready(waiter->arg, NULL, tokens->why);
+    if (!oauth->in_flight && oauth->failures > 0 && now < oauth->retry) {
+        waiter->ready(waiter->arg, NULL, oauth->why);
         return;
     }
-    waiter->next = tokens->waiters;
-    tokens->waiters = waiter;
-    if (!tokens->in_flight)
-        start(tokens);
+    STAILQ_INSERT_TAIL(&oauth->waiters, waiter, entry);
+    if (!oauth->in_flight)
+        start(oauth);
 }
 
-void oauth_look(const struct oauth *tokens, struct oauth_view *out)
+void oauth_look(const struct oauth *oauth, struct oauth_view *out)
 {
     int64_t now = cloud_clock_ms();
 
-    *out = (struct oauth_view){.token = usable(tokens, now),
-                               .left = tokens->token == NULL ? 0 : (tokens->end - now) / 1000,
-                               .why = tokens->failures > 0 ? tokens->why : "",
-                               .exchanges = tokens->exchanges,
-                               .failures = tokens->exchanges_failed};
+    *out = (struct oauth_view){.token = is_usable(oauth, now),
+                               .left = oauth->token == NULL ? 0 : (oauth->end - now) / 1000,
+                               .why = oauth->failures > 0 ? oauth->why : "",
+                               .exchanges = oauth->exchanges,
+                               .failures = oauth->exchanges_failed};
 }
 
-bool oauth_refused(struct oauth *tokens, const char *token)
+bool oauth_may_replace(const struct oauth *oauth, const char *token)
 {
-    int64_t now = cloud_clock_ms();
-
-    if (tokens->token == NULL || strcmp(tokens->token, token) != 0)
-        return true;
-    if (now - tokens->refused < REFUSAL_PAUSE)
-        return false;
-    tokens->refused = now;
-    forget(tokens);
-    return true;
+    return !is_current(oauth, token) || cloud_clock_ms() - oauth->refused >= REFUSAL_PAUSE;
 }
 
-/* Takes the token out of the answer: RFC 6749, 5.1. */
-static bool take_token(struct oauth *tokens, const struct json *answer)
+void oauth_forget(struct oauth *oauth, const char *token)
+{
+    if (!is_current(oauth, token))
+        return;
+    oauth->refused = cloud_clock_ms();
+    forget(oauth);
+}
+
+/* Keeps the token of an answer (RFC 6749, 5.1). */
+static bool take_token(struct oauth *oauth, const struct json *answer)
 {
     const char *token, *type;
     uint64_t seconds = LIFETIME_DEFAULT;
@@ -275,16 +287,16 @@ static bool take_token(struct oauth *tokens, const struct json *answer)
         return json_fail(answer, "access_token has odd characters");
     if (seconds == 0)
         return json_fail(answer, "access_token has expired");
-    forget(tokens);
-    tokens->token = strdup(token);
-    explicit_bzero((void *)(uintptr_t)token, strlen(token)); /* the tree is freed as it is */
-    if (tokens->token == NULL)
+    forget(oauth);
+    oauth->token = strdup(token);
+    explicit_bzero((void *)(uintptr_t)token, strlen(token)); /* json_free does not wipe */
+    if (oauth->token == NULL)
         return json_fail(answer, "out of memory");
-    tokens->end = tokens->sent + 1000 * (int64_t)(seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX);
+    oauth->end = oauth->sent + 1000 * (int64_t)(seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX);
     return true;
 }
 
-static void take_answer(struct oauth *tokens, const void *body, size_t n)
+static void take_answer(struct oauth *oauth, const void *body, size_t n)
 {
     static const struct json_limits limits = {8, 1000};
     char problem[160], why[256];
@@ -296,21 +308,22 @@ static void take_answer(struct oauth *tokens, const void *body, size_t n)
     cloud_text_start(&text, problem, sizeof problem);
     ok = json_parse(body, n, &limits, &text, &answer);
     if (ok) {
-        ok = take_token(tokens, &answer);
+        ok = take_token(oauth, &answer);
         json_free(&answer);
     }
     if (!ok) {
         snprintf(why, sizeof why, "the token endpoint's answer: %s", problem);
-        fail(tokens, why);
+        fail(oauth, why);
         return;
     }
-    tokens->failures = 0;
-    margin = (tokens->end - tokens->sent) / 5;
-    set_timer(tokens, tokens->end - (margin < MARGIN_MAX ? margin : MARGIN_MAX), cloud_clock_ms());
-    answer_waiters(tokens);
+    oauth->failures = 0;
+    margin = (oauth->end - oauth->sent) / 5;
+    set_timer(oauth, oauth->end - (margin < MARGIN_MAX ? margin : MARGIN_MAX), cloud_clock_ms());
+    answer_waiters(oauth);
 }
 
-/* The codes of RFC 6749, 5.2. Nothing else that an endpoint says is shown: it may be the secret. */
+/* The error code of an answer (RFC 6749, 5.2). Nothing else of it is logged: it may repeat the
+ * secret. */
 static const char *error_of(const void *body, size_t n)
 {
     static const char *const codes[] = {"invalid_request", "invalid_client",
@@ -333,21 +346,21 @@ static const char *error_of(const void *body, size_t n)
     return code;
 }
 
-void oauth_posted(struct oauth *tokens, long status, void *body, size_t n, const char *why)
+void oauth_posted(struct oauth *oauth, long status, void *body, size_t n, const char *why)
 {
     char text[256];
 
-    tokens->in_flight = false;
-    if (tokens->outdated) {
-        tokens->outdated = false;
-        if (tokens->conf->token_url[0] == '\0')
-            fail(tokens, "the settings changed");
-        else if (tokens->waiters != NULL)
-            start(tokens);
+    oauth->in_flight = false;
+    if (oauth->outdated) {
+        oauth->outdated = false;
+        if (oauth->conf->token_url[0] == '\0')
+            fail(oauth, "the settings changed");
+        else if (!STAILQ_EMPTY(&oauth->waiters))
+            start(oauth);
         return;
     }
     if (status == 200) {
-        take_answer(tokens, body, n);
+        take_answer(oauth, body, n);
         return;
     }
     if (status == 0) {
@@ -360,5 +373,5 @@ void oauth_posted(struct oauth *tokens, long status, void *body, size_t n, const
     } else {
         snprintf(text, sizeof text, "the token endpoint answered with status %ld", status);
     }
-    fail(tokens, text);
+    fail(oauth, text);
 }

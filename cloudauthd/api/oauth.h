@@ -9,20 +9,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /*
- * The access token that a token endpoint gives for what is in a file: OAuth 2.0 (RFC 6749, RFC
- * 6750), with the grant client_credentials for client_id_file, api_token for token_file. One
- * exchange is under way, whoever waits for it. A token is exchanged anew ahead of its end, and when
- * the API refuses it. After a failure the endpoint is left alone for a while, and whoever asks
- * meanwhile is told of it.
+ * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant
+ * client_credentials for client_id_file, or api_token for token_file. All who ask share one token
+ * and one exchange. A token is replaced ahead of its expiry, and when the API refuses it. After a
+ * failure the endpoint is not asked for a while (back-off), and whoever asks meanwhile gets the
+ * reason of the failure.
  */
 
 #define OAUTH_ANSWER_MAX 65536u /* bytes of the endpoint's answer */
 
 struct oauth;
 
-/* A POST to the endpoint; borrowed for the call, wiped after. */
+/* A POST to the endpoint; borrowed for the call, and wiped afterwards. */
 struct oauth_post {
     const char *url;
     const char *authorization; /* the header's value */
@@ -32,42 +33,48 @@ struct oauth_post {
 /* Sends it, and calls oauth_posted once, perhaps before it returns. */
 typedef void oauth_send(void *arg, const struct oauth_post *post);
 
-/* Somebody who waits; the caller owns it and keeps it until ready, or until oauth_free. */
+/* A request for a token. The caller owns it and keeps it until ready is called, or until
+ * oauth_free. */
 struct oauth_waiter {
-    /* token is borrowed for the call; NULL: there is none, and why says why. */
+    /* token is borrowed for the call; NULL: there is none, for the reason in why. */
     void (*ready)(void *arg, const char *token, const char *why);
     void *arg;
-    struct oauth_waiter *next; /* the tokens' own */
+    STAILQ_ENTRY(oauth_waiter) entry; /* oauth.c's */
 };
 
-/* NULL if memory is out. loop and conf outlive the tokens. */
+/* NULL if memory is out. loop and conf outlive it. */
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg);
-void oauth_free(struct oauth *tokens); /* calls nobody */
 
-/* The settings changed: the token is forgotten. */
-void oauth_configure(struct oauth *tokens, const struct cloud_conf *conf);
+/* Calls no waiter. */
+void oauth_free(struct oauth *oauth);
 
-/* waiter->ready is called once, perhaps before oauth_ask returns. */
-void oauth_ask(struct oauth *tokens, struct oauth_waiter *waiter);
+/* Takes other settings; the token is forgotten. */
+void oauth_configure(struct oauth *oauth, const struct cloud_conf *conf);
 
-/*
- * The endpoint's answer: its status and its body of n bytes, which may be overwritten; or status 0
- * and why there is none.
- */
-void oauth_posted(struct oauth *tokens, long status, void *body, size_t n, const char *why);
+/* Asks for a token. waiter->ready is called once, perhaps before oauth_ask returns. */
+void oauth_ask(struct oauth *oauth, struct oauth_waiter *waiter);
+
+/* The endpoint's answer: its status and its body of n bytes, which is overwritten; or status 0 and
+ * the reason that there is no answer. */
+void oauth_posted(struct oauth *oauth, long status, void *body, size_t n, const char *why);
 
 /* For operators. */
 struct oauth_view {
     bool token;         /* there is one, and it has not expired */
     int64_t left;       /* seconds until it expires */
-    const char *why;    /* why the last exchange failed; "": it did not. Borrowed for the call */
+    const char *why;    /* why the last exchange failed; "": it did not. Borrowed */
     uint64_t exchanges; /* requests to the token endpoint, since the start */
     uint64_t failures;  /* exchanges that failed, and files that could not be read */
 };
-void oauth_look(const struct oauth *tokens, struct oauth_view *out);
+void oauth_look(const struct oauth *oauth, struct oauth_view *out);
 
-/* The API refused this token. Whether it is worth asking for another: not all the time. */
-bool oauth_refused(struct oauth *tokens, const char *token);
+/* The API has refused this token: whether asking again can give another one. Not if a token was
+ * forgotten within the last 10 seconds. */
+bool oauth_may_replace(const struct oauth *oauth, const char *token);
+
+/* Forgets this token, so that the next question leads to an exchange; one that has been replaced
+ * meanwhile is no longer kept, and nothing is done. */
+void oauth_forget(struct oauth *oauth, const char *token);
 
 #endif

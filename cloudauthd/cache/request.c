@@ -259,6 +259,7 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     entry->recheck = false; /* any request revalidates it */
     entry->sent = now.boot;
     entry->sent_wall = now.wall;
-    api_get(entry->cache->api, entry->project, entry->environment,
-            whole ? &none : &entry->validator, on_result, entry);
+    api_get(entry->cache->api,
+            &(const struct api_request){entry->project, entry->environment,
+                                        whole ? &none : &entry->validator, on_result, entry});
 }

@@ -7,45 +7,45 @@
 #include "cloudauthd/state/denials_file.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 const char *const health_file_keys[HEALTH_FILES] = {"token_file", "client_id_file", "client_cert",
                                                     "client_key", "ca_file"};
 
-/* When the certificates of a file end; false, with the reason, if they cannot be read. */
-static bool read_end(const char *key, const char *name, bool all, int64_t *end, char *why,
-                     size_t size)
+/* When the certificates of a file expire: the first one, or the earliest of all of ca_file. False
+ * with the reason if they cannot be read. */
+static bool read_expiry(const struct credential_file *file, int64_t *expiry, char *why, size_t size)
 {
-    struct credential file;
+    bool all = strcmp(file->key, health_file_keys[HEALTH_CA_FILE]) == 0;
+    struct credential content;
     struct certificates certificates;
     bool ok;
 
-    if (!credential_read(key, name, CREDENTIAL_PUBLIC, &file, why, size))
+    if (!credential_read(file, &content, why, size))
         return false;
-    ok = certificates_read(file.bytes, file.length, &certificates);
-    credential_wipe(&file);
+    ok = certificates_read(content.bytes, content.length, &certificates);
+    credential_wipe(&content);
     if (!ok)
         snprintf(why, size,
-                 "credential unusable: %s %.120s: holds no certificate in PEM, or a bad one", key,
-                 name);
+                 "credential unusable: %s %.120s: holds no certificate in PEM, or a bad one",
+                 file->key, file->name);
     else
-        *end = all ? certificates.earliest : certificates.first;
+        *expiry = all ? certificates.earliest : certificates.first;
     return ok;
 }
 
-static bool look_at(enum health_file file, const char *name, struct health_credentials *out,
-                    char *why, size_t size)
+/* Reads a file as requests do, and of certificates their expiry. */
+static bool check_file(const struct credential_file *file, struct health_credentials *out,
+                       char *why, size_t size)
 {
-    static const enum credential_kind kinds[HEALTH_FILES] = {
-        CREDENTIAL_TEXT, CREDENTIAL_TEXT, CREDENTIAL_PUBLIC, CREDENTIAL_KEY, CREDENTIAL_PUBLIC};
-    const char *key = health_file_keys[file];
+    bool is_ca = strcmp(file->key, health_file_keys[HEALTH_CA_FILE]) == 0;
     struct credential secret;
     bool ok;
 
-    if (kinds[file] == CREDENTIAL_PUBLIC)
-        return read_end(key, name, file == HEALTH_CA_FILE,
-                        file == HEALTH_CA_FILE ? &out->ca_file : &out->client_cert, why, size);
-    ok = credential_read(key, name, kinds[file], &secret, why, size);
+    if (file->kind == CREDENTIAL_PUBLIC)
+        return read_expiry(file, is_ca ? &out->ca_file : &out->client_cert, why, size);
+    ok = credential_read(file, &secret, why, size);
     credential_wipe(&secret);
     return ok;
 }
@@ -67,17 +67,22 @@ static void look_at_token(const struct context *context, struct health_credentia
 void health_credentials(const struct context *context, struct health_credentials *out)
 {
     const struct cloud_conf *conf = &context->conf;
-    const char *const names[HEALTH_FILES] = {conf->token_file, conf->client_id_file,
-                                             conf->client_cert, conf->client_key, conf->ca_file};
+    const struct credential_file files[HEALTH_FILES] = {
+        {health_file_keys[HEALTH_TOKEN_FILE], conf->token_file, CREDENTIAL_TEXT},
+        {health_file_keys[HEALTH_CLIENT_ID_FILE], conf->client_id_file, CREDENTIAL_TEXT},
+        {health_file_keys[HEALTH_CLIENT_CERT], conf->client_cert, CREDENTIAL_PUBLIC},
+        {health_file_keys[HEALTH_CLIENT_KEY], conf->client_key, CREDENTIAL_KEY},
+        {health_file_keys[HEALTH_CA_FILE], conf->ca_file, CREDENTIAL_PUBLIC},
+    };
     char why[256];
 
     *out = (struct health_credentials){
         .client_cert = HEALTH_NO_TIME, .ca_file = HEALTH_NO_TIME, .token_end = HEALTH_NO_TIME};
     for (int i = 0; i < HEALTH_FILES; i++) {
-        out->set[i] = names[i][0] != '\0';
+        out->set[i] = files[i].name[0] != '\0';
         if (!out->set[i])
             continue;
-        out->usable[i] = look_at((enum health_file)i, names[i], out, why, sizeof why);
+        out->usable[i] = check_file(&files[i], out, why, sizeof why);
         if (!out->usable[i] && out->why[0] == '\0')
             snprintf(out->why, sizeof out->why, "%s", why);
     }

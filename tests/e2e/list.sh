@@ -344,7 +344,7 @@ test_folder() {
     logged 'account list: 4 accounts, 3 here'
     page 1 ../access/abcdefghij/staging.json
     list_again
-    logged 'account list, page 1: its next link leads out of the folder'
+    logged 'account list, page 1: its next link leads out of the directory'
     rm "$LIST/1.json"
     list_again
     logged 'account list, page 1: there is no such page'

@@ -270,7 +270,7 @@ static void get_with(const char *what, const char *etag)
     loop_free(loop);
     start_client();
     strcpy(validator.etag, etag);
-    api_get(api, "abcdefghij", what, &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", what, &validator, on_done, NULL});
     if (answers == 0)
         assert_true(loop_run(loop));
     assert_int_equal(answers, 1);
@@ -403,11 +403,11 @@ static void test_free_in_mid_flight(void **state)
 
     (void)state;
     write_token(SECRET);
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
     snprintf(conf.token_url, sizeof conf.token_url, "http://127.0.0.1:%u/token", (unsigned)port);
     api_configure(api, &conf);
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
-    api_get(api, "abcdefghij", "large", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
+    api_get(api, &(struct api_request){"abcdefghij", "large", &validator, on_done, NULL});
     assert_int_equal(answers, 0);
 }
 
@@ -419,13 +419,13 @@ static void test_exchange(void **state)
     (void)state;
     write_token(SECRET);
     snprintf(conf.token_url, sizeof conf.token_url, "http://127.0.0.1:%u/token", (unsigned)port);
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
     assert_true(loop_run(loop));
     assert_int_equal(answers, 2);
     assert_non_null(strstr(got.detail, "the token endpoint: "));
     memset(&got, 0, sizeof got);
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
     assert_int_equal(answers, 3); /* at once: it is left alone for now */
     assert_non_null(strstr(got.detail, "the token endpoint: "));
 }
@@ -437,7 +437,7 @@ static void on_silence(void *arg, const struct api_result *result)
     (void)arg;
     assert_int_equal(result->verdict, API_OUTAGE);
     assert_non_null(strstr(result->detail, "timed out"));
-    api_get(api, "abcdefghij", "echo", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
 }
 
 /* What was begun with it is let go, and the next request is well. Over HTTP/2: tests/e2e. */
@@ -447,7 +447,7 @@ static void test_silence(void **state)
 
     (void)state;
     conf.request_timeout = 1;
-    api_get(api, "abcdefghij", "silence", &validator, on_silence, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "silence", &validator, on_silence, NULL});
     assert_true(loop_run(loop));
     assert_int_equal(got.verdict, API_DOCUMENT);
 }
@@ -489,7 +489,7 @@ static void get_across(const char *what, const char *new_token, const char *new_
 {
     struct validator validator = {"", ""};
 
-    api_get(api, "abcdefghij", what, &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", what, &validator, on_done, NULL});
     assert_int_equal(answers, 0);
     change(new_token, new_endpoint);
     assert_true(loop_run(loop));
@@ -560,7 +560,7 @@ static void on_token_known(void *arg, const struct api_result *result)
 
     (void)arg;
     assert_int_equal(result->verdict, API_DOCUMENT);
-    api_get(api, "abcdefghij", "status-401", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "status-401", &validator, on_done, NULL});
     change(NULL, "token-new");
 }
 
@@ -573,7 +573,7 @@ static void test_changed_before_refusal(void **state)
     forget_seen();
     use_tokens("token-old");
     start_anew();
-    api_get(api, "abcdefghij", "echo", &validator, on_token_known, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_token_known, NULL});
     assert_true(loop_run(loop));
     assert_changed();
     back_to_old_url();
@@ -588,7 +588,7 @@ static void test_changed_otherwise(void **state)
     (void)state;
     write_token("old");
     start_anew();
-    api_get(api, "abcdefghij", "here", &validator, on_done, NULL);
+    api_get(api, &(struct api_request){"abcdefghij", "here", &validator, on_done, NULL});
     conf.keys_fresh++;
     api_configure(api, &conf);
     assert_true(loop_run(loop));

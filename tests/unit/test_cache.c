@@ -41,16 +41,16 @@ bool api_is_file(const struct api *api)
     return is_file;
 }
 
-void api_get(struct api *api, const char *project, const char *environment,
-             const struct validator *validator, api_done *done, void *arg)
+void api_get(struct api *api, const struct api_request *request)
 {
     (void)api;
-    assert_true(any_name || strcmp(project, "abcdefghij") == 0);
-    assert_non_null(environment);
+    assert_true(any_name || strcmp(request->project, "abcdefghij") == 0);
+    assert_non_null(request->environment);
     assert_true(pendings < sizeof pending / sizeof pending[0]);
-    pending[pendings].done = done;
-    pending[pendings].arg = arg;
-    snprintf(pending[pendings].validator, sizeof pending[0].validator, "%s", validator->etag);
+    pending[pendings].done = request->done;
+    pending[pendings].arg = request->arg;
+    snprintf(pending[pendings].validator, sizeof pending[0].validator, "%s",
+             request->validator->etag);
     pendings++;
     requests++;
 }

@@ -34,10 +34,11 @@ static void write_mode(const void *bytes, size_t n, mode_t mode)
 /* Whether name is read; never is anything of the content in what is said. */
 static bool reads_name(const char *name, enum credential_kind kind)
 {
+    const struct credential_file file = {"token_file", name, kind};
     bool ok;
 
     why[0] = '\0';
-    ok = credential_read("token_file", name, kind, &read_out, why, sizeof why);
+    ok = credential_read(&file, &read_out, why, sizeof why);
     assert_int_equal(ok, why[0] == '\0');
     assert_int_equal(ok, read_out.bytes != NULL);
     assert_null(strstr(why, "s3cr3t"));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A folder as the project API, with a clock that the test can put forward. */
+/* A directory as the project API, with a clock that the test can put forward. */
 #include "access/document.h"
 #include "cloudauthd/api/file.h"
+#include "common/conf.h"
 #include "tests/unit/support.h"
 
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #define NOBODY  65534
 #define SETTLED 2 /* seconds, as files.c has it */
 
-static char base[64]; /* the folder of the API, with its '/' at the end */
+static char base[64]; /* the directory of the API, with its '/' at the end */
 static time_t later;  /* seconds by which the clock is put forward */
 static struct api_result result;
 static const struct validator none;
@@ -90,11 +91,11 @@ static void assert_outage(const char *name, const char *what)
     assert_string_equal(result.validator.modified, "");
 }
 
-static void remove_all(const char *folder)
+static void remove_all(const char *path)
 {
     char command[128];
 
-    snprintf(command, sizeof command, "rm -rf -- %s", folder);
+    snprintf(command, sizeof command, "rm -rf -- %s", path);
     assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of the test's own */
 }
 
@@ -129,7 +130,7 @@ static void test_absent(void **state)
     (void)state;
     assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
     assert_int_equal(get("nosuchproject/staging.json"), API_ABSENT);
-    put("aproject", "a file where a folder would be");
+    put("aproject", "a file where a directory would be");
     assert_int_equal(get("aproject/staging.json"), API_ABSENT);
 }
 
@@ -142,12 +143,12 @@ static void test_gone(void **state)
     assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
 }
 
-/* Without its folder the API says nothing, not even that something is absent. */
+/* Without its directory there is no answer, and nothing is absent. */
 static void test_base_is_missing(void **state)
 {
     (void)state;
     remove_all(base);
-    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+    assert_outage("abcdefghij/staging.json", "the directory cannot be opened");
 }
 
 static void test_base_is_a_file(void **state)
@@ -161,7 +162,7 @@ static void test_base_is_a_file(void **state)
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     assert_true(fd >= 0);
     close(fd);
-    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+    assert_outage("abcdefghij/staging.json", "the directory cannot be opened");
 }
 
 static void test_base_is_a_link(void **state)
@@ -177,7 +178,7 @@ static void test_base_is_a_link(void **state)
     assert_int_equal(symlink("elsewhere", path), 0);
     assert_document("abcdefghij/staging.json", "{}");
     assert_int_equal(rename(target, in_base("../away")), 0); /* what it points to is not there */
-    assert_outage("abcdefghij/staging.json", "the folder cannot be opened");
+    assert_outage("abcdefghij/staging.json", "the directory cannot be opened");
 }
 
 static void test_long_base(void **state)
@@ -216,7 +217,7 @@ static void test_device(void **state)
     assert_outage("abcdefghij/staging.json", "not a regular file");
 }
 
-/* Links are how such a folder is published: `current` points to what was deployed last. */
+/* Such a directory is often published by links: `current` points to what was deployed last. */
 static void test_links(void **state)
 {
     (void)state;

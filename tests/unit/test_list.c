@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/worker.h"
 #include "cloudauthd/accounts/list.h"
+#include "cloudauthd/api/url.h"
 #include "tests/unit/support.h"
 
 #include <stdint.h>
@@ -89,7 +90,7 @@ void worker_add(struct worker *worker, struct work *work)
 static struct {
     api_done *done;
     void *arg;
-    char url[API_URL_SIZE], etag[256];
+    char url[URL_SIZE], etag[256];
 } asked;
 static unsigned requests;
 static bool next_is_bad;
@@ -106,12 +107,11 @@ void api_get_url(struct api *api, const char *url, const struct validator *valid
     requests++;
 }
 
-bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
-                  char *why, size_t size)
+bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size)
 {
-    assert_string_equal(first, FIRST);
-    assert_memory_equal(url, FIRST, strlen(FIRST));
-    snprintf(out, API_URL_SIZE, "%s%s", FIRST, href);
+    assert_string_equal(link->first, FIRST);
+    assert_memory_equal(link->page, FIRST, strlen(FIRST));
+    snprintf(out, URL_SIZE, "%s%s", FIRST, link->href);
     snprintf(why, size, "its next link leads to another origin");
     return !next_is_bad;
 }

@@ -5,6 +5,7 @@
  * check-tsan): it is read and built while its settings change.
  */
 #include "cloudauthd/accounts/list.h"
+#include "cloudauthd/api/url.h"
 #include "tests/unit/support.h"
 
 #include <stddef.h>
@@ -48,13 +49,11 @@ void api_get_url(struct api *api, const char *url, const struct validator *valid
     done(arg, &result);
 }
 
-bool api_next_url(const char *first, const char *url, const char *href, char out[API_URL_SIZE],
-                  char *why, size_t size)
+bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size)
 {
-    (void)url;
     (void)why;
     (void)size;
-    snprintf(out, API_URL_SIZE, "%s%s", first, href);
+    snprintf(out, URL_SIZE, "%s%s", link->first, link->href);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/api.h"
+#include "cloudauthd/api/url.h"
 #include "tests/unit/support.h"
 
 #include <stddef.h>
@@ -278,41 +279,41 @@ static void test_next_url(void **state)
         {"https://a.example/list", "https://[::1/2", ""},
         {"http://127.0.0.1/list", "https://127.0.0.1/2", "another origin"},
         {"http://127.0.0.1/list", "http://127.0.0.2/2", "another origin"},
-        {"file:///srv/list/1.json", "/srv/2.json", "the folder"},
-        {"file:///srv/list/1.json", "/etc/passwd", "the folder"},
-        {"file:///srv/list/1.json", "../2.json", "the folder"},
-        {"file:///srv/list/1.json", "/srv/list/../../etc/passwd", "the folder"},
-        {"file:///srv/list/1.json", "/srv/list/", "the folder"},
-        {"file:///srv/list/1.json", "2..json", "the folder"},
-        {"file:///srv/list/1.json", "https://a.example/2", "the folder"},
+        {"file:///srv/list/1.json", "/srv/2.json", "the directory"},
+        {"file:///srv/list/1.json", "/etc/passwd", "the directory"},
+        {"file:///srv/list/1.json", "../2.json", "the directory"},
+        {"file:///srv/list/1.json", "/srv/list/../../etc/passwd", "the directory"},
+        {"file:///srv/list/1.json", "/srv/list/", "the directory"},
+        {"file:///srv/list/1.json", "2..json", "the directory"},
+        {"file:///srv/list/1.json", "https://a.example/2", "the directory"},
     };
-    char out[API_URL_SIZE];
+    char out[URL_SIZE];
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        if (!api_next_url(good[i][0], good[i][1], good[i][2], out, why, sizeof why) ||
+        if (!url_next(&(struct url_link){good[i][0], good[i][1], good[i][2]}, out, why,
+                      sizeof why) ||
             strcmp(out, good[i][3]) != 0)
             fail_msg("%s: %s, %s", good[i][2], out, why);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (api_next_url(bad[i][0], bad[i][0], bad[i][1], out, why, sizeof why) ||
+        if (url_next(&(struct url_link){bad[i][0], bad[i][0], bad[i][1]}, out, why, sizeof why) ||
             strstr(why, bad[i][2]) == NULL)
             fail_msg("%s: %s, %s", bad[i][1], out, why);
 }
 
 static void test_next_url_too_long(void **state)
 {
-    char href[API_URL_SIZE], out[API_URL_SIZE];
+    char href[URL_SIZE], out[URL_SIZE];
+    const struct url_link link = {"https://a.example/", "https://a.example/", href};
 
     (void)state;
     memset(href, 'a', sizeof href - 1);
     href[sizeof href - 1] = '\0';
-    assert_false(
-        api_next_url("https://a.example/", "https://a.example/", href, out, why, sizeof why));
+    assert_false(url_next(&link, out, why, sizeof why));
     assert_non_null(strstr(why, "too long"));
-    href[API_URL_SIZE - 1 - strlen("https://a.example/")] = '\0';
-    assert_true(
-        api_next_url("https://a.example/", "https://a.example/", href, out, why, sizeof why));
-    assert_int_equal(strlen(out), API_URL_SIZE - 1);
+    href[URL_SIZE - 1 - strlen("https://a.example/")] = '\0';
+    assert_true(url_next(&link, out, why, sizeof why));
+    assert_int_equal(strlen(out), URL_SIZE - 1);
 }
 
 static void test_proxy(void **state)

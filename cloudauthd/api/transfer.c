@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/api/transfer.h"
+
+#include "common/clock.h"
+#include "common/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEADER_MAX (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
+#define CA_KEPT    300L                            /* seconds that libcurl keeps a parsed ca_file */
+
+/* ---- The answer ---- */
+
+/* CURLOPT_WRITEFUNCTION */
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct transfer *transfer = arg;
+
+    n *= size;
+    if (n > transfer->most - transfer->used) {
+        transfer->too_large = true;
+        return 0;
+    }
+    if (n > transfer->size - transfer->used) {
+        size_t wanted = transfer->size * 2 > transfer->used + n ? transfer->size * 2
+                                                                : transfer->used + n + 4096;
+        char *grown = realloc(transfer->body, wanted);
+        if (grown == NULL)
+            return 0;
+        transfer->body = grown;
+        transfer->size = wanted;
+    }
+    memcpy(transfer->body + transfer->used, bytes, n);
+    transfer->used += n;
+    return n;
+}
+
+/* Keeps the value of the named header if it fits and has no control character; else "". */
+static void keep_header(const struct cloud_text *line, const char *name, char *out, size_t size)
+{
+    const char *at = line->at;
+    size_t n = line->used, length = strlen(name);
+
+    if (n <= length || strncasecmp(at, name, length) != 0)
+        return;
+    at += length;
+    n -= length;
+    while (n > 0 && (*at == ' ' || *at == '\t')) {
+        at++;
+        n--;
+    }
+    while (n > 0 && (at[n - 1] == '\r' || at[n - 1] == '\n' || at[n - 1] == ' '))
+        n--;
+    out[0] = '\0';
+    if (n >= size)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (cloud_text_is_control(at[i]) || (unsigned char)at[i] > 0x7f)
+            return;
+    memcpy(out, at, n);
+    out[n] = '\0';
+}
+
+/* CURLOPT_HEADERFUNCTION: one line of the answer's header. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct transfer *transfer = arg;
+    struct validator *validator = &transfer->validator;
+    const struct cloud_text text = {.at = line, .used = n * size};
+
+    n *= size;
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
+        transfer->date[0] = transfer->age[0] = '\0';
+        transfer->head_done = false;
+    }
+    if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
+        transfer->head_done = true;
+    keep_header(&text, "etag:", validator->etag, sizeof validator->etag);
+    keep_header(&text, "last-modified:", validator->modified, sizeof validator->modified);
+    keep_header(&text, "date:", transfer->date, sizeof transfer->date);
+    keep_header(&text, "age:", transfer->age, sizeof transfer->age);
+    return n;
+}
+
+bool transfer_reserve(struct transfer *transfer)
+{
+    transfer->body = malloc(transfer->most);
+    transfer->size = transfer->body == NULL ? 0 : transfer->most;
+    return transfer->body != NULL;
+}
+
+void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size)
+{
+    if (transfer->too_large)
+        snprintf(out, size, "the body is larger than %zu KiB", transfer->most / 1024);
+    else
+        snprintf(out, size, "%s",
+                 transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
+}
+
+/* ---- The request ---- */
+
+/* Everything that the environment or libcurl's defaults could bring in is set here: no redirect by
+ * libcurl itself, no netrc, no other protocol, no signal. */
+static void set_options(struct transfer *transfer, const struct cloud_conf *conf)
+{
+    CURL *easy = transfer->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* Else the end of a request waits for its name to be resolved, and the whole daemon with it for
+     * a silent name server. The resolver's thread ends by itself. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    /* Waiting for a connection that can carry many requests pays with HTTP/2, which needs TLS. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+                     strncasecmp(conf->access_url, "https:", 6) == 0 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+}
+
+/* The configured proxy for https; none for loopback, and never one of the environment's. */
+static void set_proxy(CURL *easy, const char *proxy, const char *url)
+{
+    curl_easy_setopt(easy, CURLOPT_PROXY, strncasecmp(url, "http:", 5) == 0 ? "" : proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+}
+
+bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
+                    size_t most, void *owner)
+{
+    *transfer = (struct transfer){.most = most, .easy = curl_easy_init()};
+    if (transfer->easy == NULL || curl_easy_setopt(transfer->easy, CURLOPT_URL, url) != CURLE_OK) {
+        curl_easy_cleanup(transfer->easy);
+        return false;
+    }
+    transfer->begun = cloud_clock_ms();
+    transfer->deadline = transfer->begun + (int64_t)1000 * conf->request_timeout;
+    curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, owner);
+    set_options(transfer, conf);
+    set_proxy(transfer->easy, conf->proxy, url);
+    return true;
+}
+
+void *transfer_owner(CURL *easy)
+{
+    char *owner = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+    return owner;
+}
+
+void transfer_drop_headers(struct transfer *transfer)
+{
+    for (struct curl_slist *at = transfer->headers; at != NULL; at = at->next)
+        explicit_bzero(at->data, strlen(at->data));
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+}
+
+void transfer_end(struct transfer *transfer)
+{
+    if (transfer->group != NULL)
+        pool_remove(transfer->group, transfer->easy);
+    curl_easy_cleanup(transfer->easy);
+    transfer_drop_headers(transfer);
+    credential_wipe(&transfer->cert);
+    credential_wipe(&transfer->key);
+    if (transfer->body != NULL)
+        explicit_bzero(transfer->body, transfer->used);
+    free(transfer->body);
+}
+
+/* libcurl would also look into the directory that it was built with: only ca_file counts. */
+static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
+{
+    const struct credential_file file = {"ca_file", conf->ca_file, CREDENTIAL_PUBLIC};
+    char path[CREDENTIAL_PATH_SIZE];
+
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT);
+    if (conf->ca_file[0] == '\0')
+        return true;
+    if (!credential_path(&file, path, why, size))
+        return false;
+    if (curl_easy_setopt(easy, CURLOPT_CAINFO, path) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK)
+        return true;
+    snprintf(why, size, "no memory for ca_file");
+    return false;
+}
+
+/* From memory: a kept connection must not go on using a certificate that has been replaced. */
+static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
+                       size_t size)
+{
+    const struct credential_file cert_file = {"client_cert", conf->client_cert, CREDENTIAL_PUBLIC};
+    const struct credential_file key_file = {"client_key", conf->client_key, CREDENTIAL_KEY};
+    struct curl_blob cert = {.flags = CURL_BLOB_NOCOPY}, key = {.flags = CURL_BLOB_NOCOPY};
+
+    if (conf->client_cert[0] == '\0')
+        return true;
+    if (!credential_read(&cert_file, &transfer->cert, why, size) ||
+        !credential_read(&key_file, &transfer->key, why, size))
+        return false;
+    cert.data = transfer->cert.bytes;
+    cert.len = transfer->cert.length;
+    key.data = transfer->key.bytes;
+    key.len = transfer->key.length;
+    /* The empty password: OpenSSL would ask for that of an encrypted key on the terminal. */
+    if (curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_KEYPASSWD, "") == CURLE_OK)
+        return true;
+    snprintf(why, size, "no memory for client_cert");
+    return false;
+}
+
+bool transfer_set_tls(struct transfer *transfer, const struct cloud_conf *conf, char *why,
+                      size_t size)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    return set_authorities(transfer->easy, conf, why, size) &&
+           set_client(transfer, conf, why, size);
+}
+
+bool transfer_add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    char line[HEADER_MAX];
+    struct cloud_text text;
+    struct curl_slist *grown = NULL;
+
+    if (value[0] == '\0')
+        return true;
+    cloud_text_start(&text, line, sizeof line);
+    cloud_text_add(&text, name);
+    cloud_text_add(&text, value);
+    if (!text.cut)
+        grown = curl_slist_append(transfer->headers, line);
+    explicit_bzero(line, text.used);
+    if (grown == NULL)
+        return false;
+    transfer->headers = grown;
+    return true;
+}
+
+bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
+                     char *why, size_t size)
+{
+    int64_t left = transfer->deadline - cloud_clock_ms();
+
+    if (left <= 0) {
+        snprintf(why, size, "request_timeout is over");
+        return false;
+    }
+    transfer->used = 0;
+    transfer->too_large = false;
+    transfer->error[0] = '\0';
+    memset(&transfer->validator, 0, sizeof transfer->validator);
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left);
+    if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK)
+        transfer->group = pool_add(pool, transfer->easy);
+    if (transfer->group != NULL) {
+        transfer->was_sent = true;
+        return true;
+    }
+    snprintf(why, size, "no memory for a request");
+    return false;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/api/url.h"
+
+#include "common/text.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define FILE_SCHEME "file://"
+
+bool url_expand(const char *template, const char *project, const char *environment, char *out,
+                size_t size)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, size);
+    while (*template != '\0') {
+        size_t plain = strcspn(template, "{}");
+        cloud_text_add_bytes(&text, template, plain);
+        template += plain;
+        if (strncmp(template, "{project}", 9) == 0) {
+            cloud_text_add(&text, project);
+            template += 9;
+        } else if (strncmp(template, "{environment}", 13) == 0) {
+            cloud_text_add(&text, environment);
+            template += 13;
+        } else if (*template != '\0') {
+            return false;
+        }
+    }
+    return !text.cut;
+}
+
+bool url_is_file(const char *url)
+{
+    return strncmp(url, FILE_SCHEME, strlen(FILE_SCHEME)) == 0;
+}
+
+const char *url_file_path(const char *url)
+{
+    return url + strlen(FILE_SCHEME);
+}
+
+size_t url_directory_length(const char *url)
+{
+    const char *path = url_file_path(url), *end = url + strcspn(url, "{");
+
+    while (end > path && end[-1] != '/')
+        end--;
+    return (size_t)(end - path);
+}
+
+/* ---- Parsing ---- */
+
+/* The members are NULL where the URL does not have them. */
+struct parts {
+    CURLU *url;
+    char *scheme, *host, *port, *user, *path;
+};
+
+static void parts_free(struct parts *parts)
+{
+    curl_free(parts->scheme);
+    curl_free(parts->host);
+    curl_free(parts->port);
+    curl_free(parts->user);
+    curl_free(parts->path);
+    curl_url_cleanup(parts->url);
+}
+
+/* False if it has no scheme or host. parts is to be freed in any case. */
+static bool parse(const char *text, struct parts *parts)
+{
+    *parts = (struct parts){.url = curl_url()};
+    if (parts->url == NULL || curl_url_set(parts->url, CURLUPART_URL, text, 0) != CURLUE_OK)
+        return false;
+    curl_url_get(parts->url, CURLUPART_USER, &parts->user, 0);
+    curl_url_get(parts->url, CURLUPART_PATH, &parts->path, 0);
+    return curl_url_get(parts->url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
+           curl_url_get(parts->url, CURLUPART_HOST, &parts->host, 0) == CURLUE_OK &&
+           curl_url_get(parts->url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+}
+
+/* RFC 6454, 5; and the second one has no user. */
+static bool same_origin(const struct parts *a, const struct parts *b)
+{
+    return b->user == NULL && strcmp(a->scheme, b->scheme) == 0 && strcmp(a->port, b->port) == 0 &&
+           strcasecmp(a->host, b->host) == 0;
+}
+
+/* ---- Settings ---- */
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr address;
+
+    return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+}
+
+static bool is_http(const struct parts *parts)
+{
+    return strcmp(parts->scheme, "http") == 0;
+}
+
+/* Why no credential may be sent there, or NULL. */
+static const char *fault_of(const struct parts *parts)
+{
+    if (parts->user != NULL)
+        return "no user or password may stand in it";
+    if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
+        return "only https, http to loopback, and file are possible";
+    if (is_http(parts) && !is_loopback(parts->host))
+        return "plain http is refused except to loopback (127.0.0.0/8, [::1], localhost)";
+    return NULL;
+}
+
+static const char *fault_of_proxy(const struct parts *parts)
+{
+    if (parts->user != NULL)
+        return "no user or password may stand in it";
+    if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
+        return "only http and https proxies are possible";
+    return strcmp(parts->path, "/") != 0 ? "nothing may follow the port" : NULL;
+}
+
+/* libcurl takes https:///a for https://a, and a.example for http://a.example. */
+static bool has_authority(const char *text)
+{
+    const char *authority = strstr(text, "://");
+
+    return authority != NULL && authority[3] != '/' && authority[3] != '\0';
+}
+
+/* A setting's name, and what is wrong with its value (fault_of, fault_of_proxy). */
+struct rule {
+    const char *key;
+    const char *(*fault)(const struct parts *parts);
+};
+
+static bool check(const struct rule *rule, const char *text, char *why, size_t size)
+{
+    static const char no_url[] = "not a URL with scheme and host";
+    struct parts parts;
+    const char *fault = parse(text, &parts) ? rule->fault(&parts) : no_url;
+
+    parts_free(&parts);
+    if (!has_authority(text))
+        fault = no_url;
+    if (fault != NULL)
+        snprintf(why, size, "%s: %s", rule->key, fault);
+    return fault == NULL;
+}
+
+static bool check_access_url(const char *template, char *why, size_t size)
+{
+    static const struct rule rule = {"access_url", fault_of};
+    const char *brace = strchr(template, '{');
+    const char *authority = strstr(template, "://");
+    char sample[URL_SIZE];
+
+    if (!url_expand(template, "abcdefghij", "production", sample, sizeof sample)) {
+        snprintf(why, size, "access_url: only {project} and {environment} may stand in braces");
+        return false;
+    }
+    if (url_is_file(template)) {
+        bool ok = url_file_path(template)[0] == '/' && brace != NULL;
+        if (!ok)
+            snprintf(why, size, "access_url: not file:///directory/{project}/{environment}.json");
+        return ok;
+    }
+    const char *path = authority == NULL ? NULL : strchr(authority + 3, '/');
+    if (path == NULL || !has_authority(template) || brace == NULL || brace < path) {
+        snprintf(why, size, "access_url: {project} and {environment} stand in the path");
+        return false;
+    }
+    return check(&rule, sample, why, size);
+}
+
+static bool check_accounts_url(const char *url, char *why, size_t size)
+{
+    static const struct rule rule = {"accounts_url", fault_of};
+
+    if (url[0] == '\0')
+        return true;
+    if (strpbrk(url, "{}") != NULL) {
+        snprintf(why, size, "accounts_url: nothing may stand in braces");
+        return false;
+    }
+    if (url_is_file(url)) {
+        const char *path = url_file_path(url);
+        bool ok = path[0] == '/' && path[strlen(path) - 1] != '/';
+        if (!ok)
+            snprintf(why, size, "accounts_url: not file:///directory/file");
+        return ok;
+    }
+    return check(&rule, url, why, size);
+}
+
+bool url_check(const struct cloud_conf *conf, char *why, size_t size)
+{
+    static const struct rule token = {"token_url", fault_of}, proxy = {"proxy", fault_of_proxy};
+
+    return check_access_url(conf->access_url, why, size) &&
+           check_accounts_url(conf->accounts_url, why, size) &&
+           (conf->token_url[0] == '\0' || check(&token, conf->token_url, why, size)) &&
+           (conf->proxy[0] == '\0' || check(&proxy, conf->proxy, why, size));
+}
+
+/* ---- Redirects and links ---- */
+
+bool url_may_follow(const char *from, const char *to, char *why, size_t size)
+{
+    struct parts here = {.url = NULL}, there = {.url = NULL};
+    bool ok = false;
+
+    if (from == NULL || to == NULL || !parse(from, &here) || !parse(to, &there))
+        snprintf(why, size, "a redirect to nowhere");
+    else if (!same_origin(&here, &there))
+        snprintf(why, size, "redirect to another origin (%.10s://%.100s:%.5s)", there.scheme,
+                 there.host, there.port);
+    else
+        ok = true;
+    parts_free(&here);
+    parts_free(&there);
+    return ok;
+}
+
+/* libcurl has resolved "..": that none is left is checked nevertheless. */
+static bool in_directory(const char *first, const char *url)
+{
+    size_t length = strlen(FILE_SCHEME) + url_directory_length(first);
+
+    return strncmp(first, url, length) == 0 && url[length] != '\0' &&
+           strstr(url + length, "..") == NULL;
+}
+
+static bool is_printable(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return *text == '\0';
+}
+
+/* Why a page may not link there, or NULL. */
+static const char *fault_of_next(const char *first, const char *next)
+{
+    struct parts here, there = {.url = NULL};
+    const char *fault = NULL;
+
+    if (url_is_file(first))
+        return in_directory(first, next) ? NULL : "leads out of the directory of accounts_url";
+    if (!parse(first, &here) || !parse(next, &there))
+        fault = "is no URL";
+    else if (!same_origin(&here, &there))
+        fault = "leads to another origin";
+    parts_free(&here);
+    parts_free(&there);
+    return fault;
+}
+
+bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size)
+{
+    CURLU *at = curl_url();
+    char *next = NULL;
+    const char *fault = NULL;
+
+    if (!is_printable(link->href) || at == NULL ||
+        curl_url_set(at, CURLUPART_URL, link->page, 0) != CURLUE_OK ||
+        curl_url_set(at, CURLUPART_URL, link->href, 0) != CURLUE_OK ||
+        curl_url_set(at, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
+        curl_url_get(at, CURLUPART_URL, &next, 0) != CURLUE_OK)
+        fault = "is no URL";
+    else if (strlen(next) >= URL_SIZE)
+        fault = "is too long";
+    else
+        fault = fault_of_next(link->first, next);
+    if (fault == NULL)
+        strcpy(out, next);
+    else
+        snprintf(why, size, "its next link %s", fault);
+    curl_free(next);
+    curl_url_cleanup(at);
+    return fault == NULL;
+}
