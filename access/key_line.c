@@ -15,20 +15,18 @@ static const struct document_forwarding *forwarding_of(const struct document *do
     return app != NULL && app->forwarding != NULL ? app->forwarding : &document->forwarding;
 }
 
-/* An absent list would mean "anything" to sshd, so an empty one names a place that is none. */
-static void add_places(struct cloud_text *text, const char *option, const char **place, size_t n)
+/* Without the option sshd would allow every destination: an empty list needs one that matches none.
+ */
+static void add_destinations(struct cloud_text *text, const char *option, const char **destination,
+                             size_t n)
 {
-    for (size_t i = 0; i < n || i == 0; i++) {
-        cloud_text_add(text, ",");
-        cloud_text_add(text, option);
-        cloud_text_add(text, "=\"");
-        cloud_text_add(text, n == 0 ? "none:1" : place[i]);
-        cloud_text_add(text, "\"");
-    }
+    for (size_t i = 0; i < n || i == 0; i++)
+        cloud_text_add_all(text, ",", option, "=\"", n == 0 ? "none:1" : destination[i], "\"",
+                           NULL);
 }
 
-/* "20270101000000Z": UTC, as sshd takes it since 9.1. A year of five digits, which an offset can
- * make of 9999, would make it throw the whole line away. */
+/* UTC as "20270101000000Z", which sshd reads since 9.1. sshd ignores the whole line if the year has
+ * five digits, as 9999-12-31 with a negative offset can have. */
 static void add_expiry(struct cloud_text *text, int64_t seconds)
 {
     time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);
@@ -39,9 +37,7 @@ static void add_expiry(struct cloud_text *text, int64_t seconds)
         text->cut = true;
         return;
     }
-    cloud_text_add(text, ",expiry-time=\"");
-    cloud_text_add(text, stamp);
-    cloud_text_add(text, "\"");
+    cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"", NULL);
 }
 
 static void add_grants(struct cloud_text *text, const struct document *document,
@@ -57,8 +53,8 @@ static void add_grants(struct cloud_text *text, const struct document *document,
     if (forwarding->locals + forwarding->remotes == 0)
         return;
     cloud_text_add(text, ",port-forwarding");
-    add_places(text, "permitopen", forwarding->local, forwarding->locals);
-    add_places(text, "permitlisten", forwarding->remote, forwarding->remotes);
+    add_destinations(text, "permitopen", forwarding->local, forwarding->locals);
+    add_destinations(text, "permitlisten", forwarding->remote, forwarding->remotes);
 }
 
 bool key_line_write(const struct document *document, const struct cloud_name *name,
@@ -76,12 +72,7 @@ bool key_line_write(const struct document *document, const struct cloud_name *na
         if (key->expires_at != DOCUMENT_NO_TIME)
             add_expiry(&text, key->expires_at);
     }
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->type);
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->base64);
-    cloud_text_add(&text, " ");
-    cloud_text_add(&text, key->user->id);
+    cloud_text_add_all(&text, " ", key->type, " ", key->base64, " ", key->user->id, NULL);
     if (text.cut)
         out[0] = '\0';
     return !text.cut;

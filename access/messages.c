@@ -19,89 +19,108 @@ static void add_date(struct cloud_text *text, int64_t seconds)
 /* If the environment has an sFTP account that could help: "; use <account>_sftp". */
 static void add_sftp_name(struct cloud_text *text, const struct message *message)
 {
-    if (!message->name->plain || strchr(message->account, '-') != NULL ||
-        message->document->sftp == DOCUMENT_LEVEL_NONE)
-        return;
-    cloud_text_add(text, "; use ");
-    cloud_text_add(text, message->account);
-    cloud_text_add(text, "_sftp");
+    if (message->name->plain && strchr(message->account, '-') == NULL &&
+        message->document->sftp != DOCUMENT_LEVEL_NONE)
+        cloud_text_add_all(text, "; use ", message->account, "_sftp", NULL);
 }
 
-static void add_environment(struct cloud_text *text, const struct document *document,
-                            const char *state)
+static void add_status(struct cloud_text *text, const struct document *document, const char *status)
 {
-    cloud_text_add(text, "environment ");
-    cloud_text_add(text, document->environment);
-    cloud_text_add(text, state);
-    if (document->message[0] != '\0') {
-        cloud_text_add(text, ": ");
-        cloud_text_add(text, document->message);
-    }
+    cloud_text_add_all(text, "environment ", document->environment, status, NULL);
+    if (document->message[0] != '\0')
+        cloud_text_add_all(text, ": ", document->message, NULL);
 }
 
 static void add_role(struct cloud_text *text, const struct message *message)
 {
     const struct document_user *user = message->key->user;
 
-    cloud_text_add(text, "your role ");
-    cloud_text_add(text, user->role_text);
-    cloud_text_add(text, " may not use ");
-    cloud_text_add(text, message->name->kind == CLOUD_SFTP ? "sFTP here" : "SSH here");
+    cloud_text_add_all(text, "your role ", user->role_text, " may not use ",
+                       message->name->kind == CLOUD_SFTP ? "sFTP here" : "SSH here", NULL);
     if (user->role == DOCUMENT_ROLE_SFTP)
         add_sftp_name(text, message);
 }
 
 static void add_key_expired(struct cloud_text *text, const struct document_key *key)
 {
-    cloud_text_add(text, "your key ");
-    cloud_text_add(text, key->title);
-    cloud_text_add(text, key->title[0] == '\0' ? "expired on " : " expired on ");
+    cloud_text_add_all(text, "your key ", key->title, key->title[0] == '\0' ? "" : " ",
+                       "expired on ", NULL);
     add_date(text, key->expires_at);
 }
 
 static void add_access_off(struct cloud_text *text, const struct message *message)
 {
-    cloud_text_add(text, message->name->kind == CLOUD_SFTP ? "sFTP is off for environment "
-                                                           : "SSH is off for environment ");
-    cloud_text_add(text, message->document->environment);
+    cloud_text_add_all(text, message->name->kind == CLOUD_SFTP ? "sFTP" : "SSH",
+                       " is off for environment ", message->document->environment, NULL);
     if (message->name->kind == CLOUD_SHELL)
         add_sftp_name(text, message);
 }
 
+/* The sentence of a reason that needs no more than the reason itself; NULL for other reasons. */
+static const char *fixed_sentence(enum policy_reason reason)
+{
+    switch (reason) {
+    case POLICY_UNAVAILABLE:
+    case POLICY_UNUSABLE:
+        return "your access cannot be checked right now; try again in a minute";
+    case POLICY_ABSENT:
+        return "this environment no longer exists";
+    case POLICY_NO_KEY_LINE:
+    case POLICY_KEY_CHANGED:
+        return "this login does not use a key that cloudauth has accepted";
+    case POLICY_IDS_CHANGED:
+        return "this account has just changed; connect again";
+    case POLICY_DENIED:
+        return "access is denied by the operator of this host";
+    default:
+        return NULL;
+    }
+}
+
+/* What the document says about the reason. False if it says nothing about it. */
+static bool add_sentence(struct cloud_text *text, const struct message *message)
+{
+    const struct document *document = message->document;
+
+    switch (message->reason) {
+    case POLICY_STATUS_PAUSED:
+        add_status(text, document, " is paused");
+        return true;
+    case POLICY_STATUS_INACTIVE:
+        add_status(text, document, " is inactive");
+        return true;
+    case POLICY_STATUS_DELETING:
+        add_status(text, document, " is being deleted");
+        return true;
+    case POLICY_STATUS_UNKNOWN:
+        add_status(text, document, " is not active");
+        return true;
+    case POLICY_ACCESS_OFF:
+        add_access_off(text, message);
+        return true;
+    case POLICY_KEY_EXPIRED:
+        if (message->key != NULL)
+            add_key_expired(text, message->key);
+        return message->key != NULL;
+    case POLICY_ROLE:
+    case POLICY_ROLE_SFTP_ONLY:
+        if (message->key != NULL)
+            add_role(text, message);
+        return message->key != NULL;
+    default:
+        return false;
+    }
+}
+
 void messages_for_client(const struct message *message, char *out, size_t size)
 {
-    enum policy_reason reason = message->reason;
-    const struct document *document = message->document;
+    const char *fixed = fixed_sentence(message->reason);
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
-    if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
-        cloud_text_add(&text, "who may enter cannot be checked right now; try again in a minute");
-    else if (reason == POLICY_ABSENT)
-        cloud_text_add(&text, "there is no such environment any more");
-    else if (reason == POLICY_NO_KEY_LINE || reason == POLICY_KEY_CHANGED)
-        cloud_text_add(&text, "the key of this login is not one that cloudauth has answered for");
-    else if (reason == POLICY_IDS_CHANGED)
-        cloud_text_add(&text, "this account has been changed meanwhile; connect again");
-    else if (document == NULL || message->name == NULL)
-        cloud_text_add(&text, "you may not enter here");
-    else if (reason == POLICY_STATUS_PAUSED)
-        add_environment(&text, document, " is paused");
-    else if (reason == POLICY_STATUS_INACTIVE)
-        add_environment(&text, document, " is inactive");
-    else if (reason == POLICY_STATUS_DELETING)
-        add_environment(&text, document, " is being deleted");
-    else if (reason == POLICY_STATUS_UNKNOWN)
-        add_environment(&text, document, " is not active");
-    else if (reason == POLICY_DENIED)
-        cloud_text_add(&text, "access is denied by the operator of this host");
-    else if (reason == POLICY_ACCESS_OFF)
-        add_access_off(&text, message);
-    else if (reason == POLICY_KEY_EXPIRED && message->key != NULL)
-        add_key_expired(&text, message->key);
-    else if ((reason == POLICY_ROLE || reason == POLICY_ROLE_SFTP_ONLY) && message->key != NULL)
-        add_role(&text, message);
-    else
+    if (fixed != NULL)
+        cloud_text_add(&text, fixed);
+    else if (message->document == NULL || message->name == NULL || !add_sentence(&text, message))
         cloud_text_add(&text, "you may not enter here");
 }
 
@@ -119,11 +138,9 @@ void messages_detail(const struct message *message, char *out, size_t size)
     if (message->document == NULL || message->key == NULL ||
         (message->reason != POLICY_ROLE && message->reason != POLICY_ROLE_SFTP_ONLY))
         return;
-    cloud_text_add(&text, "key of ");
-    cloud_text_add(&text, message->key->user->username);
-    cloud_text_add(&text, ": role ");
-    cloud_text_add(&text, message->key->user->role_text);
-    cloud_text_add(&text, least[policy_level(message->document, message->name)]);
+    cloud_text_add_all(&text, "key of ", message->key->user->username, ": role ",
+                       message->key->user->role_text,
+                       least[policy_level(message->document, message->name)], NULL);
 }
 
 void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
@@ -132,14 +149,8 @@ void messages_detail_elsewhere(const struct document_key *key, const char *where
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
-    cloud_text_add(&text, "key of ");
-    cloud_text_add(&text, key->user->username);
-    cloud_text_add(&text, ": ");
-    cloud_text_add(&text, key->user->role_text);
-    cloud_text_add(&text, " in ");
-    cloud_text_add(&text, where);
-    cloud_text_add(&text, ", not known in ");
-    cloud_text_add(&text, here);
+    cloud_text_add_all(&text, "key of ", key->user->username, ": ", key->user->role_text, " in ",
+                       where, ", not known in ", here, NULL);
 }
 
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/text.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size)
@@ -26,6 +27,17 @@ void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n)
 void cloud_text_add(struct cloud_text *text, const char *string)
 {
     cloud_text_add_bytes(text, string, strlen(string));
+}
+
+void cloud_text_add_all(struct cloud_text *text, ...)
+{
+    const char *string;
+    va_list strings;
+
+    va_start(strings, text);
+    while ((string = va_arg(strings, const char *)) != NULL)
+        cloud_text_add(text, string);
+    va_end(strings);
 }
 
 void cloud_text_add_char(struct cloud_text *text, char c)

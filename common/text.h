@@ -21,8 +21,9 @@ struct cloud_text {
 /* Starts an empty text in a buffer of at least one byte. */
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
 
-/* Appends a string, n bytes, one character, or a number in decimal. */
+/* Appends a string; all strings up to a NULL; n bytes; one character; a number in decimal. */
 void cloud_text_add(struct cloud_text *text, const char *string);
+void cloud_text_add_all(struct cloud_text *text, ...) __attribute__((sentinel));
 void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);
 void cloud_text_add_number(struct cloud_text *text, uint64_t number);

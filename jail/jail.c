@@ -33,9 +33,7 @@ static bool fail(struct jail_fault *fault, const char *before, const char *path,
     struct cloud_text text;
 
     cloud_text_start(&text, fault->text, sizeof fault->text);
-    cloud_text_add(&text, before);
-    cloud_text_add(&text, path);
-    cloud_text_add(&text, after);
+    cloud_text_add_all(&text, before, path, after, NULL);
     return false;
 }
 
@@ -46,13 +44,8 @@ static bool fail_call(struct jail_fault *fault, const char *call, const char *pa
     struct cloud_text text;
 
     cloud_text_start(&text, fault->text, sizeof fault->text);
-    cloud_text_add(&text, "this server cannot make the sFTP directory ");
-    cloud_text_add(&text, path);
-    cloud_text_add(&text, " (");
-    cloud_text_add(&text, call);
-    cloud_text_add(&text, ": ");
-    cloud_text_add(&text, why == NULL ? "unknown error" : why);
-    cloud_text_add_char(&text, ')');
+    cloud_text_add_all(&text, "this server cannot make the sFTP directory ", path, " (", call, ": ",
+                       why == NULL ? "unknown error" : why, ")", NULL);
     return false;
 }
 

@@ -449,6 +449,8 @@ static void test_messages(void **state)
     keys[0].expires_at = 1893456000;
     assert_message(POLICY_KEY_EXPIRED, "abcdefghij_stg",
                    "your key laptop expired on 2030-01-01 00:00 UTC");
+    assert_message(POLICY_ABSENT, "abcdefghij_stg", "this environment no longer exists");
+    assert_message(POLICY_REFUSED, "abcdefghij_stg", "you may not enter here");
 }
 
 static void test_tokens(void **state)
