@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define REASON_MAX_STALE "session-max-stale" /* in the audit line, and none of the policy's */
+/* A reason in the audit line that is none of the policy's. */
+#define REASON_MAX_STALE "session-max-stale"
 
 enum policy_reason recheck_admit(const struct admission *admission,
                                  const struct cache_answer *answer)
