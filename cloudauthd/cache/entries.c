@@ -259,8 +259,8 @@ void entries_evict(struct entries *entries)
 
 bool entries_nearly_full(const struct entries *entries)
 {
-    return entries->known.used >= ENTRIES_KNOWN_MAX / 8 * 7 ||
-           entries->bytes >= ENTRIES_BYTES_MAX / 8 * 7;
+    return entries->known.used >= ENTRIES_KNOWN_MAX - ENTRIES_KNOWN_MAX / 8 ||
+           entries->bytes >= ENTRIES_BYTES_MAX - ENTRIES_BYTES_MAX / 8;
 }
 
 bool entries_know_project(const struct entries *entries, const char *project)
@@ -285,10 +285,12 @@ bool entries_start(struct entries *entries)
 
 static void drop_all(struct lru *lru)
 {
-    struct cache_entry *entry;
+    struct cache_entry *entry, *next;
 
-    while ((entry = TAILQ_FIRST(&lru->list)) != NULL)
+    for (entry = TAILQ_FIRST(&lru->list); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
         drop_entry(entry);
+    }
 }
 
 void entries_end(struct entries *entries)

@@ -18,7 +18,7 @@
 /* Sends a request for an entry that is IDLE. It counts for the budget until its answer is there. */
 void request_start(struct cache_entry *entry, enum entry_budget budget);
 
-/* The budget of a request that somebody waits for. */
+/* The budget of a request that a waiter waits for. */
 enum entry_budget request_budget(const struct cache_entry *entry, bool trusted);
 
 /* Milliseconds for which an answer is fresh enough for a need. */
