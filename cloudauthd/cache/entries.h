@@ -159,7 +159,7 @@ struct cache_entry {
     int64_t retry;     /* cloud_clock_ms() before which the API is not asked again */
     char detail[256];  /* of the last failure */
 
-    int64_t told; /* `asked_wall` when subscribers were told last; 0: never (cache_tell) */
+    int64_t told; /* `asked_wall` when the subscriber was told last; 0: never (cache_subscribe) */
     int64_t kept; /* `asked` as the store has it */
 };
 
