@@ -126,7 +126,7 @@ static bool accept_document(void *arg, const struct document *document, char *wh
 {
     (void)arg;
     (void)document;
-    snprintf(why, size, "uid belongs to somebody else");
+    snprintf(why, size, "uid belongs to another environment");
     return accepted;
 }
 
@@ -153,7 +153,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Somebody who asks, and what he was told. */
+/* A client of the cache, and the last answer that it got. */
 struct client {
     struct cache_waiter waiter;
     unsigned answers;
@@ -252,17 +252,17 @@ static void test_freshness(void **state)
     fake_ms += 239999;
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     fake_ms += 60000;
-    ask(&client, CACHE_ACCOUNT); /* near its end: answered at once, asked for behind it */
+    ask(&client, CACHE_ACCOUNT); /* nearly stale: answered at once, revalidated behind it */
     assert_told(&client, CACHE_DOCUMENT);
     assert_int_equal(pendings, 1);
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     fake_ms += 1;
-    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT); /* who it is does not wait for a slow API */
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT); /* account data does not wait for a slow API */
     ask(&client, CACHE_KEYS);                    /* who may enter does */
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
-    if (client.answers == 0) /* asked when that question had long been under way */
+    if (client.answers == 0) /* the first request was sent too long before */
         api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
@@ -286,8 +286,8 @@ static void confirm(int64_t milliseconds)
     assert_told(&client, CACHE_DOCUMENT);
 }
 
-/* Not each confirmation is news; but what was told by a clock that was put back is to be told anew,
- * or nobody would learn until when it holds now. */
+/* Not every confirmation is reported. After the wall clock was put back one is, because the
+ * subscriber's `until` is wrong by then. */
 static void test_confirmations_told(void **state)
 {
     unsigned news = 0;
@@ -307,7 +307,7 @@ static void test_confirmations_told(void **state)
     assert_int_equal(news, 3);
 }
 
-/* An answer is as old as its question: one that was long on its way is not fresh. */
+/* An answer is as old as its request: one that was long under way is not fresh. */
 static void test_slow_answer(void **state)
 {
     struct client first, second;
@@ -341,7 +341,7 @@ static void test_absent(void **state)
     fake_ms += 1;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
-    api_says(API_OUTAGE, ""); /* an outage never says absent, nor brings back what was */
+    api_says(API_OUTAGE, ""); /* an outage neither makes absent nor brings a document back */
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_string_equal(client.detail, "connection refused");
 }
@@ -360,7 +360,7 @@ static void test_outage(void **state)
     assert_true(client.stale);
     assert_int_equal(client.age, 10);
     fake_ms += 500;
-    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits again */
+    client = told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* no client waits again */
     assert_true(client.stale);
     fake_ms += 500;
     ask(&client, CACHE_KEYS); /* served at once; one probe goes */
@@ -378,7 +378,7 @@ static void test_outage(void **state)
     assert_false(client.stale);
 }
 
-/* 429 or 503 with Retry-After: asked again after that time, and served meanwhile. */
+/* 429 or 503 with Retry-After: the API is asked after that time, the document serves until then. */
 static void test_retry_after(void **state)
 {
     struct client client;
@@ -397,7 +397,8 @@ static void test_retry_after(void **state)
     assert_int_equal(pendings, 1);
 }
 
-/* A fault that is over is noticed though nobody logs in, and no login is decided by what was. */
+/* The end of an outage is noticed without a login, so that no login is decided by an old document.
+ */
 static void test_probe(void **state)
 {
     struct client client;
@@ -420,7 +421,7 @@ static void test_probe(void **state)
     told_at_once(CACHE_KEYS, CACHE_ABSENT);
 }
 
-/* What may not be used any more is not probed for ever. */
+/* A document past its bound is not probed. */
 static void test_probe_ends(void **state)
 {
     struct client client;
@@ -435,7 +436,7 @@ static void test_probe_ends(void **state)
     assert_int_equal(pendings, 0);
 }
 
-/* Asks for more unknown names than may be in flight, with no word from the API. */
+/* Asks for more unknown names than may be in flight, without an answer of the API. */
 static void hang(struct client *clients, unsigned most, const char *prefix, bool trusted)
 {
     size_t before = requests;
@@ -452,8 +453,8 @@ static void hang(struct client *clients, unsigned most, const char *prefix, bool
     assert_told(&clients[most], CACHE_UNAVAILABLE);
 }
 
-/* Unknown names that the API leaves hanging take a bounded number of requests, and those of others
- * take nothing from root's. */
+/* Unknown names of which the API answers none take a bounded number of requests, and those of other
+ * users do not count for root's limit. */
 static void test_strangers_in_flight(void **state)
 {
     static struct client others[UNKNOWN_OTHERS_MAX + 1], trusted[UNKNOWN_TRUSTED_MAX + 1];
@@ -468,7 +469,7 @@ static void test_strangers_in_flight(void **state)
     ask_for(&clients[0], "robot99999", "production");
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
-    /* None of them is counted any more, under whom ever. */
+    /* None of them is counted now, for any kind of asker. */
     hang(trusted, UNKNOWN_TRUSTED_MAX, "later", true);
     hang(others, UNKNOWN_OTHERS_MAX, "other", false);
     while (pendings > 0)
@@ -498,7 +499,7 @@ static void test_host_bound(void **state)
     expect_bound("", 3600);
 }
 
-/* The account keeps its name for account_fresh, so that the refusal can be told to somebody. */
+/* The account resolves for account_fresh, so that a refused person can be told why. */
 static void test_own_bound(void **state)
 {
     (void)state;
@@ -524,7 +525,7 @@ static void test_no_bound(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
-/* A request that failed while the last answer was still fresh: by that document, and said so. */
+/* A request fails while the last answer is fresh: that document serves, and is marked stale. */
 static void test_failing_while_fresh(void **state)
 {
     struct client client;
@@ -534,7 +535,7 @@ static void test_failing_while_fresh(void **state)
     conf.account_fresh = 10;
     learn("");
     fake_ms += 10000;
-    ask(&client, CACHE_ACCOUNT); /* asked behind it */
+    ask(&client, CACHE_ACCOUNT); /* revalidated behind it */
     assert_told(&client, CACHE_DOCUMENT);
     assert_false(client.stale);
     api_says(API_OUTAGE, "");
@@ -544,7 +545,7 @@ static void test_failing_while_fresh(void **state)
     assert_true(told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT).stale);
 }
 
-/* However fresh, a document serves in an outage for its own bound and no longer. */
+/* However fresh, a document serves in an outage for its own bound only. */
 static void expect_bound_in_freshness(const char *extra, int64_t seconds)
 {
     struct client client;
@@ -602,13 +603,13 @@ static void test_paused(void **state)
     learn("");
     fake_time += 3601;
     ask(&client, CACHE_KEYS);
-    assert_int_equal(client.answers, 0); /* it is not three seconds old */
+    assert_int_equal(client.answers, 0); /* the document is older than keys_fresh */
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_int_equal(client.age, 3601);
 }
 
-/* What the keeper of the clock corrects makes nothing older. */
+/* A small step of the wall clock makes no answer older. */
 static void test_clock_corrected(void **state)
 {
     (void)state;
@@ -648,14 +649,14 @@ static void test_nothing_known(void **state)
     fake_ms += 999;
     told_at_once(CACHE_ACCOUNT, CACHE_UNAVAILABLE);
     fake_ms += 1;
-    ask(&client, CACHE_ACCOUNT); /* with nothing to serve, the probe is worth the wait */
+    ask(&client, CACHE_ACCOUNT); /* without a document to serve, the client waits for the probe */
     assert_int_equal(client.answers, 0);
     api_says(API_DOCUMENT, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_false(client.stale);
 }
 
-/* 304 to one who has nothing to compare is no answer. */
+/* 304 to a request without a validator is a failure. */
 static void test_unchanged_of_nothing(void **state)
 {
     struct client client;
@@ -680,7 +681,7 @@ static void test_client_gone(void **state)
     assert_told(&here, CACHE_DOCUMENT);
 }
 
-/* Client 1 gives up when client 0 is answered, as a connection does that ends another. */
+/* Two clients; the first one that is answered makes the other one give up. */
 static struct client pair[2];
 
 static void forget_other(void *arg, const struct cache_answer *answer)
@@ -725,7 +726,7 @@ static void test_file_is_looked_at_every_time(void **state)
     assert_told(&client, CACHE_DOCUMENT);
 }
 
-/* Another API: nothing of the old one is believed, not even what is on its way. */
+/* Another API: nothing that the old one said is believed, nor answers that are under way. */
 static void test_other_api(void **state)
 {
     struct client client;
@@ -743,7 +744,7 @@ static void test_other_api(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
-/* Nobody is answered by a document that a crash could take back. */
+/* No client is answered by a document that a crash could undo. */
 static void test_answers_wait_for_the_disk(void **state)
 {
     struct client first, second;
@@ -763,7 +764,7 @@ static void test_answers_wait_for_the_disk(void **state)
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
 }
 
-/* A 304, or the same body again, is not parsed, and is written down once a minute. */
+/* A 304, or the same body again, is not parsed, and is written to the store once a minute. */
 static void test_confirmations(void **state)
 {
     struct client client;
@@ -773,7 +774,7 @@ static void test_confirmations(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
-    accepted = false; /* whoever asks to accept a document again would be refused */
+    accepted = false; /* a document that was parsed again would be refused */
     for (unsigned i = 0; i < 20; i++) {
         fake_ms += 3000;
         ask(&client, CACHE_KEYS);
@@ -791,7 +792,7 @@ static void test_confirmations(void **state)
     assert_int_equal(disk.removals, 1);
 }
 
-/* What a full disk refused is asked for once more, whole, and given to it, a minute later. */
+/* A document that the store failed to write is fetched whole and stored, a minute later. */
 static void test_kept_later(void **state)
 {
     struct client client;
@@ -817,7 +818,7 @@ static void test_kept_later(void **state)
             break;
         api_says(API_DOCUMENT, "");
         assert_int_equal(disk.puts, i + 1);
-        disk.fails = i == 1; /* there is room again */
+        disk.fails = i == 1; /* the disk has space again */
         disk_says_done();
         assert_told(&client, CACHE_DOCUMENT);
     }
@@ -826,7 +827,7 @@ static void test_kept_later(void **state)
     assert_int_equal(disk.touches, 1);
 }
 
-/* Nobody is told that it is gone while a crash could bring it back; then no file is removed again.
+/* No client is told that it is absent while a crash could bring it back; its file is removed once.
  */
 static void test_absence_waits_for_the_disk(void **state)
 {
@@ -852,7 +853,7 @@ static void test_absence_waits_for_the_disk(void **state)
     api_says(API_ABSENT, "");
     assert_told(&first, CACHE_ABSENT);
     assert_int_equal(disk.removals, 1);
-    /* What comes back is kept, and removed, anew. */
+    /* If it comes back, it is stored and removed anew. */
     fake_ms += 10000;
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
@@ -865,7 +866,7 @@ static void test_absence_waits_for_the_disk(void **state)
     assert_int_equal(disk.removals, 2);
 }
 
-/* A disk that fails changes no answer; the next time it is tried again. */
+/* A failure of the disk changes no answer; removal is tried again the next time. */
 static void test_absence_on_a_bad_disk(void **state)
 {
     struct client client;
@@ -884,8 +885,7 @@ static void test_absence_on_a_bad_disk(void **state)
     }
 }
 
-/* While a disk stands still, absent names do not pile up without end, not even where to ask costs
- * nothing. */
+/* While a disk hangs, the number of absent names is bounded, also with file:// documents. */
 static void test_absent_names_on_a_slow_disk(void **state)
 {
     static struct client clients[UNKNOWN_OTHERS_MAX + 1];
@@ -925,7 +925,7 @@ static bool restore(struct stored_document from, const char *body, size_t length
     return cache_restore(cache, &from);
 }
 
-/* After a restart the bound goes on from the last confirmation, and the API is asked first. */
+/* After a restart the bound counts from the last confirmation, and the API is asked first. */
 static void test_restored(void **state)
 {
     char body[1024];
@@ -967,7 +967,8 @@ static void test_not_restored(void **state)
     assert_false(restore(kept, body, (size_t)n));
 }
 
-/* A robot's names: as many requests as the bucket has; those of a known project have their own. */
+/* Unknown names get as many requests as the bucket has tokens; those of a known project have a
+ * bucket of their own. */
 static void test_unknown_names(void **state)
 {
     struct client client;
@@ -992,17 +993,18 @@ static void test_unknown_names(void **state)
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
     fake_ms += 3000;
-    ask(&client, CACHE_KEYS); /* who is known does not notice */
+    ask(&client, CACHE_KEYS); /* a known environment is not limited */
     assert_int_equal(pendings, 1);
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
-    ask_for(&client, "robot09999", "production"); /* refused then, not remembered: asked now */
+    ask_for(&client, "robot09999",
+            "production"); /* it was limited, which is not remembered: asked now */
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
 }
 
-/* The same with many of each kind: whatever was known is forgotten, and it comes to an end. */
+/* The same with many entries of each kind: all are forgotten, and the walk ends. */
 static void test_other_api_many(void **state)
 {
     char name[32], body[1024];
@@ -1031,7 +1033,7 @@ static void test_other_api_many(void **state)
     }
 }
 
-/* What strangers ask for takes nothing from root's questions. */
+/* Requests of other users take no tokens from root's bucket. */
 static void test_trusted_names(void **state)
 {
     struct client client;
@@ -1064,7 +1066,7 @@ static void base64(const void *bytes, size_t n, char *out)
     EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);
 }
 
-/* From now on documents are signed; the second key is one of another publisher's. */
+/* From now on documents are signed; the second key is another publisher's. */
 static void use_signatures(void)
 {
     unsigned char key[32];
@@ -1156,15 +1158,16 @@ static void test_signed(void **state)
     (void)state;
     use_signatures();
     assert_false(told_by(issued(0), CACHE_DOCUMENT).stale);
-    client = told_by(issued(-1), CACHE_DOCUMENT); /* rolled back: the last good one serves */
+    client = told_by(issued(-1), CACHE_DOCUMENT); /* an older one: the last good one serves */
     assert_true(client.stale);
-    told_by(issued(0), CACHE_DOCUMENT); /* answered before the probe that brings it */
+    told_by(issued(0), CACHE_DOCUMENT); /* answered at once, and the probe brings it */
     assert_false(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
     assert_false(told_by(issued(300), CACHE_DOCUMENT).stale);
     EVP_PKEY_free(signer);
 }
 
-/* Asks, and lets the API send a payload of that length behind so many signatures of nobody's. */
+/* Asks, and lets the API send a payload of that length with so many wrong signatures before the
+ * right one. */
 static struct client told_behind(unsigned wrong, size_t length)
 {
     char *payload = NULL, *encoded = malloc(length * 2 + 4096), *envelope = NULL;
@@ -1199,7 +1202,7 @@ static struct client told_behind(unsigned wrong, size_t length)
     return client;
 }
 
-/* A large document is not hashed as often as somebody in between likes. */
+/* A proxy cannot make the host hash a large document any number of times. */
 static void test_signed_behind_many(void **state)
 {
     struct client client;
@@ -1222,12 +1225,12 @@ static void test_signed_times(void **state)
     use_signatures();
     told_by("", CACHE_UNAVAILABLE);
     told_by(issued(301), CACHE_UNAVAILABLE);
-    told_by(issued(-3600), CACHE_UNAVAILABLE); /* its bound is over, however well the API is */
+    told_by(issued(-3600), CACHE_UNAVAILABLE); /* its bound is over, though the API answers */
     told_by(issued(-3599), CACHE_DOCUMENT);
     EVP_PKEY_free(signer);
 }
 
-/* The bound goes on from the signature while the API says "unchanged" as often as it likes. */
+/* The bound counts from the signature, however often the API answers 304. */
 static void test_signed_age(void **state)
 {
     struct client client;
@@ -1250,7 +1253,7 @@ static void test_signed_age(void **state)
     EVP_PKEY_free(signer);
 }
 
-/* A clock that is put back as often as it takes makes no signature younger. */
+/* Putting the wall clock back makes no signature younger. */
 static void test_signed_clock_put_back(void **state)
 {
     struct client client;
@@ -1278,7 +1281,7 @@ static void test_unsigned_is_refused(void **state)
     snprintf(payload, sizeof payload, DOCUMENT, issued(0));
     snprintf(other, sizeof other, DOCUMENT, issued(1));
     ask(&client, CACHE_KEYS);
-    api_says(API_DOCUMENT, issued(0)); /* bare */
+    api_says(API_DOCUMENT, issued(0)); /* unsigned */
     assert_told(&client, CACHE_UNAVAILABLE);
     fake_ms += 61000;
     ask(&client, CACHE_KEYS);
@@ -1287,14 +1290,16 @@ static void test_unsigned_is_refused(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
     fake_ms += 61000;
     ask(&client, CACHE_KEYS);
-    sign(PAYLOAD_TYPE, payload, other, envelope, sizeof envelope); /* another was signed */
+    sign(PAYLOAD_TYPE, payload, other, envelope,
+         sizeof envelope); /* the signature is another payload's */
     api_says_bytes(envelope);
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_non_null(strstr(client.detail, "signing_key"));
     EVP_PKEY_free(signer);
 }
 
-/* Only a signature makes an environment absent; and nothing older is taken after it. */
+/* Only a signed tombstone makes an environment absent, and no older document is accepted after it.
+ */
 static void test_signed_absence(void **state)
 {
     struct client client;
@@ -1318,7 +1323,7 @@ static void test_signed_absence(void **state)
     api_says_bytes(envelope);
     client = told_at_once(CACHE_KEYS, CACHE_ABSENT);
     told_by(issued(0), CACHE_UNAVAILABLE);
-    /* However many names are asked for after it. */
+    /* Also after many other names were asked for. */
     is_file = any_name = true;
     for (unsigned i = 0; i < 12000; i++) {
         char name[32];
@@ -1332,7 +1337,8 @@ static void test_signed_absence(void **state)
     EVP_PKEY_free(signer);
 }
 
-/* A stored document that this host does not want any more still tells what is older than it. */
+/* No document is accepted that is older than a stored one, even if this host refuses that one now.
+ */
 static void test_signed_not_restored(void **state)
 {
     struct stored_document kept = {.project = "abcdefghij",
@@ -1386,7 +1392,7 @@ static void recheck(const char *project)
     background_recheck(cache, project, "staging");
 }
 
-/* However fresh it is; and what it says then counts at once. */
+/* A recheck is sent however fresh the document is, and its answer counts at once. */
 static void test_recheck(void **state)
 {
     struct client client;
@@ -1397,7 +1403,7 @@ static void test_recheck(void **state)
     recheck("abcdefghij");
     assert_int_equal(requests, 2);
     assert_string_equal(pending[0].validator, "\"v1\"");
-    told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* nobody waits for it */
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* no client waits for it */
     api_says(API_ABSENT, "");
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
     background_probe(cache);
@@ -1418,7 +1424,7 @@ static void test_recheck_unknown(void **state)
     assert_int_equal(requests, 1);
 }
 
-/* A question that was on its way before cannot answer it: another follows. */
+/* A request that was in flight before is no recheck: another one follows. */
 static void test_recheck_in_flight(void **state)
 {
     struct client client;
@@ -1440,7 +1446,7 @@ static void test_recheck_in_flight(void **state)
     assert_int_equal(requests, 3);
 }
 
-/* What fails is probed after its back-off, and no sooner. */
+/* A failing document is probed after its back-off, not earlier. */
 static void test_recheck_failing(void **state)
 {
     struct client client;
@@ -1461,7 +1467,7 @@ static void test_recheck_failing(void **state)
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
-/* A list that is suddenly empty: BACKGROUND_MAX are in flight, the others follow. */
+/* An account list that is suddenly empty: BACKGROUND_MAX are in flight, the others follow. */
 static void test_recheck_many(void **state)
 {
     enum { MANY = 2 * BACKGROUND_MAX + 10 };
@@ -1491,7 +1497,7 @@ static void test_recheck_many(void **state)
     assert_int_equal(requests, MANY);
 }
 
-/* Another API: what was to be asked of the old one is not asked. */
+/* Another API: a recheck meant for the old one is dropped. */
 static void test_recheck_forgotten(void **state)
 {
     struct client client;
@@ -1504,7 +1510,7 @@ static void test_recheck_forgotten(void **state)
     recheck("abcdefghij");
     cache_configure(cache, &conf, true);
     api_says(API_ABSENT, "");
-    assert_int_equal(pendings, 1); /* for the one who waits */
+    assert_int_equal(pendings, 1); /* for the client that waits */
     api_says(API_DOCUMENT, "");
     assert_told(&client, CACHE_DOCUMENT);
     background_probe(cache);
@@ -1518,7 +1524,7 @@ static bool prefetch(const char *project)
     return background_prefetch(cache, project, "staging");
 }
 
-/* Fetched where nothing is known, and not again. */
+/* A document is fetched if none is known, and only once. */
 static void test_prefetch(void **state)
 {
     (void)state;
@@ -1528,7 +1534,7 @@ static void test_prefetch(void **state)
     assert_int_equal(requests, 1);
     api_says(API_DOCUMENT, "");
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
-    fake_ms += 100000000; /* what is known is refreshed by those who use it */
+    fake_ms += 100000000; /* a known document is revalidated by its users */
     fake_time += 100000;
     assert_true(prefetch("abcdefghij"));
     assert_int_equal(requests, 1);
@@ -1549,7 +1555,7 @@ static void test_prefetch_absent(void **state)
     api_says(API_ABSENT, "");
 }
 
-/* A lookup meanwhile waits for that request, and takes no second one. */
+/* A lookup meanwhile waits for that request and sends no second one. */
 static void test_prefetch_joined(void **state)
 {
     struct client client;
@@ -1598,7 +1604,7 @@ static void test_prefetch_many(void **state)
     api_says(API_ABSENT, "");
 }
 
-/* Of many that fail at one time the first counts, and after the pause goes one alone. */
+/* Many failures at one time count as one, and after the pause one request goes alone. */
 static void test_prefetch_many_failing(void **state)
 {
     char project[32];
@@ -1661,7 +1667,7 @@ static void test_prefetch_failing(void **state)
     api_says(API_DOCUMENT, "");
 }
 
-/* When it was last asked with a good answer, whatever became of it since. */
+/* `asked` is the time of the last good answer's request, also after failures. */
 static void test_asked(void **state)
 {
     struct client client;
@@ -1684,7 +1690,7 @@ static void test_asked(void **state)
     assert_int_equal(client.asked, good);
 }
 
-/* A look asks nobody, and leaves nothing behind. */
+/* cache_peek sends no request and leaves no entry behind. */
 static void test_peek(void **state)
 {
     const struct document *document;

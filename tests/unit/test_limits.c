@@ -19,7 +19,7 @@ static void test_bucket(void **state)
     assert_false(limits_take_token(&bucket, 10, 50, now + 99));
     assert_true(limits_take_token(&bucket, 10, 50, now + 100));
     assert_false(limits_take_token(&bucket, 10, 50, now + 100));
-    /* However it is asked, it gives no more than its rate. */
+    /* However often it is asked, it gives no more than its rate. */
     taken = 0;
     for (int i = 1; i <= 10000; i++)
         taken += limits_take_token(&bucket, 10, 50, now + 100 + i);
@@ -30,7 +30,7 @@ static void test_bucket(void **state)
     assert_int_equal(taken, 50);
 }
 
-/* Turns n of known environments absent, all at one time; says how many were believed. */
+/* n of the known environments turn absent at one time. Returns how many were believed. */
 static size_t turn_absent(struct guard *guard, size_t *known, size_t n, int64_t now)
 {
     size_t believed = 0;
@@ -64,7 +64,7 @@ static void test_four_of_four(void **state)
     (void)state;
     assert_int_equal(turn_absent(&guard, &known, 4, 5), 3);
     assert_true(guard.tripped);
-    /* and it stays so, however long */
+    /* It stays tripped. */
     assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 0);
     limits_reset_guard(&guard);
     assert_int_equal(turn_absent(&guard, &known, 1, 5 + 100 * MINUTE), 1);

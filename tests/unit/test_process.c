@@ -31,18 +31,18 @@ int64_t cloud_clock_ms(void)
 
 /* ---- Children ---- */
 
-/* A child that says its pid and those of its own children; the pipe is at its end when the last of
- * them is gone. */
+/* A child with a child and a grandchild, which write their pids to a pipe. The pipe ends when all
+ * three have ended. */
 struct tree {
     pid_t top, child, grandchild;
-    int pipe; /* what is read from it ends with the last of them */
+    int pipe; /* its end for reading */
 };
 
 static void say_pid(int fd)
 {
     pid_t pid = getpid();
 
-    alarm(120); /* nobody stays for ever, whatever becomes of the test */
+    alarm(120); /* it ends, whatever becomes of the test */
     if (write(fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
         _exit(1);
 }
@@ -53,7 +53,7 @@ static void wait_for_ever(void)
         pause();
 }
 
-/* top - child (a session of its own) - grandchild, who ignores HUP and TERM if stubborn. */
+/* top - child (a session of its own) - grandchild, which ignores HUP and TERM if stubborn. */
 static void grow(int fd, bool stubborn)
 {
     say_pid(fd);
@@ -103,7 +103,7 @@ static void fell(const struct tree *tree)
     kill(tree->grandchild, SIGKILL);
 }
 
-/* All three have gone, or do within 20 seconds. */
+/* All three have ended, or do within 20 seconds. */
 static void assert_all_gone(const struct tree *tree)
 {
     struct pollfd end = {.fd = tree->pipe, .events = POLLIN};
@@ -177,7 +177,7 @@ static void *stay(void *arg)
 {
     int fd = *(int *)arg;
 
-    /* The state is read anew until it is that of a thread that has ended. */
+    /* Waits until /proc shows the state of the first thread, which has ended. */
     for (char state = 0; state != 'Z';) {
         char path[64], stat[512] = "";
         snprintf(path, sizeof path, "/proc/%d/stat", (int)getpid());
@@ -192,7 +192,7 @@ static void *stay(void *arg)
     return NULL;
 }
 
-/* A process whose first thread has ended, and another one has not. */
+/* A process whose first thread has ended while another one goes on. */
 static pid_t plant_headless(void)
 {
     int ends[2];
@@ -214,7 +214,7 @@ static pid_t plant_headless(void)
     return pid;
 }
 
-/* /proc calls it a zombie, and it is at work. */
+/* /proc shows the state of a zombie for it, but it runs. */
 static void test_headless(void **state)
 {
     pid_t pid = plant_headless();
@@ -246,7 +246,7 @@ static void test_each(void **state)
     assert_true(found);
 }
 
-/* A pid that is another process's by now is not opened; nor one of another user. */
+/* A pid that another process has by now is not opened, nor a process of another user. */
 static void test_open(void **state)
 {
     struct tree tree = plant(false);
@@ -314,7 +314,7 @@ static void test_visit(void **state)
     close(tree.pipe);
 }
 
-#define HOPPING_S 30 /* then it ends by itself, caught or not */
+#define HOPPING_S 30 /* then it ends by itself */
 #define VISITS    20
 
 static void kill_group(void *arg, const struct process_met *met)
@@ -323,7 +323,7 @@ static void kill_group(void *arg, const struct process_met *met)
         process_signal(met->pidfd, SIGKILL);
 }
 
-/* It is another process all the time, and holds the pipe's end as long as it is there. */
+/* Forks and exits all the time; its children keep the pipe open. */
 static void hop(void)
 {
     time_t until = time(NULL) + HOPPING_S;
@@ -426,7 +426,7 @@ static struct terminate_order order_of(const struct tree *tree)
     return order_of_pid(tree->top);
 }
 
-/* All descendants, a new session's too; not who is none of them. */
+/* All descendants, also those of a new session, and no other process. */
 static void test_terminate(void **state)
 {
     struct tree tree = plant(false), other = plant(false);
@@ -440,7 +440,7 @@ static void test_terminate(void **state)
     assert_all_gone(&other);
 }
 
-/* One who ignores HUP and TERM, and whose parents have gone by then, is killed. */
+/* A process that ignores HUP and TERM, and whose parents have ended by then, is killed. */
 static void test_terminate_stubborn(void **state)
 {
     struct tree tree = plant(true);
@@ -451,7 +451,7 @@ static void test_terminate_stubborn(void **state)
     assert_all_gone(&tree);
 }
 
-/* One that /proc calls a zombie, since its first thread has ended, is ended too. */
+/* So is a process whose first thread has ended. */
 static void test_terminate_headless(void **state)
 {
     pid_t pid = plant_headless();
@@ -467,7 +467,7 @@ static void test_terminate_headless(void **state)
     }
 }
 
-/* Processes of another user stay: the monitor alone is another's. */
+/* Of processes of another user only the monitor is signalled. */
 static void test_terminate_other_user(void **state)
 {
     struct tree tree = plant(false);
@@ -482,7 +482,7 @@ static void test_terminate_other_user(void **state)
     assert_all_gone(&tree);
 }
 
-/* A monitor whose pid is another process's by now: nobody is touched. */
+/* The monitor's pid belongs to another process by now: no process is signalled. */
 static void test_terminate_recycled(void **state)
 {
     struct tree tree = plant(false);
@@ -496,7 +496,7 @@ static void test_terminate_recycled(void **state)
     assert_all_gone(&tree);
 }
 
-/* The audit session finds whom no parent leads to, of that user alone. */
+/* Processes are also found by the audit session id, if they have the account's uid. */
 static void test_terminate_audit(void **state)
 {
     struct tree tree = plant(false);
@@ -513,7 +513,7 @@ static void test_terminate_audit(void **state)
     assert_all_gone(&tree);
 }
 
-/* Freed while a session is being ended: nothing is left behind, nobody is told. */
+/* terminate_free during a termination: nothing leaks, and done is not called. */
 static void test_terminate_freed(void **state)
 {
     struct tree tree = plant(true);

@@ -34,7 +34,7 @@ static struct sessions *sessions;
 static const char *boot = BOOT;
 static bool no_disk;
 
-/* ---- What the sessions stand on ---- */
+/* ---- Replacements of what the sessions use ---- */
 
 static struct loop_timer *timer;
 
@@ -68,7 +68,7 @@ static void run_to(int64_t ms)
     fake_ms = ms;
 }
 
-static struct cache_waiter *waiter; /* who asks, and is not answered yet */
+static struct cache_waiter *waiter; /* the question that is not answered yet */
 static unsigned questions, forgotten;
 
 void cache_ask(struct cache *cache, const char *project, const char *environment,
@@ -144,7 +144,7 @@ bool terminate_begin(struct terminations *terminations, const struct terminate_o
     return true;
 }
 
-/* Nothing is left of the session, or nothing more can be done. */
+/* Reports that the termination is over. */
 static void order_is_done(size_t i)
 {
     ordered[i].order.done(ordered[i].order.arg, ordered[i].id);
@@ -459,7 +459,7 @@ static void test_gone(void **state)
     assert_int_equal(sessions_count(sessions), 1);
 }
 
-/* Opens sessions of an environment until no more can be. */
+/* Opens sessions of an environment up to the limit. */
 static size_t fill(const char *environment, pid_t pid)
 {
     struct session session = session_of("alice", pid, environment);
@@ -470,7 +470,7 @@ static size_t fill(const char *environment, pid_t pid)
     return sessions_count(sessions) - before;
 }
 
-/* No environment can take the room of the others. */
+/* One environment cannot use up the limit. */
 static void test_share(void **state)
 {
     struct session session = session_of("alice", 1, "staging");
@@ -480,9 +480,9 @@ static void test_share(void **state)
     assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
     assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* it looked a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has swept a moment ago */
     fake_ms += 5000;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* 9999 of it, and room for 5001 */
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has 9999, and 5001 are free */
     strcpy(session.name.environment, "main-bvxea6i");
     assert_true(sessions_open(sessions, &session, fake_ms));
 }
@@ -504,13 +504,13 @@ static void test_full(void **state)
     strcpy(session.name.environment, environment);
     assert_false(sessions_open(sessions, &session, fake_ms));
     dead[deads++] = 100500;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* it looked a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has swept a moment ago */
     fake_ms += 5000;
     assert_true(sessions_open(sessions, &session, fake_ms));
     assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
 }
 
-/* ---- On the disk ---- */
+/* ---- On disk ---- */
 
 static void test_restart(void **state)
 {
@@ -553,7 +553,7 @@ static void test_closed_is_removed(void **state)
     assert_int_equal(sessions_count(sessions), 0);
 }
 
-/* No byte of a file can be another and pass. */
+/* A file with any byte changed is refused. */
 static void test_file(void **state)
 {
     struct session session = session_of("alice", 100, "staging"), back;
@@ -593,7 +593,7 @@ static void test_file(void **state)
     assert_memory_equal(&back, &session, sizeof back);
 }
 
-/* What version 0.1.0 wrote is read, and the same is written. */
+/* A file of version 0.1.0 is read, and the same bytes are written. */
 static void test_file_format(void **state)
 {
     static const char old[] =
@@ -646,7 +646,7 @@ static void end_first(char id[SESSION_ID_SIZE])
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
 }
 
-/* What one daemon has begun to end the next one ends, also where sshd's process has gone. */
+/* The next daemon continues a termination, also if the sshd process has ended. */
 static void test_end_goes_on(void **state)
 {
     struct session a = session_of("alice", 100, "staging");
@@ -679,7 +679,7 @@ static void test_end_goes_on(void **state)
     assert_int_equal(orders, 3);
 }
 
-/* An audit session id that was its alone, and another session has by now, is nobody's. */
+/* An audit session id that another session has by now is not used. */
 static void test_end_goes_on_beside(void **state)
 {
     struct session a = session_of("alice", 100, "staging");
@@ -698,7 +698,7 @@ static void test_end_goes_on_beside(void **state)
     assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
 }
 
-/* Two that are being ended are no reason for each other. */
+/* Two sessions that are being terminated may share an id. */
 static void test_ends_go_on(void **state)
 {
     struct session a = session_of("alice", 100, "staging");
@@ -720,7 +720,7 @@ static void test_ends_go_on(void **state)
     assert_int_equal(ordered[3].order.audit, 9);
 }
 
-/* What a daemon that ends nobody finds is left to one that does. */
+/* A daemon that may not terminate leaves the session to one that may. */
 static void test_end_is_left(void **state)
 {
     char id[SESSION_ID_SIZE];
@@ -741,7 +741,7 @@ static void test_end_is_left(void **state)
     assert_int_equal(orders, 2);
 }
 
-/* One that could not be ended is an open one again, for the next daemon as well. */
+/* A session that could not be terminated is open again, also for the next daemon. */
 static void test_end_fails(void **state)
 {
     char id[SESSION_ID_SIZE];
@@ -756,7 +756,7 @@ static void test_end_fails(void **state)
     assert_true(lists("state=open"));
 }
 
-/* Whoever has that uid by now, if this host's range is another: it is not ours to end. */
+/* A session is not terminated if its uid is outside the range by then. */
 static void test_end_out_of_range(void **state)
 {
     char id[SESSION_ID_SIZE];
@@ -794,10 +794,10 @@ static void test_damaged(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-/* ---- Living revocation ---- */
+/* ---- Rechecks ---- */
 
-/* One question for an environment, however many sessions it has; then again and again, each within
- * session_recheck of the last answer's own question. */
+/* One question for an environment, however many sessions it has, and each next one within
+ * session_recheck of the last answer's request. */
 static void test_one_question(void **state)
 {
     struct session production = session_of("alice", 105, "production");
@@ -811,7 +811,7 @@ static void test_one_question(void **state)
     answer_document("active", ALICE "," BOB, "", false);
     await_question(since);
     assert_int_equal(questions, 2);
-    /* While it is under way it is not asked again. */
+    /* There is no second question while one is under way. */
     run_to(fake_ms + (int64_t)5000 * RECHECK);
     assert_int_equal(questions, 2);
     answer_document("active", ALICE "," BOB, "", false);
@@ -820,7 +820,7 @@ static void test_one_question(void **state)
     assert_true(sessions_open(sessions, &production, fake_ms));
 }
 
-/* An answer that is not of just now is asked for anew so much earlier. */
+/* After an older answer the next question comes earlier by its age. */
 static void test_old_answer(void **state)
 {
     struct document *document = make_document("active", ALICE, "");
@@ -869,7 +869,7 @@ static void test_revoked(void **state)
     assert_int_equal(lines, 1);
 }
 
-/* One that could not be ended is tried again. */
+/* If a session could not be terminated, that is tried again. */
 static void test_not_ended(void **state)
 {
     (void)state;
@@ -884,11 +884,11 @@ static void test_not_ended(void **state)
     assert_int_equal(orders, 2);
 }
 
-/* What ends the session of alice, what does not, and by which reason. */
+/* Which documents terminate the session of alice, and for which reason. */
 static void test_judgement(void **state)
 {
     static const struct {
-        const char *status, *users, *extra, *reason; /* NULL: it goes on */
+        const char *status, *users, *extra, *reason; /* NULL: it stays open */
         bool stale;
     } rows[] = {
         {"active", ALICE, "", NULL, false},
@@ -899,17 +899,17 @@ static void test_judgement(void **state)
         {"deleting", ALICE, "", "environment-deleting", false},
         {"moving", ALICE, "", "environment-status-unknown", false},
         {"active", BOB, "", "key-unknown", false},
-        /* The last good document said so before the outage. */
+        /* By the last good document, in an outage. */
         {"active", BOB, "", "key-unknown", true},
         {"active", ALICE, ",\"access\":{\"ssh\":\"admin\"}", "role-too-low", false},
         {"active", ALICE, ",\"access\":{\"ssh\":\"none\"}", "access-off", false},
         {"active", ALICE, ",\"hosts\":[\"elsewhere\"]", "not-this-host", false},
-        /* Her key is somebody else's now. */
+        /* Her key belongs to another person now. */
         {"active",
          "{\"id\":\"id-eve\",\"username\":\"eve\",\"role\":\"admin\",\"ssh_keys\":"
          "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}",
          "", "key-unknown", false},
-        /* It is hers and somebody else's. */
+        /* It belongs to her and another person. */
         {"active",
          "{\"id\":\"id-eve\",\"username\":\"eve\",\"role\":\"admin\",\"ssh_keys\":"
          "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}," ALICE,
@@ -936,7 +936,7 @@ static void test_judgement(void **state)
     }
 }
 
-/* An application that does not exist any more. */
+/* An application that no longer exists. */
 static void test_app(void **state)
 {
     struct session session = session_of("alice", 100, "staging");
@@ -966,7 +966,7 @@ static void test_absent(void **state)
     assert_non_null(strstr(line, " reason=environment-absent source=api "));
 }
 
-/* For lack of an answer nobody is ended; nor by a document that this host may not use. */
+/* Neither a missing answer nor a document that may not be used here terminates a session. */
 static void test_outage(void **state)
 {
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
@@ -987,7 +987,7 @@ static void test_outage(void **state)
     assert_int_equal(orders, 1);
 }
 
-/* A denial needs no document: it ends whom it is for, and nobody else, in the longest outage. */
+/* A denial needs no document: it terminates the sessions that it matches, also in an outage. */
 static void test_denied_in_outage(void **state)
 {
     static const char *const those[] = {
@@ -1015,7 +1015,7 @@ static void test_denied_in_outage(void **state)
         answer(&nothing);
         assert_int_equal(orders, i + 1);
         assert_non_null(strstr(line, " reason=denied "));
-        order_is_done(i); /* her sshd is still there */
+        order_is_done(i); /* her sshd process is still running */
     }
     denials.list = &none_denied;
     free(list);
@@ -1025,7 +1025,7 @@ static void test_denied_in_outage(void **state)
     "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"ssh_keys\":"                 \
     "[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\",\"expires_at\":\"" time "\"}]}"
 
-/* A key expires in the longest outage, when the last document said so, and after a restart. */
+/* A key expires in an outage as the last document said, also after a restart. */
 static void test_expired_in_outage(void **state)
 {
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
@@ -1051,7 +1051,7 @@ static void test_expired_in_outage(void **state)
     assert_non_null(strstr(line, " reason=key-expired source=none "));
 }
 
-/* The last word counts: a key that was given more time, or all of it. */
+/* The last document counts: it may have prolonged a key. */
 static void test_prolonged(void **state)
 {
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
@@ -1091,7 +1091,7 @@ static void test_max_stale(void **state)
     assert_non_null(strstr(line, " reason=session-max-stale "));
 }
 
-/* After a restart nothing is known but when the session was opened. */
+/* After a restart session_max_stale counts from when the session was opened. */
 static void test_max_stale_restart(void **state)
 {
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
@@ -1135,7 +1135,8 @@ static void test_may_not_end(void **state)
     assert_int_equal(orders, 0);
 }
 
-/* Whose sshd has gone is dropped before anybody is asked; the last one asks nobody any more. */
+/* A session without its sshd process is dropped before the question; the last one stops the timer.
+ */
 static void test_swept(void **state)
 {
     (void)state;
@@ -1147,7 +1148,7 @@ static void test_swept(void **state)
     assert_null(timer);
 }
 
-/* The last session goes while its environment is being asked about. */
+/* The environment's last session is closed while the question is under way. */
 static void test_closed_while_asking(void **state)
 {
     const struct process monitor = {100, 77};
@@ -1178,7 +1179,7 @@ static void test_operator(void **state)
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_UNKNOWN);
 }
 
-/* An audit session that is not one session's alone finds nobody. */
+/* An audit session id that two sessions share is not used. */
 static void test_shared_audit(void **state)
 {
     struct session a = session_of("alice", 100, "staging"), b = session_of("bob", 101, "staging");
@@ -1197,7 +1198,7 @@ static void test_shared_audit(void **state)
     assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
 }
 
-/* A uid that is out of the range by now is nobody's of ours. */
+/* A uid that is outside the range by now is not touched. */
 static void test_out_of_range(void **state)
 {
     const struct cache_answer absent = {.result = CACHE_ABSENT};
