@@ -279,8 +279,8 @@ static bool is_right(const struct publish *publish, const struct published *file
     const struct mirror_change *change;
 
     STAILQ_FOREACH(change, &publish->changes, next)
-    if (contradicts(change, file))
-        return false;
+        if (contradicts(change, file))
+            return false;
     return !publish->lost;
 }
 

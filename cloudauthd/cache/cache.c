@@ -163,8 +163,7 @@ static void tell_known(struct cache *cache, bool changed)
     const struct freshness_rules rules = internal_rules(cache);
     struct cache_entry *entry;
 
-    TAILQ_FOREACH(entry, &cache->entries.known.list, link)
-    {
+    TAILQ_FOREACH(entry, &cache->entries.known.list, link) {
         const struct cache_news news = {
             .project = entry->project,
             .environment = entry->environment,
@@ -242,8 +241,7 @@ static void end_back_off(struct lru *lru)
 {
     struct cache_entry *entry;
 
-    TAILQ_FOREACH(entry, &lru->list, link)
-    {
+    TAILQ_FOREACH(entry, &lru->list, link) {
         entry->failures = 0;
         entry->retry = 0;
     }

@@ -57,9 +57,7 @@ static void start_for_waiters(struct cache_entry *entry)
     if (LIST_EMPTY(&entry->waiters) || entry->phase != ENTRY_IDLE)
         return;
     LIST_FOREACH(waiter, &entry->waiters, link)
-    {
         trusted |= waiter->trusted;
-    }
     request_start(entry, request_budget(entry, trusted));
 }
 

@@ -143,10 +143,8 @@ static struct entry *find_id(const struct sessions *sessions, const char *id)
     struct entry *entry;
 
     TAILQ_FOREACH(entry, &sessions->entries, all)
-    {
         if (strcmp(entry->session.id, id) == 0)
             break;
-    }
     return entry;
 }
 
@@ -285,39 +283,28 @@ static void on_terminated(void *arg, const char *id)
     session_files_keep(sessions->files, &entry->session); /* it is tried again */
 }
 
-/* The session's audit session id, or PROCESS_NO_AUDIT if another open session has it too: for
- * example, an sshd that was started by hand has the id of the person who started it. */
+/* The audit session id that finds the session's processes, or PROCESS_NO_AUDIT if another open
+ * session has it too: for example, an sshd that was started by hand has the id of the person who
+ * started it. For a session whose termination is continued it is the id that was its own when that
+ * began, and other sessions that are being terminated do not count. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
+    uint32_t audit = session->ending ? session->ending_audit : session->audit;
     const struct entry *entry;
 
     TAILQ_FOREACH(entry, &sessions->entries, all)
-    {
-        if (&entry->session != session && entry->session.audit == session->audit)
+        if (&entry->session != session && entry->session.audit == audit &&
+            !(session->ending && entry->session.ending))
             return PROCESS_NO_AUDIT;
-    }
-    return session->audit;
+    return audit;
 }
 
-/* The same for a session whose termination had begun before the start: the id that was its own
- * then, unless a session that is not being terminated has it now. */
-static uint32_t still_own_audit(const struct sessions *sessions, const struct session *session)
-{
-    const struct entry *entry;
-
-    TAILQ_FOREACH(entry, &sessions->entries, all)
-    {
-        if (!entry->session.ending && entry->session.audit == session->ending_audit)
-            return PROCESS_NO_AUDIT;
-    }
-    return session->ending_audit;
-}
-
+/* By session->ending_audit. */
 static bool begin_termination(struct sessions *sessions, const struct session *session,
-                              uint32_t audit, const char *message)
+                              const char *message)
 {
     const struct terminate_order order = {.monitor = session->monitor,
-                                          .audit = audit,
+                                          .audit = session->ending_audit,
                                           .uid = session->uid,
                                           .message = message,
                                           .id = session->id,
@@ -332,7 +319,6 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
                       const char *why, const struct cache_answer *answer)
 {
     const struct session *session = &entry->session;
-    uint32_t audit = own_audit(sessions, session);
     char message[512];
 
     if (entry->session.ending)
@@ -345,10 +331,10 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
         return false;
     }
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
-    if (!begin_termination(sessions, session, audit, message))
+    entry->session.ending_audit = own_audit(sessions, session);
+    if (!begin_termination(sessions, session, message))
         return false;
     entry->session.ending = true;
-    entry->session.ending_audit = audit;
     session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
     return true;
@@ -356,11 +342,11 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
 
 /* Continues a termination that the daemon before this one had begun. False, logged, if that is not
  * possible. */
-static bool continue_termination(struct sessions *sessions, const struct session *session)
+static bool continue_termination(struct sessions *sessions, struct session *session)
 {
+    session->ending_audit = own_audit(sessions, session);
     if (!sessions->setup.may_terminate || !cloud_conf_has_id(sessions->setup.conf, session->uid) ||
-        !begin_termination(sessions, session, still_own_audit(sessions, session),
-                           "cloudauth ends this session")) {
+        !begin_termination(sessions, session, "cloudauth ends this session")) {
         log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,
                     session->user, session->account);
         return false;
@@ -446,8 +432,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         watch->confirmed = answer->asked;
     watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
     recheck.confirmed = watch->confirmed;
-    LIST_FOREACH(entry, &watch->entries, beside)
-    {
+    LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
             continue;
         recheck_judge(&recheck, &entry->session, &verdict);
@@ -500,8 +485,7 @@ void sessions_configure(struct sessions *sessions)
 {
     struct watch *watch;
 
-    LIST_FOREACH(watch, &sessions->watches, link)
-    {
+    LIST_FOREACH(watch, &sessions->watches, link) {
         int64_t now = cloud_clock_ms(), due = next_due(sessions, now);
         if (due < watch->due || watch->due <= now) /* overdue: rechecks were off */
             watch->due = due;
@@ -612,11 +596,9 @@ size_t sessions_using(struct sessions *sessions, const char *project, const char
 
     sweep_all(sessions);
     TAILQ_FOREACH(entry, &sessions->entries, all)
-    {
         n += entry->session.uid == uid ||
              (strcmp(entry->session.name.project, project) == 0 &&
               strcmp(entry->session.name.environment, environment) == 0);
-    }
     return n;
 }
 
@@ -713,33 +695,6 @@ static bool load(void *arg, const struct session *session)
     return true;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    struct entry *const *left = a, *const *right = b;
-
-    return strcmp((*left)->session.id, (*right)->session.id);
-}
-
-/* The directory lists its files in no order. False if memory is out. */
-static bool sort(struct sessions *sessions)
-{
-    struct entry **sorted = calloc(sessions->used + 1, sizeof(struct entry *)), *entry;
-    size_t n = 0;
-
-    if (sorted == NULL)
-        return false;
-    TAILQ_FOREACH(entry, &sessions->entries, all)
-    {
-        sorted[n++] = entry;
-    }
-    qsort(sorted, n, sizeof(struct entry *), by_id);
-    TAILQ_INIT(&sessions->entries);
-    for (size_t i = 0; i < n; i++)
-        TAILQ_INSERT_TAIL(&sessions->entries, sorted[i], all);
-    free(sorted);
-    return true;
-}
-
 /* False, logged, if something is wanting. */
 static bool start(struct sessions *sessions)
 {
@@ -761,11 +716,11 @@ static bool start(struct sessions *sessions)
     if (sessions->files == NULL)
         return false;
     sessions->terminations = terminate_new(setup->loop, sessions->worker);
-    session_files_load(sessions->files, load, sessions);
-    if (sessions->terminations == NULL || !sort(sessions)) {
+    if (sessions->terminations == NULL) {
         log_error("sessions: out of memory");
         return false;
     }
+    session_files_load(sessions->files, load, sessions);
     return true;
 }
 

@@ -336,8 +336,7 @@ static void kill_chased(void *arg, const struct process_met *met)
     const struct round *round = arg;
     const struct termination *session;
 
-    LIST_FOREACH(session, &round->list, link)
-    {
+    LIST_FOREACH(session, &round->list, link) {
         if (is_chased(session) && has_audit_session(session, met)) {
             process_signal(met->pidfd, SIGKILL);
             return;
@@ -353,11 +352,9 @@ static void note_survivor(void *arg, const struct process_met *met)
     struct process_info info;
 
     LIST_FOREACH(session, &round->list, link)
-    {
         if (is_found_empty(session) && has_audit_session(session, met) &&
             !(process_look(met->pid, &info) && info.zombie))
             session->survivor = true;
-    }
 }
 
 static void visit_again(struct round *round, process_visitor *visit, unsigned most)
@@ -373,8 +370,7 @@ static void chase(struct round *round)
     struct termination *session;
     bool chased = false, found_empty = false;
 
-    LIST_FOREACH(session, &round->list, link)
-    {
+    LIST_FOREACH(session, &round->list, link) {
         chased |= is_chased(session);
         found_empty |= is_found_empty(session);
     }
@@ -382,8 +378,7 @@ static void chase(struct round *round)
         visit_again(round, kill_chased, UINT_MAX);
     if (found_empty)
         visit_again(round, note_survivor, SURVIVOR_VISITS);
-    LIST_FOREACH(session, &round->list, link)
-    {
+    LIST_FOREACH(session, &round->list, link) {
         if (!session->survivor)
             continue;
         session->stage = STAGE_KILL;
@@ -402,9 +397,7 @@ static void run_round(struct work *work)
     }
     qsort(round->row, round->used, sizeof *round->row, by_pid);
     LIST_FOREACH(session, &round->list, link)
-    {
         take_step(round, session);
-    }
     chase(round);
 }
 
@@ -418,10 +411,8 @@ static void set_timer(struct terminations *terminations)
     const struct termination *session;
 
     LIST_FOREACH(session, &terminations->waiting, link)
-    {
         if (session->due < next)
             next = session->due;
-    }
     if (next == INT64_MAX || terminations->round != NULL)
         return;
     terminations->timer.due = on_timer;

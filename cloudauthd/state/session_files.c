@@ -189,7 +189,7 @@ void session_files_load(struct session_files *files,
                         bool (*each)(void *arg, const struct session *session), void *arg)
 {
     struct dirent **entries = NULL;
-    int n = scandirat(files->directory, ".", &entries, is_id, NULL);
+    int n = scandirat(files->directory, ".", &entries, is_id, alphasort);
 
     if (n < 0)
         log_error("the files of sessions cannot be listed: %s", strerror(errno));

@@ -62,8 +62,9 @@ struct session_files *session_files_new(struct worker *worker, const char *direc
                                         const char *boot);
 void session_files_free(struct session_files *files);
 
-/* Calls each for every whole file of this boot. It returns whether the session is still open: if
- * not, the file is removed, as are those of other boots. For the start: it reads the disk. */
+/* Calls each for every whole file of this boot, in the order of ids. It returns whether the session
+ * is still open: if not, the file is removed, as are those of other boots. For the start: it reads
+ * the disk. */
 void session_files_load(struct session_files *files,
                         bool (*each)(void *arg, const struct session *session), void *arg);
 
