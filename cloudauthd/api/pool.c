@@ -38,7 +38,7 @@ static bool add_group(struct pool *pool)
     size_t n = 0;
 
     LIST_FOREACH(group, &pool->groups, entry)
-    n++;
+        n++;
     group = n < GROUPS_MAX ? calloc(1, sizeof *group) : NULL;
     if (group == NULL)
         return false;
