@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* How long lookups wait, by a clock of the test's own. */
+/* The timeouts of lookups, with a fake clock. */
 #include "common/clock.h"
 #include "nss_cloud/backoff.h"
 #include "tests/unit/fake_clock.h"
@@ -19,7 +19,7 @@ static int fresh(void **state)
     return 0;
 }
 
-/* One lookup whose answer does not come. */
+/* A lookup that gets no answer. */
 static int wait_in_vain(void)
 {
     int ms = backoff_timeout(ALL);
@@ -40,7 +40,7 @@ static void test_halves(void **state)
         assert_int_equal(wait_in_vain(), waits[i]);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(wait_in_vain(), BACKOFF_MIN_MS);
-    assert_true(fake_ms - began < 25000); /* and not 2,000,000 */
+    assert_true(fake_ms - began < 25000); /* of 2,000,000 in full */
     backoff_answered();
     assert_int_equal(backoff_timeout(ALL), ALL);
 }
@@ -57,7 +57,7 @@ static void test_comes_back(void **state)
     assert_int_equal(backoff_timeout(ALL), ALL / 2);
 }
 
-/* Who is refused at once, because there is no context, has not waited. */
+/* A call that fails at once, because there is no daemon, is not counted. */
 static void test_no_broker(void **state)
 {
     (void)state;
@@ -66,7 +66,7 @@ static void test_no_broker(void **state)
     assert_int_equal(backoff_timeout(ALL), ALL);
 }
 
-/* It is never more than it was. */
+/* The timeout is never longer than the full one. */
 static void test_little(void **state)
 {
     (void)state;

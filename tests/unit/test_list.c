@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The account list against an API, a worker, timers and a clock of the test's own. */
+/* The account list with a fake API, a fake worker and fake timers. */
 #include "base/log.h"
 #include "base/worker.h"
 #include "cloudauthd/accounts/list.h"
@@ -57,9 +57,7 @@ static void turn(void)
     run(&timer);
 }
 
-/* ---- The worker
- * ----------------------------------------------------------------------------------
- */
+/* ---- The worker ---- */
 
 static struct work *working;
 static struct worker *const the_worker = (struct worker *)&working;
@@ -83,9 +81,7 @@ void worker_add(struct worker *worker, struct work *work)
     working = work;
 }
 
-/* ---- The API
- * -------------------------------------------------------------------------------------
- */
+/* ---- The API ---- */
 
 static struct {
     api_done *done;
@@ -133,7 +129,7 @@ static void api_fails(enum api_verdict verdict, uint32_t retry_after)
     api_says(&result);
 }
 
-/* A page with that ETag, and the worker's turn. */
+/* The API answers with a page of that ETag, and the worker parses it. */
 static void body(const char *etag, const char *text)
 {
     struct api_result result = {.verdict = API_DOCUMENT, .body = text, .length = strlen(text)};
@@ -144,8 +140,8 @@ static void body(const char *etag, const char *text)
 }
 
 /*
- * names: environments with a space between them; what begins with '-' is not served here. next:
- * where the next page is, after FIRST, or NULL.
+ * names: environments, separated by spaces; those that begin with '-' are of another project. next:
+ * the link to the next page, to be appended to FIRST, or NULL.
  */
 static void page(const char *etag, const char *names, const char *next)
 {
@@ -173,13 +169,11 @@ static void unchanged(void)
     api_fails(API_UNCHANGED, 0);
 }
 
-/* ---- What is told
- * --------------------------------------------------------------------------------
- */
+/* ---- Events ---- */
 
 static char said[65536]; /* "-staging2 +staging " */
 static unsigned events;
-static unsigned refusals; /* `listed` events still to be refused */
+static unsigned refusals; /* how many `listed` events are still refused */
 static char logged[512];
 
 static void say(const char *what, const struct list_item *item)
@@ -241,7 +235,7 @@ void log_error(const char *format, ...)
     va_end(arguments);
 }
 
-/* Runs all timers that are due, and looks whether the events are the expected ones. */
+/* Runs all timers that are due, and checks the events that they send. */
 static void tells(const char *expected)
 {
     said[0] = '\0';
@@ -253,7 +247,7 @@ static void tells(const char *expected)
     assert_string_equal(said, expected);
 }
 
-/* Nothing is told, and the next time is at least that many milliseconds away. */
+/* Checks that no event was sent, and that the next attempt is at least that far away. */
 static void fails(const char *why, int64_t least)
 {
     assert_non_null(strstr(logged, why));
@@ -301,12 +295,12 @@ static int teardown(void **state)
     list_free(list);
     assert_null(timer);
     assert_null(offers);
-    work_is_done(); /* which frees what the list has left to it */
+    work_is_done(); /* frees a list that the worker had */
     assert_null(working);
     return 0;
 }
 
-/* The list as it is after the first time: staging and staging2 on page 1, production on page 2. */
+/* Fetches the first list: staging and staging2 on page 1, production on page 2. */
 static void two_pages(void)
 {
     turn();
@@ -336,7 +330,7 @@ static void test_two_pages(void **state)
     assert_true(delay >= 240000 && delay <= 288000);
 }
 
-/* What takes a login with no list at all. */
+/* Without accounts_url there is no timer and no request. */
 static void test_none(void **state)
 {
     (void)state;
@@ -385,7 +379,7 @@ static void test_one_page_changed(void **state)
     tells("+staging +production ");
 }
 
-/* A page in front of the others: those are found again by their URLs. */
+/* A page is inserted before others, which are found again by their URLs. */
 static void test_page_moved(void **state)
 {
     (void)state;
@@ -436,7 +430,7 @@ static void test_page_missing(void **state)
     turn();
     api_fails(API_ABSENT, 0);
     fails("page 2: there is no such page", 1000);
-    /* From the start, with what the last whole list was made of. */
+    /* From the first page, with the validators of the last whole list. */
     turn();
     assert_string_equal(asked.url, FIRST);
     assert_string_equal(asked.etag, "\"1\"");
@@ -594,9 +588,7 @@ static void test_listed_anew(void **state)
     assert_null(offers);
 }
 
-/* ---- Settings
- * ------------------------------------------------------------------------------------
- */
+/* ---- Settings ---- */
 
 /* It is fetched at once, with its validators, and offered anew. */
 static void test_reload_same(void **state)
@@ -612,7 +604,7 @@ static void test_reload_same(void **state)
     tells("+staging +staging2 +production ");
 }
 
-/* What is under way was asked by other settings. */
+/* The result of a request that other settings made is dropped. */
 static void test_reload_while_asking(void **state)
 {
     (void)state;
@@ -643,7 +635,7 @@ static void test_reload_while_reading(void **state)
     tells("");
     assert_string_equal(asked.etag, "");
     page("", "staging", NULL);
-    list_configure(list, &conf, true); /* while the whole is being built */
+    list_configure(list, &conf, true); /* while the whole list is built */
     assert_true(work_is_done());
     tells("");
     page("", "staging3", NULL);
@@ -668,7 +660,7 @@ static void test_reload_while_telling(void **state)
     assert_non_null(asked.done);
 }
 
-/* Another API: nothing has left its list. */
+/* After a change of the API no environment counts as having left the list. */
 static void test_reload_forgets(void **state)
 {
     (void)state;

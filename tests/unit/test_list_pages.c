@@ -31,7 +31,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* From memory of its own length, so that a sanitizer sees every byte too many. */
+/* The body is a block of exactly its length, so that a sanitizer notices an overrun. */
 static struct list_page *parse(const char *text)
 {
     size_t n = strlen(text);
@@ -46,7 +46,7 @@ static struct list_page *parse(const char *text)
     return page;
 }
 
-/* All that an item says besides its names is ignored, and may be of any type. */
+/* Members of an item besides its names are ignored, whatever their type. */
 static void test_item(void **state)
 {
     (void)state;
@@ -158,7 +158,7 @@ static void test_longest_name(void **state)
     assert_false(serves("abcdefghij", environment));
 }
 
-/* Of other hosts nothing is kept, but they are counted, and must be well-formed. */
+/* Items of other hosts are checked and counted, but not kept. */
 static void test_others(void **state)
 {
     (void)state;
@@ -191,9 +191,7 @@ static void test_shortest_items(void **state)
     list_pages_release(page);
 }
 
-/* ---- The whole
- * -----------------------------------------------------------------------------------
- */
+/* ---- The whole ---- */
 
 static struct list_page *made_of(size_t total, size_t used)
 {
@@ -206,7 +204,7 @@ static struct list_page *made_of(size_t total, size_t used)
     return page;
 }
 
-/* Adds up to n such pages, and says how many it took. */
+/* Adds up to n such pages, and returns how many were taken. */
 static size_t added(size_t n, size_t total, size_t used, const char **why)
 {
     struct list_pages *list = calloc(1, sizeof *list);
@@ -283,7 +281,7 @@ static void test_build(void **state)
     list_pages_free(before);
 }
 
-/* A project and an environment are not one text: "abcdefg hstaging" is not "abcdefgh staging". */
+/* Names are compared one by one: "abcdefg", "ha" is not "abcdefgh", "a". */
 static void test_names_apart(void **state)
 {
     struct list_pages *list = calloc(1, sizeof *list);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The account list with a real loop and a real worker's thread, for ThreadSanitizer (make
- * check-tsan): it is read and built while its settings change.
+ * The account list with a real loop and a real worker thread, for ThreadSanitizer (make
+ * check-tsan): pages are parsed and lists built while the settings change.
  */
 #include "cloudauthd/accounts/list.h"
 #include "cloudauthd/api/url.h"
@@ -25,7 +25,7 @@ static struct cloud_conf conf;
 static unsigned round_now; /* the first environment of the list */
 static unsigned lefts;
 
-/* Page n of the list, as the path ends. Every second time the second page has not changed. */
+/* Answers with the page that the end of the URL names. The second page does not change. */
 void api_get_url(struct api *api, const char *url, const struct validator *validator,
                  api_done *done, void *arg)
 {
@@ -73,7 +73,7 @@ static void on_left(void *arg, const struct list_item *item)
     lefts += strlen(item->environment) == 9;
 }
 
-/* Runs in the loop, some time after the settings changed: they change again. */
+/* The settings change again, while the list is being fetched. */
 static void on_timer(void *arg)
 {
     (void)arg;
@@ -105,7 +105,7 @@ static void test_threads(void **state)
         loop_timer_clear(loop, &timer);
     }
     assert_true(lefts > 0);
-    list_configure(list, &conf, true); /* and is freed while it works */
+    list_configure(list, &conf, true); /* freed while the worker has it */
     list_free(list);
     worker_free(worker);
     loop_free(loop);

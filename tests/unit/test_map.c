@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kept map while the file is replaced as fast as it can be: by many threads, through forks at
- * any instant, with every descriptor closed, after a chroot. Every answer must be a whole record of
- * a version that existed during the call. Run under ThreadSanitizer too (tests/run).
+ * The kept map while the file is replaced as fast as possible: with many threads, forks at any
+ * instant, every descriptor closed, after a chroot. Every answer must be a whole record of a
+ * version that existed during the call. Runs under ThreadSanitizer too (tests/run).
  */
 #include "nss_cloud/map.h"
 
@@ -27,7 +27,7 @@
 #define FILE_    CLOUD_SNAPSHOT_DIRECTORY "/" CLOUD_SNAPSHOT_FILE
 #define THREADS  4
 #define CHILDREN 100
-#define MAPS_MAX 10 /* that are kept while they have readers, and the writer's */
+#define MAPS_MAX 10 /* one a slot, and those of the writer */
 
 /* Shared with children. */
 static struct counts {
@@ -38,7 +38,7 @@ static struct counts {
 
 static struct cloud_snapshot_header *published;
 
-#define EMPTY_ "empty" /* a folder */
+#define EMPTY_ "empty" /* a directory */
 
 static int setup_folder(void **state)
 {
@@ -73,8 +73,8 @@ static struct cloud_snapshot_record *make(uint32_t i, unsigned version, int64_t 
     return snapshot_encode(&account);
 }
 
-/* As the daemon does: aside, rename, then retire the old one. Aborts rather than asserts, because
- * other threads run it. */
+/* As the daemon does: writes a file aside, renames it, then retires the old one. Aborts rather than
+ * asserts, because other threads run it. */
 static void replace(unsigned version)
 {
     struct snapshot_file file = {.created = (int64_t)time(NULL),
@@ -104,7 +104,7 @@ static void replace(unsigned version)
         free(records[i]);
 }
 
-/* One lookup, judged. */
+/* Makes a lookup and judges its answer. */
 static void look(uint32_t i)
 {
     char name[32], home[64], buffer[512];
@@ -188,8 +188,8 @@ static unsigned maps(void)
     return n;
 }
 
-/* A map in which a reader is counted stays: it would be a third, beside the current one and the
- * writer's. */
+/* No reader is counted in: its map would be a third one, beside the current one and the writer's.
+ */
 static void assert_no_reader_counted(void)
 {
     replace(atomic_load(&counts->newest) + 1);
@@ -220,7 +220,7 @@ static void test_threads(void **state)
     assert_no_reader_counted();
 }
 
-/* What a child does that was forked in the middle of anything. */
+/* The work of a child that was forked at any instant. */
 static void look_in_child(void)
 {
     for (uint32_t i = 0; i < 50; i++)
@@ -275,7 +275,7 @@ static void *look_until_cancelled(void *arg)
     return NULL;
 }
 
-/* Threads that are cancelled at any instant leave nothing behind. */
+/* Threads that are cancelled at any instant leak nothing. */
 static void test_cancelled(void **state)
 {
     pthread_t threads[THREADS], writer;
@@ -302,7 +302,7 @@ static void test_cancelled(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-/* A child of vfork(2), which shares the memory, looks up as well as anybody. */
+/* Lookups work in a child of vfork(2), which shares the memory. */
 static void test_vfork(void **state)
 {
     unsigned answers;
@@ -326,7 +326,7 @@ static void test_vfork(void **state)
     assert_no_reader_counted();
 }
 
-/* In a child whose every slot was lost to forks lookups go on, each with a map of its own. */
+/* In a child that has lost every slot to forks, each lookup has a map of its own. */
 static void test_no_slot_left(void **state)
 {
     struct map reader[MAPS_MAX];
@@ -353,7 +353,7 @@ static void test_no_slot_left(void **state)
     assert_no_reader_counted();
 }
 
-/* A host process may close every descriptor: none is ours. */
+/* A host process may close every descriptor: none is the module's. */
 static void test_no_descriptor(void **state)
 {
     unsigned before = open_descriptors(), answers;
@@ -367,7 +367,7 @@ static void test_no_descriptor(void **state)
     assert_int_equal(atomic_load(&counts->answers), answers + 2);
 }
 
-/* In a child, once it has done what it is given, both kinds of lookup are answered, or neither. */
+/* In a child that runs `before`, lookups by name and by uid are both answered, or neither is. */
 static void in_child(bool (*prepare)(void), unsigned answered)
 {
     unsigned answers = atomic_load(&counts->answers), before = atomic_load(&counts->unavailable);
@@ -388,7 +388,7 @@ static void in_child(bool (*prepare)(void), unsigned answered)
     assert_int_equal(atomic_load(&counts->unavailable), before + 2 - answered);
 }
 
-/* The folder is out of reach from here on, as after chroot(2). */
+/* The directory is out of reach from here on, as after chroot(2). */
 static bool leave(void)
 {
     return chdir(EMPTY_) == 0;
@@ -422,8 +422,8 @@ static void test_out_of_reach(void **state)
     in_child(leave_and_retire, 2);
 }
 
-/* A process without a descriptor to spare sees neither the new file nor the context. Whoever can
- * bring it to that keeps no account alive that was taken back. */
+/* A process without a free descriptor can open neither the new file nor the daemon's socket. That
+ * must not keep a withdrawn account alive in it. */
 static void test_no_room(void **state)
 {
     (void)state;
@@ -433,7 +433,7 @@ static void test_no_room(void **state)
     in_child(no_room_and_retire, 0);
 }
 
-/* Taken back, with nothing new in its place and nobody to ask: nothing is said. */
+/* A file was retired, has no successor, and there is no daemon: the answer is UNAVAIL. */
 static void test_taken_back(void **state)
 {
     (void)state;

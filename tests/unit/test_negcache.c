@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a process remembers to be absent, by a clock of the test's own. Under ThreadSanitizer, too.
- */
+/* The negative cache, with a fake clock. Runs under ThreadSanitizer too. */
 #include "common/clock.h"
 #include "common/name.h"
 #include "nss_cloud/negcache.h"
@@ -35,7 +34,7 @@ static int fresh(void **state)
 {
     (void)state;
     clock_ms += 2 * NEGCACHE_MS;
-    file++; /* what other tests left is of another file */
+    file++; /* entries of other tests are of another file */
     return 0;
 }
 
@@ -67,7 +66,7 @@ static void test_names(void **state)
     assert_false(negcache_has(&absent));
 }
 
-/* Each length, and one character less, more or other. */
+/* Names of each length, and those with one character less, more or different. */
 static void test_lengths(void **state)
 {
     char name[CLOUD_NAME_MAX + 3];
@@ -125,7 +124,7 @@ static void test_time(void **state)
     assert_true(negcache_has(&absent));
 }
 
-/* An account may have come with another file. */
+/* An account may have been added with another file. */
 static void test_other_file(void **state)
 {
     struct negcache_key absent = by_id(200001);
@@ -158,7 +157,7 @@ static void test_many(void **state)
 static struct negcache_key unfinished;
 static int child_status;
 
-/* A fork without the thread that writes: the child's place stays unfinished for ever. */
+/* The child has no thread that completes the entry. */
 static void fork_while_it_is_written(void)
 {
     pid_t child = fork();
@@ -172,13 +171,13 @@ static void fork_while_it_is_written(void)
     waitpid(child, &child_status, 0);
 }
 
-/* A place that is never finished is not used again, and no caller waits for it. */
+/* A place whose entry is never completed is not used again, and no caller waits for it. */
 static void test_unfinished(void **state)
 {
     (void)state;
     unfinished = by_id(200001);
     negcache_add(&unfinished);
-    interrupt = fork_while_it_is_written; /* remember() asks for the time while it writes */
+    interrupt = fork_while_it_is_written; /* negcache_add() reads the clock while it writes */
     negcache_add(&unfinished);
     assert_int_equal(child_status, 0);
     assert_true(negcache_has(&unfinished));
@@ -186,7 +185,8 @@ static void test_unfinished(void **state)
 
 static atomic_uint wrong, right;
 
-/* Names of even numbers are remembered, others asked for. Their ends differ, and their lengths. */
+/* Names of even numbers are added, those of odd ones are looked up. They differ in end and length.
+ */
 static void *remember_and_ask(void *arg)
 {
     uint64_t random = (uint64_t)(uintptr_t)arg + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * libnss_cloud against a daemon of the test's own, which answers over the real socket and can lie.
- * Each test is a process of its own, since a process keeps its configuration and its back-off.
+ * libnss_cloud with a fake daemon, which answers over the real socket and can lie. Each test runs
+ * in a process of its own, because a process keeps its configuration and its back-off.
  */
 #include "nss_cloud/nss_cloud.h"
 
@@ -25,15 +25,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* glibc's own idea of each function's type: a mismatch does not compile. */
+/* The types that glibc gives these functions: a mismatch does not compile. */
 NSS_DECLARE_MODULE_FUNCTIONS(cloud)
 
 #define PACKET_MAX 8192
 #define MAP_ERRNO  EXDEV
 
-/* ---- what the module asks of the host, under the test's control ---- */
+/* ---- The host, as the module sees it ---- */
 
-static pid_t pid_answer; /* 0: the truth */
+static pid_t pid_answer; /* 0: the real one */
 static enum cloud_local local_answer = CLOUD_LOCAL_NO;
 
 pid_t getpid(void)
@@ -50,7 +50,7 @@ enum cloud_local cloud_local_user(const char *name)
 static const char good_conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
                                 "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-*\n";
 
-/* ---- the daemon ---- */
+/* ---- The daemon ---- */
 
 static struct {
     pthread_mutex_t lock;
@@ -60,7 +60,7 @@ static struct {
     bool silent;
     struct cloud_question last;
     char last_packet[PACKET_MAX];
-    unsigned char packet[PACKET_MAX]; /* what is answered */
+    unsigned char packet[PACKET_MAX]; /* the answer */
     size_t packet_size;               /* 0: the connection is closed without an answer */
 } fake_daemon = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -147,7 +147,7 @@ static void will_be_silent(void)
     pthread_mutex_unlock(&fake_daemon.lock);
 }
 
-/* ---- a lookup in a guarded buffer ---- */
+/* ---- A lookup in a guarded buffer ---- */
 
 #define GUARD 64
 #define ROOM  1024
@@ -225,7 +225,7 @@ static void check_nothing_written(void)
     assert_true(untouched(&out.group, sizeof out.group));
 }
 
-/* Nothing was found, for want of an answer: what getpwnam_r(3) then reports is an error. */
+/* Without an answer getpwnam_r(3) reports an error, not that there is no such user. */
 static void check_unavailable(enum nss_status status)
 {
     assert_int_equal(status, NSS_STATUS_UNAVAIL);
@@ -271,7 +271,7 @@ static struct cloud_answer good_group(void)
     };
 }
 
-/* ---- tests ---- */
+/* ---- Tests ---- */
 
 static const char *const foreign_names[] = {
     "",    "root",  "www-data", "12345678",    "a b cdefgh",
@@ -289,7 +289,7 @@ static enum nss_status join(const char *name, long int *start, long int *size, g
     return status;
 }
 
-/* Without a configuration, whoever needs it hears UNAVAIL: these do not even look for it. */
+/* Names that no configuration could allow are NOTFOUND without a configuration. */
 static void test_foreign(void **arg)
 {
     long int start = 0, size = 0;
@@ -372,7 +372,7 @@ static void test_no_configuration(void **arg)
     assert_int_equal(chmod(CLOUD_CONF_PATH, 0666), 0);
     check_all_unavailable();
     assert_int_equal(questions(), before);
-    /* Tried again once it is there, and then read no more. */
+    /* It is read once it is there, and then not again. */
     write_file(CLOUD_CONF_PATH, good_conf);
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
@@ -418,7 +418,7 @@ static void test_sftp_passwd(void **arg)
     assert_int_equal(out.passwd.pw_uid, 200002);
 }
 
-/* Every buffer from none to the first that is large enough: all or nothing. */
+/* Buffers of all sizes up to the first that is large enough: all or nothing is written. */
 static void test_passwd_sizes(void **arg)
 {
     struct cloud_answer answer = good_passwd();
@@ -541,7 +541,7 @@ static void test_answers(void **arg)
     check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
 }
 
-/* One member of a good answer changed to what the module may not believe. */
+/* A good answer with one member changed to a value that the module must refuse. */
 struct lie {
     const char *account, *gecos, *home, *shell;
     uint32_t id, gid;
@@ -666,7 +666,7 @@ static void test_no_answer(void **arg)
     assert_in_range(cloud_clock_ms() - before, 50, 5000);
 }
 
-/* A process waits less for a daemon that has let it wait, until that answers, whatever it says. */
+/* After a wait without an answer a process waits less, until the daemon answers, whatever it is. */
 static void test_patience(void **arg)
 {
     struct cloud_answer answer = good_passwd();
@@ -688,7 +688,7 @@ static void test_patience(void **arg)
     assert_int_equal(backoff_timeout(10000), 10000);
 }
 
-/* Nor does it wait in full again and again where the hung one's backlog has run full. */
+/* The same holds for a hung daemon whose backlog is full. */
 static void test_patience_backlog(void **arg)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
@@ -724,7 +724,7 @@ static void test_no_daemon(void **arg)
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
 }
 
-/* As glibc calls it: errnop is errno itself. */
+/* glibc passes errno itself as errnop. */
 static void test_errno_is_errnop(void **arg)
 {
     struct cloud_answer answer = good_passwd();
@@ -758,7 +758,7 @@ static void test_join(void **arg)
     assert_int_equal(join("abcdefghij_stg", &start, &size, &groups, -1), NSS_STATUS_SUCCESS);
     assert_int_equal(start, 2);
     assert_int_equal(groups[1], 199998);
-    /* It is there already. */
+    /* The group is there already. */
     assert_int_equal(join("abcdefghij", &start, &size, &groups, -1), NSS_STATUS_SUCCESS);
     assert_int_equal(start, 2);
     assert_int_equal(join("abcdefghij_sftp", &start, &size, &groups, -1), NSS_STATUS_SUCCESS);
@@ -867,7 +867,7 @@ static bool finds(void)
     return status == NSS_STATUS_SUCCESS;
 }
 
-/* The child has no thread that will ever complete the configuration: each lookup reads its own. */
+/* In the child no thread completes the configuration: each lookup reads a copy. */
 static bool finds_by_own_copies(void)
 {
     return finds() && finds() && rename(CLOUD_CONF_PATH, "aside.conf") == 0 && !finds() &&
@@ -895,7 +895,7 @@ static void test_configuration_being_read(void **arg)
     assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
 }
 
-/* Little more than the least that a thread can have: sanitizers want some of it. */
+/* Little more than the least that a thread can have; sanitizers need some of it. */
 #define SMALL_STACK 24576
 
 static void *look_up_small(void *arg)

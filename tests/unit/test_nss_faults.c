@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The build of the NSS module whose calls a test can make fail by number. */
+/* The fault build of the NSS module (tests/sandbox/nss_faults.c). */
 #include "nss_cloud/nss_cloud.h"
 #include "tests/unit/support.h"
 
@@ -12,7 +12,7 @@
 static char buffer[1024];
 static int error;
 
-/* Calls that are nobody's business: NOTFOUND, unless a fault says otherwise. */
+/* A call that is NOTFOUND without a fault. */
 static enum nss_status call_passwd(void)
 {
     struct passwd passwd;

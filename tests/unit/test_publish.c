@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The making of accounts.snapshot: with the real loop, worker and files, and read as any process
- * reads it. The file's folder is "cloudauth" below the test's own. */
+/* Publishing accounts.snapshot with the real loop, worker and files, read as any process reads it.
+ * The directory of the file is "cloudauth" below that of the test. */
 
 #include "cloudauthd/accounts/publish.h"
 
 #include <time.h>
 
-/* By how much the wall clock is put on. */
+/* Seconds by which the wall clock is put forward. */
 static _Atomic int64_t put_on;
 
 time_t time(time_t *out)
@@ -28,7 +28,7 @@ time_t time(time_t *out)
 #include <stdio.h>
 #include <unistd.h>
 
-/* A disk that has no block for the one word, as one that copies on write may. */
+/* Set: the disk has no block for the state, as a file system that copies on write may have none. */
 static bool disk_full;
 
 static ssize_t write_word(int fd, const void *bytes, size_t n, off_t offset)
@@ -92,7 +92,7 @@ static int teardown(void **state)
 
 enum seen { RETIRED, MISSING, SEEN };
 
-/* Looks an environment up in the file as it is now; *out is then of its record. */
+/* Looks an environment up in the present file. *out is then its record. */
 static enum seen see(const char *project, struct cloud_snapshot_account *out)
 {
     struct cloud_snapshot snapshot;
@@ -137,7 +137,7 @@ static void put(const char *project, uint32_t uid, enum publish_change change)
     publish_put(accounts, &account, change);
 }
 
-/* One turn of the loop after another, until what is waited for is so. */
+/* Runs the loop, turn by turn, until the condition is met. */
 struct condition {
     bool (*met)(void);
     struct loop_timer timer;
@@ -200,7 +200,7 @@ static void test_put(void **state)
     assert_int_equal(now_is("cdefghijkl"), MISSING);
 }
 
-/* A removal counts before the next file is there, and stays. */
+/* A removal takes effect before the next file, and for good. */
 static void test_remove(void **state)
 {
     (void)state;
@@ -214,7 +214,7 @@ static void test_remove(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* A file that is being made when one of its accounts goes is never believed. */
+/* A file that is being written while one of its accounts is removed never becomes live. */
 static void test_remove_while_building(void **state)
 {
     (void)state;
@@ -244,7 +244,7 @@ static void test_change(void **state)
     assert_int_equal(account.uid, 200009);
 }
 
-/* A document that differs from what an earlier daemon published is such a change too. */
+/* A document that differs from the record of an earlier daemon withdraws that. */
 static void test_new_contradicts(void **state)
 {
     struct cloud_snapshot_account seen;
@@ -274,7 +274,7 @@ static void test_new_contradicts(void **state)
     run_until(idle);
 }
 
-/* Nor may a file that was begun before it be believed. */
+/* A file whose build began before the change does not become live either. */
 static void test_new_contradicts_what_is_built(void **state)
 {
     (void)state;
@@ -300,7 +300,7 @@ static void test_clear(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* Robots ask for names that turn out to be absent: nothing happens. */
+/* Removing an unknown name neither withdraws a file nor makes one. */
 static void test_absent(void **state)
 {
     const unsigned char *map;
@@ -313,7 +313,7 @@ static void test_absent(void **state)
     assert_true(idle());
     assert_ptr_equal(accounts->published.snapshot.map, map);
     assert_int_equal(now_is("abcdefghij"), SEEN);
-    /* While something waits they may count, and yet the file stays what it is. */
+    /* While a change waits the removal is queued, and the file stays live. */
     put("bcdefghijk", 200002, PUBLISH_NEW);
     publish_remove(accounts, "nobodyknows", "production");
     assert_int_equal(now_is("abcdefghij"), SEEN);
@@ -321,8 +321,7 @@ static void test_absent(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* A document whose applications do not fit says less than the one before it, and yet replaces it.
- */
+/* A document whose applications do not fit replaces one whose applications did. */
 static void test_too_many_applications(void **state)
 {
     struct snapshot_app apps[100];
@@ -350,7 +349,7 @@ static void test_too_many_applications(void **state)
     assert_string_equal(account.home, "/elsewhere");
 }
 
-/* Whose an id was is still known when the file may not be believed any more. */
+/* An id is found in a retired file, too. */
 static void test_by_id(void **state)
 {
     struct cloud_snapshot_account account;
@@ -380,7 +379,7 @@ static void test_expired_is_left_out(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* What an earlier process left serves until the first new file is there. */
+/* The file of an earlier process serves until the first new one is live. */
 static void test_left_by_another(void **state)
 {
     int fd;
@@ -392,7 +391,7 @@ static void test_left_by_another(void **state)
     assert_true(fd >= 0);
     close(fd);
     publish_free(accounts);
-    assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays as it is while nobody runs */
+    assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays live without a daemon */
     accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
     assert_int_equal(now_is("abcdefghij"), SEEN);
     put("bcdefghijk", 200002, PUBLISH_NEW);
@@ -401,7 +400,7 @@ static void test_left_by_another(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* A clock that is put back makes no record last longer, nor fresh again. */
+/* A clock that is put back makes no record last longer, or fresh again. */
 static void test_clock_put_back(void **state)
 {
     struct cloud_snapshot_account account;
@@ -417,7 +416,7 @@ static void test_clock_put_back(void **state)
     assert_int_equal(see("abcdefghij", &account), SEEN);
     assert_in_range(account.expires - time(NULL), 3540, 3600);
     assert_in_range(account.fresh - time(NULL), 240, 300);
-    /* Put forward and back again: what was learnt meanwhile holds as long as it was to. */
+    /* Put forward and back again: a record of the time between lasts as long as intended. */
     put_on = 1800;
     put("cdefghijkl", 200003, PUBLISH_NEW);
     run_until(idle);
@@ -430,7 +429,7 @@ static void test_clock_put_back(void **state)
     assert_int_equal(see("defghijklm", &account), SEEN);
 }
 
-/* The daemon is told of it: what is published is not believed until the next file is there. */
+/* The daemon notices it at once, and withdraws the published file. */
 static void test_clock_is_watched(void **state)
 {
     (void)state;
@@ -451,7 +450,7 @@ static void test_clock_is_watched(void **state)
     assert_int_equal(now_is("abcdefghij"), SEEN);
 }
 
-/* What the first lookups learn counts for what was left, too; and nothing at all ends it. */
+/* The first changes withdraw the file of an earlier process as well; without any it is replaced. */
 static void test_left_and_gone(void **state)
 {
     (void)state;
@@ -471,8 +470,8 @@ static void test_left_and_gone(void **state)
     assert_int_equal(now_is("abcdefghij"), MISSING);
 }
 
-/* Killed between the new file's rename and the old one's end: processes that have the old one do
- * not believe it for ever. */
+/* A daemon is killed after the new file got its name and before the old one was retired: the next
+ * daemon retires it. */
 static void test_killed_at_the_rename(void **state)
 {
     struct build build = {.publish = accounts, .file = {.fd = -1}};
@@ -528,7 +527,7 @@ static void test_exchange_denied(void **state)
     assert_int_equal(faccessat(accounts->directory, NEW_FILE, F_OK, 0), -1);
 }
 
-/* What was left by other settings, or is damaged, is not believed. */
+/* A file of other settings, or a damaged one, is retired. */
 static void test_left_by_other_settings(void **state)
 {
     int fd;
@@ -550,7 +549,7 @@ static void test_left_by_other_settings(void **state)
     assert_int_equal(now_is("abcdefghij"), RETIRED);
 }
 
-/* A file that cannot be written leaves the last good one, and is tried again. */
+/* While no file can be written the last good one stays, and the daemon tries again. */
 static void test_cannot_be_written(void **state)
 {
     (void)state;
@@ -569,7 +568,7 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* Who goes while no file can be written is in none that is written afterwards. */
+/* An account that is removed while no file can be written is in none that is written later. */
 static void test_gone_before_it_was_written(void **state)
 {
     (void)state;
@@ -584,8 +583,8 @@ static void test_gone_before_it_was_written(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* Where the word cannot be changed nobody dies: a new file stays retired, and one that is to be
- * taken back loses its place. Both end when the disk has room again. */
+/* While the state of a file cannot be written, a new file stays retired, and one that is withdrawn
+ * loses its name. Both end when the disk has space again. */
 static void test_no_block(void **state)
 {
     (void)state;
@@ -610,7 +609,7 @@ static void test_no_block(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* After a change was lost nothing is published any more: lookups ask instead. */
+/* After a change was lost no file becomes live again: lookups ask the daemon. */
 static void test_lost(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a document becomes in accounts.snapshot, and when. */
+/* The records that documents become in accounts.snapshot. */
 #include "cloudauthd/accounts/records.h"
 
 #include "access/bindings.h"
@@ -91,7 +91,7 @@ static void test_times(void **state)
     assert_int_equal(removed, 0);
 }
 
-/* What was asked for by a clock that was put back since: nobody can say until when it holds. */
+/* The clock was put back since the document was fetched: its record is not used without asking. */
 static void test_from_the_future(void **state)
 {
     (void)state;
@@ -100,7 +100,7 @@ static void test_from_the_future(void **state)
     assert_true(told.expires <= (int64_t)time(NULL));
 }
 
-/* A document for other hosts is none here. */
+/* A document for other hosts is withdrawn. */
 static void test_not_for_this_host(void **state)
 {
     struct document other = document;
@@ -113,8 +113,8 @@ static void test_not_for_this_host(void **state)
     assert_int_equal(removed, 1);
 }
 
-/* An operator has taken the binding back, and another environment has the uid since: a confirmation
- * of the former document must not publish it a second time. */
+/* An operator has released the binding, and another environment has bound the uid since: a
+ * confirmation of the former document must not publish the uid a second time. */
 static void test_uid_of_another_environment(void **state)
 {
     const struct binding claim = {"abcdefghij", "staging", 200001, 200002};
