@@ -537,6 +537,7 @@ void publish_look(const struct publish *publish, struct publish_view *out)
 
     *out = publish->counted;
     out->failed = publish->failed;
+    out->behind = publish->building || publish->timer.set;
     out->pending = worker_pending(publish->worker);
     if (snapshot->map == NULL)
         return;

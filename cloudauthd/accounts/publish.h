@@ -65,6 +65,7 @@ struct worker *publish_worker(const struct publish *publish);
 struct publish_view {
     bool there, live; /* live: lookups use it; else they ask the daemon */
     bool failed;      /* the last file could not be written */
+    bool behind;      /* another file is being written or will be */
     uint64_t accounts, bytes;
     int64_t created;                  /* seconds since 1970 */
     size_t pending;                   /* jobs of the worker */
