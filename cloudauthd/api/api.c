@@ -146,7 +146,7 @@ static void on_ended(void *arg, CURL *easy, CURLcode code)
     request->ended(request, code);
 }
 
-/* Gives the result to whoever asked, and frees the request. */
+/* Calls done with the result, and frees the request. */
 static void finish(struct request *request)
 {
     api_count(&request->api->view, request->outcome, request->transfer.was_sent,

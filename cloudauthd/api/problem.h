@@ -7,9 +7,10 @@
 #include <stddef.h>
 
 /*
- * What an API says about a failure: the title and detail of application/problem+json (RFC 9457),
- * each quoted, with '?' for what is not plain ASCII, and cut. Adds nothing if the body is none, and
- * says so where it repeats the secret that the request was made with (NULL: there was none).
+ * Adds what an API says about a failure: the title and detail of application/problem+json (RFC
+ * 9457), quoted, at most 70 bytes of each, with '?' for all but printable ASCII. Adds nothing if
+ * the body is no such object. A text that repeats the secret of the request is withheld; secret may
+ * be NULL.
  */
 void problem_add(struct cloud_text *text, const void *body, size_t n, const char *secret);
 

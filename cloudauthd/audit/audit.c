@@ -12,7 +12,7 @@
 
 #define MINUTE 60000
 
-/* "app", or "app--worker"; both are in the grammar's alphabet. */
+/* app=app, or app=app--worker */
 static void add_app(struct cloud_text *text, const struct audit *audit)
 {
     cloud_text_add_pair(text, "app", audit->app);
@@ -57,8 +57,8 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     return text.used;
 }
 
-/* Somebody did not get what he wanted. */
-static bool is_news(const struct audit *audit)
+/* Whether a person was refused, or a session ended by cloudauthd: a notice, else information. */
+static bool is_notice(const struct audit *audit)
 {
     return audit->event == NULL ? !audit->granted : strcmp(audit->event, "end") == 0;
 }
@@ -68,7 +68,7 @@ void audit_write(const struct audit *audit)
     char line[AUDIT_LINE_MAX];
 
     audit_format(audit, line, sizeof line);
-    log_write(LOG_AUTHPRIV | (is_news(audit) ? LOG_NOTICE : LOG_INFO), line);
+    log_write(LOG_AUTHPRIV | (is_notice(audit) ? LOG_NOTICE : LOG_INFO), line);
 }
 
 static struct audit_view counted;
@@ -84,10 +84,11 @@ const struct audit_view *audit_look(void)
     return &counted;
 }
 
+/* A refused offer that was logged. */
 struct offer {
     char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    int64_t at;
+    int64_t at; /* cloud_clock_ms() */
 };
 
 static struct offer offers[AUDIT_OFFERS];
@@ -97,7 +98,8 @@ static bool is_recent(const struct offer *offer, int64_t now)
     return offer->account[0] != '\0' && now - offer->at < MINUTE;
 }
 
-/* The offer if it was noted within a minute, else the slot for it: a free one, or the oldest. */
+/* The offer if it was noted within the last minute, else the entry for it: a free one, or the
+ * oldest. */
 static struct offer *find_offer(const char *account, const unsigned char *fingerprint, int64_t now)
 {
     struct offer *oldest = &offers[0];

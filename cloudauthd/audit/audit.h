@@ -10,41 +10,41 @@
 #include <stdint.h>
 
 /*
- * The audit line: one per decision, to the host's log (base/log.h), facility authpriv.
+ * The audit line: one line for each decision, in the host's log (base/log.h) with facility
+ * authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
  *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]
  *
- * and one for each session that has ended: `end` where cloudauth ended it, `close` where it ended
- * by itself.
+ * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
+ * with `close`.
  *
- * age is in seconds. Values are written as cloud_text_add_value does it. A key that was only
+ * age is in seconds. Values are quoted and escaped as by cloud_text_add_value. A key that was only
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
  */
 
-/* Room for every value at its longest (CLOUD_TEXT_VALUE_MAX). */
-#define AUDIT_LINE_MAX 14592
+#define AUDIT_LINE_MAX 14592 /* bytes: every value at its longest (CLOUD_TEXT_VALUE_MAX) */
 #define AUDIT_NO_AGE   UINT32_MAX
 
-/* Strings may be NULL: nothing is known of them. */
+/* A string may be NULL: it is not known, and its value is empty. */
 struct audit {
     bool granted;
-    const char *event; /* what stands in the place of grant or refuse, or NULL */
+    const char *event; /* the first word, instead of grant or refuse; or NULL */
     const char *account, *kind, *project, *environment, *app, *worker;
     const char *user, *role;
     const unsigned char *key; /* a fingerprint (keys.h), or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
     bool unproved;
-    const char *detail;  /* a sentence for who reads the line, or NULL */
+    const char *detail;  /* a sentence for the reader of the line, or NULL */
     const char *session; /* its id, or NULL */
 };
 
-/* Formats the line into out, NUL-terminated, without a newline; in less than AUDIT_LINE_MAX what
- * does not fit is left out value by value. Returns its length. */
+/* Formats the line into out, with a NUL and no newline. With less space than AUDIT_LINE_MAX, values
+ * that do not fit are left out. Returns the line's length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats the line and hands it to the log. */
+/* Formats the line and logs it. */
 void audit_write(const struct audit *audit);
 
 /*
@@ -58,7 +58,8 @@ bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, i
 /* Notes an offer that audit_offer_is_new says is new. */
 void audit_note_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
-/* Where a decision is made. A key that gets a line is decided on at PAM, not at its offer. */
+/* Where a decision is made. For an offered key that gets a line PAM decides later, so that is no
+ * decision. */
 enum audit_stage {
     AUDIT_OFFER,   /* the helper: a key that opens nothing */
     AUDIT_LOGIN,   /* PAM account of an SSH login */
@@ -72,11 +73,11 @@ struct audit_view {
     uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
 };
 
-/* Counts a decision, also one that has no line of its own; a reason other than POLICY_GRANTED is a
- * refusal. A stage or reason out of range is not counted. */
+/* Counts a decision, also if audit_write is not called for it (audit_offer_is_new). A stage or
+ * reason out of range is not counted. */
 void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
 
-/* The counters, for metrics; borrowed, and valid for good. */
+/* The counters, for metrics; they are never freed. */
 const struct audit_view *audit_look(void);
 
 #endif

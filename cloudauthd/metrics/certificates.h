@@ -6,20 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * When certificates end. Seconds since 1970. Decides nothing: whom to believe is libcurl's to say.
+/* When certificates expire (RFC 5280, 4.1.2.5), for operators: libcurl decides which are trusted.
  */
 
-#define CERTIFICATES_MAX 64 /* of a file that are looked at */
+#define CERTIFICATES_MAX 64 /* of a file; further ones are not read */
 
+/* notAfter, in seconds since 1970. */
 struct certificates {
     size_t n;
-    int64_t first;    /* notAfter of the first: of a chain, the one that is shown */
-    int64_t earliest; /* of all */
+    int64_t first; /* of the first: in a chain, the host's own */
+    int64_t earliest;
 };
 
-/* Reads the certificates of a PEM text of n bytes; other PEM blocks are passed over. False if there
- * is none, or one that is no certificate. */
+/* Reads the certificates of n bytes of PEM (RFC 7468); other blocks are skipped. False if there is
+ * no certificate, or one that cannot be parsed. */
 bool certificates_read(const char *pem, size_t n, struct certificates *out);
 
 #endif

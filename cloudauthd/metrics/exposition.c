@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* Of HELP: backslash and line feed. Of a label's value also the quote. */
+/* Escapes backslash and line feed, and in a label's value the quote. */
 static void add_escaped(struct cloud_text *text, const char *string, bool quote)
 {
     for (; *string != '\0'; string++) {
@@ -32,7 +32,7 @@ void exposition_family(struct cloud_text *text, const char *name, const char *ty
     cloud_text_add_char(text, '\n');
 }
 
-/* Up to the value. */
+/* A sample without its value. */
 static void add_name(struct cloud_text *text, const char *name, const char *suffix,
                      const struct exposition_label *labels)
 {

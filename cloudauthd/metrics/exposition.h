@@ -7,26 +7,24 @@
 #include <stdint.h>
 
 /*
- * Prometheus' text exposition format, version 0.0.4: families, each with HELP and TYPE, and their
- * samples. Pure functions; what does not fit sets text->cut, as with all of common/text.h.
+ * Prometheus' text exposition format, version 0.0.4: families with HELP and TYPE, and their
+ * samples. What does not fit sets text->cut (common/text.h).
  */
 
-#define EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
-/* Begins a family; type is "counter", "gauge" or "histogram". help is escaped. */
+/* Begins a family; type is "counter", "gauge" or "histogram". help is escaped here. */
 void exposition_family(struct cloud_text *text, const char *name, const char *type,
                        const char *help);
 
-/* A label of a sample; the value is escaped. A list of them ends with a name of NULL. */
+/* A label of a sample; the value is escaped here. A list of labels ends with a name of NULL. */
 struct exposition_label {
     const char *name, *value;
 };
 
-/* A sample: name, what is appended to it ("" or "_sum"), labels or NULL, the value. */
+/* Adds a sample: the name of the family, its suffix ("" or "_sum"), labels or NULL, the value. */
 void exposition_sample(struct cloud_text *text, const char *name, const char *suffix,
                        const struct exposition_label *labels, int64_t value);
 
-/* The same of milliseconds, given in seconds: 1234 is 1.234. */
+/* The same with milliseconds, printed as seconds: 1234 is 1.234. */
 void exposition_seconds(struct cloud_text *text, const char *name, const char *suffix,
                         const struct exposition_label *labels, uint64_t milliseconds);
 

@@ -9,9 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * How the daemon is, for operators: what cloudauthctl status and the metrics both say.
- */
+/* What cloudauthctl status and the metrics both report. */
 
 #define HEALTH_NO_TIME INT64_MIN
 
@@ -24,34 +22,34 @@ enum health_file {
     HEALTH_FILES
 };
 
-/* The settings' names for them. */
+/* The names of their settings. */
 extern const char *const health_file_keys[HEALTH_FILES];
 
 struct health_credentials {
     bool set[HEALTH_FILES], usable[HEALTH_FILES];
-    char why[256];                /* of the first that is not usable; or "" */
-    int64_t client_cert, ca_file; /* when the client's certificate, and the first of all in ca_file,
-                                     end: seconds since 1970; HEALTH_NO_TIME: not known */
+    char why[256];       /* why the first unusable one cannot be used; "": all can */
+    int64_t client_cert; /* when it expires: seconds since 1970, or HEALTH_NO_TIME: not known */
+    int64_t ca_file;     /* when the first of its certificates expires; the same */
     bool by_token_url;
-    bool token;        /* there is an access token that lives */
-    int64_t token_end; /* its end, or HEALTH_NO_TIME */
-    char token_why[256];
+    bool token;          /* there is an access token that has not expired */
+    int64_t token_end;   /* when it expires, or HEALTH_NO_TIME */
+    char token_why[256]; /* why the last exchange failed; "": it did not */
 };
 
-/* Reads the files, as each request does. */
+/* Reads the files as a request to the API does. */
 void health_credentials(const struct context *context, struct health_credentials *out);
 
-/* All documents of the cache; the ages in seconds. To be zeroed. */
+/* All environments of the cache (metrics.c has the meaning of each). To be zeroed. */
 struct health_documents {
     uint64_t known, fresh, failing, unusable, absent, unknown;
-    int64_t oldest, freshest; /* of those that are known */
-    char error[512];          /* of one that fails */
+    int64_t oldest, freshest; /* ages of the known documents, in seconds */
+    char error[512];          /* of one that is failing */
 };
 
-/* cache_see: counts one. arg is a struct health_documents. */
+/* cache_see: counts an environment. arg is a struct health_documents. */
 cache_see health_count;
 
-/* Denials in force now, by enum denial_kind. */
+/* Counts the denials that are in force now, by enum denial_kind. */
 void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1]);
 
 #endif

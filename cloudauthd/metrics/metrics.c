@@ -25,7 +25,7 @@
         }                                                                                          \
     }
 
-/* A family of one sample. */
+/* A family with one sample. */
 static void one(struct cloud_text *text, const char *name, const char *type, const char *help,
                 int64_t value)
 {
@@ -43,7 +43,7 @@ static void gauge(struct cloud_text *text, const char *name, const char *help, i
     one(text, name, "gauge", help, value);
 }
 
-/* One sample of a family with one label. */
+/* A sample with one label. */
 static void by(struct cloud_text *text, const char *name, const char *label, const char *value,
                int64_t number)
 {
@@ -57,8 +57,8 @@ static void write_decisions(struct cloud_text *text)
     static const char *const kinds[2] = {"shell", "sftp"};
 
     exposition_family(text, name, "counter",
-                      "Decisions, each with the reason of its audit line. Stage offer: keys that "
-                      "open nothing, each time they are offered.");
+                      "Decisions, with the reason in their audit line. Stage offer: keys that open "
+                      "nothing, each time that they are offered.");
     for (int stage = 0; stage < AUDIT_STAGES; stage++)
         for (int kind = 0; kind < 2; kind++)
             for (int reason = 0; reason < POLICY_REASONS; reason++)
@@ -81,13 +81,11 @@ static void write_requests(struct cloud_text *text, const struct context *contex
     char bound[16];
 
     api_look(context->api, &api);
-
     exposition_family(text, name, "counter",
-                      "Requests to the project API over HTTP, by how they ended.");
+                      "HTTP requests to the project API, by how they ended.");
     for (int i = 0; i < API_OUTCOMES; i++)
         by(text, name, "outcome", outcomes[i], (int64_t)api.requests[i]);
-    exposition_family(text, times, "histogram",
-                      "Duration of requests to the project API that were sent.");
+    exposition_family(text, times, "histogram", "Duration of the HTTP requests that were sent.");
     for (int i = 0; i < API_BUCKETS; i++) {
         sum += api.bucket[i];
         snprintf(bound, sizeof bound, "+Inf");
@@ -100,8 +98,7 @@ static void write_requests(struct cloud_text *text, const struct context *contex
     counter(text, "cloudauth_token_exchanges_total", "Requests to the token endpoint.",
             api.token.exchanges);
     counter(text, "cloudauth_token_failures_total",
-            "Times that no access token could be had: exchanges that failed, and files that could "
-            "not be read.",
+            "Failures to obtain an access token: failed exchanges, and files that cannot be read.",
             api.token.failures);
 }
 
@@ -111,28 +108,27 @@ static void write_documents(struct cloud_text *text, const struct context *conte
     static const char name[] = "cloudauth_documents";
 
     exposition_family(text, name, "gauge",
-                      "Environments in memory: with a document that is fresh, or not; without one, "
-                      "since the API said so, or since it said nothing.");
+                      "Environments in memory: with a fresh document, with an older one, absent by "
+                      "the API's answer, or unknown since the API did not answer.");
     by(text, name, "state", "fresh", (int64_t)documents->fresh);
     by(text, name, "state", "aged", (int64_t)(documents->known - documents->fresh));
     by(text, name, "state", "absent", (int64_t)documents->absent);
     by(text, name, "state", "unknown", (int64_t)documents->unknown);
-    gauge(text, "cloudauth_documents_failing",
-          "Environments whose last request told nothing: an outage.", (int64_t)documents->failing);
+    gauge(text, "cloudauth_documents_failing", "Environments whose last request failed.",
+          (int64_t)documents->failing);
     gauge(text, "cloudauth_documents_unusable",
-          "Environments that nobody may enter any more, as their document is too old.",
+          "Environments that cannot be entered: their document is older than its bound.",
           (int64_t)documents->unusable);
-    gauge(text, "cloudauth_document_bytes", "Memory of all documents.",
+    gauge(text, "cloudauth_document_bytes", "Bytes of memory of all documents.",
           (int64_t)cache_bytes(context->cache));
     if (documents->known > 0) {
         gauge(text, "cloudauth_document_age_oldest_seconds",
-              "Since the document that was asked for longest ago was the truth.",
-              documents->oldest);
+              "Age of the document that was confirmed longest ago.", documents->oldest);
         gauge(text, "cloudauth_document_age_freshest_seconds",
-              "Since the document that was asked for last was the truth.", documents->freshest);
+              "Age of the document that was confirmed last.", documents->freshest);
     }
     gauge(text, "cloudauth_absences_believed",
-          "0: so many environments turned absent at once that it is taken for an outage.",
+          "0: too many environments turned absent at once, which is taken for an outage.",
           !cache_guarded(context->cache));
 }
 
@@ -148,16 +144,15 @@ static void write_questions(struct cloud_text *text, const struct context *conte
     counter(text, "cloudauth_cache_misses_total", "Questions that waited for the API.",
             cache.misses);
     counter(text, "cloudauth_cache_limited_total",
-            "Questions for names nobody knows that were not asked on: too many of them came.",
-            cache.limited);
+            "Questions about unknown names that the rate limit refused.", cache.limited);
     counter(text, "cloudauth_cache_stale_answers_total",
-            "Answers by the last good document, as the API could not be asked.", cache.stale);
+            "Answers from the last good document, in an outage.", cache.stale);
     counter(text, "cloudauth_cache_unavailable_answers_total",
-            "Answers that there is nothing to decide by.", cache.unavailable);
+            "Answers without a document to decide by.", cache.unavailable);
     counter(text, "cloudauth_questions_total",
-            "Questions of the NSS module, the helper, PAM and operators.", server.questions);
+            "Questions of the NSS module, the helper, PAM and cloudauthctl.", server.questions);
     counter(text, "cloudauth_questions_refused_total",
-            "Of them, those that the asking user may not ask.", server.refused);
+            "Questions that the asking user may not ask.", server.refused);
 }
 
 static void write_sessions(struct cloud_text *text, const struct context *context)
@@ -170,7 +165,8 @@ static void write_sessions(struct cloud_text *text, const struct context *contex
           (int64_t)sessions_count(context->sessions));
     counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.", view.opened);
     exposition_family(text, ended, "counter",
-                      "SSH sessions that are over: closed by sshd, gone with it, ended by us.");
+                      "SSH sessions that are over: closed by sshd, gone without notice, ended by "
+                      "cloudauthd.");
     by(text, ended, "how", "closed", (int64_t)view.closed);
     by(text, ended, "how", "gone", (int64_t)view.gone);
     by(text, ended, "how", "ended", (int64_t)view.ended);
@@ -182,20 +178,21 @@ static void write_snapshot(struct cloud_text *text, const struct publish_view *v
     static const char last[] = "cloudauth_snapshot_last_build_seconds";
 
     gauge(text, "cloudauth_snapshot_live",
-          "1: accounts.snapshot is believed by every process; 0: each lookup asks the daemon.",
-          view->live);
-    gauge(text, "cloudauth_snapshot_accounts", "Accounts in it.", (int64_t)view->accounts);
-    gauge(text, "cloudauth_snapshot_bytes", "Its size.", (int64_t)view->bytes);
+          "1: processes use accounts.snapshot; 0: each lookup asks cloudauthd.", view->live);
+    gauge(text, "cloudauth_snapshot_accounts", "Accounts in accounts.snapshot.",
+          (int64_t)view->accounts);
+    gauge(text, "cloudauth_snapshot_bytes", "Bytes of accounts.snapshot.", (int64_t)view->bytes);
     if (view->there)
-        gauge(text, "cloudauth_snapshot_created_timestamp_seconds", "When it was made.",
-              view->created);
-    counter(text, "cloudauth_snapshot_builds_total", "Times that it was made, or was to be.",
+        gauge(text, "cloudauth_snapshot_created_timestamp_seconds",
+              "When accounts.snapshot was written.", view->created);
+    counter(text, "cloudauth_snapshot_builds_total", "Attempts to write accounts.snapshot.",
             view->builds);
-    counter(text, "cloudauth_snapshot_build_failures_total", "Times that it could not be made.",
-            view->builds_failed);
-    exposition_family(text, seconds, "counter", "Time that the making took.");
+    counter(text, "cloudauth_snapshot_build_failures_total",
+            "Attempts to write accounts.snapshot that failed.", view->builds_failed);
+    exposition_family(text, seconds, "counter",
+                      "Time that writing accounts.snapshot took, in total.");
     exposition_seconds(text, seconds, "", NULL, view->build_ms);
-    exposition_family(text, last, "gauge", "Time that the last making took.");
+    exposition_family(text, last, "gauge", "Time that writing the last accounts.snapshot took.");
     exposition_seconds(text, last, "", NULL, view->last_build_ms);
 }
 
@@ -206,11 +203,11 @@ static void write_store(struct cloud_text *text, const struct store_figures *fig
 
     gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures->documents);
     gauge(text, "cloudauth_store_bytes", "Bytes of their files.", (int64_t)figures->bytes);
-    counter(text, "cloudauth_store_changes_total", "Files that were to be written or removed.",
+    counter(text, "cloudauth_store_changes_total", "Files to be written or removed.",
             figures->writes);
-    counter(text, "cloudauth_store_errors_total", "Of them, those where the disk refused.",
+    counter(text, "cloudauth_store_errors_total", "Files that could not be written or removed.",
             figures->errors);
-    exposition_family(text, queue, "gauge", "Work that waits for a disk, or is being done.");
+    exposition_family(text, queue, "gauge", "Jobs that wait for a disk, or use it.");
     by(text, queue, "worker", "store", (int64_t)figures->pending);
     by(text, queue, "worker", "snapshot", (int64_t)view->pending);
 }
@@ -221,13 +218,13 @@ static void write_credentials(struct cloud_text *text, const struct health_crede
     static const char end[] = "cloudauth_credential_expiry_timestamp_seconds";
 
     exposition_family(text, usable, "gauge",
-                      "Whether a credential's file that is set can be used.");
+                      "Whether the file of a credential that is configured can be used.");
     for (int i = 0; i < HEALTH_FILES; i++)
         if (seen->set[i])
             by(text, usable, "key", health_file_keys[i], seen->usable[i]);
     exposition_family(text, end, "gauge",
                       "When the client certificate, the first certificate of ca_file to do so, and "
-                      "the access token end.");
+                      "the access token expire.");
     if (seen->client_cert != HEALTH_NO_TIME)
         by(text, end, "credential", "client_cert", seen->client_cert);
     if (seen->ca_file != HEALTH_NO_TIME)
@@ -242,7 +239,7 @@ static void write_denials(struct cloud_text *text, const struct context *context
     uint64_t kinds[DENIAL_ENVIRONMENT + 1];
 
     health_denials(context, kinds);
-    exposition_family(text, name, "gauge", "Denials of this host's own that are in force.");
+    exposition_family(text, name, "gauge", "Local denials that are in force.");
     by(text, name, "kind", "key", (int64_t)kinds[DENIAL_KEY]);
     by(text, name, "kind", "user", (int64_t)kinds[DENIAL_USER]);
     by(text, name, "kind", "environment", (int64_t)kinds[DENIAL_ENVIRONMENT]);
@@ -258,7 +255,7 @@ static void write_program(struct cloud_text *text, const struct context *context
           context->keys_uid != (uid_t)-1);
     counter(text, "cloudauth_log_lines_lost_total", "Log lines that the log daemon did not take.",
             log_lost());
-    counter(text, "cloudauth_scrapes_total", "Requests for these figures.", scrapes);
+    counter(text, "cloudauth_scrapes_total", "Times that the metrics were asked for.", scrapes);
     exposition_family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
     by(text, "cloudauth_build_info", "version", CLOUD_VERSION, 1);
     gauge(text, "cloudauth_start_time_seconds", "When the daemon was started.",

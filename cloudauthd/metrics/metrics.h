@@ -7,20 +7,21 @@
 #include "common/text.h"
 
 /*
- * The metrics, as docs/operations.md lists them. Their number does not depend on how many
- * accounts, people or names there are; no label has a value that is not in our source.
+ * The metrics, which docs/operations.md lists. Every value of a label is a constant of the source
+ * (or the version), so their number does not depend on how many accounts or people there are, and
+ * no name of an account or person is in them.
  */
 
-#define METRICS_TEXT_MAX 65536u /* bytes; what is written has about half of that */
+#define METRICS_TEXT_MAX 65536u /* bytes; about half of it is used */
 
-/* What takes long to find out, and is found out before they are written. */
+/* What the caller has counted for metrics_write. */
 struct metrics_seen {
     struct health_documents documents;
     struct health_credentials credentials;
-    uint64_t scrapes; /* requests for the metrics */
+    uint64_t scrapes; /* questions for the metrics */
 };
 
-/* Writes all of them. False, with text->cut, if they do not fit. */
+/* Writes all metrics. False, with text->cut, if they do not fit. */
 bool metrics_write(const struct context *context, const struct metrics_seen *seen,
                    struct cloud_text *text);
 
