@@ -15,8 +15,8 @@
  * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant
  * client_credentials for client_id_file, or api_token for token_file. All who ask share one token
  * and one exchange. A token is replaced ahead of its expiry, and when the API refuses it. After a
- * failure the endpoint is not asked for a while (back-off), and questions meanwhile are answered with the
- * reason of the failure.
+ * failure the endpoint is not asked for a while (back-off), and questions meanwhile are answered
+ * with the reason of the failure.
  */
 
 #define OAUTH_ANSWER_MAX 65536u /* bytes of the endpoint's answer */
