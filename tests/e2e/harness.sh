@@ -167,11 +167,17 @@ report() {
     } | sed 's/^/    /'
 }
 
+# With TIMES set, says how long a test took, its host_reset included.
+took() {
+    [[ -z ${TIMES-} ]] || note "took $(((${EPOCHREALTIME/./} - $1) / 1000)) ms"
+}
+
 run_file() {
-    local name text status
+    local name text status start
     while read -r name text <&9; do
         [[ -z ${E2E-} || "$name $text" =~ $E2E ]] || continue
         : >"$notes"
+        start=${EPOCHREALTIME/./}
         host_reset >"$captured" 2>&1
         status=$?
         mark
@@ -179,6 +185,7 @@ run_file() {
             run_test "$name"
             status=$?
         fi
+        took "$start"
         report "$status" "$name" "$text"
     done 9< <(tests_of "$1")
 }

@@ -24,9 +24,10 @@ int64_t cloud_clock_ms(void)
 {
     void (*now)(void) = interrupt;
 
-    interrupt = NULL;
-    if (now != NULL)
+    if (now != NULL) {
+        interrupt = NULL;
         now();
+    }
     return clock_ms;
 }
 
