@@ -125,7 +125,7 @@ test_greeting_not_for_programs() {
     exactly '' rsync -e "${ssh[*]}" /root/two "$STG:three"
     cmp /etc/hostname $home/three
     as alice abcdefghij_stg 'git init -q --bare shop.git'
-    exactly '' env GIT_SSH_COMMAND="${ssh[*]}" git ls-remote "$STG:shop.git"
+    exactly '' env GIT_SSH_COMMAND="${ssh[*]}" git -C / ls-remote "$STG:shop.git"
     rm -r $home/{one,three,shop.git} /root/two
 }
 
