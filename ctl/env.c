@@ -10,10 +10,12 @@
 
 #include "common/text.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SHELL "/bin/bash"
 
@@ -203,6 +205,19 @@ static int list_environments(struct ctl *ctl)
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
+/* Makes the directory of the documents, if there is none; its own has to be there. */
+static bool make_tree(const struct ctl *ctl)
+{
+    static struct edit edit;
+
+    if (!edit_folder(ctl, &edit))
+        return false;
+    if (mkdir(edit.folder, 0755) == 0 || errno == EEXIST)
+        return true;
+    ctl_say("%s: %s", edit.folder, strerror(errno));
+    return false;
+}
+
 int cmd_env(struct ctl *ctl, int argc, char **argv)
 {
     static struct edit edit;
@@ -214,7 +229,7 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
     if (argc < 3 || strcmp(argv[1], "create") != 0 ||
         !take_wishes(argc, argv, env_options, &wishes) || argc - 1 - optind != 1)
         return ctl_usage(argv);
-    if (!edit_start(ctl, argv[1 + optind], true, &edit) ||
+    if (!make_tree(ctl) || !edit_start(ctl, argv[1 + optind], true, &edit) ||
         !plan_account(&edit, &wishes, &account) || !edit_create(&edit, &account))
         return failed(&edit);
     int status = done(ctl, &edit, "created");

@@ -5,6 +5,7 @@
 #include "common/conf.h"
 #include "common/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -79,6 +80,33 @@ static void take_file(int fd, const char *path, const struct validator *validato
         read_document(fd, path, &st, result);
 }
 
+/*
+ * Whether the directory has an entry; hidden ones, such as cloudauthctl's lock, do not count. False
+ * with errno: ENODATA if it has none.
+ */
+static bool has_entry(int directory)
+{
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry = NULL;
+
+    if (entries == NULL) {
+        saved = errno;
+        if (fd >= 0)
+            close(fd);
+        errno = saved;
+        return false;
+    }
+    errno = 0;
+    do
+        entry = readdir(entries);
+    while (entry != NULL && entry->d_name[0] == '.');
+    saved = errno == 0 ? ENODATA : errno;
+    closedir(entries);
+    errno = saved;
+    return entry != NULL;
+}
+
 void file_get(const char *path, size_t directory_length, const struct validator *validator,
               struct api_result *result)
 {
@@ -104,7 +132,11 @@ void file_get(const char *path, size_t directory_length, const struct validator 
         take_file(fd, path, validator, result);
         close(fd);
     } else if (errno == ENOENT || errno == ENOTDIR) {
-        result->verdict = API_ABSENT;
+        /* An empty directory is what a tree that is not mounted leaves behind. */
+        if (has_entry(base))
+            result->verdict = API_ABSENT;
+        else
+            fail(result, "the directory is empty, or cannot be listed", directory);
     } else {
         fail(result, "cannot be opened", path);
     }

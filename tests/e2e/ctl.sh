@@ -513,7 +513,7 @@ test_deny_damaged() {
 
 # an embedded API from nothing: an environment, a person, a key, and he enters; then without the key
 test_embedded_api() {
-    rm -rf "${ACCESS:?}"/*
+    rm -rf "${ACCESS:?}"
     ctl 0 env create --title 'Live' abcdefghij
     install -d -o 200000 -g 200000 /app/abcdefghij
     refused stranger abcdefghij
@@ -537,7 +537,7 @@ test_embedded_api() {
 
 # whatever the umask of root is, the daemon reads the documents, and people reach their homes
 test_embedded_umask() {
-    rm -rf "${ACCESS:?}"/* /app
+    rm -rf "${ACCESS:?}" /app
     umask 077
     ctl 0 env create abcdefghij
     ctl 0 user add abcdefghij eve

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The project API, or the daemon, is not there.
 
-# The folder of the API is gone, as when its file system is not mounted.
-api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
+# The API's directory is empty, as when its file system is not mounted.
+api_gone() { mv "$ACCESS" "$ACCESS.gone" && mkdir "$ACCESS" && rm -rf "$ACCESS.gone"; }
 
 # the API is gone: an account that was here enters, and the log says so
 test_api_gone_known() {
@@ -34,7 +34,7 @@ test_api_back() {
     enters alice abcdefghij
     api_gone
     enters alice abcdefghij
-    cp -r "$PRISTINE" "$ACCESS"
+    cp -r "$PRISTINE/." "$ACCESS"
     document abcdefghij production '.environment.status = "paused"'
     wait_for refused alice abcdefghij 'paused'
 }

@@ -151,6 +151,18 @@ static void test_base_is_missing(void **state)
     assert_outage("abcdefghij/staging.json", "the directory cannot be opened");
 }
 
+/* As where the file system that belongs there is not mounted. */
+static void test_base_is_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(rmdir(in_base("abcdefghij")), 0);
+    assert_outage("abcdefghij/staging.json", "the directory is empty");
+    put(".lock", "");
+    assert_outage("abcdefghij/staging.json", "the directory is empty");
+    put("any", "");
+    assert_int_equal(get("abcdefghij/staging.json"), API_ABSENT);
+}
+
 static void test_base_is_a_file(void **state)
 {
     char path[64];
@@ -289,6 +301,9 @@ static void test_permission(void **state)
     assert_int_equal(chmod(in_base("abcdefghij"), 0), 0);
     assert_int_equal(verdict_without_rights("abcdefghij/staging.json"), API_OUTAGE);
     assert_int_equal(verdict_without_rights("abcdefghij/nothing.json"), API_OUTAGE);
+    assert_int_equal(verdict_without_rights("nosuchproject/a.json"), API_ABSENT);
+    assert_int_equal(chmod(base, 0711), 0); /* whether it is empty cannot be known */
+    assert_int_equal(verdict_without_rights("nosuchproject/a.json"), API_OUTAGE);
     assert_int_equal(chmod(base, 0), 0);
     assert_int_equal(verdict_without_rights("nosuchproject/a.json"), API_OUTAGE);
     assert_int_equal(chmod(base, 0755), 0);
@@ -376,25 +391,16 @@ static void test_no_descriptor_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_document),
-        TEST(test_absent),
-        TEST(test_gone),
-        TEST(test_base_is_missing),
-        TEST(test_base_is_a_file),
-        TEST(test_base_is_a_link),
-        TEST(test_long_base),
-        TEST(test_directory),
-        TEST(test_fifo),
-        TEST(test_device),
-        TEST(test_links),
-        TEST(test_link_to_itself),
-        TEST(test_largest),
-        TEST(test_grows),
-        TEST(test_permission),
-        TEST(test_unchanged),
-        TEST(test_changed_just_now),
-        TEST(test_changed),
-        TEST(test_no_descriptor_left),
+        TEST(test_document),       TEST(test_absent),
+        TEST(test_gone),           TEST(test_base_is_missing),
+        TEST(test_base_is_empty),  TEST(test_base_is_a_file),
+        TEST(test_base_is_a_link), TEST(test_long_base),
+        TEST(test_directory),      TEST(test_fifo),
+        TEST(test_device),         TEST(test_links),
+        TEST(test_link_to_itself), TEST(test_largest),
+        TEST(test_grows),          TEST(test_permission),
+        TEST(test_unchanged),      TEST(test_changed_just_now),
+        TEST(test_changed),        TEST(test_no_descriptor_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
