@@ -125,7 +125,11 @@ test_other_service_name() {
     cp /usr/sbin/sshd /usr/sbin/sshd2
     cp /etc/pam.d/sshd /etc/pam.d/sshd2
     sshd_with_key_file
-    SSH_PORT=2222 /usr/sbin/sshd2 -o ListenAddress=127.0.0.1:2222 -o PidFile=/run/sshd2.pid
+    # From 9.8 on the service is a setting; before, it was the program's name.
+    echo 'PAMServiceName sshd2' >/etc/ssh/sshd2.conf
+    /usr/sbin/sshd -t -f /etc/ssh/sshd2.conf 2>/dev/null || : >/etc/ssh/sshd2.conf
+    cat /etc/ssh/sshd_config >>/etc/ssh/sshd2.conf
+    /usr/sbin/sshd2 -f /etc/ssh/sshd2.conf -o ListenAddress=127.0.0.1:2222 -o PidFile=/run/sshd2.pid
     wait_for test -s /run/sshd2.pid
     SSH_PORT=2222 enters alice abcdefghij
     audit 'grant account=abcdefghij .*service=sshd2 '
