@@ -147,7 +147,7 @@ void doctor_nss(struct doctor *doctor)
 /* ---- sshd ---- */
 
 #define SSHD_FILES "/etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf"
-#define RELOAD     "sshd -t && systemctl reload ssh"
+#define RELOAD     "sshd -t && systemctl try-restart ssh"
 #define DROP_IN    "/etc/ssh/sshd_config.d/00-cloudauth.conf"
 #define PACKAGED   "/usr/share/cloudauth/00-cloudauth.conf"
 

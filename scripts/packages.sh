@@ -12,7 +12,7 @@ build=(gcc libc6-dev musl-tools make pkg-config libpam0g-dev libcurl4-openssl-de
 demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-modules
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
-deb=("${build[@]}" dpkg-dev debhelper dh-apparmor fakeroot)
+deb=("${build[@]}" dpkg-dev debhelper fakeroot)
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
 e2e=("${demo[@]}" nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh python3
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
@@ -21,7 +21,7 @@ e2e=("${demo[@]}" nginx-light openssl curl ca-certificates pamtester sudo cron s
 test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     python3-jsonschema python3-yaml prometheus prometheus-node-exporter
     # The packages, and the systems that tests/deb installs them on.
-    dpkg-dev debhelper dh-apparmor fakeroot lintian apparmor debootstrap systemd)
+    dpkg-dev debhelper fakeroot lintian apparmor debootstrap systemd)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
 bench=("${demo[@]}" nginx-light openssl strace valgrind git rsync

@@ -52,7 +52,7 @@ sshd_start() {
     wait_for test -s /run/sshd.pid
 }
 
-# sshd that was told to reload closes its port for a moment.
+# sshd that is started again closes its port for a moment.
 sshd_listens() { (: </dev/tcp/127.0.0.1/22); }
 
 # login KEY LOGIN [COMMAND]
@@ -109,7 +109,14 @@ preset* | enable* | disable* | mask* | unmask*) exec /usr/bin/systemctl.real "$@
     is-enabled) [[ -e /etc/systemd/system/multi-user.target.wants/cloudauthd.service ]] && echo enabled ;;
     is-active) kill -0 "$(cat /run/cloudauthd.pid 2>/dev/null || echo none)" 2>/dev/null ;;
     esac ;;
-"reload ssh"*) kill -HUP "$(cat /run/sshd.pid)" ;;
+# As where ssh.socket started it: it does not survive SIGHUP, and takes its directory along.
+"reload ssh"*) kill "$(cat /run/sshd.pid)" ;;
+"try-restart ssh"*)
+    kill "$(cat /run/sshd.pid)"
+    while [[ -e /run/sshd.pid ]]; do sleep 0.02; done
+    mkdir -p /run/sshd
+    /usr/sbin/sshd
+    ;;
 esac
 END
     mv /usr/bin/systemctl /usr/bin/systemctl.real
@@ -197,6 +204,8 @@ test_unconfigured() {
     install_debs
     fails getent passwd abcdefghij
     kill -0 "$(cat /run/cloudauthd.pid)"
+    # Not there, an unmounted tree is not taken for an empty one.
+    fails test -e /srv/access
     grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
     grep -q pam_cloud /etc/pam.d/common-session-noninteractive
     enters ada ada
@@ -218,9 +227,9 @@ test_upgrade() {
     : >/run/systemctl.log
     install_debs new
     cmp /usr/share/cloudauth/00-cloudauth.conf $DROP_IN
-    grep -q 'reload ssh' /run/systemctl.log
-    grep -q 'restart cloudauthd.service' /run/systemctl.log
-    fails grep -E '(stop|kill).*ssh' /run/systemctl.log
+    grep -q 'try-restart ssh' /run/systemctl.log
+    grep -Eq 'restart( .*)? cloudauthd.service' /run/systemctl.log
+    fails grep -E '(stop|kill|reload).*ssh' /run/systemctl.log
     echo here >&7
     exec 7>&-
     wait $pid
@@ -249,16 +258,46 @@ test_changed() {
     enters ada ada
     install_debs new
     cmp $DROP_IN /root/drop_in
+    mkdir /srv/access
     quiet_dpkg --purge "${PACKAGES[@]}"
+    rmdir /srv/access
     fails test -e $DROP_IN
     fails grep -q cloud /etc/nsswitch.conf
     enters ada ada
 }
 
+# A kernel with AppArmor: /run/profiles has a file for each profile that is loaded. Of apparmor's
+# directories one is empty, as ever.
+apparmor() {
+    mkdir -p /run/profiles /etc/apparmor.d/disable /etc/apparmor.d/local
+    cat >/usr/bin/aa-enabled <<'END'
+#!/bin/sh
+exit 0
+END
+    cat >/usr/sbin/apparmor_parser <<'END'
+#!/bin/bash
+files=() remove=
+for word; do
+    case $word in
+    -R) remove=1 ;;
+    -*) ;;
+    *) files+=("$word") ;;
+    esac
+done
+cd /run/profiles || exit 1
+for name in $(sed -n 's/^profile \([^ ]*\) .*/\1/p' ${files[@]+"${files[@]}"}); do
+    if [[ -n $remove ]]; then rm "$name"; else touch "$name"; fi
+done
+END
+    chmod 755 /usr/bin/aa-enabled /usr/sbin/apparmor_parser
+}
+
 test_purge() {
     fresh_host
+    apparmor
     etc_manifest >/root/before
     install_debs
+    same $'cloud-authkeys\ncloudauthd' "$(ls /run/profiles)"
     serve
     enters alice abcdefghij
     enters ada ada
@@ -276,6 +315,7 @@ test_purge() {
     diff /root/before /root/after
     fails getent passwd cloudauth
     same '' "$(leftovers)"
+    same '' "$(ls /run/profiles)"
     # Documents are the operator's.
     test -e /srv/access/abcdefghij/production.json
     enters ada ada
@@ -363,6 +403,8 @@ test_nsswitch() {
     printf 'Match LocalPort 2222\n    PermitRootLogin no\n' >>/etc/ssh/sshd_config
     quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
     chmod 640 /etc/nsswitch.conf
+    # As while ssh.socket waits for the first connection.
+    rm -rf /run/sshd
     becomes 'passwd: files' 'passwd: files cloud'
     same 640 "$(stat -c %a /etc/nsswitch.conf)"
     becomes $'passwd:\tfiles\tsystemd' $'passwd:\tfiles cloud\tsystemd'

@@ -31,7 +31,7 @@ systemctl() {
     'stop cloudauthd') daemon_stop ;;
     'start cloudauthd') daemon_start ;;
     'restart cloudauthd') daemon_stop && daemon_start ;;
-    'reload ssh') sshd_stop && sshd_start ;;
+    'try-restart ssh') sshd_stop && sshd_start ;;
     *)
         echo "systemctl $*"
         return 1
