@@ -210,11 +210,11 @@ static bool make_tree(const struct ctl *ctl)
 {
     static struct edit edit;
 
-    if (!edit_folder(ctl, &edit))
+    if (!edit_directory(ctl, &edit))
         return false;
-    if (mkdir(edit.folder, 0755) == 0 || errno == EEXIST)
+    if (mkdir(edit.directory, 0755) == 0 || errno == EEXIST)
         return true;
-    ctl_say("%s: %s", edit.folder, strerror(errno));
+    ctl_say("%s: %s", edit.directory, strerror(errno));
     return false;
 }
 
