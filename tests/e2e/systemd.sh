@@ -89,6 +89,19 @@ test_unit() {
     same '' "$(find /usr/lib/systemd /etc/systemd -name 'cloudauth*.socket')"
 }
 
+# systemd accepts the units of the metrics, which are inactive where there is no directory to write to
+test_metrics_units() {
+    local unit figure
+    for unit in "${UNIT%/*}"/cloudauth-metrics.{service,timer}; do
+        fails grep -F cloudauth-metrics <<<"$(systemd-analyze verify --man=no "$unit" 2>&1)"
+        grep -qx 'ConditionPathIsDirectory=/var/lib/prometheus/node-exporter' "$unit"
+    done
+    figure=$(systemd-analyze security --offline=true "${UNIT%/*}/cloudauth-metrics.service" |
+        grep -oE 'exposure level .*: [0-9.]+')
+    note "$figure"
+    [[ ${figure##* } == 0.* ]]
+}
+
 # docs/security.md says what systemd-analyze security says of it
 test_security_figure() {
     local figure
