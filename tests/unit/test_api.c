@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The client against a server of the test's own on loopback, in a child process. */
+/* The client, with a server on loopback in a child process of the test. */
 #include "access/document.h"
 #include "cloudauthd/api/api.h"
 #include "tests/unit/support.h"
@@ -26,13 +26,12 @@ static struct cloud_conf conf;
 static struct loop *loop;
 static struct api *api;
 
-/* What the last request ended with; the body is in text. */
+/* The last result; its body is in text. */
 static struct api_result got;
 static char text[256];
 static unsigned answers;
 
-/* ---- The server -------------------------------------------------------------------------------
- */
+/* ---- The server ---- */
 
 static void send_text(int fd, const char *what)
 {
@@ -79,7 +78,7 @@ static void send_redirect(int fd, const char *to)
     send_answer(fd, "302 Found", head, "");
 }
 
-/* What requests have proved themselves with, and which tokens were given out, since it was told. */
+/* The credentials of requests and the tokens issued, since this was last read. */
 static char seen[512];
 
 static void note(const char *what)
@@ -94,7 +93,7 @@ static void send_seen(int fd)
     seen[0] = '\0';
 }
 
-/* POST /<token>: that is the token. */
+/* POST /<token> is answered with that token. */
 static bool exchange(int fd, const char *request)
 {
     char token[32] = "", body[128];
@@ -121,7 +120,7 @@ static void send_retry(int fd, const char *value)
     send_answer(fd, "429 Too Many Requests", head, "");
 }
 
-/* The path is /<project>/<what is to be answered>. */
+/* The path is /<project>/<what to answer>. */
 static void serve(int fd, const char *request)
 {
     char what[128] = "", to[256];
@@ -221,8 +220,7 @@ static int stop_server(void **state)
     return 0;
 }
 
-/* ---- The client -------------------------------------------------------------------------------
- */
+/* ---- The client ---- */
 
 static void start_client(void)
 {
@@ -261,7 +259,7 @@ static void on_done(void *arg, const struct api_result *result)
     loop_stop(loop);
 }
 
-/* By a client of its own: a loop that was stopped stays so. */
+/* With a new client: a stopped loop cannot run again. */
 static void get_with(const char *what, const char *etag)
 {
     struct validator validator = {"", ""};
@@ -366,7 +364,7 @@ static void test_redirects(void **state)
     (void)state;
     get_with("here", "\"v0\"");
     assert_int_equal(got.verdict, API_DOCUMENT);
-    assert_string_equal(text, "|"); /* "v0" is of another place */
+    assert_string_equal(text, "|"); /* "v0" belongs to another URL */
     assert_string_equal(got.validator.etag, "");
     assert_string_equal(got.validator.modified, "");
     get_with("echo", "\"v0\"");
@@ -396,7 +394,7 @@ static void test_token(void **state)
     outage("echo", "credential unusable: token_file ");
 }
 
-/* An API that is freed while requests are under way, one of them waiting for a token. */
+/* Freed while requests are under way, one of which waits for a token. */
 static void test_free_in_mid_flight(void **state)
 {
     struct validator validator = {"", ""};
@@ -411,7 +409,7 @@ static void test_free_in_mid_flight(void **state)
     assert_int_equal(answers, 0);
 }
 
-/* A token endpoint that closes without an answer, for two that wait. */
+/* The token endpoint closes without an answer while two requests wait. */
 static void test_exchange(void **state)
 {
     struct validator validator = {"", ""};
@@ -426,7 +424,7 @@ static void test_exchange(void **state)
     assert_non_null(strstr(got.detail, "the token endpoint: "));
     memset(&got, 0, sizeof got);
     api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
-    assert_int_equal(answers, 3); /* at once: it is left alone for now */
+    assert_int_equal(answers, 3); /* at once: the back-off */
     assert_non_null(strstr(got.detail, "the token endpoint: "));
 }
 
@@ -440,7 +438,7 @@ static void on_silence(void *arg, const struct api_result *result)
     api_get(api, &(struct api_request){"abcdefghij", "echo", &validator, on_done, NULL});
 }
 
-/* What was begun with it is let go, and the next request is well. Over HTTP/2: tests/e2e. */
+/* A silent connection is given up, and the next request succeeds. Over HTTP/2: tests/e2e. */
 static void test_silence(void **state)
 {
     struct validator validator = {"", ""};
@@ -452,9 +450,9 @@ static void test_silence(void **state)
     assert_int_equal(got.verdict, API_DOCUMENT);
 }
 
-/* ---- Other settings, while a request is under way ---- */
+/* ---- Settings change while a request is under way ---- */
 
-/* What the server saw since the last time, in a request that has no credential. */
+/* Checks what the server saw since the last time, by a request without credential. */
 static void expect_seen(const char *what)
 {
     conf.token_file[0] = conf.token_url[0] = '\0';
@@ -484,7 +482,7 @@ static void change(const char *new_token, const char *new_endpoint)
     api_configure(api, &conf);
 }
 
-/* A request is on its way; before its answer comes, the settings are those of another API. */
+/* Sends a request; before its answer comes, the settings name another API. */
 static void get_across(const char *what, const char *new_token, const char *new_endpoint)
 {
     struct validator validator = {"", ""};
@@ -502,7 +500,7 @@ static void back_to_old_url(void)
              (unsigned)port);
 }
 
-/* A client of its own, whose loop has not run yet. */
+/* A new client, whose loop has not run yet. */
 static void start_anew(void)
 {
     api_free(api);
@@ -528,7 +526,7 @@ static void test_changed_before_redirect(void **state)
     expect_seen("Bearer old;");
 }
 
-/* What was on its way and needs no new proof is an answer as any other. */
+/* A request that needs no further credential succeeds. */
 static void test_changed_before_answer(void **state)
 {
     (void)state;
@@ -564,7 +562,7 @@ static void on_token_known(void *arg, const struct api_result *result)
     change(NULL, "token-new");
 }
 
-/* A token that is known goes at once, and is refused when the settings are others. */
+/* The token is known and sent at once; it is refused after the settings changed. */
 static void test_changed_before_refusal(void **state)
 {
     struct validator validator = {"", ""};
@@ -580,7 +578,7 @@ static void test_changed_before_refusal(void **state)
     expect_seen("token-old;Bearer token-old;Bearer token-old;");
 }
 
-/* Settings that do not say where or with what: a request under way is none of their business. */
+/* Settings that say neither where nor with what to ask do not end a request. */
 static void test_changed_otherwise(void **state)
 {
     struct validator validator = {"", ""};

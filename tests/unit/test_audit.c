@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The audit line, and a reader of it that takes a line apart as a log's user would. */
+/* The audit line, and a parser of it as a reader of the log would write it. */
 #include "access/keys.h"
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
@@ -17,7 +17,7 @@ static char logged[AUDIT_LINE_MAX];
 static int logged_priority;
 static unsigned logged_lines;
 
-/* In its place: it would send the line. */
+/* Replaces base/log.c, which would send the line. */
 void log_write(int priority, const char *text)
 {
     snprintf(logged, sizeof logged, "%s", text);
@@ -121,7 +121,7 @@ static void test_detail(void **state)
     assert_null(strstr(format(&audit), "detail"));
 }
 
-/* Of a session that is over; one that was ended is news. */
+/* The line of a session that is over; a notice if cloudauthd ended it. */
 static void test_session(void **state)
 {
     struct audit audit = full();
@@ -168,7 +168,7 @@ static void test_written(void **state)
     assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
 }
 
-/* ---- the reader ---- */
+/* ---- The parser ---- */
 
 #define FIELDS 14
 
@@ -189,7 +189,7 @@ static unsigned hex_digit(char c)
     return (unsigned)(at - "0123456789abcdef") & 15;
 }
 
-/* Reads a value up to the space after it, and undoes its quotes. */
+/* Reads a value up to the next space, and removes quotes and escapes. */
 static const char *read_value(const char *at, char *out)
 {
     bool quoted = *at == '"';
@@ -231,7 +231,7 @@ static struct parsed *parse(const char *at)
     return &parsed;
 }
 
-/* Each member that a stranger, or the API, can fill, and its place in the line. */
+/* Each member that a client or the API can fill, and its name in the line. */
 static const struct {
     size_t offset, place;
 } members[] = {
@@ -293,7 +293,7 @@ static void test_injection(void **state)
             check_evil(member, evil[i]);
 }
 
-/* However long values are, none drives another, or `proof=none`, out of the line. */
+/* No value is so long that another one, or proof=none, does not fit. */
 static void test_long_values(void **state)
 {
     static char plain[4000], odd[4000];
@@ -331,27 +331,27 @@ static void test_longest_values(void **state)
     assert_string_equal(parsed->value[13], "none");
 }
 
-/* In every size the line is a beginning of the whole one's fields, and in bounds. */
+/* With less space the line has the first fields of the complete one, within bounds. */
 static void test_every_size(void **state)
 {
     struct audit audit = full();
-    char *room;
+    char *out;
 
     (void)state;
     audit.user = "a \"b\"";
     for (size_t size = 1; size < 320; size++) {
-        room = malloc(size);
-        assert_non_null(room);
-        size_t n = audit_format(&audit, room, size);
+        out = malloc(size);
+        assert_non_null(out);
+        size_t n = audit_format(&audit, out, size);
         assert_true(n < size);
-        assert_int_equal(n, strlen(room));
-        free(room);
+        assert_int_equal(n, strlen(out));
+        free(out);
     }
 }
 
-/* ---- offers ---- */
+/* ---- Offers ---- */
 
-static int64_t now = 1000000; /* goes on from test to test: the offers are remembered */
+static int64_t now = 1000000; /* never set back: the offers are kept from test to test */
 
 static bool offered(const char *account, unsigned key)
 {
@@ -379,7 +379,7 @@ static void test_offer_once_a_minute(void **state)
     assert_false(offered("abcdefghij", 1));
     now += 59999;
     assert_false(offered("abcdefghij", 1));
-    now += 1; /* a minute since it was written, not since it was last offered */
+    now += 1; /* a minute after it was written, not after it was last offered */
     assert_true(offered("abcdefghij", 1));
     assert_false(offered("abcdefghij", 1));
 }
@@ -402,7 +402,7 @@ static void test_offer_flood(void **state)
     for (unsigned key = 0; key < 10 * AUDIT_OFFERS; key++)
         written += offered("abcdefghij", key);
     assert_int_equal(written, AUDIT_OFFERS);
-    assert_false(offered("abcdefghij", 0)); /* the first of them is not forgotten */
+    assert_false(offered("abcdefghij", 0)); /* the first one is still kept */
     now += 60000;
     assert_true(offered("abcdefghij", 0));
     assert_true(offered("other", 0));

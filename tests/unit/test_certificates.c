@@ -72,7 +72,7 @@ static void test_one(void **state)
     assert_int_equal(seen.earliest, 1893456000);
 }
 
-/* After 2049 a certificate writes its time in another way (RFC 5280, 4.1.2.5). */
+/* Times after 2049 are encoded as GeneralizedTime (RFC 5280, 4.1.2.5). */
 static void test_far(void **state)
 {
     struct certificates seen;
@@ -83,8 +83,7 @@ static void test_far(void **state)
     assert_int_equal(seen.first, INT64_C(253402300799));
 }
 
-/* The first is what is shown; the one that ends first may be any; text and keys between are passed
- * over. */
+/* The first and the earliest are told apart; text and keys between them are skipped. */
 static void test_several(void **state)
 {
     struct certificates seen;
@@ -113,7 +112,7 @@ static void test_none(void **state)
     assert_false(certificates_read(pem, length, &seen));
 }
 
-/* One that is damaged counts, wherever it stands: its file is not one to be glad of. */
+/* A damaged certificate at any place makes the file unusable. */
 static void test_damaged(void **state)
 {
     struct certificates seen;
@@ -126,7 +125,7 @@ static void test_damaged(void **state)
     assert_false(certificates_read(pem, length - 30, &seen));
     pem[first + 60] = '!';
     assert_false(certificates_read(pem, length, &seen));
-    /* The first is whole. */
+    /* The first one is valid. */
     assert_true(certificates_read(pem, first, &seen));
 }
 

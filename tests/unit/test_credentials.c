@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Credential files: which are used, and what is taken from them. */
+/* Credential files: which may be used, and what is read from them. */
 #include "cloudauthd/api/credentials.h"
 #include "tests/unit/support.h"
 
@@ -31,7 +31,7 @@ static void write_mode(const void *bytes, size_t n, mode_t mode)
     assert_int_equal(chmod(path, mode), 0);
 }
 
-/* Whether name is read; never is anything of the content in what is said. */
+/* Reads a file; the message contains nothing of its content. */
 static bool reads_name(const char *name, enum credential_kind kind)
 {
     const struct credential_file file = {"token_file", name, kind};
@@ -144,7 +144,7 @@ static void test_no_file(void **state)
     unlink(path);
     refused(CREDENTIAL_TEXT, "No such file");
     assert_int_equal(mkfifo(path, 0400), 0);
-    refused(CREDENTIAL_TEXT, "not a regular file"); /* and does not hang */
+    refused(CREDENTIAL_TEXT, "not a regular file"); /* and opening it does not wait */
     unlink(path);
     assert_int_equal(mkdir(path, 0700), 0);
     refused(CREDENTIAL_PUBLIC, "not a regular file");
@@ -154,7 +154,7 @@ static void test_no_file(void **state)
     unlink(path);
 }
 
-/* What was opened counts, not how it was named. */
+/* The opened file is checked, not the link. */
 static void test_link(void **state)
 {
     char target[80];
@@ -187,7 +187,7 @@ static void test_credentials_directory(void **state)
     credentials_directory(directory_path());
     assert_true(credentials_check(&conf, why, sizeof why));
     write_mode(SECRET, strlen(SECRET), 0440);
-    /* Root's may be readable by its group there, and only there; nobody else's. */
+    /* In the credentials directory a file of root's may be readable by its group. */
     assert_int_equal(reads_name("token", CREDENTIAL_KEY), geteuid() == 0);
     credential_wipe(&read_out);
     assert_int_equal(chmod(path, 0460), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A directory as the project API, with a clock that the test can put forward. */
+/* A directory as the project API, with a clock that the test sets. */
 #include "access/document.h"
 #include "cloudauthd/api/file.h"
 #include "common/conf.h"
@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #define NOBODY  65534
-#define SETTLED 2 /* seconds, as files.c has it */
+#define SETTLED 2 /* seconds, as in file.c */
 
 static char base[64]; /* the directory of the API, with its '/' at the end */
-static time_t later;  /* seconds by which the clock is put forward */
+static time_t later;  /* seconds by which the clock is ahead */
 static struct api_result result;
 static const struct validator none;
 
@@ -65,7 +65,7 @@ static enum api_verdict get_with(const char *name, const struct validator *valid
     const char *path = in_base(name);
 
     forget_body();
-    memset(&result, 0xa5, sizeof result); /* all of it is written */
+    memset(&result, 0xa5, sizeof result); /* file_get fills all of it */
     file_get(path, strlen(base), validator, &result);
     assert_int_equal(result.verdict == API_OUTAGE, result.detail[0] != '\0');
     assert_int_equal(result.verdict == API_DOCUMENT, result.body != NULL);
@@ -189,7 +189,7 @@ static void test_base_is_a_link(void **state)
     assert_int_equal(rename(path, target), 0);
     assert_int_equal(symlink("elsewhere", path), 0);
     assert_document("abcdefghij/staging.json", "{}");
-    assert_int_equal(rename(target, in_base("../away")), 0); /* what it points to is not there */
+    assert_int_equal(rename(target, in_base("../away")), 0); /* its target does not exist */
     assert_outage("abcdefghij/staging.json", "the directory cannot be opened");
 }
 
@@ -203,7 +203,7 @@ static void test_long_base(void **state)
     file_get(path, CLOUD_URL_SIZE, &none, &result);
     assert_int_equal(result.verdict, API_OUTAGE);
     assert_true(result.detail[0] != '\0');
-    file_get(path, CLOUD_URL_SIZE - 1, &none, &result); /* the longest that is possible: "/" */
+    file_get(path, CLOUD_URL_SIZE - 1, &none, &result); /* the longest directory that is possible */
     assert_int_equal(result.verdict, API_ABSENT);
 }
 
@@ -214,7 +214,7 @@ static void test_directory(void **state)
     assert_outage("abcdefghij/staging.json", "not a regular file");
 }
 
-/* Nobody writes into it, and the daemon does not wait for one who would. */
+/* A FIFO without a writer: the daemon does not wait for one. */
 static void test_fifo(void **state)
 {
     (void)state;
@@ -229,7 +229,7 @@ static void test_device(void **state)
     assert_outage("abcdefghij/staging.json", "not a regular file");
 }
 
-/* Such a directory is often published by links: `current` points to what was deployed last. */
+/* Such a directory is often published by a link that points to the last deployment. */
 static void test_links(void **state)
 {
     (void)state;
@@ -263,16 +263,16 @@ static void test_largest(void **state)
     assert_outage("abcdefghij/staging.json", "cannot be read");
 }
 
-/* More comes than the file's size said: a part of a document is none. */
+/* The file has more bytes than its size says: no part of a document is taken. */
 static void test_grows(void **state)
 {
     (void)state;
-    file_get("/proc/self/status", 6, &none, &result); /* whose size is 0 */
+    file_get("/proc/self/status", 6, &none, &result); /* its size is 0 */
     assert_int_equal(result.verdict, API_OUTAGE);
     assert_non_null(strstr(result.detail, "cannot be read"));
 }
 
-/* What a user sees who may not: root may, so root becomes nobody. */
+/* A file that may not be read. root may read it, so the test becomes nobody. */
 static int verdict_without_rights(const char *name)
 {
     pid_t child = fork();
@@ -338,12 +338,12 @@ static void test_changed_just_now(void **state)
     assert_string_equal(result.validator.etag, "");
     validator = result.validator;
     assert_int_equal(get_with("abcdefghij/staging.json", &validator), API_DOCUMENT);
-    later = -3600; /* a clock that was put back says nothing about age */
+    later = -3600; /* a clock that was set back does not show the age */
     assert_document("abcdefghij/staging.json", "{}");
     assert_string_equal(result.validator.etag, "");
 }
 
-/* A change of any sort is seen, though size and content's time are as they were. */
+/* Every change is seen, even if size and mtime stay the same. */
 static void test_changed(void **state)
 {
     struct validator validator;

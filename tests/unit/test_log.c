@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Log lines to a daemon of the test's own, which reads when the test says so. */
+/* Log lines to a log daemon of the test, which reads only when the test says so. */
 #include "base/log.h"
 #include "tests/unit/support.h"
 
@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 #define TOO_LONG (2 * LOG_LINE_MAX)
-#define LINES    200 /* of 1 KB: more than a socket takes, fewer than are kept */
+#define LINES    200 /* of 1 KB: more than a socket takes, less than is kept */
 
 static const char *path;
 static struct loop *loop;
 static struct loop_watch daemon_socket = {.fd = -1};
 static char got[LOG_LINE_MAX + 1]; /* the last line */
-static size_t largest;             /* that the kernel takes */
+static size_t largest;             /* datagram that sendto takes */
 
 ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
                socklen_t size)
@@ -47,7 +47,7 @@ static int bind_daemon(void)
     return fd;
 }
 
-/* Whether there was a line; it is in got. */
+/* Reads a line into got; false if there is none. */
 static bool take(void)
 {
     ssize_t n = recv(daemon_socket.fd, got, sizeof got - 1, MSG_DONTWAIT);
@@ -75,7 +75,7 @@ static int setup(void **state)
     loop = loop_new();
     assert_non_null(loop);
     log_start(loop);
-    return take(); /* what another test left */
+    return take(); /* what another test has left */
 }
 
 static int teardown(void **state)
@@ -162,7 +162,7 @@ static void test_long_line(void **state)
     log_write(LOG_DAEMON | LOG_ERR, line);
     assert_true(take());
     assert_int_equal(strlen(got), LOG_LINE_MAX - 1);
-    /* No half of an escape. */
+    /* Never a part of an escape sequence. */
     memset(line, '\xff', sizeof line - 1);
     log_write(LOG_DAEMON | LOG_ERR, line);
     assert_true(take());
@@ -207,9 +207,9 @@ static void test_stderr(void **state)
     close(kept);
 }
 
-/* ---- The daemon ---- */
+/* ---- The log daemon ---- */
 
-static unsigned next; /* number of the line that should come */
+static unsigned next; /* number of the line that is expected */
 static uint64_t lost;
 
 static void on_line(void *arg, uint32_t events)
@@ -239,8 +239,9 @@ static void write_number(unsigned number)
     log_write(LOG_DAEMON | LOG_INFO, line);
 }
 
-/* The daemon is stopped, its socket full: nobody waits, what fits is kept, the rest is counted. */
-static void test_nobody_reads(void **state)
+/* The log daemon is stopped and its socket full: no call waits, what fits is kept, the rest
+ * counted. */
+static void test_stopped(void **state)
 {
     const unsigned lines = 2 * LOG_KEPT_MAX / 1000 + 1000;
 
@@ -262,7 +263,7 @@ static void test_nobody_reads(void **state)
     assert_false(take());
 }
 
-/* The count stands where the lines are missing, also if the next line comes before the timer. */
+/* The report is in the place of the lost lines, also if a line comes before the timer. */
 static void test_loss_in_its_place(void **state)
 {
     bool told = false, after = false;
@@ -306,7 +307,7 @@ static void test_restarted(void **state)
     assert_false(take());
 }
 
-/* Another daemon takes the place of one that is stopped, and lives on. */
+/* A new log daemon replaces one that is stopped but still has the old socket. */
 static void test_replaced(void **state)
 {
     int old = daemon_socket.fd;
@@ -321,7 +322,7 @@ static void test_replaced(void **state)
     assert_true(take());
     from = (unsigned)strtoul(strstr(got, "]: ") + 3, NULL, 10);
     assert_in_range(from, 1, LINES - 1);
-    /* The ones before have gone to the old one. */
+    /* The lines before went to the old socket. */
     for (ssize_t more = 1; more > 0; n += more > 0)
         more = recv(old, got, sizeof got, MSG_DONTWAIT);
     assert_int_equal(n, from);
@@ -333,7 +334,7 @@ static void test_replaced(void **state)
     }
 }
 
-/* A line that the kernel never takes does not stand in the way of others. */
+/* A line that is too large for the kernel does not block others. */
 static void test_too_large(void **state)
 {
     static char line[1000];
@@ -350,11 +351,11 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_form),         TEST(test_escaped),
-        TEST(test_levels),       TEST(test_long_line),
-        TEST(test_errno),        TEST(test_stderr),
-        TEST(test_nobody_reads), TEST(test_loss_in_its_place),
-        TEST(test_restarted),    TEST(test_replaced),
+        TEST(test_form),      TEST(test_escaped),
+        TEST(test_levels),    TEST(test_long_line),
+        TEST(test_errno),     TEST(test_stderr),
+        TEST(test_stopped),   TEST(test_loss_in_its_place),
+        TEST(test_restarted), TEST(test_replaced),
         TEST(test_too_large),
     };
 

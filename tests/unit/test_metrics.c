@@ -7,13 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 
-static char room[1024];
+static char buffer[1024];
 static struct cloud_text text;
 
 static int start(void **state)
 {
     (void)state;
-    cloud_text_start(&text, room, sizeof room);
+    cloud_text_start(&text, buffer, sizeof buffer);
     return 0;
 }
 
@@ -21,7 +21,7 @@ static void test_family(void **state)
 {
     (void)state;
     exposition_family(&text, "a_total", "counter", "One \\ and\n\"two\".");
-    assert_string_equal(room, "# HELP a_total One \\\\ and\\n\"two\".\n# TYPE a_total counter\n");
+    assert_string_equal(buffer, "# HELP a_total One \\\\ and\\n\"two\".\n# TYPE a_total counter\n");
 }
 
 static void test_sample(void **state)
@@ -32,8 +32,8 @@ static void test_sample(void **state)
     exposition_sample(&text, "a", "", NULL, -1);
     exposition_sample(&text, "a", "", labels + 2, 2);
     exposition_sample(&text, "a", "_sum", labels, INT64_MAX);
-    assert_string_equal(room, "a -1\na 2\n"
-                              "a_sum{x=\"y\",z=\"a\\\\b\\\"c\\nd\"} 9223372036854775807\n");
+    assert_string_equal(buffer, "a -1\na 2\n"
+                                "a_sum{x=\"y\",z=\"a\\\\b\\\"c\\nd\"} 9223372036854775807\n");
     assert_false(text.cut);
 }
 
@@ -43,17 +43,17 @@ static void test_seconds(void **state)
     exposition_seconds(&text, "a", "", NULL, 0);
     exposition_seconds(&text, "a", "", NULL, 1);
     exposition_seconds(&text, "a", "", NULL, 1234567);
-    assert_string_equal(room, "a 0.000\na 0.001\na 1234.567\n");
+    assert_string_equal(buffer, "a 0.000\na 0.001\na 1234.567\n");
 }
 
-/* What does not fit is known at the end. */
+/* text.cut shows that samples did not fit. */
 static void test_cut(void **state)
 {
     (void)state;
     for (int i = 0; i < 100; i++)
         exposition_sample(&text, "a_sample_of_some_length", "", NULL, i);
     assert_true(text.cut);
-    assert_true(strlen(room) < sizeof room);
+    assert_true(strlen(buffer) < sizeof buffer);
 }
 
 static void test_times(void **state)

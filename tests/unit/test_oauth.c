@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The token exchange against an endpoint, a clock and a timer of the test's own. */
+/* The token exchange, with an endpoint, a clock and a timer of the test. */
 #include "cloudauthd/api/oauth.h"
 #include "tests/unit/fake_clock.h"
 #include "tests/unit/support.h"
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct loop_timer *timer; /* the one that is set */
+static struct loop_timer *timer; /* the timer that is set, or NULL */
 static struct cloud_conf conf;
 static struct oauth *tokens;
 static unsigned posts, pending;
@@ -84,7 +84,7 @@ static void answer_token(const char *name, unsigned seconds)
     answer(200, body);
 }
 
-/* Time passes, and what is due happens. */
+/* Moves the clock, and calls the timer if it is due. */
 static void pass(int64_t milliseconds)
 {
     struct loop_timer *due = timer;
@@ -119,7 +119,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The API refuses a token; whether it is worth asking for another one. */
+/* The API refuses a token. Returns whether another one may be asked for. */
 static bool refused(struct oauth *oauth, const char *token)
 {
     if (!oauth_may_replace(oauth, token))
@@ -188,7 +188,7 @@ static void test_api_token(void **state)
     assert_string_equal(asker.token, "one");
 }
 
-/* Ahead of its end, in the background: nobody waits. */
+/* A token is replaced before it expires, in the background: no question waits. */
 static void test_ahead_of_its_end(void **state)
 {
     struct asker asker;
@@ -211,7 +211,7 @@ static void test_ahead_of_its_end(void **state)
     assert_int_equal(posts, 3);
 }
 
-/* Told from when the question was sent. */
+/* The lifetime counts from when the request was sent. */
 static void test_end(void **state)
 {
     struct asker asker;
@@ -230,7 +230,7 @@ static void test_end(void **state)
     assert_int_equal(posts, 2);
 }
 
-/* An endpoint that gives no time: 5 minutes. */
+/* Without expires_in a token is used for 5 minutes. */
 static void test_no_end(void **state)
 {
     struct asker asker;
@@ -259,7 +259,7 @@ static void test_back_off(void **state)
         answer(503, "busy");
         assert_string_equal(asker.why, "the token endpoint answered with status 503");
         pass(wait - 1);
-        ask(&asker); /* at once, and the endpoint is left alone */
+        ask(&asker); /* answered at once, without a request */
         assert_int_equal(asker.answers, 1);
         assert_string_equal(asker.why, "the token endpoint answered with status 503");
         pass(1);
@@ -270,7 +270,7 @@ static void test_back_off(void **state)
     assert_string_equal(asker.token, "one");
 }
 
-/* While a token lives, a failure behind it is nobody's business. */
+/* A failed exchange changes no answer while the old token has not expired. */
 static void test_failure_behind(void **state)
 {
     struct asker asker;
@@ -301,7 +301,7 @@ static void test_refused_token(void **state)
     ask(&asker);
     answer_token("one", 3600);
     assert_true(refused(tokens, "one"));
-    assert_true(refused(tokens, "one")); /* another request's word of the same */
+    assert_true(refused(tokens, "one")); /* another request was refused with the same token */
     ask(&asker);
     assert_int_equal(posts, 2);
     answer_token("two", 3600);
@@ -382,7 +382,7 @@ static void test_unusable_file(void **state)
     assert_non_null(strstr(asker.why, "credential unusable: client_id_file "));
 }
 
-/* Whoever waits gets the word of the new settings, not of those of before. */
+/* Waiters get the token of the new settings, not of the earlier ones. */
 static void test_new_settings(void **state)
 {
     struct asker asker;

@@ -48,7 +48,7 @@ static void test_cut(void **state)
     said(body, NULL);
     assert_int_equal(strlen(out), 10 + 2 + 70 + 4);
     assert_string_equal(out + strlen(out) - 5, "x...\"");
-    memcpy(body + 150, "s3cr3t", 6); /* in what is cut off: still withheld */
+    memcpy(body + 150, "s3cr3t", 6); /* behind the cut: withheld nevertheless */
     assert_string_equal(said(body, "s3cr3t"), "status 403 (withheld: it repeats the credential)");
 }
 
@@ -59,7 +59,7 @@ static void test_secret(void **state)
     assert_string_equal(out, "status 403 \"Bad\" (withheld: it repeats the credential)");
 }
 
-/* All of it stands in the text that it is cut for (struct api_result). */
+/* The cut text fits into the detail of struct api_result. */
 static void test_longest(void **state)
 {
     static char body[1000] = "{\"title\":\"";

@@ -84,10 +84,8 @@ static void test_http_to_others(void **state)
             "http://example.com/?http://localhost" PATH);
 }
 
-/*
- * Other spellings of an address: libcurl tells what it would connect to, and only that counts.
- * 0x7f000001 is 127.0.0.1 for whoever connects, so it is loopback; 0x0a000001 is not.
- */
+/* Other spellings of an address: what libcurl would connect to decides. 0x7f000001 is 127.0.0.1, so
+ * it is loopback; 0x0a000001 is not. */
 static void test_http_to_odd_addresses(void **state)
 {
     (void)state;
@@ -166,7 +164,7 @@ static void test_not_a_url(void **state)
             "http://localhost%00.evil.example" PATH, "https://ho\nst" PATH);
 }
 
-/* A template that is good, and this in another key. */
+/* Checks settings with a good access_url and this value of another key. */
 static bool check_with(size_t offset, const char *value)
 {
     static struct cloud_conf conf;
@@ -237,8 +235,7 @@ static void test_accounts_url(void **state)
     all_as_expected(offset, "accounts_url: ", false, bad);
 }
 
-/* Where a link goes: RFC 3986, sections 5.2 and 5.4, and no further than the first page's origin.
- */
+/* Links resolve as in RFC 3986, 5.2 and 5.4, within the origin of the first page. */
 static void test_next_url(void **state)
 {
     static const char *const good[][4] = {
@@ -353,7 +350,7 @@ static void test_long(void **state)
     assert_true(check(template));
     for (size_t i = 24; i + 13 < sizeof template; i += 13)
         memcpy(template + i, "{environment}", 13);
-    assert_true(check(template)); /* grows by nothing: "production" is shorter */
+    assert_true(check(template)); /* "production" is shorter than its placeholder */
 }
 
 int main(void)
