@@ -93,15 +93,19 @@ static void put_rules(struct explanation *explanation)
 
 /* ---- Rules of the host, which the daemon cannot check ---- */
 
+struct host_rule {
+    const char *rule, *detail;
+    const char *token, *message; /* the decision if it is not passed */
+};
+
 /* Adds a rule of the host, which decides if it is the first that is not passed. */
-static void judge(struct explanation *explanation, const char *rule, bool passed,
-                  const char *detail, const char *token, const char *message)
+static void judge(struct explanation *explanation, bool passed, const struct host_rule *rule)
 {
-    add_rule(explanation, (const char *const[]){rule, passed ? "yes" : "no", detail});
+    add_rule(explanation, (const char *const[]){rule->rule, passed ? "yes" : "no", rule->detail});
     if (passed || strcmp(explanation->token, "granted") != 0)
         return;
-    snprintf(explanation->token, sizeof explanation->token, "%s", token);
-    snprintf(explanation->message, sizeof explanation->message, "%s", message);
+    snprintf(explanation->token, sizeof explanation->token, "%s", rule->token);
+    snprintf(explanation->message, sizeof explanation->message, "%s", rule->message);
 }
 
 static bool is_nologin(void *arg, const char *control, const char *module)
@@ -125,7 +129,8 @@ static void look_at_nologin(struct explanation *explanation)
     for (size_t i = 0; asked && i < sizeof files / sizeof *files; i++)
         if (access(files[i], F_OK) == 0)
             found = files[i];
-    judge(explanation, "nologin", found[0] == '\0', found, "nologin", "");
+    judge(explanation, found[0] == '\0',
+          &(const struct host_rule){"nologin", found, "nologin", ""});
 }
 
 /* sshd(8) refuses an account whose shell it cannot start, without a message to the client. */
@@ -139,7 +144,7 @@ static void look_at_shell(struct explanation *explanation, const char *account)
         return;
     bool runs = stat(answer.shell, &st) == 0 && S_ISREG(st.st_mode) &&
                 (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
-    judge(explanation, "shell", runs, answer.shell, "shell-missing", "");
+    judge(explanation, runs, &(const struct host_rule){"shell", answer.shell, "shell-missing", ""});
 }
 
 /* Checks the directories of an sFTP login by the functions that the PAM module calls, with the
@@ -152,13 +157,15 @@ static void look_at_mounts(struct explanation *explanation)
 
     if (setgroups(0, NULL) != 0) {
         snprintf(why, sizeof why, "groups cannot be dropped: %s", strerror(errno));
-        judge(explanation, "sftp-folders", false, why, "unavailable", "");
+        judge(explanation, false,
+              &(const struct host_rule){"sftp-folders", why, "unavailable", ""});
         return;
     }
     const struct jail_account listed = {explanation->home, explanation->uid, explanation->gid,
                                         explanation->mounts};
     bool there = jail_read(&jail, &listed, &fault) && jail_check(&jail, &fault);
-    judge(explanation, "sftp-folders", there, fault.text, "sftp-folders", fault.text);
+    judge(explanation, there,
+          &(const struct host_rule){"sftp-folders", fault.text, "sftp-folders", fault.text});
 }
 
 static void look_at_host(struct explanation *explanation, const char *account)

@@ -64,17 +64,24 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     return true;
 }
 
-void tree_judge(struct checked *checked, const char *body, size_t n, const struct signers *signers,
-                const char *project, const char *environment)
+/* Where a document comes from. */
+struct source {
+    const struct signers *signers;
+    const char *project, *environment; /* by its path; NULL: those that the document names itself */
+};
+
+/* Parses the bytes of a file. */
+static void judge(struct checked *checked, const char *body, size_t n, const struct source *source)
 {
+    const char *project = source->project, *environment = source->environment;
     char own_project[CLOUD_PROJECT_MAX + 1], own_environment[CLOUD_NAME_MAX + 1];
     struct document_problem problem = {""};
     char *payload = NULL;
 
     if (find_fault(checked, body, n))
         return;
-    if (signers->n > 0) {
-        payload = envelope_open(body, n, signers, &n, &problem);
+    if (source->signers->n > 0) {
+        payload = envelope_open(body, n, source->signers, &n, &problem);
         body = payload;
     }
     if (body != NULL && project == NULL &&
@@ -103,8 +110,7 @@ static struct checked *add_checked(struct tree *tree, const char *path)
     return checked->path == NULL ? NULL : checked;
 }
 
-static bool add_file(struct tree *tree, const char *path, const struct signers *signers,
-                     const char *project, const char *environment)
+static bool add_file(struct tree *tree, const char *path, const struct source *source)
 {
     struct checked *checked = add_checked(tree, path);
     size_t n = 0;
@@ -116,7 +122,7 @@ static bool add_file(struct tree *tree, const char *path, const struct signers *
         return false;
     }
     if (body != NULL) {
-        tree_judge(checked, body, n, signers, project, environment);
+        judge(checked, body, n, source);
     } else {
         checked->unreadable = true;
         snprintf(checked->problem, sizeof checked->problem, "cannot be read: %s", strerror(errno));
@@ -157,7 +163,7 @@ static bool add_project(struct tree *tree, const char *directory, const char *pr
             snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path) {
             memcpy(environment, name, stem);
             environment[stem] = '\0';
-            ok = add_file(tree, path, signers, project, environment);
+            ok = add_file(tree, path, &(const struct source){signers, project, environment});
         }
         free(entry[i]);
     }
@@ -190,7 +196,7 @@ bool tree_add(struct tree *tree, const char *path, const struct signers *signers
     size_t before = tree->n;
 
     if (!is_directory(path))
-        return add_file(tree, path, signers, NULL, NULL);
+        return add_file(tree, path, &(const struct source){signers, NULL, NULL});
     if (!tree_add_directory(tree, path, signers))
         return false;
     if (tree->n == before)

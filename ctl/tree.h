@@ -40,9 +40,4 @@ void tree_free(struct tree *tree);
  * + 1 bytes are returned. */
 char *tree_read(const char *path, size_t most, size_t *n);
 
-/* Parses bytes as the document of that project and environment; NULL: those that it names itself.
- */
-void tree_judge(struct checked *checked, const char *body, size_t n, const struct signers *signers,
-                const char *project, const char *environment);
-
 #endif
