@@ -30,7 +30,7 @@ test_usage() {
     fails grep -q $'\x1b' <(ctl 2 sessions $'--\x1b[31m'; ctl 2 $'\x1b[31m')
 }
 
-# bash: what is completed where, by the installed file
+# bash: the installed file completes commands, verbs and options
 test_complete_bash() {
     # shellcheck disable=SC2016 # expanded there
     local ask='. /usr/share/bash-completion/completions/cloudauthctl
@@ -56,7 +56,7 @@ test_complete_zsh() {
 
 # ---- lookup ----------------------------------------------------------------------------------------
 
-# every user may look a name up: what it is, and if not, why
+# every user may look a name up, and learns what it means or why there is no account
 test_lookup() {
     same '200002 staging shell present' "$(as_nobody cloudauthctl lookup --json abcdefghij_stg |
         jq -r '"\(.uid) \(.environment) \(.kind) \(.state)"')"
@@ -73,7 +73,7 @@ test_lookup() {
 
 # ---- check -----------------------------------------------------------------------------------------
 
-# a tree of valid documents, a single one, and the same by its URL
+# check: a tree of valid documents, a single document, and the tree by its URL
 test_check_valid() {
     same 4 "$(ctl 0 check --json "$ACCESS" | jq '[.documents[] | select(.valid == "yes")] | length')"
     contains "$(ctl 0 check "$ACCESS/abcdefghij/staging.json")" '^carol +viewer .* role-too-low +role-too-low$'
@@ -82,7 +82,7 @@ test_check_valid() {
     contains "$(ctl 2 check https://localhost/x)" 'only files, directories and file://'
 }
 
-# broken documents, each with its place and the reason
+# check: broken documents, each with the place and the reason
 test_check_broken() {
     local file=$ACCESS/abcdefghij/production.json
     printf '{"version": 1,\n  "project": "abcdefghij",,\n}\n' >"$file"
@@ -99,7 +99,7 @@ test_check_broken() {
     contains "$(as_nobody cloudauthctl check "$ACCESS/abcdefghij/staging.json" || true)" 'Permission denied'
 }
 
-# what is valid and yet of no use to this host is a warning
+# check warns of what is valid but has no effect on this host
 test_check_warnings() {
     document abcdefghij staging '.account.uid = 200001 | .hosts = ["elsewhere"] |
         .users[0].ssh_keys[0].value = "ssh-dss AAAA" | .users[1].role = "owner"'
@@ -149,7 +149,7 @@ page() {
     same "$expected" $status
 }
 
-# on a terminal status is a page: what the host has, and last what is wrong, with the command
+# on a terminal status is a page that ends with what is wrong and the command that repairs it
 test_status_page() {
     local said section
     enters alice abcdefghij
@@ -180,7 +180,7 @@ test_status_page() {
     contains "$(page 3)" 'does not answer'
 }
 
-# a host may have a number for its name
+# a host_id may be a number
 test_status_host_id() {
     configure 'host_id = 007'
     daemon_stop
@@ -209,7 +209,7 @@ test_refresh() {
     contains "$(ctl 3 refresh abcdefghij_stg)" 'unavailable'
 }
 
-# keys lists who may enter, and who may not and why
+# keys lists every key with its verdict
 test_keys() {
     local said
     said=$(ctl 0 keys abcdefghij_stg)
@@ -246,7 +246,7 @@ agrees() {
     note "explain $2 $1: $token, and so it was"
 }
 
-# explain agrees with sshd, person by person and account by account
+# explain agrees with sshd for every user and account
 test_explain_agrees() {
     local person account
     for account in abcdefghij abcdefghij_sftp abcdefghij_stg abcdefghij_stg_sftp; do
@@ -261,7 +261,7 @@ test_explain_agrees() {
     done
 }
 
-# and so it is in every state of an environment
+# explain agrees with sshd in every state of an environment
 test_explain_states() {
     local status
     for status in inactive paused deleting hibernating dirty; do
@@ -285,7 +285,7 @@ test_explain_states() {
     same document-unusable "$(jq -r .decision /root/explained)"
 }
 
-# a shell that is not on the host: sshd lets nobody in, and explain says so
+# explain agrees with sshd where the shell is missing on the host
 test_explain_shell() {
     local shell
     for shell in /no/such/shell /etc/passwd /bin; do
@@ -299,25 +299,25 @@ test_explain_shell() {
     agrees alice abcdefghij
 }
 
-# a folder that is not on the host: the client is told at the login what explain says
+# explain has the sentence that the client reads where a directory is missing on the host
 test_explain_folders() {
-    local folder=/app/abcdefghij_stg/pub/media
+    local directory=/app/abcdefghij_stg/pub/media
     agrees alice abcdefghij_stg_sftp
-    mv "$folder" "$folder.away"
+    mv "$directory" "$directory.away"
     agrees alice abcdefghij_stg_sftp
     same sftp-folders "$(jq -r .decision /root/explained)"
     contains "$(jq -r .message /root/explained)" 'the sFTP directory .* does not exist'
     agrees alice abcdefghij_stg
-    ln -s media.away "$folder"
+    ln -s media.away "$directory"
     agrees alice abcdefghij_stg_sftp
     contains "$(jq -r '.rules[-1].detail' /root/explained)" 'is a symbolic link'
-    rm "$folder"
-    mv "$folder.away" "$folder"
+    rm "$directory"
+    mv "$directory.away" "$directory"
     agrees alice abcdefghij_stg_sftp
     same granted "$(jq -r .decision /root/explained)"
 }
 
-# nologin(5): nobody enters, and explain says why
+# explain agrees with sshd on nologin(5)
 test_explain_nologin() {
     local file
     for file in /etc/nologin /run/nologin; do
@@ -328,7 +328,7 @@ test_explain_nologin() {
         rm $file
         enters alice abcdefghij
     done
-    # nor does it say so where nobody asks for the file
+    # the file has no effect where pam_nologin is not in the stack
     touch /etc/nologin
     cp -a /etc/pam.d/sshd /root/sshd.pam
     sed -i '/pam_nologin/d' /etc/pam.d/sshd
@@ -338,7 +338,7 @@ test_explain_nologin() {
     rm /etc/nologin
 }
 
-# the folders are looked at without the groups of who asks: sshd has none
+# explain checks an sFTP account's directories without the caller's groups, which sshd does not have either
 test_explain_groups() {
     chmod 750 /app
     agrees alice abcdefghij_stg_sftp
@@ -348,7 +348,7 @@ test_explain_groups() {
     agrees alice abcdefghij_stg_sftp
 }
 
-# a name that no document has is denied, but not without a word
+# deny warns of a name that no document has
 test_deny_nobody() {
     known abcdefghij_stg 200002
     known abcdefghij 200001
@@ -362,7 +362,7 @@ test_deny_nobody() {
     ctl 0 undeny --all
 }
 
-# env create makes the home, and never where somebody else has the folder above it
+# env create makes the home directory, but not below a directory of another user
 test_env_home() {
     rm -rf "$ACCESS/abcdefghij" /app /srv/homes
     ctl 0 env create --uid 200001 abcdefghij
@@ -379,7 +379,7 @@ test_env_home() {
     [[ ! -e /srv/homes/new && ! -e /etc/x ]]
 }
 
-# explain says each rule in its order, and takes a key, a fingerprint or a file
+# explain prints each rule in its order, and takes a key, a fingerprint or a file
 test_explain_rules() {
     local fingerprint
     fingerprint=$(ssh-keygen -lf "$KEYS/carol.pub" | cut -d' ' -f2)
@@ -396,7 +396,7 @@ test_explain_rules() {
 
 # ---- deny --------------------------------------------------------------------------------------------
 
-# a denied key, user, environment is refused at the next login, and told so; undeny takes it back
+# a denied key, user or environment is refused at the next login, with a message; undeny removes the denial
 test_deny() {
     document abcdefghij production '.users[0].ssh_keys |= map(select(.title == "laptop"))'
     enters alice abcdefghij
@@ -420,7 +420,7 @@ test_deny() {
     contains "$(ctl 1 undeny alice)" 'there is no such denial'
 }
 
-# what could be a person or an environment is denied as neither: nobody would see that it was the wrong one
+# deny refuses a login name without an option: it could mean a user or an environment
 test_deny_login_name() {
     contains "$(ctl 2 deny abcdefghij)" 'abcdefghij is a login name of this host: add --environment or --user'
     contains "$(ctl 2 undeny abcdefghij_stg)" 'is a login name of this host'
@@ -432,13 +432,13 @@ test_deny_login_name() {
     ctl 0 deny abcdefghij_stg
 }
 
-# a denied key does not keep its owner's other key out
+# a denied key does not prevent its user from entering with another key
 test_deny_other_key() {
     ctl 0 deny "$KEYS/alice.pub"
     enters alice abcdefghij -i "$KEYS/alice-desktop"
 }
 
-# a denial holds in an outage, and after the daemon was killed
+# a denial holds in an outage, and after the daemon is killed
 test_deny_outage() {
     enters alice abcdefghij
     enters bob abcdefghij_stg
@@ -454,7 +454,7 @@ test_deny_outage() {
     enters alice abcdefghij
 }
 
-# a killed daemon never forgets a denial that was answered: ten times
+# a denial that was answered survives when the daemon is killed: ten times
 test_deny_killed() {
     local i
     for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -466,7 +466,7 @@ test_deny_killed() {
     same 10 "$(cloudauthctl deny --list --json | jq '.denials | length')"
 }
 
-# a denied environment: no service may use its account, with or without a daemon
+# no service may use the account of a denied environment, with or without a daemon
 test_deny_service() {
     enters alice abcdefghij
     wait_for snapshot_has abcdefghij
@@ -482,7 +482,7 @@ test_deny_service() {
     su -s /bin/sh abcdefghij -c true
 }
 
-# --until: a denial ends by itself
+# deny --until: the denial ends by itself
 test_deny_until() {
     ctl 0 deny --user --until 2s alice
     refused alice abcdefghij 'denied by the operator'
@@ -494,7 +494,7 @@ test_deny_until() {
     contains "$(ctl 0 deny --list)" '2099-01-01 00:00:00 UTC'
 }
 
-# a damaged list: everybody is refused, local users are not, and undeny --all ends it
+# a damaged list of denials: every cloud account is refused, local users are not, undeny --all repairs it
 test_deny_damaged() {
     ctl 0 deny --user bob
     daemon_stop
@@ -511,7 +511,7 @@ test_deny_damaged() {
 
 # ---- env, user, key ----------------------------------------------------------------------------------
 
-# an embedded API from nothing: an environment, a person, a key, and he enters; then without the key
+# an embedded API from nothing: an environment, a user and a key open a login; without the key it is refused
 test_embedded_api() {
     rm -rf "${ACCESS:?}"
     ctl 0 env create --title 'Live' abcdefghij
@@ -535,7 +535,7 @@ test_embedded_api() {
     same 200006 "$(field uid 0 lookup abcdefghij_stg2)"
 }
 
-# whatever the umask of root is, the daemon reads the documents, and people reach their homes
+# with any umask of root, the daemon can read new documents and accounts can reach their homes
 test_embedded_umask() {
     rm -rf "${ACCESS:?}" /app
     umask 077
@@ -546,7 +546,7 @@ test_embedded_umask() {
     same /app/abcdefghij "$(as stranger abcdefghij pwd)"
 }
 
-# a key or a person that stands twice is taken away twice
+# key and user remove every occurrence
 test_embedded_twice() {
     document abcdefghij staging '.users[0].ssh_keys += [.users[0].ssh_keys[0] | .title = "again"] |
         .users += [.users[0] | .id = "other"]'
@@ -559,7 +559,7 @@ test_embedded_twice() {
     contains "$(ctl 1 user remove abcdefghij_stg alice)" 'there is no user alice'
 }
 
-# what would make a document invalid, or of no use here, is not written
+# a change that would make a document invalid, or unusable on this host, is not written
 test_embedded_refused() {
     local before file=$ACCESS/abcdefghij/staging.json
     before=$(sha256sum "$file")
@@ -587,7 +587,7 @@ test_embedded_refused() {
     contains "$(ctl 1 user add abcdefghij_stg frank)" 'only file://'
 }
 
-# thirty at a time: none is lost, unknown members stay, and a reader never sees half a document
+# thirty changes at a time: none is lost, unknown members stay, a reader never sees half a document
 test_embedded_parallel() {
     local i file=$ACCESS/abcdefghij/staging.json watcher
     document abcdefghij staging '. + {"of_tomorrow": {"a": [1, 2.5, null]}}'
@@ -612,7 +612,7 @@ test_embedded_parallel() {
     enters bob abcdefghij_stg
 }
 
-# killed at any moment, it leaves the old document or the new one
+# a command that is killed leaves the old document or the new one
 test_embedded_killed() {
     local i file=$ACCESS/abcdefghij/staging.json
     for i in {1..40}; do
@@ -624,7 +624,7 @@ test_embedded_killed() {
     enters bob abcdefghij_stg
 }
 
-# nobody who may only read the folder can keep its lock, and who has it is not waited for for ever
+# a user who may only read the directory cannot hold its lock, and the wait for a holder is bounded
 test_embedded_lock() {
     local pid
     (exec setpriv --reuid=65534 --regid=65534 --clear-groups flock -o -x "$ACCESS" sleep 600) &
@@ -652,7 +652,7 @@ test_embedded_lock() {
 }
 flocked() { ! flock -n "$1" true; }
 
-# links, and what lies in the place of the file aside: nothing but the document is written
+# symbolic links, also in the place of the file aside: only the document is written
 test_embedded_links() {
     local file=$ACCESS/abcdefghij/staging.json
     echo precious >/root/precious
@@ -667,7 +667,7 @@ test_embedded_links() {
     test -L "$file"
 }
 
-# a full disk: the old document stays, nothing else is left there, and it is said
+# a full disk: the old document stays, no other file is left, and a message says so
 test_embedded_full() {
     local file=$ACCESS/abcdefghij/staging.json before
     before=$(sha256sum <"$file")
@@ -683,7 +683,7 @@ test_embedded_full() {
     ctl 0 user add abcdefghij_stg frank
 }
 
-# standard output is closed or full: that is no success, and no file gets what was meant for it
+# standard output is closed or full: the exit status is 3, and no file gets the output
 test_output() {
     local status=0 file=$ACCESS/abcdefghij/staging5.json
     cloudauthctl env create abcdefghij_stg5 >&- 2>/root/said || status=$?
@@ -706,7 +706,7 @@ test_output() {
     same 3 $status
 }
 
-# a daemon that hangs is not waited for for ever
+# the wait for a daemon that hangs is bounded
 test_hung() {
     kill -STOP "$(daemon_pid)"
     trap 'kill -CONT "$(daemon_pid)"' EXIT

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cloudauthctl doctor: a host that is set up well, and one fault at a time, each found with its remedy.
 
-# spoil FILE...: what is done to them is undone when the test ends.
+# spoil FILE...: restores the files when the test ends.
 spoil() {
     local file
     rm -rf /root/kept
@@ -13,7 +13,7 @@ spoil() {
     trap 'cp -a /root/kept/. /' EXIT
 }
 
-# finds CHECK DETAIL REMEDY: it is found, and nothing is said to be well by the exit status.
+# finds CHECK DETAIL REMEDY: doctor reports that fault, and exits with 1.
 finds() {
     local status=0
     cloudauthctl doctor abcdefghij --json >/root/findings || status=$?
@@ -49,7 +49,7 @@ paste() {
     done
 }
 
-# repaired CHECK DETAIL REMEDY: it is found, and its remedy, pasted, repairs all.
+# repaired CHECK DETAIL REMEDY: doctor reports that fault, and finds none after the remedies were pasted.
 repaired() {
     finds "$@"
     paste
@@ -67,7 +67,7 @@ host_restart() {
 
 before_all() { getent passwd abcdefghij; }
 
-# a host that is set up well: every check is well, with an account of its own finding too
+# a host without faults: every check is ok, also with an account that doctor chooses
 test_well() {
     local said
     enters alice abcdefghij
@@ -79,7 +79,7 @@ test_well() {
     contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
 }
 
-# the account that is named: an sFTP account, and none of ours
+# the account may be named: an sFTP account, or a name that is not handled
 test_named() {
     local said
     said=$(cloudauthctl doctor abcdefghij_sftp)
@@ -90,7 +90,7 @@ test_named() {
     contains "$said" '^  # cloudauthctl doctor NAME, with a login name that exists'
 }
 
-# no account is known: a plain name of `allow` is asked for; without one that is said
+# no account is known: a plain name of `allow` is taken; without one, sshd is not asked
 test_no_account() {
     local status=0 said
     cloudauthctl doctor
@@ -102,7 +102,7 @@ test_no_account() {
     contains "$said" '^  # cloudauthctl doctor NAME, '
 }
 
-# nobody but root
+# only root may run doctor
 test_not_root() {
     local status=0
     setpriv --reuid=65534 --regid=65534 --clear-groups cloudauthctl doctor || status=$?
@@ -143,7 +143,7 @@ test_nsswitch_twice() {
 test_nsswitch_spelling() {
     local said
     spoil /etc/nsswitch.conf
-    sed -i 's/^passwd:.*/passwd:files cloud/; s/^group:.*/\tgroup :\tfiles\tcloud # ours/' /etc/nsswitch.conf
+    sed -i 's/^passwd:.*/passwd:files cloud/; s/^group:.*/\tgroup :\tfiles\tcloud # both/' /etc/nsswitch.conf
     echo 'initgroups: files [SUCCESS=continue] cloud' >>/etc/nsswitch.conf
     id -Gn abcdefghij | grep -qw cloud-ssh
     said=$(cloudauthctl doctor abcdefghij) || {
@@ -153,7 +153,7 @@ test_nsswitch_spelling() {
     fails grep -E '^nsswitch-.* (BAD|unknown) ' <<<"$said"
 }
 
-# the settings are broken, or anybody may write them
+# the settings are broken, writable by other users, or missing
 test_settings() {
     spoil "$CONF"
     echo 'colour = blue' >>"$CONF"
@@ -167,7 +167,7 @@ test_settings() {
     finds settings 'no such file' 'force-confmiss cloudauth'
 }
 
-# sshd: a Match that stands before ours takes an sFTP account out of its chroot
+# sshd: a Match before 00-cloudauth.conf takes an sFTP account out of its chroot
 test_sshd_shadowed() {
     printf 'Match User abcdefghij_sftp\n    ChrootDirectory none\n    ForceCommand none\n' \
         >/etc/ssh/sshd_config.d/00-aaa.conf
@@ -209,7 +209,7 @@ test_pam() {
     finds pam-auth 'not in sshd.s stack' 'pam-auth-update'
 }
 
-# PAM: what pam_cloud says does not count, or another line jumps over it
+# PAM: a refusal by pam_cloud does not count, or another line jumps over it
 test_pam_passed_over() {
     local file
     spoil /etc/pam.d/common-account /etc/pam.d/common-auth /etc/pam.d/common-session
@@ -255,7 +255,7 @@ test_files() {
     finds files 'cloud-authkeys: No such file' '^apt-get install --reinstall cloudauth '
 }
 
-# secrets: a file that others can read, or that is root's, or has a name that a shell would take apart
+# secrets: a file that other users can read, that is root's, or whose name needs quotes
 test_secrets() {
     local file="/etc/cloudauth/the host's token; touch pasted"
     echo secret >/etc/cloudauth/token
@@ -276,7 +276,7 @@ test_secrets() {
     finds secrets 'No such file' '^# install -o cloudauth -g cloudauth -m 400 NEW_FILE '
 }
 
-# a directory of the host's own may be a link
+# /srv may be a symbolic link
 test_files_link() {
     mv /srv /root/srv
     ln -s /root/srv /srv
@@ -284,7 +284,7 @@ test_files_link() {
     fails grep '^files .*/srv:' <(cloudauthctl doctor abcdefghij)
 }
 
-# what the daemon keeps was put back by root: it does not start, and does after the remedy
+# root restored the daemon's files: it does not start, and does after the remedy
 test_files_kept() {
     enters alice abcdefghij
     cloudauthctl deny --user carol
@@ -297,7 +297,7 @@ test_files_kept() {
     enters alice abcdefghij
 }
 
-# the daemon is down; the snapshot is not one
+# the daemon is down; the snapshot is damaged
 test_daemon() {
     daemon_stop
     finds daemon 'does not answer' '^systemctl restart cloudauthd; journalctl'
@@ -337,7 +337,7 @@ test_api() {
 
 # ---- The project API ------------------------------------------------------------------------------
 
-# TLS: a CA that is not the API's, a name that is not in its certificate, one that has expired
+# TLS: another CA, a name that is not in the certificate, an expired certificate
 test_tls() {
     # shellcheck source=tests/sandbox/api.sh
     . "$REPO/tests/sandbox/api.sh"
@@ -419,7 +419,7 @@ test_sshd_lists() {
     finds sshd-shell 'denyusers keeps abcdefghij out' 'take the pattern out'
 }
 
-# a Match of where the connection comes in is no fault
+# a Match on local addresses and ports is no fault
 test_sshd_match_local() {
     trap 'rm -f /etc/ssh/sshd_config.d/99-local.conf' EXIT
     printf 'Match LocalPort 2222\nPermitRootLogin no\nMatch LocalAddress 10.0.0.1\nPermitRootLogin no\nMatch RDomain x\nPermitRootLogin no\n' \
@@ -427,7 +427,7 @@ test_sshd_match_local() {
     cloudauthctl doctor abcdefghij
 }
 
-# passwords and a CA for everybody are noted, and no fault
+# passwords and a CA for all users are notes, not faults
 test_sshd_global() {
     local file=/etc/ssh/sshd_config.d/99-global.conf said
     trap 'rm -f /etc/ssh/sshd_config.d/99-global.conf' EXIT
@@ -447,7 +447,7 @@ test_shadowed() {
 
 # ---- The remedies ----------------------------------------------------------------------------------
 
-# people read the commands below the table, each once, and can paste all of it at once
+# the commands stand below the table, each once, and all of them can be pasted at once
 test_remedies() {
     local said
     chmod 775 /srv/sftp
@@ -466,7 +466,7 @@ test_remedies() {
     rm /etc/cloudauth/token
 }
 
-# a daemon that has been taken over cannot have a pasted remedy change what is root's
+# a compromised daemon cannot make a pasted remedy change a file of root
 test_remedies_hostile() {
     local before
     echo root-secret >/root/victim

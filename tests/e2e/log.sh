@@ -6,7 +6,7 @@
 
 OFFERS=512 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers are written a minute
 
-# offers: six hundred keys that are nobody's, each of which takes a line of the log
+# offers: offers six hundred unknown keys, each of which takes a line of the log
 offers() {
     perl -MMIME::Base64 -e 'for my $n (1 .. 600) {
         print "keys shell abcdefghij ssh-ed25519 ",
@@ -17,7 +17,7 @@ offers() {
 
 offers_written() { [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $OFFERS ]]; }
 
-# the log daemon is stopped, and its socket full: the daemon goes on, and what it had to say comes later
+# the log daemon is stopped and its socket full: cloudauthd goes on, and its lines come later
 test_stopped() {
     getent passwd abcdefghij
     kill -STOP "$(syslog_pid)"
@@ -32,7 +32,7 @@ test_stopped() {
     audit 'grant account=abcdefghij '
 }
 
-# the log daemon is gone, and another comes: it gets what was said in between, and what is said then
+# the log daemon is replaced: the new one gets the lines of the time between, and the new ones
 test_restarted() {
     enters alice abcdefghij
     stop "$(syslog_pid)"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What operators do to a running host: sessions, a uid that moves.
+# What operators do on a running host: sessions, a uid that moves.
 
 # shellcheck source=tests/sandbox/ctl.sh
 . "$REPO/tests/sandbox/ctl.sh"
@@ -20,7 +20,7 @@ has_ended() { ! kill -0 "${client[$1]}" 2>/dev/null; }
 
 open_are() { [[ $(cloudauthctl sessions --json | jq '.sessions | length') == "$1" ]]; }
 
-# What has no terminal outlives its client: the daemon ends it.
+# A command without a terminal outlives its client: the daemon ends it.
 hang_up() {
     local name
     cloudauthctl sessions --end-user alice bob >/dev/null || true
@@ -31,12 +31,12 @@ hang_up() {
     wait_for open_are 0
 }
 
-# session_of USER: the id of his session.
+# session_of USER: the id of the user's session.
 session_of() { cloudauthctl sessions --json | jq -r ".sessions[] | select(.user == \"$1\") | .session"; }
 
 # ---- sessions --------------------------------------------------------------------------------------
 
-# who is in, since when, from where, by which key, in which process; all of them, or one account's
+# sessions lists user, time, client, key and process of all sessions, or of one account
 test_sessions_list() {
     local fingerprint said
     same 0 "$(ctl 0 sessions --json | jq '.sessions | length')"
@@ -60,7 +60,7 @@ test_sessions_list() {
     hang_up
 }
 
-# names of foreign origin cannot write on the operator's terminal
+# a document's bytes do not reach the operator's terminal as control characters
 test_sessions_foreign() {
     document abcdefghij staging '.users |= map(.mail = "evil\u202e\u2028\" x=\\ \ud83d\ude00")'
     stays b bob abcdefghij_stg
@@ -71,7 +71,7 @@ test_sessions_foreign() {
     hang_up
 }
 
-# --end ends one session and no other; the audit line says who
+# sessions --end ends one session and no other; the audit line names root
 test_sessions_end() {
     local id
     stays a alice abcdefghij_stg
@@ -92,7 +92,7 @@ test_sessions_end() {
     hang_up
 }
 
-# --end-user ends all of a person's, by name or id, on every account
+# sessions --end-user ends all sessions of a user, by name or id, on every account
 test_sessions_end_user() {
     stays a alice abcdefghij_stg
     stays c alice abcdefghij
@@ -114,7 +114,7 @@ test_sessions_end_user() {
 
 reloaded() { since /var/log/syslog | grep -q 'settings reloaded'; }
 
-# without -f the daemon answers when its parent returns, hears signals and ends by TERM
+# without -f the daemon answers when its parent returns, handles signals, and ends by SIGTERM
 test_background() {
     local pid
     daemon_stop
@@ -149,7 +149,7 @@ ask_rebind() {
 
 # ---- rebind ----------------------------------------------------------------------------------------
 
-# a uid that moved: refused until it is bound anew, and what keeps the old one is said
+# a changed uid is refused until rebind, which names the files with the old one
 test_rebind() {
     local said
     enters alice abcdefghij_stg
@@ -181,7 +181,7 @@ test_rebind() {
     chown -R 200002:200002 /app/abcdefghij_stg
 }
 
-# not while somebody is in, nor while a process has the uid; --force says so
+# rebind refuses while a session or a process has the uid, unless --force is given
 test_rebind_in_use() {
     stays a alice abcdefghij_stg
     wait_for open_are 1
@@ -198,7 +198,7 @@ test_rebind_in_use() {
     kill "$!"
 }
 
-# the uid of an environment that is gone goes to another one, in an order of the operator's
+# rebind gives the uid of an environment that is gone to another one
 test_rebind_given_away() {
     enters alice abcdefghij
     rm "$ACCESS/abcdefghij/production.json"
@@ -221,7 +221,7 @@ test_rebind_same() {
     known abcdefghij_stg 200002
 }
 
-# a login that began before, and would run as the old uid, which is another environment's by then
+# a login that began before the rebind does not run as the old uid, which another environment has by then
 test_rebind_under_way() {
     local ssh
     cp "$KEYS/alice" /root/locked
@@ -250,7 +250,7 @@ test_rebind_under_way() {
     rm /root/locked* /root/askpass /root/begun /root/go
 }
 
-# taken back, and the API not asked since: the first who comes has it bound, and comes again
+# released, and the API not asked since: the first login binds the new uid and is refused once
 test_rebind_asked_by_login() {
     enters alice abcdefghij_stg
     wait_for open_are 0
@@ -262,7 +262,7 @@ test_rebind_asked_by_login() {
     contains "$(ctl 0 rebind --dry-run abcdefghij_stg)" 'old_uid: 200002'
 }
 
-# a binding that was taken back stays so, though the daemon is killed at that moment
+# a released binding stays released when the daemon is killed
 test_rebind_killed() {
     local i pid
     for i in 1 2 3 4 5; do
@@ -276,7 +276,7 @@ test_rebind_killed() {
     done
 }
 
-# a disk that refuses: nothing is released
+# rebind releases nothing if the disk refuses the change
 test_rebind_disk() {
     enters alice abcdefghij_stg
     document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
