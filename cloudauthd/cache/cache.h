@@ -50,8 +50,8 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
 
-/* The last good document, however old, or NULL; borrowed for the call. Sends no request. It may
- * decide nothing: it is for names in log lines. */
+/* The last good document, however old, or NULL; borrowed for the call. Sends no request.
+ * Not for decisions, only for names in log lines. */
 const struct document *cache_peek(struct cache *cache, const char *project,
                                   const char *environment);
 

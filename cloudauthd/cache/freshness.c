@@ -13,7 +13,8 @@ struct freshness_now freshness_now(void)
     return (struct freshness_now){cloud_clock_ms(), (int64_t)time(NULL)};
 }
 
-int64_t freshness_since_asked(const struct cache_entry *entry, struct freshness_now now)
+/* Milliseconds since the last good answer was asked for. */
+static int64_t since_asked(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t boot = now.boot - entry->asked;
     int64_t wall = 1000 * (now.wall - entry->asked_wall);
@@ -24,7 +25,7 @@ int64_t freshness_since_asked(const struct cache_entry *entry, struct freshness_
 bool freshness_is_within(const struct cache_entry *entry, struct freshness_now now,
                          int64_t milliseconds)
 {
-    return freshness_since_asked(entry, now) < milliseconds;
+    return since_asked(entry, now) < milliseconds;
 }
 
 /* Seconds since the document was signed. By the wall clock alone it would never grow old where that
@@ -40,7 +41,7 @@ static int64_t since_signed(const struct cache_entry *entry, struct freshness_no
 uint32_t freshness_age(const struct freshness_rules *rules, const struct cache_entry *entry,
                        struct freshness_now now)
 {
-    int64_t age = freshness_since_asked(entry, now) / 1000;
+    int64_t age = since_asked(entry, now) / 1000;
 
     if (rules->is_signed && entry->document != NULL)
         age = since_signed(entry, now);
@@ -79,7 +80,7 @@ const char *freshness_why_not(const struct freshness_rules *rules, const struct 
     const char *why = freshness_fault(rules, entry, now);
 
     if (why == NULL && entries_is_failing(entry) &&
-        freshness_since_asked(entry, now) / 1000 >= freshness_bound(rules, entry->document))
+        since_asked(entry, now) / 1000 >= freshness_bound(rules, entry->document))
         why = entry->detail;
     return why;
 }

@@ -28,10 +28,7 @@ struct freshness_rules {
     bool is_signed;     /* documents are signed (signing_key) */
 };
 
-/* Milliseconds since the last good answer was asked for. */
-int64_t freshness_since_asked(const struct cache_entry *entry, struct freshness_now now);
-
-/* Whether that is less than a number of milliseconds. */
+/* Whether the last good answer was asked for less than so many milliseconds ago. */
 bool freshness_is_within(const struct cache_entry *entry, struct freshness_now now,
                          int64_t milliseconds);
 

@@ -54,6 +54,7 @@ void limits_count_absence(struct guard *guard, int64_t now);
 /* An absence was not believed: no further one is. */
 void limits_trip_guard(struct guard *guard);
 
+/* An operator has confirmed the absences: the guard starts anew. */
 void limits_reset_guard(struct guard *guard);
 
 #endif

@@ -19,8 +19,8 @@
 #define FULL_SWEEP_MS 5000  /* between two sweeps because the list is full */
 #define FULL_LOG_MS   60000 /* between two log lines about that */
 #define FLOOR_MS      1000  /* between two questions about one environment, if recheck allows */
-#define RECHECK_LEAST 85    /* per cent of session_recheck: the next one is somewhere between */
-#define RECHECK_MOST  95
+#define RECHECK_LEAST 85    /* per cent of session_recheck: when the next recheck comes, */
+#define RECHECK_MOST  95    /* at a random moment between these */
 
 /* Reasons in the audit line that are neither the policy's nor recheck.c's. */
 #define REASON_CLOSED   "closed"
