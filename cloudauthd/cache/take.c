@@ -124,7 +124,8 @@ static void use_document(struct cache_entry *entry, struct document *document,
     document->denials = entry->cache->denials;
     tell(entry, document, asked_wall);
     entries_apply(entry, ENTRY_DOCUMENT, document);
-    entry->signed_at = now.boot - 1000 * (now.wall - document->issued_at);
+    if (entry->cache->signers.n > 0)
+        entry->signed_at = now.boot - 1000 * (now.wall - document->issued_at);
     entry->validator = result->validator;
     /* Without a hash the same body is parsed again. */
     if (!digest_sha256(result->body, result->length, entry->hash))
