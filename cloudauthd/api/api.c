@@ -530,8 +530,10 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
-    while (!LIST_EMPTY(&api->requests))
-        request_free(LIST_FIRST(&api->requests));
+    for (struct request *at = LIST_FIRST(&api->requests), *next; at != NULL; at = next) {
+        next = LIST_NEXT(at, entry);
+        request_free(at);
+    }
     pool_free(api->pool);
     oauth_free(api->oauth);
     free(api);

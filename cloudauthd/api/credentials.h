@@ -15,7 +15,7 @@
 
 #define CREDENTIAL_MAX       65536u /* bytes of a file */
 #define CREDENTIAL_TEXT_MAX  4096u  /* bytes of a token, or of "id:secret" */
-#define CREDENTIAL_PATH_SIZE (CLOUD_PATH_SIZE * 2)
+#define CREDENTIAL_PATH_SIZE ((size_t)CLOUD_PATH_SIZE * 2)
 
 enum credential_kind {
     CREDENTIAL_TEXT,   /* a secret: one line of printable ASCII without a space */

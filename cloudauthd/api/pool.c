@@ -185,8 +185,10 @@ void pool_free(struct pool *pool)
 {
     if (pool == NULL)
         return;
-    while (!LIST_EMPTY(&pool->groups))
-        group_free(LIST_FIRST(&pool->groups));
+    for (struct pool_group *at = LIST_FIRST(&pool->groups), *next; at != NULL; at = next) {
+        next = LIST_NEXT(at, entry);
+        group_free(at);
+    }
     free(pool);
 }
 
