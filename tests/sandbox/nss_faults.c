@@ -124,7 +124,7 @@ static bool line_names(char *line, uint64_t number, enum nss_status *status)
 
 static bool told_to_fail(uint64_t number, enum nss_status *status)
 {
-    char lines[4096], *line = lines, *save = NULL;
+    char lines[4096], *line, *save = NULL;
     int fd = open(CLOUD_NSS_FAULTS_DIR "/fail", O_RDONLY | O_CLOEXEC);
     ssize_t got;
 
