@@ -142,7 +142,7 @@ static void assert_none_at_deadline(void)
 
     assert_none(call(sizeof buffer, SHORT_MS));
     assert_true(cloud_clock_ms() - start >=
-                SHORT_MS); /* by which nss_cloud/patience.c knows a wait */
+                SHORT_MS); /* by which nss_cloud/backoff.c knows a wait */
     assert_true(cloud_clock_ms() - start < LONG_MS);
 }
 
