@@ -367,7 +367,8 @@ static void test_no_descriptor(void **state)
     assert_int_equal(atomic_load(&counts->answers), answers + 2);
 }
 
-/* In a child that has run prepare(), lookups by name and by uid are both answered, or neither is. */
+/* In a child that has run prepare(), lookups by name and by uid are both answered, or neither is.
+ */
 static void in_child(bool (*prepare)(void), unsigned answered)
 {
     unsigned answers = atomic_load(&counts->answers), before = atomic_load(&counts->unavailable);
