@@ -2,94 +2,122 @@
 #include "cloudauthd/server/closer.h"
 
 #include "base/log.h"
-#include "base/worker.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define WAKE_NS 1000000 /* the longest that close(2) of one socket may block */
-#define PACKETS 64      /* more than a socket's queue holds (net.unix.max_dgram_qlen, 10) */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
+#define PACKETS  64 /* of a socket, that are looked at before it is closed */
+#define TICK_MS  10
+#define CHILDREN 16
+#define STACK    16384
+
+/* A child, and the users whose sockets it closes. */
+struct child {
+    pid_t pid; /* 0: none */
+    size_t n;
+    uid_t uid[CLOSER_WAITING_MAX];
+    _Alignas(16) unsigned char stack[STACK];
+};
 
 struct closer {
-    struct worker *worker;
+    struct loop *loop;
+    struct loop_timer tick; /* set while a socket waits or a child lives */
+    pid_t pid;              /* the daemon's */
+    size_t n;
+    struct {
+        int fd;
+        uid_t uid;
+    } waiting[CLOSER_WAITING_MAX];
+    struct child child[CHILDREN];
 };
 
-struct closing {
-    struct work work;
-    int fd;
-};
-
-/* The signal only has to interrupt close(2). */
-static void on_wake(int signal)
+/* Runs in the daemon's memory, so it calls no function that changes any. The daemon kills it. */
+static int run_child(void *arg)
 {
-    (void)signal;
+    const struct closer *closer = arg;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != closer->pid)
+        return 1; /* the daemon has died already */
+    for (;;)
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-/* Sends this thread a signal every WAKE_NS: a socket may hold many that block one after another. */
-static bool start_waking(timer_t *timer)
+/*
+ * Without CLONE_FILES the child begins with a copy of every descriptor, so that no close(2) here
+ * drops the last reference to a socket; the end of the child does. False: no process to be had.
+ */
+static bool start_child(struct closer *closer, struct child *child)
 {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
-    const struct itimerspec every = {{0, WAKE_NS}, {0, WAKE_NS}};
-    sigset_t set;
+    pid_t pid = clone(run_child, child->stack + STACK, CLONE_VM, closer);
 
-    event._sigev_un._tid = gettid();
-    sigemptyset(&set);
-    sigaddset(&set, SIGURG);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    if (timer_create(CLOCK_MONOTONIC, &event, timer) != 0)
+    if (pid < 0)
         return false;
-    if (timer_settime(*timer, 0, &every, NULL) == 0)
-        return true;
-    timer_delete(*timer);
-    return false;
+    for (size_t i = 0; i < closer->n; i++) {
+        close(closer->waiting[i].fd);
+        child->uid[i] = closer->waiting[i].uid;
+    }
+    kill(pid, SIGKILL);
+    child->pid = pid;
+    child->n = closer->n;
+    closer->n = 0;
+    return true;
 }
 
-static void run_closing(struct work *work)
+/* Whether the child has ended, with all that was to be closed. */
+static bool reap(const struct child *child)
 {
-    struct closing *closing = (struct closing *)work;
-    timer_t timer;
-    bool waking = start_waking(&timer);
-
-    if (!waking)
-        work->failed = errno;
-    close(closing->fd);
-    if (waking)
-        timer_delete(timer);
+    return waitpid(child->pid, NULL, WNOHANG | __WALL) != 0;
 }
 
-static void finish_closing(struct work *work)
+static void on_tick(void *arg)
 {
-    if (work->failed != 0)
-        log_error("closer: no timer: %s", strerror(work->failed));
-    free(work);
+    struct closer *closer = arg;
+    bool lives = false;
+
+    for (struct child *child = closer->child; child < closer->child + CHILDREN; child++) {
+        if (child->pid != 0 && reap(child))
+            child->pid = 0;
+        if (child->pid == 0 && closer->n > 0 && !start_child(closer, child))
+            break;
+        lives = lives || child->pid != 0;
+    }
+    if (lives || closer->n > 0)
+        loop_timer_set(closer->loop, &closer->tick, TICK_MS);
 }
 
 struct closer *closer_new(struct loop *loop)
 {
     struct closer *closer = calloc(1, sizeof *closer);
-    struct sigaction action = {.sa_handler = on_wake}; /* without SA_RESTART */
 
     if (closer == NULL)
         return NULL;
-    sigaction(SIGURG, &action, NULL);
-    closer->worker = worker_new(loop);
-    if (closer->worker != NULL)
-        return closer;
-    free(closer);
-    return NULL;
+    closer->loop = loop;
+    closer->tick = (struct loop_timer){.due = on_tick, .arg = closer};
+    closer->pid = getpid();
+    return closer;
 }
 
 void closer_free(struct closer *closer)
 {
     if (closer == NULL)
         return;
-    worker_free(closer->worker);
+    loop_timer_clear(closer->loop, &closer->tick);
+    for (size_t i = 0; i < CHILDREN; i++)
+        if (closer->child[i].pid != 0 && !reap(&closer->child[i]))
+            return;
     free(closer);
 }
 
@@ -97,9 +125,11 @@ void closer_free(struct closer *closer)
  * end of the connection. */
 bool closer_prepare(int listener)
 {
-    const int on = 1;
+    const int on = 1, off = 0;
 
-    return setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
+    return (setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0 ||
+            errno == ENOPROTOOPT) &&
+           setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
 }
 
 static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
@@ -156,16 +186,37 @@ static bool drain(int fd)
     return packet == CLOSER_NOTHING && errno == 0;
 }
 
-void closer_close(struct closer *closer, int fd)
+void closer_close(struct closer *closer, int fd, uid_t uid)
 {
-    struct closing *closing;
-
-    if (drain(fd) || worker_pending(closer->worker) >= CLOSER_WAITING_MAX ||
-        (closing = calloc(1, sizeof *closing)) == NULL) {
+    if (drain(fd)) {
         close(fd);
         return;
     }
-    closing->work = (struct work){.run = run_closing, .finish = finish_closing};
-    closing->fd = fd;
-    worker_add(closer->worker, &closing->work);
+    if (closer->n == CLOSER_WAITING_MAX) {
+        log_error("closer: a socket of uid %u stays open", (unsigned)uid);
+        return;
+    }
+    closer->waiting[closer->n].fd = fd;
+    closer->waiting[closer->n++].uid = uid;
+    if (!closer->tick.set)
+        loop_timer_set(closer->loop, &closer->tick, TICK_MS);
+}
+
+size_t closer_waiting(const struct closer *closer)
+{
+    return closer->n;
+}
+
+size_t closer_count(const struct closer *closer, uid_t uid)
+{
+    size_t count = 0;
+
+    if (!closer->tick.set)
+        return 0;
+    for (size_t i = 0; i < closer->n; i++)
+        count += closer->waiting[i].uid == uid;
+    for (const struct child *child = closer->child; child < closer->child + CHILDREN; child++)
+        for (size_t i = 0; child->pid != 0 && i < child->n; i++)
+            count += child->uid[i] == uid;
+    return count;
 }

@@ -32,6 +32,7 @@ struct server {
     struct context *context;
     void (*handle)(struct connection *);
     struct loop_watch watch;
+    bool paused; /* no connection is accepted until the next sweep */
     struct loop_timer sweep;
     LIST_HEAD(, connection) all;
     struct connection *serving;   /* by serve_new; NULL once that connection has ended */
@@ -96,7 +97,7 @@ static void close_connection(struct server *server, int fd, uid_t uid)
     if (uid == 0)
         close(fd);
     else
-        closer_close(server->closer, fd);
+        closer_close(server->closer, fd, uid);
 }
 
 static void connection_end(struct connection *connection)
@@ -224,33 +225,35 @@ static void serve_new(struct connection *connection)
 /* Takes ownership of an accepted socket, unless it returns NULL: too many connections, or no
  * memory.
  */
-static struct connection *admit(struct server *server, int fd)
+static struct connection *admit(struct server *server, int fd, const struct ucred *peer)
 {
     struct connection *connection;
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    bool trusted;
+    bool trusted = peer->uid == 0 || peer->uid == server->context->keys_uid;
 
-    if (server->connections >= SERVER_CONNECTIONS_MAX ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-        return NULL;
-    trusted = peer.uid == 0 || peer.uid == server->context->keys_uid;
-    if (!count_caller(server, peer.uid, trusted))
+    if (peer->uid == (uid_t)-1 || server->connections >= SERVER_CONNECTIONS_MAX ||
+        closer_count(server->closer, peer->uid) >= CLOSER_PER_UID_MAX ||
+        !count_caller(server, peer->uid, trusted))
         return NULL;
     connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
-        uncount_caller(server, peer.uid, trusted);
+        uncount_caller(server, peer->uid, trusted);
         return NULL;
     }
     connection->server = server;
     connection->context = server->context;
-    connection->peer = peer;
+    connection->peer = *peer;
     connection->trusted = trusted;
     connection->deadline = cloud_clock_ms() + SERVER_QUIET_MS;
     connection->watch = (struct loop_watch){fd, on_connection, connection};
     LIST_INSERT_HEAD(&server->all, connection, among);
     server->connections++;
     return connection;
+}
+
+static void start_sweep(struct server *server)
+{
+    if ((server->paused || !LIST_EMPTY(&server->all)) && !server->sweep.set)
+        loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
 }
 
 static void on_sweep(void *arg)
@@ -264,28 +267,50 @@ static void on_sweep(void *arg)
         if (now >= connection->deadline)
             connection_end(connection);
     }
-    if (!LIST_EMPTY(&server->all))
-        loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
+    if (server->paused)
+        server->paused = !loop_add(server->context->loop, &server->watch, EPOLLIN);
+    start_sweep(server);
+}
+
+/* Whether every connection, and one more, could be left to the closer. */
+static bool may_accept(const struct server *server)
+{
+    return closer_waiting(server->closer) + server->connections < CLOSER_WAITING_MAX;
+}
+
+static int accept_connection(const struct server *server, struct ucred *peer)
+{
+    socklen_t length = sizeof *peer;
+    int fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    *peer = (struct ucred){.uid = (uid_t)-1};
+    if (fd >= 0)
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length);
+    return fd;
 }
 
 static void on_listener(void *arg, uint32_t events)
 {
     struct server *server = arg;
     struct connection *connection;
+    struct ucred peer;
 
     (void)events;
-    for (int i = 0; i < ACCEPTS; i++) {
-        int fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    for (int i = 0; i < ACCEPTS && may_accept(server); i++) {
+        int fd = accept_connection(server, &peer);
         if (fd < 0)
             break;
-        connection = admit(server, fd);
+        connection = admit(server, fd, &peer);
         if (connection == NULL)
-            closer_close(server->closer, fd);
+            close_connection(server, fd, peer.uid);
         else
             serve_new(connection);
     }
-    if (!LIST_EMPTY(&server->all) && !server->sweep.set)
-        loop_timer_set(server->context->loop, &server->sweep, SWEEP_MS);
+    if (!may_accept(server)) {
+        loop_remove(server->context->loop, &server->watch);
+        server->paused = true;
+    }
+    start_sweep(server);
 }
 
 /*
@@ -370,6 +395,19 @@ struct server *server_new(struct context *context, void (*handle)(struct connect
     return NULL;
 }
 
+/* With the connections that wait in its queue, after which no other can come. */
+static void close_listener(struct server *server)
+{
+    struct ucred peer;
+    int fd;
+
+    shutdown(server->watch.fd, SHUT_RD);
+    while (may_accept(server) && (fd = accept_connection(server, &peer)) >= 0)
+        close_connection(server, fd, peer.uid);
+    if (may_accept(server))
+        close(server->watch.fd);
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL)
@@ -381,7 +419,7 @@ void server_free(struct server *server)
     unlink(CLOUD_SOCKET_PATH);
     loop_remove(server->context->loop, &server->watch);
     loop_timer_clear(server->context->loop, &server->sweep);
-    closer_close(server->closer, server->watch.fd); /* with the connections not yet accepted */
+    close_listener(server);
     closer_free(server->closer);
     table_end(&server->callers);
     free(server);

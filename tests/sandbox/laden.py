@@ -9,22 +9,23 @@
 #   empty      there is no byte in it
 #   second     it comes behind a whole question, and an empty packet
 #   beyond     on many more connections than one user may have
-import array, resource, signal, socket, struct, sys
+#   flood      on connections that are closed at once: 3000 in a burst, "sent", and on and on
+import array, collections, resource, signal, socket, struct, sys, threading
 
 PATH = '/run/cloudauth/socket'
 # common/wire.h: the passwd entry of a name that is not ours
 QUESTION = struct.pack('<4s4BI', b'CLDA', 1, 1, 0, 0, 7) + b'nobody7\0'
-kept = []
+kept = collections.deque()
+LISTENER = socket.socket()
+LISTENER.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+LISTENER.bind(('127.0.0.1', 0))
+LISTENER.listen()
 
 
 def waiting():
     """A connection with bytes that its other end will never take."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.bind(('127.0.0.1', 0))
-    listener.listen()
-    ours = socket.create_connection(listener.getsockname())
-    kept.extend([listener, listener.accept()[0]])
+    ours = socket.create_connection(LISTENER.getsockname())
+    kept.append(LISTENER.accept()[0])
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     ours.setblocking(False)
     try:
@@ -39,31 +40,52 @@ def waiting():
 def connect():
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     client.connect(PATH)
-    kept.append(client)
     return client
 
 
-def send_laden(client, text):
-    with waiting() as one, waiting() as two:
-        rights = array.array('i', [one.fileno(), two.fileno()])
-        try:
-            client.sendmsg([text], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-        except BrokenPipeError:
-            pass  # it was answered already
+def send_laden(client, text, *laden):
+    rights = array.array('i', [each.fileno() for each in laden])
+    try:
+        client.sendmsg([text], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it was answered already
+    for each in laden:
+        each.close()
+
+
+def flow(ready, sent):
+    while True:
+        one = ready.popleft() if ready else waiting()
+        with connect() as client:
+            send_laden(client, QUESTION, one)
+        sent.append(1)
+        while len(kept) > 6000:
+            kept.popleft().close()
+
+
+# A close that waits for the daemon's, because that came first, stops one thread.
+def flood():
+    ready, sent = collections.deque(waiting() for _ in range(3000)), []
+    for _ in range(64):
+        threading.Thread(target=flow, args=(ready, sent), daemon=True).start()
+    while len(sent) < 2500:
+        threading.Event().wait(0.01)
 
 
 def main(form):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    if form == 'flood':
+        flood()
     if form == 'beyond':
-        for _ in range(300):
-            connect()
-    for _ in range(20):
+        kept.extend(connect() for _ in range(300))
+    for _ in range(20 if form != 'flood' else 0):
         client = connect()
+        kept.append(client)
         if form == 'second':
             client.send(QUESTION)
             client.send(b'')
-        send_laden(client, b'' if form in ('empty', 'second') else QUESTION)
+        send_laden(client, b'' if form in ('empty', 'second') else QUESTION, waiting(), waiting())
     print('sent', flush=True)
     signal.pause()
 
