@@ -67,7 +67,7 @@ static const char *fixed_sentence(enum policy_reason reason)
         return "this environment no longer exists";
     case POLICY_NO_KEY_LINE:
     case POLICY_KEY_CHANGED:
-        return "this login does not use a key that cloudauth has accepted";
+        return "the key of this login is not one that cloudauth has accepted";
     case POLICY_IDS_CHANGED:
         return "this account has just changed; connect again";
     case POLICY_DENIED:
