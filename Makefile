@@ -8,6 +8,7 @@
 #   make deb        Debian packages, in build/deb
 #
 # B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
+# For another architecture: make B=build/arm64 CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config
 
 VERSION := 0.1.0
 PREFIX  ?= /usr
@@ -16,6 +17,7 @@ B       ?= build
 SECONDS ?= 60
 
 CC       ?= gcc
+PKG_CONFIG ?= pkg-config
 PKGS     := libcurl libcrypto libcjson
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wundef -Wvla -Werror
@@ -74,12 +76,13 @@ $(B)/pam_cloud.so: $(call obj,$(wildcard pam_cloud/*.c) $(JAIL) $(COMMON)) pam_c
 
 # Static, with musl: it is started for every key that is offered, needs nothing but libc, and that
 # one begins in half the time of glibc (docs/performance.md). Sanitizers and clang know glibc alone.
-# musl-gcc has no word for a static program at a random address: rcrt1.o is musl's start of one.
+# musl's specs cannot link a static program at a random address: rcrt1.o is musl's start of one.
 HELPER_CFLAGS := $(filter-out -fPIC -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) -fPIE -ffunction-sections
 ifeq ($(SAN)$(findstring clang,$(CC)),)
-HELPER_CC   := musl-gcc
+MUSL_LIB    := /usr/lib/$(subst -gnu,-musl,$(shell $(CC) -print-multiarch))
+HELPER_CC   := $(CC) -specs $(MUSL_LIB)/musl-gcc.specs
 HELPER_LINK := -static -nostartfiles -Wl,--gc-sections,-pie,--no-dynamic-linker,-z,text \
-               /usr/lib/$(subst -gnu,-musl,$(shell $(CC) -print-multiarch))/rcrt1.o
+               $(MUSL_LIB)/rcrt1.o
 else
 HELPER_CC   := $(CC)
 HELPER_LINK := $(if $(SAN),-pie,-static-pie)
@@ -94,17 +97,17 @@ $(B)/helper/%.o: %.c
 	@$(HELPER_CC) $(HELPER_CFLAGS) -c -o $@ $<
 
 $(B)/cloudauthd: $(call obj,cloudauthd/main.c $(DAEMON) $(ACCESS)) $(B)/base.a $(B)/common.a
-	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
+	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 $(B)/cloudauthctl: $(call obj,$(CTL) $(ACCESS) $(JAIL)) $(B)/base.a $(B)/common.a
-	$(CC) -pie -o $@ $^ $(LINK) $(shell pkg-config --libs libcrypto libcjson) -lpthread
+	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs libcrypto libcjson) -lpthread
 
 # Building blocks: a program takes what it calls.
 $(B)/base.a: $(call obj,$(BASE))
 $(B)/common.a: $(call obj,$(COMMON))
 $(B)/base.a $(B)/common.a:
 	@rm -f $@
-	$(AR) qcs $@ $^
+	$(shell $(CC) -print-prog-name=ar) qcs $@ $^
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -162,4 +165,4 @@ clean:
 	rm -rf build
 
 .PHONY: all install test demo bench deb fuzz clean
--include $(shell find $(addprefix $(B)/,obj module helper faults) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(B)/,obj here module helper faults) -name '*.d' 2>/dev/null)

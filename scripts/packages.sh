@@ -1,18 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build|deb|e2e|test|demo|bench
+# packages.sh build|deb|cross|e2e|test|demo|bench
 #
 # Installs the Debian packages that a make target needs and this machine lacks, and says which.
 # Needs root, and the network, only if something is missing. Daemons that come with the packages
 # (sshd, nginx, cron) are kept from starting.
 set -euo pipefail
 
-build=(gcc libc6-dev musl-tools make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
+build=(gcc libc6-dev musl-dev make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
 demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-modules
     libpam-runtime util-linux mount iproute2 jq procps)
 # shellcheck disable=SC2034 # each list is used by its name
 deb=("${build[@]}" dpkg-dev debhelper fakeroot)
+# In a system of its own, to which dpkg added the architecture (tests/sandbox/suite.sh).
+# shellcheck disable=SC2034
+cross=(make gcc-aarch64-linux-gnu pkg-config:arm64 libc6-dev:arm64 musl-dev:arm64 libpam0g-dev:arm64
+    libcurl4-openssl-dev:arm64 libcjson-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64 iproute2 qemu-user-static)
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
 e2e=("${demo[@]}" nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh python3
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
@@ -53,8 +57,8 @@ forbid_daemons() {
 }
 
 case ${1-} in
-build | deb | e2e | test | demo | bench) declare -n list=$1 ;;
-*) echo "usage: packages.sh build|deb|e2e|test|demo|bench" >&2 && exit 2 ;;
+build | deb | cross | e2e | test | demo | bench) declare -n list=$1 ;;
+*) echo "usage: packages.sh build|deb|cross|e2e|test|demo|bench" >&2 && exit 2 ;;
 esac
 
 mapfile -t lacking < <(missing "${list[@]}")

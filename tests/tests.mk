@@ -14,7 +14,7 @@ here     = $(patsubst %.c,$(B)/here/%.o,$(1))
 
 $(B)/modules.a: $(call obj,$(MODULES) tests/unit/here.c) $(call here,$(HERE))
 	@rm -f $@
-	$(AR) qcs $@ $^
+	$(shell $(CC) -print-prog-name=ar) qcs $@ $^
 
 $(B)/here/%.o: %.c
 	@mkdir -p $(@D)
@@ -26,7 +26,7 @@ $(B)/here/%.o: %.c
 $(B)/unit/%: $(B)/here/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(WRAP:%=-Wl,--wrap=%) -lcmocka \
-		$(shell pkg-config --libs $(PKGS)) -lpthread
+		$(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 # Functions that a test calls through its own __wrap_NAME (ld(1), --wrap).
 $(B)/unit/test_call: WRAP := connect send
@@ -62,7 +62,7 @@ lint-structure: $(PARTS)
 
 # Prints how the parser judges a document, for tests/lint/docs.
 $(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
-	$(CC) -o $@ $^ $(LINK) $(shell pkg-config --libs $(PKGS)) -lpthread
+	$(CC) -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 # ---- End-to-end tests ------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ BENCH      := nss first ask echo
 HELPER     := authkeys/cloud-authkeys.c $(COMMON)
 BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-glibc \
               helper-musl-static helper-glibc-static-pie helper-glibc-static helper-glibc-dynamic)
-MUSL       := musl-gcc -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong
+MUSL       := $(HELPER_CC) -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong
 
 bench-programs: $(BENCH_ALL)
 
