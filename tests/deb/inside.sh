@@ -473,6 +473,78 @@ test_nsswitch_unusual() {
     enters ada ada
 }
 
+# ---- Booted, with systemd as pid 1 (tests/deb/boot) ---------------------------------------------------
+
+# On a host where ssh.socket listens: nothing of ours ends the listener, or a session that is open.
+test_booted() {
+    local_host
+    systemctl disable --now ssh.service
+    systemctl enable --now ssh.socket
+    enters ada ada
+    login ada ada 'echo $$; exec sleep 1000' >/root/open &
+    wait_for test -s /root/open
+    install_debs
+    systemctl is-active ssh.socket
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    serve
+    enters alice abcdefghij
+    enters ada ada
+    kill -0 "$(cat /root/open)"
+    has_session alice abcdefghij
+    # For the next boot.
+    cat >/etc/systemd/system/app.service <<'END'
+[Unit]
+After=nss-user-lookup.target
+[Service]
+User=abcdefghij
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+END
+    systemctl enable app.service
+}
+
+# has_session KEY LOGIN: systemd-logind, which is older than the setting, knows the account.
+has_session() {
+    same "/run/user/$(id -u "$2")" "$(login "$1" "$2" 'echo "$XDG_RUNTIME_DIR"')"
+}
+
+# Processes that are older than the setting know its accounts too.
+test_added_by_reload() {
+    has_session alice abcdefghij
+    echo 'allow = zyxwvutsrq' >>/etc/cloudauth/cloudauth.conf
+    systemctl reload cloudauthd
+    cloudauthctl env create zyxwvutsrq
+    cloudauthctl user add zyxwvutsrq alice
+    cloudauthctl key add zyxwvutsrq alice /root/alice.pub
+    wait_for getent passwd zyxwvutsrq
+    has_session alice zyxwvutsrq
+}
+
+# A session that ends while the daemon is stopped is in the log all the same.
+test_gone_while_stopped() {
+    local open
+    login alice abcdefghij 'echo in; exec sleep 1001' >/root/other &
+    open=$!
+    wait_for grep -q in /root/other
+    systemctl stop cloudauthd
+    kill "$open"
+    kill "$(pgrep -f '^sleep 1001')"
+    systemctl start cloudauthd
+    wait_for logged 'gone account=abcdefghij'
+}
+
+logged() { journalctl --no-pager -o cat -t cloudauthd | grep "$1"; }
+
+# Services of an account start at boot, and who may enter enters.
+test_rebooted() {
+    systemctl is-active ssh.socket
+    systemctl is-active app.service
+    enters ada ada
+    enters alice abcdefghij
+    has_session alice abcdefghij
+}
+
 # ---- Killed at every line ----------------------------------------------------------------------------
 
 # Before the operation.
