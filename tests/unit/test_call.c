@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The one call to the daemon, against a daemon that does anything but what it should. Its part is
- * played at the right moment, in the same thread: after connect(2) and after send(2), which the
- * linker leads through this file (WRAP in tests/tests.mk).
+ * cloud_call against a daemon that misbehaves. The test plays the daemon in the same thread, after
+ * connect(2) and after send(2), which the linker wraps (WRAP in tests/tests.mk).
  */
 #include "common/call.h"
 
@@ -118,7 +117,7 @@ static enum cloud_status call(size_t size, int timeout_ms)
     return cloud_call(&question, &answer, buffer, size, timeout_ms);
 }
 
-/* No answer: every member is zero, `reason` too, which tells it from the daemon's own word. */
+/* No answer: every member is zero, also `reason`, which the daemon's own "unavailable" has. */
 static void assert_none(enum cloud_status status)
 {
     static const struct cloud_answer zero;
@@ -127,7 +126,7 @@ static void assert_none(enum cloud_status status)
     assert_memory_equal(&answer, &zero, sizeof zero);
 }
 
-/* The call fails, and before its deadline could have made it. */
+/* The call fails before its deadline. */
 static void assert_none_at_once(size_t size)
 {
     int64_t start = cloud_clock_ms();
@@ -161,7 +160,7 @@ static void will_send(const void *bytes, size_t n)
     play = ANSWERS;
 }
 
-/* ---- the stage ---- */
+/* ---- set-up ---- */
 
 static int listen_at(int backlog)
 {
@@ -188,7 +187,7 @@ static int setup(void **state)
     return fds_before == 0 || listener < 0;
 }
 
-/* In no case is a descriptor left. */
+/* No case leaves a descriptor open. */
 static int teardown(void **state)
 {
     (void)state;
@@ -229,7 +228,7 @@ static void test_every_status(void **state)
                                      .message = "try again"};
         will_answer(&other);
         assert_int_equal(call(sizeof buffer, LONG_MS), statuses[i]);
-        assert_string_equal(answer.reason, "outage"); /* the daemon's own word */
+        assert_string_equal(answer.reason, "outage"); /* the daemon's reason */
     }
 }
 
@@ -295,7 +294,7 @@ static void test_no_time(void **state)
     assert_none(call(sizeof buffer, -1000));
 }
 
-/* Not every kernel raises SIGPIPE for such a socket: the flag is looked at, too. */
+/* Not every kernel raises SIGPIPE for such a socket, so the flag is checked, too. */
 static volatile sig_atomic_t pipe_signals;
 
 static void on_pipe(int signal_number)
@@ -337,7 +336,7 @@ static void test_garbage(void **state)
     assert_none_at_once(sizeof buffer);
 }
 
-/* The question sent back, which the buffer holds already, lets nobody in either. */
+/* The question sent back, which the buffer contains already, is no answer either. */
 static void test_echo(void **state)
 {
     (void)state;
@@ -387,14 +386,14 @@ static void test_another_opcode(void **state)
     assert_none_at_once(sizeof buffer);
 }
 
-/* Exactly the answer's size is enough; a byte less makes it none, not a part of one. */
+/* A buffer of the answer's size is enough; with a byte less there is no answer, not part of one. */
 static void test_too_long_an_answer(void **state)
 {
     (void)state;
     will_answer(&good);
     assert_int_equal(call(packet_size, LONG_MS), CLOUD_OK);
     assert_none_at_once(packet_size - 1);
-    packet_size++; /* what fits is a whole answer, and is not what was sent */
+    packet_size++; /* the part that fits is a valid answer, but not the one that was sent */
     assert_none_at_once(packet_size - 1);
     packet_size = sizeof packet;
     assert_none_at_once(sizeof buffer);
@@ -458,7 +457,7 @@ static void test_full_backlog(void **state)
     leave_backlog();
 }
 
-/* Empties the backlog once the client has been turned away, and answers the first with a question.
+/* Empties the backlog after the first refused connect, and answers the first with a question.
  */
 static void *serve_late(void *arg)
 {
@@ -490,7 +489,7 @@ static void test_backlog_that_empties(void **state)
     will_answer(&good);
     play = NOT_EVEN_ACCEPTED; /* by the thread only */
     for (size_t i = 0; i < crowd_size; i++)
-        shutdown(crowd[i], SHUT_RDWR); /* so that none of them holds up the thread */
+        shutdown(crowd[i], SHUT_RDWR); /* so that none of them blocks the thread */
     assert_int_equal(pthread_create(&thread, NULL, serve_late, NULL), 0);
     assert_int_equal(call(sizeof buffer, LONG_MS), CLOUD_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -508,7 +507,7 @@ static void on_alarm(int signal_number)
     alarms++;
 }
 
-/* They interrupt the wait, and make it neither shorter nor longer. */
+/* Signals interrupt the wait, and make it neither shorter nor longer. */
 static void test_signals(void **state)
 {
     const struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};

@@ -187,7 +187,7 @@ static void test_credentials(void **state)
     assert_string_equal(conf.client_id_file, "/a");
 }
 
-/* Keys that make no sense without one another. */
+/* Keys that need each other. */
 static void test_credentials_together(void **state)
 {
     (void)state;

@@ -49,7 +49,7 @@ static const char sample[] =
     "  \"max_stale_seconds\": 3600\n"
     "}";
 
-/* The least that is a document. */
+/* The smallest valid document. */
 static const char least[] =
     "{\"version\": 1, \"project\": \"abcdefghij\","
     " \"environment\": {\"name\": \"staging\", \"status\": \"new\"},"
@@ -248,7 +248,7 @@ static void test_least(void **state)
     document_free(NULL);
 }
 
-/* {in the sample, what stands there instead, what the problem says} */
+/* {text of the sample, its replacement, part of the problem} */
 static const struct mutation {
     const char *find, *put, *expected;
 } mutations[] = {
@@ -376,7 +376,7 @@ static const struct mutation {
     {"\"message\": ", "\"message\": null, \"message\": ", "message: given twice"},
     {"\"max_stale", "\"max_stale_seconds\": 1, \"max_stale", "max_stale_seconds: given twice"},
     {"\"apps\": ", "\"apps\": {}, \"apps\": ", "apps: given twice"},
-    /* what is JSON to some */
+    /* what some parsers take for JSON */
     {"{\n", "\xef\xbb\xbf{\n", "not JSON"},
     {"{\n", "x{\n", "not JSON"},
     {"{\n", "/**/{\n", "not JSON"},
@@ -548,7 +548,7 @@ static void test_words(void **state)
     }
 }
 
-/* A bad key costs itself alone, and says why. */
+/* A bad key is left out, with a warning that says why; the document stays valid. */
 static void test_bad_keys(void **state)
 {
     static const struct {
@@ -615,7 +615,7 @@ static void test_truncated(void **state)
         assert_null(parse(least, n));
 }
 
-/* Whatever one byte becomes, there is no crash, and a document that is taken can be freed. */
+/* No value of any byte crashes the parser, and a document that is accepted can be freed. */
 static void test_changed_bytes(void **state)
 {
     char body[sizeof sample];
@@ -637,7 +637,7 @@ static void test_changed_bytes(void **state)
     assert_true(refused > 0);
 }
 
-/* count times what stands between before and after, with commas. */
+/* before, count times unit with commas in between, after. */
 static struct document *parse_repeated(const char *find, const char *before, const char *unit,
                                        size_t count, const char *after)
 {
@@ -661,7 +661,7 @@ static struct document *parse_repeated(const char *find, const char *before, con
     return document;
 }
 
-/* Taken with max times the unit, refused with one more. */
+/* Accepted with max units, refused with one more. */
 static void check_limit(const char *find, const char *before, const char *unit, size_t max,
                         const char *after, const char *expected)
 {
@@ -693,7 +693,7 @@ static void test_limits_of_lists(void **state)
                 "apps: too many");
 }
 
-/* How many values stand in the sample besides those of the padding. */
+/* The number of values in the sample without the padding. */
 static size_t count_values(void)
 {
     struct json_limits limits = {DOCUMENT_NESTING_MAX, 0};
@@ -738,7 +738,7 @@ static void test_limit_of_size(void **state)
     free(body);
 }
 
-/* n times 'a' where find stands in the sample. */
+/* The sample with n times 'a' in place of find. */
 static struct document *parse_long(const char *find, const char *before, size_t n)
 {
     size_t start = strlen(before);
@@ -981,7 +981,7 @@ static void test_forwards(void **state)
             fail_msg("%s", bad[i]);
 }
 
-/* Only these can stand within a host. */
+/* Only these characters are allowed in a host. */
 static void test_characters_of_forwards(void **state)
 {
     (void)state;

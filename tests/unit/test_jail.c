@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a document may list is what goes over the wire and into a jail. */
+/* A document, the wire and a jail have the same limits. */
 _Static_assert(JAIL_MOUNTS_MAX == DOCUMENT_MOUNTS_MAX, "mounts");
 _Static_assert(JAIL_PATH_MAX == DOCUMENT_STRING_MAX, "path");
 
@@ -79,7 +79,7 @@ static void test_homes(void **state)
     longest[JAIL_PATH_MAX] = '\0';
     assert_true(
         jail_read(&jail, &(const struct jail_account){longest, 200001, 200001, "ro a\n"}, &fault));
-    /* Never root's rights for what the account owns. */
+    /* Root's rights are never used for what the account owns. */
     assert_false(
         jail_read(&jail, &(const struct jail_account){"/app", 0, 200001, "ro a\n"}, &fault));
     assert_false(
@@ -158,7 +158,7 @@ static void test_check_fails(void **state)
     assert_int_equal(after, before);
 }
 
-/* What the daemon writes is what is read here. */
+/* jail_read reads what policy_mounts writes. */
 static void test_wire_round_trip(void **state)
 {
     const struct document_mount mount[] = {{"pub/media", true}, {"var/log", false}, {"", false}};

@@ -175,7 +175,7 @@ static void test_refused_kinds(void **state)
     refuse("", ED25519_BASE64, "type that is accepted");
 }
 
-/* Each key under each other key's name. */
+/* Each key with the type of each other key. */
 static void test_type_inside_differs(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void test_type_inside_differs(void **state)
                 refuse(samples[j].type, samples[i].base64, "another type");
 }
 
-/* Cut after every byte of the blob, and after every character of the text. */
+/* Cut off after every byte of the blob, and after every character of the base64. */
 static void test_truncated(void **state)
 {
     (void)state;
@@ -217,7 +217,7 @@ static void test_extra_bytes(void **state)
     }
 }
 
-/* Every length of a field set to what reaches past the end. */
+/* Every length of a field set to a value that reaches past the end. */
 static void test_lengths(void **state)
 {
     (void)state;
@@ -269,7 +269,8 @@ static void test_base64(void **state)
         size_t padding = (3 - one.n % 3) % 3;
         if (padding == 0)
             continue;
-        /* An unused bit set is another spelling of the same bytes; so is padding left away. */
+        /* An unused bit that is set, or missing padding, would encode the same bytes differently.
+         */
         char *last = &one.text[length - padding - 1];
         *last = digits[(size_t)(strchr(digits, *last) - digits) + 1];
         refuse("sk-ssh-ed25519@openssh.com", one.text, "base64");
@@ -357,7 +358,7 @@ static void test_points(void **state)
     refuse_blob(ECDSA_256_TYPE, &blob, "curve");
 }
 
-/* An RSA key of the two mpints, given as the bytes that stand in the blob. */
+/* An RSA key of two mpints, given as the bytes in the blob. */
 static void make_rsa(struct blob *blob, const void *e, size_t e_size, const void *n, size_t n_size)
 {
     blob->n = 0;

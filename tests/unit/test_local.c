@@ -13,7 +13,7 @@
 
 static const char path[] = "passwd";
 
-/* ---- read(2), which the test can make stumble ---- */
+/* ---- read(2), which the test can make fail ---- */
 
 static size_t read_most; /* bytes a call returns at most; 0: as many as there are */
 static unsigned fail_at; /* the number of the call that fails; 0: none */
@@ -132,7 +132,7 @@ static void test_passed_over(void **state)
     assert_entry(&seen, 0, "last", 5, 5);
 }
 
-/* libc passes over blanks before a name, and so must we: such a user is local. */
+/* libc skips blanks before a name, so such a user is local. */
 static void test_leading_blanks(void **state)
 {
     struct seen seen = scan(" alice:x:1:2\n\t bob:x:3:4\n  # comment:x:5:5\nin side:x:6:7\n");
@@ -180,7 +180,7 @@ static void test_ids(void **state)
     assert_entry(&seen, 8, "lead", 200001, 2);
 }
 
-/* Nothing of one line may stand in the next one's entry. */
+/* No part of a line is left in the entry of the next one. */
 static void test_lines_apart(void **state)
 {
     struct seen seen = scan("longname:x:1:2:::\nb:x\nccc:x:3\n");
@@ -203,7 +203,7 @@ static void test_crlf(void **state)
     assert_entry(&seen, 2, "c", 4, 5);
 }
 
-/* The name ends at its NUL for whoever reads it as a string; the ids count all the same. */
+/* A name ends at its NUL; the ids of the line count nevertheless. */
 static void test_nul_bytes(void **state)
 {
     static const char text[] = "al\0ice:x:1:2\n\0bob:x:3:4\nc:x:5\0:6\nd:\0:7:8\n";
@@ -306,7 +306,8 @@ static void test_interrupted(void **state)
     }
 }
 
-/* A file that is read in part is not read: half a list would make local users strangers. */
+/* A file that can be read only in part is an error: the rest of the local users would be missing.
+ */
 static void test_fails_halfway(void **state)
 {
     struct seen seen = {0};

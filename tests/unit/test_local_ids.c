@@ -19,7 +19,7 @@ ssize_t read(int fd, void *buffer, size_t n)
     return syscall(SYS_read, fd, buffer, n);
 }
 
-/* Put in place as useradd(8) does it: written aside, then renamed. */
+/* Replaces a file as useradd(8) does: writes a new one and renames it. */
 static void put(const char *name, const char *text)
 {
     write_file("aside", text);
@@ -123,7 +123,7 @@ static void test_long_name(void **state)
     put("passwd", line);
     assert_true(local_ids_refresh(db));
     assert_false(local_ids_has_user(db, name));
-    assert_true(local_ids_has_uid(db, 1234)); /* its ids are local all the same */
+    assert_true(local_ids_has_uid(db, 1234)); /* its ids are local nevertheless */
     assert_true(local_ids_has_gid(db, 5678));
 }
 
@@ -160,7 +160,7 @@ static void test_unchanged_is_kept(void **state)
     assert_int_equal(reads, before);
 }
 
-/* Then nobody can say what is local; afterwards somebody can again. */
+/* While a file cannot be read it is unknown what is local. */
 static void check_unreadable(const char *name)
 {
     assert_true(local_ids_refresh(db));

@@ -170,7 +170,7 @@ static void test_plain(void **state)
     assert_false(cloud_name_plain(&grammar, "abcdefghij", "stagingx", name));
     assert_false(cloud_name_plain(&grammar, "abcdefghij", "staging0", name));
     assert_false(cloud_name_plain(&grammar, "abcdefghij", "", name));
-    /* Each account has one plain spelling, and the others say they are not it. */
+    /* Each account has one main name, and its other names are not marked as plain. */
     assert_true(cloud_name_parse(&grammar, "abcdefghij_stg", &parsed) && parsed.plain);
     assert_true(cloud_name_parse(&grammar, "abcdefghij_stg_sftp", &parsed) && !parsed.plain);
     assert_true(cloud_name_parse(&grammar, "ent-abcdefghij-staging-x", &parsed) && !parsed.plain);
@@ -197,7 +197,7 @@ static void test_patterns(void **state)
                            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
-/* The meaning of a pattern, as short as it can be said. */
+/* The meaning of a pattern, in the simplest code. */
 static bool means(const char *pattern, const char *name)
 {
     if (*pattern == '*')
@@ -243,7 +243,7 @@ static void test_allow_and_reserved(void **state)
     assert_false(cloud_name_parse(&conf.grammar, "ent-abcdefghij-staging-x", NULL));
 }
 
-/* The prefilter may never refuse what some host's grammar takes. */
+/* cloud_name_look accepts every name that the grammar of some host accepts. */
 static void test_possible_is_wider(void **state)
 {
     struct cloud_conf conf;

@@ -49,7 +49,7 @@ static void stop_loop(void *arg)
     loop_stop(loop);
 }
 
-/* One turn of the loop at that time: what is due by then is done. */
+/* Runs one turn of the loop at that time, with the timers that are due by then. */
 static void turn(int64_t at)
 {
     struct loop_timer end = {.due = stop_loop};
@@ -162,7 +162,7 @@ static void test_abstract(void **state)
     manager = by_path;
 }
 
-/* Without a watchdog, or with another process's, it is said once that the daemon is ready. */
+/* Without a watchdog, or with that of another process, READY=1 is sent once. */
 static void test_no_watchdog(void **state)
 {
     char mine[16];
@@ -184,7 +184,7 @@ static void test_no_watchdog(void **state)
     notify_stop(&notify);
 }
 
-/* A manager whose queue is full is told again; nobody waits for it. */
+/* READY=1 is sent again if the queue was full, without waiting. */
 static void test_full(void **state)
 {
     struct notify notify, crowd;

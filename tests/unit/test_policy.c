@@ -21,7 +21,7 @@ static const char *local[] = {"database.internal:3306", "[::1]:6379"};
 static const char *remote[] = {"localhost:9000"};
 static struct document document;
 
-/* alice may have any role; each test sets what it needs. */
+/* Each test sets the role of alice that it needs. */
 static int setup(void **state)
 {
     struct cloud_conf_error error;
@@ -93,7 +93,7 @@ static void test_status(void **state)
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_STATUS_UNKNOWN);
 }
 
-/* Every role against every level, on both kinds: exactly these may enter. */
+/* Every role against every level, on both kinds of account: only these may enter. */
 static void test_roles(void **state)
 {
     static const char *const granted_shell[] = {[DOCUMENT_LEVEL_NONE] = "",
@@ -149,7 +149,7 @@ static void test_unknown_key(void **state)
     assert_null(verdict.key);
 }
 
-/* Two people with one key: the one who may enter counts. */
+/* Two users with one key: the one who may enter counts. */
 static void test_shared_key(void **state)
 {
     struct cloud_name name = named("abcdefghij_stg");
@@ -168,7 +168,7 @@ static void test_shared_key(void **state)
     assert_ptr_equal(verdict.key->user, &users[1]);
 }
 
-/* An expired key is passed over where its owner has another that may enter: clients offer in turn.
+/* An expired key gets no line if its user has another key that may enter: clients offer in turn.
  */
 static void test_better_key(void **state)
 {
@@ -187,14 +187,14 @@ static void test_better_key(void **state)
     assert_false(policy_gets_line(&document, &name, &verdict, NOW));
     keys[1].user = &users[1];
     users[1].role = DOCUMENT_ROLE_ADMIN;
-    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* somebody else's */
+    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* another user's key */
     keys[1].user = &users[0];
     document.ssh = DOCUMENT_LEVEL_ADMIN;
     verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
     assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* may not enter */
 }
 
-/* A refused person gets a line that lets PAM say why; on an sFTP account that would be too much. */
+/* A refused user gets a line, so that PAM can say why, but not on an sFTP account. */
 static void test_who_gets_a_line(void **state)
 {
     unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
@@ -297,7 +297,7 @@ static void test_key_lines(void **state)
                         "restrict,pty,expiry-time=\"99991231235959Z\"" KEY_PART);
 }
 
-/* A line for one who is refused lets the key prove itself, and opens nothing. */
+/* The line of a refused user lets the key prove itself and allows nothing. */
 static void test_refused_line(void **state)
 {
     (void)state;
@@ -365,7 +365,7 @@ static void test_details(void **state)
     assert_string_equal(detail, "key of alice: sftp in production, not known in staging");
 }
 
-/* Of one person: whoever else has the same key counts for nothing. */
+/* Judges one user: another user with the same key does not count. */
 static void test_person(void **state)
 {
     struct cloud_name name = named("abcdefghij_stg");
@@ -390,7 +390,7 @@ static void test_person(void **state)
     document.keys = 1;
 }
 
-/* Each rule that policy_rules lists is one that policy_login goes by; denials come first. */
+/* policy_login applies each rule that policy_rules lists; denials come first. */
 static void test_rules(void **state)
 {
     struct denial_list *list = calloc(1, sizeof *list + sizeof list->denial[0]);

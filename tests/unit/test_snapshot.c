@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* accounts.snapshot: what the daemon's writer makes and every process reads, and every damage. */
+/* accounts.snapshot as the daemon writes it and every process reads it, whole and damaged. */
 #include "cloudauthd/accounts/snapshot_write.h"
 #include "tests/unit/support.h"
 
@@ -182,7 +182,7 @@ static void test_applications(void **state)
     assert_string_equal(home_of(&account, "mymagento"), "/app");
     assert_string_equal(home_of(&account, "admin"), "/app/dd");
     assert_null(home_of(&account, "other"));
-    /* Where none is listed, every one is the account's. */
+    /* Without a list of applications every application has the account's home. */
     assert_true(cloud_snapshot_by_uid(&snapshot, 200001, &account));
     assert_string_equal(home_of(&account, "other"), "/app/d");
     account.flags |= CLOUD_SNAPSHOT_PARTIAL;
@@ -231,7 +231,7 @@ static void test_times(void **state)
     assert_false(cloud_snapshot_current(&snapshot, NOW - CLOUD_SNAPSHOT_SLACK - 1));
     assert_true(cloud_snapshot_current(&snapshot, NOW + 3600));
     assert_false(cloud_snapshot_current(&snapshot, NOW + 3601));
-    snapshot.header.created = INT64_MIN; /* no time that can be reckoned with */
+    snapshot.header.created = INT64_MIN; /* the least time */
     assert_true(cloud_snapshot_current(&snapshot, NOW));
     snapshot.header.created = INT64_MAX;
     assert_false(cloud_snapshot_current(&snapshot, NOW));
@@ -254,7 +254,7 @@ static void test_retired(void **state)
     guarded_free(&file);
 }
 
-/* Every bit of the header but the state is looked at, and every length that is not the file's. */
+/* A change of any bit of the header but the state is noticed, and any length but the file's. */
 static void test_header_damage(void **state)
 {
     struct guarded file = write_accounts(5);
@@ -277,7 +277,7 @@ static void test_header_damage(void **state)
     }
 }
 
-/* An owner of the file who signs his own header can only have it looked at within its bounds. */
+/* The file's owner can compute the checksum of any header: the bounds still hold. */
 static void test_hostile_header(void **state)
 {
     static const size_t fields[] = {offsetof(struct cloud_snapshot_header, bits),
@@ -318,7 +318,7 @@ static void test_hostile_header(void **state)
     guarded_free(&file);
 }
 
-/* A flipped bit anywhere else: an account is whole or not there. */
+/* A flipped bit anywhere else: an account is found unchanged or not at all. */
 static void test_damage(void **state)
 {
     struct guarded file = write_accounts(20);
@@ -349,7 +349,7 @@ static void test_damage(void **state)
     guarded_free(&file);
 }
 
-/* An owner who signs his own records: lengths that lead beyond the record, or to no NUL. */
+/* Records with valid checksums and lengths that lead beyond the record, or to no NUL. */
 static void test_hostile_lengths(void **state)
 {
     struct guarded file = write_accounts(1);
@@ -375,7 +375,7 @@ static void test_hostile_lengths(void **state)
     guarded_free(&file);
 }
 
-/* Finds the name of text in both fields, and not once a letter of either is another. */
+/* Finds the text in both fields, and does not after any of its letters changed. */
 static void find_and_spoil(struct cloud_snapshot *snapshot, const char *text)
 {
     struct cloud_snapshot_account account;
@@ -431,7 +431,7 @@ static void test_every_length(void **state)
     close(fd);
 }
 
-/* Indexes that are full of one place: the search ends. */
+/* Indexes full of one position: the search ends. */
 static void test_endless_index(void **state)
 {
     struct guarded file = write_accounts(300);
@@ -448,7 +448,7 @@ static void test_endless_index(void **state)
     guarded_free(&file);
 }
 
-/* A search ends after so many steps, whatever stands behind them. */
+/* A search ends after CLOUD_SNAPSHOT_PROBES steps. */
 static void test_steps(void **state)
 {
     struct guarded file = write_accounts(300);
@@ -558,7 +558,7 @@ static uid_t another(void)
     return geteuid() + 1;
 }
 
-/* Who could have written it decides whether it is read at all. */
+/* Whether the file is read depends on who could have written it. */
 static void test_whose_file(void **state)
 {
     struct guarded file = write_accounts(3);

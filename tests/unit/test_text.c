@@ -37,23 +37,23 @@ static void test_appends(void **state)
     assert_false(text.cut);
 }
 
-/* Builds the same text in `size` bytes that end where memory ends. */
+/* Builds the same text in `size` bytes before a page that cannot be read. */
 static void build_in(size_t size)
 {
     static const char zeros[64];
-    struct guarded room = guarded_copy(zeros, size);
+    struct guarded buffer = guarded_copy(zeros, size);
     struct cloud_text text;
 
-    cloud_text_start(&text, room.at, size);
+    cloud_text_start(&text, buffer.at, size);
     cloud_text_add(&text, "abcd");
     cloud_text_add_number(&text, 567);
     cloud_text_add_char(&text, '8');
-    assert_true(strlen(room.at) < size);
-    assert_int_equal(text.used, strlen(room.at));
+    assert_true(strlen(buffer.at) < size);
+    assert_int_equal(text.used, strlen(buffer.at));
     assert_int_equal(text.cut, size < 9);
     if (size >= 9)
-        assert_string_equal(room.at, "abcd5678");
-    guarded_free(&room);
+        assert_string_equal(buffer.at, "abcd5678");
+    guarded_free(&buffer);
 }
 
 static void test_every_size(void **state)
@@ -63,7 +63,7 @@ static void test_every_size(void **state)
         build_in(size);
 }
 
-/* What does not fit is dropped whole; what still fits comes; `cut` is not forgotten. */
+/* An addition that does not fit is dropped, a later one that fits is added, `cut` stays set. */
 static void test_dropped_whole(void **state)
 {
     struct cloud_text text;
@@ -140,7 +140,7 @@ static void test_every_byte(void **state)
     }
 }
 
-/* A quoted value that does not fit leaves nothing behind: no opened quote. */
+/* A quoted value that does not fit leaves nothing, not even its first quote. */
 static void test_values_at_every_size(void **state)
 {
     static const char whole[] = "k=\"a \\\"\\x0a\"";
@@ -148,15 +148,15 @@ static void test_values_at_every_size(void **state)
 
     (void)state;
     for (size_t size = 3; size <= sizeof whole + 2; size++) {
-        struct guarded room = guarded_copy(zeros, size);
+        struct guarded buffer = guarded_copy(zeros, size);
         struct cloud_text text;
-        cloud_text_start(&text, room.at, size);
+        cloud_text_start(&text, buffer.at, size);
         cloud_text_add(&text, "k=");
         cloud_text_add_value(&text, "a \"\n");
-        assert_string_equal(room.at, size >= sizeof whole ? whole : "k=");
-        assert_int_equal(text.used, strlen(room.at));
+        assert_string_equal(buffer.at, size >= sizeof whole ? whole : "k=");
+        assert_int_equal(text.used, strlen(buffer.at));
         assert_int_equal(text.cut, size < sizeof whole);
-        guarded_free(&room);
+        guarded_free(&buffer);
     }
 }
 
