@@ -41,19 +41,19 @@ static void test_appends(void **state)
 static void build_in(size_t size)
 {
     static const char zeros[64];
-    struct guarded buffer = guarded_copy(zeros, size);
+    struct guarded guarded = guarded_copy(zeros, size);
     struct cloud_text text;
 
-    cloud_text_start(&text, buffer.at, size);
+    cloud_text_start(&text, guarded.at, size);
     cloud_text_add(&text, "abcd");
     cloud_text_add_number(&text, 567);
     cloud_text_add_char(&text, '8');
-    assert_true(strlen(buffer.at) < size);
-    assert_int_equal(text.used, strlen(buffer.at));
+    assert_true(strlen(guarded.at) < size);
+    assert_int_equal(text.used, strlen(guarded.at));
     assert_int_equal(text.cut, size < 9);
     if (size >= 9)
-        assert_string_equal(buffer.at, "abcd5678");
-    guarded_free(&buffer);
+        assert_string_equal(guarded.at, "abcd5678");
+    guarded_free(&guarded);
 }
 
 static void test_every_size(void **state)
@@ -148,15 +148,15 @@ static void test_values_at_every_size(void **state)
 
     (void)state;
     for (size_t size = 3; size <= sizeof whole + 2; size++) {
-        struct guarded buffer = guarded_copy(zeros, size);
+        struct guarded guarded = guarded_copy(zeros, size);
         struct cloud_text text;
-        cloud_text_start(&text, buffer.at, size);
+        cloud_text_start(&text, guarded.at, size);
         cloud_text_add(&text, "k=");
         cloud_text_add_value(&text, "a \"\n");
-        assert_string_equal(buffer.at, size >= sizeof whole ? whole : "k=");
-        assert_int_equal(text.used, strlen(buffer.at));
+        assert_string_equal(guarded.at, size >= sizeof whole ? whole : "k=");
+        assert_int_equal(text.used, strlen(guarded.at));
         assert_int_equal(text.cut, size < sizeof whole);
-        guarded_free(&buffer);
+        guarded_free(&guarded);
     }
 }
 
