@@ -531,10 +531,10 @@ test_gone_while_stopped() {
     kill "$open"
     kill "$(pgrep -f '^sleep 1001')"
     systemctl start cloudauthd
-    wait_for logged 'gone account=abcdefghij'
+    wait_for logged 'close account=abcdefghij .*reason=gone'
 }
 
-logged() { journalctl --no-pager -o cat -t cloudauthd | grep "$1"; }
+logged() { journalctl --no-pager -o cat -t cloudauthd | tee /root/journal | grep "$1"; }
 
 # Services of an account start at boot, and who may enter enters.
 test_rebooted() {
