@@ -25,7 +25,7 @@ struct chunk {
 
 struct owned {
     struct document document; /* first: document_free casts it back */
-    SLIST_HEAD(, chunk) chunks;
+    SLIST_HEAD(chunks, chunk) chunks;
 };
 
 /* A key, until all of them are sorted. */

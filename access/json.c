@@ -37,7 +37,7 @@ bool json_fail(const struct json *at, const char *what)
     add_path(at);
     if (at->parent == NULL)
         cloud_text_add(problem, "the document");
-    cloud_text_add_all(problem, ": ", what, NULL);
+    cloud_text_add_all(problem, ": ", what);
     return false;
 }
 
@@ -57,7 +57,7 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
     *root = (struct json){.problem = problem};
     if (!json_scan(bytes, n, limits, &fault)) {
         (void)json_fail(root, "");
-        cloud_text_add_all(problem, fault.what, ", at byte ", NULL);
+        cloud_text_add_all(problem, fault.what, ", at byte ");
         cloud_text_add_number(problem, fault.offset);
         return false;
     }

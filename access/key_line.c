@@ -21,8 +21,7 @@ static void add_destinations(struct cloud_text *text, const char *option, const 
                              size_t n)
 {
     for (size_t i = 0; i < n || i == 0; i++)
-        cloud_text_add_all(text, ",", option, "=\"", n == 0 ? "none:1" : destination[i], "\"",
-                           NULL);
+        cloud_text_add_all(text, ",", option, "=\"", n == 0 ? "none:1" : destination[i], "\"");
 }
 
 /* UTC as "20270101000000Z", which sshd reads since 9.1. sshd ignores the whole line if the year has
@@ -37,7 +36,7 @@ static void add_expiry(struct cloud_text *text, int64_t seconds)
         text->cut = true;
         return;
     }
-    cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"", NULL);
+    cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"");
 }
 
 static void add_grants(struct cloud_text *text, const struct document *document,
@@ -72,7 +71,7 @@ bool key_line_write(const struct document *document, const struct cloud_name *na
         if (key->expires_at != DOCUMENT_NO_TIME)
             add_expiry(&text, key->expires_at);
     }
-    cloud_text_add_all(&text, " ", key->type, " ", key->base64, " ", key->user->id, NULL);
+    cloud_text_add_all(&text, " ", key->type, " ", key->base64, " ", key->user->id);
     if (text.cut)
         out[0] = '\0';
     return !text.cut;

@@ -21,14 +21,14 @@ static void add_sftp_name(struct cloud_text *text, const struct message *message
 {
     if (message->name->plain && strchr(message->account, '-') == NULL &&
         message->document->sftp != DOCUMENT_LEVEL_NONE)
-        cloud_text_add_all(text, "; use ", message->account, "_sftp", NULL);
+        cloud_text_add_all(text, "; use ", message->account, "_sftp");
 }
 
 static void add_status(struct cloud_text *text, const struct document *document, const char *status)
 {
-    cloud_text_add_all(text, "environment ", document->environment, status, NULL);
+    cloud_text_add_all(text, "environment ", document->environment, status);
     if (document->message[0] != '\0')
-        cloud_text_add_all(text, ": ", document->message, NULL);
+        cloud_text_add_all(text, ": ", document->message);
 }
 
 static void add_role(struct cloud_text *text, const struct message *message)
@@ -36,7 +36,7 @@ static void add_role(struct cloud_text *text, const struct message *message)
     const struct document_user *user = message->key->user;
 
     cloud_text_add_all(text, "your role ", user->role_text, " may not use ",
-                       message->name->kind == CLOUD_SFTP ? "sFTP here" : "SSH here", NULL);
+                       message->name->kind == CLOUD_SFTP ? "sFTP here" : "SSH here");
     if (user->role == DOCUMENT_ROLE_SFTP)
         add_sftp_name(text, message);
 }
@@ -44,14 +44,14 @@ static void add_role(struct cloud_text *text, const struct message *message)
 static void add_key_expired(struct cloud_text *text, const struct document_key *key)
 {
     cloud_text_add_all(text, "your key ", key->title, key->title[0] == '\0' ? "" : " ",
-                       "expired on ", NULL);
+                       "expired on ");
     add_date(text, key->expires_at);
 }
 
 static void add_access_off(struct cloud_text *text, const struct message *message)
 {
     cloud_text_add_all(text, message->name->kind == CLOUD_SFTP ? "sFTP" : "SSH",
-                       " is off for environment ", message->document->environment, NULL);
+                       " is off for environment ", message->document->environment);
     if (message->name->kind == CLOUD_SHELL)
         add_sftp_name(text, message);
 }
@@ -140,7 +140,7 @@ void messages_detail(const struct message *message, char *out, size_t size)
         return;
     cloud_text_add_all(&text, "key of ", message->key->user->username, ": role ",
                        message->key->user->role_text,
-                       least[policy_level(message->document, message->name)], NULL);
+                       least[policy_level(message->document, message->name)]);
 }
 
 void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
@@ -150,7 +150,7 @@ void messages_detail_elsewhere(const struct document_key *key, const char *where
 
     cloud_text_start(&text, out, size);
     cloud_text_add_all(&text, "key of ", key->user->username, ": ", key->user->role_text, " in ",
-                       where, ", not known in ", here, NULL);
+                       where, ", not known in ", here);
 }
 
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account)

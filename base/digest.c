@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 static const char hex_digits[] = "0123456789abcdef";
 
 bool digest_sha256_two(const void *first, size_t first_length, const void *second,
@@ -74,7 +74,7 @@ void digest_base64_encode(const void *bytes, size_t n, char *out)
         for (size_t j = 0; j < 3; j++)
             three = three << 8 | (i + j < n ? at[i + j] : 0u);
         for (unsigned j = 0; j < 4; j++)
-            *out++ = j <= n - i ? base64_digits[three >> (18 - 6 * j) & 63] : '=';
+            *out++ = base64_digits[j <= n - i ? three >> (18 - 6 * j) & 63 : 64];
     }
     *out = '\0';
 }

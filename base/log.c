@@ -79,16 +79,8 @@ static void add_header(struct cloud_text *text, int priority)
 
 static void add_escaped(struct cloud_text *text, const char *line)
 {
-    static const char hex[] = "0123456789abcdef";
-
-    for (; *line != '\0' && !text->cut; line++) {
-        unsigned char byte = (unsigned char)*line;
-        const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-        if (byte < ' ' || byte > '~')
-            cloud_text_add_bytes(text, escaped, sizeof escaped);
-        else
-            cloud_text_add_char(text, *line);
-    }
+    for (; *line != '\0' && !text->cut; line++)
+        cloud_text_add_escaped(text, *line);
 }
 
 /* Appends a line to those that wait. False: there is no space. */

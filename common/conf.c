@@ -390,7 +390,7 @@ static bool take_value(struct cloud_conf *conf, const struct conf_key *key, cons
     if (key->take(conf, key, value, n, &why))
         return true;
     cloud_text_start(&text, error->text, sizeof error->text);
-    cloud_text_add_all(&text, key->name, ": ", why.text, NULL);
+    cloud_text_add_all(&text, key->name, ": ", why.text);
     return false;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/text.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size)
@@ -29,15 +28,10 @@ void cloud_text_add(struct cloud_text *text, const char *string)
     cloud_text_add_bytes(text, string, strlen(string));
 }
 
-void cloud_text_add_all(struct cloud_text *text, ...)
+void cloud_text_add_strings(struct cloud_text *text, const char *const *string, size_t n)
 {
-    const char *string;
-    va_list strings;
-
-    va_start(strings, text);
-    while ((string = va_arg(strings, const char *)) != NULL)
-        cloud_text_add(text, string);
-    va_end(strings);
+    for (size_t i = 0; i < n; i++)
+        cloud_text_add(text, string[i]);
 }
 
 void cloud_text_add_char(struct cloud_text *text, char c)
@@ -75,21 +69,25 @@ static bool is_value(char c)
            (c != '\0' && strchr("._:@/+=-", c) != NULL);
 }
 
-static void add_quoted(struct cloud_text *text, const char *value)
+void cloud_text_add_escaped(struct cloud_text *text, char c)
 {
     static const char hex[] = "0123456789abcdef";
+    unsigned char byte = (unsigned char)c;
+    const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
 
+    if (byte < ' ' || byte > '~')
+        cloud_text_add_bytes(text, escaped, sizeof escaped);
+    else
+        cloud_text_add_char(text, c);
+}
+
+static void add_quoted(struct cloud_text *text, const char *value)
+{
     cloud_text_add_char(text, '"');
     for (const char *at = value; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
-        const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-        if (byte < ' ' || byte > '~') {
-            cloud_text_add_bytes(text, escaped, sizeof escaped);
-            continue;
-        }
-        if (byte == '"' || byte == '\\')
+        if (*at == '"' || *at == '\\')
             cloud_text_add_char(text, '\\');
-        cloud_text_add_char(text, *at);
+        cloud_text_add_escaped(text, *at);
     }
     cloud_text_add_char(text, '"');
 }

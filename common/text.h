@@ -21,12 +21,20 @@ struct cloud_text {
 /* Starts an empty text in a buffer of at least one byte. */
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
 
-/* Appends a string; all strings up to a NULL; n bytes; one character; a number in decimal. */
+/* Appends a string; n bytes; one character; a number in decimal. */
 void cloud_text_add(struct cloud_text *text, const char *string);
-void cloud_text_add_all(struct cloud_text *text, ...) __attribute__((sentinel));
 void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);
 void cloud_text_add_number(struct cloud_text *text, uint64_t number);
+
+/* Appends several strings: cloud_text_add_all(&text, "a", b, "c"). */
+void cloud_text_add_strings(struct cloud_text *text, const char *const *string, size_t n);
+#define cloud_text_add_all(text, ...)                                                              \
+    cloud_text_add_strings(text, (const char *const[]){__VA_ARGS__},                               \
+                           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+/* Appends a byte: as \xHH unless it is printable ASCII. */
+void cloud_text_add_escaped(struct cloud_text *text, char c);
 
 /* Whether the byte is a control character of ASCII: 0 to 0x1f, or 0x7f. */
 bool cloud_text_is_control(char c);
@@ -37,7 +45,7 @@ bool cloud_text_has_control(const char *string);
 /*
  * Appends a value of a log line, so that no byte of it can end the value or the line: unchanged if
  * every byte is in [A-Za-z0-9._:@/+=-], else in double quotes with '"' and '\\' escaped by '\\' and
- * every byte outside printable ASCII as \\xHH. Appends nothing for NULL and "".
+ * every byte outside printable ASCII as \xHH. Appends nothing for NULL and "".
  */
 void cloud_text_add_value(struct cloud_text *text, const char *value);
 

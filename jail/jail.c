@@ -33,7 +33,7 @@ static bool fail(struct jail_fault *fault, const char *before, const char *path,
     struct cloud_text text;
 
     cloud_text_start(&text, fault->text, sizeof fault->text);
-    cloud_text_add_all(&text, before, path, after, NULL);
+    cloud_text_add_all(&text, before, path, after);
     return false;
 }
 
@@ -45,7 +45,7 @@ static bool fail_call(struct jail_fault *fault, const char *call, const char *pa
 
     cloud_text_start(&text, fault->text, sizeof fault->text);
     cloud_text_add_all(&text, "this server cannot make the sFTP directory ", path, " (", call, ": ",
-                       why == NULL ? "unknown error" : why, ")", NULL);
+                       why == NULL ? "unknown error" : why, ")");
     return false;
 }
 
