@@ -166,7 +166,7 @@ test_scp_old_sftp_account() {
     [[ ! -e $MEDIA/rcp.bin ]]
     rm -f $BACK
     # What the server says is where the name of a file would be.
-    says 'protocol error|unexpected' rcp_get media-agency abcdefghij_sftp /var/log/access.log $BACK
+    says 'protocol error|unexpected|lost connection' rcp_get media-agency abcdefghij_sftp /var/log/access.log $BACK
     [[ ! -e $BACK ]]
 }
 

@@ -345,7 +345,7 @@ test_tls() {
     authority other
     certificate api ca
     certificate wrong-name ca DNS:other.example
-    certificate expired ca DNS:localhost -days -1
+    certificate expired ca DNS:localhost -days 0
     serve api
     by_https
     cloudauthctl doctor abcdefghij

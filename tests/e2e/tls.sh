@@ -10,7 +10,7 @@ before_all() {
     authority other
     certificate api ca
     certificate wrong-name ca DNS:other.example
-    certificate expired ca DNS:localhost -days -1
+    certificate expired ca DNS:localhost -days 0
     certificate untrusted other
     certificate self-signed other
     openssl req -x509 -key "$TLS/self-signed.key" -days 2 -subj /CN=localhost \

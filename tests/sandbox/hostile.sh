@@ -68,7 +68,7 @@ hostile_start() {
     authority other
     certificate api ca $names
     certificate wrong-name ca DNS:other.example
-    certificate expired ca $names -days -1
+    certificate expired ca $names -days 0
     certificate self-signed other
     openssl req -x509 -key "$TLS/self-signed.key" -days 2 -subj /CN=localhost \
         -addext subjectAltName=$names -out "$TLS/self-signed.pem"
