@@ -21,92 +21,65 @@ struct layout {
     struct field field[FIELDS];
 };
 
-#define Q_STRING(name)                                                                             \
-    {                                                                                              \
-        offsetof(struct cloud_question, name), true                                                \
-    }
-#define Q_NUMBER(name)                                                                             \
-    {                                                                                              \
-        offsetof(struct cloud_question, name), false                                               \
-    }
-#define A_STRING(name)                                                                             \
-    {                                                                                              \
-        offsetof(struct cloud_answer, name), true                                                  \
-    }
-#define A_NUMBER(name)                                                                             \
-    {                                                                                              \
-        offsetof(struct cloud_answer, name), false                                                 \
-    }
+#define FIELD(type, member)                                                                        \
+    offsetof(struct type, member),                                                                 \
+        _Generic(((struct type *)NULL)->member, const char *: true, uint32_t: false)
+#define Q(member) FIELD(cloud_question, member)
+#define A(member) FIELD(cloud_answer, member)
 
 static const struct layout questions[CLOUD_OP_END] = {
-    [CLOUD_OP_PASSWD_BY_NAME] = {{Q_STRING(account)}},
-    [CLOUD_OP_PASSWD_BY_ID] = {{Q_NUMBER(id)}},
-    [CLOUD_OP_GROUP_BY_NAME] = {{Q_STRING(account)}},
-    [CLOUD_OP_GROUP_BY_ID] = {{Q_NUMBER(id)}},
-    [CLOUD_OP_KEYS] = {{Q_NUMBER(kind), Q_STRING(account), Q_STRING(key_type), Q_STRING(key),
-                        Q_NUMBER(id)}},
-    [CLOUD_OP_PAM_ACCOUNT] = {{Q_STRING(service), Q_STRING(account), Q_STRING(from),
-                               Q_NUMBER(is_ssh)}},
-    [CLOUD_OP_PAM_SESSION] = {{Q_STRING(service), Q_STRING(account), Q_STRING(from),
-                               Q_STRING(auth_info)}},
-    [CLOUD_OP_PAM_SESSION_END] = {{Q_STRING(account)}},
-    [CLOUD_OP_SESSIONS] = {{Q_STRING(session)}},
-    [CLOUD_OP_SESSION_END] = {{Q_STRING(session)}},
-    [CLOUD_OP_STATUS] = {{Q_NUMBER(page)}},
-    [CLOUD_OP_DOCUMENTS] = {{Q_NUMBER(page)}},
-    [CLOUD_OP_EXPLAIN] = {{Q_STRING(account), Q_STRING(key_type), Q_STRING(key)}},
-    [CLOUD_OP_PEOPLE] = {{Q_STRING(account), Q_NUMBER(page)}},
-    [CLOUD_OP_REFRESH] = {{Q_STRING(account)}},
-    [CLOUD_OP_DENY] = {{Q_STRING(text)}},
-    [CLOUD_OP_UNDENY] = {{Q_STRING(text)}},
-    [CLOUD_OP_DENIALS] = {{Q_NUMBER(page)}},
-    [CLOUD_OP_REBIND] = {{Q_STRING(account), Q_NUMBER(page)}},
-    [CLOUD_OP_NAMED] = {{Q_STRING(text), Q_NUMBER(page)}},
+    [CLOUD_OP_PASSWD_BY_NAME] = {{{Q(account)}}},
+    [CLOUD_OP_PASSWD_BY_ID] = {{{Q(id)}}},
+    [CLOUD_OP_GROUP_BY_NAME] = {{{Q(account)}}},
+    [CLOUD_OP_GROUP_BY_ID] = {{{Q(id)}}},
+    [CLOUD_OP_KEYS] = {{{Q(kind)}, {Q(account)}, {Q(key_type)}, {Q(key)}, {Q(id)}}},
+    [CLOUD_OP_PAM_ACCOUNT] = {{{Q(service)}, {Q(account)}, {Q(from)}, {Q(is_ssh)}}},
+    [CLOUD_OP_PAM_SESSION] = {{{Q(service)}, {Q(account)}, {Q(from)}, {Q(auth_info)}}},
+    [CLOUD_OP_PAM_SESSION_END] = {{{Q(account)}}},
+    [CLOUD_OP_SESSIONS] = {{{Q(session)}}},
+    [CLOUD_OP_SESSION_END] = {{{Q(session)}}},
+    [CLOUD_OP_STATUS] = {{{Q(page)}}},
+    [CLOUD_OP_DOCUMENTS] = {{{Q(page)}}},
+    [CLOUD_OP_EXPLAIN] = {{{Q(account)}, {Q(key_type)}, {Q(key)}}},
+    [CLOUD_OP_PEOPLE] = {{{Q(account)}, {Q(page)}}},
+    [CLOUD_OP_REFRESH] = {{{Q(account)}}},
+    [CLOUD_OP_DENY] = {{{Q(text)}}},
+    [CLOUD_OP_UNDENY] = {{{Q(text)}}},
+    [CLOUD_OP_DENIALS] = {{{Q(page)}}},
+    [CLOUD_OP_REBIND] = {{{Q(account)}, {Q(page)}}},
+    [CLOUD_OP_NAMED] = {{{Q(text)}, {Q(page)}}},
     [CLOUD_OP_METRICS] = {{{0, false}}},
 };
 
-#define PASSWD                                                                                     \
-    {                                                                                              \
-        {                                                                                          \
-            A_STRING(account), A_NUMBER(id), A_NUMBER(gid), A_STRING(gecos), A_STRING(home),       \
-                A_STRING(shell)                                                                    \
-        }                                                                                          \
-    }
-#define GROUP                                                                                      \
-    {                                                                                              \
-        {                                                                                          \
-            A_STRING(account), A_NUMBER(gid)                                                       \
-        }                                                                                          \
-    }
-
 static const struct layout answers[CLOUD_OP_END] = {
-    [CLOUD_OP_PASSWD_BY_NAME] = PASSWD,
-    [CLOUD_OP_PASSWD_BY_ID] = PASSWD,
-    [CLOUD_OP_GROUP_BY_NAME] = GROUP,
-    [CLOUD_OP_GROUP_BY_ID] = GROUP,
-    [CLOUD_OP_KEYS] = {{A_STRING(line)}},
-    [CLOUD_OP_PAM_ACCOUNT] = {{A_STRING(reason), A_STRING(message), A_STRING(home), A_NUMBER(id),
-                               A_NUMBER(gid), A_STRING(mounts)}},
-    [CLOUD_OP_PAM_SESSION] = {{A_STRING(project), A_STRING(environment), A_STRING(app),
-                               A_STRING(user)}},
+    [CLOUD_OP_PASSWD_BY_NAME] =
+        {{{A(account)}, {A(id)}, {A(gid)}, {A(gecos)}, {A(home)}, {A(shell)}}},
+    [CLOUD_OP_PASSWD_BY_ID] =
+        {{{A(account)}, {A(id)}, {A(gid)}, {A(gecos)}, {A(home)}, {A(shell)}}},
+    [CLOUD_OP_GROUP_BY_NAME] = {{{A(account)}, {A(gid)}}},
+    [CLOUD_OP_GROUP_BY_ID] = {{{A(account)}, {A(gid)}}},
+    [CLOUD_OP_KEYS] = {{{A(line)}}},
+    [CLOUD_OP_PAM_ACCOUNT] =
+        {{{A(reason)}, {A(message)}, {A(home)}, {A(id)}, {A(gid)}, {A(mounts)}}},
+    [CLOUD_OP_PAM_SESSION] = {{{A(project)}, {A(environment)}, {A(app)}, {A(user)}}},
     [CLOUD_OP_PAM_SESSION_END] = {{{0, false}}},
-    [CLOUD_OP_SESSIONS] = {{A_STRING(session), A_STRING(line)}},
+    [CLOUD_OP_SESSIONS] = {{{A(session)}, {A(line)}}},
     [CLOUD_OP_SESSION_END] = {{{0, false}}},
-    [CLOUD_OP_STATUS] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_DOCUMENTS] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_EXPLAIN] = {{A_STRING(text)}},
-    [CLOUD_OP_PEOPLE] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_REFRESH] = {{A_STRING(text)}},
-    [CLOUD_OP_DENY] = {{A_STRING(text)}},
-    [CLOUD_OP_UNDENY] = {{A_STRING(text)}},
-    [CLOUD_OP_DENIALS] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_REBIND] = {{A_STRING(text)}},
-    [CLOUD_OP_NAMED] = {{A_NUMBER(page), A_STRING(text)}},
-    [CLOUD_OP_METRICS] = {{A_STRING(text)}},
+    [CLOUD_OP_STATUS] = {{{A(page)}, {A(text)}}},
+    [CLOUD_OP_DOCUMENTS] = {{{A(page)}, {A(text)}}},
+    [CLOUD_OP_EXPLAIN] = {{{A(text)}}},
+    [CLOUD_OP_PEOPLE] = {{{A(page)}, {A(text)}}},
+    [CLOUD_OP_REFRESH] = {{{A(text)}}},
+    [CLOUD_OP_DENY] = {{{A(text)}}},
+    [CLOUD_OP_UNDENY] = {{{A(text)}}},
+    [CLOUD_OP_DENIALS] = {{{A(page)}, {A(text)}}},
+    [CLOUD_OP_REBIND] = {{{A(text)}}},
+    [CLOUD_OP_NAMED] = {{{A(page)}, {A(text)}}},
+    [CLOUD_OP_METRICS] = {{{A(text)}}},
 };
 
-static const struct layout refusal = {{A_STRING(reason), A_STRING(message)}};
-static const struct layout no_answer = {{A_STRING(reason)}};
+static const struct layout refusal = {{{A(reason)}, {A(message)}}};
+static const struct layout no_answer = {{{A(reason)}}};
 
 static const struct layout *answer_layout(enum cloud_op op, enum cloud_status status)
 {
