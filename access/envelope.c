@@ -71,7 +71,9 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
     return out->bytes != NULL || json_fail(&at, "out of memory");
 }
 
-static bool is_signed(const char *text, const struct signers *signers, struct signed_bytes *payload)
+/* Whether one of the keys made the signature. Uses up payload->left. */
+static bool verify_one(const char *text, const struct signers *signers,
+                       struct signed_bytes *payload)
 {
     unsigned char signature[SIGNATURE_MAX];
     size_t n = strlen(text), used;
@@ -100,7 +102,7 @@ static bool check_signatures(const struct json *root, const struct signers *sign
         if (!json_expect_object(&at) ||
             !json_get_string(&at, "sig", JSON_REQUIRED, DOCUMENT_STRING_MAX, &text))
             return false;
-        if (is_signed(text, signers, payload))
+        if (verify_one(text, signers, payload))
             return true;
     }
     if (payload->left < payload->length)

@@ -502,7 +502,7 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
             break;
         total += (size_t)got;
         used += (size_t)got;
-        /* is_trusted() checked the size, but the file may have grown since. */
+        /* check_file() checked the size, but the file may have grown since. */
         if (total > CLOUD_CONF_MAX)
             return fail_file(error, "the file is larger than 64 KiB");
         if (!take_lines(conf, buffer, &used, error))
@@ -512,7 +512,7 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
     return cloud_conf_line(conf, buffer, used, error);
 }
 
-static bool is_trusted(int fd, uid_t owner, struct cloud_conf_error *error)
+static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 {
     struct stat st;
 
@@ -539,7 +539,7 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
     cloud_conf_defaults(conf);
     if (fd < 0)
         return fail_with(error, errno == ENOENT ? "there is no such file" : "cannot be opened");
-    ok = is_trusted(fd, owner, error) && read_lines(conf, fd, error) &&
+    ok = check_file(fd, owner, error) && read_lines(conf, fd, error) &&
          cloud_conf_check(conf, error);
     close(fd);
     return ok;

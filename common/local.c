@@ -126,7 +126,7 @@ struct wanted {
     bool found;
 };
 
-static bool is_wanted(void *arg, const struct cloud_local_entry *entry)
+static bool match(void *arg, const struct cloud_local_entry *entry)
 {
     struct wanted *wanted = arg;
 
@@ -138,7 +138,7 @@ enum cloud_local cloud_local_user(const char *name)
 {
     struct wanted wanted = {name, false};
 
-    if (!cloud_local_scan(CLOUD_PASSWD_PATH, true, is_wanted, &wanted))
+    if (!cloud_local_scan(CLOUD_PASSWD_PATH, true, match, &wanted))
         return CLOUD_LOCAL_UNKNOWN;
     return wanted.found ? CLOUD_LOCAL_YES : CLOUD_LOCAL_NO;
 }

@@ -173,7 +173,7 @@ static int open_beneath(int at, const char *path, uint64_t resolve)
     return (int)syscall(SYS_openat2, at, path, &how, sizeof how);
 }
 
-static bool as_user(uid_t uid, gid_t gid)
+static bool become(uid_t uid, gid_t gid)
 {
     /* Both return the previous id whether they succeed or not: only a second call shows which. */
     (void)setfsgid(gid);
@@ -192,11 +192,11 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
     gid_t gid = getegid();
     int directory = -1, error = EPERM;
 
-    if (as_user(jail->uid, jail->gid)) {
+    if (become(jail->uid, jail->gid)) {
         directory = open_beneath(at, path, resolve | no_links);
         error = errno;
     }
-    if (!as_user(uid, gid) && directory >= 0) { /* cannot happen; there must be no session then */
+    if (!become(uid, gid) && directory >= 0) { /* cannot happen; there must be no session then */
         close(directory);
         directory = -1;
         error = EPERM;
