@@ -15,27 +15,24 @@ static const char sysusers[] =
 /* A file that is not root's, or that others may write, is refused before any line is read. */
 static void check_settings(struct doctor *doctor)
 {
+    static const char own[] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH;
+    static const char edit[] =
+        "editor " CLOUD_CONF_PATH "  # cloudauth.conf(5) describes each setting";
+    static const char install[] =
+        "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss cloudauth  # or make "
+        "install; then edit " CLOUD_CONF_PATH;
     struct cloud_conf_error error = {0};
-    char path[REMEDY_SIZE / 3], remedy[REMEDY_SIZE];
 
-    if (cloud_conf_read(&doctor->conf, doctor->conf_path, 0, &error)) {
-        doctor_say(doctor, "settings", DOCTOR_OK, "", "%s", doctor->conf_path);
+    if (cloud_conf_read(&doctor->conf, CLOUD_CONF_PATH, 0, &error)) {
+        doctor_say(doctor, "settings", DOCTOR_OK, "", CLOUD_CONF_PATH);
         return;
     }
     cloud_conf_defaults(&doctor->conf);
-    (void)remedy_quote(doctor->conf_path, path, sizeof path);
-    if (access(doctor->conf_path, F_OK) != 0)
-        snprintf(remedy, sizeof remedy,
-                 "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss cloudauth  # or "
-                 "make install; then edit %s",
-                 path);
-    else if (strstr(error.text, "the file ") != NULL)
-        snprintf(remedy, sizeof remedy, "chown root:root %s && chmod 644 %s", path, path);
-    else
-        snprintf(remedy, sizeof remedy, "editor %s  # cloudauth.conf(5) describes each setting",
-                 path);
-    doctor_say(doctor, "settings", DOCTOR_BAD, remedy, "%s:%u: %s", doctor->conf_path, error.line,
-               error.text);
+    doctor_say(doctor, "settings", DOCTOR_BAD,
+               access(CLOUD_CONF_PATH, F_OK) != 0        ? install
+               : strstr(error.text, "the file ") != NULL ? own
+                                                         : edit,
+               CLOUD_CONF_PATH ":%u: %s", error.line, error.text);
 }
 
 static void check_users(struct doctor *doctor)
@@ -91,7 +88,7 @@ static void report_health(struct doctor *doctor, struct health *health)
 {
     doctor_say(doctor, "daemon", DOCTOR_OK, "", "cloudauthd %s answers",
                health_value(health, "version"));
-    health_judge(health, &doctor->conf, doctor->conf_path, (int64_t)time(NULL));
+    health_judge(health, &doctor->conf, (int64_t)time(NULL));
     for (size_t i = 0; i < health->findings; i++)
         doctor_say(doctor, health->finding[i].check, DOCTOR_BAD, health->finding[i].remedy, "%s",
                    health->finding[i].text);
@@ -143,7 +140,6 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
         return CTL_UNKNOWN;
     }
     doctor.out = &out;
-    doctor.conf_path = ctl->conf_path;
     doctor.account = argc == 2 ? argv[1] : "";
     out_start(&out, ctl->json);
     /* People get the remedies below the table, where a command stands on a line of its own. */

@@ -32,7 +32,6 @@ struct doctor_fault {
 
 struct doctor {
     struct out *out;
-    const char *conf_path;
     struct cloud_conf conf; /* the defaults where the file is broken */
     struct local_ids *local_ids;
     uint32_t daemon_uid, daemon_gid; /* of user cloudauth; 0: there is none */

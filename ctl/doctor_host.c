@@ -275,19 +275,17 @@ struct range {
     bool found, shadowed;
 };
 
-/* Reports a clash of this host's ids with those of cloud accounts. advice is what to edit the
- * settings for; path is the other file that could be edited. */
+/* Reports a clash of this host's ids or names with those of cloud accounts. */
 __attribute__((format(printf, 4, 5))) static void
 say_clash(struct range *range, const char *check, const char *advice, const char *format, ...)
 {
-    char remedy[REMEDY_SIZE], path[REMEDY_SIZE / 3], detail[700];
+    char remedy[REMEDY_SIZE], detail[700];
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
-    (void)remedy_quote(range->doctor->conf_path, path, sizeof path);
-    snprintf(remedy, sizeof remedy, "editor %s %s  # %s", range->path, path, advice);
+    snprintf(remedy, sizeof remedy, "editor %s " CLOUD_CONF_PATH "  # %s", range->path, advice);
     doctor_say(range->doctor, check, DOCTOR_BAD, remedy, "%s: %s", range->path, detail);
 }
 

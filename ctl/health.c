@@ -117,8 +117,7 @@ static void judge_rules(struct health *health)
     }
 }
 
-static void judge_documents(struct health *health, const struct cloud_conf *conf,
-                            const char *conf_path)
+static void judge_documents(struct health *health, const struct cloud_conf *conf)
 {
     int64_t failing = health_number(health, "failing");
     int64_t unusable = health_number(health, "unusable");
@@ -137,11 +136,11 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
         finding =
             find(health, HEALTH_DEGRADED, "api",
                  "the last request failed for %" PRId64 " environments; %.500s", failing, error);
-        remedy_for_api(conf, conf_path, error, finding->remedy);
+        remedy_for_api(conf, error, finding->remedy);
     }
     if (credential[0] != '\0') {
         finding = find(health, HEALTH_CRITICAL, "api", "%.500s", credential);
-        remedy_for_api(conf, conf_path, credential, finding->remedy);
+        remedy_for_api(conf, credential, finding->remedy);
     }
 }
 
@@ -188,10 +187,9 @@ static void judge_version(struct health *health)
                  REMEDY_SIZE, "systemctl restart cloudauthd");
 }
 
-void health_judge(struct health *health, const struct cloud_conf *conf, const char *conf_path,
-                  int64_t now)
+void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now)
 {
-    judge_documents(health, conf, conf_path);
+    judge_documents(health, conf);
     judge_rules(health);
     judge_expiry(health, "client_cert_expires", "client_cert", conf->client_cert, now);
     judge_expiry(health, "ca_file_expires", "ca_file", conf->ca_file, now);

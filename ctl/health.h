@@ -60,9 +60,8 @@ int64_t health_number(const struct health *health, const char *name);
 /* Whether there is a finding of that check. */
 bool health_has(const struct health *health, const char *check);
 
-/* Fills in the findings from all rows. conf is the host's, read from conf_path; or the defaults,
- * where it cannot be read. now is in seconds since 1970. */
-void health_judge(struct health *health, const struct cloud_conf *conf, const char *conf_path,
-                  int64_t now);
+/* Fills in the findings from all rows. conf has the host's settings, or the defaults where those
+ * cannot be read. now is in seconds since 1970. */
+void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now);
 
 #endif

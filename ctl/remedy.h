@@ -21,10 +21,9 @@ bool remedy_quote(const char *text, char *out, size_t size);
 
 /*
  * The remedy for a failed request to the project API. detail is the daemon's message, which may
- * begin with "project/environment: "; conf is read from conf_path.
+ * begin with "project/environment: ".
  */
-void remedy_for_api(const struct cloud_conf *conf, const char *conf_path, const char *detail,
-                    char out[REMEDY_SIZE]);
+void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE]);
 
 /* Prints a finding as a comment and its remedy, which may be "", as a command; for people only. */
 void remedy_show(struct out *out, const char *finding, const char *remedy);

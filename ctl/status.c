@@ -233,7 +233,7 @@ int cmd_status(struct ctl *ctl, int argc, char **argv)
     out_start(&out, ctl->json);
     status = ask_rows(&question, health_take, &health);
     if (status == CTL_YES) {
-        health_judge(&health, &conf, ctl->conf_path, (int64_t)time(NULL));
+        health_judge(&health, &conf, (int64_t)time(NULL));
         status = out_is_terminal(&out) ? put_page(&out, &health, documents)
                                        : put_rows(&out, &health, documents);
     }

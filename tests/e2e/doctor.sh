@@ -318,7 +318,7 @@ test_api() {
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'token_file = /etc/cloudauth/token'
     daemon_stop
     daemon_start
-    finds api 'token: accessible to others' '^namei -l /etc/cloudauth/token  # user cloudauth must own'
+    finds api 'token: accessible to others' '^cloudauthctl doctor  # user cloudauth must own'
     rm /etc/cloudauth/token
     configure
     daemon_stop
@@ -359,7 +359,7 @@ test_tls() {
     by_https
     finds api 'certificate has expired' 'renew the project API.s certificate'
     nginx_stop
-    finds api 'refused|connect' "^curl -sS -o /dev/null https://localhost:$TLS_PORT/ .*start the project API"
+    finds api 'refused|connect' '^editor /etc/cloudauth/cloudauth.conf  # start the project API'
 }
 
 # the clock is an hour off: against the Date of the API's answers, before and behind

@@ -38,8 +38,8 @@ static void assert_remedy(const char *detail, const char *expected)
 {
     char out[REMEDY_SIZE];
 
-    remedy_for_api(&conf, CLOUD_CONF_PATH, detail, out);
-    if (strncmp(out, expected, strlen(expected)) != 0)
+    remedy_for_api(&conf, detail, out);
+    if (strstr(out, expected) == NULL)
         fail_msg("%s: %s", detail, out);
 }
 
@@ -47,25 +47,20 @@ static void test_api(void **state)
 {
     (void)state;
     strcpy(conf.access_url, "https://api.example:8443/v1/{project}/{environment}");
-    strcpy(conf.token_file, "/etc/cloudauth/my token");
-    assert_remedy("abc/main: SSL: unable to get local issuer certificate",
-                  "editor " CLOUD_CONF_PATH "  # set ca_file");
-    assert_remedy("abc/main: Could not resolve host: api.example", "getent ahosts api.example  #");
-    assert_remedy("abc/main: Failed to connect to server",
-                  "curl -sS -o /dev/null https://api.example:8443/  #");
-    assert_remedy("credential unusable: token_file /etc/cloudauth/my token: not a regular file",
-                  "namei -l '/etc/cloudauth/my token'  #");
+    assert_remedy("abc/main: SSL: unable to get local issuer certificate", ".conf  # set ca_file");
+    assert_remedy("abc/main: Could not resolve host: api.example", ".conf  # correct the host");
+    assert_remedy("abc/main: Failed to connect to server", ".conf  # start the project API");
+    assert_remedy("credential unusable: token_file /etc/cloudauth/token: not a regular file",
+                  "cloudauthctl doctor  #");
     assert_remedy("abc/main-x1: uid:gid changed from 1:1 to 2:2",
                   "cloudauthctl rebind abc/main-x1 ");
     assert_remedy("abc/main: uid 7 belongs to environment old of project xyz",
                   "cloudauthctl rebind xyz/old ");
     assert_remedy("abc/main: what no table has", "cloudauthctl status --documents ");
-    strcpy(conf.access_url, "http://[::1]:80/{project}/{environment}");
-    assert_remedy("abc/main: Could not resolve", "getent ahosts '[::1]' ");
+    /* There is no directory to check. */
+    assert_remedy("abc/main: invalid document: x", "cloudauthctl status --documents ");
     strcpy(conf.access_url, "file:///srv/the docs/{project}/{environment}.json");
     assert_remedy("abc/main: invalid document: x", "cloudauthctl check '/srv/the docs'  #");
-    /* There is no host to look up. */
-    assert_remedy("abc/main: Could not resolve", "cloudauthctl status --documents ");
 }
 
 /* The text comes from an API: nothing of it reaches a shell but names that are harmless. */
@@ -78,8 +73,6 @@ static void test_foreign(void **state)
     assert_remedy("a/b: uid 7 belongs to environment `id` of project x",
                   "cloudauthctl status --documents ");
     assert_remedy("a/b: uid 7 belongs to environment ", "cloudauthctl status --documents ");
-    conf.token_file[0] = '\0';
-    assert_remedy("credential unusable: token_file /x", "cloudauthctl status --documents ");
 }
 
 int main(void)
