@@ -44,7 +44,7 @@ units: $(addprefix $(B)/unit/,$(UNITS))
 	@tests/unit/run $^
 
 check-asan:
-	$(MAKE) B=build/asan SAN=1 all units
+	$(MAKE) B=build/asan SAN=1 units
 
 # The modules that several threads use, under ThreadSanitizer.
 THREADED := test_negcache test_map test_publish test_store test_bindings_log test_list_threads test_denials
@@ -59,6 +59,14 @@ lint:
 
 lint-structure: $(PARTS)
 	@B=$(B) tests/lint/structure
+
+# What lint compiles with gcc, and with clang: the tests' sources for their warnings alone.
+compiles: all $(addprefix $(B)/unit/,$(UNITS)) $(call obj,$(wildcard tests/bench/*.c)) $(B)/check_document
+syntax: all $(addprefix $(B)/syntax/,$(filter-out tests/fuzz/%,$(wildcard tests/*/*.c)))
+
+$(B)/syntax/%: %
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(if $(filter tests/unit/%,$<),-include tests/unit/here.h) \
+		-fsyntax-only $<
 
 # Prints how the parser judges a document, for tests/lint/docs.
 $(B)/check_document: $(B)/obj/tests/lint/check_document.o $(B)/modules.a
@@ -118,4 +126,4 @@ $(B)/bench/helper-glibc-%: $(call obj,$(HELPER))
 
 .SECONDARY:
 
-.PHONY: check units check-asan check-tsan lint lint-structure bench-programs
+.PHONY: check units check-asan check-tsan lint lint-structure compiles syntax bench-programs
