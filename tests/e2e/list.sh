@@ -166,7 +166,7 @@ test_documents_fail() {
     enters bob abcdefghij_stg
 }
 
-# an account that left the list and whose document is gone is forgotten at once, with nobody asking
+# an account that left the list and whose document is gone is forgotten at once, without a lookup
 test_left_and_gone() {
     two_pages
     by_list 'account_fresh = 1h'
@@ -334,7 +334,7 @@ test_other_list() {
     same 1 "$(documents '[a-z0-9]*')"
 }
 
-# a folder is a list, too, whose links do not lead out of it
+# a file is a list, too, with links that stay within its directory
 test_folder() {
     two_pages
     configure "accounts_url = file://$LIST/1.json" 'account_fresh = 1h'
