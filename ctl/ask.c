@@ -58,12 +58,6 @@ static void give_rows(char *text, ask_each *each, void *arg)
     }
 }
 
-/* text is in the buffer, which may be changed. */
-void ask_each_row(const char *text, ask_each *each, void *arg)
-{
-    give_rows(buffer + (text - buffer), each, arg);
-}
-
 void ask_ignore(void *arg, const struct ask_row *row)
 {
     (void)arg;
@@ -92,7 +86,7 @@ int ask_rows(struct cloud_question *question, ask_each *each, void *arg)
     for (int i = 0; i < PAGES_MAX; i++) {
         if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
-        ask_each_row(answer.text, each, arg);
+        give_rows(buffer + (answer.text - buffer), each, arg);
         if (answer.page == 0)
             return CTL_YES;
         question->page = answer.page;

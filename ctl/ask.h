@@ -36,9 +36,6 @@ ask_each ask_ignore;
  * answer's strings live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
-/* Calls each for every row of an answer's text. */
-void ask_each_row(const char *text, ask_each *each, void *arg);
-
 /* Writes to standard error why a question that only root may ask failed. Returns the exit status.
  */
 int ask_failed(const struct cloud_answer *answer);
