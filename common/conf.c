@@ -259,6 +259,14 @@ static bool take_path(struct cloud_conf *conf, const struct conf_key *key, const
     return take_text(conf, key, value, n, error);
 }
 
+static bool take_absolute(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                          size_t n, struct cloud_conf_error *error)
+{
+    if (n > 0 && value[0] != '/')
+        return fail_with(error, "not an absolute path");
+    return take_text(conf, key, value, n, error);
+}
+
 static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key, const char *value,
                             size_t n, struct cloud_conf_error *error)
 {
@@ -334,6 +342,7 @@ static const struct conf_key keys[] = {
     STRING(client_key, take_path),
     STRING(ca_file, take_path),
     STRING(proxy, take_proxy),
+    STRING(api_socket, take_absolute),
     {"enumerate", take_enumerate, 0, 0, 0},
 };
 

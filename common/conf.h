@@ -50,6 +50,7 @@ struct cloud_conf {
     char client_cert[CLOUD_PATH_SIZE], client_key[CLOUD_PATH_SIZE];
     char ca_file[CLOUD_PATH_SIZE];
     char proxy[CLOUD_PATH_SIZE];               /* a URL */
+    char api_socket[CLOUD_PATH_SIZE];          /* of requests by plain http; "" if not set */
     char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* "", or base64 keys with a space between them */
     char host_id[256];   /* "" if not set; the daemon then sets the host name */
     char env_prefix[32]; /* of the session's environment variables */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -419,10 +420,35 @@ static bool take_mount(void *arg, char *line)
     return true;
 }
 
+static bool take_number(void *arg, char *line)
+{
+    *(unsigned long *)arg = strtoul(line, NULL, 10);
+    return false;
+}
+
+/* Plain http is accepted to ports below 1024 because only root can listen there (ip(7)). */
+static void check_ports(struct doctor *doctor)
+{
+    const struct cloud_conf *conf = &doctor->conf;
+    unsigned long first = 1024;
+
+    if (conf->api_socket[0] != '\0' || (strncasecmp(conf->access_url, "http:", 5) != 0 &&
+                                        strncasecmp(conf->accounts_url, "http:", 5) != 0 &&
+                                        strncasecmp(conf->token_url, "http:", 5) != 0))
+        return;
+    (void)lines_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", false, take_number, &first);
+    if (first < 1024)
+        doctor_say(
+            doctor, "ports", DOCTOR_BAD, "sysctl -w net.ipv4.ip_unprivileged_port_start=1024",
+            "every user can listen on ports from %lu on, and could answer in the API's place",
+            first);
+}
+
 void doctor_proc(struct doctor *doctor)
 {
     struct mounted mounted = {doctor->daemon_gid, false};
 
+    check_ports(doctor);
     if (!lines_read("/proc/self/mounts", false, take_mount, &mounted))
         doctor_say(doctor, "proc", DOCTOR_UNKNOWN, "mount -t proc proc /proc",
                    "/proc cannot be read");

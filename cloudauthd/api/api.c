@@ -549,7 +549,7 @@ static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
            strcmp(a->client_id_file, b->client_id_file) == 0 &&
            strcmp(a->client_cert, b->client_cert) == 0 &&
            strcmp(a->client_key, b->client_key) == 0 && strcmp(a->ca_file, b->ca_file) == 0 &&
-           strcmp(a->proxy, b->proxy) == 0;
+           strcmp(a->proxy, b->proxy) == 0 && strcmp(a->api_socket, b->api_socket) == 0;
 }
 
 void api_configure(struct api *api, const struct cloud_conf *conf)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define HEADER_MAX (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
 #define CA_KEPT    300L                            /* seconds that libcurl keeps a parsed ca_file */
@@ -64,6 +66,25 @@ static void keep_header(const struct cloud_text *line, const char *name, char *o
     out[n] = '\0';
 }
 
+/*
+ * Whether the line names a coding that was not asked for. libcurl undoes transfer codings by
+ * itself, each of several gzip codings at once, on the loop's thread: two kilobytes of nested
+ * codings take it 20 s. So the only coding is one "chunked" (RFC 9112, 7.1), which is the last.
+ */
+static bool is_refused_coding(struct transfer *transfer, const struct cloud_text *line)
+{
+    char coding[16] = "";
+    size_t name = strlen("transfer-encoding:");
+
+    if (line->used > name && strncasecmp(line->at, "transfer-encoding:", name) == 0) {
+        keep_header(line, "transfer-encoding:", coding, sizeof coding);
+        if (strcasecmp(coding, "chunked") != 0 || transfer->chunked)
+            return true;
+        transfer->chunked = true;
+    }
+    return line->used > name - 1 && strncasecmp(line->at, "content-encoding:", name - 1) == 0;
+}
+
 /* CURLOPT_HEADERFUNCTION: one line of the answer's header. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -75,7 +96,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
         transfer->date[0] = transfer->age[0] = '\0';
-        transfer->head_done = false;
+        transfer->head_done = transfer->chunked = false;
+    }
+    if (is_refused_coding(transfer, &text)) {
+        transfer->coded = true;
+        return 0;
     }
     if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
         transfer->head_done = true;
@@ -97,6 +122,8 @@ void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *
 {
     if (transfer->too_large)
         snprintf(out, size, "the body is larger than %zu KiB", transfer->most / 1024);
+    else if (transfer->coded)
+        snprintf(out, size, "the body has a transfer or content coding that was not asked for");
     else
         snprintf(out, size, "%s",
                  transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
@@ -154,6 +181,7 @@ bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, co
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, owner);
     set_options(transfer, conf);
     set_proxy(transfer->easy, conf->proxy, url);
+    transfer->plain = strncasecmp(url, "http:", 5) == 0;
     return true;
 }
 
@@ -262,6 +290,19 @@ bool transfer_add_header(struct transfer *transfer, const char *name, const char
     return true;
 }
 
+/* Plain http goes through api_socket, if there is one. Only root and the daemon's user may own it:
+ * another user would answer in the API's place and receive the credential. */
+static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
+{
+    struct stat file;
+
+    if (conf->api_socket[0] == '\0' || !transfer->plain)
+        return true;
+    return lstat(conf->api_socket, &file) == 0 && S_ISSOCK(file.st_mode) &&
+           (file.st_uid == 0 || file.st_uid == geteuid()) &&
+           curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
+}
+
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
                      char *why, size_t size)
 {
@@ -271,8 +312,12 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
         snprintf(why, size, "request_timeout is over");
         return false;
     }
+    if (!set_socket(transfer, conf)) {
+        snprintf(why, size, "%s is not a socket of root or of the daemon's user", conf->api_socket);
+        return false;
+    }
     transfer->used = 0;
-    transfer->too_large = false;
+    transfer->too_large = transfer->coded = false;
     transfer->error[0] = '\0';
     memset(&transfer->validator, 0, sizeof transfer->validator);
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);

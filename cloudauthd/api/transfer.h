@@ -25,11 +25,14 @@ struct transfer {
     struct credential cert, key; /* of client_cert: libcurl borrows them */
     int64_t begun, deadline;     /* cloud_clock_ms() */
     bool was_sent;               /* it was running at least once */
+    bool plain;                  /* http without TLS */
     char error[CURL_ERROR_SIZE];
     /* The answer: */
     size_t most, used, size; /* bytes of the body: the limit, so far, of the buffer */
     char *body;
     bool too_large; /* the body is larger than `most`, and was aborted */
+    bool chunked;   /* the answer has "Transfer-Encoding: chunked" */
+    bool coded;     /* it has another coding, and was aborted */
     bool head_done; /* libcurl takes an answer that ends in its header for a complete one */
     struct validator validator;
     char date[64], age[16]; /* RFC 9110, 6.6.1; RFC 9111, 5.1 */

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -93,12 +94,24 @@ static bool same_origin(const struct parts *a, const struct parts *b)
 
 /* ---- Settings ---- */
 
-static bool is_loopback(const char *host)
+/* The ports that only root may listen on (ip(7)): on any other port, and on the other addresses of
+ * a name such as localhost, a local user can listen first and answer in the API's place. */
+#define PRIVILEGED_PORTS 1024
+
+/* A setting's name, what is wrong with its value (fault_of, fault_of_proxy), and the settings. */
+struct rule {
+    const char *key;
+    const char *(*fault)(const struct rule *rule, const struct parts *parts);
+    const struct cloud_conf *conf;
+};
+
+static bool is_trusted_loopback(const struct parts *parts)
 {
     struct in_addr address;
 
-    return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+    return strtoul(parts->port, NULL, 10) < PRIVILEGED_PORTS &&
+           (strcmp(parts->host, "[::1]") == 0 ||
+            (inet_pton(AF_INET, parts->host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127));
 }
 
 static bool is_http(const struct parts *parts)
@@ -107,19 +120,21 @@ static bool is_http(const struct parts *parts)
 }
 
 /* Why no credential may be sent there, or NULL. */
-static const char *fault_of(const struct parts *parts)
+static const char *fault_of(const struct rule *rule, const struct parts *parts)
 {
     if (parts->user != NULL)
         return "no user or password may stand in it";
     if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
         return "only https, http to loopback, and file are possible";
-    if (is_http(parts) && !is_loopback(parts->host))
-        return "plain http is refused except to loopback (127.0.0.0/8, [::1], localhost)";
+    if (is_http(parts) && rule->conf->api_socket[0] == '\0' && !is_trusted_loopback(parts))
+        return "plain http is refused except by api_socket, or to an address of loopback "
+               "(127.0.0.0/8, [::1]) with a port below 1024, on which only root can listen";
     return NULL;
 }
 
-static const char *fault_of_proxy(const struct parts *parts)
+static const char *fault_of_proxy(const struct rule *rule, const struct parts *parts)
 {
+    (void)rule;
     if (parts->user != NULL)
         return "no user or password may stand in it";
     if (strcmp(parts->scheme, "https") != 0 && !is_http(parts))
@@ -135,17 +150,11 @@ static bool has_authority(const char *text)
     return authority != NULL && authority[3] != '/' && authority[3] != '\0';
 }
 
-/* A setting's name, and what is wrong with its value (fault_of, fault_of_proxy). */
-struct rule {
-    const char *key;
-    const char *(*fault)(const struct parts *parts);
-};
-
 static bool check(const struct rule *rule, const char *text, char *why, size_t size)
 {
     static const char no_url[] = "not a URL with scheme and host";
     struct parts parts;
-    const char *fault = parse(text, &parts) ? rule->fault(&parts) : no_url;
+    const char *fault = parse(text, &parts) ? rule->fault(rule, &parts) : no_url;
 
     parts_free(&parts);
     if (!has_authority(text))
@@ -155,9 +164,10 @@ static bool check(const struct rule *rule, const char *text, char *why, size_t s
     return fault == NULL;
 }
 
-static bool check_access_url(const char *template, char *why, size_t size)
+static bool check_access_url(const struct cloud_conf *conf, char *why, size_t size)
 {
-    static const struct rule rule = {"access_url", fault_of};
+    const struct rule rule = {"access_url", fault_of, conf};
+    const char *template = conf->access_url;
     const char *brace = strchr(template, '{');
     const char *authority = strstr(template, "://");
     char sample[URL_SIZE];
@@ -180,9 +190,10 @@ static bool check_access_url(const char *template, char *why, size_t size)
     return check(&rule, sample, why, size);
 }
 
-static bool check_accounts_url(const char *url, char *why, size_t size)
+static bool check_accounts_url(const struct cloud_conf *conf, char *why, size_t size)
 {
-    static const struct rule rule = {"accounts_url", fault_of};
+    const struct rule rule = {"accounts_url", fault_of, conf};
+    const char *url = conf->accounts_url;
 
     if (url[0] == '\0')
         return true;
@@ -202,10 +213,10 @@ static bool check_accounts_url(const char *url, char *why, size_t size)
 
 bool url_check(const struct cloud_conf *conf, char *why, size_t size)
 {
-    static const struct rule token = {"token_url", fault_of}, proxy = {"proxy", fault_of_proxy};
+    const struct rule token = {"token_url", fault_of, conf};
+    const struct rule proxy = {"proxy", fault_of_proxy, conf};
 
-    return check_access_url(conf->access_url, why, size) &&
-           check_accounts_url(conf->accounts_url, why, size) &&
+    return check_access_url(conf, why, size) && check_accounts_url(conf, why, size) &&
            (conf->token_url[0] == '\0' || check(&token, conf->token_url, why, size)) &&
            (conf->proxy[0] == '\0' || check(&proxy, conf->proxy, why, size));
 }

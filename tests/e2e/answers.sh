@@ -202,8 +202,11 @@ bounded_row() {
     (($(daemon_kib) < 65536))
 }
 
-# a gzip bomb that nobody asked for
-test_bomb() { bounded_row bomb 'invalid document'; }
+# a gzip bomb that was not asked for
+test_bomb() { bounded_row bomb 'a transfer or content coding that was not asked for'; }
+
+# 2 kB of nested transfer codings, which take seconds to undo
+test_codings() { bounded_row codings 'a transfer or content coding that was not asked for'; }
 
 # a body of 5 MiB
 test_large() { bounded_row large 'the body is larger than 4096 KiB'; }

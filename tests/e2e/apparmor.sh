@@ -14,7 +14,7 @@ exec strace -D -f -y -s 256 -qq -o /root/daemon.trace -e trace=%file,%network /u
 END
     chmod 755 /root/traced
     daemon_stop
-    BROKER=/root/traced daemon_start
+    CLOUDAUTHD=/root/traced daemon_start
 }
 
 traced_helper() {
@@ -53,7 +53,7 @@ test_daemon() {
     local said
     configure 'session_recheck = 1s'
     nginx_start
-    export BROKER=/root/traced
+    export CLOUDAUTHD=/root/traced
     traced_daemon
     much_happens
     configure "access_url = https://localhost:$API_TLS_PORT/$API_PATH" "token_file = /etc/cloudauth/token"

@@ -335,6 +335,17 @@ test_api() {
     finds denials 'every cloud account is refused' 'undeny --all'
 }
 
+# plain http where every user can listen on the API's port
+test_ports() {
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    daemon_stop
+    daemon_start
+    sysctl -qw net.ipv4.ip_unprivileged_port_start=80
+    finds ports 'could answer in the API.s place' '^sysctl -w net.ipv4.ip_unprivileged_port_start=1024'
+    sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
+    fails contains "$(cloudauthctl doctor abcdefghij)" '^ports'
+}
+
 # ---- The project API ------------------------------------------------------------------------------
 
 # TLS: another CA, a name that is not in the certificate, an expired certificate

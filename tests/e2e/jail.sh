@@ -310,7 +310,7 @@ test_escape_names() {
 test_escape_accounts() {
     fresh_home
     nginx_start # of folders no account stays known
-    configure "access_url = http://localhost:$API_PORT/$API_PATH"
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
     daemon_stop
     daemon_start
     known abcdefghij_stg 200002

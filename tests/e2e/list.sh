@@ -270,7 +270,7 @@ CONF
 }
 
 # A server that takes connections, and no more.
-SILENT_PORT=9092
+SILENT_PORT=992
 silent_start() {
     perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => shift,
         Listen => 10) or die; sleep' "$SILENT_PORT" </dev/null >/dev/null 2>&1 &

@@ -100,3 +100,38 @@ test_lookups() {
     done
     same 0 "$(api_requests)"
 }
+
+# ---- Plain http: nothing but root answers for the API -------------------------------------------------
+
+# a URL that another user could answer for is an error of the settings: the daemon does not start
+test_unprivileged_port() {
+    local url
+    for url in "http://127.0.0.1:1024" "http://localhost:$API_PORT" "http://[::1]:8080" "http://localhost"; do
+        configure "access_url = $url/$API_PATH"
+        daemon_stop
+        WAIT=2 fails daemon_start
+        contains "$(since /var/log/syslog)" 'access_url: plain http is refused except by api_socket'
+    done
+    configure
+    daemon_start
+}
+
+# api_socket: requests go through a socket of root's; one of another user's is an outage, and gets nothing
+test_api_socket() {
+    [[ -s /run/nginx.pid ]] && nginx_stop
+    rm -f /run/api.socket
+    nginx_start
+    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/api.socket' 'keys_fresh = 0'
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    contains "$(cat "$API_LOG")" 'GET /v1/projects/abcdefghij/environments/production/ssh-access 200'
+    mark
+    chown www-data /run/api.socket
+    daemon_stop
+    rm -rf /var/lib/cloudauth/documents
+    daemon_start
+    refused alice abcdefghij
+    contains "$(since /var/log/syslog)" 'api.socket is not a socket of root or of the daemon'
+    rm -f /run/api.socket
+}

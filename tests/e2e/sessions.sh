@@ -51,7 +51,7 @@ without_alice='.users |= map(select(.username != "alice"))'
 # api_rechecks LINE...: documents over http, looked after every 2 seconds.
 api_rechecks() {
     nginx_start
-    configure "access_url = http://localhost:$API_PORT/$API_PATH" 'keys_fresh = 1' \
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1' \
         'session_recheck = 2' "$@"
     daemon_stop
     daemon_start
@@ -496,7 +496,7 @@ exec setpriv --bounding-set=-kill --inh-caps=-kill $daemon "\$@"
 WORDS
     chmod +x /root/bounded
     configure 'session_recheck = 1'
-    BROKER=/root/bounded daemon_start
+    CLOUDAUTHD=/root/bounded daemon_start
     wait_for logged_once 'no CAP_KILL'
     stays a alice abcdefghij_stg
     listed ' user=alice '

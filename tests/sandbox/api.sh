@@ -16,7 +16,7 @@
 TLS=/etc/cloudauth/tls
 TLS_PORT=9443
 TOKENS=/root/tokens
-TOKENS_PORT=9090
+TOKENS_PORT=909
 PROXY_LOG=/root/proxy.log
 PROXY_PORT=9091
 EC=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)

@@ -25,7 +25,7 @@ KEYS=${KEYS:-/root/keys}
 CONF=/etc/cloudauth/cloudauth.conf
 AUTH_LOG=/var/log/auth.log
 SSH_PORT=${SSH_PORT:-22}
-API_PORT=8080
+API_PORT=880
 API_TLS_PORT=8443
 API_LOG=/var/log/api.log
 # shellcheck disable=SC2034 # for those who source this
@@ -207,7 +207,7 @@ daemon_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
 
 daemon_start() {
     rm -f /run/cloudauth/socket
-    "${BROKER:-/usr/sbin/cloudauthd}" -f </dev/null >>/var/log/cloudauthd.log 2>&1 &
+    "${CLOUDAUTHD:-/usr/sbin/cloudauthd}" -f </dev/null >>/var/log/cloudauthd.log 2>&1 &
     echo $! >/run/cloudauthd.pid
     disown
     wait_for daemon_answers || {

@@ -21,8 +21,9 @@ import struct
 import sys
 import threading
 import time
+import zlib
 
-HTTP_PORT, HTTPS_PORT = 9480, 9443
+HTTP_PORT, HTTPS_PORT = 948, 9443
 DIRECTORY, GOOD, WORSE, CERTIFICATES = sys.argv[1:]
 PATH = re.compile(r"/v1/projects/([a-z0-9]+)/environments/([a-z0-9-]+)/ssh-access")
 PRODUCTION = "/v1/projects/abcdefghij/environments/production/ssh-access"
@@ -211,6 +212,24 @@ def bomb(connection, _head, path):
     return True
 
 
+@functools.lru_cache
+def nested_codings():
+    """A gzip stream of 20 million empty blocks, twice compressed again: two kilobytes that take seconds to undo."""
+    compress = zlib.compressobj(9, zlib.DEFLATED, 31)
+    body = compress.compress(b"\x1f\x8b\x08\0\0\0\0\0\0\x03")
+    blocks = b"\0\0\0\xff\xff" * 1000000
+    body += b"".join(compress.compress(blocks) for _ in range(20)) + compress.flush()
+    for _ in range(2):
+        body = gzip.compress(body, 9)
+    return body
+
+
+def codings(connection, _head, _path):
+    body = nested_codings()
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, gzip, gzip, gzip, chunked\r\n\r\n"
+                       + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+
+
 def endless_head(connection, _head, _path):
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     lines = b"X-More: " + b"x" * 1000 + b"\r\n"
@@ -264,7 +283,7 @@ REQUESTS = {
     "drip-head": drip_head,
     "drip-body": drip_body, "cut-head": cut_head, "cut-head-404": cut_head_404,
     "cut-body": cut_body, "cut-chunked": cut_chunked,
-    "long-length": long_length, "short-length": short_length, "bomb": bomb,
+    "long-length": long_length, "short-length": short_length, "bomb": bomb, "codings": codings,
     "endless-head": endless_head, "endless-body": endless_body, "login-page": login_page,
     "no-http": no_answer, "idle-close": idle_close,
     **{name: body_of(name) for name in BODIES}, **{name: status_of(name) for name in STATUSES},

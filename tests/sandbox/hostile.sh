@@ -24,7 +24,7 @@ HOSTILE=/root/hostile
 WORSE=/srv/worse
 ADDRESS=192.0.2.1
 # shellcheck disable=SC2034 # for those who source this
-HTTP=http://127.0.0.1:9480
+HTTP=http://127.0.0.1:948
 # shellcheck disable=SC2034
 HTTPS=https://localhost:9443
 API_LOG=$HOSTILE/log
@@ -55,7 +55,7 @@ hostile_serve() {
     "$REPO/tests/sandbox/hostile.py" $HOSTILE "$ACCESS" $WORSE "$TLS" </dev/null >>$HOSTILE/errors 2>&1 &
     echo $! >/run/hostile.pid
     disown
-    wait_for listening 9480 && wait_for listening 9443
+    wait_for listening 948 && wait_for listening 9443
 }
 
 hostile_alive() { [[ -s /run/hostile.pid ]] && alive "$(cat /run/hostile.pid)"; }

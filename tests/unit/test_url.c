@@ -66,9 +66,16 @@ static void test_https(void **state)
 static void test_http_to_loopback(void **state)
 {
     (void)state;
-    ACCEPTED("http://127.0.0.1" PATH, "http://127.0.0.1:8080" PATH, "http://127.255.255.254" PATH,
-             "http://[::1]" PATH, "http://[::1]:8080" PATH, "http://localhost" PATH,
-             "http://localhost:8080" PATH);
+    ACCEPTED("http://127.0.0.1" PATH, "http://127.0.0.1:1023" PATH, "http://127.255.255.254" PATH,
+             "http://[::1]" PATH, "http://[::1]:1" PATH);
+}
+
+/* A local user can listen first on any other port, and on [::1] beside 127.0.0.1 for a name. */
+static void test_http_to_a_port_of_any_user(void **state)
+{
+    (void)state;
+    REFUSED("plain http is refused", "http://127.0.0.1:1024" PATH, "http://127.0.0.1:8080" PATH,
+            "http://[::1]:8080" PATH, "http://localhost" PATH, "http://localhost:80" PATH);
 }
 
 static void test_http_to_others(void **state)
@@ -188,9 +195,11 @@ static void all_as_expected(size_t offset, const char *key, bool expected, const
 static void test_token_url(void **state)
 {
     static const char *const good[] = {"https://auth.example.com/oauth2/token",
-                                       "https://auth.example.com:8443", "http://127.0.0.1:9090/",
+                                       "https://auth.example.com:8443", "http://127.0.0.1:909/",
                                        "http://[::1]/token?a=b", NULL};
     static const char *const bad[] = {"http://auth.example.com/",
+                                      "http://127.0.0.1:9090/",
+                                      "http://localhost/",
                                       "https://u:p@auth.example.com/",
                                       "auth.example.com",
                                       "https:///token",
@@ -211,11 +220,12 @@ static void test_accounts_url(void **state)
     static const char *const good[] = {"https://api.example.com/v1/accounts",
                                        "https://api.example.com",
                                        "https://api.example.com/v1/accounts?host=web1&size=500",
-                                       "http://127.0.0.1:8080/accounts",
+                                       "http://127.0.0.1:880/accounts",
                                        "file:///srv/access/accounts.json",
                                        "",
                                        NULL};
     static const char *const bad[] = {"http://api.example.com/accounts",
+                                      "http://127.0.0.1:8080/accounts",
                                       "https://u:p@api.example.com/accounts",
                                       "https://api.example.com/{project}/accounts",
                                       "https://api.example.com/accounts}",
@@ -358,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_https),
         cmocka_unit_test(test_http_to_loopback),
+        cmocka_unit_test(test_http_to_a_port_of_any_user),
         cmocka_unit_test(test_http_to_others),
         cmocka_unit_test(test_http_to_odd_addresses),
         cmocka_unit_test(test_user_and_password),
