@@ -281,7 +281,7 @@ static bool on_listed(void *arg, const struct list_item *item)
 }
 
 /* An environment that left the account list: its document decides whether it is gone, as does the
- * guard against mass absence. Where no document is known any more, lookups ask for it again. */
+ * guard against mass absence. Where no document is known, lookups request it again. */
 static void on_left(void *arg, const struct list_item *item)
 {
     const struct context *context = arg;
