@@ -214,7 +214,7 @@ static void serve_new(struct connection *connection)
 
     server->serving = connection;
     serve(connection);
-    if (server->serving == NULL)
+    if (server->serving != connection)
         return;
     server->serving = NULL;
     connection->watched = loop_add(server->context->loop, &connection->watch, EPOLLIN | EPOLLRDHUP);

@@ -506,6 +506,7 @@ END
 
 # has_session KEY LOGIN: systemd-logind, which is older than the setting, knows the account.
 has_session() {
+    # shellcheck disable=SC2016 # the account's shell expands it
     same "/run/user/$(id -u "$2")" "$(login "$1" "$2" 'echo "$XDG_RUNTIME_DIR"')"
 }
 

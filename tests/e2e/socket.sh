@@ -65,8 +65,8 @@ test_descriptors_beyond() { laden beyond; }
 
 # logins WHAT: notes the median time of nine
 logins() {
-    local i begin
-    for i in {1..9}; do
+    local begin
+    for _ in {1..9}; do
         begin=${EPOCHREALTIME/[.,]/}
         enters bob abcdefghij_stg
         echo "$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))"
