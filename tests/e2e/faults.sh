@@ -82,7 +82,7 @@ LOOK_AROUND='echo "=runs as $USER, uid $UID"; echo "=home $PWD"; printf "=group 
 # ssh_lane LANE LOGIN COMMAND [SSH OPTION...]: asks for all that could be granted.
 ssh_lane() {
     DISPLAY=:9 SSH_AUTH_SOCK=/root/agent SSH_ASKPASS=/root/askpass SSH_ASKPASS_REQUIRE=force \
-        timeout 60 setsid ssh -F /dev/null -o IdentitiesOnly=yes -o ConnectTimeout=10 \
+        timeout 60 setsid ssh -F /dev/null "${FAST_KEX[@]}" -o IdentitiesOnly=yes -o ConnectTimeout=10 \
         -o UserKnownHostsFile=/root/known_hosts -p "$(lane_port "$1")" -A -Y \
         "${@:4}" "$2@127.0.0.1" ${3:+"$3"} 2>&1 </dev/null
 }
