@@ -130,7 +130,7 @@ bool process_lives(const struct process *process)
 
 /* Reads "Uid:\t<real>\t..." of /proc/PID/status. The command's name, which stands before it, has
  * its newlines escaped there. */
-static bool real_uid(pid_t pid, uint32_t *out)
+bool process_real_uid(pid_t pid, uint32_t *out)
 {
     static const char mark[] = "\nUid:\t";
     char status[STAT_MAX];
@@ -169,7 +169,7 @@ bool process_look(pid_t pid, struct process_info *out)
 
     if (!read_of(pid, "stat", stat, sizeof stat) ||
         !field(stat, FIELD_START, &info.process.start) || !field(stat, FIELD_PARENT, &parent) ||
-        parent > INT32_MAX || !real_uid(pid, &info.uid))
+        parent > INT32_MAX || !process_real_uid(pid, &info.uid))
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
@@ -209,7 +209,7 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
     met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (met.pidfd < 0)
         return; /* it has ended, or no descriptor is left */
-    if (real_uid(pid, &met.uid)) {
+    if (process_real_uid(pid, &met.uid)) {
         met.audit = audit_session(pid);
         visit(arg, &met);
     }

@@ -41,6 +41,9 @@ struct process_info {
     uint32_t audit; /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
 };
 
+/* Reads the real uid alone. False if the process has ended or /proc hides it. */
+bool process_real_uid(pid_t pid, uint32_t *out);
+
 /* Reads all of that. False if the process has ended or /proc hides it. */
 bool process_look(pid_t pid, struct process_info *out);
 

@@ -290,13 +290,24 @@ static void on_left(void *arg, const struct list_item *item)
         publish_remove(context->publish, item->project, item->environment);
 }
 
+static bool is_listed(void *arg, const char *project, const char *environment)
+{
+    const struct context *context = arg;
+    const struct list_item item = {project, environment};
+
+    return list_has(context->list, &item);
+}
+
 static bool open_list(struct context *context)
 {
     const struct list_events events = {on_listed, on_left, context};
 
     context->list = list_new(context->loop, context->api, publish_worker(context->publish),
                              &context->conf, &events);
-    return context->list != NULL;
+    if (context->list == NULL)
+        return false;
+    cache_set_listed(context->cache, is_listed, context);
+    return true;
 }
 
 /* The sessions that were open before a restart. */

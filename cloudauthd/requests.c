@@ -111,6 +111,14 @@ static void log_denied(const struct connection *connection)
     denied = 0;
 }
 
+/* As cache_waiter's may_trust. */
+static bool is_of_root(void *arg)
+{
+    const struct connection *connection = arg;
+
+    return connection->peer.uid != 0 || server_user(connection) == 0;
+}
+
 void requests_handle(struct connection *connection)
 {
     const struct request *request = &requests[connection->question.op];
@@ -126,6 +134,7 @@ void requests_handle(struct connection *connection)
     connection->waiter.answered = on_document;
     connection->waiter.arg = connection;
     connection->waiter.trusted = connection->trusted;
+    connection->waiter.may_trust = is_of_root;
     cache_ask(connection->context->cache, connection->name.project, connection->name.environment,
               request->need, &connection->waiter);
 }

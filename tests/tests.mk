@@ -30,6 +30,7 @@ $(B)/unit/%: $(B)/here/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules
 
 # Functions that a test calls through its own __wrap_NAME (ld(1), --wrap).
 $(B)/unit/test_call: WRAP := connect send
+$(B)/unit/test_cache: WRAP := getrandom
 $(B)/unit/test_closer: WRAP := clone
 $(B)/unit/test_nss: WRAP := cloud_conf_read
 # The exported functions with faults, in the place of nss_cloud/nss_cloud.c.

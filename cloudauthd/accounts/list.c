@@ -470,6 +470,11 @@ void list_free(struct list *list)
         destroy(list);
 }
 
+bool list_has(const struct list *list, const struct list_item *item)
+{
+    return list->whole != NULL && list_pages_has(list->whole, item);
+}
+
 static bool same_words(const struct cloud_words *a, const struct cloud_words *b)
 {
     return a->used == b->used && memcmp(a->text, b->text, a->used) == 0;

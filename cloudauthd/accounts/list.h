@@ -59,4 +59,7 @@ void list_free(struct list *list);
  */
 void list_configure(struct list *list, const struct cloud_conf *conf, bool forget);
 
+/* Whether the last whole list names the environment. */
+bool list_has(const struct list *list, const struct list_item *item);
+
 #endif

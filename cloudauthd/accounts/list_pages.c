@@ -182,46 +182,38 @@ bool list_pages_add(struct list_pages *list, struct list_page *page, const char 
     return true;
 }
 
-/* An index of a list's names, by open addressing: a name's number plus one; 0 is free. */
-struct name_index {
-    const struct list_pages *list;
-    uint32_t *number;
-    size_t mask;
-    struct table seed; /* for its hash alone */
-};
-
-static bool start_index(struct name_index *index, const struct list_pages *list, size_t names)
+static bool start_index(struct list_pages *list, size_t names)
 {
-    *index = (struct name_index){.list = list, .mask = 63};
-    while (index->mask < names * 2)
-        index->mask = index->mask * 2 + 1;
-    index->number = calloc(index->mask + 1, sizeof *index->number);
+    list->mask = 63;
+    while (list->mask < names * 2)
+        list->mask = list->mask * 2 + 1;
+    list->index = calloc(list->mask + 1, sizeof *list->index);
     /* Names come from outside; their authors must not be able to make them collide. */
-    return index->number != NULL && getrandom(&index->seed.seed, sizeof index->seed.seed, 0) ==
-                                        (ssize_t)sizeof index->seed.seed;
+    return list->index != NULL &&
+           getrandom(&list->seed, sizeof list->seed, 0) == (ssize_t)sizeof list->seed;
 }
 
-/* The place of the name, or the free one where it belongs. */
-static uint32_t *find(const struct name_index *index, const char *name)
+/* The place of the name in the index, or the free one where it belongs. */
+static uint32_t *find(const struct list_pages *list, const char *name)
 {
+    const struct table table = {.seed = list->seed};
     size_t n = name_size(name);
-    size_t at = (size_t)table_hash(&index->seed, name, n) & index->mask;
+    size_t at = (size_t)table_hash(&table, name, n) & list->mask;
 
-    for (; index->number[at] != 0; at = (at + 1) & index->mask) {
-        const char *other = index->list->name[index->number[at] - 1];
+    for (; list->index[at] != 0; at = (at + 1) & list->mask) {
+        const char *other = list->name[list->index[at] - 1];
         if (name_size(other) == n && memcmp(other, name, n) == 0)
             break;
     }
-    return &index->number[at];
+    return &list->index[at];
 }
 
-static void index_page(struct list_pages *list, const struct name_index *index,
-                       const struct list_page *page)
+static void index_page(struct list_pages *list, const struct list_page *page)
 {
     const char *name = page->block;
 
     for (size_t i = 0; i < page->served; i++, name += name_size(name)) {
-        uint32_t *number = find(index, name);
+        uint32_t *number = find(list, name);
         if (*number != 0)
             continue;
         list->name[list->names++] = name;
@@ -229,8 +221,7 @@ static void index_page(struct list_pages *list, const struct name_index *index,
     }
 }
 
-static bool find_left(struct list_pages *list, const struct name_index *index,
-                      const struct list_pages *previous)
+static bool find_left(struct list_pages *list, const struct list_pages *previous)
 {
     if (previous == NULL)
         return true;
@@ -238,28 +229,35 @@ static bool find_left(struct list_pages *list, const struct name_index *index,
     if (list->left == NULL)
         return false;
     for (size_t i = 0; i < previous->names; i++)
-        if (*find(index, previous->name[i]) == 0)
+        if (*find(list, previous->name[i]) == 0)
             list->left[list->lefts++] = previous->name[i];
     return true;
 }
 
 bool list_pages_build(struct list_pages *list, const struct list_pages *previous)
 {
-    struct name_index index;
     size_t served = 0;
-    bool ok;
 
     for (size_t i = 0; i < list->pages; i++)
         served += list->page[i]->served;
     list->name = calloc(served + 1, sizeof(const char *));
-    ok = start_index(&index, list, served) && list->name != NULL;
-    if (ok) {
-        for (size_t i = 0; i < list->pages; i++)
-            index_page(list, &index, list->page[i]);
-        ok = find_left(list, &index, previous);
-    }
-    free(index.number);
-    return ok;
+    if (list->name == NULL || !start_index(list, served))
+        return false;
+    for (size_t i = 0; i < list->pages; i++)
+        index_page(list, list->page[i]);
+    return find_left(list, previous);
+}
+
+bool list_pages_has(const struct list_pages *list, const struct list_item *item)
+{
+    char name[CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1];
+    size_t project = strlen(item->project) + 1;
+
+    if (project + strlen(item->environment) + 1 > sizeof name)
+        return false;
+    strcpy(name, item->project);
+    strcpy(name + project, item->environment);
+    return *find(list, name) != 0;
 }
 
 void list_pages_free(struct list_pages *list)
@@ -270,6 +268,7 @@ void list_pages_free(struct list_pages *list)
         list_pages_release(list->page[i]);
     free(list->page);
     free(list->name);
+    free(list->index);
     free(list->left);
     free(list);
 }

@@ -65,6 +65,10 @@ struct list_pages {
      * NUL, and the environment behind it: list_pages_item. */
     const char **name; /* each environment once, in the order of the list */
     size_t names;
+    /* Their index, by open addressing: a name's number plus one; 0 is free. */
+    uint32_t *index;
+    size_t mask;
+    uint64_t seed;
     const char **left; /* environments of the previous list alone, in its memory */
     size_t lefts;
 };
@@ -81,6 +85,9 @@ bool list_pages_add(struct list_pages *list, struct list_page *page, const char 
  * memory is out.
  */
 bool list_pages_build(struct list_pages *list, const struct list_pages *previous);
+
+/* Whether the whole list names the environment. */
+bool list_pages_has(const struct list_pages *list, const struct list_item *item);
 
 void list_pages_free(struct list_pages *list);
 

@@ -38,6 +38,9 @@ struct cache_waiter {
     void (*answered)(void *arg, const struct cache_answer *answer);
     void *arg;
     bool trusted; /* root or cloudauth-keys asks: it has limits of its own */
+    /* NULL, or whether that is so, which is asked with arg where a limit depends on it: a
+     * set-user-ID program (su) asks as root for the user that runs it. */
+    bool (*may_trust)(void *arg);
     /* Set by the cache: */
     LIST_ENTRY(cache_waiter) link;
     struct cache_entry *entry;
@@ -47,6 +50,9 @@ struct cache_waiter {
 
 /* Whether this host accepts a new document, with the reason in why if not. */
 typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
+
+/* Whether the account list names the environment. */
+typedef bool cache_listed(void *arg, const char *project, const char *environment);
 
 /* A change of what is known of an environment. */
 struct cache_news {

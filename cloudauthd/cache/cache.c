@@ -88,19 +88,31 @@ static bool is_unlimited(const struct cache_entry *entry)
     return entry->document != NULL || entry->phase != ENTRY_IDLE;
 }
 
+static unsigned most_in_flight(enum entry_budget budget)
+{
+    return budget == ENTRY_LOOKUP  ? UNKNOWN_LOOKUPS_MAX
+           : budget == ENTRY_LOGIN ? UNKNOWN_LOGINS_MAX
+                                   : UNKNOWN_OTHERS_MAX;
+}
+
 /* Takes what a request for an unknown environment costs. False if a limit is reached. */
-static bool take_permit(const struct cache_entry *entry, bool trusted, int64_t now)
+static bool take_permit(const struct cache_entry *entry, enum entry_budget budget, int64_t now)
 {
     struct cache *cache = entry->cache;
-    struct askers *askers = trusted ? &cache->trusted : &cache->others;
+    struct askers *askers = request_askers(cache, budget);
+    struct share *share;
 
-    if (askers->in_flight >= (trusted ? UNKNOWN_TRUSTED_MAX : UNKNOWN_OTHERS_MAX))
+    if (askers == NULL)
+        return true;
+    share = request_share(askers, entry);
+    if (askers->in_flight + share->in_flight >= most_in_flight(budget))
         return false;
     if (api_is_file(cache->api))
         return true;
     if (entries_know_project(&cache->entries, entry->project))
-        return limits_take_token(&askers->neighbours, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
-    return limits_take_token(&askers->unknown, UNKNOWN_RATE, UNKNOWN_BURST, now);
+        return limits_take_token(&share->bucket, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
+    return limits_take_token(&share->bucket, UNKNOWN_RATE, UNKNOWN_BURST, now) &&
+           limits_take_token(&askers->strangers, STRANGERS_RATE, STRANGERS_BURST, now);
 }
 
 static void use_entry(struct cache_entry *entry)
@@ -115,6 +127,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     struct cache_entry *entry = internal_find(cache, project, environment);
     struct cache_answer answer = {.detail = "out of memory"};
     struct freshness_now now = freshness_now();
+    enum entry_budget budget = ENTRY_FREE;
 
     waiter->entry = NULL;
     waiter->need = need;
@@ -124,13 +137,14 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     } else if (can_answer(entry, need, now, &answer)) {
         use_entry(entry);
         answer_at_once(entry, waiter, &answer);
-    } else if (is_unlimited(entry) || take_permit(entry, waiter->trusted, now.boot)) {
+    } else if (is_unlimited(entry) ||
+               take_permit(entry, budget = request_budget(entry, waiter), now.boot)) {
         use_entry(entry);
         cache->figures.misses++;
         waiter->entry = entry;
         LIST_INSERT_HEAD(&entry->waiters, waiter, link);
         if (entry->phase == ENTRY_IDLE)
-            request_start(entry, request_budget(entry, waiter->trusted));
+            request_start(entry, budget);
     } else {
         cache->figures.limited++;
         answer.result = CACHE_UNAVAILABLE;
@@ -216,6 +230,12 @@ void cache_confirm_absent(struct cache *cache)
 {
     limits_reset_guard(&cache->guard);
     log_info("environments that turn absent are believed again");
+}
+
+void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg)
+{
+    cache->listed = listed;
+    cache->listed_arg = arg;
 }
 
 void cache_set_denials(struct cache *cache, const struct denials *denials)

@@ -21,18 +21,23 @@
  * an environment absent.
  *
  * Documents are bounded by number and bytes, other entries by number (entries.h). A request for an
- * environment of which no document is known takes a token from a bucket: UNKNOWN_RATE a second, or
- * NEIGHBOUR_RATE if a document of its project is known. Root and cloudauth-keys have buckets of
+ * environment of which no document is known, and which the account list does not name, takes a
+ * token from its project's bucket: UNKNOWN_RATE a second, or NEIGHBOUR_RATE if a document of the
+ * project is known; and, if none is, one from a bucket that all such projects share, STRANGERS_RATE
+ * a second. Lookups by root, logins (PAM and cloudauth-keys) and all other users have buckets of
  * their own. Without a token the environment is unavailable, which is not remembered.
  */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50
 #define NEIGHBOUR_RATE  50
 #define NEIGHBOUR_BURST 200
-/* Such requests in flight: of root and cloudauth-keys, and of all other users together, which so
- * cannot delay logins to environments that are not known yet. */
-#define UNKNOWN_TRUSTED_MAX 48
-#define UNKNOWN_OTHERS_MAX  32
+#define STRANGERS_RATE  100
+#define STRANGERS_BURST 400
+/* Such requests in flight. A project has at most as many as it leaves free, so half of them if no
+ * other project has any. */
+#define UNKNOWN_LOOKUPS_MAX 48
+#define UNKNOWN_LOGINS_MAX  16
+#define UNKNOWN_OTHERS_MAX  24
 
 struct cache;
 
@@ -78,6 +83,10 @@ store_each cache_restore;
 /* An operator confirms that the environments which turned absent are deleted (limits.h, the guard).
  */
 void cache_confirm_absent(struct cache *cache);
+
+/* From now on the limits on unknown environments do not hold for those that the account list names.
+ */
+void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg);
 
 /* Every document that is accepted from now on refers to these denials, which outlive the cache. */
 void cache_set_denials(struct cache *cache, const struct denials *denials);

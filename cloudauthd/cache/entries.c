@@ -263,6 +263,11 @@ bool entries_nearly_full(const struct entries *entries)
            entries->bytes >= ENTRIES_BYTES_MAX - ENTRIES_BYTES_MAX / 8;
 }
 
+uint64_t entries_hash_project(const struct cache_entry *entry)
+{
+    return table_hash(&entry->entries->projects, entry->project, strlen(entry->project));
+}
+
 bool entries_know_project(const struct entries *entries, const char *project)
 {
     return find_project(entries, project) != NULL;

@@ -107,8 +107,9 @@ enum entry_step {
 /* The limit that an entry's request counts for, from when it is sent until it is released. */
 enum entry_budget {
     ENTRY_FREE = 0,   /* none: it revalidates a known document that is being used */
-    ENTRY_TRUSTED,    /* for an unknown environment, asked for by root or cloudauth-keys */
-    ENTRY_OTHERS,     /* for an unknown environment, asked for by another user */
+    ENTRY_LOOKUP,     /* for an unknown environment, looked up by root */
+    ENTRY_LOGIN,      /* for one, asked for by a login: root's PAM, cloudauth-keys */
+    ENTRY_OTHERS,     /* for one, asked for by another user */
     ENTRY_BACKGROUND, /* no login or lookup waits for it (background.h) */
 };
 
@@ -207,6 +208,9 @@ void entries_forget(struct cache_entry *entry);
 /* Forgets the same but for `issued`, and frees the entry if it has none. It must have no waiters
  * and nothing under way. */
 void entries_let_go(struct cache_entry *entry);
+
+/* A keyed hash of the entry's project. */
+uint64_t entries_hash_project(const struct cache_entry *entry);
 
 /* Whether a document of that project is known. */
 bool entries_know_project(const struct entries *entries, const char *project);

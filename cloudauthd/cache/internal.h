@@ -18,9 +18,17 @@
  * take.c (what the API says), background.c (requests that no one waits for).
  */
 
-/* The limits of one kind of asker on requests for unknown environments. */
+/* What one project has of a budget. Projects whose hashes agree share it, so there are many: memory
+ * is used only for those that were asked for. */
+struct share {
+    struct bucket bucket;
+    unsigned in_flight;
+};
+
+/* A budget of requests for unknown environments. */
 struct askers {
-    struct bucket neighbours, unknown; /* of a project with a known document; of all others */
+    struct share project[65536];
+    struct bucket strangers; /* of all projects without a known document */
     unsigned in_flight;
 };
 
@@ -37,10 +45,12 @@ struct cache {
     struct entries entries;
     struct guard guard;
     struct cache_figures figures;
-    struct askers trusted, others; /* root and cloudauth-keys; all other users */
-    bool some_fail;                /* the state of an entry may be STALE */
-    bool some_recheck;             /* an entry may have `recheck` set */
-    unsigned background;           /* background requests in flight */
+    struct askers lookups, logins, others; /* ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
+    cache_listed *listed;                  /* or NULL */
+    void *listed_arg;
+    bool some_fail;      /* the state of an entry may be STALE */
+    bool some_recheck;   /* an entry may have `recheck` set */
+    unsigned background; /* background requests in flight */
     struct bucket prefetches;
     unsigned prefetch_failures; /* in a row: then one prefetch goes at a time, */
     int64_t prefetch_pause;     /* and none before this cloud_clock_ms() */

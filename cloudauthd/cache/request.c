@@ -52,13 +52,15 @@ void request_answer(struct cache *cache, struct cache_waiter *waiter,
 static void start_for_waiters(struct cache_entry *entry)
 {
     const struct cache_waiter *waiter;
-    bool trusted = false;
+    enum entry_budget budget = ENTRY_OTHERS;
 
     if (LIST_EMPTY(&entry->waiters) || entry->phase != ENTRY_IDLE)
         return;
-    LIST_FOREACH(waiter, &entry->waiters, link)
-        trusted |= waiter->trusted;
-    request_start(entry, request_budget(entry, trusted));
+    LIST_FOREACH(waiter, &entry->waiters, link) {
+        if (budget == ENTRY_OTHERS)
+            budget = request_budget(entry, waiter);
+    }
+    request_start(entry, budget);
 }
 
 /* Answers the waiters for whom the answer is fresh enough. A waiter that came when the request had
@@ -88,44 +90,65 @@ static void answer_waiters(struct cache_entry *entry)
 
 /* ---- Budgets ---- */
 
-enum entry_budget request_budget(const struct cache_entry *entry, bool trusted)
+enum entry_budget request_budget(const struct cache_entry *entry, const struct cache_waiter *waiter)
 {
-    if (entry->document != NULL)
+    const struct cache *cache = entry->cache;
+
+    if (entry->document != NULL ||
+        (cache->listed != NULL &&
+         cache->listed(cache->listed_arg, entry->project, entry->environment)))
         return ENTRY_FREE;
-    return trusted ? ENTRY_TRUSTED : ENTRY_OTHERS;
+    if (!waiter->trusted || (waiter->may_trust != NULL && !waiter->may_trust(waiter->arg)))
+        return ENTRY_OTHERS;
+    return waiter->need == CACHE_ACCOUNT ? ENTRY_LOOKUP : ENTRY_LOGIN;
 }
 
-/* The counter of a budget's requests in flight, or NULL. */
-static unsigned *counter_of(struct cache *cache, enum entry_budget budget)
+struct askers *request_askers(struct cache *cache, enum entry_budget budget)
 {
     switch (budget) {
     case ENTRY_FREE:
-        break;
-    case ENTRY_TRUSTED:
-        return &cache->trusted.in_flight;
-    case ENTRY_OTHERS:
-        return &cache->others.in_flight;
     case ENTRY_BACKGROUND:
-        return &cache->background;
+        break;
+    case ENTRY_LOOKUP:
+        return &cache->lookups;
+    case ENTRY_LOGIN:
+        return &cache->logins;
+    case ENTRY_OTHERS:
+        return &cache->others;
     }
     return NULL;
 }
 
+struct share *request_share(struct askers *askers, const struct cache_entry *entry)
+{
+    const size_t shares = sizeof askers->project / sizeof askers->project[0];
+
+    return &askers->project[entries_hash_project(entry) % shares];
+}
+
+/* Counts, or counts no longer, a request in flight for the entry's budget. */
+static void count(struct cache_entry *entry, int change)
+{
+    struct cache *cache = entry->cache;
+    struct askers *askers = request_askers(cache, entry->budget);
+
+    if (askers != NULL) {
+        askers->in_flight += (unsigned)change;
+        request_share(askers, entry)->in_flight += (unsigned)change;
+    } else if (entry->budget == ENTRY_BACKGROUND) {
+        cache->background += (unsigned)change;
+    }
+}
+
 static void charge(struct cache_entry *entry, enum entry_budget budget)
 {
-    unsigned *counter = counter_of(entry->cache, budget);
-
-    if (counter != NULL)
-        ++*counter;
     entry->budget = budget;
+    count(entry, 1);
 }
 
 static void release(struct cache_entry *entry)
 {
-    unsigned *counter = counter_of(entry->cache, entry->budget);
-
-    if (counter != NULL)
-        --*counter;
+    count(entry, -1);
     entry->budget = ENTRY_FREE;
 }
 

@@ -18,8 +18,14 @@
 /* Sends a request for an entry that is IDLE. It counts for the budget until its answer is there. */
 void request_start(struct cache_entry *entry, enum entry_budget budget);
 
-/* The budget of a request that a waiter waits for. */
-enum entry_budget request_budget(const struct cache_entry *entry, bool trusted);
+/* The budget of a request that the waiter needs. */
+enum entry_budget request_budget(const struct cache_entry *entry,
+                                 const struct cache_waiter *waiter);
+
+/* The limits of a budget for unknown environments, or NULL, and what the entry's project has of
+ * them. */
+struct askers *request_askers(struct cache *cache, enum entry_budget budget);
+struct share *request_share(struct askers *askers, const struct cache_entry *entry);
 
 /* Milliseconds for which an answer is fresh enough for a need. */
 int64_t request_fresh_ms(const struct cache *cache, enum cache_need need);

@@ -2,6 +2,7 @@
 #include "cloudauthd/server/server.h"
 
 #include "base/log.h"
+#include "base/process.h"
 #include "base/table.h"
 #include "cloudauthd/server/closer.h"
 #include "common/clock.h"
@@ -21,10 +22,11 @@
 #define SWEEP_MS 1000
 #define ACCEPTS  64 /* in one turn of the loop, so that a flood of connections does not stop it */
 
-/* The number of connections of one user. */
+/* The connections of one user. */
 struct caller {
     struct table_node node;
     uid_t uid;
+    bool trusted;
     unsigned connections;
 };
 
@@ -57,38 +59,54 @@ static struct caller *find_caller(struct server *server, uid_t uid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct caller, node);
 }
 
-/* Counts one more connection of a user. False if the user, or all untrusted users together, have
- * too many, or if memory is out. */
-static bool count_caller(struct server *server, uid_t uid, bool trusted)
+static bool is_trusted(const struct server *server, uid_t uid)
+{
+    return uid == 0 || (uid != (uid_t)-1 && uid == server->context->keys_uid);
+}
+
+/* The user that the connection counts for. NULL if memory is out. */
+static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
 
-    if (!trusted && server->others >= SERVER_OTHERS_MAX)
+    if (caller != NULL || (caller = calloc(1, sizeof *caller)) == NULL)
+        return caller;
+    caller->uid = uid;
+    caller->trusted = is_trusted(server, uid);
+    table_insert(&server->callers, &caller->node, table_hash(&server->callers, &uid, sizeof uid));
+    return caller;
+}
+
+/* Counts one more connection. False if its user, or all untrusted users together, have too many, or
+ * if memory is out. */
+static bool count_caller(struct server *server, struct connection *connection)
+{
+    bool crowded = server->connections >= SERVER_CROWDED;
+    uid_t uid = crowded ? server_user(connection) : connection->peer.uid;
+    struct caller *caller;
+
+    if (!is_trusted(server, uid) && server->others >= SERVER_OTHERS_MAX)
         return false;
-    if (caller == NULL) {
-        caller = calloc(1, sizeof *caller);
-        if (caller == NULL)
-            return false;
-        caller->uid = uid;
-        table_insert(&server->callers, &caller->node,
-                     table_hash(&server->callers, &uid, sizeof uid));
-    }
-    if (!trusted && caller->connections >= SERVER_PER_UID_MAX)
+    caller = find_or_add_caller(server, uid);
+    if (caller == NULL || (!caller->trusted && caller->connections >= SERVER_PER_UID_MAX))
         return false;
     caller->connections++;
-    server->others += trusted ? 0 : 1;
+    server->others += caller->trusted ? 0 : 1;
+    connection->caller = uid;
     return true;
 }
 
-static void uncount_caller(struct server *server, uid_t uid, bool trusted)
+static void uncount_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
 
-    server->others -= trusted ? 0 : 1;
-    if (caller != NULL && --caller->connections == 0) {
-        table_remove(&server->callers, &caller->node);
-        free(caller);
-    }
+    if (caller == NULL)
+        return;
+    server->others -= caller->trusted ? 0 : 1;
+    if (--caller->connections > 0)
+        return;
+    table_remove(&server->callers, &caller->node);
+    free(caller);
 }
 
 /* A socket of root's is closed at the least cost: root has other ways to hold up the daemon. */
@@ -113,10 +131,19 @@ static void connection_end(struct connection *connection)
         loop_remove(server->context->loop, &connection->watch);
     close_connection(server, connection->watch.fd, connection->peer.uid);
     LIST_REMOVE(connection, among);
-    uncount_caller(server, connection->peer.uid, connection->trusted);
+    uncount_caller(server, connection->caller);
     server->connections--;
     free(connection->packet);
     free(connection);
+}
+
+uid_t server_user(const struct connection *connection)
+{
+    uid_t uid = connection->peer.uid;
+
+    if (uid != 0 || (process_real_uid(connection->peer.pid, &uid) && server_peer_lives(connection)))
+        return uid;
+    return (uid_t)-1;
 }
 
 bool server_peer_lives(const struct connection *connection)
@@ -223,28 +250,27 @@ static void serve_new(struct connection *connection)
 }
 
 /* Takes ownership of an accepted socket, unless it returns NULL: too many connections, or no
- * memory.
- */
+ * memory. */
 static struct connection *admit(struct server *server, int fd, const struct ucred *peer)
 {
     struct connection *connection;
-    bool trusted = peer->uid == 0 || peer->uid == server->context->keys_uid;
 
     if (peer->uid == (uid_t)-1 || server->connections >= SERVER_CONNECTIONS_MAX ||
-        closer_count(server->closer, peer->uid) >= CLOSER_PER_UID_MAX ||
-        !count_caller(server, peer->uid, trusted))
+        closer_count(server->closer, peer->uid) >= CLOSER_PER_UID_MAX)
         return NULL;
     connection = calloc(1, sizeof *connection);
-    if (connection == NULL) {
-        uncount_caller(server, peer->uid, trusted);
+    if (connection == NULL)
         return NULL;
-    }
     connection->server = server;
     connection->context = server->context;
     connection->peer = *peer;
-    connection->trusted = trusted;
+    connection->trusted = is_trusted(server, peer->uid);
     connection->deadline = cloud_clock_ms() + SERVER_QUIET_MS;
     connection->watch = (struct loop_watch){fd, on_connection, connection};
+    if (!count_caller(server, connection)) {
+        free(connection);
+        return NULL;
+    }
     LIST_INSERT_HEAD(&server->all, connection, among);
     server->connections++;
     return connection;

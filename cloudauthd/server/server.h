@@ -23,6 +23,7 @@
 #define SERVER_CONNECTIONS_MAX 4096
 #define SERVER_OTHERS_MAX      3072  /* of users other than root and cloudauth-keys */
 #define SERVER_PER_UID_MAX     256   /* of one user other than root and cloudauth-keys */
+#define SERVER_CROWDED         1024  /* from so many on, root's count for their real uid */
 #define SERVER_QUIET_MS        2000  /* how long a connection without a question stays open */
 #define SERVER_ANSWER_MS       12000 /* and one without an answer: no client waits as long */
 
@@ -36,6 +37,7 @@ struct connection {
     bool watched;      /* by the loop; not needed where the question is answered at once */
     bool trusted;      /* the peer is root or cloudauth-keys */
     struct ucred peer; /* the process that connected (SO_PEERCRED, unix(7)) */
+    uid_t caller;      /* the user that the connection counts for */
     int64_t deadline;
     LIST_ENTRY(connection) among; /* all of the server's */
     bool asked;
@@ -93,6 +95,10 @@ void server_look(const struct server *server, struct server_view *out);
 
 /* The handler refuses a question because its peer may not ask it. */
 void server_count_refused(struct server *server);
+
+/* The user that runs the peer: for a peer that is root its real uid, as a set-user-ID program (su)
+ * connects as root for another user. (uid_t)-1 if it has ended or /proc hides it. */
+uid_t server_user(const struct connection *connection);
 
 /* Whether the peer has not hung up. While it is so, peer.pid is the process that connected: its pid
  * has not been given to another process since. */

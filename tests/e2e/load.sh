@@ -69,7 +69,7 @@ test_thousand_in_silence() {
     same 1 "$(api_requests)"
 }
 
-# flood FORMAT PATTERN BUCKET: 10,000 names that nobody knows, and in their midst a login
+# flood FORMAT PATTERN BUCKET: 10,000 unknown names, and in their midst a login
 flood() {
     local begin seconds most asked
     mode good
@@ -96,8 +96,8 @@ flood() {
     nss_says found abcdefghij_stg
 }
 
-# 10,000 names of projects that nobody knows: what the bucket allows, and a login works
-test_unknown_names() { flood robot%05g /robot UNKNOWN; }
+# 10,000 names of unknown projects: what their bucket allows, and a login works
+test_unknown_names() { flood robot%05g /robot STRANGERS; }
 
 # 10,000 names of a project that is known here: what its bucket allows
 test_neighbours() { flood abcdefghij-mc-ab%05g /mc-ab NEIGHBOUR; }
@@ -137,4 +137,47 @@ test_local_user_hangs() {
     hanging
     wait $!
     contains "$(</root/answers)" '^asked=200 ok=0 absent=0 refused=0 unavailable=200 none=0$'
+}
+
+limited() { (($(cloudauthctl metrics | sed -n 's/^cloudauth_cache_limited_total //p') > 100)); }
+
+# floods PROJECT COMMAND...: it asks for names of the project until end_flood, more than are allowed
+floods() {
+    mode good
+    by_hostile $HTTP 'allow = robotrobot-*'
+    timed 'a first login without a flood' enters alice abcdefghij
+    seq -f "passwd $1-x%05g-aaaaaaa" 10000 19999 >/root/questions
+    rm -f /root/enough /root/sent
+    "${@:2}" "$REPO/tests/sandbox/ask.pl" 4 /root/sent /root/enough </root/questions >/root/answers &
+    client=$!
+    wait_for limited
+}
+
+end_flood() {
+    touch /root/enough
+    wait "$client"
+}
+
+# a set-user-ID program of a user's takes nothing from a first login, not even to the same project
+test_set_user_id() {
+    local client loop
+    floods abcdefg123abc setpriv --ruid=ada --euid=0 --clear-groups
+    # shellcheck disable=SC2016 # expanded there
+    setpriv --reuid=ada --clear-groups prlimit --nproc=50 \
+        bash -c 'while :; do su "abcdefg123abc-y$RANDOM-aaaaaaa"; done' </dev/null >/dev/null 2>&1 &
+    loop=$!
+    WAIT=20 wait_for requested 'abcdefg123abc/environments/y'
+    timed 'a first login' enters alice abcdefg123abc-smith-a12b34c
+    timed 'another' enters bob abcdefghij_stg
+    kill "$loop"
+    wait "$loop" || true
+    end_flood
+}
+
+# nor does a stranger who connects to sshd with names of one project, to another's
+test_one_project() {
+    local client
+    floods robotrobot env
+    timed 'a first login' enters alice abcdefg123abc-smith-a12b34c
+    end_flood
 }

@@ -10,7 +10,7 @@
 #   second     it comes behind a whole question, and an empty packet
 #   beyond     on many more connections than one user may have
 #   flood      on connections that are closed at once: 3000 in a burst, "sent", and on and on
-import array, collections, resource, signal, socket, struct, sys, threading
+import array, collections, os, resource, signal, socket, struct, sys, threading
 
 PATH = '/run/cloudauth/socket'
 # common/wire.h: the passwd entry of a name that is not ours
@@ -49,6 +49,9 @@ def send_laden(client, text, *laden):
         client.sendmsg([text], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
     except (BrokenPipeError, ConnectionResetError):
         pass  # it was answered already
+    except PermissionError:
+        print('refused', flush=True)
+        os._exit(3)  # which does not wait as close does
     for each in laden:
         each.close()
 

@@ -20,6 +20,16 @@
     "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
     "\"shell\":\"/bin/bash\"},\"users\":[]%s}"
 
+/* The seed of hashes: with another one two projects of a test could share their limits. */
+ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags);
+
+ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
+{
+    (void)flags;
+    memset(out, 1, size);
+    return (ssize_t)size;
+}
+
 static bool is_file;
 static bool accepted;
 static bool any_name;
@@ -32,7 +42,7 @@ static struct {
     api_done *done;
     void *arg;
     char validator[256];
-} pending[UNKNOWN_TRUSTED_MAX + UNKNOWN_OTHERS_MAX + 1];
+} pending[UNKNOWN_LOOKUPS_MAX + UNKNOWN_LOGINS_MAX + UNKNOWN_OTHERS_MAX + 1];
 static size_t pendings, requests;
 
 bool api_is_file(const struct api *api)
@@ -436,42 +446,84 @@ static void test_probe_ends(void **state)
     assert_int_equal(pendings, 0);
 }
 
-/* Asks for more unknown names than may be in flight, without an answer of the API. */
-static void hang(struct client *clients, unsigned most, const char *prefix, bool trusted)
+/* A question of a budget of its own for names that are not known. */
+struct asker {
+    bool trusted;
+    enum cache_need need;
+    unsigned most; /* requests in flight */
+};
+
+static const struct asker robots = {false, CACHE_ACCOUNT, UNKNOWN_OTHERS_MAX},
+                          lookups = {true, CACHE_ACCOUNT, UNKNOWN_LOOKUPS_MAX},
+                          logins = {true, CACHE_KEYS, UNKNOWN_LOGINS_MAX};
+
+static void ask_as(struct client *client, const struct asker *asker, const char *project,
+                   const char *environment)
+{
+    *client = (struct client){
+        .waiter = {.answered = on_answer, .arg = client, .trusted = asker->trusted}};
+    cache_ask(cache, project, environment, asker->need, &client->waiter);
+}
+
+/* Asks for more unknown names than may be in flight, without an answer of the API. More than one
+ * more, because projects whose hashes agree share their limits. */
+static void hang(struct client *clients, const struct asker *asker, const char *prefix)
 {
     size_t before = requests;
     char name[32];
 
-    for (unsigned i = 0; i <= most; i++) {
+    for (unsigned i = 0; i < 2 * asker->most; i++) {
         fake_ms += 1000;
         snprintf(name, sizeof name, "%s%05u", prefix, i);
-        clients[i] = (struct client){
-            .waiter = {.answered = on_answer, .arg = &clients[i], .trusted = trusted}};
-        cache_ask(cache, name, "production", CACHE_ACCOUNT, &clients[i].waiter);
+        ask_as(&clients[i], asker, name, "production");
     }
-    assert_int_equal(requests - before, most);
-    assert_told(&clients[most], CACHE_UNAVAILABLE);
+    assert_int_equal(requests - before, asker->most);
+    assert_told(&clients[2 * asker->most - 1], CACHE_UNAVAILABLE);
 }
 
-/* Unknown names of which the API answers none take a bounded number of requests, and those of other
- * users do not count for root's limit. */
+/* Unknown names that the API leaves hanging take a bounded number of requests, and those of one
+ * kind of asker take nothing from another's. */
 static void test_strangers_in_flight(void **state)
 {
-    static struct client others[UNKNOWN_OTHERS_MAX + 1], trusted[UNKNOWN_TRUSTED_MAX + 1];
-    struct client clients[1];
+    static struct client clients[3][2 * UNKNOWN_LOOKUPS_MAX];
+    struct client client;
 
     (void)state;
     any_name = true;
-    hang(others, UNKNOWN_OTHERS_MAX, "robot", false);
-    hang(trusted, UNKNOWN_TRUSTED_MAX, "login", true);
+    hang(clients[0], &robots, "robot");
+    hang(clients[1], &lookups, "lookup");
+    hang(clients[2], &logins, "login");
     while (pendings > 0)
         api_says(API_ABSENT, "");
-    ask_for(&clients[0], "robot99999", "production");
+    ask_for(&client, "robot99999", "production");
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
-    /* None of them is counted now, for any kind of asker. */
-    hang(trusted, UNKNOWN_TRUSTED_MAX, "later", true);
-    hang(others, UNKNOWN_OTHERS_MAX, "other", false);
+    /* None of them is counted any longer. */
+    hang(clients[2], &logins, "later");
+    hang(clients[1], &lookups, "other");
+    hang(clients[0], &robots, "again");
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
+}
+
+/* The names of one project that the API leaves hanging leave requests for another's. */
+static void test_project_in_flight(void **state)
+{
+    static struct client clients[UNKNOWN_LOOKUPS_MAX + 1];
+    struct client client;
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    for (unsigned i = 0; i <= UNKNOWN_LOOKUPS_MAX; i++) {
+        fake_ms += 1000;
+        snprintf(name, sizeof name, "mc-ab%05u", i);
+        ask_as(&clients[i], &lookups, "abcdefghij", name);
+    }
+    assert_int_equal(requests, UNKNOWN_LOOKUPS_MAX / 2);
+    assert_told(&clients[UNKNOWN_LOOKUPS_MAX], CACHE_UNAVAILABLE);
+    ask_as(&client, &lookups, "otherproject", "production");
+    assert_int_equal(requests, UNKNOWN_LOOKUPS_MAX / 2 + 1);
     while (pendings > 0)
         api_says(API_ABSENT, "");
 }
@@ -967,38 +1019,47 @@ static void test_not_restored(void **state)
     assert_false(restore(kept, body, (size_t)n));
 }
 
-/* Unknown names get as many requests as the bucket has tokens; those of a known project have a
- * bucket of their own. */
-static void test_unknown_names(void **state)
+/* Asks for n names of a project, or of as many projects; returns how many requests that were. */
+static unsigned flood(const struct asker *asker, const char *project, unsigned n)
 {
     struct client client;
+    unsigned asked = 0;
     char name[32];
 
-    (void)state;
-    any_name = true;
-    ask_for(&client, "abcdefghij", "staging");
-    api_says(API_DOCUMENT, "");
-    requests = 0;
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < n; i++) {
         snprintf(name, sizeof name, "robot%05u", i);
-        ask_for(&client, name, "production");
+        ask_as(&client, asker, project == NULL ? name : project,
+               project == NULL ? "production" : name);
+        asked += pendings > 0;
         if (pendings > 0)
             api_says(API_ABSENT, "");
         assert_int_equal(client.answers, 1);
-        assert_int_equal(client.result, i < UNKNOWN_BURST - 1 ? CACHE_ABSENT : CACHE_UNAVAILABLE);
     }
-    assert_int_equal(requests, UNKNOWN_BURST - 1); /* the first document took one */
-    ask_for(&client, "abcdefghij", "production");
-    assert_int_equal(pendings, 1);
-    api_says(API_ABSENT, "");
-    assert_told(&client, CACHE_ABSENT);
-    fake_ms += 3000;
+    return asked;
+}
+
+/* Unknown names get as many requests as the buckets have tokens: the project's, and that of all
+ * projects without a known document. A known project has a larger one. */
+static void test_unknown_names(void **state)
+{
+    struct client client;
+
+    (void)state;
+    any_name = true;
+    assert_int_equal(flood(&robots, "otherproject", 1000), UNKNOWN_BURST);
+    assert_int_equal(flood(&robots, NULL, 10000), STRANGERS_BURST - UNKNOWN_BURST);
+    fake_ms += 1000;
+    ask_for(&client, "abcdefghij", "staging");
+    api_says(API_DOCUMENT, "");
+    fake_ms += 3600 * 1000;
+    assert_int_equal(flood(&robots, "abcdefghij", 1000), NEIGHBOUR_BURST);
+    assert_int_equal(flood(&robots, NULL, 10000), STRANGERS_BURST);
     ask(&client, CACHE_KEYS); /* a known environment is not limited */
     assert_int_equal(pendings, 1);
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
-    ask_for(&client, "robot09999",
-            "production"); /* it was limited, which is not remembered: asked now */
+    fake_ms += 1000;
+    ask_for(&client, "robot09999", "production"); /* refused then, not remembered: asked now */
     assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
@@ -1033,26 +1094,64 @@ static void test_other_api_many(void **state)
     }
 }
 
-/* Requests of other users take no tokens from root's bucket. */
-static void test_trusted_names(void **state)
+/* A flood of one project, by one kind of asker, takes no token of another. */
+static void test_budgets(void **state)
 {
-    struct client client;
-    char name[32];
+    static const struct asker *const askers[] = {&robots, &lookups, &logins};
 
     (void)state;
     any_name = true;
-    for (unsigned i = 0; i < 2 * UNKNOWN_BURST; i++) {
-        snprintf(name, sizeof name, "robot%05u", i);
-        ask_for(&client, name, "production");
-        if (pendings > 0)
-            api_says(API_ABSENT, "");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(flood(askers[i], "abcdefghij", 500), UNKNOWN_BURST);
+        assert_int_equal(flood(askers[i], "otherproject", 500), UNKNOWN_BURST);
+        fake_ms += 10000; /* absent names are asked again by the next kind */
     }
+}
+
+static bool deny_trust(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+/* A set-user-ID program, which asks as root for a user, takes from the user's budget. */
+static void test_set_user_id(void **state)
+{
+    struct client client;
+
+    (void)state;
+    any_name = true;
+    assert_int_equal(flood(&robots, "abcdefghij", 500), UNKNOWN_BURST);
+    client = (struct client){
+        .waiter = {
+            .answered = on_answer, .arg = &client, .trusted = true, .may_trust = deny_trust}};
+    cache_ask(cache, "abcdefghij", "staging", CACHE_ACCOUNT, &client.waiter);
     assert_told(&client, CACHE_UNAVAILABLE);
-    client = (struct client){.waiter = {.answered = on_answer, .arg = &client, .trusted = true}};
-    cache_ask(cache, "robot99999", "production", CACHE_ACCOUNT, &client.waiter);
-    assert_int_equal(client.answers, 0);
+    ask_as(&client, &lookups, "abcdefghij", "staging");
+    assert_int_equal(pendings, 1);
     api_says(API_ABSENT, "");
-    assert_told(&client, CACHE_ABSENT);
+}
+
+static bool names_staging(void *arg, const char *project, const char *environment)
+{
+    (void)arg;
+    (void)project;
+    return strcmp(environment, "staging") == 0;
+}
+
+/* An environment that the account list names is not limited, whichever user asks. */
+static void test_listed(void **state)
+{
+    struct client client;
+
+    (void)state;
+    any_name = true;
+    cache_set_listed(cache, names_staging, NULL);
+    assert_int_equal(flood(&robots, "abcdefghij", 500), UNKNOWN_BURST);
+    ask_as(&client, &robots, "abcdefghij", "staging");
+    assert_int_equal(pendings, 1);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
 }
 
 /* ---- Signed documents ---- */
@@ -1722,6 +1821,7 @@ int main(void)
         TEST(test_probe),
         TEST(test_probe_ends),
         TEST(test_strangers_in_flight),
+        TEST(test_project_in_flight),
         TEST(test_host_bound),
         TEST(test_own_bound),
         TEST(test_lesser_bound),
@@ -1749,7 +1849,9 @@ int main(void)
         TEST(test_not_restored),
         TEST(test_unknown_names),
         TEST(test_other_api_many),
-        TEST(test_trusted_names),
+        TEST(test_budgets),
+        TEST(test_set_user_id),
+        TEST(test_listed),
         TEST(test_recheck),
         TEST(test_recheck_unknown),
         TEST(test_recheck_in_flight),

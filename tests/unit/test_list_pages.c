@@ -268,6 +268,9 @@ static void test_build(void **state)
     assert_int_equal(now->names, 6000);
     assert_int_equal(now->total, 12000);
     assert_int_equal(now->lefts, 1000);
+    assert_true(list_pages_has(now, &(struct list_item){"abcdefghij", "x-0001000"}));
+    assert_false(list_pages_has(now, &(struct list_item){"abcdefghij", "x-0000999"}));
+    assert_false(list_pages_has(now, &(struct list_item){"abcdefghi", "x-0001000"}));
     for (unsigned i = 0; i < 6000; i++) {
         char name[32];
         snprintf(name, sizeof name, "x-%07u", 1000 + i);
