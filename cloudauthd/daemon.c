@@ -11,6 +11,7 @@
 #include "base/privileges.h"
 #include "cloudauthd/accounts/list.h"
 #include "cloudauthd/accounts/records.h"
+#include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
@@ -343,6 +344,7 @@ static void on_probe(void *arg)
     background_probe(context->cache);
     store_watch_clock(context->store);
     bindings_log_retry(context->bindings_log);
+    audit_tell_omitted(cloud_clock_ms());
     loop_timer_set(context->loop, &probe, PROBE_MS);
 }
 
@@ -403,6 +405,7 @@ static void stop(struct context *context)
     publish_free(context->publish);
     cache_free(context->cache);
     denials_file_free(context->denials);
+    audit_tell_omitted(INT64_MAX);
     log_stop();
     loop_free(context->loop);
     pending_free(context->pending);

@@ -60,7 +60,7 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
 /* Whether a person was refused, or a session ended by cloudauthd: a notice, else information. */
 static bool is_notice(const struct audit *audit)
 {
-    return audit->event == NULL ? !audit->granted : strcmp(audit->event, "end") == 0;
+    return audit->event == NULL ? !audit->granted : strcmp(audit->event, "close") != 0;
 }
 
 void audit_write(const struct audit *audit)
@@ -85,47 +85,103 @@ const struct audit_view *audit_look(void)
 }
 
 /* A refused offer that was logged. */
+/* ---- Refused offers ---- */
+
 struct offer {
-    char account[CLOUD_NAME_MAX + 1];
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    int64_t at; /* cloud_clock_ms() */
+    int64_t at; /* when it got its line */
+    bool used;
 };
 
-static struct offer offers[AUDIT_OFFERS];
+/* The refused offers of one account. */
+struct refused {
+    int64_t at;       /* of the last one */
+    int64_t since;    /* of the first one without a line, */
+    unsigned omitted; /* and how many those are */
+    char account[CLOUD_NAME_MAX + 1];
+    struct offer offers[AUDIT_OFFERS];
+};
 
-static bool is_recent(const struct offer *offer, int64_t now)
+static struct refused accounts[AUDIT_ACCOUNTS];
+
+static void tell_omitted(struct refused *refused)
 {
-    return offer->account[0] != '\0' && now - offer->at < MINUTE;
+    char detail[64];
+    const struct audit audit = {.event = "omit",
+                                .account = refused->account,
+                                .kind = policy_kind_word(cloud_name_kind(refused->account)),
+                                .service = "sshd",
+                                .age = AUDIT_NO_AGE,
+                                .unproved = true,
+                                .detail = detail};
+
+    if (refused->omitted == 0)
+        return;
+    snprintf(detail, sizeof detail, "%u more refused offers of keys", refused->omitted);
+    refused->omitted = 0;
+    audit_write(&audit);
 }
 
-/* The offer if it was noted within the last minute, else the entry for it: a free one, or the
- * oldest. */
-static struct offer *find_offer(const char *account, const unsigned char *fingerprint, int64_t now)
+void audit_tell_omitted(int64_t now)
 {
-    struct offer *oldest = &offers[0];
+    for (struct refused *each = accounts; each < accounts + AUDIT_ACCOUNTS; each++)
+        if (each->omitted > 0 && now - each->since >= MINUTE)
+            tell_omitted(each);
+}
 
-    for (size_t i = 0; i < AUDIT_OFFERS; i++) {
-        struct offer *offer = &offers[i];
-        if (is_recent(offer, now) && strcmp(offer->account, account) == 0 &&
-            memcmp(offer->fingerprint, fingerprint, sizeof offer->fingerprint) == 0)
-            return offer;
-        if (offer->account[0] == '\0' || offer->at < oldest->at)
-            oldest = offer;
+/* The account's offers, in the place of the account whose last one is the oldest if it has none. */
+static struct refused *find_account(const char *account)
+{
+    struct refused *oldest = accounts;
+
+    for (struct refused *each = accounts; each < accounts + AUDIT_ACCOUNTS; each++) {
+        if (strcmp(each->account, account) == 0)
+            return each;
+        if (each->at < oldest->at)
+            oldest = each;
     }
+    tell_omitted(oldest);
+    memset(oldest, 0, sizeof *oldest);
+    strcpy(oldest->account, account);
     return oldest;
 }
 
-bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now)
+/* The place for an offer. NULL: it, or as many others as there is space for, got a line within the
+ * last minute; *again: it did. */
+static struct offer *find_offer(struct refused *refused, const unsigned char *fingerprint,
+                                int64_t now, bool *again)
 {
-    return strlen(account) < sizeof offers[0].account &&
-           !is_recent(find_offer(account, fingerprint, now), now);
+    struct offer *unused = NULL;
+
+    *again = false;
+    for (struct offer *each = refused->offers; each < refused->offers + AUDIT_OFFERS; each++) {
+        if (!each->used || now - each->at >= MINUTE) {
+            unused = each;
+        } else if (memcmp(each->fingerprint, fingerprint, sizeof each->fingerprint) == 0) {
+            *again = true;
+            return NULL;
+        }
+    }
+    return unused;
 }
 
-void audit_note_offer(const char *account, const unsigned char *fingerprint, int64_t now)
+bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now)
 {
-    struct offer *offer = find_offer(account, fingerprint, now);
+    struct refused *refused;
+    struct offer *offer;
+    bool again;
 
-    snprintf(offer->account, sizeof offer->account, "%s", account);
-    memcpy(offer->fingerprint, fingerprint, sizeof offer->fingerprint);
-    offer->at = now;
+    if (strlen(account) >= sizeof refused->account || account[0] == '\0')
+        return false;
+    refused = find_account(account);
+    refused->at = now;
+    offer = find_offer(refused, fingerprint, now, &again);
+    if (offer != NULL) {
+        memcpy(offer->fingerprint, fingerprint, sizeof offer->fingerprint);
+        offer->at = now;
+        offer->used = true;
+    } else if (!again && refused->omitted++ == 0) {
+        refused->since = now;
+    }
+    return offer != NULL;
 }

@@ -17,7 +17,7 @@
  *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]
  *
  * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
- * with `close`.
+ * with `close`; and one that begins with `omit` for refused offers that have none.
  *
  * age is in seconds. Values are quoted and escaped as by cloud_text_add_value. A key that was only
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
@@ -48,15 +48,18 @@ size_t audit_format(const struct audit *audit, char *out, size_t size);
 void audit_write(const struct audit *audit);
 
 /*
- * Whether a refused offer of that key for that account should be written: not if one was noted
- * within the last minute, nor if AUDIT_OFFERS others were, so that a flood of distinct offers
- * writes no more lines a minute. now is cloud_clock_ms().
+ * Counts a refused offer of a key for an account. Whether it is to have a line: not if the same one
+ * got one within the last minute, nor if AUDIT_OFFERS others for the account did, so that made-up
+ * keys neither flood the log nor hide the offers for other accounts. now is cloud_clock_ms().
  */
-#define AUDIT_OFFERS 512
-bool audit_offer_is_new(const char *account, const unsigned char *fingerprint, int64_t now);
+#define AUDIT_OFFERS 64
+#define AUDIT_ACCOUNTS                                                                             \
+    128 /* that are distinguished; then the least recently offered is forgotten */
+bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
-/* Notes an offer that audit_offer_is_new says is new. */
-void audit_note_offer(const char *account, const unsigned char *fingerprint, int64_t now);
+/* Writes one line for each account of which offers have had no line for the last minute, with their
+ * number: `omit`. To be called every second, and with INT64_MAX at the end. */
+void audit_tell_omitted(int64_t now);
 
 /* Where a decision is made. For an offered key that gets a line PAM decides later, so that is no
  * decision. */
@@ -73,7 +76,7 @@ struct audit_view {
     uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
 };
 
-/* Counts a decision, also if audit_write is not called for it (audit_offer_is_new). A stage or
+/* Counts a decision, also if audit_write is not called for it (audit_take_offer). A stage or
  * reason out of range is not counted. */
 void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
 

@@ -27,8 +27,7 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     audit.service = "sshd";
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
-    if (audit_offer_is_new(account, connection->key.fingerprint, now)) {
-        audit_note_offer(account, connection->key.fingerprint, now);
+    if (audit_take_offer(account, connection->key.fingerprint, now)) {
         login_name_person(connection, refusal, &audit, detail);
         audit_write(&audit);
     }

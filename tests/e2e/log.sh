@@ -4,24 +4,29 @@
 # logs with syslog(3) and would wait for a stopped log daemon, so the questions of a login are asked here
 # without sshd.
 
-OFFERS=512 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers are written a minute
+OFFERS=64 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers of an account are logged a minute
+ACCOUNTS='abcdefghij abcdefghij_stg ent-abcdefghij-production-abc1234 ent-abcdefghij-staging-abc1234 abcdefg123abc-smith-a12b34c'
 
-# offers: offers six hundred unknown keys, each of which takes a line of the log
+# offers ACCOUNT...: offers six hundred unknown keys in all
 offers() {
     perl -MMIME::Base64 -e 'for my $n (1 .. 600) {
-        print "keys shell abcdefghij ssh-ed25519 ",
+        print "keys shell $ARGV[$n % @ARGV] ssh-ed25519 ",
             encode_base64(pack("N/a* N/a*", "ssh-ed25519", pack("N", $n) x 8), ""), "\n" }' \
-        >/root/questions
+        "$@" >/root/questions
     timeout 60 "$REPO/tests/sandbox/ask.pl" 20 /dev/null </root/questions
 }
 
-offers_written() { [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $OFFERS ]]; }
+# Each account has that many lines.
+offers_written() {
+    [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $(($(wc -w <<<"$ACCOUNTS") * OFFERS)) ]]
+}
 
 # the log daemon is stopped and its socket full: cloudauthd goes on, and its lines come later
 test_stopped() {
     getent passwd abcdefghij
     kill -STOP "$(syslog_pid)"
-    contains "$(offers)" '^asked=600 ok=0 absent=0 refused=600 unavailable=0 none=0$'
+    # shellcheck disable=SC2086 # words
+    contains "$(offers $ACCOUNTS)" '^asked=600 ok=0 absent=0 refused=600 unavailable=0 none=0$'
     known abcdefghij 200001
     known abcdefghij_stg 200002
     same 0 "$(since | wc -l)"
@@ -37,11 +42,22 @@ test_restarted() {
     enters alice abcdefghij
     stop "$(syslog_pid)"
     mark
-    contains "$(offers)" '^asked=600 ok=0 absent=0 refused=600 unavailable=0 none=0$'
+    # shellcheck disable=SC2086 # words
+    contains "$(offers $ACCOUNTS)" '^asked=600 ok=0 absent=0 refused=600 unavailable=0 none=0$'
     syslog_start
     wait_for offers_written
     enters alice abcdefghij
     audit 'grant account=abcdefghij '
+}
+
+# made-up keys for one account hide no offer for another, and a line says how many have none
+test_made_up_keys() {
+    offers abcdefghij
+    refused stranger abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*reason=key-unknown .*proof=none'
+    same $OFFERS "$(since | grep -c 'refuse account=abcdefghij ')"
+    daemon_stop
+    audit "omit account=abcdefghij .*proof=none detail=\"$((600 - OFFERS)) more refused offers of keys\""
 }
 
 # ---- the journal -----------------------------------------------------------------------------------

@@ -358,11 +358,7 @@ static bool offered(const char *account, unsigned key)
     unsigned char print[KEY_FINGERPRINT_SIZE] = {0};
 
     memcpy(print + 8, &key, sizeof key);
-    if (!audit_offer_is_new(account, print, now))
-        return false;
-    assert_true(audit_offer_is_new(account, print, now)); /* asking notes nothing */
-    audit_note_offer(account, print, now);
-    return true;
+    return audit_take_offer(account, print, now);
 }
 
 static int let_offers_pass(void **state)
@@ -394,18 +390,58 @@ static void test_offers_apart(void **state)
     assert_false(offered("abcdefghij_stg", 1));
 }
 
+/* One line tells how many have none, a minute after the first of those. */
 static void test_offer_flood(void **state)
 {
     unsigned written = 0;
 
     (void)state;
-    for (unsigned key = 0; key < 10 * AUDIT_OFFERS; key++)
+    logged_lines = 0;
+    for (unsigned key = 0; key < 1000; key++)
         written += offered("abcdefghij", key);
     assert_int_equal(written, AUDIT_OFFERS);
-    assert_false(offered("abcdefghij", 0)); /* the first one is still kept */
-    now += 60000;
+    assert_false(
+        offered("abcdefghij", 0)); /* the first of them is not forgotten, nor counted again */
+    assert_true(offered("abcdefghij_sftp", 5000)); /* another account is not concerned */
+    now += 59999;
+    audit_tell_omitted(now);
+    assert_int_equal(logged_lines, 0);
+    now += 1;
+    audit_tell_omitted(now);
+    audit_tell_omitted(now);
+    assert_int_equal(logged_lines, 1);
+    assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
+    assert_string_equal(logged,
+                        "omit account=abcdefghij kind=shell project= environment= app= user= role= "
+                        "key= from= service=sshd reason= source= age= proof=none "
+                        "detail=\"936 more refused offers of keys\"");
     assert_true(offered("abcdefghij", 0));
-    assert_true(offered("other", 0));
+    audit_tell_omitted(INT64_MAX);
+    assert_int_equal(logged_lines, 1);
+}
+
+/* An account whose offers are forgotten for those of others, or at the end, has its line, too. */
+static void test_omitted_then_forgotten(void **state)
+{
+    char account[32];
+
+    (void)state;
+    logged_lines = 0;
+    for (unsigned key = 0; key < AUDIT_OFFERS + 7; key++)
+        offered("abcdefghij", key);
+    for (unsigned i = 0; i < AUDIT_ACCOUNTS; i++) {
+        now++;
+        snprintf(account, sizeof account, "abcdefghij-x%u", i);
+        assert_true(offered(account, 1));
+    }
+    assert_int_equal(logged_lines, 1);
+    assert_non_null(strstr(logged, "omit account=abcdefghij "));
+    assert_non_null(strstr(logged, "\"7 more "));
+    for (unsigned key = 0; key < AUDIT_OFFERS + 1; key++)
+        offered("abcdefghij", key);
+    audit_tell_omitted(INT64_MAX);
+    assert_int_equal(logged_lines, 2);
+    assert_non_null(strstr(logged, "\"1 more "));
 }
 
 static void test_offer_for_a_long_name(void **state)
@@ -437,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup(test_offer_once_a_minute, let_offers_pass),
         cmocka_unit_test_setup(test_offers_apart, let_offers_pass),
         cmocka_unit_test_setup(test_offer_flood, let_offers_pass),
+        cmocka_unit_test_setup(test_omitted_then_forgotten, let_offers_pass),
         cmocka_unit_test_setup(test_offer_for_a_long_name, let_offers_pass),
     };
 
