@@ -7,8 +7,8 @@
 
 /*
  * The accounts of a benchmark: number i, from 0, is BENCH_NAME of i with uid and gid BENCH_UID + i,
- * home /app/<name>, shell /bin/bash, gecos "bench". Whoever generates accounts (accounts.pl, and
- * the snapshot's generator) keeps to this, and BENCH_ABSENT is nobody's name in any of them.
+ * home /app/<name>, shell /bin/bash, gecos "bench". Each generator of accounts (accounts.pl, and
+ * the snapshot's generator) keeps to this, and none of them has the name BENCH_ABSENT.
  */
 #define BENCH_NAME      "bench%07u"
 #define BENCH_NAME_SIZE 24

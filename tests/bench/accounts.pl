@@ -6,8 +6,8 @@
 #   accounts.pl passwd N                    lines of passwd(5), to stdout
 #   accounts.pl index N FILE                libnss-cache's indexes of such a FILE, beside it
 #   accounts.pl makedb N                    what libnss-db's makedb(1) reads
-#   accounts.pl documents N TEMPLATE FOLDER access documents, FOLDER/<project>/production.json
-#   accounts.pl store N TEMPLATE FOLDER URL HOST ACCESS
+#   accounts.pl documents N TEMPLATE DIRECTORY access documents, DIRECTORY/<project>/production.json
+#   accounts.pl store N TEMPLATE DIRECTORY URL HOST ACCESS
 #                                           the same in the daemon's own store (cloudauthd/state/store.c), fetched
 #                                           just now, with the ETags that nginx has for those in ACCESS
 #
@@ -57,16 +57,16 @@ sub document {
 }
 
 sub documents {
-    my ($template, $folder) = (slurp($rest[0]), $rest[1]);
+    my ($template, $directory) = (slurp($rest[0]), $rest[1]);
     for my $i (0 .. $n - 1) {
-        my $project = "$folder/" . name($i);
+        my $project = "$directory/" . name($i);
         mkdir $project or die "$project: $!\n";
         spew("$project/production.json", document($template, $i));
     }
 }
 
 sub store {
-    my ($template, $folder, $url, $host, $access) = (slurp($rest[0]), @rest[1 .. 4]);
+    my ($template, $directory, $url, $host, $access) = (slurp($rest[0]), @rest[1 .. 4]);
     my ($boot, $owners) = (slurp('/proc/sys/kernel/random/boot_id'), '');
     my ($seconds) = split ' ', slurp('/proc/uptime');
     chomp $boot;
@@ -76,12 +76,12 @@ sub store {
         my $etag = @stat ? sprintf '"%x-%x"', $stat[9], $stat[7] : '';
         my $header = "host $host\nurl $url\nproject $name\nenvironment production\nasked " . time . "\nclock 0" .
             "\nboot $boot " . int($seconds * 1000) . "\netag $etag\nmodified \nlength " . length($body) . "\n\n";
-        spew("$folder/documents/$name.production",
+        spew("$directory/documents/$name.production",
             "cloudauth document 1\nsha256 " . sha256_hex($header . $body) . "\n$header$body");
         my $owner = "$uid $uid $name production";
         $owners .= "$owner " . substr(sha256_hex($owner), 0, 16) . "\n";
     }
-    spew("$folder/owners", $owners);
+    spew("$directory/owners", $owners);
 }
 
 if ($mode eq 'passwd') {

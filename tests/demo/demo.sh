@@ -24,15 +24,15 @@ free_port() {
 }
 
 run_kept() {
-    local folder status=0
+    local directory status=0
     SSH_PORT=$(free_port) || { echo "demo.sh: no free port from 2222 to 2299" >&2 && exit 1; }
-    folder=$(mktemp -d /tmp/cloudauth-demo.XXXXXX) || exit 1
-    export SSH_PORT KEYS=$folder KEEP=1
+    directory=$(mktemp -d /tmp/cloudauth-demo.XXXXXX) || exit 1
+    export SSH_PORT KEYS=$directory KEEP=1
     # In the background, so that a TERM is heard; env(1), because INT is ignored there.
-    env --default-signal=INT,QUIT "$HERE/../sandbox/enter.sh" --host-net --bind "$folder" \
+    env --default-signal=INT,QUIT "$HERE/../sandbox/enter.sh" --host-net --bind "$directory" \
         "$HERE/demo.sh" --inside <&0 &
-    # shellcheck disable=SC2064 # the folder of now
-    trap "kill \$! 2>/dev/null; wait \$! 2>/dev/null; rm -rf '$folder'" EXIT
+    # shellcheck disable=SC2064 # the directory of now
+    trap "kill \$! 2>/dev/null; wait \$! 2>/dev/null; rm -rf '$directory'" EXIT
     trap : INT
     trap 'exit 143' TERM HUP
     wait $! || status=$?
@@ -128,7 +128,7 @@ demo() {
     show refused 'your role contributor may not use SSH here' \
         'ssh -i people/bob abcdefg123abc-smith-a12b34c--backoffice@localhost id'
 
-    step "The media agency uploads by sFTP, sees two folders, and gets no shell"
+    step "The media agency uploads by sFTP, sees two directories, and gets no shell"
     echo 'a picture' >/root/banner.jpg
     show works 'banner.jpg' \
         'printf "pwd\nls /\ncd pub/media\nput banner.jpg\nls -l\n" | sftp -q -b - -i people/media-agency abcdefghij_sftp@localhost'

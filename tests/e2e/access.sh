@@ -117,25 +117,25 @@ test_role_too_low() {
     enters carol abcdefghij_stg
 }
 
-# a role of the future enters nowhere
+# a role that this version does not know allows nothing
 test_role_unknown() {
     document abcdefghij staging '.users[] |= (if .username == "bob" then .role = "owner" else . end)'
     refused bob abcdefghij_stg 'your role owner may not use SSH here'
 }
 
-# role sftp has no shell, and is told the right name
+# role sftp allows no shell, and the client is told the name to use
 test_role_sftp() {
     refused media-agency abcdefghij 'use abcdefghij_sftp'
 }
 
-# access.ssh none: nobody has a shell, and sFTP stays
+# access.ssh none: no shell for anyone, and sFTP still works
 test_access_none() {
     document abcdefghij production '.access.ssh = "none"'
     refused alice abcdefghij 'use abcdefghij_sftp'
     sftp_batch alice abcdefghij_sftp <<<"pwd"
 }
 
-# access.sftp decides about the sFTP account
+# access.sftp decides who may use the sFTP account
 test_access_sftp() {
     document abcdefghij production '.access.sftp = "none"'
     refused media-agency abcdefghij_sftp
@@ -176,25 +176,25 @@ test_deleting() {
     refused alice abcdefghij_stg 'environment staging is being deleted'
 }
 
-# a status of the future lets nobody in
+# a status that this version does not know allows no login
 test_status_unknown() {
     document abcdefghij staging '.environment.status = "hibernating"'
     refused alice abcdefghij_stg 'environment staging is not active'
 }
 
-# dirty is being deployed to, and open
+# status dirty, a deployment in progress, allows logins
 test_dirty() {
     document abcdefghij staging '.environment.status = "dirty"'
     enters alice abcdefghij_stg
 }
 
-# the message of the document reaches who is refused
+# the message of the document is shown to a user who is refused
 test_message() {
     document abcdefghij staging '.environment.status = "paused" | .message = "Back at noon."'
     refused alice abcdefghij_stg 'Back at noon'
 }
 
-# an expired key, of one who has no other: he is told
+# an expired key, the only one of its user: the client is told
 test_expired() {
     document abcdefghij staging \
         '.users[] |= (if .username == "dave" then .ssh_keys |= .[:1] else . end)'
@@ -205,7 +205,7 @@ test_expired() {
     enters dave-old-laptop abcdefghij_stg
 }
 
-# an expired key that is offered first does not keep its owner's good key out
+# an expired key that is offered first does not prevent a login by a valid key of the same user
 test_expired_first() {
     local good
     good=$(cat "$KEYS/stranger.pub")
@@ -216,13 +216,13 @@ test_expired_first() {
     enters dave-old-laptop abcdefghij_stg -i "$KEYS/stranger"
 }
 
-# three keys are offered, and the third is it
+# three keys are offered, and the third is valid
 test_third_key() {
     enters stranger abcdefghij -i "$KEYS/bob" -i "$KEYS/alice"
     audit 'grant account=abcdefghij .*user=alice'
 }
 
-# ecdsa of each size and rsa, where the document has them
+# ECDSA of each size and RSA, where the document lists them
 test_key_types() {
     enters alice-desktop abcdefghij
     enters bob abcdefghij_stg
@@ -250,14 +250,14 @@ test_500_keys() {
     refused stranger abcdefghij_stg
 }
 
-# an account of ours is offered neither password nor keyboard-interactive
+# a cloud account is offered neither password nor keyboard-interactive
 test_methods() {
     same publickey "$(methods abcdefghij)"
     same publickey "$(methods abcdefghij_sftp)"
     same publickey,password "$(methods ada)"
 }
 
-# keyboard-interactive is not offered either where the host offers it to its own users
+# nor is keyboard-interactive offered to it where the host offers it to local users
 test_methods_interactive() {
     sshd_stop
     sshd_start -o KbdInteractiveAuthentication=yes
@@ -266,14 +266,14 @@ test_methods_interactive() {
     same publickey "$(methods abcdefghij_sftp)"
 }
 
-# the account's own authorized_keys is not read
+# authorized_keys of the account is not read
 test_own_keys_file() {
     own_keys /app/abcdefghij 200001
     refused stranger abcdefghij
     enters stranger ada
 }
 
-# a certificate of a CA that sshd trusts for everybody does not enter
+# a certificate of a CA that sshd trusts for all users does not enter
 test_certificate() {
     local certificate=/root/certificate
     rm -f $certificate*
@@ -289,7 +289,7 @@ test_certificate() {
     own_keys /home/ada ada
 }
 
-# a key that is added opens at once, and one that is removed does not
+# an added key is accepted by the next login, a removed one is refused
 test_added_and_removed() {
     refused stranger abcdefghij
     document abcdefghij production ".users[0].ssh_keys += [{key_id: 99, title: \"new\", value: \"$(cat "$KEYS/stranger.pub")\"}]"
@@ -298,7 +298,7 @@ test_added_and_removed() {
     refused stranger abcdefghij
 }
 
-# an sFTP account gets no shell, no command, no link out, and no forwarding
+# an sFTP account has no shell, no command, no link and no forwarding
 test_sftp_only() {
     local output
     output=$(as media-agency abcdefghij_sftp 'echo inside' || true)
@@ -308,7 +308,7 @@ test_sftp_only() {
     fails login media-agency -W 127.0.0.1:22 abcdefghij_sftp@127.0.0.1
 }
 
-# forwards go where the document says, and nowhere else
+# forwards reach the destinations that the document lists, and no others
 test_forwarding() {
     nginx_start
     document abcdefghij staging ".forwarding.local = [\"127.0.0.1:$API_PORT\"]"
@@ -318,7 +318,7 @@ test_forwarding() {
     fails login bob -W "127.0.0.1:$API_PORT" abcdefghij_stg@127.0.0.1
 }
 
-# the account's own ~/.ssh/rc is not run
+# ~/.ssh/rc of the account is not run
 test_own_rc_file() {
     own_keys /home/ada ada
     install -d -m 700 -o 200002 /app/abcdefghij_stg/.ssh

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The project API misbehaves: docs/outages.md, row by row. Nobody enters who was not in the last good
-# document, and who was in it enters.
+# The project API misbehaves: docs/outages.md, row by row. Exactly the users of the last good document
+# enter.
 
 # shellcheck source=tests/sandbox/hostile.sh
 . "$REPO/tests/sandbox/hostile.sh"
@@ -67,7 +67,7 @@ gone_row() {
     recovers
 }
 
-# unnoticed_row MODE URL: a fault that costs nobody anything
+# unnoticed_row MODE URL: a fault that no login notices
 unnoticed_row() {
     local before
     well "$2"
@@ -84,7 +84,7 @@ unnoticed_row() {
 
 # ---- No connection -----------------------------------------------------------------------------------
 
-# nobody listens
+# nothing listens at the API's address
 test_refused_connection() {
     well $HTTP
     hostile_stop
@@ -104,7 +104,7 @@ test_unroutable() {
     recovers
 }
 
-# packets to the API are lost, and there is no connection to it
+# packets to the API are lost before there is a connection
 test_packets_lost() {
     well https://$ADDRESS:9443
     hostile_stop
@@ -115,7 +115,7 @@ test_packets_lost() {
     recovers
 }
 
-# packets to the API are lost, on a connection that is kept
+# packets to the API are lost on a kept connection
 test_packets_lost_kept() {
     well https://$ADDRESS:9443
     packets_lost
@@ -161,22 +161,22 @@ test_dns_silence() {
 
 # ---- A connection, and no answer ----------------------------------------------------------------------
 
-# a connection is accepted, and then nothing
+# the API accepts the connection and sends nothing
 test_silence() { row silence '[Tt]imed out|[Tt]imeout'; }
 
-# a connection is accepted, and no TLS is spoken
+# the API accepts the connection and does not answer the TLS handshake
 test_tls_silence() { row tls-silence '[Tt]imed out|[Tt]imeout' $HTTPS; }
 
-# one byte a second, from the first on
+# the API sends one byte a second from the first
 test_drip_head() { row drip-head '[Tt]imed out|[Tt]imeout'; }
 
-# one byte a second, after the header
+# the API sends one byte a second after the header
 test_drip_body() { row drip-body '[Tt]imed out|[Tt]imeout'; }
 
 # the connection ends in the header
 test_cut_head() { row cut-head 'the answer ends in its header'; }
 
-# the connection ends in the header of a 404, which nobody may take for one
+# the connection ends in the header of a 404, which must not count as one
 test_cut_head_404() { row cut-head-404 'the answer ends in its header'; }
 
 # the connection ends in the body
@@ -185,10 +185,10 @@ test_cut_body() { row cut-body 'transfer closed with 100 bytes remaining|end of 
 # the connection ends before the last chunk
 test_cut_chunked() { row cut-chunked 'transfer closed with outstanding read data'; }
 
-# Content-Length is longer than the body, which is whole
+# Content-Length is larger than the whole body
 test_long_length() { row long-length 'transfer closed with 100 bytes remaining|end of response with 100 bytes missing'; }
 
-# Content-Length is shorter than the body
+# Content-Length is smaller than the body
 test_short_length() { row short-length 'invalid document'; }
 
 # ---- Too much -----------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ bounded_row() {
 # a gzip bomb that was not asked for
 test_bomb() { bounded_row bomb 'a transfer or content coding that was not asked for'; }
 
-# 2 kB of nested transfer codings, which take seconds to undo
+# 2 kB of nested transfer codings, which take seconds to decode
 test_codings() { bounded_row codings 'a transfer or content coding that was not asked for'; }
 
 # a body of 5 MiB
@@ -225,22 +225,22 @@ test_nested() { bounded_row nested 'invalid document: .*nest'; }
 # invalid UTF-8
 test_utf8() { row utf8 'invalid document: .*UTF-8'; }
 
-# a member that is there twice
+# a member that occurs twice
 test_duplicate() { row duplicate 'invalid document: .*(twice|duplicate)'; }
 
 # not JSON
 test_not_json() { row not-json 'invalid document'; }
 
-# 200 of nothing
+# 200 with an empty body
 test_empty() { row empty 'invalid document'; }
 
-# 200 of a login page
+# 200 with a login page
 test_login_page() { row login-page 'invalid document'; }
 
 # the document of another environment
 test_other_environment() { row other-environment 'invalid document: .*environment'; }
 
-# something that is not HTTP
+# an answer that is not HTTP
 test_no_http() { row no-http 'HTTP/0.9|Unsupported|invalid'; }
 
 # ---- Statuses -----------------------------------------------------------------------------------------
@@ -263,13 +263,13 @@ test_404() { gone_row 404; }
 # 410: there is no such environment
 test_410() { gone_row 410; }
 
-# 418, as one of the statuses that nobody thought of
+# 418, as an example of a status without a rule of its own
 test_418() { row 418 'the API answered with status 418'; }
 
 # 429 with Retry-After
 test_429() { row 429 'the API answered with status 429'; }
 
-# 429 with Retry-After: until that is over nothing is asked
+# 429 with Retry-After: no request is sent until that time
 test_retry_after() {
     local begin asked
     well $HTTP
@@ -312,13 +312,13 @@ test_tls_garbage() { row tls-garbage 'wrong version number|SSL' $HTTPS; }
 
 # ---- HTTP/2 and kept connections ----------------------------------------------------------------------
 
-# GOAWAY in place of an answer, on each connection
+# GOAWAY instead of an answer, on each connection
 test_goaway() { row h2-goaway '.' $HTTPS; }
 
-# GOAWAY and the end of the connection in the midst of an answer
+# GOAWAY and the end of the connection in the middle of an answer
 test_goaway_body() { row h2-goaway-body '.' $HTTPS; }
 
-# GOAWAY in place of an answer on a kept connection alone: nobody is refused
+# GOAWAY instead of an answer on a kept connection alone: no login is refused
 test_goaway_kept() {
     well $HTTPS
     mode h2-goaway-reuse

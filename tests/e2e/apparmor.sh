@@ -87,14 +87,14 @@ test_helper() {
     (($(cut -d' ' -f1 <<<"$said") > 1))
 }
 
-# a file that the profile does not name is told
+# an access that the profile does not name is reported
 test_told() {
     echo '1 openat(AT_FDCWD</>, "/etc/shadow", O_RDONLY) = 3</etc/shadow>' >/root/trace
     echo '1 openat(AT_FDCWD</>, "/etc/passwd", O_RDONLY) = 3</etc/passwd>' >>/root/trace
     same $'r /etc/shadow\n2 accesses' "$("$REPO/tests/sandbox/profile.pl" "$PROFILES/usr.sbin.cloudauthd" /root/trace)"
 }
 
-# apparmor_parser takes both
+# apparmor_parser accepts both profiles
 test_parser() {
     apparmor_parser --skip-kernel-load --skip-cache "$PROFILES"/*
 }

@@ -41,7 +41,7 @@ test_ssh_sftp_account_shell() {
     says 'PTY allocation request failed' timeout 30 "${ssh[@]}" -tt
 }
 
-# ssh: with access.ssh none, the name to use
+# ssh: where access.ssh is none, it shows the name to use
 test_ssh_turned_away() { turned_away ssh; }
 
 # ssh -X: no X11
@@ -71,7 +71,7 @@ END
     timeout 30 ssh -F /root/jump_config -J outer inner 'cat; id -un >&2'
 }
 
-# ssh -J: through the host, where its document lists the way on
+# ssh -J: through the host, to a destination that its document lists
 test_jump() {
     document abcdefghij production '.forwarding.local = ["127.0.0.1:22"]'
     jumps alice abcdefghij <$CARGO >$BACK 2>/root/said
@@ -79,7 +79,7 @@ test_jump() {
     identical $CARGO $BACK
 }
 
-# ssh -J: not where the document lists another way, or none, nor on an sFTP account
+# ssh -J: not where the document lists another destination, or none, nor on an sFTP account
 test_jump_refused() {
     says 'administratively prohibited' jumps alice abcdefghij
     document abcdefghij production '.forwarding = {local: ["127.0.0.1:22"], remote: []}'
@@ -88,7 +88,7 @@ test_jump_refused() {
     says 'administratively prohibited' jumps alice abcdefghij
 }
 
-# ControlMaster: channels of one connection, each the same person
+# ControlMaster: all channels of a connection belong to one user
 test_control_master() {
     local master=(timeout 30 ssh -F "$SSH_CONFIG" -S /root/master -i "$KEYS/alice" abcdefghij@127.0.0.1)
     "${master[@]}" -M -fN
@@ -123,7 +123,7 @@ test_control_master_sftp() {
     "${master[@]}" -O exit
 }
 
-# ssh -A: an agent where the document says so; never on an sFTP account
+# ssh -A: an agent where the document allows it; never on an sFTP account
 test_agent() {
     eval "$(ssh-agent)"
     ssh-add -q "$KEYS/alice"
@@ -154,7 +154,7 @@ test_scp() { on_shell scp; }
 # scp -s (SFTP): up and down in the jail
 test_scp_jail() { in_jail scp; }
 
-# scp -s (SFTP): with access.ssh none, the name to use
+# scp -s (SFTP): where access.ssh is none, it shows the name to use
 test_scp_turned_away() { turned_away scp; }
 
 # scp -O (the old protocol): up and down on a shell account
@@ -170,7 +170,7 @@ test_scp_old_sftp_account() {
     [[ ! -e $BACK ]]
 }
 
-# scp -O (the old protocol): with access.ssh none, the name to use
+# scp -O (the old protocol): where access.ssh is none, it shows the name to use
 test_scp_old_turned_away() { turned_away rcp; }
 
 # sftp_do KEY LOGIN COMMAND...
@@ -188,10 +188,10 @@ test_sftp() { on_shell sftp; }
 # sftp -b: up and down in the jail
 test_sftp_jail() { in_jail sftp; }
 
-# sftp -b: with access.ssh none, the name to use
+# sftp -b: where access.ssh is none, it shows the name to use
 test_sftp_turned_away() { turned_away sftp; }
 
-# sftp -b: ls, mkdir, rename, chmod, rm in the jail, and what the host has of it
+# sftp -b: ls, mkdir, rename, chmod, rm in the jail, and their effect on the host
 test_sftp_folders() {
     local output
     output=$(sftp_do media-agency abcdefghij_sftp 'ls -1 /' 'ls -1 /pub' 'ls -1 /var' 'ls -1 /var/log')
@@ -227,18 +227,18 @@ rsync_get() { rsync_client "$1" "$2@127.0.0.1:$3" "$4"; }
 # rsync: up and down on a shell account
 test_rsync() { on_shell rsync; }
 
-# rsync: a folder, and again: nothing is left to send
+# rsync: a directory; a second run has nothing to send
 test_rsync_folder() {
-    mkdir -p /root/folder/a/b
-    cp $CARGO /root/folder/a/b/c
+    mkdir -p /root/directory/a/b
+    cp $CARGO /root/directory/a/b/c
     rsync_tree() {
         timeout 30 rsync -ai --delete -e "$SSH_COMMAND -i $KEYS/alice" \
-            /root/folder/ "abcdefghij@127.0.0.1:$HOME_DIR/folder/"
+            /root/directory/ "abcdefghij@127.0.0.1:$HOME_DIR/directory/"
     }
     contains "$(rsync_tree)" 'a/b/c'
-    identical $CARGO $HOME_DIR/folder/a/b/c
+    identical $CARGO $HOME_DIR/directory/a/b/c
     same "" "$(rsync_tree)"
-    rm -r $HOME_DIR/folder
+    rm -r $HOME_DIR/directory
 }
 
 # rsync: refused on an sFTP account
@@ -251,7 +251,7 @@ test_rsync_sftp_account() {
     [[ ! -e $BACK ]]
 }
 
-# rsync: with access.ssh none, the name to use
+# rsync: where access.ssh is none, it shows the name to use
 test_rsync_turned_away() { turned_away rsync; }
 
 # git_as KEY GIT ARGUMENT...
@@ -291,7 +291,7 @@ test_git_sftp_account() {
         git_as media-agency clone ssh://abcdefghij_sftp@127.0.0.1/pub/media/shop.git /root/clone
 }
 
-# git: with access.ssh none, the name to use
+# git: where access.ssh is none, it shows the name to use
 test_git_turned_away() {
     make_work_tree
     document abcdefghij production '.access.ssh = "none"'

@@ -47,10 +47,10 @@ test_plink() { runs plink; }
 # plink: no command on an sFTP account
 test_plink_sftp_account() { no_command plink; }
 
-# plink: with access.ssh none, the name to use
+# plink: where access.ssh is none, it shows the name to use
 test_plink_turned_away() { putty_turned_away plink; }
 
-# plink -A: an agent where the document says so
+# plink -A: an agent where the document allows it
 test_plink_agent() {
     eval "$(ssh-agent)"
     ssh-add -q "$KEYS/alice"
@@ -67,7 +67,7 @@ test_psftp() { on_shell psftp alice-desktop; }
 # psftp: up and down in the jail
 test_psftp_jail() { in_jail psftp; }
 
-# psftp: with access.ssh none, the name to use
+# psftp: where access.ssh is none, it shows the name to use
 test_psftp_turned_away() { putty_turned_away psftp; }
 
 # pscp -sftp: up and down on a shell account
@@ -76,7 +76,7 @@ test_pscp() { on_shell pscp; }
 # pscp -sftp: up and down in the jail
 test_pscp_jail() { in_jail pscp; }
 
-# pscp -sftp: with access.ssh none, the name to use
+# pscp -sftp: where access.ssh is none, it shows the name to use
 test_pscp_turned_away() { putty_turned_away pscp; }
 
 # pscp -scp: up and down on a shell account
@@ -122,7 +122,7 @@ test_lftp_mirror() {
     rm -r $MEDIA/mirror
 }
 
-# lftp sftp: with access.ssh none, the name to use
+# lftp sftp: where access.ssh is none, it shows the name to use
 test_lftp_turned_away() { turned_away lftp; }
 
 # lftp fish: up and down on a shell account
@@ -150,7 +150,7 @@ rclone_get() { rclone_do "$1" "$2" copyto "@$3" "$4"; }
 # rclone: up and down on a shell account
 test_rclone() { on_shell rclone; }
 
-# rclone: checksums that the account computes
+# rclone: checksums computed on the account
 test_rclone_sum() {
     install -m 644 $CARGO $HOME_DIR/sum.bin
     contains "$(rclone_do alice abcdefghij sha1sum "@$HOME_DIR/sum.bin")" \
@@ -161,7 +161,7 @@ test_rclone_sum() {
 # rclone: up and down in the jail
 test_rclone_jail() { in_jail rclone; }
 
-# rclone: a folder into the jail, and nothing differs after that
+# rclone: a directory into the jail, which then has no differences
 test_rclone_sync() {
     mkdir -p /root/sync/a
     cp $CARGO /root/sync/a/b
@@ -171,7 +171,7 @@ test_rclone_sync() {
     rm -r $MEDIA/sync
 }
 
-# rclone: with access.ssh none, no entry
+# rclone: where access.ssh is none, no login
 test_rclone_turned_away() { turned_away rclone 'handshake failed: EOF'; }
 
 # ---- sshfs ------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ test_sshfs() { on_shell sshfs; }
 # sshfs: up and down in the jail
 test_sshfs_jail() { in_jail sshfs; }
 
-# sshfs: with access.ssh none, the name to use
+# sshfs: where access.ssh is none, it shows the name to use
 test_sshfs_turned_away() { turned_away sshfs; }
 
 # ---- Paramiko ---------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ test_paramiko_sftp_account() {
     [[ ! -e $MEDIA/was-run ]]
 }
 
-# Paramiko: with access.ssh none, the name to use
+# Paramiko: where access.ssh is none, it shows the name to use
 test_paramiko_turned_away() { turned_away paramiko; }
 
 # ---- AsyncSSH ---------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ test_asyncssh_sftp_account() {
     [[ ! -e $MEDIA/asyncssh.bin ]]
 }
 
-# AsyncSSH: with access.ssh none, the name to use
+# AsyncSSH: where access.ssh is none, it shows the name to use
 test_asyncssh_turned_away() { turned_away asyncssh; }
 
 # ---- libssh -----------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ test_libssh_jail() { in_jail libssh; }
 # libssh: no command on an sFTP account
 test_libssh_sftp_account() { no_command libssh; }
 
-# libssh: with access.ssh none, the name to use
+# libssh: where access.ssh is none, it shows the name to use
 test_libssh_turned_away() { turned_away libssh; }
 
 # ---- libssh2 (curl) ---------------------------------------------------------------------------------
@@ -339,5 +339,5 @@ test_libssh2_scp_sftp_account() {
     [[ ! -e $BACK ]]
 }
 
-# libssh2 (curl sftp://): with access.ssh none, no entry
+# libssh2 (curl sftp://): where access.ssh is none, no login
 test_libssh2_turned_away() { turned_away curl 'Authentication failure'; }

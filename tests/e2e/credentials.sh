@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What the host proves itself with to the project API, and that nobody else gets to see it.
+# The host's credentials for the project API, and who can read them.
 
 # shellcheck source=tests/sandbox/api.sh
 . "$REPO/tests/sandbox/api.sh"
@@ -38,7 +38,7 @@ nowhere() {
         "/proc/$pid/environ"
 }
 
-# a bearer token opens the API, and is seen nowhere
+# a bearer token is accepted by the API and appears in no log and no process list
 test_bearer() {
     bearer
     enters alice abcdefghij
@@ -46,7 +46,7 @@ test_bearer() {
     nowhere "$SECRET"
 }
 
-# a wrong token is an outage, an alarm, and one line of it
+# a wrong token is an outage and one alert line in the log
 test_refused() {
     bearer
     enters alice abcdefghij
@@ -58,7 +58,7 @@ test_refused() {
     nowhere wr0ng-t0k3n
 }
 
-# the right token in its place again: used at once, without a reload
+# once the right token is back, it is used without a reload
 test_token_changed() {
     bearer
     enters alice abcdefghij
@@ -70,7 +70,7 @@ test_token_changed() {
     nowhere an0th3r-t0k3n
 }
 
-# what the API says about a refusal is shown, escaped; where it repeats the token it is not
+# the API's reason for a refusal is logged, escaped, without the token if the API repeats it
 test_problem() {
     bearer
     enters alice abcdefghij
@@ -87,7 +87,7 @@ test_problem() {
     nowhere "$SECRET"
 }
 
-# an API without a token that needs one is an outage
+# an API that requires a token, without one: an outage
 test_no_token() {
     authorized "Bearer $SECRET"
     serve api "$BEARER"
@@ -104,7 +104,7 @@ unusable() {
     nowhere "$SECRET"
 }
 
-# a token that others can read is not used
+# a token file that others can read is not used
 test_token_readable() {
     bearer
     enters alice abcdefghij
@@ -116,7 +116,7 @@ test_token_readable() {
     wait_for known abcdefghij_stg 200002
 }
 
-# a token of another user's is not used
+# a token file of another user is not used
 test_token_owner() {
     bearer
     enters alice abcdefghij
@@ -130,7 +130,7 @@ test_token_owner() {
     nowhere "$SECRET"
 }
 
-# a token of two lines, or that is gone, is not used; a good one is, when it is there
+# a token file of two lines, or a missing one, is not used; a good one is used once it exists
 test_token_odd() {
     bearer
     enters alice abcdefghij
@@ -142,7 +142,7 @@ test_token_odd() {
     wait_for known abcdefghij_stg 200002
 }
 
-# a name without a path is looked for in systemd's credentials directory, where root's may be 0440
+# a name without a path is found in systemd's credentials directory, where a file of root may have mode 0440
 test_credentials_directory() {
     install -d -m 755 /run/credentials/cloudauthd.service
     export CREDENTIALS_DIRECTORY=/run/credentials/cloudauthd.service
@@ -155,7 +155,7 @@ test_credentials_directory() {
     audit 'grant account=abcdefghij .*source=api'
 }
 
-# without that directory such a name is an error of the configuration
+# without that directory such a name is an error in the settings
 test_no_credentials_directory() {
     configure "access_url = https://localhost:$TLS_PORT/$API_PATH" 'token_file = api-token'
     daemon_stop
@@ -193,7 +193,7 @@ test_client_credentials() {
     nowhere exchanged-1
 }
 
-# name and secret are encoded before they are put together
+# id and secret are percent-encoded before they are joined
 test_client_encoded() {
     exchanged
     by_client 'a:b+c/d%'
@@ -202,7 +202,7 @@ test_client_encoded() {
         "$(cat "$TOKENS/log")"
 }
 
-# Platform.sh's api_token
+# the api_token grant of Platform.sh
 test_api_token() {
     exchanged
     secret "$TOKEN" "$SECRET+"
@@ -213,7 +213,7 @@ test_api_token() {
     nowhere "$SECRET"
 }
 
-# twenty logins at once to three environments wait for one exchange
+# twenty simultaneous logins to three environments wait for one exchange
 test_one_exchange() {
     local environment
     exchanged
@@ -226,7 +226,7 @@ test_one_exchange() {
     known abcdefghij 200001
 }
 
-# a token is exchanged anew before its end, in the background
+# a token is replaced in the background before it expires
 test_refreshed() {
     exchanged
     echo 2 >"$TOKENS/expires_in"
@@ -238,7 +238,7 @@ test_refreshed() {
 }
 exchanged_times() { (($(exchanges) >= $1)); }
 
-# a token that the API refuses is exchanged anew, once, within the same login
+# a token that the API refuses is replaced once, during the same login
 test_revoked() {
     exchanged
     by_client
@@ -249,7 +249,7 @@ test_revoked() {
     audit 'grant account=abcdefghij .*source=api'
     same 2 "$(exchanges)"
     # and then it is an outage
-    authorized 'Bearer nobody'
+    authorized 'Bearer another'
     mark
     outage "the API refuses this host's credential"
     same 2 "$(exchanges)"
@@ -271,7 +271,7 @@ no_token() {
     nowhere "$SECRET"
 }
 
-# a token endpoint that refuses the host is an outage and an alarm
+# a token endpoint that refuses the host is an outage and an alert
 test_exchange_refused() {
     exchanged
     by_client
@@ -281,7 +281,7 @@ test_exchange_refused() {
     (($(exchanges) <= 3))
 }
 
-# a token endpoint that fails is an outage: it is left alone for a while
+# a token endpoint that fails is an outage, and is not asked again for some time
 test_exchange_fails() {
     exchanged
     by_client
@@ -290,7 +290,7 @@ test_exchange_fails() {
     no_token 'the token endpoint answered with status 500'
 }
 
-# an answer without a token that can be used is an outage; a good one ends it
+# an answer without a usable token is an outage; a good one ends it
 test_exchange_odd() {
     exchanged
     by_client
@@ -301,7 +301,7 @@ test_exchange_odd() {
     wait_for known abcdefghij_stg 200002
 }
 
-# a token endpoint that is silent, or not there, is an outage, within request_timeout
+# a token endpoint that is silent or unreachable is an outage, within request_timeout
 test_exchange_silent() {
     local began_at
     exchanged
@@ -327,7 +327,7 @@ test_exchange_redirected() {
     no_token 'the token endpoint answered with status 307'
 }
 
-# no core is written, and nobody but root can look into the daemon
+# no core is dumped, and only root can read the daemon's memory
 test_memory() {
     bearer
     contains "$(cat "/proc/$(daemon_pid)/limits")" '^Max core file size +0 +0 '

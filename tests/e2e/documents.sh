@@ -48,7 +48,7 @@ test_local_gid() {
     invalid '.account.gid = 200088' 'gid.*200088 belongs to a local group'
 }
 
-# a login name that is a local group's
+# a login name that is the name of a local group
 test_local_group_name() {
     echo 'abcdefghij:x:1577:' >>/etc/group
     refused alice abcdefghij
@@ -68,7 +68,7 @@ test_foreign_gid() {
     invalid '.account.gid = 200002' 'gid 200002 belongs to environment staging'
 }
 
-# a uid that changes: the old document serves on, and the log says why
+# a changed uid: the old document stays in use, and the log names both
 test_changed_uid() {
     known abcdefghij 200001
     document abcdefghij production '.account.uid = 200055 | .account.gid = 200055'
@@ -79,13 +79,13 @@ test_changed_uid() {
     unknown 200055
 }
 
-# a home that climbs
+# a home with .. in it
 test_home_dots() {
     invalid '.account.home = "../.."' 'account.home'
     invalid '.account.home = "/app/../../etc"' 'account.home'
 }
 
-# a shell with a newline, and so with another passwd line
+# a shell with a newline, which would start another passwd line
 test_shell_newline() {
     invalid '.account.shell = "/bin/bash\nroot2::0:0::/:/bin/sh"' 'abcdefghij/production'
     unknown root2
@@ -96,7 +96,7 @@ test_gecos_colon() {
     invalid '.account.gecos = "x:/:/bin/sh"' 'account.gecos'
 }
 
-# a key with an embedded newline is left out alone
+# a key with a newline in it is left out alone
 test_key_newline() {
     document abcdefghij production \
         ".users[0].ssh_keys[0].value += \"\\n$(cat "$KEYS/stranger.pub")\""
@@ -112,7 +112,7 @@ test_key_options() {
     enters alice-desktop abcdefghij
 }
 
-# a key that says another type than its blob is left out alone
+# a key with another type than its blob is left out alone
 test_key_type() {
     document abcdefghij production '.users[0].ssh_keys[0].value |= sub("ssh-ed25519"; "ssh-rsa")'
     refused alice abcdefghij
@@ -139,7 +139,7 @@ test_ill_typed() {
     invalid '.account.uid = "200001"' 'account.uid'
 }
 
-# a member that is there twice
+# a member that occurs twice
 test_twice() {
     sed -i '0,/"version": 1,/s//"version": 1, "version": 1,/' "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
@@ -153,12 +153,12 @@ test_truncated() {
     unknown abcdefghij
 }
 
-# a forward to anywhere
+# a forward to any destination
 test_forward_star() {
     invalid '.forwarding.local = ["*:22"]' 'forwarding.local'
 }
 
-# members that this version does not know are no fault
+# members that this version does not know are accepted
 test_unknown_members() {
     document abcdefghij production '.future = {a: [1]} | .account.quota = 5 | .users[0].pets = null'
     enters alice abcdefghij

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Each NSS call of a login fails in turn. `Match Group` fails open, so whoever then falls out of his
+# Each NSS call of a login fails in turn. `Match Group` fails open, so an account that then falls out of its
 # block meets sshd's global settings, and those are as open here as sshd allows: every password is
 # right, every forward is allowed, each account's own authorized_keys holds the stranger's key.
 #
@@ -197,7 +197,7 @@ each_call_fails() {
     (($(tried entered) > LANES && $(tried entered) < $(tried right_key)))
 }
 
-# on this host every other account may do it all, by any password or by the stranger's key
+# on this host every other account may do everything, by any password or by the stranger's key
 test_open_host() {
     local look="$LOOK_AROUND; echo =\$(ls /tmp/forward1)"
     contains "$(ssh_lane 1 ada "$look" -o PubkeyAuthentication=no -o PreferredAuthentications=password)" \
@@ -209,7 +209,7 @@ test_open_host() {
     rm -f /home/ada/.ssh/rc /tmp/forward1
 }
 
-# a shell login, each call NOTFOUND: its own block's settings or nothing
+# a shell login, each call NOTFOUND: the settings of its own block, or no login
 test_shell_notfound() { each_call_fails shell NOTFOUND; }
 
 # a shell login, each call UNAVAIL
@@ -218,7 +218,7 @@ test_shell_unavail() { each_call_fails shell UNAVAIL; }
 # a shell login, each call TRYAGAIN
 test_shell_tryagain() { each_call_fails shell TRYAGAIN; }
 
-# an sFTP login, each call NOTFOUND: inside the chroot or nothing
+# an sFTP login, each call NOTFOUND: inside the chroot, or no login
 test_sftp_notfound() { each_call_fails sftp NOTFOUND; }
 
 # an sFTP login, each call UNAVAIL
@@ -227,7 +227,7 @@ test_sftp_unavail() { each_call_fails sftp UNAVAIL; }
 # an sFTP login, each call TRYAGAIN
 test_sftp_tryagain() { each_call_fails sftp TRYAGAIN; }
 
-# all calls fail: the module says nothing at all, and nobody enters
+# all calls fail: the module writes nothing, and no cloud account enters
 test_all_calls() {
     local status kind way
     for status in NOTFOUND UNAVAIL TRYAGAIN; do

@@ -9,7 +9,7 @@
 # The two, as the documents of etc/examples have them.
 DATABASE=database.internal:3306
 REDIS=redis.internal:6379
-# In a folder that the sFTP account sees as well.
+# In a directory that the sFTP account sees as well.
 REDIS_SOCKET=$MEDIA/redis/socket
 
 # Ports of the client's side.
@@ -171,7 +171,7 @@ test_local_redis() {
     tunnel_end
 }
 
-# ssh -N -L needs no shell: the account's refuses everybody
+# ssh -N -L works where the account's shell refuses every session
 test_local_without_shell() {
     document abcdefghij production '.account.shell = "/usr/sbin/nologin"'
     says 'account is currently not available' login alice abcdefghij@127.0.0.1 'echo inside'
@@ -181,7 +181,7 @@ test_local_without_shell() {
     tunnel_end
 }
 
-# ssh -L beside a command in the same connection
+# ssh -L together with a command in the same connection
 test_local_beside_command() {
     tunnel alice abcdefghij -L "$REDIS_PORT:$REDIS"
     timeout 30 ssh -F "$SSH_CONFIG" -S $TUNNEL x@127.0.0.1 cat <$CARGO >/root/channel
@@ -196,14 +196,14 @@ test_stdio_redis() {
         -W $REDIS abcdefghij@127.0.0.1)" '^\+PONG'
 }
 
-# ssh -D: to what is listed
+# ssh -D: to a listed destination
 test_dynamic_redis() {
     tunnel alice abcdefghij -D "127.0.0.1:$SOCKS_PORT"
     contains "$(socks $REDIS)" '^\+PONG'
     tunnel_end
 }
 
-# ssh -R: a port that is listed, and a Redis of the client's behind it
+# ssh -R: a listed port, and behind it a Redis on the client's side
 test_remote_redis() {
     lists "" localhost:9000
     tunnel alice abcdefghij -R 9000:$REDIS
@@ -217,7 +217,7 @@ test_remote_redis() {
 
 as_with_input() { timeout 30 ssh -F "$SSH_CONFIG" -i "$KEYS/$1" "$2@127.0.0.1" "$3"; }
 
-# an application's lists stand in the place of its environment's
+# the lists of an application replace those of its environment
 test_application() {
     document abcdefg123abc smith-a12b34c ".apps.backoffice.forwarding.local = [\"$REDIS\"]"
     tunnel alice abcdefg123abc-smith-a12b34c--backoffice -L "$REDIS_PORT:$REDIS" -L "20001:$DATABASE"
@@ -231,13 +231,13 @@ test_application() {
 
 # ---- What is not --------------------------------------------------------------------------------------
 
-# ssh -L, -W: another host, another port, another spelling of a host, what is listed for -R
+# ssh -L, -W: another host, another port, another spelling of a host, a place listed for -R
 test_local_not_listed() {
     lists $DATABASE localhost:9000
     no_way_to $REDIS database.internal:22 127.0.0.21:3306 127.0.0.1:22 localhost:9000
 }
 
-# ssh -L, -W: nowhere, where only ports for -R are listed
+# ssh -L, -W: no destination, where only ports for -R are listed
 test_local_empty() {
     lists "" localhost:9000
     no_way_to $DATABASE $REDIS 127.0.0.1:22 localhost:9000
@@ -245,13 +245,13 @@ test_local_empty() {
     says 'open failed' login alice -W none:1 abcdefghij@127.0.0.1
 }
 
-# ssh -L, -W: nowhere, where nothing is listed
+# ssh -L, -W: no destination, where nothing is listed
 test_local_nothing_listed() {
     lists "" ""
     no_way_to $DATABASE $REDIS 127.0.0.1:22
 }
 
-# ssh -D: not to what is not listed, whether something is or not
+# ssh -D: not to a destination that is not listed, whether others are or not
 test_dynamic_not_listed() {
     lists $DATABASE ""
     no_socks_to $REDIS 127.0.0.21:3306 127.0.0.1:22
@@ -261,14 +261,14 @@ test_dynamic_not_listed() {
     no_socks_to $REDIS
 }
 
-# ssh -R: another port, any port, another address than is listed
+# ssh -R: another port, any port, another address than the listed one
 test_remote_not_listed() {
     lists $DATABASE localhost:9000
     no_listener abcdefghij 9001 localhost:9001 0 '*:9000' 127.0.0.2:9000
     says 'forwarding failed' tunnel alice abcdefghij -R 9001
 }
 
-# ssh -R: none, where only places for -L are listed
+# ssh -R: none, where only destinations for -L are listed
 test_remote_empty() {
     lists $DATABASE ""
     no_listener abcdefghij 9000 9001 none:1
@@ -295,7 +295,7 @@ no_sockets() {
     [[ ! -e $MEDIA/remote.sock ]]
 }
 
-# Unix sockets, in both directions: none, whatever is listed
+# Unix sockets, in both directions: none, whatever the document lists
 test_sockets() {
     same PONG "$(as alice abcdefghij "redis-cli -s $REDIS_SOCKET ping")"
     lists "$DATABASE $REDIS" localhost:9000
@@ -316,7 +316,7 @@ sockets_on() {
     sshd_start
 }
 
-# what an operator allows who turns them on (docs/security.md): to listen anywhere, and no way in
+# what an operator allows by enabling them (docs/security.md): to listen anywhere, and no access to an account
 test_sockets_turned_on() {
     local how
     cp /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
@@ -339,7 +339,7 @@ test_sockets_turned_on() {
     done
 }
 
-# an sFTP account: none of them, whatever is listed
+# an sFTP account: no forward at all, whatever the document lists
 test_sftp_account() {
     lists "$DATABASE $REDIS" localhost:9000
     tunnel alice abcdefghij_sftp -L "20001:$DATABASE" -L "20002:$REDIS"
@@ -351,7 +351,7 @@ test_sftp_account() {
     no_sockets abcdefghij_sftp /pub/media/redis/socket
 }
 
-# a forward that is asked for later, in a connection that stands, is held to the same lists
+# a forward that is requested later on an open connection is held to the same lists
 test_later() {
     lists $DATABASE localhost:9000
     tunnel alice abcdefghij
@@ -375,7 +375,7 @@ plink_tunnel() {
     plink=$!
 }
 
-# PuTTY plink -N -L, -D, -nc: to what is listed
+# PuTTY plink -N -L, -D, -nc: to listed destinations
 test_plink() {
     plink_tunnel -L "$DATABASE_PORT:$DATABASE" -D "$SOCKS_PORT"
     wait_for sql <<<"SELECT 1"
@@ -386,7 +386,7 @@ test_plink() {
         '^\+PONG'
 }
 
-# PuTTY plink -L, -D, -nc, -R: not to what is not listed
+# PuTTY plink -L, -D, -nc, -R: not to destinations that are not listed
 test_plink_not_listed() {
     lists $DATABASE localhost:9000
     plink_tunnel -L "20001:$REDIS" -D "$SOCKS_PORT" -R "9001:$REDIS"
@@ -399,7 +399,7 @@ test_plink_not_listed() {
     says 'Administratively prohibited|refused' putty plink alice -nc $REDIS abcdefghij@127.0.0.1
 }
 
-# Paramiko and AsyncSSH: to what is listed
+# Paramiko and AsyncSSH: to listed destinations
 test_libraries() {
     local library
     lists $REDIS localhost:9000
@@ -410,7 +410,7 @@ test_libraries() {
     done
 }
 
-# Paramiko and AsyncSSH: neither to what is not listed, nor to a Unix socket
+# Paramiko and AsyncSSH: neither to destinations that are not listed, nor to a Unix socket
 test_libraries_not_listed() {
     local library
     lists $DATABASE localhost:9000

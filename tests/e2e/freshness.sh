@@ -40,7 +40,7 @@ test_removed() {
     contains "$(since "$API_LOG" | tail -n 1)" ' 200 '
 }
 
-# it is so each time of five
+# the same, five times in a row
 test_removed_always() {
     by_nginx
     for _ in 1 2 3 4 5; do
@@ -64,7 +64,7 @@ test_added() {
     contains "$(since "$API_LOG" | tail -n 1)" ' 200 '
 }
 
-# nothing has changed: the API says 304, and the document is not sent again
+# an unchanged document: the API answers 304, and does not send it again
 test_unchanged() {
     by_nginx
     enters alice abcdefghij
@@ -77,7 +77,7 @@ test_unchanged() {
     same "$(api_requests)" "$(since "$API_LOG" | grep -cE ' (200|304) ')"
 }
 
-# an API that fails once and is well again: what it removed since then is refused
+# the API fails once and recovers: a key that it removed meanwhile is refused
 test_after_a_failure() {
     API_LOG=$HOSTILE/log
     mode good
@@ -96,7 +96,7 @@ test_after_a_failure() {
 }
 asked_again() { (($(api_requests) > 0)); }
 
-# the API is dead: the first login waits to connect, the others do not, until the bound ends
+# the API is dead: the first login waits for connect_timeout, the others do not, until max_stale
 test_dead() {
     local begin end
     hostile_up
@@ -129,7 +129,7 @@ hostile_up() {
 probes() { tail -n "+$((before + 1))" $HOSTILE/log | wc -l; }
 probed() { (($(probes) == 1)); }
 
-# nobody waits for the probe of an API that has failed: it is one, and answered by nothing
+# no login waits for the probe of a failed API, which is one request without an answer
 test_probe() {
     local before begin
     hostile_up

@@ -2,26 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the tests of one file, inside the sandbox (tests/e2e/run does that). A test is a function
-# test_..., with one line of comment above it that says what must be so. It runs in a shell with
-# `set -e`, so that the first word that fails is the failure; what it printed is then shown. Every
-# test finds the host as host_up left it, with an empty cache.
+# test_..., with one line of comment above it, its description. It runs in a shell with
+# `set -e`, so that the first command that fails is the failure; its output is then shown. Every test
+# finds the host as host_up left it, with an empty cache.
 #
-# Words for tests, besides those of tests/sandbox/host.sh:
+# Functions for tests, besides those of tests/sandbox/host.sh:
 #
 #   enters KEY LOGIN [SSH OPTION...]           a login that runs a command as that very account
-#   refused KEY LOGIN [REGEX [SSH OPTION...]]  a login that runs nothing; REGEX: what the client sees
-#   as KEY LOGIN COMMAND                       what a command prints there
+#   refused KEY LOGIN [REGEX [SSH OPTION...]]  a login that is refused; REGEX: what the client shows
+#   as KEY LOGIN COMMAND                       the output of a command there
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
 #   audit REGEX                                waits for a line in auth.log since the test began
-#   methods LOGIN                              what sshd offers to who has shown nothing
-#   since [LOG]                                what the log has since then
+#   methods LOGIN                              the methods that sshd offers before any authentication
+#   since [LOG]                                the lines of a log since the test began
 #   mark                                       as if the test began now
-#   api_requests                               requests that nginx has answered since then
+#   api_requests                               how many requests nginx has answered since then
 #   same A B, contains TEXT REGEX              comparisons that show both sides
 #   unknown LOGIN, known LOGIN UID             what getent(1) says
-#   fails COMMAND...                           what `!` cannot say under set -e
-#   snapshot_live, snapshot_has TEXT           accounts.snapshot may be believed (and has that in it)
-#   note TEXT                                  is shown below the test's line, also where it passes
+#   fails COMMAND...                           the command must fail (`!` does not count under set -e)
+#   snapshot_live, snapshot_has TEXT           accounts.snapshot is in use (and contains TEXT)
+#   note TEXT                                  TEXT is shown below the test's line, also where it passes
 
 HARNESS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=tests/sandbox/host.sh
@@ -119,7 +119,7 @@ api_requests() { since "$API_LOG" | wc -l; }
 
 note() { echo "# $*" >>"$notes"; }
 
-# The word at 120 is what the daemon changes to take a file back (common/snapshot.h).
+# The state of the file, by which the daemon retires it, is at offset 120 (common/snapshot.h).
 snapshot_live() {
     [[ $(dd if="$SNAPSHOT" bs=1 skip=120 count=4 status=none 2>/dev/null) == EVIL ]]
 }

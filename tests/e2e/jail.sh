@@ -63,7 +63,7 @@ works() { same "ok${1:+ $1}" "$(ask "${@:2}")"; }
 # held REQUEST...: the server says that it cannot or will not. A server that is gone is no answer.
 held() { contains "$(ask "$@")" '^error [1-9]'; }
 
-# no_jail REGEX: nobody enters, and the client and the log say why.
+# no_jail REGEX: the login is refused, and the client and the log say why.
 no_jail() {
     local said
     mark
@@ -92,7 +92,7 @@ mounts_are() { document abcdefghij production ".sftp.mounts = $1"; }
 
 # ---- What is there ---------------------------------------------------------------------------------
 
-# the listed folders are there, at their paths, and nothing else of the home
+# the listed directories are there, at their paths, and nothing else of the home
 test_listed() {
     fresh_home
     head -c 1048576 /dev/urandom >/root/cargo
@@ -112,7 +112,7 @@ test_listed() {
     rm /root/cargo /root/cargo.back
 }
 
-# a writable folder can be worked in
+# files and directories can be created, changed and removed in a writable directory
 test_writable() {
     fresh_home
     session
@@ -127,7 +127,7 @@ test_writable() {
     hang_up
 }
 
-# a read-only folder refuses every way to write
+# a read-only directory refuses every kind of write
 test_readonly() {
     fresh_home
     echo old | account tee "$LOG/old" >/dev/null
@@ -149,7 +149,7 @@ test_readonly() {
     same 'access.log old' "$(cd "$LOG" && echo *)"
 }
 
-# the kernel's own list of the mounts says so
+# the kernel's list of mounts has the expected options
 test_mount_options() {
     fresh_home
     session
@@ -160,7 +160,7 @@ test_mount_options() {
     hang_up
 }
 
-# the home itself can be listed, to be read: as /home
+# the home itself can be listed, read-only: it appears as /home
 test_home_itself() {
     fresh_home
     mounts_are '[{path: ""}, {path: "pub/media", writable: true}]'
@@ -172,7 +172,7 @@ test_home_itself() {
     hang_up
 }
 
-# a folder on a file system of its own is seen, since it is listed; what is mounted below one is not
+# a listed directory on another file system is shown; a mount below a listed one is not
 test_mounted_sources() {
     fresh_home
     install -d -o 200001 "$MEDIA/volume" "$MEDIA/later" /root/volume
@@ -194,7 +194,7 @@ test_mounted_sources() {
 
 # ---- Logins from one another, and from the host ------------------------------------------------------
 
-# each login has mounts of its own, the host none of them, and nothing is left when it ends
+# each login has mounts of its own, the host none of them, and none remain afterwards
 test_nothing_left() {
     local before host
     fresh_home
@@ -218,7 +218,7 @@ test_nothing_left() {
 
 two_namespaces() { [[ $(namespaces | wc -l) == 2 ]]; }
 
-# a changed document holds at the next login, and leaves the open ones as they are
+# a changed document applies to the next login, and leaves open sessions as they are
 test_changed_document() {
     fresh_home
     session
@@ -233,14 +233,14 @@ test_changed_document() {
     hang_up
 }
 
-# a shell account sees the host, as ever
+# a shell account sees the host as before
 test_shell_is_not_jailed() {
     fresh_home
     same "$(readlink /proc/self/ns/mnt)" "$(as alice abcdefghij 'readlink /proc/self/ns/mnt')"
     same hello "$(as alice abcdefghij 'cat /app/abcdefghij/secret.txt')"
 }
 
-# with sshd's umask at 077 the way to the folders can still be gone
+# with umask 077 in sshd the parents of the directories can still be entered
 test_umask() {
     fresh_home
     sshd_stop
@@ -251,7 +251,7 @@ test_umask() {
     hang_up
 }
 
-# without PAM there is no jail, and so nothing to see
+# without PAM there is no jail, and no directory is visible
 test_use_pam_no() {
     fresh_home
     sshd_stop
@@ -264,7 +264,7 @@ test_use_pam_no() {
 
 # ---- Ways out, by the protocol -------------------------------------------------------------------------
 
-# paths that lead up, and those of the host
+# escape: paths with .., and paths of the host
 test_escape_paths() {
     local up
     fresh_home
@@ -292,7 +292,7 @@ test_escape_paths() {
     hang_up
 }
 
-# names with newlines and other bytes are names
+# escape: names with newlines and other bytes are only names
 test_escape_names() {
     fresh_home
     session
@@ -306,10 +306,10 @@ test_escape_names() {
     hang_up
 }
 
-# whose uid is whose, and where he has his home, is nothing that is asked from inside
+# escape: user names and homes cannot be looked up from inside
 test_escape_accounts() {
     fresh_home
-    nginx_start # of folders no account stays known
+    nginx_start # with documents in files no account stays known
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
     daemon_stop
     daemon_start
@@ -325,7 +325,7 @@ test_escape_accounts() {
     hang_up
 }
 
-# symbolic links that were there before
+# escape: symbolic links that existed before
 test_escape_old_links() {
     fresh_home
     account ln -s /etc/passwd "$MEDIA/absolute"
@@ -356,7 +356,7 @@ test_escape_old_links() {
     [[ ! -e /etc/new && -s /etc/passwd && ! -e /etc/hello ]]
 }
 
-# links made inside, which programs of the shell account would follow out
+# escape: links made inside, which programs of the shell account would follow out
 test_escape_new_links() {
     fresh_home
     session
@@ -370,7 +370,7 @@ test_escape_new_links() {
     hang_up
 }
 
-# mount points, and the root itself
+# escape: mount points, and the root itself
 test_escape_mount_points() {
     fresh_home
     account mkdir "$MEDIA/dir"
@@ -400,7 +400,7 @@ test_escape_mount_points() {
     hang_up
 }
 
-# device nodes, and set-uid programs
+# escape: device nodes, and set-uid programs
 test_escape_special_files() {
     fresh_home
     mknod "$MEDIA/node" c 1 5
@@ -415,7 +415,7 @@ test_escape_special_files() {
     same 200001 "$(stat -c %u "$MEDIA/program")"
 }
 
-# files and folders that are swapped between two requests
+# escape: files and directories that are swapped between two requests
 test_escape_swaps() {
     fresh_home
     account mkdir "$MEDIA/dir" "$HOME_DIR/moved"
@@ -437,7 +437,7 @@ test_escape_swaps() {
     [[ -s /etc/passwd ]]
 }
 
-# the folder itself is swapped under the session, which stays in the one it had
+# escape: the listed directory is replaced during the session, which stays in the old one
 test_escape_source_swap() {
     fresh_home
     session
@@ -458,7 +458,7 @@ test_escape_source_swap() {
 
 # ---- Ways out, for code of the account's own -----------------------------------------------------------
 
-# what the account could not do in its jail even if sftp-server did whatever it was told
+# escape: what the account cannot do in its jail even if it controls sftp-server
 test_escape_code() {
     local output
     fresh_home
@@ -471,9 +471,9 @@ test_escape_code() {
     same 17 "$(grep -c '^held ' <<<"$output")"
 }
 
-# ---- Folders that cannot be shown -------------------------------------------------------------------------
+# ---- Directories that cannot be shown -------------------------------------------------------------------------
 
-# a folder that is missing is named, on the client's screen and in the log: no jail without it
+# a missing directory is named to the client and in the log, and refuses the login
 test_missing_folder() {
     fresh_home
     rmdir "$MEDIA" 2>/dev/null || rm -r "$MEDIA"
@@ -482,7 +482,7 @@ test_missing_folder() {
     no_jail 'the sFTP directory /app/abcdefghij does not exist'
 }
 
-# nor is there one with a symbolic link for a folder, or on the way to it
+# so does a symbolic link in the place of a directory, or on the path to it
 test_links_as_folders() {
     fresh_home
     account mv "$MEDIA" "$HOME_DIR/pub/old"
@@ -504,7 +504,7 @@ test_links_as_folders() {
     mv /app/real $HOME_DIR
 }
 
-# nor with what is no folder, or is none for this account
+# so does a file, and a directory that the account may not enter
 test_no_folders() {
     fresh_home
     account rm -r "$MEDIA"
@@ -522,7 +522,7 @@ test_no_folders() {
     no_jail 'the sFTP directory root/in cannot be reached by this account'
 }
 
-# a document that lists nothing, or folders within one another, lets nobody in
+# a document that lists no directory, or overlapping ones, allows no sFTP login
 test_lists() {
     fresh_home
     mounts_are '[]'
@@ -542,7 +542,7 @@ test_lists() {
     enters alice abcdefghij
 }
 
-# as many folders as a document may list, with paths as deep as they may be
+# the largest number of directories in a document, with paths as deep as allowed
 test_many_folders() {
     local deep
     fresh_home
@@ -558,7 +558,7 @@ test_many_folders() {
 
 # ---- Kernels and hosts that cannot ------------------------------------------------------------------------
 
-# where sshd may not mount, nobody enters without a jail
+# where sshd may not mount, no login without a jail
 test_no_capability() {
     fresh_home
     sshd_stop
@@ -572,7 +572,7 @@ test_no_capability() {
 # What errno(3) ENOSYS says.
 NO_CALL=$(LC_ALL=C perl -MErrno=ENOSYS -e 'print $! = ENOSYS')
 
-# nor where a system call is missing; what fails is named, and no descriptor stays open
+# nor where a system call is missing: the failing one is named, and no descriptor stays open
 test_no_system_call() {
     local call step
     fresh_home
@@ -594,7 +594,7 @@ sshd_without() {
     wait_for test -s /run/sshd.pid
 }
 
-# the same with sshd: refused at the account if it can be known by then
+# the same by sshd: refused in PAM account, where that can be known by then
 test_sshd_old_kernel() {
     fresh_home
     sshd_without openat2
@@ -604,7 +604,7 @@ test_sshd_old_kernel() {
     enters alice abcdefghij
 }
 
-# and else in the session, which is then none: no request is answered, and nothing can be run
+# otherwise refused in PAM session: no request is answered, and nothing runs
 test_sshd_fails_later() {
     fresh_home
     sshd_without fsopen
@@ -614,7 +614,7 @@ test_sshd_fails_later() {
     fails login media-agency -W 127.0.0.1:22 $JAILED@127.0.0.1
 }
 
-# a folder that goes between account and session: no session, and the reason in the log
+# a directory that disappears between PAM account and session: no session, and the reason in the log
 test_goes_between() {
     fresh_home
     sed -i "1i session optional pam_exec.so /bin/mv $MEDIA /root/gone" /etc/pam.d/sshd
@@ -643,7 +643,7 @@ raced() {
     contains "$1" '^built=[1-9][0-9]{2,} refused=[1-9][0-9]{2,} escaped=0$'
 }
 
-# thousands of jails while the folder is swapped for a link to another, and while its parent is
+# thousands of jails while the directory, and its parent, is swapped for a link to another one
 test_race() {
     fresh_home
     account ln -s $TRAP "$HOME_DIR/pub/link"
@@ -659,7 +659,7 @@ test_race() {
         jail race $HOME_DIR 200001 "$MOUNTS" 2000 /var/log)"
 }
 
-# logins by sshd in the same race: each sees the folder, or nothing
+# logins by sshd during the same race: each sees the directory, or is refused
 test_race_logins() {
     local entered=0 refused=0 output i
     fresh_home

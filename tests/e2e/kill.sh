@@ -101,8 +101,8 @@ rounds() {
     "$1_lives"
 }
 
-# killed at random moments under load, by a folder: who could enter can enter, and nobody else
+# killed at random moments under load, with documents in files: exactly those who could enter before can enter
 test_killed_under_load_file() { rounds file; }
 
-# killed at random moments under load, by http: who could enter can enter, and nobody else
+# killed at random moments under load, by http: exactly those who could enter before can enter
 test_killed_under_load_http() { rounds http; }

@@ -80,7 +80,7 @@ list_again() {
     daemon_reload
 }
 
-# two pages are asked for soon after the start, then with their validators, and each listed document once
+# two pages are requested soon after the start, then with their validators, and each listed document once
 test_two_pages() {
     two_pages
     by_list 'account_fresh = 1s'
@@ -149,7 +149,7 @@ test_signed() {
     unknown abcdefghij_stg
 }
 
-# an API that refuses documents is not stormed by a long list, and the names come when it is well
+# an API that refuses documents is not flooded because of a long list; names appear once it recovers
 test_documents_fail() {
     local names
     mapfile -t names < <(printf 'x%03d-a12b34c\n' {1..300})
@@ -180,7 +180,7 @@ test_left_and_gone() {
     same 1 "$(documents '[a-z0-9]*')"
 }
 
-# an account that left the list and whose document is there goes on working
+# an account that left the list, with a document that is still there, keeps working
 test_left_and_there() {
     two_pages
     by_list 'account_fresh = 1h' 'keys_fresh = 1h'
@@ -198,7 +198,7 @@ test_left_and_there() {
     same 3 "$(documents '[a-z0-9]*')"
 }
 
-# a list whose second page is missing counts for nothing, until it is there
+# a list with a missing second page is ignored until the page is there
 test_page_missing() {
     two_pages
     by_list 'account_fresh = 1s' 'keys_fresh = 1h'
@@ -217,7 +217,7 @@ test_page_missing() {
     known abcdefghij 200001
 }
 
-# a page that is invalid counts for nothing, and the log says where
+# an invalid page is ignored, and the log names the place
 test_page_invalid() {
     two_pages
     by_list 'account_fresh = 1h'
@@ -232,7 +232,7 @@ test_page_invalid() {
     same 0 "$(documents staging)"
 }
 
-# a link to another origin is not followed, nor one in a circle
+# a link to another origin, or in a circle, is not followed
 test_next_link() {
     two_pages
     by_list 'account_fresh = 1h'
@@ -279,7 +279,7 @@ silent_start() {
     wait_for listening "$SILENT_PORT"
 }
 
-# a list that is down at the start, or silent, holds up no login
+# a list that is unreachable or silent at the start delays no login
 test_down_at_start() {
     two_pages
     list_served 'return 503;'
@@ -299,7 +299,7 @@ test_down_at_start() {
     enters bob abcdefghij_stg
 }
 
-# the list is asked for with the host's token, which never stands in a log
+# the list is requested with the host's token, which appears in no log
 test_token() {
     local token=5a1b7f9e3c2d4a6b8c0d
     two_pages
@@ -316,7 +316,7 @@ test_token() {
     list_served
 }
 
-# with another accounts_url the old list is forgotten: nothing has left it
+# a new accounts_url: the old list is dropped without removing accounts
 test_other_list() {
     two_pages
     by_list 'account_fresh = 1h'
@@ -334,7 +334,7 @@ test_other_list() {
     same 1 "$(documents '[a-z0-9]*')"
 }
 
-# a file is a list, too, with links that stay within its directory
+# the list can be a file, with links that stay within its directory
 test_folder() {
     two_pages
     configure "accounts_url = file://$LIST/1.json" 'account_fresh = 1h'
@@ -354,7 +354,7 @@ test_folder() {
     enters bob abcdefghij_stg
 }
 
-# a setting that cannot be is refused, and the daemon stays as it is
+# an invalid setting is refused on reload, and the daemon keeps the old ones
 test_setting() {
     two_pages
     by_list 'account_fresh = 1h'

@@ -59,7 +59,7 @@ test_two_environments() {
     same 2 "$(api_requests)"
 }
 
-# a thousand at once while the API is silent are one request, too, and all are told so
+# a thousand at once while the API is silent are one request, too, and each gets the answer
 test_thousand_in_silence() {
     mode silence
     by_hostile $HTTP 'keys_fresh = 60s'
@@ -96,13 +96,13 @@ flood() {
     nss_says found abcdefghij_stg
 }
 
-# 10,000 names of unknown projects: what their bucket allows, and a login works
+# 10,000 names of unknown projects: as many requests as the bucket allows, and a login works
 test_unknown_names() { flood robot%05g /robot STRANGERS; }
 
-# 10,000 names of a project that is known here: what its bucket allows
+# 10,000 unknown names of a known project: as many requests as its bucket allows
 test_neighbours() { flood abcdefghij-mc-ab%05g /mc-ab NEIGHBOUR; }
 
-# names that nobody knows, and an API that hangs on them: a known account's login does not wait
+# unknown names that make the API hang: a login of a known account does not wait
 test_unknown_names_hang() {
     mode good
     by_hostile $HTTP 'keys_fresh = 3s' 'allow = robot*' 'request_timeout = 8s'
@@ -122,7 +122,7 @@ test_unknown_names_hang() {
 
 hanging() { (($(requests /robot) == $(constant UNKNOWN_OTHERS_MAX))); }
 
-# a local user asks for names that hang the API: a login to what is not known yet does not wait
+# a local user looks up names that make the API hang: a login of an account seen for the first time does not wait
 test_local_user_hangs() {
     mode silence-of-absent
     by_hostile $HTTP 'allow = robot*' 'request_timeout = 8s'

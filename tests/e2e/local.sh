@@ -24,7 +24,7 @@ answers_without_us() {
     sed -i -E 's/^(passwd|group):.*/& cloud/' /etc/nsswitch.conf
 }
 
-# every local name and id is answered byte for byte as without us
+# every local name and id is answered byte for byte as without cloudauth
 test_answers_running() {
     local without
     without=$(answers_without_us)
@@ -40,7 +40,7 @@ test_answers_stopped() {
     same "$without" "$(local_answers)"
 }
 
-# the same with the daemon hung, and nobody waits for it
+# the same with the daemon hung, without waiting for it
 test_answers_hung() {
     local without began_at=$SECONDS
     without=$(answers_without_us)
@@ -49,7 +49,7 @@ test_answers_hung() {
     ((SECONDS - began_at < 20))
 }
 
-# a local name is looked up without a single system call about us
+# a lookup of a local name makes no system call of cloudauth
 test_no_system_call() {
     local calls
     calls=$(strace -f getent passwd root 2>&1)
@@ -57,13 +57,13 @@ test_no_system_call() {
     fails contains "$calls" cloudauth
 }
 
-# a name that is not ours, neither local: nothing is opened, nobody is asked
+# a name that is neither local nor a cloud account's: no file is opened, the daemon is not asked
 test_foreign_name() {
     fails contains "$(strace -f getent passwd No_Such-User 2>&1)" cloudauth
     fails contains "$(strace -f getent passwd 54321 2>&1)" 'cloudauth/socket'
 }
 
-# a local user whose name fits the grammar is local, whatever the API says
+# a local user with the name of a cloud account stays local, whatever the API says
 test_local_name_wins() {
     local_user abcdefghij_stg 1600
     known abcdefghij_stg 1600
@@ -79,14 +79,14 @@ test_local_name_wins_hung() {
     enters stranger abcdefghij_stg
 }
 
-# such a user enters by password, too
+# such a user can enter by password, too
 test_local_name_password() {
     local_user abcdefghij_stg 1600
     same publickey,password "$(methods abcdefghij_stg)"
     pamtester sshd abcdefghij_stg authenticate acct_mgmt <<<secret
 }
 
-# a name of Debian's own users is never ours, even where everything is allowed
+# a name of Debian's own users never becomes a cloud account, even where allow = *
 test_reserved() {
     mkdir "$ACCESS/postgres"
     jq '.project = "postgres" | .account += {uid: 200060, gid: 200060}' \
@@ -101,7 +101,7 @@ test_reserved() {
     known postgras 200061
 }
 
-# local users are served where our modules are not even there
+# local users can enter where the modules are missing
 test_modules_missing() {
     local module
     for module in /usr/lib/*/libnss_cloud.so.2 /usr/lib/*/security/pam_cloud.so; do

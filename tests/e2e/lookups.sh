@@ -15,7 +15,7 @@ test_passwd_by_uid() {
         "$(getent passwd 200002)"
 }
 
-# an sFTP account has no home and no shell, whatever the document says
+# an sFTP account has neither home nor shell, whatever the document says
 test_sftp_passwd() {
     same 'abcdefghij_stg_sftp:*:200002:200002:abcdefghij staging:/:/usr/sbin/nologin' \
         "$(getent passwd abcdefghij_stg_sftp)"
@@ -43,7 +43,7 @@ test_id() {
     same '200002 199999' "$(id -G abcdefghij_stg_sftp)"
 }
 
-# no other group is ever given, even where a local group lists the name
+# no other group is ever added, even where a local group lists the name
 test_other_groups() {
     same 'cloud-ssh' "$(id -Gn abcdefghij_stg | cut -d' ' -f2-)"
     same '199998' "$(getent initgroups abcdefghij_stg | xargs | cut -d' ' -f2-)"
@@ -57,13 +57,13 @@ test_ls() {
     contains "$(ls -ld /app/abcdefghij_stg)" ' abcdefghij_stg abcdefghij_stg '
 }
 
-# an id of our range that nobody has
+# a uid of the range that belongs to no account
 test_unknown_uid() {
     unknown 299999
     fails getent group 299999
 }
 
-# a daemon that hangs is not waited for once for each owner that ls shows
+# ls of many owners does not wait for a hung daemon once for each
 test_hung_daemon() {
     local daemon status=0
     daemon=$(daemon_pid)
@@ -75,13 +75,13 @@ test_hung_daemon() {
     getent passwd abcdefghij_stg
 }
 
-# lookups work as every user
+# lookups work for every user
 test_as_nobody() {
     contains "$(setpriv --reuid=nobody --regid=nogroup --clear-groups getent passwd abcdefghij)" \
         '^abcdefghij:'
 }
 
-# a lookup needs no environment, and no variable changes it
+# a lookup needs no environment variables, and none changes it
 test_environment() {
     same "$(getent passwd abcdefghij)" "$(env -i /usr/bin/getent passwd abcdefghij)"
 }

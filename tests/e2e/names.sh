@@ -74,7 +74,7 @@ test_long_name() {
     same "$login" "$(getent passwd "$login" | cut -d: -f1)"
 }
 
-# a session knows its project, environment, application and person
+# a session has its project, environment, application and user in its variables
 test_environment_variables() {
     same "CLOUDAUTH_APPLICATION=mymagento
 CLOUDAUTH_ENVIRONMENT=smith-a12b34c

@@ -34,7 +34,7 @@ before_all() {
     nginx && wait_for example_runs
 }
 
-# Whoever sends no token is a host, too: what a daemon without a credential needs.
+# A client without a token counts as a host, too, for a daemon without a credential.
 without_token() {
     tokens '"" sandbox;'
     reload_nginx
@@ -83,7 +83,7 @@ test_logins() {
     reload_nginx
 }
 
-# a key that is removed from the folder is refused at the next login
+# a key that is removed from a document is refused at the next login
 test_removed_key() {
     without_token
     configure "access_url = $API/$API_PATH" 'keys_fresh = 0'
@@ -99,7 +99,7 @@ test_removed_key() {
     reload_nginx
 }
 
-# the account list of the example, page by page, and again by its validators
+# the account list of the example, page by page, and again with its validators
 test_list() {
     without_token
     cp -r "$REPO/etc/examples/accounts" /srv/
@@ -118,7 +118,7 @@ test_list() {
 }
 list_is_kept() { since "$API_LOG" | grep -q ' GET /v1/accounts/2.json 304 HTTP/2.0$'; }
 
-# a host without a token gets no document, which is an outage and not an unknown account
+# a host without a token gets no document: an outage, not an unknown account
 test_no_token() {
     configure "access_url = $API/$API_PATH"
     daemon_stop
@@ -129,7 +129,7 @@ test_no_token() {
     contains "$(since /var/log/syslog)$(tail -n 5 /var/log/cloudauthd.log)" 'status 401'
 }
 
-# no token, a wrong one and half of one are 401, whatever is asked for; the right one is 200
+# no token, a wrong one and half of one are 401 for every path; the right one is 200
 test_token() {
     local authorization
     for authorization in 'X-None: 1' 'Authorization: Bearer' "Authorization: Bearer ${TOKEN%f}" \
@@ -159,13 +159,13 @@ test_validators() {
     fails same "$etag" "$(header etag)"
 }
 
-# HTTP/1.1 and TLS 1.2 are taken, too
+# HTTP/1.1 and TLS 1.2 are accepted, too
 test_protocols() {
     same '200 application/json HTTP/1.1' "$(ask --http1.1 "$STAGING")"
     same '200 application/json HTTP/2' "$(ask --tls-max 1.2 "$STAGING")"
 }
 
-# an environment or a project that is not there is 404 as problem+json
+# an unknown environment or project is 404 as problem+json
 test_absent() {
     local path
     for path in abcdefghij/environments/staging9 otherproject/environments/staging; do
@@ -174,7 +174,7 @@ test_absent() {
     done
 }
 
-# nothing but documents can be reached, by no spelling of a path
+# only documents can be fetched, by no spelling of another path
 test_nothing_else() {
     local path
     install -d "$ACCESS/abcdefghij/more"
@@ -203,7 +203,7 @@ test_nothing_else() {
     cmp "$PRISTINE/abcdefghij/staging.json" "$ACCESS/abcdefghij/staging.json"
 }
 
-# a folder that is not there, and a file that nginx may not read, are outages
+# a missing directory, and a file that nginx may not read, are outages
 test_broken_folder() {
     chmod 600 "$ACCESS/abcdefghij/staging.json"
     same '500 application/problem+json HTTP/2' "$(ask "$STAGING")"

@@ -5,7 +5,7 @@
 # The API's directory is empty, as when its file system is not mounted.
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && mkdir "$ACCESS" && rm -rf "$ACCESS.gone"; }
 
-# the API is gone: an account that was here enters, and the log says so
+# the API is unreachable: a known account enters, and the log says so
 test_api_gone_known() {
     enters alice abcdefghij
     api_gone
@@ -13,7 +13,7 @@ test_api_gone_known() {
     audit 'grant account=abcdefghij .*user=alice .*source=cache age='
 }
 
-# the API is gone: an account that was never here does not enter
+# the API is unreachable: an account that was never seen here does not enter
 test_api_gone_unknown() {
     enters alice abcdefghij
     api_gone
@@ -21,7 +21,7 @@ test_api_gone_unknown() {
     refused alice abcdefghij_stg
 }
 
-# the API is gone: what was refused stays refused
+# the API is unreachable: a user who was refused stays refused
 test_api_gone_refused() {
     refused carol abcdefghij_stg 'your role viewer'
     api_gone
@@ -29,7 +29,7 @@ test_api_gone_refused() {
     refused stranger abcdefghij_stg
 }
 
-# the API comes back
+# the API recovers
 test_api_back() {
     enters alice abcdefghij
     api_gone
@@ -39,7 +39,7 @@ test_api_back() {
     wait_for refused alice abcdefghij 'paused'
 }
 
-# max_stale is over: nobody enters, as this cannot be checked
+# past max_stale no account enters, since the API cannot confirm it
 test_max_stale() {
     document abcdefghij production '.max_stale_seconds = 0'
     enters alice abcdefghij
@@ -47,7 +47,7 @@ test_max_stale() {
     refused alice abcdefghij
 }
 
-# the host's max_stale holds against the document's
+# the host's max_stale overrides a larger one of the document
 test_max_stale_host() {
     configure 'max_stale = 0'
     daemon_stop
@@ -57,14 +57,14 @@ test_max_stale_host() {
     refused alice abcdefghij
 }
 
-# the document alone is gone: absent, at once
+# only the document is gone: the account is absent, at once
 test_document_gone() {
     enters alice abcdefghij
     rm "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
 }
 
-# the document becomes invalid: the last good one serves
+# the document becomes invalid: the last good one stays in use
 test_document_spoilt() {
     enters alice abcdefghij
     document abcdefghij production '.account.uid = 0'
@@ -88,7 +88,7 @@ test_api_hung() {
     kill -CONT "$(pgrep -P "$(cat /run/nginx.pid)")"
 }
 
-# the daemon is killed: our accounts are refused, local users do not notice
+# the daemon is killed: cloud accounts are refused, local users are not affected
 test_daemon_killed() {
     enters alice abcdefghij
     kill -KILL "$(daemon_pid)"
@@ -97,7 +97,7 @@ test_daemon_killed() {
     enters stranger ada
 }
 
-# the daemon hangs: our accounts are refused, though they keep their names; local users do not wait
+# the daemon hangs: cloud accounts are refused, but keep their names; local users do not wait
 test_daemon_hung() {
     local began_at
     enters alice abcdefghij
@@ -113,7 +113,7 @@ test_daemon_hung() {
     wait_for enters alice abcdefghij
 }
 
-# a wrong configuration: on a reload the old settings stay
+# wrong settings: a reload keeps the old ones
 test_bad_reload() {
     enters alice abcdefghij
     configure 'no_such_key = 1'
@@ -124,7 +124,7 @@ test_bad_reload() {
     enters alice abcdefghij
 }
 
-# a broken configuration locks out nobody who is local
+# broken settings refuse no local user
 test_broken_configuration() {
     configure 'no_such_key = 1'
     enters stranger ada

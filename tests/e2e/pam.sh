@@ -48,7 +48,7 @@ as_user() {
 
 # ---- sshd ------------------------------------------------------------------------------------------
 
-# a key that sshd takes from a file of its own, with no line of the helper's: refused
+# a key that sshd accepts from a file, without a line of the helper: refused
 test_no_key_line() {
     sshd_with_key_file
     enters alice abcdefghij
@@ -58,7 +58,7 @@ test_no_key_line() {
     audit 'refuse account=abcdefghij_sftp .*service=sshd reason=no-key-line'
 }
 
-# a key line for one key does not let in by another: no command, no sFTP, and the client is told
+# a key line for one key allows no login by another: no command, no sFTP, and the client is told
 test_other_key_than_the_line() {
     local output
     sshd_with_key_file
@@ -71,7 +71,7 @@ test_other_key_than_the_line() {
     audit 'refuse account=abcdefghij_sftp .*reason=key-changed'
 }
 
-# nor does such a login forward anything, though it stays connected
+# nor does such a login get a forward, though it stays connected
 test_other_key_forwards_nothing() {
     local port=7001
     sshd_with_key_file
@@ -100,7 +100,7 @@ forward_answers() {
 
 port_is_open() { ss -Hltn "sport = :$1" | grep -q .; }
 
-# without PAM the line of a person who may not enter still runs nothing, and grants no forward
+# without PAM the key line of a refused user runs no command and allows no forward
 test_use_pam_no() {
     sshd_stop
     sshd_start -o UsePAM=no
@@ -111,7 +111,7 @@ test_use_pam_no() {
     refused stranger abcdefghij
 }
 
-# without PAM a person who may not use sFTP gets no key line at all, and so no chroot
+# without PAM a user who may not use sFTP gets no key line, and so no chroot
 test_no_pam_sftp() {
     sshd_stop
     sshd_start -o UsePAM=no
@@ -120,7 +120,7 @@ test_no_pam_sftp() {
     fails sftp_batch media-agency abcdefghij_sftp <<<"ls /"
 }
 
-# an sshd under another name, and so of another PAM service, needs a key line all the same
+# an sshd with another PAM service name needs a key line as well
 test_other_service_name() {
     cp /usr/sbin/sshd /usr/sbin/sshd2
     cp /etc/pam.d/sshd /etc/pam.d/sshd2
@@ -138,7 +138,7 @@ test_other_service_name() {
     stop "$(cat /run/sshd2.pid)"
 }
 
-# another process of root does not enter by the line that was remembered for sshd's
+# another process of root cannot log in by the key line that is pending for sshd
 test_line_of_another_process() {
     local home=/app/abcdefghij
     login alice abcdefghij@127.0.0.1 'touch in; until [[ -e out ]]; do sleep 0.1; done' &
@@ -158,7 +158,7 @@ sshd_says() {
     sshd_start
 }
 
-# sshd would run the session with the uid that it looked up, whatever the document says by now
+# a login with another uid than the document's is refused: sshd would run the session with the uid that it looked up
 test_other_uid() {
     cp /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
     trap 'cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf; sshd_stop; sshd_start' EXIT
@@ -180,7 +180,7 @@ test_other_uid() {
 
 # ---- su --------------------------------------------------------------------------------------------
 
-# root may become an account while its environment is active
+# root can su to an account while its environment is active
 test_su() {
     # shellcheck disable=SC2016 # expanded there
     same "abcdefghij 200001" "$(su abcdefghij -c 'echo "$(id -un) $UID"')"
@@ -189,7 +189,7 @@ test_su() {
     audit 'grant account=abcdefghij .*service=su-l'
 }
 
-# not while it is paused, nor inactive, and is told why
+# not while it is paused or inactive: su shows the reason
 test_su_not_active() {
     contains "$(su abcdefghij_stg2 -c 'echo inside' 2>&1 || true)" '^environment staging2 is paused'
     audit 'refuse account=abcdefghij_stg2 .*service=su reason=environment-paused'
@@ -198,14 +198,14 @@ test_su_not_active() {
     fails su abcdefghij_stg -c true
 }
 
-# another user may not, and is asked for no password
+# another user cannot, and is not asked for a password
 test_su_by_another_user() {
     same 'su: Authentication failure' "$(as_user ada su abcdefghij -c 'echo inside' || true)"
     same 'su: Authentication failure' "$(echo secret | as_user abcdefghij_stg su abcdefghij -c 'echo inside' || true)"
     contains "$(as_user ada su root -c 'echo inside' || true)" '^Password: '
 }
 
-# from an account to a local user, that user's password is asked for, as always
+# su from an account to a local user asks for that user's password
 test_su_to_local_user() {
     same 'Password: ada' "$(echo secret | as_user abcdefghij su ada -c 'id -un')"
     same 'Password: root' "$(echo secret | as_user abcdefghij su -c 'id -un')"
@@ -214,7 +214,7 @@ test_su_to_local_user() {
 
 # ---- sudo ------------------------------------------------------------------------------------------
 
-# an account with a rule that asks for no password uses it while its environment is active
+# an account with a NOPASSWD rule of sudo uses it while its environment is active
 test_sudo() {
     same root "$(as_user abcdefghij sudo id -un)"
     audit 'grant account=abcdefghij .*service=sudo reason=granted'
@@ -223,7 +223,7 @@ test_sudo() {
     audit 'refuse account=abcdefghij .*service=sudo reason=environment-paused'
 }
 
-# a rule that asks for a password is of no use: there is none, and no prompt
+# a rule that requires a password has no effect: accounts have none, and there is no prompt
 test_sudo_password() {
     local output
     output=$(echo secret | as_user abcdefghij_stg sudo -S id -un || true)
@@ -231,12 +231,12 @@ test_sudo_password() {
     fails contains "$output" 'assword for|^root'
 }
 
-# root may run a command as an account
+# root can run a command as an account
 test_sudo_by_root() {
     same abcdefghij "$(sudo -u abcdefghij id -un)"
 }
 
-# ada uses sudo by her password, as always
+# the local user ada uses sudo with her password, as before
 test_sudo_local_user() {
     contains "$(echo secret | as_user ada sudo -S id -un)" 'root$'
 }
@@ -264,7 +264,7 @@ cron_runs() {
 
 cron_is_idle() { fails pgrep -P "$(cat /run/crond.pid)"; }
 
-# jobs of an active environment run, of a paused one too, of an inactive one not
+# cron runs the jobs of an active and of a paused environment, not of an inactive one
 test_cron() {
     document abcdefghij staging '.environment.status = "inactive"'
     same "abcdefghij abcdefghij_stg2 ada" \
@@ -286,7 +286,7 @@ stop_unknown() {
     rm -f "$SNAPSHOT"
 }
 
-# with the daemon stopped, jobs go on where its last snapshot says so; with none only local users'
+# with the daemon stopped, cron runs jobs where the snapshot allows it; without one only those of local users
 test_cron_daemon_stopped() {
     same 'abcdefghij abcdefghij_stg2 ada' \
         "$(BEFORE_CRON=stop_known cron_runs abcdefghij abcdefghij_stg2 ada)"
@@ -296,7 +296,7 @@ test_cron_daemon_stopped() {
 
 # ---- Daemon stopped --------------------------------------------------------------------------------
 
-# su, sudo and cron refuse accounts, and PAM writes the audit line by itself
+# with the daemon stopped su, sudo and cron refuse accounts, and pam_cloud writes the audit line
 test_daemon_stopped() {
     local service
     stop_unknown
@@ -311,13 +311,13 @@ test_daemon_stopped() {
     fails sudo -u abcdefghij true
 }
 
-# ada: su, sudo, cron and ssh are as always
+# with the daemon stopped su, sudo, cron and ssh of the local user ada work as before
 test_daemon_stopped_local_user() {
     daemon_stop
     local_user_is_unaffected ada
 }
 
-# the same with a broken configuration
+# the same with broken settings
 test_broken_configuration_local_user() {
     configure 'nonsense = 1'
     local_user_is_unaffected ada
@@ -334,7 +334,7 @@ local_user_is_unaffected() {
     fails pamtester sudo "$1" authenticate <<<wrong
 }
 
-# a local user whose name could be an account's, where everything is allowed
+# a local user with the name of a cloud account, where allow = *
 test_local_name_fits() {
     local_user frederika 1501
     configure 'allow = *'
@@ -351,7 +351,7 @@ test_local_name_fits() {
 
 lines_of() { since | grep -cE -- "$1" || true; }
 
-# a configuration with an unknown key: accounts are refused, with one line that says where and why
+# settings with an unknown key: accounts are refused, and one log line names the place and the reason
 test_broken_configuration() {
     configure 'nonsense = 1'
     fails pamtester su abcdefghij acct_mgmt
@@ -362,7 +362,7 @@ test_broken_configuration() {
     fails su abcdefghij -c true
 }
 
-# the same for a configuration that others may write
+# the same for settings that others can write
 test_writable_configuration() {
     chmod 666 "$CONF"
     fails pamtester su abcdefghij acct_mgmt
@@ -372,7 +372,7 @@ test_writable_configuration() {
     local_user_is_unaffected ada
 }
 
-# the module's arguments are of the same grammar: one that is wrong refuses accounts alone
+# a wrong argument of the module refuses cloud accounts alone
 test_wrong_argument() {
     trap shipped EXIT
     sed -i 's/pam_cloud.so/pam_cloud.so nonsense=1/' /etc/pam.d/common-*
@@ -383,7 +383,7 @@ test_wrong_argument() {
     local_user_is_unaffected ada
 }
 
-# one that is right is taken
+# a right argument is accepted
 test_right_argument() {
     trap shipped EXIT
     sed -i 's/pam_cloud.so/pam_cloud.so env_prefix=SHOP_/' /etc/pam.d/common-*
@@ -392,7 +392,7 @@ test_right_argument() {
 
 # ---- What an account cannot change of itself ---------------------------------------------------------
 
-# an account has no password, shell or name to change here, by itself or by root
+# password, shell and full name of an account cannot be changed on the host, by itself or by root
 test_no_passwd_no_chsh() {
     fails passwd abcdefghij <<<$'Te5t.Te5t\nTe5t.Te5t'
     fails chsh -s /bin/sh abcdefghij

@@ -36,7 +36,7 @@ test_first_login() {
     contains "$(since "$API_LOG")" ' 200 '
 }
 
-# over https it is HTTP/2, on a CA of the host's own bundle
+# https uses HTTP/2, by a CA of the host's bundle
 test_https() {
     by_http "https://localhost:$API_TLS_PORT"
     enters bob abcdefghij_stg
@@ -69,7 +69,7 @@ test_many_at_once() {
     rm /root/many.log
 }
 
-# an account that the API does not know is asked about once
+# an account that the API does not know is one request
 test_absent() {
     by_http "http://127.0.0.1:$API_PORT"
     unknown abcdefghij_stg9
@@ -79,7 +79,7 @@ test_absent() {
     contains "$(since "$API_LOG")" ' 404 '
 }
 
-# names that are not ours cost no request
+# names that are not cloud accounts cause no request
 test_not_ours() {
     by_http "http://127.0.0.1:$API_PORT"
     unknown otherproject
@@ -88,7 +88,7 @@ test_not_ours() {
     same 0 "$(api_requests)"
 }
 
-# lookups of a known account cost no request
+# lookups of a known account cause no request
 test_lookups() {
     by_http "http://127.0.0.1:$API_PORT"
     getent passwd abcdefghij_stg
@@ -103,7 +103,7 @@ test_lookups() {
 
 # ---- Plain http: nothing but root answers for the API -------------------------------------------------
 
-# a URL that another user could answer for is an error of the settings: the daemon does not start
+# a URL that another user could answer is an error in the settings: the daemon does not start
 test_unprivileged_port() {
     local url
     for url in "http://127.0.0.1:1024" "http://localhost:$API_PORT" "http://[::1]:8080" "http://localhost"; do
@@ -116,7 +116,7 @@ test_unprivileged_port() {
     daemon_start
 }
 
-# api_socket: requests go through a socket of root's; one of another user's is an outage, and gets nothing
+# api_socket: requests use a socket of root; one of another user is an outage, and gets no request
 test_api_socket() {
     [[ -s /run/nginx.pid ]] && nginx_stop
     rm -f /run/api.socket

@@ -64,7 +64,7 @@ rechecked() { wait_for requests_since $(($(api_requests) + $1 - 1)); }
 
 # ---- A name on every session ---------------------------------------------------------------------
 
-# two people on one login name: the environment, the audit line and the list tell them apart
+# two users on one login name: the environment, the audit line and the list tell them apart
 test_two_people() {
     # shellcheck disable=SC2016 # expanded there
     local words='echo $CLOUDAUTH_PROJECT $CLOUDAUTH_ENVIRONMENT $CLOUDAUTH_USER'
@@ -82,7 +82,7 @@ test_two_people() {
     audit 'close account=abcdefghij_stg .*user=alice .*reason=closed .*session=[0-9a-f]{16}$'
 }
 
-# the second channel of a ControlMaster is the same person's, in the same session
+# a second channel of a ControlMaster belongs to the same user and session
 test_control_master() {
     stays a alice abcdefghij_stg -M -S /root/master
     same alice "$(ssh -F /dev/null -S /root/master "$STG" 'echo $CLOUDAUTH_USER' </dev/null 2>&1)"
@@ -91,7 +91,7 @@ test_control_master() {
     hang_up
 }
 
-# an interactive login is greeted with where and who he is, a command's output is not touched
+# an interactive login is greeted with its environment and user; the output of a command is unchanged
 test_greeting() {
     local output
     output=$(timeout 60 ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/alice" -tt "$STG" \
@@ -109,7 +109,7 @@ exactly() {
     fails grep -q 'you are' /root/stderr
 }
 
-# no byte of the greeting reaches what a program reads: commands, with a terminal too, and copies
+# no byte of the greeting reaches a program: commands, with a terminal as well, and copies
 test_greeting_not_for_programs() {
     local ssh=(ssh "${SSH_OPTIONS[@]}" -i "$KEYS/alice") home=/app/abcdefghij_stg
     exactly $'hi\n' "${ssh[@]}" "$STG" 'echo hi'
@@ -129,7 +129,7 @@ test_greeting_not_for_programs() {
     rm -r $home/{one,three,shop.git} /root/two
 }
 
-# whoever has asked sshd for quiet has it, and of a shared connection the first terminal alone is greeted
+# no greeting with .hushlogin, and only one for the first terminal of a shared connection
 test_greeting_once() {
     local ssh=(ssh -F /dev/null -S /root/master -tt "$STG") greeting='; you are alice'
     touch /app/abcdefghij_stg/.hushlogin
@@ -156,7 +156,7 @@ test_root_only() {
     hang_up
 }
 
-# sessions survive a kill of the daemon, and those that ended meanwhile are gone
+# sessions are still listed after the daemon was killed, except those that ended meanwhile
 test_survives() {
     local before
     stays a alice abcdefghij_stg
@@ -181,7 +181,7 @@ monitor_from_file() {
 }
 no_monitor_of() { [[ ! -e /proc/$1 ]]; }
 
-# a damaged file costs that one session, and is set aside with a word in the log
+# a damaged file loses that one session; it is set aside, and the log says so
 test_damaged() {
     local id
     stays a alice abcdefghij_stg
@@ -201,7 +201,7 @@ test_damaged() {
     hang_up
 }
 
-# a session whose sshd was killed is not listed any more, though nobody said so
+# a session whose sshd was killed disappears from the list, though sshd reported nothing
 test_monitor_killed() {
     stays a alice abcdefghij_stg
     wait_for listed_are 1
@@ -211,7 +211,7 @@ test_monitor_killed() {
     hang_up
 }
 
-# an operator ends one, and the other stays
+# an operator ends one session, and the other stays
 test_operator() {
     stays a alice abcdefghij_stg
     stays b bob abcdefghij_stg
@@ -228,7 +228,7 @@ test_operator() {
 
 tunnel_carries() { contains "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:7000/")" '^[2-5]'; }
 
-# a removed key: his shell, sFTP session and tunnel end, the other person's go on
+# a removed key: the shell, sFTP session and tunnel of its user end, those of others stay
 test_revoked() {
     local monitor
     api_rechecks
@@ -276,7 +276,7 @@ test_terminal() {
     hang_up
 }
 
-# what had left its terminal and its parent ends as well: setsid, nohup, a double fork
+# processes that left their terminal and parent are ended as well: setsid, nohup, a double fork
 test_left_behind() {
     api_rechecks
     command='(setsid nohup sleep 601 >/dev/null 2>&1 &) ; (trap "" HUP TERM; setsid sleep 602 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
@@ -302,7 +302,7 @@ test_left_behind() {
 }
 no_process() { ! pgrep -f "$1"; }
 
-# a daemon that is killed while it ends a session: the next one goes on, though sshd's process has gone
+# a daemon that is killed while it ends a session: the next one completes that, even without the sshd process
 test_end_goes_on() {
     local id
     command='(trap "" HUP TERM; setsid sleep 604 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
@@ -330,7 +330,7 @@ test_end_goes_on() {
 # held FILE: a process of the test's holds it (tests/sandbox/evasive.c).
 held() { fails flock -n "$1" true; }
 
-# who is hard to find ends as well: a process whose first thread has ended, one that forks all the time
+# evasive processes are ended as well: one whose first thread has ended, one that forks all the time
 test_evasive() {
     local home=/app/abcdefghij_stg
     api_rechecks
@@ -351,7 +351,7 @@ test_evasive() {
     fails contains "$(since /var/log/syslog)" 'of its processes are still running'
 }
 
-# a paused environment ends all of its sessions, and those of another one go on
+# a paused environment ends all of its sessions, and no others
 test_paused() {
     api_rechecks
     stays a alice abcdefghij_stg
@@ -377,7 +377,7 @@ test_deleted() {
     hang_up
 }
 
-# a role that was lowered ends the session, with the role's own word
+# a lowered role ends the session, and the message names the role
 test_role() {
     api_rechecks
     stays b bob abcdefghij_stg
@@ -387,7 +387,7 @@ test_role() {
     hang_up
 }
 
-# with the API down nobody is ended for lack of an answer; once it is back, who was revoked meanwhile is
+# an unreachable API ends no session; once it is back, those of revoked users end
 test_api_down() {
     api_rechecks
     # Bob's key runs out in the outage: his end shows that sessions were looked at in it.
@@ -409,7 +409,7 @@ test_api_down() {
 }
 logged() { since /var/log/syslog | grep -qE -- "$1"; }
 
-# nor by the guard: so many environments turned absent that it is taken for an outage
+# nor does an answer in which so many environments are absent that it counts as an outage
 test_mass_absence() {
     local n
     # Time enough for the others to turn absent before it is alice's turn: three are believed.
@@ -434,7 +434,7 @@ test_mass_absence() {
     hang_up
 }
 
-# session_max_stale set: in an outage that is longer sessions end, with a reason of their own
+# session_max_stale: a longer outage ends sessions, with a reason of its own
 test_max_stale() {
     api_rechecks 'session_max_stale = 4'
     stays a alice abcdefghij_stg
@@ -444,7 +444,7 @@ test_max_stale() {
     hang_up
 }
 
-# who is denied here is put out in an outage as well, however long it lasts, and nobody else
+# a denial on the host ends sessions in an outage as well, however long, and no others
 test_denied_outage() {
     api_rechecks 'max_stale = 1'
     stays a alice abcdefghij_stg
@@ -458,7 +458,7 @@ test_denied_outage() {
     hang_up
 }
 
-# session_recheck = 0: nobody is ended, and the daemon has no capability
+# session_recheck = 0: no session is ended, and the daemon has no capability
 test_off() {
     api_rechecks 'session_recheck = 0'
     contains "$(grep ^CapPrm "/proc/$(daemon_pid)/status")" '0000000000000000$'
@@ -486,7 +486,7 @@ test_privileges() {
 # Whether the daemon's log has one such line since the test began; it is written by another process.
 logged_once() { [[ $(since /var/log/syslog | grep -c -- "$1") == 1 ]]; }
 
-# without CAP_KILL sessions are listed, and one line in the log says that they are not ended
+# without CAP_KILL sessions are listed, and one log line says that they cannot be ended
 test_no_capability() {
     local daemon=/usr/sbin/cloudauthd
     daemon_stop
@@ -507,7 +507,7 @@ WORDS
     hang_up
 }
 
-# where /proc hides root's processes the log says so, once
+# where /proc hides processes of root the log says so, once
 test_hidepid() {
     daemon_stop
     mount -o remount,hidepid=2 /proc
@@ -519,7 +519,7 @@ test_hidepid() {
 
 # ---- Refusals that explain themselves --------------------------------------------------------------
 
-# a known person's key in the wrong environment of the project: the line says whose it is
+# a key of a known user in the wrong environment of the project: the audit line names the user
 test_named() {
     enters bob abcdefghij_stg
     refused bob abcdefghij
@@ -528,13 +528,13 @@ test_named() {
     audit 'refuse account=abcdefghij .*user= role= key=SHA256:[^ ]* .*reason=key-unknown .*proof=none$'
 }
 
-# a role that is too low: the line says which one is needed
+# a role that is too low: the audit line names the required one
 test_named_role() {
     refused carol abcdefghij_stg 'your role viewer may not use SSH here'
     audit 'refuse account=abcdefghij_stg .*user=carol role=viewer .*reason=role-too-low .*detail="key of carol: role viewer, needs contributor"'
 }
 
-# a person whom the host's operator denies is put out at the next look, also in an outage
+# a denial by the operator ends sessions at the next recheck, also in an outage
 test_denied() {
     api_rechecks
     stays a alice abcdefghij_stg

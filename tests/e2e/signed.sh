@@ -35,7 +35,7 @@ signed_host() {
     daemon_start
 }
 
-# a signed document lets its people in, an unsigned one nobody
+# a signed document is accepted, an unsigned one is not
 test_signed() {
     signed_host
     refused alice abcdefghij
@@ -44,7 +44,7 @@ test_signed() {
     refused stranger abcdefghij
 }
 
-# a document signed by somebody else lets nobody in
+# a document with a signature by another key is refused
 test_other_signer() {
     signed_host
     openssl genpkey -algorithm ed25519 -out /root/other.pem 2>/dev/null
@@ -56,7 +56,7 @@ test_other_signer() {
     wait_for grep -q 'signatures: none is by a key of this host' /var/log/syslog
 }
 
-# a signed document of staging, put in the place of production's, lets nobody in
+# the signed document of staging in the place of production's is refused
 test_swapped() {
     signed_host
     publish staging
@@ -65,7 +65,7 @@ test_swapped() {
     enters alice abcdefghij_stg
 }
 
-# an older signed document does not bring back who was removed
+# an older signed document does not restore a removed user
 test_rolled_back() {
     signed_host
     publish production . '10 minutes ago'
@@ -80,7 +80,7 @@ test_rolled_back() {
     refused alice abcdefghij
 }
 
-# a document whose signature has run out lets nobody in, however well the API is
+# an expired signature is refused, even while the API is reachable
 test_outdated() {
     signed_host
     publish production . '61 minutes ago'
@@ -102,7 +102,7 @@ test_tombstone() {
     refused alice abcdefghij
 }
 
-# cloudauthctl check tells a publisher what a host with these settings would make of the document
+# cloudauthctl check tells a publisher how a host with these settings judges the document
 test_check() {
     local file=$ACCESS/abcdefghij/production.json until
     signed_host

@@ -25,7 +25,7 @@ traced() {
 # Whether a lookup asks the daemon.
 asks() { grep -q cloudauth/socket <<<"$(traced getent passwd abcdefghij)"; }
 
-# an account that was looked up is found by every process without a word to the daemon
+# after one lookup every process finds the account without asking the daemon
 test_no_question() {
     local calls
     by_http
@@ -46,7 +46,7 @@ test_no_question() {
     contains "$calls" 'cloudauth/socket'
 }
 
-# a lookup that hits, and one that is not ours: no system call but glibc's own
+# a lookup that is answered by the snapshot, or is not for a cloud account, makes no system call of its own
 test_no_system_call() {
     local calls
     by_http
@@ -67,7 +67,7 @@ test_no_system_call() {
     same '' "$calls"
 }
 
-# an environment that is gone is unknown at once, also to processes that have the old file
+# a removed environment is unknown at once, also to processes that have the old file mapped
 test_gone_at_once() {
     by_http 'keys_fresh = 0s'
     known abcdefghij 200001
@@ -78,7 +78,7 @@ test_gone_at_once() {
     unknown 200001
 }
 
-# another home is what lookups say from the login on that learnt of it
+# a changed home appears in lookups from the login that fetched it
 test_changed_at_once() {
     by_http 'keys_fresh = 0s'
     known abcdefghij 200001
@@ -88,7 +88,7 @@ test_changed_at_once() {
     contains "$(getent passwd abcdefghij)" ':/app/elsewhere:'
 }
 
-# a confirmation makes the record fresh again, so that lookups go on without a question
+# a confirmation by the API makes the record fresh again, so that lookups do not ask the daemon
 test_renewed() {
     by_http 'account_fresh = 2s'
     known abcdefghij 200001
@@ -97,7 +97,7 @@ test_renewed() {
     wait_for fails asks
 }
 
-# one process asks for what is absent once a second, not each time, and finds at once what then comes
+# a process asks for an absent account once a second, and finds a new account at once
 test_absent_asked_once() {
     local pid
     by_http 'absent_fresh = 1s'
@@ -120,7 +120,7 @@ test_absent_asked_once() {
     same "abcdefghij_stg abcdefghij_stg:200002:/app/abcdefghij_stg" "$(tail -n 1 /root/found)"
 }
 
-# with documents in a folder each lookup looks there
+# with documents in files each lookup reads the directory
 test_absent_in_folder() {
     daemon_stop
     configure
@@ -129,7 +129,7 @@ test_absent_in_folder() {
     same 3 "$(grep -c cloudauth/socket /root/trace)"
 }
 
-# without a daemon an account keeps its name, those who have none get none, and nobody enters
+# without the daemon an account keeps its name; unknown ones have none, and no account enters
 test_no_daemon() {
     by_http
     enters alice abcdefghij
@@ -141,7 +141,7 @@ test_no_daemon() {
     refused alice abcdefghij
 }
 
-# with documents in a folder each lookup looks at them, and yet the snapshot serves without a daemon
+# with documents in files each lookup asks the daemon, and the snapshot still serves without it
 test_folder() {
     enters alice abcdefghij
     wait_for snapshot_has production
@@ -155,7 +155,7 @@ test_folder() {
     known abcdefghij 200001
 }
 
-# without a daemon su and cron go on where the environment is active, and nowhere else
+# without the daemon su and cron work where the environment is active, and nowhere else
 test_services_alone() {
     known abcdefghij 200001
     known abcdefghij_stg2 200003
@@ -176,7 +176,7 @@ test_services_alone() {
     fails su abcdefghij -c true
 }
 
-# not_believed WHY: with the file as it is now the daemon is asked, and without it nobody is known.
+# not_believed WHY: with the present file the daemon is asked, and without it no account is known.
 not_believed() {
     echo "not believed: $1"
     contains "$(traced getent passwd abcdefghij)" 'cloudauth/socket'
@@ -202,7 +202,7 @@ spoil() {
 
 write_at() { printf '%b' "$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none; }
 
-# a file of a stranger, one that others can write, half a file, another version: asked instead
+# a snapshot of another owner, writable by others, cut or of another version: the daemon is asked instead
 test_not_believed() {
     by_http
     known abcdefghij 200001
@@ -229,12 +229,12 @@ test_not_believed() {
     spoil true
     believed
     chmod 775 /var/lib/cloudauth
-    not_believed 'in a folder that its group can write'
+    not_believed 'in a directory that its group can write'
     chmod 755 /var/lib/cloudauth
     believed
 }
 
-# a file that has expired is not believed; nor one from the future, by the host's clock
+# an expired snapshot is not used, nor one from the future
 test_clock() {
     by_http
     known abcdefghij 200001
@@ -250,7 +250,7 @@ test_clock() {
 resign() { spoil resigned "$@"; }
 resigned() { "$REPO/$B/bench/resign_snapshot" "$3" "$1" "$2"; }
 
-# what this host's configuration does not allow does not leave the module
+# the module returns no account outside uid_min to uid_max or `allow`
 test_range_and_allow() {
     by_http
     known abcdefghij 200001
@@ -268,7 +268,7 @@ test_range_and_allow() {
     unknown 200001
 }
 
-# getent lists the accounts where the configuration says so, and only there
+# getent lists the accounts where `enumerate` is set, and only there
 test_enumeration() {
     known abcdefghij 200001
     known abcdefghij_stg 200002
@@ -286,14 +286,14 @@ test_enumeration() {
     same 1 "$(getent passwd | grep -c '^abcdefghij')"
 }
 
-# a listing inside an sFTP chroot has names, though no file of the host can be reached there
+# a listing inside an sFTP chroot shows names, though no file of the host can be opened there
 test_chroot() {
     enters alice abcdefghij
     wait_for snapshot_has production
     contains "$(sftp_batch media-agency abcdefghij_sftp <<<'ls -l /pub')" ' abcdefghij '
 }
 
-# a file that its owner cuts short hits who asks for our names, and nobody else
+# a file that is truncated by its owner affects lookups of cloud accounts, and no others
 test_cut_short() {
     local status=0
     by_http
@@ -323,7 +323,7 @@ test_cut_short() {
     enters alice abcdefghij
 }
 
-# a published file is never opened for writing by the worker, truncated or written again
+# the worker never opens, truncates or writes a published file again
 test_never_rewritten() {
     local pid
     by_http 'keys_fresh = 0s'
@@ -347,7 +347,7 @@ test_never_rewritten() {
 
 killed() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
 
-# a daemon that is killed at any step of a new file leaves nothing that a running process goes on to believe
+# a daemon that is killed at any step of writing leaves no file that running processes use for ever
 test_killed_while_writing() {
     local call n=3 home=/app/abcdefghij
     by_http 'keys_fresh = 0s'

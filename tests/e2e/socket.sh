@@ -51,16 +51,16 @@ laden() {
     end_client
 }
 
-# a question that carries descriptors whose closing waits for ten minutes delays no login
+# a packet with descriptors that take ten minutes to close delays no login
 test_descriptors_question() { laden question; }
 
-# nor does a packet of them alone
+# nor does a packet that consists of them alone
 test_descriptors_empty() { laden empty; }
 
-# nor do they behind a question that is answered
+# nor does such a packet behind a question that is answered
 test_descriptors_second() { laden second; }
 
-# nor on connections that a user has too many of
+# nor do they on connections beyond the limit of a user
 test_descriptors_beyond() { laden beyond; }
 
 # logins WHAT: notes the median time of nine
@@ -74,7 +74,7 @@ logins() {
     note "$1: $(sort -n /root/times | sed -n 5p) ms a login (median of 9)"
 }
 
-# a flood of such packets, thousands at once, delays neither a login nor a reload nor the daemon's end
+# thousands of such packets at once delay neither a login nor a reload nor the daemon's end
 test_descriptors_flood() {
     local client daemon
     old_kernel
@@ -90,7 +90,7 @@ test_descriptors_flood() {
     end_client
 }
 
-# from Linux 6.16 on such a packet cannot even be sent
+# since Linux 6.16 such a packet cannot be sent
 test_descriptors_refused() {
     local status=0
     [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | head -n 1) == 6.16 ]] || return 0
@@ -99,7 +99,7 @@ test_descriptors_refused() {
     same refused "$(</root/laden)"
 }
 
-# a second daemon does not start beside one that still runs, be its socket gone; but after a killed one
+# a second daemon does not start while one runs, even without its socket; after a killed one it does
 test_one_daemon() {
     local status=0
     rm /run/cloudauth/socket

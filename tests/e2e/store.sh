@@ -11,7 +11,7 @@ daemon_kill() {
     wait_for gone "$(daemon_pid)"
 }
 
-# a restart in an outage: who could enter before can enter, and nobody else
+# a restart in an outage: exactly those who could enter before can enter
 test_restart() {
     enters alice abcdefghij
     refused carol abcdefghij 'your role viewer'
@@ -25,7 +25,7 @@ test_restart() {
     refused alice abcdefghij_stg
 }
 
-# kill -9 right after a login by a changed document: the old one does not come back
+# kill -9 right after a login by a changed document: the old document does not return
 test_killed() {
     local i
     enters alice abcdefghij
@@ -45,7 +45,7 @@ test_killed() {
     done
 }
 
-# kill -9 right after the first login: that account can enter again without the API
+# kill -9 right after the first login: that account can enter again in an outage
 test_killed_after_first() {
     enters alice abcdefghij
     daemon_kill
@@ -54,7 +54,7 @@ test_killed_after_first() {
     enters alice abcdefghij
 }
 
-# an environment that the API has declared absent is not brought back by a restart
+# an environment that the API has declared absent does not return after a restart
 test_absent_stays_absent() {
     enters alice abcdefghij
     rm "$ACCESS/abcdefghij/production.json"
@@ -65,7 +65,7 @@ test_absent_stays_absent() {
     refused alice abcdefghij
 }
 
-# a uid keeps its owner over a restart, also when the document of that owner is gone
+# a binding of a uid survives a restart, even when the document is gone
 test_owner_kept() {
     enters alice abcdefghij
     daemon_stop
@@ -78,7 +78,7 @@ test_owner_kept() {
     enters alice abcdefghij
 }
 
-# a damaged document costs its environment, is set aside, and says so
+# a damaged document loses its environment alone; it is set aside, and the log says so
 test_damaged() {
     enters alice abcdefghij
     enters alice abcdefghij_stg
@@ -92,7 +92,7 @@ test_damaged() {
     wait_for grep -q 'document abcdefghij.production is damaged' /var/log/syslog
 }
 
-# 200 random bytes flipped, one at a time: nobody new enters and the daemon starts each time
+# 200 random bytes flipped, one at a time: no other user enters, and the daemon starts each time
 test_flipped_bytes() {
     local i size at
     enters alice abcdefghij
@@ -119,7 +119,7 @@ test_flipped_bytes() {
     enters alice abcdefghij
 }
 
-# the store of another host is not believed
+# documents that were stored by another host are not used
 test_other_host() {
     enters alice abcdefghij
     daemon_stop
@@ -130,7 +130,7 @@ test_other_host() {
     wait_for grep -q 'is of another host' /var/log/syslog
 }
 
-# a full disk: logins go on with the API, and nobody who was removed comes back after a restart
+# a full disk: logins work while the API answers, and a removed user does not return after a restart
 test_full_disk() {
     enters alice abcdefghij
     daemon_stop

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # What the unit promises, as far as it can be seen without systemd as pid 1: the daemon says when it can
-# be asked, a hung one is restarted, nobody waits for one that is not there, and the unit is sound.
+# be asked, a hung one is restarted, no lookup waits for one that is not there, and the unit is sound.
 
 UNIT=/usr/lib/systemd/system/cloudauthd.service
 MANAGED=/root/managed
@@ -19,7 +19,7 @@ manage() {
     trap 'stop "$manager"' EXIT
 }
 
-# ready is said when the daemon can be asked, with no wait between, and its end is said too
+# READY is sent once the daemon answers, and STOPPING at its end
 test_ready() {
     manage /run/notify 60000000
     wait_for managed 'READY=1'
@@ -29,7 +29,7 @@ test_ready() {
     managed_times 'started .*' 1
 }
 
-# a daemon that pings is left alone, one that hangs is ended and started again, by an abstract socket
+# a daemon that pings is left alone, a hung one is restarted; also by an abstract socket
 test_hung() {
     local first
     manage @cloudauth/notify 1000000
@@ -44,7 +44,7 @@ test_hung() {
     enters alice abcdefghij
 }
 
-# wishes that cannot be read are named, and the daemon serves all the same
+# unreadable variables of systemd are logged, and the daemon runs
 test_unreadable_wishes() {
     daemon_stop
     export NOTIFY_SOCKET=run/notify
@@ -64,7 +64,7 @@ waits_not() {
     fails grep -E 'poll\(|select|epoll|nanosleep|futex\(.*WAIT|recv|flock|F_SETLKW' /root/calls
 }
 
-# before the daemon is up a lookup fails at once: it makes no system call that could wait
+# before the daemon runs a lookup fails at once: it makes no system call that could wait
 test_lookup_before_the_daemon() {
     daemon_stop
     rm -rf /run/cloudauth "$SNAPSHOT"
@@ -78,7 +78,7 @@ test_lookup_before_the_daemon() {
     waits_not getent passwd abcdefghij
 }
 
-# the unit is one that systemd takes, before sshd and nss-user-lookup.target, and with no socket unit
+# systemd accepts the unit: before sshd and nss-user-lookup.target, without a socket unit
 test_unit() {
     local said
     said=$(systemd-analyze verify "$UNIT" 2>&1) || true
@@ -102,7 +102,7 @@ test_metrics_units() {
     [[ ${figure##* } == 0.* ]]
 }
 
-# docs/security.md says what systemd-analyze security says of it
+# docs/security.md has the figure of systemd-analyze security
 test_security_figure() {
     local figure
     figure=$(systemd-analyze security --offline=true "$UNIT" | grep -oE 'exposure level .*: [0-9.]+')

@@ -37,13 +37,13 @@ each() {
 
 # In a new host's namespaces: what every host has of its own.
 add_host_inside() {
-    local folder
-    for folder in /run /var/lib/cloudauth /var/log /etc/cloudauth; do
-        mkdir -p "/root/kept$folder"
+    local directory
+    for directory in /run /var/lib/cloudauth /var/log /etc/cloudauth; do
+        mkdir -p "/root/kept$directory"
     done
     cp -a /etc/cloudauth/. /root/kept/etc/cloudauth/
-    for folder in /run /var/lib/cloudauth /var/log /etc/cloudauth; do
-        mount -t tmpfs -o mode=755 tmpfs "$folder"
+    for directory in /run /var/lib/cloudauth /var/log /etc/cloudauth; do
+        mount -t tmpfs -o mode=755 tmpfs "$directory"
     done
     cp -a /root/kept/etc/cloudauth/. /etc/cloudauth/
     hostname "$1"
@@ -190,7 +190,7 @@ ask_with() {
 
 past() { (($(date +%s%N) >= $1)); }
 
-# three hosts log the same people in at the same time: the origin is asked once
+# three hosts log the same users in at the same time: one request reaches the origin
 test_one_request() {
     all_start 60
     each enters bob abcdefghij_stg
@@ -206,7 +206,7 @@ test_one_request() {
     note "$(since $TIER_LOG | wc -l) requests to the tier, $(since $ORIGIN_LOG | wc -l) to the origin"
 }
 
-# a copy that has run out is asked for again by its validator
+# an expired copy is revalidated
 test_revalidation() {
     all_start 1
     each enters bob abcdefghij_stg
@@ -217,7 +217,7 @@ test_revalidation() {
 }
 revalidated() { ask "$URL" && since $ORIGIN_LOG | grep -q ' 304 HTTP/1.1$'; }
 
-# a revocation reaches all hosts within what tier and hosts may keep: 2 s, its fraction of 1, and 1
+# a revocation reaches all hosts within the sum of all freshness limits: 2 s, its fraction of 1, and 1
 test_revocation() {
     all_start 2
     each enters bob abcdefghij_stg
@@ -227,7 +227,7 @@ test_revocation() {
     each served abcdefghij_stg api
 }
 
-# an environment that is gone is absent on all hosts, and one that comes is there
+# a removed environment is absent on all hosts, and a new one appears
 test_absent() {
     all_start 1 'absent_fresh = 1s' 'account_fresh = 1s'
     each enters bob abcdefghij_stg
@@ -237,7 +237,7 @@ test_absent() {
     each wait_for enters bob abcdefghij_stg
 }
 
-# the origin is dead: the tier gives out nothing old, hosts serve on, and say so; then it is back
+# the origin is dead: the tier serves no stale copy, hosts use their last good documents and say so; then it recovers
 test_origin_dead() {
     all_start 1
     each enters bob abcdefghij_stg
@@ -256,7 +256,7 @@ test_origin_dead() {
 }
 nothing_old() { [[ $(ask "$URL") == 502 ]]; }
 
-# and the hosts' own bound ends it, though the tier lives: nobody enters by what nobody confirms
+# the hosts' own max_stale ends that while the tier is up: no unconfirmed account enters
 test_bound() {
     all_start 1 'max_stale = 4s'
     each enters bob abcdefghij_stg
@@ -268,7 +268,7 @@ test_bound() {
     each eval 'WAIT=30 wait_for enters bob abcdefghij_stg'
 }
 
-# the tier is dead: hosts serve on by themselves
+# the tier is dead: hosts use their last good documents
 test_tier_dead() {
     all_start 1
     each enters bob abcdefghij_stg
@@ -278,7 +278,7 @@ test_tier_dead() {
 # Not at once: for keys_fresh what a host was told last is the API's word.
 served_after() { enters "$1" abcdefghij_stg && served abcdefghij_stg "$2"; }
 
-# an origin that fails, in whatever way, is an outage, and no copy is kept of it
+# an origin that fails in any way is an outage, and no copy of its answer is kept
 test_origin_fails() {
     all_start 1
     each enters bob abcdefghij_stg
@@ -287,9 +287,9 @@ test_origin_fails() {
     wait_for each served_after bob cache
     touch "$ACCESS/complete"
     wait_for is_status 200
-    # The origin does not know the tier any more: that is the tier's trouble, no host's.
+    # The origin no longer knows the tier: a fault of the tier, not of a host.
     cp /etc/nginx/cloudauth/tokens /root/tokens
-    echo '"Bearer none" nobody;' >/etc/nginx/cloudauth/tokens
+    echo '"Bearer none" none;' >/etc/nginx/cloudauth/tokens
     stop_nginx origin
     origin_start
     wait_for is_status 502
@@ -301,7 +301,7 @@ test_origin_fails() {
 }
 is_status() { [[ $(ask "$URL") == "$1" ]]; }
 
-# who has no token, and who may not ask for that project, gets nothing, though there is a copy
+# a client without a token, or without a right to the project, gets nothing, even if there is a copy
 test_authorization() {
     all_start 60
     each enters bob abcdefghij_stg
@@ -313,11 +313,11 @@ test_authorization() {
     same 403 "$(ask https://api.example.com/)"
     same 405 "$(ask -X DELETE "$URL")"
     same 1 "$(since $ORIGIN_LOG | wc -l)"
-    # A host that asks all the same has an outage, and nobody is told that there is no such account.
+    # A host that asks nevertheless has an outage; no answer says that the account does not exist.
     same unavailable "$(on web1 cloudauthctl lookup --json otherproject | jq -r .state || true)"
 }
 
-# no path but documents', no query and no other spelling reaches the origin or makes a copy
+# only paths of documents, without a query and in one spelling, reach the origin or make a copy
 test_paths() {
     local path
     all_start 60

@@ -19,7 +19,7 @@ before_all() {
     certificate stranger other
     # What nginx asks a client certificate by.
     cp "$TLS/ca.pem" /root/client-ca.pem
-    # In the host's own bundle and folder: ca_file says that neither counts.
+    # In the host's own bundle and directory: ca_file says that neither counts.
     cat "$TLS/other.pem" >>/etc/ssl/certs/ca-certificates.crt
     cp "$TLS/other.pem" "/etc/ssl/certs/$(openssl x509 -in "$TLS/other.pem" -noout -hash).0"
 }
@@ -46,7 +46,7 @@ test_one_connection() {
     contains "$(since "$API_LOG")" 'ssh-access 304 HTTP/2.0'
 }
 
-# a connection that the server closes while it is idle is opened anew, and nobody notices
+# a connection that the server closes while it is idle is reopened without an outage
 test_closed_while_idle() {
     serve api 'keepalive_timeout 1s;'
     by_https
@@ -58,7 +58,7 @@ test_closed_while_idle() {
 }
 closed() { ! ss -Htn state established "dport = :$TLS_PORT" | grep -q .; }
 
-# a server that is restarted closes connections with GOAWAY, and nobody notices
+# a server that restarts and sends GOAWAY causes no outage
 test_server_restarted() {
     served_then api
     enters alice abcdefghij
@@ -83,7 +83,7 @@ test_self_signed() {
     outage 'self.signed certificate'
 }
 
-# a CA that the host trusts and ca_file does not name is an outage
+# a CA in the host's bundle that ca_file does not contain is an outage
 test_other_authority() {
     served_then untrusted
     outage 'unable to get local issuer certificate'
@@ -103,7 +103,7 @@ test_old_tls() {
     outage 'tlsv1 alert protocol version|unsupported protocol'
 }
 
-# a ca_file that is gone, or that others can write, is an outage
+# a ca_file that is missing, or that others can write, is an outage
 test_authority_file() {
     cp "$TLS/ca.pem" /etc/cloudauth/own.pem
     serve api
@@ -136,7 +136,7 @@ test_no_client_certificate() {
     outage 'status 400|certificate required'
 }
 
-# one that the server refuses is an outage; a changed file counts at once, on kept connections too
+# a refused client certificate is an outage; a changed file is used at once, on kept connections too
 test_client_certificate_refused() {
     local pair=/etc/cloudauth/pair
     cp "$TLS/client.pem" "$pair.pem"
@@ -161,7 +161,7 @@ test_client_key_open() {
     same 0 "$(api_requests)"
 }
 
-# a client key with a password is an outage, and the daemon does not ask for it
+# a client key with a password is an outage, and the daemon does not prompt
 test_client_key_password() {
     openssl pkey -in "$TLS/client.key" -aes128 -passout pass:secret -out "$TLS/locked.key"
     chown cloudauth "$TLS/locked.key"
@@ -201,7 +201,7 @@ test_redirect_elsewhere() {
     done
 }
 
-# a known account enters while the API sends the host elsewhere
+# a known account enters while the API redirects the host elsewhere
 test_redirect_outage() {
     serve api "location ~ ^/old/([a-z]+)/([a-z]+)\$ { alias $ACCESS/\$1/\$2.json; }"
     by_old_path
@@ -210,7 +210,7 @@ test_redirect_outage() {
     outage 'redirect to another origin \(https://login.example.com:443\)'
 }
 
-# redirects without an end are an outage
+# endless redirects are an outage
 test_redirect_loop() {
     # shellcheck disable=SC2016 # nginx expands it
     serve api "$(moved 307 '/old/$1')"
@@ -220,7 +220,7 @@ test_redirect_loop() {
     same 4 "$(api_requests)"
 }
 
-# through the configured proxy
+# through the proxy of the settings
 test_proxy() {
     proxy_start
     serve api
@@ -230,7 +230,7 @@ test_proxy() {
     same "CONNECT localhost:$TLS_PORT HTTP/1.1" "$(cat "$PROXY_LOG")"
 }
 
-# a proxy that is not there is an outage
+# an unreachable proxy is an outage
 test_proxy_gone() {
     serve api
     by_https
@@ -242,7 +242,7 @@ test_proxy_gone() {
     outage 'Failed to connect to 127.0.0.1 port 9'
 }
 
-# no proxy of the environment is used
+# proxy variables of the environment are ignored
 test_proxy_environment() {
     proxy_start
     serve api

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROOM    65536u
+#define SPACE   65536u
 #define SLOW_NS 10000000
 #define TRIES   3 /* the machine may have been slow, not the lookup */
 
@@ -31,8 +31,8 @@ static unsigned char *place(void)
 
     if (map != NULL)
         return map;
-    map = mmap(NULL, ROOM + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED || mprotect(map + ROOM, page, PROT_NONE) != 0)
+    map = mmap(NULL, SPACE + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED || mprotect(map + SPACE, page, PROT_NONE) != 0)
         abort();
     return map;
 }
@@ -136,11 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned char *file;
     uint8_t fix;
 
-    if (size < 1 || size - 1 > ROOM)
+    if (size < 1 || size - 1 > SPACE)
         return 0;
     fix = *data++;
     size--;
-    file = place() + ROOM - size;
+    file = place() + SPACE - size;
     memcpy(file, data, size);
     if ((fix & FIX_HEADER) != 0)
         fix_header(file, size);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For the scripts of this folder: rules, each a line `ok - ...` or `not ok - ...` with what is wrong
+# For the scripts of this directory: rules, each a line `ok - ...` or `not ok - ...` with what is wrong
 # below it, and the count at the end.
 
 passed=0 failed=0

@@ -1,14 +1,14 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# ahead.pl PORT FOLDER SECONDS: a project API on loopback, of FOLDER's documents, whose clock is so many
+# ahead.pl PORT DIRECTORY SECONDS: a project API on loopback, of DIRECTORY's documents, whose clock is so many
 # seconds ahead.
 use strict;
 use warnings;
 use IO::Socket::INET;
 use POSIX 'strftime';
 
-my ($port, $folder, $ahead) = @ARGV;
+my ($port, $directory, $ahead) = @ARGV;
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 16,
     ReuseAddr => 1) or die "port $port: $!\n";
 
@@ -17,7 +17,7 @@ while (my $client = $listener->accept) {
     while (defined(my $line = <$client>)) { last if $line =~ /^\r?$/ }
     my ($status, $body) = ('404 Not Found', '');
     if ($request =~ m{^GET /v1/projects/([a-z0-9]+)/environments/([a-z0-9-]+)/ssh-access }
-        && open my $file, '<', "$folder/$1/$2.json") {
+        && open my $file, '<', "$directory/$1/$2.json") {
         local $/;
         ($status, $body) = ('200 OK', scalar <$file>);
     }

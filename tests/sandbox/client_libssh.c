@@ -29,7 +29,7 @@ static int fail(ssh_session session, const char *what)
     return 1;
 }
 
-/* Returns whether somebody is logged in. */
+/* Returns whether the login succeeded. */
 static bool enter(ssh_session session, const char *file, const char *login)
 {
     const long timeout = TIMEOUT_SECONDS;

@@ -5,7 +5,7 @@
 #
 #   NAME_put KEY LOGIN FILE PATH     NAME_get KEY LOGIN PATH FILE     NAME_run KEY LOGIN COMMAND
 #
-# and these words ask it for all that it can do:
+# and these functions try all that it can do:
 #
 #   clients_up               the files to carry, before the first test
 #   on_shell NAME [KEY]      1 MiB up to a shell account and down again
@@ -32,10 +32,10 @@ SSH_COMMAND="ssh -F $SSH_CONFIG"
 PUTTY_LOG=/root/putty.log
 
 clients_up() {
-    local folder
+    local directory
     head -c 1048576 /dev/urandom >"$CARGO"
-    for folder in "$MEDIA" "$LOGS"; do
-        install -d -o 200001 -g 200001 "$(dirname "$folder")" "$folder"
+    for directory in "$MEDIA" "$LOGS"; do
+        install -d -o 200001 -g 200001 "$(dirname "$directory")" "$directory"
     done
     head -c 1048576 /dev/urandom >"$LOGS/access.log"
     chown 200001:200001 "$LOGS/access.log"

@@ -3,8 +3,8 @@
 """hostile.py DIRECTORY GOOD WORSE CERTIFICATES: a project API that misbehaves as it is told.
 
 DIRECTORY/mode names what it does now; it is read at each connection and each request. In the mode
-`good` it serves the documents of the folder GOOD as an API should. In the others it does wrong, and
-where that takes a body it is a document of the folder WORSE, which a host must not believe then.
+`good` it serves the documents of the directory GOOD as an API should. In the others it does wrong, and
+where that takes a body it is a document of the directory WORSE, which a host must not believe then.
 DIRECTORY/log gets a line `CONNECTION GET PATH MODE` of each request, DIRECTORY/connections a line
 `CONNECTION MODE` of each connection. http on HTTP_PORT, https on HTTPS_PORT with the certificates
 CERTIFICATES/NAME.pem and .key.
@@ -52,11 +52,11 @@ def log(name, line):
         file.write(line + "\n")
 
 
-def document(folder, path):
+def document(directory, path):
     """The bytes of the document that a path stands for, or None."""
     match = PATH.fullmatch(path)
     try:
-        with open(f"{folder}/{match[1]}/{match[2]}.json", "rb") as file:
+        with open(f"{directory}/{match[1]}/{match[2]}.json", "rb") as file:
             return file.read()
     except (OSError, TypeError):
         return None

@@ -36,7 +36,7 @@ mode() {
     mv $HOSTILE/mode.new $HOSTILE/mode
 }
 
-# The documents of PRISTINE, but carol is an admin, and so is somebody new.
+# The documents of PRISTINE, but carol is an admin, and so is a new user.
 make_worse() {
     local file
     [[ -e $KEYS/newcomer ]] || ssh-keygen -q -N '' -C newcomer@laptop -f "$KEYS/newcomer" -t ed25519
@@ -91,7 +91,7 @@ by_hostile() {
 # How many connections it has had.
 hostile_connections() { wc -l <$HOSTILE/connections; }
 
-# getent(1) has one exit status for "there is none" and "nobody can say".
+# getent(1) has one exit status for "there is none" and "unknown".
 nss() {
     /usr/bin/python3 - "$1" <<'PYTHON'
 import ctypes, sys
@@ -130,7 +130,7 @@ unroutable() {
     ip route replace unreachable 192.0.2.0/24
 }
 
-# What is sent comes back on the loopback interface, is nobody's there, and is dropped.
+# Packets come back on the loopback interface, which has no such address, and are dropped.
 packets_lost() {
     ip address del $ADDRESS/32 dev lo 2>/dev/null || true
     ip address replace 198.51.100.2/32 dev lo

@@ -5,14 +5,15 @@
  *
  *   jail race HOME UID MOUNTS TIMES PLACE
  *     builds a jail TIMES times, each in a process of its own, and looks for a file `secret` in the
- *     folder PLACE of it, while somebody else swaps folders. Prints built=N refused=N escaped=N.
+ *     directory PLACE of it, while another process swaps directories. Prints built=N refused=N
+ * escaped=N.
  *
  *   jail swap ONE OTHER
  *     exchanges two names until it is killed.
  *
  *   jail escapes HOME UID MOUNTS
  *     runs code as the account in the jail, which tries to get out; "held NAME" or "ESCAPED NAME"
- * of each try. tests/e2e/jail.sh makes the folders for it.
+ * of each try. tests/e2e/jail.sh makes the directories for it.
  *
  *   jail leaks HOME UID MOUNTS
  *     builds one; prints the descriptors that are open then, and `built` or what went wrong.

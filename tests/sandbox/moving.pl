@@ -175,7 +175,7 @@ sub load {
 
 # ---- Afterwards, with no API ---------------------------------------------------------------------------
 
-# "3": by that key alone; "": nobody.
+# "3": by that key alone; "": no one.
 sub who_enters {
     my ($name) = @_;
     return join ',', grep { (ask_key($name, $_) // die "the daemon is dead\n") == OK } 0 .. POOL - 1;

@@ -73,15 +73,15 @@ sub access_to {
     1 while $path =~ s{/\./|//}{/};
     return if $path !~ m{^/} || $seen{"$permission $path"}++;
     return if grep { $path =~ $_->[0] && $_->[1] =~ /$permission/ } @allowed;
-    # A folder's own rule ends in '/'.
+    # A directory's own rule ends in '/'.
     return if grep { "$path/" =~ $_->[0] && $_->[1] =~ /$permission/ } @allowed;
     $refused{"$permission $path"} = 1;
 }
 
 sub at {
-    my ($folder, $path) = @_;
+    my ($directory, $path) = @_;
     return $path if $path =~ m{^/};
-    return $folder =~ /<([^>]*)>/ ? "$1/$path" : '';
+    return $directory =~ /<([^>]*)>/ ? "$1/$path" : '';
 }
 
 for my $trace (@traces) {

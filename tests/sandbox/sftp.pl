@@ -4,7 +4,7 @@
 # sftp.pl COMMAND...: speaks SFTP version 3 with what COMMAND starts (`ssh -s HOST sftp`), packet by
 # packet, so that it sends what sftp(1) would refuse to. Each line of stdin is one request,
 #
-#   get PATH                     lists the content of a file        list PATH      names in a folder
+#   get PATH                     lists the content of a file        list PATH      names in a directory
 #   put PATH TEXT                makes or cuts and writes           append PATH TEXT
 #   stat PATH, lstat PATH        "mode uid gid size"                readlink, realpath PATH
 #   mkdir, rmdir, remove PATH    rename, posix-rename, hardlink OLD NEW
@@ -105,7 +105,7 @@ sub with_handle {
 }
 
 sub opened { return unpack 'N/a*', ask('open', text($_[0]) . pack('N N', $_[1], 0)) }
-sub folder { return unpack 'N/a*', ask('opendir', text($_[0])) }
+sub directory { return unpack 'N/a*', ask('opendir', text($_[0])) }
 sub content { return quoted(unpack 'N/a*', ask('read', text($_[0]) . pack('Q> N', 0, 32768))) }
 
 sub put {
@@ -122,7 +122,7 @@ sub mode { return pack 'N N', 4, oct $_[0] }
 
 my %request = (
     get => sub { return with_handle(opened($_[0], 1), \&content) },
-    list => sub { return with_handle(folder($_[0]), \&names) },
+    list => sub { return with_handle(directory($_[0]), \&names) },
     put => sub { return put(2 | 8 | 16, @_) },
     append => sub { return put(2 | 4, @_) },
     stat => sub { return (attributes(ask('stat', text($_[0]))))[0] },
@@ -150,7 +150,7 @@ my %request = (
         return join ' ', map { quoted($_) } unpack '(N/a*)*', unpack 'N/a*', $got;
     },
     open => sub { return keep(opened($_[0], 1 | 2)) },
-    opendir => sub { return keep(folder($_[0])) },
+    opendir => sub { return keep(directory($_[0])) },
     read => sub { return content($handles[$_[0]]) },
     write => sub { return done('write', text($handles[$_[0]]) . pack('Q>', 0) . text($_[1])) },
     names => sub { return names($handles[$_[0]]) },

@@ -272,7 +272,7 @@ static void test_grows(void **state)
     assert_non_null(strstr(result.detail, "cannot be read"));
 }
 
-/* A file that may not be read. root may read it, so the test becomes nobody. */
+/* A file that may not be read. root may read it, so the test becomes the user nobody. */
 static int verdict_without_rights(const char *name)
 {
     pid_t child = fork();

@@ -238,18 +238,18 @@ static void test_limits(void **state)
 static struct list_pages *numbered(unsigned first, unsigned n)
 {
     struct list_pages *list = calloc(1, sizeof *list);
-    size_t room = 100 * (size_t)n + 64, used;
-    char *text = malloc(room);
+    size_t space = 100 * (size_t)n + 64, used;
+    char *text = malloc(space);
     const char *why;
 
     assert_non_null(list);
     assert_non_null(text);
-    used = (size_t)snprintf(text, room, "{\"items\":[");
+    used = (size_t)snprintf(text, space, "{\"items\":[");
     for (unsigned i = first; i < first + n; i++)
-        used += (size_t)snprintf(text + used, room - used,
+        used += (size_t)snprintf(text + used, space - used,
                                  "%s{\"project\":\"abcdefghij\",\"environment\":\"x-%07u\"}",
                                  i == first ? "" : ",", i);
-    snprintf(text + used, room - used, "]}");
+    snprintf(text + used, space - used, "]}");
     assert_true(list_pages_add(list, parse(text), &why));
     assert_true(list_pages_add(list, parse(text), &why));
     free(text);

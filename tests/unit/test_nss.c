@@ -150,10 +150,10 @@ static void will_be_silent(void)
 /* ---- A lookup in a guarded buffer ---- */
 
 #define GUARD 64
-#define ROOM  1024
+#define SPACE 1024
 
 static struct {
-    _Alignas(16) char bytes[GUARD + ROOM + GUARD];
+    _Alignas(16) char bytes[GUARD + SPACE + GUARD];
     struct passwd passwd;
     struct group group;
     int error;
@@ -178,7 +178,7 @@ static bool untouched(const void *at, size_t n)
 static void check_guards(size_t offset, size_t size)
 {
     assert_true(untouched(out.bytes, GUARD + offset));
-    assert_true(untouched(out.bytes + GUARD + offset + size, ROOM - offset - size + GUARD));
+    assert_true(untouched(out.bytes + GUARD + offset + size, SPACE - offset - size + GUARD));
     assert_int_equal(errno, MAP_ERRNO);
 }
 
@@ -195,8 +195,8 @@ static enum nss_status passwd_by_id(uid_t id)
 {
     fill_out();
     enum nss_status status =
-        _nss_cloud_getpwuid_r(id, &out.passwd, out.bytes + GUARD, ROOM, &out.error);
-    check_guards(0, ROOM);
+        _nss_cloud_getpwuid_r(id, &out.passwd, out.bytes + GUARD, SPACE, &out.error);
+    check_guards(0, SPACE);
     return status;
 }
 
@@ -213,8 +213,8 @@ static enum nss_status group_by_id(gid_t id)
 {
     fill_out();
     enum nss_status status =
-        _nss_cloud_getgrgid_r(id, &out.group, out.bytes + GUARD, ROOM, &out.error);
-    check_guards(0, ROOM);
+        _nss_cloud_getgrgid_r(id, &out.group, out.bytes + GUARD, SPACE, &out.error);
+    check_guards(0, SPACE);
     return status;
 }
 
@@ -299,12 +299,12 @@ static void test_foreign(void **arg)
     unlink(CLOUD_CONF_PATH);
     pid_answer = 1;
     unsigned before = questions();
-    check_not_found(passwd_by_name(NULL, ROOM));
-    check_not_found(group_by_name(NULL, 0, ROOM));
+    check_not_found(passwd_by_name(NULL, SPACE));
+    check_not_found(group_by_name(NULL, 0, SPACE));
     assert_int_equal(join(NULL, &start, &size, &groups, -1), NSS_STATUS_NOTFOUND);
     for (size_t i = 0; i < sizeof foreign_names / sizeof foreign_names[0]; i++) {
-        check_not_found(passwd_by_name(foreign_names[i], ROOM));
-        check_not_found(group_by_name(foreign_names[i], 0, ROOM));
+        check_not_found(passwd_by_name(foreign_names[i], SPACE));
+        check_not_found(group_by_name(foreign_names[i], 0, SPACE));
         assert_int_equal(join(foreign_names[i], &start, &size, &groups, -1), NSS_STATUS_NOTFOUND);
     }
     for (size_t i = 0; i < sizeof foreign_ids / sizeof foreign_ids[0]; i++) {
@@ -322,12 +322,12 @@ static void test_not_allowed(void **arg)
 
     (void)arg;
     unsigned before = questions();
-    check_not_found(passwd_by_name("klmnopqrst_stg", ROOM));
-    check_not_found(passwd_by_name("postgres", ROOM));
-    check_not_found(passwd_by_name("abcdefghij_live", ROOM));
+    check_not_found(passwd_by_name("klmnopqrst_stg", SPACE));
+    check_not_found(passwd_by_name("postgres", SPACE));
+    check_not_found(passwd_by_name("abcdefghij_live", SPACE));
     check_not_found(passwd_by_id(199998));
     check_not_found(passwd_by_id(1000000));
-    check_not_found(group_by_name("klmnopqrst", 0, ROOM));
+    check_not_found(group_by_name("klmnopqrst", 0, SPACE));
     check_not_found(group_by_id(1000));
     assert_int_equal(join("klmnopqrst_stg", &start, &size, &groups, -1), NSS_STATUS_NOTFOUND);
     assert_int_equal(questions(), before);
@@ -338,10 +338,10 @@ static void check_all_unavailable(void)
     long int start = 0, size = 0;
     gid_t *groups = NULL;
 
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     check_unavailable(passwd_by_id(200002));
-    check_unavailable(group_by_name("abcdefghij_stg", 0, ROOM));
-    check_unavailable(group_by_name("cloud-ssh", 0, ROOM));
+    check_unavailable(group_by_name("abcdefghij_stg", 0, SPACE));
+    check_unavailable(group_by_name("cloud-ssh", 0, SPACE));
     check_unavailable(group_by_id(200003));
     check_unavailable(group_by_id(199998));
     assert_int_equal(join("abcdefghij_stg", &start, &size, &groups, -1), NSS_STATUS_UNAVAIL);
@@ -375,9 +375,9 @@ static void test_no_configuration(void **arg)
     /* It is read once it is there, and then not again. */
     write_file(CLOUD_CONF_PATH, good_conf);
     will_answer(&answer);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
     unlink(CLOUD_CONF_PATH);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
 }
 
 static void test_passwd(void **arg)
@@ -386,7 +386,7 @@ static void test_passwd(void **arg)
 
     (void)arg;
     will_answer(&answer);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
     assert_int_equal(fake_daemon.last.op, CLOUD_OP_PASSWD_BY_NAME);
     assert_string_equal(fake_daemon.last.account, "abcdefghij_stg");
     assert_string_equal(out.passwd.pw_name, "abcdefghij_stg");
@@ -412,7 +412,7 @@ static void test_sftp_passwd(void **arg)
     (void)arg;
     answer.account = "abcdefghij_stg_sftp";
     will_answer(&answer);
-    assert_int_equal(passwd_by_name("abcdefghij_stg_sftp", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg_sftp", SPACE), NSS_STATUS_SUCCESS);
     assert_string_equal(out.passwd.pw_dir, "/");
     assert_string_equal(out.passwd.pw_shell, "/usr/sbin/nologin");
     assert_int_equal(out.passwd.pw_uid, 200002);
@@ -499,7 +499,7 @@ static void test_aliases_have_no_group(void **arg)
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
         answer.account = aliases[i];
         will_answer(&answer);
-        check_not_found(group_by_name(aliases[i], 0, ROOM));
+        check_not_found(group_by_name(aliases[i], 0, SPACE));
     }
     assert_int_equal(questions(), before);
 }
@@ -508,10 +508,10 @@ static void test_marker_groups(void **arg)
 {
     (void)arg;
     unsigned before = questions();
-    assert_int_equal(group_by_name("cloud-ssh", 0, ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(group_by_name("cloud-ssh", 0, SPACE), NSS_STATUS_SUCCESS);
     assert_int_equal(out.group.gr_gid, 199998);
     assert_null(out.group.gr_mem[0]);
-    assert_int_equal(group_by_name("cloud-sftp", 0, ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(group_by_name("cloud-sftp", 0, SPACE), NSS_STATUS_SUCCESS);
     assert_int_equal(out.group.gr_gid, 199999);
     assert_int_equal(group_by_id(199998), NSS_STATUS_SUCCESS);
     assert_string_equal(out.group.gr_name, "cloud-ssh");
@@ -532,13 +532,13 @@ static void test_answers(void **arg)
     answer.message = "test";
     answer.status = CLOUD_ABSENT;
     will_answer(&answer);
-    check_not_found(passwd_by_name("abcdefghij_stg", ROOM));
+    check_not_found(passwd_by_name("abcdefghij_stg", SPACE));
     answer.status = CLOUD_UNAVAILABLE;
     will_answer(&answer);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     answer.status = CLOUD_REFUSED;
     will_answer(&answer);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
 }
 
 /* A good answer with one member changed to a value that the module must refuse. */
@@ -590,16 +590,16 @@ static void test_lies_by_name(void **arg)
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         struct cloud_answer answer = told(&lies[i], good_passwd());
         will_answer(&answer);
-        check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+        check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
         answer = told(&lies[i], good_group());
         will_answer(&answer);
         if (lies[i].account != NULL || lies[i].gid != 0)
-            check_unavailable(group_by_name("abcdefghij_stg", 0, ROOM));
+            check_unavailable(group_by_name("abcdefghij_stg", 0, SPACE));
     }
     struct cloud_answer root = good_passwd();
     root.id = 0;
     will_answer(&root);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
 }
 
 static void test_lies_by_id(void **arg)
@@ -636,24 +636,24 @@ static void test_bad_packets(void **arg)
     (void)arg;
     for (size_t cut = 0; cut < n; cut++) {
         will_send(good, cut);
-        check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+        check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     }
     will_send(good, n + 1);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     will_send(good, CLOUD_WIRE_ACCOUNT_MAX + 1);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     for (size_t i = 0; i < 8; i++) {
         memcpy(bad, good, n);
         bad[i] ^= 0x80;
         will_send(bad, n);
-        check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+        check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     }
     memset(bad, 0xff, sizeof bad);
     will_send(bad, n);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     answer.op = CLOUD_OP_PASSWD_BY_ID; /* the answer to another question */
     will_answer(&answer);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
 }
 
 static void test_no_answer(void **arg)
@@ -662,7 +662,7 @@ static void test_no_answer(void **arg)
     test_here.nss_timeout_ms = 50;
     will_be_silent();
     int64_t before = cloud_clock_ms();
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     assert_in_range(cloud_clock_ms() - before, 50, 5000);
 }
 
@@ -674,17 +674,17 @@ static void test_patience(void **arg)
     (void)arg;
     test_here.nss_timeout_ms = 400;
     will_be_silent();
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     assert_int_equal(backoff_timeout(10000), 5000);
     check_unavailable(group_by_id(200003));
     assert_int_equal(backoff_timeout(10000), 2500);
     test_here.nss_timeout_ms = 10000;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
     assert_int_equal(backoff_timeout(10000), 2500);
     will_answer(&answer);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
     assert_int_equal(backoff_timeout(10000), 10000);
 }
 
@@ -704,7 +704,7 @@ static void test_patience_backlog(void **arg)
     } while (connect(fds[n++], (const struct sockaddr *)&address, sizeof address) == 0);
     test_here.nss_timeout_ms = 100;
     for (int i = 0; i < 3; i++) {
-        check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+        check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
         patience[i] = backoff_timeout(8000);
     }
     while (n > 0)
@@ -719,7 +719,7 @@ static void test_no_daemon(void **arg)
 {
     (void)arg;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     check_unavailable(group_by_id(200003));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
 }
@@ -728,20 +728,20 @@ static void test_no_daemon(void **arg)
 static void test_errno_is_errnop(void **arg)
 {
     struct cloud_answer answer = good_passwd();
-    char buffer[ROOM];
+    char buffer[SPACE];
     struct passwd passwd;
 
     (void)arg;
     will_answer(&answer);
     errno = MAP_ERRNO;
-    assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, ROOM, &errno),
+    assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, SPACE, &errno),
                      NSS_STATUS_SUCCESS);
     assert_int_equal(errno, MAP_ERRNO);
     assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, 8, &errno),
                      NSS_STATUS_TRYAGAIN);
     assert_int_equal(errno, ERANGE);
     will_send("", 0);
-    assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, ROOM, &errno),
+    assert_int_equal(_nss_cloud_getpwnam_r("abcdefghij_stg", &passwd, buffer, SPACE, &errno),
                      NSS_STATUS_UNAVAIL);
     assert_int_equal(errno, EAGAIN);
 }
@@ -817,7 +817,7 @@ static void test_join_local(void **arg)
 
 static void *look_up(void *arg)
 {
-    char buffer[ROOM];
+    char buffer[SPACE];
     struct passwd passwd;
     int error;
     enum nss_status *status = arg;
@@ -889,10 +889,10 @@ static void test_configuration_being_read(void **arg)
     (void)arg;
     will_answer(&answer);
     while_reading = fork_while_reading;
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
     assert_true(found);
     assert_int_equal(unlink(CLOUD_CONF_PATH), 0);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
 }
 
 /* Little more than the least that a thread can have; sanitizers need some of it. */
@@ -900,14 +900,14 @@ static void test_configuration_being_read(void **arg)
 
 static void *look_up_small(void *arg)
 {
-    static char buffers[2][ROOM];
+    static char buffers[2][SPACE];
     static struct passwd passwd[2];
     static atomic_uint calls;
     unsigned i = atomic_fetch_add(&calls, 1) % 2;
     int error;
     enum nss_status *status = arg;
 
-    *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd[i], buffers[i], ROOM, &error);
+    *status = _nss_cloud_getpwnam_r("abcdefghij_stg", &passwd[i], buffers[i], SPACE, &error);
     return NULL;
 }
 
@@ -1015,11 +1015,11 @@ static void test_no_descriptor_left(void **arg)
     wait_until(&fake_daemon.closed, questions());
     unsigned before = open_descriptors();
     will_answer(&answer);
-    assert_int_equal(passwd_by_name("abcdefghij_stg", ROOM), NSS_STATUS_SUCCESS);
+    assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
     will_send("nonsense", 8);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     will_send("", 0);
-    check_unavailable(passwd_by_name("abcdefghij_stg", ROOM));
+    check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     wait_until(&fake_daemon.closed, questions());
     assert_int_equal(open_descriptors(), before);
 }

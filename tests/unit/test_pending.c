@@ -172,7 +172,7 @@ static void test_no_such_process(void **state)
     assert_true(found.pid == 4711 && found.start == 4712);
 }
 
-/* The first process of a pid namespace has no parent in it: 0 is nobody. */
+/* The first process of a pid namespace has no parent in it: 0 is no process. */
 static void test_no_parent(void **state)
 {
     struct process first, parent;

@@ -30,7 +30,7 @@ static struct cloud_snapshot_record *make(uint32_t i)
     char project[32], home[300];
     struct snapshot_account account = {.project = project,
                                        .environment = i % 2 == 0 ? "production" : "staging",
-                                       .gecos = "somebody",
+                                       .gecos = "a comment",
                                        .home = home,
                                        .shell = "/bin/bash",
                                        .uid = 200000 + i,
@@ -96,7 +96,7 @@ static void assert_account(const struct cloud_snapshot_account *account, uint32_
     snprintf(project, sizeof project, "project%u", i);
     assert_string_equal(account->project, project);
     assert_string_equal(account->environment, i % 2 == 0 ? "production" : "staging");
-    assert_string_equal(account->gecos, "somebody");
+    assert_string_equal(account->gecos, "a comment");
     assert_int_equal(strlen(account->home), 5 + i % 250);
     assert_string_equal(account->shell, "/bin/bash");
     assert_int_equal(account->uid, 200000 + i);

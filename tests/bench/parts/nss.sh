@@ -56,7 +56,7 @@ part_nss() {
         by_glibc "$n" >>/root/by_glibc
     done
     bench_store 1000 'account_fresh = 24h' 'absent_fresh = 24h'
-    # The daemon cannot put a file in a folder's place.
+    # The daemon cannot put a file in a directory's place.
     rm -f /var/lib/cloudauth/accounts.snapshot
     mkdir /var/lib/cloudauth/accounts.snapshot
     measured 'cloudauth without its snapshot: a packet to the daemon' 1000 "$OURS"
