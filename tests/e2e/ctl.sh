@@ -710,7 +710,15 @@ test_output() {
 test_hung() {
     kill -STOP "$(daemon_pid)"
     trap 'kill -CONT "$(daemon_pid)"' EXIT
-    contains "$(ctl 3 sessions)" 'does not answer'
-    contains "$(ctl 3 lookup abcdefghij_stg9)" 'does not answer'
+    local pids=()
+    # All at once: each waits for 10 seconds.
+    ctl 3 sessions >/root/sessions &
+    pids+=($!)
+    ctl 3 lookup abcdefghij_stg9 >/root/lookup &
+    pids+=($!)
     same unanswered "$(timeout 60 cloudauthctl status --json 2>/dev/null | jq -r '.health // "unanswered"')"
+    wait "${pids[0]}"
+    wait "${pids[1]}"
+    contains "$(cat /root/sessions)" 'does not answer'
+    contains "$(cat /root/lookup)" 'does not answer'
 }

@@ -48,11 +48,11 @@ hang_up() {
 # The document's users without alice.
 without_alice='.users |= map(select(.username != "alice"))'
 
-# api_rechecks LINE...: documents over http, looked after every 2 seconds.
+# api_rechecks LINE...: documents over http, checked every second while sessions are open.
 api_rechecks() {
     nginx_start
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1' \
-        'session_recheck = 2' "$@"
+        'session_recheck = 1' "$@"
     daemon_stop
     daemon_start
 }
