@@ -82,7 +82,13 @@ static bool is_refused_coding(struct transfer *transfer, const struct cloud_text
             return true;
         transfer->chunked = true;
     }
-    return line->used > name - 1 && strncasecmp(line->at, "content-encoding:", name - 1) == 0;
+    /* libcurl leaves content codings as they are. The body of another status is not needed: a 404
+     * counts, whatever coding a proxy has given its page. */
+    if (!transfer->is_ok || line->used < name ||
+        strncasecmp(line->at, "content-encoding:", name - 1) != 0)
+        return false;
+    keep_header(line, "content-encoding:", coding, sizeof coding);
+    return strcasecmp(coding, "identity") != 0;
 }
 
 /* CURLOPT_HEADERFUNCTION: one line of the answer's header. */
@@ -97,6 +103,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
         transfer->date[0] = transfer->age[0] = '\0';
         transfer->head_done = transfer->chunked = false;
+        const char *status = memchr(line, ' ', n);
+        transfer->is_ok = status != NULL && line + n - status > 4 && memcmp(status, " 200", 4) == 0;
     }
     if (is_refused_coding(transfer, &text)) {
         transfer->coded = true;

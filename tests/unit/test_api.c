@@ -163,6 +163,10 @@ static void serve(int fd, const char *request)
         send_redirect(fd, "round");
     else if (strcmp(what, "gzip") == 0)
         send_answer(fd, "200 OK", "Content-Encoding: gzip\r\n", "{}");
+    else if (strcmp(what, "identity") == 0)
+        send_answer(fd, "200 OK", "Content-Encoding: identity\r\n", "{}");
+    else if (strcmp(what, "gone") == 0)
+        send_answer(fd, "404 Not Found", "Content-Encoding: gzip\r\n", "x");
     else if (strcmp(what, "chunked") == 0)
         send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
     else if (strcmp(what, "nested") == 0)
@@ -395,6 +399,10 @@ static void test_codings(void **state)
     get("chunked");
     assert_int_equal(got.verdict, API_DOCUMENT);
     assert_string_equal(text, "{}");
+    get("identity");
+    assert_int_equal(got.verdict, API_DOCUMENT);
+    get("gone");
+    assert_int_equal(got.verdict, API_ABSENT);
     outage("gzip", "coding that was not asked for");
     outage("nested", "coding that was not asked for");
     outage("twice", "coding that was not asked for");
