@@ -193,7 +193,7 @@ each_call_fails() {
     echo "entered, though these calls failed: $(sort -n /root/entered? | xargs)"
     (($(tried entered) <= $(grants "$1")))
     # There were failures: of the right key's, some left a login, and some did not.
-    (($(tried right_key) > 30 && $(tried own_keys_file) > 8 && $(tried password) > 8))
+    (($(tried right_key) > 25 && $(tried own_keys_file) > 8 && $(tried password) > 8))
     (($(tried entered) > LANES && $(tried entered) < $(tried right_key)))
 }
 
