@@ -19,7 +19,7 @@ cross=(make gcc-aarch64-linux-gnu pkg-config:arm64 libc6-dev:arm64 musl-dev:arm6
     libcurl4-openssl-dev:arm64 libcjson-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64 iproute2 qemu-user-static)
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
 e2e=("${demo[@]}" apparmor nginx-light openssl curl ca-certificates pamtester sudo cron strace zsh python3
-    prometheus prometheus-node-exporter
+    man-db prometheus prometheus-node-exporter
     git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
     mariadb-client-core mariadb-server-core redis-server redis-tools)
 # shellcheck disable=SC2034 # each list is used by its name
