@@ -69,33 +69,9 @@ bench_conf() {
 
 bench_api() {
     [[ -e $TLS/ca.pem ]] || { authority ca && certificate api ca; }
-    install -d /var/lib/nginx /var/log/nginx
-    [[ -s /run/nginx.pid ]] && nginx_stop
-    cat >/root/nginx-bench.conf <<CONF
-user www-data;
-worker_processes 1;
-pid /run/nginx.pid;
-error_log /var/log/nginx/error.log warn;
-events {
-}
-http {
-    log_format api '\$connection \$request_length \$bytes_sent \$status';
-    access_log $API_LOG api;
-    keepalive_timeout 60s;
-    keepalive_requests 1000000;
-    server {
-        listen 127.0.0.1:$TLS_PORT ssl http2;
-        ssl_certificate $TLS/api.pem;
-        ssl_certificate_key $TLS/api.key;
-        location ~ ^/v1/projects/([a-z0-9]+)/environments/([a-z0-9-]+)/ssh-access\$ {
-            default_type application/json;
-            alias $ACCESS/\$1/\$2.json;
-        }
-    }
-}
-CONF
-    nginx -c /root/nginx-bench.conf
-    wait_for test -s /run/nginx.pid
+    # shellcheck disable=SC2016 # nginx expands them
+    API_LOG_FORMAT='$connection $request_length $bytes_sent $status' \
+        serve api 'keepalive_requests 1000000;'
 }
 
 answering() { WAIT=120 wait_for "$BIN/ask" 1 1 "$1" passwd; }

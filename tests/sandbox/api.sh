@@ -15,6 +15,8 @@
 
 TLS=/etc/cloudauth/tls
 TLS_PORT=9443
+# shellcheck disable=SC2016 # nginx expands them
+API_LOG_FORMAT='$connection $request_method $uri $status $server_protocol'
 TOKENS=/root/tokens
 TOKENS_PORT=909
 PROXY_LOG=/root/proxy.log
@@ -53,7 +55,7 @@ error_log /var/log/nginx/error.log warn;
 events {
 }
 http {
-    log_format api '\$connection \$request_method \$uri \$status \$server_protocol';
+    log_format api '$API_LOG_FORMAT';
     access_log $API_LOG api;
     keepalive_timeout 60s;
     map \$http_authorization \$authorized {
