@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/conf.h"
 
+#include "common/owner.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -527,7 +528,7 @@ static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return fail_with(error, "not a regular file");
-    if (st.st_uid != owner)
+    if (!cloud_owned_by(st.st_uid, owner))
         return fail_with(error, "the file belongs to a user who may not own it");
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return fail_with(error, "the file is writable by others than its owner");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/snapshot.h"
 
+#include "common/owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -389,8 +391,8 @@ static int open_file(size_t *size)
     struct stat st;
     int fd;
 
-    if (!owned_directory(CLOUD_SNAPSHOT_PARENT, &root) || root != CLOUD_SNAPSHOT_PARENT_OWNER ||
-        !owned_directory(DIRECTORY, &owner))
+    if (!owned_directory(CLOUD_SNAPSHOT_PARENT, &root) ||
+        !cloud_owned_by(root, CLOUD_SNAPSHOT_PARENT_OWNER) || !owned_directory(DIRECTORY, &owner))
         return -1;
     fd = open(DIRECTORY "/" CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

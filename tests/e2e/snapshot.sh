@@ -202,6 +202,31 @@ spoil() {
 
 write_at() { printf '%b' "$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none; }
 
+# in a user namespace (unshare, bwrap, rootless containers), where root's files have another owner, names resolve
+test_user_namespace() {
+    by_http
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    # A local user is the control: what fails for that user is not about cloudauth.
+    same ada "$(setpriv --reuid ada --regid ada --init-groups unshare -U --map-current-user whoami)"
+    same abcdefghij "$(as alice abcdefghij 'unshare -U --map-current-user whoami')"
+    same 'abcdefghij abcdefghij_stg' "$(as alice abcdefghij \
+        'unshare -U --map-current-user getent passwd abcdefghij abcdefghij_stg' | cut -d: -f1 | xargs)"
+    daemon_stop
+    same abcdefghij "$(setpriv --reuid 200001 --regid 200001 --clear-groups \
+        unshare -U --map-current-user whoami)"
+}
+
+# outside of one, settings that belong to user nobody, whose uid stands for unmapped owners, are not read
+test_owner_nobody() {
+    by_http
+    known abcdefghij 200001
+    chown nobody /etc/cloudauth/cloudauth.conf
+    unknown abcdefghij
+    chown root /etc/cloudauth/cloudauth.conf
+    known abcdefghij 200001
+}
+
 # a snapshot of another owner, writable by others, cut or of another version: the daemon is asked instead
 test_not_believed() {
     by_http
