@@ -117,6 +117,35 @@ static void check_initgroups(struct doctor *doctor)
                    "Match blocks do not hold");
 }
 
+/* "enable-cache passwd yes" */
+static bool take_cache(void *arg, char *line)
+{
+    char *at = line, *key = lines_word(&at), *database = key == NULL ? NULL : lines_word(&at);
+    char *value = database == NULL ? NULL : lines_word(&at);
+
+    if (value != NULL && strcmp(key, "enable-cache") == 0 && strcmp(value, "yes") == 0 &&
+        (strcmp(database, "passwd") == 0 || strcmp(database, "group") == 0))
+        *(bool *)arg = true;
+    return true;
+}
+
+/* nscd(8) keeps each answer for minutes, under the name and under the uid: a uid then has the name
+ * that was looked up last, an sFTP account's too, and an outage is remembered. */
+static void check_nscd(struct doctor *doctor)
+{
+    bool caches = false;
+
+    if (access("/run/nscd/socket", F_OK) != 0 ||
+        !lines_read("/etc/nscd.conf", true, take_cache, &caches) || !caches)
+        return;
+    doctor_say(
+        doctor, "nscd", DOCTOR_BAD,
+        "sed -i -E '/^[[:space:]]*enable-cache[[:space:]]+(passwd|group)[[:space:]]/"
+        "s/yes/no/' /etc/nscd.conf && systemctl restart nscd",
+        "nscd caches passwd or group: it answers a uid with the name of the sFTP account, and "
+        "keeps what an outage or a removed account left");
+}
+
 void doctor_nss(struct doctor *doctor)
 {
     const struct group *group;
@@ -124,6 +153,7 @@ void doctor_nss(struct doctor *doctor)
     check_database(doctor, "passwd");
     check_database(doctor, "group");
     check_initgroups(doctor);
+    check_nscd(doctor);
     if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
                    "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
@@ -340,6 +370,27 @@ struct globals {
     char last[256]; /* sshd's last line: why, if it failed */
 };
 
+/*
+ * PerSourcePenalties of sshd 9.8 and later, "no" or " authfail:SECONDS": at 5 s, the default, three
+ * refusals of one person shut out all that share the address; at 1 s, a dozen or more within
+ * seconds do.
+ */
+static void check_penalties(struct globals *globals, const char *line)
+{
+    const char *failed = strstr(line, " authfail:");
+
+    if (strncmp(line, "persourcepenalties ", 19) != 0 || failed == NULL ||
+        strtoul(failed + 10, NULL, 10) <= 1)
+        return;
+    globals->noted = true;
+    doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE,
+               "echo 'PerSourcePenalties authfail:1s' "
+               ">/etc/ssh/sshd_config.d/50-penalties.conf && " RELOAD,
+               "%.80s: after a few refused logins of one person sshd refuses every connection from "
+               "that address, which an office may share",
+               line);
+}
+
 static bool take_global(void *arg, char *line)
 {
     struct globals *globals = arg;
@@ -351,6 +402,7 @@ static bool take_global(void *arg, char *line)
             doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE, general[i].advice, "%s: %s",
                        line, general[i].why);
         }
+    check_penalties(globals, line);
     if (strncmp(line, "trustedusercakeys ", 18) == 0 && strcmp(line + 18, "none") != 0) {
         globals->noted = true;
         doctor_say(globals->doctor, "sshd-global", DOCTOR_NOTE,

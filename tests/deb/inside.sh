@@ -473,6 +473,17 @@ test_nsswitch_unusual() {
     enters ada ada
 }
 
+test_nscd() {
+    local_host
+    install_debs >/root/dpkg.log 2>&1
+    fails grep nscd /root/dpkg.log
+    printf '#\n\tenable-cache\t\tpasswd\t\tyes\n' >/etc/nscd.conf
+    mkdir /run/nscd
+    perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("/run/nscd/socket")) or exit 1'
+    dpkg-reconfigure libnss-cloud >/root/dpkg.log 2>&1
+    grep 'libnss-cloud: of passwd and group to no in /etc/nscd.conf' /root/dpkg.log
+}
+
 # ---- Booted, with systemd as pid 1 (tests/deb/boot) ---------------------------------------------------
 
 # On a host where ssh.socket listens: nothing of ours ends the listener, or a session that is open.
@@ -501,7 +512,22 @@ ExecStart=/bin/sleep infinity
 [Install]
 WantedBy=multi-user.target
 END
-    systemctl enable app.service
+    printf '[Service]\nUser=abcdefghij\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/listener.service
+    cat >/etc/systemd/system/listener.socket <<'END'
+[Unit]
+DefaultDependencies=no
+After=nss-user-lookup.target
+[Socket]
+ListenStream=/run/listener
+SocketUser=abcdefghij
+[Install]
+WantedBy=multi-user.target
+END
+    echo "d /run/app 0755 $(id -u abcdefghij) $(id -g abcdefghij)" >/etc/tmpfiles.d/app.conf
+    systemctl enable app.service listener.socket
+    # What is stored answers, and no map that was there before.
+    systemctl stop cloudauthd
+    rm /var/lib/cloudauth/accounts.snapshot
 }
 
 # has_session KEY LOGIN: systemd-logind, which is older than the setting, knows the account.
@@ -541,6 +567,8 @@ logged() { journalctl --no-pager -o cat -t cloudauthd | tee /root/journal | grep
 test_rebooted() {
     systemctl is-active ssh.socket
     systemctl is-active app.service
+    same abcdefghij "$(stat -c %U /run/listener)"
+    same abcdefghij "$(stat -c %U /run/app)"
     enters ada ada
     enters alice abcdefghij
     has_session alice abcdefghij

@@ -337,3 +337,25 @@ test_agent() {
     contains "$(login bob -A abcdefghij_stg@127.0.0.1 'ssh-add -l')" 'bob@laptop'
     ssh-agent -k
 }
+
+# refusals of one person lock out no other behind the same address, with what doctor says of sshd 9.8 and later
+test_penalties() {
+    local i remedy
+    cp -a /etc/ssh/sshd_config.d /root/sshd_config.d
+    trap 'rm -r /etc/ssh/sshd_config.d; mv /root/sshd_config.d /etc/ssh/sshd_config.d; sshd_stop; sshd_start' EXIT
+    rm -f /etc/ssh/sshd_config.d/penalties.conf
+    sshd_stop
+    sshd_start
+    if sshd -T | grep -q '^persourcepenalties'; then
+        remedy=$(cloudauthctl doctor abcdefghij --json |
+            jq -r '.checks[] | select(.detail | test("^persourcepenalties")) | .remedy')
+        eval "${remedy%% && *}"
+        sshd_stop
+        sshd_start
+        fails grep persourcepenalties <<<"$(cloudauthctl doctor abcdefghij)"
+    fi
+    for i in 1 2 3 4 5 6; do
+        refused carol abcdefghij_stg 'your role viewer may not use SSH here'
+    done
+    enters alice abcdefghij_stg
+}

@@ -32,11 +32,18 @@ systemctl() {
     'start cloudauthd') daemon_start ;;
     'restart cloudauthd') daemon_stop && daemon_start ;;
     'try-restart ssh') sshd_stop && sshd_start ;;
+    'restart nscd') nscd -K && nscd_start ;;
     *)
         echo "systemctl $*"
         return 1
         ;;
     esac
+}
+
+nscd_start() {
+    install -d /run/nscd
+    nscd
+    wait_for test -S /run/nscd/socket
 }
 
 # paste: runs the remedy of each fault in /root/findings as it stands. One may fail that needs a later one.
@@ -448,6 +455,18 @@ test_sshd_global() {
     contains "$said" '^sshd-global +note +trustedusercakeys /etc/ssh/ca.pub'
     printf 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n' >$file
     contains "$(cloudauthctl doctor abcdefghij)" '^sshd-global +ok'
+}
+
+# nscd, while it caches passwd or group: it gives a uid the name that was looked up last
+test_nscd() {
+    spoil /etc/nscd.conf
+    trap 'nscd -K; cp -a /root/kept/. /' EXIT
+    nscd_start
+    getent passwd abcdefghij_sftp
+    same abcdefghij_sftp "$(getent passwd 200001 | cut -d: -f1)"
+    repaired nscd 'caches passwd or group' '^sed .* && systemctl restart nscd$'
+    getent passwd abcdefghij_sftp
+    same abcdefghij "$(getent passwd 200001 | cut -d: -f1)"
 }
 
 # a local user with the name of a cloud account
