@@ -18,6 +18,7 @@ struct list {
 struct local_ids {
     struct list users, groups;
     struct stat passwd_stat, group_stat;
+    unsigned reads;
     bool ready;
 };
 
@@ -143,7 +144,13 @@ bool local_ids_refresh(struct local_ids *ids)
     ids->groups = groups;
     ids->passwd_stat = passwd_stat;
     ids->group_stat = group_stat;
+    ids->reads++;
     return true;
+}
+
+unsigned local_ids_reads(const struct local_ids *ids)
+{
+    return ids->reads;
 }
 
 static const struct cloud_local_entry *find(const struct list *list, const char *name)

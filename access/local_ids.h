@@ -21,6 +21,9 @@ void local_ids_free(struct local_ids *ids);
  * it is unknown what is local, and the caller must not use any document. */
 bool local_ids_refresh(struct local_ids *ids);
 
+/* How often the files have been read: another number tells that what is local may have changed. */
+unsigned local_ids_reads(const struct local_ids *ids);
+
 bool local_ids_has_user(const struct local_ids *ids, const char *name);
 bool local_ids_has_group(const struct local_ids *ids, const char *name);
 bool local_ids_has_uid(const struct local_ids *ids, uint32_t uid);

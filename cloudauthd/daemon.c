@@ -44,7 +44,8 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static struct loop_timer probe; /* of documents whose last request failed */
+static unsigned judged_by;      /* local_ids_reads, of what the published accounts were judged by */
+static struct loop_timer probe; /* of documents whose last request failed, and local accounts */
 
 static void log_obsolete(const struct cloud_conf *conf)
 {
@@ -109,6 +110,13 @@ static const char *origin_of(const struct cloud_conf *conf)
     return origin;
 }
 
+/* Judges all known documents, and publishes their accounts. */
+static void publish_all(struct context *context)
+{
+    judged_by = local_ids_reads(context->local_ids);
+    cache_subscribe(context->cache, records_news, &records);
+}
+
 /* If the new settings are wrong, the last good ones stay in force. */
 static void reload(struct context *context)
 {
@@ -131,7 +139,7 @@ static void reload(struct context *context)
     /* The published records were judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
-    cache_subscribe(context->cache, records_news, &records);
+    publish_all(context);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
     list_configure(context->list, &context->conf, other_api);
@@ -269,7 +277,7 @@ static bool open_snapshot(struct context *context)
     records.publish = context->publish;
     records.admission = context->admission;
     records.always_ask = api_is_file(context->api);
-    cache_subscribe(context->cache, records_news, &records);
+    publish_all(context);
     return true;
 }
 
@@ -341,6 +349,10 @@ static void on_probe(void *arg)
 {
     struct context *context = arg;
 
+    /* Two stat(2): inotify(7) would see neither a file behind a bind mount or a symbolic link, nor
+     * one that another host changes. */
+    if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by)
+        publish_all(context);
     background_probe(context->cache);
     store_watch_clock(context->store);
     bindings_log_retry(context->bindings_log);

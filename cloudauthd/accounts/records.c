@@ -76,7 +76,7 @@ static void put(const struct records *records, const struct cache_news *news,
     publish_put(records->publish, &account, change);
 }
 
-void records_news(void *arg, const struct cache_news *news)
+bool records_news(void *arg, const struct cache_news *news)
 {
     const struct records *records = arg;
     enum publish_change change = PUBLISH_NEW;
@@ -85,7 +85,7 @@ void records_news(void *arg, const struct cache_news *news)
     if (news->document == NULL ||
         admission_judge(records->admission, news->document, why, sizeof why) != POLICY_GRANTED) {
         publish_remove(records->publish, news->project, news->environment);
-        return;
+        return false;
     }
     if (news->changed)
         change = PUBLISH_CHANGED;
@@ -94,4 +94,5 @@ void records_news(void *arg, const struct cache_news *news)
     else if (news->before != NULL)
         change = has_same_record(news->before, news->document) ? PUBLISH_RENEWED : PUBLISH_CHANGED;
     put(records, news, change);
+    return true;
 }

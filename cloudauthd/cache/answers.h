@@ -63,7 +63,8 @@ struct cache_news {
     int64_t asked_wall; /* when it was asked for, seconds since 1970 */
     int64_t until;      /* until when an outage may use it, seconds since 1970 */
 };
-typedef void cache_told(void *arg, const struct cache_news *news);
+/* Whether this host takes the document; false if there is none. */
+typedef bool cache_told(void *arg, const struct cache_news *news);
 
 /* Questions and answers since the start, for metrics. */
 struct cache_figures {

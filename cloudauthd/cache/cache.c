@@ -186,7 +186,7 @@ static void tell_known(struct cache *cache, bool changed)
             .asked_wall = entry->asked_wall,
             .until = freshness_usable_until(&rules, entry->document, entry->asked_wall)};
         entry->told = entry->asked_wall;
-        cache->told(cache->told_arg, &news);
+        entry->taken = cache->told(cache->told_arg, &news);
     }
 }
 
@@ -309,6 +309,7 @@ static void view_entry(const struct cache_entry *entry, cache_see *see, void *ar
                               .environment = entry->environment,
                               .document = entry->document,
                               .usable = answer.result == CACHE_DOCUMENT,
+                              .taken = entry->taken,
                               .absent = entry->state == ENTRY_ABSENT,
                               .failing = failing,
                               .age = answer.age,

@@ -62,8 +62,8 @@ const struct document *cache_peek(struct cache *cache, const char *project,
 
 /*
  * Subscribes to changes: documents that come, change and go, and confirmations as often as
- * account_fresh needs them. Known documents are reported at once. There is one subscriber; it and
- * arg outlive the cache.
+ * account_fresh needs them. Known documents are reported at once, also where this is called again.
+ * There is one subscriber; it and arg outlive the cache.
  */
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 
@@ -96,7 +96,8 @@ struct cache_view {
     const char *project, *environment;
     const struct document *document; /* the last good one, or NULL */
     bool usable;                     /* it may decide logins now */
-    bool fresh;                      /* and the API need not be asked for account data */
+    bool taken; /* the subscriber said that this host takes it (cache_subscribe) */
+    bool fresh; /* and the API need not be asked for account data */
     bool absent;
     bool failing;       /* the last request failed */
     uint32_t age;       /* seconds since it was certainly true */

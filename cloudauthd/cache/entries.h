@@ -161,6 +161,7 @@ struct cache_entry {
     char detail[256];  /* of the last failure */
 
     int64_t told; /* `asked_wall` when the subscriber was told last; 0: never (cache_subscribe) */
+    bool taken;   /* whether it said then that this host takes the document */
     int64_t kept; /* `asked` as the store has it */
 };
 

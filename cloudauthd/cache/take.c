@@ -88,7 +88,7 @@ static void tell(struct cache_entry *entry, const struct document *document, int
     if (document != NULL)
         news.until = freshness_usable_until(&rules, document, asked_wall);
     entry->told = asked_wall;
-    cache->told(cache->told_arg, &news);
+    entry->taken = cache->told(cache->told_arg, &news);
 }
 
 static void take_absence(struct cache_entry *entry)

@@ -3,6 +3,7 @@
 
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/metrics/health.h"
@@ -26,19 +27,47 @@ static void time_row(const char *name, int64_t seconds)
         rows_add_number(name, seconds);
 }
 
+/* All documents, and those that conflict with this host, as with a local user who has the uid. */
+struct documents {
+    const struct admission *admission;
+    struct health_documents seen;
+    int64_t conflicts;
+    char first[512]; /* of them, with the reason; "": none */
+};
+
+/* Whether the document conflicts with this host; why says with what. */
+static bool conflicts(const struct admission *admission, const struct cache_view *view,
+                      char why[256])
+{
+    return view->document != NULL && !view->taken &&
+           admission_judge(admission, view->document, why, 256) == POLICY_UNUSABLE;
+}
+
+static void count_document(void *arg, const struct cache_view *view)
+{
+    struct documents *all = arg;
+    char why[256];
+
+    health_count(&all->seen, view);
+    if (conflicts(all->admission, view, why) && all->conflicts++ == 0)
+        snprintf(all->first, sizeof all->first, "%s/%s: %s", view->project, view->environment, why);
+}
+
 static void status_of_documents(const struct context *context)
 {
-    struct health_documents seen = {0};
+    struct documents all = {.admission = context->admission};
 
-    cache_walk(context->cache, 0, health_count, never_full, &seen);
-    rows_add_number("documents", (int64_t)seen.known);
-    rows_add_number("fresh", (int64_t)seen.fresh);
-    rows_add_number("failing", (int64_t)seen.failing);
-    rows_add_number("unusable", (int64_t)seen.unusable);
-    rows_add_number("absent", (int64_t)seen.absent);
-    rows_add_number("oldest_age", seen.oldest);
-    rows_add_number("freshest_age", seen.freshest);
-    ROW("error", seen.error);
+    cache_walk(context->cache, 0, count_document, never_full, &all);
+    rows_add_number("documents", (int64_t)all.seen.known);
+    rows_add_number("fresh", (int64_t)all.seen.fresh);
+    rows_add_number("failing", (int64_t)all.seen.failing);
+    rows_add_number("unusable", (int64_t)all.seen.unusable);
+    rows_add_number("absent", (int64_t)all.seen.absent);
+    rows_add_number("oldest_age", all.seen.oldest);
+    rows_add_number("freshest_age", all.seen.freshest);
+    rows_add_number("conflicts", all.conflicts);
+    ROW("conflict", all.first);
+    ROW("error", all.seen.error);
     rows_add_number("max_stale", context->conf.max_stale);
     ROW("absences", cache_guarded(context->cache) ? "not-believed" : "believed");
 }
@@ -106,19 +135,24 @@ static const char *state_word(const struct cache_view *view)
         return view->failing ? "unknown" : view->absent ? "absent" : "asked";
     if (!view->usable)
         return "unusable";
+    if (!view->taken)
+        return "refused";
     return view->failing ? "failing" : view->fresh ? "fresh" : "aged";
 }
 
 static void list_document(void *arg, const struct cache_view *view)
 {
     const struct context *context = arg;
-    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "";
+    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "", why[256];
+    const char *detail = view->detail;
 
     cloud_name_plain(&context->conf.grammar, view->project, view->environment, plain);
     if (view->document != NULL)
         snprintf(age, sizeof age, "%u", view->age);
+    if (conflicts(context->admission, view, why))
+        detail = why;
     ROW(view->project, view->environment, plain, state_word(view), age,
-        view->document != NULL ? view->document->status_text : "", view->detail);
+        view->document != NULL ? view->document->status_text : "", detail);
 }
 
 void status_answer_documents(struct connection *connection)

@@ -79,6 +79,53 @@ test_local_name_wins_hung() {
     enters stranger abcdefghij_stg
 }
 
+# Who has uid 200001 by cloudauth alone, as a process says that knew the account before.
+cloud_answers() {
+    local lines
+    lines=$(wc -l </root/found)
+    echo >&7
+    wait_for has_lines $((lines + 2))
+    grep -v ready /root/found | tail -n 1
+}
+
+has_lines() { (($(wc -l </root/found) >= $1)); }
+
+gives_up() { contains "$(cloud_answers)" '^200001 unknown$'; }
+
+answers() { contains "$(cloud_answers)" '^200001 abcdefghij:200001:'; }
+
+# a uid, gid or name that becomes a local one later is the local one's within a second, and status names it
+test_taken_later() {
+    local entry waits=()
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    daemon_stop
+    daemon_start
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    cc -O2 -o /usr/local/bin/lookups "$REPO/tests/sandbox/lookups.c"
+    cp /etc/nsswitch.conf /etc/passwd /etc/group /root/
+    sed -i 's/^passwd:.*/passwd: cloud/' /etc/nsswitch.conf
+    for _ in {1..900}; do waits+=(wait 200001); done
+    mkfifo /root/go
+    lookups 200001 "${waits[@]}" </root/go >/root/found &
+    exec 7>/root/go
+    wait_for grep -q ready /root/found
+    for entry in passwd:other:x:200001:1600:::/bin/sh group:other:x:200001: \
+        passwd:abcdefghij:x:1600:1600:::/bin/sh group:abcdefghij:x:1600:; do
+        answers
+        echo "${entry#*:}" >>"/etc/${entry%%:*}"
+        WAIT=2 wait_for gives_up
+        contains "$(cloudauthctl status || true)" '^conflict: abcdefghij/production: .*local (user|group)'
+        contains "$(cloudauthctl status --documents || true)" '^abcdefghij +production .*refused .*local (user|group)'
+        cp /root/passwd /root/group /etc/
+        WAIT=2 wait_for answers
+    done
+    exec 7>&-
+    cp /root/nsswitch.conf /etc/nsswitch.conf
+    enters alice abcdefghij
+}
+
 # such a user can enter by password, too
 test_local_name_password() {
     local_user abcdefghij_stg 1600

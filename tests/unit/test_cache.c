@@ -278,10 +278,11 @@ static void test_freshness(void **state)
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
-static void count_news(void *arg, const struct cache_news *news)
+static bool count_news(void *arg, const struct cache_news *news)
 {
     (void)news;
     ++*(unsigned *)arg;
+    return true;
 }
 
 /* Confirms the document, which may have been confirmed milliseconds ago. */
