@@ -3,6 +3,7 @@
 
 #include "access/fields.h"
 #include "access/json.h"
+#include "base/array.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,9 @@
 #define CHUNK_SIZE   4096u
 #define ALIGNMENT    _Alignof(max_align_t)
 #define ID_NUMBER    UINT32_MAX
-#define KEY_ID_MAX   ((1ull << 53) - 1)
+#define USER_NUMBER  999999999999999 /* longer ones are read as text (json.h) */
 #define USERNAME_MAX 128
-#define WARNING_SIZE 640 /* holds a username, a title and a sentence; or two paths */
+#define WARNING_SIZE 400 /* a problem and a username */
 
 /* A document's arrays and strings live in chunks, which document_free frees together. */
 struct chunk {
@@ -39,7 +40,10 @@ struct reader {
     struct document *document; /* &owned->document */
     struct json root;
     struct candidate *candidate;
-    size_t candidates;
+    size_t candidates, room;
+    const char *person; /* whose keys are read, or NULL */
+    size_t left_out;
+    bool no_memory;
 };
 
 struct word {
@@ -104,7 +108,7 @@ static void *allot(struct reader *reader, size_t count, size_t size)
     if (chunk == NULL || n > chunk->size - chunk->used)
         chunk = add_chunk(reader->owned, n);
     if (chunk == NULL) {
-        (void)json_fail(&reader->root, "out of memory");
+        reader->no_memory = !json_fail(&reader->root, "out of memory");
         return NULL;
     }
     void *at = chunk->bytes + chunk->used;
@@ -140,14 +144,53 @@ static bool take_string(struct reader *reader, const struct json *object, const 
            copy_string(reader, text, out);
 }
 
-/* The same; "" if the member is missing. */
-static bool take_optional(struct reader *reader, const struct json *object, const char *name,
-                          size_t max, const char **out)
+/*
+ * Makes a warning of the problem: what cannot be read is left out, and costs no more than what it
+ * belongs to. False if memory is out, which is no fault of the document.
+ */
+static bool leave_out(struct reader *reader)
+{
+    struct document *document = reader->document;
+    const char *person = reader->person == NULL ? "" : reader->person;
+    char text[WARNING_SIZE];
+
+    if (reader->no_memory || ++reader->left_out > DOCUMENT_WARNINGS_MAX)
+        return !reader->no_memory;
+    (void)snprintf(text, sizeof text, "%s%s%s%s", reader->root.problem->at,
+                   person[0] == '\0' ? "" : " (", person, person[0] == '\0' ? "" : ")");
+    return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
+}
+
+/* The last warning, if there are more than fit. */
+static bool count_the_rest(struct reader *reader)
+{
+    struct document *document = reader->document;
+    char text[64];
+
+    if (reader->left_out <= DOCUMENT_WARNINGS_MAX)
+        return true;
+    (void)snprintf(text, sizeof text, "and %zu more", reader->left_out - DOCUMENT_WARNINGS_MAX);
+    return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
+}
+
+/* An optional string that is shown to people: "" if it is missing or cannot be read. */
+static bool take_text(struct reader *reader, const struct json *object, const char *name,
+                      size_t max, const char **out)
 {
     const char *text = "";
 
-    return json_get_string(object, name, JSON_OPTIONAL, max, &text) &&
+    return (json_get_string(object, name, JSON_OPTIONAL, max, &text) || leave_out(reader)) &&
            copy_string(reader, text, out);
+}
+
+/* The same for one that decides so little that it is not worth a warning. */
+static bool take_label(struct reader *reader, const struct json *object, const char *name,
+                       const char **out)
+{
+    const char *text = "";
+
+    (void)json_get_string(object, name, JSON_OPTIONAL, DOCUMENT_STRING_MAX, &text);
+    return copy_string(reader, text, out);
 }
 
 /* Fails for a member of object. */
@@ -158,16 +201,14 @@ static bool fail_member(const struct json *object, const char *name, const char 
     return json_fail(&at, what);
 }
 
-/* Checks that a member is a string, and that it equals expected unless that is NULL. */
-static bool check_string(const struct json *object, const char *name, enum json_need need,
-                         const char *expected)
+/* Checks that a member is that string. */
+static bool check_string(const struct json *object, const char *name, const char *expected)
 {
     const char *text = "";
 
-    if (!json_get_string(object, name, need, DOCUMENT_STRING_MAX, &text))
-        return false;
-    return expected == NULL || strcmp(text, expected) == 0 ||
-           fail_member(object, name, "not the one that was asked for");
+    return json_get_string(object, name, JSON_REQUIRED, DOCUMENT_STRING_MAX, &text) &&
+           (strcmp(text, expected) == 0 ||
+            fail_member(object, name, "not the one that was asked for"));
 }
 
 static bool take_number(const struct json *object, const char *name, uint32_t *out)
@@ -195,9 +236,8 @@ static bool take_environment(struct reader *reader, const char *name)
     struct json environment;
 
     if (!json_get_object(&reader->root, "environment", JSON_REQUIRED, &environment) ||
-        !check_string(&environment, "name", JSON_REQUIRED, name) ||
-        !check_string(&environment, "type", JSON_OPTIONAL, NULL) ||
-        !take_optional(reader, &environment, "title", DOCUMENT_STRING_MAX, &document->title) ||
+        !check_string(&environment, "name", name) ||
+        !take_label(reader, &environment, "title", &document->title) ||
         !take_string(reader, &environment, "status", DOCUMENT_STRING_MAX, &document->status_text))
         return false;
     document->status = (enum document_status)value_of(statuses, document->status_text);
@@ -207,24 +247,26 @@ static bool take_environment(struct reader *reader, const char *name)
 static bool take_account(struct reader *reader)
 {
     struct document *document = reader->document;
-    const char *gecos = "", *home = "", *shell = "";
+    const char *home = "", *shell = "";
     struct json account;
 
     if (!json_get_object(&reader->root, "account", JSON_REQUIRED, &account) ||
         !take_number(&account, "uid", &document->uid) ||
         !take_number(&account, "gid", &document->gid) ||
-        !json_get_string(&account, "gecos", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &gecos) ||
+        !take_text(reader, &account, "gecos", DOCUMENT_STRING_MAX, &document->gecos) ||
         !json_get_string(&account, "home", JSON_REQUIRED, DOCUMENT_STRING_MAX, &home) ||
         !json_get_string(&account, "shell", JSON_REQUIRED, DOCUMENT_STRING_MAX, &shell))
         return false;
-    if (strchr(gecos, ':') != NULL)
-        return fail_member(&account, "gecos", "has a ':'");
     if (!fields_home(home))
         return fail_member(&account, "home", "not a plain absolute path");
     if (!fields_shell(shell))
         return fail_member(&account, "shell", "not a plain absolute path");
-    return copy_string(reader, gecos, &document->gecos) &&
-           copy_string(reader, home, &document->home) &&
+    if (strchr(document->gecos, ':') != NULL) {
+        document->gecos = "";
+        if (!fail_member(&account, "gecos", "has a ':'") && !leave_out(reader))
+            return false;
+    }
+    return copy_string(reader, home, &document->home) &&
            copy_string(reader, shell, &document->shell);
 }
 
@@ -254,49 +296,44 @@ static bool take_access(struct reader *reader)
            take_level(&access, "sftp", &document->sftp, NULL);
 }
 
-/* Copies an array of strings into the document. */
-static bool take_strings(struct reader *reader, const struct json *array, const char ***out)
-{
-    const char **list = allot(reader, array->count, sizeof *list);
-    const char *text = "";
-    struct json at;
-
-    if (list == NULL)
-        return false;
-    *out = list;
-    for (bool more = json_first(array, &at); more; more = json_next(&at), list++)
-        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
-            !copy_bytes(reader, text, strlen(text), list))
-            return false;
-    return true;
-}
-
 static bool take_forwards(struct reader *reader, const struct json *forwarding, const char *name,
                           const char ***out, size_t *count)
 {
     struct json array, at;
     const char *text = "";
 
-    if (!json_get_array(forwarding, name, JSON_OPTIONAL, DOCUMENT_FORWARDS_MAX, &array))
+    if (!json_get_array(forwarding, name, JSON_OPTIONAL, DOCUMENT_FORWARDS_MAX, &array) &&
+        !leave_out(reader))
         return false;
-    for (bool more = json_first(&array, &at); more; more = json_next(&at))
-        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
-            (!fields_forward(text) && !json_fail(&at, "not a host:port that can be forwarded")))
+    *out = allot(reader, array.count, sizeof **out);
+    if (*out == NULL)
+        return false;
+    for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
+        bool ok = json_expect_string(&at, DOCUMENT_STRING_MAX, &text) &&
+                  (fields_forward(text) || json_fail(&at, "not a host:port that can be forwarded"));
+        if (ok ? !copy_bytes(reader, text, strlen(text), &(*out)[(*count)++]) : !leave_out(reader))
             return false;
-    *count = array.count;
-    return take_strings(reader, &array, out);
+    }
+    return true;
 }
 
-static bool take_forwarding(struct reader *reader, const struct json *forwarding,
-                            struct document_forwarding *out)
+/* *has says whether the member is there. One that cannot be read forwards nothing. */
+static bool take_forwarding(struct reader *reader, const struct json *object,
+                            struct document_forwarding *out, bool *has)
 {
-    return take_forwards(reader, forwarding, "local", &out->local, &out->locals) &&
-           take_forwards(reader, forwarding, "remote", &out->remote, &out->remotes) &&
-           json_get_bool(forwarding, "agent", &out->agent);
+    struct json forwarding;
+    bool ok = json_get_object(object, "forwarding", JSON_OPTIONAL, &forwarding);
+
+    *has = !ok || forwarding.value != NULL;
+    return (ok || leave_out(reader)) &&
+           take_forwards(reader, &forwarding, "local", &out->local, &out->locals) &&
+           take_forwards(reader, &forwarding, "remote", &out->remote, &out->remotes) &&
+           (json_get_bool(&forwarding, "agent", &out->agent) || leave_out(reader));
 }
 
 static bool take_mount(struct reader *reader, const struct json *at, struct document_mount *out)
 {
+    *out = (struct document_mount){0};
     if (!json_expect_object(at) || !json_get_bool(at, "writable", &out->writable) ||
         !take_string(reader, at, "path", DOCUMENT_STRING_MAX, &out->path))
         return false;
@@ -320,121 +357,124 @@ static bool contains(const struct document_mount *mount, const struct document_m
     return strncmp(outer, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
 }
 
-/* Warns of the first two directories that overlap: PAM refuses the sFTP account for that, and tells
- * the person who logs in; this tells the document's author. */
-static bool warn_overlap(struct reader *reader)
+/* Warns of a directory that overlaps one before it. Both stay: PAM refuses the sFTP account for
+ * that, and tells the person who logs in; this tells the document's author. */
+static bool warn_overlap(struct reader *reader, const struct json *at)
 {
-    struct document *document = reader->document;
-    char text[WARNING_SIZE];
+    const struct document *document = reader->document;
+    const struct document_mount *mount = &document->mount[document->mounts - 1];
 
-    for (size_t i = 0; i < document->mounts; i++)
-        for (size_t j = 0; j < i; j++) {
-            const struct document_mount *one = &document->mount[j], *two = &document->mount[i];
-            if (!contains(one, two) && !contains(two, one))
-                continue;
-            document->warnings++;
-            (void)snprintf(text, sizeof text,
-                           "sftp.mounts[%zu] and [%zu]: /%s and /%s overlap, so the sFTP account "
-                           "cannot be used",
-                           j, i, target_of(one), target_of(two));
-            return copy_bytes(reader, text, strlen(text), &document->warning[0]);
-        }
+    for (const struct document_mount *other = document->mount; other < mount; other++)
+        if (contains(other, mount) || contains(mount, other))
+            return json_fail(at, "overlaps another, so the sFTP account cannot be used") ||
+                   leave_out(reader);
     return true;
 }
 
 static bool take_sftp(struct reader *reader)
 {
+    struct document *document = reader->document;
     struct json sftp, array, at;
 
-    if (!json_get_object(&reader->root, "sftp", JSON_OPTIONAL, &sftp) ||
-        !json_get_array(&sftp, "mounts", JSON_OPTIONAL, DOCUMENT_MOUNTS_MAX, &array))
+    if ((!json_get_object(&reader->root, "sftp", JSON_OPTIONAL, &sftp) && !leave_out(reader)) ||
+        (!json_get_array(&sftp, "mounts", JSON_OPTIONAL, DOCUMENT_MOUNTS_MAX, &array) &&
+         !leave_out(reader)))
         return false;
     struct document_mount *mount = allot(reader, array.count, sizeof *mount);
     if (mount == NULL)
         return false;
-    reader->document->mounts = array.count;
-    reader->document->mount = mount;
-    for (bool more = json_first(&array, &at); more; more = json_next(&at), mount++)
-        if (!take_mount(reader, &at, mount))
+    document->mount = mount;
+    for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
+        bool ok = take_mount(reader, &at, &mount[document->mounts]);
+        document->mounts += ok;
+        if (ok ? !warn_overlap(reader, &at) : !leave_out(reader))
             return false;
-    return warn_overlap(reader);
+    }
+    return true;
+}
+
+/* A number counts as the text of its digits. */
+static bool take_user_id(struct reader *reader, const struct json *user, const char **out)
+{
+    const char *text = "";
+    char digits[24];
+    uint64_t number = 0;
+
+    if (json_get_whole(user, "id", JSON_REQUIRED, USER_NUMBER, &number)) {
+        (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+        text = digits;
+    } else if (!json_get_string(user, "id", JSON_REQUIRED, DOCUMENT_STRING_MAX, &text)) {
+        return false;
+    }
+    return fields_user_id(text)
+               ? copy_string(reader, text, out)
+               : fail_member(user, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
 }
 
 static bool take_user(struct reader *reader, const struct json *at, struct document_user *out)
 {
-    struct json keys;
-
-    if (!json_expect_object(at) || !take_string(reader, at, "id", DOCUMENT_STRING_MAX, &out->id) ||
+    *out = (struct document_user){0};
+    if (!json_expect_object(at) || !take_user_id(reader, at, &out->id) ||
         !take_string(reader, at, "username", USERNAME_MAX, &out->username) ||
-        !take_optional(reader, at, "mail", DOCUMENT_STRING_MAX, &out->mail) ||
-        !take_string(reader, at, "role", DOCUMENT_STRING_MAX, &out->role_text) ||
-        !json_get_array(at, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys))
+        !take_label(reader, at, "mail", &out->mail) ||
+        !take_string(reader, at, "role", DOCUMENT_STRING_MAX, &out->role_text))
         return false;
-    if (!fields_user_id(out->id))
-        return fail_member(at, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
     if (out->username[0] == '\0')
         return fail_member(at, "username", "empty");
     out->role = (enum document_role)value_of(roles, out->role_text);
-    reader->candidates += keys.count;
     return true;
 }
 
-/* Warns of a key that is left out; the rest of the document stays valid. */
-static bool warn(struct reader *reader, const struct json *key, const struct document_user *user,
-                 const char *title, const char *why)
+static struct candidate *add_candidate(struct reader *reader)
 {
-    struct document *document = reader->document;
-    const struct json *owner = key->parent->parent;
-    char text[WARNING_SIZE];
+    void *grown =
+        array_grow(reader->candidate, reader->candidates, &reader->room, sizeof *reader->candidate);
 
-    if (document->warnings++ >= DOCUMENT_WARNINGS_MAX)
-        return true;
-    (void)snprintf(text, sizeof text, "users[%zu] (%s) ssh_keys[%zu]%s%s%s: %s", owner->index,
-                   user->username, key->index, title[0] == '\0' ? "" : " (", title,
-                   title[0] == '\0' ? "" : ")", why);
-    return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings - 1]);
+    if (grown == NULL) {
+        reader->no_memory = !json_fail(&reader->root, "out of memory");
+        return NULL;
+    }
+    reader->candidate = grown;
+    return &reader->candidate[reader->candidates];
 }
 
 static bool take_key(struct reader *reader, const struct json *at, const struct document_user *user)
 {
     struct document_key key = {.expires_at = DOCUMENT_NO_TIME, .user = user};
-    const char *value = "", *expires = NULL, *title = "", *why = NULL;
-    uint64_t key_id = 0;
+    const char *value = "", *expires = NULL, *why = NULL;
+    struct candidate *candidate;
     struct key parsed;
 
-    if (!json_expect_object(at) ||
-        !json_get_whole(at, "key_id", JSON_OPTIONAL, KEY_ID_MAX, &key_id) ||
-        !json_get_string(at, "title", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &title) ||
-        !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
+    if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
         !json_get_any_string(at, "expires_at", JSON_OPTIONAL, &expires))
         return false;
     if (expires != NULL && !fields_time(expires, &key.expires_at))
-        return warn(reader, at, user, title, "expires_at is not an RFC 3339 date-time");
+        return fail_member(at, "expires_at", "not an RFC 3339 date-time");
     if (!keys_parse_line(value, &parsed, &why))
-        return warn(reader, at, user, title, why);
-    if (!copy_bytes(reader, title, strlen(title), &key.title) ||
-        !copy_bytes(reader, parsed.base64, parsed.base64_length, &key.base64))
+        return fail_member(at, "value", why);
+    if (!take_label(reader, at, "title", &key.title) ||
+        !copy_bytes(reader, parsed.base64, parsed.base64_length, &key.base64) ||
+        (candidate = add_candidate(reader)) == NULL)
         return false;
     key.type = parsed.type;
     memcpy(key.fingerprint, parsed.fingerprint, sizeof key.fingerprint);
-    reader->candidate[reader->candidates] = (struct candidate){key, reader->candidates};
-    reader->candidates++;
+    *candidate = (struct candidate){key, reader->candidates++};
     return true;
 }
 
-static bool take_keys(struct reader *reader, const struct json *users)
+static bool take_keys(struct reader *reader, const struct json *owner,
+                      const struct document_user *user)
 {
-    const struct document_user *user = reader->document->user;
-    struct json owner, keys, at;
+    struct json keys, at;
+    bool ok;
 
-    for (bool more = json_first(users, &owner); more; more = json_next(&owner), user++) {
-        if (!json_get_array(&owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys))
-            return false;
-        for (bool next = json_first(&keys, &at); next; next = json_next(&at))
-            if (!take_key(reader, &at, user))
-                return false;
-    }
-    return true;
+    reader->person = user->username;
+    ok = json_get_array(owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys) ||
+         leave_out(reader);
+    for (bool more = ok && json_first(&keys, &at); ok && more; more = json_next(&at))
+        ok = take_key(reader, &at, user) || leave_out(reader);
+    reader->person = NULL;
+    return ok;
 }
 
 static int by_fingerprint(const void *left, const void *right)
@@ -462,52 +502,45 @@ static bool sort_keys(struct reader *reader)
     return true;
 }
 
-/* Walks over the users twice: the first walk counts the keys. */
 static bool take_users(struct reader *reader)
 {
+    struct document *document = reader->document;
     struct json users, at;
 
-    if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users))
+    /* As an outage, the lack of them would keep the rights of people who have left. */
+    if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users) &&
+        !leave_out(reader))
         return false;
     struct document_user *user = allot(reader, users.count, sizeof *user);
     if (user == NULL)
         return false;
-    reader->document->users = users.count;
-    reader->document->user = user;
-    for (bool more = json_first(&users, &at); more; more = json_next(&at), user++)
-        if (!take_user(reader, &at, user))
+    document->user = user;
+    for (bool more = json_first(&users, &at); more; more = json_next(&at)) {
+        bool ok = take_user(reader, &at, &user[document->users]);
+        if (ok ? !take_keys(reader, &at, &user[document->users]) : !leave_out(reader))
             return false;
-    reader->candidate = calloc(reader->candidates + 1, sizeof *reader->candidate);
-    if (reader->candidate == NULL)
-        return json_fail(&reader->root, "out of memory");
-    reader->candidates = 0;
-    return take_keys(reader, &users) && sort_keys(reader);
+        document->users += ok;
+    }
+    return sort_keys(reader);
 }
 
 static bool take_hosts(struct reader *reader)
 {
     struct document *document = reader->document;
-    struct json array;
+    struct json array, at;
+    const char *text = "";
 
     if (!json_get_array(&reader->root, "hosts", JSON_OPTIONAL, DOCUMENT_HOSTS_MAX, &array))
         return false;
     document->has_hosts = array.value != NULL;
-    document->hosts = array.count;
-    return take_strings(reader, &array, &document->host);
-}
-
-static bool take_app_forwarding(struct reader *reader, const struct json *app,
-                                struct document_app *out)
-{
-    struct json forwarding;
-
-    if (!json_get_object(app, "forwarding", JSON_OPTIONAL, &forwarding))
+    document->host = allot(reader, array.count, sizeof *document->host);
+    if (document->host == NULL)
         return false;
-    if (forwarding.value == NULL)
-        return true;
-    struct document_forwarding *own = allot(reader, 1, sizeof *own);
-    out->forwarding = own;
-    return own != NULL && take_forwarding(reader, &forwarding, own);
+    for (bool more = json_first(&array, &at); more; more = json_next(&at))
+        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text) ||
+            !copy_bytes(reader, text, strlen(text), &document->host[document->hosts++]))
+            return false;
+    return true;
 }
 
 static bool take_app_home(struct reader *reader, const struct json *app, struct document_app *out)
@@ -523,40 +556,50 @@ static bool take_app_home(struct reader *reader, const struct json *app, struct 
 
 static bool take_app(struct reader *reader, const struct json *at, struct document_app *out)
 {
-    enum document_level sftp;
-    struct json access;
+    struct document_forwarding *forwarding = allot(reader, 1, sizeof *forwarding);
+    struct json app, access;
+    bool own = false;
 
+    *out = (struct document_app){0};
     if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
-    for (const struct document_app *app = reader->document->app; app < out; app++)
-        if (strcmp(app->name, at->name) == 0)
-            return json_fail(at, "given twice");
-    return copy_bytes(reader, at->name, strlen(at->name), &out->name) && json_expect_object(at) &&
-           json_get_object(at, "access", JSON_OPTIONAL, &access) &&
-           take_level(&access, "ssh", &out->ssh, &out->has_level) &&
-           take_level(&access, "sftp", &sftp, NULL) && take_app_home(reader, at, out) &&
-           take_app_forwarding(reader, at, out);
+    /* By its name: one that is given twice is no application. */
+    if (forwarding == NULL || !json_get_object(at->parent, at->name, JSON_REQUIRED, &app) ||
+        !copy_bytes(reader, at->name, strlen(at->name), &out->name) ||
+        !json_get_object(&app, "access", JSON_OPTIONAL, &access) ||
+        !take_level(&access, "ssh", &out->ssh, &out->has_level) ||
+        !take_app_home(reader, &app, out) || !take_forwarding(reader, &app, forwarding, &own))
+        return false;
+    out->forwarding = own ? forwarding : NULL;
+    return true;
 }
 
+/* An application that cannot be read is not in the list, so that it does not exist. Nor does any,
+ * if they cannot be read as a whole: that must not mean that all of them exist. */
 static bool take_apps(struct reader *reader)
 {
+    struct document *document = reader->document;
     struct json apps, at;
     size_t count = 0;
+    bool ok = json_get_object(&reader->root, "apps", JSON_OPTIONAL, &apps);
 
-    if (!json_get_object(&reader->root, "apps", JSON_OPTIONAL, &apps))
-        return false;
+    document->has_apps = !ok || apps.value != NULL;
     for (bool more = json_first(&apps, &at); more; more = json_next(&at))
-        if (++count > DOCUMENT_APPS_MAX)
-            return json_fail(&apps, "too many");
+        count++;
+    if (count > DOCUMENT_APPS_MAX)
+        ok = json_fail(&apps, "more than 256 members, so none of them counts");
+    if (!ok)
+        return leave_out(reader);
     struct document_app *app = allot(reader, count, sizeof *app);
     if (app == NULL)
         return false;
-    reader->document->has_apps = apps.value != NULL;
-    reader->document->apps = count;
-    reader->document->app = app;
-    for (bool more = json_first(&apps, &at); more; more = json_next(&at), app++)
-        if (!take_app(reader, &at, app))
+    document->app = app;
+    for (bool more = json_first(&apps, &at); more; more = json_next(&at)) {
+        ok = take_app(reader, &at, &app[document->apps]);
+        if (!ok && !leave_out(reader))
             return false;
+        document->apps += ok;
+    }
     return true;
 }
 
@@ -568,12 +611,16 @@ static bool take_times(struct reader *reader)
 
     document->issued_at = DOCUMENT_NO_TIME;
     if (!json_get_string(&reader->root, "issued_at", JSON_OPTIONAL, DOCUMENT_STRING_MAX,
-                         &issued_at) ||
-        !json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
-                        &max_stale))
+                         &issued_at))
         return false;
     if (issued_at != NULL && !fields_time(issued_at, &document->issued_at))
         return fail_member(&reader->root, "issued_at", "not an RFC 3339 date-time");
+    if (!json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
+                        &max_stale)) {
+        max_stale = 0; /* what restricts, and cannot be read, restricts most */
+        if (!leave_out(reader))
+            return false;
+    }
     document->max_stale = (uint32_t)max_stale;
     return true;
 }
@@ -583,13 +630,12 @@ static bool take_body(struct reader *reader)
 {
     struct document *document = reader->document;
     const struct json *root = &reader->root;
-    struct json forwarding;
+    bool has;
 
     return take_account(reader) && take_access(reader) &&
-           json_get_object(root, "forwarding", JSON_OPTIONAL, &forwarding) &&
-           take_forwarding(reader, &forwarding, &document->forwarding) && take_sftp(reader) &&
+           take_forwarding(reader, root, &document->forwarding, &has) && take_sftp(reader) &&
            take_users(reader) &&
-           take_optional(reader, root, "message", DOCUMENT_MESSAGE_MAX, &document->message) &&
+           take_text(reader, root, "message", DOCUMENT_MESSAGE_MAX, &document->message) &&
            take_hosts(reader) && take_apps(reader);
 }
 
@@ -599,10 +645,10 @@ static bool take_document(struct reader *reader, const char *project, const char
     const struct json *root = &reader->root;
 
     return json_expect_object(root) && take_version(reader) &&
-           check_string(root, "project", JSON_REQUIRED, project) &&
+           check_string(root, "project", project) &&
            copy_bytes(reader, project, strlen(project), &document->project) &&
            take_environment(reader, environment) && take_times(reader) &&
-           (document->status == DOCUMENT_DELETED || take_body(reader));
+           (document->status == DOCUMENT_DELETED || take_body(reader)) && count_the_rest(reader);
 }
 
 struct document *document_parse(const void *body, size_t n, const char *project,
@@ -630,8 +676,10 @@ struct document *document_parse(const void *body, size_t n, const char *project,
     bool ok = take_document(&reader, project, environment);
     free(reader.candidate);
     json_free(&reader.root);
-    if (ok)
+    if (ok) {
+        problem->text[0] = '\0'; /* that of what is left out */
         return reader.document;
+    }
     document_free(reader.document);
     return NULL;
 }

@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 /*
- * The access document (docs/api.md), parsed from JSON. A document is valid as a whole or refused as
- * a whole, but for its keys: a key that cannot be used is left out with a warning. "Valid" means
- * that it follows the schema and is that of the project and environment that were asked for;
- * policy_usable (policy.h) says whether this host may use it.
+ * The access document (docs/api.md), parsed from JSON. What cannot be read costs the smallest thing
+ * that it belongs to, and never keeps a right alive: a key, a person, an application, a directory
+ * or a forward is left out with a warning, and what restricts counts as the closest restriction. A
+ * document is invalid only by its form and limits, its identity, account, status, access, hosts
+ * and issued_at. policy_usable (policy.h) says whether this host may use a valid one.
  */
 
 #define DOCUMENT_SIZE_MAX     4194304u /* bytes of JSON: 4 MiB */
@@ -122,9 +123,10 @@ struct document {
     const struct document_app *app;
     int64_t issued_at;  /* or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
-    size_t warnings;    /* how many there are: keys left out, directories that overlap */
-    const char *warning[DOCUMENT_WARNINGS_MAX]; /* the first of them */
-    size_t bytes;                               /* of memory that the document takes */
+    /* What was left out, and directories that overlap; the last says how many more there are. */
+    size_t warnings;
+    const char *warning[DOCUMENT_WARNINGS_MAX + 1];
+    size_t bytes; /* of memory that the document takes */
     /* The denials of this host (denials.h), or NULL. Set by the cache, which owns them. */
     const struct denials *denials;
 };
@@ -136,9 +138,9 @@ struct document_problem {
 
 /*
  * Parses n bytes of JSON as the document of project and environment. Returns a document that the
- * caller frees with document_free, or NULL with *problem filled (also if memory is out). A document
- * is invalid if a string has a NUL, a control character or invalid UTF-8, if a known member is
- * given twice, if bytes follow it, and if it exceeds a limit above.
+ * caller frees with document_free, or NULL with *problem filled (also if memory is out). A member
+ * cannot be read if it has another type, is given twice, exceeds a limit above, or is a string with
+ * a control character; half a document, a NUL and invalid UTF-8 anywhere make it invalid.
  */
 struct document *document_parse(const void *body, size_t n, const char *project,
                                 const char *environment, struct document_problem *problem);

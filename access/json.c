@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXACT_DIGITS 15 /* of every integer of as many digits, a double keeps them all */
+
 /*
- * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, a byte order mark,
- * and text after the document; json_scan() refuses all of that first. cJSON's getters are not used:
- * they ignore case or return the first of two members, and valueint saturates.
+ * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, and text after the
+ * document; json_scan() refuses all of that first. cJSON's getters are not used: they ignore case
+ * or return the first of two members, and valueint saturates.
  */
 
 static void add_path(const struct json *at)
@@ -49,6 +51,44 @@ static bool fail_number(const struct json *at, const char *what, size_t number, 
     return false;
 }
 
+/* How many of the bytes are characters of the set. */
+static size_t span(const char *at, size_t left, const char *set)
+{
+    size_t n = 0;
+
+    while (n < left && at[n] != '\0' && strchr(set, at[n]) != NULL)
+        n++;
+    return n;
+}
+
+char *json_keep_digits(const char *json, size_t n, size_t *out_n)
+{
+    char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;
+    bool in_string = false;
+    size_t run, copied = 0;
+
+    for (size_t i = 0; out != NULL && i < n; i += run) {
+        run = 1;
+        if (json[i] == '"')
+            in_string = !in_string;
+        else if (in_string)
+            run += json[i] == '\\';
+        else if (json[i] == '-' || (json[i] >= '0' && json[i] <= '9'))
+            run = span(json + i, n - i, "+-.0123456789Ee");
+        if (run <= EXACT_DIGITS || span(json + i, run, "0123456789") < run)
+            continue;
+        to = mempcpy(to, json + copied, i - copied);
+        *to++ = '"';
+        to = mempcpy(to, json + i, run);
+        *to++ = '"';
+        copied = i + run;
+    }
+    if (out != NULL)
+        to = mempcpy(to, json + copied, n - copied);
+    *out_n = (size_t)(to - out);
+    return out;
+}
+
 bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
                 struct cloud_text *problem, struct json *root)
 {
@@ -61,17 +101,11 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
         cloud_text_add_number(problem, fault.offset);
         return false;
     }
-    const char *end = NULL;
-    root->value = cJSON_ParseWithLengthOpts(bytes, n, &end, 0);
-    if (root->value == NULL)
-        return json_fail(root, "out of memory");
-    for (const char *at = end; at < (const char *)bytes + n; at++) {
-        if (strchr(" \t\r\n", *at) != NULL && *at != '\0')
-            continue;
-        json_free(root);
-        return json_fail(root, "bytes follow it");
-    }
-    return true;
+    char *copy = json_keep_digits(bytes, n, &n);
+    if (copy != NULL)
+        root->value = cJSON_ParseWithLength(copy, n);
+    free(copy);
+    return root->value != NULL || json_fail(root, "out of memory");
 }
 
 void json_free(struct json *root)
@@ -87,7 +121,8 @@ static bool has_type(const struct json *at, int type)
 
 bool json_expect_object(const struct json *at)
 {
-    return has_type(at, cJSON_Object) || json_fail(at, "not an object");
+    return has_type(at, cJSON_Object) || (has_type(at, cJSON_Array) && at->value->child == NULL) ||
+           json_fail(at, "not an object");
 }
 
 /* Terminals also obey U+0080 to U+009F, which UTF-8 encodes as 0xc2 and 0x80 to 0x9f. */
@@ -144,7 +179,11 @@ static bool find(const struct json *object, const char *name, enum json_need nee
 bool json_get_object(const struct json *object, const char *name, enum json_need need,
                      struct json *out)
 {
-    return find(object, name, need, out) && (out->value == NULL || json_expect_object(out));
+    bool ok = find(object, name, need, out) && (out->value == NULL || json_expect_object(out));
+
+    if (!ok)
+        out->value = NULL;
+    return ok;
 }
 
 bool json_get_array(const struct json *object, const char *name, enum json_need need, size_t max,
@@ -152,10 +191,13 @@ bool json_get_array(const struct json *object, const char *name, enum json_need 
 {
     if (!find(object, name, need, out))
         return false;
-    if (out->value != NULL && !has_type(out, cJSON_Array))
+    if (out->value != NULL && !has_type(out, cJSON_Array)) {
+        out->value = NULL;
         return json_fail(out, "not an array");
-    for (const cJSON *at = out->value == NULL ? NULL : out->value->child; at != NULL; at = at->next)
-        if (++out->count > max)
+    }
+    for (const cJSON *at = out->value == NULL ? NULL : out->value->child; at != NULL;
+         at = at->next, out->count++)
+        if (out->count == max)
             return fail_number(out, "more than ", max, " entries");
     return true;
 }
@@ -225,5 +267,5 @@ bool json_first(const struct json *container, struct json *out)
 bool json_next(struct json *at)
 {
     at->index++;
-    return step(at, at->value->next);
+    return (at->name != NULL || at->index < at->parent->count) && step(at, at->value->next);
 }

@@ -13,7 +13,9 @@
 /*
  * A strict reader of JSON (RFC 8259) from the network. json_parse() scans the bytes (json_scan.h)
  * and builds a tree; the json_get_... functions read its values. Each refuses a value of the wrong
- * type with a text that names the value, such as "users[3].username: not a string".
+ * type with a text that names the value, such as "users[3].username: not a string". Two exceptions
+ * let common APIs speak: an empty array reads as an empty object (PHP encodes both alike), and an
+ * integer of more than 15 digits as the string of its digits, which a double would round.
  *
  * Different threads may read different documents at the same time: the only state that cJSON
  * shares is the place of its last error, which no code here reads.
@@ -41,6 +43,10 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
                 struct cloud_text *problem, struct json *root);
 void json_free(struct json *root);
 
+/* A copy of n bytes that json_scan takes, in which integers of more than 15 digits are strings; to
+ * be freed. NULL: memory is out. */
+char *json_keep_digits(const char *json, size_t n, size_t *out_n);
+
 /* Sets the problem to "path: what". Always returns false. */
 bool json_fail(const struct json *at, const char *what);
 
@@ -53,18 +59,20 @@ enum json_need {
  * These read a member of an object by its exact name. A member that is given twice is a problem,
  * and so is a required one that is missing or null. False: *problem says why.
  *
- * Where an optional member is missing or null, json_get_object and json_get_array set out->value to
- * NULL, which reads as an empty container; the others leave *out as it was.
+ * Where an optional member is missing or null, and where they return false, json_get_object and
+ * json_get_array set out->value to NULL, which reads as an empty container; the others leave *out
+ * as it was.
  */
 bool json_get_object(const struct json *object, const char *name, enum json_need need,
                      struct json *out);
 
-/* An array of at most max elements; out->count is how many it has. */
+/* An array of at most max elements; out->count is how many it has. Of one that has more, which is a
+ * problem, *out reads as the first max. */
 bool json_get_array(const struct json *object, const char *name, enum json_need need, size_t max,
                     struct json *out);
 bool json_get_bool(const struct json *object, const char *name, bool *out);
 
-/* An integer from 0 to max; max must be less than 2^53. */
+/* An integer from 0 to max; max must have less than 16 digits. */
 bool json_get_whole(const struct json *object, const char *name, enum json_need need, uint64_t max,
                     uint64_t *out);
 

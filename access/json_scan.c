@@ -238,6 +238,8 @@ bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
 {
     struct scan scan = {bytes, 0, n, limits->nesting, limits->values, NULL};
 
+    if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+        scan.at = 3;
     skip_space(&scan);
     bool ok = scan_value(&scan);
     if (ok) {

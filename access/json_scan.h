@@ -19,10 +19,11 @@ struct json_fault {
 };
 
 /*
- * Whether n bytes are one JSON value, with white space around it. Refuses everything that JSON
- * libraries disagree about: a byte order mark, bytes after the value, invalid UTF-8, NUL (also as
- * an escape), an unpaired surrogate, numbers of more than 60 characters; and what exceeds the
- * limits. Does not allocate. False with *fault filled.
+ * Whether n bytes are one JSON value, with white space around it, perhaps after a byte order mark
+ * (which RFC 8259 allows a parser to ignore). Refuses everything that JSON libraries disagree
+ * about: bytes after the value, invalid UTF-8, NUL (also as an escape), an unpaired surrogate,
+ * numbers of more than 60 characters; and what exceeds the limits. Does not allocate. False with
+ * *fault filled.
  */
 bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
                struct json_fault *fault);

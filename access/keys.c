@@ -265,20 +265,48 @@ bool keys_parse(const char *type, size_t type_length, const char *base64, struct
                  bytes_of(base64, strnlen(base64, (size_t)KEY_VALUE_MAX + 1)), out, why);
 }
 
+/* How many bytes of the text are a blank, as surrounds a key that was pasted or is a file's: white
+ * space, a line's end, a no-break space, a byte order mark. */
+static size_t blank(const char *text)
+{
+    static const char *const blanks[] = {" ", "\t", "\r", "\n", "\xc2\xa0", "\xef\xbb\xbf"};
+
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++)
+        if (strncmp(text, blanks[i], strlen(blanks[i])) == 0)
+            return strlen(blanks[i]);
+    return 0;
+}
+
+static const char *skip_blanks(const char *text)
+{
+    for (size_t n; (n = blank(text)) > 0;)
+        text += n;
+    return text;
+}
+
+/* The next word; *at moves behind it. */
+static struct bytes take_word(const char **at)
+{
+    const char *word = skip_blanks(*at), *end = word;
+
+    while (*end != '\0' && blank(end) == 0)
+        end++;
+    *at = end;
+    return bytes_of(word, (size_t)(end - word));
+}
+
 bool keys_parse_line(const char *line, struct key *out, const char **why)
 {
-    size_t n = strnlen(line, (size_t)KEY_VALUE_MAX + 1);
-
-    if (n > KEY_VALUE_MAX)
+    if (strnlen(line, (size_t)KEY_VALUE_MAX + 1) > KEY_VALUE_MAX)
         return fail(why, "the key is longer than 16384 bytes");
-    if (cloud_text_has_control(line))
-        return fail(why, "the key has a line break or another control character in it");
-    size_t type_length = strcspn(line, " ");
-    const char *base64 = line + type_length;
-    base64 += strspn(base64, " ");
-    if (type_length == n || *base64 == '\0')
+    struct bytes type = take_word(&line), base64 = take_word(&line);
+    if (base64.n == 0)
         return fail(why, "the key is not a type and base64");
-    return parse(bytes_of(line, type_length), bytes_of(base64, strcspn(base64, " ")), out, why);
+    while (*line == '\t' || (*line != '\0' && !cloud_text_is_control(*line)))
+        line++;
+    if (*skip_blanks(line) != '\0')
+        return fail(why, "the key has a line break or another control character behind it");
+    return parse(type, base64, out, why);
 }
 
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],

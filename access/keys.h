@@ -40,9 +40,11 @@ bool keys_parse(const char *type, size_t type_length, const char *base64, struct
                 const char **why);
 
 /*
- * Parses a public key line: type, spaces, base64, and optionally spaces and a comment. Options
- * before the type, a control character anywhere (after a newline could come another key), and more
- * than KEY_VALUE_MAX bytes are errors.
+ * Parses a public key line: type, base64, and perhaps a comment, with blanks between and around
+ * them. A key is often pasted, so tabs, line ends, no-break spaces and byte order marks (in UTF-8)
+ * are blanks, too. Options before the type, a control character other than a tab between base64 and
+ * the blanks at the end (after a line's end could come another key), and more than KEY_VALUE_MAX
+ * bytes are errors.
  */
 bool keys_parse_line(const char *line, struct key *out, const char **why);
 

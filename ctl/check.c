@@ -275,10 +275,8 @@ static void put_warnings(struct out *out, const struct host *host, const struct 
 
     if (document == NULL)
         return;
-    for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
+    for (size_t i = 0; i < document->warnings; i++)
         warn(out, checked, document->warning[i]);
-    if (document->warnings > DOCUMENT_WARNINGS_MAX)
-        warn(out, checked, "more keys are left out");
     if (document->status == DOCUMENT_STATUS_UNKNOWN)
         warn(out, checked, "environment.status is unknown: no one may enter");
     for (size_t i = 0; i < document->users; i++)

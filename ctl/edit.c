@@ -5,6 +5,7 @@
 #include "ctl/tree.h"
 
 #include "access/document.h"
+#include "access/json.h"
 #include "common/io.h"
 
 #include <cjson/cJSON.h>
@@ -49,22 +50,31 @@ bool edit_directory(const struct ctl *ctl, struct edit *edit)
     return true;
 }
 
-/* Whether the bytes are a document for that environment, with the message if not. */
-static bool is_valid(const struct edit *edit, const char *body, size_t n, const char *what)
+/* Whether the bytes are a document for that environment, with the message if not. *left_out is how
+ * much of it may not be read, and becomes how much is not. */
+static bool is_valid(const struct edit *edit, const char *body, size_t n, size_t *left_out)
 {
     struct document_problem problem = {""};
     struct document *document = document_parse(body, n, edit->project, edit->environment, &problem);
+    bool ok = document != NULL && document->warnings <= *left_out;
 
     if (document == NULL)
-        ctl_say("%s: %s: %s", edit->path, what, problem.text);
+        ctl_say("%s: %s: %s", edit->path,
+                edit->root == NULL ? "as it stands it is invalid" : "it would be invalid",
+                problem.text);
+    else if (!ok)
+        ctl_say("%s: it would be left out: %s", edit->path,
+                document->warning[document->warnings - 1]);
+    else
+        *left_out = document->warnings;
     document_free(document);
-    return document != NULL;
+    return ok;
 }
 
 static bool read_document(struct edit *edit)
 {
     size_t n = 0;
-    char *body = tree_read(edit->path, DOCUMENT_SIZE_MAX, &n);
+    char *body = tree_read(edit->path, DOCUMENT_SIZE_MAX, &n), *kept;
     bool ok;
 
     if (body == NULL && (errno == ENOENT || errno == ENOTDIR))
@@ -73,9 +83,12 @@ static bool read_document(struct edit *edit)
         ctl_say("%s: %s", edit->path, strerror(errno));
         return false;
     }
-    ok = is_valid(edit, body, n, "as it stands it is invalid");
-    if (ok)
-        edit->root = cJSON_ParseWithLength(body, n);
+    edit->left_out = SIZE_MAX;
+    ok = is_valid(edit, body, n, &edit->left_out);
+    kept = ok ? json_keep_digits(body, n, &n) : NULL;
+    if (kept != NULL)
+        edit->root = cJSON_ParseWithLength(kept, n);
+    free(kept);
     free(body);
     return ok && edit->root != NULL;
 }
@@ -210,6 +223,17 @@ bool edit_create(struct edit *edit, const struct edit_account *account)
     return true;
 }
 
+/* The list that the change adds to. NULL, after a message, if it is none. */
+static cJSON *list_of(const struct edit *edit, const cJSON *object, const char *name)
+{
+    cJSON *list = member(object, name);
+
+    if (cJSON_IsArray(list))
+        return list;
+    ctl_say("%s: %s is not a list", edit->path, name);
+    return NULL;
+}
+
 /* The user's object and its index in `users`, or NULL. */
 static cJSON *find_user(const struct edit *edit, const char *username, int *index)
 {
@@ -240,7 +264,7 @@ static cJSON *need_user(const struct edit *edit, const char *username, int *inde
 bool edit_add_user(struct edit *edit, const char *username, const char *id, const char *mail,
                    const char *role)
 {
-    cJSON *users = member(edit->root, "users"), *user;
+    cJSON *users, *user;
     int index;
 
     if (edit->root == NULL) {
@@ -251,6 +275,9 @@ bool edit_add_user(struct edit *edit, const char *username, const char *id, cons
         ctl_say("%s: there is a user %s already", edit->path, username);
         return false;
     }
+    users = list_of(edit, edit->root, "users");
+    if (users == NULL)
+        return false;
     user = cJSON_CreateObject();
     if (!cJSON_AddItemToArray(users, user) || !add_text(user, "id", id) ||
         !add_text(user, "username", username) || !add_text(user, "mail", mail) ||
@@ -308,8 +335,9 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
     const char *why;
     int index;
     cJSON *user = need_user(edit, username, &index), *key;
+    cJSON *keys = user == NULL ? NULL : list_of(edit, user, "ssh_keys");
 
-    if (user == NULL || !keys_parse_line(line, &parsed, &why))
+    if (keys == NULL || !keys_parse_line(line, &parsed, &why))
         return false;
     keys_fingerprint_text(parsed.fingerprint, fingerprint);
     if (find_key(user, fingerprint) >= 0) {
@@ -317,7 +345,7 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
         return false;
     }
     key = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(member(user, "ssh_keys"), key) || !add_text(key, "title", title) ||
+    if (!cJSON_AddItemToArray(keys, key) || !add_text(key, "title", title) ||
         !add_text(key, "value", line) || !add_text(key, "expires_at", expires))
         return no_memory();
     return true;
@@ -414,7 +442,7 @@ int edit_write(struct edit *edit)
         (void)no_memory();
         return CTL_UNKNOWN;
     }
-    if (is_valid(edit, text, strlen(text), "it would be invalid")) {
+    if (is_valid(edit, text, strlen(text), &edit->left_out)) {
         status = replace(edit, text) ? CTL_YES : CTL_UNKNOWN;
         if (status != CTL_YES)
             ctl_say("%s: %s", edit->path, strerror(errno));

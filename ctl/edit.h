@@ -25,6 +25,7 @@ struct edit {
     char path[CLOUD_URL_SIZE + CLOUD_NAME_MAX + CLOUD_PROJECT_MAX + 16];
     int place, lock;    /* descriptors of the directory and its lock, or -1 */
     struct cJSON *root; /* NULL: there is no document */
+    size_t left_out;    /* warnings of the document as it was */
 };
 
 /* Fills in conf and directory from the host's settings. False after a message. */

@@ -66,6 +66,8 @@ static void take_explained(void *arg, const struct ask_row *row)
     }
     if (strcmp(row->field[0], "rule") == 0)
         add_rule(explanation, row->field + 1);
+    if (strcmp(row->field[0], "warning") == 0)
+        ctl_say("warning: %s", row->field[1]);
     take_mounts(explanation, row);
     if (strcmp(row->field[0], "decision") != 0)
         return;
@@ -189,22 +191,19 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* Splits the key's line into the two words that the question has. */
+/* Splits the key's line, if it is named by one, into the two words that the question has. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
-    char *at = key->line;
+    struct key parsed;
+    const char *why;
 
     question->key_type = "";
     question->key = key->fingerprint;
-    if (at[0] == '\0')
+    if (!keys_parse_line(key->line, &parsed, &why))
         return;
-    at += strspn(at, " ");
-    question->key_type = at;
-    at += strcspn(at, " ");
-    *at++ = '\0';
-    at += strspn(at, " ");
-    question->key = at;
-    at[strcspn(at, " ")] = '\0';
+    key->line[parsed.base64 - key->line + (ptrdiff_t)parsed.base64_length] = '\0';
+    question->key_type = parsed.type;
+    question->key = parsed.base64;
 }
 
 int cmd_explain(struct ctl *ctl, int argc, char **argv)

@@ -119,7 +119,7 @@ static void use_document(struct cache_entry *entry, struct document *document,
 {
     struct freshness_now now = freshness_now();
 
-    for (size_t i = 0; i < document->warnings && i < DOCUMENT_WARNINGS_MAX; i++)
+    for (size_t i = 0; i < document->warnings; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
     document->denials = entry->cache->denials;
     tell(entry, document, asked_wall);

@@ -15,13 +15,16 @@
  *   EXPLAIN    "fact", name, value | "rule", name, "yes" or "no" or "-" (not reached), detail |
  *              "home", home, uid, gid and "mount", line of `mounts` (of an sFTP login that is
  *              granted; cloudauthctl checks that they exist) | "decision", token, the sentence that
- * the client is shown PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry
- * (seconds since 1970, or ""), verdict | "warning", text REFRESH    name, value: result (document,
- * absent, unavailable, refused), reason, age, detail DENIALS    a denial, as denials_format writes
- * it NAMED      "documents", how many documents of this page contain the denial's subject REBIND
- * name, value: project, environment, plain login name, uid, gid, sessions. Page CLOUD_REBIND_LOOK
- * only shows them; CLOUD_REBIND_DO releases the binding, unless the environment has sessions, and
- * answers when the release is on the disk; CLOUD_REBIND_FORCE releases it with sessions as well
+ *              the client is shown | "warning", text
+ *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
+ *              1970, or ""), verdict | "warning", text
+ *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
+ *   DENIALS    a denial, as denials_format writes it
+ *   NAMED      "documents", how many documents of this page contain the denial's subject
+ *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. Page
+ *              CLOUD_REBIND_LOOK only shows them; CLOUD_REBIND_DO releases the binding, unless the
+ *              environment has sessions, and answers when the release is on the disk;
+ *              CLOUD_REBIND_FORCE releases it with sessions as well
  */
 
 /* struct request's handlers (server.h). */

@@ -51,6 +51,13 @@ static void explain_name(const struct connection *connection, enum policy_reason
     rule("not-local", reason, explain_name_detail(connection, reason));
 }
 
+/* What was left out of the document: it could be what the operator is looking for. */
+static void add_warnings(const struct document *document)
+{
+    for (size_t i = 0; i < document->warnings; i++)
+        ROW("warning", document->warning[i]);
+}
+
 static void explain_source(const struct cache_answer *known)
 {
     char age[32];
@@ -129,6 +136,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     const char *why;
 
     explain_name(connection, POLICY_GRANTED);
+    add_warnings(document);
     explain_source(known);
     rule("document", POLICY_GRANTED, known->stale ? known->detail : "");
     rule("hosts", POLICY_GRANTED, "");
@@ -208,8 +216,8 @@ void explain_answer_people(struct connection *connection, const struct cache_ans
     size_t i = connection->question.page;
 
     rows_start();
-    for (size_t w = 0; i == 0 && w < document->warnings && w < DOCUMENT_WARNINGS_MAX; w++)
-        ROW("warning", document->warning[w]);
+    if (i == 0)
+        add_warnings(document);
     for (; i < document->keys && !rows_full(NULL); i++)
         list_key(document, &connection->name, &document->key[i], now);
     rows_send(connection, i < document->keys ? (uint32_t)i : 0);

@@ -225,8 +225,18 @@ test_nested() { bounded_row nested 'invalid document: .*nest'; }
 # invalid UTF-8
 test_utf8() { row utf8 'invalid document: .*UTF-8'; }
 
-# a member that occurs twice
-test_duplicate() { row duplicate 'invalid document: .*(twice|duplicate)'; }
+# a list of people that occurs twice: nobody is left, nor do the people of the last good document stay
+test_duplicate() {
+    well $HTTP
+    mode duplicate
+    timed 'first login' refused alice abcdefghij
+    refused newcomer abcdefghij
+    logged 'document abcdefghij/production: users: given twice'
+    audit 'refuse account=abcdefghij .*reason=key-unknown source=api'
+    nss_says found abcdefghij
+    timed 'unknown account' nss_says found abcdefghij_stg
+    recovers
+}
 
 # not JSON
 test_not_json() { row not-json 'invalid document'; }

@@ -88,8 +88,8 @@ test_check_broken() {
     printf '{"version": 1,\n  "project": "abcdefghij",,\n}\n' >"$file"
     same '2 27 not JSON' "$(field 'documents[0] | "\(.line) \(.column) \(.problem[:8])"' 1 check "$file")"
     cp "$PRISTINE/abcdefghij/production.json" "$file"
-    document abcdefghij production '.users[1].ssh_keys = 3'
-    contains "$(ctl 1 check "$file")" 'users\[1\]\.ssh_keys: not an array'
+    document abcdefghij production '.access.ssh = 3'
+    contains "$(ctl 1 check "$file")" 'access\.ssh: not a string'
     cp "$PRISTINE/abcdefghij/production.json" "$file"
     document abcdefghij production '.environment.name = "staging"'
     contains "$(ctl 1 check "$ACCESS")" 'environment\.name: not the one that was asked for'
@@ -102,12 +102,13 @@ test_check_broken() {
 # check warns of what is valid but has no effect on this host
 test_check_warnings() {
     document abcdefghij staging '.account.uid = 200001 | .hosts = ["elsewhere"] |
-        .users[0].ssh_keys[0].value = "ssh-dss AAAA" | .users[1].role = "owner"'
+        .users[0].ssh_keys[0].value = "ssh-dss AAAA" | .users[1].role = "owner" | .users[2].ssh_keys = 3'
     local said
     said=$(ctl 0 check "$ACCESS")
     contains "$said" 'uid.*200001'
     contains "$said" 'hosts. does not contain'
-    contains "$said" 'ssh_keys\[0\]|alice.*key|laptop'
+    contains "$said" 'users\[0\]\.ssh_keys\[0\]\.value: the key is a DSA key, which is not accepted \(alice\)'
+    contains "$said" 'users\[2\]\.ssh_keys: not an array \(carol\)'
     contains "$said" 'unknown role, which may enter nowhere'
 }
 
@@ -583,6 +584,13 @@ test_embedded_refused() {
     same "$before" "$(sha256sum "$file")"
     echo '{' >"$file"
     contains "$(ctl 1 user add abcdefghij_stg frank)" 'as it stands it is invalid'
+    cp "$PRISTINE/abcdefghij/staging.json" "$file"
+    document abcdefghij staging '.users[1] = "bob" | .users[2].ssh_keys = 3'
+    contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'it would be left out: users.*id: not 1 to 128'
+    contains "$(ctl 1 key add abcdefghij_stg carol "$KEYS/stranger.pub")" 'ssh_keys is not a list'
+    ctl 0 user add abcdefghij_stg frank
+    document abcdefghij staging '.users = {}'
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'users is not a list'
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
     contains "$(ctl 1 user add abcdefghij_stg frank)" 'only file://'
 }

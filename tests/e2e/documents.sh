@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Documents that this host must not believe: production's is spoilt, and staging's is not.
+# Documents that are spoilt: what makes one invalid, and what is only left out of it.
 
 # invalid FILTER REGEX: production with that filter opens nothing, is no account, and the log says why.
 invalid() {
@@ -9,6 +9,19 @@ invalid() {
     unknown abcdefghij
     wait_for logged "$2"
     enters alice abcdefghij_stg
+}
+
+# spoilt FILTER REGEX: production with that filter lets alice in, and log, check, keys and explain say what is
+# left out of it.
+spoilt() {
+    local said=/root/said
+    document abcdefghij production "$1"
+    enters alice abcdefghij
+    wait_for logged "cloudauthd.*document abcdefghij/production: $2"
+    cloudauthctl check "$ACCESS/abcdefghij/production.json" >$said
+    contains "$(<$said)" "$2"
+    contains "$(cloudauthctl explain abcdefghij "$KEYS/alice.pub" 2>&1)" "warning: $2"
+    contains "$(cloudauthctl keys abcdefghij 2>&1)" "warning: $2"
 }
 
 logged() {
@@ -91,9 +104,10 @@ test_shell_newline() {
     unknown root2
 }
 
-# a field with a colon
+# a passwd field with a colon is left empty
 test_gecos_colon() {
-    invalid '.account.gecos = "x:/:/bin/sh"' 'account.gecos'
+    spoilt '.account.gecos = "x:/:/bin/sh"' "account.gecos: has a ':'"
+    same 'abcdefghij:*:200001:200001::/app/abcdefghij:/bin/bash' "$(getent passwd abcdefghij)"
 }
 
 # a key with a newline in it is left out alone
@@ -117,6 +131,97 @@ test_key_type() {
     document abcdefghij production '.users[0].ssh_keys[0].value |= sub("ssh-ed25519"; "ssh-rsa")'
     refused alice abcdefghij
     enters alice-desktop abcdefghij
+}
+
+# a pasted key opens, whatever a file, an editor or a form left around it
+test_key_pasted() {
+    local pub value
+    pub=$(cut -d' ' -f1,2 "$KEYS/alice.pub")
+    for value in '"\(.) alice@laptop\n"' '"\(.) alice@laptop\r\n"' '" \(.) alice@laptop"' '"\(.)\talice@laptop"' \
+        '"\ufeff\(.)\u00a0\n"'; do
+        document abcdefghij production \
+            ".users[0].ssh_keys = [{value: (\"$pub\" | $value)}]"
+        enters alice abcdefghij
+        same '' "$(cloudauthctl keys abcdefghij 2>&1 >/dev/null)"
+    done
+    printf '\xef\xbb\xbf%s\r\n' "$(<"$KEYS/alice.pub")" >/root/pasted.pub
+    same granted "$(cloudauthctl explain --json abcdefghij /root/pasted.pub | jq -r .decision)"
+}
+
+# a key that cannot be read is left out, and no right of its owner's others with it
+test_key_members() {
+    document abcdefghij production '.users[1].role = "admin"'
+    enters carol abcdefghij
+    spoilt '.users[1].ssh_keys[0].expires_at = 1' 'users.1..ssh_keys.0..expires_at: not a string .carol.'
+    refused carol abcdefghij
+    document abcdefghij production 'del(.users[1].ssh_keys[0].expires_at)'
+    spoilt '.users[1].ssh_keys = [range(101) as $i | .users[1].ssh_keys[0]]' 'users.1..ssh_keys: more than 100 entries'
+    enters carol abcdefghij
+}
+
+# a person who cannot be read is left out, and nobody else
+test_person() {
+    document abcdefghij production '.users[1].role = "admin"'
+    enters carol abcdefghij
+    spoilt '.users[1].username = "car\u0007ol"' 'users.1..username: has a control character'
+    refused carol abcdefghij
+}
+
+# without a list of people nobody enters: the last good one does not serve
+test_no_people() {
+    enters alice abcdefghij
+    document abcdefghij production 'del(.users)'
+    refused alice abcdefghij
+    wait_for logged 'abcdefghij/production: users: missing'
+    known abcdefghij 200001
+    document abcdefghij production '.users = {}'
+    refused alice abcdefghij
+    enters alice abcdefghij_stg
+}
+
+# an application that cannot be read is refused, and no other account
+test_application() {
+    local app=abcdefg123abc-smith-a12b34c
+    enters alice $app--mymagento
+    document abcdefg123abc smith-a12b34c '.apps.mymagento.access = {ssh: 7}'
+    refused alice $app--mymagento
+    enters alice $app--backoffice
+    enters alice $app
+    document abcdefg123abc smith-a12b34c '.apps = 7'
+    refused alice $app--backoffice
+    enters alice $app
+}
+
+# members that decide nothing are not checked: title, mail, type, key_id
+test_not_checked() {
+    local filter
+    for filter in '.users[0].ssh_keys[0].title = "lap\ttop"' '.users[1].ssh_keys[0].title = "x" * 256' \
+        '.users[1].mail = ["x"]' '.environment.type = 3' '.environment.title = "\u0007"' \
+        '.users[0].ssh_keys[0].key_id = 1099511627776123456' '.users[0].ssh_keys[0].key_id = "0f0e0d"'; do
+        document abcdefghij production "$filter"
+        enters alice abcdefghij
+        same '' "$(cloudauthctl keys abcdefghij 2>&1 >/dev/null)"
+    done
+}
+
+# empty objects as PHP encodes them, and a byte order mark
+test_php() {
+    document abcdefghij production '.apps = [] | .forwarding = [] | .access = []'
+    enters alice abcdefghij
+    same '' "$(cloudauthctl keys abcdefghij 2>&1 >/dev/null)"
+    printf '\xef\xbb\xbf' | cat - "$PRISTINE/abcdefghij/production.json" >"$ACCESS/abcdefghij/production.json"
+    enters alice abcdefghij
+}
+
+# a person's id of 64 bits keeps its digits, here and in a document that cloudauthctl rewrites
+test_long_id() {
+    document abcdefghij production '.users[0].id = 1099511627776123457'
+    sed -i 's/1099511627776123[0-9]*/1099511627776123457/' "$ACCESS/abcdefghij/production.json"
+    enters alice abcdefghij
+    contains "$(cloudauthctl keys --json abcdefghij | jq -r '.keys[].id')" '^1099511627776123457$'
+    cloudauthctl user add abcdefghij eve
+    contains "$(<"$ACCESS/abcdefghij/production.json")" '1099511627776123457'
+    contains "$(cloudauthctl keys --json abcdefghij | jq -r '.keys[].id')" '^1099511627776123457$'
 }
 
 # a document of another project
@@ -153,9 +258,10 @@ test_truncated() {
     unknown abcdefghij
 }
 
-# a forward to any destination
+# a forward to any destination is left out
 test_forward_star() {
-    invalid '.forwarding.local = ["*:22"]' 'forwarding.local'
+    spoilt '.forwarding.local = ["*:22", "db.internal:3306"]' 'forwarding.local.0.: not a host:port'
+    contains "$(cloudauthctl check "$ACCESS/abcdefghij/production.json")" 'forward-local +db.internal:3306'
 }
 
 # members that this version does not know are accepted

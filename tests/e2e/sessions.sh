@@ -351,6 +351,22 @@ test_evasive() {
     fails contains "$(since /var/log/syslog)" 'of its processes are still running'
 }
 
+# a person is revoked in a document that has another one's unreadable key title, person and application
+test_revoked_beside_faults() {
+    api_rechecks
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    document abcdefghij staging '(.users[] | select(.username == "carol").ssh_keys[0].title) = "lap\ttop" |
+        (.users[] | select(.username == "dave").id) = "not an id" | .apps = {"a--b": 1}'
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for ended a
+    refused alice abcdefghij_stg
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=key-unknown source=api'
+    lives b
+    enters bob abcdefghij_stg
+    hang_up
+}
+
 # a paused environment ends all of its sessions, and no others
 test_paused() {
     api_rechecks

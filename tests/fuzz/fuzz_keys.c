@@ -5,7 +5,8 @@
 #include <string.h>
 
 /*
- * Public key lines. One that is taken is a type that we know and one run of base64 in the line;
+ * Public key lines. One that is taken is a type that we know and one run of base64 with nothing but
+ * blanks before and between them;
  * the two alone are the same key, and nothing of them could end a key line.
  */
 
@@ -23,9 +24,11 @@ static void check_key(const char *line, const struct key *key)
     const char *why = NULL;
     char base64[KEY_VALUE_MAX + 1], print[KEY_FINGERPRINT_TEXT];
     size_t type = strlen(key->type);
+    const char *blanks = " \t\r\n\xc2\xa0\xef\xbb\xbf", *found = line + strspn(line, blanks);
 
-    require(strncmp(line, key->type, type) == 0 && line[type] == ' ');
-    require(key->base64 > line && key->base64 + key->base64_length <= line + strlen(line));
+    require(strncmp(found, key->type, type) == 0 && key->base64 > found + type);
+    require(key->base64 == found + type + strspn(found + type, blanks));
+    require(key->base64 + key->base64_length <= line + strlen(line));
     for (size_t i = 0; i < key->base64_length; i++)
         require(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",
                        key->base64[i]) != NULL);

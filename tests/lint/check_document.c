@@ -8,7 +8,7 @@
 
 /*
  * check_document FILE...: what the daemon's parser says of access documents, a line each: "FILE:
- * ok", "FILE: left out: " and the first key that is left out, or "FILE: " and why it is invalid.
+ * ok", "FILE: left out: " and the first thing that is left out, or "FILE: " and why it is invalid.
  * The last two parts of FILE name the project and the environment:
  * .../<project>/<environment>.json.
  *

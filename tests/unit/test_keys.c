@@ -409,6 +409,36 @@ static void test_rsa_numbers(void **state)
     refuse_blob("ssh-rsa", &blob, "modulus");
 }
 
+static void accept_pasted(const char *line)
+{
+    const char *why = "";
+    struct key key;
+
+    if (!keys_parse_line(line, &key, &why))
+        fail_msg("%s: %s", line, why);
+    assert_string_equal(key.type, ED25519_TYPE);
+    assert_int_equal(key.base64_length, strlen(ED25519_BASE64));
+    assert_memory_equal(key.base64, ED25519_BASE64, key.base64_length);
+}
+
+/* What a file, an editor or a web form leaves around a key. */
+static void test_pasted(void **state)
+{
+    static const char *const blanks[] = {"\n",       "\r\n",         " ",    "\t",
+                                         "\xc2\xa0", "\xef\xbb\xbf", " \t\n"};
+    char line[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
+        const char *b = blanks[i];
+        (void)snprintf(line, sizeof line, "%s%s%s%s%s", b, ED25519_TYPE, b, ED25519_BASE64, b);
+        accept_pasted(line);
+        (void)snprintf(line, sizeof line, "%s %s me@laptop%s", ED25519_TYPE, ED25519_BASE64, b);
+        accept_pasted(line);
+    }
+    accept_pasted(ED25519_TYPE " " ED25519_BASE64 "\tme\tlaptop");
+}
+
 static void test_lines(void **state)
 {
     char *line = malloc(KEY_VALUE_MAX + 2);
@@ -422,18 +452,22 @@ static void test_lines(void **state)
     refuse_line(ED25519_TYPE, "not a type and base64");
     refuse_line(ED25519_TYPE "   ", "not a type and base64");
     refuse_line(ED25519_BASE64, "not a type and base64");
-    refuse_line(" " ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
     refuse_line("command=\"id\" " ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
     refuse_line("restrict " ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
     refuse_line("cert-authority " ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
     refuse_line("restrict," ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
     refuse_line("#" ED25519_TYPE " " ED25519_BASE64, "does not begin with a type");
-    refuse_line(ED25519_TYPE "\t" ED25519_BASE64, "control character");
-    refuse_line(ED25519_TYPE " " ED25519_BASE64 "\n", "control character");
-    refuse_line(ED25519_TYPE " " ED25519_BASE64 "\r", "control character");
     refuse_line(ED25519_TYPE " " ED25519_BASE64 " c\n" ED25519_SECOND_TYPE, "control character");
     refuse_line(ED25519_TYPE " " ED25519_BASE64 " \x7f", "control character");
+    refuse_line(ED25519_TYPE " " ED25519_BASE64 "\n" ED25519_SECOND_TYPE, "control character");
+    refuse_line(ED25519_TYPE " " ED25519_BASE64 " a\x1b[2J", "control character");
+    refuse_line(ED25519_TYPE " " ED25519_BASE64 "\x07", "base64");
     refuse_line(ED25519_TYPE " " ED25519_BASE64 "comment", "base64");
+    refuse_line(ED25519_TYPE "\xc2" ED25519_BASE64, "not a type and base64");
+    refuse_line("\xef\xbb\xbf \r\n", "not a type and base64");
+    refuse_line("\xef\xbb\xbf"
+                "no-pty " ED25519_TYPE " " ED25519_BASE64,
+                "does not begin with a type");
     size_t start = strlen(key);
     memcpy(line, key, start);
     memset(line + start, 'x', KEY_VALUE_MAX + 1 - start);
@@ -458,7 +492,7 @@ int main(void)
         cmocka_unit_test(test_extra_bytes), cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_base64),      cmocka_unit_test(test_security_keys),
         cmocka_unit_test(test_points),      cmocka_unit_test(test_rsa_numbers),
-        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_pasted),      cmocka_unit_test(test_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
