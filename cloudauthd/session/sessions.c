@@ -677,13 +677,19 @@ enum sessions_end sessions_end(struct sessions *sessions, const char *id)
 
 /* ---- Start and stop ---- */
 
-static bool load(void *arg, const struct session *session)
+/* A session that ended while no daemon ran, by a reboot too, gets its audit line now. */
+static bool load(void *arg, const struct session *session, bool this_boot)
 {
     struct sessions *sessions = arg;
     uint64_t id = strtoull(session->id, NULL, 16);
     struct entry *entry;
 
-    if ((!process_lives(&session->monitor) && !session->ending) || sessions->used >= SESSIONS_MAX)
+    if (!session->ending && !(this_boot && process_lives(&session->monitor))) {
+        audit_session(session, "close", REASON_GONE, NULL);
+        sessions->view.gone++;
+        return false;
+    }
+    if (!this_boot || sessions->used >= SESSIONS_MAX)
         return false;
     entry = add_entry(sessions, session);
     if (entry == NULL)

@@ -162,8 +162,8 @@ void session_files_remove(struct session_files *files, const char *id)
 
 /* ---- Start ---- */
 
-static void load(const struct session_files *files, const char *name,
-                 bool (*each)(void *arg, const struct session *session), void *arg)
+static void load(const struct session_files *files, const char *name, session_files_each *each,
+                 void *arg)
 {
     char boot[PROCESS_BOOT_SIZE];
     struct session session;
@@ -174,7 +174,7 @@ static void load(const struct session_files *files, const char *name,
         strcmp(session.id, name) != 0)
         statefile_set_aside(files->directory, name, "session",
                             "if the session is open, it can no longer be ended");
-    else if (strcmp(boot, files->boot) != 0 || !each(arg, &session))
+    else if (!each(arg, &session, strcmp(boot, files->boot) == 0))
         unlinkat(files->directory, name, 0);
     free(file);
 }
@@ -185,8 +185,7 @@ static int is_id(const struct dirent *entry)
            strspn(entry->d_name, "0123456789abcdef") == SESSION_ID_SIZE - 1;
 }
 
-void session_files_load(struct session_files *files,
-                        bool (*each)(void *arg, const struct session *session), void *arg)
+void session_files_load(struct session_files *files, session_files_each *each, void *arg)
 {
     struct dirent **entries = NULL;
     int n = scandirat(files->directory, ".", &entries, is_id, alphasort);

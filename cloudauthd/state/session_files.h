@@ -62,11 +62,11 @@ struct session_files *session_files_new(struct worker *worker, const char *direc
                                         const char *boot);
 void session_files_free(struct session_files *files);
 
-/* Calls each for every whole file of this boot, in the order of ids. It returns whether the session
- * is still open: if not, the file is removed, as are those of other boots. For the start: it reads
- * the disk. */
-void session_files_load(struct session_files *files,
-                        bool (*each)(void *arg, const struct session *session), void *arg);
+/* Calls each for every whole file, in the order of ids. It returns whether the session is still
+ * open: if not, the file is removed. The processes of a session of another boot have ended. For the
+ * start: it reads the disk. */
+typedef bool session_files_each(void *arg, const struct session *session, bool this_boot);
+void session_files_load(struct session_files *files, session_files_each *each, void *arg);
 
 /* Writes or removes a session's file, in the order of the calls. A failure is logged. */
 void session_files_keep(struct session_files *files, const struct session *session);

@@ -173,6 +173,7 @@ test_survives() {
     wait_for no_monitor_of "$(monitor_from_file bob)"
     daemon_start
     same "$before" "$(sessions)"
+    audit 'close account=abcdefghij_stg .*user=bob .*reason=gone'
     hang_up
 }
 

@@ -529,6 +529,9 @@ static void test_restart(void **state)
     restart();
     assert_int_equal(sessions_count(sessions), 2);
     assert_false(lists("user=bob"));
+    assert_non_null(strstr(line, "close "));
+    assert_non_null(strstr(line, " user=bob "));
+    assert_non_null(strstr(line, " reason=gone "));
     open_of("bob", 103);
     assert_true(strstr(list(), "pid=102") < strstr(list(), "pid=103"));
     deads = 0;
@@ -537,8 +540,12 @@ static void test_restart(void **state)
     boot = "99999999-2222-3333-4444-555555555555";
     restart();
     assert_int_equal(sessions_count(sessions), 0);
+    assert_non_null(strstr(line, " user=bob "));
+    assert_non_null(strstr(line, " reason=gone "));
     boot = BOOT;
+    line[0] = '\0';
     restart();
+    assert_string_equal(line, "");
     assert_int_equal(sessions_count(sessions), 0);
 }
 
