@@ -4,15 +4,20 @@
 #include "ctl/lines.h"
 #include "ctl/remedy.h"
 
+#include "common/clock.h"
+
 #include <dirent.h>
 #include <fts.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define FILES_MAX 1000000 /* counted below a home */
+#define ENDING_MS 3000    /* for sessions and processes that are ending */
+#define AGAIN_MS  50
 
 /* A binding, as the daemon answers it. */
 struct binding {
@@ -87,27 +92,51 @@ static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t si
     return proc != NULL;
 }
 
-/* Whether the uid may be released: it is not in use, or force is set. Prints what uses it. */
-static bool may_release(const struct binding *binding, bool force)
-{
+/* What uses a binding's uid. */
+struct use {
+    bool known; /* /proc can be read */
     unsigned long processes;
     char pids[256];
-    bool unused = true;
+};
 
-    if (!find_processes(binding->uid, &processes, pids, sizeof pids)) {
+/* Asks for the binding and what uses it. A session is open, and its processes live, for a moment
+ * after its client has ended: waits for that, unless force is set. Returns the exit status. */
+static int find_use(struct cloud_question *question, bool force, struct binding *binding,
+                    struct use *use)
+{
+    int64_t start = cloud_clock_ms();
+    bool said = false;
+
+    for (;;) {
+        int status = ask_rows(question, take_binding, binding);
+        if (status != CTL_YES)
+            return status;
+        use->known = find_processes(binding->uid, &use->processes, use->pids, sizeof use->pids);
+        if (force || (binding->sessions == 0 && use->processes == 0) ||
+            cloud_clock_ms() - start >= ENDING_MS)
+            return CTL_YES;
+        if (!said)
+            ctl_say("waiting %d seconds for sessions that are ending", ENDING_MS / 1000);
+        said = true;
+        poll(NULL, 0, AGAIN_MS);
+    }
+}
+
+/* Whether the uid may be released: it is not in use, or force is set. Prints what uses it. */
+static bool may_release(const struct binding *binding, const struct use *use, bool force)
+{
+    bool unused = binding->sessions == 0 && use->processes == 0;
+
+    if (!use->known) {
         ctl_say("/proc cannot be read: it is unknown which processes have uid %u", binding->uid);
         return force;
     }
-    if (binding->sessions > 0) {
+    if (binding->sessions > 0)
         ctl_say("%s/%s has %lu open sessions (cloudauthctl sessions %s/%s)", binding->project,
                 binding->environment, binding->sessions, binding->project, binding->environment);
-        unused = false;
-    }
-    if (processes > 0) {
-        ctl_say("%lu processes have uid %u: %s%s", processes, binding->uid, pids,
-                processes > 8 ? " ..." : "");
-        unused = false;
-    }
+    if (use->processes > 0)
+        ctl_say("%lu processes have uid %u: %s%s", use->processes, binding->uid, use->pids,
+                use->processes > 8 ? " ..." : "");
     if (!unused)
         ctl_say("%s", force ? "they keep the old uid" : "end them first, or add --force");
     return unused || force;
@@ -206,12 +235,13 @@ static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
 {
     struct cloud_question question = {.op = CLOUD_OP_REBIND, .account = name};
     struct binding binding = {.sessions = 0};
+    struct use use;
     struct out out;
-    int status = ask_rows(&question, take_binding, &binding);
+    int status = find_use(&question, force, &binding, &use);
 
     if (status != CTL_YES)
         return status;
-    if (!may_release(&binding, force))
+    if (!may_release(&binding, &use, force))
         return CTL_NO;
     question.page = force ? CLOUD_REBIND_FORCE : CLOUD_REBIND_DO;
     if (!dry)

@@ -198,6 +198,23 @@ test_rebind_in_use() {
     kill "$!"
 }
 
+# rebind right after a logout: a session that is ending does not count, however long sshd takes for it
+test_rebind_after_logout() {
+    local monitor
+    stays a alice abcdefghij_stg
+    wait_for open_are 1
+    monitor=$(cloudauthctl sessions --json | jq -r '.sessions[0].pid')
+    kill -STOP "$monitor"
+    kill "${client[a]}" "$(pgrep -u 200002 -x sleep)"
+    cloudauthctl rebind abcdefghij_stg >/root/rebound 2>&1 &
+    wait_for grep -q 'waiting 3 seconds for sessions that are ending' /root/rebound
+    kill -CONT "$monitor"
+    wait "$!" || {
+        cat /root/rebound
+        return 1
+    }
+}
+
 # rebind gives the uid of an environment that is gone to another one
 test_rebind_given_away() {
     enters alice abcdefghij
