@@ -174,9 +174,9 @@ static bool take_project_length(struct cloud_conf *conf, const struct conf_key *
 }
 
 /*
- * Ensures that no environment has two dedicated names: a suffix and an environment must each end in
- * a letter, because a number may follow both, "_sftp" has another meaning, and production has no
- * suffix.
+ * Ensures that no environment has two names: a suffix and an environment must each end in a letter,
+ * because a number may follow both, "_sftp" has another meaning, production has no suffix, and a
+ * machine name needs none.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)
@@ -184,7 +184,8 @@ static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
     size_t s = strlen(suffix), e = strlen(environment);
 
     if (s < 2 || suffix[0] != '_' || strcmp(suffix, "_sftp") == 0 || e == 0 ||
-        strcmp(environment, "production") == 0 || !cloud_name_environment_ok(environment))
+        strcmp(environment, "production") == 0 || !cloud_name_environment_ok(environment) ||
+        cloud_name_is_machine(environment))
         return false;
     for (size_t i = 1; i < s; i++)
         if (!((suffix[i] >= 'a' && suffix[i] <= 'z') || (suffix[i] >= '0' && suffix[i] <= '9')))

@@ -257,27 +257,10 @@ static bool take_project(const struct cloud_grammar *grammar, const char *text, 
     return take(out->project, sizeof out->project, text, n);
 }
 
-/* "" is production; "_stg" is the environment it is mapped to, "_stg2" that name with a 2. */
-static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
-                        struct cloud_name *out)
+/* The N of <suffix>N: none, or 1 to 999. */
+static bool is_ordinal(const char *text, size_t n)
 {
-    if (n == 0)
-        return take(out->environment, sizeof out->environment, "production", 10);
-    for (unsigned i = 0; i < grammar->suffixes; i++) {
-        const char *suffix = grammar->suffix[i].suffix;
-        const char *environment = grammar->suffix[i].environment;
-        size_t length = strlen(suffix), base = strlen(environment);
-        uint64_t number;
-        if (n < length || memcmp(text, suffix, length) != 0)
-            continue;
-        if (n > length && (n > length + SUFFIX_NUMBER || text[length] == '0' ||
-                           !cloud_text_read_number(text + length, n - length, 999, &number)))
-            continue;
-        memcpy(out->environment, environment, base);
-        return take(out->environment + base, sizeof out->environment - base, text + length,
-                    n - length);
-    }
-    return false;
+    return n == 0 || (n <= SUFFIX_NUMBER && text[0] != '0' && is_number(text, n));
 }
 
 static bool is_machine_name(const char *text, size_t n)
@@ -289,6 +272,28 @@ static bool is_machine_name(const char *text, size_t n)
         if (!(is_id(text[i]) || (text[i] == '-' && text[i + 1] != '-')))
             return false;
     return true;
+}
+
+/* "" is production; "_stg" is the environment it is mapped to, "_stg2" that name with a 2, unless
+ * that is a machine name: <project>-<machine_name> is its name then. */
+static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
+                        struct cloud_name *out)
+{
+    if (n == 0)
+        return take(out->environment, sizeof out->environment, "production", 10);
+    for (unsigned i = 0; i < grammar->suffixes; i++) {
+        const char *suffix = grammar->suffix[i].suffix;
+        const char *environment = grammar->suffix[i].environment;
+        size_t length = strlen(suffix), base = strlen(environment);
+        if (n < length || memcmp(text, suffix, length) != 0 ||
+            !is_ordinal(text + length, n - length))
+            continue;
+        memcpy(out->environment, environment, base);
+        return take(out->environment + base, sizeof out->environment - base, text + length,
+                    n - length) &&
+               !is_machine_name(out->environment, base + n - length);
+    }
+    return false;
 }
 
 /* An application or a worker: at least one character, no "--". */
@@ -445,7 +450,7 @@ static bool spell(const struct cloud_grammar *grammar, const char *project, cons
             size_t base = strlen(grammar->suffix[i].environment);
             const char *rest = environment + base;
             if (strncmp(environment, grammar->suffix[i].environment, base) != 0 ||
-                span_id(rest, strlen(rest)) != strlen(rest))
+                !is_ordinal(rest, strlen(rest)))
                 continue;
             cloud_text_add(&text, grammar->suffix[i].suffix);
             cloud_text_add(&text, rest);
@@ -486,6 +491,11 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
     *n = run.n;
     return cloud_name_look(out, &seen) && allowed(grammar, out) &&
            !is_reserved(grammar, out, run.n);
+}
+
+bool cloud_name_is_machine(const char *text)
+{
+    return is_machine_name(text, strlen(text));
 }
 
 bool cloud_name_project_ok(const char *text)

@@ -110,8 +110,10 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
  * proportional to the product of the lengths. */
 bool cloud_name_matches(const char *pattern, const char *name);
 
-/* Whether text is a project id that some host could allow; or an environment name of the API. */
+/* Whether text is a project id that some host could allow; an environment name of the API; a
+ * <machine_name>. */
 bool cloud_name_project_ok(const char *text);
 bool cloud_name_environment_ok(const char *text);
+bool cloud_name_is_machine(const char *text);
 
 #endif

@@ -122,6 +122,7 @@ static void test_wrong_lines(void **state)
         {"environment_suffixes = _stg=staging2", "environment_suffixes: "},
         {"environment_suffixes = _stg=../x", "environment_suffixes: "},
         {"environment_suffixes = _stg=staging _s=staging", "environment_suffixes: "},
+        {"environment_suffixes = _stg=staging _s=smith-abcdefg", "environment_suffixes: "},
         {"environment_suffixes = _stg=staging _stg=stage", "environment_suffixes: "},
         {"reserved_names = a*", "reserved_names: "},
         {"env_prefix = LD_PRELOAD=", "env_prefix: "},

@@ -270,6 +270,46 @@ static void test_possible_is_wider(void **state)
     assert_false(cloud_name_possible("1234567890"));
 }
 
+static void must_mean(const struct cloud_grammar *of, const char *name, const char *environment)
+{
+    struct cloud_name found;
+    char plain[CLOUD_NAME_MAX + 1];
+
+    if (!cloud_name_parse(of, name, &found))
+        fail_msg("%s", name);
+    assert_true(found.plain);
+    assert_string_equal(found.environment, environment);
+    assert_true(cloud_name_plain(of, "abcdefghij", environment, plain));
+    assert_string_equal(plain, name);
+}
+
+/* An environment has one plain name, also where one suffix's environment begins with another's, or
+ * is a machine name by the number that follows it. */
+static void test_one_plain_name(void **state)
+{
+    static const char *const lines[] = {
+        "environment_suffixes = _dev=dev _devel=development _pre=pre-prod",
+        "environment_suffixes = _pre=pre-prod _devel=development _dev=dev",
+    };
+    struct cloud_conf_error error;
+    struct cloud_conf conf;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        cloud_conf_defaults(&conf);
+        assert_true(cloud_conf_line(&conf, "allow = *", 9, &error));
+        assert_true(cloud_conf_line(&conf, lines[i], strlen(lines[i]), &error));
+        must_mean(&conf.grammar, "abcdefghij_dev", "dev");
+        must_mean(&conf.grammar, "abcdefghij_dev7", "dev7");
+        must_mean(&conf.grammar, "abcdefghij_devel", "development");
+        must_mean(&conf.grammar, "abcdefghij_devel999", "development999");
+        must_mean(&conf.grammar, "abcdefghij_pre99", "pre-prod99");
+        must_mean(&conf.grammar, "abcdefghij-pre-prod100", "pre-prod100");
+        assert_false(cloud_name_parse(&conf.grammar, "abcdefghij_pre100", NULL));
+        assert_false(cloud_name_plain(&conf.grammar, "abcdefghij", "dev07", (char[129]){""}));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_allow_and_reserved),
         cmocka_unit_test(test_possible_is_wider),
+        cmocka_unit_test(test_one_plain_name),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
