@@ -242,7 +242,10 @@ static int copy_directory(const struct jail *jail, int home, const struct jail_m
         return -1;
     }
     copy = open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    if (copy < 0) {
+    if (copy < 0 && errno == EINVAL) { /* mount_namespaces(7), "Restrictions" */
+        (void)fail(fault, "the sFTP directory ", name_of(jail, mount),
+                   " has a mount below it that this container must not remove");
+    } else if (copy < 0) {
         (void)fail_call(fault, "open_tree", name_of(jail, mount));
     } else if (mount_setattr(copy, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
         (void)fail_call(fault, "mount_setattr", name_of(jail, mount));

@@ -679,3 +679,22 @@ test_race_logins() {
     note "60 logins: $entered entered, $refused refused"
     ((entered > 0 && refused > 0))
 }
+
+# in a container whose host has mounted something below a listed directory, a login is refused with that reason
+test_locked_mount() {
+    fresh_home
+    mkdir "$MEDIA/volume"
+    mount -t tmpfs volume "$MEDIA/volume"
+    sshd_stop
+    rm -f /root/mapped
+    mkfifo /root/mapped
+    unshare --user --mount --propagation slave bash -c \
+        'read -r </root/mapped; exec /usr/sbin/sshd -D -o ListenAddress=127.0.0.1:2222' &
+    trap 'kill '$!'; umount "$MEDIA/volume"; sshd_stop; sshd_start' EXIT
+    wait_for grep -q bash "/proc/$!/comm"
+    echo '0 0 4294967295' >"/proc/$!/uid_map"
+    echo '0 0 4294967295' >"/proc/$!/gid_map"
+    echo >/root/mapped
+    wait_for test -s /run/sshd.pid
+    SSH_PORT=2222 no_jail 'the sFTP directory pub/media has a mount below it that this container must not remove'
+}
