@@ -45,29 +45,41 @@ const char *policy_kind_word(enum cloud_kind kind)
     return kind == CLOUD_SFTP ? "sftp" : "shell";
 }
 
-bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
-                   size_t size)
+enum policy_reason policy_account(const struct policy_host *host, const struct binding *account,
+                                  char *why, size_t size)
 {
     const struct cloud_conf *conf = host->conf;
     const struct local_ids *local = host->local_ids;
+    char plain[CLOUD_NAME_MAX + 1];
+    enum policy_reason reason = POLICY_LOCAL;
+
+    if (!cloud_conf_has_id(conf, account->uid) || !cloud_conf_has_id(conf, account->gid)) {
+        snprintf(why, size, "account: uid %u and gid %u are not both in this host's range %u-%u",
+                 account->uid, account->gid, conf->uid_min, conf->uid_max);
+        reason = POLICY_NOT_OURS;
+    } else if (local_ids_has_uid(local, account->uid)) {
+        snprintf(why, size, "account.uid: %u belongs to a local user", account->uid);
+    } else if (local_ids_has_gid(local, account->gid)) {
+        snprintf(why, size, "account.gid: %u belongs to a local group", account->gid);
+    } else if (!cloud_name_plain(&conf->grammar, account->project, account->environment, plain)) {
+        snprintf(why, size, "the environment has no login name under this host's grammar");
+        reason = POLICY_NOT_OURS;
+    } else if (local_ids_has_user(local, plain) || local_ids_has_group(local, plain)) {
+        snprintf(why, size, "the login name %s is a local user's or group's", plain);
+    } else {
+        reason = POLICY_GRANTED;
+    }
+    return reason;
+}
+
+bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
+                   size_t size)
+{
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
-    char plain[CLOUD_NAME_MAX + 1];
 
-    if (!cloud_conf_has_id(conf, document->uid) || !cloud_conf_has_id(conf, document->gid))
-        snprintf(why, size, "account: uid %u and gid %u are not both in this host's range %u-%u",
-                 document->uid, document->gid, conf->uid_min, conf->uid_max);
-    else if (local_ids_has_uid(local, document->uid))
-        snprintf(why, size, "account.uid: %u belongs to a local user", document->uid);
-    else if (local_ids_has_gid(local, document->gid))
-        snprintf(why, size, "account.gid: %u belongs to a local group", document->gid);
-    else if (!cloud_name_plain(&conf->grammar, document->project, document->environment, plain))
-        snprintf(why, size, "the environment has no login name under this host's grammar");
-    else if (local_ids_has_user(local, plain) || local_ids_has_group(local, plain))
-        snprintf(why, size, "the login name %s is a local user's or group's", plain);
-    else
-        return bindings_allow(host->bindings, &claim, why, size);
-    return false;
+    return policy_account(host, &claim, why, size) == POLICY_GRANTED &&
+           bindings_allow(host->bindings, &claim, why, size);
 }
 
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document)

@@ -59,10 +59,18 @@ struct policy_host {
 };
 
 /*
- * Whether this host may use the document: its uid and gid are in the host's range, are not those of
- * a local user or group, and are not bound to another environment; its environment has a login name
- * on this host, and that is no local user's or group's. False with the reason in why; the caller
- * treats such a document as an outage.
+ * Whether this host may have the account of an environment with these ids: POLICY_GRANTED,
+ * POLICY_LOCAL if an id or the account's plain name is a local user's or group's, or
+ * POLICY_NOT_OURS if an id is outside the range or the environment has no login name here; why says
+ * which.
+ */
+enum policy_reason policy_account(const struct policy_host *host, const struct binding *account,
+                                  char *why, size_t size);
+
+/*
+ * Whether this host may use the document: it may have its account, whose uid and gid are not bound
+ * to another environment. False with the reason in why; the caller treats such a document as an
+ * outage.
  */
 bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);

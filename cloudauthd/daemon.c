@@ -351,8 +351,10 @@ static void on_probe(void *arg)
 
     /* Two stat(2): inotify(7) would see neither a file behind a bind mount or a symbolic link, nor
      * one that another host changes. */
-    if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by)
+    if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
+        sessions_configure(context->sessions);
+    }
     background_probe(context->cache);
     store_watch_clock(context->store);
     bindings_log_retry(context->bindings_log);

@@ -13,6 +13,19 @@ bool admission_refresh(const struct admission *admission)
     return local_ids_refresh(admission->local_ids);
 }
 
+enum policy_reason admission_judge_name(const struct admission *admission, const char *account,
+                                        struct cloud_name *out)
+{
+    if (!cloud_name_parse(&admission->conf->grammar, account, out))
+        return POLICY_NOT_OURS;
+    if (!admission_refresh(admission))
+        return POLICY_UNAVAILABLE;
+    if (local_ids_has_user(admission->local_ids, account) ||
+        local_ids_has_group(admission->local_ids, account))
+        return POLICY_LOCAL;
+    return POLICY_GRANTED;
+}
+
 enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, char *why, size_t size)
 {

@@ -35,6 +35,14 @@ struct admission {
 bool admission_refresh(const struct admission *admission);
 
 /*
+ * Whether the account is a name of this host, by its settings and local accounts; parses it into
+ * *out. POLICY_GRANTED, POLICY_NOT_OURS, POLICY_LOCAL, or POLICY_UNAVAILABLE where
+ * admission_refresh fails; it is called unless the answer is POLICY_NOT_OURS.
+ */
+enum policy_reason admission_judge_name(const struct admission *admission, const char *account,
+                                        struct cloud_name *out);
+
+/*
  * Judges by the settings, the bindings and the local accounts of the last admission_refresh:
  *   POLICY_GRANTED        the document may be used here
  *   POLICY_UNUSABLE       it conflicts with this host; why, of `size` bytes, says with what

@@ -2,7 +2,6 @@
 #include "cloudauthd/login/login.h"
 
 #include "access/bindings.h"
-#include "access/local_ids.h"
 #include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 
@@ -24,17 +23,11 @@ void login_answer_no(struct connection *connection, enum policy_reason reason,
 
 enum policy_reason login_check_name(struct connection *connection, const char *account)
 {
-    const struct context *context = connection->context;
+    enum policy_reason reason =
+        admission_judge_name(connection->context->admission, account, &connection->name);
 
-    if (!cloud_name_parse(&context->conf.grammar, account, &connection->name))
-        return POLICY_NOT_OURS;
-    connection->looked = admission_refresh(context->admission);
-    if (!connection->looked)
-        return POLICY_UNAVAILABLE;
-    if (local_ids_has_user(context->local_ids, account) ||
-        local_ids_has_group(context->local_ids, account))
-        return POLICY_LOCAL;
-    return POLICY_GRANTED;
+    connection->looked = reason == POLICY_GRANTED || reason == POLICY_LOCAL;
+    return reason;
 }
 
 bool login_find_sshd(const struct connection *connection, struct process *out)

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* A reason in the audit line that is none of the policy's. */
@@ -23,16 +24,43 @@ enum policy_reason recheck_admit(const struct admission *admission,
     return admission_judge(admission, answer->document, why, sizeof why);
 }
 
-bool recheck_may_use(enum policy_reason admitted)
-{
-    return admitted == POLICY_GRANTED || admitted == POLICY_NOT_THIS_HOST;
-}
-
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
 {
     out->terminate = true;
     out->reason = reason;
     snprintf(out->message, sizeof out->message, "%s", message);
+}
+
+/* With other suffixes in the settings a name may mean another environment. */
+static bool is_same_environment(const struct cloud_name *a, const struct cloud_name *b)
+{
+    return strcmp(a->project, b->project) == 0 && strcmp(a->environment, b->environment) == 0;
+}
+
+void recheck_judge_account(const struct admission *admission, const struct session *session,
+                           struct recheck_verdict *out)
+{
+    const struct policy_host host = {admission->conf, admission->local_ids, admission->bindings};
+    struct binding account = {.gid = session->uid};
+    struct cloud_name name;
+    enum policy_reason reason = admission_judge_name(admission, session->account, &name);
+    char why[256];
+
+    (void)bindings_by_uid(admission->bindings, session->uid, &account);
+    account = (struct binding){session->name.project, session->name.environment, session->uid,
+                               account.gid};
+    if (reason == POLICY_GRANTED && !is_same_environment(&name, &session->name))
+        reason = POLICY_NOT_OURS;
+    if (reason == POLICY_GRANTED)
+        reason = policy_account(&host, &account, why, sizeof why);
+    *out = (struct recheck_verdict){.key_expires = session->key_expires};
+    if (reason == POLICY_NOT_OURS || reason == POLICY_LOCAL)
+        terminate(out, policy_token(reason), "this host no longer serves the account");
+}
+
+bool recheck_may_use(enum policy_reason admitted)
+{
+    return admitted == POLICY_GRANTED || admitted == POLICY_NOT_THIS_HOST;
 }
 
 /* What the document says of the person and the key. */

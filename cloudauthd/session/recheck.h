@@ -21,7 +21,8 @@
  *   - the API's answer that the environment does not exist
  *   - a denial of this host (cloudauthctl deny)
  *   - the expiry of the key, as the last usable document has it
- * The last two also apply when no document may be used.
+ *   - the host's settings, /etc/passwd or /etc/group, if they no longer leave it the account
+ * The last three also apply when no document may be used.
  */
 
 struct recheck {
@@ -39,6 +40,14 @@ struct recheck_verdict {
     char message[384];   /* terminate: for the person at the client */
     int64_t key_expires; /* as the document says; what the session has where none may be used */
 };
+
+/*
+ * Judges the account of a session before anything is asked about its environment: it must be
+ * terminated if this host no longer has that name for that environment, or no longer may have its
+ * uid or gid (admission_judge_name, policy_account).
+ */
+void recheck_judge_account(const struct admission *admission, const struct session *session,
+                           struct recheck_verdict *out);
 
 /*
  * What this host makes of an answer: POLICY_GRANTED, POLICY_NOT_THIS_HOST or POLICY_UNUSABLE for a

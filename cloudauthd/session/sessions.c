@@ -323,13 +323,6 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
 
     if (entry->session.ending)
         return true;
-    /* The range may have changed since the session was opened. */
-    if (!cloud_conf_has_id(sessions->setup.conf, session->uid)) {
-        log_error("session %s of %s as %s is not terminated (reason %s): uid %u is outside the "
-                  "configured range",
-                  session->id, session->user, session->account, reason, session->uid);
-        return false;
-    }
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
     entry->session.ending_audit = own_audit(sessions, session);
     if (!begin_termination(sessions, session, message))
@@ -345,7 +338,7 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
 static bool continue_termination(struct sessions *sessions, struct session *session)
 {
     session->ending_audit = own_audit(sessions, session);
-    if (!sessions->setup.may_terminate || !cloud_conf_has_id(sessions->setup.conf, session->uid) ||
+    if (!sessions->setup.may_terminate ||
         !begin_termination(sessions, session, "cloudauth ends this session")) {
         log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,
                     session->user, session->account);
@@ -442,10 +435,35 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     }
 }
 
+/* Ends the environment's sessions whose account this host no longer has. False if no other session
+ * is open: then nothing is asked, because the environment may not be this host's to ask about. */
+static bool end_not_ours(struct watch *watch)
+{
+    struct sessions *sessions = watch->sessions;
+    struct recheck_verdict verdict;
+    struct entry *entry;
+    bool others = false;
+
+    LIST_FOREACH(entry, &watch->entries, beside) {
+        if (entry->session.ending)
+            continue;
+        recheck_judge_account(sessions->setup.admission, &entry->session, &verdict);
+        if (verdict.terminate)
+            end_entry(sessions, entry, verdict.reason, verdict.message, NULL);
+        else
+            others = true;
+    }
+    return others;
+}
+
 static void ask(struct watch *watch)
 {
     if (!sweep(watch))
         return;
+    if (!end_not_ours(watch)) {
+        watch->due = next_due(watch->sessions, cloud_clock_ms());
+        return;
+    }
     watch->asking = true;
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
     cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,
@@ -489,6 +507,8 @@ void sessions_configure(struct sessions *sessions)
         int64_t now = cloud_clock_ms(), due = next_due(sessions, now);
         if (due < watch->due || watch->due <= now) /* overdue: rechecks were off */
             watch->due = due;
+        if (rechecks(sessions))
+            end_not_ours(watch);
     }
     set_timer(sessions);
 }

@@ -55,7 +55,8 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
 /* The sshd process reports that the account's session is over. An unknown one is no error. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
 
-/* To be called when conf has changed. */
+/* To be called when conf, /etc/passwd or /etc/group has changed: sessions of accounts that this
+ * host no longer has are ended. */
 void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);

@@ -394,6 +394,30 @@ test_deleted() {
     hang_up
 }
 
+# a reload ends sessions that allow, reserved names or the range now exclude; a local name ends them without one
+test_not_ours() {
+    local setting
+    api_rechecks 'session_recheck = 3600'
+    for setting in 'allow = abcdefghij' 'reserved_names = abcdefghij_stg' 'uid_min = 200003'; do
+        cp "$CONF" /root/conf
+        stays a alice abcdefghij_stg
+        sed -i "/^${setting%% *} = /d" "$CONF"
+        echo "$setting" >>"$CONF"
+        daemon_reload
+        WAIT=20 wait_for ended a
+        wait_for listed_are 0
+        refused alice abcdefghij_stg
+        cp /root/conf "$CONF"
+        daemon_reload
+    done
+    stays a alice abcdefghij_stg
+    local_user abcdefghij_stg 1600
+    WAIT=20 wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=local-user source=none'
+    same 3 "$(since | grep -c ' end account=abcdefghij_stg .* reason=not-ours source=none')"
+    hang_up
+}
+
 # a lowered role ends the session, and the message names the role
 test_role() {
     api_rechecks

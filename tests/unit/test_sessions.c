@@ -199,11 +199,12 @@ bool local_ids_refresh(struct local_ids *db)
     return true;
 }
 
+static const char *local_name = ""; /* of a local user */
+
 bool local_ids_has_user(const struct local_ids *db, const char *name)
 {
     (void)db;
-    (void)name;
-    return false;
+    return strcmp(name, local_name) == 0;
 }
 
 bool local_ids_has_group(const struct local_ids *db, const char *name)
@@ -213,18 +214,18 @@ bool local_ids_has_group(const struct local_ids *db, const char *name)
     return false;
 }
 
+static uint32_t local_uid, local_gid;
+
 bool local_ids_has_uid(const struct local_ids *db, uint32_t uid)
 {
     (void)db;
-    (void)uid;
-    return false;
+    return uid == local_uid;
 }
 
 bool local_ids_has_gid(const struct local_ids *db, uint32_t gid)
 {
     (void)db;
-    (void)gid;
-    return false;
+    return gid == local_gid;
 }
 
 /* ---- Words ---- */
@@ -250,14 +251,30 @@ static void start(bool may_terminate)
     assert_non_null(sessions);
 }
 
+static void allow(const char *pattern)
+{
+    memset(&conf.grammar.allow, 0, sizeof conf.grammar.allow);
+    assert_true(cloud_words_add(&conf.grammar.allow, pattern, strlen(pattern)));
+}
+
+static void set_conf(void)
+{
+    cloud_conf_defaults(&conf);
+    conf.session_recheck = RECHECK;
+    conf.uid_min = 200000;
+    conf.uid_max = 299999;
+    allow("abcdefghij*");
+    local_name = "";
+    local_uid = local_gid = 0;
+}
+
 static int setup(void **state)
 {
     (void)state;
     take_print(ED25519_TYPE, ED25519_BASE64, alices);
     take_print(ED25519_SECOND_TYPE, ED25519_SECOND_BASE64, bobs);
     enter_directory();
-    cloud_conf_defaults(&conf);
-    conf.session_recheck = RECHECK;
+    set_conf();
     admission.bindings = bindings_new();
     fake_ms = 1000000;
     fake_time = 1800000000;
@@ -763,20 +780,6 @@ static void test_end_fails(void **state)
     assert_true(lists("state=open"));
 }
 
-/* A session is not terminated if its uid is outside the range by then. */
-static void test_end_out_of_range(void **state)
-{
-    char id[SESSION_ID_SIZE];
-
-    (void)state;
-    open_of("alice", 100);
-    end_first(id);
-    conf.uid_min = 300000;
-    restart();
-    assert_int_equal(orders, 1);
-    assert_true(lists("state=open"));
-}
-
 /* A damaged file costs that session alone, and is set aside. */
 static void test_damaged(void **state)
 {
@@ -977,6 +980,7 @@ static void test_absent(void **state)
 static void test_outage(void **state)
 {
     const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+    const struct binding other = {"abcdefghij", "production", 200002, 200002};
 
     (void)state;
     open_of("alice", 100);
@@ -984,11 +988,11 @@ static void test_outage(void **state)
         await_question(fake_ms);
         answer(&nothing);
     }
-    conf.uid_max = 200001;
+    assert_true(bindings_claim(admission.bindings, &other));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 0);
-    conf.uid_max = 999999;
+    assert_true(bindings_forget(admission.bindings, other.project, other.environment));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
@@ -1205,17 +1209,62 @@ static void test_shared_audit(void **state)
     assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
 }
 
-/* A uid that is outside the range by now is not touched. */
-static void test_out_of_range(void **state)
+/* What a host's settings and local accounts no longer leave to a session: it ends at the reload,
+ * and nothing is asked about an environment that is not the host's. */
+static void test_not_ours(void **state)
 {
-    const struct cache_answer absent = {.result = CACHE_ABSENT};
+    static const struct {
+        const char *local_name, *allow, *reserved, *reason; /* NULL: it stays open */
+        uint32_t local_uid, local_gid, uid_min;
+    } rows[] = {
+        {"", "abcdefghij*", NULL, NULL, 0, 0, 200000},
+        {"", "abcdefghij", NULL, "not-ours", 0, 0, 200000},
+        {"", "abcdefghij*", "abcdefghij_stg", "not-ours", 0, 0, 200000},
+        {"", "abcdefghij*", NULL, "not-ours", 0, 0, 250000},
+        {"abcdefghij_stg", "abcdefghij*", NULL, "local-user", 0, 0, 200000},
+        {"", "abcdefghij*", NULL, "local-user", 200002, 0, 200000},
+        {"", "abcdefghij*", NULL, "local-user", 0, 200003, 200000},
+    };
+    const struct binding bound = {"abcdefghij", "staging", 200002, 200003};
 
     (void)state;
+    assert_true(bindings_claim(admission.bindings, &bound));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct process monitor = {100, 77};
+        orders = 0;
+        questions = 0;
+        set_conf();
+        open_of("alice", 100);
+        allow(rows[i].allow);
+        if (rows[i].reserved != NULL)
+            assert_true(cloud_words_add(&conf.grammar.reserved, rows[i].reserved,
+                                        strlen(rows[i].reserved)));
+        conf.uid_min = rows[i].uid_min;
+        local_name = rows[i].local_name;
+        local_uid = rows[i].local_uid;
+        local_gid = rows[i].local_gid;
+        sessions_configure(sessions);
+        assert_int_equal(orders, rows[i].reason == NULL ? 0 : 1);
+        run_to(fake_ms + (int64_t)1000 * RECHECK);
+        assert_int_equal(questions, rows[i].reason == NULL ? 1 : 0);
+        if (rows[i].reason != NULL) {
+            char wanted[64];
+            snprintf(wanted, sizeof wanted, " reason=%s source=none ", rows[i].reason);
+            assert_non_null(strstr(line, wanted));
+        }
+        sessions_close(sessions, &monitor, "abcdefghij_stg");
+    }
+}
+
+/* The settings have other suffixes: the name is another environment's. */
+static void test_other_environment(void **state)
+{
+    (void)state;
     open_of("alice", 100);
-    conf.uid_min = 300000;
-    await_question(fake_ms);
-    answer(&absent);
-    assert_int_equal(orders, 0);
+    strcpy(conf.grammar.suffix[0].environment, "stage");
+    sessions_configure(sessions);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " reason=not-ours "));
 }
 
 int main(void)
@@ -1236,7 +1285,6 @@ int main(void)
         TEST(test_ends_go_on),
         TEST(test_end_is_left),
         TEST(test_end_fails),
-        TEST(test_end_out_of_range),
         TEST(test_damaged),
         TEST(test_one_question),
         TEST(test_old_answer),
@@ -1257,7 +1305,8 @@ int main(void)
         TEST(test_closed_while_asking),
         TEST(test_operator),
         TEST(test_shared_audit),
-        TEST(test_out_of_range),
+        TEST(test_not_ours),
+        TEST(test_other_environment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
