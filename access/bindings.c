@@ -177,6 +177,15 @@ bool bindings_claim(struct bindings *bindings, const struct binding *claim)
     return true;
 }
 
+bool bindings_is_released(const struct bindings *bindings, const char *project,
+                          const char *environment)
+{
+    const struct binding wanted = {project, environment, 0, 0};
+    const struct entry *entry = find_any(bindings, &wanted);
+
+    return entry != NULL && !entry->bound;
+}
+
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
                             const char *environment)
 {

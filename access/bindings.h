@@ -36,6 +36,10 @@ bool bindings_claim(struct bindings *bindings, const struct binding *claim);
  */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);
 
+/* Whether bindings_forget removed the environment's binding, and none was claimed since. */
+bool bindings_is_released(const struct bindings *bindings, const char *project,
+                          const char *environment);
+
 /* cloud_clock_ms() of the environment's last bindings_forget, or of the bindings_claim after it: a
  * process that looked its ids up before may have other ones. 0: neither, in this process. */
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,

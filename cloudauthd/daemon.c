@@ -243,7 +243,9 @@ static bool open_store(struct context *context)
                                context->conf.access_url);
     if (context->store == NULL)
         return false;
+    admission.restores = true;
     known = store_load(context->store, cache_restore, context->cache);
+    admission.restores = false;
     cache_set_store(context->cache, context->store);
     log_info("%zu documents found in %s", known, STATE_DIRECTORY);
     return true;

@@ -63,6 +63,11 @@ bool admission_accept(void *arg, const struct document *document, char *why, siz
     reason = admission_judge(admission, document, why, size);
     if (reason == POLICY_UNUSABLE)
         return false;
+    if (admission->restores &&
+        bindings_is_released(admission->bindings, document->project, document->environment)) {
+        snprintf(why, size, "its uid was released: not used until the API confirms it");
+        return false;
+    }
     if (reason == POLICY_NOT_THIS_HOST)
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, admission->conf->host_id);

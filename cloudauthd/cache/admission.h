@@ -26,6 +26,7 @@ struct admission {
     struct local_ids *local_ids;
     struct bindings *bindings;
     struct bindings_log *bindings_log; /* NULL while the bindings are still being read from it */
+    bool restores; /* the documents are from the store: they may be older than a release of ids */
 };
 
 /*
@@ -58,9 +59,10 @@ enum policy_reason admission_judge(const struct admission *admission,
 bool admission_bind(const struct admission *admission, const struct document *document);
 
 /*
- * cache_accept (cache.h), arg is the admission: refreshes, judges and binds. A document that is not
- * for this host is accepted, too, with a warning: the cache has to know that it is not. False with
- * the reason in why.
+ * cache_accept (cache.h), arg is the admission: refreshes, judges and binds. A stored document does
+ * not bind ids again that an operator has released: by now they may be another environment's. A
+ * document that is not for this host is accepted, too, with a warning: the cache has to know that
+ * it is not. False with the reason in why.
  */
 bool admission_accept(void *arg, const struct document *document, char *why, size_t size);
 

@@ -293,6 +293,29 @@ test_rebind_killed() {
     done
 }
 
+# a restart in an outage binds a released uid to no stored document: it is unusable until the API confirms it
+test_rebind_outage() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij_stg
+    wait_for open_are 0
+    wait_for test -e /var/lib/cloudauth/documents/abcdefghij.staging
+    nginx_stop
+    same 1 "$(ask_rebind 1)"
+    daemon_stop
+    daemon_start
+    contains "$(since /var/log/syslog)" 'document abcdefghij/staging: invalid document: its uid was released'
+    contains "$(ctl 1 rebind --dry-run abcdefghij_stg)" 'not-bound'
+    refused alice abcdefghij_stg
+    document abcdefghij production '.account.uid = 200002 | .account.gid = 200002'
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
+    nginx_start
+    wait_for known abcdefghij 200002
+    wait_for known abcdefghij_stg 200042
+}
+
 # rebind releases nothing if the disk refuses the change
 test_rebind_disk() {
     enters alice abcdefghij_stg

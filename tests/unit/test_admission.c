@@ -189,6 +189,24 @@ static void test_without_a_log(void **state)
     assert_int_equal(added, 0);
 }
 
+/* A document that was stored before its ids were released does not bind them again. */
+static void test_restored_after_release(void **state)
+{
+    (void)state;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(bindings_forget(admission.bindings, document.project, document.environment));
+    admission.restores = true;
+    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_non_null(strstr(why, "its uid was released"));
+    assert_int_equal(added, 1);
+    admission.restores = false;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    admission.restores = true;
+    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    admission.restores = false;
+    assert_int_equal(added, 2);
+}
+
 static void test_bound_again_after_release(void **state)
 {
     (void)state;
@@ -211,6 +229,7 @@ int main(void)
         TEST(test_refusing_binds_nothing),
         TEST(test_uid_of_another_environment),
         TEST(test_without_a_log),
+        TEST(test_restored_after_release),
         TEST(test_bound_again_after_release),
     };
 
