@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,15 +124,23 @@ static bool read_ed25519(const struct key_type *type, struct blob *blob, const c
     return true;
 }
 
-/* Creates a group at its first use and keeps it: to create one takes many times as long as to check
- * a point. */
-static const EC_GROUP *group_of(enum curve curve)
+static EC_GROUP *groups[CURVES];
+
+static void create_groups(void)
 {
     static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
-    static EC_GROUP *groups[CURVES];
 
-    if (groups[curve] == NULL)
-        groups[curve] = EC_GROUP_new_by_curve_name(nids[curve]);
+    for (int i = 0; i < CURVES; i++)
+        groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
+}
+
+/* Creates the groups at the first use, by whichever thread, and keeps them: to create one takes
+ * many times as long as to check a point. */
+static const EC_GROUP *group_of(enum curve curve)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, create_groups);
     return groups[curve];
 }
 

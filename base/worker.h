@@ -9,9 +9,9 @@
 #include <sys/queue.h>
 
 /*
- * A thread that does the work that may wait for a disk, in the order it is added. It works on
- * copies: all that it shares with the loop's thread is the queue, whose lock is not held while work
- * runs. A disk that hangs stops the worker alone.
+ * A thread that does work that may wait for a disk, or takes long, in the order it is added. It
+ * works on copies: all that it shares with the loop's thread is the queue, whose lock is not held
+ * while work runs. A disk that hangs stops the worker alone.
  */
 
 struct worker;

@@ -266,8 +266,11 @@ static bool open_denials(struct context *context)
 static bool open_state(struct context *context)
 {
     context->state_worker = worker_new(context->loop);
-    return context->state_worker != NULL && open_denials(context) && open_bindings(context) &&
-           open_store(context);
+    context->reader = worker_new(context->loop);
+    if (context->state_worker == NULL || context->reader == NULL)
+        return false;
+    cache_set_worker(context->cache, context->reader);
+    return open_denials(context) && open_bindings(context) && open_store(context);
 }
 
 /* From now on every process of the host can look up the accounts that this process knows. */
@@ -313,8 +316,7 @@ static bool open_list(struct context *context)
 {
     const struct list_events events = {on_listed, on_left, context};
 
-    context->list = list_new(context->loop, context->api, publish_worker(context->publish),
-                             &context->conf, &events);
+    context->list = list_new(context->loop, context->api, context->reader, &context->conf, &events);
     if (context->list == NULL)
         return false;
     cache_set_listed(context->cache, is_listed, context);
@@ -413,11 +415,13 @@ static void stop(struct context *context)
     server_free(context->server);
     scrape_free(context->scrape);
     sessions_free(context->sessions);
+    api_free(context->api);
+    list_free(context->list);
+    /* In this order: what has been read is written. */
+    worker_free(context->reader);
     worker_free(context->state_worker);
     store_free(context->store);
     bindings_log_free(context->bindings_log);
-    api_free(context->api);
-    list_free(context->list);
     publish_free(context->publish);
     cache_free(context->cache);
     denials_file_free(context->denials);

@@ -48,7 +48,7 @@ check-asan:
 	$(MAKE) B=build/asan SAN=1 units
 
 # The modules that several threads use, under ThreadSanitizer.
-THREADED := test_negcache test_map test_publish test_store test_bindings_log test_list_threads test_denials
+THREADED := test_negcache test_map test_publish test_store test_bindings_log test_list_threads test_cache_threads test_denials
 check-tsan:
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
 		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units

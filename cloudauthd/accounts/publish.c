@@ -526,11 +526,6 @@ bool publish_by_id(const struct publish *publish, uint32_t id, bool gid,
                                          : cloud_snapshot_by_uid(snapshot, id, out));
 }
 
-struct worker *publish_worker(const struct publish *publish)
-{
-    return publish->worker;
-}
-
 void publish_look(const struct publish *publish, struct publish_view *out)
 {
     const struct cloud_snapshot *snapshot = &publish->published.snapshot;

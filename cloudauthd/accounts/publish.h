@@ -58,9 +58,6 @@ void publish_clear(struct publish *publish, const char *origin);
 bool publish_by_id(const struct publish *publish, uint32_t id, bool gid,
                    struct cloud_snapshot_account *out);
 
-/* The worker thread, for other work of this directory that nothing waits for. */
-struct worker *publish_worker(const struct publish *publish);
-
 /* The published file and the counters, for operators. */
 struct publish_view {
     bool there, live; /* live: lookups use it; else they ask the daemon */

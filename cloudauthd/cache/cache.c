@@ -210,6 +210,11 @@ void cache_set_store(struct cache *cache, struct store *store)
     cache->store = store;
 }
 
+void cache_set_worker(struct cache *cache, struct worker *worker)
+{
+    cache->worker = worker;
+}
+
 bool cache_restore(void *arg, const struct stored_document *from)
 {
     struct cache *cache = arg;

@@ -2,6 +2,7 @@
 #ifndef CLOUDAUTHD_CACHE_CACHE_H
 #define CLOUDAUTHD_CACHE_CACHE_H
 
+#include "base/worker.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/cache/answers.h"
 #include "cloudauthd/state/store.h"
@@ -76,6 +77,10 @@ void cache_denials_changed(struct cache *cache);
  * freed before the cache.
  */
 void cache_set_store(struct cache *cache, struct store *store);
+
+/* From now on, large documents (limits.h) are read by the worker, which is freed before the store
+ * and the cache. */
+void cache_set_worker(struct cache *cache, struct worker *worker);
 
 /* store_each: takes a stored document if it may be used. arg is the cache. */
 store_each cache_restore;

@@ -77,7 +77,7 @@ enum entry_event {
  *
  *   phase      what is under way
  *   IDLE       nothing
- *   SENT       a request is in flight
+ *   SENT       a request is in flight, or its answer is being read
  *   ORPHANED   one is in flight to an API that is no longer configured: its answer is ignored
  *   WRITING    the answer is being written to the store: waiters are answered after that
  *

@@ -4,6 +4,7 @@
 
 #include "access/denials.h"
 #include "access/envelope.h"
+#include "base/worker.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/cache/answers.h"
 #include "cloudauthd/cache/entries.h"
@@ -35,7 +36,9 @@ struct askers {
 struct cache {
     const struct cloud_conf *conf;
     struct api *api;
-    struct store *store; /* or NULL */
+    struct store *store;   /* or NULL */
+    struct worker *worker; /* reads large documents; or NULL */
+    size_t unread;         /* bytes of those that it has not read yet */
     const struct denials *denials;
     struct signers signers; /* none: documents are not signed */
     cache_accept *accept;

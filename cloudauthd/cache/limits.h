@@ -11,6 +11,15 @@
  * environments may turn absent. Their state is in the structs. Times are cloud_clock_ms().
  */
 
+/*
+ * Documents of more than LIMITS_READ_MAX bytes are verified and parsed by a worker thread: one of
+ * 4 MiB takes 30 to 160 ms, for which no other login or lookup is to wait, one of 16 KiB half a
+ * millisecond. Where more than LIMITS_UNREAD_MAX bytes wait for it, another such answer is a
+ * failure.
+ */
+#define LIMITS_READ_MAX   16384u
+#define LIMITS_UNREAD_MAX ((size_t)32 << 20)
+
 /* A token bucket. Zeroed, it is full. */
 struct bucket {
     bool started;

@@ -4,6 +4,7 @@
 #include "cloudauthd/cache/internal.h"
 #include "cloudauthd/cache/take.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define TOUCH_MS 60000 /* between two writes of an entry's confirmations to the store */
@@ -172,13 +173,18 @@ static void end_background(struct cache_entry *entry, const struct api_result *r
 
 /* ---- The store ---- */
 
+static void end(struct cache_entry *entry)
+{
+    release(entry);
+    answer_waiters(entry);
+}
+
 static void end_write(struct cache_entry *entry, enum entry_stored stored)
 {
     if (!entries_step(entry, ENTRY_WRITTEN))
         return;
     entry->stored = stored;
-    release(entry);
-    answer_waiters(entry);
+    end(entry);
 }
 
 /* A failure changes no answer, and the store has logged it. */
@@ -199,23 +205,27 @@ static bool is_write_due(const struct cache_entry *entry, int64_t asked)
     return asked - entry->kept >= TOUCH_MS;
 }
 
-static void remove_stored(struct cache_entry *entry)
+static bool remove_stored(struct cache_entry *entry)
 {
-    if (entry->stored != ENTRY_NOT_STORED && entries_step(entry, ENTRY_WRITE))
-        store_remove(entry->cache->store, entry->project, entry->environment, on_removed, entry);
+    if (entry->stored == ENTRY_NOT_STORED || !entries_step(entry, ENTRY_WRITE))
+        return false;
+    store_remove(entry->cache->store, entry->project, entry->environment, on_removed, entry);
+    return true;
 }
 
-static void put_stored(struct cache_entry *entry, const struct stored_document *stored)
+static bool put_stored(struct cache_entry *entry, const struct stored_document *stored)
 {
     if (!entries_step(entry, ENTRY_WRITE))
-        return;
+        return false;
     entry->stored = ENTRY_MAY_BE_STORED;
     entry->kept = entry->asked;
     store_put(entry->cache->store, stored, on_put, entry);
+    return true;
 }
 
-/* Brings the store up to date with the answer that was taken. */
-static void write_store(struct cache_entry *entry, const struct api_result *result,
+/* Brings the store up to date with the answer that was taken. False if there is nothing to write
+ * that waiters have to wait for; else end_write follows, perhaps within the call. */
+static bool write_store(struct cache_entry *entry, const struct api_result *result,
                         enum api_verdict verdict)
 {
     struct store *store = entry->cache->store;
@@ -230,41 +240,104 @@ static void write_store(struct cache_entry *entry, const struct api_result *resu
 
     memcpy(stored.hash, entry->hash, sizeof stored.hash);
     if (store == NULL || entries_is_failing(entry))
-        return;
+        return false;
     /* A signed tombstone is stored as a document is, so that none older is accepted after it. */
-    if (entry->state == ENTRY_ABSENT && entry->cache->signers.n == 0) {
-        remove_stored(entry);
-    } else if (verdict == API_DOCUMENT || (failed && due && result->verdict == API_DOCUMENT)) {
-        put_stored(entry, &stored);
-    } else if (!failed && due) {
+    if (entry->state == ENTRY_ABSENT && entry->cache->signers.n == 0)
+        return remove_stored(entry);
+    if (verdict == API_DOCUMENT || (failed && due && result->verdict == API_DOCUMENT))
+        return put_stored(entry, &stored);
+    if (!failed && due) {
         entry->kept = entry->asked;
         store_touch(store, &stored);
     }
+    return false;
 }
 
 /* ---- Requests ---- */
 
-static void on_result(void *arg, const struct api_result *result)
+/* The entry's request has ended with an answer, which has been read. */
+static void take_answer(struct cache_entry *entry, struct reading *reading)
 {
-    struct cache_entry *entry = arg;
     bool orphaned = entry->phase == ENTRY_ORPHANED;
+    enum api_verdict verdict;
 
     if (!entries_step(entry, ENTRY_ANSWER))
         return;
     if (entry->budget == ENTRY_BACKGROUND)
-        end_background(entry, result);
+        end_background(entry, reading->result);
     if (orphaned) {
+        document_free(reading->document);
         release(entry);
         start_for_waiters(entry);
         return;
     }
-    write_store(entry, result, take_result(entry, result));
+    verdict = take_result(entry, reading);
     /* An absent environment counts until its file is removed: while a disk hangs there could be any
      * number of such names. */
-    if (entry->phase != ENTRY_WRITING || entry->state != ENTRY_ABSENT)
+    if (entry->state != ENTRY_ABSENT)
         release(entry);
-    if (entry->phase != ENTRY_WRITING)
-        answer_waiters(entry);
+    if (!write_store(entry, reading->result, verdict))
+        end(entry);
+}
+
+/* An answer that the worker reads. */
+struct answer {
+    struct work work;
+    struct cache_entry *entry;
+    struct api_result result; /* its body is the one below */
+    struct reading reading;
+    char body[];
+};
+
+static void read_answer(struct work *work)
+{
+    take_read(&((struct answer *)(void *)work)->reading);
+}
+
+static void finish_answer(struct work *work)
+{
+    struct answer *answer = (struct answer *)(void *)work;
+
+    answer->entry->cache->unread -= answer->result.length;
+    take_answer(answer->entry, &answer->reading);
+    free(answer);
+}
+
+/* Has the worker read an answer. False if memory is out or too much waits for it. */
+static bool read_behind(struct cache_entry *entry, const struct api_result *result)
+{
+    struct cache *cache = entry->cache;
+    struct answer *answer =
+        cache->unread > LIMITS_UNREAD_MAX ? NULL : malloc(sizeof *answer + result->length);
+
+    if (answer == NULL)
+        return false;
+    answer->work = (struct work){.run = read_answer, .finish = finish_answer};
+    answer->entry = entry;
+    answer->result = *result;
+    answer->result.body = memcpy(answer->body, result->body, result->length);
+    take_prepare(&answer->reading, entry, &answer->result);
+    cache->unread += result->length;
+    worker_add(cache->worker, &answer->work);
+    return true;
+}
+
+static void on_result(void *arg, const struct api_result *result)
+{
+    static const struct api_result crowded = {
+        .detail = "no memory for a large document, or too many of them wait to be read"};
+    struct cache_entry *entry = arg;
+    struct reading reading;
+
+    if (entry->cache->worker != NULL && result->verdict == API_DOCUMENT &&
+        result->length > LIMITS_READ_MAX) {
+        if (read_behind(entry, result))
+            return;
+        result = &crowded;
+    }
+    take_prepare(&reading, entry, result);
+    take_read(&reading);
+    take_answer(entry, &reading);
 }
 
 void request_start(struct cache_entry *entry, enum entry_budget budget)

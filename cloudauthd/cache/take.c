@@ -16,19 +16,6 @@ static void fail(struct cache_entry *entry, const char *detail)
     entries_apply(entry, ENTRY_FAILURE, NULL);
 }
 
-/* A server without validators sends the same body again, which says as much as a 304. */
-static enum api_verdict verdict_of(struct cache_entry *entry, const struct api_result *result)
-{
-    unsigned char hash[DIGEST_SIZE];
-
-    if (result->verdict != API_DOCUMENT || entry->document == NULL ||
-        !digest_sha256(result->body, result->length, hash) ||
-        memcmp(hash, entry->hash, DIGEST_SIZE) != 0)
-        return result->verdict;
-    entry->validator = result->validator;
-    return API_UNCHANGED;
-}
-
 /* ---- Documents ---- */
 
 /* Whether a signed document's issued_at is acceptable. */
@@ -47,26 +34,37 @@ static bool check_issued(const struct cache_entry *entry, const struct document 
     return wrong == NULL;
 }
 
-/* Parses a body, and checks its signature and issued_at. NULL with *problem filled. */
-static struct document *open_document(const struct cache_entry *entry,
-                                      const struct api_result *result,
-                                      struct document_problem *problem)
+void take_prepare(struct reading *reading, const struct cache_entry *entry,
+                  const struct api_result *result)
 {
-    const struct signers *signers = &entry->cache->signers;
-    const char *body = result->body;
-    size_t length = result->length;
-    char *payload = NULL;
-    struct document *document = NULL;
+    *reading = (struct reading){.result = result,
+                                .project = entry->project,
+                                .environment = entry->environment,
+                                .signers = entry->cache->signers,
+                                .has_known = entry->document != NULL};
+    memcpy(reading->known, entry->hash, sizeof reading->known);
+}
 
-    if (signers->n > 0)
-        body = payload = envelope_open(result->body, result->length, signers, &length, problem);
+void take_read(struct reading *reading)
+{
+    const char *body = reading->result->body;
+    size_t length = reading->result->length;
+    char *payload = NULL;
+
+    if (reading->result->verdict != API_DOCUMENT)
+        return;
+    if (!digest_sha256(body, length, reading->hash))
+        memset(reading->hash, 0, sizeof reading->hash); /* the same body is parsed again */
+    else if (reading->has_known && memcmp(reading->hash, reading->known, DIGEST_SIZE) == 0)
+        reading->is_known = true;
+    if (reading->is_known)
+        return;
+    if (reading->signers.n > 0)
+        body = payload = envelope_open(body, length, &reading->signers, &length, &reading->problem);
     if (body != NULL)
-        document = document_parse(body, length, entry->project, entry->environment, problem);
+        reading->document =
+            document_parse(body, length, reading->project, reading->environment, &reading->problem);
     free(payload);
-    if (document == NULL || check_issued(entry, document, problem))
-        return document;
-    document_free(document);
-    return NULL;
 }
 
 /* Reports a change to the subscriber. A confirmation is only reported if the last report has lost a
@@ -114,9 +112,10 @@ static void take_absence(struct cache_entry *entry)
     entries_apply(entry, ENTRY_ABSENCE, NULL);
 }
 
-static void use_document(struct cache_entry *entry, struct document *document,
-                         const struct api_result *result, int64_t asked_wall)
+static void use_document(struct cache_entry *entry, const struct reading *reading,
+                         int64_t asked_wall)
 {
+    struct document *document = reading->document;
     struct freshness_now now = freshness_now();
 
     for (size_t i = 0; i < document->warnings; i++)
@@ -126,32 +125,34 @@ static void use_document(struct cache_entry *entry, struct document *document,
     entries_apply(entry, ENTRY_DOCUMENT, document);
     if (entry->cache->signers.n > 0)
         entry->signed_at = now.boot - 1000 * (now.wall - document->issued_at);
-    entry->validator = result->validator;
-    /* Without a hash the same body is parsed again. */
-    if (!digest_sha256(result->body, result->length, entry->hash))
-        memset(entry->hash, 0, sizeof entry->hash);
+    entry->validator = reading->result->validator;
+    memcpy(entry->hash, reading->hash, sizeof entry->hash);
 }
 
-/* is_stored: the document comes from the store, so it was accepted before. */
-static void take_document(struct cache_entry *entry, const struct api_result *result,
-                          int64_t asked_wall, bool is_stored)
+/* Takes the document that was read. is_stored: from the store, so it was accepted before. */
+static void take_document(struct cache_entry *entry, struct reading *reading, int64_t asked_wall,
+                          bool is_stored)
 {
     struct cache *cache = entry->cache;
     bool is_signed = cache->signers.n > 0;
-    struct document_problem problem = {""};
-    struct document *document = open_document(entry, result, &problem);
+    struct document *document = reading->document;
+    struct document_problem *problem = &reading->problem;
     char detail[sizeof entry->detail];
 
+    if (document != NULL && !check_issued(entry, document, problem)) {
+        document_free(document);
+        document = NULL;
+    }
     /* No older document is accepted after it, even if this host does not accept it now. */
     if (document != NULL && is_stored && is_signed)
         entry->issued = document->issued_at;
     if (document != NULL && document->status != DOCUMENT_DELETED &&
-        !cache->accept(cache->accept_arg, document, problem.text, sizeof problem.text)) {
+        !cache->accept(cache->accept_arg, document, problem->text, sizeof problem->text)) {
         document_free(document);
         document = NULL;
     }
     if (document == NULL) {
-        snprintf(detail, sizeof detail, "invalid document: %.230s", problem.text);
+        snprintf(detail, sizeof detail, "invalid document: %.230s", problem->text);
         fail(entry, detail);
         return;
     }
@@ -162,7 +163,7 @@ static void take_document(struct cache_entry *entry, const struct api_result *re
         take_absence(entry);
         return;
     }
-    use_document(entry, document, result, asked_wall);
+    use_document(entry, reading, asked_wall);
 }
 
 /* ---- Answers ---- */
@@ -176,12 +177,12 @@ static void set_refresh(struct cache_entry *entry)
     entry->refresh = entry->asked + fresh * (80 + arc4random_uniform(16)) / 100;
 }
 
-static void apply_verdict(struct cache_entry *entry, const struct api_result *result,
+static void apply_verdict(struct cache_entry *entry, struct reading *reading,
                           enum api_verdict verdict)
 {
     switch (verdict) {
     case API_DOCUMENT:
-        take_document(entry, result, entry->sent_wall, false);
+        take_document(entry, reading, entry->sent_wall, false);
         break;
     case API_UNCHANGED:
         if (entry->document == NULL)
@@ -197,7 +198,7 @@ static void apply_verdict(struct cache_entry *entry, const struct api_result *re
             take_absence(entry);
         break;
     case API_OUTAGE:
-        fail(entry, result->detail);
+        fail(entry, reading->result->detail);
         break;
     }
 }
@@ -225,18 +226,21 @@ static void count_failure(struct cache_entry *entry, const char *before, uint32_
         entry->failures++;
 }
 
-enum api_verdict take_result(struct cache_entry *entry, const struct api_result *result)
+enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
 {
-    enum api_verdict verdict = verdict_of(entry, result);
+    /* A server without validators sends the same body again, which says as much as a 304. */
+    enum api_verdict verdict = reading->is_known ? API_UNCHANGED : reading->result->verdict;
     bool was_failing = entries_is_failing(entry);
     char before[sizeof entry->detail] = "";
 
     if (was_failing)
         memcpy(before, entry->detail, sizeof before);
-    apply_verdict(entry, result, verdict);
+    if (reading->is_known)
+        entry->validator = reading->result->validator;
+    apply_verdict(entry, reading, verdict);
     refuse_outdated(entry);
     if (entries_is_failing(entry)) {
-        count_failure(entry, before, result->retry_after);
+        count_failure(entry, before, reading->result->retry_after);
         return verdict;
     }
     if (was_failing)
@@ -253,11 +257,16 @@ enum api_verdict take_result(struct cache_entry *entry, const struct api_result 
 
 bool take_stored(struct cache_entry *entry, const struct stored_document *from)
 {
-    struct api_result result = {
-        .body = from->body, .length = from->length, .validator = from->validator};
+    const struct api_result result = {.verdict = API_DOCUMENT,
+                                      .body = from->body,
+                                      .length = from->length,
+                                      .validator = from->validator};
+    struct reading reading;
 
     entry->asked_wall = from->asked_wall;
-    take_document(entry, &result, from->asked_wall, true);
+    take_prepare(&reading, entry, &result);
+    take_read(&reading);
+    take_document(entry, &reading, from->asked_wall, true);
     if (entries_is_failing(entry)) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
         return false;

@@ -2,6 +2,9 @@
 #ifndef CLOUDAUTHD_CACHE_TAKE_H
 #define CLOUDAUTHD_CACHE_TAKE_H
 
+#include "access/document.h"
+#include "access/envelope.h"
+#include "base/digest.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/state/store.h"
 
@@ -16,9 +19,32 @@
 
 struct cache_entry;
 
-/* Takes the answer to the entry's request. Returns what it amounts to: a body that is the known one
- * is API_UNCHANGED. */
-enum api_verdict take_result(struct cache_entry *entry, const struct api_result *result);
+/* An answer, and what its body says: that is read without the entry, by another thread where it
+ * takes long. */
+struct reading {
+    /* Set by take_prepare: */
+    const struct api_result *result; /* borrowed, as are the names */
+    const char *project, *environment;
+    struct signers signers;
+    bool has_known;
+    unsigned char known[DIGEST_SIZE]; /* the hash of the known document's body */
+    /* Set by take_read: */
+    unsigned char hash[DIGEST_SIZE]; /* 0: none */
+    bool is_known;                   /* the body is that one */
+    struct document *document;       /* or NULL; take_result takes it over */
+    struct document_problem problem; /* why there is none */
+};
+
+/* Prepares to read what the entry was answered with. */
+void take_prepare(struct reading *reading, const struct cache_entry *entry,
+                  const struct api_result *result);
+
+/* Hashes the body, if there is one, checks its signature and parses it. Uses *reading alone. */
+void take_read(struct reading *reading);
+
+/* Takes the answer to the entry's request, which has been read. Returns what it amounts to: a body
+ * that is the known one is API_UNCHANGED. */
+enum api_verdict take_result(struct cache_entry *entry, struct reading *reading);
 
 /* Takes a stored document. False, logged, if it may not be used. */
 bool take_stored(struct cache_entry *entry, const struct stored_document *from);

@@ -23,6 +23,7 @@ struct context {
     struct api *api;
     struct cache *cache;
     struct list *list;           /* the account list */
+    struct worker *reader;       /* reads large documents, and the pages of the list */
     struct worker *state_worker; /* writes the files of the next three */
     struct store *store;
     struct bindings_log *bindings_log; /* NULL until the bindings have been read from it */

@@ -49,10 +49,10 @@ struct job {
     struct store *store;
     enum change change;
     char name[NAME_SIZE];
-    char *file; /* TOUCH: NULL before the stored file was read */
+    struct document_file from; /* PUT, TOUCH: what the file is to say */
+    char *body;                /* PUT: of the document; NULL: memory is out */
+    char *file;                /* PUT, TOUCH: made in the worker */
     size_t size;
-    struct stored_document document; /* TOUCH: its times and hash */
-    uint32_t clock;                  /* TOUCH */
     int stays;            /* PUT: the errno with which the former file could not be removed */
     int64_t files, bytes; /* by how much there are more than before */
     store_done *done;     /* or NULL */
@@ -84,11 +84,11 @@ static void renew_times(struct job *job)
         return;
     if (document_file_parse(stored, size, &file) &&
         digest_sha256(file.document.body, file.document.length, hash) &&
-        memcmp(hash, job->document.hash, sizeof hash) == 0) {
-        file.document.asked = job->document.asked;
-        file.document.asked_wall = job->document.asked_wall;
-        file.clock = job->clock;
-        snprintf(file.boot, sizeof file.boot, "%s", job->store->boot);
+        memcmp(hash, job->from.document.hash, sizeof hash) == 0) {
+        file.document.asked = job->from.document.asked;
+        file.document.asked_wall = job->from.document.asked_wall;
+        file.clock = job->from.clock;
+        strcpy(file.boot, job->from.boot);
         job->file = document_file_make(&file, &job->size);
     }
     free(stored);
@@ -102,10 +102,14 @@ static void run(struct work *work)
     measure(job, -1);
     if (job->change == TOUCH)
         renew_times(job);
+    if (job->change == PUT && job->body != NULL)
+        job->file = document_file_make(&job->from, &job->size);
     if (job->change == REMOVE)
         work->failed = statefile_remove(directory, job->name);
     else if (job->file != NULL)
         work->failed = statefile_write(directory, job->name, job->file, job->size);
+    else if (job->change == PUT)
+        work->failed = ENOMEM;
     /* A former document would admit people who have been removed since. Former times only shorten
      * the bound. */
     if (job->change == PUT && work->failed != 0)
@@ -142,6 +146,7 @@ static void finish(struct work *work)
     log_failure(job);
     if (job->done != NULL)
         job->done(job->arg, work->failed == 0);
+    free(job->body);
     free(job->file);
     free(job);
 }
@@ -216,18 +221,21 @@ static int64_t asked_wall(const struct stored_document *document)
 
 /* ---- Changes ---- */
 
-static char *make_file(const struct store *store, const struct stored_document *document,
-                       size_t *size)
+/* Sets all that the file is to say, but for the body. */
+static void describe(struct job *job, const struct stored_document *document)
 {
-    struct document_file file = {.clock = store->clock, .document = *document};
+    const struct store *store = job->store;
+    struct document_file *file = &job->from;
 
-    snprintf(file.host, sizeof file.host, "%s", store->host);
-    snprintf(file.url, sizeof file.url, "%s", store->url);
-    snprintf(file.project, sizeof file.project, "%s", document->project);
-    snprintf(file.environment, sizeof file.environment, "%s", document->environment);
-    snprintf(file.boot, sizeof file.boot, "%s", store->boot);
-    file.document.asked_wall = asked_wall(document);
-    return document_file_make(&file, size);
+    file->clock = store->clock;
+    file->document = *document;
+    file->document.body = NULL;
+    file->document.asked_wall = asked_wall(document);
+    strcpy(file->host, store->host);
+    strcpy(file->url, store->url);
+    strcpy(file->boot, store->boot);
+    strcpy(file->project, document->project);
+    strcpy(file->environment, document->environment);
 }
 
 void store_put(struct store *store, const struct stored_document *document, store_done *done,
@@ -246,11 +254,11 @@ void store_put(struct store *store, const struct stored_document *document, stor
     }
     job->done = done;
     job->arg = arg;
-    job->file = make_file(store, document, &job->size);
-    if (job->file == NULL) {
-        log_error("store: out of memory: document %s is not stored", job->name);
-        job->change = REMOVE;
-    }
+    describe(job, document);
+    job->body = malloc(document->length + 1);
+    if (job->body != NULL && document->length > 0)
+        memcpy(job->body, document->body, document->length);
+    job->from.document.body = job->body;
     worker_add(store->worker, &job->work);
 }
 
@@ -262,9 +270,7 @@ void store_touch(struct store *store, const struct stored_document *document)
     job = new_document_job(store, TOUCH, document->project, document->environment);
     if (job == NULL)
         return; /* the former times stay: they shorten the bound */
-    job->document = *document;
-    job->document.asked_wall = asked_wall(document);
-    job->clock = store->clock;
+    describe(job, document);
     worker_add(store->worker, &job->work);
 }
 

@@ -217,6 +217,34 @@ test_endless_body() { bounded_row endless-body 'the body is larger than 4096 KiB
 # a header without an end
 test_endless_head() { bounded_row endless-head '.'; }
 
+# ticks PATTERN: how long the daemon's threads of that number have run, in ticks of the clock
+ticks() { cat /proc/"$(daemon_pid)"/task/$1/stat | awk '{n += $14 + $15} END {print n}'; }
+
+# refreshed TIMES: the API has sent so many huge documents
+refreshed() { (($(since "$API_LOG" | grep -c 'production/.* huge') >= $1)); }
+
+# 4 MiB documents, one after the other, delay no login of another account: another thread reads them
+test_huge() {
+    local client daemon own all
+    well $HTTP
+    logins 'before'
+    mode huge
+    daemon=$(daemon_pid)
+    own=$(ticks "$daemon") all=$(ticks '*')
+    while :; do cloudauthctl refresh abcdefghij; done >/dev/null 2>&1 &
+    client=$!
+    logins 'meanwhile'
+    WAIT=60 wait_for refreshed 20
+    kill "$client"
+    wait "$client" || true
+    own=$(($(ticks "$daemon") - own)) all=$(($(ticks '*') - all))
+    note "processor time of the daemon: $all ticks, of the thread that answers: $own"
+    ((own * 2 < all))
+    fails grep -q 'project API, abcdefghij' <(since /var/log/syslog)
+    mode good
+    enters alice abcdefghij
+}
+
 # a document nested 10,000 deep
 test_nested() { bounded_row nested 'invalid document: .*nest'; }
 

@@ -10,6 +10,7 @@
 #
 #   enters KEY LOGIN [SSH OPTION...]           a login that runs a command as that very account
 #   refused KEY LOGIN [REGEX [SSH OPTION...]]  a login that is refused; REGEX: what the client shows
+#   logins WHAT                                nine logins of bob, and a note of their median time
 #   as KEY LOGIN COMMAND                       the output of a command there
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
 #   audit REGEX                                waits for a line in auth.log since the test began
@@ -48,6 +49,16 @@ enters() {
         printf '%s could not enter as %s (uid %s):\n%s\n' "$1" "$2" "${uid:-unknown}" "$output"
         return 1
     fi
+}
+
+logins() {
+    local begin
+    for _ in {1..9}; do
+        begin=${EPOCHREALTIME/[.,]/}
+        enters bob abcdefghij_stg
+        echo "$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))"
+    done >/root/times
+    note "$1: $(sort -n /root/times | sed -n 5p) ms a login (median of 9)"
 }
 
 refused() {

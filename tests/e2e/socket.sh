@@ -63,17 +63,6 @@ test_descriptors_second() { laden second; }
 # nor do they on connections beyond the limit of a user
 test_descriptors_beyond() { laden beyond; }
 
-# logins WHAT: notes the median time of nine
-logins() {
-    local begin
-    for _ in {1..9}; do
-        begin=${EPOCHREALTIME/[.,]/}
-        enters bob abcdefghij_stg
-        echo "$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))"
-    done >/root/times
-    note "$1: $(sort -n /root/times | sed -n 5p) ms a login (median of 9)"
-}
-
 # thousands of such packets at once delay neither a login nor a reload nor the daemon's end
 test_descriptors_flood() {
     local client daemon

@@ -153,6 +153,25 @@ def silence_of_absent(connection, head, path):
     return good(connection, head, path)
 
 
+@functools.cache
+def many_users():
+    """4 MiB of users with as many keys as are allowed, as members of a document."""
+    user = json.loads(document(GOOD, PRODUCTION))["users"][0]
+    keys = (user["ssh_keys"] * 100)[:100]
+    one = len(json.dumps({**user, "ssh_keys": keys}))
+    users = [{**user, "id": f"u{n}", "username": f"u{n}", "ssh_keys": keys}
+             for n in range((4 << 20) // one - 2)]
+    return json.dumps({**json.loads(document(GOOD, PRODUCTION)), "users": users}).encode()
+
+
+def huge(connection, head, path):
+    """Of production 4 MiB, and another document each time; of the others the truth."""
+    if path != PRODUCTION:
+        return good(connection, head, path)
+    connection.sendall(answer("200 OK", with_member(b'"made":%d' % time.time_ns())(many_users())))
+    return True
+
+
 def drip(connection, data):
     for byte in data:
         connection.sendall(bytes([byte]))
@@ -280,7 +299,7 @@ def status_of(status):
 
 REQUESTS = {
     "good": good, "kept-silence": good, "hold": hold, "silence": silence, "silence-of-absent": silence_of_absent,
-    "drip-head": drip_head,
+    "drip-head": drip_head, "huge": huge,
     "drip-body": drip_body, "cut-head": cut_head, "cut-head-404": cut_head_404,
     "cut-body": cut_body, "cut-chunked": cut_chunked,
     "long-length": long_length, "short-length": short_length, "bomb": bomb, "codings": codings,

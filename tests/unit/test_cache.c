@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The cache against an API and a clock of the test's own. */
+#include "base/worker.h"
 #include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
+#include "cloudauthd/cache/limits.h"
 #include "tests/unit/fake_clock.h"
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
@@ -34,6 +36,7 @@ static bool is_file;
 static bool accepted;
 static bool any_name;
 static uint32_t retry_after;
+static size_t padded; /* bytes of a document, or 0: as many as it needs */
 static struct cloud_conf conf;
 static struct cache *cache;
 
@@ -68,7 +71,7 @@ void api_get(struct api *api, const struct api_request *request)
 /* Answers the oldest request. */
 static void api_says(enum api_verdict verdict, const char *extra)
 {
-    char body[1024];
+    static char body[DOCUMENT_SIZE_MAX];
     struct api_result result = {.verdict = verdict, .body = body, .retry_after = retry_after};
     api_done *done = pending[0].done;
     void *arg = pending[0].arg;
@@ -80,6 +83,10 @@ static void api_says(enum api_verdict verdict, const char *extra)
         result.length = (size_t)snprintf(body, sizeof body, "<html>");
     else if (verdict == API_DOCUMENT)
         result.length = (size_t)snprintf(body, sizeof body, DOCUMENT, extra);
+    if (result.length > 0 && result.length < padded) {
+        memset(body + result.length, ' ', padded - result.length);
+        result.length = padded;
+    }
     strcpy(result.validator.etag, "\"v1\"");
     strcpy(result.detail, "connection refused");
     done(arg, &result);
@@ -90,6 +97,7 @@ static struct {
     store_done *done;
     void *arg;
     bool fails;
+    bool no_memory;
     size_t puts, touches, removals;
 } disk;
 
@@ -121,6 +129,8 @@ void store_remove(struct store *store, const char *project, const char *environm
     disk.done = done;
     disk.arg = arg;
     disk.removals++;
+    if (disk.no_memory)
+        done(arg, false);
 }
 
 static void disk_says_done(void)
@@ -130,6 +140,28 @@ static void disk_says_done(void)
     assert_non_null(done);
     disk.done = NULL;
     done(disk.arg, !disk.fails);
+}
+
+/* A worker that does its oldest work when the test says so. */
+static struct work *working[LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX + 1];
+static size_t workings;
+
+void worker_add(struct worker *worker, struct work *work)
+{
+    assert_ptr_equal(worker, working);
+    assert_true(workings < sizeof working / sizeof working[0]);
+    working[workings++] = work;
+}
+
+static void worker_is_done(void)
+{
+    struct work *work = working[0];
+
+    assert_true(workings > 0);
+    workings--;
+    memmove(working, working + 1, workings * sizeof working[0]);
+    work->run(work);
+    work->finish(work);
 }
 
 static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
@@ -150,7 +182,7 @@ static int setup(void **state)
     accepted = true;
     any_name = false;
     retry_after = 0;
-    pendings = requests = 0;
+    pendings = requests = padded = 0;
     memset(&disk, 0, sizeof disk);
     cache = cache_new(&conf, NULL, accept_document, NULL);
     return cache == NULL;
@@ -804,6 +836,112 @@ static void test_other_api(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* ---- Large documents ---- */
+
+static void use_worker(size_t bytes)
+{
+    cache_set_worker(cache, (struct worker *)working);
+    padded = bytes;
+}
+
+/* A large document is read by the worker. Until then its own clients wait, and no others. */
+static void test_large(void **state)
+{
+    struct client first, second, other;
+
+    (void)state;
+    any_name = true;
+    use_worker(LIMITS_READ_MAX + 1);
+    ask(&first, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    ask(&second, CACHE_KEYS);
+    assert_int_equal(first.answers + second.answers, 0);
+    assert_int_equal(requests, 1);
+    padded = LIMITS_READ_MAX;
+    ask_for(&other, "robot", "production");
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(other.answers, 1);
+    assert_int_equal(workings, 1);
+    worker_is_done();
+    assert_told(&first, CACHE_DOCUMENT);
+    assert_told(&second, CACHE_DOCUMENT);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
+/* What it says counts as it would at once: the known body is a confirmation, a bad one a failure.
+ */
+static void test_large_again(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_worker(LIMITS_READ_MAX + 1);
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    worker_is_done();
+    accepted = false; /* a document that was parsed again would be refused */
+    fake_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    worker_is_done();
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    fake_ms += 3000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "garbage");
+    worker_is_done();
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
+    assert_non_null(strstr(client.detail, "invalid document"));
+}
+
+/* The settings name another API while a document of the old one is read. */
+static void test_large_of_other_api(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_worker(LIMITS_READ_MAX + 1);
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    cache_configure(cache, &conf, true);
+    worker_is_done();
+    assert_int_equal(client.answers, 0);
+    assert_int_equal(pendings, 1);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+/* The memory of those that wait to be read is bounded. */
+static void test_large_many(void **state)
+{
+    static struct client clients[LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX + 1], last;
+    const size_t most = sizeof clients / sizeof clients[0];
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    use_worker(DOCUMENT_SIZE_MAX);
+    for (size_t i = 0; i < most; i++) {
+        snprintf(name, sizeof name, "robot%05zu", i);
+        ask_for(&clients[i], name, "production");
+        api_says(API_DOCUMENT, "");
+        assert_int_equal(clients[i].answers, 0);
+    }
+    assert_int_equal(workings, most);
+    ask(&last, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_told(&last, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(last.detail, "too many of them wait"));
+    while (workings > 0)
+        worker_is_done();
+    fake_ms += 1000;
+    ask(&last, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    worker_is_done();
+    assert_told(&last, CACHE_DOCUMENT);
+}
+
 /* No client is answered by a document that a crash could undo. */
 static void test_answers_wait_for_the_disk(void **state)
 {
@@ -943,6 +1081,34 @@ static void test_absence_on_a_bad_disk(void **state)
         assert_int_equal(disk.removals, i);
         fake_ms += 10000;
     }
+}
+
+/* Without memory to remove its file, the request that follows for a later client counts as one in
+ * flight all the same. */
+static void test_absence_without_memory(void **state)
+{
+    static struct client clients[UNKNOWN_OTHERS_MAX];
+    struct client late;
+    char name[32];
+
+    (void)state;
+    any_name = disk.no_memory = true;
+    cache_set_store(cache, (struct store *)&disk);
+    ask_for(&clients[0], "abcdefghij", "production");
+    fake_ms += (int64_t)1000 * conf.account_fresh + 1;
+    ask_for(&late, "abcdefghij", "production");
+    api_says(API_ABSENT, "");
+    assert_told(&clients[0], CACHE_ABSENT);
+    assert_int_equal(late.answers, 0);
+    assert_int_equal(pendings, 1);
+    for (unsigned i = 1; i < UNKNOWN_OTHERS_MAX; i++) {
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&clients[i], name, "production");
+        assert_int_equal(clients[i].answers, 0);
+    }
+    ask_for(&clients[0], "another", "production");
+    assert_told(&clients[0], CACHE_UNAVAILABLE);
+    assert_string_equal(clients[0].detail, "too many requests for unknown names");
 }
 
 /* While a disk hangs, the number of absent names is bounded, also with file:// documents. */
@@ -1847,11 +2013,16 @@ int main(void)
         TEST(test_forgotten_while_answering),
         TEST(test_file_is_looked_at_every_time),
         TEST(test_other_api),
+        TEST(test_large),
+        TEST(test_large_again),
+        TEST(test_large_of_other_api),
+        TEST(test_large_many),
         TEST(test_answers_wait_for_the_disk),
         TEST(test_confirmations),
         TEST(test_kept_later),
         TEST(test_absence_waits_for_the_disk),
         TEST(test_absence_on_a_bad_disk),
+        TEST(test_absence_without_memory),
         TEST(test_absent_names_on_a_slow_disk),
         TEST(test_restored),
         TEST(test_not_restored),
