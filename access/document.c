@@ -299,6 +299,7 @@ static bool take_access(struct reader *reader)
 static bool take_forwards(struct reader *reader, const struct json *forwarding, const char *name,
                           const char ***out, size_t *count)
 {
+    bool local = strcmp(name, "local") == 0;
     struct json array, at;
     const char *text = "";
 
@@ -310,7 +311,8 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
         return false;
     for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
         bool ok = json_expect_string(&at, DOCUMENT_STRING_MAX, &text) &&
-                  (fields_forward(text) || json_fail(&at, "not a host:port that can be forwarded"));
+                  (fields_forward(text) || (local && fields_forward_any(text)) ||
+                   json_fail(&at, "not a host:port that can be forwarded"));
         if (ok ? !copy_bytes(reader, text, strlen(text), &(*out)[(*count)++]) : !leave_out(reader))
             return false;
     }

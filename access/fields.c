@@ -121,6 +121,12 @@ static bool is_bracketed(const char *text, size_t n)
     return is_inet(AF_INET6, text + 1, n - 2);
 }
 
+bool fields_forward_any(const char *text)
+{
+    return strcmp(text, "localhost:*") == 0 || strcmp(text, "127.0.0.1:*") == 0 ||
+           strcmp(text, "[::1]:*") == 0;
+}
+
 bool fields_forward(const char *text)
 {
     const char *colon = strrchr(text, ':');

@@ -31,6 +31,10 @@ bool fields_mount(const char *text, bool writable);
  */
 bool fields_forward(const char *text);
 
+/* "localhost:*", "127.0.0.1:*" or "[::1]:*": any port of loopback. Editors that run a server behind
+ * ssh choose its port when they start it. */
+bool fields_forward_any(const char *text);
+
 /* 1 to 128 of [A-Za-z0-9._:@+=-]: the id is the comment of an authorized_keys line. */
 bool fields_user_id(const char *text);
 

@@ -217,6 +217,32 @@ test_remote_redis() {
 
 as_with_input() { timeout 30 ssh -F "$SSH_CONFIG" -i "$KEYS/$1" "$2@127.0.0.1" "$3"; }
 
+# What an editor does (VS Code Remote-SSH, JetBrains Gateway): a command starts a server, says which port it has
+# chosen, and the editor speaks to it through -D or -L.
+editor_server() {
+    timeout 60 ssh -F "$SSH_CONFIG" -S $TUNNEL x@127.0.0.1 \
+        'cd var/log && exec python3 -u -m http.server --bind 127.0.0.1 0' >/root/editor 2>&1 </dev/null &
+    wait_for grep -q ' port [0-9]' /root/editor
+    port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' /root/editor)
+}
+
+# an editor's server on the host: with `localhost:*` and `127.0.0.1:*` by -D and -L, and nothing of another address
+test_editor() {
+    local port
+    echo log | install -o 200001 -m 644 /dev/stdin $HOME_DIR/var/log/editor
+    lists 'localhost:* 127.0.0.1:*' ""
+    tunnel alice abcdefghij -D "127.0.0.1:$SOCKS_PORT"
+    editor_server
+    same log "$(curl -sS --socks5-hostname "127.0.0.1:$SOCKS_PORT" "http://127.0.0.1:$port/editor")"
+    same log "$(curl -sS --socks5-hostname "127.0.0.1:$SOCKS_PORT" "http://localhost:$port/editor")"
+    timeout 10 ssh -F "$SSH_CONFIG" -S $TUNNEL -O forward -L "20001:127.0.0.1:$port" x@127.0.0.1
+    same log "$(curl -sS http://127.0.0.1:20001/editor)"
+    fails contains "$(socks $REDIS)" PONG
+    contains "$(cat $TUNNEL.log)" 'administratively prohibited'
+    kill "$(pgrep -u 200001 -f http.server)"
+    tunnel_end
+}
+
 # the lists of an application replace those of its environment
 test_application() {
     document abcdefg123abc smith-a12b34c ".apps.backoffice.forwarding.local = [\"$REDIS\"]"
