@@ -128,11 +128,11 @@ bool process_lives(const struct process *process)
            start == process->start && !is_zombie(stat);
 }
 
-/* Reads "Uid:\t<real>\t..." of /proc/PID/status. The command's name, which stands before it, has
- * its newlines escaped there. */
-bool process_real_uid(pid_t pid, uint32_t *out)
+/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. The command's
+ * name, which stands before it, has its newlines escaped there. */
+static bool read_uids(pid_t pid, uint32_t out[4])
 {
-    static const char mark[] = "\nUid:\t";
+    static const char mark[] = "\nUid:";
     char status[STAT_MAX];
     const char *at;
     uint64_t uid;
@@ -143,10 +143,29 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     if (at == NULL)
         return false;
     at += strlen(mark);
-    if (!cloud_text_read_number(at, strcspn(at, "\t\n"), UINT32_MAX, &uid))
-        return false;
-    *out = (uint32_t)uid;
+    for (int i = 0; i < 4; i++) {
+        size_t n = *at == '\t' ? strcspn(++at, "\t\n") : 0;
+        if (!cloud_text_read_number(at, n, UINT32_MAX, &uid))
+            return false;
+        out[i] = (uint32_t)uid;
+        at += n;
+    }
     return true;
+}
+
+bool process_real_uid(pid_t pid, uint32_t *out)
+{
+    uint32_t uid[4];
+
+    if (!read_uids(pid, uid))
+        return false;
+    *out = uid[0];
+    return true;
+}
+
+bool process_has_uid(const struct process_ids *ids, uint32_t uid)
+{
+    return ids->uid[0] == uid || ids->uid[1] == uid || ids->uid[2] == uid || ids->uid[3] == uid;
 }
 
 /* A kernel without auditing has no sessionid file. */
@@ -163,20 +182,20 @@ static uint32_t audit_session(pid_t pid)
 
 bool process_look(pid_t pid, struct process_info *out)
 {
-    struct process_info info = {.process = {.pid = pid}, .audit = PROCESS_NO_AUDIT};
+    struct process_info info = {.process = {.pid = pid}};
     char stat[STAT_MAX];
     uint64_t parent, tty;
 
     if (!read_of(pid, "stat", stat, sizeof stat) ||
         !field(stat, FIELD_START, &info.process.start) || !field(stat, FIELD_PARENT, &parent) ||
-        parent > INT32_MAX || !process_real_uid(pid, &info.uid))
+        parent > INT32_MAX || !read_uids(pid, info.ids.uid))
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
     /* proc(5) prints the device number as a signed number, and 0 where there is no terminal. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
-    info.audit = audit_session(pid);
+    info.ids.audit = audit_session(pid);
     *out = info;
     return true;
 }
@@ -209,8 +228,8 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
     met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (met.pidfd < 0)
         return; /* it has ended, or no descriptor is left */
-    if (process_real_uid(pid, &met.uid)) {
-        met.audit = audit_session(pid);
+    if (read_uids(pid, met.ids.uid)) {
+        met.ids.audit = audit_session(pid);
         visit(arg, &met);
     }
     close(met.pidfd);
@@ -260,7 +279,7 @@ bool process_visit(process_visitor *visit, void *arg)
     return true;
 }
 
-int process_open(const struct process *process, uint32_t uid)
+int process_open(const struct process *process, struct process_ids *ids)
 {
     struct process_info now;
     int fd;
@@ -272,9 +291,10 @@ int process_open(const struct process *process, uint32_t uid)
         return -1;
     /* If the start time is right after the pidfd was opened, the process had the pid all the time,
      * so the pidfd refers to it. */
-    if (process_look(process->pid, &now) && now.process.start == process->start &&
-        (uid == PROCESS_ANY_UID || now.uid == uid))
+    if (process_look(process->pid, &now) && now.process.start == process->start) {
+        *ids = now.ids;
         return fd;
+    }
     close(fd);
     return -1;
 }

@@ -32,13 +32,22 @@ bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* the kernel's value where no login has set an id */
 
+/* Whose a process is. */
+struct process_ids {
+    uint32_t uid[4]; /* real, effective, saved, of the file system: credentials(7) */
+    uint32_t audit;  /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
+};
+
+/* Whether one of the four uids is this one: a setuid program of another user may keep any of them.
+ */
+bool process_has_uid(const struct process_ids *ids, uint32_t uid);
+
 struct process_info {
     struct process process;
     pid_t parent;
     bool zombie;
-    uint32_t tty;   /* device number of the controlling terminal; 0: none */
-    uint32_t uid;   /* the real uid, which execution of a setuid program does not change */
-    uint32_t audit; /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
+    uint32_t tty; /* device number of the controlling terminal; 0: none */
+    struct process_ids ids;
 };
 
 /* Reads the real uid alone. False if the process has ended or /proc hides it. */
@@ -52,13 +61,11 @@ bool process_look(pid_t pid, struct process_info *out);
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
- * Opens a pidfd (pidfd_open(2)) of the process. Its start time and uid are checked after the pidfd
- * was opened, so a signal sent through it reaches this process or none. uid is the real uid that
- * the process must have, or PROCESS_ANY_UID. The caller closes the descriptor. -1 if the process
- * has ended or its uid is another, and for pid 1.
+ * Opens a pidfd (pidfd_open(2)) of the process. Its start time is checked, and *ids is read, after
+ * the pidfd was opened, so a signal sent through it reaches this process or none. The caller closes
+ * the descriptor. -1 if the process has ended, and for pid 1.
  */
-#define PROCESS_ANY_UID UINT32_MAX
-int process_open(const struct process *process, uint32_t uid);
+int process_open(const struct process *process, struct process_ids *ids);
 
 /* Sends a signal through a pidfd. False with errno. */
 bool process_signal(int pidfd, int signal);
@@ -69,7 +76,7 @@ bool process_signal(int pidfd, int signal);
 struct process_met {
     int pidfd;
     pid_t pid;
-    uint32_t audit, uid; /* as in struct process_info */
+    struct process_ids ids;
 };
 typedef void process_visitor(void *arg, const struct process_met *met);
 

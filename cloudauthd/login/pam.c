@@ -239,9 +239,9 @@ static uint32_t find_audit(const struct process *sshd)
     struct process_info own, above;
 
     if (!process_look(sshd->pid, &own) || own.process.start != sshd->start ||
-        !process_look(own.parent, &above) || own.audit == above.audit)
+        !process_look(own.parent, &above) || own.ids.audit == above.ids.audit)
         return PROCESS_NO_AUDIT;
-    return own.audit;
+    return own.ids.audit;
 }
 
 /* Lists the session, so that it can be checked again and ended. */

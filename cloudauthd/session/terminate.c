@@ -44,7 +44,9 @@ struct termination {
     enum stage stage;
     int64_t due, kill_at; /* cloud_clock_ms() */
     unsigned kills;
-    size_t left;          /* processes found in the last round */
+    size_t left;  /* processes found in the last round */
+    size_t roots; /* processes of root's that are left at the end, and one of them */
+    pid_t root;
     bool survivor;        /* one was met after the last round had found none */
     struct process *seen; /* processes of the last round: their children belong to the session */
     size_t used;
@@ -145,13 +147,24 @@ static void look_up(const struct round *round, struct row *row)
         row->member = true;
 }
 
+static bool has_audit(const struct termination *session, const struct process_ids *ids)
+{
+    return session->audit != PROCESS_NO_AUDIT && session->audit == ids->audit;
+}
+
+/* Whether a process of the session may be signalled: it has the account's uid, or it is in the
+ * audit session and not root's, which may be a service of the host that was restarted there. */
+static bool is_accounts(const struct termination *session, const struct process_ids *ids)
+{
+    return process_has_uid(ids, session->uid) || (has_audit(session, ids) && ids->uid[0] != 0);
+}
+
 static void mark_members(struct round *round, const struct termination *session)
 {
     for (size_t i = 0; i < round->used; i++) {
         struct row *row = &round->row[i];
         row->visited = false;
-        row->member = session->audit != PROCESS_NO_AUDIT && row->info.audit == session->audit &&
-                      row->info.uid == session->uid;
+        row->member = has_audit(session, &row->info.ids) && is_accounts(session, &row->info.ids);
     }
     mark(round, &session->monitor);
     for (size_t i = 0; i < session->used; i++)
@@ -166,12 +179,14 @@ static bool is_monitor(const struct termination *session, const struct row *row)
            row->info.process.start == session->monitor.start;
 }
 
-/* Whether the process may be signalled: never this daemon, pid 1 or another uid's process. */
+/* Whether the process is signalled: never this daemon, pid 1 or a process that is not the
+ * account's.
+ */
 static bool is_target(const struct termination *session, const struct row *row)
 {
     return row->member && !row->info.zombie && row->info.process.pid > 1 &&
            row->info.process.pid != getpid() &&
-           (is_monitor(session, row) || row->info.uid == session->uid);
+           (is_monitor(session, row) || is_accounts(session, &row->info.ids));
 }
 
 static size_t count_targets(const struct round *round, const struct termination *session)
@@ -181,6 +196,19 @@ static size_t count_targets(const struct round *round, const struct termination 
     for (size_t i = 0; i < round->used; i++)
         n += is_target(session, &round->row[i]);
     return n;
+}
+
+/* Counts what the audit session leaves: processes that are root's. */
+static void count_roots(const struct round *round, struct termination *session)
+{
+    session->roots = 0;
+    for (size_t i = 0; i < round->used; i++) {
+        const struct row *row = &round->row[i];
+        if (!has_audit(session, &row->info.ids) || row->info.zombie || is_target(session, row))
+            continue;
+        session->roots++;
+        session->root = row->info.process.pid;
+    }
 }
 
 /* After these have ended, their children are init's and no parent leads to them. */
@@ -252,10 +280,15 @@ static bool notify_terminals(const struct round *round, const struct termination
 static void signal_one(const struct termination *session, const struct row *row, bool kills)
 {
     bool monitor = is_monitor(session, row);
-    int fd = process_open(&row->info.process, monitor ? PROCESS_ANY_UID : session->uid);
+    struct process_ids ids;
+    int fd = process_open(&row->info.process, &ids);
 
     if (fd < 0)
         return;
+    if (!monitor && !is_accounts(session, &ids)) {
+        close(fd);
+        return;
+    }
     if (kills) {
         process_signal(fd, SIGKILL);
     } else {
@@ -294,6 +327,7 @@ static void take_step(struct round *round, struct termination *session)
         session->left = 1;
     session->survivor = false;
     if (session->left == 0) {
+        count_roots(round, session);
         session->stage = STAGE_DONE;
         return;
     }
@@ -314,8 +348,7 @@ static void take_step(struct round *round, struct termination *session)
 
 static bool has_audit_session(const struct termination *session, const struct process_met *met)
 {
-    return session->audit != PROCESS_NO_AUDIT && session->audit == met->audit &&
-           session->uid == met->uid;
+    return has_audit(session, &met->ids) && is_accounts(session, &met->ids);
 }
 
 /* Whether a process has outlived a KILL: it may have been another one by the time that it came. */
@@ -432,6 +465,10 @@ static void finish_termination(struct termination *session)
     if (session->left > 0)
         log_error("session %s: %zu of its processes are still running, cloudauthd gives up",
                   session->id, session->left);
+    if (session->roots > 0)
+        log_warning("session %s: %zu processes that it started as root are left as they are, for "
+                    "example %d",
+                    session->id, session->roots, (int)session->root);
     session->done(session->arg, session->id);
     free_termination(session);
 }

@@ -12,9 +12,11 @@
 /*
  * Terminates sessions. The processes of a session are its sshd monitor, the monitor's descendants,
  * and the processes with its audit session id, which also finds those that have left the tree
- * (setsid, nohup, a double fork). The monitor runs as root; of the others only processes with the
- * account's real uid are signalled. Each signal goes through a pidfd whose process was checked
- * after it was opened (process_open).
+ * (setsid, nohup, a double fork). The monitor runs as root; of the others those are signalled that
+ * have the account's uid as one of their four, and those of the audit session with any uid but
+ * root's: a setuid program of another account's is no way out. What root owns is left, because it
+ * may be a service of the host that was restarted in the session, and logged. Each signal goes
+ * through a pidfd whose process was checked after it was opened (process_open).
  *
  *   at once                  a message on the session's terminals
  *   TERMINATE_NOTICE_MS      later (at once if there is no terminal): TERM to the monitor, HUP and

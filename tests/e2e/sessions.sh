@@ -368,6 +368,44 @@ test_revoked_beside_faults() {
     hang_up
 }
 
+# The milliseconds that a login to another account takes.
+mean_login() {
+    local began=${EPOCHREALTIME/./} n
+    for n in 1 2 3 4 5; do enters alice abcdefghij || return; done
+    echo $(((${EPOCHREALTIME/./} - began) / 5000))
+}
+
+# setuid programs of another account's are no way out, real uid or wholly; root's are left, and the log says so
+test_setuid() {
+    local quiet busy
+    api_rechecks
+    cc -O2 -o /usr/local/bin/split "$REPO/tests/sandbox/split.c"
+    install -m 4755 /usr/local/bin/split /usr/local/bin/split-root
+    as alice abcdefghij 'cp /usr/local/bin/split /var/tmp/split; chmod 4755 /var/tmp/split'
+    mkdir -m 755 /tmp/many
+    touch /tmp/{split,whole,root} /tmp/many/{1..100}
+    chmod 644 /tmp/{split,whole,root}
+    quiet=$(mean_login)
+    command='for n in $(seq 100); do /var/tmp/split split /tmp/many/$n; done; /var/tmp/split split /tmp/split;
+        /var/tmp/split whole /tmp/whole; split-root whole /tmp/root; echo inside; exec sleep 600' \
+        stays a alice abcdefghij_stg
+    held /tmp/split
+    held /tmp/whole
+    held /tmp/root
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for ended a
+    held /tmp/split
+    busy=$(mean_login)
+    note "a login to another account: $quiet ms quiet, $busy ms while 102 such processes are being ended"
+    WAIT=20 wait_for flock -n /tmp/split true
+    WAIT=20 wait_for flock -n /tmp/whole true
+    WAIT=20 wait_for logged '1 processes that it started as root are left as they are'
+    held /tmp/root
+    kill "$(pgrep -x split-root)"
+    rm -r /tmp/{split,whole,root,many} /var/tmp/split
+    hang_up
+}
+
 # a paused environment ends all of its sessions, and no others
 test_paused() {
     api_rechecks

@@ -144,7 +144,8 @@ static void test_look(void **state)
     assert_int_equal(info.process.pid, getpid());
     assert_int_equal(info.process.start, self.start);
     assert_int_equal(info.parent, getppid());
-    assert_int_equal(info.uid, getuid());
+    assert_int_equal(info.ids.uid[0], getuid());
+    assert_int_equal(info.ids.uid[3], geteuid());
     assert_false(info.zombie);
     assert_true(process_lives(&self));
     self.start++;
@@ -251,25 +252,26 @@ static void test_open(void **state)
 {
     struct tree tree = plant(false);
     struct process process = process_of(tree.top), later = process;
+    struct process_ids ids;
     int fd;
 
     (void)state;
     later.start++;
-    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
-    assert_int_equal(process_open(&later, getuid()), -1);
-    assert_int_equal(process_open(&process, getuid() + 1), -1);
+    assert_int_equal(process_open(&later, &ids), -1);
     later = (struct process){1, 0};
     assert_true(process_find(1, &later));
-    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
+    assert_int_equal(process_open(&later, &ids), -1);
     later.pid = 0;
-    assert_int_equal(process_open(&later, PROCESS_ANY_UID), -1);
-    fd = process_open(&process, getuid());
+    assert_int_equal(process_open(&later, &ids), -1);
+    fd = process_open(&process, &ids);
+    assert_true(process_has_uid(&ids, getuid()));
+    assert_false(process_has_uid(&ids, getuid() + 1));
     assert_true(fd >= 0);
     assert_true(process_signal(fd, SIGKILL));
     assert_int_equal(waitpid(tree.top, NULL, 0), tree.top);
     assert_false(process_signal(fd, SIGKILL));
     assert_int_equal(errno, ESRCH);
-    assert_int_equal(process_open(&process, getuid()), -1);
+    assert_int_equal(process_open(&process, &ids), -1);
     close(fd);
     fell(&tree);
     close(tree.pipe);
@@ -288,7 +290,7 @@ static void signal_quarry(void *arg, const struct process_met *met)
     assert_true(met->pid > 1 && met->pid != getpid());
     if (met->pid != quarry->pid)
         return;
-    assert_int_equal(met->uid, getuid());
+    assert_int_equal(met->ids.uid[0], getuid());
     quarry->met++;
     process_signal(met->pidfd, quarry->signal);
 }
@@ -506,7 +508,7 @@ static void test_terminate_audit(void **state)
     (void)state;
     assert_true(process_look(getpid(), &self));
     order.monitor.start++; /* gone */
-    order.audit = self.audit == 1 ? 2 : 1;
+    order.audit = self.ids.audit == 1 ? 2 : 1;
     terminate(&order);
     assert_true(lives(tree.top) && lives(tree.child) && lives(tree.grandchild));
     fell(&tree);
