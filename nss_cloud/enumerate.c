@@ -39,23 +39,27 @@ static int64_t now_wall(void)
     return now.tv_sec;
 }
 
-static void open_list(const struct cloud_conf *conf, void *arg)
+static void open_list(void *arg)
 {
     struct step *step = arg;
     struct list *list = step->list;
+    struct map map;
 
     close_list(list);
-    step->status = NSS_STATUS_SUCCESS;
-    list->open = true;
-    if (!conf->enumerate)
+    if (!map_settings(&map))
         return;
-    if (!cloud_snapshot_map(&list->snapshot)) {
-        step->status = NSS_STATUS_UNAVAIL;
-    } else if (cloud_snapshot_retired(&list->snapshot) ||
-               !cloud_snapshot_current(&list->snapshot, now_wall())) {
-        close_list(list);
-        step->status = NSS_STATUS_UNAVAIL;
+    list->open = true;
+    step->status = NSS_STATUS_SUCCESS;
+    if (map.held->conf->enumerate) {
+        if (!cloud_snapshot_map(&list->snapshot)) {
+            step->status = NSS_STATUS_UNAVAIL;
+        } else if (cloud_snapshot_retired(&list->snapshot) ||
+                   !cloud_snapshot_current(&list->snapshot, now_wall())) {
+            close_list(list);
+            step->status = NSS_STATUS_UNAVAIL;
+        }
     }
+    map_release(&map);
 }
 
 enum nss_status enumerate_start(enum enumerate_what what, int *errnop)
@@ -65,9 +69,9 @@ enum nss_status enumerate_start(enum enumerate_what what, int *errnop)
     return lookup_guard(open_list, &step, &step.status, &step.error, errnop);
 }
 
-static void take_next(const struct cloud_conf *conf, void *arg)
+/* The next account of the list that this host's settings allow. */
+static void take_account(const struct cloud_conf *conf, struct step *step)
 {
-    struct step *step = arg;
     struct list *list = step->list;
     struct cloud_snapshot_account account;
     int64_t now = now_wall();
@@ -85,6 +89,16 @@ static void take_next(const struct cloud_conf *conf, void *arg)
             list->at = before;
         return;
     }
+}
+
+static void take_next(void *arg)
+{
+    struct map map;
+
+    if (!map_acquire(&map) && !map_settings(&map))
+        return;
+    take_account(map.held->conf, arg);
+    map_release(&map);
 }
 
 enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, int *errnop)

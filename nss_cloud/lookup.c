@@ -5,7 +5,6 @@
 #include "common/clock.h"
 #include "common/snapshot.h"
 #include "nss_cloud/backoff.h"
-#include "nss_cloud/map.h"
 #include "nss_cloud/negcache.h"
 #include "nss_cloud/pack.h"
 
@@ -16,9 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RENEW_TRIES 2
-#define SFTP_HOME   "/"
-#define SFTP_SHELL  "/usr/sbin/nologin"
+#define SFTP_HOME  "/"
+#define SFTP_SHELL "/usr/sbin/nologin"
 
 /* How long a lookup waits for the daemon. The unit tests define less. */
 #ifndef NSS_TIMEOUT_MS
@@ -45,7 +43,7 @@ static enum nss_status to_nss(enum cloud_status status)
  * turns ERANGE into EINVAL. After EAGAIN nscd(8) keeps the entry that it has; after any other error
  * it caches that there is no such user.
  */
-enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
+enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,
                              int *errnop)
 {
     int saved = errno, cancelling;
@@ -55,7 +53,7 @@ enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *stat
     if (getpid() != 1) {
         /* A thread that is cancelled in here would leak a descriptor. */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
-        (void)config_use(step, arg); /* false: the step did not run, and UNAVAIL stays */
+        step(arg);
         pthread_setcancelstate(cancelling, NULL);
     }
     errno = saved;
@@ -294,61 +292,31 @@ static bool is_known_absent(const struct cloud_conf *conf, const struct lookup *
     return may_remember(conf, lookup) && negcache_has(&key);
 }
 
-/* Searches the map that this process keeps. No system call. */
-static enum found search_kept(const struct cloud_conf *conf, struct lookup *lookup,
+/* Searches a live snapshot for what does not need the daemon yet. */
+static enum found search_live(const struct map *map, struct lookup *lookup,
                               const struct cloud_name *name)
 {
-    enum found found = NO_FILE;
-    struct map map;
+    const struct cloud_snapshot *snapshot = &map->held->snapshot;
 
-    if (!map_acquire(&map))
+    if (!map_is_live(map))
         return NO_FILE;
-    if (!cloud_snapshot_retired(map.snapshot))
-        found = note_file(lookup, map.snapshot, search(conf, lookup, name, map.snapshot, FRESH));
-    map_release(&map);
-    return found;
-}
-
-/* Searches the present file, again if it is replaced in between. *out_of_sight is set if this
- * process can reach no file, as after chroot(2). */
-static enum found search_reloaded(const struct cloud_conf *conf, struct lookup *lookup,
-                                  const struct cloud_name *name, bool *out_of_sight)
-{
-    enum found found = NO_FILE;
-    struct map map;
-    bool retired = true;
-
-    for (int i = 0; retired && i < RENEW_TRIES; i++) {
-        if (!map_reload(&map)) {
-            *out_of_sight = errno == ENOENT;
-            return NO_FILE;
-        }
-        retired = cloud_snapshot_retired(map.snapshot);
-        if (!retired)
-            found =
-                note_file(lookup, map.snapshot, search(conf, lookup, name, map.snapshot, FRESH));
-        map_release(&map);
-    }
-    return found;
+    return note_file(lookup, snapshot, search(map->held->conf, lookup, name, snapshot, FRESH));
 }
 
 /*
- * Searches the kept map when the daemon cannot be reached. A retired one is used only if the file
- * that replaced it is out of sight, for example in an sFTP session that was locked into its chroot
- * after the map was made. It is not used if that file cannot be opened for another reason: a user
- * who uses up a process's descriptors could otherwise keep a deleted account alive in it.
+ * Searches the map when the daemon cannot be reached. A retired one is used only if the file that
+ * replaced it is out of sight, for example in an sFTP session that was locked into its chroot after
+ * the map was made. It is not used if that file cannot be opened for another reason: a user who
+ * uses up a process's descriptors could otherwise keep a deleted account alive in it.
  */
-static void search_unreachable(const struct cloud_conf *conf, struct lookup *lookup,
-                               const struct cloud_name *name, bool out_of_sight)
+static void search_unreachable(const struct map *map, struct lookup *lookup,
+                               const struct cloud_name *name)
 {
-    struct map map;
+    const struct cloud_snapshot *snapshot = &map->held->snapshot;
 
-    if (!map_acquire(&map))
-        return;
-    if ((out_of_sight || !cloud_snapshot_retired(map.snapshot)) &&
-        search(conf, lookup, name, map.snapshot, UNREACHABLE) != FOUND)
-        lookup->status = NSS_STATUS_UNAVAIL;
-    map_release(&map);
+    if (map_is_live(map) || (map->out_of_sight && snapshot->map != NULL))
+        if (search(map->held->conf, lookup, name, snapshot, UNREACHABLE) != FOUND)
+            lookup->status = NSS_STATUS_UNAVAIL;
 }
 
 /* ---- Lookups ---- */
@@ -370,53 +338,69 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
     return ssh || sftp;
 }
 
-static void find_account(const struct cloud_conf *conf, void *arg)
+/* Asks the daemon for what no live snapshot has. */
+static void find_by_daemon(const struct map *map, struct lookup *lookup,
+                           const struct cloud_name *name)
 {
-    struct lookup *lookup = arg;
+    const struct cloud_conf *conf = map->held->conf;
     struct cloud_answer answer;
-    struct cloud_name name;
     unsigned char packet[CLOUD_WIRE_ACCOUNT_MAX];
-    bool out_of_sight = false;
-    enum found found;
 
-    if (is_group(lookup) && take_marker(conf, lookup))
-        return;
-    lookup->status = NSS_STATUS_NOTFOUND;
-    if (!is_ours(conf, lookup, &name))
-        return;
-    found = search_kept(conf, lookup, &name);
-    if (found == NO_FILE)
-        found = search_reloaded(conf, lookup, &name, &out_of_sight);
-    if (found == FOUND)
-        return;
     lookup->status = ask(lookup, &answer, packet);
     if (lookup->status == NSS_STATUS_SUCCESS)
         take_answer(conf, lookup, &answer);
     else if (lookup->status == NSS_STATUS_UNAVAIL && answer.reason == NULL)
-        search_unreachable(conf, lookup, &name, out_of_sight);
+        search_unreachable(map, lookup, name);
     else if (lookup->status == NSS_STATUS_NOTFOUND)
         remember_absent(conf, lookup);
 }
 
-/* Answers without a system call: a name or id that this host does not serve, one in the map, or one
- * in the negative cache. */
-static bool find_at_once(struct lookup *lookup, int *errnop)
+static void find_account(void *arg)
 {
-    const struct cloud_conf *conf = config_loaded();
+    struct lookup *lookup = arg;
+    struct cloud_name name;
+    struct map map;
+
+    if (!map_settings(&map))
+        return;
+    lookup->status = NSS_STATUS_NOTFOUND;
+    if (!(is_group(lookup) && take_marker(map.held->conf, lookup)) &&
+        is_ours(map.held->conf, lookup, &name)) {
+        map_snapshot(&map);
+        if (search_live(&map, lookup, &name) != FOUND)
+            find_by_daemon(&map, lookup, &name);
+    }
+    map_release(&map);
+}
+
+/* Answers without a system call: what the kept map or the negative cache has, and, as long as the
+ * settings need not be looked at, a name or id that this host does not serve. */
+static bool find_kept(const struct map *map, struct lookup *lookup)
+{
+    const struct cloud_conf *conf = map->held->conf;
     struct cloud_name name;
 
-    if (conf == NULL)
-        return false;
     lookup->status = NSS_STATUS_NOTFOUND;
-    if (!(is_group(lookup) && take_marker(conf, lookup)) && is_ours(conf, lookup, &name) &&
-        search_kept(conf, lookup, &name) != FOUND) {
-        if (!is_known_absent(conf, lookup))
-            return false;
-        lookup->status = NSS_STATUS_NOTFOUND;
-    }
-    if (lookup->status == NSS_STATUS_TRYAGAIN)
+    if ((is_group(lookup) && take_marker(conf, lookup)) || !is_ours(conf, lookup, &name))
+        return !map_is_due();
+    if (search_live(map, lookup, &name) == FOUND)
+        return true;
+    lookup->status = NSS_STATUS_NOTFOUND;
+    return is_known_absent(conf, lookup);
+}
+
+static bool find_at_once(struct lookup *lookup, int *errnop)
+{
+    struct map map;
+    bool found;
+
+    if (!map_acquire(&map))
+        return false;
+    found = find_kept(&map, lookup);
+    map_release(&map);
+    if (found && lookup->status == NSS_STATUS_TRYAGAIN)
         *errnop = lookup->error;
-    return true;
+    return found;
 }
 
 enum nss_status lookup_find(struct lookup *lookup, int *errnop)

@@ -2,7 +2,7 @@
 #ifndef CLOUD_NSS_LOOKUP_H
 #define CLOUD_NSS_LOOKUP_H
 
-#include "nss_cloud/config.h"
+#include "nss_cloud/map.h"
 
 #include "common/name.h"
 #include "common/wire.h"
@@ -36,7 +36,8 @@ struct lookup {
 
 /*
  * Finds an account or a group: in the map that this process keeps, without a system call; else in
- * the present snapshot; else by asking the daemon. *errnop is set as NSS requires.
+ * the present snapshot; else by asking the daemon. *errnop is set as NSS requires. Of names and ids
+ * that this host does not serve, one lookup a second looks whether root has changed the settings.
  */
 enum nss_status lookup_find(struct lookup *lookup, int *errnop);
 
@@ -49,11 +50,11 @@ bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
                  const struct cloud_snapshot_account *account);
 
 /*
- * Runs a step that may do I/O, with the configuration. It sets *status and *error, which are
- * UNAVAIL and EAGAIN if it does not run. It does not run in pid 1, which starts the daemon and must
- * never wait for it.
+ * Runs a step that may do I/O. It sets *status and *error, which are UNAVAIL and EAGAIN if it does
+ * not. It does not run in pid 1, which starts the daemon and must never wait for it.
  */
-enum nss_status lookup_guard(config_user *step, void *arg, enum nss_status *status, int *error,
+typedef void lookup_step(void *arg);
+enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,
                              int *errnop);
 
 #endif

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nss_cloud/map.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <time.h>
 
-#define SLOTS 8
-#define NONE  (-1)
-#define TAKEN 0x80000000u /* in a slot's count: a thread fills or empties the slot */
-#define TRIES 64          /* to be counted in while the current map changes */
+/* The owner that the file must have. The unit tests run as any user and define another. */
+#ifndef CLOUD_CONF_OWNER
+#define CLOUD_CONF_OWNER 0
+#endif
+
+#define SLOTS       8
+#define NONE        (-1)
+#define TAKEN       0x80000000u /* in a slot's count: a thread fills or empties the slot */
+#define TRIES       64          /* to be counted in while the current map changes */
+#define RENEW_TRIES 2           /* to map a snapshot that is not retired at once */
 
 /*
  * This is safe by the order of the accesses, all of which are sequentially consistent. A reader
@@ -17,21 +26,32 @@
  */
 struct slot {
     atomic_uint count;
-    struct cloud_snapshot snapshot; /* map NULL: the slot is empty; written under TAKEN alone */
+    struct map_held held; /* conf NULL: the slot is empty; written under TAKEN alone */
 };
 
 static struct slot slots[SLOTS];
 static atomic_int current = NONE;
+static _Atomic time_t looked; /* when the settings' file was last looked at */
+
+static void drop(struct map_held *held)
+{
+    if (held->snapshot.map != NULL)
+        cloud_snapshot_unmap(&held->snapshot);
+    if (held->conf != NULL)
+        munmap(held->conf, sizeof *held->conf);
+    held->conf = NULL;
+}
 
 bool map_acquire(struct map *map)
 {
+    map->out_of_sight = false;
     for (int i = 0; i < TRIES; i++) {
         int now = atomic_load(&current);
         if (now == NONE)
             return false;
         atomic_fetch_add(&slots[now].count, 1);
         if (atomic_load(&current) == now) {
-            map->snapshot = &slots[now].snapshot;
+            map->held = &slots[now].held;
             map->slot = now;
             return true;
         }
@@ -43,10 +63,20 @@ bool map_acquire(struct map *map)
 void map_release(struct map *map)
 {
     if (map->slot == MAP_OWN)
-        cloud_snapshot_unmap(&map->own);
+        drop(&map->own);
     else
         atomic_fetch_sub(&slots[map->slot].count, 1);
-    map->snapshot = NULL;
+    map->held = NULL;
+}
+
+bool map_is_live(const struct map *map)
+{
+    return map->held->snapshot.map != NULL && !cloud_snapshot_retired(&map->held->snapshot);
+}
+
+bool map_is_due(void)
+{
+    return time(NULL) != atomic_load_explicit(&looked, memory_order_relaxed);
 }
 
 /* Takes a slot that is neither current nor read. */
@@ -63,18 +93,12 @@ static bool take_slot(int slot)
     return false;
 }
 
-static void empty_slot(int slot)
-{
-    if (slots[slot].snapshot.map != NULL)
-        cloud_snapshot_unmap(&slots[slot].snapshot);
-}
-
-/* Unmaps all maps that are neither current nor read. */
+/* Empties all slots that are neither current nor read. */
 static void empty_slots(void)
 {
     for (int i = 0; i < SLOTS; i++)
         if (take_slot(i)) {
-            empty_slot(i);
+            drop(&slots[i].held);
             atomic_fetch_sub(&slots[i].count, TAKEN);
         }
 }
@@ -87,33 +111,97 @@ static int find_slot(void)
     return NONE;
 }
 
-/* Makes the snapshot the current map, or the caller's own if no slot is left. */
-static void keep(const struct cloud_snapshot *snapshot, struct map *map)
+/* Makes it the current one, or the caller's own if no slot is left, and counts the caller in. */
+static void keep(const struct map_held *held, struct map *map)
 {
     int slot = find_slot();
 
     map->slot = slot;
     if (slot == NONE) {
-        map->own = *snapshot;
+        map->own = *held;
         map->slot = MAP_OWN;
-        map->snapshot = &map->own;
+        map->held = &map->own;
         return;
     }
-    empty_slot(slot);
-    slots[slot].snapshot = *snapshot;
+    drop(&slots[slot].held);
+    slots[slot].held = *held;
     atomic_fetch_add(&slots[slot].count, 1);
     atomic_store(&current, slot);
     atomic_fetch_sub(&slots[slot].count, TAKEN);
-    map->snapshot = &slots[slot].snapshot;
+    map->held = &slots[slot].held;
     empty_slots();
 }
 
-bool map_reload(struct map *map)
-{
-    struct cloud_snapshot fresh;
+/* ---- The files ---- */
 
-    if (!cloud_snapshot_map(&fresh))
+/* Whether the settings' file is another one than was read. */
+static bool is_outdated(const struct map *map)
+{
+    const struct stat *old = &map->held->read_as;
+    struct stat st;
+
+    atomic_store_explicit(&looked, time(NULL), memory_order_relaxed);
+    return stat(CLOUD_CONF_PATH, &st) == 0 &&
+           (st.st_dev != old->st_dev || st.st_ino != old->st_ino || st.st_size != old->st_size ||
+            st.st_ctim.tv_sec != old->st_ctim.tv_sec || st.st_ctim.tv_nsec != old->st_ctim.tv_nsec);
+}
+
+/*
+ * Reads the settings, or copies them from old, if that is not NULL and they are the same. Into
+ * pages of their own: a thread may have no more than 16 KiB of stack, and in a child of fork(2)
+ * malloc's lock may be held for ever.
+ */
+static bool read_settings(struct map_held *held, const struct map *old)
+{
+    struct cloud_conf_error error;
+    void *pages =
+        mmap(NULL, sizeof *held->conf, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED)
         return false;
+    held->conf = pages;
+    if (old != NULL && !is_outdated(old)) {
+        *held->conf = *old->held->conf;
+        held->read_as = old->held->read_as;
+        return true;
+    }
+    return stat(CLOUD_CONF_PATH, &held->read_as) == 0 &&
+           cloud_conf_read(held->conf, CLOUD_CONF_PATH, CLOUD_CONF_OWNER, &error);
+}
+
+bool map_settings(struct map *map)
+{
+    struct map_held fresh = {.conf = NULL};
+    bool kept = map_acquire(map);
+
+    if (kept && !is_outdated(map))
+        return true;
+    if (!read_settings(&fresh, NULL)) {
+        drop(&fresh);
+        return kept;
+    }
+    if (kept)
+        map_release(map);
     keep(&fresh, map);
     return true;
+}
+
+void map_snapshot(struct map *map)
+{
+    for (int i = 0; i < RENEW_TRIES && !map_is_live(map); i++) {
+        struct map_held fresh = {.conf = NULL};
+        map->out_of_sight = false;
+        if (!cloud_snapshot_map(&fresh.snapshot)) {
+            map->out_of_sight = errno == ENOENT;
+            return;
+        }
+        /* After the snapshot, which the daemon retires when they have changed: the settings beside
+         * a live one are no older. */
+        if (!read_settings(&fresh, map)) {
+            drop(&fresh);
+            return;
+        }
+        map_release(map);
+        keep(&fresh, map);
+    }
 }

@@ -61,26 +61,35 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
     return NSS_STATUS_SUCCESS;
 }
 
-static void find_membership(const struct cloud_conf *conf, void *arg)
+/* Adds the marker group, unless the host itself has the user: then sshd's Match block is not for
+ * that login. */
+static enum nss_status join(struct membership *member, gid_t marker)
 {
-    struct membership *member = arg;
-    struct cloud_name name;
-
-    member->status = NSS_STATUS_NOTFOUND;
-    if (!cloud_name_parse(&conf->grammar, member->name, &name))
-        return;
     switch (cloud_local_user(member->name)) {
-    case CLOUD_LOCAL_YES: /* a marker group would put a local user into sshd's Match block */
-        break;
+    case CLOUD_LOCAL_YES:
+        return NSS_STATUS_NOTFOUND;
     case CLOUD_LOCAL_NO:
-        member->status =
-            add_group(member, name.kind == CLOUD_SFTP ? conf->sftp_gid : conf->ssh_gid);
-        break;
+        return add_group(member, marker);
     case CLOUD_LOCAL_UNKNOWN:
     default:
-        member->status = NSS_STATUS_UNAVAIL;
-        break;
+        return NSS_STATUS_UNAVAIL;
     }
+}
+
+static void find_membership(void *arg)
+{
+    struct membership *member = arg;
+    const struct cloud_conf *conf;
+    struct cloud_name name;
+    struct map map;
+
+    if (!map_settings(&map))
+        return;
+    conf = map.held->conf;
+    member->status = NSS_STATUS_NOTFOUND;
+    if (cloud_name_parse(&conf->grammar, member->name, &name))
+        member->status = join(member, name.kind == CLOUD_SFTP ? conf->sftp_gid : conf->ssh_gid);
+    map_release(&map);
 }
 
 EXPORT enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *result, char *buffer,

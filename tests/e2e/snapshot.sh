@@ -48,12 +48,13 @@ test_no_question() {
 
 # a lookup that is answered by the snapshot, or is not for a cloud account, makes no system call of its own
 test_no_system_call() {
-    local calls
+    local calls began_at
     by_http
     cp /etc/nsswitch.conf /root/nsswitch.conf
     sed -i 's/^passwd:.*/passwd: cloud/' /etc/nsswitch.conf
     getent passwd abcdefghij
     wait_for snapshot_has production
+    began_at=$SECONDS
     echo go | strace -o /root/trace lookups abcdefghij 200001 wait '50*abcdefghij' '50*200001' \
         '50*root' '50*www-data' '50*bcdefghijk_stg' '50*0' '50*1500' >/root/found
     cp /root/nsswitch.conf /etc/nsswitch.conf
@@ -62,9 +63,11 @@ test_no_system_call() {
     same 5 "$(tail -n 7 /root/found | grep -c unknown)"
     calls=$(sed -n '/^read(0, "go/,$p' /root/trace | grep -vE '^(read\(0|write\(1|exit_group|\+\+\+)')
     same 350 "$(grep -c '/etc/nsswitch.conf' <<<"$calls")"
-    # What is left but glibc's own: it also looks for nscd now and then.
-    calls=$(grep -vE '/etc/nsswitch.conf|nscd/socket|SOCK_STREAM|^close\(3\)' <<<"$calls" || true)
-    same '' "$calls"
+    # What is left but glibc's own: it also looks for nscd now and then. Of what is no cloud account's, one
+    # lookup a second looks at the settings.
+    calls=$(grep -vE '/etc/nsswitch.conf|nscd/socket|SOCK_STREAM|^close\(3\)|^getpid' <<<"$calls" || true)
+    same '' "$(grep -v 'stat.*/etc/cloudauth/cloudauth.conf' <<<"$calls" || true)"
+    (($(grep -c . <<<"$calls") <= SECONDS - began_at + 1))
 }
 
 # a removed environment is unknown at once, also to processes that have the old file mapped
@@ -76,6 +79,41 @@ test_gone_at_once() {
     refused alice abcdefghij
     unknown abcdefghij
     unknown 200001
+}
+
+# says WORD...: what a process answers that has run since before.
+says() {
+    local lines
+    lines=$(wc -l </root/found)
+    echo >&7
+    wait_for has_lines $((lines + 2))
+    grep -v ready /root/found | tail -n 1 | grep -qx "$1"
+}
+
+has_lines() { (($(wc -l </root/found) >= $1)); }
+
+# a process that runs sees what root adds to allow and takes out of it, as logind, cron and dbus must
+test_settings_change() {
+    local waits=()
+    by_http
+    mkdir "$ACCESS/zyxwvutsrq"
+    jq '.project = "zyxwvutsrq" | .account += {uid: 200070, gid: 200070, home: "/app/zyx"}' \
+        "$PRISTINE/abcdefghij/production.json" >"$ACCESS/zyxwvutsrq/production.json"
+    for _ in {1..900}; do waits+=(wait zyxwvutsrq); done
+    mkfifo /root/steps
+    lookups abcdefghij zyxwvutsrq "${waits[@]}" </root/steps >/root/found &
+    exec 7>/root/steps
+    wait_for grep -q ready /root/found
+    says 'zyxwvutsrq unknown'
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'allow = zyxwvutsrq'
+    daemon_reload
+    WAIT=2 wait_for says 'zyxwvutsrq zyxwvutsrq:200070:/app/zyx'
+    wait_for snapshot_has zyxwvutsrq
+    says 'zyxwvutsrq zyxwvutsrq:200070:/app/zyx'
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    daemon_reload
+    WAIT=2 wait_for says 'zyxwvutsrq unknown'
+    exec 7>&-
 }
 
 # a changed home appears in lookups from the login that fetched it

@@ -338,7 +338,8 @@ static void test_no_slot_left(void **state)
     do {
         assert_true(held < MAPS_MAX);
         replace(atomic_load(&counts->newest) + 1);
-        assert_true(map_reload(&reader[held]));
+        assert_true(map_settings(&reader[held]));
+        map_snapshot(&reader[held]);
     } while (reader[held++].slot != MAP_OWN);
     before = maps();
     replace(atomic_load(&counts->newest) + 1);

@@ -372,7 +372,7 @@ static void test_no_configuration(void **arg)
     assert_int_equal(chmod(CLOUD_CONF_PATH, 0666), 0);
     check_all_unavailable();
     assert_int_equal(questions(), before);
-    /* It is read once it is there, and then not again. */
+    /* It is read once it is there, and kept. */
     write_file(CLOUD_CONF_PATH, good_conf);
     will_answer(&answer);
     assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
@@ -826,7 +826,7 @@ static void *look_up(void *arg)
     return NULL;
 }
 
-/* ---- The configuration, which a process reads once ---- */
+/* ---- The configuration, which a process keeps ---- */
 
 static void (*while_reading)(void); /* called once, before the next read of the configuration */
 
@@ -867,18 +867,17 @@ static bool finds(void)
     return status == NSS_STATUS_SUCCESS;
 }
 
-/* In the child no thread completes the configuration: each lookup reads a copy. */
-static bool finds_by_own_copies(void)
+/* In the child no thread completes what was being read. */
+static bool finds_twice(void)
 {
-    return finds() && finds() && rename(CLOUD_CONF_PATH, "aside.conf") == 0 && !finds() &&
-           rename("aside.conf", CLOUD_CONF_PATH) == 0 && finds();
+    return finds() && finds();
 }
 
 static bool found;
 
 static void fork_while_reading(void)
 {
-    found = in_child(finds_by_own_copies);
+    found = in_child(finds_twice);
 }
 
 /* A fork in the middle of the first read. */
@@ -893,6 +892,40 @@ static void test_configuration_being_read(void **arg)
     assert_true(found);
     assert_int_equal(unlink(CLOUD_CONF_PATH), 0);
     assert_int_equal(passwd_by_name("abcdefghij_stg", SPACE), NSS_STATUS_SUCCESS);
+}
+
+static bool is_found(void)
+{
+    return passwd_by_name("klmnopqrst", SPACE) == NSS_STATUS_SUCCESS;
+}
+
+static void wait_for_found(bool wanted)
+{
+    for (int i = 0; i < 1000 && is_found() != wanted; i++)
+        usleep(10000);
+    assert_int_equal(is_found(), wanted);
+}
+
+/* A process sees within a second what root adds to the settings and takes out. Broken ones change
+ * nothing. */
+static void test_configuration_changes(void **arg)
+{
+    struct cloud_answer answer = good_passwd();
+    char more[512];
+
+    (void)arg;
+    answer.account = "klmnopqrst";
+    will_answer(&answer);
+    snprintf(more, sizeof more, "%sallow = klmnopqrst\n", good_conf);
+    assert_false(is_found());
+    write_file(CLOUD_CONF_PATH, more);
+    wait_for_found(true);
+    write_file(CLOUD_CONF_PATH, "no such key = 1\n");
+    assert_true(is_found());
+    assert_true(is_found());
+    write_file("aside.conf", good_conf);
+    assert_int_equal(rename("aside.conf", CLOUD_CONF_PATH), 0);
+    wait_for_found(false);
 }
 
 /* Little more than the least that a thread can have; sanitizers need some of it. */
@@ -1079,6 +1112,7 @@ int main(void)
         cmocka_unit_test(test_join_limit),
         cmocka_unit_test(test_join_local),
         cmocka_unit_test(test_configuration_being_read),
+        cmocka_unit_test(test_configuration_changes),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_small_stack),
         cmocka_unit_test(test_cancelled_thread),
