@@ -35,7 +35,8 @@
  *   4       4     flags
  *   8       8     checksum of the record without these 8 bytes
  *   16      8     fresh: until then (seconds since 1970) no process needs to ask the daemon
- *   24      8     expires: until then it may be used while the daemon cannot be reached
+ *   24      8     expires: until then services without a key (cron, su) may use the account while
+ *                 the daemon cannot be reached; its name has no bound
  *   32      4     uid
  *   36      4     gid
  *   40      10    lengths of the first five strings, 2 bytes each, without their NULs

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <time.h>
 
 /* An enumeration under way. It has a map of its own: if the file were replaced in between, accounts
  * would be missing or come twice. */
@@ -31,14 +30,6 @@ static void close_list(struct list *list)
     *list = (struct list){.open = false};
 }
 
-static int64_t now_wall(void)
-{
-    struct timespec now = {0, 0};
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec;
-}
-
 static void open_list(void *arg)
 {
     struct step *step = arg;
@@ -53,8 +44,7 @@ static void open_list(void *arg)
     if (map.held->conf->enumerate) {
         if (!cloud_snapshot_map(&list->snapshot)) {
             step->status = NSS_STATUS_UNAVAIL;
-        } else if (cloud_snapshot_retired(&list->snapshot) ||
-                   !cloud_snapshot_current(&list->snapshot, now_wall())) {
+        } else if (cloud_snapshot_retired(&list->snapshot)) {
             close_list(list);
             step->status = NSS_STATUS_UNAVAIL;
         }
@@ -74,14 +64,13 @@ static void take_account(const struct cloud_conf *conf, struct step *step)
 {
     struct list *list = step->list;
     struct cloud_snapshot_account account;
-    int64_t now = now_wall();
     uint64_t before = list->at;
 
     step->status = NSS_STATUS_NOTFOUND;
     if (list->snapshot.map == NULL || !conf->enumerate)
         return;
     for (; cloud_snapshot_next(&list->snapshot, &list->at, &account); before = list->at) {
-        if (now >= account.expires || !lookup_take(conf, step->lookup, &account))
+        if (!lookup_take(conf, step->lookup, &account))
             continue;
         step->status = step->lookup->status;
         step->error = step->lookup->error;

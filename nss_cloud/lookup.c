@@ -175,7 +175,7 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 /* Until when a record may be used. */
 enum trust {
     FRESH,       /* until it is no longer fresh: the daemon can be asked */
-    UNREACHABLE, /* until it expires: the daemon cannot be reached */
+    UNREACHABLE, /* however old: the daemon cannot be reached, and a name lets no one in */
 };
 
 enum found {
@@ -247,10 +247,10 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
     char plain[CLOUD_NAME_MAX + 1];
     int64_t now = time(NULL); /* no system call */
 
-    if (!cloud_snapshot_current(snapshot, now))
+    if (trust == FRESH && !cloud_snapshot_current(snapshot, now))
         return NO_FILE;
     if (!find_record(snapshot, lookup, name, &account) ||
-        now >= (trust == FRESH ? account.fresh : account.expires) ||
+        (trust == FRESH && now >= account.fresh) ||
         !take_record(conf, lookup, name, &account, plain))
         return MISSED;
     return FOUND;

@@ -140,22 +140,19 @@ void mirror_discard(struct mirror_changes *changes)
 struct listing {
     struct cloud_snapshot_record **record;
     size_t n;
-    int64_t now;
 };
 
 static void visit_list(struct mirror *mirror, struct mirrored *mirrored, void *arg)
 {
     struct listing *listing = arg;
 
-    if (mirrored->record->expires <= listing->now)
-        drop(mirror, mirrored);
-    else
-        listing->record[listing->n++] = mirrored->record;
+    (void)mirror;
+    listing->record[listing->n++] = mirrored->record;
 }
 
-struct cloud_snapshot_record **mirror_list(struct mirror *mirror, int64_t now, size_t *n)
+struct cloud_snapshot_record **mirror_list(struct mirror *mirror, size_t *n)
 {
-    struct listing listing = {.record = calloc(mirror->table.used + 1, sizeof(void *)), .now = now};
+    struct listing listing = {.record = calloc(mirror->table.used + 1, sizeof(void *))};
 
     if (listing.record != NULL)
         visit_all(mirror, visit_list, &listing);

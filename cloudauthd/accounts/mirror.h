@@ -45,10 +45,8 @@ void mirror_apply(struct mirror *mirror, struct mirror_changes *changes);
 /* Frees changes that are not to be applied. */
 void mirror_discard(struct mirror_changes *changes);
 
-/*
- * Drops records that expire until now (seconds since 1970) and lists the others, in no order.
- * Returns an array of *n borrowed pointers, to be freed with free(3), or NULL if memory is out.
- */
-struct cloud_snapshot_record **mirror_list(struct mirror *mirror, int64_t now, size_t *n);
+/* Lists all records, in no order: an array of *n borrowed pointers, to be freed with free(3), or
+ * NULL if memory is out. */
+struct cloud_snapshot_record **mirror_list(struct mirror *mirror, size_t *n);
 
 #endif

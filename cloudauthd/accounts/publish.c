@@ -228,7 +228,7 @@ static void run_build(struct work *work)
     int64_t start = cloud_clock_ms(), now = (int64_t)time(NULL);
 
     mirror_apply(&build->publish->mirror, &build->changes);
-    records = mirror_list(&build->publish->mirror, now, &build->accounts);
+    records = mirror_list(&build->publish->mirror, &build->accounts);
     errno = ENOMEM;
     if (records == NULL || !write_file(build, records, now))
         work->failed = errno == 0 ? EIO : errno;

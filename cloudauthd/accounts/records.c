@@ -67,8 +67,6 @@ static void put(const struct records *records, const struct cache_news *news,
 
     for (size_t i = 0; i < document->apps; i++)
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
-    if (account.fresh > account.expires)
-        account.fresh = account.expires;
     /* The clock was put back since the document was fetched, by an unknown time: lookups fetch the
      * document again. */
     if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)

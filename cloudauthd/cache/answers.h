@@ -11,7 +11,8 @@
 /* What the cache is asked, what it answers, and what it reports. */
 
 enum cache_need {
-    CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh */
+    CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh; in an outage the last good document
+                      has it without a bound, because what runs as the account needs its name */
     CACHE_KEYS,    /* who may enter: fresh for keys_fresh */
     CACHE_NOW,     /* for an operator: the API is always asked, also within a back-off */
 };

@@ -43,7 +43,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
     const struct freshness_rules rules = internal_rules(cache);
     bool failing = entries_is_failing(entry);
 
-    *answer = request_known(entry, now);
+    *answer = request_known(entry, need, now);
     if (api_is_file(cache->api) || entry->phase == ENTRY_WRITING || need == CACHE_NOW)
         return false;
     /* While the API fails, only the bound of an outage decides how long a document says who may
@@ -308,7 +308,7 @@ void cache_look(const struct cache *cache, struct cache_figures *out)
 static void view_entry(const struct cache_entry *entry, cache_see *see, void *arg)
 {
     struct freshness_now now = freshness_now();
-    struct cache_answer answer = request_known(entry, now);
+    struct cache_answer answer = request_known(entry, CACHE_KEYS, now);
     bool failing = entries_is_failing(entry);
     struct cache_view view = {.project = entry->project,
                               .environment = entry->environment,

@@ -19,7 +19,8 @@ int64_t request_fresh_ms(const struct cache *cache, enum cache_need need)
            (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
 }
 
-struct cache_answer request_known(const struct cache_entry *entry, struct freshness_now now)
+struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
+                                  struct freshness_now now)
 {
     const struct freshness_rules rules = internal_rules(entry->cache);
     bool failing = entries_is_failing(entry);
@@ -29,7 +30,7 @@ struct cache_answer request_known(const struct cache_entry *entry, struct freshn
                                   .asked = entry->asked};
 
     if (entry->document != NULL) {
-        const char *why = freshness_why_not(&rules, entry, now);
+        const char *why = need == CACHE_ACCOUNT ? NULL : freshness_why_not(&rules, entry, now);
         if (why != NULL)
             answer.detail = why;
         answer.document = why == NULL ? entry->document : NULL;
@@ -69,7 +70,8 @@ static void start_for_waiters(struct cache_entry *entry)
 static void answer_waiters(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
-    struct cache_answer answer = request_known(entry, freshness_now());
+    struct freshness_now now = freshness_now();
+    struct cache_answer answer;
     struct cache_waiter *waiter, *next;
     struct waiter_list ready = LIST_HEAD_INITIALIZER(ready);
 
@@ -84,6 +86,7 @@ static void answer_waiters(struct cache_entry *entry)
     /* On a list until its turn, so that cache_forget can take it off. */
     while ((waiter = LIST_FIRST(&ready)) != NULL) {
         LIST_REMOVE(waiter, link);
+        answer = request_known(entry, waiter->need, now);
         request_answer(cache, waiter, &answer);
     }
     start_for_waiters(entry);

@@ -31,7 +31,8 @@ struct share *request_share(struct askers *askers, const struct cache_entry *ent
 int64_t request_fresh_ms(const struct cache *cache, enum cache_need need);
 
 /* The answer that the entry gives without a new request. */
-struct cache_answer request_known(const struct cache_entry *entry, struct freshness_now now);
+struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
+                                  struct freshness_now now);
 
 /* Answers a waiter that is on no list. */
 void request_answer(struct cache *cache, struct cache_waiter *waiter,

@@ -117,6 +117,20 @@ test_uid_has_a_name() {
     whose_uid 200002 abcdefghij_stg
 }
 
+# an outage past max_stale takes no listed environment its name, also where it was never looked up
+test_names_last() {
+    two_pages
+    by_list 'max_stale = 0s' 'account_fresh = 0s'
+    serve api 'location ^~ /v1/ { return 503; }'
+    mark
+    refused alice abcdefghij
+    audit 'refuse account=abcdefghij .*reason=unavailable'
+    whose_uid 200001 abcdefghij
+    contains "$(getent passwd 200002)" '^abcdefghij_stg:.*:/app/abcdefghij_stg:/bin/bash$'
+    contains "$(getent group 200003)" '^abcdefghij_stg2:'
+    list_served
+}
+
 # what a list says of ids is ignored, also where they are another environment's, a local user's, root's or no ids at all
 test_ids_are_ignored() {
     local_user neighbour 200050

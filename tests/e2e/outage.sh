@@ -57,6 +57,49 @@ test_max_stale_host() {
     refused alice abcdefghij
 }
 
+# no_one_enters: what comes as abcdefghij is refused, logins and what needs no key.
+no_one_enters() {
+    refused alice abcdefghij
+    fails su abcdefghij -c true
+    fails pamtester -I service=cron cron abcdefghij acct_mgmt
+}
+
+has_names() {
+    known abcdefghij 200001
+    same abcdefghij "$(getent passwd 200001 | cut -d: -f1)"
+    contains "$(getent group 200001)" '^abcdefghij:'
+    same abcdefghij "$(setpriv --reuid 200001 --regid 200001 --clear-groups whoami)"
+    same '' "$(find /app/abcdefghij -maxdepth 0 -nouser)"
+}
+
+# past max_stale an account keeps its name, also across a restart and without the daemon, until the API says it is gone
+test_names_last() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'max_stale = 1s' 'account_fresh = 1s' \
+        'keys_fresh = 0s' 'absent_fresh = 0s'
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    known abcdefghij_stg 200002
+    nginx_stop
+    wait_for no_one_enters
+    audit 'refuse account=abcdefghij .*service=sshd reason=unavailable'
+    has_names
+    daemon_stop
+    daemon_start
+    has_names
+    no_one_enters
+    wait_for snapshot_has abcdefghij
+    kill -KILL "$(daemon_pid)"
+    has_names
+    no_one_enters
+    daemon_start
+    rm "$ACCESS/abcdefghij/production.json"
+    nginx_start
+    wait_for unknown abcdefghij
+    known abcdefghij_stg 200002
+}
+
 # only the document is gone: the account is absent, at once
 test_document_gone() {
     enters alice abcdefghij

@@ -584,12 +584,18 @@ static void test_host_bound(void **state)
     expect_bound("", 3600);
 }
 
-/* The account resolves for account_fresh, so that a refused person can be told why. */
+/* The account has its name however long the outage lasts: processes run as it. */
 static void test_own_bound(void **state)
 {
+    struct client client;
+
     (void)state;
     expect_bound(",\"max_stale_seconds\":60", 60);
     assert_true(told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT).stale);
+    fake_ms += 86400000;
+    ask(&client, CACHE_ACCOUNT); /* revalidated behind it */
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_true(client.stale);
 }
 
 static void test_lesser_bound(void **state)
