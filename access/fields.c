@@ -25,30 +25,10 @@ static bool is_alnum(char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* At least one part between slashes, none of them empty, "." or ".."; *hidden: a part begins with
- * a dot. */
-static bool is_relative(const char *text, bool *hidden)
-{
-    *hidden = false;
-    for (;;) {
-        size_t n = strcspn(text, "/");
-        if (n == 0 || (n == 1 && text[0] == '.') || (n == 2 && memcmp(text, "..", 2) == 0))
-            return false;
-        if (text[0] == '.')
-            *hidden = true;
-        if (text[n] == '\0')
-            return true;
-        text += n + 1;
-    }
-}
-
 bool fields_home(const char *text)
 {
-    bool hidden;
-
     return text[0] == '/' && strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX &&
-           is_relative(text + 1, &hidden) && strchr(text, ':') == NULL &&
-           !cloud_text_has_control(text);
+           cloud_text_is_path(text + 1) && strchr(text, ':') == NULL;
 }
 
 bool fields_shell(const char *text)
@@ -58,12 +38,10 @@ bool fields_shell(const char *text)
 
 bool fields_mount(const char *text, bool writable)
 {
-    bool hidden;
-
     if (text[0] == '\0')
         return !writable;
-    return strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX && is_relative(text, &hidden) &&
-           !cloud_text_has_control(text) && !(hidden && writable);
+    return strnlen(text, PATH_LENGTH_MAX + 1) <= PATH_LENGTH_MAX && cloud_text_is_path(text) &&
+           !(writable && (text[0] == '.' || strstr(text, "/.") != NULL));
 }
 
 static bool is_inet(int family, const char *text, size_t n)

@@ -78,8 +78,23 @@ bool policy_usable(const struct policy_host *host, const struct document *docume
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
 
-    return policy_account(host, &claim, why, size) == POLICY_GRANTED &&
-           bindings_allow(host->bindings, &claim, why, size);
+    if (policy_account(host, &claim, why, size) != POLICY_GRANTED)
+        return false;
+    if (cloud_conf_has_home(host->conf, document->home))
+        return bindings_allow(host->bindings, &claim, why, size);
+    snprintf(why, size, "account.home: this host's `homes` does not allow %s", document->home);
+    return false;
+}
+
+bool policy_app_usable(const struct cloud_conf *conf, const struct document_app *app, char *why,
+                       size_t size)
+{
+    bool usable = app->home == NULL || cloud_conf_has_home(conf, app->home);
+
+    if (!usable)
+        snprintf(why, size, "apps.%s.home: this host's `homes` does not allow %s", app->name,
+                 app->home);
+    return usable;
 }
 
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document)

@@ -69,11 +69,16 @@ enum policy_reason policy_account(const struct policy_host *host, const struct b
 
 /*
  * Whether this host may use the document: it may have its account, whose uid and gid are not bound
- * to another environment. False with the reason in why; the caller treats such a document as an
- * outage.
+ * to another environment, and `homes` allows its home. False with the reason in why; the caller
+ * treats such a document as an outage.
  */
 bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);
+
+/* Whether this host may use an application of a document that it may use: `homes` allows its home.
+ * False with the reason in why; only the login names of that application are refused then. */
+bool policy_app_usable(const struct cloud_conf *conf, const struct document_app *app, char *why,
+                       size_t size);
 
 /* Whether the document applies to this host: it has no `hosts`, or they contain host_id. */
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document);

@@ -86,7 +86,7 @@ static void on_document(void *arg, const struct cache_answer *known)
         reason = POLICY_ABSENT;
     else if (known->result == CACHE_DOCUMENT &&
              ((known->at_once && connection->looked) || admission_refresh(admission)))
-        reason = admission_judge(admission, known->document, why, sizeof why);
+        reason = admission_judge(admission, known->document, &connection->name, why, sizeof why);
     if (reason == POLICY_UNUSABLE)
         log_unusable(known->document, why);
     if (reason == POLICY_GRANTED)

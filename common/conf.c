@@ -118,7 +118,7 @@ static bool take_words(struct cloud_words *words, bool (*good)(const char *, siz
         return fail_with(error, "the value is empty");
     while (next_word(&at, end, &word, &length)) {
         if (!good(word, length))
-            return fail(error, "not a login name or pattern: ", word, length);
+            return fail(error, "a bad name or pattern: ", word, length);
         if (!cloud_words_add(words, word, length))
             return fail_with(error, "the list is too long");
     }
@@ -153,6 +153,22 @@ static bool take_reserved(struct cloud_conf *conf, const struct conf_key *key, c
 {
     (void)key;
     return take_words(&conf->grammar.reserved, is_plain_word, value, n, error);
+}
+
+static bool is_home_pattern(const char *word, size_t n)
+{
+    char copy[CLOUD_WORDS_WORD_MAX + 1] = "";
+
+    if (n < sizeof copy)
+        memcpy(copy, word, n);
+    return copy[0] == '/' && cloud_text_is_path(copy + 1);
+}
+
+static bool take_homes(struct cloud_conf *conf, const struct conf_key *key, const char *value,
+                       size_t n, struct cloud_conf_error *error)
+{
+    (void)key;
+    return take_words(&conf->homes, is_home_pattern, value, n, error);
 }
 
 static bool take_project_length(struct cloud_conf *conf, const struct conf_key *key,
@@ -324,6 +340,7 @@ static const struct conf_key keys[] = {
     ID(uid_max),
     ID(ssh_gid),
     ID(sftp_gid),
+    {"homes", take_homes, 0, 0, 0},
     {"project_id_length", take_project_length, 0, 0, 0},
     {"environment_suffixes", take_suffixes, 0, 0, 0},
     {"reserved_names", take_reserved, 0, 0, 0},
@@ -361,7 +378,7 @@ void cloud_conf_defaults(struct cloud_conf *conf)
 {
     /* Bytes of the lists after `used` are never read: clearing them would touch four more pages. */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
-    conf->grammar.allow.used = 0;
+    conf->grammar.allow.used = conf->homes.used = 0;
     conf->grammar.project_min = 7;
     conf->grammar.project_max = 20;
     conf->grammar.suffixes = 1;
@@ -559,4 +576,34 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
 bool cloud_conf_has_id(const struct cloud_conf *conf, uint32_t id)
 {
     return id >= conf->uid_min && id <= conf->uid_max;
+}
+
+static size_t count_slashes(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text != '\0'; text++)
+        n += *text == '/';
+    return n;
+}
+
+/* In a match of as many slashes as the pattern has, no '*' stands for one. */
+static bool matches_home(const char *pattern, const char *home)
+{
+    return count_slashes(pattern) == count_slashes(home) && cloud_name_matches(pattern, home);
+}
+
+bool cloud_conf_has_home(const struct cloud_conf *conf, const char *home)
+{
+    const char *pattern;
+    size_t at = 0;
+
+    if (home[0] != '/' || !cloud_text_is_path(home + 1))
+        return false;
+    if (conf->homes.used == 0)
+        return matches_home(CLOUD_CONF_HOMES, home);
+    while ((pattern = cloud_words_next(&conf->homes, &at)) != NULL)
+        if (matches_home(pattern, home))
+            return true;
+    return false;
 }

@@ -23,6 +23,7 @@
 #define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
 #define CLOUD_URL_SIZE          1024
 #define CLOUD_PATH_SIZE         256
+#define CLOUD_CONF_HOMES        "/app/*"
 #define CLOUD_ID_FLOOR          1000u       /* the least uid_min that a host can set */
 #define CLOUD_ID_CEILING        2147483646u /* less than (uid_t)-1, and positive as an int */
 
@@ -57,7 +58,9 @@ struct cloud_conf {
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
     unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* the line that has the setting; 0: none has */
-    struct cloud_grammar grammar; /* last: cloud_conf_defaults does not clear its lists */
+    /* Last, because cloud_conf_defaults does not clear the lists. */
+    struct cloud_grammar grammar;
+    struct cloud_words homes; /* patterns; none: CLOUD_CONF_HOMES */
 };
 
 /* Why a configuration was refused. */
@@ -90,5 +93,11 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
 
 /* Whether id is in the range of this host's cloud accounts and their groups. */
 bool cloud_conf_has_id(const struct cloud_conf *conf, uint32_t id);
+
+/*
+ * Whether home may be a cloud account's home on this host: an absolute path without an empty, "."
+ * or ".." part that a pattern of `homes` matches as a whole. '*' stands for any text without '/'.
+ */
+bool cloud_conf_has_home(const struct cloud_conf *conf, const char *home);
 
 #endif

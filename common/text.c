@@ -81,6 +81,21 @@ void cloud_text_add_escaped(struct cloud_text *text, char c)
         cloud_text_add_char(text, c);
 }
 
+bool cloud_text_is_path(const char *text)
+{
+    for (;; text++) {
+        size_t n = strcspn(text, "/");
+
+        if (n == 0 || (text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.'))))
+            return false;
+        for (; n > 0; n--)
+            if (cloud_text_is_control(*text++))
+                return false;
+        if (*text == '\0')
+            return true;
+    }
+}
+
 static void add_quoted(struct cloud_text *text, const char *value)
 {
     cloud_text_add_char(text, '"');

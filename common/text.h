@@ -43,6 +43,12 @@ bool cloud_text_is_control(char c);
 bool cloud_text_has_control(const char *string);
 
 /*
+ * Whether text is a path of one part or more with '/' between them: no part is empty, "." or "..",
+ * and no byte is a control character. So it is relative, and stays below where it starts.
+ */
+bool cloud_text_is_path(const char *text);
+
+/*
  * Appends a value of a log line, so that no byte of it can end the value or the line: unchanged if
  * every byte is in [A-Za-z0-9._:@/+=-], else in double quotes with '"' and '\\' escaped by '\\' and
  * every byte outside printable ASCII as \xHH. Appends nothing for NULL and "".

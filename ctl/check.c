@@ -260,6 +260,9 @@ static void put_host_warnings(struct out *out, const struct host *host,
         warn(out, checked, why);
     else
         (void)bindings_claim(host->bindings, &claim);
+    for (size_t i = 0; i < document->apps; i++)
+        if (!policy_app_usable(&host->conf, &document->app[i], why, sizeof why))
+            warn(out, checked, why);
     if (!host->known)
         return;
     if (cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain) &&

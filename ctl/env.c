@@ -159,6 +159,10 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
                 account->gid, edit->conf.uid_min, edit->conf.uid_max);
         ok = false;
     }
+    if (ok && !cloud_conf_has_home(&edit->conf, account->home)) {
+        ctl_say("home %s: this host's `homes` does not allow it", account->home);
+        ok = false;
+    }
     tree_free(&tree);
     local_ids_free(local_ids);
     return ok;

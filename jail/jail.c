@@ -70,23 +70,9 @@ static bool fail_open(struct jail_fault *fault, const char *path)
 /* ---- Reading the daemon's answer ---------------------------------------------------------------
  */
 
-/* Whether the path has no empty, "." or ".." part and no control character, and is short enough. */
 static bool is_plain(const char *path)
 {
-    const char *part = path;
-
-    for (const char *at = path;; at++) {
-        size_t n = (size_t)(at - part);
-
-        if (!cloud_text_is_control(*at) && *at != '/')
-            continue;
-        if ((*at != '/' && *at != '\0') || n == 0 || (n == 1 && part[0] == '.') ||
-            (n == 2 && part[0] == '.' && part[1] == '.'))
-            return false;
-        if (*at == '\0')
-            return at - path <= JAIL_PATH_MAX;
-        part = at + 1;
-    }
+    return cloud_text_is_path(path) && strlen(path) <= JAIL_PATH_MAX;
 }
 
 /* The path of the mount point below JAIL_ROOT. */

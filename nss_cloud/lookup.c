@@ -99,8 +99,14 @@ static bool is_absolute(const struct pack_text *text)
     return text->n > 0 && text->at[0] == '/';
 }
 
-/* Neither the daemon nor the snapshot is trusted: the ids must be within this host's configuration,
- * and the id that was asked for must be the account's. The name was checked before. */
+static bool is_sftp(const struct pack_account *account)
+{
+    return cloud_name_kind_of(account->name.at, account->name.n) == CLOUD_SFTP;
+}
+
+/* Neither the daemon nor the snapshot is trusted: ids and home must be within this host's
+ * configuration, and the id that was asked for must be the account's. The name was checked before.
+ */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
@@ -109,7 +115,8 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
     if (is_group(lookup))
         return lookup->name != NULL || account->gid == lookup->id;
     return cloud_conf_has_id(conf, account->uid) &&
-           (lookup->name != NULL || account->uid == lookup->id) && is_absolute(&account->home) &&
+           (lookup->name != NULL || account->uid == lookup->id) &&
+           (is_sftp(account) || cloud_conf_has_home(conf, account->home.at)) &&
            is_absolute(&account->shell) && pack_fields_ok(account);
 }
 
@@ -117,7 +124,7 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
     /* Whatever the document says, an sFTP account has no shell. */
-    if (cloud_name_kind_of(account->name.at, account->name.n) == CLOUD_SFTP) {
+    if (is_sftp(account)) {
         account->home = pack_text(SFTP_HOME);
         account->shell = pack_text(SFTP_SHELL);
     }

@@ -11,7 +11,8 @@ static bool record_grants(const struct cloud_conf *conf, const struct cloud_name
 {
     const char *home; /* found only if the application exists */
 
-    if (!cloud_conf_has_id(conf, account->uid) || !cloud_snapshot_home(account, name, &home))
+    if (!cloud_conf_has_id(conf, account->uid) || !cloud_snapshot_home(account, name, &home) ||
+        !cloud_conf_has_home(conf, home))
         return false;
     if ((account->flags & CLOUD_SNAPSHOT_ACTIVE) != 0)
         return true;

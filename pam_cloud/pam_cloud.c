@@ -329,9 +329,7 @@ static int prepare_jail(const struct visit *visit, const struct cloud_answer *an
     const struct jail_account account = {answer->home, answer->id, answer->gid, answer->mounts};
     struct jail *jail = calloc(1, sizeof *jail);
 
-    if (jail != NULL && cloud_conf_has_id(&visit->conf, answer->id) &&
-        cloud_conf_has_id(&visit->conf, answer->gid) && jail_read(jail, &account, &fault) &&
-        jail_check(jail, &fault) &&
+    if (jail != NULL && jail_read(jail, &account, &fault) && jail_check(jail, &fault) &&
         pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)
         return PAM_SUCCESS;
     free(jail);
@@ -350,6 +348,15 @@ static bool enter_jail(const struct visit *visit)
         return true;
     refuse_jail(visit, "sftp-jail", &fault);
     return false;
+}
+
+/* The daemon is not trusted: ids and home must be within this host's configuration. What was
+ * granted without it has been checked, and is not in the answer. */
+static bool may_use(const struct visit *visit, const struct cloud_answer *answer)
+{
+    return answer->home == NULL || (cloud_conf_has_id(&visit->conf, answer->id) &&
+                                    cloud_conf_has_id(&visit->conf, answer->gid) &&
+                                    cloud_conf_has_home(&visit->conf, answer->home));
 }
 
 static int check_account(struct visit *visit)
@@ -371,6 +378,11 @@ static int check_account(struct visit *visit)
         return PAM_PERM_DENIED;
     }
     status = ask(visit, &question, &answer);
+    if (status == CLOUD_OK && !may_use(visit, &answer)) {
+        audit(visit, false, "document-unusable", "none",
+              "this host's settings do not allow the account's uid, gid or home");
+        status = CLOUD_UNAVAILABLE;
+    }
     if (status == CLOUD_OK && needs_jail(visit))
         return prepare_jail(visit, &answer);
     if (status != CLOUD_OK)

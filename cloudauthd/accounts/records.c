@@ -80,8 +80,8 @@ bool records_news(void *arg, const struct cache_news *news)
     enum publish_change change = PUBLISH_NEW;
     char why[256];
 
-    if (news->document == NULL ||
-        admission_judge(records->admission, news->document, why, sizeof why) != POLICY_GRANTED) {
+    if (news->document == NULL || admission_judge(records->admission, news->document, NULL, why,
+                                                  sizeof why) != POLICY_GRANTED) {
         publish_remove(records->publish, news->project, news->environment);
         return false;
     }

@@ -27,11 +27,15 @@ enum policy_reason admission_judge_name(const struct admission *admission, const
 }
 
 enum policy_reason admission_judge(const struct admission *admission,
-                                   const struct document *document, char *why, size_t size)
+                                   const struct document *document, const struct cloud_name *name,
+                                   char *why, size_t size)
 {
     const struct policy_host host = {admission->conf, admission->local_ids, admission->bindings};
+    const struct document_app *app = name == NULL ? NULL : policy_app(document, name);
 
     if (!policy_usable(&host, document, why, size))
+        return POLICY_UNUSABLE;
+    if (app != NULL && !policy_app_usable(admission->conf, app, why, size))
         return POLICY_UNUSABLE;
     return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
 }
@@ -60,7 +64,7 @@ bool admission_accept(void *arg, const struct document *document, char *why, siz
         snprintf(why, size, "/etc/passwd or /etc/group cannot be read");
         return false;
     }
-    reason = admission_judge(admission, document, why, size);
+    reason = admission_judge(admission, document, NULL, why, size);
     if (reason == POLICY_UNUSABLE)
         return false;
     if (admission->restores &&

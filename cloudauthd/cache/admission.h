@@ -44,13 +44,16 @@ enum policy_reason admission_judge_name(const struct admission *admission, const
                                         struct cloud_name *out);
 
 /*
- * Judges by the settings, the bindings and the local accounts of the last admission_refresh:
+ * Judges by the settings, the bindings and the local accounts of the last admission_refresh, for a
+ * login name of the environment, or for the environment as a whole (name NULL):
  *   POLICY_GRANTED        the document may be used here
- *   POLICY_UNUSABLE       it conflicts with this host; why, of `size` bytes, says with what
+ *   POLICY_UNUSABLE       it conflicts with this host, or the home of that name does; why, of
+ *                         `size` bytes, says with what
  *   POLICY_NOT_THIS_HOST  it may be used, but its `hosts` does not contain this host's host_id
  */
 enum policy_reason admission_judge(const struct admission *admission,
-                                   const struct document *document, char *why, size_t size);
+                                   const struct document *document, const struct cloud_name *name,
+                                   char *why, size_t size);
 
 /*
  * Binds the uid and gid of a document that may be used to its environment, here and in the log,

@@ -175,7 +175,8 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
     }
     explain_name(connection, POLICY_GRANTED);
     if (reason == POLICY_UNUSABLE) {
-        (void)admission_judge(context->admission, known->document, why, sizeof why);
+        (void)admission_judge(context->admission, known->document, &connection->name, why,
+                              sizeof why);
     } else if (reason == POLICY_UNAVAILABLE) {
         snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
     }

@@ -40,7 +40,7 @@ static bool conflicts(const struct admission *admission, const struct cache_view
                       char why[256])
 {
     return view->document != NULL && !view->taken &&
-           admission_judge(admission, view->document, why, 256) == POLICY_UNUSABLE;
+           admission_judge(admission, view->document, NULL, why, 256) == POLICY_UNUSABLE;
 }
 
 static void count_document(void *arg, const struct cache_view *view)

@@ -102,7 +102,8 @@ static void grant_account(struct connection *connection, const struct cache_answ
     struct cloud_answer answer = {.status = CLOUD_OK,
                                   .reason = policy_token(POLICY_GRANTED),
                                   .message = "",
-                                  .home = sftp ? document->home : "",
+                                  .home = sftp ? document->home
+                                               : policy_home(document, &connection->name),
                                   .id = document->uid,
                                   .gid = document->gid,
                                   .mounts = mounts};

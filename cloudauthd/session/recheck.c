@@ -21,7 +21,7 @@ enum policy_reason recheck_admit(const struct admission *admission,
         return POLICY_ABSENT;
     if (answer->result != CACHE_DOCUMENT || !admission_refresh(admission))
         return POLICY_UNAVAILABLE;
-    return admission_judge(admission, answer->document, why, sizeof why);
+    return admission_judge(admission, answer->document, NULL, why, sizeof why);
 }
 
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)

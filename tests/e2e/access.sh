@@ -147,7 +147,7 @@ test_access_sftp() {
 test_app_override() {
     refused bob abcdefg123abc-smith-a12b34c--backoffice 'your role contributor may not use SSH here'
     enters alice abcdefg123abc-smith-a12b34c--backoffice
-    same /app/abcdefg123abc-smith-a12b34c/backoffice \
+    same /app/abcdefg123abc-smith-a12b34c--backoffice \
         "$(as alice abcdefg123abc-smith-a12b34c--backoffice pwd)"
 }
 

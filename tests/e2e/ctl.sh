@@ -366,6 +366,7 @@ test_deny_nobody() {
 # env create makes the home directory, but not below a directory of another user
 test_env_home() {
     rm -rf "$ACCESS/abcdefghij" /app /srv/homes
+    configure 'homes = /app/* /srv/homes/* /srv/homes/*/* /srv/homes/*/*/*'
     ctl 0 env create --uid 200001 abcdefghij
     same '0:0 755' "$(stat -c '%u:%g %a' /app)"
     same '200001:200001 750' "$(stat -c '%u:%g %a' /app/abcdefghij)"
@@ -515,6 +516,8 @@ test_deny_damaged() {
 # an embedded API from nothing: an environment, a user and a key open a login; without the key it is refused
 test_embedded_api() {
     rm -rf "${ACCESS:?}"
+    configure 'homes = /app/* /srv/*'
+    daemon_reload
     ctl 0 env create --title 'Live' abcdefghij
     install -d -o 200000 -g 200000 /app/abcdefghij
     refused stranger abcdefghij
@@ -567,7 +570,8 @@ test_embedded_refused() {
     contains "$(ctl 1 env create abcdefghij_stg)" 'is there already'
     contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" 'or in use'
     contains "$(ctl 1 env create --uid 5 abcdefghij_stg5)" 'range'
-    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: not a plain absolute path'
+    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'home relative: .* does not allow it'
+    contains "$(ctl 1 env create --home /etc/cron.d abcdefghij_stg5)" 'home /etc/cron.d: .* does not allow it'
     contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
     contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
     contains "$(ctl 2 user add --role amdin abcdefghij_stg frank)" 'role amdin: not a role'

@@ -43,6 +43,31 @@ test_uid_out_of_range() {
     invalid '.account.uid = 1000000' 'uid 1000000 .*range'
 }
 
+# a home that no pattern of `homes` matches
+test_home_elsewhere() {
+    local home
+    for home in /etc/systemd/system/ssh.service.d /app/x/y /app; do
+        invalid ".account.home = \"$home\"" "account.home: this host's .homes. does not allow $home$"
+    done
+    document abcdefghij production '.account.home = "/srv/web/x"'
+    configure 'homes = /app/* /srv/web/*'
+    daemon_reload
+    wait_for enters alice abcdefghij
+    contains "$(getent passwd abcdefghij)" ':/srv/web/x:'
+}
+
+# the home of an application, too: its login names are refused, and the environment's are not
+test_home_of_app() {
+    local name=abcdefg123abc-smith-a12b34c--backoffice
+    document abcdefg123abc smith-a12b34c '.apps.backoffice.home = "/etc/cron.d"'
+    unknown $name
+    refused alice $name
+    wait_for logged "apps.backoffice.home: this host's .homes. does not allow /etc/cron.d"
+    enters alice abcdefg123abc-smith-a12b34c
+    contains "$(cloudauthctl explain $name "$KEYS/alice.pub" 2>&1 || true)" 'apps.backoffice.home'
+    contains "$(cloudauthctl check "$ACCESS/abcdefg123abc/smith-a12b34c.json")" 'apps.backoffice.home'
+}
+
 # a uid that is no 32-bit number
 test_uid_overflow() {
     invalid '.account.uid = 4295167297' 'account.uid'

@@ -383,6 +383,28 @@ test_wrong_argument() {
     local_user_is_unaffected ada
 }
 
+# PAM holds its own `homes` against what the daemon grants
+test_homes_argument() {
+    trap shipped EXIT
+    sed -i 's/pam_cloud.so/pam_cloud.so homes=\/home\/*/' /etc/pam.d/common-*
+    refused alice abcdefghij 'cannot be checked right now'
+    audit 'pam_cloud\(sshd:account\): refuse account=abcdefghij .*reason=document-unusable'
+    fails su abcdefghij -c true
+}
+
+# with pam_mkhomedir a document's home does not become a directory that root trusts
+test_mkhomedir() {
+    trap shipped EXIT
+    sed -i '1i session required pam_mkhomedir.so' /etc/pam.d/common-session
+    document abcdefghij production '.account.home = "/etc/systemd/system/ssh.service.d"'
+    refused alice abcdefghij
+    [[ ! -e /etc/systemd/system/ssh.service.d ]]
+    document abcdefghij production '.account.home = "/app/new"'
+    enters alice abcdefghij
+    same 200001 "$(stat -c %u /app/new)"
+    rm -r /app/new
+}
+
 # a right argument is accepted
 test_right_argument() {
     trap shipped EXIT

@@ -174,7 +174,6 @@ test_no_daemon() {
     wait_for snapshot_has production
     kill -KILL "$(daemon_pid)"
     known abcdefghij 200001
-    known abcdefghij_sftp 200001
     unknown abcdefghij_stg
     refused alice abcdefghij
 }
@@ -324,7 +323,7 @@ test_clock() {
 resign() { spoil resigned "$@"; }
 resigned() { "$REPO/$B/bench/resign_snapshot" "$3" "$1" "$2"; }
 
-# the module returns no account outside uid_min to uid_max or `allow`
+# the module returns no account outside `homes`, uid_min to uid_max or `allow`
 test_range_and_allow() {
     by_http
     known abcdefghij 200001
@@ -337,6 +336,11 @@ test_range_and_allow() {
     known abcdefghij 200001
     unknown abcdefghij_stg
     unknown 200002
+    echo 'homes = /home/*' >>"$CONF"
+    unknown abcdefghij
+    unknown 200001
+    sed -i '/^homes/d' "$CONF"
+    known abcdefghij 200001
     echo 'uid_min = 200002' >>"$CONF"
     unknown abcdefghij
     unknown 200001

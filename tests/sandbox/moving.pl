@@ -65,7 +65,7 @@ sub publish {
     }
     open my $file, '>', "$path.new" or die "$path.new: $!\n";
     print $file '{"version":1,"project":"', PROJECT, qq(","environment":{"name":"$name","status":"active"},),
-        qq("account":{"uid":$id,"gid":$id,"home":"/tmp","shell":"/bin/bash"},"padding":"), 'x' x $padding,
+        qq("account":{"uid":$id,"gid":$id,"home":"/app/x","shell":"/bin/bash"},"padding":"), 'x' x $padding,
         qq(","users":[{"id":"m","username":"mover","role":"contributor","ssh_keys":),
         qq([{"key_id":$version,"title":"laptop","value":"$type $blob"}]}]}\n);
     close $file or die "$path.new: $!\n";

@@ -74,8 +74,11 @@ static int setup(void **state)
     cloud_conf_defaults(&conf);
     assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
     strcpy(conf.host_id, "web1");
-    document = (struct document){
-        .project = "abcdefghij", .environment = "staging", .uid = 200002, .gid = 200003};
+    document = (struct document){.project = "abcdefghij",
+                                 .environment = "staging",
+                                 .uid = 200002,
+                                 .gid = 200003,
+                                 .home = "/app/x"};
     admission = (struct admission){.conf = &conf,
                                    .bindings = bindings_new(),
                                    .bindings_log = (struct bindings_log *)(void *)&logs};
@@ -96,7 +99,7 @@ static int teardown(void **state)
 
 static enum policy_reason judge(void)
 {
-    return admission_judge(&admission, &document, why, sizeof why);
+    return admission_judge(&admission, &document, NULL, why, sizeof why);
 }
 
 static bool is_bound(void)
@@ -112,6 +115,27 @@ static void test_judging_binds_nothing(void **state)
     assert_int_equal(judge(), POLICY_GRANTED);
     assert_false(is_bound());
     assert_int_equal(added, 0);
+}
+
+/* The home of one application costs the login names of that application, and no others. */
+static void test_home_of_an_application(void **state)
+{
+    static const struct document_app apps[] = {{.name = "shop", .home = "/etc/cron.d/x"},
+                                               {.name = "blog", .home = "/app/blog"},
+                                               {.name = "wiki"}};
+    struct cloud_name name = {.kind = CLOUD_SHELL};
+
+    (void)state;
+    document.apps = 3;
+    document.app = apps;
+    assert_int_equal(judge(), POLICY_GRANTED);
+    for (size_t i = 0; i < 3; i++) {
+        strcpy(name.app, apps[i].name);
+        assert_int_equal(admission_judge(&admission, &document, &name, why, sizeof why),
+                         i == 0 ? POLICY_UNUSABLE : POLICY_GRANTED);
+    }
+    assert_non_null(
+        strstr(why, "apps.shop.home: this host's `homes` does not allow /etc/cron.d/x"));
 }
 
 static void test_local_user_added_since(void **state)
@@ -222,15 +246,11 @@ static void test_bound_again_after_release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_judging_binds_nothing),
-        TEST(test_local_user_added_since),
-        TEST(test_other_host),
-        TEST(test_accepting_binds_once),
-        TEST(test_refusing_binds_nothing),
-        TEST(test_uid_of_another_environment),
-        TEST(test_without_a_log),
-        TEST(test_restored_after_release),
-        TEST(test_bound_again_after_release),
+        TEST(test_judging_binds_nothing),      TEST(test_home_of_an_application),
+        TEST(test_local_user_added_since),     TEST(test_other_host),
+        TEST(test_accepting_binds_once),       TEST(test_refusing_binds_nothing),
+        TEST(test_uid_of_another_environment), TEST(test_without_a_log),
+        TEST(test_restored_after_release),     TEST(test_bound_again_after_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

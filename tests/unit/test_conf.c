@@ -94,7 +94,7 @@ static void test_wrong_lines(void **state)
         {"nonsense", "not `key = value`"},
         {"= 3", "unknown key"},
         {"allow =", "allow: "},
-        {"allow = a/b", "not a login name or pattern: a/b"},
+        {"allow = a/b", "a bad name or pattern: a/b"},
         {"allow = a;b", "allow: "},
         {"uid_min = 0", "uid_min: "},
         {"uid_min = 999", "uid_min: "},
@@ -259,6 +259,45 @@ static void test_obsolete(void **state)
     assert_false(reads(NEEDED "metrics_listen\n"));
 }
 
+static void assert_homes(const char *lines, const char *const *home, bool want)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, NEEDED "%s", lines);
+    assert_true(reads(text));
+    for (; *home != NULL; home++)
+        if (cloud_conf_has_home(&conf, *home) != want)
+            fail_msg("with \"%s\", %s is %s", lines, *home, want ? "refused" : "allowed");
+}
+
+static void test_homes(void **state)
+{
+    static const char *const in_app[] = {"/app/x", "/app/.x", "/app/with space", NULL};
+    static const char *const not_in_app[] = {
+        "",         "app/x",     "/app",       "/app/",     "/app//x",   "//app/x", "/app/x/",
+        "/app/x/y", "/app/../x", "/app/./x",   "/app/..",   "/app/.",    "/",       "/etc/x",
+        "/app2/x",  "/x/app/x",  "/app/x\n/y", "/app/\x7f", "/app/x/..", NULL};
+    static const char *const more[] = {"/srv/a/web/u1", "/home/u", "/exactly/this", NULL};
+    static const char *const not_more[] = {
+        "/app/x",         "/srv/a/b/web/u1", "/srv/a/web/x1", "/home/u/v",
+        "/exactly/this/", "/exactly/this/x", "/srv/a/web",    NULL};
+
+    static const char *const wrong[] = {"",        "app/*",     "/",        "/app/",
+                                        "/app//*", "/app/../*", "/app/* *", NULL};
+
+    (void)state;
+    for (const char *const *at = wrong; *at != NULL; at++) {
+        char text[256];
+        snprintf(text, sizeof text, NEEDED "homes = %s\n", *at);
+        assert_false(reads(text));
+        assert_memory_equal(error.text, "homes: ", 7);
+    }
+    assert_homes("", in_app, true);
+    assert_homes("", not_in_app, false);
+    assert_homes("homes = /srv/*/web/u* /home/*\nhomes = /exactly/this\n", more, true);
+    assert_homes("homes = /srv/*/web/u* /home/*\nhomes = /exactly/this\n", not_more, false);
+}
+
 /* Any prefix of a good file is either good or an error: never a crash, never half a value. */
 static void test_every_prefix(void **state)
 {
@@ -280,7 +319,7 @@ int main(void)
         cmocka_unit_test(test_required),    cmocka_unit_test(test_file),
         cmocka_unit_test(test_sizes),       cmocka_unit_test(test_every_prefix),
         cmocka_unit_test(test_credentials), cmocka_unit_test(test_credentials_together),
-        cmocka_unit_test(test_obsolete),
+        cmocka_unit_test(test_obsolete),    cmocka_unit_test(test_homes),
     };
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

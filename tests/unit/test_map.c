@@ -43,7 +43,7 @@ static struct cloud_snapshot_header *published;
 static int setup_folder(void **state)
 {
     static const char conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
-                               "allow = kept*\n";
+                               "allow = kept*\nhomes = /*/kept*\n";
 
     (void)state;
     enter_directory();

@@ -571,6 +571,11 @@ static const struct lie lies[] = {
     {.shell = "/bin/bash\n"},
     {.shell = "/bin/ba:sh"},
     {.home = "../.."},
+    {.home = "/etc/systemd/system/ssh.service.d"},
+    {.home = "/app/../etc"},
+    {.home = "/app//x"},
+    {.home = "/app/x/"},
+    {.home = "/app/x/y"},
 };
 
 static struct cloud_answer told(const struct lie *lie, struct cloud_answer answer)

@@ -40,7 +40,7 @@ static const struct document document = {.project = "abcdefghij",
                                          .uid = 200001,
                                          .gid = 200001,
                                          .gecos = "",
-                                         .home = "/app",
+                                         .home = "/app/x",
                                          .shell = "/bin/sh"};
 
 static int setup(void **state)
