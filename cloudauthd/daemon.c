@@ -157,8 +157,6 @@ static void on_signal(void *arg, uint32_t events)
     while (read(signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
             reload(context);
-        else if (info.ssi_signo == SIGUSR1)
-            cache_confirm_absent(context->cache);
         else
             loop_stop(context->loop);
     }
@@ -170,7 +168,6 @@ static bool watch_signals(struct context *context)
 
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)

@@ -41,6 +41,7 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
     [CLOUD_OP_METRICS] = {ROOT, CACHE_KEYS, scrape_start, NULL, NULL},
+    [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, control_start, control_answer, control_refuse},
     [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
 };
 

@@ -49,6 +49,7 @@ static const struct layout questions[CLOUD_OP_END] = {
     [CLOUD_OP_REBIND] = {{{Q(account)}, {Q(page)}}},
     [CLOUD_OP_NAMED] = {{{Q(text)}, {Q(page)}}},
     [CLOUD_OP_METRICS] = {{{0, false}}},
+    [CLOUD_OP_CONFIRM] = {{{Q(account)}}},
 };
 
 static const struct layout answers[CLOUD_OP_END] = {
@@ -76,6 +77,7 @@ static const struct layout answers[CLOUD_OP_END] = {
     [CLOUD_OP_REBIND] = {{{A(text)}}},
     [CLOUD_OP_NAMED] = {{{A(page)}, {A(text)}}},
     [CLOUD_OP_METRICS] = {{{A(text)}}},
+    [CLOUD_OP_CONFIRM] = {{{A(text)}}},
 };
 
 static const struct layout refusal = {{{A(reason)}, {A(message)}}};

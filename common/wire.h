@@ -49,6 +49,7 @@
  *   REBIND           account page                         text
  *   NAMED            text page                            page text
  *   METRICS          (none)                               text
+ *   CONFIRM          account                              text
  *
  * KEYS: id is the uid that sshd has looked up for the account, or 0 if the helper was not told.
  *
@@ -103,6 +104,7 @@ enum cloud_op {
     CLOUD_OP_REBIND = 43,
     CLOUD_OP_NAMED = 44,
     CLOUD_OP_METRICS = 45,
+    CLOUD_OP_CONFIRM = 46,
     CLOUD_OP_END /* one past the last */
 };
 

@@ -89,7 +89,7 @@ static const struct rule {
 } rules[] = {
     {"absences", "believed", HEALTH_DEGRADED, "absences",
      "many environments turned absent at once: cloudauthd takes that for an error of the API",
-     "systemctl kill -s USR1 cloudauthd  # only if those environments are really gone"},
+     "cloudauthctl confirm-absences  # lists them; with --all they are believed to be gone"},
     {"conflict", "", HEALTH_CRITICAL, "documents",
      "a document conflicts with this host, so that its accounts are refused",
      "cloudauthctl status --documents  # names all; then free the name or id, here or at the API"},

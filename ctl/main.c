@@ -20,6 +20,8 @@ static const struct command {
     {"check", "[-c FILE] FILE|DIRECTORY|URL...", "validate access documents", cmd_check},
     {"status", "[--documents]", "show the health of the daemon", cmd_status},
     {"doctor", "[NAME]", "check the set-up of this host", cmd_doctor},
+    {"confirm-absences", "[NAME... | --all]", "list or believe absences that look like an outage",
+     cmd_refresh},
     {"env",
      "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
      "make and list environments of a file:// API", cmd_env},
@@ -57,7 +59,7 @@ static int help(FILE *to)
           "       cloudauthctl help | --version\n\n",
           to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-16s %s\n", commands[i].name, commands[i].summary);
     fputs("\nExit status: 0 yes, or done; 1 no; 2 wrong usage; 3 no answer. See cloudauthctl(1).\n",
           to);
     if (fflush(to) != 0)

@@ -231,10 +231,15 @@ bool cache_restore(void *arg, const struct stored_document *from)
     return true;
 }
 
-void cache_confirm_absent(struct cache *cache)
+bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment)
 {
-    limits_reset_guard(&cache->guard);
-    log_info("environments that turn absent are believed again");
+    struct cache_entry *entry = internal_find(cache, project, environment);
+    bool is_withheld = entry != NULL && entry->absence != ENTRY_BELIEVED;
+
+    if (is_withheld)
+        entries_set_absence(entry, ENTRY_CONFIRMED);
+    entries_drop_if_new(entry);
+    return is_withheld;
 }
 
 void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg)
@@ -297,7 +302,7 @@ size_t cache_bytes(const struct cache *cache)
 
 bool cache_guarded(const struct cache *cache)
 {
-    return cache->guard.tripped;
+    return cache->entries.withheld > 0;
 }
 
 void cache_look(const struct cache *cache, struct cache_figures *out)
@@ -316,6 +321,7 @@ static void view_entry(const struct cache_entry *entry, cache_see *see, void *ar
                               .usable = answer.result == CACHE_DOCUMENT,
                               .taken = entry->taken,
                               .absent = entry->state == ENTRY_ABSENT,
+                              .withheld = entry->absence == ENTRY_WITHHELD,
                               .failing = failing,
                               .age = answer.age,
                               .detail = failing ? entry->detail : ""};

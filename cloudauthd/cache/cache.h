@@ -85,9 +85,9 @@ void cache_set_worker(struct cache *cache, struct worker *worker);
 /* store_each: takes a stored document if it may be used. arg is the cache. */
 store_each cache_restore;
 
-/* An operator confirms that the environments which turned absent are deleted (limits.h, the guard).
- */
-void cache_confirm_absent(struct cache *cache);
+/* An operator confirms that the environment is deleted: the next answer that it is absent is
+ * believed. False if no such answer is withheld (limits.h, the guard). */
+bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment);
 
 /* From now on the limits on unknown environments do not hold for those that the account list names.
  */
@@ -104,6 +104,7 @@ struct cache_view {
     bool taken; /* the subscriber said that this host takes it (cache_subscribe) */
     bool fresh; /* and the API need not be asked for account data */
     bool absent;
+    bool withheld;      /* the API says that it is absent, which is not believed */
     bool failing;       /* the last request failed */
     uint32_t age;       /* seconds since it was certainly true */
     const char *detail; /* failing: why; else "" */
@@ -118,7 +119,7 @@ typedef void cache_see(void *arg, const struct cache_view *view);
 size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)(void *arg),
                   void *arg);
 
-/* Whether the guard has tripped: environments that turn absent are not believed. */
+/* Whether environments that turn absent are not believed. */
 bool cache_guarded(const struct cache *cache);
 
 /* The memory of all documents. */

@@ -42,6 +42,13 @@ bool entries_step(struct cache_entry *entry, enum entry_step step)
     return true;
 }
 
+void entries_set_absence(struct cache_entry *entry, enum entry_absence absence)
+{
+    entry->entries->withheld -= entry->absence == ENTRY_WITHHELD;
+    entry->entries->withheld += absence == ENTRY_WITHHELD;
+    entry->absence = absence;
+}
+
 bool entries_is_failing(const struct cache_entry *entry)
 {
     return entry->state == ENTRY_STALE || entry->state == ENTRY_FAILING;
@@ -151,6 +158,8 @@ void entries_apply(struct cache_entry *entry, enum entry_event event, struct doc
         next = next_state[event][entry->state];
     }
     entry->state = next;
+    if (event != ENTRY_FAILURE)
+        entries_set_absence(entry, ENTRY_BELIEVED);
     if (event == ENTRY_DOCUMENT)
         set_document(entry, document);
     else if (event == ENTRY_ABSENCE || event == ENTRY_FORGET)
@@ -159,6 +168,7 @@ void entries_apply(struct cache_entry *entry, enum entry_event event, struct doc
 
 static void drop_entry(struct cache_entry *entry)
 {
+    entries_set_absence(entry, ENTRY_BELIEVED);
     set_document(entry, NULL);
     unlink_entry(entry);
     table_remove(&entry->entries->table, &entry->node);

@@ -120,6 +120,14 @@ enum entry_stored {
     ENTRY_STORE_FAILED,      /* it could not write the document: it is given it again */
 };
 
+/* What becomes of the API's answer that a known environment is absent (limits.h, the guard). A good
+ * answer ends it. */
+enum entry_absence {
+    ENTRY_BELIEVED = 0, /* there was none, or it is believed */
+    ENTRY_WITHHELD,     /* the last good document stays */
+    ENTRY_CONFIRMED,    /* an operator has confirmed it: the next such answer is believed */
+};
+
 /* Entries in the order of their use, the least recently used first. */
 struct lru {
     TAILQ_HEAD(, cache_entry) list;
@@ -142,6 +150,7 @@ struct cache_entry {
     enum entry_phase phase;
     enum entry_budget budget;
     enum entry_stored stored;
+    enum entry_absence absence;
     bool recheck; /* to be revalidated, however fresh; in any state and phase (background.h) */
     struct waiter_list waiters;
 
@@ -169,6 +178,7 @@ struct entries {
     struct table table, projects;
     struct lru known, unknown, issued; /* with a document; without; without, but with `issued` */
     size_t bytes;                      /* of all documents */
+    size_t withheld;                   /* entries that are ENTRY_WITHHELD */
 };
 
 /* False if memory is out. */
@@ -199,6 +209,9 @@ void entries_apply(struct cache_entry *entry, enum entry_event event, struct doc
 
 /* Applies a step to the phase. False, logged, if it is impossible in this phase. */
 bool entries_step(struct cache_entry *entry, enum entry_step step);
+
+/* Sets `absence`, and counts. */
+void entries_set_absence(struct cache_entry *entry, enum entry_absence absence);
 
 /* Whether the last request failed. */
 bool entries_is_failing(const struct cache_entry *entry);

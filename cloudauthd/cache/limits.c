@@ -3,8 +3,6 @@
 
 #include "base/retry.h"
 
-#include <string.h>
-
 #define TOKEN        1000
 #define HOUR         3600000
 #define MINUTE       60000
@@ -52,8 +50,6 @@ bool limits_may_believe(const struct guard *guard, size_t known, int64_t now)
 {
     size_t before = recent_absences(guard, now), absent = before + 1;
 
-    if (guard->tripped)
-        return false;
     /* Environments that turned absent before were known, too. */
     return absent <= GUARD_COUNT || absent * 100 <= (known + before) * GUARD_PERCENT;
 }
@@ -68,14 +64,4 @@ void limits_count_absence(struct guard *guard, int64_t now)
         guard->absent[place] = 0;
     }
     guard->absent[place]++;
-}
-
-void limits_trip_guard(struct guard *guard)
-{
-    guard->tripped = true;
-}
-
-void limits_reset_guard(struct guard *guard)
-{
-    memset(guard, 0, sizeof *guard);
 }

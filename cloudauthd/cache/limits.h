@@ -40,15 +40,15 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 /*
  * The guard against mass absence. A few environments that turn absent have been deleted; many at
  * once are more likely an error of the API. More than GUARD_COUNT and more than GUARD_PERCENT of
- * the known environments within ten minutes trip the guard: from then on no absence is believed
- * until an operator confirms them (limits_reset_guard). Zeroed, it has seen none.
+ * the known environments within ten minutes are not believed, nor is any further one while such an
+ * absence is withheld: until an operator confirms it, or the API says otherwise. Zeroed, the guard
+ * has seen none.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
 #define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
-    bool tripped;
     int64_t minute[GUARD_MINUTES]; /* since boot, */
     size_t absent[GUARD_MINUTES];  /* and the absences counted in it */
 };
@@ -59,11 +59,5 @@ bool limits_may_believe(const struct guard *guard, size_t known, int64_t now);
 
 /* Counts an absence that was believed. */
 void limits_count_absence(struct guard *guard, int64_t now);
-
-/* An absence was not believed: no further one is. */
-void limits_trip_guard(struct guard *guard);
-
-/* An operator has confirmed the absences: the guard starts anew. */
-void limits_reset_guard(struct guard *guard);
 
 #endif

@@ -94,14 +94,15 @@ static void take_absence(struct cache_entry *entry)
     struct cache *cache = entry->cache;
     int64_t now = freshness_now().boot;
 
-    if (entry->document != NULL) {
-        if (!limits_may_believe(&cache->guard, cache->entries.known.used, now)) {
-            if (!cache->guard.tripped)
+    if (entry->document != NULL && entry->absence != ENTRY_CONFIRMED) {
+        if (cache->entries.withheld > 0 ||
+            !limits_may_believe(&cache->guard, cache->entries.known.used, now)) {
+            if (cache->entries.withheld == 0)
                 log_error("more than %d and more than %d %% of the known environments turned "
                           "absent within 10 minutes: taken for an outage until confirmed by "
-                          "SIGUSR1",
+                          "cloudauthctl confirm-absences",
                           GUARD_COUNT, GUARD_PERCENT);
-            limits_trip_guard(&cache->guard);
+            entries_set_absence(entry, ENTRY_WITHHELD);
             fail(entry, "absent, but so many environments are that it is taken for an outage");
             return;
         }

@@ -4,6 +4,7 @@
 #include "access/denials.h"
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/denials.h"
 #include "cloudauthd/control/explain.h"
 #include "cloudauthd/control/rebind.h"
@@ -14,7 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- REFRESH ---- */
+/* ---- REFRESH and CONFIRM ---- */
+
+static bool is_refresh(const struct connection *connection)
+{
+    return connection->question.op == CLOUD_OP_REFRESH ||
+           connection->question.op == CLOUD_OP_CONFIRM;
+}
 
 static void send_refresh(struct connection *connection, const char *result,
                          enum policy_reason reason, const struct cache_answer *known)
@@ -27,7 +34,8 @@ static void send_refresh(struct connection *connection, const char *result,
         rows_add_number("age", known->age);
         ROW("source", known->stale ? "cache" : "api");
     }
-    ROW("detail", known == NULL || known->detail == NULL ? "" : known->detail);
+    ROW("detail",
+        known != NULL && (known->stale || known->result == CACHE_UNAVAILABLE) ? known->detail : "");
     rows_send(connection, 0);
 }
 
@@ -75,12 +83,12 @@ static bool split_environment(const char *subject, struct cloud_name *name)
 
 /* ---- Handlers ---- */
 
-/* Parses the account that the question names into connection->name. REFRESH and REBIND take
+/* Parses the account that the question names into connection->name. REFRESH, CONFIRM, REBIND take
  * "project/environment" as well. */
 static enum policy_reason check_account(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
-    bool whole = question->op == CLOUD_OP_REFRESH || question->op == CLOUD_OP_REBIND;
+    bool whole = is_refresh(connection) || question->op == CLOUD_OP_REBIND;
 
     if (question->account == NULL)
         return POLICY_GRANTED;
@@ -90,19 +98,35 @@ static enum policy_reason check_account(struct connection *connection)
     return login_check_name(connection, question->account);
 }
 
+/* Confirms an absence, which the API is then asked for. False: answered that there is none. */
+static bool confirm(struct connection *connection)
+{
+    const struct cloud_name *name = &connection->name;
+
+    if (!cache_confirm_absent(connection->context->cache, name->project, name->environment)) {
+        rows_refuse(connection, CLOUD_REFUSED, "not-withheld",
+                    "no answer that it is absent is withheld");
+        return false;
+    }
+    log_warning("operator: confirm-absences %s/%s", name->project, name->environment);
+    return true;
+}
+
 /* Answers a question that names an account, or asks for its document. */
 static enum step start_account(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
     enum policy_reason reason = check_account(connection);
 
+    if (reason == POLICY_GRANTED && question->op == CLOUD_OP_CONFIRM)
+        return confirm(connection) ? NEEDS_DOCUMENT : ANSWERED;
     if (reason == POLICY_GRANTED && question->op != CLOUD_OP_REBIND)
         return NEEDS_DOCUMENT;
     if (reason == POLICY_GRANTED)
         rebind_answer(connection);
     else if (question->op == CLOUD_OP_EXPLAIN)
         explain_refuse(connection, reason, NULL);
-    else if (question->op == CLOUD_OP_REFRESH)
+    else if (is_refresh(connection))
         refuse_refresh(connection, reason, NULL);
     else
         rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
@@ -152,7 +176,7 @@ void control_refuse(struct connection *connection, enum policy_reason reason,
 
     if (connection->question.op == CLOUD_OP_EXPLAIN)
         explain_refuse(connection, reason, known);
-    else if (connection->question.op == CLOUD_OP_REFRESH)
+    else if (is_refresh(connection))
         refuse_refresh(connection, reason, known);
     else if (reason == POLICY_ABSENT || unknown)
         rows_refuse(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_ABSENT, policy_token(reason),

@@ -19,6 +19,7 @@
  *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
  *              1970, or ""), verdict | "warning", text
  *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
+ *   CONFIRM    the same, once the environment's absence is confirmed
  *   DENIALS    a denial, as denials_format writes it
  *   NAMED      "documents", how many documents of this page contain the denial's subject
  *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. Page

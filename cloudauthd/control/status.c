@@ -131,6 +131,8 @@ void status_answer(struct connection *connection)
 
 static const char *state_word(const struct cache_view *view)
 {
+    if (view->withheld)
+        return "withheld";
     if (view->document == NULL)
         return view->failing ? "unknown" : view->absent ? "absent" : "asked";
     if (!view->usable)

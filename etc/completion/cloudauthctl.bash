@@ -5,7 +5,7 @@
 _cloudauthctl() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-} choices=''
     if ((COMP_CWORD == 1)); then
-        choices='check deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
+        choices='check confirm-absences deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
         choices='create list'
     elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
@@ -16,7 +16,7 @@ _cloudauthctl() {
         case $command in
         deny) choices='--json --until --reason --key --user --environment --list' ;;
         undeny) choices='--json --key --user --environment --all' ;;
-        refresh) choices='--json --all' ;;
+        confirm-absences | refresh) choices='--json --all' ;;
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user' ;;
         status) choices='--json --documents' ;;

@@ -121,6 +121,46 @@ test_check_foreign_bytes() {
     jq -e . <(cloudauthctl check --json "$ACCESS") >/dev/null
 }
 
+# ---- confirm-absences ----------------------------------------------------------------------------------
+
+withheld() { cloudauthctl confirm-absences --json | jq -r '.environments[].name'; }
+
+# many environments that turned absent at once are listed; those that are confirmed go, and no others
+test_confirm_absences() {
+    local n here status=0
+    for n in {1..12}; do
+        jq ".environment.name = \"staging$n\" | .account += {uid: $((200100 + n)), gid: $((200100 + n))}" \
+            "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
+        known "abcdefghij_stg$n" $((200100 + n))
+    done
+    known abcdefghij 200001
+    same '' "$(withheld)"
+    mkdir /root/moved
+    mv "$ACCESS"/abcdefghij/staging[0-9]*.json /root/moved
+    cloudauthctl refresh --all || true
+    same 9 "$(withheld | wc -l)"
+    contains "$(cloudauthctl confirm-absences)" '^abcdefghij/staging.* withheld .*so many environments'
+    contains "$(cloudauthctl status --json | jq -r '.findings[].remedy')" '^cloudauthctl confirm-absences'
+    for n in $(withheld); do known "abcdefghij_stg${n#*staging}" $((200100 + ${n#*staging})); done
+    # One that is back stays, and one that was not absent cannot be confirmed.
+    here=$(withheld | head -n 1)
+    here=${here#*staging}
+    mv "/root/moved/staging$here.json" "$ACCESS/abcdefghij"
+    contains "$(cloudauthctl confirm-absences "abcdefghij_stg$here" || true)" 'document'
+    cloudauthctl confirm-absences abcdefghij >/root/out 2>&1 || status=$?
+    same 1 "$status"
+    contains "$(</root/out)" 'no answer that it is absent is withheld'
+    same 8 "$(withheld | wc -l)"
+    cloudauthctl confirm-absences --all >/root/out
+    same 8 "$(grep -c 'absent' /root/out)"
+    same '' "$(withheld)"
+    same believed "$(cloudauthctl status --json | jq -r .absences)"
+    for n in {1..12}; do ((n == here)) || unknown "abcdefghij_stg$n"; done
+    known "abcdefghij_stg$here" $((200100 + here))
+    known abcdefghij 200001
+    enters alice abcdefghij
+}
+
 # ---- status, refresh, keys ---------------------------------------------------------------------------
 
 # status tells a program: 0 good, 1 something is wrong, 3 no answer; and only root may ask

@@ -235,6 +235,24 @@ static void test_forgotten(void **state)
     assert_false(entries_know_project(&entries, "abcdefghij"));
 }
 
+/* Absences that are withheld are counted until there is a good answer, or the entry goes. */
+static void test_withheld(void **state)
+{
+    struct cache_entry *first = learn("first", 1, 0), *second = learn("second", 1, 0);
+
+    (void)state;
+    entries_set_absence(first, ENTRY_WITHHELD);
+    entries_set_absence(second, ENTRY_WITHHELD);
+    entries_set_absence(second, ENTRY_WITHHELD);
+    entries_apply(second, ENTRY_FAILURE, NULL);
+    assert_int_equal(entries.withheld, 2);
+    entries_apply(second, ENTRY_CONFIRM, NULL);
+    assert_int_equal(second->absence, ENTRY_BELIEVED);
+    assert_int_equal(entries.withheld, 1);
+    entries_let_go(first);
+    assert_int_equal(entries.withheld, 0);
+}
+
 /* By number or by bytes, an eighth before the least recently used one would be evicted. */
 static void test_nearly_full(void **state)
 {
@@ -265,6 +283,7 @@ int main(void)
         TEST(test_signature_is_remembered),
         TEST(test_remembered_are_bounded),
         TEST(test_forgotten),
+        TEST(test_withheld),
         TEST(test_nearly_full),
     };
 
