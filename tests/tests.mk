@@ -32,6 +32,7 @@ $(B)/unit/%: $(B)/here/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules
 $(B)/unit/test_call: WRAP := connect send
 $(B)/unit/test_cache: WRAP := getrandom
 $(B)/unit/test_closer: WRAP := clone
+$(B)/unit/test_document: WRAP := malloc calloc reallocarray
 $(B)/unit/test_nss: WRAP := cloud_conf_read
 # The exported functions with faults, in the place of nss_cloud/nss_cloud.c.
 $(B)/unit/test_nss_faults: $(call here,tests/sandbox/nss_faults.c)

@@ -180,7 +180,7 @@ test_key_members() {
     spoilt '.users[1].ssh_keys[0].expires_at = 1' 'users.1..ssh_keys.0..expires_at: not a string .carol.'
     refused carol abcdefghij
     document abcdefghij production 'del(.users[1].ssh_keys[0].expires_at)'
-    spoilt '.users[1].ssh_keys = [range(101) as $i | .users[1].ssh_keys[0]]' 'users.1..ssh_keys: more than 100 entries'
+    spoilt '.users[1].ssh_keys |= [limit(101; .[0] | repeat(.))]' 'users.1..ssh_keys: more than 100 entries'
     enters carol abcdefghij
 }
 

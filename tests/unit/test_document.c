@@ -507,6 +507,59 @@ static void test_closed_by_omissions(void **state)
     document_free(document);
 }
 
+static size_t allocations = SIZE_MAX; /* how many more succeed */
+
+static bool has_memory(void)
+{
+    if (allocations == SIZE_MAX)
+        return true;
+    return allocations > 0 && allocations-- > 0;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return has_memory() ? __real_malloc(size) : NULL;
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return has_memory() ? __real_calloc(count, size) : NULL;
+}
+
+void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+    return has_memory() ? __real_reallocarray(old, count, size) : NULL;
+}
+
+/* Where memory is out nothing is left out: there is no document. */
+static void test_no_memory(void **state)
+{
+    char *body = replaced(sample, "\"ssh_keys\": [", "\"ssh_keys\": [{}, null,");
+    struct document *document = NULL;
+    size_t n;
+
+    (void)state;
+    for (n = 0; document == NULL && n < 1000; n++) {
+        allocations = n;
+        document = document_parse(body, strlen(body), PROJECT, ENVIRONMENT, &problem);
+        allocations = SIZE_MAX;
+        if (document == NULL)
+            assert_string_equal(problem.text, "the document: out of memory");
+    }
+    assert_true(n > 4);
+    assert_non_null(document);
+    assert_int_equal(document->warnings, 2);
+    assert_int_equal(document->keys, 3);
+    document_free(document);
+    free(body);
+}
+
 /* Members that decide nothing are not checked; the two that are shown are then empty. */
 static void test_not_checked(void **state)
 {
@@ -1225,6 +1278,7 @@ int main(void)
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_closed_by_omissions),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_not_checked),
         cmocka_unit_test(test_empty_arrays),
         cmocka_unit_test(test_user_ids),
