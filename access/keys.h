@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * SSH public keys: their syntax, fingerprints, and Ed25519 signatures. Not reentrant: one thread at
- * a time may call keys_parse and keys_parse_line, which keep OpenSSL's groups.
+ * SSH public keys: their syntax, fingerprints, and Ed25519 signatures. Any thread may call these
+ * functions.
  *
  * Accepted are ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
  * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else
