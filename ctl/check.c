@@ -333,17 +333,17 @@ int cmd_check(struct ctl *ctl, int argc, char **argv)
     static struct host host;
     struct tree tree = {0};
     struct out out;
-    int first = 1, status;
-    bool given = argc > 2 && strcmp(argv[1], "-c") == 0;
+    int option, status;
+    bool given = false;
 
-    if (given) {
-        ctl->conf_path = argv[2];
-        first = 3;
+    while ((option = getopt(argc, argv, "c:")) == 'c') {
+        ctl->conf_path = optarg;
+        given = true;
     }
-    if (first >= argc || argv[first][0] == '-')
+    if (option != -1 || optind == argc)
         return ctl_usage(argv);
     status = read_host(ctl, given, &host);
-    for (int i = first; i < argc && status == CTL_YES; i++) {
+    for (int i = optind; i < argc && status == CTL_YES; i++) {
         const char *path = path_of(argv[i]);
         if (path == NULL) {
             ctl_say("%s: only files, directories and file:// are read here", argv[i]);

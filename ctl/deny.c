@@ -30,7 +30,7 @@ static bool take_options(int argc, char **argv, struct order *order)
 
     *order = (struct order){.until = "", .reason = ""};
     optind = 0;
-    while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         switch (option) {
         case 'k':
             order->kind = "key";

@@ -381,6 +381,65 @@ bool edit_remove_key(struct edit *edit, const char *username, const char *finger
     return n > 0;
 }
 
+/* The list of mounts, and the index of the one with that path in it, or -1. */
+static cJSON *find_mount(const struct edit *edit, const char *path, int *index)
+{
+    cJSON *mounts = member(member(edit->root, "sftp"), "mounts"), *mount;
+    int at = 0;
+
+    *index = -1;
+    cJSON_ArrayForEach(mount, mounts)
+    {
+        if (is_text(mount, "path", path))
+            *index = at;
+        at++;
+    }
+    return mounts;
+}
+
+bool edit_add_mount(struct edit *edit, const char *path, bool writable)
+{
+    int index;
+    cJSON *mounts = find_mount(edit, path, &index), *sftp, *mount;
+
+    if (edit->root == NULL || index >= 0) {
+        ctl_say(index >= 0 ? "%s: %s is listed already" : "%s: there is no such environment",
+                edit->path, path);
+        return false;
+    }
+    if (!cJSON_IsArray(mounts)) {
+        /* Neither may be there, or be null or PHP's empty array. */
+        sftp = member(edit->root, "sftp");
+        if (!cJSON_IsObject(sftp)) {
+            cJSON_DeleteItemFromObjectCaseSensitive(edit->root, "sftp");
+            sftp = cJSON_AddObjectToObject(edit->root, "sftp");
+        }
+        cJSON_DeleteItemFromObjectCaseSensitive(sftp, "mounts");
+        mounts = cJSON_AddArrayToObject(sftp, "mounts");
+    }
+    mount = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(mounts, mount) ||
+        cJSON_AddStringToObject(mount, "path", path) == NULL ||
+        cJSON_AddBoolToObject(mount, "writable", writable) == NULL)
+        return no_memory();
+    return true;
+}
+
+bool edit_remove_mount(struct edit *edit, const char *path)
+{
+    bool found = false;
+    cJSON *mounts;
+    int index;
+
+    while ((mounts = find_mount(edit, path, &index)) != NULL && index >= 0) {
+        cJSON_DeleteItemFromArray(mounts, index);
+        found = true;
+    }
+    if (!found)
+        ctl_say("%s: there is no mount %s", edit->path, path);
+    return found;
+}
+
 /* ---- The file ---- */
 
 /* Owner and mode are those of the document that it will replace. */

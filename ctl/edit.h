@@ -56,6 +56,11 @@ bool edit_add_key(struct edit *edit, const char *username, const char *line, con
                   const char *expires);
 bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint);
 
+/* Adds a directory for sFTP, or removes it. False, after a message, if it is listed already, or is
+ * not listed. */
+bool edit_add_mount(struct edit *edit, const char *path, bool writable);
+bool edit_remove_mount(struct edit *edit, const char *path);
+
 /* Checks the document and writes it. CTL_YES, or another status after a message, which says if the
  * document is changed all the same. */
 int edit_write(struct edit *edit);

@@ -21,7 +21,7 @@
 
 /* The options of env, user and key; each command takes its own. */
 struct wishes {
-    const char *uid, *gid, *home, *shell, *title, *role, *id, *mail, *expires;
+    const char *uid, *gid, *home, *shell, *title, *role, *id, *mail, *expires, *writable;
 };
 
 static const struct option env_options[] = {
@@ -35,15 +35,18 @@ static const struct option user_options[] = {{"role", required_argument, NULL, '
 static const struct option key_options[] = {{"title", required_argument, NULL, 't'},
                                             {"expires", required_argument, NULL, 'e'},
                                             {NULL, 0, NULL, 0}};
+static const struct option mount_options[] = {{"writable", no_argument, NULL, 'w'},
+                                              {NULL, 0, NULL, 0}};
 
-/* Takes the options after the verb in argv[1]. The other arguments begin at argv[1 + optind]. */
+/* Takes the options, which may stand anywhere behind the verb in argv[1]. The other arguments then
+ * begin at argv[1 + optind]. */
 static bool take_wishes(int argc, char **argv, const struct option *options, struct wishes *wishes)
 {
     int option;
 
     *wishes = (struct wishes){.title = "", .mail = "", .expires = "", .shell = SHELL};
     optind = 0;
-    while ((option = getopt_long(argc - 1, argv + 1, "+", options, NULL)) != -1) {
+    while ((option = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1) {
         const char **place = option == 'u'   ? &wishes->uid
                              : option == 'g' ? &wishes->gid
                              : option == 'h' ? &wishes->home
@@ -53,10 +56,11 @@ static bool take_wishes(int argc, char **argv, const struct option *options, str
                              : option == 'i' ? &wishes->id
                              : option == 'm' ? &wishes->mail
                              : option == 'e' ? &wishes->expires
+                             : option == 'w' ? &wishes->writable
                                              : NULL;
         if (place == NULL)
             return false;
-        *place = optarg;
+        *place = optarg == NULL ? "" : optarg;
     }
     return true;
 }
@@ -209,6 +213,65 @@ static int list_environments(struct ctl *ctl)
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
+/* Reads an environment's document, to list what is in it. False after a message; edit_end and
+ * tree_free are due in either case. */
+static bool read_listed(struct ctl *ctl, const char *environment, struct edit *edit,
+                        struct tree *tree)
+{
+    static const struct signers none;
+    bool found = edit_start(ctl, environment, false, edit);
+
+    if (found && edit->root == NULL)
+        ctl_say("%s: there is no such environment", edit->path);
+    return found && edit->root != NULL && tree_add(tree, edit->path, &none) &&
+           tree->checked[0].document != NULL;
+}
+
+static int list_mounts(struct ctl *ctl, const char *environment)
+{
+    static const struct out_column columns[] = {{"path", OUT_STRING}, {"access", OUT_STRING}};
+    static struct edit edit;
+    struct tree tree = {0};
+    struct out out;
+    int status = CTL_NO;
+
+    if (read_listed(ctl, environment, &edit, &tree)) {
+        const struct document *document = tree.checked[0].document;
+        out_start(&out, ctl->json);
+        out_table(&out, "mounts", columns, sizeof columns / sizeof *columns);
+        for (size_t i = 0; i < document->mounts; i++) {
+            const char *cells[] = {document->mount[i].path,
+                                   document->mount[i].writable ? "read-write" : "read-only"};
+            out_row(&out, cells);
+        }
+        out_table_end(&out);
+        status = out_end(&out) ? CTL_YES : CTL_UNKNOWN;
+    }
+    tree_free(&tree);
+    edit_end(&edit);
+    return status;
+}
+
+/* argv[1] is "mount". */
+static int cmd_mount(struct ctl *ctl, int argc, char **argv)
+{
+    static struct edit edit;
+    struct wishes wishes;
+    bool add = argc > 2 && strcmp(argv[2], "add") == 0;
+
+    if (argc == 4 && strcmp(argv[2], "list") == 0)
+        return list_mounts(ctl, argv[3]);
+    if (argc < 5 || (!add && strcmp(argv[2], "remove") != 0) ||
+        !take_wishes(argc - 1, argv + 1, add ? mount_options : mount_options + 1, &wishes) ||
+        argc - 2 - optind != 2)
+        return ctl_usage(argv);
+    if (!edit_start(ctl, argv[2 + optind], true, &edit) ||
+        !(add ? edit_add_mount(&edit, argv[3 + optind], wishes.writable != NULL)
+              : edit_remove_mount(&edit, argv[3 + optind])))
+        return failed(&edit);
+    return done(ctl, &edit, "written");
+}
+
 /* Makes the directory of the documents, if there is none; its own has to be there. */
 static bool make_tree(const struct ctl *ctl)
 {
@@ -230,6 +293,8 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "list") == 0)
         return list_environments(ctl);
+    if (argc > 1 && strcmp(argv[1], "mount") == 0)
+        return cmd_mount(ctl, argc, argv);
     if (argc < 3 || strcmp(argv[1], "create") != 0 ||
         !take_wishes(argc, argv, env_options, &wishes) || argc - 1 - optind != 1)
         return ctl_usage(argv);
@@ -276,22 +341,17 @@ static int list_keys(struct ctl *ctl, const char *environment)
     static const struct out_column columns[] = {
         {"user", OUT_STRING}, {"role", OUT_STRING},  {"fingerprint", OUT_STRING},
         {"type", OUT_STRING}, {"title", OUT_STRING}, {"expires", OUT_STRING}};
-    static const struct signers none;
     static struct edit edit;
     struct tree tree = {0};
     struct out out;
     const struct document *document;
 
-    if (!edit_start(ctl, environment, false, &edit) || edit.root == NULL ||
-        !tree_add(&tree, edit.path, &none)) {
-        if (edit.place >= 0 && edit.root == NULL)
-            ctl_say("%s: there is no such environment, or it is invalid", edit.path);
+    if (!read_listed(ctl, environment, &edit, &tree))
         return failed(&edit);
-    }
     document = tree.checked[0].document;
     out_start(&out, ctl->json);
     out_table(&out, "keys", columns, sizeof columns / sizeof *columns);
-    for (size_t u = 0; document != NULL && u < document->users; u++)
+    for (size_t u = 0; u < document->users; u++)
         for (size_t k = 0; k < document->keys; k++) {
             const struct document_key *key = &document->key[k];
             char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";

@@ -23,8 +23,10 @@ static const struct command {
     {"confirm-absences", "[NAME... | --all]", "list or believe absences that look like an outage",
      cmd_refresh},
     {"env",
-     "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list",
-     "make and list environments of a file:// API", cmd_env},
+     "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list | "
+     "mount add [--writable] ENVIRONMENT PATH | mount remove ENVIRONMENT PATH | "
+     "mount list ENVIRONMENT",
+     "make and list environments of a file:// API, and their sFTP directories", cmd_env},
     {"explain", "NAME KEY|FINGERPRINT|FILE", "say whether a key would enter, and why not",
      cmd_explain},
     {"key",

@@ -7,7 +7,7 @@ _cloudauthctl() {
     if ((COMP_CWORD == 1)); then
         choices='check confirm-absences deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
-        choices='create list'
+        choices='create list mount'
     elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
         choices='add remove list'
     elif ((COMP_CWORD == 2)) && [[ $command == user ]]; then
@@ -21,7 +21,7 @@ _cloudauthctl() {
         sessions) choices='--json --end --end-user' ;;
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
-        env) choices='--json --uid --gid --home --shell --title' ;;
+        env) choices='--json --uid --gid --home --shell --title --writable' ;;
         key) choices='--json --title --expires' ;;
         user) choices='--json --role --id --mail' ;;
         *) choices='--json' ;;

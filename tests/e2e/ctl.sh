@@ -579,6 +579,52 @@ test_embedded_api() {
     same 200006 "$(field uid 0 lookup abcdefghij_stg2)"
 }
 
+# env mount gives an sFTP account a directory, and takes it again
+test_embedded_mount() {
+    rm -rf "${ACCESS:?}" /app
+    ctl 0 env create abcdefghij
+    ctl 0 user add abcdefghij eve --role sftp
+    ctl 0 key add abcdefghij eve "$KEYS/stranger.pub"
+    fails sftp_batch stranger abcdefghij_sftp <<<ls
+    audit 'refuse account=abcdefghij_sftp .*no directories are listed'
+    ctl 0 env mount add abcdefghij pub/media --writable
+    ctl 0 env mount add abcdefghij var
+    runuser -u abcdefghij -- mkdir -p /app/abcdefghij/pub/media /app/abcdefghij/var
+    same $'path       access\npub/media  read-write\nvar        read-only' \
+        "$(ctl 0 env mount list abcdefghij | sed 's/ *$//')"
+    contains "$(sftp_batch stranger abcdefghij_sftp <<<$'mkdir pub/media/new\nls -1 pub/media')" '^pub/media/new'
+    contains "$(ctl 1 env mount add abcdefghij var)" 'var is listed already'
+    contains "$(ctl 1 env mount add abcdefghij ../x)" 'sftp.mounts\[2\].path'
+    contains "$(ctl 1 env mount add abcdefghij var/log)" 'sftp.mounts'
+    contains "$(ctl 1 env mount add abcdefghij_stg var)" 'no such environment'
+    contains "$(ctl 1 env mount list abcdefghij_stg)" 'no such environment'
+    ctl 0 env mount remove abcdefghij pub/media
+    contains "$(ctl 1 env mount remove abcdefghij pub/media)" 'there is no mount pub/media'
+    contains "$(sftp_batch stranger abcdefghij_sftp <<<$'ls -1')" '^var'
+    ctl 2 env mount add abcdefghij
+    ctl 2 env mount
+    # PHP writes an empty object as [].
+    document abcdefghij production '.sftp = []'
+    ctl 0 env mount add abcdefghij pub/media
+    contains "$(ctl 0 env mount list abcdefghij)" '^pub/media'
+}
+
+# options may stand behind the arguments, in every command that has some
+test_options_behind() {
+    ctl 0 check "$ACCESS" -c "$CONF"
+    ctl 0 deny alice --until 1h --reason test
+    ctl 0 undeny alice --user
+    rm -rf "${ACCESS:?}"
+    ctl 0 env create abcdefghij --uid 200042 --shell /bin/sh
+    ctl 0 user add abcdefghij eve --role admin --mail e@example.com
+    ctl 0 key add abcdefghij eve "$KEYS/stranger.pub" --title 'new laptop'
+    contains "$(ctl 0 key list abcdefghij --json)" '"new laptop"'
+    known abcdefghij 200042
+    ctl 0 rebind abcdefghij --dry-run
+    ctl 2 user add abcdefghij eve --rule admin
+    ctl 2 check "$ACCESS" -c
+}
+
 # with any umask of root, the daemon can read new documents and accounts can reach their homes
 test_embedded_umask() {
     rm -rf "${ACCESS:?}" /app
