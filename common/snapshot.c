@@ -138,7 +138,7 @@ bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *ou
 
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now)
 {
-    return snapshot->header.created <= now + CLOUD_SNAPSHOT_SLACK && now < snapshot->header.expires;
+    return snapshot->header.created <= now + CLOUD_SNAPSHOT_SLACK;
 }
 
 bool cloud_snapshot_retired(const struct cloud_snapshot *snapshot)

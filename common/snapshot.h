@@ -79,10 +79,11 @@ enum {
 struct cloud_snapshot_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t bits;            /* of the number of buckets of each index */
-    uint64_t size;            /* of the file */
-    int64_t created, expires; /* seconds since 1970 */
-    uint64_t seed;            /* of all hashes and checksums of this file */
+    uint32_t bits;   /* of the number of buckets of each index */
+    uint64_t size;   /* of the file */
+    int64_t created; /* seconds since 1970 */
+    uint64_t unused;
+    uint64_t seed; /* of all hashes and checksums of this file */
     uint64_t names, uids, gids, records, records_size;
     uint64_t accounts; /* the number of records */
     uint64_t origin;   /* a hash of the settings that the daemon had */
@@ -137,8 +138,8 @@ uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapsh
  */
 bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *out);
 
-/* Whether the file may be used at now (seconds since 1970): it is neither expired nor from the
- * future. */
+/* Whether the file is not from the future at now (seconds since 1970): else a clock that was put
+ * back would make its records last longer. */
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now);
 
 /* Whether the daemon has retired the file. One atomic load. */

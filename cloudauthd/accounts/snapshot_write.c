@@ -212,15 +212,11 @@ static struct cloud_snapshot_header header_of(const struct snapshot_file *file, 
         .gids = sizeof header + 2 * index,
         .records = sizeof header + 3 * index,
         .accounts = records->n,
-        .expires = file->created + SNAPSHOT_LASTS,
         .state = file->state,
     };
 
-    for (size_t i = 0; i < records->n; i++) {
+    for (size_t i = 0; i < records->n; i++)
         header.records_size += records->record[i]->size;
-        if (records->record[i]->expires > header.expires)
-            header.expires = records->record[i]->expires;
-    }
     header.size = header.records + header.records_size;
     header.checksum = cloud_snapshot_checksum(file->seed, &header,
                                               offsetof(struct cloud_snapshot_header, checksum));

@@ -34,9 +34,6 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
 /* The name of a record's environment, which follows that of its project. */
 const char *snapshot_environment(const struct cloud_snapshot_record *record);
 
-/* Seconds for which a file is valid at least. It is as long as the last of its records. */
-#define SNAPSHOT_LASTS 3600
-
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
     uint64_t seed;   /* of all hashes and checksums; random, because names come from outside */
