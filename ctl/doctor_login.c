@@ -206,7 +206,8 @@ static const struct wanted wanted[] = {
     {"allowstreamlocalforwarding", "no", "no"},
     {"chrootdirectory", NULL, "/srv/sftp"},
     {"forcecommand", NULL,
-     "internal-sftp -P symlink,hardlink,expand-path,home-directory,users-groups-by-id"},
+     "internal-sftp -l INFO -f AUTHPRIV -P "
+     "symlink,hardlink,expand-path,home-directory,users-groups-by-id"},
     {"disableforwarding", NULL, "yes"},
 };
 

@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LOG_DIRECTORY "dev"
+#define LOG_NAME      "log"
+
 #define DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
 #define NEVER     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -373,6 +376,34 @@ static bool mount_directory(const struct jail *jail, int home, int root,
     return mounted;
 }
 
+/*
+ * Mounts the log daemon's socket, /dev/log, at that path, where the sFTP server looks for it:
+ * without it no transfer is logged. A session without it is no fault: the host may have no log
+ * daemon, and a listed directory has precedence.
+ */
+static void mount_log(const struct jail *jail, int root)
+{
+    struct mount_attr attr = {.attr_set = NEVER, .propagation = MS_PRIVATE};
+    int copy, point = -1, file = -1;
+
+    for (size_t i = 0; i < jail->mounts; i++)
+        if (is_within(target_of(&jail->mount[i]), LOG_DIRECTORY))
+            return;
+    copy = open_tree(AT_FDCWD, "/" LOG_DIRECTORY "/" LOG_NAME, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (copy >= 0 && mount_setattr(copy, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0)
+        point = make_part(root, LOG_DIRECTORY);
+    if (point >= 0)
+        file = openat(point, LOG_NAME, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+    if (file >= 0)
+        (void)attach(copy, file);
+    if (file >= 0)
+        close(file);
+    if (point >= 0)
+        close(point);
+    if (copy >= 0)
+        close(copy);
+}
+
 static bool make_readonly(int root, struct jail_fault *fault)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
@@ -393,6 +424,8 @@ bool jail_build(const struct jail *jail, struct jail_fault *fault)
         built = true;
         for (size_t i = 0; built && i < jail->mounts; i++)
             built = mount_directory(jail, home, root, &jail->mount[i], fault);
+        if (built)
+            mount_log(jail, root);
         built = built && make_readonly(root, fault);
     }
     if (root >= 0)

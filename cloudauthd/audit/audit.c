@@ -48,6 +48,10 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     cloud_text_add_pair(&text, "age", NULL);
     if (audit->age != AUDIT_NO_AGE)
         cloud_text_add_number(&text, audit->age);
+    if (audit->pid > 0) {
+        cloud_text_add_pair(&text, "pid", NULL);
+        cloud_text_add_number(&text, (uint64_t)audit->pid);
+    }
     if (audit->unproved)
         cloud_text_add_pair(&text, "proof", "none");
     if (audit->detail != NULL && audit->detail[0] != '\0')

@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * The audit line: one line for each decision, in the host's log (base/log.h) with facility
  * authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
- *   service= reason= source=api|cache|none age= [proof=none] [detail=] [session=]
+ *   service= reason= source=api|cache|none age= [pid=] [proof=none] [detail=] [session=]
  *
  * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
  * with `close`; and one that begins with `omit` for refused offers that have none.
@@ -35,6 +36,7 @@ struct audit {
     const unsigned char *key; /* a fingerprint (keys.h), or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
+    pid_t pid; /* of sshd's or another service's process; 0: not known */
     bool unproved;
     const char *detail;  /* a sentence for the reader of the line, or NULL */
     const char *session; /* its id, or NULL */

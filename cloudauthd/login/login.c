@@ -52,7 +52,8 @@ struct audit login_audit(const struct connection *connection, enum policy_reason
                           .service = question->service,
                           .reason = policy_token(reason),
                           .source = "none",
-                          .age = AUDIT_NO_AGE};
+                          .age = AUDIT_NO_AGE,
+                          .pid = connection->peer.pid};
 
     if (has_document) {
         audit.source = known->stale ? "cache" : "api";

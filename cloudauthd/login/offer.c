@@ -25,6 +25,7 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     if (connection->has_key)
         audit.key = connection->key.fingerprint;
     audit.service = "sshd";
+    audit.pid = 0; /* the helper's, which is about to end */
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
     if (audit_take_offer(account, connection->key.fingerprint, now)) {

@@ -206,6 +206,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .reason = reason,
                           .source = "none",
                           .age = AUDIT_NO_AGE,
+                          .pid = session->monitor.pid,
                           .session = session->id};
 
     /* The request table allows the request to root alone. */

@@ -97,7 +97,7 @@ test_listed() {
     fresh_home
     head -c 1048576 /dev/urandom >/root/cargo
     session
-    works 'pub var' list /
+    works 'dev pub var' list /
     works media list /pub
     works log list /var
     works hello list /pub/media
@@ -165,7 +165,7 @@ test_home_itself() {
     fresh_home
     mounts_are '[{path: ""}, {path: "pub/media", writable: true}]'
     session
-    works 'home pub' list /
+    works 'dev home pub' list /
     works hello%0A get /home/secret.txt
     held put /home/pub/media/x text
     works '' put /pub/media/x text
@@ -223,12 +223,12 @@ test_changed_document() {
     fresh_home
     session
     mounts_are '[{path: "var/log", writable: true}]'
-    works 'pub var' list /
+    works 'dev pub var' list /
     works '' put /pub/media/new text
     held put /var/log/new text
     hang_up
     session
-    works var list /
+    works 'dev var' list /
     works '' put /var/log/new text
     hang_up
 }
@@ -279,7 +279,10 @@ test_escape_paths() {
     held stat "/pub/media/$(printf 'x%.0s' {1..300})"
     held get /proc/self/root/etc/passwd
     held list /proc
-    held list /dev
+    works log list /dev
+    held get /dev/log
+    held put /dev/log text
+    held remove /dev/log
     held list /app
     held list /srv
     held stat /etc
@@ -349,7 +352,7 @@ test_escape_old_links() {
     held truncate /pub/media/up 0
     held list /pub/media/proc
     held get /pub/media/whole
-    works 'pub var' list /pub/media/root
+    works 'dev pub var' list /pub/media/root
     held get /pub/media/root/etc/passwd
     held rename /pub/media/hello /pub/media/folder/hello
     hang_up
@@ -550,7 +553,7 @@ test_many_folders() {
     account mkdir -p "$HOME_DIR"/f{1..64}/"$deep"
     mounts_are "[range(1; 65) | {path: (\"f\\(.)/${deep%/}\"), writable: true}]"
     session
-    same 64 "$(ask list / | sed 's/^ok //' | wc -w)"
+    same 65 "$(ask list / | sed 's/^ok //' | wc -w)" # dev too
     works '' put "/f64/${deep}file" text
     hang_up
     same text "$(<"$HOME_DIR/f64/${deep}file")"
@@ -678,6 +681,29 @@ test_race_logins() {
     wait $! || true
     note "60 logins: $entered entered, $refused refused"
     ((entered > 0 && refused > 0))
+}
+
+transfer_logged() { contains "$(since)" 'internal-sftp.* close "/pub/media/new" bytes read 0 written 4'; }
+
+# what an sFTP account transfers is in the log, and a listed directory /dev has precedence over it
+test_transfer_log() {
+    local monitor
+    fresh_home
+    session
+    works '' put /pub/media/new text
+    works '' rename /pub/media/new /pub/media/newer
+    monitor=$(cloudauthctl sessions --json | jq -r '.sessions[0].pid')
+    hang_up
+    wait_for transfer_logged
+    contains "$(since)" 'internal-sftp.* rename old "/pub/media/new" new "/pub/media/newer"'
+    audit "grant account=$JAILED .* user=media-agency .* pid=$monitor\$"
+    contains "$(since)" "sshd(-session)?.$monitor.: Accepted publickey for $JAILED"
+    install -d -o 200001 -g 200001 $HOME_DIR/dev $HOME_DIR/dev/log
+    document abcdefghij production '.sftp.mounts = [{path: "dev/log"}]'
+    session
+    works dev list /
+    works '' list /dev/log
+    hang_up
 }
 
 # in a container whose host has mounted something below a listed directory, a login is refused with that reason

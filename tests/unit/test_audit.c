@@ -130,11 +130,12 @@ static void test_session(void **state)
     audit.event = "end";
     audit.reason = "key-unknown";
     audit.session = "0123456789abcdef";
+    audit.pid = 4711;
     assert_string_equal(format(&audit),
                         "end account=abcdefghij_stg kind=shell project=abcdefghij "
                         "environment=staging app= user=alice role=contributor key=" PRINT
                         " from=192.0.2.7 service=sshd reason=key-unknown source=api age=0 "
-                        "session=0123456789abcdef");
+                        "pid=4711 session=0123456789abcdef");
     audit_write(&audit);
     assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
     audit.event = "close";

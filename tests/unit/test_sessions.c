@@ -428,7 +428,7 @@ static void test_open_and_close(void **state)
     assert_int_equal(lines, 1);
     assert_memory_equal(line, "close account=abcdefghij_stg ", 29);
     assert_non_null(strstr(line, " user=alice role=contributor key=" ED25519_PRINT));
-    assert_non_null(strstr(line, " reason=closed source=none age= session=0"));
+    assert_non_null(strstr(line, " reason=closed source=none age= pid=100 session=0"));
     assert_false(lists("user=alice"));
 }
 
@@ -865,7 +865,7 @@ static void test_revoked(void **state)
     assert_int_equal(lines, 1);
     assert_memory_equal(line, "end account=abcdefghij_stg ", 27);
     assert_non_null(strstr(line, " user=alice "));
-    assert_non_null(strstr(line, " reason=key-unknown source=api age=0 session=0"));
+    assert_non_null(strstr(line, " reason=key-unknown source=api age=0 pid=100 session=0"));
     assert_true(lists("pid=100 state=ending\n"));
     assert_true(lists("pid=101 state=open\n"));
     /* Once. */
