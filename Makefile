@@ -10,7 +10,7 @@
 # B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
 # For another architecture: make B=build/arm64 CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config
 
-VERSION := 0.1.0
+VERSION := 0.1.1
 PREFIX  ?= /usr
 LIBDIR  ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch)
 B       ?= build

@@ -4,9 +4,22 @@
 #include "base/array.h"
 #include "common/local.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* The ids of an entry of subuid(5) or subgid(5). */
+struct span {
+    uint64_t first, count;
+};
+
+struct spans {
+    size_t used, capacity;
+    struct span *span;
+};
 
 struct list {
     size_t used, capacity;
@@ -15,9 +28,12 @@ struct list {
     uint32_t *id; /* sorted */
 };
 
+enum { PASSWD, GROUP, SUBUID, SUBGID, FILES };
+
 struct local_ids {
     struct list users, groups;
-    struct stat passwd_stat, group_stat;
+    struct spans subuid, subgid;
+    struct stat stat[FILES];
     unsigned reads;
     bool ready;
 };
@@ -40,6 +56,8 @@ void local_ids_free(struct local_ids *ids)
         return;
     clear(&ids->users);
     clear(&ids->groups);
+    free(ids->subuid.span);
+    free(ids->subgid.span);
     free(ids);
 }
 
@@ -111,41 +129,70 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
-static bool read_both(struct list *users, struct list *groups)
+/* Reads "user:first:count" of each line. */
+static bool read_spans(const char *path, struct spans *spans)
 {
-    struct reading passwd = {users, groups, false}, group = {groups, groups, false};
+    FILE *file = fopen(path, "re");
+    struct span span, *grown;
+    size_t capacity = 0;
+    char *line = NULL;
+    bool ok = file != NULL || errno == ENOENT;
+
+    while (ok && file != NULL && getline(&line, &capacity, file) > 0) {
+        if (sscanf(line, "%*[^:]:%" SCNu64 ":%" SCNu64, &span.first, &span.count) != 2)
+            continue;
+        grown = array_grow(spans->span, spans->used, &spans->capacity, sizeof *grown);
+        ok = grown != NULL;
+        if (ok)
+            (spans->span = grown)[spans->used++] = span;
+    }
+    free(line);
+    if (file != NULL)
+        ok = fclose(file) == 0 && ok;
+    return ok;
+}
+
+static bool read_all(struct local_ids *ids)
+{
+    struct reading passwd = {&ids->users, &ids->groups, false},
+                   group = {&ids->groups, &ids->groups, false};
 
     return cloud_local_scan(CLOUD_PASSWD_PATH, true, take, &passwd) && !passwd.failed &&
-           cloud_local_scan(CLOUD_GROUP_PATH, false, take, &group) && !group.failed;
+           cloud_local_scan(CLOUD_GROUP_PATH, false, take, &group) && !group.failed &&
+           read_spans(CLOUD_SUBUID_PATH, &ids->subuid) &&
+           read_spans(CLOUD_SUBGID_PATH, &ids->subgid);
 }
 
 bool local_ids_refresh(struct local_ids *ids)
 {
-    struct list users = {0}, groups = {0};
-    struct stat passwd_stat, group_stat;
+    const char *const paths[FILES] = {CLOUD_PASSWD_PATH, CLOUD_GROUP_PATH, CLOUD_SUBUID_PATH,
+                                      CLOUD_SUBGID_PATH};
+    struct local_ids *fresh = NULL;
+    struct stat now[FILES] = {0};
+    bool same = ids->ready;
 
-    if (stat(CLOUD_PASSWD_PATH, &passwd_stat) != 0 || stat(CLOUD_GROUP_PATH, &group_stat) != 0)
-        return ids->ready = false;
-    if (ids->ready && !changed(&passwd_stat, &ids->passwd_stat) &&
-        !changed(&group_stat, &ids->group_stat))
+    for (size_t i = 0; i < FILES; i++) {
+        if (stat(paths[i], &now[i]) != 0 && i < SUBUID)
+            return ids->ready = false;
+        same = same && !changed(&now[i], &ids->stat[i]);
+    }
+    if (same)
         return true;
     /* stat came before the read, so the next call sees a change that is made in between. */
-    ids->ready = read_both(&users, &groups);
-    if (!ids->ready) {
-        clear(&users);
-        clear(&groups);
-        return false;
+    fresh = local_ids_new();
+    ids->ready = fresh != NULL && read_all(fresh);
+    if (ids->ready) {
+        struct local_ids old = *ids;
+        sort(&fresh->users);
+        sort(&fresh->groups);
+        *ids = *fresh;
+        *fresh = old;
+        memcpy(ids->stat, now, sizeof now);
+        ids->reads = old.reads + 1;
+        ids->ready = true;
     }
-    clear(&ids->users);
-    clear(&ids->groups);
-    sort(&users);
-    sort(&groups);
-    ids->users = users;
-    ids->groups = groups;
-    ids->passwd_stat = passwd_stat;
-    ids->group_stat = group_stat;
-    ids->reads++;
-    return true;
+    local_ids_free(fresh);
+    return ids->ready;
 }
 
 unsigned local_ids_reads(const struct local_ids *ids)
@@ -186,6 +233,19 @@ bool local_ids_has_uid(const struct local_ids *ids, uint32_t uid)
 bool local_ids_has_gid(const struct local_ids *ids, uint32_t gid)
 {
     return has_id(&ids->groups, gid);
+}
+
+static bool in_spans(const struct spans *spans, uint32_t id)
+{
+    for (size_t i = 0; i < spans->used; i++)
+        if (id >= spans->span[i].first && id - spans->span[i].first < spans->span[i].count)
+            return true;
+    return false;
+}
+
+bool local_ids_is_subordinate(const struct local_ids *ids, uint32_t uid, uint32_t gid)
+{
+    return in_spans(&ids->subuid, uid) || in_spans(&ids->subgid, gid);
 }
 
 bool local_ids_find_group(const struct local_ids *ids, const char *name, uint32_t *gid)

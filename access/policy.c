@@ -77,9 +77,18 @@ bool policy_usable(const struct policy_host *host, const struct document *docume
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
+    struct binding bound;
 
     if (policy_account(host, &claim, why, size) != POLICY_GRANTED)
         return false;
+    if (local_ids_is_subordinate(host->local_ids, claim.uid, claim.gid) &&
+        !bindings_by_name(host->bindings, claim.project, claim.environment, &bound)) {
+        snprintf(why, size,
+                 "account: uid %u or gid %u is a subordinate id of a local user (/etc/subuid, "
+                 "/etc/subgid)",
+                 claim.uid, claim.gid);
+        return false;
+    }
     if (cloud_conf_has_home(host->conf, document->home))
         return bindings_allow(host->bindings, &claim, why, size);
     snprintf(why, size, "account.home: this host's `homes` does not allow %s", document->home);

@@ -69,8 +69,9 @@ enum policy_reason policy_account(const struct policy_host *host, const struct b
 
 /*
  * Whether this host may use the document: it may have its account, whose uid and gid are not bound
- * to another environment, and `homes` allows its home. False with the reason in why; the caller
- * treats such a document as an outage.
+ * to another environment and, if they are bound to none, are not subordinate ids of a local user,
+ * and `homes` allows its home. False with the reason in why; the caller treats such a document as
+ * an outage.
  */
 bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);

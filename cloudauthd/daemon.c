@@ -264,9 +264,11 @@ static bool open_state(struct context *context)
 {
     context->state_worker = worker_new(context->loop);
     context->reader = worker_new(context->loop);
-    if (context->state_worker == NULL || context->reader == NULL)
+    context->asker = worker_new(context->loop);
+    if (context->state_worker == NULL || context->reader == NULL || context->asker == NULL)
         return false;
     cache_set_worker(context->cache, context->reader);
+    cache_set_asker(context->cache, context->asker, admission_is_bound);
     return open_denials(context) && open_bindings(context) && open_store(context);
 }
 
@@ -409,6 +411,8 @@ static bool start(struct context *context, bool foreground)
 
 static void stop(struct context *context)
 {
+    bool asking;
+
     server_free(context->server);
     scrape_free(context->scrape);
     sessions_free(context->sessions);
@@ -416,11 +420,16 @@ static void stop(struct context *context)
     list_free(context->list);
     /* In this order: what has been read is written. */
     worker_free(context->reader);
+    /* Where another name service hangs, its thread is left behind, with what it reads. */
+    asking = context->asker != NULL && worker_pending(context->asker) > 0;
+    if (!asking)
+        worker_free(context->asker);
     worker_free(context->state_worker);
     store_free(context->store);
     bindings_log_free(context->bindings_log);
     publish_free(context->publish);
-    cache_free(context->cache);
+    if (!asking)
+        cache_free(context->cache);
     denials_file_free(context->denials);
     audit_tell_omitted(INT64_MAX);
     log_stop();

@@ -384,10 +384,10 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     conf->grammar.suffixes = 1;
     strcpy(conf->grammar.suffix[0].suffix, "_stg");
     strcpy(conf->grammar.suffix[0].environment, "staging");
-    conf->uid_min = 200000;
-    conf->uid_max = 999999;
-    conf->ssh_gid = 199998;
-    conf->sftp_gid = 199999;
+    conf->uid_min = 70000;
+    conf->uid_max = 99999;
+    conf->ssh_gid = 69998;
+    conf->sftp_gid = 69999;
     conf->keys_fresh = 3;
     conf->account_fresh = 300;
     conf->absent_fresh = 10;

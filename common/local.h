@@ -14,6 +14,8 @@
 #ifndef CLOUD_PASSWD_PATH
 #define CLOUD_PASSWD_PATH "/etc/passwd"
 #define CLOUD_GROUP_PATH  "/etc/group"
+#define CLOUD_SUBUID_PATH "/etc/subuid"
+#define CLOUD_SUBGID_PATH "/etc/subgid"
 #endif
 
 /* A line of either file. A name is cut off after CLOUD_LOCAL_NAME_SIZE - 1 bytes. */

@@ -2,6 +2,7 @@
 #include "ctl/doctor.h"
 #include "ctl/lines.h"
 
+#include "base/foreign.h"
 #include "common/local.h"
 #include "common/snapshot.h"
 
@@ -273,6 +274,7 @@ void doctor_files(struct doctor *doctor)
 struct range {
     struct doctor *doctor;
     const char *path;
+    unsigned long long sub_min, sub_max; /* what useradd(8) gives out as subordinate ids */
     bool found, shadowed;
 };
 
@@ -296,7 +298,13 @@ static bool take_login_defs(void *arg, char *line)
     const struct cloud_conf *conf = &range->doctor->conf;
     char *at = line, *name = lines_word(&at), *value = name == NULL ? NULL : lines_word(&at);
 
-    if (value == NULL || (strcmp(name, "UID_MAX") != 0 && strcmp(name, "GID_MAX") != 0))
+    if (value == NULL)
+        return true;
+    if (strcmp(name, "SUB_UID_MIN") == 0)
+        range->sub_min = strtoull(value, NULL, 10);
+    if (strcmp(name, "SUB_UID_MAX") == 0)
+        range->sub_max = strtoull(value, NULL, 10);
+    if (strcmp(name, "UID_MAX") != 0 && strcmp(name, "GID_MAX") != 0)
         return true;
     if (strtoull(value, NULL, 10) < conf->uid_min)
         return true;
@@ -326,6 +334,39 @@ static bool take_subordinate(void *arg, char *line)
     say_clash(range, "ranges", "set uid_min above that range, or give the user another range",
               "%s overlaps %u-%u: that user's containers could run as a cloud account", line,
               conf->uid_min, conf->uid_max);
+    return true;
+}
+
+/* A line of getent(1): an entry of a name service besides the host's files and our module. */
+static bool take_foreign(void *arg, char *line)
+{
+    struct range *range = arg;
+    const char *at = strchr(line, ':');
+    uint32_t id;
+
+    at = at == NULL ? NULL : strchr(at + 1, ':');
+    id = at == NULL ? 0 : (uint32_t)strtoul(at + 1, NULL, 10);
+    if (!cloud_conf_has_id(&range->doctor->conf, id))
+        return true;
+    range->found = true;
+    line[strcspn(line, ":")] = '\0';
+    doctor_say(range->doctor, "ranges", DOCTOR_BAD,
+               "editor " CLOUD_CONF_PATH "  # set uid_min and uid_max to a range without it",
+               "%.200s of another name service has the id %u, which is in the range of cloud "
+               "accounts",
+               line, id);
+    return false;
+}
+
+/* The service lists what it lets getent(1) list; one that hangs is left. */
+static bool take_service(void *arg, const char *service)
+{
+    struct range *range = arg;
+    char program[] = "/usr/bin/timeout", time[] = "10", getent[] = "getent", with[] = "-s";
+    char *const argv[] = {program, time, getent, with, (char *)service, (char *)range->path, NULL};
+    int status;
+
+    (void)lines_run(argv, take_foreign, range, &status);
     return true;
 }
 
@@ -370,8 +411,16 @@ static time_t newest_document(void)
 void doctor_ranges(struct doctor *doctor)
 {
     struct range range = {.doctor = doctor, .path = "/etc/login.defs"};
+    const struct cloud_conf *conf = &doctor->conf;
 
     (void)lines_read(range.path, true, take_login_defs, &range);
+    if (conf->uid_min <= range.sub_max && conf->uid_max >= range.sub_min)
+        doctor_say(doctor, "ranges", DOCTOR_NOTE,
+                   "editor " CLOUD_CONF_PATH "  # 70000-99999 and 1879048192-2147352575 are free; "
+                   "or SUB_UID_MIN and SUB_UID_MAX in /etc/login.defs",
+                   "useradd(8) gives out %llu-%llu as subordinate ids, among them those of cloud "
+                   "accounts",
+                   range.sub_min, range.sub_max);
     range.path = "/etc/subuid";
     (void)lines_read(range.path, true, take_subordinate, &range);
     range.path = "/etc/subgid";
@@ -380,9 +429,13 @@ void doctor_ranges(struct doctor *doctor)
     (void)cloud_local_scan(range.path, true, take_local, &range);
     range.path = CLOUD_GROUP_PATH;
     (void)cloud_local_scan(range.path, false, take_local, &range);
+    range.path = "passwd";
+    foreign_each(range.path, take_service, &range);
+    range.path = "group";
+    foreign_each(range.path, take_service, &range);
     if (!range.found)
         doctor_say(doctor, "ranges", DOCTOR_OK, "", "ids %u-%u belong to cloud accounts alone",
-                   doctor->conf.uid_min, doctor->conf.uid_max);
+                   conf->uid_min, conf->uid_max);
     if (!range.shadowed)
         doctor_say(doctor, "shadowed", DOCTOR_OK, "", "no local name is one of `allow`");
     if (time(NULL) + 5 < newest_document())

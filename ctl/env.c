@@ -103,7 +103,8 @@ static bool is_taken(const struct tree *tree, const struct local_ids *local_ids,
         if (document != NULL && (document->uid == id || document->gid == id))
             return true;
     }
-    return local_ids_has_uid(local_ids, id) || local_ids_has_gid(local_ids, id);
+    return local_ids_has_uid(local_ids, id) || local_ids_has_gid(local_ids, id) ||
+           local_ids_is_subordinate(local_ids, id, id);
 }
 
 /* One more than the highest uid in use, so that no id is given to a second environment. */

@@ -17,7 +17,6 @@
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
-#include <security/pam_modutil.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +45,6 @@ struct visit {
     pam_handle_t *pamh;
     bool silent;
     bool is_ssh;
-    bool in_grammar; /* a cloud account by its name, not by its uid alone */
     const char *account, *service, *from;
     struct cloud_conf conf;
     /* Holds the answer, and before that the question, which may be longer. */
@@ -203,22 +201,14 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Determines whether a user who is not in /etc/passwd is a cloud account. *reason is set for
- * WHO_UNKNOWN. */
+/* Determines by the name whether a user who is not in /etc/passwd is a cloud account: users of
+ * other name services may have any uid. *reason is set for WHO_UNKNOWN. */
 static enum who who_is(struct visit *visit, int argc, const char **argv, const char **reason)
 {
-    const struct passwd *passwd;
-
     *reason = "configuration-broken";
     if (!read_conf(visit, argc, argv))
         return WHO_UNKNOWN;
-    visit->in_grammar = cloud_name_parse(&visit->conf.grammar, visit->account, NULL);
-    if (visit->in_grammar)
-        return WHO_CLOUD;
-    passwd = pam_modutil_getpwnam(visit->pamh, visit->account);
-    if (passwd != NULL && cloud_conf_has_id(&visit->conf, passwd->pw_uid))
-        return WHO_CLOUD;
-    return WHO_OTHER;
+    return cloud_name_parse(&visit->conf.grammar, visit->account, NULL) ? WHO_CLOUD : WHO_OTHER;
 }
 
 static int refuse_unknown(const struct visit *visit, const struct entry *entry, const char *reason)
@@ -371,12 +361,6 @@ static int check_account(struct visit *visit)
     struct cloud_answer answer;
     enum cloud_status status;
 
-    /* A cloud uid under a name that no cloud account can have: there is nothing to ask. */
-    if (!visit->in_grammar) {
-        audit_refusal(visit, "not-ours");
-        tell_name(visit, "access to ", " is refused");
-        return PAM_PERM_DENIED;
-    }
     status = ask(visit, &question, &answer);
     if (status == CLOUD_OK && !may_use(visit, &answer)) {
         audit(visit, false, "document-unusable", "none",
@@ -469,10 +453,6 @@ static int open_session(struct visit *visit)
 
     if (!visit->is_ssh)
         return PAM_SUCCESS; /* decided by account */
-    if (!visit->in_grammar) {
-        audit_refusal(visit, "not-ours");
-        return PAM_SESSION_ERR;
-    }
     auth_info = last_auth_info(visit);
     if (auth_info != NULL)
         code = open_ssh_session(visit, auth_info);
@@ -487,7 +467,7 @@ static int close_session(struct visit *visit)
     struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
     struct cloud_answer answer;
 
-    if (visit->is_ssh && visit->in_grammar)
+    if (visit->is_ssh)
         (void)cloud_call(&question, &answer, visit->packet, sizeof visit->packet,
                          CLOUD_CALL_NSS_MS);
     return PAM_SUCCESS;

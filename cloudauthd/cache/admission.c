@@ -40,6 +40,14 @@ enum policy_reason admission_judge(const struct admission *admission,
     return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
 }
 
+bool admission_is_bound(void *arg, const char *project, const char *environment)
+{
+    const struct admission *admission = arg;
+    struct binding known;
+
+    return bindings_by_name(admission->bindings, project, environment, &known);
+}
+
 bool admission_bind(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,

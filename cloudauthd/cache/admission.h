@@ -55,6 +55,9 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, const struct cloud_name *name,
                                    char *why, size_t size);
 
+/* cache_is_bound (cache.h), arg is the admission. */
+bool admission_is_bound(void *arg, const char *project, const char *environment);
+
 /*
  * Binds the uid and gid of a document that may be used to its environment, here and in the log,
  * unless they are bound already. False if memory is out.

@@ -52,6 +52,9 @@ struct cache_waiter {
 /* Whether this host accepts a new document, with the reason in why if not. */
 typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
 
+/* Whether ids are bound to the environment. */
+typedef bool cache_is_bound(void *arg, const char *project, const char *environment);
+
 /* Whether the account list names the environment. */
 typedef bool cache_listed(void *arg, const char *project, const char *environment);
 

@@ -242,6 +242,12 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
     return is_withheld;
 }
 
+void cache_set_asker(struct cache *cache, struct worker *asker, cache_is_bound *is_bound)
+{
+    cache->asker = asker;
+    cache->is_bound = is_bound;
+}
+
 void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg)
 {
     cache->listed = listed;

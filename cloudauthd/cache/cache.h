@@ -82,6 +82,14 @@ void cache_set_store(struct cache *cache, struct store *store);
  * and the cache. */
 void cache_set_worker(struct cache *cache, struct worker *worker);
 
+/*
+ * From now on a document whose environment is_bound denies (arg is cache_new's) is read by that
+ * worker, which asks the other name services first whether its uid or gid is one of theirs
+ * (base/foreign.h): then it is invalid. A service that hangs keeps new environments waiting and
+ * nothing else. The worker is freed before the cache.
+ */
+void cache_set_asker(struct cache *cache, struct worker *asker, cache_is_bound *is_bound);
+
 /* store_each: takes a stored document if it may be used. arg is the cache. */
 store_each cache_restore;
 

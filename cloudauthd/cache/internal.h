@@ -38,7 +38,9 @@ struct cache {
     struct api *api;
     struct store *store;   /* or NULL */
     struct worker *worker; /* reads large documents; or NULL */
-    size_t unread;         /* bytes of those that it has not read yet */
+    struct worker *asker;  /* asks other name services about ids; or NULL */
+    cache_is_bound *is_bound;
+    size_t unread; /* bytes of documents that they have not read yet */
     const struct denials *denials;
     struct signers signers; /* none: documents are not signed */
     cache_accept *accept;

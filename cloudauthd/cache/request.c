@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/request.h"
 
+#include "base/foreign.h"
 #include "cloudauthd/cache/internal.h"
 #include "cloudauthd/cache/take.h"
 
@@ -297,6 +298,21 @@ static void read_answer(struct work *work)
     take_read(&((struct answer *)(void *)work)->reading);
 }
 
+/* The same, and asks the other name services whether the document's ids are theirs. */
+static void ask_answer(struct work *work)
+{
+    struct reading *reading = &((struct answer *)(void *)work)->reading;
+    struct document *document;
+
+    take_read(reading);
+    document = reading->document;
+    if (document == NULL || !foreign_has_id(document->uid, document->gid, reading->problem.text,
+                                            sizeof reading->problem.text))
+        return;
+    document_free(document);
+    reading->document = NULL;
+}
+
 static void finish_answer(struct work *work)
 {
     struct answer *answer = (struct answer *)(void *)work;
@@ -306,8 +322,8 @@ static void finish_answer(struct work *work)
     free(answer);
 }
 
-/* Has the worker read an answer. False if memory is out or too much waits for it. */
-static bool read_behind(struct cache_entry *entry, const struct api_result *result)
+/* Has a worker read an answer. False if memory is out or too much waits for it. */
+static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;
     struct answer *answer =
@@ -315,13 +331,13 @@ static bool read_behind(struct cache_entry *entry, const struct api_result *resu
 
     if (answer == NULL)
         return false;
-    answer->work = (struct work){.run = read_answer, .finish = finish_answer};
+    answer->work = (struct work){.run = ask ? ask_answer : read_answer, .finish = finish_answer};
     answer->entry = entry;
     answer->result = *result;
     answer->result.body = memcpy(answer->body, result->body, result->length);
     take_prepare(&answer->reading, entry, &answer->result);
     cache->unread += result->length;
-    worker_add(cache->worker, &answer->work);
+    worker_add(ask ? cache->asker : cache->worker, &answer->work);
     return true;
 }
 
@@ -330,11 +346,14 @@ static void on_result(void *arg, const struct api_result *result)
     static const struct api_result crowded = {
         .detail = "no memory for a large document, or too many of them wait to be read"};
     struct cache_entry *entry = arg;
+    const struct cache *cache = entry->cache;
     struct reading reading;
+    bool document = result->verdict == API_DOCUMENT, ask;
 
-    if (entry->cache->worker != NULL && result->verdict == API_DOCUMENT &&
-        result->length > LIMITS_READ_MAX) {
-        if (read_behind(entry, result))
+    ask = document && cache->asker != NULL &&
+          !cache->is_bound(cache->accept_arg, entry->project, entry->environment);
+    if (ask || (document && cache->worker != NULL && result->length > LIMITS_READ_MAX)) {
+        if (read_behind(entry, result, ask))
             return;
         result = &crowded;
     }

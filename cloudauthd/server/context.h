@@ -24,6 +24,7 @@ struct context {
     struct cache *cache;
     struct list *list;           /* the account list */
     struct worker *reader;       /* reads large documents, and the pages of the list */
+    struct worker *asker;        /* asks other name services for the cache */
     struct worker *state_worker; /* writes the files of the next three */
     struct store *store;
     struct bindings_log *bindings_log; /* NULL until the bindings have been read from it */

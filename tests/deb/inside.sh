@@ -240,6 +240,42 @@ test_upgrade() {
     cloudauthctl doctor abcdefghij
 }
 
+# Settings of the uid range in the order of the file.
+range() { sed -nE 's/^(uid_m|ssh_g|sftp_g)/\1/p' /etc/cloudauth/cloudauth.conf; }
+
+test_range() {
+    fresh_host
+    install_debs old
+    # As version 0.1.0 had it without a setting.
+    printf 'uid_min = 200000\nuid_max = 999999\nssh_gid = 199998\nsftp_gid = 199999\n' >>/etc/cloudauth/cloudauth.conf
+    serve
+    enters alice abcdefghij
+    sed -i '/^uid_m\|^ssh_gid\|^sftp_gid/d' /etc/cloudauth/cloudauth.conf
+    cp -a /etc/cloudauth/cloudauth.conf /root/without
+    install_debs new
+    same $'uid_min = 200000\nuid_max = 999999\nssh_gid = 199998\nsftp_gid = 199999' "$(range)"
+    same 200000 "$(getent passwd abcdefghij | cut -d: -f3)"
+    same 199998 "$(getent group cloud-ssh | cut -d: -f3)"
+    same "$(stat -c '%a %U %G' /root/without)" "$(stat -c '%a %U %G' /etc/cloudauth/cloudauth.conf)"
+    enters alice abcdefghij
+    # The next upgrade writes nothing, also where the operator moved it.
+    sed -i '/^uid_m/d' /etc/cloudauth/cloudauth.conf
+    install_debs new
+    same $'ssh_gid = 199998\nsftp_gid = 199999' "$(range)"
+    # One that wrote a part of it, and one that never served anyone.
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    install_debs old
+    echo 'uid_min = 300000' >>/etc/cloudauth/cloudauth.conf
+    quiet_dpkg --unpack /debs/new/libnss-cloud_*.deb
+    same $'uid_min = 300000\nuid_max = 999999\nssh_gid = 199998\nsftp_gid = 199999' "$(range)"
+    install_debs new
+    quiet_dpkg --purge "${PACKAGES[@]}"
+    install_debs old
+    install_debs new
+    same '' "$(range)"
+    same 69998 "$(getent group cloud-ssh | cut -d: -f3)"
+}
+
 test_changed() {
     fresh_host
     install_debs old

@@ -544,13 +544,20 @@ test_users() {
 
 # ids: of useradd, of containers, of a local user and a local group
 test_ranges() {
-    spoil /etc/login.defs
-    touch /etc/subuid
-    spoil /etc/login.defs /etc/subuid
+    spoil /etc/login.defs /etc/nsswitch.conf
     sed -i 's/^UID_MAX.*/UID_MAX 300000/' /etc/login.defs
     finds ranges 'UID_MAX 300000 is not below uid_min 200000' '^editor /etc/login.defs /etc/cloudauth/cloudauth.conf  # UID_MAX'
     echo 'ada:165536:65536' >/etc/subuid
     finds ranges '/etc/subuid: ada:165536:65536 overlaps' '^editor /etc/subuid .*  # set uid_min above that range'
+    rm /etc/subuid
+    cp -a /root/kept/etc/login.defs /etc
+    cloudauthctl doctor abcdefghij --json >/root/findings
+    jq -e '.checks | any(.check == "ranges" and .result == "note" and (.detail | test("gives out 100000-600100000")))' /root/findings
+    sed -i 's/^passwd:.*/passwd: files extrausers cloud/' /etc/nsswitch.conf
+    mkdir -p /var/lib/extrausers
+    echo 'jdoe@corp.example:x:201107:201107:::' >/var/lib/extrausers/passwd
+    finds ranges 'jdoe@corp.example of another name service has the id 201107' 'set uid_min and uid_max to a range'
+    rm /var/lib/extrausers/passwd
     echo 'eve:x:200077:1::/:/bin/sh' >>/etc/passwd
     finds ranges '/etc/passwd: eve has the id 200077' 'another id'
     printf 'cloud-ssh:x:777:\ncloud-sftp:x:778:\n' >>/etc/group

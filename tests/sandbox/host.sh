@@ -25,6 +25,8 @@ KEYS=${KEYS:-/root/keys}
 CONF=/etc/cloudauth/cloudauth.conf
 AUTH_LOG=/var/log/auth.log
 SSH_PORT=${SSH_PORT:-22}
+# Another range than the default one, which tests/e2e/ids.sh and tests/deb have.
+IDS=('uid_min = 200000' 'uid_max = 999999' 'ssh_gid = 199998' 'sftp_gid = 199999')
 API_PORT=880
 API_TLS_PORT=8443
 API_LOG=/var/log/api.log
@@ -87,6 +89,7 @@ host_ssh() {
 configure() {
     {
         cat /root/cloudauth.conf.shipped
+        printf '%s\n' "${IDS[@]}"
         echo "access_url = file://$ACCESS/{project}/{environment}.json"
         echo "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-* *.ent-abcdefghij-*"
         echo "allow = abcdefg123abc-*"
@@ -124,6 +127,8 @@ make_documents() {
     [[ -e $KEYS/stranger ]] || ssh-keygen -q -N '' -C stranger -f "$KEYS/stranger" -t ed25519
     rm -rf "$PRISTINE" "$ACCESS"
     cp -r "$REPO/etc/examples/access" "$PRISTINE"
+    # The uids of this host's range.
+    echo 's|\("[ug]id": \)7\(00..\)|\120\2|' >>"$edits"
     sed -i -f "$edits" "$PRISTINE"/*/*.json
     chmod -R a+rX "$PRISTINE"
     cp -r "$PRISTINE" "$ACCESS"

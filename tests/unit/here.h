@@ -16,6 +16,9 @@
 #define CLOUD_SNAPSHOT_PARENT_OWNER test_here.snapshot_parent_owner()
 #define CLOUD_PASSWD_PATH           test_here.passwd
 #define CLOUD_GROUP_PATH            test_here.group
+#define CLOUD_SUBUID_PATH           "subuid"
+#define CLOUD_SUBGID_PATH           "subgid"
+#define CLOUD_NSSWITCH_PATH         "nsswitch.conf"
 #define CLOUD_NSS_FAULTS_DIR        "faults"
 #define NSS_TIMEOUT_MS              test_here.nss_timeout_ms
 

@@ -26,10 +26,10 @@ static void test_defaults(void **state)
 {
     (void)state;
     assert_true(reads(NEEDED));
-    assert_int_equal(conf.uid_min, 200000);
-    assert_int_equal(conf.uid_max, 999999);
-    assert_int_equal(conf.ssh_gid, 199998);
-    assert_int_equal(conf.sftp_gid, 199999);
+    assert_int_equal(conf.uid_min, 70000);
+    assert_int_equal(conf.uid_max, 99999);
+    assert_int_equal(conf.ssh_gid, 69998);
+    assert_int_equal(conf.sftp_gid, 69999);
     assert_int_equal(conf.keys_fresh, 3);
     assert_int_equal(conf.account_fresh, 300);
     assert_int_equal(conf.absent_fresh, 10);
@@ -163,7 +163,7 @@ static void test_required(void **state)
     assert_false(reads("access_url = file:///srv/{project}.json\n"));
     assert_non_null(strstr(error.text, "allow"));
     assert_false(reads(NEEDED "uid_min = 300000\nuid_max = 299999\n"));
-    assert_false(reads(NEEDED "ssh_gid = 199999\n"));
+    assert_false(reads(NEEDED "ssh_gid = 69999\n"));
     assert_false(reads(""));
 }
 

@@ -43,6 +43,7 @@ static struct cloud_snapshot_header *published;
 static int setup_folder(void **state)
 {
     static const char conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
+                               "uid_min = 200000\nuid_max = 999999\n"
                                "allow = kept*\nhomes = /*/kept*\n";
 
     (void)state;

@@ -48,7 +48,9 @@ enum cloud_local cloud_local_user(const char *name)
 }
 
 static const char good_conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
-                                "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-*\n";
+                                "allow = abcdefghij abcdefghij_* abcdefghij-* ent-abcdefghij-*\n"
+                                "uid_min = 200000\nuid_max = 999999\n"
+                                "ssh_gid = 199998\nsftp_gid = 199999\n";
 
 /* ---- The daemon ---- */
 

@@ -28,6 +28,8 @@ static int setup(void **state)
 
     (void)state;
     cloud_conf_defaults(&conf);
+    conf.uid_min = 200000;
+    conf.uid_max = 999999;
     assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
     strcpy(conf.host_id, "web1");
     users[0] = (struct document_user){"u-1", "alice", "", DOCUMENT_ROLE_CONTRIBUTOR, "contributor"};
@@ -504,6 +506,17 @@ static void test_usable(void **state)
     assert_usable(owners, db, false, "range");
 
     document.gid = 200002;
+    write_file("subuid", "ada:100000:65536\nbob:200002:1\n");
+    assert_true(local_ids_refresh(db));
+    assert_usable(owners, db, false, "subordinate id");
+    write_file("subuid", "bob:200003:1\nbob:200001:1\n");
+    write_file("subgid", "bob:200002:65536");
+    assert_true(local_ids_refresh(db));
+    assert_usable(owners, db, false, "subordinate id");
+    assert_int_equal(unlink("subgid"), 0);
+    assert_true(local_ids_refresh(db));
+    assert_usable(owners, db, true, "");
+
     assert_true(bindings_claim(owners, &claim));
     document.uid = 200050;
     assert_usable(owners, db, false, "uid 200050 belongs to environment production");
@@ -514,6 +527,12 @@ static void test_usable(void **state)
     claim = (struct binding){document.project, document.environment, 200002, 200002};
     assert_true(bindings_claim(owners, &claim));
     assert_usable(owners, db, true, "");
+    /* A bound environment goes on: its files are that uid's already. */
+    write_file("subuid", "bob:200002:1\n");
+    assert_true(local_ids_refresh(db));
+    assert_usable(owners, db, true, "");
+    assert_int_equal(unlink("subuid"), 0);
+    assert_true(local_ids_refresh(db));
     document.uid = 200003;
     assert_usable(owners, db, false, "uid:gid changed from 200002:200002 to 200003:200002");
     document.uid = 200002;
@@ -562,5 +581,5 @@ int main(void)
         cmocka_unit_test_setup(test_hosts, setup),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }

@@ -49,6 +49,8 @@ static int setup(void **state)
 
     (void)state;
     cloud_conf_defaults(&conf);
+    conf.uid_min = 200000;
+    conf.uid_max = 999999;
     assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
     admission.bindings = bindings_new();
     admission.local_ids = local_ids_new();

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/foreign.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The words of a database's line that are services, without those that the host's files are. */
+static bool each_word(char *line, foreign_service *each, void *arg)
+{
+    char *rest, *word;
+    bool action = false;
+
+    for (word = strtok_r(line, " \t\n", &rest); word != NULL;
+         word = strtok_r(NULL, " \t\n", &rest)) {
+        char *bracket = strchr(word, '[');
+        bool was = action || bracket == word;
+        action = (action || bracket != NULL) && strchr(word, ']') == NULL;
+        if (bracket != NULL)
+            *bracket = '\0';
+        if (!was && strcmp(word, "files") != 0 && strcmp(word, "compat") != 0 &&
+            strcmp(word, "cloud") != 0 && strchr(word, '/') == NULL && !each(arg, word))
+            return false;
+    }
+    return true;
+}
+
+void foreign_each(const char *database, foreign_service *each, void *arg)
+{
+    FILE *file = fopen(CLOUD_NSSWITCH_PATH, "re");
+    size_t n = strlen(database), capacity = 0;
+    char *line = NULL, *at;
+    bool more = true;
+
+    while (file != NULL && more && getline(&line, &capacity, file) > 0) {
+        line[strcspn(line, "#")] = '\0';
+        at = line + strspn(line, " \t");
+        if (strncmp(at, database, n) == 0 && at[n + strspn(at + n, " \t")] == ':')
+            more = each_word(strchr(at, ':') + 1, each, arg);
+    }
+    free(line);
+    if (file != NULL)
+        (void)fclose(file); /* it was only read */
+}
+
+struct question {
+    uint32_t uid, gid;
+    char *why;
+    size_t size;
+    bool found;
+};
+
+/* The module's function, or NULL. The module stays loaded, as with getpwuid(3). */
+static void *function_of(const char *service, const char *name)
+{
+    char text[128];
+    void *module;
+
+    snprintf(text, sizeof text, "libnss_%.64s.so.2", service);
+    module = dlopen(text, RTLD_NOW | RTLD_LOCAL);
+    snprintf(text, sizeof text, "_nss_%.64s_%s", service, name);
+    return module == NULL ? NULL : dlsym(module, text);
+}
+
+/* Whether the module has found an entry, which may be larger than the buffer. */
+static bool is_there(enum nss_status status, int error)
+{
+    return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);
+}
+
+static bool ask_passwd(void *arg, const char *service)
+{
+    struct question *question = arg;
+    enum nss_status (*by_uid)(uid_t, struct passwd *, char *, size_t, int *);
+    struct passwd passwd = {0};
+    char buffer[4096];
+    int error = 0;
+
+    *(void **)&by_uid = function_of(service, "getpwuid_r");
+    if (by_uid == NULL ||
+        !is_there(by_uid(question->uid, &passwd, buffer, sizeof buffer, &error), error))
+        return true;
+    snprintf(question->why, question->size, "account.uid: %u belongs to user %.64s of %.32s",
+             question->uid, passwd.pw_name == NULL ? "" : passwd.pw_name, service);
+    question->found = true;
+    return false;
+}
+
+static bool ask_group(void *arg, const char *service)
+{
+    struct question *question = arg;
+    enum nss_status (*by_gid)(gid_t, struct group *, char *, size_t, int *);
+    struct group group = {0};
+    char buffer[4096];
+    int error = 0;
+
+    *(void **)&by_gid = function_of(service, "getgrgid_r");
+    if (by_gid == NULL ||
+        !is_there(by_gid(question->gid, &group, buffer, sizeof buffer, &error), error))
+        return true;
+    snprintf(question->why, question->size, "account.gid: %u belongs to group %.64s of %.32s",
+             question->gid, group.gr_name == NULL ? "" : group.gr_name, service);
+    question->found = true;
+    return false;
+}
+
+bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size)
+{
+    struct question question = {uid, gid, why, size, false};
+
+    foreign_each("passwd", ask_passwd, &question);
+    if (!question.found)
+        foreign_each("group", ask_group, &question);
+    return question.found;
+}

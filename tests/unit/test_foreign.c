@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which services of nsswitch.conf(5) are neither the host's files nor ours. */
+#include "base/foreign.h"
+#include "tests/unit/support.h"
+
+#include <string.h>
+
+static char found[256];
+
+static bool take(void *arg, const char *service)
+{
+    (void)arg;
+    strcat(strcat(found, " "), service);
+    return true;
+}
+
+static const char *services(const char *text)
+{
+    write_file("nsswitch.conf", text);
+    found[0] = '\0';
+    foreign_each("passwd", take, NULL);
+    return found;
+}
+
+static void test_services(void **state)
+{
+    (void)state;
+    assert_string_equal(services("passwd: files cloud\ngroup: files sss cloud\n"), "");
+    assert_string_equal(
+        services("passwd_compat: nis\n passwd :\tcompat sss cloud ldap # winbind\n"), " sss ldap");
+    assert_string_equal(services("passwd: files [NOTFOUND=return UNAVAIL = continue] cloud "
+                                 "sss[SUCCESS=return] ../x ldap"),
+                        " sss ldap");
+    assert_string_equal(services("# passwd: sss\n"), "");
+}
+
+/* A service that has no module here answers nothing. */
+static void test_no_module(void **state)
+{
+    char why[64] = "";
+
+    (void)state;
+    write_file("nsswitch.conf", "passwd: files no_such\ngroup: files no_such\n");
+    assert_false(foreign_has_id(0, 0, why, sizeof why));
+    assert_string_equal(why, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_services),
+                                       cmocka_unit_test(test_no_module)};
+
+    return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
+}
