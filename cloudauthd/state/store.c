@@ -423,12 +423,12 @@ static enum fate load_one(struct store *store, const char *name, store_each *eac
     return fate;
 }
 
+/* project.environment, in which no other dot is, as there is in the name of a damaged one. */
 static int is_document(const struct dirent *entry)
 {
-    const char *name = entry->d_name, *end = strrchr(name, '.');
+    const char *name = entry->d_name, *dot = strchr(name, '.');
 
-    return name[0] != '.' && end != NULL && strcmp(end, STATEFILE_DAMAGED) != 0 &&
-           strlen(name) < NAME_SIZE;
+    return dot != NULL && dot != name && strchr(dot + 1, '.') == NULL && strlen(name) < NAME_SIZE;
 }
 
 size_t store_load(struct store *store, store_each *each, void *arg)

@@ -453,6 +453,15 @@ static void test_one_from_the_future(void **state)
     assert_int_equal(found.last.asked, asked);
 }
 
+/* Its file is called as a damaged one of its project would be. */
+static void test_environment_called_damaged(void **state)
+{
+    (void)state;
+    put("damaged", BODY);
+    put("clock", BODY);
+    assert_int_equal(load().n, 2);
+}
+
 /* After a reboot a document stored before the clock was put back could be of any age: it is not
  * used, at this start and any later one, until the API confirms it. One stored after that is. */
 static void test_clock_put_back(void **state)
@@ -772,6 +781,7 @@ int main(void)
         TEST(test_disk_stands_still),
         TEST(test_binding_first),
         TEST(test_one_from_the_future),
+        TEST(test_environment_called_damaged),
         TEST(test_clock_put_back),
         TEST(test_clock_put_back_meanwhile),
         TEST(test_clock_kept),
