@@ -81,8 +81,9 @@ static void take_file(int fd, const char *path, const struct validator *validato
 }
 
 /*
- * Whether the directory has an entry; hidden ones, such as cloudauthctl's lock, do not count. False
- * with errno: ENODATA if it has none.
+ * Whether the directory has an entry; hidden ones, such as cloudauthctl's lock, do not count. One
+ * that may be searched and not listed (mode 0711) has: it was given that mode. False with errno:
+ * ENODATA if it has none.
  */
 static bool has_entry(int directory)
 {
@@ -95,7 +96,7 @@ static bool has_entry(int directory)
         if (fd >= 0)
             close(fd);
         errno = saved;
-        return false;
+        return saved == EACCES;
     }
     errno = 0;
     do

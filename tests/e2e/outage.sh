@@ -107,6 +107,18 @@ test_document_gone() {
     refused alice abcdefghij
 }
 
+# a directory that the daemon may search and not list says what is absent as well
+test_directory_not_listed() {
+    enters alice abcdefghij
+    chmod 711 "$ACCESS"
+    enters alice abcdefghij
+    fails audited 'grant .*source=cache'
+    rm "$ACCESS/abcdefghij/production.json"
+    refused alice abcdefghij
+    nss_absent=$(getent passwd abcdefghij) || true
+    same '' "$nss_absent"
+}
+
 # the document becomes invalid: the last good one stays in use
 test_document_spoilt() {
     enters alice abcdefghij
