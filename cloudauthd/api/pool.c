@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/pool.h"
 
+#include "cloudauthd/api/result.h"
+
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -54,7 +56,7 @@ static bool add_group(struct pool *pool)
     curl_multi_setopt(group->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERDATA, group);
     /* An API without HTTP/2 is not flooded with connections: further transfers wait. */
-    curl_multi_setopt(group->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)POOL_CONNECTIONS_MAX);
+    curl_multi_setopt(group->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)API_CONNECTIONS_MAX);
     LIST_INSERT_HEAD(&pool->groups, group, entry);
     return true;
 }

@@ -8,15 +8,13 @@
 
 /*
  * Runs libcurl's transfers on the event loop, on connections that are kept between them: up to
- * HTTP/2's many on one connection, or POOL_CONNECTIONS_MAX connections without HTTP/2.
+ * HTTP/2's many on one connection, or API_CONNECTIONS_MAX connections without HTTP/2.
  *
  * libcurl (7.88) keeps an HTTP/2 connection on which a transfer timed out, and puts the next ones
  * on it; if its peer has fallen silent, all of them would time out, for ever. So after a time-out
  * new transfers get new connections, and the old ones are closed when the last of their own
  * transfers has ended.
  */
-
-#define POOL_CONNECTIONS_MAX 96 /* more than the cache sends for names that it does not know */
 
 struct pool;
 

@@ -11,6 +11,10 @@
 
 #define API_RETRY_MAX 300u
 
+/* Connections to a server without HTTP/2: more than the cache sends requests for names that it does
+ * not know and in the background together, so that a login does not wait for those. */
+#define API_CONNECTIONS_MAX 192
+
 enum api_verdict {
     API_OUTAGE = 0, /* anything that is not one of the others */
     API_DOCUMENT,   /* 200: the body, not parsed yet */

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/background.h"
 
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/internal.h"
 #include "cloudauthd/cache/request.h"
+
+#define UNKNOWN_MAX (UNKNOWN_LOOKUPS_MAX + UNKNOWN_LOGINS_MAX + UNKNOWN_OTHERS_MAX)
+
+_Static_assert(UNKNOWN_MAX + BACKGROUND_MAX + 32 <= API_CONNECTIONS_MAX,
+               "known accounts need connections of their own");
 
 static void start_recheck(struct cache_entry *entry)
 {
@@ -64,10 +70,12 @@ static void probe_failing(struct cache *cache)
         if (entry->state != ENTRY_STALE || freshness_why_not(&rules, entry, now) != NULL)
             continue;
         cache->some_fail = true;
-        if (now.boot < entry->retry || entry->phase != ENTRY_IDLE || probes == BACKGROUND_MAX)
+        if (probes == BACKGROUND_PROBES || cache->background >= BACKGROUND_PROBES)
+            break;
+        if (now.boot < entry->retry || entry->phase != ENTRY_IDLE)
             continue;
         probes++;
-        request_start(entry, ENTRY_FREE);
+        request_start(entry, ENTRY_BACKGROUND);
     }
 }
 

@@ -8,9 +8,8 @@
 
 struct cache;
 
-#define BACKGROUND_MAX                                                                             \
-    64 /* in flight of rechecks and prefetches together; and of probes, a turn                     \
-        */
+#define BACKGROUND_MAX    64 /* in flight, of all of them together */
+#define BACKGROUND_PROBES 32 /* a turn; and none while more are in flight */
 
 /*
  * Asks the API again about documents whose last request failed, each after its back-off and as long

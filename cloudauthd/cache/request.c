@@ -165,6 +165,8 @@ static void end_background(struct cache_entry *entry, const struct api_result *r
     int64_t now = freshness_now().boot;
 
     release(entry);
+    if (entry->document != NULL)
+        return; /* it was a recheck or a probe */
     if (result->verdict != API_OUTAGE) {
         cache->prefetch_failures = 0;
     } else if (now >= cache->prefetch_pause) {

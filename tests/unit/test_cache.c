@@ -1746,6 +1746,33 @@ static void test_recheck_failing(void **state)
     told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
 }
 
+/* However slowly the API fails, probes leave room for other requests in the background, which their
+ * failures do not stop. */
+static void test_probe_many(void **state)
+{
+    enum { MANY = 3 * BACKGROUND_PROBES };
+    char project[32];
+
+    (void)state;
+    know(MANY);
+    fake_ms += 3000;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(project, sizeof project, "project%03u", i);
+        recheck(project);
+        while (pendings > 0)
+            api_says(API_OUTAGE, "");
+    }
+    fake_ms += 1000;
+    background_probe(cache);
+    assert_int_equal(pendings, BACKGROUND_PROBES);
+    background_probe(cache);
+    assert_int_equal(pendings, BACKGROUND_PROBES);
+    api_says(API_OUTAGE, "");
+    requests = 0;
+    assert_true(background_prefetch(cache, "another", "staging"));
+    assert_int_equal(requests, 1);
+}
+
 /* An account list that is suddenly empty: BACKGROUND_MAX are in flight, the others follow. */
 static void test_recheck_many(void **state)
 {
@@ -2041,6 +2068,7 @@ int main(void)
         TEST(test_recheck_unknown),
         TEST(test_recheck_in_flight),
         TEST(test_recheck_failing),
+        TEST(test_probe_many),
         TEST(test_recheck_many),
         TEST(test_recheck_forgotten),
         TEST(test_prefetch),
