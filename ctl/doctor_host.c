@@ -479,22 +479,46 @@ static bool take_number(void *arg, char *line)
     return false;
 }
 
-/* Plain http is accepted to ports below 1024 because only root can listen there (ip(7)). */
+/* The port of a plain http URL; 0 for any other one. */
+static unsigned long http_port(const char *url)
+{
+    const char *host = url + strlen("http://"), *colon;
+
+    if (strncasecmp(url, "http://", strlen("http://")) != 0)
+        return 0;
+    colon = strchr(host[0] == '[' ? host + strcspn(host, "]") : host, ':');
+    return colon == NULL || colon > host + strcspn(host, "/") ? 80 : strtoul(colon + 1, NULL, 10);
+}
+
+/* Plain http is accepted where only root can answer: at ports below 1024 (ip(7)), and by a socket
+ * that no other user can replace. */
 static void check_ports(struct doctor *doctor)
 {
     const struct cloud_conf *conf = &doctor->conf;
-    unsigned long first = 1024;
+    const char *const urls[] = {conf->access_url, conf->accounts_url, conf->token_url};
+    unsigned long first = 1024, port = 0;
+    char real[PATH_MAX], quoted[REMEDY_SIZE / 3], remedy[REMEDY_SIZE];
 
-    if (conf->api_socket[0] != '\0' || (strncasecmp(conf->access_url, "http:", 5) != 0 &&
-                                        strncasecmp(conf->accounts_url, "http:", 5) != 0 &&
-                                        strncasecmp(conf->token_url, "http:", 5) != 0))
-        return;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
+        if (http_port(urls[i]) > port)
+            port = http_port(urls[i]);
     (void)lines_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", false, take_number, &first);
-    if (first < 1024)
+    if (port == 0)
+        return;
+    if (conf->api_socket[0] != '\0') {
+        (void)remedy_quote(conf->api_socket, quoted, sizeof quoted);
+        snprintf(remedy, sizeof remedy, "namei -l %s  # all above it must be root's", quoted);
+        if (realpath(conf->api_socket, real) == NULL || !is_guarded(real))
+            doctor_say(doctor, "ports", DOCTOR_BAD, remedy,
+                       "%s is missing, or another user than root could replace it and answer in "
+                       "the API's place",
+                       conf->api_socket);
+    } else if (port >= first) {
         doctor_say(
             doctor, "ports", DOCTOR_BAD, "sysctl -w net.ipv4.ip_unprivileged_port_start=1024",
             "every user can listen on ports from %lu on, and could answer in the API's place",
             first);
+    }
 }
 
 void doctor_proc(struct doctor *doctor)

@@ -7,7 +7,8 @@
 UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 
 # The sources that name files of the host are built with tests/unit/here.h, which names others.
-HERE    := $(NSS) $(addprefix common/,call.c local.c snapshot.c) access/local_ids.c base/foreign.c
+HERE    := $(NSS) $(addprefix common/,call.c local.c snapshot.c) access/local_ids.c base/foreign.c \
+           cloudauthd/api/url.c
 MODULES := $(filter-out $(HERE),$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON)) \
            $(addprefix ctl/,pairs.c remedy.c out.c)
 here     = $(patsubst %.c,$(B)/here/%.o,$(1))

@@ -298,8 +298,23 @@ bool transfer_add_header(struct transfer *transfer, const char *name, const char
     return true;
 }
 
-/* Plain http goes through api_socket, if there is one. Only root and the daemon's user may own it:
- * another user would answer in the API's place and receive the credential. */
+/* Whether no user but root can put another file into the directory of a path, which is absolute. */
+static bool is_in_root_directory(const char *path)
+{
+    struct stat directory;
+    char above[CLOUD_PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL ||
+        snprintf(above, sizeof above, "%.*s/", (int)(slash - path), path) >= (int)sizeof above)
+        return false;
+    return stat(above, &directory) == 0 && directory.st_uid == 0 &&
+           (directory.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Plain http goes through api_socket, if there is one. Only root and the daemon's user may own it,
+ * and only root its directory: another user would answer in the API's place and receive the
+ * credential. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
     struct stat file;
@@ -308,6 +323,7 @@ static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
         return true;
     return lstat(conf->api_socket, &file) == 0 && S_ISSOCK(file.st_mode) &&
            (file.st_uid == 0 || file.st_uid == geteuid()) &&
+           is_in_root_directory(conf->api_socket) &&
            curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
 }
 
@@ -321,7 +337,11 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
         return false;
     }
     if (!set_socket(transfer, conf)) {
-        snprintf(why, size, "%s is not a socket of root or of the daemon's user", conf->api_socket);
+        snprintf(
+            why, size,
+            "%s is not a socket of root or of the daemon's user, in a directory that only root can "
+            "write to",
+            conf->api_socket);
         return false;
     }
     transfer->used = 0;

@@ -94,8 +94,10 @@ static bool same_origin(const struct parts *a, const struct parts *b)
 
 /* ---- Settings ---- */
 
-/* The ports that only root may listen on (ip(7)): on any other port, and on the other addresses of
- * a name such as localhost, a local user can listen first and answer in the API's place. */
+/* The first port that any user may listen on, where that is below 1024: ip(7). */
+#ifndef CLOUD_PORT_START_PATH
+#define CLOUD_PORT_START_PATH "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#endif
 #define PRIVILEGED_PORTS 1024
 
 /* A setting's name, what is wrong with its value (fault_of, fault_of_proxy), and the settings. */
@@ -105,11 +107,27 @@ struct rule {
     const struct cloud_conf *conf;
 };
 
+/* How many ports only root may listen on: on any other one, and on the other addresses of a name
+ * such as localhost, a local user can listen first and answer in the API's place. */
+static unsigned long privileged_ports(void)
+{
+    FILE *file = fopen(CLOUD_PORT_START_PATH, "re");
+    unsigned long start = PRIVILEGED_PORTS;
+    char line[32];
+
+    if (file == NULL)
+        return start;
+    if (fgets(line, sizeof line, file) != NULL)
+        start = strtoul(line, NULL, 10);
+    fclose(file);
+    return start < PRIVILEGED_PORTS ? start : PRIVILEGED_PORTS;
+}
+
 static bool is_trusted_loopback(const struct parts *parts)
 {
     struct in_addr address;
 
-    return strtoul(parts->port, NULL, 10) < PRIVILEGED_PORTS &&
+    return strtoul(parts->port, NULL, 10) < privileged_ports() &&
            (strcmp(parts->host, "[::1]") == 0 ||
             (inet_pton(AF_INET, parts->host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127));
 }
@@ -128,7 +146,9 @@ static const char *fault_of(const struct rule *rule, const struct parts *parts)
         return "only https, http to loopback, and file are possible";
     if (is_http(parts) && rule->conf->api_socket[0] == '\0' && !is_trusted_loopback(parts))
         return "plain http is refused except by api_socket, or to an address of loopback "
-               "(127.0.0.0/8, [::1]) with a port below 1024, on which only root can listen";
+               "(127.0.0.0/8, [::1]) with a port on which only root can listen: below 1024, and "
+               "below "
+               "net.ipv4.ip_unprivileged_port_start";
     return NULL;
 }
 

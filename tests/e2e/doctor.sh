@@ -347,9 +347,20 @@ test_ports() {
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
     daemon_stop
     daemon_start
+    sysctl -qw net.ipv4.ip_unprivileged_port_start=$((API_PORT + 1))
+    fails contains "$(cloudauthctl doctor abcdefghij)" '^ports'
     sysctl -qw net.ipv4.ip_unprivileged_port_start=80
     finds ports 'could answer in the API.s place' '^sysctl -w net.ipv4.ip_unprivileged_port_start=1024'
+    daemon_stop
+    WAIT=2 fails daemon_start
     sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
+    daemon_start
+    fails contains "$(cloudauthctl doctor abcdefghij)" '^ports'
+    install -d -m 775 -g www-data /run/proxy
+    configure 'access_url = http://api/{project}/{environment}' 'api_socket = /run/proxy/socket'
+    /usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/proxy/socket")'
+    finds ports 'another user than root could replace it' '^namei -l /run/proxy/socket'
+    chmod 755 /run/proxy
     fails contains "$(cloudauthctl doctor abcdefghij)" '^ports'
 }
 

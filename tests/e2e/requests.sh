@@ -135,3 +135,22 @@ test_api_socket() {
     contains "$(since /var/log/syslog)" 'api.socket is not a socket of root or of the daemon'
     rm -f /run/api.socket
 }
+
+# nor is one in a directory that another user can write to, where it could be replaced
+test_api_socket_directory() {
+    [[ -s /run/nginx.pid ]] && nginx_stop
+    rm -f /run/api.socket
+    nginx_start
+    install -d -g www-data -m 775 /run/shared
+    ln /run/api.socket /run/shared/api.socket
+    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/shared/api.socket' 'keys_fresh = 0'
+    daemon_stop
+    daemon_start
+    refused alice abcdefghij
+    contains "$(since /var/log/syslog)" 'in a directory that only root can write to'
+    chmod 755 /run/shared
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    rm -rf /run/api.socket /run/shared
+}

@@ -20,6 +20,7 @@
 #define CLOUD_SUBGID_PATH           "subgid"
 #define CLOUD_NSSWITCH_PATH         "nsswitch.conf"
 #define CLOUD_NSS_FAULTS_DIR        "faults"
+#define CLOUD_PORT_START_PATH       "port_start"
 #define NSS_TIMEOUT_MS              test_here.nss_timeout_ms
 
 /* What tests change. */

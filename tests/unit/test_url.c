@@ -78,6 +78,23 @@ static void test_http_to_a_port_of_any_user(void **state)
             "http://[::1]:8080" PATH, "http://localhost" PATH, "http://localhost:80" PATH);
 }
 
+/* Where the host lets any user listen on lower ports, those count as well. */
+static void test_port_start(void **state)
+{
+    (void)state;
+    enter_directory();
+    write_file("port_start", "80\n");
+    ACCEPTED("http://127.0.0.1:79" PATH, "http://[::1]:79" PATH);
+    REFUSED("plain http is refused", "http://127.0.0.1" PATH, "http://127.0.0.1:1023" PATH,
+            "http://[::1]:80" PATH);
+    write_file("port_start", "0\n");
+    REFUSED("plain http is refused", "http://127.0.0.1:1" PATH);
+    write_file("port_start", "2000\n");
+    ACCEPTED("http://127.0.0.1:1023" PATH);
+    REFUSED("plain http is refused", "http://127.0.0.1:1024" PATH);
+    leave_directory();
+}
+
 static void test_http_to_others(void **state)
 {
     (void)state;
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_https),
         cmocka_unit_test(test_http_to_loopback),
         cmocka_unit_test(test_http_to_a_port_of_any_user),
+        cmocka_unit_test(test_port_start),
         cmocka_unit_test(test_http_to_others),
         cmocka_unit_test(test_http_to_odd_addresses),
         cmocka_unit_test(test_user_and_password),
