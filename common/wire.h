@@ -56,6 +56,7 @@
  * PAM_ACCOUNT: home, id and gid are the account's, and mounts lists the directories below that home
  * that an sFTP account may see, a line each: "rw pub/media\n" or "ro var/log\n", at most
  * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account mounts is "".
+ * For an SSH login to an sFTP account message has the pairs project= to key= of the audit line.
  *
  * SESSIONS lists the sessions after the one with the id in the question ("": from the first), a
  * line each; the answer's session is the id to continue after, "" at the end

@@ -46,6 +46,7 @@ struct visit {
     bool silent;
     bool is_ssh;
     const char *account, *service, *from;
+    const char *subject; /* the audit line's pairs project= to key= */
     struct cloud_conf conf;
     /* Holds the answer, and before that the question, which may be longer. */
     char packet[CLOUD_WIRE_QUESTION_MAX];
@@ -96,7 +97,7 @@ static void audit(const struct visit *visit, bool granted, const char *reason, c
     cloud_text_add(&text, granted ? "grant" : "refuse");
     cloud_text_add_pair(&text, "account", visit->account);
     cloud_text_add_pair(&text, "kind", sftp ? "sftp" : "shell");
-    cloud_text_add(&text, " project= environment= app= user= role= key=");
+    cloud_text_add(&text, visit->subject);
     cloud_text_add_pair(&text, "from", visit->from);
     cloud_text_add_pair(&text, "service", visit->service);
     cloud_text_add_pair(&text, "reason", reason);
@@ -267,6 +268,7 @@ static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
     visit->pamh = pamh;
     visit->silent = ((unsigned)flags & PAM_SILENT) != 0;
     visit->account = user;
+    visit->subject = " project= environment= app= user= role= key=";
     code = visit_entry(visit, argc, argv, local, entry);
     free(visit);
     return code;
@@ -295,6 +297,12 @@ static bool needs_jail(const struct visit *visit)
     return visit->is_ssh && cloud_name_kind(visit->account) == CLOUD_SFTP;
 }
 
+/* What the account step keeps for the session. */
+struct prepared {
+    struct jail jail;
+    char subject[LINE_MAX_LOG];
+};
+
 static void forget_jail(pam_handle_t *pamh, void *data, int status)
 {
     (void)pamh;
@@ -313,29 +321,41 @@ static void refuse_jail(const struct visit *visit, const char *reason,
  * Checks the directories of an sFTP account, and keeps their list for the session. A refusal here
  * shows a sentence at the client; one in the session would be garbage in the sFTP protocol.
  */
-static int prepare_jail(const struct visit *visit, const struct cloud_answer *answer)
+static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
 {
     struct jail_fault fault = {"this account cannot be given sFTP directories right now"};
     const struct jail_account account = {answer->home, answer->id, answer->gid, answer->mounts};
-    struct jail *jail = calloc(1, sizeof *jail);
+    struct prepared *made = calloc(1, sizeof *made);
+    struct cloud_text text;
 
-    if (jail != NULL && jail_read(jail, &account, &fault) && jail_check(jail, &fault) &&
-        pam_set_data(visit->pamh, JAIL_DATA, jail, forget_jail) == PAM_SUCCESS)
+    if (answer->message[0] == ' ' && !cloud_text_has_control(answer->message))
+        visit->subject = answer->message;
+    if (made != NULL) {
+        cloud_text_start(&text, made->subject, sizeof made->subject);
+        cloud_text_add(&text, visit->subject);
+    }
+    if (made != NULL && jail_read(&made->jail, &account, &fault) &&
+        jail_check(&made->jail, &fault) &&
+        pam_set_data(visit->pamh, JAIL_DATA, made, forget_jail) == PAM_SUCCESS)
         return PAM_SUCCESS;
-    free(jail);
+    free(made);
     refuse_jail(visit, "sftp-folders", &fault);
     return PAM_PERM_DENIED;
 }
 
 /* Builds what prepare_jail has kept, in this same process. */
-static bool enter_jail(const struct visit *visit)
+static bool enter_jail(struct visit *visit)
 {
     struct jail_fault fault = {"the sFTP directories of this login are unknown"};
-    const void *jail = NULL;
+    const struct prepared *made;
+    const void *data = NULL;
 
-    if (pam_get_data(visit->pamh, JAIL_DATA, &jail) == PAM_SUCCESS && jail != NULL &&
-        jail_build(jail, &fault))
-        return true;
+    if (pam_get_data(visit->pamh, JAIL_DATA, &data) == PAM_SUCCESS && data != NULL) {
+        made = data;
+        visit->subject = made->subject;
+        if (jail_build(&made->jail, &fault))
+            return true;
+    }
     refuse_jail(visit, "sftp-jail", &fault);
     return false;
 }
@@ -430,8 +450,12 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
         .auth_info = auth_info,
     };
     struct cloud_answer answer;
-    enum cloud_status status = ask(visit, &question, &answer);
+    enum cloud_status status;
 
+    /* Before the daemon grants: what PAM refuses has no line that grants it. */
+    if (needs_jail(visit) && !enter_jail(visit))
+        return PAM_SESSION_ERR;
+    status = ask(visit, &question, &answer);
     if (to_pam(status) != PAM_SUCCESS) {
         tell_refusal(visit, status, &answer);
         return PAM_SESSION_ERR;
@@ -440,8 +464,6 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
         audit_refusal(visit, "environment-not-set");
         return PAM_SESSION_ERR;
     }
-    if (needs_jail(visit) && !enter_jail(visit))
-        return PAM_SESSION_ERR;
     greet(visit, &answer);
     return PAM_SUCCESS;
 }

@@ -22,25 +22,40 @@ static void add_app(struct cloud_text *text, const struct audit *audit)
     }
 }
 
-size_t audit_format(const struct audit *audit, char *out, size_t size)
+/* Who is judged, and for what. */
+static void add_subject(struct cloud_text *text, const struct audit *audit)
 {
-    struct cloud_text text;
     char fingerprint[KEY_FINGERPRINT_TEXT] = "";
 
     if (audit->key != NULL)
         keys_fingerprint_text(audit->key, fingerprint);
+    cloud_text_add_pair(text, "project", audit->project);
+    cloud_text_add_pair(text, "environment", audit->environment);
+    add_app(text, audit);
+    cloud_text_add_pair(text, "user", audit->user);
+    cloud_text_add_pair(text, "role", audit->role);
+    cloud_text_add_pair(text, "key", fingerprint);
+}
+
+void audit_format_subject(const struct audit *audit, char *out)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, AUDIT_SUBJECT_MAX);
+    add_subject(&text, audit);
+}
+
+size_t audit_format(const struct audit *audit, char *out, size_t size)
+{
+    struct cloud_text text;
+
     cloud_text_start(&text, out, size);
     cloud_text_add(&text, audit->event != NULL ? audit->event
                           : audit->granted     ? "grant"
                                                : "refuse");
     cloud_text_add_pair(&text, "account", audit->account);
     cloud_text_add_pair(&text, "kind", audit->kind);
-    cloud_text_add_pair(&text, "project", audit->project);
-    cloud_text_add_pair(&text, "environment", audit->environment);
-    add_app(&text, audit);
-    cloud_text_add_pair(&text, "user", audit->user);
-    cloud_text_add_pair(&text, "role", audit->role);
-    cloud_text_add_pair(&text, "key", fingerprint);
+    add_subject(&text, audit);
     cloud_text_add_pair(&text, "from", audit->from);
     cloud_text_add_pair(&text, "service", audit->service);
     cloud_text_add_pair(&text, "reason", audit->reason);

@@ -46,6 +46,11 @@ struct audit {
  * that do not fit are left out. Returns the line's length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
+/* Formats " project= environment= app= user= role= key=" of a line that pam_cloud.so may have to
+ * write, into out of AUDIT_SUBJECT_MAX bytes. */
+#define AUDIT_SUBJECT_MAX 2048
+void audit_format_subject(const struct audit *audit, char *out);
+
 /* Formats the line and logs it. */
 void audit_write(const struct audit *audit);
 

@@ -92,16 +92,18 @@ enum step pam_start_account(struct connection *connection)
     return ANSWERED;
 }
 
+/* An sFTP login is not granted before PAM has made its directories, in the session. Until then PAM
+ * may refuse it, and has the line's beginning from here. */
 static void grant_account(struct connection *connection, const struct cache_answer *known,
                           const struct document_key *key)
 {
     struct audit audit = login_audit(connection, POLICY_GRANTED, known);
     const struct document *document = known->document;
     bool sftp = connection->name.kind == CLOUD_SFTP;
-    char mounts[CLOUD_WIRE_MOUNTS_SIZE];
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE], subject[AUDIT_SUBJECT_MAX] = "";
     struct cloud_answer answer = {.status = CLOUD_OK,
                                   .reason = policy_token(POLICY_GRANTED),
-                                  .message = "",
+                                  .message = subject,
                                   .home = sftp ? document->home
                                                : policy_home(document, &connection->name),
                                   .id = document->uid,
@@ -111,9 +113,27 @@ static void grant_account(struct connection *connection, const struct cache_answ
     /* A document has no more mounts than fit. An empty list would refuse the session (jail.h). */
     (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     login_add_person(&audit, key);
-    audit_write(&audit);
-    count(connection, POLICY_GRANTED);
+    if (sftp && connection->question.is_ssh) {
+        audit_format_subject(&audit, subject);
+    } else {
+        audit_write(&audit);
+        count(connection, POLICY_GRANTED);
+    }
     server_answer(connection, &answer);
+}
+
+/* The line of an sFTP login, whose directories are there. */
+static void grant_sftp(const struct connection *connection, const struct login *login)
+{
+    const struct cache_answer known = {
+        .result = CACHE_DOCUMENT, .stale = login->stale, .age = login->age};
+    struct audit audit = login_audit(connection, POLICY_GRANTED, &known);
+
+    audit.user = login->user;
+    audit.role = login->role;
+    audit.key = login->fingerprint;
+    audit_write(&audit);
+    audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
 
 /* For the session that follows. */
@@ -127,6 +147,8 @@ static void remember_person(struct login *login, const struct cache_answer *know
     login->key_expires = policy_key_expires(key);
     login->uid = known->document->uid;
     login->asked = known->asked;
+    login->stale = known->stale;
+    login->age = known->age;
 }
 
 /* cloud_clock_ms() when the account's ids changed last, or 0: not since the daemon knows it. */
@@ -310,6 +332,8 @@ enum step pam_start_session(struct connection *connection)
         reason = POLICY_UNAVAILABLE;
     if (reason == POLICY_GRANTED) {
         count(connection, reason);
+        if (connection->name.kind == CLOUD_SFTP)
+            grant_sftp(connection, login);
         answer_session(connection, login);
     } else {
         pam_refuse_account(connection, reason, NULL);

@@ -30,6 +30,8 @@ struct login {
     char role[256];
     int64_t key_expires; /* as in struct session */
     uint32_t uid;        /* the account's, by the document */
+    bool stale;          /* source and age of that document, for the audit line */
+    uint32_t age;
     int64_t asked; /* cloud_clock_ms() when the API was asked for the document that granted it */
 };
 

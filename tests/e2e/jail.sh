@@ -75,7 +75,8 @@ no_jail() {
     fi
     contains "$said" "$1"
     fails contains "$said" '^/'
-    audit "sshd.*refuse account=$JAILED kind=sftp .*reason=sftp-folders .*detail=.*$1"
+    audit "sshd.*refuse account=$JAILED kind=sftp project=abcdefghij environment=production app= user=media-agency role=sftp key=SHA256:[^ ]* .*reason=sftp-folders .*detail=.*$1"
+    fails audited 'grant account'
 }
 
 # The sshd processes of the open sFTP sessions.
@@ -612,7 +613,8 @@ test_sshd_fails_later() {
     fresh_home
     sshd_without fsopen
     fails session
-    audit "sshd.*refuse account=$JAILED .*reason=sftp-jail .*detail=.*/srv/sftp .tmpfs: $NO_CALL"
+    audit "sshd.*refuse account=$JAILED .*user=media-agency .*reason=sftp-jail .*detail=.*/srv/sftp .tmpfs: $NO_CALL"
+    fails audited 'grant account'
     fails contains "$(login media-agency $JAILED@127.0.0.1 'echo inside' || true)" inside
     fails login media-agency -W 127.0.0.1:22 $JAILED@127.0.0.1
 }
