@@ -163,11 +163,6 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-bool process_has_uid(const struct process_ids *ids, uint32_t uid)
-{
-    return ids->uid[0] == uid || ids->uid[1] == uid || ids->uid[2] == uid || ids->uid[3] == uid;
-}
-
 /* A kernel without auditing has no sessionid file. */
 static uint32_t audit_session(pid_t pid)
 {

@@ -40,7 +40,10 @@ struct process_ids {
 
 /* Whether one of the four uids is this one: a setuid program of another user may keep any of them.
  */
-bool process_has_uid(const struct process_ids *ids, uint32_t uid);
+static inline bool process_has_uid(const struct process_ids *ids, uint32_t uid)
+{
+    return ids->uid[0] == uid || ids->uid[1] == uid || ids->uid[2] == uid || ids->uid[3] == uid;
+}
 
 struct process_info {
     struct process process;

@@ -12,7 +12,7 @@
  * or reach a terminal as a control character.
  */
 
-#define OUT_COLUMNS 16
+#define OUT_COLUMNS 20
 
 enum out_type {
     OUT_STRING,

@@ -17,6 +17,7 @@
 
 #define FILES_MAX 1000000 /* counted below a home */
 #define ENDING_MS 3000    /* for sessions and processes that are ending */
+#define SAY_MS    1000    /* of that pass without a word */
 #define AGAIN_MS  50
 
 /* A binding, as the daemon answers it. */
@@ -115,9 +116,10 @@ static int find_use(struct cloud_question *question, bool force, struct binding 
         if (force || (binding->sessions == 0 && use->processes == 0) ||
             cloud_clock_ms() - start >= ENDING_MS)
             return CTL_YES;
-        if (!said)
+        if (!said && cloud_clock_ms() - start >= SAY_MS) {
             ctl_say("waiting %d seconds for sessions that are ending", ENDING_MS / 1000);
-        said = true;
+            said = true;
+        }
         poll(NULL, 0, AGAIN_MS);
     }
 }

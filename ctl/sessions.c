@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/lines.h"
 #include "ctl/pairs.h"
 
 #include "base/array.h"
+#include "base/process.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -17,12 +19,12 @@
 static const struct out_column columns[] = {
     {"project", OUT_STRING}, {"environment", OUT_STRING}, {"kind", OUT_STRING},
     {"app", OUT_STRING},     {"user_id", OUT_STRING},     {"mail", OUT_STRING},
-    {"role", OUT_STRING},    {"service", OUT_STRING},     {"session", OUT_STRING},
-    {"account", OUT_STRING}, {"user", OUT_STRING},        {"since", OUT_STRING},
-    {"from", OUT_STRING},    {"pid", OUT_NUMBER},         {"key", OUT_STRING},
-    {"state", OUT_STRING}};
+    {"role", OUT_STRING},    {"service", OUT_STRING},     {"audit", OUT_NUMBER},
+    {"session", OUT_STRING}, {"account", OUT_STRING},     {"user", OUT_STRING},
+    {"since", OUT_STRING},   {"from", OUT_STRING},        {"pid", OUT_NUMBER},
+    {"key", OUT_STRING},     {"state", OUT_STRING}};
 
-#define HIDDEN  8
+#define HIDDEN  9
 #define COLUMNS (sizeof columns / sizeof *columns)
 
 struct session {
@@ -126,6 +128,116 @@ static int list_sessions(const struct ctl *ctl, const char *name)
     status = each_session(list, &listing);
     out_table_end(&listing.out);
     return out_end(&listing.out) ? status : CTL_UNKNOWN;
+}
+
+/* ---- Processes of an account that belong to no session ---- */
+
+struct listed {
+    uint32_t audit;
+    pid_t monitor;
+};
+
+struct leftovers {
+    struct out out;
+    uint32_t uid;
+    struct listed *listed; /* the sessions */
+    size_t n, room;
+    bool failed;
+};
+
+static void take_uid(void *arg, const struct ask_row *row)
+{
+    if (strcmp(row->field[0], "uid") == 0)
+        *(uint32_t *)arg = (uint32_t)strtoul(row->field[1], NULL, 10);
+}
+
+static void take_listed(void *arg, const struct session *session)
+{
+    struct leftovers *leftovers = arg;
+    struct listed *grown =
+        array_grow(leftovers->listed, leftovers->n, &leftovers->room, sizeof *grown);
+
+    if (grown == NULL) {
+        leftovers->failed = true;
+        return;
+    }
+    leftovers->listed = grown;
+    /* The pid of a detached session's sshd process may be another's by now; no process has pid 0.
+     */
+    grown[leftovers->n++] = (struct listed){(uint32_t)strtoul(of(session, "audit"), NULL, 10),
+                                            strcmp(of(session, "state"), "detached") == 0
+                                                ? 0
+                                                : (pid_t)strtol(of(session, "pid"), NULL, 10)};
+}
+
+/* Whether the process, or one of its ancestors, is in an audit session or below an sshd process of
+ * the list. */
+static bool in_session(const struct leftovers *leftovers, const struct process_info *process)
+{
+    struct process_info at = *process;
+
+    for (int depth = 0; depth < 64; depth++) {
+        for (size_t i = 0; i < leftovers->n; i++)
+            if (leftovers->listed[i].monitor == at.process.pid ||
+                (leftovers->listed[i].audit != PROCESS_NO_AUDIT &&
+                 leftovers->listed[i].audit == at.ids.audit))
+                return true;
+        if (at.parent <= 1 || !process_look(at.parent, &at))
+            return false;
+    }
+    return false;
+}
+
+static bool take_line(void *arg, char *line)
+{
+    snprintf(arg, 256, "%s", line);
+    return false;
+}
+
+static bool show_leftover(void *arg, const struct process_info *info)
+{
+    struct leftovers *leftovers = arg;
+    char pid[16], path[64], command[256] = "", cgroup[256] = "";
+    const char *cells[] = {pid, command, cgroup};
+
+    if (info->zombie || !process_has_uid(&info->ids, leftovers->uid) || in_session(leftovers, info))
+        return true;
+    snprintf(pid, sizeof pid, "%d", (int)info->process.pid);
+    snprintf(path, sizeof path, "/proc/%s/comm", pid);
+    (void)lines_read(path, false, take_line, command); /* the process may have ended */
+    snprintf(path, sizeof path, "/proc/%s/cgroup", pid);
+    (void)lines_read(path, false, take_line, cgroup);
+    out_row(&leftovers->out, cells);
+    return true;
+}
+
+static int list_leftovers(const struct ctl *ctl, const char *name)
+{
+    static const struct out_column processes[] = {
+        {"pid", OUT_NUMBER}, {"command", OUT_STRING}, {"cgroup", OUT_STRING}};
+    struct leftovers leftovers = {.uid = 0};
+    struct cloud_question binding = {.op = CLOUD_OP_REBIND, .account = name};
+    int status = ask_rows(&binding, take_uid, &leftovers.uid);
+
+    if (status == CTL_YES)
+        status = each_session(take_listed, &leftovers);
+    if (status == CTL_YES && !leftovers.failed) {
+        out_start(&leftovers.out, ctl->json);
+        out_table(&leftovers.out, "leftovers", processes, 3);
+        if (!process_each(show_leftover, &leftovers)) {
+            ctl_say("/proc cannot be read");
+            status = CTL_UNKNOWN;
+        }
+        out_table_end(&leftovers.out);
+        if (!out_end(&leftovers.out))
+            status = CTL_UNKNOWN;
+    }
+    if (leftovers.failed) {
+        ctl_say("out of memory");
+        status = CTL_UNKNOWN;
+    }
+    free(leftovers.listed);
+    return status;
 }
 
 /* ---- Ending sessions ---- */
@@ -245,21 +357,27 @@ static int end_sessions(const struct ctl *ctl, char **users, char **ids)
 
 int cmd_sessions(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"end", no_argument, NULL, 'e'}, {"end-user", no_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
-    bool ids = false, users = false;
+    static const struct option options[] = {{"end", no_argument, NULL, 'e'},
+                                            {"end-user", no_argument, NULL, 'u'},
+                                            {"leftovers", no_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
+    bool ids = false, users = false, leftovers = false;
     int option;
 
     optind = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         ids |= option == 'e';
         users |= option == 'u';
+        leftovers |= option == 'l';
         if (option == '?')
             return ctl_usage(argv);
     }
     argc -= optind;
-    if ((ids && users) || ((ids || users) ? argc < 1 : argc > 1))
+    if (ids + users + leftovers > 1 || ((ids || users) ? argc < 1 : argc > 1) ||
+        (leftovers && argc != 1))
         return ctl_usage(argv);
+    if (leftovers)
+        return list_leftovers(ctl, argv[optind]);
     if (ids || users)
         return end_sessions(ctl, users ? argv + optind : NULL, ids ? argv + optind : NULL);
     return list_sessions(ctl, argc == 1 ? argv[optind] : NULL);

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/session/recheck.h"
+#include "cloudauthd/session/survey.h"
 #include "cloudauthd/session/terminate.h"
 #include "common/clock.h"
 
@@ -15,17 +16,21 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define TICK_MS       100
-#define FULL_SWEEP_MS 5000  /* between two sweeps because the list is full */
-#define FULL_LOG_MS   60000 /* between two log lines about that */
-#define FLOOR_MS      1000  /* between two questions about one environment, if recheck allows */
-#define RECHECK_LEAST 85    /* per cent of session_recheck: when the next recheck comes, */
-#define RECHECK_MOST  95    /* at a random moment between these */
+#define TICK_MS        100
+#define FULL_SWEEP_MS  5000  /* between two sweeps because the list is full */
+#define FULL_LOG_MS    60000 /* between two log lines about that */
+#define FLOOR_MS       1000  /* between two questions about one environment, if recheck allows */
+#define SURVEY_SOON_MS 250   /* after sshd has closed a session, and again until DETACHED_MS: */
+#define DETACHED_MS    2000  /* processes that end with their session have ended by then */
+#define SURVEY_MS      10000 /* from then on */
+#define RECHECK_LEAST  85    /* per cent of session_recheck: when the next recheck comes, */
+#define RECHECK_MOST   95    /* at a random moment between these */
 
 /* Reasons in the audit line that are neither the policy's nor recheck.c's. */
 #define REASON_CLOSED   "closed"
 #define REASON_GONE     "gone"
 #define REASON_OPERATOR "ended-by-operator"
+#define REASON_LEFT     "processes-left"
 
 /* An open session. */
 struct entry {
@@ -33,6 +38,10 @@ struct entry {
     TAILQ_ENTRY(entry) all;   /* in the order of ids, which is the order of opening */
     LIST_ENTRY(entry) beside; /* of the same environment */
     struct watch *watch;
+    int64_t left_at; /* cloud_clock_ms() when it was found that its sshd process has closed it or
+                        ended, while processes of its audit session may be left; or 0 */
+    const char *left_by; /* then: the reason of the audit line when none is left */
+    bool detached;       /* some were left after DETACHED_MS */
     struct session session;
 };
 
@@ -56,7 +65,8 @@ struct sessions {
     struct worker *worker;
     struct session_files *files;
     struct terminations *terminations;
-    struct loop_timer timer;
+    struct loop_timer timer, survey_timer;
+    bool surveying, stopping;
     struct table table, monitors; /* of watches, of entries */
     LIST_HEAD(, watch) watches;
     TAILQ_HEAD(, entry) entries;
@@ -233,6 +243,123 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
     drop_entry(sessions, entry);
 }
 
+/* The audit session id that finds the session's processes, or PROCESS_NO_AUDIT if another open
+ * session has it too: for example, an sshd that was started by hand has the id of the person who
+ * started it. For a session whose termination is continued it is the id that was its own when that
+ * began, and other sessions that are being terminated do not count. */
+static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
+{
+    uint32_t audit = session->ending ? session->ending_audit : session->audit;
+    const struct entry *entry;
+
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+        if (&entry->session != session && entry->session.audit == audit &&
+            !(session->ending && entry->session.ending))
+            return PROCESS_NO_AUDIT;
+    return audit;
+}
+
+/* ---- Processes that leave their session ---- */
+
+static void on_survey(void *arg);
+
+static void set_survey(struct sessions *sessions, int64_t milliseconds)
+{
+    struct loop_timer *timer = &sessions->survey_timer;
+
+    if (sessions->surveying || (timer->set && timer->at <= cloud_clock_ms() + milliseconds))
+        return;
+    timer->due = on_survey;
+    timer->arg = sessions;
+    if (!loop_timer_set(sessions->setup.loop, timer, milliseconds))
+        log_error("detached sessions are not looked at: too many timers are set");
+}
+
+/* A session that was left before the survey began, and has no process, is over. */
+static void on_surveyed(void *arg, const struct survey *survey)
+{
+    struct sessions *sessions = arg;
+    struct entry *entry, *next;
+    bool left = false, soon = false;
+    size_t i = 0;
+
+    sessions->surveying = false;
+    for (entry = TAILQ_FIRST(&sessions->entries); entry != NULL && !sessions->stopping;
+         entry = next) {
+        next = TAILQ_NEXT(entry, all);
+        while (i < survey->n && strcmp(survey->item[i].id, entry->session.id) < 0)
+            i++;
+        if (entry->left_at == 0 || entry->session.ending)
+            continue;
+        if (i < survey->n && strcmp(survey->item[i].id, entry->session.id) == 0) {
+            if (!survey->item[i].lives) {
+                close_entry(sessions, entry, entry->left_by);
+                continue;
+            }
+            if (!entry->detached && cloud_clock_ms() - entry->left_at >= DETACHED_MS) {
+                entry->detached = true;
+                audit_session(&entry->session, "detach", REASON_LEFT, NULL);
+            }
+        }
+        left = true;
+        soon |= !entry->detached;
+    }
+    if (left)
+        set_survey(sessions, soon ? SURVEY_SOON_MS : SURVEY_MS);
+}
+
+static void on_survey(void *arg)
+{
+    struct sessions *sessions = arg;
+    const struct entry *entry;
+    struct survey *survey;
+    size_t n = 0;
+
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+        n += entry->left_at != 0;
+    survey = n == 0 ? NULL : survey_new(n);
+    if (survey == NULL) {
+        if (n > 0)
+            set_survey(sessions, SURVEY_MS);
+        return;
+    }
+    survey->n = 0;
+    TAILQ_FOREACH(entry, &sessions->entries, all)
+        if (entry->left_at != 0) {
+            struct survey_item *item = &survey->item[survey->n++];
+            *item = (struct survey_item){.audit = entry->session.audit, .uid = entry->session.uid};
+            memcpy(item->id, entry->session.id, sizeof item->id);
+        }
+    survey->done = on_surveyed;
+    survey->arg = sessions;
+    sessions->surveying = true;
+    survey_begin(survey, sessions->worker);
+}
+
+/* The sshd process has closed the session or has ended. False if the session is over; if its
+ * processes can be found, the next survey decides that. */
+static bool leave_entry(struct sessions *sessions, struct entry *entry, const char *reason)
+{
+    if (entry->left_at != 0)
+        return true;
+    if (entry->session.ending || own_audit(sessions, &entry->session) == PROCESS_NO_AUDIT) {
+        close_entry(sessions, entry, reason);
+        return false;
+    }
+    entry->left_at = cloud_clock_ms();
+    entry->left_by = reason;
+    set_survey(sessions, SURVEY_SOON_MS);
+    return true;
+}
+
+/* Whether the session goes on; if its sshd process has ended, that is noted, and the entry may be
+ * freed. */
+static bool goes_on(struct sessions *sessions, struct entry *entry)
+{
+    return entry->left_at != 0 || process_lives(&entry->session.monitor) ||
+           leave_entry(sessions, entry, REASON_GONE);
+}
+
 /* Drops the environment's sessions whose sshd process has ended. False if none is left: then watch
  * has been freed. */
 static bool sweep(struct watch *watch)
@@ -243,10 +370,7 @@ static bool sweep(struct watch *watch)
 
     for (entry = LIST_FIRST(&watch->entries); entry != NULL; entry = next) {
         next = LIST_NEXT(entry, beside);
-        if (process_lives(&entry->session.monitor))
-            left = true;
-        else
-            close_entry(sessions, entry, REASON_GONE);
+        left |= goes_on(sessions, entry);
     }
     return left;
 }
@@ -257,8 +381,7 @@ static void sweep_all(struct sessions *sessions)
 
     for (entry = TAILQ_FIRST(&sessions->entries); entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, all);
-        if (!process_lives(&entry->session.monitor))
-            close_entry(sessions, entry, REASON_GONE);
+        (void)goes_on(sessions, entry);
     }
 }
 
@@ -274,7 +397,8 @@ static void on_terminated(void *arg, const char *id)
         return;
     }
     entry->session.ending = false;
-    if (!process_lives(&entry->session.monitor)) {
+    if (entry->left_at != 0 || !process_lives(&entry->session.monitor)) {
+        sessions->view.ended++;
         drop_entry(sessions, entry);
         return;
     }
@@ -282,22 +406,6 @@ static void on_terminated(void *arg, const char *id)
               entry->session.id, entry->session.user, entry->session.account,
               (int)entry->session.monitor.pid);
     session_files_keep(sessions->files, &entry->session); /* it is tried again */
-}
-
-/* The audit session id that finds the session's processes, or PROCESS_NO_AUDIT if another open
- * session has it too: for example, an sshd that was started by hand has the id of the person who
- * started it. For a session whose termination is continued it is the id that was its own when that
- * began, and other sessions that are being terminated do not count. */
-static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
-{
-    uint32_t audit = session->ending ? session->ending_audit : session->audit;
-    const struct entry *entry;
-
-    TAILQ_FOREACH(entry, &sessions->entries, all)
-        if (&entry->session != session && entry->session.audit == audit &&
-            !(session->ending && entry->session.ending))
-            return PROCESS_NO_AUDIT;
-    return audit;
 }
 
 /* By session->ending_audit. */
@@ -596,7 +704,7 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
     struct entry *entry = find_monitor(sessions, monitor);
 
     if (entry != NULL && strcmp(entry->session.account, account) == 0)
-        close_entry(sessions, entry, REASON_CLOSED);
+        (void)leave_entry(sessions, entry, REASON_CLOSED);
 }
 
 size_t sessions_count(const struct sessions *sessions)
@@ -643,13 +751,18 @@ static void add_line(struct cloud_text *text, const struct entry *entry)
     cloud_text_add_pair(text, "mail", session->mail);
     cloud_text_add_pair(text, "role", session->role);
     cloud_text_add_pair(text, "key", key);
+    snprintf(number, sizeof number, "%u", session->audit);
+    cloud_text_add_pair(text, "audit", number);
     cloud_text_add_pair(text, "from", session->from);
     snprintf(number, sizeof number, "%lld", (long long)session->since);
     cloud_text_add_pair(text, "since", number);
     cloud_text_add_pair(text, "service", session->service);
     snprintf(number, sizeof number, "%d", (int)session->monitor.pid);
     cloud_text_add_pair(text, "pid", number);
-    cloud_text_add_pair(text, "state", entry->session.ending ? "ending" : "open");
+    cloud_text_add_pair(text, "state",
+                        entry->session.ending ? "ending"
+                        : entry->left_at != 0 ? "detached"
+                                              : "open");
     cloud_text_add_char(text, '\n');
 }
 
@@ -665,10 +778,8 @@ void sessions_list(struct sessions *sessions, const char *after, struct cloud_te
     for (; entry != NULL; entry = younger) {
         struct cloud_text before = *out;
         younger = TAILQ_NEXT(entry, all);
-        if (!process_lives(&entry->session.monitor)) {
-            close_entry(sessions, entry, REASON_GONE);
+        if (!goes_on(sessions, entry))
             continue;
-        }
         add_line(out, entry);
         if (out->cut) {
             *out = before;
@@ -684,10 +795,8 @@ enum sessions_end sessions_end(struct sessions *sessions, const char *id)
 {
     struct entry *entry = find_id(sessions, id);
 
-    if (entry != NULL && !process_lives(&entry->session.monitor)) {
-        close_entry(sessions, entry, REASON_GONE);
+    if (entry != NULL && !goes_on(sessions, entry))
         entry = NULL;
-    }
     if (entry == NULL)
         return SESSIONS_END_UNKNOWN;
     if (!sessions->setup.may_terminate ||
@@ -703,9 +812,10 @@ static bool load(void *arg, const struct session *session, bool this_boot)
 {
     struct sessions *sessions = arg;
     uint64_t id = strtoull(session->id, NULL, 16);
+    bool lives = this_boot && process_lives(&session->monitor);
     struct entry *entry;
 
-    if (!session->ending && !(this_boot && process_lives(&session->monitor))) {
+    if (!session->ending && !lives && (!this_boot || session->audit == PROCESS_NO_AUDIT)) {
         audit_session(session, "close", REASON_GONE, NULL);
         sessions->view.gone++;
         return false;
@@ -719,6 +829,8 @@ static bool load(void *arg, const struct session *session, bool this_boot)
                                                  (uint32_t)(recheck_ms(sessions) / 2 + 1)));
     if (id > sessions->last_id)
         sessions->last_id = id;
+    if (!lives && !session->ending)
+        (void)leave_entry(sessions, entry, REASON_GONE);
     return true;
 }
 
@@ -779,7 +891,9 @@ void sessions_free(struct sessions *sessions)
     if (sessions == NULL)
         return;
     /* First the worker, which finishes work that refers to the rest. The files stay. */
+    sessions->stopping = true;
     worker_free(sessions->worker);
+    loop_timer_clear(sessions->setup.loop, &sessions->survey_timer);
     terminate_free(sessions->terminations);
     loop_timer_clear(sessions->setup.loop, &sessions->timer);
     while ((watch = LIST_FIRST(&sessions->watches)) != NULL) {

@@ -19,10 +19,12 @@
  * revalidated within session_recheck, with one request however many sessions the environment has;
  * sessions that it no longer allows are terminated (recheck.h decides, terminate.h acts).
  *
- * A session whose sshd process has ended without reporting it is dropped when that is noticed: at a
- * recheck, when sessions are listed, when the list is full, or at the start. A termination that a
- * stopped daemon had begun is continued by the next daemon: the session's file stays until no
- * process of the session is left.
+ * That the sshd process of a session has ended without reporting it is noticed at a recheck, when
+ * sessions are listed, when the list is full, or at the start. A session whose sshd process has
+ * closed it or ended, and that has processes left (setsid, tmux, mosh), stays on the list as
+ * detached and is rechecked and terminated like any other; survey.h finds the processes by its
+ * audit session, without which none are found. A termination that a stopped daemon had begun is
+ * continued by the next daemon: the session's file stays until no process of the session is left.
  */
 
 #define SESSIONS_MAX 20000 /* and one environment at most as many as are still free */
@@ -52,7 +54,7 @@ void sessions_free(struct sessions *sessions);
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 
-/* The sshd process reports that the account's session is over. An unknown one is no error. */
+/* The sshd process reports that it has closed the account's session. An unknown one is no error. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
 
 /* To be called when conf, /etc/passwd or /etc/group has changed: sessions of accounts that this
@@ -78,8 +80,8 @@ size_t sessions_using(struct sessions *sessions, const char *project, const char
  * Writes the sessions that came after the one with id `after` ("" for the first), oldest first, a
  * line each, as many as fit whole; next is the id to continue after, "" at the end of the list.
  *
- *   session= account= kind= project= environment= app= user= user_id= mail= role= key= from= since=
- *   service= pid= state=open|ending
+ *   session= account= kind= project= environment= app= user= user_id= mail= role= key= audit= from=
+ *   since= service= pid= state=open|ending|detached
  *
  * Values as in the audit line; since in seconds since 1970.
  */

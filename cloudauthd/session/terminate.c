@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "cloudauthd/session/survey.h"
 #include "common/clock.h"
 
 #include <fcntl.h>
@@ -147,16 +148,10 @@ static void look_up(const struct round *round, struct row *row)
         row->member = true;
 }
 
-static bool has_audit(const struct termination *session, const struct process_ids *ids)
-{
-    return session->audit != PROCESS_NO_AUDIT && session->audit == ids->audit;
-}
-
-/* Whether a process of the session may be signalled: it has the account's uid, or it is in the
- * audit session and not root's, which may be a service of the host that was restarted there. */
+/* Whether a process that is found by its parent or audit session is the session's. */
 static bool is_accounts(const struct termination *session, const struct process_ids *ids)
 {
-    return process_has_uid(ids, session->uid) || (has_audit(session, ids) && ids->uid[0] != 0);
+    return process_has_uid(ids, session->uid) || survey_owns(session->audit, session->uid, ids);
 }
 
 static void mark_members(struct round *round, const struct termination *session)
@@ -164,7 +159,7 @@ static void mark_members(struct round *round, const struct termination *session)
     for (size_t i = 0; i < round->used; i++) {
         struct row *row = &round->row[i];
         row->visited = false;
-        row->member = has_audit(session, &row->info.ids) && is_accounts(session, &row->info.ids);
+        row->member = survey_owns(session->audit, session->uid, &row->info.ids);
     }
     mark(round, &session->monitor);
     for (size_t i = 0; i < session->used; i++)
@@ -204,7 +199,8 @@ static void count_roots(const struct round *round, struct termination *session)
     session->roots = 0;
     for (size_t i = 0; i < round->used; i++) {
         const struct row *row = &round->row[i];
-        if (!has_audit(session, &row->info.ids) || row->info.zombie || is_target(session, row))
+        if (session->audit == PROCESS_NO_AUDIT || row->info.ids.audit != session->audit ||
+            row->info.zombie || is_target(session, row))
             continue;
         session->roots++;
         session->root = row->info.process.pid;
@@ -346,11 +342,6 @@ static void take_step(struct round *round, struct termination *session)
 
 /* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
 
-static bool has_audit_session(const struct termination *session, const struct process_met *met)
-{
-    return has_audit(session, &met->ids) && is_accounts(session, &met->ids);
-}
-
 /* Whether a process has outlived a KILL: it may have been another one by the time that it came. */
 static bool is_chased(const struct termination *session)
 {
@@ -370,7 +361,7 @@ static void kill_chased(void *arg, const struct process_met *met)
     const struct termination *session;
 
     LIST_FOREACH(session, &round->list, link) {
-        if (is_chased(session) && has_audit_session(session, met)) {
+        if (is_chased(session) && survey_owns(session->audit, session->uid, &met->ids)) {
             process_signal(met->pidfd, SIGKILL);
             return;
         }
@@ -385,7 +376,7 @@ static void note_survivor(void *arg, const struct process_met *met)
     struct process_info info;
 
     LIST_FOREACH(session, &round->list, link)
-        if (is_found_empty(session) && has_audit_session(session, met) &&
+        if (is_found_empty(session) && survey_owns(session->audit, session->uid, &met->ids) &&
             !(process_look(met->pid, &info) && info.zombie))
             session->survivor = true;
 }

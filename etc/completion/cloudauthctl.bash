@@ -18,7 +18,7 @@ _cloudauthctl() {
         undeny) choices='--json --key --user --environment --all' ;;
         confirm-absences | refresh) choices='--json --all' ;;
         rebind) choices='--json --force --dry-run' ;;
-        sessions) choices='--json --end --end-user' ;;
+        sessions) choices='--json --end --end-user --leftovers' ;;
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
         env) choices='--json --uid --gid --home --shell --title --writable' ;;

@@ -19,15 +19,18 @@ listed_are() { [[ $(sessions | wc -l) == "$1" ]]; }
 session_of() { sessions | sed -n "s/^session=\([0-9a-f]*\) .* user=$1 .*/\1/p"; }
 
 # stays NAME KEY LOGIN [SSH OPTION...]: opens a session that stays, as process ${client[NAME]}; what
-# it prints is in /root/NAME.out. It runs the words in $command, by default a long sleep.
+# it prints is in /root/NAME.out. It runs the words in $command, which by default end with the connection: a command
+# without a terminal that does not read outlives its client.
 declare -A client=()
 stays() {
     local name=$1 key=$2 login=$3
     shift 3
     rm -f "/root/$name.out"
+    [[ -p /root/silence ]] || mkfifo /root/silence
+    exec 8<>/root/silence
     # shellcheck disable=SC2086 # words
     ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$key" "$@" "$login@127.0.0.1" \
-        ${command-'echo inside; exec sleep 600'} >"/root/$name.out" 2>&1 </dev/null &
+        ${command-'echo inside; exec cat'} >"/root/$name.out" 2>&1 <&8 &
     client[$name]=$!
     [[ ${command-x} == "" ]] || wait_for grep -q inside "/root/$name.out"
 }
@@ -172,6 +175,7 @@ test_survives() {
     wait_for ended b
     wait_for no_monitor_of "$(monitor_from_file bob)"
     daemon_start
+    wait_for not_listed ' user=bob '
     same "$before" "$(sessions)"
     audit 'close account=abcdefghij_stg .*user=bob .*reason=gone'
     hang_up
@@ -202,14 +206,14 @@ test_damaged() {
     hang_up
 }
 
-# a session whose sshd was killed disappears from the list, though sshd reported nothing
+# a session whose sshd monitor was killed goes on detached while its client is connected, and is gone after it
 test_monitor_killed() {
     stays a alice abcdefghij_stg
     wait_for listed_are 1
     kill -KILL "$(sessions | sed -n 's/.* pid=\([0-9]*\) .*/\1/p')"
-    wait_for listed_are 0
-    audit 'close account=abcdefghij_stg .*user=alice .*reason=gone'
+    wait_for listed ' user=alice .* state=detached$'
     hang_up
+    audit 'close account=abcdefghij_stg .*user=alice .*reason=gone'
 }
 
 # an operator ends one session, and the other stays
@@ -270,7 +274,7 @@ test_revoked() {
 # the terminal of an ended session says why
 test_terminal() {
     api_rechecks
-    command='echo inside; tty; exec sleep 600' stays a alice abcdefghij_stg -tt
+    command='echo inside; tty; exec cat' stays a alice abcdefghij_stg -tt
     document abcdefghij staging '.environment.status = "paused"'
     WAIT=20 wait_for ended a
     contains "$(cat /root/a.out)" 'cloudauth ends this session: environment staging is paused'
@@ -280,9 +284,9 @@ test_terminal() {
 # processes that left their terminal and parent are ended as well: setsid, nohup, a double fork
 test_left_behind() {
     api_rechecks
-    command='(setsid nohup sleep 601 >/dev/null 2>&1 &) ; (trap "" HUP TERM; setsid sleep 602 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+    command='(setsid nohup sleep 601 >/dev/null 2>&1 &) ; (trap "" HUP TERM; setsid sleep 602 >/dev/null 2>&1 &) ; echo inside; exec cat' \
         stays a alice abcdefghij_stg
-    command='(setsid nohup sleep 603 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+    command='(setsid nohup sleep 603 >/dev/null 2>&1 &) ; echo inside; exec cat' \
         stays b bob abcdefghij_stg
     wait_for pgrep -f '^sleep 601'
     wait_for pgrep -f '^sleep 602'
@@ -298,15 +302,67 @@ test_left_behind() {
     WAIT=20 wait_for no_process '^sleep 602'
     pgrep -f '^sleep 603'
     lives b
-    hang_up
     kill "$(pgrep -f '^sleep 603')"
+    hang_up
 }
 no_process() { ! pgrep -f "$1"; }
+
+# detaches N KEY: a session that its client has left, and whose process `sleep N` goes on.
+detaches() {
+    as "$2" abcdefghij_stg "setsid nohup sleep $1 >/dev/null 2>&1 &"
+    wait_for listed " user=$2 .* state=detached$"
+    audit "detach account=abcdefghij_stg .*user=$2 .*reason=processes-left"
+    pgrep -f "^sleep $1"
+}
+
+# a closed session whose processes go on is detached, after a restart too, and ends by revocation, deny and --end
+test_detached() {
+    api_rechecks
+    detaches 605 alice
+    detaches 606 bob
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
+    daemon_start
+    listed ' user=alice .* state=detached$'
+    document abcdefghij staging "$without_alice"
+    WAIT=20 wait_for no_process '^sleep 605'
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=key-unknown source=api'
+    pgrep -f '^sleep 606'
+    cloudauthctl sessions --end-user bob
+    WAIT=20 wait_for no_process '^sleep 606'
+    wait_for listed_are 0
+    detaches 607 bob
+    kill "$(pgrep -f '^sleep 607')"
+    WAIT=20 wait_for listed_are 0
+    audit 'close account=abcdefghij_stg .*user=bob .*reason=closed'
+    mark
+    detaches 608 bob
+    cloudauthctl deny --user bob
+    WAIT=20 wait_for no_process '^sleep 608'
+    audit 'end account=abcdefghij_stg .*user=bob .*reason=denied'
+    wait_for listed_are 0
+}
+
+# --leftovers names the processes of an account that belong to no session, and no others
+test_leftovers() {
+    local other
+    stays a alice abcdefghij_stg
+    wait_for listed_are 1
+    setpriv --reuid=200002 --regid=200002 --clear-groups sleep 609 &
+    other=$!
+    wait_for grep -q '^Uid:.*200002' "/proc/$other/status"
+    wait_for grep -qx sleep "/proc/$other/comm"
+    same "$other sleep" "$(cloudauthctl sessions --leftovers abcdefghij_stg --json |
+        jq -r '.leftovers[] | "\(.pid) \(.command)"')"
+    contains "$(cloudauthctl sessions --leftovers abcdefghij/staging)" "$other"
+    kill "$other"
+    hang_up
+}
 
 # a daemon that is killed while it ends a session: the next one completes that, even without the sshd process
 test_end_goes_on() {
     local id
-    command='(trap "" HUP TERM; setsid sleep 604 >/dev/null 2>&1 &) ; echo inside; exec sleep 600' \
+    command='(trap "" HUP TERM; setsid sleep 604 >/dev/null 2>&1 &) ; echo inside; exec cat' \
         stays a alice abcdefghij_stg
     stays b bob abcdefghij_stg
     wait_for pgrep -f '^sleep 604'
@@ -336,9 +392,9 @@ test_evasive() {
     local home=/app/abcdefghij_stg
     api_rechecks
     cc -O2 -pthread -o /usr/local/bin/evasive "$REPO/tests/sandbox/evasive.c"
-    command="evasive headless $home/headless; evasive hopping $home/hopping; echo inside; exec sleep 600" \
+    command="evasive headless $home/headless; evasive hopping $home/hopping; echo inside; exec cat" \
         stays a alice abcdefghij_stg
-    command="evasive hopping $home/bobs; echo inside; exec sleep 600" stays b bob abcdefghij_stg
+    command="evasive hopping $home/bobs; echo inside; exec cat" stays b bob abcdefghij_stg
     held $home/headless
     held $home/hopping
     document abcdefghij staging "$without_alice"
@@ -347,6 +403,8 @@ test_evasive() {
     WAIT=20 wait_for flock -n $home/hopping true
     held $home/bobs
     lives b
+    cloudauthctl sessions --end-user bob
+    WAIT=20 wait_for flock -n $home/bobs true
     rm $home/headless $home/hopping $home/bobs
     hang_up
     fails contains "$(since /var/log/syslog)" 'of its processes are still running'
@@ -386,8 +444,9 @@ test_setuid() {
     touch /tmp/{split,whole,root} /tmp/many/{1..100}
     chmod 644 /tmp/{split,whole,root}
     quiet=$(mean_login)
+    # shellcheck disable=SC2016 # expanded there
     command='for n in $(seq 100); do /var/tmp/split split /tmp/many/$n; done; /var/tmp/split split /tmp/split;
-        /var/tmp/split whole /tmp/whole; split-root whole /tmp/root; echo inside; exec sleep 600' \
+        /var/tmp/split whole /tmp/whole; split-root whole /tmp/root; echo inside; exec cat' \
         stays a alice abcdefghij_stg
     held /tmp/split
     held /tmp/whole

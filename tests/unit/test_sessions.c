@@ -36,14 +36,17 @@ static bool no_disk;
 
 /* ---- Replacements of what the sessions use ---- */
 
-static struct loop_timer *timer;
+static struct loop_timer *timers[2]; /* that are or were set */
 
 bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
     (void)loop;
     set->at = fake_ms + milliseconds;
     set->set = true;
-    timer = set;
+    if (timers[0] != set && timers[0] != NULL)
+        timers[1] = set;
+    else
+        timers[0] = set;
     return true;
 }
 
@@ -51,17 +54,26 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *set)
 {
     (void)loop;
     set->set = false;
-    timer = NULL;
 }
 
-/* Lets the clock run on to a time, and the timer with it. */
+static struct loop_timer *next_timer(void)
+{
+    struct loop_timer *next = NULL;
+
+    for (int i = 0; i < 2; i++)
+        if (timers[i] != NULL && timers[i]->set && (next == NULL || timers[i]->at < next->at))
+            next = timers[i];
+    return next;
+}
+
+/* Lets the clock run on to a time, and the timers with it. */
 static void run_to(int64_t ms)
 {
-    while (timer != NULL && timer->at <= ms) {
-        struct loop_timer *due = timer;
+    struct loop_timer *due;
+
+    while ((due = next_timer()) != NULL && due->at <= ms) {
         if (fake_ms < due->at)
             fake_ms = due->at;
-        timer = NULL;
         due->set = false;
         due->due(due->arg);
     }
@@ -158,6 +170,22 @@ bool process_lives(const struct process *process)
     for (size_t i = 0; i < deads; i++)
         if (dead[i] == process->pid)
             return false;
+    return true;
+}
+
+static struct process_met left; /* the process that goes on; pid 0: none */
+
+bool process_visit(process_visitor *visit, void *arg)
+{
+    if (left.pid != 0)
+        visit(arg, &left);
+    return true;
+}
+
+bool process_look(pid_t pid, struct process_info *out)
+{
+    assert_int_equal(pid, left.pid);
+    out->zombie = false;
     return true;
 }
 
@@ -289,7 +317,7 @@ static int setup(void **state)
     questions = forgotten = lines = 0;
     orders = deads = 0;
     waiter = NULL;
-    timer = NULL;
+    memset(timers, 0, sizeof timers);
     boot = BOOT;
     no_disk = false;
     start(true);
@@ -308,6 +336,7 @@ static int teardown(void **state)
 static void restart(void)
 {
     sessions_free(sessions);
+    memset(timers, 0, sizeof timers);
     waiter = NULL;
     start(true);
 }
@@ -424,7 +453,8 @@ static void test_open_and_close(void **state)
     assert_int_equal(sessions_count(sessions), 2);
     assert_true(lists(" account=abcdefghij_stg kind=shell project=abcdefghij environment=staging "
                       "app= user=alice user_id=id-alice mail=x@example.com role=contributor "
-                      "key=" ED25519_PRINT " from=192.0.2.7 since=1800000000 service=sshd pid=100 "
+                      "key=" ED25519_PRINT
+                      " audit=4294967295 from=192.0.2.7 since=1800000000 service=sshd pid=100 "
                       "state=open\n"));
     assert_true(strstr(list(), "user=alice") < strstr(list(), "user=bob"));
     sessions_close(sessions, &other, "abcdefghij_stg");
@@ -438,6 +468,70 @@ static void test_open_and_close(void **state)
     assert_non_null(strstr(line, " user=alice role=contributor key=" ED25519_PRINT));
     assert_non_null(strstr(line, " reason=closed source=none age= pid=100 session=0"));
     assert_false(lists("user=alice"));
+}
+
+/* A closed session whose processes go on stays until they end, across restarts, and is ended like
+ * any other. */
+static void test_detached(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    a.audit = 9;
+    left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
+    assert_true(sessions_open(sessions, &a, fake_ms));
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    lines = 0;
+    sessions_close(sessions, &a.monitor, a.account);
+    dead[deads++] = 100;
+    run_to(fake_ms + 1500);
+    assert_int_equal(lines, 0);
+    run_to(fake_ms + 1000);
+    assert_int_equal(lines, 1);
+    assert_memory_equal(line, "detach account=abcdefghij_stg ", 30);
+    assert_true(lists(" user=alice ") && lists(" audit=9 ") && lists("state=detached"));
+    restart();
+    run_to(fake_ms + 5000);
+    assert_true(lists("state=detached"));
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(orders, 1);
+    assert_int_equal(ordered[0].order.audit, 9);
+    assert_string_equal(ordered[0].id, id);
+    order_is_done(0);
+    assert_int_equal(sessions_count(sessions), 0);
+    left.pid = 0;
+}
+
+/* By an operator, and one whose processes end by themselves; root's process is none of them. */
+static void test_detached_ends(void **state)
+{
+    struct session a = session_of("alice", 100, "staging"), b = session_of("bob", 101, "staging");
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    a.audit = 9;
+    b.audit = 10;
+    left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
+    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &b, fake_ms));
+    snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+    sessions_close(sessions, &a.monitor, a.account);
+    sessions_close(sessions, &b.monitor, b.account);
+    run_to(fake_ms + 1000);
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_non_null(strstr(line, "close "));
+    assert_non_null(strstr(line, " user=bob "));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+    order_is_done(0);
+    assert_int_equal(sessions_count(sessions), 0);
+    left.ids = (struct process_ids){{0, 0, 0, 0}, 9};
+    assert_true(sessions_open(sessions, &a, fake_ms));
+    sessions_close(sessions, &a.monitor, a.account);
+    run_to(fake_ms + 1000);
+    assert_int_equal(sessions_count(sessions), 0);
+    left.pid = 0;
 }
 
 /* A monitor whose first session was not closed has one session. */
@@ -1134,7 +1228,7 @@ static void test_off(void **state)
     (void)state;
     conf.session_recheck = 0;
     open_of("alice", 100);
-    assert_null(timer);
+    assert_null(next_timer());
     conf.session_recheck = RECHECK;
     sessions_configure(sessions);
     await_question(fake_ms);
@@ -1148,7 +1242,7 @@ static void test_may_not_end(void **state)
     sessions_free(sessions);
     start(false);
     open_of("alice", 100);
-    assert_null(timer);
+    assert_null(next_timer());
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_CANNOT);
     assert_int_equal(orders, 0);
@@ -1164,7 +1258,7 @@ static void test_swept(void **state)
     run_to(fake_ms + (int64_t)3000 * RECHECK);
     assert_int_equal(questions, 0);
     assert_int_equal(sessions_count(sessions), 0);
-    assert_null(timer);
+    assert_null(next_timer());
 }
 
 /* The environment's last session is closed while the question is under way. */
@@ -1279,6 +1373,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_open_and_close),
+        TEST(test_detached),
+        TEST(test_detached_ends),
         TEST(test_opened_again),
         TEST(test_pages),
         TEST(test_gone),

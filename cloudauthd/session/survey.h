@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDAUTHD_SESSION_SURVEY_H
+#define CLOUDAUTHD_SESSION_SURVEY_H
+
+#include "base/process.h"
+#include "base/worker.h"
+#include "cloudauthd/state/session_files.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Which of the sessions that sshd has closed still have processes (survey_owns): the worker
+ * looks at all processes of the host, once for all of the sessions, and once more if a session
+ * seems to have none, because a process that forks and exits all the time is easily missed.
+ */
+
+/* Whether a process belongs to the session of an account with that audit id (PROCESS_NO_AUDIT: none
+ * does): it has the id, and one of its four uids is the account's or its real uid is not root's. */
+bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids);
+
+struct survey_item {
+    char id[SESSION_ID_SIZE];
+    uint32_t audit, uid;
+    bool lives; /* the answer */
+};
+
+struct survey {
+    struct work work;
+    void (*done)(void *arg,
+                 const struct survey *survey); /* in the loop's thread; then it is freed */
+    void *arg;
+    size_t n;
+    struct survey_item item[];
+};
+
+/* For n items, which the caller fills. NULL if memory is out. */
+struct survey *survey_new(size_t n);
+
+/* Hands it to the worker. */
+void survey_begin(struct survey *survey, struct worker *worker);
+
+#endif
