@@ -12,6 +12,24 @@
 static const char sysusers[] =
     "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl restart cloudauthd";
 
+/* Settings that have no effect, or one that is too wide. */
+static void note_settings(struct doctor *doctor)
+{
+    static const char remedy[] = "# change it in " CLOUD_CONF_PATH;
+    const struct cloud_conf *conf = &doctor->conf;
+    const char *pattern;
+
+    for (size_t i = 0; i < CLOUD_CONF_OBSOLETE; i++)
+        if (conf->obsolete_line[i] != 0)
+            doctor_say(doctor, "settings", DOCTOR_NOTE, remedy, CLOUD_CONF_PATH ":%u: %s: %s",
+                       conf->obsolete_line[i], cloud_conf_obsolete[i].key,
+                       cloud_conf_obsolete[i].instead);
+    for (size_t at = 0; (pattern = cloud_words_next(&conf->grammar.allow, &at)) != NULL;)
+        if (strcmp(pattern, "*") == 0)
+            doctor_say(doctor, "settings", DOCTOR_NOTE, remedy,
+                       "allow = *: the people of every project of the API may enter this host");
+}
+
 /* A file that is not root's, or that others may write, is refused before any line is read. */
 static void check_settings(struct doctor *doctor)
 {
@@ -25,6 +43,7 @@ static void check_settings(struct doctor *doctor)
 
     if (cloud_conf_read(&doctor->conf, CLOUD_CONF_PATH, 0, &error)) {
         doctor_say(doctor, "settings", DOCTOR_OK, "", CLOUD_CONF_PATH);
+        note_settings(doctor);
         return;
     }
     cloud_conf_defaults(&doctor->conf);
@@ -92,8 +111,10 @@ static void report_health(struct doctor *doctor, struct health *health)
     for (size_t i = 0; i < health->findings; i++)
         doctor_say(doctor, health->finding[i].check, DOCTOR_BAD, health->finding[i].remedy, "%s",
                    health->finding[i].text);
-    if (health_value(health, "clock_offset")[0] != '\0' && !health_has(health, "clock"))
-        doctor_say(doctor, "clock", DOCTOR_OK, "", "it agrees with the project API's");
+    doctor->clock = health_has(health, "clock") ? "is off"
+                    : health_value(health, "clock_offset")[0] != '\0'
+                        ? "agrees with the project API's"
+                        : NULL;
 }
 
 /* The document is asked for anew, so that what STATUS says of the project API is true now. */
@@ -153,6 +174,7 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
     doctor_files(&doctor);
     doctor_ranges(&doctor);
     doctor_proc(&doctor);
+    doctor_probe(&doctor);
     out_table_end(&out);
     doctor_show_remedies(&doctor);
     local_ids_free(doctor.local_ids);

@@ -36,6 +36,7 @@ struct doctor {
     struct local_ids *local_ids;
     uint32_t daemon_uid, daemon_gid; /* of user cloudauth; 0: there is none */
     const char *account;             /* a shell account to ask sshd about, or "" */
+    const char *clock;               /* what the project API's answers say of it, or NULL */
     bool bad, unknown;
     size_t faults;
     struct doctor_fault fault[64]; /* JSON has all of them */
@@ -56,5 +57,7 @@ void doctor_pam(struct doctor *doctor);
 void doctor_files(struct doctor *doctor);
 void doctor_ranges(struct doctor *doctor);
 void doctor_proc(struct doctor *doctor);
+/* That of doctor_probe.c: */
+void doctor_probe(struct doctor *doctor);
 
 #endif

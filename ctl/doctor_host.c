@@ -415,12 +415,13 @@ void doctor_ranges(struct doctor *doctor)
 
     (void)lines_read(range.path, true, take_login_defs, &range);
     if (conf->uid_min <= range.sub_max && conf->uid_max >= range.sub_min)
-        doctor_say(doctor, "ranges", DOCTOR_NOTE,
-                   "editor " CLOUD_CONF_PATH "  # 70000-99999 and 1879048192-2147352575 are free; "
-                   "or SUB_UID_MIN and SUB_UID_MAX in /etc/login.defs",
-                   "useradd(8) gives out %llu-%llu as subordinate ids, among them those of cloud "
-                   "accounts",
-                   range.sub_min, range.sub_max);
+        doctor_say(
+            doctor, "ranges", DOCTOR_NOTE,
+            "# uid_min and uid_max for new hosts: 70000-99999 or 1879048192-2147352575; here "
+            "SUB_UID_MIN, SUB_GID_MIN in /etc/login.defs above uid_max",
+            "useradd(8) gives out %llu-%llu as subordinate ids, among them those of cloud "
+            "accounts",
+            range.sub_min, range.sub_max);
     range.path = "/etc/subuid";
     (void)lines_read(range.path, true, take_subordinate, &range);
     range.path = "/etc/subgid";
@@ -441,8 +442,9 @@ void doctor_ranges(struct doctor *doctor)
     if (time(NULL) + 5 < newest_document())
         doctor_say(doctor, "clock", DOCTOR_BAD, "timedatectl set-ntp true",
                    "the clock stands before the newest stored document: none of them is used");
-    else
-        doctor_say(doctor, "clock", DOCTOR_OK, "", "it does not stand before the stored documents");
+    else if (doctor->clock == NULL || strcmp(doctor->clock, "is off") != 0)
+        doctor_say(doctor, "clock", DOCTOR_OK, "", "it %s",
+                   doctor->clock != NULL ? doctor->clock : "does not stand before what is stored");
 }
 
 /* ---- /proc ---- */

@@ -8,10 +8,12 @@
 #include <dlfcn.h>
 #include <fnmatch.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- NSS ---- */
@@ -117,35 +119,6 @@ static void check_initgroups(struct doctor *doctor)
                    "Match blocks do not hold");
 }
 
-/* "enable-cache passwd yes" */
-static bool take_cache(void *arg, char *line)
-{
-    char *at = line, *key = lines_word(&at), *database = key == NULL ? NULL : lines_word(&at);
-    char *value = database == NULL ? NULL : lines_word(&at);
-
-    if (value != NULL && strcmp(key, "enable-cache") == 0 && strcmp(value, "yes") == 0 &&
-        (strcmp(database, "passwd") == 0 || strcmp(database, "group") == 0))
-        *(bool *)arg = true;
-    return true;
-}
-
-/* nscd(8) keeps each answer for minutes, under the name and under the uid: a uid then has the name
- * that was looked up last, an sFTP account's too, and an outage is remembered. */
-static void check_nscd(struct doctor *doctor)
-{
-    bool caches = false;
-
-    if (access("/run/nscd/socket", F_OK) != 0 ||
-        !lines_read("/etc/nscd.conf", true, take_cache, &caches) || !caches)
-        return;
-    doctor_say(
-        doctor, "nscd", DOCTOR_BAD,
-        "sed -i -E '/^[[:space:]]*enable-cache[[:space:]]+(passwd|group)[[:space:]]/"
-        "s/yes/no/' /etc/nscd.conf && systemctl restart nscd",
-        "nscd caches passwd or group: it answers a uid with the name of the sFTP account, and "
-        "keeps what an outage or a removed account left");
-}
-
 void doctor_nss(struct doctor *doctor)
 {
     const struct group *group;
@@ -153,7 +126,6 @@ void doctor_nss(struct doctor *doctor)
     check_database(doctor, "passwd");
     check_database(doctor, "group");
     check_initgroups(doctor);
-    check_nscd(doctor);
     if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
                    "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
@@ -166,6 +138,14 @@ void doctor_nss(struct doctor *doctor)
         doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
                    "/etc/group has a group that the NSS module must define: sshd's Match blocks "
                    "would not hold");
+    else if (local_ids_has_gid(doctor->local_ids, doctor->conf.ssh_gid) ||
+             local_ids_has_gid(doctor->local_ids, doctor->conf.sftp_gid))
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "editor /etc/group " CLOUD_CONF_PATH
+                   "  # give the group another gid, or set ssh_gid and sftp_gid",
+                   "a local group has the gid %u or %u of a marker group: sshd takes its name for "
+                   "the marker group's, and the Match blocks do not hold",
+                   doctor->conf.ssh_gid, doctor->conf.sftp_gid);
     else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
         doctor_say(doctor, "nss-module", DOCTOR_BAD,
                    "cloudauthctl doctor  # again, when the settings and nsswitch-group are ok",
@@ -181,13 +161,18 @@ void doctor_nss(struct doctor *doctor)
 #define DROP_IN    "/etc/ssh/sshd_config.d/00-cloudauth.conf"
 #define PACKAGED   "/usr/share/cloudauth/00-cloudauth.conf"
 
-/* What sshd must make of its configuration, by kind of account. */
+/* What sshd must make of its configuration, by kind of account: a value, "!" and one that it must
+ * not have, or "~" and a member of a list. NULL: any value. */
 struct wanted {
-    const char *name, *shell, *sftp; /* NULL: any value */
+    const char *name, *shell, *sftp;
 };
 
 static const struct wanted wanted[] = {
     {"usepam", "yes", "yes"},
+    {"pubkeyauthentication", "yes", "yes"},
+    {"pubkeyacceptedalgorithms", "~ssh-ed25519", "~ssh-ed25519"},
+    {"maxsessions", "!0", "!0"},
+    {"usedns", "no", "no"}, /* `from` of a document has addresses */
     {"authorizedkeysfile", "none", "none"},
     {"authorizedkeyscommand", "/usr/libexec/cloudauth/cloud-authkeys shell %u %t %k %U",
      "/usr/libexec/cloudauth/cloud-authkeys sftp %u %t %k %U"},
@@ -204,8 +189,8 @@ static const struct wanted wanted[] = {
     {"permittunnel", "no", "no"},
     {"x11forwarding", "no", "no"},
     {"allowstreamlocalforwarding", "no", "no"},
-    {"chrootdirectory", NULL, "/srv/sftp"},
-    {"forcecommand", NULL,
+    {"chrootdirectory", "none", "/srv/sftp"},
+    {"forcecommand", "none",
      "internal-sftp -l INFO -f AUTHPRIV -P "
      "symlink,hardlink,expand-path,home-directory,users-groups-by-id"},
     {"disableforwarding", NULL, "yes"},
@@ -243,7 +228,8 @@ static void say_wrong(struct effective *effective, size_t i, const char *value)
     else
         snprintf(remedy, sizeof remedy,
                  "grep -niE '^[[:space:]]*(include|match|%s)' " SSHD_FILES
-                 "  # the first one wins: no Match or setting may stand before " DROP_IN,
+                 "  # the first one wins: no Match or setting may stand before " DROP_IN
+                 ", and none elsewhere hold for cloud accounts",
                  wanted[i].name);
     effective->wrong++;
     doctor_say(effective->doctor, effective->check, DOCTOR_BAD, remedy,
@@ -291,6 +277,21 @@ static void check_lists(struct effective *effective)
     }
 }
 
+static bool is_wanted(const char *want, const char *value)
+{
+    size_t n;
+
+    if (want[0] == '!')
+        return strcmp(value, want + 1) != 0;
+    if (want[0] != '~')
+        return strcmp(value, want) == 0;
+    n = strlen(++want);
+    for (; *value != '\0'; value += strcspn(value, ","), value += *value == ',')
+        if (strcspn(value, ",") == n && memcmp(value, want, n) == 0)
+            return true;
+    return false;
+}
+
 static bool take_effective(void *arg, char *line)
 {
     struct effective *effective = arg;
@@ -304,7 +305,7 @@ static bool take_effective(void *arg, char *line)
         if (value == NULL || strlen(wanted[i].name) != n || strncmp(line, wanted[i].name, n) != 0)
             continue;
         effective->found[i] = true;
-        if (line[n] == '\0' || strcmp(line + n + 1, value) != 0)
+        if (line[n] == '\0' || !is_wanted(value, line + n + 1))
             say_wrong(effective, i, line[n] == '\0' ? "empty" : line + n + 1);
     }
     return true;
@@ -434,6 +435,9 @@ void doctor_sshd(struct doctor *doctor)
     char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + sizeof suffix];
     struct cloud_name name;
 
+    /* While ssh.socket waits for the first connection sshd's directory is missing, which sshd -T
+     * takes for a fault. */
+    (void)mkdir("/run/sshd", 0755);
     check_globals(doctor);
     if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
         getpwnam(doctor->account) == NULL) {
@@ -461,9 +465,10 @@ struct stack {
     unsigned long lines; /* so far */
     unsigned long reach; /* the last line that a line so far can jump over */
     bool found;
-    bool early;  /* a line before pam_cloud.so can end the stack */
-    bool jumped; /* a line before it can jump over it */
-    bool weak;   /* a refusal by pam_cloud.so does not count */
+    char module[256]; /* pam_cloud.so as the line names it */
+    bool early;       /* a line before pam_cloud.so can end the stack */
+    bool jumped;      /* a line before it can jump over it */
+    bool weak;        /* a refusal by pam_cloud.so does not count */
     char before[128], over[128];
 };
 
@@ -498,10 +503,13 @@ static bool take_module(void *arg, const char *control, const char *module)
 {
     struct stack *stack = arg;
     unsigned long reach;
+    const char *file = module;
 
     stack->lines++;
+    module = stack_module(module);
     if (strcmp(module, "pam_cloud.so") == 0) {
         stack->found = true;
+        snprintf(stack->module, sizeof stack->module, "%s", file);
         stack->weak = strcmp(control, "requisite") != 0 && strcmp(control, "required") != 0 &&
                       strstr(control, "default=die") == NULL &&
                       strstr(control, "default=bad") == NULL;
@@ -520,6 +528,26 @@ static bool take_module(void *arg, const char *control, const char *module)
     return true;
 }
 
+/* PAM looks for a module without a directory in `security`, beside libpam. */
+static void check_module(struct doctor *doctor, const char *module)
+{
+    void *pam = dlopen("libpam.so.0", RTLD_NOW | RTLD_LOCAL);
+    char origin[PATH_MAX] = "/lib", path[PATH_MAX + 300];
+
+    if (pam != NULL)
+        (void)dlinfo(pam, RTLD_DI_ORIGIN, origin);
+    if (module[0] == '/')
+        snprintf(path, sizeof path, "%s", module);
+    else
+        snprintf(path, sizeof path, "%s/security/%s", origin, module);
+    if (dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL)
+        doctor_say(doctor, "pam-module", DOCTOR_OK, "", "%s", path);
+    else
+        doctor_say(doctor, "pam-module", DOCTOR_BAD,
+                   "apt-get install --reinstall libpam-cloud  # or make install with LIBDIR=", "%s",
+                   dlerror());
+}
+
 void doctor_pam(struct doctor *doctor)
 {
     static const char *const types[] = {"auth", "account", "session"};
@@ -532,6 +560,8 @@ void doctor_pam(struct doctor *doctor)
         char check[32];
         snprintf(check, sizeof check, "pam-%s", types[i]);
         stack_read("sshd", types[i], take_module, &stack);
+        if (stack.found && i == 0)
+            check_module(doctor, stack.module);
         if (!stack.found)
             doctor_say(doctor, check, DOCTOR_BAD, remedy, "pam_cloud.so is not in sshd's stack");
         else if (stack.early && i < 2)

@@ -115,7 +115,7 @@ static bool is_nologin(void *arg, const char *control, const char *module)
     bool *found = arg;
 
     (void)control;
-    *found = strcmp(module, "pam_nologin.so") == 0;
+    *found = strcmp(stack_module(module), "pam_nologin.so") == 0;
     return !*found;
 }
 

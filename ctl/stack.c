@@ -31,12 +31,10 @@ static bool take_line(void *arg, char *line)
         read_file(control, reading);
     } else if (control != NULL && strcmp(type, reading->type) == 0 &&
                (module = lines_word(&at)) != NULL) {
-        const char *slash = strrchr(module, '/');
         if (strcmp(control, "include") == 0 || strcmp(control, "substack") == 0)
             read_file(module, reading);
         else
-            reading->enough =
-                !reading->each(reading->arg, control, slash == NULL ? module : slash + 1);
+            reading->enough = !reading->each(reading->arg, control, module);
     }
     return !reading->enough;
 }
@@ -51,6 +49,13 @@ static void read_file(const char *service, struct reading *reading)
     snprintf(path, sizeof path, "/etc/pam.d/%.200s", service);
     (void)lines_read(path, true, take_line, reading);
     reading->depth--;
+}
+
+const char *stack_module(const char *module)
+{
+    const char *slash = strrchr(module, '/');
+
+    return slash == NULL ? module : slash + 1;
 }
 
 void stack_read(const char *service, const char *type, stack_each *each, void *arg)

@@ -4,9 +4,12 @@
 
 #include <stdbool.h>
 
-/* Called for a line of a PAM stack: its control, and its module without the directory. Returns
- * false to stop. */
+/* Called for a line of a PAM stack: its control, and its module as it stands there. Returns false
+ * to stop. */
 typedef bool stack_each(void *arg, const char *control, const char *module);
+
+/* The module without its directory. */
+const char *stack_module(const char *module);
 
 /*
  * Calls each for every line of a type (such as "account") in a service's stack, in the order of
