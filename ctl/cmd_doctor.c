@@ -173,6 +173,7 @@ int cmd_doctor(struct ctl *ctl, int argc, char **argv)
     doctor_pam(&doctor);
     doctor_files(&doctor);
     doctor_ranges(&doctor);
+    doctor_homes(&doctor);
     doctor_proc(&doctor);
     doctor_probe(&doctor);
     out_table_end(&out);

@@ -56,6 +56,7 @@ void doctor_pam(struct doctor *doctor);
 /* Those of doctor_host.c: */
 void doctor_files(struct doctor *doctor);
 void doctor_ranges(struct doctor *doctor);
+void doctor_homes(struct doctor *doctor);
 void doctor_proc(struct doctor *doctor);
 /* That of doctor_probe.c: */
 void doctor_probe(struct doctor *doctor);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -445,6 +447,44 @@ void doctor_ranges(struct doctor *doctor)
     else if (doctor->clock == NULL || strcmp(doctor->clock, "is off") != 0)
         doctor_say(doctor, "clock", DOCTOR_OK, "", "it %s",
                    doctor->clock != NULL ? doctor->clock : "does not stand before what is stored");
+}
+
+/* ---- Homes ---- */
+
+/* Notes the first home of a pattern on a file system that honours set-user-ID bits: whoever may
+ * write there by sFTP can set one, and mount options of the session do not hold outside of it. */
+static void check_homes(struct doctor *doctor, const char *pattern)
+{
+    char remedy[REMEDY_SIZE], quoted[REMEDY_SIZE / 3];
+    glob_t homes = {0};
+    struct statvfs at;
+
+    if (glob(pattern, GLOB_NOSORT, NULL, &homes) == 0)
+        for (size_t i = 0; i < homes.gl_pathc; i++) {
+            const char *home = homes.gl_pathv[i];
+            if (statvfs(home, &at) != 0 || (at.f_flag & ST_NOSUID) != 0)
+                continue;
+            (void)remedy_quote(home, quoted, sizeof quoted);
+            snprintf(remedy, sizeof remedy, "findmnt -T %s  # add nosuid to its options", quoted);
+            doctor_say(doctor, "homes", DOCTOR_NOTE, remedy,
+                       "%s is on a file system without nosuid: people with sFTP alone can leave "
+                       "programs there that run as the account when another user starts them",
+                       home);
+            break;
+        }
+    globfree(&homes);
+}
+
+void doctor_homes(struct doctor *doctor)
+{
+    const struct cloud_words *homes = &doctor->conf.homes;
+    const char *pattern;
+    size_t at = 0;
+
+    if (homes->used == 0)
+        check_homes(doctor, CLOUD_CONF_HOMES);
+    while ((pattern = cloud_words_next(homes, &at)) != NULL)
+        check_homes(doctor, pattern);
 }
 
 /* ---- /proc ---- */

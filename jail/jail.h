@@ -11,8 +11,9 @@
 /*
  * The file system of an sFTP session. The session's process gets a mount namespace of its own, in
  * which a small read-only tmpfs lies on JAIL_ROOT (sshd's ChrootDirectory); on it each directory
- * that the access document lists is mounted at its own path. The kernel removes all of it with the
- * session's last process: nothing stays on the host, and two logins share nothing.
+ * that the access document lists is mounted at its own path, and the host's /dev/log for the sFTP
+ * server. The kernel removes all of it with the session's last process: nothing stays on the host,
+ * and two logins share nothing.
  *
  * The account owns the directories and may change them at any moment. Each is therefore resolved
  * once, by openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS and with

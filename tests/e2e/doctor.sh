@@ -468,6 +468,15 @@ test_sshd_global() {
     contains "$(cloudauthctl doctor abcdefghij)" '^sshd-global +ok'
 }
 
+# homes on a file system that honours set-user-ID bits are a note
+test_nosuid() {
+    contains "$(cloudauthctl doctor abcdefghij)" '^homes +note +/app/[a-z0-9_]+ is on a file system without nosuid'
+    trap 'umount /app' EXIT
+    mount --bind /app /app
+    mount -o remount,bind,nosuid /app
+    fails grep -E '^homes ' <<<"$(cloudauthctl doctor abcdefghij)"
+}
+
 # nscd, while it caches passwd or group: it gives a uid the name that was looked up last
 test_nscd() {
     spoil /etc/nscd.conf
