@@ -280,6 +280,9 @@ static void put_warnings(struct out *out, const struct host *host, const struct 
         return;
     for (size_t i = 0; i < document->warnings; i++)
         warn(out, checked, document->warning[i]);
+    for (char *at = checked->unknown, *line; (line = strsep(&at, "\n")) != NULL;)
+        if (line[0] != '\0')
+            warn(out, checked, line);
     if (document->status == DOCUMENT_STATUS_UNKNOWN)
         warn(out, checked, "environment.status is unknown: no one may enter");
     for (size_t i = 0; i < document->users; i++)

@@ -5,6 +5,7 @@
 
 #include "access/json.h"
 #include "base/array.h"
+#include "common/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,6 +65,71 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     return true;
 }
 
+/* The members that docs/api.md describes, by the member that has the object, or a list of them. */
+static const struct {
+    const char *of, *known;
+} members[] = {
+    {"", " version project environment account access forwarding sftp users message hosts apps "
+         "issued_at max_stale_seconds "},
+    {"environment", " name status title type "},
+    {"account", " uid gid gecos home shell "},
+    {"access", " ssh sftp "},
+    {"forwarding", " local remote agent "},
+    {"sftp", " mounts "},
+    {"mounts", " path writable "},
+    {"users", " id username mail role ssh_keys "},
+    {"ssh_keys", " title value expires_at key_id "},
+    {"apps.", " access forwarding home "}, /* an application, by any name */
+};
+
+static bool is_known(const char *of, const char *name)
+{
+    char word[DOCUMENT_STRING_MAX];
+
+    snprintf(word, sizeof word, " %s ", name);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (strcmp(members[i].of, of) == 0)
+            return strstr(members[i].known, word) != NULL;
+    return false;
+}
+
+/* Adds a line for each unknown member of the objects in a value. */
+static void find_unknown(const struct json *value, const char *of, struct cloud_text *out)
+{
+    struct json at;
+
+    for (bool more = json_first(value, &at); more; more = json_next(&at)) {
+        bool is_app = at.name != NULL && strcmp(of, "apps") == 0;
+        at.count = SIZE_MAX; /* all elements, if it is a list */
+        if (at.name != NULL && !is_app && !is_known(of, at.name)) {
+            if (!cloud_text_has_control(at.name))
+                (void)json_fail(&at, "unknown member");
+            else
+                (void)json_fail(value, "unknown member");
+            cloud_text_add_all(out, at.problem->at, "\n");
+        } else {
+            find_unknown(&at, is_app ? "apps." : at.name != NULL ? at.name : of, out);
+        }
+    }
+}
+
+/* What a valid document has that no host reads. */
+static void note_unknown(struct checked *checked, const char *body, size_t n)
+{
+    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
+    char problem[512], lines[4096];
+    struct cloud_text one, all;
+    struct json root;
+
+    cloud_text_start(&one, problem, sizeof problem);
+    cloud_text_start(&all, lines, sizeof lines);
+    if (!json_parse(body, n, &limits, &one, &root))
+        return;
+    find_unknown(&root, "", &all);
+    json_free(&root);
+    checked->unknown = lines[0] == '\0' ? NULL : strdup(lines);
+}
+
 /* Where a document comes from. */
 struct source {
     const struct signers *signers;
@@ -93,6 +159,8 @@ static void judge(struct checked *checked, const char *body, size_t n, const str
         checked->document = document_parse(body, n, project, environment, &problem);
     if (checked->document == NULL)
         snprintf(checked->problem, sizeof checked->problem, "%s", problem.text);
+    else
+        note_unknown(checked, body, n);
     free(payload);
 }
 
@@ -209,6 +277,7 @@ void tree_free(struct tree *tree)
     for (size_t i = 0; i < tree->n; i++) {
         document_free(tree->checked[i].document);
         free(tree->checked[i].path);
+        free(tree->checked[i].unknown);
     }
     free(tree->checked);
 }

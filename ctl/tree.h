@@ -18,6 +18,7 @@ struct checked {
     struct document *document; /* NULL: invalid, or not read */
     bool unreadable;
     char problem[300];   /* why it is not valid; "" if it is */
+    char *unknown;       /* lines "path: unknown member", malloc'ed; NULL: none */
     size_t line, column; /* of a syntax error in JSON, from 1; 0: the problem names the member */
 };
 

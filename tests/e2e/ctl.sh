@@ -609,6 +609,21 @@ test_embedded_mount() {
     contains "$(ctl 0 env mount list abcdefghij)" '^pub/media'
 }
 
+# check names members that no host reads, such as a misspelt one, wherever they are
+test_check_unknown() {
+    local file=$ACCESS/abcdefghij/production.json said
+    document abcdefghij production '.sftp.mounts[0].writeable = true | .users[1].ssh_keys[0].expires = "x" |
+        .account.user = 1 | .apps = {"path": {"acess": {}}} | .["a\nb"] = {}'
+    said=$(ctl 0 check "$file")
+    contains "$said" 'sftp.mounts\[0\].writeable: unknown member'
+    contains "$said" 'users\[1\].ssh_keys\[0\].expires: unknown member'
+    contains "$said" 'account.user: unknown member'
+    contains "$said" 'apps.path.acess: unknown member'
+    contains "$said" 'the document: unknown member'
+    same 5 "$(grep -c 'unknown member' <<<"$said")"
+    fails contains "$(ctl 0 check "$REPO/etc/examples/access")" 'unknown member'
+}
+
 # options may stand behind the arguments, in every command that has some
 test_options_behind() {
     ctl 0 check "$ACCESS" -c "$CONF"
