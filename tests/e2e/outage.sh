@@ -83,7 +83,7 @@ test_names_last() {
     known abcdefghij_stg 200002
     nginx_stop
     wait_for no_one_enters
-    audit 'refuse account=abcdefghij .*service=sshd reason=unavailable'
+    audit 'refuse account=abcdefghij .*service=(su|cron) reason=unavailable'
     has_names
     daemon_stop
     daemon_start
