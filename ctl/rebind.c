@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
-#include "ctl/lines.h"
 #include "ctl/remedy.h"
 
+#include "base/process.h"
 #include "common/clock.h"
 
-#include <dirent.h>
 #include <fts.h>
 #include <getopt.h>
 #include <poll.h>
@@ -48,57 +47,24 @@ static void take_binding(void *arg, const struct ask_row *row)
 
 /* ---- Sessions and processes with the old uid ---- */
 
-struct look {
-    uint32_t uid;
-    bool found;
-};
-
-/* "Uid: real effective saved filesystem", proc(5) */
-static bool take_status(void *arg, char *line)
-{
-    struct look *look = arg;
-    char *at = line, *word = lines_word(&at);
-
-    if (word == NULL || strcmp(word, "Uid:") != 0)
-        return true;
-    while ((word = lines_word(&at)) != NULL)
-        look->found |= strtoul(word, NULL, 10) == look->uid;
-    return false;
-}
-
-/* Counts the processes that have the uid as one of their four uids, and writes the pids of the
- * first eight to text. False if /proc cannot be read. */
-static bool find_processes(uint32_t uid, unsigned long *n, char *text, size_t size)
-{
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-    char path[300];
-    size_t used = 0;
-
-    *n = 0;
-    text[0] = '\0';
-    while (proc != NULL && (entry = readdir(proc)) != NULL) {
-        struct look look = {uid, false};
-        if (entry->d_name[strspn(entry->d_name, "0123456789")] != '\0')
-            continue;
-        snprintf(path, sizeof path, "/proc/%s/status", entry->d_name);
-        (void)lines_read(path, false, take_status, &look); /* the process may have ended */
-        if (!look.found || ++*n > 8)
-            continue;
-        used += (size_t)snprintf(text + used, size - used, "%s%.20s", used == 0 ? "" : " ",
-                                 entry->d_name);
-    }
-    if (proc != NULL)
-        closedir(proc);
-    return proc != NULL;
-}
-
 /* What uses a binding's uid. */
 struct use {
     bool known; /* /proc can be read */
+    uint32_t uid;
     unsigned long processes;
-    char pids[256];
+    char pids[256]; /* of the first eight */
 };
+
+static bool take_process(void *arg, const struct process_info *info)
+{
+    struct use *use = arg;
+    size_t used = strlen(use->pids);
+
+    if (process_has_uid(&info->ids, use->uid) && ++use->processes <= 8)
+        snprintf(use->pids + used, sizeof use->pids - used, "%s%d", used == 0 ? "" : " ",
+                 (int)info->process.pid);
+    return true;
+}
 
 /* Asks for the binding and what uses it. A session is open, and its processes live, for a moment
  * after its client has ended: waits for that, unless force is set. Returns the exit status. */
@@ -112,7 +78,8 @@ static int find_use(struct cloud_question *question, bool force, struct binding 
         int status = ask_rows(question, take_binding, binding);
         if (status != CTL_YES)
             return status;
-        use->known = find_processes(binding->uid, &use->processes, use->pids, sizeof use->pids);
+        *use = (struct use){.uid = binding->uid};
+        use->known = process_each(take_process, use);
         if (force || (binding->sessions == 0 && use->processes == 0) ||
             cloud_clock_ms() - start >= ENDING_MS)
             return CTL_YES;
