@@ -5,44 +5,60 @@
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/control.h"
-#include "cloudauthd/control/sessions.h"
 #include "cloudauthd/login/login.h"
-#include "cloudauthd/login/lookup.h"
-#include "cloudauthd/login/offer.h"
-#include "cloudauthd/login/pam.h"
 #include "cloudauthd/metrics/scrape.h"
 #include "common/clock.h"
 
 #define MINUTE 60000
 
+/* Who may ask a question, by the uid of the peer. */
+enum who {
+    ANYONE,
+    KEYS_USER, /* root and cloudauth-keys */
+    ROOT,
+};
+
+/* How the questions of one opcode are answered; each of these functions leads to one server_answer,
+ * but for check. */
+struct request {
+    enum who who;
+    void (*now)(struct connection *); /* NULL: a document decides, */
+    enum cache_need need;
+    /* which is that of connection->name. NULL: login_check_name by the question's account. */
+    enum policy_reason (*check)(struct connection *);
+    /* With a document that this host may use and that is for this host. */
+    void (*answer)(struct connection *, const struct cache_answer *);
+    /* Without such a document; NULL: check did not grant it. */
+    void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
+};
+
+#define LOOKUP(check) ANYONE, NULL, CACHE_ACCOUNT, check, lookup_answer, lookup_refuse
+#define NOW(handler)  ROOT, handler, CACHE_KEYS, NULL, NULL, NULL
+
 static const struct request requests[CLOUD_OP_END] = {
-    [CLOUD_OP_PASSWD_BY_NAME] = {ANYONE, CACHE_ACCOUNT, lookup_start_by_name, lookup_answer,
-                                 lookup_refuse},
-    [CLOUD_OP_PASSWD_BY_ID] = {ANYONE, CACHE_ACCOUNT, lookup_start_by_id, lookup_answer,
-                               lookup_refuse},
-    [CLOUD_OP_GROUP_BY_NAME] = {ANYONE, CACHE_ACCOUNT, lookup_start_by_name, lookup_answer,
-                                lookup_refuse},
-    [CLOUD_OP_GROUP_BY_ID] = {ANYONE, CACHE_ACCOUNT, lookup_start_by_id, lookup_answer,
-                              lookup_refuse},
-    [CLOUD_OP_KEYS] = {KEYS_USER, CACHE_KEYS, offer_start, offer_answer, offer_refuse},
-    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, CACHE_KEYS, pam_start_account, pam_answer_account,
+    [CLOUD_OP_PASSWD_BY_NAME] = {LOOKUP(NULL)},
+    [CLOUD_OP_PASSWD_BY_ID] = {LOOKUP(lookup_check_id)},
+    [CLOUD_OP_GROUP_BY_NAME] = {LOOKUP(lookup_check_group)},
+    [CLOUD_OP_GROUP_BY_ID] = {LOOKUP(lookup_check_id)},
+    [CLOUD_OP_KEYS] = {KEYS_USER, NULL, CACHE_KEYS, offer_check, offer_answer, offer_refuse},
+    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, NULL, CACHE_KEYS, pam_check_account, pam_answer_account,
                               pam_refuse_account},
-    [CLOUD_OP_PAM_SESSION] = {ROOT, CACHE_KEYS, pam_start_session, NULL, NULL},
-    [CLOUD_OP_PAM_SESSION_END] = {ROOT, CACHE_KEYS, pam_start_session_end, NULL, NULL},
-    [CLOUD_OP_SESSIONS] = {ROOT, CACHE_KEYS, control_sessions_start, NULL, NULL},
-    [CLOUD_OP_SESSION_END] = {ROOT, CACHE_KEYS, control_sessions_start_end, NULL, NULL},
-    [CLOUD_OP_STATUS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_DOCUMENTS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_EXPLAIN] = {ROOT, CACHE_KEYS, control_start, control_answer, control_refuse},
-    [CLOUD_OP_PEOPLE] = {ROOT, CACHE_KEYS, control_start, control_answer, control_refuse},
-    [CLOUD_OP_REFRESH] = {ROOT, CACHE_NOW, control_start, control_answer, control_refuse},
-    [CLOUD_OP_DENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_UNDENY] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_DENIALS] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_NAMED] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
-    [CLOUD_OP_METRICS] = {ROOT, CACHE_KEYS, scrape_start, NULL, NULL},
-    [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, control_start, control_answer, control_refuse},
-    [CLOUD_OP_REBIND] = {ROOT, CACHE_KEYS, control_start, NULL, NULL},
+    [CLOUD_OP_PAM_SESSION] = {NOW(pam_open_session)},
+    [CLOUD_OP_PAM_SESSION_END] = {NOW(pam_close_session)},
+    [CLOUD_OP_SESSIONS] = {NOW(sessions_answer_list)},
+    [CLOUD_OP_SESSION_END] = {NOW(sessions_answer_end)},
+    [CLOUD_OP_STATUS] = {NOW(status_answer)},
+    [CLOUD_OP_DOCUMENTS] = {NOW(status_answer_documents)},
+    [CLOUD_OP_EXPLAIN] = {ROOT, NULL, CACHE_KEYS, NULL, explain_answer, explain_refuse},
+    [CLOUD_OP_PEOPLE] = {ROOT, NULL, CACHE_KEYS, NULL, people_answer, people_refuse},
+    [CLOUD_OP_REFRESH] = {ROOT, NULL, CACHE_NOW, refresh_check, refresh_answer, refresh_refuse},
+    [CLOUD_OP_DENY] = {NOW(denials_answer_change)},
+    [CLOUD_OP_UNDENY] = {NOW(denials_answer_change)},
+    [CLOUD_OP_DENIALS] = {NOW(denials_answer_list)},
+    [CLOUD_OP_NAMED] = {NOW(denials_answer_named)},
+    [CLOUD_OP_METRICS] = {NOW(scrape_start)},
+    [CLOUD_OP_CONFIRM] = {ROOT, NULL, CACHE_NOW, confirm_check, refresh_answer, confirm_refuse},
+    [CLOUD_OP_REBIND] = {NOW(rebind_answer)},
 };
 
 static bool may_ask(const struct connection *connection, enum who who)
@@ -59,37 +75,30 @@ static bool may_ask(const struct connection *connection, enum who who)
 }
 
 /* At most one line a minute: any user can look accounts up at any rate. */
-static void log_unusable(const struct document *document, const char *why)
+static void log_unusable(const struct connection *connection, const struct document *document)
 {
     static int64_t next;
+    char why[256];
 
     if (cloud_clock_ms() < next)
         return;
     next = cloud_clock_ms() + MINUTE;
+    (void)admission_judge(connection->context->admission, document, &connection->name, why,
+                          sizeof why);
     log_warning("document %s/%s may not be used: %s", document->project, document->environment,
                 why);
 }
 
-/*
- * The cache's answer. A document was judged when it was accepted, and is judged again: a local user
- * may have been added since. For an answer within the call that read the local accounts they need
- * not be read again.
- */
+/* The cache's answer. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
-    const struct admission *admission = connection->context->admission;
     const struct request *request = &requests[connection->question.op];
-    enum policy_reason reason = POLICY_UNAVAILABLE;
-    char why[256];
+    enum policy_reason reason =
+        admission_of(connection->context->admission, known, &connection->name, connection->looked);
 
-    if (known->result == CACHE_ABSENT)
-        reason = POLICY_ABSENT;
-    else if (known->result == CACHE_DOCUMENT &&
-             ((known->at_once && connection->looked) || admission_refresh(admission)))
-        reason = admission_judge(admission, known->document, &connection->name, why, sizeof why);
     if (reason == POLICY_UNUSABLE)
-        log_unusable(known->document, why);
+        log_unusable(connection, known->document);
     if (reason == POLICY_GRANTED)
         request->answer(connection, known);
     else
@@ -123,15 +132,24 @@ static bool is_of_root(void *arg)
 void requests_handle(struct connection *connection)
 {
     const struct request *request = &requests[connection->question.op];
+    enum policy_reason reason;
 
-    if (request->start == NULL || !may_ask(connection, request->who)) {
+    if ((request->now == NULL && request->answer == NULL) || !may_ask(connection, request->who)) {
         server_count_refused(connection->server);
         log_denied(connection);
         login_answer_no(connection, POLICY_REFUSED, CLOUD_UNAVAILABLE);
         return;
     }
-    if (request->start(connection) != NEEDS_DOCUMENT)
+    if (request->now != NULL) {
+        request->now(connection);
         return;
+    }
+    reason = request->check != NULL ? request->check(connection)
+                                    : login_check_name(connection, connection->question.account);
+    if (reason != POLICY_GRANTED) {
+        request->refuse(connection, reason, NULL);
+        return;
+    }
     connection->waiter.answered = on_document;
     connection->waiter.arg = connection;
     connection->waiter.trusted = connection->trusted;

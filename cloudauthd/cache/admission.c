@@ -48,6 +48,20 @@ bool admission_is_bound(void *arg, const char *project, const char *environment)
     return bindings_by_name(admission->bindings, project, environment, &known);
 }
 
+enum policy_reason admission_of(const struct admission *admission,
+                                const struct cache_answer *answer, const struct cloud_name *name,
+                                bool looked)
+{
+    char why[256];
+
+    if (answer->result == CACHE_ABSENT)
+        return POLICY_ABSENT;
+    if (answer->result != CACHE_DOCUMENT ||
+        !((answer->at_once && looked) || admission_refresh(admission)))
+        return POLICY_UNAVAILABLE;
+    return admission_judge(admission, answer->document, name, why, sizeof why);
+}
+
 bool admission_bind(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,

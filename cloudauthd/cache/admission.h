@@ -4,6 +4,7 @@
 
 #include "access/document.h"
 #include "access/policy.h"
+#include "cloudauthd/cache/answers.h"
 
 #include "common/conf.h"
 
@@ -57,6 +58,16 @@ enum policy_reason admission_judge(const struct admission *admission,
 
 /* cache_is_bound (cache.h), arg is the admission. */
 bool admission_is_bound(void *arg, const char *project, const char *environment);
+
+/*
+ * Judges the document of a cache answer by the local accounts as they are now: it was judged when
+ * it was accepted, but a local user may have been added since. looked: they were read within the
+ * call that asked the cache, which is enough for an answer at once. Also POLICY_ABSENT, and
+ * POLICY_UNAVAILABLE where there is no document or the local accounts cannot be read.
+ */
+enum policy_reason admission_of(const struct admission *admission,
+                                const struct cache_answer *answer, const struct cloud_name *name,
+                                bool looked);
 
 /*
  * Binds the uid and gid of a document that may be used to its environment, here and in the log,

@@ -12,26 +12,60 @@
  *
  *   STATUS     name, value
  *   DOCUMENTS  project, environment, plain login name, state, age, status, detail
- *   EXPLAIN    "fact", name, value | "rule", name, "yes" or "no" or "-" (not reached), detail |
- *              "home", home, uid, gid and "mount", line of `mounts` (of an sFTP login that is
- *              granted; cloudauthctl checks that they exist) | "decision", token, the sentence that
- *              the client is shown | "warning", text
+ *   EXPLAIN    "fact", name, value
+ *              "rule", name, "yes" or "no" or "-" (not reached), detail
+ *              "home", home, uid, gid and "mount", line of `mounts`: of an sFTP login that is
+ *              granted; cloudauthctl checks that they exist
+ *              "decision", token, the sentence that the client is shown
+ *              "warning", text
  *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
- *              1970, or ""), verdict | "warning", text
+ *              1970, or ""), verdict for the account
+ *              "warning", text
  *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
  *   CONFIRM    the same, once the environment's absence is confirmed
- *   DENIALS    a denial, as denials_format writes it
+ *   DENIALS    a denial in force, as denials_format writes it
  *   NAMED      "documents", how many documents of this page contain the denial's subject
- *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions. Page
- *              CLOUD_REBIND_LOOK only shows them; CLOUD_REBIND_DO releases the binding, unless the
- *              environment has sessions, and answers when the release is on the disk;
- *              CLOUD_REBIND_FORCE releases it with sessions as well
+ *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions
+ *
+ * Page CLOUD_REBIND_LOOK of REBIND only shows the binding; CLOUD_REBIND_DO releases it, unless the
+ * environment has sessions; CLOUD_REBIND_FORCE releases it with sessions as well. DENY, UNDENY and
+ * REBIND are answered when the change is on the disk; meanwhile others are refused as busy.
  */
 
-/* struct request's handlers (server.h). */
-enum step control_start(struct connection *connection);
-void control_answer(struct connection *connection, const struct cache_answer *known);
-void control_refuse(struct connection *connection, enum policy_reason reason,
+void status_answer(struct connection *connection);
+void status_answer_documents(struct connection *connection);
+void denials_answer_change(struct connection *connection);
+void denials_answer_list(struct connection *connection);
+void denials_answer_named(struct connection *connection);
+void rebind_answer(struct connection *connection);
+
+/* SESSIONS (lines as sessions_list writes them), and SESSION_END: CLOUD_ABSENT if there is no such
+ * session, CLOUD_REFUSED with reason cannot-end if the daemon cannot end it. */
+void sessions_answer_list(struct connection *connection);
+void sessions_answer_end(struct connection *connection);
+
+/* EXPLAIN, PEOPLE, REFRESH and CONFIRM, as requests.c calls them. */
+void explain_answer(struct connection *connection, const struct cache_answer *known);
+void explain_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
+void people_answer(struct connection *connection, const struct cache_answer *known);
+void people_refuse(struct connection *connection, enum policy_reason reason,
+                   const struct cache_answer *known);
+void refresh_answer(struct connection *connection, const struct cache_answer *known);
+void refresh_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known);
+
+/* Parses the account, or "project/environment", of REFRESH, CONFIRM and REBIND into
+ * connection->name. */
+enum policy_reason refresh_check(struct connection *connection);
+
+/* The same, and confirms the absence, which the API is then asked for. */
+enum policy_reason confirm_check(struct connection *connection);
+void confirm_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known);
+
+/* Why the question's account is not a login name that cloudauth handles on this host; "" for
+ * reasons that are not about the name. */
+const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
 
 #endif

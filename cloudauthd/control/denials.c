@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/control/denials.h"
+#include "cloudauthd/control/control.h"
 
 #include "base/log.h"
 #include "cloudauthd/cache/cache.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/control/explain.h"
+#include "cloudauthd/control/control.h"
 
 #include "access/denials.h"
 #include "access/messages.h"
@@ -210,7 +210,7 @@ static void list_key(const struct document *document, const struct cloud_name *n
         key->title, expires, policy_token(reason));
 }
 
-void explain_answer_people(struct connection *connection, const struct cache_answer *known)
+void people_answer(struct connection *connection, const struct cache_answer *known)
 {
     const struct document *document = known->document;
     int64_t now = (int64_t)time(NULL);
@@ -222,4 +222,19 @@ void explain_answer_people(struct connection *connection, const struct cache_ans
     for (; i < document->keys && !rows_full(NULL); i++)
         list_key(document, &connection->name, &document->key[i], now);
     rows_send(connection, i < document->keys ? (uint32_t)i : 0);
+}
+
+void people_refuse(struct connection *connection, enum policy_reason reason,
+                   const struct cache_answer *known)
+{
+    bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
+
+    if (known == NULL)
+        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
+                    explain_name_detail(connection, reason));
+    else if (reason == POLICY_ABSENT || unknown)
+        rows_refuse(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_ABSENT, policy_token(reason),
+                    NULL);
+    else
+        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason), "");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/control/rebind.h"
+#include "cloudauthd/control/control.h"
 
 #include "access/bindings.h"
 #include "base/log.h"
@@ -58,8 +58,14 @@ void rebind_answer(struct connection *connection)
 {
     struct context *context = connection->context;
     const struct cloud_name *name = &connection->name;
+    enum policy_reason reason = refresh_check(connection);
     struct binding owner;
 
+    if (reason != POLICY_GRANTED) {
+        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
+                    explain_name_detail(connection, reason));
+        return;
+    }
     if (!bindings_by_name(context->bindings, name->project, name->environment, &owner)) {
         rows_refuse(connection, CLOUD_REFUSED, "not-bound",
                     "no uid is bound to that environment on this host");

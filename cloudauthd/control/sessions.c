@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/control/sessions.h"
+#include "cloudauthd/control/control.h"
+#include "cloudauthd/control/rows.h"
 
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/session/sessions.h"
 #include "common/text.h"
 
-enum step control_sessions_start(struct connection *connection)
+void sessions_answer_list(struct connection *connection)
 {
     static char lines[CLOUD_WIRE_ANSWER_MAX - 1024];
     char next[SESSION_ID_SIZE];
@@ -15,10 +16,9 @@ enum step control_sessions_start(struct connection *connection)
     sessions_list(connection->context->sessions, connection->question.session, &text, next);
     struct cloud_answer answer = {.status = CLOUD_OK, .session = next, .line = lines};
     server_answer(connection, &answer);
-    return ANSWERED;
 }
 
-enum step control_sessions_start_end(struct connection *connection)
+void sessions_answer_end(struct connection *connection)
 {
     struct cloud_answer ending = {.status = CLOUD_OK};
     struct cloud_answer cannot = {
@@ -38,5 +38,4 @@ enum step control_sessions_start_end(struct connection *connection)
     default:
         server_answer(connection, &cannot);
     }
-    return ANSWERED;
 }

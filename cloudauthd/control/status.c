@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/control/status.h"
+#include "cloudauthd/control/control.h"
 
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 /*
- * What the handlers of lookups, key offers and PAM share (lookup.h, offer.h, pam.h).
+ * The handlers of lookups, key offers and PAM, and what they share.
  */
 
 /* Size of the detail of an audit line (login_name_person). */
@@ -58,5 +58,42 @@ void login_add_person(struct audit *audit, const struct document_key *key);
  */
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail);
+
+/* ---- Handlers, as requests.c calls them ---- */
+
+/*
+ * The NSS module's questions, PASSWD_BY_NAME, PASSWD_BY_ID, GROUP_BY_NAME and GROUP_BY_ID: the
+ * passwd or group entry of an environment's account. An account that may not be used here does not
+ * exist (CLOUD_ABSENT); where that is not known the answer is CLOUD_UNAVAILABLE.
+ */
+enum policy_reason lookup_check_id(struct connection *connection);
+enum policy_reason lookup_check_group(struct connection *connection);
+void lookup_answer(struct connection *connection, const struct cache_answer *known);
+void lookup_refuse(struct connection *connection, enum policy_reason reason,
+                   const struct cache_answer *known);
+
+/*
+ * KEYS, which cloud-authkeys (sshd's AuthorizedKeysCommand) asks for each key that a client offers:
+ * the authorized_keys line of the key (sshd(8)), or CLOUD_REFUSED. The line that was answered last
+ * to an sshd process is what PAM's account step decides by (pending.h). offer_check parses the key
+ * into connection->key.
+ */
+enum policy_reason offer_check(struct connection *connection);
+void offer_answer(struct connection *connection, const struct cache_answer *known);
+void offer_refuse(struct connection *connection, enum policy_reason reason,
+                  const struct cache_answer *known);
+
+/*
+ * pam_cloud's questions. PAM_ACCOUNT decides whether a login, or another PAM service (su, cron),
+ * may have the account, and gives the sentence that a refused client is shown. PAM_SESSION, asked
+ * when sshd has recorded the key, checks that it is the one that was granted and opens the session
+ * (sessions.h). PAM_SESSION_END closes it.
+ */
+enum policy_reason pam_check_account(struct connection *connection);
+void pam_answer_account(struct connection *connection, const struct cache_answer *known);
+void pam_refuse_account(struct connection *connection, enum policy_reason reason,
+                        const struct cache_answer *known);
+void pam_open_session(struct connection *connection);
+void pam_close_session(struct connection *connection);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/login/lookup.h"
+#include "cloudauthd/login/login.h"
 
 #include "access/bindings.h"
 #include "access/policy.h"
 #include "cloudauthd/accounts/publish.h"
-#include "cloudauthd/login/login.h"
 
 void lookup_refuse(struct connection *connection, enum policy_reason reason,
                    const struct cache_answer *known)
@@ -13,23 +12,12 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
     login_answer_no(connection, reason, CLOUD_ABSENT);
 }
 
-/* Continues with the document if the name is granted. */
-static enum step go_on(struct connection *connection, enum policy_reason reason)
-{
-    if (reason == POLICY_GRANTED)
-        return NEEDS_DOCUMENT;
-    lookup_refuse(connection, reason, NULL);
-    return ANSWERED;
-}
-
-enum step lookup_start_by_name(struct connection *connection)
+/* Only the plain spelling of an account has a group. */
+enum policy_reason lookup_check_group(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
 
-    if (reason == POLICY_GRANTED && connection->question.op == CLOUD_OP_GROUP_BY_NAME &&
-        !connection->name.plain)
-        reason = POLICY_NOT_OURS; /* only the plain spelling of an account has a group */
-    return go_on(connection, reason);
+    return reason == POLICY_GRANTED && !connection->name.plain ? POLICY_NOT_OURS : reason;
 }
 
 /*
@@ -56,15 +44,14 @@ static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAM
     return cloud_name_plain(&context->conf.grammar, owner.project, owner.environment, plain);
 }
 
-enum step lookup_start_by_id(struct connection *connection)
+enum policy_reason lookup_check_id(struct connection *connection)
 {
     char plain[CLOUD_NAME_MAX + 1];
-    enum policy_reason reason = POLICY_ABSENT;
 
     if (cloud_conf_has_id(&connection->context->conf, connection->question.id) &&
         name_of_id(connection, plain))
-        reason = login_check_name(connection, plain);
-    return go_on(connection, reason);
+        return login_check_name(connection, plain);
+    return POLICY_ABSENT;
 }
 
 void lookup_answer(struct connection *connection, const struct cache_answer *known)

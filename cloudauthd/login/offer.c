@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/login/offer.h"
+#include "cloudauthd/login/login.h"
 
 #include "access/key_line.h"
 #include "access/keys.h"
 #include "access/policy.h"
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
-#include "cloudauthd/login/login.h"
 #include "cloudauthd/login/pending.h"
 #include "common/clock.h"
 
@@ -43,7 +42,7 @@ void offer_refuse(struct connection *connection, enum policy_reason reason,
     refuse_key(connection, &refusal);
 }
 
-enum step offer_start(struct connection *connection)
+enum policy_reason offer_check(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
     enum policy_reason reason = login_check_name(connection, question->account);
@@ -55,10 +54,7 @@ enum step offer_start(struct connection *connection)
         reason = POLICY_KIND_MISMATCH;
     if (reason == POLICY_GRANTED && !connection->has_key)
         reason = POLICY_KEY_UNUSABLE;
-    if (reason == POLICY_GRANTED)
-        return NEEDS_DOCUMENT;
-    offer_refuse(connection, reason, NULL);
-    return ANSWERED;
+    return reason;
 }
 
 /* Remembers for PAM which key the line is for. False: then PAM would refuse the login. */

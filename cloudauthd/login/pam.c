@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/login/pam.h"
+#include "cloudauthd/login/login.h"
 
 #include "access/bindings.h"
 #include "access/keys.h"
@@ -7,7 +7,6 @@
 #include "access/policy.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
-#include "cloudauthd/login/login.h"
 #include "cloudauthd/login/pending.h"
 #include "cloudauthd/session/sessions.h"
 #include "common/text.h"
@@ -80,16 +79,13 @@ void pam_refuse_account(struct connection *connection, enum policy_reason reason
 
 /* ---- PAM_ACCOUNT ---- */
 
-enum step pam_start_account(struct connection *connection)
+enum policy_reason pam_check_account(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
 
     if (reason == POLICY_GRANTED && connection->question.is_ssh && find_login(connection) == NULL)
         reason = POLICY_NO_KEY_LINE;
-    if (reason == POLICY_GRANTED)
-        return NEEDS_DOCUMENT;
-    pam_refuse_account(connection, reason, NULL);
-    return ANSWERED;
+    return reason;
 }
 
 /* An sFTP login is not granted before PAM has made its directories, in the session. Until then PAM
@@ -321,7 +317,7 @@ static enum policy_reason check_session(const struct connection *connection,
     return POLICY_GRANTED;
 }
 
-enum step pam_start_session(struct connection *connection)
+void pam_open_session(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
     const struct login *login = reason == POLICY_GRANTED ? find_login(connection) : NULL;
@@ -338,11 +334,10 @@ enum step pam_start_session(struct connection *connection)
     } else {
         pam_refuse_account(connection, reason, NULL);
     }
-    return ANSWERED;
 }
 
 /* Answers the same whether or not there was a session: the asker has nothing left to do. */
-enum step pam_start_session_end(struct connection *connection)
+void pam_close_session(struct connection *connection)
 {
     struct cloud_answer answer = {.status = CLOUD_OK};
     struct process sshd;
@@ -350,5 +345,4 @@ enum step pam_start_session_end(struct connection *connection)
     if (login_find_sshd(connection, &sshd))
         sessions_close(connection->context->sessions, &sshd, connection->question.account);
     server_answer(connection, &answer);
-    return ANSWERED;
 }

@@ -99,7 +99,7 @@ static bool wait_for_answer(struct scrape *scrape, struct connection *connection
     return false;
 }
 
-enum step scrape_start(struct connection *connection)
+void scrape_start(struct connection *connection)
 {
     struct scrape *scrape = connection->context->scrape;
 
@@ -113,7 +113,6 @@ enum step scrape_start(struct connection *connection)
         scrape->seen.documents = (struct health_documents){0};
         visit_slice(scrape);
     }
-    return ANSWERED;
 }
 
 struct scrape *scrape_new(struct context *context)

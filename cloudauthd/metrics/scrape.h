@@ -20,7 +20,7 @@ struct scrape *scrape_new(struct context *context);
 /* To be called when no connection is left (server_free). */
 void scrape_free(struct scrape *scrape);
 
-/* struct request's handler: answers at once, or when all documents have been visited. */
-enum step scrape_start(struct connection *connection);
+/* Answers METRICS: at once, or when all documents have been visited. */
+void scrape_start(struct connection *connection);
 
 #endif

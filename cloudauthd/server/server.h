@@ -5,7 +5,6 @@
 #include "cloudauthd/server/context.h"
 
 #include "access/keys.h"
-#include "access/policy.h"
 #include "base/loop.h"
 #include "cloudauthd/cache/cache.h"
 #include "common/wire.h"
@@ -45,35 +44,10 @@ struct connection {
     struct cloud_question question;
     struct cloud_name name; /* the account's, parsed (login_check_name) */
     bool looked;            /* the local accounts were read while the question was looked at */
-    bool has_key;           /* key is the question's (offer_start) */
+    bool has_key;           /* key is the question's (offer_check) */
     struct key key;         /* borrows from packet */
     struct cache_waiter waiter;
     void **pending; /* NULL, or set to NULL when the connection ends, for work that answers later */
-};
-
-/* Who may ask a question, by the uid of the peer. */
-enum who {
-    ANYONE,
-    KEYS_USER, /* root and cloudauth-keys */
-    ROOT,
-};
-
-/* The result of a handler's first look at a question. */
-enum step {
-    ANSWERED,       /* it has been answered, or will be without the dispatcher */
-    NEEDS_DOCUMENT, /* the answer depends on the document of connection->name */
-};
-
-/* How the questions of one opcode are answered; each of the functions leads to one server_answer,
- * unless start returns NEEDS_DOCUMENT. answer and refuse may be NULL if it never does. */
-struct request {
-    enum who who;
-    enum cache_need need;
-    enum step (*start)(struct connection *);
-    /* With a document that this host may use and that is for this host. */
-    void (*answer)(struct connection *, const struct cache_answer *);
-    /* Without such a document. */
-    void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
 /*

@@ -12,18 +12,6 @@
 /* A reason in the audit line that is none of the policy's. */
 #define REASON_MAX_STALE "session-max-stale"
 
-enum policy_reason recheck_admit(const struct admission *admission,
-                                 const struct cache_answer *answer)
-{
-    char why[256];
-
-    if (answer->result == CACHE_ABSENT)
-        return POLICY_ABSENT;
-    if (answer->result != CACHE_DOCUMENT || !admission_refresh(admission))
-        return POLICY_UNAVAILABLE;
-    return admission_judge(admission, answer->document, NULL, why, sizeof why);
-}
-
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
 {
     out->terminate = true;

@@ -29,7 +29,7 @@ struct recheck {
     const struct cloud_conf *conf;
     const struct denials *denials; /* NULL: none */
     const struct cache_answer *answer;
-    enum policy_reason admitted; /* recheck_admit of the answer */
+    enum policy_reason admitted; /* admission_of the answer */
     int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer, about the
                           session's environment; 0: not since the start */
 };
@@ -49,15 +49,7 @@ struct recheck_verdict {
 void recheck_judge_account(const struct admission *admission, const struct session *session,
                            struct recheck_verdict *out);
 
-/*
- * What this host makes of an answer: POLICY_GRANTED, POLICY_NOT_THIS_HOST or POLICY_UNUSABLE for a
- * document (admission_judge), POLICY_ABSENT, or POLICY_UNAVAILABLE, also where /etc/passwd or
- * /etc/group cannot be read.
- */
-enum policy_reason recheck_admit(const struct admission *admission,
-                                 const struct cache_answer *answer);
-
-/* Whether recheck_admit's result means that the answer's document may be used. */
+/* Whether admission_of's result means that the answer's document may be used. */
 bool recheck_may_use(enum policy_reason admitted);
 
 /* Judges one session. */

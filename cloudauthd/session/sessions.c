@@ -523,7 +523,8 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct recheck recheck = {.conf = sessions->setup.conf,
                               .denials = sessions->setup.denials,
                               .answer = answer,
-                              .admitted = recheck_admit(sessions->setup.admission, answer)};
+                              .admitted =
+                                  admission_of(sessions->setup.admission, answer, NULL, false)};
     bool may_use = recheck_may_use(recheck.admitted);
     struct recheck_verdict verdict;
     struct entry *entry;

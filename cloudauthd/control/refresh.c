@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/control/control.h"
+
+#include "access/denials.h"
+#include "base/log.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/control/rows.h"
+#include "cloudauthd/login/login.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void send_refresh(struct connection *connection, const char *result,
+                         enum policy_reason reason, const struct cache_answer *known)
+{
+    rows_start();
+    ROW("result", result);
+    ROW("reason", policy_token(reason));
+    if (known != NULL && known->document != NULL) {
+        ROW("status", known->document->status_text);
+        rows_add_number("age", known->age);
+        ROW("source", known->stale ? "cache" : "api");
+    }
+    ROW("detail", known == NULL || known->detail == NULL ? "" : known->detail);
+    rows_send(connection, 0);
+}
+
+/* The document's uid and gid are bound again if an operator has released the binding, also where
+ * the API answers that the document has not changed. */
+void refresh_answer(struct connection *connection, const struct cache_answer *known)
+{
+    char why[256];
+
+    if (!known->stale &&
+        !admission_accept(connection->context->admission, known->document, why, sizeof why))
+        log_warning("document %s/%s: %s", known->document->project, known->document->environment,
+                    why);
+    send_refresh(connection, "document", POLICY_GRANTED, known);
+}
+
+void refresh_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known)
+{
+    const char *result = "refused";
+
+    if (reason == POLICY_ABSENT)
+        result = "absent";
+    else if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
+        result = "unavailable";
+    send_refresh(connection, result, reason, known);
+}
+
+/* Parses "project/environment", as DOCUMENTS lists them. */
+static bool split_environment(const char *subject, struct cloud_name *name)
+{
+    struct denial denial;
+    char line[DENIAL_LINE_SIZE];
+    const char *why, *slash;
+
+    snprintf(line, sizeof line, "environment\t%.300s\t0\t0\t", subject);
+    if (!denials_parse(line, strlen(line), &denial, &why))
+        return false;
+    slash = strchr(denial.subject, '/');
+    memset(name, 0, sizeof *name);
+    memcpy(name->project, denial.subject, (size_t)(slash - denial.subject));
+    snprintf(name->environment, sizeof name->environment, "%s", slash + 1);
+    return true;
+}
+
+enum policy_reason refresh_check(struct connection *connection)
+{
+    const struct cloud_question *question = &connection->question;
+
+    if (strchr(question->account, '/') != NULL)
+        return split_environment(question->account, &connection->name) ? POLICY_GRANTED
+                                                                       : POLICY_NOT_OURS;
+    return login_check_name(connection, question->account);
+}
+
+enum policy_reason confirm_check(struct connection *connection)
+{
+    const struct cloud_name *name = &connection->name;
+    enum policy_reason reason = refresh_check(connection);
+
+    if (reason != POLICY_GRANTED)
+        return reason;
+    if (!cache_confirm_absent(connection->context->cache, name->project, name->environment))
+        return POLICY_REFUSED;
+    log_warning("operator: confirm-absences %s/%s", name->project, name->environment);
+    return POLICY_GRANTED;
+}
+
+void confirm_refuse(struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known)
+{
+    if (reason == POLICY_REFUSED)
+        rows_refuse(connection, CLOUD_REFUSED, "not-withheld",
+                    "no answer that it is absent is withheld");
+    else
+        refresh_refuse(connection, reason, known);
+}
