@@ -65,31 +65,19 @@ static void put(struct mirror *mirror, struct cloud_snapshot_record *record)
     table_insert(&mirror->table, &mirrored->node, hash_names(mirror, record));
 }
 
-/* Calls visit for each record. It may drop the one that it is given. */
-static void visit_all(struct mirror *mirror,
-                      void (*visit)(struct mirror *, struct mirrored *, void *), void *arg)
+static void visit_drop(void *arg, struct table_node *node)
 {
-    for (size_t i = 0; i < mirror->table.buckets; i++)
-        for (struct table_node *node = mirror->table.bucket[i], *next; node != NULL; node = next) {
-            next = node->next;
-            visit(mirror, TABLE_OWNER(node, struct mirrored, node), arg);
-        }
-}
-
-static void visit_drop(struct mirror *mirror, struct mirrored *mirrored, void *arg)
-{
-    (void)arg;
-    drop(mirror, mirrored);
+    drop(arg, TABLE_OWNER(node, struct mirrored, node));
 }
 
 /* The times of a record are by the clock as it was then. */
-static void visit_age(struct mirror *mirror, struct mirrored *mirrored, void *arg)
+static void visit_age(void *arg, struct table_node *node)
 {
     const struct mirror_change *change = arg;
+    struct cloud_snapshot_record *record = TABLE_OWNER(node, struct mirrored, node)->record;
 
-    (void)mirror;
-    mirrored->record->fresh -= change->seconds;
-    mirrored->record->expires -= change->seconds;
+    record->fresh -= change->seconds;
+    record->expires -= change->seconds;
 }
 
 static void apply(struct mirror *mirror, struct mirror_change *change)
@@ -107,10 +95,10 @@ static void apply(struct mirror *mirror, struct mirror_change *change)
         free(change->record);
         break;
     case MIRROR_CLEAR:
-        visit_all(mirror, visit_drop, NULL);
+        table_each(&mirror->table, visit_drop, mirror);
         break;
     case MIRROR_AGE:
-        visit_all(mirror, visit_age, change);
+        table_each(&mirror->table, visit_age, change);
         break;
     }
 }
@@ -142,12 +130,11 @@ struct listing {
     size_t n;
 };
 
-static void visit_list(struct mirror *mirror, struct mirrored *mirrored, void *arg)
+static void visit_list(void *arg, struct table_node *node)
 {
     struct listing *listing = arg;
 
-    (void)mirror;
-    listing->record[listing->n++] = mirrored->record;
+    listing->record[listing->n++] = TABLE_OWNER(node, struct mirrored, node)->record;
 }
 
 struct cloud_snapshot_record **mirror_list(struct mirror *mirror, size_t *n)
@@ -155,13 +142,13 @@ struct cloud_snapshot_record **mirror_list(struct mirror *mirror, size_t *n)
     struct listing listing = {.record = calloc(mirror->table.used + 1, sizeof(void *))};
 
     if (listing.record != NULL)
-        visit_all(mirror, visit_list, &listing);
+        table_each(&mirror->table, visit_list, &listing);
     *n = listing.n;
     return listing.record;
 }
 
 void mirror_end(struct mirror *mirror)
 {
-    visit_all(mirror, visit_drop, NULL);
+    table_each(&mirror->table, visit_drop, mirror);
     table_end(&mirror->table);
 }
