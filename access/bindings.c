@@ -11,7 +11,7 @@
 
 /* An environment with its binding, or without one: then it is in by_name alone. */
 struct entry {
-    struct table_node by_uid, by_gid, by_name, by_project;
+    struct table_node by_uid, by_gid, by_name;
     bool bound;
     uint32_t uid, gid;
     int64_t changed; /* bindings_changed_at() */
@@ -20,7 +20,7 @@ struct entry {
 };
 
 struct bindings {
-    struct table by_uid, by_gid, by_name, by_project;
+    struct table by_uid, by_gid, by_name;
 };
 
 struct bindings *bindings_new(void)
@@ -28,7 +28,7 @@ struct bindings *bindings_new(void)
     struct bindings *bindings = calloc(1, sizeof *bindings);
 
     if (bindings != NULL && table_start(&bindings->by_uid) && table_start(&bindings->by_gid) &&
-        table_start(&bindings->by_name) && table_start(&bindings->by_project))
+        table_start(&bindings->by_name))
         return bindings;
     bindings_free(bindings);
     return NULL;
@@ -48,7 +48,6 @@ void bindings_free(struct bindings *bindings)
     table_end(&bindings->by_uid);
     table_end(&bindings->by_gid);
     table_end(&bindings->by_name);
-    table_end(&bindings->by_project);
     free(bindings);
 }
 
@@ -172,8 +171,6 @@ bool bindings_claim(struct bindings *bindings, const struct binding *claim)
     entry->gid = claim->gid;
     table_insert(&bindings->by_uid, &entry->by_uid, id_hash(&bindings->by_uid, claim->uid));
     table_insert(&bindings->by_gid, &entry->by_gid, id_hash(&bindings->by_gid, claim->gid));
-    table_insert(&bindings->by_project, &entry->by_project,
-                 table_hash(&bindings->by_project, claim->project, strlen(claim->project)));
     return true;
 }
 
@@ -193,22 +190,6 @@ int64_t bindings_changed_at(const struct bindings *bindings, const char *project
     const struct entry *entry = find_any(bindings, &wanted);
 
     return entry == NULL ? 0 : entry->changed;
-}
-
-static bool project_equal(const struct table_node *node, const void *key)
-{
-    return strcmp(TABLE_OWNER(node, struct entry, by_project)->project, key) == 0;
-}
-
-void bindings_each(const struct bindings *bindings, const char *project,
-                   bool (*each)(void *arg, const char *environment), void *arg)
-{
-    uint64_t hash = table_hash(&bindings->by_project, project, strlen(project));
-    struct table_node *node = table_find(&bindings->by_project, hash, project_equal, project);
-
-    while (node != NULL &&
-           each(arg, TABLE_OWNER(node, const struct entry, by_project)->environment))
-        node = table_find_next(node, project_equal, project);
 }
 
 static bool give(const struct entry *entry, struct binding *out)
@@ -246,7 +227,6 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
         return false;
     table_remove(&bindings->by_uid, &entry->by_uid);
     table_remove(&bindings->by_gid, &entry->by_gid);
-    table_remove(&bindings->by_project, &entry->by_project);
     entry->bound = false;
     entry->changed = cloud_clock_ms();
     return true;

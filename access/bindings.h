@@ -51,8 +51,4 @@ bool bindings_by_name(const struct bindings *bindings, const char *project, cons
 bool bindings_by_uid(const struct bindings *bindings, uint32_t uid, struct binding *out);
 bool bindings_by_gid(const struct bindings *bindings, uint32_t gid, struct binding *out);
 
-/* Calls each for every bound environment of the project, until it returns false. */
-void bindings_each(const struct bindings *bindings, const char *project,
-                   bool (*each)(void *arg, const char *environment), void *arg);
-
 #endif

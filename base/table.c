@@ -43,24 +43,14 @@ uint64_t table_hash_pair(const struct table *table, const char *first, const cha
     return table_hash(table, first, strlen(first)) * 31 + table_hash(table, second, strlen(second));
 }
 
-static struct table_node *find_in(struct table_node *node, uint64_t hash, table_equal *equal,
-                                  const void *key)
-{
-    while (node != NULL && !(node->hash == hash && equal(node, key)))
-        node = node->next;
-    return node;
-}
-
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key)
 {
-    return find_in(table->bucket[hash & (table->buckets - 1)], hash, equal, key);
-}
+    struct table_node *node = table->bucket[hash & (table->buckets - 1)];
 
-struct table_node *table_find_next(const struct table_node *node, table_equal *equal,
-                                   const void *key)
-{
-    return find_in(node->next, node->hash, equal, key);
+    while (node != NULL && !(node->hash == hash && equal(node, key)))
+        node = node->next;
+    return node;
 }
 
 static void grow(struct table *table)

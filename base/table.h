@@ -36,12 +36,10 @@ void table_end(struct table *table);
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
 uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
 
-/* The first node with the key, whose hash the caller has computed; the next one with the same key
- * after a node. NULL if there is none. */
+/* The first node with the key, whose hash the caller has computed. NULL if there is none.
+ */
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
-struct table_node *table_find_next(const struct table_node *node, table_equal *equal,
-                                   const void *key);
 
 /* Adds a node that is not in the table. Allocates when the table grows; without memory it only gets
  * slower. */

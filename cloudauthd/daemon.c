@@ -227,7 +227,6 @@ static bool open_bindings(struct context *context)
         bindings_log_free(log);
         return false;
     }
-    context->bound = cloud_clock_ms();
     context->bindings_log = admission.bindings_log = log;
     return true;
 }

@@ -109,7 +109,7 @@ static bool take_permit(const struct cache_entry *entry, enum entry_budget budge
         return false;
     if (api_is_file(cache->api))
         return true;
-    if (entries_know_project(&cache->entries, entry->project))
+    if (entries_of_project(&cache->entries, entry->project) != NULL)
         return limits_take_token(&share->bucket, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
     return limits_take_token(&share->bucket, UNKNOWN_RATE, UNKNOWN_BURST, now) &&
            limits_take_token(&askers->strangers, STRANGERS_RATE, STRANGERS_BURST, now);
@@ -161,13 +161,13 @@ void cache_forget(struct cache_waiter *waiter)
     waiter->entry = NULL;
 }
 
-const struct document *cache_peek(struct cache *cache, const char *project, const char *environment)
+void cache_each_of(const struct cache *cache, const char *project,
+                   bool (*each)(void *arg, const struct document *document), void *arg)
 {
-    struct cache_entry *entry = internal_find(cache, project, environment);
-    const struct document *document = entry == NULL ? NULL : entry->document;
+    const struct cache_entry *entry = entries_of_project(&cache->entries, project);
 
-    entries_drop_if_new(entry);
-    return document;
+    while (entry != NULL && each(arg, entry->document))
+        entry = LIST_NEXT(entry, beside);
 }
 
 /* ---- The subscriber ---- */

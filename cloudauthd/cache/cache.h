@@ -56,10 +56,10 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
 
-/* The last good document, however old, or NULL; borrowed for the call. Sends no request.
- * Not for decisions, only for names in log lines. */
-const struct document *cache_peek(struct cache *cache, const char *project,
-                                  const char *environment);
+/* Calls each for the last good document, however old, of every environment of the project, until it
+ * returns false. Not for decisions, only for names in log lines. */
+void cache_each_of(const struct cache *cache, const char *project,
+                   bool (*each)(void *arg, const struct document *document), void *arg);
 
 /*
  * Subscribes to changes: documents that come, change and go, and confirmations as often as

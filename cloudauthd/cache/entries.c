@@ -82,7 +82,7 @@ void entries_touch(struct cache_entry *entry)
 /* A project of which a document is known. */
 struct project {
     struct table_node node;
-    size_t documents;
+    LIST_HEAD(, cache_entry) entries;
     char name[CLOUD_PROJECT_MAX + 1];
 };
 
@@ -99,28 +99,33 @@ static struct project *find_project(const struct entries *entries, const char *n
     return node == NULL ? NULL : TABLE_OWNER(node, struct project, node);
 }
 
-static void count_project(struct entries *entries, const char *name)
+static void join_project(struct cache_entry *entry)
 {
-    struct project *project = find_project(entries, name);
+    struct entries *entries = entry->entries;
+    struct project *project = find_project(entries, entry->project);
 
     if (project == NULL) {
         project = calloc(1, sizeof *project);
         if (project == NULL)
             return; /* its other environments then count as those of an unknown project */
-        strcpy(project->name, name);
-        table_insert(&entries->projects, &project->node,
-                     table_hash(&entries->projects, name, strlen(name)));
+        strcpy(project->name, entry->project);
+        table_insert(&entries->projects, &project->node, entries_hash_project(entry));
     }
-    project->documents++;
+    LIST_INSERT_HEAD(&project->entries, entry, beside);
+    entry->of = project;
 }
 
-static void uncount_project(struct entries *entries, const char *name)
+static void leave_project(struct cache_entry *entry)
 {
-    struct project *project = find_project(entries, name);
+    struct project *project = entry->of;
 
-    if (project == NULL || --project->documents > 0)
+    entry->of = NULL;
+    if (project == NULL)
         return;
-    table_remove(&entries->projects, &project->node);
+    LIST_REMOVE(entry, beside);
+    if (!LIST_EMPTY(&project->entries))
+        return;
+    table_remove(&entry->entries->projects, &project->node);
     free(project);
 }
 
@@ -133,9 +138,9 @@ static void set_document(struct cache_entry *entry, struct document *document)
     struct entries *entries = entry->entries;
 
     if (document != NULL && entry->document == NULL)
-        count_project(entries, entry->project);
+        join_project(entry);
     if (document == NULL && entry->document != NULL)
-        uncount_project(entries, entry->project);
+        leave_project(entry);
     if (entry->document != NULL) {
         entries->bytes -= entry->document->bytes;
         document_free(entry->document);
@@ -278,9 +283,11 @@ uint64_t entries_hash_project(const struct cache_entry *entry)
     return table_hash(&entry->entries->projects, entry->project, strlen(entry->project));
 }
 
-bool entries_know_project(const struct entries *entries, const char *project)
+struct cache_entry *entries_of_project(const struct entries *entries, const char *project)
 {
-    return find_project(entries, project) != NULL;
+    const struct project *found = find_project(entries, project);
+
+    return found == NULL ? NULL : LIST_FIRST(&found->entries);
 }
 
 static void start_lru(struct lru *lru)

@@ -140,7 +140,9 @@ LIST_HEAD(waiter_list, cache_waiter);
 struct cache_entry {
     struct table_node node;
     TAILQ_ENTRY(cache_entry) link;
-    struct lru *lru; /* the list that it is on, or NULL */
+    LIST_ENTRY(cache_entry) beside; /* of the same project */
+    struct project *of;             /* NULL: not among its entries */
+    struct lru *lru;                /* the list that it is on, or NULL */
     struct entries *entries;
     struct cache *cache;
     char project[CLOUD_PROJECT_MAX + 1];
@@ -226,7 +228,7 @@ void entries_let_go(struct cache_entry *entry);
 /* A keyed hash of the entry's project. */
 uint64_t entries_hash_project(const struct cache_entry *entry);
 
-/* Whether a document of that project is known. */
-bool entries_know_project(const struct entries *entries, const char *project);
+/* The entries of a project with a document, by their `beside`; NULL if there are none. */
+struct cache_entry *entries_of_project(const struct entries *entries, const char *project);
 
 #endif

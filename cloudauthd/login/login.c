@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/login/login.h"
 
-#include "access/bindings.h"
 #include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 
@@ -73,7 +72,6 @@ void login_add_person(struct audit *audit, const struct document_key *key)
 
 /* The search for a key in the other environments of a project. */
 struct elsewhere {
-    struct context *context;
     const struct cloud_name *name;
     const unsigned char *fingerprint;
     const struct document_key *key; /* the key as found, or NULL */
@@ -81,16 +79,12 @@ struct elsewhere {
     unsigned searched;
 };
 
-/* bindings_each: searches the document of one environment. */
-static bool search_environment(void *arg, const char *environment)
+/* cache_each_of: searches the document of one environment. */
+static bool search_document(void *arg, const struct document *document)
 {
     struct elsewhere *elsewhere = arg;
-    const struct document *document =
-        strcmp(environment, elsewhere->name->environment) == 0
-            ? NULL
-            : cache_peek(elsewhere->context->cache, elsewhere->name->project, environment);
 
-    if (document != NULL) {
+    if (strcmp(document->environment, elsewhere->name->environment) != 0) {
         elsewhere->key = document_find_key(document, elsewhere->fingerprint);
         elsewhere->environment = document->environment;
     }
@@ -101,7 +95,7 @@ void login_name_person(struct connection *connection, const struct refusal *refu
                        struct audit *audit, char *detail)
 {
     const struct cloud_name *name = &connection->name;
-    struct elsewhere elsewhere = {connection->context, name, audit->key, NULL, NULL, 0};
+    struct elsewhere elsewhere = {name, audit->key, NULL, NULL, 0};
 
     detail[0] = '\0';
     audit->detail = detail;
@@ -115,7 +109,7 @@ void login_name_person(struct connection *connection, const struct refusal *refu
     }
     if (audit->key == NULL || name->project[0] == '\0')
         return;
-    bindings_each(connection->context->bindings, name->project, search_environment, &elsewhere);
+    cache_each_of(connection->context->cache, name->project, search_document, &elsewhere);
     if (elsewhere.key == NULL)
         return;
     audit->user = elsewhere.key->user->username;

@@ -72,7 +72,6 @@ static bool remember(const struct connection *connection, const struct document_
                     (int)connection->peer.pid, connection->question.account);
         return false;
     }
-    snprintf(login->user, sizeof login->user, "%s", key->user->username);
     login->sshd_uid = connection->question.id;
     return true;
 }

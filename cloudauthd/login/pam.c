@@ -51,7 +51,7 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
         .status = CLOUD_REFUSED, .reason = policy_token(refusal->reason), .message = message};
 
     if (login != NULL)
-        audit.key = login->fingerprint;
+        audit.key = login->session.fingerprint;
     login_name_person(connection, refusal, &audit, detail);
     audit_write(&audit);
     count(connection, refusal->reason);
@@ -125,9 +125,9 @@ static void grant_sftp(const struct connection *connection, const struct login *
         .result = CACHE_DOCUMENT, .stale = login->stale, .age = login->age};
     struct audit audit = login_audit(connection, POLICY_GRANTED, &known);
 
-    audit.user = login->user;
-    audit.role = login->role;
-    audit.key = login->fingerprint;
+    audit.user = login->session.user;
+    audit.role = login->session.role;
+    audit.key = login->session.fingerprint;
     audit_write(&audit);
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
@@ -136,26 +136,17 @@ static void grant_sftp(const struct connection *connection, const struct login *
 static void remember_person(struct login *login, const struct cache_answer *known,
                             const struct document_key *key)
 {
-    snprintf(login->user, sizeof login->user, "%s", key->user->username);
-    snprintf(login->user_id, sizeof login->user_id, "%s", key->user->id);
-    snprintf(login->mail, sizeof login->mail, "%s", key->user->mail);
-    snprintf(login->role, sizeof login->role, "%s", key->user->role_text);
-    login->key_expires = policy_key_expires(key);
-    login->uid = known->document->uid;
+    struct session *session = &login->session;
+
+    snprintf(session->user, sizeof session->user, "%s", key->user->username);
+    snprintf(session->user_id, sizeof session->user_id, "%s", key->user->id);
+    snprintf(session->mail, sizeof session->mail, "%s", key->user->mail);
+    snprintf(session->role, sizeof session->role, "%s", key->user->role_text);
+    session->key_expires = policy_key_expires(key);
+    session->uid = known->document->uid;
     login->asked = known->asked;
     login->stale = known->stale;
     login->age = known->age;
-}
-
-/* cloud_clock_ms() when the account's ids changed last, or 0: not since the daemon knows it. */
-static int64_t ids_changed_at(const struct context *context, const struct document *document)
-{
-    int64_t moved =
-        bindings_changed_at(context->bindings, document->project, document->environment);
-
-    if (moved != 0 && moved <= context->bound) /* read from the store: some time before the start */
-        moved = context->started;
-    return moved;
 }
 
 /*
@@ -167,7 +158,9 @@ static void bind_again(const struct context *context, const struct cache_answer 
     const struct document *document = known->document;
     struct binding owner;
 
-    if (!known->stale && known->asked > ids_changed_at(context, document) &&
+    if (!known->stale &&
+        known->asked >
+            bindings_changed_at(context->bindings, document->project, document->environment) &&
         !bindings_by_name(context->bindings, document->project, document->environment, &owner))
         (void)admission_bind(context->admission, document);
 }
@@ -181,7 +174,8 @@ static bool has_current_ids(const struct connection *connection, const struct lo
                             const struct document *document)
 {
     const struct context *context = connection->context;
-    int64_t changed_at = ids_changed_at(context, document);
+    int64_t changed_at =
+        bindings_changed_at(context->bindings, document->project, document->environment);
     struct process sshd;
     struct binding owner;
 
@@ -204,7 +198,7 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
     if (!question->is_ssh) {
         verdict.reason = policy_service(document, &connection->name, question->service, now);
     } else if (login != NULL) {
-        verdict = policy_login(document, &connection->name, login->fingerprint, now);
+        verdict = policy_login(document, &connection->name, login->session.fingerprint, now);
         if (verdict.reason == POLICY_GRANTED) {
             bind_again(connection->context, known);
             if (!has_current_ids(connection, login, document))
@@ -238,7 +232,7 @@ static bool is_login_key(const char *auth_info, const struct login *login)
     space = strchr(auth_info, ' ');
     return space != NULL &&
            keys_parse(auth_info, (size_t)(space - auth_info), space + 1, &key, &why) &&
-           memcmp(key.fingerprint, login->fingerprint, sizeof key.fingerprint) == 0;
+           memcmp(key.fingerprint, login->session.fingerprint, sizeof key.fingerprint) == 0;
 }
 
 /* Copies a string of PAM's without control characters, which would break the format of the session
@@ -267,18 +261,12 @@ static uint32_t find_audit(const struct process *sshd)
 static bool open_session(struct connection *connection, const struct login *login)
 {
     const struct cloud_question *question = &connection->question;
-    struct session session = {.name = connection->name, .uid = login->uid};
+    struct session session = login->session;
 
     if (!login_find_sshd(connection, &session.monitor))
         return false;
+    session.name = connection->name;
     session.audit = find_audit(&session.monitor);
-    snprintf(session.account, sizeof session.account, "%s", login->account);
-    snprintf(session.user, sizeof session.user, "%s", login->user);
-    snprintf(session.user_id, sizeof session.user_id, "%s", login->user_id);
-    snprintf(session.mail, sizeof session.mail, "%s", login->mail);
-    snprintf(session.role, sizeof session.role, "%s", login->role);
-    memcpy(session.fingerprint, login->fingerprint, sizeof session.fingerprint);
-    session.key_expires = login->key_expires;
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
     return sessions_open(connection->context->sessions, &session, login->asked);
@@ -295,7 +283,7 @@ static void answer_session(struct connection *connection, const struct login *lo
                                   .project = name->project,
                                   .environment = name->environment,
                                   .app = app,
-                                  .user = login->user};
+                                  .user = login->session.user};
     server_answer(connection, &answer);
 }
 
@@ -312,7 +300,7 @@ static enum policy_reason check_session(const struct connection *connection,
         return POLICY_KEY_CHANGED;
     if (!bindings_by_name(connection->context->bindings, name->project, name->environment,
                           &owner) ||
-        owner.uid != login->uid)
+        owner.uid != login->session.uid)
         return POLICY_IDS_CHANGED;
     return POLICY_GRANTED;
 }

@@ -54,14 +54,14 @@ struct login *pending_remember(struct pending *pending, const struct process *mo
     size_t place = find_place(pending, monitor);
     struct login *login;
 
-    if (strlen(account) >= sizeof login->account)
+    if (strlen(account) >= sizeof login->session.account)
         return NULL;
     if (place == PENDING_MAX)
         place = oldest_place(pending);
     login = &pending->login[place];
     memset(login, 0, sizeof *login);
-    strcpy(login->account, account);
-    memcpy(login->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
+    strcpy(login->session.account, account);
+    memcpy(login->session.fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
     pending->monitor[place] = *monitor;
     pending->used[place] = ++pending->clock;
     return login;
@@ -72,7 +72,7 @@ struct login *pending_find(struct pending *pending, const struct process *monito
 {
     size_t place = find_place(pending, monitor);
 
-    if (place == PENDING_MAX || strcmp(pending->login[place].account, account) != 0)
+    if (place == PENDING_MAX || strcmp(pending->login[place].session.account, account) != 0)
         return NULL;
     return &pending->login[place];
 }

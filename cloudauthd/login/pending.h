@@ -2,14 +2,10 @@
 #ifndef CLOUDAUTHD_LOGIN_PENDING_H
 #define CLOUDAUTHD_LOGIN_PENDING_H
 
-#include "access/keys.h"
-#include "base/process.h"
-
-#include "common/name.h"
+#include "cloudauthd/session/sessions.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /*
  * The logins under way: which key a client proves to which sshd process. At PAM's account step
@@ -20,17 +16,10 @@
  */
 
 struct login {
-    char account[CLOUD_NAME_MAX + 1];
-    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    uint32_t sshd_uid; /* the uid that sshd has looked up; 0: sshd_config does not pass it */
-    bool granted;      /* by PAM's account step; the fields after user are set from then on */
-    char user[129];    /* the key's user name */
-    char user_id[256];
-    char mail[256];
-    char role[256];
-    int64_t key_expires; /* as in struct session */
-    uint32_t uid;        /* the account's, by the document */
-    bool stale;          /* source and age of that document, for the audit line */
+    struct session session; /* account and key; the person and uid from PAM's account step on */
+    uint32_t sshd_uid;      /* the uid that sshd has looked up; 0: sshd_config does not pass it */
+    bool granted;           /* by PAM's account step */
+    bool stale;             /* source and age of the document, for the audit line */
     uint32_t age;
     int64_t asked; /* cloud_clock_ms() when the API was asked for the document that granted it */
 };

@@ -35,7 +35,6 @@ struct context {
     struct publish *publish; /* accounts.snapshot */
     struct scrape *scrape;   /* of the metrics */
     int64_t started;         /* cloud_clock_ms() at the start */
-    int64_t bound;           /* cloud_clock_ms() when the bindings had been read from their log */
 };
 
 /* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */

@@ -289,40 +289,6 @@ static void test_table_seed(void **state)
     table_end(&second);
 }
 
-struct seen {
-    unsigned n, stop;
-    char names[256];
-};
-
-static bool see(void *arg, const char *environment)
-{
-    struct seen *seen = arg;
-
-    strcat(seen->names, environment);
-    strcat(seen->names, " ");
-    return ++seen->n != seen->stop;
-}
-
-static void test_each(void **state)
-{
-    struct seen seen = {0};
-
-    (void)state;
-    bind("abcdefghij", "production", 200001, 200001);
-    bind("abcdefghij", "staging", 200002, 200002);
-    bind("otherproject", "production", 200003, 200003);
-    bindings_each(bindings, "abcdefghij", see, &seen);
-    assert_int_equal(seen.n, 2);
-    assert_non_null(strstr(seen.names, "production "));
-    assert_non_null(strstr(seen.names, "staging "));
-    seen = (struct seen){.stop = 1};
-    bindings_each(bindings, "abcdefghij", see, &seen);
-    assert_int_equal(seen.n, 1);
-    seen = (struct seen){0};
-    bindings_each(bindings, "unknown", see, &seen);
-    assert_int_equal(seen.n, 0);
-}
-
 static void test_forget(void **state)
 {
     struct binding owner;
@@ -374,7 +340,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_unbound),
-        TEST(test_each),
         TEST(test_bound),
         TEST(test_uid_and_gid_differ),
         TEST(test_conflicts),

@@ -1996,20 +1996,27 @@ static void test_asked(void **state)
     assert_int_equal(client.asked, good);
 }
 
-/* cache_peek sends no request and leaves no entry behind. */
-static void test_peek(void **state)
+static bool note_environment(void *arg, const struct document *document)
 {
-    const struct document *document;
+    strcat(arg, document->environment);
+    strcat(arg, " ");
+    return true;
+}
+
+/* cache_each_of sends no request and leaves no entry behind. */
+static void test_each_of(void **state)
+{
+    char names[128] = "";
 
     (void)state;
-    assert_null(cache_peek(cache, "abcdefghij", "staging"));
+    cache_each_of(cache, "abcdefghij", note_environment, names);
+    assert_string_equal(names, "");
     assert_int_equal(requests, 0);
     learn("");
-    document = cache_peek(cache, "abcdefghij", "staging");
-    assert_non_null(document);
-    assert_string_equal(document->environment, "staging");
-    assert_null(cache_peek(cache, "abcdefghij", "production"));
-    assert_ptr_equal(cache_peek(cache, "abcdefghij", "staging"), document);
+    cache_each_of(cache, "abcdefghij", note_environment, names);
+    assert_string_equal(names, "staging ");
+    cache_each_of(cache, "otherproject", note_environment, names);
+    assert_string_equal(names, "staging ");
     assert_int_equal(requests, 1);
 }
 
@@ -2020,7 +2027,7 @@ int main(void)
         TEST(test_confirmations_told),
         TEST(test_freshness),
         TEST(test_asked),
-        TEST(test_peek),
+        TEST(test_each_of),
         TEST(test_slow_answer),
         TEST(test_absent),
         TEST(test_outage),

@@ -164,7 +164,7 @@ static void test_longest_unused_goes(void **state)
     assert_true(has_document("first"));
     assert_false(has_document("second"));
     assert_int_equal(entries.bytes, ENTRIES_BYTES_MAX / 2 + 1);
-    assert_true(entries_know_project(&entries, "abcdefghij"));
+    assert_non_null(entries_of_project(&entries, "abcdefghij"));
 }
 
 /* An entry with something under way stays. */
@@ -232,7 +232,7 @@ static void test_forgotten(void **state)
     assert_int_equal(entry->issued, 0);
     assert_int_equal(entries.issued.used, 0);
     assert_int_equal(entries.unknown.used, 1);
-    assert_false(entries_know_project(&entries, "abcdefghij"));
+    assert_null(entries_of_project(&entries, "abcdefghij"));
 }
 
 /* Absences that are withheld are counted until there is a good answer, or the entry goes. */

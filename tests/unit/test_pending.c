@@ -209,7 +209,7 @@ static bool remembers(struct process process, const char *account, const unsigne
 {
     const struct login *login = pending_find(logins, &process, account);
 
-    return login != NULL && memcmp(login->fingerprint, print, KEY_FINGERPRINT_SIZE) == 0;
+    return login != NULL && memcmp(login->session.fingerprint, print, KEY_FINGERPRINT_SIZE) == 0;
 }
 
 static struct login *remember(struct process process, const char *account,
@@ -218,9 +218,9 @@ static struct login *remember(struct process process, const char *account,
     struct login *login = pending_remember(logins, &process, account, print);
 
     assert_non_null(login);
-    assert_string_equal(login->account, account);
+    assert_string_equal(login->session.account, account);
     assert_false(login->granted);
-    assert_string_equal(login->user, "");
+    assert_string_equal(login->session.user, "");
     return login;
 }
 
@@ -230,11 +230,11 @@ static void test_remembered(void **state)
 
     (void)state;
     login->granted = true;
-    strcpy(login->user, "alice");
+    strcpy(login->session.user, "alice");
     struct process process = monitor(1);
     assert_ptr_equal(pending_find(logins, &process, "abcdefghij"), login);
     assert_true(login->granted);
-    assert_string_equal(login->user, "alice");
+    assert_string_equal(login->session.user, "alice");
 }
 
 static void test_nothing_remembered(void **state)
@@ -273,7 +273,7 @@ static void test_last_line_wins(void **state)
 
     (void)state;
     login->granted = true;
-    strcpy(login->user, "alice");
+    strcpy(login->session.user, "alice");
     remember(monitor(1), "abcdefghij", print_b); /* forgets the grant too */
     assert_true(remembers(monitor(1), "abcdefghij", print_b));
     remember(monitor(1), "abcdefghij_stg", print_a);
