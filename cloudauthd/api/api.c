@@ -388,7 +388,7 @@ static void on_token(void *arg, const char *token, const char *why)
 static void ask(struct request *request)
 {
     const struct cloud_conf *conf = request->api->conf;
-    const struct credential_file file = {"token_file", conf->token_file, CREDENTIAL_TEXT};
+    const struct credential_file file = credential_file(conf, CREDENTIAL_TOKEN_FILE);
     struct credential token;
     char why[256];
 

@@ -30,23 +30,30 @@ static bool in_directory(const char *name)
     return name[0] != '/';
 }
 
-bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
+struct credential_file credential_file(const struct cloud_conf *conf, enum credential_id id)
 {
-    const struct {
-        const char *key, *name;
-    } files[] = {
-        {"token_file", conf->token_file},   {"client_id_file", conf->client_id_file},
-        {"client_cert", conf->client_cert}, {"client_key", conf->client_key},
-        {"ca_file", conf->ca_file},
+    const struct credential_file files[CREDENTIALS] = {
+        [CREDENTIAL_TOKEN_FILE] = {"token_file", conf->token_file, CREDENTIAL_TEXT},
+        [CREDENTIAL_CLIENT_ID_FILE] = {"client_id_file", conf->client_id_file, CREDENTIAL_TEXT},
+        [CREDENTIAL_CLIENT_CERT] = {"client_cert", conf->client_cert, CREDENTIAL_PUBLIC},
+        [CREDENTIAL_CLIENT_KEY] = {"client_key", conf->client_key, CREDENTIAL_KEY},
+        [CREDENTIAL_CA_FILE] = {"ca_file", conf->ca_file, CREDENTIAL_PUBLIC},
     };
 
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        if (files[i].name[0] != '\0' && in_directory(files[i].name) && directory[0] == '\0') {
+    return files[id];
+}
+
+bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
+{
+    for (int i = 0; i < CREDENTIALS; i++) {
+        const struct credential_file file = credential_file(conf, (enum credential_id)i);
+        if (file.name[0] != '\0' && in_directory(file.name) && directory[0] == '\0') {
             snprintf(why, size,
                      "%s: %s is no path, and systemd gave no $CREDENTIALS_DIRECTORY to look in",
-                     files[i].key, files[i].name);
+                     file.key, file.name);
             return false;
         }
+    }
     return true;
 }
 

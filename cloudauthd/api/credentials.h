@@ -23,12 +23,22 @@ enum credential_kind {
     CREDENTIAL_PUBLIC, /* PEM that is no secret */
 };
 
-/* A file as it is configured: a setting, its value (a path, or a name in the credentials
- * directory), and what the file has to be. */
+enum credential_id {
+    CREDENTIAL_TOKEN_FILE,
+    CREDENTIAL_CLIENT_ID_FILE,
+    CREDENTIAL_CLIENT_CERT,
+    CREDENTIAL_CLIENT_KEY,
+    CREDENTIAL_CA_FILE,
+    CREDENTIALS
+};
+
+/* A file as it is configured: the setting, its value (a path, a name in the credentials directory,
+ * or "" if it is not set), and what the file has to be. */
 struct credential_file {
     const char *key, *name;
     enum credential_kind kind;
 };
+struct credential_file credential_file(const struct cloud_conf *conf, enum credential_id id);
 
 /* The content of a file, with a NUL behind it; freed by credential_wipe. */
 struct credential {

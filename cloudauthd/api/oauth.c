@@ -175,9 +175,8 @@ static bool read_file(const struct cloud_conf *conf, char form[ENCODED_SIZE],
                       char client[ENCODED_SIZE], char *why, size_t size)
 {
     bool by_client = conf->client_id_file[0] != '\0';
-    const struct credential_file file = {by_client ? "client_id_file" : "token_file",
-                                         by_client ? conf->client_id_file : conf->token_file,
-                                         CREDENTIAL_TEXT};
+    const struct credential_file file =
+        credential_file(conf, by_client ? CREDENTIAL_CLIENT_ID_FILE : CREDENTIAL_TOKEN_FILE);
     struct credential read;
     struct cloud_text text;
     bool ok = true;

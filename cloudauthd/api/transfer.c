@@ -225,7 +225,7 @@ void transfer_end(struct transfer *transfer)
 /* libcurl would also look into the directory that it was built with: only ca_file counts. */
 static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
 {
-    const struct credential_file file = {"ca_file", conf->ca_file, CREDENTIAL_PUBLIC};
+    const struct credential_file file = credential_file(conf, CREDENTIAL_CA_FILE);
     char path[CREDENTIAL_PATH_SIZE];
 
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT);
@@ -246,8 +246,8 @@ static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why
 static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                        size_t size)
 {
-    const struct credential_file cert_file = {"client_cert", conf->client_cert, CREDENTIAL_PUBLIC};
-    const struct credential_file key_file = {"client_key", conf->client_key, CREDENTIAL_KEY};
+    const struct credential_file cert_file = credential_file(conf, CREDENTIAL_CLIENT_CERT);
+    const struct credential_file key_file = credential_file(conf, CREDENTIAL_CLIENT_KEY);
     struct curl_blob cert = {.flags = CURL_BLOB_NOCOPY}, key = {.flags = CURL_BLOB_NOCOPY};
 
     if (conf->client_cert[0] == '\0')

@@ -2,7 +2,6 @@
 #include "cloudauthd/metrics/health.h"
 
 #include "cloudauthd/api/api.h"
-#include "cloudauthd/api/credentials.h"
 #include "cloudauthd/metrics/certificates.h"
 #include "cloudauthd/state/denials_file.h"
 
@@ -10,43 +9,27 @@
 #include <string.h>
 #include <time.h>
 
-const char *const health_file_keys[HEALTH_FILES] = {"token_file", "client_id_file", "client_cert",
-                                                    "client_key", "ca_file"};
-
-/* When the certificates of a file expire: the first one, or the earliest of all of ca_file. False
- * with the reason if they cannot be read. */
-static bool read_expiry(const struct credential_file *file, int64_t *expiry, char *why, size_t size)
-{
-    bool all = strcmp(file->key, health_file_keys[HEALTH_CA_FILE]) == 0;
-    struct credential content;
-    struct certificates certificates;
-    bool ok;
-
-    if (!credential_read(file, &content, why, size))
-        return false;
-    ok = certificates_read(content.bytes, content.length, &certificates);
-    credential_wipe(&content);
-    if (!ok)
-        snprintf(why, size,
-                 "credential unusable: %s %.120s: holds no certificate in PEM, or a bad one",
-                 file->key, file->name);
-    else
-        *expiry = all ? certificates.earliest : certificates.first;
-    return ok;
-}
-
-/* Reads a file as requests do, and of certificates their expiry. */
+/* Reads a file as requests do, and of certificates when they expire: the first one, or the earliest
+ * of all of ca_file. False with the reason if it cannot be used. */
 static bool check_file(const struct credential_file *file, struct health_credentials *out,
                        char *why, size_t size)
 {
-    bool is_ca = strcmp(file->key, health_file_keys[HEALTH_CA_FILE]) == 0;
-    struct credential secret;
-    bool ok;
+    struct credential content;
+    struct certificates certificates;
+    bool ok = credential_read(file, &content, why, size);
 
-    if (file->kind == CREDENTIAL_PUBLIC)
-        return read_expiry(file, is_ca ? &out->ca_file : &out->client_cert, why, size);
-    ok = credential_read(file, &secret, why, size);
-    credential_wipe(&secret);
+    if (ok && file->kind == CREDENTIAL_PUBLIC) {
+        ok = certificates_read(content.bytes, content.length, &certificates);
+        if (!ok)
+            snprintf(why, size,
+                     "credential unusable: %s %.120s: holds no certificate in PEM, or a bad one",
+                     file->key, file->name);
+        else if (strcmp(file->key, "ca_file") == 0)
+            out->ca_file = certificates.earliest;
+        else
+            out->client_cert = certificates.first;
+    }
+    credential_wipe(&content);
     return ok;
 }
 
@@ -66,23 +49,16 @@ static void look_at_token(const struct context *context, struct health_credentia
 
 void health_credentials(const struct context *context, struct health_credentials *out)
 {
-    const struct cloud_conf *conf = &context->conf;
-    const struct credential_file files[HEALTH_FILES] = {
-        {health_file_keys[HEALTH_TOKEN_FILE], conf->token_file, CREDENTIAL_TEXT},
-        {health_file_keys[HEALTH_CLIENT_ID_FILE], conf->client_id_file, CREDENTIAL_TEXT},
-        {health_file_keys[HEALTH_CLIENT_CERT], conf->client_cert, CREDENTIAL_PUBLIC},
-        {health_file_keys[HEALTH_CLIENT_KEY], conf->client_key, CREDENTIAL_KEY},
-        {health_file_keys[HEALTH_CA_FILE], conf->ca_file, CREDENTIAL_PUBLIC},
-    };
     char why[256];
 
     *out = (struct health_credentials){
         .client_cert = HEALTH_NO_TIME, .ca_file = HEALTH_NO_TIME, .token_end = HEALTH_NO_TIME};
-    for (int i = 0; i < HEALTH_FILES; i++) {
-        out->set[i] = files[i].name[0] != '\0';
+    for (int i = 0; i < CREDENTIALS; i++) {
+        const struct credential_file file = credential_file(&context->conf, (enum credential_id)i);
+        out->set[i] = file.name[0] != '\0';
         if (!out->set[i])
             continue;
-        out->usable[i] = check_file(&files[i], out, why, sizeof why);
+        out->usable[i] = check_file(&file, out, why, sizeof why);
         if (!out->usable[i] && out->why[0] == '\0')
             snprintf(out->why, sizeof out->why, "%s", why);
     }

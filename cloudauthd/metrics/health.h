@@ -3,6 +3,7 @@
 #define CLOUDAUTHD_METRICS_HEALTH_H
 
 #include "access/denials.h"
+#include "cloudauthd/api/credentials.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/server/context.h"
 
@@ -13,20 +14,8 @@
 
 #define HEALTH_NO_TIME INT64_MIN
 
-enum health_file {
-    HEALTH_TOKEN_FILE,
-    HEALTH_CLIENT_ID_FILE,
-    HEALTH_CLIENT_CERT,
-    HEALTH_CLIENT_KEY,
-    HEALTH_CA_FILE,
-    HEALTH_FILES
-};
-
-/* The names of their settings. */
-extern const char *const health_file_keys[HEALTH_FILES];
-
 struct health_credentials {
-    bool set[HEALTH_FILES], usable[HEALTH_FILES];
+    bool set[CREDENTIALS], usable[CREDENTIALS];
     char why[256];       /* why the first unusable one cannot be used; "": all can */
     int64_t client_cert; /* when it expires: seconds since 1970, or HEALTH_NO_TIME: not known */
     int64_t ca_file;     /* when the first of its certificates expires; the same */

@@ -212,16 +212,18 @@ static void write_store(struct cloud_text *text, const struct store_figures *fig
     by(text, queue, "worker", "snapshot", (int64_t)view->pending);
 }
 
-static void write_credentials(struct cloud_text *text, const struct health_credentials *seen)
+static void write_credentials(struct cloud_text *text, const struct cloud_conf *conf,
+                              const struct health_credentials *seen)
 {
     static const char usable[] = "cloudauth_credential_usable";
     static const char end[] = "cloudauth_credential_expiry_timestamp_seconds";
 
     exposition_family(text, usable, "gauge",
                       "Whether the file of a credential that is configured can be used.");
-    for (int i = 0; i < HEALTH_FILES; i++)
+    for (int i = 0; i < CREDENTIALS; i++)
         if (seen->set[i])
-            by(text, usable, "key", health_file_keys[i], seen->usable[i]);
+            by(text, usable, "key", credential_file(conf, (enum credential_id)i).key,
+               seen->usable[i]);
     exposition_family(text, end, "gauge",
                       "When the client certificate, the first certificate of ca_file to do so, and "
                       "the access token expire.");
@@ -277,7 +279,7 @@ bool metrics_write(const struct context *context, const struct metrics_seen *see
     write_sessions(text, context);
     write_snapshot(text, &view);
     write_store(text, &store, &view);
-    write_credentials(text, &seen->credentials);
+    write_credentials(text, &context->conf, &seen->credentials);
     write_denials(text, context);
     write_program(text, context, seen->scrapes);
     return !text->cut;
