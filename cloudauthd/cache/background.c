@@ -3,7 +3,6 @@
 
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/internal.h"
-#include "cloudauthd/cache/request.h"
 
 #define UNKNOWN_MAX (UNKNOWN_LOOKUPS_MAX + UNKNOWN_LOGINS_MAX + UNKNOWN_OTHERS_MAX)
 

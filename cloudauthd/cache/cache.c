@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "cloudauthd/cache/internal.h"
-#include "cloudauthd/cache/request.h"
 #include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>

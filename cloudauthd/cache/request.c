@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/cache/request.h"
+#include "cloudauthd/cache/internal.h"
 
 #include "base/foreign.h"
-#include "cloudauthd/cache/internal.h"
 #include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>
