@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/snapshot_write.h"
 
-#include "common/io.h"
-
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,37 +85,6 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record)
 
 /* ---- A file ---- */
 
-/* Buffered output to a descriptor. The first error is kept, and ends it. */
-struct writer {
-    int fd;
-    int error;
-    size_t used;
-    char *buffer;
-};
-
-static void flush(struct writer *writer)
-{
-    if (writer->error == 0 && !io_write_all(writer->fd, writer->buffer, writer->used))
-        writer->error = errno;
-    writer->used = 0;
-}
-
-static void put_bytes(struct writer *writer, const void *bytes, size_t n)
-{
-    const char *at = bytes;
-
-    while (n > 0) {
-        size_t space = BUFFER - writer->used;
-        size_t part = n < space ? n : space;
-        memcpy(writer->buffer + writer->used, at, part);
-        writer->used += part;
-        at += part;
-        n -= part;
-        if (writer->used == BUFFER)
-            flush(writer);
-    }
-}
-
 enum key { BY_NAME, BY_UID, BY_GID, KEYS };
 
 static uint64_t hash_of(const struct cloud_snapshot_record *record, enum key key, uint64_t seed)
@@ -174,7 +143,6 @@ static bool put_number(const struct index *index, const struct records *records,
 /* False if the index needs more buckets. */
 static bool fill(const struct index *index, const struct records *records)
 {
-    memset(index->bucket, 0, sizeof *index->bucket << index->bits);
     for (size_t i = 0; i < records->n; i++)
         if (!put_number(index, records, i))
             return false;
@@ -223,16 +191,6 @@ static struct cloud_snapshot_header header_of(const struct snapshot_file *file, 
     return header;
 }
 
-static void put_records(struct writer *writer, uint64_t seed, const struct records *records)
-{
-    for (size_t i = 0; i < records->n && writer->error == 0; i++) {
-        struct cloud_snapshot_record *record = records->record[i];
-        record->checksum = cloud_snapshot_record_checksum(seed, record);
-        put_bytes(writer, record, record->size);
-    }
-    flush(writer);
-}
-
 /* Sets the places of all records. False, with errno, if they are too many for one file. */
 static bool set_places(struct records *records)
 {
@@ -248,66 +206,63 @@ static bool set_places(struct records *records)
     return records->place != NULL && place <= UINT32_MAX;
 }
 
-/* Writes the header and the indexes. False with errno; ERANGE: the indexes need more bits, and the
- * file has to be started over. */
-static bool put_indexes(struct writer *writer, const struct snapshot_file *file, uint32_t bits,
-                        const struct records *records)
+/* Fills the three indexes, one behind the other, of 2^*bits buckets each, or as many more as it
+ * takes. Malloc'ed; NULL with errno. */
+static uint64_t *make_indexes(const struct records *records, uint64_t seed, uint32_t *bits)
 {
-    struct cloud_snapshot_header header = header_of(file, bits, records);
-    struct index index = {
-        .bits = bits, .seed = file->seed, .bucket = malloc(sizeof *index.bucket << bits)};
-    bool ok = index.bucket != NULL;
+    uint32_t most = *bits + BITS_MORE;
 
-    for (; ok && index.key < KEYS; index.key++) {
-        ok = fill(&index, records);
-        if (!ok)
-            errno = ERANGE;
-        if (ok && index.key == BY_NAME)
-            put_bytes(writer, &header, sizeof header);
-        if (ok)
-            put_bytes(writer, index.bucket, sizeof *index.bucket << bits);
+    for (; *bits <= most && *bits <= CLOUD_SNAPSHOT_BITS_MAX; ++*bits) {
+        uint64_t *all = calloc((size_t)KEYS << *bits, sizeof *all);
+        struct index index = {.bits = *bits, .seed = seed, .bucket = all};
+        if (all == NULL)
+            return NULL;
+        for (; index.key < KEYS && fill(&index, records); index.key++)
+            index.bucket += (size_t)1 << *bits;
+        if (index.key == KEYS)
+            return all;
+        free(all);
     }
-    free(index.bucket);
+    errno = ERANGE;
+    return NULL;
+}
+
+/* Writes the file to a descriptor, which it closes. False with errno. */
+static bool write_all(int fd, const struct cloud_snapshot_header *header, const uint64_t *indexes,
+                      const struct records *records)
+{
+    FILE *out = fdopen(fd, "w");
+    bool ok = out != NULL && setvbuf(out, NULL, _IOFBF, BUFFER) == 0 &&
+              fwrite(header, sizeof *header, 1, out) == 1 &&
+              fwrite(indexes, sizeof *indexes << header->bits, KEYS, out) == KEYS;
+    int failed;
+
+    for (size_t i = 0; ok && i < records->n; i++) {
+        struct cloud_snapshot_record *record = records->record[i];
+        record->checksum = cloud_snapshot_record_checksum(header->seed, record);
+        ok = fwrite(record, record->size, 1, out) == 1;
+    }
+    failed = errno;
+    if (out == NULL ? close(fd) != 0 : fclose(out) != 0)
+        return false;
+    errno = failed;
     return ok;
-}
-
-/* Puts the file back to where it was before put_indexes. */
-static bool start_over(struct writer *writer, off_t start)
-{
-    writer->used = 0;
-    return lseek(writer->fd, start, SEEK_SET) >= 0 && ftruncate(writer->fd, start) == 0;
-}
-
-/* The same with as many bits as it takes. */
-static bool put_indexes_grown(struct writer *writer, const struct snapshot_file *file,
-                              const struct records *records)
-{
-    uint32_t bits = bits_for(records->n), most = bits + BITS_MORE;
-    off_t start = lseek(writer->fd, 0, SEEK_CUR);
-
-    for (; bits <= most && bits <= CLOUD_SNAPSHOT_BITS_MAX; bits++) {
-        if (put_indexes(writer, file, bits, records))
-            return true;
-        if (errno != ERANGE || !start_over(writer, start))
-            return false;
-        errno = ERANGE;
-    }
-    return false;
 }
 
 bool snapshot_write(int fd, const struct snapshot_file *file,
                     struct cloud_snapshot_record *const *record, size_t n)
 {
-    struct writer writer = {.fd = fd, .buffer = malloc(BUFFER)};
     struct records records = {.record = record, .n = n};
-    bool ok =
-        writer.buffer != NULL && set_places(&records) && put_indexes_grown(&writer, file, &records);
+    uint32_t bits = bits_for(n);
+    uint64_t *indexes = set_places(&records) ? make_indexes(&records, file->seed, &bits) : NULL;
+    int copy = indexes == NULL ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    bool ok = false;
 
-    if (ok)
-        put_records(&writer, file->seed, &records);
+    if (copy >= 0) {
+        const struct cloud_snapshot_header header = header_of(file, bits, &records);
+        ok = write_all(copy, &header, indexes, &records);
+    }
     free(records.place);
-    free(writer.buffer);
-    if (ok && writer.error != 0)
-        errno = writer.error;
-    return ok && writer.error == 0;
+    free(indexes);
+    return ok;
 }
