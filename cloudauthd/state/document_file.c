@@ -18,12 +18,12 @@ static const struct statefile_field fields[] = {
     FIELD("url", TEXT, url),
     FIELD("project", TEXT, project),
     FIELD("environment", TEXT, environment),
-    FIELD("asked", SIGNED, document.asked_wall),
-    FIELD("clock", UNSIGNED, clock),
+    FIELD("asked", NUMBER, document.asked_wall),
+    FIELD("clock", NUMBER, clock),
     FIELD("boot", TEXT, boot), /* and `asked` behind it */
     FIELD("etag", TEXT, document.validator.etag),
     FIELD("modified", TEXT, document.validator.modified),
-    FIELD("length", UNSIGNED, document.length),
+    FIELD("length", NUMBER, document.length),
     {0},
 };
 

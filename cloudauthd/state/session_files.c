@@ -30,8 +30,8 @@ struct record {
 };
 
 #define FIELD(name, type, member) STATEFILE_FIELD(struct record, name, STATEFILE_##type, member)
-#define OPTIONAL(name, type, member, given)                                                        \
-    STATEFILE_OPTIONAL(struct record, name, STATEFILE_##type, member, given)
+#define OPTIONAL(name, type, member)                                                               \
+    STATEFILE_OPTIONAL(struct record, name, STATEFILE_##type, member)
 
 static const struct statefile_field fields[] = {
     FIELD("id", TEXT, session.id),
@@ -47,14 +47,14 @@ static const struct statefile_field fields[] = {
     FIELD("key", HASH, session.fingerprint),
     FIELD("from", TEXT, session.from),
     FIELD("service", TEXT, session.service),
-    FIELD("since", SIGNED, session.since),
+    FIELD("since", NUMBER, session.since),
     FIELD("boot", TEXT, boot),
-    FIELD("pid", SIGNED, session.monitor.pid),
-    FIELD("start", UNSIGNED, session.monitor.start),
-    FIELD("audit", UNSIGNED, session.audit),
-    FIELD("uid", UNSIGNED, session.uid),
-    OPTIONAL("key_expires", SIGNED, session.key_expires, session.key_expires),
-    OPTIONAL("ending", UNSIGNED, session.ending_audit, session.ending),
+    FIELD("pid", NUMBER, session.monitor.pid),
+    FIELD("start", NUMBER, session.monitor.start),
+    FIELD("audit", NUMBER, session.audit),
+    FIELD("uid", NUMBER, session.uid),
+    OPTIONAL("key_expires", NUMBER, session.key_expires),
+    OPTIONAL("ending", NUMBER, session.ending_audit), /* no audit session has the id 0 */
     {0},
 };
 
@@ -64,6 +64,8 @@ size_t session_files_format(const struct session *session, const char *boot,
     struct record record = {.session = *session};
     size_t n;
 
+    if (!session->ending)
+        record.session.ending_audit = 0;
     snprintf(record.boot, sizeof record.boot, "%s", boot);
     n = statefile_put_fields(fields, &record, out + STATEFILE_HEAD_MAX,
                              SESSION_FILE_SIZE - STATEFILE_HEAD_MAX);
@@ -83,6 +85,7 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
     end = at + n;
     if (!statefile_get_fields(fields, &at, end, &record) || at != end)
         return false;
+    record.session.ending = record.session.ending_audit != 0;
     record.session.name.kind = cloud_name_kind(record.session.account);
     memcpy(out, &record.session, sizeof *out);
     memcpy(boot, record.boot, PROCESS_BOOT_SIZE);

@@ -86,10 +86,10 @@ size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n)
 
 /* ---- Fields ---- */
 
-static uint64_t load_number(const void *member, size_t size)
+static int64_t load_number(const void *member, size_t size)
 {
     uint32_t narrow;
-    uint64_t wide;
+    int64_t wide;
 
     if (size == sizeof narrow) {
         memcpy(&narrow, member, sizeof narrow);
@@ -99,49 +99,33 @@ static uint64_t load_number(const void *member, size_t size)
     return wide;
 }
 
-static void store_number(void *member, size_t size, uint64_t number)
-{
-    uint32_t narrow = (uint32_t)number;
-
-    if (size == sizeof narrow)
-        memcpy(member, &narrow, sizeof narrow);
-    else
-        memcpy(member, &number, sizeof number);
-}
-
 /* A value as text; buffer is for what is none already. */
 static const char *print_value(const struct statefile_field *field, const char *member,
                                char buffer[DIGEST_HEX_SIZE])
 {
-    uint64_t number;
-
     if (field->type == STATEFILE_TEXT)
         return member;
-    if (field->type == STATEFILE_HASH) {
+    if (field->type == STATEFILE_HASH)
         digest_hex((const unsigned char *)member, DIGEST_SIZE, buffer);
-        return buffer;
-    }
-    number = load_number(member, field->size);
-    if (field->type == STATEFILE_UNSIGNED)
-        snprintf(buffer, DIGEST_HEX_SIZE, "%llu", (unsigned long long)number);
-    else if (field->size == sizeof(int32_t))
-        snprintf(buffer, DIGEST_HEX_SIZE, "%d", (int32_t)(uint32_t)number);
     else
-        snprintf(buffer, DIGEST_HEX_SIZE, "%lld", (long long)number);
+        snprintf(buffer, DIGEST_HEX_SIZE, "%lld", (long long)load_number(member, field->size));
     return buffer;
 }
 
 static bool parse_number(const struct statefile_field *field, const char *text, size_t n,
                          char *member)
 {
-    bool is_signed = field->type == STATEFILE_SIGNED;
-    bool is_negative = is_signed && n > 0 && text[0] == '-';
-    uint64_t number, most = field->size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
+    bool is_narrow = field->size == sizeof(uint32_t),
+         is_negative = !is_narrow && n > 0 && text[0] == '-';
+    uint64_t number;
+    uint32_t narrow;
 
-    if (!cloud_text_read_number(text + is_negative, n - is_negative, is_signed ? most / 2 : most,
-                                &number))
+    if (!cloud_text_read_number(text + is_negative, n - is_negative,
+                                is_narrow ? UINT32_MAX : INT64_MAX, &number))
         return false;
-    store_number(member, field->size, is_negative ? 0 - number : number);
+    narrow = (uint32_t)number;
+    number = is_negative ? 0 - number : number;
+    memcpy(member, is_narrow ? (const void *)&narrow : &number, field->size);
     return true;
 }
 
@@ -173,20 +157,10 @@ static bool parse_value(const struct statefile_field *field, const char *text, s
         return parse_text(text, n, member, field->size);
     case STATEFILE_HASH:
         return parse_hash(text, n, member);
-    case STATEFILE_SIGNED:
-    case STATEFILE_UNSIGNED:
+    case STATEFILE_NUMBER:
         return parse_number(field, text, n, member);
     }
     return false;
-}
-
-static bool is_given(const struct statefile_field *field, const char *record)
-{
-    if (!field->optional)
-        return true;
-    if (field->given == field->offset)
-        return load_number(record + field->offset, field->size) != 0;
-    return *(const bool *)(record + field->given);
 }
 
 size_t statefile_put_fields(const struct statefile_field *fields, const void *record, char *out,
@@ -198,7 +172,7 @@ size_t statefile_put_fields(const struct statefile_field *fields, const void *re
     for (; fields->name != NULL; fields++) {
         const char *value = print_value(fields, (const char *)record + fields->offset, buffer);
         int n;
-        if (!is_given(fields, record))
+        if (fields->optional && strcmp(value, "0") == 0)
             continue;
         if (strchr(value, '\n') != NULL)
             return 0;
@@ -231,8 +205,6 @@ bool statefile_get_fields(const struct statefile_field *fields, const char **at,
         value = *at + strlen(fields->name) + 1;
         if (!parse_value(fields, value, (size_t)(newline - value), (char *)record + fields->offset))
             return false;
-        if (fields->optional && fields->given != fields->offset)
-            *(bool *)((char *)record + fields->given) = true;
         *at = newline + 1;
     }
     return true;

@@ -43,32 +43,26 @@ const char *statefile_open(const struct statefile_format *format, const char *fi
                            size_t *n);
 
 enum statefile_type {
-    STATEFILE_TEXT,     /* char[]: a string without a newline */
-    STATEFILE_HASH,     /* unsigned char[32], in lower case hexadecimal */
-    STATEFILE_SIGNED,   /* an integer of 4 or 8 bytes, in decimal */
-    STATEFILE_UNSIGNED, /* the same */
+    STATEFILE_TEXT,   /* char[]: a string without a newline */
+    STATEFILE_HASH,   /* unsigned char[32], in lower case hexadecimal */
+    STATEFILE_NUMBER, /* in decimal: a uint32_t, an int64_t, or a uint64_t below 2^63 */
 };
 
-/*
- * A line of a record. An optional line is written only where the member at `given` is not 0, which
- * is the field itself or a bool; reading such a line sets that bool.
- */
+/* A line of a record. An optional line is left out where its number is 0. */
 struct statefile_field {
     const char *name; /* NULL ends a table */
     enum statefile_type type;
     size_t offset, size; /* of the member */
     bool optional;
-    size_t given;
 };
 
 #define STATEFILE_FIELD(record, name, type, member)                                                \
     {                                                                                              \
-        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), false, 0           \
+        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), false              \
     }
-#define STATEFILE_OPTIONAL(record, name, type, member, given)                                      \
+#define STATEFILE_OPTIONAL(record, name, type, member)                                             \
     {                                                                                              \
-        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), true,              \
-            offsetof(record, given)                                                                \
+        name, type, offsetof(record, member), sizeof(((record *)NULL)->member), true               \
     }
 
 /* Writes the lines of a record to out and returns how many bytes they have, or 0 if they do not fit
