@@ -135,7 +135,7 @@ static void reload(struct context *context)
     free(conf);
     find_keys_user(context);
     api_configure(context->api, &context->conf);
-    cache_configure(context->cache, &context->conf, other_api);
+    cache_configure(context->cache, other_api);
     /* The published records were judged by the old settings. */
     publish_clear(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
@@ -231,34 +231,40 @@ static bool open_bindings(struct context *context)
     return true;
 }
 
-static bool open_store(struct context *context)
+static bool is_listed(void *arg, const char *project, const char *environment)
 {
+    const struct context *context = arg;
+    const struct list_item item = {project, environment};
+
+    return context->list != NULL && list_has(context->list, &item);
+}
+
+/* Documents refer to the denials and bind what is not bound yet, so they come last. */
+static bool open_cache(struct context *context)
+{
+    const struct cache_setup setup = {.conf = &context->conf,
+                                      .api = context->api,
+                                      .admission = context->admission,
+                                      .store = context->store,
+                                      .worker = context->reader,
+                                      .asker = context->asker,
+                                      .denials = denials_file_list(context->denials),
+                                      .listed = is_listed,
+                                      .listed_arg = context};
     size_t known;
 
-    context->store = store_new(context->state_worker, STATE_DIRECTORY, context->conf.host_id,
-                               context->conf.access_url);
-    if (context->store == NULL)
+    context->cache = cache_new(&setup);
+    if (context->cache == NULL)
         return false;
     admission.restores = true;
     known = store_load(context->store, cache_restore, context->cache);
     admission.restores = false;
-    cache_set_store(context->cache, context->store);
     log_info("%zu documents found in %s", known, STATE_DIRECTORY);
     return true;
 }
 
-/* Before any document is taken: each refers to the denials. */
-static bool open_denials(struct context *context)
-{
-    context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
-    if (context->denials == NULL)
-        return false;
-    cache_set_denials(context->cache, denials_file_list(context->denials));
-    return true;
-}
-
 /* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
- * fork(2). Documents refer to the denials and bind what is not bound yet, so they come last. */
+ * fork(2). */
 static bool open_state(struct context *context)
 {
     context->state_worker = worker_new(context->loop);
@@ -266,9 +272,12 @@ static bool open_state(struct context *context)
     context->asker = worker_new(context->loop);
     if (context->state_worker == NULL || context->reader == NULL || context->asker == NULL)
         return false;
-    cache_set_worker(context->cache, context->reader);
-    cache_set_asker(context->cache, context->asker, admission_is_bound);
-    return open_denials(context) && open_bindings(context) && open_store(context);
+    context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
+    if (context->denials == NULL || !open_bindings(context))
+        return false;
+    context->store = store_new(context->state_worker, STATE_DIRECTORY, context->conf.host_id,
+                               context->conf.access_url);
+    return context->store != NULL && open_cache(context);
 }
 
 /* From now on every process of the host can look up the accounts that this process knows. */
@@ -302,23 +311,12 @@ static void on_left(void *arg, const struct list_item *item)
         publish_remove(context->publish, item->project, item->environment);
 }
 
-static bool is_listed(void *arg, const char *project, const char *environment)
-{
-    const struct context *context = arg;
-    const struct list_item item = {project, environment};
-
-    return list_has(context->list, &item);
-}
-
 static bool open_list(struct context *context)
 {
     const struct list_events events = {on_listed, on_left, context};
 
     context->list = list_new(context->loop, context->api, context->reader, &context->conf, &events);
-    if (context->list == NULL)
-        return false;
-    cache_set_listed(context->cache, is_listed, context);
-    return true;
+    return context->list != NULL;
 }
 
 /* The sessions that were open before a restart. */
@@ -393,10 +391,7 @@ static bool start(struct context *context, bool foreground)
         return false;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     context->api = api_new(context->loop, &context->conf);
-    context->cache = context->api == NULL ? NULL
-                                          : cache_new(&context->conf, context->api,
-                                                      admission_accept, context->admission);
-    if (context->cache == NULL) {
+    if (context->api == NULL) {
         log_error("libcurl or memory failed");
         return false;
     }

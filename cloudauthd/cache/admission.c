@@ -40,9 +40,9 @@ enum policy_reason admission_judge(const struct admission *admission,
     return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
 }
 
-bool admission_is_bound(void *arg, const char *project, const char *environment)
+bool admission_is_bound(const struct admission *admission, const char *project,
+                        const char *environment)
 {
-    const struct admission *admission = arg;
     struct binding known;
 
     return bindings_by_name(admission->bindings, project, environment, &known);
@@ -77,9 +77,9 @@ bool admission_bind(const struct admission *admission, const struct document *do
     return true;
 }
 
-bool admission_accept(void *arg, const struct document *document, char *why, size_t size)
+bool admission_accept(const struct admission *admission, const struct document *document, char *why,
+                      size_t size)
 {
-    const struct admission *admission = arg;
     enum policy_reason reason;
 
     if (!admission_refresh(admission)) {

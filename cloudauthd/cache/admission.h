@@ -56,8 +56,9 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, const struct cloud_name *name,
                                    char *why, size_t size);
 
-/* cache_is_bound (cache.h), arg is the admission. */
-bool admission_is_bound(void *arg, const char *project, const char *environment);
+/* Whether ids are bound to the environment. */
+bool admission_is_bound(const struct admission *admission, const char *project,
+                        const char *environment);
 
 /*
  * Judges the document of a cache answer by the local accounts as they are now: it was judged when
@@ -76,11 +77,12 @@ enum policy_reason admission_of(const struct admission *admission,
 bool admission_bind(const struct admission *admission, const struct document *document);
 
 /*
- * cache_accept (cache.h), arg is the admission: refreshes, judges and binds. A stored document does
- * not bind ids again that an operator has released: by now they may be another environment's. A
- * document that is not for this host is accepted, too, with a warning: the cache has to know that
- * it is not. False with the reason in why.
+ * Refreshes, judges and binds. A stored document does not bind ids again that an operator has
+ * released: by now they may be another environment's. A document that is not for this host is
+ * accepted, too, with a warning: the cache has to know that it is not. False with the reason in
+ * why.
  */
-bool admission_accept(void *arg, const struct document *document, char *why, size_t size);
+bool admission_accept(const struct admission *admission, const struct document *document, char *why,
+                      size_t size);
 
 #endif

@@ -49,14 +49,25 @@ struct cache_waiter {
     int64_t since; /* cloud_clock_ms() of the question */
 };
 
-/* Whether this host accepts a new document, with the reason in why if not. */
-typedef bool cache_accept(void *arg, const struct document *document, char *why, size_t size);
-
-/* Whether ids are bound to the environment. */
-typedef bool cache_is_bound(void *arg, const char *project, const char *environment);
-
 /* Whether the account list names the environment. */
 typedef bool cache_listed(void *arg, const char *project, const char *environment);
+
+/* What a cache is built on. All of it is borrowed, and outlives the cache but for the store and the
+ * worker. */
+struct cache_setup {
+    const struct cloud_conf *conf; /* its signing_key is one that envelope_parse_signers takes */
+    struct api *api;
+    const struct admission *admission; /* of every new document */
+    struct store *store;               /* NULL: documents are not kept */
+    struct worker *worker;             /* reads large documents (limits.h); or NULL */
+    /* Reads a document whose environment is not bound (admission_is_bound), and asks the other name
+     * services first whether its uid or gid is one of theirs (base/foreign.h): then it is invalid.
+     * A service that hangs keeps new environments waiting and nothing else. NULL: none is asked. */
+    struct worker *asker;
+    const struct denials *denials; /* every document refers to them */
+    cache_listed *listed; /* the limits on unknown environments do not hold for these; or NULL */
+    void *listed_arg;
+};
 
 /* A change of what is known of an environment. */
 struct cache_news {

@@ -92,7 +92,7 @@ static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
     if (entry->state == ENTRY_FAILING)
         return now.boot >= entry->retry;
     return entry->state != ENTRY_ABSENT ||
-           !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->conf->absent_fresh);
+           !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->absent_fresh);
 }
 
 bool background_prefetch(struct cache *cache, const char *project, const char *environment)

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
-                        void *arg)
+struct cache *cache_new(const struct cache_setup *setup)
 {
     struct cache *cache = calloc(1, sizeof *cache);
 
@@ -16,11 +15,8 @@ struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_ac
         free(cache);
         return NULL;
     }
-    cache->conf = conf;
-    envelope_parse_signers(conf->signing_key, &cache->signers);
-    cache->api = api;
-    cache->accept = accept;
-    cache->accept_arg = arg;
+    cache->setup = *setup;
+    envelope_parse_signers(setup->conf->signing_key, &cache->signers);
     return cache;
 }
 
@@ -43,7 +39,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
     bool failing = entries_is_failing(entry);
 
     *answer = request_known(entry, need, now);
-    if (api_is_file(cache->api) || entry->phase == ENTRY_WRITING || need == CACHE_NOW)
+    if (api_is_file(cache->setup.api) || entry->phase == ENTRY_WRITING || need == CACHE_NOW)
         return false;
     /* While the API fails, only the bound of an outage decides how long a document says who may
      * enter, even if keys_fresh is longer. Account data may be used for account_fresh in any case,
@@ -61,7 +57,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
         freshness_is_within(entry, now, (int64_t)1000 * freshness_bound(&rules, entry->document)))
         return true;
     if (entry->state == ENTRY_ABSENT &&
-        freshness_is_within(entry, now, (int64_t)1000 * cache->conf->absent_fresh))
+        freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
         return true;
     /* Without a document to serve, one waiter waits for the probe when the back-off is over. */
     return failing && (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
@@ -106,7 +102,7 @@ static bool take_permit(const struct cache_entry *entry, enum entry_budget budge
     share = request_share(askers, entry);
     if (askers->in_flight + share->in_flight >= most_in_flight(budget))
         return false;
-    if (api_is_file(cache->api))
+    if (api_is_file(cache->setup.api))
         return true;
     if (entries_of_project(&cache->entries, entry->project) != NULL)
         return limits_take_token(&share->bucket, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
@@ -204,16 +200,6 @@ void cache_denials_changed(struct cache *cache)
 
 /* ---- Store and settings ---- */
 
-void cache_set_store(struct cache *cache, struct store *store)
-{
-    cache->store = store;
-}
-
-void cache_set_worker(struct cache *cache, struct worker *worker)
-{
-    cache->worker = worker;
-}
-
 bool cache_restore(void *arg, const struct stored_document *from)
 {
     struct cache *cache = arg;
@@ -241,23 +227,6 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
     return is_withheld;
 }
 
-void cache_set_asker(struct cache *cache, struct worker *asker, cache_is_bound *is_bound)
-{
-    cache->asker = asker;
-    cache->is_bound = is_bound;
-}
-
-void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg)
-{
-    cache->listed = listed;
-    cache->listed_arg = arg;
-}
-
-void cache_set_denials(struct cache *cache, const struct denials *denials)
-{
-    cache->denials = denials;
-}
-
 /* An entry that is forgotten moves to the end of this list or of another: so as many are taken as
  * there were. */
 static void forget_all(struct lru *lru)
@@ -282,10 +251,9 @@ static void end_back_off(struct lru *lru)
     }
 }
 
-void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget)
+void cache_configure(struct cache *cache, bool forget)
 {
-    cache->conf = conf;
-    envelope_parse_signers(conf->signing_key, &cache->signers);
+    envelope_parse_signers(cache->setup.conf->signing_key, &cache->signers);
     /* The operator may just have repaired what failed. */
     end_back_off(&cache->entries.known);
     end_back_off(&cache->entries.unknown);
@@ -331,8 +299,9 @@ static void view_entry(const struct cache_entry *entry, cache_see *see, void *ar
                               .age = answer.age,
                               .detail = failing ? entry->detail : ""};
 
-    view.fresh = view.usable && !failing &&
-                 freshness_is_within(entry, now, (int64_t)1000 * entry->cache->conf->account_fresh);
+    view.fresh =
+        view.usable && !failing &&
+        freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->account_fresh);
     see(arg, &view);
 }
 

@@ -42,10 +42,10 @@
 
 struct cache;
 
-/* NULL if memory is out. conf (its signing_key is one that envelope_parse_signers takes) and api
- * are borrowed and outlive the cache; arg is passed to accept. */
-struct cache *cache_new(const struct cloud_conf *conf, struct api *api, cache_accept *accept,
-                        void *arg);
+/* NULL if memory is out. A document that the API has sent is in the store, on disk, before any
+ * waiter is answered by it, so that no crash brings back a person who was removed. The workers
+ * are freed before the store, and that before the cache. */
+struct cache *cache_new(const struct cache_setup *setup);
 void cache_free(struct cache *cache);
 
 /*
@@ -71,38 +71,12 @@ void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 /* Reports all known documents again, with `changed`: this host's denials have changed. */
 void cache_denials_changed(struct cache *cache);
 
-/*
- * From now on, documents are kept in the store. One that the API has sent is on disk before any
- * waiter is answered by it, so that no crash brings back a person who was removed. The store is
- * freed before the cache.
- */
-void cache_set_store(struct cache *cache, struct store *store);
-
-/* From now on, large documents (limits.h) are read by the worker, which is freed before the store
- * and the cache. */
-void cache_set_worker(struct cache *cache, struct worker *worker);
-
-/*
- * From now on a document whose environment is_bound denies (arg is cache_new's) is read by that
- * worker, which asks the other name services first whether its uid or gid is one of theirs
- * (base/foreign.h): then it is invalid. A service that hangs keeps new environments waiting and
- * nothing else. The worker is freed before the cache.
- */
-void cache_set_asker(struct cache *cache, struct worker *asker, cache_is_bound *is_bound);
-
 /* store_each: takes a stored document if it may be used. arg is the cache. */
 store_each cache_restore;
 
 /* An operator confirms that the environment is deleted: the next answer that it is absent is
  * believed. False if no such answer is withheld (limits.h, the guard). */
 bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment);
-
-/* From now on the limits on unknown environments do not hold for those that the account list names.
- */
-void cache_set_listed(struct cache *cache, cache_listed *listed, void *arg);
-
-/* Every document that is accepted from now on refers to these denials, which outlive the cache. */
-void cache_set_denials(struct cache *cache, const struct denials *denials);
 
 /* What is known of one environment; the strings are borrowed for the call. */
 struct cache_view {
@@ -137,6 +111,6 @@ void cache_look(const struct cache *cache, struct cache_figures *out);
 
 /* The settings have changed. forget: the API or its signatures are others, so nothing that was
  * learnt before is believed. */
-void cache_configure(struct cache *cache, const struct cloud_conf *conf, bool forget);
+void cache_configure(struct cache *cache, bool forget);
 
 #endif

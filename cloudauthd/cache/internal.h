@@ -2,7 +2,6 @@
 #ifndef CLOUDAUTHD_CACHE_INTERNAL_H
 #define CLOUDAUTHD_CACHE_INTERNAL_H
 
-#include "access/denials.h"
 #include "access/envelope.h"
 #include "base/worker.h"
 #include "cloudauthd/api/api.h"
@@ -11,8 +10,6 @@
 #include "cloudauthd/cache/freshness.h"
 #include "cloudauthd/cache/limits.h"
 #include "cloudauthd/state/store.h"
-
-#include "common/conf.h"
 
 /*
  * The cache itself, for its own files alone: cache.c (questions), request.c (requests and answers),
@@ -34,28 +31,18 @@ struct askers {
 };
 
 struct cache {
-    const struct cloud_conf *conf;
-    struct api *api;
-    struct store *store;   /* or NULL */
-    struct worker *worker; /* reads large documents; or NULL */
-    struct worker *asker;  /* asks other name services about ids; or NULL */
-    cache_is_bound *is_bound;
-    size_t unread; /* bytes of documents that they have not read yet */
-    const struct denials *denials;
+    struct cache_setup setup;
+    size_t unread;          /* bytes of documents that the workers have not read yet */
     struct signers signers; /* none: documents are not signed */
-    cache_accept *accept;
-    void *accept_arg;
-    cache_told *told; /* or NULL */
+    cache_told *told;       /* or NULL */
     void *told_arg;
     struct entries entries;
     struct guard guard;
     struct cache_figures figures;
     struct askers lookups, logins, others; /* ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
-    cache_listed *listed;                  /* or NULL */
-    void *listed_arg;
-    bool some_fail;      /* the state of an entry may be STALE */
-    bool some_recheck;   /* an entry may have `recheck` set */
-    unsigned background; /* background requests in flight */
+    bool some_fail;                        /* the state of an entry may be STALE */
+    bool some_recheck;                     /* an entry may have `recheck` set */
+    unsigned background;                   /* background requests in flight */
     struct bucket prefetches;
     unsigned prefetch_failures; /* in a row: then one prefetch goes at a time, */
     int64_t prefetch_pause;     /* and none before this cloud_clock_ms() */
@@ -63,7 +50,7 @@ struct cache {
 
 static inline struct freshness_rules internal_rules(const struct cache *cache)
 {
-    return (struct freshness_rules){cache->conf->max_stale, cache->signers.n > 0};
+    return (struct freshness_rules){cache->setup.conf->max_stale, cache->signers.n > 0};
 }
 
 /* The environment's entry, made if there is none; NULL if memory is out. */

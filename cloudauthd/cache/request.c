@@ -2,6 +2,7 @@
 #include "cloudauthd/cache/internal.h"
 
 #include "base/foreign.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>
@@ -13,10 +14,10 @@
 
 int64_t request_fresh_ms(const struct cache *cache, enum cache_need need)
 {
-    if (api_is_file(cache->api) || need == CACHE_NOW)
+    if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
     return (int64_t)1000 *
-           (need == CACHE_KEYS ? cache->conf->keys_fresh : cache->conf->account_fresh);
+           (need == CACHE_KEYS ? cache->setup.conf->keys_fresh : cache->setup.conf->account_fresh);
 }
 
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
@@ -99,8 +100,8 @@ enum entry_budget request_budget(const struct cache_entry *entry, const struct c
     const struct cache *cache = entry->cache;
 
     if (entry->document != NULL ||
-        (cache->listed != NULL &&
-         cache->listed(cache->listed_arg, entry->project, entry->environment)))
+        (cache->setup.listed != NULL &&
+         cache->setup.listed(cache->setup.listed_arg, entry->project, entry->environment)))
         return ENTRY_FREE;
     if (!waiter->trusted || (waiter->may_trust != NULL && !waiter->may_trust(waiter->arg)))
         return ENTRY_OTHERS;
@@ -214,7 +215,7 @@ static bool remove_stored(struct cache_entry *entry)
 {
     if (entry->stored == ENTRY_NOT_STORED || !entries_step(entry, ENTRY_WRITE))
         return false;
-    store_remove(entry->cache->store, entry->project, entry->environment, on_removed, entry);
+    store_remove(entry->cache->setup.store, entry->project, entry->environment, on_removed, entry);
     return true;
 }
 
@@ -224,7 +225,7 @@ static bool put_stored(struct cache_entry *entry, const struct stored_document *
         return false;
     entry->stored = ENTRY_MAY_BE_STORED;
     entry->kept = entry->asked;
-    store_put(entry->cache->store, stored, on_put, entry);
+    store_put(entry->cache->setup.store, stored, on_put, entry);
     return true;
 }
 
@@ -233,7 +234,7 @@ static bool put_stored(struct cache_entry *entry, const struct stored_document *
 static bool write_store(struct cache_entry *entry, const struct api_result *result,
                         enum api_verdict verdict)
 {
-    struct store *store = entry->cache->store;
+    struct store *store = entry->cache->setup.store;
     struct stored_document stored = {.project = entry->project,
                                      .environment = entry->environment,
                                      .validator = entry->validator,
@@ -338,7 +339,7 @@ static bool read_behind(struct cache_entry *entry, const struct api_result *resu
     answer->result.body = memcpy(answer->body, result->body, result->length);
     take_prepare(&answer->reading, entry, &answer->result);
     cache->unread += result->length;
-    worker_add(ask ? cache->asker : cache->worker, &answer->work);
+    worker_add(ask ? cache->setup.asker : cache->setup.worker, &answer->work);
     return true;
 }
 
@@ -351,9 +352,9 @@ static void on_result(void *arg, const struct api_result *result)
     struct reading reading;
     bool document = result->verdict == API_DOCUMENT, ask;
 
-    ask = document && cache->asker != NULL &&
-          !cache->is_bound(cache->accept_arg, entry->project, entry->environment);
-    if (ask || (document && cache->worker != NULL && result->length > LIMITS_READ_MAX)) {
+    ask = document && cache->setup.asker != NULL &&
+          !admission_is_bound(cache->setup.admission, entry->project, entry->environment);
+    if (ask || (document && cache->setup.worker != NULL && result->length > LIMITS_READ_MAX)) {
         if (read_behind(entry, result, ask))
             return;
         result = &crowded;
@@ -376,7 +377,7 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     entry->recheck = false; /* any request revalidates it */
     entry->sent = now.boot;
     entry->sent_wall = now.wall;
-    api_get(entry->cache->api,
+    api_get(entry->cache->setup.api,
             &(const struct api_request){entry->project, entry->environment,
                                         whole ? &none : &entry->validator, on_result, entry});
 }

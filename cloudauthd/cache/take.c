@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/internal.h"
 
 #include <stdio.h>
@@ -81,7 +82,7 @@ static void tell(struct cache_entry *entry, const struct document *document, int
 
     if (cache->told == NULL ||
         (document != NULL && document == entry->document && asked_wall >= entry->told &&
-         asked_wall - entry->told < cache->conf->account_fresh / 4))
+         asked_wall - entry->told < cache->setup.conf->account_fresh / 4))
         return;
     if (document != NULL)
         news.until = freshness_usable_until(&rules, document, asked_wall);
@@ -121,7 +122,7 @@ static void use_document(struct cache_entry *entry, const struct reading *readin
 
     for (size_t i = 0; i < document->warnings; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
-    document->denials = entry->cache->denials;
+    document->denials = entry->cache->setup.denials;
     tell(entry, document, asked_wall);
     entries_apply(entry, ENTRY_DOCUMENT, document);
     if (entry->cache->signers.n > 0)
@@ -148,7 +149,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     if (document != NULL && is_stored && is_signed)
         entry->issued = document->issued_at;
     if (document != NULL && document->status != DOCUMENT_DELETED &&
-        !cache->accept(cache->accept_arg, document, problem->text, sizeof problem->text)) {
+        !admission_accept(cache->setup.admission, document, problem->text, sizeof problem->text)) {
         document_free(document);
         document = NULL;
     }
@@ -173,7 +174,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
  * freshness, at random so that documents are not asked for all at once. */
 static void set_refresh(struct cache_entry *entry)
 {
-    int64_t fresh = (int64_t)1000 * entry->cache->conf->account_fresh;
+    int64_t fresh = (int64_t)1000 * entry->cache->setup.conf->account_fresh;
 
     entry->refresh = entry->asked + fresh * (80 + arc4random_uniform(16)) / 100;
 }

@@ -2,6 +2,7 @@
 
 /* The cache against an API and a clock of the test's own. */
 #include "base/worker.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/limits.h"
@@ -164,9 +165,35 @@ static void worker_is_done(void)
     work->finish(work);
 }
 
-static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
+static struct cache_setup plan;
+
+/* Makes the cache anew, by the plan. */
+static void start_cache(void)
 {
-    (void)arg;
+    cache_free(cache);
+    cache = cache_new(&plan);
+    assert_non_null(cache);
+}
+
+static void keep_documents(void)
+{
+    plan.store = (struct store *)&disk;
+    start_cache();
+}
+
+bool admission_is_bound(const struct admission *admission, const char *project,
+                        const char *environment)
+{
+    (void)admission;
+    (void)project;
+    (void)environment;
+    return true;
+}
+
+bool admission_accept(const struct admission *admission, const struct document *document, char *why,
+                      size_t size)
+{
+    (void)admission;
     (void)document;
     snprintf(why, size, "uid belongs to another environment");
     return accepted;
@@ -184,14 +211,16 @@ static int setup(void **state)
     retry_after = 0;
     pendings = requests = padded = 0;
     memset(&disk, 0, sizeof disk);
-    cache = cache_new(&conf, NULL, accept_document, NULL);
-    return cache == NULL;
+    plan = (struct cache_setup){.conf = &conf};
+    start_cache();
+    return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
     cache_free(cache);
+    cache = NULL;
     return 0;
 }
 
@@ -833,7 +862,7 @@ static void test_other_api(void **state)
     learn("");
     fake_ms += 3000;
     ask(&client, CACHE_KEYS);
-    cache_configure(cache, &conf, true);
+    cache_configure(cache, true);
     api_says(API_UNCHANGED, ""); /* of the old API */
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
@@ -846,7 +875,8 @@ static void test_other_api(void **state)
 
 static void use_worker(size_t bytes)
 {
-    cache_set_worker(cache, (struct worker *)working);
+    plan.worker = (struct worker *)working;
+    start_cache();
     padded = bytes;
 }
 
@@ -910,7 +940,7 @@ static void test_large_of_other_api(void **state)
     use_worker(LIMITS_READ_MAX + 1);
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
-    cache_configure(cache, &conf, true);
+    cache_configure(cache, true);
     worker_is_done();
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
@@ -954,7 +984,7 @@ static void test_answers_wait_for_the_disk(void **state)
     struct client first, second;
 
     (void)state;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     assert_int_equal(first.answers, 0);
@@ -974,7 +1004,7 @@ static void test_confirmations(void **state)
     struct client client;
 
     (void)state;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
@@ -1002,7 +1032,7 @@ static void test_kept_later(void **state)
     struct client client;
 
     (void)state;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk.fails = true;
@@ -1038,7 +1068,7 @@ static void test_absence_waits_for_the_disk(void **state)
     struct client first, second;
 
     (void)state;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     ask(&first, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     disk_says_done();
@@ -1076,7 +1106,7 @@ static void test_absence_on_a_bad_disk(void **state)
     struct client client;
 
     (void)state;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     disk.fails = true;
     for (unsigned i = 1; i <= 2; i++) {
         ask(&client, CACHE_KEYS);
@@ -1099,7 +1129,7 @@ static void test_absence_without_memory(void **state)
 
     (void)state;
     any_name = disk.no_memory = true;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     ask_for(&clients[0], "abcdefghij", "production");
     fake_ms += (int64_t)1000 * conf.account_fresh + 1;
     ask_for(&late, "abcdefghij", "production");
@@ -1127,7 +1157,7 @@ static void test_absent_names_on_a_slow_disk(void **state)
 
     (void)state;
     is_file = any_name = true;
-    cache_set_store(cache, (struct store *)&disk);
+    keep_documents();
     for (unsigned i = 0; i <= UNKNOWN_OTHERS_MAX; i++) {
         snprintf(name, sizeof name, "robot%05u", i);
         ask_for(&clients[i], name, "production");
@@ -1264,7 +1294,7 @@ static void test_other_api_many(void **state)
         ask_for(&client, name, "production");
         api_says(API_ABSENT, "");
     }
-    cache_configure(cache, &conf, true);
+    cache_configure(cache, true);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(name, sizeof name, "abcdefgh%02u", i);
         ask_for(&client, name, "staging");
@@ -1326,7 +1356,8 @@ static void test_listed(void **state)
 
     (void)state;
     any_name = true;
-    cache_set_listed(cache, names_staging, NULL);
+    plan.listed = names_staging;
+    start_cache();
     assert_int_equal(flood(&robots, "abcdefghij", 500), UNKNOWN_BURST);
     ask_as(&client, &robots, "abcdefghij", "staging");
     assert_int_equal(pendings, 1);
@@ -1355,7 +1386,7 @@ static void use_signatures(void)
     assert_non_null(signer);
     assert_int_equal(EVP_PKEY_get_raw_public_key(signer, key, &n), 1);
     base64(key, n, conf.signing_key);
-    cache_configure(cache, &conf, true);
+    cache_configure(cache, true);
 }
 
 static void make_signature(const char *type, const char *payload, char out[100])
@@ -1814,7 +1845,7 @@ static void test_recheck_forgotten(void **state)
     fake_ms += 3001;
     ask(&client, CACHE_KEYS);
     recheck("abcdefghij");
-    cache_configure(cache, &conf, true);
+    cache_configure(cache, true);
     api_says(API_ABSENT, "");
     assert_int_equal(pendings, 1); /* for the client that waits */
     api_says(API_DOCUMENT, "");

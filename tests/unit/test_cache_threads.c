@@ -4,6 +4,7 @@
  * The cache with a real loop and a real worker thread, for ThreadSanitizer (make check-tsan): large
  * documents are read by the one while small ones are read by the other, and the settings change.
  */
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/limits.h"
 #include "tests/unit/sample_keys.h"
@@ -45,9 +46,19 @@ void api_get(struct api *api, const struct api_request *request)
     request->done(request->arg, &result);
 }
 
-static bool accept_document(void *arg, const struct document *document, char *why, size_t size)
+bool admission_is_bound(const struct admission *admission, const char *project,
+                        const char *environment)
 {
-    (void)arg;
+    (void)admission;
+    (void)project;
+    (void)environment;
+    return true;
+}
+
+bool admission_accept(const struct admission *admission, const struct document *document, char *why,
+                      size_t size)
+{
+    (void)admission;
     (void)why;
     (void)size;
     return document->keys == 1;
@@ -70,15 +81,14 @@ static void test_threads(void **state)
     cloud_conf_defaults(&conf);
     loop = loop_new();
     worker = worker_new(loop);
-    cache = cache_new(&conf, NULL, accept_document, NULL);
+    cache = cache_new(&(const struct cache_setup){.conf = &conf, .worker = worker});
     assert_true(worker != NULL && cache != NULL);
-    cache_set_worker(cache, worker);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct cache_waiter large = {.answered = on_answer}, small = {.answered = on_answer};
         answered = 0;
         cache_ask(cache, "abcdefghij", "large", CACHE_NOW, &large);
         cache_ask(cache, "abcdefghij", "small", CACHE_NOW, &small);
-        cache_configure(cache, &conf, i % 3 == 0); /* also while a document is read */
+        cache_configure(cache, i % 3 == 0); /* also while a document is read */
         assert_true(loop_run(loop));
     }
     worker_free(worker);
