@@ -11,9 +11,9 @@
 #include "common/call.h"
 #include "common/conf.h"
 #include "common/local.h"
+#include "common/snapshot.h"
 #include "common/text.h"
 #include "jail/jail.h"
-#include "pam_cloud/alone.h"
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -45,6 +46,7 @@ struct visit {
     pam_handle_t *pamh;
     bool silent;
     bool is_ssh;
+    struct cloud_name name; /* what the account means */
     const char *account, *service, *from;
     const char *subject; /* the audit line's pairs project= to key= */
     struct cloud_conf conf;
@@ -149,11 +151,45 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
     }
 }
 
+static bool record_grants(const struct visit *visit, const struct cloud_snapshot_account *account)
+{
+    const char *home; /* found only if the application exists */
+
+    if (!cloud_conf_has_id(&visit->conf, account->uid) ||
+        !cloud_snapshot_home(account, &visit->name, &home) ||
+        !cloud_conf_has_home(&visit->conf, home))
+        return false;
+    if ((account->flags & CLOUD_SNAPSHOT_ACTIVE) != 0)
+        return true;
+    return (account->flags & CLOUD_SNAPSHOT_PAUSED) != 0 && strcmp(visit->service, "cron") == 0;
+}
+
+/*
+ * Whether a service that asks for no key (cron, su, sudo) may use the account while the daemon
+ * cannot be reached, as far as accounts.snapshot tells: any service if the environment is active,
+ * and cron if it is paused, until the record expires.
+ */
+static bool snapshot_grants(const struct visit *visit)
+{
+    struct cloud_snapshot_account record;
+    struct cloud_snapshot snapshot;
+    const struct cloud_name *name = &visit->name;
+    int64_t now = (int64_t)time(NULL);
+    bool granted;
+
+    if (!cloud_snapshot_map(&snapshot))
+        return false;
+    granted = !cloud_snapshot_retired(&snapshot) && cloud_snapshot_current(&snapshot, now) &&
+              cloud_snapshot_by_name(&snapshot, name->project, name->environment, &record) &&
+              now < record.expires && record_grants(visit, &record);
+    cloud_snapshot_unmap(&snapshot);
+    return granted;
+}
+
 /* Grants what may be granted without the daemon, from the snapshot. */
 static bool grant_alone(const struct visit *visit, const struct cloud_question *question)
 {
-    if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh ||
-        !alone_grants(&visit->conf, visit->account, visit->service))
+    if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh || !snapshot_grants(visit))
         return false;
     audit(visit, true, "granted", "snapshot", NULL);
     return true;
@@ -209,7 +245,8 @@ static enum who who_is(struct visit *visit, int argc, const char **argv, const c
     *reason = "configuration-broken";
     if (!read_conf(visit, argc, argv))
         return WHO_UNKNOWN;
-    return cloud_name_parse(&visit->conf.grammar, visit->account, NULL) ? WHO_CLOUD : WHO_OTHER;
+    return cloud_name_parse(&visit->conf.grammar, visit->account, &visit->name) ? WHO_CLOUD
+                                                                                : WHO_OTHER;
 }
 
 static int refuse_unknown(const struct visit *visit, const struct entry *entry, const char *reason)
