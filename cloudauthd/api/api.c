@@ -51,10 +51,8 @@ struct api {
     struct pool *pool;
     struct oauth *oauth;
     LIST_HEAD(, request) requests; /* all that have not ended */
-    int64_t clock_offset;          /* seconds, by the last answer with a Date */
-    bool clock_known;
-    int64_t clock_logged; /* cloud_clock_ms(): not earlier again */
-    struct api_view view; /* its counters alone */
+    int64_t clock_logged;          /* cloud_clock_ms(): not earlier again */
+    struct api_view view;          /* but for the token */
 };
 
 static void ask(struct request *request);
@@ -67,12 +65,6 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size)
 bool api_is_file(const struct api *api)
 {
     return url_is_file(api->conf->access_url);
-}
-
-bool api_clock(const struct api *api, int64_t *offset)
-{
-    *offset = api->clock_offset;
-    return api->clock_known;
 }
 
 /* ---- Counters ---- */
@@ -309,13 +301,13 @@ static void note_clock(struct api *api, const struct transfer *transfer)
     (void)cloud_text_read_number(transfer->age, strlen(transfer->age), UINT32_MAX, &age);
     if (said <= 0)
         return;
-    api->clock_offset = (int64_t)time(NULL) - (int64_t)said - (int64_t)age;
-    api->clock_known = true;
-    if (llabs(api->clock_offset) < CLOCK_OFF || cloud_clock_ms() < api->clock_logged)
+    api->view.clock_offset = (int64_t)time(NULL) - (int64_t)said - (int64_t)age;
+    api->view.clock_known = true;
+    if (llabs(api->view.clock_offset) < CLOCK_OFF || cloud_clock_ms() < api->clock_logged)
         return;
     api->clock_logged = cloud_clock_ms() + CLOCK_LOG_MS;
     log_warning("the clock of this host is %lld seconds %s that of the project API",
-                llabs(api->clock_offset), api->clock_offset > 0 ? "ahead of" : "behind");
+                llabs(api->view.clock_offset), api->view.clock_offset > 0 ? "ahead of" : "behind");
 }
 
 static void get_ended(struct request *request, CURLcode code)

@@ -44,10 +44,6 @@ void api_free(struct api *api);
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
-/* How many seconds this host's clock is ahead of the server's (negative: behind), by the Date of
- * its last answer. False if there was none. For operators only. */
-bool api_clock(const struct api *api, int64_t *offset);
-
 /* Whether access_url is a file:// URL, so that asking costs no network. */
 bool api_is_file(const struct api *api);
 
@@ -94,6 +90,8 @@ struct api_view {
     uint64_t requests[API_OUTCOMES]; /* since the start */
     uint64_t bucket[API_BUCKETS];    /* durations of those that were sent; not cumulated */
     uint64_t milliseconds;           /* of all of these */
+    bool clock_known;                /* an answer had a Date: */
+    int64_t clock_offset; /* by how many seconds this host's clock is ahead of the last one */
 };
 void api_look(const struct api *api, struct api_view *out);
 

@@ -81,13 +81,15 @@ struct cache_news {
 /* Whether this host takes the document; false if there is none. */
 typedef bool cache_told(void *arg, const struct cache_news *news);
 
-/* Questions and answers since the start, for metrics. */
+/* Questions and answers since the start, for operators. */
 struct cache_figures {
     uint64_t hits;        /* answered without waiting for the API */
     uint64_t misses;      /* waited for the API */
     uint64_t limited;     /* refused by a limit: the API was not asked */
     uint64_t stale;       /* answers by the last good document, in an outage */
     uint64_t unavailable; /* answers CACHE_UNAVAILABLE */
+    size_t bytes;         /* of memory, now, of all documents */
+    bool guarded;         /* environments that turn absent are not believed */
 };
 
 #endif

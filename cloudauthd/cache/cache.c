@@ -268,22 +268,14 @@ void cache_configure(struct cache *cache, bool forget)
 
 /* ---- What operators see ---- */
 
-size_t cache_bytes(const struct cache *cache)
-{
-    return cache->entries.bytes;
-}
-
-bool cache_guarded(const struct cache *cache)
-{
-    return cache->entries.withheld > 0;
-}
-
 void cache_look(const struct cache *cache, struct cache_figures *out)
 {
     *out = cache->figures;
+    out->bytes = cache->entries.bytes;
+    out->guarded = cache->entries.withheld > 0;
 }
 
-static void view_entry(const struct cache_entry *entry, cache_see *see, void *arg)
+static bool view_entry(const struct cache_entry *entry, cache_see *see, void *arg)
 {
     struct freshness_now now = freshness_now();
     struct cache_answer answer = request_known(entry, CACHE_KEYS, now);
@@ -302,19 +294,16 @@ static void view_entry(const struct cache_entry *entry, cache_see *see, void *ar
     view.fresh =
         view.usable && !failing &&
         freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->account_fresh);
-    see(arg, &view);
+    return see(arg, &view);
 }
 
-size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)(void *arg),
-                  void *arg)
+size_t cache_walk(struct cache *cache, size_t from, cache_see *see, void *arg)
 {
     const struct table *table = &cache->entries.table;
+    bool enough = false;
 
-    for (size_t i = from; i < table->buckets; i++) {
-        if (full(arg))
-            return i;
-        for (const struct table_node *node = table->bucket[i]; node != NULL; node = node->next)
-            view_entry(TABLE_OWNER(node, struct cache_entry, node), see, arg);
-    }
-    return 0;
+    for (; from < table->buckets && !enough; from++)
+        for (const struct table_node *node = table->bucket[from]; node != NULL; node = node->next)
+            enough |= view_entry(TABLE_OWNER(node, struct cache_entry, node), see, arg);
+    return from < table->buckets ? from : 0;
 }

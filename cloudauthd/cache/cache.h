@@ -91,21 +91,15 @@ struct cache_view {
     uint32_t age;       /* seconds since it was certainly true */
     const char *detail; /* failing: why; else "" */
 };
-typedef void cache_see(void *arg, const struct cache_view *view);
+/* Returns whether it has seen enough for now. */
+typedef bool cache_see(void *arg, const struct cache_view *view);
 
 /*
- * Calls see for the entries of the hash table's buckets, from the given one on, until full returns
- * true, which is asked before each bucket. Returns the bucket to continue with, or 0 at the end.
- * Entries that are added or evicted between two calls may be missed or seen twice.
+ * Calls see for the entries of the hash table's buckets, from the given one on, until it has seen
+ * enough in a bucket. Returns the bucket to continue with, or 0 at the end. Entries that are added
+ * or evicted between two calls may be missed or seen twice.
  */
-size_t cache_walk(struct cache *cache, size_t from, cache_see *see, bool (*full)(void *arg),
-                  void *arg);
-
-/* Whether environments that turn absent are not believed. */
-bool cache_guarded(const struct cache *cache);
-
-/* The memory of all documents. */
-size_t cache_bytes(const struct cache *cache);
+size_t cache_walk(struct cache *cache, size_t from, cache_see *see, void *arg);
 
 void cache_look(const struct cache *cache, struct cache_figures *out);
 

@@ -75,7 +75,7 @@ void denials_answer_list(struct connection *connection)
     char line[DENIAL_LINE_SIZE];
 
     rows_start();
-    for (; (denial = denials_at(list, i)) != NULL && !rows_full(NULL); i++) {
+    for (; (denial = denials_at(list, i)) != NULL && !rows_full(); i++) {
         if (!denials_in_force(denial, now))
             continue;
         denials_format(denial, line);
@@ -112,19 +112,15 @@ static bool contains(const struct document *document, const struct denial *denia
     return false;
 }
 
-static void look_for_name(void *arg, const struct cache_view *view)
+static bool look_for_name(void *arg, const struct cache_view *view)
 {
     struct naming *naming = arg;
 
-    if (view->document == NULL)
-        return;
-    naming->looked += 1 + view->document->users;
-    naming->found += contains(view->document, &naming->denial);
-}
-
-static bool looked_enough(void *arg)
-{
-    return ((const struct naming *)arg)->looked >= NAMED_USERS;
+    if (view->document != NULL) {
+        naming->looked += 1 + view->document->users;
+        naming->found += contains(view->document, &naming->denial);
+    }
+    return naming->looked >= NAMED_USERS;
 }
 
 void denials_answer_named(struct connection *connection)
@@ -138,8 +134,7 @@ void denials_answer_named(struct connection *connection)
         rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
         return;
     }
-    next = cache_walk(connection->context->cache, question->page, look_for_name, looked_enough,
-                      &naming);
+    next = cache_walk(connection->context->cache, question->page, look_for_name, &naming);
     rows_start();
     rows_add_number("documents", (int64_t)naming.found);
     rows_send(connection, (uint32_t)next);

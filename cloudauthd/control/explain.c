@@ -219,7 +219,7 @@ void people_answer(struct connection *connection, const struct cache_answer *kno
     rows_start();
     if (i == 0)
         add_warnings(document);
-    for (; i < document->keys && !rows_full(NULL); i++)
+    for (; i < document->keys && !rows_full(); i++)
         list_key(document, &connection->name, &document->key[i], now);
     rows_send(connection, i < document->keys ? (uint32_t)i : 0);
 }

@@ -43,9 +43,8 @@ void rows_add_line(const char *line)
     cloud_text_add_char(&text, '\n');
 }
 
-bool rows_full(void *arg)
+bool rows_full(void)
 {
-    (void)arg;
     return text.used > sizeof buffer - RESERVE;
 }
 

@@ -32,8 +32,8 @@ void rows_add_number(const char *name, int64_t number);
 void rows_add_line(const char *line);
 
 /* Whether the next rows belong on another page: less than 32 KiB are left in the packet, which
- * holds the rows of one bucket of the cache, or of one key. arg is not used (cache_walk). */
-bool rows_full(void *arg);
+ * holds the rows of one bucket of the cache, or of one key. */
+bool rows_full(void);
 
 /* Answers the connection with the rows. page is the page to ask for next, 0 at the end. */
 void rows_send(struct connection *connection, uint32_t page);

@@ -14,12 +14,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static bool never_full(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
 /* A row for a time that is known. */
 static void time_row(const char *name, int64_t seconds)
 {
@@ -43,7 +37,7 @@ static bool conflicts(const struct admission *admission, const struct cache_view
            admission_judge(admission, view->document, NULL, why, 256) == POLICY_UNUSABLE;
 }
 
-static void count_document(void *arg, const struct cache_view *view)
+static bool count_document(void *arg, const struct cache_view *view)
 {
     struct documents *all = arg;
     char why[256];
@@ -51,13 +45,16 @@ static void count_document(void *arg, const struct cache_view *view)
     health_count(&all->seen, view);
     if (conflicts(all->admission, view, why) && all->conflicts++ == 0)
         snprintf(all->first, sizeof all->first, "%s/%s: %s", view->project, view->environment, why);
+    return false;
 }
 
 static void status_of_documents(const struct context *context)
 {
     struct documents all = {.admission = context->admission};
+    struct cache_figures figures;
 
-    cache_walk(context->cache, 0, count_document, never_full, &all);
+    cache_walk(context->cache, 0, count_document, &all);
+    cache_look(context->cache, &figures);
     rows_add_number("documents", (int64_t)all.seen.known);
     rows_add_number("fresh", (int64_t)all.seen.fresh);
     rows_add_number("failing", (int64_t)all.seen.failing);
@@ -69,7 +66,7 @@ static void status_of_documents(const struct context *context)
     ROW("conflict", all.first);
     ROW("error", all.seen.error);
     rows_add_number("max_stale", context->conf.max_stale);
-    ROW("absences", cache_guarded(context->cache) ? "not-believed" : "believed");
+    ROW("absences", figures.guarded ? "not-believed" : "believed");
 }
 
 static void status_of_credentials(const struct context *context)
@@ -106,9 +103,12 @@ void status_answer(struct connection *connection)
     const struct context *context = connection->context;
     const struct denials *list = denials_file_list(context->denials);
     uint64_t denials[DENIAL_ENVIRONMENT + 1];
-    int64_t ahead = 0;
+    struct sessions_view sessions;
+    struct api_view api;
 
     health_denials(context, denials);
+    sessions_look(context->sessions, &sessions);
+    api_look(context->api, &api);
     rows_start();
     ROW("version", CLOUD_VERSION);
     rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
@@ -117,11 +117,11 @@ void status_answer(struct connection *connection)
     status_of_documents(context);
     status_of_credentials(context);
     status_of_snapshot(context);
-    rows_add_number("open_sessions", (int64_t)sessions_count(context->sessions));
+    rows_add_number("open_sessions", (int64_t)sessions.open);
     rows_add_number("denials", (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] +
                                          denials[DENIAL_ENVIRONMENT]));
-    if (api_clock(context->api, &ahead))
-        rows_add_number("clock_offset", ahead);
+    if (api.clock_known)
+        rows_add_number("clock_offset", api.clock_offset);
     else
         ROW("clock_offset", "");
     ROW("denials_file", list->damaged ? "damaged" : "whole");
@@ -142,7 +142,7 @@ static const char *state_word(const struct cache_view *view)
     return view->failing ? "failing" : view->fresh ? "fresh" : "aged";
 }
 
-static void list_document(void *arg, const struct cache_view *view)
+static bool list_document(void *arg, const struct cache_view *view)
 {
     const struct context *context = arg;
     char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "", why[256];
@@ -155,6 +155,7 @@ static void list_document(void *arg, const struct cache_view *view)
         detail = why;
     ROW(view->project, view->environment, plain, state_word(view), age,
         view->document != NULL ? view->document->status_text : "", detail);
+    return rows_full();
 }
 
 void status_answer_documents(struct connection *connection)
@@ -163,6 +164,6 @@ void status_answer_documents(struct connection *connection)
 
     rows_start();
     next = cache_walk(connection->context->cache, connection->question.page, list_document,
-                      rows_full, connection->context);
+                      connection->context);
     rows_send(connection, (uint32_t)next);
 }

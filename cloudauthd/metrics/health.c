@@ -65,10 +65,8 @@ void health_credentials(const struct context *context, struct health_credentials
     look_at_token(context, out);
 }
 
-void health_count(void *arg, const struct cache_view *view)
+void health_count(struct health_documents *out, const struct cache_view *view)
 {
-    struct health_documents *out = arg;
-
     out->failing += view->failing;
     if (view->failing && out->error[0] == '\0')
         snprintf(out->error, sizeof out->error, "%s/%s: %s", view->project, view->environment,

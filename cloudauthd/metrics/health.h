@@ -35,8 +35,8 @@ struct health_documents {
     char error[512];          /* of one that is failing */
 };
 
-/* cache_see: counts an environment. arg is a struct health_documents. */
-cache_see health_count;
+/* Counts an environment. */
+void health_count(struct health_documents *out, const struct cache_view *view);
 
 /* Counts the denials that are in force now, by enum denial_kind. */
 void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1]);

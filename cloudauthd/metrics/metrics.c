@@ -102,8 +102,7 @@ static void write_requests(struct cloud_text *text, const struct context *contex
             api.token.failures);
 }
 
-static void write_documents(struct cloud_text *text, const struct context *context,
-                            const struct health_documents *documents)
+static void write_documents(struct cloud_text *text, const struct health_documents *documents)
 {
     static const char name[] = "cloudauth_documents";
 
@@ -119,17 +118,12 @@ static void write_documents(struct cloud_text *text, const struct context *conte
     gauge(text, "cloudauth_documents_unusable",
           "Environments that cannot be entered: their document is older than its bound.",
           (int64_t)documents->unusable);
-    gauge(text, "cloudauth_document_bytes", "Bytes of memory of all documents.",
-          (int64_t)cache_bytes(context->cache));
     if (documents->known > 0) {
         gauge(text, "cloudauth_document_age_oldest_seconds",
               "Age of the document that was confirmed longest ago.", documents->oldest);
         gauge(text, "cloudauth_document_age_freshest_seconds",
               "Age of the document that was confirmed last.", documents->freshest);
     }
-    gauge(text, "cloudauth_absences_believed",
-          "0: too many environments turned absent at once, which is taken for an outage.",
-          !cache_guarded(context->cache));
 }
 
 static void write_questions(struct cloud_text *text, const struct context *context)
@@ -139,6 +133,11 @@ static void write_questions(struct cloud_text *text, const struct context *conte
 
     cache_look(context->cache, &cache);
     server_look(context->server, &server);
+    gauge(text, "cloudauth_document_bytes", "Bytes of memory of all documents.",
+          (int64_t)cache.bytes);
+    gauge(text, "cloudauth_absences_believed",
+          "0: too many environments turned absent at once, which is taken for an outage.",
+          !cache.guarded);
     counter(text, "cloudauth_cache_hits_total", "Questions answered without waiting for the API.",
             cache.hits);
     counter(text, "cloudauth_cache_misses_total", "Questions that waited for the API.",
@@ -161,8 +160,7 @@ static void write_sessions(struct cloud_text *text, const struct context *contex
     struct sessions_view view;
 
     sessions_look(context->sessions, &view);
-    gauge(text, "cloudauth_sessions_open", "Open SSH sessions.",
-          (int64_t)sessions_count(context->sessions));
+    gauge(text, "cloudauth_sessions_open", "Open SSH sessions.", (int64_t)view.open);
     counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.", view.opened);
     exposition_family(text, ended, "counter",
                       "SSH sessions that are over: closed by sshd, gone without notice, ended by "
@@ -274,7 +272,7 @@ bool metrics_write(const struct context *context, const struct metrics_seen *see
     store_look(context->store, &store);
     write_decisions(text);
     write_requests(text, context);
-    write_documents(text, context, &seen->documents);
+    write_documents(text, &seen->documents);
     write_questions(text, context);
     write_sessions(text, context);
     write_snapshot(text, &view);

@@ -59,19 +59,12 @@ static void finish(struct scrape *scrape)
 }
 
 /* cache_see */
-static void visit(void *arg, const struct cache_view *view)
+static bool visit(void *arg, const struct cache_view *view)
 {
     struct scrape *scrape = arg;
 
     health_count(&scrape->seen.documents, view);
-    scrape->visited++;
-}
-
-static bool slice_full(void *arg)
-{
-    const struct scrape *scrape = arg;
-
-    return scrape->visited >= SLICE;
+    return ++scrape->visited >= SLICE;
 }
 
 static void visit_slice(void *arg)
@@ -79,7 +72,7 @@ static void visit_slice(void *arg)
     struct scrape *scrape = arg;
 
     scrape->visited = 0;
-    scrape->bucket = cache_walk(scrape->context->cache, scrape->bucket, visit, slice_full, scrape);
+    scrape->bucket = cache_walk(scrape->context->cache, scrape->bucket, visit, scrape);
     if (scrape->bucket == 0)
         finish(scrape);
     else if (!loop_timer_set(scrape->context->loop, &scrape->timer, 0))

@@ -716,6 +716,7 @@ size_t sessions_count(const struct sessions *sessions)
 void sessions_look(const struct sessions *sessions, struct sessions_view *out)
 {
     *out = sessions->view;
+    out->open = sessions->used;
 }
 
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,

@@ -65,6 +65,7 @@ size_t sessions_count(const struct sessions *sessions);
 
 /* Counters since the start, for metrics. */
 struct sessions_view {
+    size_t open; /* now */
     uint64_t opened;
     uint64_t closed; /* sshd reported the end */
     uint64_t gone;   /* the sshd process ended without reporting it */
