@@ -357,6 +357,7 @@ static void on_probe(void *arg)
     }
     background_probe(context->cache);
     store_watch_clock(context->store);
+    publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);
     audit_tell_omitted(cloud_clock_ms());
     loop_timer_set(context->loop, &probe, PROBE_MS);

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +30,6 @@ struct publish {
     struct loop *loop;
     struct worker *worker;
     struct loop_timer timer; /* starts the next build */
-    struct loop_watch clock; /* a timerfd that becomes ready when the wall clock is set */
     int64_t clock_ahead;     /* of the time since boot, in seconds, when last looked at */
     int directory;
     uint64_t origin; /* of the next file */
@@ -380,14 +378,12 @@ static void finish_build(struct work *work)
     free(build);
 }
 
-static void follow_clock(struct publish *publish);
-
 static void start_build(void *arg)
 {
     struct publish *publish = arg;
     struct build *build = publish->building ? NULL : calloc(1, sizeof *build);
 
-    follow_clock(publish);
+    publish_follow_clock(publish);
     if (build == NULL)
         return; /* the timer is set again when the running build ends, or by the next change */
     build->work = (struct work){.run = run_build, .finish = finish_build};
@@ -407,12 +403,7 @@ static int64_t clock_ahead(void)
     return (int64_t)time(NULL) - cloud_clock_ms() / 1000;
 }
 
-/*
- * The times of records are by the wall clock. If that is put back, records would be fresh for
- * longer, or again: the published file is withdrawn, and the records in the mirror get as much
- * older. Records that are put from now on are by the clock as it is now.
- */
-static void follow_clock(struct publish *publish)
+void publish_follow_clock(struct publish *publish)
 {
     int64_t ahead = clock_ahead();
     const struct mirror_change change = {
@@ -427,41 +418,6 @@ static void follow_clock(struct publish *publish)
     add_change(publish, &change, PUBLISH_GATHER_MS);
 }
 
-/* Arms the descriptor for the next time that the clock is set (timerfd_create(2)). */
-static bool await_clock(int fd)
-{
-    /* Relative to now: a fixed date in the past would be due each time that the clock is set. */
-    const struct itimerspec far = {.it_value.tv_sec = time(NULL) + INT32_MAX};
-
-    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0;
-}
-
-static void on_clock_set(void *arg, uint32_t events)
-{
-    struct publish *publish = arg;
-    uint64_t times;
-
-    (void)events;
-    (void)!read(publish->clock.fd, &times, sizeof times); /* fails with ECANCELED */
-    (void)await_clock(publish->clock.fd);
-    follow_clock(publish);
-}
-
-/* Without such a descriptor the clock is only looked at when something changes. */
-static void watch_clock(struct publish *publish)
-{
-    int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-
-    publish->clock_ahead = clock_ahead();
-    publish->clock = (struct loop_watch){fd, on_clock_set, publish};
-    if (fd >= 0 && await_clock(fd) && loop_add(publish->loop, &publish->clock, EPOLLIN))
-        return;
-    log_warning("the wall clock cannot be watched: %s", strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    publish->clock.fd = -1;
-}
-
 /* ---- The interface ---- */
 
 void publish_put(struct publish *publish, const struct snapshot_account *account,
@@ -472,7 +428,7 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
                                          .may_differ = what == PUBLISH_NEW,
                                          .record = snapshot_encode(account)};
 
-    follow_clock(publish);
+    publish_follow_clock(publish);
     if (change.record == NULL) {
         publish_remove(publish, account->project, account->environment);
         return;
@@ -560,7 +516,7 @@ struct publish *publish_new(struct loop *loop, const char *directory, const char
         publish->worker = worker_new(loop);
         if (publish->worker != NULL) {
             publish->origin = hash_origin(origin);
-            watch_clock(publish);
+            publish->clock_ahead = clock_ahead();
             remove_new_file(publish);
             adopt_file(publish);
             set_timer(publish, PUBLISH_GATHER_MS);
@@ -579,10 +535,6 @@ void publish_free(struct publish *publish)
     if (publish == NULL)
         return;
     worker_free(publish->worker);
-    if (publish->clock.fd >= 0) {
-        loop_remove(publish->loop, &publish->clock);
-        close(publish->clock.fd);
-    }
     loop_timer_clear(publish->loop, &publish->timer);
     mirror_end(&publish->mirror);
     mirror_discard(&publish->changes);

@@ -48,6 +48,13 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
 /* Withdraws an environment's account: it has no document, or none for this host. */
 void publish_remove(struct publish *publish, const char *project, const char *environment);
 
+/*
+ * The times of records are by the wall clock. If that was put back, records would be fresh for
+ * longer, or again: the published file is withdrawn, and the records get as much older. Records
+ * that are put afterwards are by the clock as it is then. To be called every second or so.
+ */
+void publish_follow_clock(struct publish *publish);
+
 /* Withdraws all accounts. Those that are put from now on are of this origin. */
 void publish_clear(struct publish *publish, const char *origin);
 
