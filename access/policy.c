@@ -91,7 +91,7 @@ bool policy_usable(const struct policy_host *host, const struct document *docume
     }
     if (cloud_conf_has_home(host->conf, document->home))
         return bindings_allow(host->bindings, &claim, why, size);
-    snprintf(why, size, "account.home: this host's `homes` does not allow %s", document->home);
+    snprintf(why, size, "account.home: this host's homes does not allow %s", document->home);
     return false;
 }
 
@@ -101,7 +101,7 @@ bool policy_app_usable(const struct cloud_conf *conf, const struct document_app 
     bool usable = app->home == NULL || cloud_conf_has_home(conf, app->home);
 
     if (!usable)
-        snprintf(why, size, "apps.%s.home: this host's `homes` does not allow %s", app->name,
+        snprintf(why, size, "apps.%s.home: this host's homes does not allow %s", app->name,
                  app->home);
     return usable;
 }

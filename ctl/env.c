@@ -165,7 +165,7 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
         ok = false;
     }
     if (ok && !cloud_conf_has_home(&edit->conf, account->home)) {
-        ctl_say("home %s: this host's `homes` does not allow it", account->home);
+        ctl_say("home %s: this host's homes does not allow it", account->home);
         ok = false;
     }
     tree_free(&tree);

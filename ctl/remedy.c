@@ -72,7 +72,7 @@ static const struct {
      NULL},
     {"timed out", "# look at the network between this host and the project API", NULL},
     {"status 5", "# look at the project API's log: it answers with a server error", NULL},
-    {"`homes` does not allow",
+    {"homes does not allow",
      EDIT "add the homes to `homes`, if root alone may write above them; then systemctl reload "
           "cloudauthd",
      NULL},

@@ -47,7 +47,7 @@ test_uid_out_of_range() {
 test_home_elsewhere() {
     local home
     for home in /etc/systemd/system/ssh.service.d /app/x/y /app; do
-        invalid ".account.home = \"$home\"" "account.home: this host's .homes. does not allow $home$"
+        invalid ".account.home = \"$home\"" "account.home: this host's homes does not allow $home$"
     done
     document abcdefghij production '.account.home = "/srv/web/x"'
     configure 'homes = /app/* /srv/web/*'
@@ -62,7 +62,7 @@ test_home_of_app() {
     document abcdefg123abc smith-a12b34c '.apps.backoffice.home = "/etc/cron.d"'
     unknown $name
     refused alice $name
-    wait_for logged "apps.backoffice.home: this host's .homes. does not allow /etc/cron.d"
+    wait_for logged "apps.backoffice.home: this host's homes does not allow /etc/cron.d"
     enters alice abcdefg123abc-smith-a12b34c
     contains "$(cloudauthctl explain $name "$KEYS/alice.pub" 2>&1 || true)" 'apps.backoffice.home'
     contains "$(cloudauthctl check "$ACCESS/abcdefg123abc/smith-a12b34c.json")" 'apps.backoffice.home'

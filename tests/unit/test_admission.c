@@ -144,8 +144,7 @@ static void test_home_of_an_application(void **state)
         assert_int_equal(admission_judge(&admission, &document, &name, why, sizeof why),
                          i == 0 ? POLICY_UNUSABLE : POLICY_GRANTED);
     }
-    assert_non_null(
-        strstr(why, "apps.shop.home: this host's `homes` does not allow /etc/cron.d/x"));
+    assert_non_null(strstr(why, "apps.shop.home: this host's homes does not allow /etc/cron.d/x"));
 }
 
 static void test_local_user_added_since(void **state)

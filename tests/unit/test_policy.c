@@ -489,7 +489,7 @@ static void test_usable(void **state)
     assert_true(local_ids_refresh(db));
     assert_usable(owners, db, true, "");
     document.home = "/etc/systemd/system/ssh.service.d";
-    assert_usable(owners, db, false, "account.home: this host's `homes` does not allow /etc/sys");
+    assert_usable(owners, db, false, "account.home: this host's homes does not allow /etc/sys");
     document.home = "/app/x/y";
     assert_usable(owners, db, false, "account.home: ");
     document.home = "/app/x";

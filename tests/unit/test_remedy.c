@@ -56,7 +56,7 @@ static void test_api(void **state)
                   "cloudauthctl rebind abc/main-x1 ");
     assert_remedy("abc/main: uid 7 belongs to environment old of project xyz",
                   "cloudauthctl rebind xyz/old ");
-    assert_remedy("abc/main: invalid document: account.home: this host's `homes` does not allow /x",
+    assert_remedy("abc/main: invalid document: account.home: this host's homes does not allow /x",
                   ".conf  # add the homes to `homes`");
     assert_remedy("abc/main: what no table has", "cloudauthctl status --documents ");
     /* There is no directory to check. */
