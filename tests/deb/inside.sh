@@ -179,7 +179,7 @@ test_quick_start() {
         eval "$command"
         count=$((count + 1))
     done 9<<<"$commands"
-    same 6 $count
+    same 8 $count
     enters alice abcdefghij
     enters ada ada
     echo "note: $(cloudauthctl doctor abcdefghij | grep -c ' ok ') checks of doctor are ok"

@@ -9,7 +9,7 @@
 with_sshd() {
     local file=/etc/ssh/sshd_config.d/00-aaa.conf
     echo "$1" >$file
-    trap "rm -f $file; sshd_stop; sshd_start" EXIT
+    trap 'rm -f /etc/ssh/sshd_config.d/00-aaa.conf; sshd_stop; sshd_start' EXIT
     sshd_stop
     sshd_start
     [[ -n ${4-} ]] || fails enters alice abcdefghij >/dev/null
@@ -90,7 +90,7 @@ test_marker_gid() {
 test_unit() {
     local unit=/etc/systemd/system/cloudauthd.service
     install -d /run/systemd/system
-    trap "rmdir /run/systemd/system; rm -f $unit" EXIT
+    trap 'rmdir /run/systemd/system; rm -f /etc/systemd/system/cloudauthd.service' EXIT
     finds unit 'is-enabled cloudauthd: disabled: no account after a boot' '^systemctl unmask cloudauthd; systemctl enable --now cloudauthd$'
     ln -sf /dev/null $unit
     finds unit 'is-enabled cloudauthd: masked' '^systemctl unmask cloudauthd'

@@ -8,10 +8,9 @@ before_all() {
     mkdir -p /var/lib/extrausers
 }
 
-# as_shipped [LINE...]: the default range, and documents with ids in it
+# The default range, and documents with ids in it.
 as_shipped() {
-    local IDS=('# the defaults')
-    configure "$@"
+    sed -i '/^uid_m\|^ssh_gid\|^sftp_gid/d' "$CONF"
     sed -i 's|\("[ug]id": \)200\(...\)|\170\2|' "$ACCESS"/*/*.json
     find /app -maxdepth 1 -uid +200000 -uid -200100 -exec sh -c 'chown -R $(($(stat -c %u "$1") - 130000)) "$1"' sh {} \;
     daemon_stop
@@ -50,9 +49,9 @@ test_default_range() {
     unknown abcdefghij_stg
     refused bob abcdefghij_stg
     # Free by systemd's list and outside of what Debian gives out, as the default range is.
-    for id in $(sed -nE 's/^SUB_[UG]ID_(MIN|MAX)[[:space:]]+//p' /etc/login.defs); do
+    while read -r id; do
         ((id < 1879048192 && id > 99999))
-    done
+    done < <(sed -nE 's/^SUB_[UG]ID_(MIN|MAX)[[:space:]]+//p' /etc/login.defs)
 }
 
 # useradd(8)'s subordinate ids: a new environment does not get one of them, a bound one keeps its own

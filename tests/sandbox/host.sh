@@ -128,7 +128,9 @@ make_documents() {
     rm -rf "$PRISTINE" "$ACCESS"
     cp -r "$REPO/etc/examples/access" "$PRISTINE"
     # The uids of this host's range.
-    echo 's|\("[ug]id": \)7\(00..\)|\120\2|' >>"$edits"
+    cat >>"$edits" <<'END'
+s|\("[ug]id": \)7\(00..\)|\120\2|
+END
     sed -i -f "$edits" "$PRISTINE"/*/*.json
     chmod -R a+rX "$PRISTINE"
     cp -r "$PRISTINE" "$ACCESS"
