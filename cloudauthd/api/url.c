@@ -119,7 +119,7 @@ static unsigned long privileged_ports(void)
         return start;
     if (fgets(line, sizeof line, file) != NULL)
         start = strtoul(line, NULL, 10);
-    fclose(file);
+    (void)fclose(file); /* it was only read */
     return start < PRIVILEGED_PORTS ? start : PRIVILEGED_PORTS;
 }
 

@@ -218,6 +218,7 @@ test_endless_body() { bounded_row endless-body 'the body is larger than 4096 KiB
 test_endless_head() { bounded_row endless-head '.'; }
 
 # ticks PATTERN: how long the daemon's threads of that number have run, in ticks of the clock
+# shellcheck disable=SC2086 # it is a pattern
 ticks() { cat /proc/"$(daemon_pid)"/task/$1/stat | awk '{n += $14 + $15} END {print n}'; }
 
 # refreshed TIMES: the API has sent so many huge documents
