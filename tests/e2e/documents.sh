@@ -50,6 +50,8 @@ test_home_elsewhere() {
         invalid ".account.home = \"$home\"" "account.home: this host's homes does not allow $home$"
     done
     document abcdefghij production '.account.home = "/srv/web/x"'
+    unknown abcdefghij
+    contains "$(cloudauthctl doctor || true)" 'add the homes to .homes.'
     configure 'homes = /app/* /srv/web/*'
     daemon_reload
     wait_for enters alice abcdefghij
