@@ -410,9 +410,15 @@ static bool find_at_once(struct lookup *lookup, int *errnop)
     return found;
 }
 
+static bool is_possible_id(uint32_t id)
+{
+    return id >= CLOUD_ID_FLOOR && id <= CLOUD_ID_CEILING;
+}
+
 enum nss_status lookup_find(struct lookup *lookup, int *errnop)
 {
-    if (lookup->name != NULL && !cloud_name_look(lookup->name, &lookup->run))
+    if (lookup->name != NULL ? !cloud_name_look(lookup->name, &lookup->run)
+                             : !is_possible_id(lookup->id))
         return NSS_STATUS_NOTFOUND;
     if (find_at_once(lookup, errnop))
         return lookup->status;

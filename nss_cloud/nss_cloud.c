@@ -22,11 +22,6 @@ struct membership {
     int error;
 };
 
-static bool is_possible_id(uint32_t id)
-{
-    return id >= CLOUD_ID_FLOOR && id <= CLOUD_ID_CEILING;
-}
-
 /* Grows the array, up to the limit if that is positive. False if memory is out. */
 static bool grow(struct membership *member)
 {
@@ -101,8 +96,6 @@ EXPORT enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *re
                             .buffer = buffer,
                             .size = size};
 
-    if (name == NULL)
-        return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
 
@@ -112,8 +105,6 @@ EXPORT enum nss_status _nss_cloud_getpwuid_r(uid_t uid, struct passwd *result, c
     struct lookup lookup = {
         .op = CLOUD_OP_PASSWD_BY_ID, .id = uid, .passwd = result, .buffer = buffer, .size = size};
 
-    if (!is_possible_id(uid))
-        return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
 
@@ -126,8 +117,6 @@ EXPORT enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *res
                             .buffer = buffer,
                             .size = size};
 
-    if (name == NULL)
-        return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
 
@@ -137,8 +126,6 @@ EXPORT enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, ch
     struct lookup lookup = {
         .op = CLOUD_OP_GROUP_BY_ID, .id = gid, .group = result, .buffer = buffer, .size = size};
 
-    if (!is_possible_id(gid))
-        return NSS_STATUS_NOTFOUND;
     return lookup_find(&lookup, errnop);
 }
 

@@ -103,9 +103,9 @@ const struct audit_view *audit_look(void)
     return &counted;
 }
 
-/* A refused offer that was logged. */
 /* ---- Refused offers ---- */
 
+/* One that was logged. */
 struct offer {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     int64_t at; /* when it got its line */
