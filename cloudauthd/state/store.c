@@ -24,12 +24,9 @@
 #define CLOCK_SLACK 2 /* seconds that a time service may put the clock back */
 
 struct store {
-    int documents; /* the directory */
-    char host[sizeof((struct cloud_conf *)NULL)->host_id];
-    char url[CLOUD_URL_SIZE];
-    char boot[PROCESS_BOOT_SIZE]; /* tells whether a stored time since boot is of this boot */
-    uint32_t clock;               /* how often the wall clock was found put back */
-    int64_t ahead; /* the most seconds by which it was ahead of the time since boot */
+    int documents;            /* the directory */
+    struct document_file own; /* host, url, boot and clock, as files that are made now say them */
+    int64_t ahead;            /* the most seconds by which it was ahead of the time since boot */
     struct worker *worker;
     struct store_figures figures;
 };
@@ -121,15 +118,14 @@ static void run(struct work *work)
 
 static void log_failure(const struct job *job)
 {
-    static const char *const what[] = {"cannot be written", "cannot be written",
-                                       "cannot be removed", "cannot be written"};
     static const char *const then[] = {"would not find it", "would take it for older than it is",
                                        "during an outage could use it",
                                        "could take documents for younger than they are"};
 
     if (job->work.failed != 0)
-        log_error("store: document %s %s: %s; a restart %s", job->name, what[job->change],
-                  strerror(job->work.failed), then[job->change]);
+        log_error("store: document %s cannot be %s: %s; a restart %s", job->name,
+                  job->change == REMOVE ? "removed" : "written", strerror(job->work.failed),
+                  then[job->change]);
     if (job->stays != 0)
         log_error("store: the former document %s cannot be removed: %s", job->name,
                   strerror(job->stays));
@@ -182,7 +178,7 @@ static void count_clock(struct store *store)
     struct job *job = new_job(store, PUT_CLOCK);
     char *line = malloc(STATEFILE_LINE_SIZE);
 
-    store->clock++;
+    store->own.clock++;
     if (job == NULL || line == NULL) {
         log_error("store: out of memory: that the clock was put back is not recorded");
         free(job);
@@ -191,7 +187,8 @@ static void count_clock(struct store *store)
     }
     strcpy(job->name, CLOCK);
     job->file = line;
-    job->size = statefile_end_line(line, snprintf(line, STATEFILE_LINE_SIZE, "%u", store->clock));
+    job->size =
+        statefile_end_line(line, snprintf(line, STATEFILE_LINE_SIZE, "%u", store->own.clock));
     worker_add(store->worker, &job->work);
 }
 
@@ -224,16 +221,12 @@ static int64_t asked_wall(const struct stored_document *document)
 /* Sets all that the file is to say, but for the body. */
 static void describe(struct job *job, const struct stored_document *document)
 {
-    const struct store *store = job->store;
     struct document_file *file = &job->from;
 
-    file->clock = store->clock;
+    *file = job->store->own;
     file->document = *document;
     file->document.body = NULL;
     file->document.asked_wall = asked_wall(document);
-    strcpy(file->host, store->host);
-    strcpy(file->url, store->url);
-    strcpy(file->boot, store->boot);
     strcpy(file->project, document->project);
     strcpy(file->environment, document->environment);
 }
@@ -299,9 +292,9 @@ static const char *judge(const struct store *store, const struct document_file *
 {
     char own[NAME_SIZE];
 
-    if (strcmp(file->host, store->host) != 0)
+    if (strcmp(file->host, store->own.host) != 0)
         return "is of another host";
-    if (strcmp(file->url, store->url) != 0)
+    if (strcmp(file->url, store->own.url) != 0)
         return "is of another API";
     if (!file_name(file->project, file->environment, own) || strcmp(own, name) != 0)
         return "is of another environment";
@@ -310,7 +303,7 @@ static const char *judge(const struct store *store, const struct document_file *
 
 static bool is_of_this_boot(const struct store *store, const struct document_file *file)
 {
-    return strcmp(file->boot, store->boot) == 0 && file->document.asked <= cloud_clock_ms();
+    return strcmp(file->boot, store->own.boot) == 0 && file->document.asked <= cloud_clock_ms();
 }
 
 /* The latest time that is known from the documents with the highest count of the clock. */
@@ -326,15 +319,15 @@ static void look_for_latest(struct store *store, const char *name, struct latest
     struct document_file file;
 
     if (stored != NULL && document_file_parse(stored, size, &file) &&
-        judge(store, &file, name) == NULL && file.clock >= store->clock) {
+        judge(store, &file, name) == NULL && file.clock >= store->own.clock) {
         int64_t wall = file.document.asked_wall;
         if (is_of_this_boot(store, &file))
             wall += (cloud_clock_ms() - file.document.asked) / 1000;
-        if (file.clock > store->clock || latest->name[0] == '\0' || wall > latest->wall) {
+        if (file.clock > store->own.clock || latest->name[0] == '\0' || wall > latest->wall) {
             latest->wall = wall;
             snprintf(latest->name, sizeof latest->name, "%s", name);
         }
-        store->clock = file.clock;
+        store->own.clock = file.clock;
     }
     free(stored);
 }
@@ -352,7 +345,7 @@ static bool read_clock(struct store *store)
         n = statefile_end_line(again, snprintf(again, sizeof again, "%lu", count));
         ok = count <= UINT32_MAX && n == size && memcmp(again, line, n) == 0;
         if (ok)
-            store->clock = (uint32_t)count;
+            store->own.clock = (uint32_t)count;
     }
     free(line);
     return ok;
@@ -388,7 +381,7 @@ static bool set_times(const struct store *store, struct document_file *file)
         return false;
     if (is_of_this_boot(store, file))
         return true;
-    if (file->clock != store->clock)
+    if (file->clock != store->own.clock)
         return false;
     file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
     return true;
@@ -465,7 +458,7 @@ struct store *store_new(struct worker *worker, const char *directory, const char
     store_configure(store, host, url);
     store->ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
     store->documents = statefile_directory(directory, DOCUMENTS);
-    if (store->documents >= 0 && process_boot(store->boot))
+    if (store->documents >= 0 && process_boot(store->own.boot))
         return store;
     if (store->documents >= 0)
         log_error("store: the boot id cannot be read");
@@ -490,6 +483,6 @@ void store_look(const struct store *store, struct store_figures *out)
 
 void store_configure(struct store *store, const char *host, const char *url)
 {
-    snprintf(store->host, sizeof store->host, "%s", host);
-    snprintf(store->url, sizeof store->url, "%s", url);
+    snprintf(store->own.host, sizeof store->own.host, "%s", host);
+    snprintf(store->own.url, sizeof store->own.url, "%s", url);
 }
