@@ -36,7 +36,7 @@ test_complete_bash() {
     local ask='. /usr/share/bash-completion/completions/cloudauthctl
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cloudauthctl; echo "${COMPREPLY[*]}"'
     same 'deny doctor' "$(bash -c "$ask" _ cloudauthctl d)"
-    same 'create list' "$(bash -c "$ask" _ cloudauthctl env '')"
+    same 'create list mount' "$(bash -c "$ask" _ cloudauthctl env '')"
     same '--until --user' "$(bash -c "$ask" _ cloudauthctl deny --u)"
     same /etc/passwd "$(bash -c "$ask" _ cloudauthctl check /etc/passw | tr ' ' '\n' | grep -x /etc/passwd)"
     same '' "$(bash -c "$ask" _ cloudauthctl lookup abc)"
@@ -47,8 +47,8 @@ test_complete_zsh() {
     # shellcheck disable=SC2016 # expanded there
     local ask='compadd() { shift; print -- $*; }; _files() { print files; }
         words=("$@") CURRENT=$#; . /usr/share/zsh/vendor-completions/_cloudauthctl'
-    contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check deny doctor '
-    same 'create list' "$(zsh -fc "$ask" _ cloudauthctl env '')"
+    contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check confirm-absences deny doctor '
+    same 'create list mount' "$(zsh -fc "$ask" _ cloudauthctl env '')"
     contains "$(zsh -fc "$ask" _ cloudauthctl deny --u)" '^--json --until '
     same files "$(zsh -fc "$ask" _ cloudauthctl check /etc/passw)"
     same '' "$(zsh -fc "$ask" _ cloudauthctl lookup abc)"
