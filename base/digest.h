@@ -19,10 +19,6 @@
 /* The digest of n bytes. False if OpenSSL fails (out of memory). */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE]);
 
-/* The digest of two runs of bytes, one after the other. False if OpenSSL fails. */
-bool digest_sha256_two(const void *first, size_t first_length, const void *second,
-                       size_t second_length, unsigned char out[DIGEST_SIZE]);
-
 /*
  * Decodes n characters of base64 into out, which must hold n / 4 * 3 bytes, and sets *used to the
  * bytes written. Only the canonical form is accepted: at least one group, padded, unused bits zero,

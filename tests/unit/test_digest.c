@@ -16,10 +16,6 @@ static void test_sha256(void **state)
     assert_true(digest_sha256("abc", 3, digest));
     digest_hex(digest, sizeof digest, hex);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    memset(digest, 0, sizeof digest);
-    assert_true(digest_sha256_two("a", 1, "bc", 2, digest));
-    digest_hex(digest, sizeof digest, hex);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void test_base64(void **state)
@@ -27,9 +23,9 @@ static void test_base64(void **state)
     static const char *const pairs[][2] = {{"f", "Zg=="},         {"fo", "Zm8="},
                                            {"foo", "Zm9v"},       {"foob", "Zm9vYg=="},
                                            {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
-    static const char *const refused[] = {"",         "Zg",   "Zg=",  "Zh==",  "Zm9=",
-                                          "Zg==Zg==", "====", "Z===", "Zm9v ", "Zm-v",
-                                          "Zm_v",     "Zm 9", "=m9v"};
+    static const char *const refused[] = {
+        "",     "Zg",   "Zg=",  "Zh==", "Zm9=",     "Zg==Zg==", "====",         "Z===",    "Zm9v ",
+        "Zm-v", "Zm_v", "Zm 9", "=m9v", "    Zm9v", "Zm9v    ", "Zm9v\n\n\n\n", "Zm9=Zm9v"};
     unsigned char bytes[16];
     char text[DIGEST_BASE64_SIZE(6)];
     size_t used;
