@@ -15,177 +15,142 @@
 
 struct conf_key;
 
-/* Reads a value of n bytes. False with the reason in *error. */
-typedef bool conf_take(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                       size_t n, struct cloud_conf_error *error);
+/* Reads a value into a member of struct cloud_conf. False with the reason in *error. The value may
+ * be changed. */
+typedef bool conf_take(void *member, const struct conf_key *key, char *value,
+                       struct cloud_conf_error *error);
 
 struct conf_key {
     const char *name;
     conf_take *take;
-    size_t offset;        /* of the number or string in struct cloud_conf */
-    uint32_t least, most; /* of a number; most: the size of a string's buffer */
+    size_t offset;                  /* of the member */
+    uint32_t least, most;           /* of a number; most: the size of a string's buffer */
+    bool (*good)(const char *word); /* each word of a list */
 };
 
-static bool fail(struct cloud_conf_error *error, const char *what, const char *more, size_t n)
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+#define BLANKS " \t"
+
+static bool fail(struct cloud_conf_error *error, const char *what, const char *more)
 {
     struct cloud_text text;
 
     cloud_text_start(&text, error->text, sizeof error->text);
     cloud_text_add(&text, what);
-    cloud_text_add_bytes(&text, more, n < 80 ? n : 80);
+    cloud_text_add_bytes(&text, more, strnlen(more, 80));
     return false;
 }
 
 static bool fail_with(struct cloud_conf_error *error, const char *what)
 {
-    return fail(error, what, "", 0);
+    return fail(error, what, "");
 }
 
-static bool is_space(char c)
+/* Whether the text has these characters alone. */
+static bool has_only(const char *text, const char *characters)
 {
-    return c == ' ' || c == '\t';
+    return text[strspn(text, characters)] == '\0';
 }
 
-static bool take_string(char *out, size_t size, const char *value, size_t n,
-                        struct cloud_conf_error *error)
+/* Removes blanks at both ends. */
+static char *trim(char *text)
 {
-    if (n == 0)
-        return fail_with(error, "the value is empty");
-    if (n >= size)
-        return fail_with(error, "the value is too long");
-    memcpy(out, value, n);
-    out[n] = '\0';
-    return true;
+    size_t n;
+
+    text += strspn(text, BLANKS);
+    for (n = strlen(text); n > 0 && strchr(BLANKS, text[n - 1]) != NULL; n--)
+        ;
+    text[n] = '\0';
+    return text;
 }
 
-static uint32_t *number_of(struct cloud_conf *conf, const struct conf_key *key)
+static bool read_number(const char *text, uint64_t most, uint64_t *out)
 {
-    return (uint32_t *)(void *)((char *)conf + key->offset);
+    return cloud_text_read_number(text, strlen(text), most, out);
 }
 
-static bool take_id(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                    size_t n, struct cloud_conf_error *error)
+static bool take_id(void *member, const struct conf_key *key, char *value,
+                    struct cloud_conf_error *error)
 {
     uint64_t id;
 
-    if (!cloud_text_read_number(value, n, key->most, &id) || id < key->least)
+    if (!read_number(value, key->most, &id) || id < key->least)
         return fail_with(error, "not an id from 1000 to 2147483646");
-    *number_of(conf, key) = (uint32_t)id;
+    *(uint32_t *)member = (uint32_t)id;
     return true;
 }
 
 /* A number of seconds, or one with the unit s, m or h. */
-static bool take_seconds(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                         size_t n, struct cloud_conf_error *error)
+static bool take_seconds(void *member, const struct conf_key *key, char *value,
+                         struct cloud_conf_error *error)
 {
     uint64_t seconds, unit = 1;
-    char last = '\0';
+    size_t n = strlen(value);
+    char last = n == 0 ? '\0' : value[n - 1];
 
-    if (n > 0)
-        last = value[n - 1];
     if (last == 's' || last == 'm' || last == 'h') {
         unit = last == 's' ? 1 : last == 'm' ? 60 : 3600;
-        for (n--; n > 0 && is_space(value[n - 1]); n--)
-            ;
+        value[n - 1] = '\0';
+        value = trim(value);
     }
-    if (!cloud_text_read_number(value, n, UINT32_MAX, &seconds))
+    if (!read_number(value, UINT32_MAX, &seconds))
         return fail_with(error, "not a time such as 30, 30s, 5m or 1h");
     if (seconds * unit < key->least || seconds * unit > key->most)
         return fail_with(error, "the time is out of this key's bounds");
-    *number_of(conf, key) = (uint32_t)(seconds * unit);
+    *(uint32_t *)member = (uint32_t)(seconds * unit);
     return true;
 }
 
-static bool next_word(const char **at, const char *end, const char **word, size_t *n)
+/* Adds words to a list. */
+static bool take_words(void *member, const struct conf_key *key, char *value,
+                       struct cloud_conf_error *error)
 {
-    while (*at < end && is_space(**at))
-        (*at)++;
-    *word = *at;
-    while (*at < end && !is_space(**at))
-        (*at)++;
-    *n = (size_t)(*at - *word);
-    return *n > 0;
-}
+    char *rest = value, *word;
 
-/* Adds words to a list if good() accepts each. */
-static bool take_words(struct cloud_words *words, bool (*good)(const char *, size_t),
-                       const char *value, size_t n, struct cloud_conf_error *error)
-{
-    const char *at = value, *end = value + n, *word;
-    size_t length;
-
-    if (n == 0)
+    if (value[0] == '\0')
         return fail_with(error, "the value is empty");
-    while (next_word(&at, end, &word, &length)) {
-        if (!good(word, length))
-            return fail(error, "a bad name or pattern: ", word, length);
-        if (!cloud_words_add(words, word, length))
+    while ((word = strtok_r(rest, BLANKS, &rest)) != NULL) {
+        if (!key->good(word))
+            return fail(error, "a bad name or pattern: ", word);
+        if (!cloud_words_add(member, word, strlen(word)))
             return fail_with(error, "the list is too long");
     }
     return true;
 }
 
-static bool is_pattern(const char *word, size_t n)
+static bool is_pattern(const char *word)
 {
-    for (size_t i = 0; i < n; i++) {
-        char c = word[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '-' || c == '.' || c == '*'))
-            return false;
-    }
-    return n <= CLOUD_NAME_MAX;
+    return has_only(word, LOWER UPPER DIGITS "_-.*") && strlen(word) <= CLOUD_NAME_MAX;
 }
 
-static bool is_plain_word(const char *word, size_t n)
+static bool is_plain_word(const char *word)
 {
-    return is_pattern(word, n) && memchr(word, '*', n) == NULL;
+    return is_pattern(word) && strchr(word, '*') == NULL;
 }
 
-static bool take_allow(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                       size_t n, struct cloud_conf_error *error)
+static bool is_home_pattern(const char *word)
 {
-    (void)key;
-    return take_words(&conf->grammar.allow, is_pattern, value, n, error);
+    return word[0] == '/' && cloud_text_is_path(word + 1);
 }
 
-static bool take_reserved(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                          size_t n, struct cloud_conf_error *error)
+static bool take_project_length(void *member, const struct conf_key *key, char *value,
+                                struct cloud_conf_error *error)
 {
-    (void)key;
-    return take_words(&conf->grammar.reserved, is_plain_word, value, n, error);
-}
-
-static bool is_home_pattern(const char *word, size_t n)
-{
-    char copy[CLOUD_WORDS_WORD_MAX + 1] = "";
-
-    if (n < sizeof copy)
-        memcpy(copy, word, n);
-    return copy[0] == '/' && cloud_text_is_path(copy + 1);
-}
-
-static bool take_homes(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                       size_t n, struct cloud_conf_error *error)
-{
-    (void)key;
-    return take_words(&conf->homes, is_home_pattern, value, n, error);
-}
-
-static bool take_project_length(struct cloud_conf *conf, const struct conf_key *key,
-                                const char *value, size_t n, struct cloud_conf_error *error)
-{
-    (void)key;
-    const char *hyphen = memchr(value, '-', n);
+    struct cloud_grammar *grammar = member;
+    char *most_text = strchr(value, '-');
     uint64_t least, most;
 
-    if (hyphen == NULL ||
-        !cloud_text_read_number(value, (size_t)(hyphen - value), CLOUD_PROJECT_MAX, &least) ||
-        !cloud_text_read_number(hyphen + 1, n - (size_t)(hyphen + 1 - value), CLOUD_PROJECT_MAX,
-                                &most) ||
-        least < CLOUD_PROJECT_MIN || most < least)
+    (void)key;
+    if (most_text != NULL)
+        *most_text++ = '\0';
+    if (most_text == NULL || !read_number(value, CLOUD_PROJECT_MAX, &least) ||
+        !read_number(most_text, CLOUD_PROJECT_MAX, &most) || least < CLOUD_PROJECT_MIN ||
+        most < least)
         return fail_with(error, "not two lengths from 5 to 32, such as 7-20");
-    conf->grammar.project_min = (unsigned)least;
-    conf->grammar.project_max = (unsigned)most;
+    grammar->project_min = (unsigned)least;
+    grammar->project_max = (unsigned)most;
     return true;
 }
 
@@ -203,9 +168,8 @@ static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
         strcmp(environment, "production") == 0 || !cloud_name_environment_ok(environment) ||
         cloud_name_is_machine(environment))
         return false;
-    for (size_t i = 1; i < s; i++)
-        if (!((suffix[i] >= 'a' && suffix[i] <= 'z') || (suffix[i] >= '0' && suffix[i] <= '9')))
-            return false;
+    if (!has_only(suffix + 1, LOWER DIGITS))
+        return false;
     if (!(suffix[s - 1] >= 'a' && suffix[s - 1] <= 'z') ||
         !(environment[e - 1] >= 'a' && environment[e - 1] <= 'z'))
         return false;
@@ -216,134 +180,136 @@ static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
     return true;
 }
 
-static bool take_suffixes(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                          size_t n, struct cloud_conf_error *error)
+static bool take_suffixes(void *member, const struct conf_key *key, char *value,
+                          struct cloud_conf_error *error)
 {
-    (void)key;
-    struct cloud_grammar *grammar = &conf->grammar;
-    const char *at = value, *end = value + n, *word;
-    size_t length;
+    struct cloud_grammar *grammar = member;
+    char *rest = value, *word;
 
+    (void)key;
     grammar->suffixes = 0;
     memset(grammar->suffix, 0, sizeof grammar->suffix);
-    while (next_word(&at, end, &word, &length)) {
-        const char *equals = memchr(word, '=', length);
-        char suffix[CLOUD_SUFFIX_SIZE], environment[CLOUD_ENVIRONMENT_MAX + 1];
+    while ((word = strtok_r(rest, BLANKS, &rest)) != NULL) {
+        char *environment = strchr(word, '=');
         if (grammar->suffixes == CLOUD_SUFFIXES_MAX)
             return fail_with(error, "more than 8 suffixes");
-        if (equals == NULL ||
-            !take_string(suffix, sizeof suffix, word, (size_t)(equals - word), error) ||
-            !take_string(environment, sizeof environment, equals + 1,
-                         length - (size_t)(equals + 1 - word), error) ||
-            !suffix_ok(grammar, suffix, environment))
-            return fail(error, "not a suffix and its environment, such as _stg=staging: ", word,
-                        length);
-        strcpy(grammar->suffix[grammar->suffixes].suffix, suffix);
+        if (environment != NULL)
+            *environment++ = '\0';
+        if (environment == NULL || strlen(word) >= CLOUD_SUFFIX_SIZE ||
+            strlen(environment) > CLOUD_ENVIRONMENT_MAX || !suffix_ok(grammar, word, environment)) {
+            if (environment != NULL)
+                environment[-1] = '=';
+            return fail(error, "not a suffix and its environment, such as _stg=staging: ", word);
+        }
+        strcpy(grammar->suffix[grammar->suffixes].suffix, word);
         strcpy(grammar->suffix[grammar->suffixes].environment, environment);
         grammar->suffixes++;
     }
     return true;
 }
 
-static bool take_text(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                      size_t n, struct cloud_conf_error *error)
+static bool take_text(void *member, const struct conf_key *key, char *value,
+                      struct cloud_conf_error *error)
 {
-    return take_string((char *)conf + key->offset, key->most, value, n, error);
+    if (value[0] == '\0')
+        return fail_with(error, "the value is empty");
+    if (strlen(value) >= key->most)
+        return fail_with(error, "the value is too long");
+    strcpy(member, value);
+    return true;
 }
 
-static bool take_url(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                     size_t n, struct cloud_conf_error *error)
+static bool take_url(void *member, const struct conf_key *key, char *value,
+                     struct cloud_conf_error *error)
 {
-    for (size_t i = 0; i < n; i++)
-        if (value[i] <= ' ' || value[i] > '~')
+    for (const char *at = value; *at != '\0'; at++)
+        if (*at <= ' ' || *at > '~')
             return fail_with(error, "the URL has a space or a character that is not ASCII");
-    return take_text(conf, key, value, n, error);
+    return take_text(member, key, value, error);
 }
 
 /* A URL, or an empty value for no proxy. */
-static bool take_proxy(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                       size_t n, struct cloud_conf_error *error)
+static bool take_proxy(void *member, const struct conf_key *key, char *value,
+                       struct cloud_conf_error *error)
 {
-    conf->proxy[0] = '\0';
-    return n == 0 || take_url(conf, key, value, n, error);
+    *(char *)member = '\0';
+    return value[0] == '\0' || take_url(member, key, value, error);
 }
 
 /* An absolute path, or the plain name of a file in systemd's credentials directory. */
-static bool take_path(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                      size_t n, struct cloud_conf_error *error)
+static bool take_path(void *member, const struct conf_key *key, char *value,
+                      struct cloud_conf_error *error)
 {
-    if (n > 0 && value[0] != '/' && (value[0] == '.' || !is_plain_word(value, n)))
+    if (value[0] != '\0' && value[0] != '/' && (value[0] == '.' || !is_plain_word(value)))
         return fail_with(error, "neither an absolute path nor a name of [A-Za-z0-9._-]");
-    return take_text(conf, key, value, n, error);
+    return take_text(member, key, value, error);
 }
 
-static bool take_absolute(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                          size_t n, struct cloud_conf_error *error)
+static bool take_absolute(void *member, const struct conf_key *key, char *value,
+                          struct cloud_conf_error *error)
 {
-    if (n > 0 && value[0] != '/')
+    if (value[0] != '\0' && value[0] != '/')
         return fail_with(error, "not an absolute path");
-    return take_text(conf, key, value, n, error);
+    return take_text(member, key, value, error);
 }
 
-static bool take_env_prefix(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                            size_t n, struct cloud_conf_error *error)
+static bool take_env_prefix(void *member, const struct conf_key *key, char *value,
+                            struct cloud_conf_error *error)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!((value[i] >= 'A' && value[i] <= 'Z') || value[i] == '_' ||
-              (i > 0 && value[i] >= '0' && value[i] <= '9')))
-            return fail_with(error, "not a prefix of [A-Z0-9_], such as CLOUDAUTH_");
-    return take_text(conf, key, value, n, error);
+    if (!has_only(value, UPPER DIGITS "_") || (value[0] >= '0' && value[0] <= '9'))
+        return fail_with(error, "not a prefix of [A-Z0-9_], such as CLOUDAUTH_");
+    return take_text(member, key, value, error);
 }
 
-static bool take_enumerate(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                           size_t n, struct cloud_conf_error *error)
+static bool take_enumerate(void *member, const struct conf_key *key, char *value,
+                           struct cloud_conf_error *error)
 {
-    bool yes = n == 3 && memcmp(value, "yes", 3) == 0;
+    bool yes = strcmp(value, "yes") == 0;
 
     (void)key;
-    if (!yes && !(n == 2 && memcmp(value, "no", 2) == 0))
+    if (!yes && strcmp(value, "no") != 0)
         return fail_with(error, "neither yes nor no");
-    conf->enumerate = yes;
+    *(bool *)member = yes;
     return true;
+}
+
+static bool take_signing_key(void *member, const struct conf_key *key, char *value,
+                             struct cloud_conf_error *error)
+{
+    if (!has_only(value, LOWER UPPER DIGITS "+/= "))
+        return fail_with(error, "not Ed25519 public keys in base64");
+    return take_text(member, key, value, error);
 }
 
 #define ID(name)                                                                                   \
     {                                                                                              \
-#name, take_id, offsetof(struct cloud_conf, name), CLOUD_ID_FLOOR, CLOUD_ID_CEILING        \
+#name, take_id, offsetof(struct cloud_conf, name), CLOUD_ID_FLOOR, CLOUD_ID_CEILING, NULL  \
     }
 #define SECONDS(name, least, most)                                                                 \
     {                                                                                              \
-#name, take_seconds, offsetof(struct cloud_conf, name), least, most                        \
+#name, take_seconds, offsetof(struct cloud_conf, name), least, most, NULL                  \
     }
-
-static bool take_signing_key(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                             size_t n, struct cloud_conf_error *error)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!((value[i] >= 'a' && value[i] <= 'z') || (value[i] >= 'A' && value[i] <= 'Z') ||
-              (value[i] >= '0' && value[i] <= '9') || strchr("+/= ", value[i]) != NULL))
-            return fail_with(error, "not Ed25519 public keys in base64");
-    return take_text(conf, key, value, n, error);
-}
-
 #define STRING(name, take)                                                                         \
     {                                                                                              \
-#name, take, offsetof(struct cloud_conf, name), 0, sizeof((struct cloud_conf *)0)->name    \
+#name, take, offsetof(struct cloud_conf, name), 0, sizeof((struct cloud_conf *)0)->name,   \
+            NULL                                                                                   \
     }
+#define GRAMMAR offsetof(struct cloud_conf, grammar)
 
 static const struct conf_key keys[] = {
     STRING(access_url, take_url),
     STRING(accounts_url, take_url),
-    {"allow", take_allow, 0, 0, 0},
+    {"allow", take_words, offsetof(struct cloud_conf, grammar.allow), 0, 0, is_pattern},
     STRING(host_id, take_text),
     ID(uid_min),
     ID(uid_max),
     ID(ssh_gid),
     ID(sftp_gid),
-    {"homes", take_homes, 0, 0, 0},
-    {"project_id_length", take_project_length, 0, 0, 0},
-    {"environment_suffixes", take_suffixes, 0, 0, 0},
-    {"reserved_names", take_reserved, 0, 0, 0},
+    {"homes", take_words, offsetof(struct cloud_conf, homes), 0, 0, is_home_pattern},
+    {"project_id_length", take_project_length, GRAMMAR, 0, 0, NULL},
+    {"environment_suffixes", take_suffixes, GRAMMAR, 0, 0, NULL},
+    {"reserved_names", take_words, offsetof(struct cloud_conf, grammar.reserved), 0, 0,
+     is_plain_word},
     SECONDS(keys_fresh, 0, DAY),
     SECONDS(account_fresh, 0, DAY),
     SECONDS(absent_fresh, 0, DAY),
@@ -362,7 +328,7 @@ static const struct conf_key keys[] = {
     STRING(ca_file, take_path),
     STRING(proxy, take_proxy),
     STRING(api_socket, take_absolute),
-    {"enumerate", take_enumerate, 0, 0, 0},
+    {"enumerate", take_enumerate, offsetof(struct cloud_conf, enumerate), 0, 0, NULL},
 };
 
 #define NO_LISTENER                                                                                \
@@ -399,64 +365,48 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     conf->session_max_stale = 0;
 }
 
-static void trim(const char **at, size_t *n)
-{
-    while (*n > 0 && is_space(**at)) {
-        (*at)++;
-        (*n)--;
-    }
-    while (*n > 0 && is_space((*at)[*n - 1]))
-        (*n)--;
-}
-
-static bool take_value(struct cloud_conf *conf, const struct conf_key *key, const char *value,
-                       size_t n, struct cloud_conf_error *error)
-{
-    struct cloud_conf_error why = {0, ""};
-    struct cloud_text text;
-
-    if (key->take(conf, key, value, n, &why))
-        return true;
-    cloud_text_start(&text, error->text, sizeof error->text);
-    cloud_text_add_all(&text, key->name, ": ", why.text);
-    return false;
-}
-
-static bool is_key(const char *name, const char *key, size_t n)
-{
-    return strlen(name) == n && memcmp(name, key, n) == 0;
-}
-
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error)
 {
+    char text[CLOUD_CONF_LINE_MAX + 1], *value, *name;
     const char *hash = memchr(line, '#', n);
+    struct cloud_conf_error why = {0, ""};
+    struct cloud_text told;
 
     /* Comments, which are most of a file, may contain any byte. */
     if (hash != NULL)
         n = (size_t)(hash - line);
+    if (n >= sizeof text)
+        return fail_with(error, "the line is too long");
     for (size_t i = 0; i < n; i++)
         if (cloud_text_is_control(line[i]) && line[i] != '\t')
             return fail_with(error, "a control character in the line");
-    trim(&line, &n);
-    if (n == 0)
+    memcpy(text, line, n);
+    text[n] = '\0';
+    name = trim(text);
+    if (name[0] == '\0')
         return true;
-    const char *equals = memchr(line, '=', n);
-    if (equals == NULL)
-        return fail(error, "not `key = value`: ", line, n);
-    const char *key = line, *value = equals + 1;
-    size_t key_length = (size_t)(equals - line), value_length = n - key_length - 1;
-    trim(&key, &key_length);
-    trim(&value, &value_length);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (is_key(keys[i].name, key, key_length))
-            return take_value(conf, &keys[i], value, value_length, error);
+    value = strchr(name, '=');
+    if (value == NULL)
+        return fail(error, "not `key = value`: ", name);
+    *value++ = '\0';
+    name = trim(name);
+    value = trim(value);
+    for (const struct conf_key *key = keys; key < keys + sizeof keys / sizeof *keys; key++) {
+        if (strcmp(key->name, name) != 0)
+            continue;
+        if (key->take((char *)conf + key->offset, key, value, &why))
+            return true;
+        cloud_text_start(&told, error->text, sizeof error->text);
+        cloud_text_add_all(&told, name, ": ", why.text);
+        return false;
+    }
     for (size_t i = 0; i < CLOUD_CONF_OBSOLETE; i++)
-        if (is_key(cloud_conf_obsolete[i].key, key, key_length)) {
+        if (strcmp(cloud_conf_obsolete[i].key, name) == 0) {
             conf->obsolete_line[i] = error->line;
             return true;
         }
-    return fail(error, "unknown key: ", key, key_length);
+    return fail(error, "unknown key: ", name);
 }
 
 static bool check_credentials(const struct cloud_conf *conf, struct cloud_conf_error *error)
