@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/denials.h"
 
-#include "base/digest.h"
 #include "common/text.h"
 
 #include <stdio.h>
@@ -13,36 +12,6 @@ static const char *const kinds[] = {
     [DENIAL_KEY] = "key", [DENIAL_USER] = "user", [DENIAL_ENVIRONMENT] = "environment"};
 
 /* ---- Lines ---- */
-
-/* Reads "SHA256:" and 43 characters of unpadded base64, as keys_fingerprint_text prints them. */
-static bool read_fingerprint(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE])
-{
-    static const char prefix[] = "SHA256:";
-    char padded[45], again[KEY_FINGERPRINT_TEXT];
-    unsigned char bytes[36];
-    size_t used = 0;
-
-    if (strlen(text) != KEY_FINGERPRINT_TEXT - 1 || strncmp(text, prefix, sizeof prefix - 1) != 0)
-        return false;
-    snprintf(padded, sizeof padded, "%s=", text + sizeof prefix - 1);
-    if (!digest_base64_decode(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
-        return false;
-    memcpy(out, bytes, KEY_FINGERPRINT_SIZE);
-    keys_fingerprint_text(out, again);
-    return strcmp(text, again) == 0;
-}
-
-static bool is_environment_name(const char *subject)
-{
-    const char *slash = strchr(subject, '/');
-    char project[CLOUD_PROJECT_MAX + 1];
-
-    if (slash == NULL || (size_t)(slash - subject) >= sizeof project)
-        return false;
-    memcpy(project, subject, (size_t)(slash - subject));
-    project[slash - subject] = '\0';
-    return cloud_name_project_ok(project) && cloud_name_environment_ok(slash + 1);
-}
 
 /* Copies the next field of the line to out and moves *at past it. Only the last field may end
  * without a tab. */
@@ -62,9 +31,11 @@ static bool take_field(const char **at, const char *end, bool last, char *out, s
 /* Checks the subject by its kind and decodes a fingerprint. Returns what is wrong, or NULL. */
 static const char *take_subject(struct denial *denial)
 {
+    struct cloud_name name;
+
     switch (denial->kind) {
     case DENIAL_KEY:
-        return read_fingerprint(denial->subject, denial->fingerprint)
+        return keys_fingerprint_read(denial->subject, denial->fingerprint)
                    ? NULL
                    : "a key is named by its fingerprint, SHA256:... as ssh-keygen -l prints it";
     case DENIAL_USER:
@@ -73,8 +44,9 @@ static const char *take_subject(struct denial *denial)
                    ? NULL
                    : "a user is named by 1 to 128 bytes without a control character";
     case DENIAL_ENVIRONMENT:
-        return is_environment_name(denial->subject) ? NULL
-                                                    : "an environment is named PROJECT/ENVIRONMENT";
+        return cloud_name_split(denial->subject, &name)
+                   ? NULL
+                   : "an environment is named PROJECT/ENVIRONMENT";
     }
     return "neither key, user nor environment";
 }

@@ -343,3 +343,19 @@ bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *messa
     EVP_PKEY_free(key);
     return ok;
 }
+
+bool keys_fingerprint_read(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE])
+{
+    static const char prefix[] = "SHA256:";
+    char padded[45];
+    unsigned char bytes[36];
+    size_t used = 0;
+
+    if (strlen(text) != KEY_FINGERPRINT_TEXT - 1 || strncmp(text, prefix, sizeof prefix - 1) != 0)
+        return false;
+    snprintf(padded, sizeof padded, "%s=", text + sizeof prefix - 1);
+    if (!digest_base64_decode(padded, 44, bytes, &used) || used != KEY_FINGERPRINT_SIZE)
+        return false;
+    memcpy(out, bytes, KEY_FINGERPRINT_SIZE);
+    return true;
+}

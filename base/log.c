@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,19 +60,17 @@ static bool send_line(const char *line)
     return true;
 }
 
-/* "<30>Nov  2 03:04:05 cloudauthd[123]: ": local time, with RFC 3164's English months. */
+/* "<30>Nov  2 03:04:05 cloudauthd[123]: ": local time, with RFC 3164's English months, as the
+ * daemon sets no locale. */
 static void add_header(struct cloud_text *text, int priority)
 {
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t now = time(NULL);
     struct tm parts = {.tm_mday = 1};
-    char header[80];
+    char stamp[32] = "", header[80];
 
     localtime_r(&now, &parts);
-    snprintf(header, sizeof header, "<%d>%s %2d %02d:%02d:%02d " IDENT "[%d]: ", priority,
-             months[(unsigned)parts.tm_mon % 12], parts.tm_mday, parts.tm_hour, parts.tm_min,
-             parts.tm_sec, (int)getpid());
+    (void)strftime(stamp, sizeof stamp, "%b %e %T", &parts);
+    snprintf(header, sizeof header, "<%d>%s " IDENT "[%d]: ", priority, stamp, (int)getpid());
     cloud_text_add(text, header);
 }
 
@@ -208,40 +205,16 @@ uint64_t log_lost(void)
     return lost;
 }
 
-__attribute__((format(printf, 2, 0))) static void write_format(int level, const char *format,
-                                                               va_list arguments)
+void log_at(int level, const char *format, ...)
 {
     char line[1024];
-    int saved = errno;
+    int saved = errno, length;
+    va_list arguments;
 
-    if (vsnprintf(line, sizeof line, format, arguments) >= 0)
+    va_start(arguments, format);
+    length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length >= 0)
         log_write(LOG_DAEMON | level, line);
     errno = saved;
-}
-
-void log_error(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    write_format(LOG_ERR, format, arguments);
-    va_end(arguments);
-}
-
-void log_warning(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    write_format(LOG_WARNING, format, arguments);
-    va_end(arguments);
-}
-
-void log_info(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    write_format(LOG_INFO, format, arguments);
-    va_end(arguments);
 }

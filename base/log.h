@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <syslog.h>
 
 /*
  * Lines to the host's log daemon, in the form of syslog(3) (RFC 3164), but without its wait: a
@@ -34,9 +35,10 @@ void log_start(struct loop *loop);
 void log_stop(void);
 
 /* cloudauthd's own messages, with facility daemon; at most 1023 bytes of each. */
-void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_at(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...)   log_at(LOG_ERR, __VA_ARGS__)
+#define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)    log_at(LOG_INFO, __VA_ARGS__)
 
 /* One line with the given priority: facility | level, as in syslog(3). */
 void log_write(int priority, const char *line);

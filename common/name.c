@@ -516,3 +516,13 @@ bool cloud_name_environment_ok(const char *text)
             return false;
     return true;
 }
+
+bool cloud_name_split(const char *text, struct cloud_name *out)
+{
+    const char *slash = strchr(text, '/');
+
+    clear(out);
+    return slash != NULL && take(out->project, sizeof out->project, text, (size_t)(slash - text)) &&
+           take(out->environment, sizeof out->environment, slash + 1, strlen(slash + 1)) &&
+           cloud_name_project_ok(out->project) && cloud_name_environment_ok(out->environment);
+}

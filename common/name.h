@@ -116,4 +116,8 @@ bool cloud_name_project_ok(const char *text);
 bool cloud_name_environment_ok(const char *text);
 bool cloud_name_is_machine(const char *text);
 
+/* Parses "project/environment", whose parts some host could allow. False, with *out undefined, for
+ * anything else. */
+bool cloud_name_split(const char *text, struct cloud_name *out);
+
 #endif

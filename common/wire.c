@@ -64,7 +64,7 @@ static const struct layout answers[CLOUD_OP_END] = {
         {{{A(reason)}, {A(message)}, {A(home)}, {A(id)}, {A(gid)}, {A(mounts)}}},
     [CLOUD_OP_PAM_SESSION] = {{{A(project)}, {A(environment)}, {A(app)}, {A(user)}}},
     [CLOUD_OP_PAM_SESSION_END] = {{{0, false}}},
-    [CLOUD_OP_SESSIONS] = {{{A(session)}, {A(line)}}},
+    [CLOUD_OP_SESSIONS] = {{{A(session)}, {A(text)}}},
     [CLOUD_OP_SESSION_END] = {{{0, false}}},
     [CLOUD_OP_STATUS] = {{{A(page)}, {A(text)}}},
     [CLOUD_OP_DOCUMENTS] = {{{A(page)}, {A(text)}}},

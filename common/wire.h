@@ -37,7 +37,7 @@
  *   PAM_ACCOUNT      service account from is_ssh          reason message home id gid mounts
  *   PAM_SESSION      service account from auth_info       project environment app user
  *   PAM_SESSION_END  account                              (none)
- *   SESSIONS         session                              session line
+ *   SESSIONS         session                              session text
  *   SESSION_END      session                              (none)
  *   STATUS           page                                 page text
  *   DOCUMENTS        page                                 page text
@@ -58,11 +58,10 @@
  * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account mounts is "".
  * For an SSH login to an sFTP account message has the pairs project= to key= of the audit line.
  *
- * SESSIONS lists the sessions after the one with the id in the question ("": from the first), a
- * line each; the answer's session is the id to continue after, "" at the end
- * (cloudauthd/session/sessions.h, sessions_list).
+ * SESSIONS lists the sessions after the one with the id in the question ("": from the first); the
+ * answer's session is the id to continue after, "" at the end.
  *
- * From STATUS on, text is lines of fields separated by tabs (cloudauthd/control/control.h), but
+ * text is lines of fields separated by tabs (cloudauthd/control/control.h), but
  * METRICS' text has the text exposition format of Prometheus. The first page is 0; an answer's page
  * is the next one to ask for, 0 at the end. The opcodes have gaps.
  *

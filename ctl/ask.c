@@ -3,9 +3,11 @@
 
 #include "ctl/ctl.h"
 
+#include "base/array.h"
 #include "common/call.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,32 +38,23 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Cuts the text into rows in place, and hands each on. */
-static void give_rows(char *text, ask_each *each, void *arg)
+/* Cuts the text into rows in place. False: memory is out. */
+static bool add_rows(struct ask_rows *rows, char *text)
 {
-    while (*text != '\0') {
-        struct ask_row row = {.fields = 0};
-        char *end = text + strcspn(text, "\n"), *next = *end == '\0' ? end : end + 1;
-        *end = '\0';
-        for (size_t i = 0; i < ASK_FIELDS; i++)
-            row.field[i] = "";
-        for (char *at = text; row.fields < ASK_FIELDS;) {
-            char *tab = strchr(at, '\t');
-            row.field[row.fields++] = at;
-            if (tab == NULL)
-                break;
-            *tab = '\0';
-            at = tab + 1;
-        }
-        each(arg, &row);
-        text = next;
-    }
-}
+    char *line;
 
-void ask_ignore(void *arg, const struct ask_row *row)
-{
-    (void)arg;
-    (void)row;
+    while ((line = strsep(&text, "\n")) != NULL) {
+        if (line[0] == '\0')
+            continue;
+        struct ask_row *row = array_grow(rows->row, rows->n, &rows->room, sizeof *row);
+        if (row == NULL)
+            return false;
+        rows->row = row;
+        row += rows->n++;
+        for (size_t i = 0; i < ASK_FIELDS; i++)
+            row->field[i] = line == NULL ? "" : strsep(&line, "\t");
+    }
+    return true;
 }
 
 /* The daemon writes one change of the denials at a time, and answers "busy" to the next. */
@@ -79,18 +72,46 @@ enum cloud_status ask_once(const struct cloud_question *question, struct cloud_a
     return status;
 }
 
-int ask_rows(struct cloud_question *question, ask_each *each, void *arg)
+int ask_rows(struct cloud_question *question, struct ask_rows *rows)
 {
+    static char after[64]; /* the session to continue after */
     struct cloud_answer answer;
 
     for (int i = 0; i < PAGES_MAX; i++) {
         if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
-        give_rows(buffer + (answer.text - buffer), each, arg);
-        if (answer.page == 0)
+        snprintf(after, sizeof after, "%s", answer.session == NULL ? "" : answer.session);
+        char *text = strdup(answer.text);
+        if (text == NULL || !add_rows(rows, text)) {
+            ctl_say("out of memory");
+            return CTL_UNKNOWN;
+        }
+        if (answer.page == 0 && after[0] == '\0')
             return CTL_YES;
         question->page = answer.page;
+        question->session = after;
     }
     ctl_say("the answer does not end");
     return CTL_UNKNOWN;
+}
+
+const char *ask_value(const struct ask_rows *rows, const char *name)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (strcmp(rows->row[i].field[0], name) == 0)
+            return rows->row[i].field[1];
+    return "";
+}
+
+int ask_table(struct out *out, const char *name, const char *columns,
+              struct cloud_question *question)
+{
+    struct ask_rows rows = {0};
+    int status = ask_rows(question, &rows);
+
+    out_table(out, name, columns);
+    for (size_t i = 0; i < rows.n; i++)
+        out_row(out, rows.row[i].field);
+    out_table_end(out);
+    return status;
 }

@@ -58,11 +58,6 @@ static const char *path_of(char *argument)
     return argument[0] == '/' ? argument : NULL;
 }
 
-static const struct out_column document_columns[] = {
-    {"file", OUT_STRING},    {"valid", OUT_STRING}, {"line", OUT_NUMBER},   {"column", OUT_NUMBER},
-    {"problem", OUT_STRING}, {"login", OUT_STRING}, {"status", OUT_STRING}, {"uid", OUT_NUMBER},
-    {"users", OUT_NUMBER},   {"keys", OUT_NUMBER},  {"until", OUT_STRING}};
-
 /* A number as text. */
 static const char *digits(char out[24], size_t number)
 {
@@ -93,7 +88,7 @@ static void judge_times(const struct host *host, struct checked *checked, int64_
         document_free(checked->document);
         checked->document = NULL;
     } else if (end_of(host, document) <= now) {
-        ctl_time(end_of(host, document), until, sizeof until);
+        out_time(end_of(host, document), until, sizeof until);
         snprintf(checked->problem, sizeof checked->problem, "outdated: usable until %s", until);
     }
 }
@@ -114,25 +109,12 @@ static void put_document(struct out *out, const struct host *host, const struct 
         digits(users, document->users);
         digits(keys, document->keys);
         if (host->signers.n > 0)
-            ctl_time(end_of(host, document), until, sizeof until);
+            out_time(end_of(host, document), until, sizeof until);
     }
-    const char *cells[] = {checked->path,
-                           checked->problem[0] == '\0' ? "yes" : "no",
-                           line,
-                           column,
-                           checked->problem,
-                           plain,
-                           document == NULL ? "" : document->status_text,
-                           uid,
-                           users,
-                           keys,
-                           until};
-    out_row(out, cells);
+    OUT_ROW(out, checked->path, checked->problem[0] == '\0' ? "yes" : "no", line, column,
+            checked->problem, plain, document == NULL ? "" : document->status_text, uid, users,
+            keys, until);
 }
-
-static const struct out_column people_columns[] = {
-    {"file", OUT_STRING},  {"user", OUT_STRING},    {"role", OUT_STRING},  {"key", OUT_STRING},
-    {"title", OUT_STRING}, {"expires", OUT_STRING}, {"shell", OUT_STRING}, {"sftp", OUT_STRING}};
 
 /* The policy's verdict on the key for that login name; "" if the document has no such account. */
 static const char *verdict_for(const struct host *host, const struct document *document,
@@ -159,16 +141,10 @@ static void put_key(struct out *out, const struct host *host, const struct check
     snprintf(sftp, sizeof sftp, "%s_sftp", plain);
     keys_fingerprint_text(key->fingerprint, fingerprint);
     if (key->expires_at != DOCUMENT_NO_TIME)
-        ctl_time(key->expires_at, expires, sizeof expires);
-    const char *cells[] = {checked->path,
-                           key->user->username,
-                           key->user->role_text,
-                           fingerprint,
-                           key->title,
-                           expires,
-                           verdict_for(host, document, key, plain),
-                           verdict_for(host, document, key, sftp)};
-    out_row(out, cells);
+        out_time(key->expires_at, expires, sizeof expires);
+    OUT_ROW(out, checked->path, key->user->username, key->user->role_text, fingerprint, key->title,
+            expires, verdict_for(host, document, key, plain),
+            verdict_for(host, document, key, sftp));
 }
 
 /* The keys grouped by user, in the document's order. */
@@ -183,28 +159,16 @@ static void put_people(struct out *out, const struct host *host, const struct ch
                 put_key(out, host, checked, &document->key[k]);
                 any = true;
             }
-        const char *none[] = {checked->path,
-                              document->user[u].username,
-                              document->user[u].role_text,
-                              "",
-                              "",
-                              "",
-                              "",
-                              ""};
         if (!any)
-            out_row(out, none);
+            OUT_ROW(out, checked->path, document->user[u].username, document->user[u].role_text, "",
+                    "", "", "", "");
     }
 }
-
-static const struct out_column grant_columns[] = {
-    {"file", OUT_STRING}, {"app", OUT_STRING}, {"grant", OUT_STRING}, {"value", OUT_STRING}};
 
 static void put_grant(struct out *out, const struct checked *checked, const char *app,
                       const char *grant, const char *value)
 {
-    const char *cells[] = {checked->path, app, grant, value};
-
-    out_row(out, cells);
+    OUT_ROW(out, checked->path, app, grant, value);
 }
 
 static void put_forwarding(struct out *out, const struct checked *checked, const char *app,
@@ -236,13 +200,9 @@ static void put_grants(struct out *out, const struct checked *checked)
                   document->mount[i].path);
 }
 
-static const struct out_column warning_columns[] = {{"file", OUT_STRING}, {"warning", OUT_STRING}};
-
 static void warn(struct out *out, const struct checked *checked, const char *text)
 {
-    const char *cells[] = {checked->path, text};
-
-    out_row(out, cells);
+    OUT_ROW(out, checked->path, text);
 }
 
 /* Warns of a valid document that this host would not use. */
@@ -292,27 +252,26 @@ static void put_warnings(struct out *out, const struct host *host, const struct 
         put_host_warnings(out, host, checked);
 }
 
-#define COLUMNS(list) (list), sizeof(list) / sizeof *(list)
-
 static void put_tree(struct out *out, const struct host *host, const struct tree *tree)
 {
-    out_table(out, "documents", COLUMNS(document_columns));
+    out_table(out, "documents",
+              "file valid line# column# problem login status uid# users# keys# until");
     for (size_t i = 0; i < tree->n; i++)
         put_document(out, host, &tree->checked[i]);
     out_table_end(out);
     out->skip = tree->n == 1 ? 1 : 0;
     /* Below a single document only: for a tree they would be too many to read. */
     if (out->json || tree->n == 1) {
-        out_table(out, "people", COLUMNS(people_columns));
+        out_table(out, "people", "file user role key title expires shell sftp");
         for (size_t i = 0; i < tree->n; i++)
             put_people(out, host, &tree->checked[i]);
         out_table_end(out);
-        out_table(out, "grants", COLUMNS(grant_columns));
+        out_table(out, "grants", "file app grant value");
         for (size_t i = 0; i < tree->n; i++)
             put_grants(out, &tree->checked[i]);
         out_table_end(out);
     }
-    out_table(out, "warnings", COLUMNS(warning_columns));
+    out_table(out, "warnings", "file warning");
     for (size_t i = 0; i < tree->n; i++)
         put_warnings(out, host, &tree->checked[i]);
     out_table_end(out);
@@ -331,25 +290,21 @@ static int status_of(const struct tree *tree)
     return status;
 }
 
-int cmd_check(struct ctl *ctl, int argc, char **argv)
+int cmd_check(struct ctl *ctl)
 {
     static struct host host;
     struct tree tree = {0};
     struct out out;
-    int option, status;
-    bool given = false;
+    const char *given = ctl_option(ctl, "-c");
+    int status;
 
-    while ((option = getopt(argc, argv, "c:")) == 'c') {
-        ctl->conf_path = optarg;
-        given = true;
-    }
-    if (option != -1 || optind == argc)
-        return ctl_usage(argv);
-    status = read_host(ctl, given, &host);
-    for (int i = optind; i < argc && status == CTL_YES; i++) {
-        const char *path = path_of(argv[i]);
+    if (given != NULL)
+        ctl->conf_path = given;
+    status = read_host(ctl, given != NULL, &host);
+    for (int i = 0; i < ctl->words && status == CTL_YES; i++) {
+        const char *path = path_of(ctl->word[i]);
         if (path == NULL) {
-            ctl_say("%s: only files, directories and file:// are read here", argv[i]);
+            ctl_say("%s: only files, directories and file:// are read here", ctl->word[i]);
             status = CTL_USAGE;
         } else if (!tree_add(&tree, path, &host.signers)) {
             status = CTL_UNKNOWN;

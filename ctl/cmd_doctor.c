@@ -75,32 +75,31 @@ static void check_users(struct doctor *doctor)
         doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
 }
 
-/* An account that the daemon knows, to ask sshd about. */
-struct find {
-    char account[CLOUD_NAME_MAX + 1];
-};
-
-static void take_account(void *arg, const struct ask_row *row)
+/* An account that the daemon knows, to ask sshd about: of a grid only if there is no other. */
+static const char *known_account(const struct ask_rows *documents)
 {
-    struct find *find = arg;
-    const char *login = row->field[2], *state = row->field[3];
+    const char *found = "";
 
-    if ((strcmp(state, "fresh") == 0 || strcmp(state, "aged") == 0 ||
-         strcmp(state, "failing") == 0) &&
-        (find->account[0] == '\0' || strchr(find->account, '-') != NULL))
-        snprintf(find->account, sizeof find->account, "%s", login);
+    for (size_t i = 0; i < documents->n; i++) {
+        const char *login = documents->row[i].field[2], *state = documents->row[i].field[3];
+        if ((strcmp(state, "fresh") == 0 || strcmp(state, "aged") == 0 ||
+             strcmp(state, "failing") == 0) &&
+            (found[0] == '\0' || strchr(found, '-') != NULL))
+            found = login;
+    }
+    return found;
 }
 
 /* A pattern of `allow` without a '*', where the daemon knows no account yet. */
-static void guess_account(const struct doctor *doctor, struct find *find)
+static const char *guess_account(const struct doctor *doctor)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
     const char *pattern;
 
-    for (size_t at = 0;
-         find->account[0] == '\0' && (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
+    for (size_t at = 0; (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
         if (cloud_name_parse(grammar, pattern, NULL))
-            snprintf(find->account, sizeof find->account, "%s", pattern);
+            return pattern;
+    return "";
 }
 
 static void report_health(struct doctor *doctor, struct health *health)
@@ -118,24 +117,23 @@ static void report_health(struct doctor *doctor, struct health *health)
 }
 
 /* The document is asked for anew, so that what STATUS says of the project API is true now. */
-static void check_daemon(struct doctor *doctor, struct find *find)
+static void check_daemon(struct doctor *doctor)
 {
     struct cloud_question status = {.op = CLOUD_OP_STATUS}, refresh = {.op = CLOUD_OP_REFRESH};
     struct cloud_question documents = {.op = CLOUD_OP_DOCUMENTS};
+    struct ask_rows known = {0};
     static struct health health;
     struct cloud_answer answer;
     bool answers = ask_once(&status, &answer) == CLOUD_OK;
 
-    if (answers && doctor->account[0] == '\0' &&
-        ask_rows(&documents, take_account, find) == CTL_YES) {
-        if (find->account[0] == '\0')
-            guess_account(doctor, find);
-        doctor->account = find->account;
-    }
+    if (answers && doctor->account[0] == '\0' && ask_rows(&documents, &known) == CTL_YES)
+        doctor->account = known_account(&known);
+    if (answers && doctor->account[0] == '\0')
+        doctor->account = guess_account(doctor);
     refresh.account = doctor->account;
     if (answers && doctor->account[0] != '\0')
-        (void)ask_rows(&refresh, ask_ignore, NULL);
-    if (answers && ask_rows(&status, health_take, &health) == CTL_YES)
+        (void)ask_rows(&refresh, &(struct ask_rows){0});
+    if (answers && ask_rows(&status, &health.rows) == CTL_YES)
         report_health(doctor, &health);
     else
         doctor_say(doctor, "daemon", DOCTOR_BAD,
@@ -143,31 +141,24 @@ static void check_daemon(struct doctor *doctor, struct find *find)
                    "cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
 }
 
-int cmd_doctor(struct ctl *ctl, int argc, char **argv)
+int cmd_doctor(struct ctl *ctl)
 {
-    static const struct out_column columns[] = {{"check", OUT_STRING},
-                                                {"result", OUT_STRING},
-                                                {"detail", OUT_STRING},
-                                                {"remedy", OUT_STRING}};
     static struct doctor doctor;
-    struct find find = {""};
     struct out out;
 
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
-        return ctl_usage(argv);
     doctor.local_ids = local_ids_new();
     if (geteuid() != 0 || doctor.local_ids == NULL) {
         ctl_say("only root can read all that doctor looks at");
         return CTL_UNKNOWN;
     }
     doctor.out = &out;
-    doctor.account = argc == 2 ? argv[1] : "";
+    doctor.account = ctl->words == 1 ? ctl->word[0] : "";
     out_start(&out, ctl->json);
     /* People get the remedies below the table, where a command stands on a line of its own. */
-    out_table(&out, "checks", columns, ctl->json ? 4 : 3);
+    out_table(&out, "checks", ctl->json ? "check result detail remedy" : "check result detail");
     check_settings(&doctor);
     check_users(&doctor);
-    check_daemon(&doctor, &find);
+    check_daemon(&doctor);
     doctor_nss(&doctor);
     doctor_sshd(&doctor);
     doctor_pam(&doctor);

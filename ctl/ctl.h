@@ -8,10 +8,7 @@
 
 #include <stdbool.h>
 
-/*
- * cloudauthctl: a table of commands. Each gets its arguments without --json, argv[0] being its own
- * name, and returns the exit status.
- */
+/* cloudauthctl: a table of commands (main.c). Each returns the exit status. */
 
 enum {
     CTL_YES = 0,   /* yes, or done */
@@ -21,27 +18,39 @@ enum {
         3, /* no answer: of the daemon, the project API or a file; or it cannot be printed */
 };
 
+#define CTL_OPTIONS 8
+
 struct ctl {
     bool json;
     const char *conf_path;
+    const char *name; /* of the command */
+    char **word;      /* its arguments without options, and NULL */
+    int words;
+    struct {
+        const char *name, *value;
+        size_t n; /* characters of the name */
+    } option[CTL_OPTIONS];
+    size_t options;
 };
 
-typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
+typedef int ctl_command(struct ctl *ctl);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_env, cmd_user, cmd_key, cmd_sessions, cmd_rebind, cmd_metrics;
+    cmd_undeny, cmd_doctor, cmd_env_create, cmd_env_list, cmd_env_mount_add, cmd_env_mount_remove,
+    cmd_env_mount_list, cmd_user_add, cmd_user_remove, cmd_key_add, cmd_key_remove, cmd_key_list,
+    cmd_sessions, cmd_rebind, cmd_metrics;
 
-/* Writes the usage of the command in argv[0] to standard error. Returns CTL_USAGE. */
-int ctl_usage(char **argv);
+/* Writes the usage of the command to standard error. Returns CTL_USAGE. */
+int ctl_usage(const struct ctl *ctl);
+
+/* The value of an option, such as "--title", "" if it takes none; NULL if it is not given. */
+const char *ctl_option(const struct ctl *ctl, const char *name);
 
 /* Reads the host's settings. False after a message with file and line. */
 bool ctl_conf(const struct ctl *ctl, struct cloud_conf *conf);
 
 /* Writes a message to standard error, after the program's name. Control characters are escaped. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* "2026-11-22 10:00:00 UTC", or "" for no time. */
-void ctl_time(int64_t seconds, char *out, size_t size);
 
 /* Parses a span such as "30s", "10m", "2h" or "7d" into seconds. */
 bool ctl_span(const char *text, int64_t *seconds);

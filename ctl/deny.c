@@ -6,57 +6,20 @@
 #include "access/denials.h"
 #include "access/fields.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* The options of deny and undeny. */
-struct order {
-    const char *kind, *until, *reason;
-    bool list, all;
-};
-
-static const struct option long_options[] = {
-    {"key", no_argument, NULL, 'k'},          {"user", no_argument, NULL, 'u'},
-    {"environment", no_argument, NULL, 'e'},  {"until", required_argument, NULL, 't'},
-    {"reason", required_argument, NULL, 'r'}, {"list", no_argument, NULL, 'l'},
-    {"all", no_argument, NULL, 'a'},          {NULL, 0, NULL, 0}};
-
-static bool take_options(int argc, char **argv, struct order *order)
+/* The kind of subject that an option names, or NULL. */
+static const char *kind_of(const struct ctl *ctl)
 {
-    int option;
+    static const char *const kinds[] = {"--key", "--user", "--environment"};
 
-    *order = (struct order){.until = "", .reason = ""};
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        switch (option) {
-        case 'k':
-            order->kind = "key";
-            break;
-        case 'u':
-            order->kind = "user";
-            break;
-        case 'e':
-            order->kind = "environment";
-            break;
-        case 't':
-            order->until = optarg;
-            break;
-        case 'r':
-            order->reason = optarg;
-            break;
-        case 'l':
-            order->list = true;
-            break;
-        case 'a':
-            order->all = true;
-            break;
-        default:
-            return false;
-        }
-    return true;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (ctl_option(ctl, kinds[i]) != NULL)
+            return kinds[i] + 2;
+    return NULL;
 }
 
 /* Parses a span ("2h", "30m", "7d") or an RFC 3339 time to come. False after a message. */
@@ -66,7 +29,7 @@ static bool read_until(const char *text, int64_t *until)
     int64_t span;
 
     *until = DENIAL_FOREVER;
-    if (text[0] == '\0')
+    if (text == NULL)
         return true;
     if (ctl_span(text, &span))
         *until = now + span;
@@ -106,16 +69,18 @@ static bool is_ambiguous(const struct ctl *ctl, const char *what)
 }
 
 /* Parses the argument and the options into a denial. False after a message. */
-static bool read_denial(const struct ctl *ctl, const struct order *order, const char *what,
-                        struct denial *denial)
+static bool read_denial(const struct ctl *ctl, struct denial *denial)
 {
     static struct subject_key key;
-    const char *kind = order->kind == NULL ? guess_kind(what) : order->kind, *why;
+    const char *what = ctl->word[0], *given = kind_of(ctl), *why;
+    const char *kind = given == NULL ? guess_kind(what) : given;
+    const char *reason = ctl_option(ctl, "--reason");
     char subject[DENIAL_LINE_SIZE], line[2 * DENIAL_LINE_SIZE];
     int64_t until;
 
     snprintf(subject, sizeof subject, "%s", what);
-    if (!read_until(order->until, &until) || (order->kind == NULL && is_ambiguous(ctl, what)))
+    if (!read_until(ctl_option(ctl, "--until"), &until) ||
+        (given == NULL && is_ambiguous(ctl, what)))
         return false;
     if (strcmp(kind, "key") == 0) {
         if (!subject_read_key(what, &key))
@@ -126,18 +91,13 @@ static bool read_denial(const struct ctl *ctl, const struct order *order, const 
         return false;
     }
     snprintf(line, sizeof line, "%s\t%s\t%lld\t0\t%s", kind, subject, (long long)until,
-             order->reason);
+             reason == NULL ? "" : reason);
     if (denials_parse(line, strlen(line), denial, &why))
         return true;
     ctl_say("%s: %s", what,
-            strlen(order->reason) >= DENIAL_REASON_SIZE ? "the reason is too long" : why);
+            reason != NULL && strlen(reason) >= DENIAL_REASON_SIZE ? "the reason is too long"
+                                                                   : why);
     return false;
-}
-
-static void add_documents(void *arg, const struct ask_row *row)
-{
-    if (strcmp(row->field[0], "documents") == 0)
-        *(int64_t *)arg += strtoll(row->field[1], NULL, 10);
 }
 
 /* Prints how many of the daemon's documents contain the subject, and warns if none does: a subject
@@ -145,10 +105,13 @@ static void add_documents(void *arg, const struct ask_row *row)
 static void say_documents(struct out *out, const char *line, const char *kind, const char *subject)
 {
     struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
+    struct ask_rows pages = {0};
     int64_t documents = 0;
 
-    if (ask_rows(&question, add_documents, &documents) != CTL_YES)
+    if (ask_rows(&question, &pages) != CTL_YES)
         return;
+    for (size_t i = 0; i < pages.n; i++)
+        documents += strtoll(pages.row[i].field[1], NULL, 10);
     out_number(out, "documents", documents);
     if (documents == 0)
         ctl_say("warning: no document that is known here names the %s %s: if it is misspelt, no "
@@ -156,21 +119,21 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
                 kind, subject);
 }
 
-static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
+/* Sends a change; NULL: all denials. */
+static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *denial)
 {
+    char line[DENIAL_LINE_SIZE] = "all", kind[16];
     struct cloud_question question = {.op = op, .text = line};
-    int status = ask_rows(&question, ask_ignore, NULL);
-    char kind[16] = "all", subject[DENIAL_SUBJECT_SIZE] = "";
-    struct denial denial;
-    const char *why;
+    const char *subject = denial == NULL ? "" : denial->subject;
     struct out out;
+    int status;
 
+    if (denial != NULL)
+        denials_format(denial, line);
+    snprintf(kind, sizeof kind, "%.*s", (int)strcspn(line, "\t"), line);
+    status = ask_rows(&question, &(struct ask_rows){0});
     if (status != CTL_YES)
         return status;
-    if (denials_parse(line, strlen(line), &denial, &why)) {
-        snprintf(kind, sizeof kind, "%.*s", (int)strcspn(line, "\t"), line);
-        snprintf(subject, sizeof subject, "%s", denial.subject);
-    }
     out_start(&out, ctl->json);
     out_pair(&out, op == CLOUD_OP_DENY ? "denied" : "undenied", kind);
     out_pair(&out, "subject", subject);
@@ -179,63 +142,39 @@ static int send_change(struct ctl *ctl, enum cloud_op op, const char *line)
     return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 
-static void list_denial(void *arg, const struct ask_row *row)
-{
-    char until[32], since[32];
-    const char *cells[] = {row->field[0], row->field[1], until, since, row->field[4]};
-
-    ctl_time(strtoll(row->field[2], NULL, 10), until, sizeof until);
-    ctl_time(strtoll(row->field[3], NULL, 10), since, sizeof since);
-    out_row(arg, cells);
-}
-
 static int list_denials(struct ctl *ctl)
 {
-    static const struct out_column columns[] = {{"kind", OUT_STRING},
-                                                {"subject", OUT_STRING},
-                                                {"until", OUT_STRING},
-                                                {"since", OUT_STRING},
-                                                {"reason", OUT_STRING}};
     struct cloud_question question = {.op = CLOUD_OP_DENIALS};
     struct out out;
     int status;
 
     out_start(&out, ctl->json);
-    out_table(&out, "denials", columns, sizeof columns / sizeof *columns);
-    status = ask_rows(&question, list_denial, &out);
-    out_table_end(&out);
+    status = ask_table(&out, "denials", "kind subject until@ since@ reason", &question);
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
-int cmd_deny(struct ctl *ctl, int argc, char **argv)
+/* Sends the change that the arguments describe. */
+static int change(struct ctl *ctl, enum cloud_op op)
 {
-    struct order order;
     struct denial denial;
-    char line[DENIAL_LINE_SIZE];
 
-    if (!take_options(argc, argv, &order) || order.all || argc - optind != (order.list ? 0 : 1))
-        return ctl_usage(argv);
-    if (order.list)
-        return list_denials(ctl);
-    if (!read_denial(ctl, &order, argv[optind], &denial))
-        return CTL_USAGE;
-    denials_format(&denial, line);
-    return send_change(ctl, CLOUD_OP_DENY, line);
+    return read_denial(ctl, &denial) ? send_change(ctl, op, &denial) : CTL_USAGE;
 }
 
-int cmd_undeny(struct ctl *ctl, int argc, char **argv)
+int cmd_deny(struct ctl *ctl)
 {
-    struct order order;
-    struct denial denial;
-    char line[DENIAL_LINE_SIZE];
+    bool list = ctl_option(ctl, "--list") != NULL;
 
-    if (!take_options(argc, argv, &order) || order.list || order.until[0] != '\0' ||
-        order.reason[0] != '\0' || argc - optind != (order.all ? 0 : 1))
-        return ctl_usage(argv);
-    if (order.all)
-        return send_change(ctl, CLOUD_OP_UNDENY, "all");
-    if (!read_denial(ctl, &order, argv[optind], &denial))
-        return CTL_USAGE;
-    denials_format(&denial, line);
-    return send_change(ctl, CLOUD_OP_UNDENY, line);
+    if (list == (ctl->words == 1))
+        return ctl_usage(ctl);
+    return list ? list_denials(ctl) : change(ctl, CLOUD_OP_DENY);
+}
+
+int cmd_undeny(struct ctl *ctl)
+{
+    bool all = ctl_option(ctl, "--all") != NULL;
+
+    if (all == (ctl->words == 1))
+        return ctl_usage(ctl);
+    return all ? send_change(ctl, CLOUD_OP_UNDENY, NULL) : change(ctl, CLOUD_OP_UNDENY);
 }

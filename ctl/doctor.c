@@ -17,8 +17,7 @@ void doctor_say(struct doctor *doctor, const char *check, enum doctor_result res
     va_end(more);
     doctor->bad |= result == DOCTOR_BAD;
     doctor->unknown |= result == DOCTOR_UNKNOWN;
-    const char *cells[] = {check, words[result], detail, remedy};
-    out_row(doctor->out, cells);
+    OUT_ROW(doctor->out, check, words[result], detail, remedy);
     if (remedy[0] == '\0' || doctor->faults == sizeof doctor->fault / sizeof *doctor->fault)
         return;
     struct doctor_fault *fault = &doctor->fault[doctor->faults++];

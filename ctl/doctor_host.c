@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/doctor.h"
+#include "ctl/home.h"
 #include "ctl/lines.h"
 
 #include "base/foreign.h"
@@ -74,33 +75,15 @@ static bool is_below(const char *path, const char *directory)
     return strncmp(path, directory, n) == 0 && path[n] == '/';
 }
 
-/* Whether only root can change what a path leads to: each directory above it is root's, writable by
- * no other user, and no symbolic link. */
-static bool is_guarded(const char *path)
-{
-    char above[PATH_MAX];
-    struct stat st;
-
-    if (path[0] != '/' || strlen(path) >= sizeof above)
-        return false;
-    strcpy(above, path);
-    for (char *slash; (slash = strrchr(above, '/')) != NULL;) {
-        *slash = '\0';
-        if (lstat(slash == above ? "/" : above, &st) != 0 || !S_ISDIR(st.st_mode) ||
-            st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* The same of a place; links above the host's own directories are root's. */
+/* Whether only root can change what a place is; links above the host's own directories are root's.
+ */
 static bool is_safe(const struct place *place)
 {
     char real[PATH_MAX];
 
     if (place->owner == DAEMON)
-        return is_guarded(place->path);
-    return realpath(place->path, real) != NULL && is_guarded(real);
+        return home_is_guarded(place->path);
+    return realpath(place->path, real) != NULL && home_is_guarded(real);
 }
 
 /*
@@ -550,7 +533,7 @@ static void check_ports(struct doctor *doctor)
     if (conf->api_socket[0] != '\0') {
         (void)remedy_quote(conf->api_socket, quoted, sizeof quoted);
         snprintf(remedy, sizeof remedy, "namei -l %s  # all above it must be root's", quoted);
-        if (realpath(conf->api_socket, real) == NULL || !is_guarded(real))
+        if (realpath(conf->api_socket, real) == NULL || !home_is_guarded(real))
             doctor_say(doctor, "ports", DOCTOR_BAD, remedy,
                        "%s is missing, or another user than root could replace it and answer in "
                        "the API's place",

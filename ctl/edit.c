@@ -138,20 +138,17 @@ static bool is_no_link(const struct edit *edit)
 bool edit_start(const struct ctl *ctl, const char *environment, bool change, struct edit *edit)
 {
     char subject[CLOUD_PROJECT_MAX + CLOUD_NAME_MAX + 8];
-    const char *slash;
+    struct cloud_name name;
 
     if (!edit_directory(ctl, edit) ||
         !subject_environment(ctl, environment, subject, sizeof subject))
         return false;
-    slash = strchr(subject, '/');
-    snprintf(edit->project, sizeof edit->project, "%.*s", (int)(slash - subject), subject);
-    snprintf(edit->environment, sizeof edit->environment, "%s", slash + 1);
-    if ((size_t)(slash - subject) >= sizeof edit->project ||
-        !cloud_name_project_ok(edit->project) || !cloud_name_environment_ok(edit->environment) ||
-        strcmp(edit->environment, slash + 1) != 0) {
+    if (!cloud_name_split(subject, &name)) {
         ctl_say("%s: not PROJECT/ENVIRONMENT as login names can have it", environment);
         return false;
     }
+    strcpy(edit->project, name.project);
+    strcpy(edit->environment, name.environment);
     snprintf(edit->path, sizeof edit->path, "%s/%s/%s.json", edit->directory, edit->project,
              edit->environment);
     edit->place = open(edit->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

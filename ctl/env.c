@@ -11,58 +11,17 @@
 #include "common/text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define SHELL "/bin/bash"
-
-/* The options of env, user and key; each command takes its own. */
-struct wishes {
-    const char *uid, *gid, *home, *shell, *title, *role, *id, *mail, *expires, *writable;
-};
-
-static const struct option env_options[] = {
-    {"uid", required_argument, NULL, 'u'},   {"gid", required_argument, NULL, 'g'},
-    {"home", required_argument, NULL, 'h'},  {"shell", required_argument, NULL, 's'},
-    {"title", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-static const struct option user_options[] = {{"role", required_argument, NULL, 'r'},
-                                             {"id", required_argument, NULL, 'i'},
-                                             {"mail", required_argument, NULL, 'm'},
-                                             {NULL, 0, NULL, 0}};
-static const struct option key_options[] = {{"title", required_argument, NULL, 't'},
-                                            {"expires", required_argument, NULL, 'e'},
-                                            {NULL, 0, NULL, 0}};
-static const struct option mount_options[] = {{"writable", no_argument, NULL, 'w'},
-                                              {NULL, 0, NULL, 0}};
-
-/* Takes the options, which may stand anywhere behind the verb in argv[1]. The other arguments then
- * begin at argv[1 + optind]. */
-static bool take_wishes(int argc, char **argv, const struct option *options, struct wishes *wishes)
+/* The value of an option, or what holds without it. */
+static const char *wish(const struct ctl *ctl, const char *option, const char *otherwise)
 {
-    int option;
+    const char *value = ctl_option(ctl, option);
 
-    *wishes = (struct wishes){.title = "", .mail = "", .expires = "", .shell = SHELL};
-    optind = 0;
-    while ((option = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1) {
-        const char **place = option == 'u'   ? &wishes->uid
-                             : option == 'g' ? &wishes->gid
-                             : option == 'h' ? &wishes->home
-                             : option == 's' ? &wishes->shell
-                             : option == 't' ? &wishes->title
-                             : option == 'r' ? &wishes->role
-                             : option == 'i' ? &wishes->id
-                             : option == 'm' ? &wishes->mail
-                             : option == 'e' ? &wishes->expires
-                             : option == 'w' ? &wishes->writable
-                                             : NULL;
-        if (place == NULL)
-            return false;
-        *place = optarg == NULL ? "" : optarg;
-    }
-    return true;
+    return value == NULL ? otherwise : value;
 }
 
 static int done(struct ctl *ctl, struct edit *edit, const char *what)
@@ -136,7 +95,7 @@ static bool read_id(const char *text, uint32_t otherwise, uint32_t *out)
 }
 
 /* Fills in what no option says, and checks that this host would use the account. */
-static bool plan_account(const struct edit *edit, const struct wishes *wishes,
+static bool plan_account(const struct ctl *ctl, const struct edit *edit,
                          struct edit_account *account)
 {
     static char home[CLOUD_NAME_MAX + 8];
@@ -151,11 +110,12 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
         ok = false;
     }
     snprintf(home, sizeof home, "/app/%s", plain);
-    account->home = wishes->home == NULL ? home : wishes->home;
-    account->shell = wishes->shell;
-    account->title = wishes->title;
-    ok = ok && read_id(wishes->uid, free_id(&edit->conf, &tree, local_ids), &account->uid) &&
-         read_id(wishes->gid, account->uid, &account->gid);
+    account->home = wish(ctl, "--home", home);
+    account->shell = wish(ctl, "--shell", "/bin/bash");
+    account->title = wish(ctl, "--title", "");
+    ok = ok &&
+         read_id(ctl_option(ctl, "--uid"), free_id(&edit->conf, &tree, local_ids), &account->uid) &&
+         read_id(ctl_option(ctl, "--gid"), account->uid, &account->gid);
     if (ok &&
         (!cloud_conf_has_id(&edit->conf, account->uid) ||
          !cloud_conf_has_id(&edit->conf, account->gid) ||
@@ -173,12 +133,8 @@ static bool plan_account(const struct edit *edit, const struct wishes *wishes,
     return ok;
 }
 
-static int list_environments(struct ctl *ctl)
+int cmd_env_list(struct ctl *ctl)
 {
-    static const struct out_column columns[] = {
-        {"project", OUT_STRING}, {"environment", OUT_STRING}, {"login", OUT_STRING},
-        {"status", OUT_STRING},  {"uid", OUT_NUMBER},         {"users", OUT_NUMBER},
-        {"keys", OUT_NUMBER}};
     static struct edit edit;
     struct tree tree = {0};
     int status = CTL_YES;
@@ -187,7 +143,7 @@ static int list_environments(struct ctl *ctl)
     if (!edit_directory(ctl, &edit) || !read_tree(&edit, &tree))
         return CTL_UNKNOWN;
     out_start(&out, ctl->json);
-    out_table(&out, "environments", columns, sizeof columns / sizeof *columns);
+    out_table(&out, "environments", "project environment login status uid# users# keys#");
     for (size_t i = 0; i < tree.n; i++) {
         const struct document *document = tree.checked[i].document;
         char plain[CLOUD_NAME_MAX + 1] = "", uid[16], users[24], keys[24];
@@ -200,14 +156,8 @@ static int list_environments(struct ctl *ctl)
         snprintf(uid, sizeof uid, "%u", document->uid);
         snprintf(users, sizeof users, "%zu", document->users);
         snprintf(keys, sizeof keys, "%zu", document->keys);
-        const char *cells[] = {document->project,
-                               document->environment,
-                               plain,
-                               document->status_text,
-                               uid,
-                               users,
-                               keys};
-        out_row(&out, cells);
+        OUT_ROW(&out, document->project, document->environment, plain, document->status_text, uid,
+                users, keys);
     }
     out_table_end(&out);
     tree_free(&tree);
@@ -216,11 +166,10 @@ static int list_environments(struct ctl *ctl)
 
 /* Reads an environment's document, to list what is in it. False after a message; edit_end and
  * tree_free are due in either case. */
-static bool read_listed(struct ctl *ctl, const char *environment, struct edit *edit,
-                        struct tree *tree)
+static bool read_listed(const struct ctl *ctl, struct edit *edit, struct tree *tree)
 {
     static const struct signers none;
-    bool found = edit_start(ctl, environment, false, edit);
+    bool found = edit_start(ctl, ctl->word[0], false, edit);
 
     if (found && edit->root == NULL)
         ctl_say("%s: there is no such environment", edit->path);
@@ -228,23 +177,20 @@ static bool read_listed(struct ctl *ctl, const char *environment, struct edit *e
            tree->checked[0].document != NULL;
 }
 
-static int list_mounts(struct ctl *ctl, const char *environment)
+int cmd_env_mount_list(struct ctl *ctl)
 {
-    static const struct out_column columns[] = {{"path", OUT_STRING}, {"access", OUT_STRING}};
     static struct edit edit;
     struct tree tree = {0};
     struct out out;
     int status = CTL_NO;
 
-    if (read_listed(ctl, environment, &edit, &tree)) {
+    if (read_listed(ctl, &edit, &tree)) {
         const struct document *document = tree.checked[0].document;
         out_start(&out, ctl->json);
-        out_table(&out, "mounts", columns, sizeof columns / sizeof *columns);
-        for (size_t i = 0; i < document->mounts; i++) {
-            const char *cells[] = {document->mount[i].path,
-                                   document->mount[i].writable ? "read-write" : "read-only"};
-            out_row(&out, cells);
-        }
+        out_table(&out, "mounts", "path access");
+        for (size_t i = 0; i < document->mounts; i++)
+            OUT_ROW(&out, document->mount[i].path,
+                    document->mount[i].writable ? "read-write" : "read-only");
         out_table_end(&out);
         status = out_end(&out) ? CTL_YES : CTL_UNKNOWN;
     }
@@ -253,22 +199,21 @@ static int list_mounts(struct ctl *ctl, const char *environment)
     return status;
 }
 
-/* argv[1] is "mount". */
-static int cmd_mount(struct ctl *ctl, int argc, char **argv)
+int cmd_env_mount_add(struct ctl *ctl)
 {
     static struct edit edit;
-    struct wishes wishes;
-    bool add = argc > 2 && strcmp(argv[2], "add") == 0;
 
-    if (argc == 4 && strcmp(argv[2], "list") == 0)
-        return list_mounts(ctl, argv[3]);
-    if (argc < 5 || (!add && strcmp(argv[2], "remove") != 0) ||
-        !take_wishes(argc - 1, argv + 1, add ? mount_options : mount_options + 1, &wishes) ||
-        argc - 2 - optind != 2)
-        return ctl_usage(argv);
-    if (!edit_start(ctl, argv[2 + optind], true, &edit) ||
-        !(add ? edit_add_mount(&edit, argv[3 + optind], wishes.writable != NULL)
-              : edit_remove_mount(&edit, argv[3 + optind])))
+    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
+        !edit_add_mount(&edit, ctl->word[1], ctl_option(ctl, "--writable") != NULL))
+        return failed(&edit);
+    return done(ctl, &edit, "written");
+}
+
+int cmd_env_mount_remove(struct ctl *ctl)
+{
+    static struct edit edit;
+
+    if (!edit_start(ctl, ctl->word[0], true, &edit) || !edit_remove_mount(&edit, ctl->word[1]))
         return failed(&edit);
     return done(ctl, &edit, "written");
 }
@@ -286,21 +231,13 @@ static bool make_tree(const struct ctl *ctl)
     return false;
 }
 
-int cmd_env(struct ctl *ctl, int argc, char **argv)
+int cmd_env_create(struct ctl *ctl)
 {
     static struct edit edit;
     struct edit_account account;
-    struct wishes wishes;
 
-    if (argc == 2 && strcmp(argv[1], "list") == 0)
-        return list_environments(ctl);
-    if (argc > 1 && strcmp(argv[1], "mount") == 0)
-        return cmd_mount(ctl, argc, argv);
-    if (argc < 3 || strcmp(argv[1], "create") != 0 ||
-        !take_wishes(argc, argv, env_options, &wishes) || argc - 1 - optind != 1)
-        return ctl_usage(argv);
-    if (!make_tree(ctl) || !edit_start(ctl, argv[1 + optind], true, &edit) ||
-        !plan_account(&edit, &wishes, &account) || !edit_create(&edit, &account))
+    if (!make_tree(ctl) || !edit_start(ctl, ctl->word[0], true, &edit) ||
+        !plan_account(ctl, &edit, &account) || !edit_create(&edit, &account))
         return failed(&edit);
     int status = done(ctl, &edit, "created");
     /* Without a home sshd would start the shell in /, with a message. */
@@ -311,47 +248,44 @@ int cmd_env(struct ctl *ctl, int argc, char **argv)
 
 /* ---- user ---- */
 
-int cmd_user(struct ctl *ctl, int argc, char **argv)
+int cmd_user_add(struct ctl *ctl)
 {
     static struct edit edit;
-    struct wishes wishes;
-    bool add = argc > 1 && strcmp(argv[1], "add") == 0;
+    const char *username = ctl->word[1], *role = wish(ctl, "--role", "contributor");
 
-    if (argc < 4 || (!add && strcmp(argv[1], "remove") != 0) ||
-        !take_wishes(argc, argv, add ? user_options : user_options + 3, &wishes) ||
-        argc - 1 - optind != 2)
-        return ctl_usage(argv);
-    const char *environment = argv[1 + optind], *username = argv[2 + optind];
-    if (wishes.role != NULL && !document_role_known(wishes.role)) {
-        ctl_say("--role %s: not a role; the roles are sftp, viewer, contributor and admin",
-                wishes.role);
+    if (!document_role_known(role)) {
+        ctl_say("--role %s: not a role; the roles are sftp, viewer, contributor and admin", role);
         return CTL_USAGE;
     }
-    if (!edit_start(ctl, environment, true, &edit) ||
-        !(add ? edit_add_user(&edit, username, wishes.id == NULL ? username : wishes.id,
-                              wishes.mail, wishes.role == NULL ? "contributor" : wishes.role)
-              : edit_remove_user(&edit, username)))
+    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
+        !edit_add_user(&edit, username, wish(ctl, "--id", username), wish(ctl, "--mail", ""), role))
+        return failed(&edit);
+    return done(ctl, &edit, "written");
+}
+
+int cmd_user_remove(struct ctl *ctl)
+{
+    static struct edit edit;
+
+    if (!edit_start(ctl, ctl->word[0], true, &edit) || !edit_remove_user(&edit, ctl->word[1]))
         return failed(&edit);
     return done(ctl, &edit, "written");
 }
 
 /* ---- key ---- */
 
-static int list_keys(struct ctl *ctl, const char *environment)
+int cmd_key_list(struct ctl *ctl)
 {
-    static const struct out_column columns[] = {
-        {"user", OUT_STRING}, {"role", OUT_STRING},  {"fingerprint", OUT_STRING},
-        {"type", OUT_STRING}, {"title", OUT_STRING}, {"expires", OUT_STRING}};
     static struct edit edit;
     struct tree tree = {0};
     struct out out;
     const struct document *document;
 
-    if (!read_listed(ctl, environment, &edit, &tree))
+    if (!read_listed(ctl, &edit, &tree))
         return failed(&edit);
     document = tree.checked[0].document;
     out_start(&out, ctl->json);
-    out_table(&out, "keys", columns, sizeof columns / sizeof *columns);
+    out_table(&out, "keys", "user role fingerprint type title expires");
     for (size_t u = 0; u < document->users; u++)
         for (size_t k = 0; k < document->keys; k++) {
             const struct document_key *key = &document->key[k];
@@ -360,10 +294,9 @@ static int list_keys(struct ctl *ctl, const char *environment)
                 continue;
             keys_fingerprint_text(key->fingerprint, fingerprint);
             if (key->expires_at != DOCUMENT_NO_TIME)
-                ctl_time(key->expires_at, expires, sizeof expires);
-            const char *cells[] = {key->user->username, key->user->role_text, fingerprint,
-                                   key->type,           key->title,           expires};
-            out_row(&out, cells);
+                out_time(key->expires_at, expires, sizeof expires);
+            OUT_ROW(&out, key->user->username, key->user->role_text, fingerprint, key->type,
+                    key->title, expires);
         }
     out_table_end(&out);
     tree_free(&tree);
@@ -371,40 +304,38 @@ static int list_keys(struct ctl *ctl, const char *environment)
     return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 
-/* Reads a key of which the whole line is needed, not the fingerprint alone. */
-static bool read_whole_key(const char *argument, struct subject_key *key)
-{
-    if (!subject_read_key(argument, key))
-        return false;
-    if (key->line[0] == '\0')
-        ctl_say("the key itself is needed, not its fingerprint");
-    return key->line[0] != '\0';
-}
-
-int cmd_key(struct ctl *ctl, int argc, char **argv)
+int cmd_key_add(struct ctl *ctl)
 {
     static struct subject_key key;
     static struct edit edit;
-    struct wishes wishes;
-    bool add = argc > 1 && strcmp(argv[1], "add") == 0;
-    int64_t expires;
+    const char *expires = wish(ctl, "--expires", "");
+    int64_t time;
 
-    if (argc == 3 && strcmp(argv[1], "list") == 0)
-        return list_keys(ctl, argv[2]);
-    if (argc < 5 || (!add && strcmp(argv[1], "remove") != 0) ||
-        !take_wishes(argc, argv, add ? key_options : key_options + 2, &wishes) ||
-        argc - 1 - optind != 3)
-        return ctl_usage(argv);
-    if (wishes.expires[0] != '\0' && !fields_time(wishes.expires, &expires)) {
-        ctl_say("--expires %s: not a time such as 2027-01-01T00:00:00Z", wishes.expires);
+    if (expires[0] != '\0' && !fields_time(expires, &time)) {
+        ctl_say("--expires %s: not a time such as 2027-01-01T00:00:00Z", expires);
         return CTL_USAGE;
     }
-    const char *environment = argv[1 + optind], *username = argv[2 + optind];
-    if (add ? !read_whole_key(argv[3 + optind], &key) : !subject_read_key(argv[3 + optind], &key))
+    if (!subject_read_key(ctl->word[2], &key))
         return CTL_USAGE;
-    if (!edit_start(ctl, environment, true, &edit) ||
-        !(add ? edit_add_key(&edit, username, key.line, wishes.title, wishes.expires)
-              : edit_remove_key(&edit, username, key.fingerprint)))
+    if (key.line[0] == '\0') {
+        ctl_say("the key itself is needed, not its fingerprint");
+        return CTL_USAGE;
+    }
+    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
+        !edit_add_key(&edit, ctl->word[1], key.line, wish(ctl, "--title", ""), expires))
+        return failed(&edit);
+    return done(ctl, &edit, "written");
+}
+
+int cmd_key_remove(struct ctl *ctl)
+{
+    static struct subject_key key;
+    static struct edit edit;
+
+    if (!subject_read_key(ctl->word[2], &key))
+        return CTL_USAGE;
+    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
+        !edit_remove_key(&edit, ctl->word[1], key.fingerprint))
         return failed(&edit);
     return done(ctl, &edit, "written");
 }

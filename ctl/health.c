@@ -21,30 +21,9 @@ const char *health_word(enum health_level level)
     return words[level];
 }
 
-void health_take(void *arg, const struct ask_row *row)
-{
-    struct health *health = arg;
-
-    if (health->rows == HEALTH_ROWS)
-        return;
-    snprintf(health->row[health->rows].name, sizeof health->row->name, "%s", row->field[0]);
-    snprintf(health->row[health->rows].value, sizeof health->row->value, "%s", row->field[1]);
-    health->rows++;
-}
-
-static const char *find_row(const struct health *health, const char *name)
-{
-    for (size_t i = 0; i < health->rows; i++)
-        if (strcmp(health->row[i].name, name) == 0)
-            return health->row[i].value;
-    return NULL;
-}
-
 const char *health_value(const struct health *health, const char *name)
 {
-    const char *value = find_row(health, name);
-
-    return value == NULL ? "" : value;
+    return ask_value(&health->rows, name);
 }
 
 int64_t health_number(const struct health *health, const char *name)
@@ -109,8 +88,8 @@ static const struct rule {
 static void judge_rules(struct health *health)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        const char *value = find_row(health, rules[i].name);
-        if (value == NULL || strcmp(value, rules[i].good) == 0)
+        const char *value = health_value(health, rules[i].name);
+        if (value[0] == '\0' || strcmp(value, rules[i].good) == 0)
             continue;
         bool says_why = rules[i].good[0] == '\0';
         struct health_finding *finding =
@@ -155,9 +134,9 @@ static void judge_expiry(struct health *health, const char *row, const char *key
     struct health_finding *finding;
     char when[40], quoted[REMEDY_SIZE / 2];
 
-    if (find_row(health, row) == NULL || left >= EXPIRES_SOON)
+    if (health_value(health, row)[0] == '\0' || left >= EXPIRES_SOON)
         return;
-    ctl_time(end, when, sizeof when);
+    out_time(end, when, sizeof when);
     finding =
         find(health, left < EXPIRES_AT_ONCE ? HEALTH_CRITICAL : HEALTH_DEGRADED, "certificates",
              "a certificate of %s %s: %s", key, left <= 0 ? "has expired" : "ends soon", when);

@@ -16,7 +16,6 @@
  * commands status and doctor both report them.
  */
 
-#define HEALTH_ROWS     48
 #define HEALTH_FINDINGS 16
 
 /* The worst is last. */
@@ -29,38 +28,27 @@ enum health_level {
 /* "good", "degraded", "critical". */
 const char *health_word(enum health_level level);
 
-struct health_row {
-    char name[32], value[CLOUD_URL_SIZE];
-};
-
 struct health_finding {
     enum health_level level;
     const char *check; /* the word that doctor has for it */
     char text[700], remedy[REMEDY_SIZE];
 };
 
-/* To be zeroed before the first row. */
 struct health {
-    size_t rows;
-    struct health_row row[HEALTH_ROWS];
+    struct ask_rows rows;    /* of STATUS */
     enum health_level level; /* of the worst finding */
     size_t findings;
     struct health_finding finding[HEALTH_FINDINGS];
 };
 
-/* ask_each: keeps a row. arg is a struct health. */
-ask_each health_take;
-
-/* The value of a row, or "". */
+/* The value of a row, or "" if there is no such row; as a number. */
 const char *health_value(const struct health *health, const char *name);
-
-/* The value of a row as a number; 0 if there is no such row. */
 int64_t health_number(const struct health *health, const char *name);
 
 /* Whether there is a finding of that check. */
 bool health_has(const struct health *health, const char *check);
 
-/* Fills in the findings from all rows. conf has the host's settings, or the defaults where those
+/* Fills in the findings. conf has the host's settings, or the defaults where those
  * cannot be read. now is in seconds since 1970. */
 void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now);
 

@@ -13,4 +13,8 @@
  */
 bool home_make(const char *path, uint32_t uid, uint32_t gid);
 
+/* Whether only root can change what a path leads to: each directory above it is root's, writable by
+ * no other user, and no symbolic link. */
+bool home_is_guarded(const char *path);
+
 #endif

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /*
- * Calls each for every line of a text file of at most 1 MiB, without its newline, and without what
- * follows a '#' if the file has comments. each may change the line, and returns false to stop.
- * False, with errno, if the file cannot be read.
+ * Calls each for every line of a text file, without its newline, and without what follows a '#' if
+ * the file has comments. each may change the line, and returns false to stop. False if the file
+ * cannot be read.
  */
 typedef bool lines_each(void *arg, char *line);
 bool lines_read(const char *path, bool comments, lines_each *each, void *arg);

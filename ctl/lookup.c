@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ask.h"
 #include "ctl/ctl.h"
 
 #include "access/messages.h"
 
-#include "common/call.h"
 #include "common/local.h"
 
 #include <string.h>
@@ -26,11 +26,10 @@ static int put_state(struct out *out, const char *state, const char *reason, int
 
 static int ask_daemon(struct out *out, const char *account)
 {
-    static char buffer[CLOUD_WIRE_ANSWER_MAX];
     const struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
     struct cloud_answer answer;
 
-    switch (cloud_call(&question, &answer, buffer, sizeof buffer, CLOUD_CALL_LOGIN_MS)) {
+    switch (ask_once(&question, &answer)) {
     case CLOUD_OK:
         out_number(out, "uid", answer.id);
         out_number(out, "gid", answer.gid);
@@ -50,30 +49,28 @@ static int ask_daemon(struct out *out, const char *account)
                      CTL_UNKNOWN);
 }
 
-int cmd_lookup(struct ctl *ctl, int argc, char **argv)
+int cmd_lookup(struct ctl *ctl)
 {
     static struct cloud_conf conf;
     struct cloud_name name;
     struct out out;
     int status;
 
-    if (argc != 2 || argv[1][0] == '-')
-        return ctl_usage(argv);
     if (!ctl_conf(ctl, &conf))
         return CTL_UNKNOWN;
     out_start(&out, ctl->json);
-    out_pair(&out, "name", argv[1]);
-    if (!cloud_name_parse(&conf.grammar, argv[1], &name)) {
-        status =
-            put_state(&out, "not-ours", messages_not_a_login_name(&conf.grammar, argv[1]), CTL_NO);
+    out_pair(&out, "name", ctl->word[0]);
+    if (!cloud_name_parse(&conf.grammar, ctl->word[0], &name)) {
+        status = put_state(&out, "not-ours", messages_not_a_login_name(&conf.grammar, ctl->word[0]),
+                           CTL_NO);
     } else {
         put_name(&out, &name);
-        switch (cloud_local_user(argv[1])) {
+        switch (cloud_local_user(ctl->word[0])) {
         case CLOUD_LOCAL_YES:
             status = put_state(&out, "local", "this host has a local user of that name", CTL_NO);
             break;
         case CLOUD_LOCAL_NO:
-            status = ask_daemon(&out, argv[1]);
+            status = ask_daemon(&out, ctl->word[0]);
             break;
         case CLOUD_LOCAL_UNKNOWN:
         default:

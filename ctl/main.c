@@ -4,52 +4,69 @@
 #include "common/text.h"
 
 #include <fcntl.h>
-#include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+/* `arguments` is the usage, and what is parsed by: an option is one that it has, and takes a value
+ * if one in capitals stands behind it, before a ']'. */
 static const struct command {
     const char *name, *arguments, *summary;
+    int least, most; /* arguments without options */
     ctl_command *run;
 } commands[] = {
-    {"lookup", "NAME", "show what a login name means on this host", cmd_lookup},
-    {"check", "[-c FILE] FILE|DIRECTORY|URL...", "validate access documents", cmd_check},
-    {"status", "[--documents]", "show the health of the daemon", cmd_status},
-    {"doctor", "[NAME]", "check the set-up of this host", cmd_doctor},
+    {"lookup", "NAME", "show what a login name means on this host", 1, 1, cmd_lookup},
+    {"check", "[-c FILE] FILE|DIRECTORY|URL...", "validate access documents", 1, INT_MAX,
+     cmd_check},
+    {"status", "[--documents]", "show the health of the daemon", 0, 0, cmd_status},
+    {"doctor", "[NAME]", "check the set-up of this host", 0, 1, cmd_doctor},
     {"confirm-absences", "[NAME... | --all]", "list or believe absences that look like an outage",
-     cmd_refresh},
-    {"env",
-     "create [--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT | list | "
-     "mount add [--writable] ENVIRONMENT PATH | mount remove ENVIRONMENT PATH | "
-     "mount list ENVIRONMENT",
-     "make and list environments of a file:// API, and their sFTP directories", cmd_env},
-    {"explain", "NAME KEY|FINGERPRINT|FILE", "say whether a key would enter, and why not",
+     0, INT_MAX, cmd_refresh},
+    {"env create", "[--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT",
+     "make an environment of a file:// API", 1, 1, cmd_env_create},
+    {"env list", "", "list the environments of a file:// API", 0, 0, cmd_env_list},
+    {"env mount add", "[--writable] ENVIRONMENT PATH", "add an sFTP directory of a file:// API", 2,
+     2, cmd_env_mount_add},
+    {"env mount remove", "ENVIRONMENT PATH", "remove an sFTP directory of a file:// API", 2, 2,
+     cmd_env_mount_remove},
+    {"env mount list", "ENVIRONMENT", "list the sFTP directories of a file:// API", 1, 1,
+     cmd_env_mount_list},
+    {"explain", "NAME KEY|FINGERPRINT|FILE", "say whether a key would enter, and why not", 2, 2,
      cmd_explain},
-    {"key",
-     "add [--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE | "
-     "remove ENVIRONMENT USER KEY|FINGERPRINT|FILE | list ENVIRONMENT",
-     "add, remove and list keys of a file:// API", cmd_key},
-    {"keys", "NAME", "list who may enter, and with which keys", cmd_keys},
-    {"metrics", "", "the daemon's metrics, for Prometheus", cmd_metrics},
-    {"rebind", "[--force] [--dry-run] NAME", "release the uid of an environment", cmd_rebind},
-    {"refresh", "NAME... | --all", "ask the project API now", cmd_refresh},
+    {"key add", "[--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE",
+     "add a key to a user of a file:// API", 3, 3, cmd_key_add},
+    {"key remove", "ENVIRONMENT USER KEY|FINGERPRINT|FILE", "remove a key of a file:// API", 3, 3,
+     cmd_key_remove},
+    {"key list", "ENVIRONMENT", "list the keys of a file:// API", 1, 1, cmd_key_list},
+    {"keys", "NAME", "list who may enter, and with which keys", 1, 1, cmd_keys},
+    {"metrics", "", "the daemon's metrics, for Prometheus", 0, 0, cmd_metrics},
+    {"rebind", "[--force] [--dry-run] NAME", "release the uid of an environment", 1, 1, cmd_rebind},
+    {"refresh", "NAME... | --all", "ask the project API now", 0, INT_MAX, cmd_refresh},
     {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
-     "refuse a key, user or environment on this host", cmd_deny},
+     "refuse a key, user or environment on this host", 0, 1, cmd_deny},
     {"sessions", "[NAME] | --leftovers NAME | --end ID... | --end-user USER...",
-     "list open sessions, and end them", cmd_sessions},
-    {"user", "add [--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER | remove ENVIRONMENT USER",
-     "add and remove users of a file:// API", cmd_user},
-    {"undeny", "[--key|--user|--environment] WHAT | --all", "remove a denial", cmd_undeny},
+     "list open sessions, and end them", 0, INT_MAX, cmd_sessions},
+    {"user add", "[--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER",
+     "add a user of a file:// API", 2, 2, cmd_user_add},
+    {"user remove", "ENVIRONMENT USER", "remove a user of a file:// API", 2, 2, cmd_user_remove},
+    {"undeny", "[--key|--user|--environment] WHAT | --all", "remove a denial", 0, 1, cmd_undeny},
 };
 
-int ctl_usage(char **argv)
+/* Whether the word is the first of the command's name. */
+static bool is_called(const struct command *command, const char *word)
+{
+    size_t n = strcspn(command->name, " ");
+
+    return strlen(word) == n && memcmp(command->name, word, n) == 0;
+}
+
+int ctl_usage(const struct ctl *ctl)
 {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, argv[0]) == 0)
+        if (is_called(&commands[i], ctl->name))
             fprintf(stderr, "usage: cloudauthctl %s [--json] %s\n", commands[i].name,
                     commands[i].arguments);
     return CTL_USAGE;
@@ -93,16 +110,6 @@ void ctl_say(const char *format, ...)
     out_error(text);
 }
 
-void ctl_time(int64_t seconds, char *out, size_t size)
-{
-    time_t when = (time_t)seconds;
-    struct tm tm;
-
-    if (seconds <= 0 || gmtime_r(&when, &tm) == NULL ||
-        strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-        out[0] = '\0';
-}
-
 bool ctl_span(const char *text, int64_t *seconds)
 {
     static const char units[] = "smhd";
@@ -138,6 +145,96 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
+/* What stands behind an option of n characters in the usage; NULL if the option is not in it. */
+static const char *find_option(const char *arguments, const char *option, size_t n)
+{
+    for (const char *at = arguments; (at = strchr(at, '-')) != NULL; at += strcspn(at, " |]"))
+        if (strcspn(at, " |]") == n && memcmp(at, option, n) == 0)
+            return at + n;
+    return NULL;
+}
+
+/* Takes one option, and its value from *next if it is not in the same argument. False if the
+ * command has no such option. */
+static bool take_option(struct ctl *ctl, const struct command *command, const char *argument,
+                        char ***next)
+{
+    static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t n = strcspn(argument, "=");
+    const char *behind = find_option(command->arguments, argument, n), *value = "";
+
+    if (behind == NULL || ctl->options == CTL_OPTIONS)
+        return false;
+    bool takes = behind[0] == ' ' && behind[1 + strspn(behind + 1, capitals)] == ']';
+    if (takes)
+        value = argument[n] == '=' ? argument + n + 1 : *(*next)++;
+    else if (argument[n] == '=')
+        return false;
+    ctl->option[ctl->options].name = argument;
+    ctl->option[ctl->options].value = value;
+    ctl->option[ctl->options++].n = n;
+    return value != NULL;
+}
+
+/* Parses the arguments of a command, up to a NULL. False if they make no sense. */
+static bool take_arguments(struct ctl *ctl, const struct command *command, char **next)
+{
+    char *argument;
+    bool options = true;
+
+    ctl->word = next;
+    while ((argument = *next) != NULL) {
+        next++;
+        if (options && strcmp(argument, "--") == 0)
+            options = false;
+        else if (!options || argument[0] != '-')
+            ctl->word[ctl->words++] = argument;
+        else if (!take_option(ctl, command, argument, &next))
+            return false;
+    }
+    ctl->word[ctl->words] = NULL;
+    return ctl->words >= command->least && ctl->words <= command->most;
+}
+
+const char *ctl_option(const struct ctl *ctl, const char *name)
+{
+    for (size_t i = ctl->options; i-- > 0;)
+        if (strlen(name) == ctl->option[i].n &&
+            memcmp(name, ctl->option[i].name, strlen(name)) == 0)
+            return ctl->option[i].value;
+    return NULL;
+}
+
+/* How many arguments the name of a command takes up; 0: they name another one. */
+static int match(const char *name, char **argv)
+{
+    for (int n = 1;; n++, argv++) {
+        size_t word = strcspn(name, " ");
+        if (*argv == NULL || strlen(*argv) != word || memcmp(name, *argv, word) != 0)
+            return 0;
+        if (name[word] == '\0')
+            return n;
+        name += word + 1;
+    }
+}
+
+/* Runs the command that the first arguments name. */
+static int run(struct ctl *ctl, char **argv)
+{
+    ctl->name = argv[0];
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        int words = match(commands[i].name, argv);
+        if (words > 0)
+            return take_arguments(ctl, &commands[i], argv + words) ? commands[i].run(ctl)
+                                                                   : ctl_usage(ctl);
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (is_called(&commands[i], argv[0]))
+            return ctl_usage(ctl);
+    ctl_say("there is no command %s; cloudauthctl help lists them", argv[0]);
+    return CTL_USAGE;
+}
+
 /* Where standard input, output or error is closed, the next file or socket that is opened would
  * take its descriptor, and get what was meant for the terminal. /dev/null, opened for reading,
  * takes it instead: writing to it fails, and that is noticed. */
@@ -160,7 +257,6 @@ int main(int argc, char **argv)
     /* The daemon must be able to read new documents, and an account to reach its new home: with
      * root's umask of 077 neither could. */
     umask(022);
-    opterr = 0; /* getopt(3) would print an argument with its control characters */
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)
         return help(stderr);
@@ -169,9 +265,5 @@ int main(int argc, char **argv)
                                                                               : CTL_YES;
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
         return help(stdout);
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, argv[1]) == 0)
-            return commands[i].run(&ctl, argc - 1, argv + 1);
-    ctl_say("there is no command %s; cloudauthctl help lists them", argv[1]);
-    return CTL_USAGE;
+    return run(&ctl, argv + 1);
 }

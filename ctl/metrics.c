@@ -6,13 +6,11 @@
 
 /* Prints the daemon's text unchanged. The exit status tells a script that writes it to a file
  * whether the text is complete. */
-int cmd_metrics(struct ctl *ctl, int argc, char **argv)
+int cmd_metrics(struct ctl *ctl)
 {
     const struct cloud_question question = {.op = CLOUD_OP_METRICS};
     struct cloud_answer answer;
 
-    if (argc > 1)
-        return ctl_usage(argv);
     if (ctl->json) {
         ctl_say("the metrics have no JSON form");
         return CTL_USAGE;

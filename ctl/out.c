@@ -4,37 +4,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
-/* The length of the UTF-8 sequence at `at` (RFC 3629), or 0 if there is none. */
-static size_t sequence(const unsigned char *at)
+/* Decodes the UTF-8 sequence at `at` (RFC 3629). Its length, or 0 if there is none. */
+static size_t decode(const unsigned char *at, unsigned *code)
 {
-    size_t n = at[0] < 0x80                     ? 1
-               : at[0] >= 0xc2 && at[0] <= 0xdf ? 2
-               : at[0] >= 0xe0 && at[0] <= 0xef ? 3
-               : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4
-                                                : 0;
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
 
-    for (size_t i = 1; i < n; i++)
+    *code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
         if ((at[i] & 0xc0) != 0x80)
             return 0;
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-/* The code point of a sequence of n bytes. */
-static unsigned code_point(const unsigned char *at, size_t n)
-{
-    unsigned code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
-
-    for (size_t i = 1; i < n; i++)
-        code = code << 6 | (at[i] & 0x3f);
-    return code;
+        *code = *code << 6 | (at[i] & 0x3f);
+    }
+    return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
 }
 
 /* C0, DEL, C1, and the characters that change a terminal's output without being shown: marks of
@@ -47,53 +35,58 @@ static bool is_control(unsigned code)
            (code >= 0xe0000 && code <= 0xe007f);
 }
 
-/* The text with control characters and invalid bytes as \xHH, malloc'ed; NULL if memory is out. */
-static char *escape(const char *text)
-{
-    char *out = malloc(strlen(text) * 4 + 1), *to = out;
-
-    if (out == NULL)
-        return NULL;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t n = sequence(at), bytes = n == 0 ? 1 : n;
-        if (n > 0 && !is_control(code_point(at, n))) {
-            memcpy(to, at, n);
-            to += n;
-        } else {
-            for (size_t i = 0; i < bytes; i++, to += 4)
-                snprintf(to, 5, "\\x%02x", at[i]);
-        }
-        at += bytes;
-    }
-    *to = '\0';
-    return out;
-}
-
-/* RFC 8259, section 7. */
-static void put_escaped(unsigned code)
+/* Writes a character that is_control as JSON does (RFC 8259, section 7). */
+static void put_escaped(FILE *to, unsigned code)
 {
     if (code >= 0x10000)
-        printf("\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+        fprintf(to, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
     else
-        printf("\\u%04x", code);
+        fprintf(to, "\\u%04x", code);
 }
 
-/* JSON is read on terminals as well, so that control characters are escaped in it, too. */
+/* Writes a text without control characters and invalid bytes: as \xHH for people, as JSON has them
+ * in JSON, which is read on terminals as well. */
+static void put_text(FILE *to, const char *text, bool json)
+{
+    unsigned code;
+
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+        size_t n = decode(at, &code), bytes = n == 0 ? 1 : n;
+        if (json && n == 0)
+            fputs("\\ufffd", to);
+        else if (json && is_control(code))
+            put_escaped(to, code);
+        else if (json && (at[0] == '"' || at[0] == '\\'))
+            fprintf(to, "\\%c", at[0]);
+        else if (n > 0 && !is_control(code))
+            fwrite(at, 1, n, to);
+        else
+            for (size_t i = 0; i < bytes; i++)
+                fprintf(to, "\\x%02x", at[i]);
+        at += bytes;
+    }
+}
+
+/* The text for people, malloc'ed; NULL if memory is out. */
+static char *escape(const char *text)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *to = open_memstream(&out, &size);
+
+    if (to == NULL)
+        return NULL;
+    put_text(to, text, false);
+    if (fclose(to) == 0)
+        return out;
+    free(out);
+    return NULL;
+}
+
 static void put_json(const char *text)
 {
     putchar('"');
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t n = sequence(at);
-        if (n == 0)
-            fputs("\\ufffd", stdout);
-        else if (at[0] == '"' || at[0] == '\\')
-            printf("\\%c", at[0]);
-        else if (is_control(code_point(at, n)))
-            put_escaped(code_point(at, n));
-        else
-            printf("%.*s", (int)n, (const char *)at);
-        at += n == 0 ? 1 : n;
-    }
+    put_text(stdout, text, true);
     putchar('"');
 }
 
@@ -175,20 +168,42 @@ void out_bool(struct out *out, const char *name, bool value)
     fputs(value ? "true" : "false", stdout);
 }
 
-void out_table(struct out *out, const char *name, const struct out_column *column, size_t columns)
+void out_table(struct out *out, const char *name, const char *columns)
 {
-    if (!out->json) {
-        column += out->skip;
-        columns -= out->skip;
+    out->columns = out->cells = 0;
+    for (size_t i = 0, n; columns[0] != '\0'; i++, columns += n + (columns[n] != '\0')) {
+        size_t word = strcspn(columns, " #@");
+        n = strcspn(columns, " ");
+        if (i < out->skip && !out->json)
+            continue;
+        snprintf(out->column[out->columns].name, sizeof out->column->name, "%.*s", (int)word,
+                 columns);
+        out->column[out->columns++].type = columns[word];
     }
-    out->column = column;
-    out->columns = columns;
-    out->cells = 0;
     if (!out->json)
         return;
     put_name(out, name);
     putchar('[');
     out->comma = false;
+}
+
+void out_time(int64_t seconds, char *out, size_t size)
+{
+    time_t when = (time_t)seconds;
+    struct tm tm;
+
+    if (seconds <= 0 || gmtime_r(&when, &tm) == NULL ||
+        strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+        out[0] = '\0';
+}
+
+/* What a cell shows. */
+static const char *shown(const struct out *out, size_t column, const char *cell, char time[32])
+{
+    if (out->column[column].type != '@')
+        return cell;
+    out_time(strtoll(cell, NULL, 10), time, 32);
+    return time;
 }
 
 /* A cell that is not a JSON number is printed as null. */
@@ -201,14 +216,16 @@ static bool is_number(const char *text)
 
 static void put_row(struct out *out, const char *const *cell)
 {
+    char time[32];
+
     if (out->comma)
         putchar(',');
     putchar('{');
     out->comma = false;
     for (size_t i = 0; i < out->columns; i++) {
         put_name(out, out->column[i].name);
-        if (out->column[i].type == OUT_STRING)
-            put_json(cell[i]);
+        if (out->column[i].type != '#')
+            put_json(shown(out, i, cell[i], time));
         else
             fputs(is_number(cell[i]) ? cell[i] : "null", stdout);
     }
@@ -218,6 +235,8 @@ static void put_row(struct out *out, const char *const *cell)
 
 void out_row(struct out *out, const char *const *cell)
 {
+    char time[32];
+
     if (out->json) {
         put_row(out, cell);
         return;
@@ -233,7 +252,7 @@ void out_row(struct out *out, const char *const *cell)
         out->room = room;
     }
     for (size_t i = 0; i < out->columns; i++) {
-        out->cell[out->cells] = escape(cell[i + out->skip]);
+        out->cell[out->cells] = escape(shown(out, i, cell[i + out->skip], time));
         if (out->cell[out->cells] == NULL)
             out->failed = true;
         out->cells++;

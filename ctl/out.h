@@ -14,19 +14,11 @@
 
 #define OUT_COLUMNS 20
 
-enum out_type {
-    OUT_STRING,
-    OUT_NUMBER, /* "" is null */
-};
-
-struct out_column {
-    const char *name;
-    enum out_type type;
-};
-
 struct out {
     bool json, colour, comma;
-    const struct out_column *column; /* of the table that is open */
+    struct {
+        char name[24], type;
+    } column[OUT_COLUMNS]; /* of the table that is open */
     size_t columns;
     size_t skip;        /* columns at the left that are in JSON alone */
     char **cell;        /* of the table, for people: escaped */
@@ -46,11 +38,18 @@ void out_pair(struct out *out, const char *name, const char *value);
 void out_number(struct out *out, const char *name, int64_t value);
 void out_bool(struct out *out, const char *name, bool value);
 
-/* A table, which is an array of objects in JSON. column outlives the table; a row has `columns`
- * cells. */
-void out_table(struct out *out, const char *name, const struct out_column *column, size_t columns);
+/*
+ * A table, which is an array of objects in JSON. columns has their names, with a space between; '#'
+ * behind one is for numbers ("" is null in JSON), and '@' for times, which the cells have in
+ * seconds since 1970. A row has as many cells, or more, which are not printed.
+ */
+void out_table(struct out *out, const char *name, const char *columns);
 void out_row(struct out *out, const char *const *cell);
+#define OUT_ROW(out, ...) out_row(out, (const char *const[]){__VA_ARGS__})
 void out_table_end(struct out *out);
+
+/* "2026-11-22 10:00:00 UTC", or "" for no time. */
+void out_time(int64_t seconds, char *out, size_t size);
 
 /* A line for people only. */
 void out_line(struct out *out, const char *text);

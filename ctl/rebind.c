@@ -7,7 +7,6 @@
 #include "common/clock.h"
 
 #include <fts.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,36 +20,31 @@
 
 /* A binding, as the daemon answers it. */
 struct binding {
-    char project[64], environment[256], account[256];
+    const char *project, *environment, *account;
     uint32_t uid, gid;
     unsigned long sessions;
 };
 
-static void take_binding(void *arg, const struct ask_row *row)
+static int ask_binding(struct cloud_question *question, struct binding *out)
 {
-    struct binding *binding = arg;
-    const char *name = row->field[0], *value = row->field[1];
+    struct ask_rows rows = {0};
+    int status = ask_rows(question, &rows);
 
-    if (strcmp(name, "project") == 0)
-        snprintf(binding->project, sizeof binding->project, "%s", value);
-    if (strcmp(name, "environment") == 0)
-        snprintf(binding->environment, sizeof binding->environment, "%s", value);
-    if (strcmp(name, "account") == 0)
-        snprintf(binding->account, sizeof binding->account, "%s", value);
-    if (strcmp(name, "uid") == 0)
-        binding->uid = (uint32_t)strtoul(value, NULL, 10);
-    if (strcmp(name, "gid") == 0)
-        binding->gid = (uint32_t)strtoul(value, NULL, 10);
-    if (strcmp(name, "sessions") == 0)
-        binding->sessions = strtoul(value, NULL, 10);
+    *out = (struct binding){ask_value(&rows, "project"),
+                            ask_value(&rows, "environment"),
+                            ask_value(&rows, "account"),
+                            (uint32_t)strtoul(ask_value(&rows, "uid"), NULL, 10),
+                            (uint32_t)strtoul(ask_value(&rows, "gid"), NULL, 10),
+                            strtoul(ask_value(&rows, "sessions"), NULL, 10)};
+    return status;
 }
 
 /* ---- Sessions and processes with the old uid ---- */
 
 /* What uses a binding's uid. */
 struct use {
-    bool known; /* /proc can be read */
     uint32_t uid;
+    bool known; /* /proc can be read */
     unsigned long processes;
     char pids[256]; /* of the first eight */
 };
@@ -75,7 +69,7 @@ static int find_use(struct cloud_question *question, bool force, struct binding 
     bool said = false;
 
     for (;;) {
-        int status = ask_rows(question, take_binding, binding);
+        int status = ask_binding(question, binding);
         if (status != CTL_YES)
             return status;
         *use = (struct use){.uid = binding->uid};
@@ -165,23 +159,19 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
 /* ---- The command ---- */
 
-static void take_result(void *arg, const struct ask_row *row)
-{
-    if (strcmp(row->field[0], "result") == 0)
-        snprintf(arg, 32, "%s", row->field[1]);
-}
-
 /* Asks the project API, so that the uid that it names now is bound at once. */
 static int show_new(struct out *out, const struct binding *old)
 {
-    char name[400], result[32] = "", home[CLOUD_WIRE_PATH_MAX + 4096] = "";
+    char name[400], home[CLOUD_WIRE_PATH_MAX + 4096] = "";
     struct cloud_question refresh = {.op = CLOUD_OP_REFRESH, .account = name};
     struct cloud_question lookup = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = old->account};
+    struct ask_rows rows = {0};
     struct cloud_answer answer;
     int status;
 
     snprintf(name, sizeof name, "%s/%s", old->project, old->environment);
-    status = ask_rows(&refresh, take_result, result);
+    status = ask_rows(&refresh, &rows);
+    const char *result = rows.n == 0 ? "" : rows.row[0].field[0];
     out_pair(out, "refreshed", result);
     if (status != CTL_YES || strcmp(result, "document") != 0) {
         ctl_say(
@@ -200,10 +190,11 @@ static int show_new(struct out *out, const struct binding *old)
     return CTL_YES;
 }
 
-static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
+int cmd_rebind(struct ctl *ctl)
 {
-    struct cloud_question question = {.op = CLOUD_OP_REBIND, .account = name};
-    struct binding binding = {.sessions = 0};
+    bool force = ctl_option(ctl, "--force") != NULL, dry = ctl_option(ctl, "--dry-run") != NULL;
+    struct cloud_question question = {.op = CLOUD_OP_REBIND, .account = ctl->word[0]};
+    struct binding binding;
     struct use use;
     struct out out;
     int status = find_use(&question, force, &binding, &use);
@@ -214,7 +205,7 @@ static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
         return CTL_NO;
     question.page = force ? CLOUD_REBIND_FORCE : CLOUD_REBIND_DO;
     if (!dry)
-        status = ask_rows(&question, take_binding, &binding);
+        status = ask_binding(&question, &binding);
     if (status != CTL_YES)
         return status;
     out_start(&out, ctl->json);
@@ -226,23 +217,4 @@ static int rebind(struct ctl *ctl, const char *name, bool force, bool dry)
     if (!dry)
         status = show_new(&out, &binding);
     return out_end(&out) ? status : CTL_UNKNOWN;
-}
-
-int cmd_rebind(struct ctl *ctl, int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"force", no_argument, NULL, 'f'}, {"dry-run", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
-    bool force = false, dry = false;
-    int option;
-
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == '?')
-            return ctl_usage(argv);
-        force |= option == 'f';
-        dry |= option == 'd';
-    }
-    if (argc - optind != 1)
-        return ctl_usage(argv);
-    return rebind(ctl, argv[optind], force, dry);
 }

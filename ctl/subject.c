@@ -4,8 +4,6 @@
 #include "ctl/ctl.h"
 #include "ctl/tree.h"
 
-#include "access/denials.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,20 +55,17 @@ static bool read_key_file(const char *path, struct subject_key *out)
 
 bool subject_read_key(const char *argument, struct subject_key *out)
 {
-    struct denial denial;
-    char line[DENIAL_LINE_SIZE];
-    const char *why;
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
 
     memset(out, 0, sizeof *out);
     if (strncmp(argument, prefix, sizeof prefix - 1) != 0)
         return strchr(argument, ' ') != NULL ? read_line(argument, "the key", out)
                                              : read_key_file(argument, out);
-    snprintf(line, sizeof line, "key\t%.300s\t0\t0\t", argument);
-    if (!denials_parse(line, strlen(line), &denial, &why)) {
-        ctl_say("%s", why);
+    if (!keys_fingerprint_read(argument, fingerprint)) {
+        ctl_say("%s: not a fingerprint, SHA256:... as ssh-keygen -l prints it", argument);
         return false;
     }
-    keys_fingerprint_text(denial.fingerprint, out->fingerprint);
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", argument);
     return true;
 }
 

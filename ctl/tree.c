@@ -5,6 +5,7 @@
 
 #include "access/json.h"
 #include "base/array.h"
+#include "common/io.h"
 #include "common/text.h"
 
 #include <dirent.h>
@@ -23,25 +24,20 @@ char *tree_read(const char *path, size_t most, size_t *n)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
     char *bytes = NULL;
-    ssize_t got = 1;
+    ssize_t got = -1;
 
     if (fd < 0)
         return NULL;
-    *n = 0;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         errno = EINVAL;
-    else
-        bytes = malloc(most + 1);
-    while (bytes != NULL && got > 0 && *n <= most) {
-        got = read(fd, bytes + *n, most + 1 - *n);
-        if (got > 0)
-            *n += (size_t)got;
-    }
-    if (bytes != NULL && got < 0) {
-        free(bytes);
-        bytes = NULL;
-    }
+    else if ((bytes = malloc(most + 1)) != NULL)
+        got = io_read_all(fd, bytes, most + 1);
     close(fd);
+    if (got < 0) {
+        free(bytes);
+        return NULL;
+    }
+    *n = (size_t)got;
     return bytes;
 }
 

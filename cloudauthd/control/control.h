@@ -10,9 +10,10 @@
  * between them; a control character in a field is replaced by '?'. Rows that do not fit a packet
  * come on further pages.
  *
- *   STATUS     name, value
- *   DOCUMENTS  project, environment, plain login name, state, age, status, detail
- *   EXPLAIN    "fact", name, value
+ *   SESSIONS   project, environment, kind, app, user id, mail, role, service, audit id, id,
+ * account, user, since (seconds since 1970), from, pid, key, state (open, ending, detached) STATUS
+ * name, value, "#" if it is a number; in the order of the page that status prints DOCUMENTS
+ * project, environment, plain login name, state, age, status, detail EXPLAIN    "fact", name, value
  *              "rule", name, "yes" or "no" or "-" (not reached), detail
  *              "home", home, uid, gid and "mount", line of `mounts`: of an sFTP login that is
  *              granted; cloudauthctl checks that they exist
@@ -21,7 +22,7 @@
  *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
  *              1970, or ""), verdict for the account
  *              "warning", text
- *   REFRESH    name, value: result (document, absent, unavailable, refused), reason, age, detail
+ *   REFRESH    result (document, absent, unavailable, refused), status, why
  *   CONFIRM    the same, once the environment's absence is confirmed
  *   DENIALS    a denial in force, as denials_format writes it
  *   NAMED      "documents", how many documents of this page contain the denial's subject
@@ -39,7 +40,7 @@ void denials_answer_list(struct connection *connection);
 void denials_answer_named(struct connection *connection);
 void rebind_answer(struct connection *connection);
 
-/* SESSIONS (lines as sessions_list writes them), and SESSION_END: CLOUD_ABSENT if there is no such
+/* SESSIONS, and SESSION_END: CLOUD_ABSENT if there is no such
  * session, CLOUD_REFUSED with reason cannot-end if the daemon cannot end it. */
 void sessions_answer_list(struct connection *connection);
 void sessions_answer_end(struct connection *connection);

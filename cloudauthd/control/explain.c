@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/control/control.h"
 
-#include "access/denials.h"
 #include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
@@ -77,21 +76,14 @@ static void decide(struct connection *connection, enum policy_reason reason, con
 static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
                              const char **why)
 {
-    struct denial denial;
-    char line[DENIAL_LINE_SIZE];
     struct key key;
 
     *why = "not a fingerprint";
-    if (question->key_type[0] != '\0') {
-        if (!keys_parse(question->key_type, strlen(question->key_type), question->key, &key, why))
-            return false;
-        memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
-        return true;
-    }
-    snprintf(line, sizeof line, "key\t%s\t0\t0\t", question->key);
-    if (!denials_parse(line, strlen(line), &denial, why))
+    if (question->key_type[0] == '\0')
+        return keys_fingerprint_read(question->key, out);
+    if (!keys_parse(question->key_type, strlen(question->key_type), question->key, &key, why))
         return false;
-    memcpy(out, denial.fingerprint, KEY_FINGERPRINT_SIZE);
+    memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
     return true;
 }
 

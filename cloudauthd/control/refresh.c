@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/control/control.h"
 
-#include "access/denials.h"
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/login/login.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static void send_refresh(struct connection *connection, const char *result,
                          enum policy_reason reason, const struct cache_answer *known)
 {
+    bool failed = known != NULL && (known->stale || known->result == CACHE_UNAVAILABLE);
+    bool document = known != NULL && known->document != NULL;
+    const char *detail = failed ? known->detail : "";
+
+    if (detail[0] == '\0' && reason != POLICY_GRANTED && reason != POLICY_ABSENT)
+        detail = policy_token(reason);
     rows_start();
-    ROW("result", result);
-    ROW("reason", policy_token(reason));
-    if (known != NULL && known->document != NULL) {
-        ROW("status", known->document->status_text);
-        rows_add_number("age", known->age);
-        ROW("source", known->stale ? "cache" : "api");
-    }
-    ROW("detail", known == NULL || known->detail == NULL ? "" : known->detail);
+    ROW(result, document ? known->document->status_text : "", detail);
     rows_send(connection, 0);
 }
 
@@ -35,7 +32,7 @@ void refresh_answer(struct connection *connection, const struct cache_answer *kn
         !admission_accept(connection->context->admission, known->document, why, sizeof why))
         log_warning("document %s/%s: %s", known->document->project, known->document->environment,
                     why);
-    send_refresh(connection, "document", POLICY_GRANTED, known);
+    send_refresh(connection, known->stale ? "unavailable" : "document", POLICY_GRANTED, known);
 }
 
 void refresh_refuse(struct connection *connection, enum policy_reason reason,
@@ -50,30 +47,13 @@ void refresh_refuse(struct connection *connection, enum policy_reason reason,
     send_refresh(connection, result, reason, known);
 }
 
-/* Parses "project/environment", as DOCUMENTS lists them. */
-static bool split_environment(const char *subject, struct cloud_name *name)
-{
-    struct denial denial;
-    char line[DENIAL_LINE_SIZE];
-    const char *why, *slash;
-
-    snprintf(line, sizeof line, "environment\t%.300s\t0\t0\t", subject);
-    if (!denials_parse(line, strlen(line), &denial, &why))
-        return false;
-    slash = strchr(denial.subject, '/');
-    memset(name, 0, sizeof *name);
-    memcpy(name->project, denial.subject, (size_t)(slash - denial.subject));
-    snprintf(name->environment, sizeof name->environment, "%s", slash + 1);
-    return true;
-}
-
 enum policy_reason refresh_check(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
 
     if (strchr(question->account, '/') != NULL)
-        return split_environment(question->account, &connection->name) ? POLICY_GRANTED
-                                                                       : POLICY_NOT_OURS;
+        return cloud_name_split(question->account, &connection->name) ? POLICY_GRANTED
+                                                                      : POLICY_NOT_OURS;
     return login_check_name(connection, question->account);
 }
 

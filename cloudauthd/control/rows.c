@@ -34,7 +34,7 @@ void rows_add_number(const char *name, int64_t number)
     char digits[32];
 
     snprintf(digits, sizeof digits, "%lld", (long long)number);
-    ROW(name, digits);
+    ROW(name, digits, "#");
 }
 
 void rows_add_line(const char *line)
@@ -51,6 +51,13 @@ bool rows_full(void)
 void rows_send(struct connection *connection, uint32_t page)
 {
     struct cloud_answer answer = {.status = CLOUD_OK, .text = buffer, .page = page};
+
+    server_answer(connection, &answer);
+}
+
+void rows_send_after(struct connection *connection, const char *session)
+{
+    struct cloud_answer answer = {.status = CLOUD_OK, .text = buffer, .session = session};
 
     server_answer(connection, &answer);
 }

@@ -25,7 +25,7 @@ void rows_add(const char *const *field, size_t n);
     rows_add((const char *const[]){__VA_ARGS__},                                                   \
              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* Adds a row of a name and a number in decimal. */
+/* Adds a row of a name, a number in decimal, and "#". */
 void rows_add_number(const char *name, int64_t number);
 
 /* Adds a line that already is a row (denials_format), without its newline. */
@@ -37,6 +37,9 @@ bool rows_full(void);
 
 /* Answers the connection with the rows. page is the page to ask for next, 0 at the end. */
 void rows_send(struct connection *connection, uint32_t page);
+
+/* The same for SESSIONS: session is the one to continue after, "" at the end. */
+void rows_send_after(struct connection *connection, const char *session);
 
 /* Answers without rows. reason is a token for logs; message is a sentence for the operator, NULL
  * for none. */

@@ -4,18 +4,35 @@
 
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/session/sessions.h"
-#include "common/text.h"
+
+#include <stdio.h>
+
+static bool list_session(void *arg, const struct session *session, const char *state)
+{
+    char key[KEY_FINGERPRINT_TEXT], app[2 * CLOUD_NAME_MAX + 3], since[24], pid[16], audit[16];
+    bool full;
+
+    keys_fingerprint_text(session->fingerprint, key);
+    snprintf(app, sizeof app, "%s%s%s", session->name.app,
+             session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
+    snprintf(since, sizeof since, "%lld", (long long)session->since);
+    snprintf(pid, sizeof pid, "%d", (int)session->monitor.pid);
+    snprintf(audit, sizeof audit, "%u", session->audit);
+    ROW(session->name.project, session->name.environment, policy_kind_word(session->name.kind), app,
+        session->user_id, session->mail, session->role, session->service, audit, session->id,
+        session->account, session->user, since, session->from, pid, key, state);
+    full = rows_full();
+    snprintf(arg, SESSION_ID_SIZE, "%s", full ? session->id : "");
+    return !full;
+}
 
 void sessions_answer_list(struct connection *connection)
 {
-    static char lines[CLOUD_WIRE_ANSWER_MAX - 1024];
-    char next[SESSION_ID_SIZE];
-    struct cloud_text text;
+    char next[SESSION_ID_SIZE] = "";
 
-    cloud_text_start(&text, lines, sizeof lines);
-    sessions_list(connection->context->sessions, connection->question.session, &text, next);
-    struct cloud_answer answer = {.status = CLOUD_OK, .session = next, .line = lines};
-    server_answer(connection, &answer);
+    rows_start();
+    sessions_each(connection->context->sessions, connection->question.session, list_session, next);
+    rows_send_after(connection, next);
 }
 
 void sessions_answer_end(struct connection *connection)

@@ -114,16 +114,16 @@ void status_answer(struct connection *connection)
     rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
     ROW("host_id", context->conf.host_id);
     ROW("access_url", context->conf.access_url);
-    status_of_documents(context);
     status_of_credentials(context);
-    status_of_snapshot(context);
-    rows_add_number("open_sessions", (int64_t)sessions.open);
-    rows_add_number("denials", (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] +
-                                         denials[DENIAL_ENVIRONMENT]));
     if (api.clock_known)
         rows_add_number("clock_offset", api.clock_offset);
     else
         ROW("clock_offset", "");
+    status_of_documents(context);
+    status_of_snapshot(context);
+    rows_add_number("open_sessions", (int64_t)sessions.open);
+    rows_add_number("denials", (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] +
+                                         denials[DENIAL_ENVIRONMENT]));
     ROW("denials_file", list->damaged ? "damaged" : "whole");
     ROW("helper_user", context->keys_uid == (uid_t)-1 ? "missing" : "present");
     rows_send(connection, 0);

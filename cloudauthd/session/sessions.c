@@ -733,63 +733,20 @@ size_t sessions_using(struct sessions *sessions, const char *project, const char
     return n;
 }
 
-static void add_line(struct cloud_text *text, const struct entry *entry)
-{
-    const struct session *session = &entry->session;
-    char key[KEY_FINGERPRINT_TEXT], app[2 * CLOUD_NAME_MAX + 3], number[32];
-
-    keys_fingerprint_text(session->fingerprint, key);
-    snprintf(app, sizeof app, "%s%s%s", session->name.app,
-             session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
-    cloud_text_add(text, "session=");
-    cloud_text_add(text, session->id);
-    cloud_text_add_pair(text, "account", session->account);
-    cloud_text_add_pair(text, "kind", policy_kind_word(session->name.kind));
-    cloud_text_add_pair(text, "project", session->name.project);
-    cloud_text_add_pair(text, "environment", session->name.environment);
-    cloud_text_add_pair(text, "app", app);
-    cloud_text_add_pair(text, "user", session->user);
-    cloud_text_add_pair(text, "user_id", session->user_id);
-    cloud_text_add_pair(text, "mail", session->mail);
-    cloud_text_add_pair(text, "role", session->role);
-    cloud_text_add_pair(text, "key", key);
-    snprintf(number, sizeof number, "%u", session->audit);
-    cloud_text_add_pair(text, "audit", number);
-    cloud_text_add_pair(text, "from", session->from);
-    snprintf(number, sizeof number, "%lld", (long long)session->since);
-    cloud_text_add_pair(text, "since", number);
-    cloud_text_add_pair(text, "service", session->service);
-    snprintf(number, sizeof number, "%d", (int)session->monitor.pid);
-    cloud_text_add_pair(text, "pid", number);
-    cloud_text_add_pair(text, "state",
-                        entry->session.ending ? "ending"
-                        : entry->left_at != 0 ? "detached"
-                                              : "open");
-    cloud_text_add_char(text, '\n');
-}
-
-void sessions_list(struct sessions *sessions, const char *after, struct cloud_text *out,
-                   char next[SESSION_ID_SIZE])
+void sessions_each(struct sessions *sessions, const char *after, sessions_visit *visit, void *arg)
 {
     struct entry *entry = TAILQ_FIRST(&sessions->entries), *younger;
-    char last[SESSION_ID_SIZE] = "";
+    bool more = true;
 
-    next[0] = '\0';
-    while (entry != NULL && strcmp(entry->session.id, after) <= 0)
-        entry = TAILQ_NEXT(entry, all);
-    for (; entry != NULL; entry = younger) {
-        struct cloud_text before = *out;
+    for (; entry != NULL && more; entry = younger) {
         younger = TAILQ_NEXT(entry, all);
-        if (!goes_on(sessions, entry))
+        if (strcmp(entry->session.id, after) <= 0)
             continue;
-        add_line(out, entry);
-        if (out->cut) {
-            *out = before;
-            out->at[out->used] = '\0';
-            memcpy(next, last, sizeof last);
-            return;
-        }
-        memcpy(last, entry->session.id, sizeof last);
+        if (goes_on(sessions, entry))
+            more = visit(arg, &entry->session,
+                         entry->session.ending ? "ending"
+                         : entry->left_at != 0 ? "detached"
+                                               : "open");
     }
 }
 

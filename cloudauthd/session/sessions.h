@@ -77,17 +77,10 @@ void sessions_look(const struct sessions *sessions, struct sessions_view *out);
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
                       uint32_t uid);
 
-/*
- * Writes the sessions that came after the one with id `after` ("" for the first), oldest first, a
- * line each, as many as fit whole; next is the id to continue after, "" at the end of the list.
- *
- *   session= account= kind= project= environment= app= user= user_id= mail= role= key= audit= from=
- *   since= service= pid= state=open|ending|detached
- *
- * Values as in the audit line; since in seconds since 1970.
- */
-void sessions_list(struct sessions *sessions, const char *after, struct cloud_text *out,
-                   char next[SESSION_ID_SIZE]);
+/* Calls visit for the sessions that came after the one with id `after` ("" for the first), oldest
+ * first, until it returns false. state is "open", "ending" or "detached". */
+typedef bool sessions_visit(void *arg, const struct session *session, const char *state);
+void sessions_each(struct sessions *sessions, const char *after, sessions_visit *visit, void *arg);
 
 enum sessions_end {
     SESSIONS_END_UNKNOWN = 0, /* no such session */

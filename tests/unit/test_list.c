@@ -203,35 +203,13 @@ static void on_left(void *arg, const struct list_item *item)
     say("-", item);
 }
 
-__attribute__((format(printf, 1, 0))) static void keep(const char *format, va_list arguments)
+void log_at(int level, const char *format, ...)
 {
+    va_list arguments;
+
+    (void)level;
+    va_start(arguments, format);
     vsnprintf(logged, sizeof logged, format, arguments);
-}
-
-void log_warning(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    keep(format, arguments);
-    va_end(arguments);
-}
-
-void log_info(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    keep(format, arguments);
-    va_end(arguments);
-}
-
-void log_error(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    keep(format, arguments);
     va_end(arguments);
 }
 
