@@ -30,7 +30,8 @@ static bool take_address(struct notify *notify, const char *name)
     return true;
 }
 
-/* Pings twice in the time that the manager allows, so that one may come late. */
+/* Reads the watchdog variables, and sets ping_ms to half the time that the manager allows, so that
+ * one ping may come late. False if a value is not valid. */
 static bool take_watchdog(struct notify *notify, const struct notify_variables *variables)
 {
     uint64_t usec = 0, pid = 0;

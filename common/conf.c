@@ -155,9 +155,9 @@ static bool take_project_length(void *member, const struct conf_key *key, char *
 }
 
 /*
- * Ensures that no environment has two names: a suffix and an environment must each end in a letter,
- * because a number may follow both, "_sftp" has another meaning, production has no suffix, and a
- * machine name needs none.
+ * Whether a suffix may stand for an environment, so that no environment has two login names. Both
+ * must end in a letter, because a number may follow them. "_sftp" marks sFTP accounts, production
+ * has no suffix, and the environment of a machine name has a login name without one.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * The host's own accounts: passwd(5) and group(5), read as files. NSS cannot be asked, because it
- * would ask this module again. No stdio, no allocation, constant memory.
+ * The host's own accounts: passwd(5) and group(5), read as files. getpwnam(3) cannot be used,
+ * because it would call nss_cloud again. No stdio, no allocation, constant memory.
  */
 
 #ifndef CLOUD_PASSWD_PATH

@@ -53,8 +53,9 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
-/* Whether the argument could name a user or an environment, with a message if so: an operator would
- * not notice that the wrong one is denied. Settings that cannot be read do not prevent a denial. */
+/* Whether the argument could mean a user as well as an environment; then it prints a message,
+ * because an operator would not notice that the wrong one is denied. False if the settings cannot
+ * be read: that must not prevent a denial. */
 static bool is_ambiguous(const struct ctl *ctl, const char *what)
 {
     static struct cloud_conf conf;

@@ -434,7 +434,7 @@ void doctor_ranges(struct doctor *doctor)
 
 /* ---- Homes ---- */
 
-/* Notes the first home of a pattern on a file system that honours set-user-ID bits: whoever may
+/* Notes the first home of a pattern on a file system that honours set-user-ID bits: people who may
  * write there by sFTP can set one, and mount options of the session do not hold outside of it. */
 static void check_homes(struct doctor *doctor, const char *pattern)
 {

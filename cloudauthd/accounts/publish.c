@@ -81,8 +81,9 @@ static void close_published(struct published *published)
 }
 
 /*
- * Retires the published file. One that cannot be retired loses its name, so that no process begins
- * to use it; processes that have it mapped use each record until it is no longer fresh.
+ * Retires the published file. One that cannot be retired is unlinked, so that no process begins to
+ * use it. Processes that have it mapped use each record while it is fresh, and after that only
+ * while the daemon does not answer.
  */
 static void withdraw(struct publish *publish)
 {

@@ -69,7 +69,8 @@ bool admission_bind(const struct admission *admission, const struct document *do
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return true; /* to this environment: admission_judge refuses another's uid */
+        return true; /* bound to this environment already: admission_judge refuses the uid of
+                        another */
     if (!bindings_claim(admission->bindings, &claim))
         return false;
     if (admission->bindings_log != NULL)

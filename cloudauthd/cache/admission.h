@@ -71,8 +71,8 @@ enum policy_reason admission_of(const struct admission *admission,
                                 bool looked);
 
 /*
- * Binds the uid and gid of a document that may be used to its environment, here and in the log,
- * unless they are bound already. False if memory is out.
+ * Binds a document's uid and gid to its environment, in memory and in the log, unless they are
+ * bound already. admission_judge must have allowed the document. False if memory is out.
  */
 bool admission_bind(const struct admission *admission, const struct document *document);
 

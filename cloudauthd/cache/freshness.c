@@ -28,8 +28,8 @@ bool freshness_is_within(const struct cache_entry *entry, struct freshness_now n
     return since_asked(entry, now) < milliseconds;
 }
 
-/* Seconds since the document was signed. By the wall clock alone it would never grow old where that
- * is put back again and again. */
+/* Seconds since the document was signed, by the wall clock or by the time since boot, whichever is
+ * more: a wall clock that is set back repeatedly must not keep a document usable. */
 static int64_t since_signed(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t boot = (now.boot - entry->signed_at) / 1000;

@@ -161,7 +161,7 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
 {
     enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
 
-    /* It is the packet just seen: no other thread reads here. */
+    /* Removes the packet that was peeked at: no other thread reads from this socket. */
     if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
         return CLOSER_NOTHING;
     return packet;

@@ -25,7 +25,8 @@
 struct closer;
 
 enum closer_packet {
-    CLOSER_NOTHING, /* no packet: errno is EAGAIN if none has come, 0 at the end, or an error */
+    CLOSER_NOTHING, /* no packet: errno is EAGAIN if none has come, 0 if the peer has closed the
+                       connection, else the error */
     CLOSER_PLAIN,   /* it was received */
     CLOSER_LADEN,   /* it carries descriptors, and was not received */
 };

@@ -43,9 +43,10 @@ struct connection {
     unsigned char *packet; /* the strings of question point into it */
     struct cloud_question question;
     struct cloud_name name; /* the account's, parsed (login_check_name) */
-    bool looked;            /* the local accounts were read while the question was looked at */
-    bool has_key;           /* key is the question's (offer_check) */
-    struct key key;         /* borrows from packet */
+    bool looked;  /* login_check_name has read the local accounts: an answer given at once need not
+                     do it again */
+    bool has_key; /* key is the question's (offer_check) */
+    struct key key; /* borrows from packet */
     struct cache_waiter waiter;
     void **pending; /* NULL, or set to NULL when the connection ends, for work that answers later */
 };

@@ -348,8 +348,8 @@ static bool is_chased(const struct termination *session)
     return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;
 }
 
-/* Whether the last round found no process, which one that forks and exits all the time would have
- * brought about as well. */
+/* Whether the last round found no process. It may have missed one that forks and exits all the
+ * time. */
 static bool is_found_empty(const struct termination *session)
 {
     return session->stage == STAGE_DONE && session->left == 0 && session->audit != PROCESS_NO_AUDIT;

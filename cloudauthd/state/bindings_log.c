@@ -253,7 +253,8 @@ void bindings_log_release(struct bindings_log *log, const char *project, const c
     add(log, &binding, done, arg);
 }
 
-/* Not while lines are under way: one of them may release what would be bound after it. */
+/* Does nothing while lines are being written: one may be a release, and a refused binding that is
+ * appended after it would undo the release. */
 void bindings_log_retry(struct bindings_log *log)
 {
     struct line *line;

@@ -17,7 +17,8 @@
  *   documents/clock                     how often the wall clock was put back
  *
  * A document is written by a worker thread on a copy, and removed by the same thread, in the order
- * of the calls: after the start no lookup waits for the disk.
+ * of the calls: after the start the main thread never waits for the disk; questions
+ * wait that need a document which is being stored.
  *
  * A damaged file is set aside (*.damaged) with a line in the log, and costs that one environment. A
  * file of another host or of another API is not used, and stays.
