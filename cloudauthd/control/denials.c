@@ -55,9 +55,9 @@ void denials_answer_change(struct connection *connection)
     }
     denial.since = (int64_t)time(NULL);
     *change = (struct change){connection, context, all || denial.kind == DENIAL_ENVIRONMENT};
-    if (add ? !denials_file_add(context->denials, &denial, on_written, change, &why)
-            : !denials_file_remove(context->denials, all ? NULL : &denial, on_written, change,
-                                   &why)) {
+    if (!denials_file_change(
+            context->denials,
+            &(const struct denials_change){all ? NULL : &denial, add, on_written, change}, &why)) {
         free(change);
         rows_refuse(connection, CLOUD_REFUSED, "not-done", why);
         return;

@@ -172,7 +172,7 @@ static void finish_job(struct work *work)
 }
 
 static bool start_write(struct denials_file *file, const struct denial_list *list,
-                        denials_done *done, void *arg)
+                        const struct denials_change *change)
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -184,8 +184,8 @@ static bool start_write(struct denials_file *file, const struct denial_list *lis
     }
     job->work = (struct work){.run = run_job, .finish = finish_job};
     job->owner = file;
-    job->done = done;
-    job->arg = arg;
+    job->done = change->done;
+    job->arg = change->arg;
     file->is_busy = true;
     worker_add(file->worker, &job->work);
     return true;
@@ -216,51 +216,31 @@ static struct denial_list *copy_without(const struct denials_file *file,
     return copy;
 }
 
-bool denials_file_add(struct denials_file *file, const struct denial *denial, denials_done *done,
-                      void *arg, const char **why)
+bool denials_file_change(struct denials_file *file, const struct denials_change *change,
+                         const char **why)
 {
-    struct denial_list *list;
-    bool found;
-
-    *why = "another change of the list is being written";
-    if (file->is_busy)
-        return false;
-    *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
-    if (file->denials.damaged)
-        return false;
-    list = copy_without(file, denial, &found);
-    *why = list == NULL ? "out of memory" : "there are too many denials";
-    if (list != NULL && list->n < DENIALS_MAX) {
-        list->denial[list->n++] = *denial;
-        *why = "out of memory";
-        if (start_write(file, list, done, arg)) {
-            free(file->denials.list);
-            file->denials.list = list;
-            return true;
-        }
-    }
-    free(list);
-    return false;
-}
-
-bool denials_file_remove(struct denials_file *file, const struct denial *denial, denials_done *done,
-                         void *arg, const char **why)
-{
+    const struct denial *denial = change->denial;
     struct denial_list *list;
     bool found = true;
 
     *why = "another change of the list is being written";
     if (file->is_busy)
         return false;
-    *why = "the list of denials is damaged: everyone is refused; only undeny --all helps";
+    *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
     if (file->denials.damaged && denial != NULL)
         return false;
     list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
-    *why = list == NULL ? "out of memory" : "there is no such denial";
-    if (list != NULL && found) {
+    *why = list == NULL     ? "out of memory"
+           : change->is_new ? "there are too many denials"
+                            : "there is no such denial";
+    if (list != NULL && (change->is_new ? list->n < DENIALS_MAX : found)) {
+        if (change->is_new)
+            list->denial[list->n++] = *denial;
         *why = "out of memory";
-        if (start_write(file, list, done, arg)) {
-            file->next = list;
+        if (start_write(file, list, change)) {
+            if (change->is_new)
+                free(file->denials.list);
+            *(change->is_new ? &file->denials.list : &file->next) = list;
             return true;
         }
     }

@@ -30,17 +30,20 @@ bool denials_file_busy(const struct denials_file *file);
 /* From the main thread. problem: NULL if the change is on the disk, else a sentence. */
 typedef void denials_done(void *arg, const char *problem);
 
-/*
- * Adds a denial, or replaces the one of the same subject. It is in force from this call on, also if
- * it cannot be written, which is then reported to done. False, with *why and without a call of
- * done, if there are too many denials or another change is being written.
- */
-bool denials_file_add(struct denials_file *file, const struct denial *denial, denials_done *done,
-                      void *arg, const char **why);
+struct denials_change {
+    const struct denial *denial; /* NULL: all are removed, those of a damaged file included */
+    bool is_new;                 /* it is added; else removed: only kind and subject count */
+    denials_done *done;
+    void *arg;
+};
 
-/* Removes a denial (only kind and subject count), or all (NULL), those of a damaged file included.
- * In force when it is on the disk. False as above, or if there is no such denial. */
-bool denials_file_remove(struct denials_file *file, const struct denial *denial, denials_done *done,
-                         void *arg, const char **why);
+/*
+ * Changes the list. A new denial replaces the one of the same subject and is in force from this
+ * call on, also if it cannot be written, which is then reported to done; a removal is in force when
+ * it is on the disk. False, with *why and without a call of done, if there are too many denials,
+ * there is no such one, or another change is being written.
+ */
+bool denials_file_change(struct denials_file *file, const struct denials_change *change,
+                         const char **why);
 
 #endif

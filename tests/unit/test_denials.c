@@ -70,11 +70,12 @@ static const char *add(struct denials_file *file, const char *line)
 {
     struct denial denial = made(line);
     const char *said = NULL, *why;
+    const struct denials_change change = {&denial, true, on_done, &said};
 
-    if (!denials_file_add(file, &denial, on_done, &said, &why))
+    if (!denials_file_change(file, &change, &why))
         return why;
     assert_true(denials_file_busy(file));
-    assert_false(denials_file_add(file, &denial, on_done, &said, &why));
+    assert_false(denials_file_change(file, &change, &why));
     assert_true(loop_run(loop));
     assert_non_null(said);
     return said;
@@ -84,8 +85,9 @@ static const char *take(struct denials_file *file, const char *line)
 {
     struct denial denial = line == NULL ? made("user\tx\t0\t0\t") : made(line);
     const char *said = NULL, *why;
+    const struct denials_change change = {line == NULL ? NULL : &denial, false, on_done, &said};
 
-    if (!denials_file_remove(file, line == NULL ? NULL : &denial, on_done, &said, &why))
+    if (!denials_file_change(file, &change, &why))
         return why;
     assert_true(loop_run(loop));
     return said;
