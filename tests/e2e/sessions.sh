@@ -437,7 +437,7 @@ mean_login() {
 test_setuid() {
     local quiet busy
     api_rechecks
-    cc -O2 -o /usr/local/bin/split "$REPO/tests/sandbox/split.c"
+    cc -D_GNU_SOURCE -O2 -o /usr/local/bin/split "$REPO/tests/sandbox/split.c"
     install -m 4755 /usr/local/bin/split /usr/local/bin/split-root
     as alice abcdefghij 'cp /usr/local/bin/split /var/tmp/split; chmod 4755 /var/tmp/split'
     mkdir -m 755 /tmp/many

@@ -6,7 +6,6 @@
  *   split   the caller's uid is its effective one alone; real and saved uid are the file owner's
  *   whole   all of its uids are the file owner's
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

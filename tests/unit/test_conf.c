@@ -83,75 +83,75 @@ static void test_wrong_session_times(void **state)
 }
 
 /* Each line is wrong; the error names its number and its key. */
+static const struct {
+    const char *line, *says;
+} wrong_lines[] = {
+    {"unknown_key = 1", "unknown key: unknown_key"},
+    {"token_files = /x", "unknown key"},
+    {"Allow = *", "unknown key"},
+    {"nonsense", "not `key = value`"},
+    {"= 3", "unknown key"},
+    {"allow =", "allow: "},
+    {"allow = a/b", "a bad name or pattern: a/b"},
+    {"allow = a;b", "allow: "},
+    {"uid_min = 0", "uid_min: "},
+    {"uid_min = 999", "uid_min: "},
+    {"uid_min = -1", "uid_min: "},
+    {"uid_min = 1e5", "uid_min: "},
+    {"uid_max = 4294967295", "uid_max: "},
+    {"uid_max = 99999999999999999999999", "uid_max: "},
+    {"ssh_gid = 0", "ssh_gid: "},
+    {"keys_fresh = fast", "keys_fresh: "},
+    {"keys_fresh = 3d", "keys_fresh: "},
+    {"keys_fresh = 03", "keys_fresh: "},
+    {"max_stale = 86401", "max_stale: "},
+    {"max_stale = 25h", "max_stale: "},
+    {"max_stale = 4294967296s", "max_stale: "},
+    {"connect_timeout = 0", "connect_timeout: "},
+    {"request_timeout = 61", "request_timeout: "},
+    {"project_id_length = 7", "project_id_length: "},
+    {"project_id_length = 4-20", "project_id_length: "},
+    {"project_id_length = 20-7", "project_id_length: "},
+    {"project_id_length = 7-33", "project_id_length: "},
+    {"environment_suffixes = _sftp=sftp", "environment_suffixes: "},
+    {"environment_suffixes = _stg=production", "environment_suffixes: "},
+    {"environment_suffixes = stg=staging", "environment_suffixes: "},
+    {"environment_suffixes = _stg2=staging", "environment_suffixes: "},
+    {"environment_suffixes = _stg=staging2", "environment_suffixes: "},
+    {"environment_suffixes = _stg=../x", "environment_suffixes: "},
+    {"environment_suffixes = _stg=staging _s=staging", "environment_suffixes: "},
+    {"environment_suffixes = _stg=staging _s=smith-abcdefg", "environment_suffixes: "},
+    {"environment_suffixes = _stg=staging _stg=stage", "environment_suffixes: "},
+    {"reserved_names = a*", "reserved_names: "},
+    {"env_prefix = LD_PRELOAD=", "env_prefix: "},
+    {"env_prefix = 1X", "env_prefix: "},
+    {"access_url = http://a b/", "access_url: "},
+    {"host_id = a\x01", "control character"},
+    {"token_file =", "token_file: "},
+    {"token_file = ./token", "token_file: neither"},
+    {"token_file = ../token", "token_file: neither"},
+    {"token_file = .token", "token_file: neither"},
+    {"token_file = a/token", "token_file: neither"},
+    {"client_id_file = a*", "client_id_file: neither"},
+    {"client_key = a b", "client_key: neither"},
+    {"client_cert = ~/cert", "client_cert: neither"},
+    {"ca_file = $HOME", "ca_file: neither"},
+    {"token_url =", "token_url: "},
+    {"token_url = https://a b/", "token_url: the URL has"},
+    {"proxy = http://\xc3\xa4/", "proxy: the URL has"},
+};
+
 static void test_wrong_lines(void **state)
 {
-    static const struct {
-        const char *line, *says;
-    } wrong[] = {
-        {"unknown_key = 1", "unknown key: unknown_key"},
-        {"token_files = /x", "unknown key"},
-        {"Allow = *", "unknown key"},
-        {"nonsense", "not `key = value`"},
-        {"= 3", "unknown key"},
-        {"allow =", "allow: "},
-        {"allow = a/b", "a bad name or pattern: a/b"},
-        {"allow = a;b", "allow: "},
-        {"uid_min = 0", "uid_min: "},
-        {"uid_min = 999", "uid_min: "},
-        {"uid_min = -1", "uid_min: "},
-        {"uid_min = 1e5", "uid_min: "},
-        {"uid_max = 4294967295", "uid_max: "},
-        {"uid_max = 99999999999999999999999", "uid_max: "},
-        {"ssh_gid = 0", "ssh_gid: "},
-        {"keys_fresh = fast", "keys_fresh: "},
-        {"keys_fresh = 3d", "keys_fresh: "},
-        {"keys_fresh = 03", "keys_fresh: "},
-        {"max_stale = 86401", "max_stale: "},
-        {"max_stale = 25h", "max_stale: "},
-        {"max_stale = 4294967296s", "max_stale: "},
-        {"connect_timeout = 0", "connect_timeout: "},
-        {"request_timeout = 61", "request_timeout: "},
-        {"project_id_length = 7", "project_id_length: "},
-        {"project_id_length = 4-20", "project_id_length: "},
-        {"project_id_length = 20-7", "project_id_length: "},
-        {"project_id_length = 7-33", "project_id_length: "},
-        {"environment_suffixes = _sftp=sftp", "environment_suffixes: "},
-        {"environment_suffixes = _stg=production", "environment_suffixes: "},
-        {"environment_suffixes = stg=staging", "environment_suffixes: "},
-        {"environment_suffixes = _stg2=staging", "environment_suffixes: "},
-        {"environment_suffixes = _stg=staging2", "environment_suffixes: "},
-        {"environment_suffixes = _stg=../x", "environment_suffixes: "},
-        {"environment_suffixes = _stg=staging _s=staging", "environment_suffixes: "},
-        {"environment_suffixes = _stg=staging _s=smith-abcdefg", "environment_suffixes: "},
-        {"environment_suffixes = _stg=staging _stg=stage", "environment_suffixes: "},
-        {"reserved_names = a*", "reserved_names: "},
-        {"env_prefix = LD_PRELOAD=", "env_prefix: "},
-        {"env_prefix = 1X", "env_prefix: "},
-        {"access_url = http://a b/", "access_url: "},
-        {"host_id = a\x01", "control character"},
-        {"token_file =", "token_file: "},
-        {"token_file = ./token", "token_file: neither"},
-        {"token_file = ../token", "token_file: neither"},
-        {"token_file = .token", "token_file: neither"},
-        {"token_file = a/token", "token_file: neither"},
-        {"client_id_file = a*", "client_id_file: neither"},
-        {"client_key = a b", "client_key: neither"},
-        {"client_cert = ~/cert", "client_cert: neither"},
-        {"ca_file = $HOME", "ca_file: neither"},
-        {"token_url =", "token_url: "},
-        {"token_url = https://a b/", "token_url: the URL has"},
-        {"proxy = http://\xc3\xa4/", "proxy: the URL has"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong_lines / sizeof wrong_lines[0]; i++) {
         char text[512];
-        snprintf(text, sizeof text, NEEDED "%s\n", wrong[i].line);
+        snprintf(text, sizeof text, NEEDED "%s\n", wrong_lines[i].line);
         if (reads(text))
-            fail_msg("`%s` was taken", wrong[i].line);
+            fail_msg("`%s` was taken", wrong_lines[i].line);
         assert_int_equal(error.line, 3);
-        if (strstr(error.text, wrong[i].says) == NULL)
-            fail_msg("`%s`: %s", wrong[i].line, error.text);
+        if (strstr(error.text, wrong_lines[i].says) == NULL)
+            fail_msg("`%s`: %s", wrong_lines[i].line, error.text);
     }
 }
 
