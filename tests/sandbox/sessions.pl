@@ -34,8 +34,17 @@ if (@ARGV) {
     check(ask(10, $ARGV[1]));
     exit 0;
 }
+# The fields of a row (cloudauthd/control/control.h), and the order in which they are printed.
+my @fields = qw(project environment kind app user_id mail role service audit session account user since
+    from pid key state);
+my @shown = qw(session account kind project environment app user user_id mail role key audit from since
+    service pid state);
 my $after = '';
 do {
-    ($after, my $lines) = check(ask(9, $after));
-    print $lines;
+    ($after, my $rows) = check(ask(9, $after));
+    for my $row (split /\n/, $rows) {
+        my %is;
+        @is{@fields} = split /\t/, $row, -1;
+        print join(' ', map { "$_=$is{$_}" } @shown), "\n";
+    }
 } while ($after ne '');
