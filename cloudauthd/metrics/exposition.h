@@ -8,14 +8,15 @@
 
 /*
  * Prometheus' text exposition format, version 0.0.4: families with HELP and TYPE, and their
- * samples. What does not fit sets text->cut (common/text.h).
+ * samples. Help and labels are constants of the source: no byte of them needs an escape. What does
+ * not fit sets text->cut (common/text.h).
  */
 
-/* Begins a family; type is "counter", "gauge" or "histogram". help is escaped here. */
+/* Begins a family; type is "counter", "gauge" or "histogram". */
 void exposition_family(struct cloud_text *text, const char *name, const char *type,
                        const char *help);
 
-/* A label of a sample; the value is escaped here. A list of labels ends with a name of NULL. */
+/* A label of a sample. A list of labels ends with a name of NULL. */
 struct exposition_label {
     const char *name, *value;
 };
