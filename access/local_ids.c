@@ -2,6 +2,7 @@
 #include "access/local_ids.h"
 
 #include "base/array.h"
+#include "base/log.h"
 #include "common/local.h"
 
 #include <errno.h>
@@ -129,15 +130,24 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
-/* Reads "user:first:count" of each line. */
+/* Reads "user:first:count" of each line. A file that cannot be read takes every id, so that no new
+ * one is bound until it can be. */
 static bool read_spans(const char *path, struct spans *spans)
 {
+    static const struct span all = {0, UINT64_MAX};
     FILE *file = fopen(path, "re");
     struct span span, *grown;
     size_t capacity = 0;
     char *line = NULL;
-    bool ok = file != NULL || errno == ENOENT;
+    bool missing = file == NULL && errno == ENOENT, ok = true;
 
+    if (file == NULL && !missing) {
+        log_error("%s cannot be read: no new uid or gid is bound (%s)", path, strerror(errno));
+        spans->span = array_grow(spans->span, 0, &spans->capacity, sizeof all);
+        if (spans->span != NULL)
+            spans->span[spans->used++] = all;
+        return spans->span != NULL;
+    }
     while (ok && file != NULL && getline(&line, &capacity, file) > 0) {
         /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no id */
         if (sscanf(line, "%*[^:]:%" SCNu64 ":%" SCNu64, &span.first, &span.count) != 2)
@@ -173,8 +183,11 @@ bool local_ids_refresh(struct local_ids *ids)
     bool same = ids->ready;
 
     for (size_t i = 0; i < FILES; i++) {
-        if (stat(paths[i], &now[i]) != 0 && i < SUBUID)
-            return ids->ready = false;
+        if (stat(paths[i], &now[i]) != 0) {
+            if (i < SUBUID)
+                return ids->ready = false;
+            now[i].st_dev = (dev_t)errno; /* missing and not readable differ */
+        }
         same = same && !changed(&now[i], &ids->stat[i]);
     }
     if (same)

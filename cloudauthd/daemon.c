@@ -404,7 +404,8 @@ static bool start(struct context *context, bool foreground)
            (foreground || daemonize_finish(ready));
 }
 
-static void stop(struct context *context)
+/* False: a thread is left that waits for another name service. */
+static bool stop(struct context *context)
 {
     bool asking;
 
@@ -432,6 +433,7 @@ static void stop(struct context *context)
     pending_free(context->pending);
     bindings_free(context->bindings);
     local_ids_free(context->local_ids);
+    return !asking;
 }
 
 int daemon_run(const struct daemon_options *options, struct notify *notify)
@@ -451,6 +453,8 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
         ok = loop_run(context.loop);
     }
     notify_stop(notify);
-    stop(&context);
+    /* Beside a thread that is left no library's handler of exit(3) may run. */
+    if (!stop(&context))
+        _exit(ok ? 0 : 1);
     return ok ? 0 : 1;
 }

@@ -345,9 +345,11 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
     return ssh || sftp;
 }
 
-/* Asks the daemon for what no live snapshot has. */
-static void find_by_daemon(const struct map *map, struct lookup *lookup,
-                           const struct cloud_name *name)
+/* Asks the daemon for what no live snapshot has. Not inlined: a thread may have 16 KiB of stack,
+ * and the caller has read the settings, which takes half of that, before the packet needs its
+ * space. */
+__attribute__((noinline)) static void find_by_daemon(const struct map *map, struct lookup *lookup,
+                                                     const struct cloud_name *name)
 {
     const struct cloud_conf *conf = map->held->conf;
     struct cloud_answer answer;

@@ -398,12 +398,14 @@ static bool enter_jail(struct visit *visit)
 }
 
 /* The daemon is not trusted: ids and home must be within this host's configuration. What was
- * granted without it has been checked, and is not in the answer. */
+ * granted without it has been checked, and is not in the answer. A daemon of version 0.1.0, which
+ * runs during an upgrade, names no home of a shell account; the NSS module checks it. */
 static bool may_use(const struct visit *visit, const struct cloud_answer *answer)
 {
-    return answer->home == NULL || (cloud_conf_has_id(&visit->conf, answer->id) &&
-                                    cloud_conf_has_id(&visit->conf, answer->gid) &&
-                                    cloud_conf_has_home(&visit->conf, answer->home));
+    return answer->home == NULL ||
+           (cloud_conf_has_id(&visit->conf, answer->id) &&
+            cloud_conf_has_id(&visit->conf, answer->gid) &&
+            (answer->home[0] == '\0' || cloud_conf_has_home(&visit->conf, answer->home)));
 }
 
 static int check_account(struct visit *visit)

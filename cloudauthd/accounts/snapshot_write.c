@@ -173,6 +173,7 @@ static struct cloud_snapshot_header header_of(const struct snapshot_file *file, 
         .version = CLOUD_SNAPSHOT_VERSION,
         .bits = bits,
         .created = file->created,
+        .unused = UINT64_C(1) << 40, /* version 0.1.0 reads when the file expires */
         .seed = file->seed,
         .origin = file->origin,
         .names = sizeof header,

@@ -308,8 +308,10 @@ static void ask_answer(struct work *work)
 
     take_read(reading);
     document = reading->document;
-    if (document == NULL || !foreign_has_id(document->uid, document->gid, reading->problem.text,
-                                            sizeof reading->problem.text))
+    /* A tombstone has no ids. */
+    if (document == NULL || document->status == DOCUMENT_DELETED ||
+        !foreign_has_id(document->uid, document->gid, reading->problem.text,
+                        sizeof reading->problem.text))
         return;
     document_free(document);
     reading->document = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The cache against an API and a clock of the test's own. */
+#include "base/foreign.h"
 #include "base/worker.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
@@ -93,6 +94,18 @@ static void api_says(enum api_verdict verdict, const char *extra)
     done(arg, &result);
 }
 
+static void api_says_bytes(const char *body)
+{
+    struct api_result result = {.verdict = API_DOCUMENT, .body = body, .length = strlen(body)};
+    api_done *done = pending[0].done;
+    void *arg = pending[0].arg;
+
+    assert_true(pendings > 0);
+    pendings--;
+    memmove(pending, pending + 1, pendings * sizeof pending[0]);
+    done(arg, &result);
+}
+
 /* A store that commits when the test says so. */
 static struct {
     store_done *done;
@@ -181,13 +194,15 @@ static void keep_documents(void)
     start_cache();
 }
 
+static bool unbound;
+
 bool admission_is_bound(const struct admission *admission, const char *project,
                         const char *environment)
 {
     (void)admission;
     (void)project;
     (void)environment;
-    return true;
+    return !unbound;
 }
 
 bool admission_accept(const struct admission *admission, const struct document *document, char *why,
@@ -904,6 +919,48 @@ static void test_large(void **state)
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
 }
 
+static unsigned foreign_asked;
+
+bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size)
+{
+    (void)uid;
+    (void)gid;
+    foreign_asked++;
+    snprintf(why, size, "account.uid: belongs to user root of systemd");
+    return true;
+}
+
+void foreign_each(const char *database, foreign_service *each, void *arg)
+{
+    (void)database;
+    (void)each;
+    (void)arg;
+}
+
+/* No other name service is asked for the ids of a tombstone, which has none. */
+static void test_tombstone_and_services(void **state)
+{
+    struct client client;
+
+    (void)state;
+    plan.asker = (struct worker *)working;
+    unbound = true;
+    start_cache();
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(
+        "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
+        "\"status\":\"deleted\"}}");
+    worker_is_done();
+    assert_told(&client, CACHE_ABSENT);
+    assert_int_equal(foreign_asked, 0);
+    fake_ms += 3600000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    worker_is_done();
+    assert_int_equal(foreign_asked, 1);
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
 /* What it says counts as it would at once: the known body is a confirmation, a bad one a failure.
  */
 static void test_large_again(void **state)
@@ -1417,18 +1474,6 @@ static void sign(const char *type, const char *payload, const char *shown, char 
         out, size, "{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"sig\":\"%s\"}]}",
         type, encoded, sig);
     assert_true(used > 0 && (size_t)used < size);
-}
-
-static void api_says_bytes(const char *body)
-{
-    struct api_result result = {.verdict = API_DOCUMENT, .body = body, .length = strlen(body)};
-    api_done *done = pending[0].done;
-    void *arg = pending[0].arg;
-
-    assert_true(pendings > 0);
-    pendings--;
-    memmove(pending, pending + 1, pendings * sizeof pending[0]);
-    done(arg, &result);
 }
 
 /* A member issued_at, so many seconds from now. */
@@ -2083,6 +2128,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_file_is_looked_at_every_time),
     TEST(test_other_api),
     TEST(test_large),
+    TEST(test_tombstone_and_services),
     TEST(test_large_again),
     TEST(test_large_of_other_api),
     TEST(test_large_many),

@@ -514,6 +514,10 @@ static void test_usable(void **state)
     assert_true(local_ids_refresh(db));
     assert_usable(owners, db, false, "subordinate id");
     assert_int_equal(unlink("subgid"), 0);
+    assert_int_equal(symlink("subgid", "subgid"), 0);
+    assert_true(local_ids_refresh(db));
+    assert_usable(owners, db, false, "subordinate id"); /* it cannot be read */
+    assert_int_equal(unlink("subgid"), 0);
     assert_true(local_ids_refresh(db));
     assert_usable(owners, db, true, "");
 
