@@ -22,8 +22,8 @@ enum who {
  * but for check. */
 struct request {
     enum who who;
-    void (*now)(struct connection *); /* NULL: a document decides, */
     enum cache_need need;
+    void (*now)(struct connection *); /* NULL: a document decides, fresh enough for need, */
     /* which is that of connection->name. NULL: login_check_name by the question's account. */
     enum policy_reason (*check)(struct connection *);
     /* With a document that this host may use and that is for this host. */
@@ -32,16 +32,16 @@ struct request {
     void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
-#define LOOKUP(check) ANYONE, NULL, CACHE_ACCOUNT, check, lookup_answer, lookup_refuse
-#define NOW(handler)  ROOT, handler, CACHE_KEYS, NULL, NULL, NULL
+#define LOOKUP(check) ANYONE, CACHE_ACCOUNT, NULL, check, lookup_answer, lookup_refuse
+#define NOW(handler)  ROOT, CACHE_KEYS, handler, NULL, NULL, NULL
 
 static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_PASSWD_BY_NAME] = {LOOKUP(NULL)},
     [CLOUD_OP_PASSWD_BY_ID] = {LOOKUP(lookup_check_id)},
     [CLOUD_OP_GROUP_BY_NAME] = {LOOKUP(lookup_check_group)},
     [CLOUD_OP_GROUP_BY_ID] = {LOOKUP(lookup_check_id)},
-    [CLOUD_OP_KEYS] = {KEYS_USER, NULL, CACHE_KEYS, offer_check, offer_answer, offer_refuse},
-    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, NULL, CACHE_KEYS, pam_check_account, pam_answer_account,
+    [CLOUD_OP_KEYS] = {KEYS_USER, CACHE_KEYS, NULL, offer_check, offer_answer, offer_refuse},
+    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, CACHE_KEYS, NULL, pam_check_account, pam_answer_account,
                               pam_refuse_account},
     [CLOUD_OP_PAM_SESSION] = {NOW(pam_open_session)},
     [CLOUD_OP_PAM_SESSION_END] = {NOW(pam_close_session)},
@@ -49,15 +49,15 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_SESSION_END] = {NOW(sessions_answer_end)},
     [CLOUD_OP_STATUS] = {NOW(status_answer)},
     [CLOUD_OP_DOCUMENTS] = {NOW(status_answer_documents)},
-    [CLOUD_OP_EXPLAIN] = {ROOT, NULL, CACHE_KEYS, NULL, explain_answer, explain_refuse},
-    [CLOUD_OP_PEOPLE] = {ROOT, NULL, CACHE_KEYS, NULL, people_answer, people_refuse},
-    [CLOUD_OP_REFRESH] = {ROOT, NULL, CACHE_NOW, refresh_check, refresh_answer, refresh_refuse},
+    [CLOUD_OP_EXPLAIN] = {ROOT, CACHE_KEYS, NULL, NULL, explain_answer, explain_refuse},
+    [CLOUD_OP_PEOPLE] = {ROOT, CACHE_KEYS, NULL, NULL, people_answer, people_refuse},
+    [CLOUD_OP_REFRESH] = {ROOT, CACHE_NOW, NULL, refresh_check, refresh_answer, refresh_refuse},
     [CLOUD_OP_DENY] = {NOW(denials_answer_change)},
     [CLOUD_OP_UNDENY] = {NOW(denials_answer_change)},
     [CLOUD_OP_DENIALS] = {NOW(denials_answer_list)},
     [CLOUD_OP_NAMED] = {NOW(denials_answer_named)},
     [CLOUD_OP_METRICS] = {NOW(scrape_start)},
-    [CLOUD_OP_CONFIRM] = {ROOT, NULL, CACHE_NOW, confirm_check, refresh_answer, confirm_refuse},
+    [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, NULL, confirm_check, refresh_answer, confirm_refuse},
     [CLOUD_OP_REBIND] = {NOW(rebind_answer)},
 };
 

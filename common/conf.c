@@ -88,7 +88,7 @@ static bool take_seconds(void *member, const struct conf_key *key, char *value,
 {
     uint64_t seconds, unit = 1;
     size_t n = strlen(value);
-    char last = n == 0 ? '\0' : value[n - 1];
+    char last = value[n == 0 ? 0 : n - 1];
 
     if (last == 's' || last == 'm' || last == 'h') {
         unit = last == 's' ? 1 : last == 'm' ? 60 : 3600;

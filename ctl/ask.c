@@ -81,12 +81,12 @@ int ask_rows(struct cloud_question *question, struct ask_rows *rows)
         if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
         snprintf(after, sizeof after, "%s", answer.session == NULL ? "" : answer.session);
-        char *text = strdup(answer.text);
+        char *text = strdup(answer.text); /* the rows refer to it */
         if (text == NULL || !add_rows(rows, text)) {
             ctl_say("out of memory");
             return CTL_UNKNOWN;
         }
-        if (answer.page == 0 && after[0] == '\0')
+        if (answer.page == 0 && after[0] == '\0') /* NOLINT(clang-analyzer-unix.Malloc): rows */
             return CTL_YES;
         question->page = answer.page;
         question->session = after;

@@ -57,9 +57,9 @@ static void put_text(FILE *to, const char *text, bool json)
         else if (json && is_control(code))
             put_escaped(to, code);
         else if (json && (at[0] == '"' || at[0] == '\\'))
-            fprintf(to, "\\%c", at[0]);
+            (void)fprintf(to, "\\%c", at[0]);
         else if (n > 0 && !is_control(code))
-            fwrite(at, 1, n, to);
+            (void)fwrite(at, 1, n, to);
         else
             for (size_t i = 0; i < bytes; i++)
                 fprintf(to, "\\x%02x", at[i]);

@@ -340,7 +340,7 @@ test_agent() {
 
 # refusals of one person lock out no other behind the same address, with what doctor says of sshd 9.8 and later
 test_penalties() {
-    local i remedy
+    local remedy
     cp -a /etc/ssh/sshd_config.d /root/sshd_config.d
     trap 'rm -r /etc/ssh/sshd_config.d; mv /root/sshd_config.d /etc/ssh/sshd_config.d; sshd_stop; sshd_start' EXIT
     rm -f /etc/ssh/sshd_config.d/penalties.conf
@@ -354,7 +354,7 @@ test_penalties() {
         sshd_start
         fails grep persourcepenalties <<<"$(cloudauthctl doctor abcdefghij)"
     fi
-    for i in 1 2 3 4 5 6; do
+    for _ in 1 2 3 4 5 6; do
         refused carol abcdefghij_stg 'your role viewer may not use SSH here'
     done
     enters alice abcdefghij_stg

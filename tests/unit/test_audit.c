@@ -25,6 +25,12 @@ void log_write(int priority, const char *text)
     logged_lines++;
 }
 
+void log_at(int level, const char *format, ...)
+{
+    (void)level;
+    (void)format;
+}
+
 static const unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
 #define PRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
