@@ -20,7 +20,8 @@ group 199998
 group 200001
 home /app/abcdefghij
 runs as abcdefghij, uid 200001"
-    [sftp]="file /pub
+    [sftp]="file /dev
+file /pub
 file /var"
 )
 

@@ -157,7 +157,8 @@ test_mount_options() {
     contains "$(mounted /srv/sftp)" '^ro,nosuid,nodev,noexec,[a-z]* tmpfs cloudauth rw,size=64k,nr_inodes=16384,mode=755'
     contains "$(mounted /srv/sftp/pub/media)" '^rw,nosuid,nodev,noexec,'
     contains "$(mounted /srv/sftp/var/log)" '^ro,nosuid,nodev,noexec,'
-    same 3 "$(grep -c ' /srv/sftp' "/proc/$(jailed_processes | head -n 1)/mountinfo")"
+    contains "$(mounted /srv/sftp/dev/log)" 'nosuid,nodev,noexec'
+    same 4 "$(grep -c ' /srv/sftp' "/proc/$(jailed_processes | head -n 1)/mountinfo")"
     hang_up
 }
 
