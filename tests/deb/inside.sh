@@ -597,6 +597,23 @@ test_gone_while_stopped() {
     wait_for logged 'close account=abcdefghij .*reason=gone'
 }
 
+# What an sFTP account transfers is in the journal, with logind's session of the process in the grant's pid=.
+test_transfers() {
+    local pid session
+    install -d -o abcdefghij -g abcdefghij /app/abcdefghij /app/abcdefghij/pub
+    cloudauthctl env mount add --writable abcdefghij pub
+    echo text >/root/file
+    timeout 30 sftp -F none -i /root/alice -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=/dev/null \
+        -o StrictHostKeyChecking=no -b - abcdefghij_sftp@127.0.0.1 <<<'put /root/file /pub/file'
+    wait_for transferred
+    wait_for logged 'grant account=abcdefghij_sftp '
+    pid=$(sed -n 's/^grant account=abcdefghij_sftp .* pid=\([0-9]*\).*/\1/p' /root/journal)
+    session=$(journalctl --no-pager -t systemd-logind -o json "LEADER=$pid" | sed -n 's/.*"SESSION_ID":"\([^"]*\)".*/\1/p' | sort -u)
+    journalctl --no-pager -o cat -t internal-sftp "_SYSTEMD_SESSION=$session" | grep 'close "/pub/file"'
+}
+
+transferred() { journalctl --no-pager -o cat -t internal-sftp | grep 'close "/pub/file" bytes read 0 written 5'; }
+
 logged() { journalctl --no-pager -o cat -t cloudauthd | tee /root/journal | grep "$1"; }
 
 # Services of an account start at boot, and who may enter enters.
