@@ -221,7 +221,7 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
 {
     const struct denial *denial = change->denial;
     struct denial_list *list;
-    bool found = true;
+    bool is_new = change->is_new && denial != NULL, found = true;
 
     *why = "another change of the list is being written";
     if (file->is_busy)
@@ -230,17 +230,17 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
     if (file->denials.damaged && denial != NULL)
         return false;
     list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
-    *why = list == NULL     ? "out of memory"
-           : change->is_new ? "there are too many denials"
-                            : "there is no such denial";
-    if (list != NULL && (change->is_new ? list->n < DENIALS_MAX : found)) {
-        if (change->is_new)
+    *why = list == NULL ? "out of memory"
+           : is_new     ? "there are too many denials"
+                        : "there is no such denial";
+    if (list != NULL && (is_new ? list->n < DENIALS_MAX : found)) {
+        if (is_new)
             list->denial[list->n++] = *denial;
         *why = "out of memory";
         if (start_write(file, list, change)) {
-            if (change->is_new)
+            if (is_new)
                 free(file->denials.list);
-            *(change->is_new ? &file->denials.list : &file->next) = list;
+            *(is_new ? &file->denials.list : &file->next) = list;
             return true;
         }
     }
