@@ -195,7 +195,7 @@ test_sftp_turned_away() { turned_away sftp; }
 test_sftp_folders() {
     local output
     output=$(sftp_do media-agency abcdefghij_sftp 'ls -1 /' 'ls -1 /pub' 'ls -1 /var' 'ls -1 /var/log')
-    same "/pub /var /pub/media /var/log /var/log/access.log" \
+    same "/dev /pub /var /pub/media /var/log /var/log/access.log" \
         "$(grep -v '^sftp>' <<<"$output" | tr -d '\r' | xargs)"
     sftp_do media-agency abcdefghij_sftp 'mkdir /pub/media/a' "put $CARGO /pub/media/a/one" \
         'rename /pub/media/a/one /pub/media/a/two' 'chmod 640 /pub/media/a/two'
