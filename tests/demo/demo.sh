@@ -128,7 +128,7 @@ demo() {
     show refused 'your role contributor may not use SSH here' \
         'ssh -i people/bob abcdefg123abc-smith-a12b34c--backoffice@localhost id'
 
-    step "The media agency uploads by sFTP, sees two directories, and gets no shell"
+    step "The media agency uploads by sFTP, sees two directories of the home, and gets no shell"
     echo 'a picture' >/root/banner.jpg
     show works 'banner.jpg' \
         'printf "pwd\nls /\ncd pub/media\nput banner.jpg\nls -l\n" | sftp -q -b - -i people/media-agency abcdefghij_sftp@localhost'
