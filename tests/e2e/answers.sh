@@ -206,7 +206,9 @@ bounded_row() {
 test_bomb() { bounded_row bomb 'a transfer or content coding that was not asked for'; }
 
 # 2 kB of nested transfer codings, which take seconds to decode
-test_codings() { bounded_row codings 'a transfer or content coding that was not asked for'; }
+test_codings() { # libcurl 8.14, of Debian 13, refuses it before our rule does
+    bounded_row codings 'a transfer or content coding that was not asked for|Unsolicited Transfer-Encoding'
+}
 
 # a body of 5 MiB
 test_large() { bounded_row large 'the body is larger than 4096 KiB'; }
