@@ -195,8 +195,8 @@ void map_snapshot(struct map *map)
             map->out_of_sight = errno == ENOENT;
             return;
         }
-        /* After the snapshot, which the daemon retires when they have changed: the settings beside
-         * a live one are no older. */
+        /* The settings are read after the snapshot is mapped. The daemon retires a snapshot when
+         * the settings change, so those read beside a live one are not older than it. */
         if (!read_settings(&fresh, map)) {
             drop(&fresh);
             return;
