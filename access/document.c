@@ -41,7 +41,7 @@ struct reader {
     struct json root;
     struct candidate *candidate;
     size_t candidates, room;
-    const char *person; /* whose keys are read, or NULL */
+    const char *person; /* the user name to which the keys being read belong, or NULL */
     size_t left_out;
     bool no_memory;
 };

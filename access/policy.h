@@ -68,10 +68,10 @@ enum policy_reason policy_account(const struct policy_host *host, const struct b
                                   char *why, size_t size);
 
 /*
- * Whether this host may use the document: it may have its account, whose uid and gid are not bound
- * to another environment and, if they are bound to none, are not subordinate ids of a local user,
- * and `homes` allows its home. False with the reason in why; the caller treats such a document as
- * an outage.
+ * Whether this host may use the document: `allow` and the configured range admit its account, its
+ * uid and gid are not bound to another environment and, if they are not bound at all, are not
+ * subordinate ids of a local user, and `homes` allows its home. False with the reason in why; the
+ * caller treats such a document as an outage.
  */
 bool policy_usable(const struct policy_host *host, const struct document *document, char *why,
                    size_t size);

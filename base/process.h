@@ -32,7 +32,7 @@ bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* the kernel's value where no login has set an id */
 
-/* Whose a process is. */
+/* The ids that tell to which account or session a process belongs. */
 struct process_ids {
     uint32_t uid[4]; /* real, effective, saved, of the file system: credentials(7) */
     uint32_t audit;  /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */

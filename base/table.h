@@ -36,8 +36,7 @@ void table_end(struct table *table);
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
 uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
 
-/* The first node with the key, whose hash the caller has computed. NULL if there is none.
- */
+/* The first node with the key, NULL if there is none. hash is the key's (table_hash). */
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
 

@@ -9,8 +9,8 @@
 #include <sys/queue.h>
 
 /*
- * A thread that does work that may wait for a disk, or takes long, in the order it is added. It
- * works on copies: all that it shares with the loop's thread is the queue, whose lock is not held
+ * A thread that does work that may wait for a disk, or takes long, in the order it is added. The
+ * work has copies of its data: the queue is all that both threads use, and its lock is not held
  * while work runs. A disk that hangs stops the worker alone.
  */
 

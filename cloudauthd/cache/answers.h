@@ -60,9 +60,10 @@ struct cache_setup {
     const struct admission *admission; /* of every new document */
     struct store *store;               /* NULL: documents are not kept */
     struct worker *worker;             /* reads large documents (limits.h); or NULL */
-    /* Reads a document whose environment is not bound (admission_is_bound), and asks the other name
-     * services first whether its uid or gid is one of theirs (base/foreign.h): then it is invalid.
-     * A service that hangs keeps new environments waiting and nothing else. NULL: none is asked. */
+    /* Reads the documents of environments that are not bound (admission_is_bound), and asks the
+     * other name services for their uids and gids (base/foreign.h): a document is invalid if a
+     * service has one of them. A service that hangs delays new environments and nothing else.
+     * NULL: no service is asked. */
     struct worker *asker;
     const struct denials *denials; /* every document refers to them */
     cache_listed *listed; /* the limits on unknown environments do not hold for these; or NULL */
