@@ -532,6 +532,18 @@ static void test_terminate_freed(void **state)
     assert_all_gone(&tree);
 }
 
+/* A setuid program can keep the account's uid as any one of its four. */
+static void test_has_uid(void **state)
+{
+    const struct process_ids ids = {.uid = {200001, 200002, 200003, 200004}, .audit = 7};
+
+    (void)state;
+    for (uint32_t uid = 200001; uid <= 200004; uid++)
+        assert_true(process_has_uid(&ids, uid));
+    assert_false(process_has_uid(&ids, 7));
+    assert_false(process_has_uid(&ids, 200005));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_visit),
         cmocka_unit_test(test_visit_hopping),
         cmocka_unit_test(test_boot),
+        TEST(test_has_uid),
         TEST(test_terminate),
         TEST(test_terminate_stubborn),
         TEST(test_terminate_headless),
