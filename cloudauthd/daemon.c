@@ -249,6 +249,7 @@ static bool open_cache(struct context *context)
                                       .worker = context->reader,
                                       .asker = context->asker,
                                       .denials = denials_file_list(context->denials),
+                                      .loop = context->loop,
                                       .listed = is_listed,
                                       .listed_arg = context};
     size_t known;

@@ -153,6 +153,7 @@ void requests_handle(struct connection *connection)
     connection->waiter.answered = on_document;
     connection->waiter.arg = connection;
     connection->waiter.trusted = connection->trusted;
+    connection->waiter.hurried = true;
     connection->waiter.may_trust = is_of_root;
     cache_ask(connection->context->cache, connection->name.project, connection->name.environment,
               request->need, &connection->waiter);

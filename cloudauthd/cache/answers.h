@@ -26,10 +26,10 @@ enum cache_result {
 struct cache_answer {
     enum cache_result result;
     const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
-    bool stale;                      /* the last request failed: this is the last good document */
-    uint32_t age;                    /* seconds since the answer was certainly true */
-    bool at_once;                    /* it is given before cache_ask returns */
-    int64_t asked;      /* cloud_clock_ms() when the last good answer was asked for; 0: never */
+    bool stale;    /* this is the last good document: the last request failed, or is not answered */
+    uint32_t age;  /* seconds since the answer was certainly true */
+    bool at_once;  /* it is given before cache_ask returns */
+    int64_t asked; /* cloud_clock_ms() when the last good answer was asked for; 0: never */
     const char *detail; /* stale or CACHE_UNAVAILABLE: why, for logs */
 };
 
@@ -39,6 +39,8 @@ struct cache_waiter {
     void (*answered)(void *arg, const struct cache_answer *answer);
     void *arg;
     bool trusted; /* root or cloudauth-keys asks: it has limits of its own */
+    bool hurried; /* it takes the last good document, within its bound, from an API that has not
+                     answered within connect_timeout */
     /* NULL, or whether that is so, which is asked with arg where a limit depends on it: a
      * set-user-ID program (su) asks as root for the user that runs it. */
     bool (*may_trust)(void *arg);
@@ -66,6 +68,10 @@ struct cache_setup {
      * NULL: no service is asked. */
     struct worker *asker;
     const struct denials *denials; /* every document refers to them */
+    struct loop *loop;             /* for the timer of hurried waiters; NULL: they wait */
+    /* Whether the change feed names every change within changes_wait; NULL: there is no feed. */
+    bool (*feed_lives)(void *arg);
+    void *feed_arg;
     cache_listed *listed; /* the limits on unknown environments do not hold for these; or NULL */
     void *listed_arg;
 };

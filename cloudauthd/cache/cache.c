@@ -11,11 +11,13 @@ struct cache *cache_new(const struct cache_setup *setup)
 {
     struct cache *cache = calloc(1, sizeof *cache);
 
-    if (cache == NULL || !entries_start(&cache->entries)) {
+    if (cache == NULL || !entries_start(&cache->entries) || !marks_start(&cache->marks)) {
         free(cache);
         return NULL;
     }
     cache->setup = *setup;
+    TAILQ_INIT(&cache->due);
+    cache->timer = (struct loop_timer){.due = request_overdue, .arg = cache};
     envelope_parse_signers(setup->conf->signing_key, &cache->signers);
     return cache;
 }
@@ -24,6 +26,8 @@ void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
+    if (cache->setup.loop != NULL)
+        loop_timer_clear(cache->setup.loop, &cache->timer);
     entries_end(&cache->entries);
     free(cache);
 }
@@ -31,9 +35,10 @@ void cache_free(struct cache *cache)
 /* ---- Questions ---- */
 
 /* Whether the entry answers without a new request; *answer is filled in any case. */
-static bool can_answer(const struct cache_entry *entry, enum cache_need need,
+static bool can_answer(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now, struct cache_answer *answer)
 {
+    enum cache_need need = waiter->need;
     const struct cache *cache = entry->cache;
     const struct freshness_rules rules = internal_rules(cache);
     bool failing = entries_is_failing(entry);
@@ -45,8 +50,7 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
      * enter, even if keys_fresh is longer. Account data may be used for account_fresh in any case,
      * so that a person who is refused is told why. */
     if (entry->document != NULL && freshness_fault(&rules, entry, now) == NULL &&
-        freshness_is_within(entry, now, request_fresh_ms(cache, need)) &&
-        (!failing || need == CACHE_ACCOUNT)) {
+        request_is_fresh(entry, need, now) && (!failing || need == CACHE_ACCOUNT)) {
         answer->result = CACHE_DOCUMENT;
         answer->document = entry->document;
         return true;
@@ -59,6 +63,8 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
     if (entry->state == ENTRY_ABSENT &&
         freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
         return true;
+    if (waiter->hurried && request_is_overdue(entry, now) && answer->result == CACHE_DOCUMENT)
+        return true;
     /* Without a document to serve, one waiter waits for the probe when the back-off is over. */
     return failing && (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
 }
@@ -67,7 +73,9 @@ static bool can_answer(const struct cache_entry *entry, enum cache_need need,
 static void answer_at_once(struct cache_entry *entry, struct cache_waiter *waiter,
                            struct cache_answer *answer)
 {
-    int64_t due = entries_is_failing(entry) ? entry->retry : entry->refresh;
+    int64_t due = entries_is_failing(entry) ? entry->retry
+                  : request_is_named(entry) ? 0
+                                            : entry->refresh;
     bool ask_behind = entry->document != NULL && entry->phase == ENTRY_IDLE && waiter->since >= due;
 
     entry->cache->figures.hits++;
@@ -129,7 +137,7 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     waiter->since = now.boot;
     if (entry == NULL) {
         request_answer(cache, waiter, &answer);
-    } else if (can_answer(entry, need, now, &answer)) {
+    } else if (can_answer(entry, waiter, now, &answer)) {
         use_entry(entry);
         answer_at_once(entry, waiter, &answer);
     } else if (is_unlimited(entry) ||
@@ -163,6 +171,23 @@ void cache_each_of(const struct cache *cache, const char *project,
 
     while (entry != NULL && each(arg, entry->document))
         entry = LIST_NEXT(entry, beside);
+}
+
+/* ---- The change feed ---- */
+
+void cache_named(struct cache *cache, const char *project, const char *environment)
+{
+    marks_name(&cache->marks, project, environment, freshness_now().boot);
+}
+
+void cache_all_named(struct cache *cache)
+{
+    cache->marks.all = freshness_now().boot;
+}
+
+int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment)
+{
+    return marks_named(&cache->marks, project, environment);
 }
 
 /* ---- The subscriber ---- */

@@ -56,6 +56,18 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
 
+/*
+ * The change feed names an environment, or with environment NULL all of the project's, or all
+ * environments: a question that comes after this is answered by no document that was asked for
+ * before it, unless the API does not answer. Other documents answer without a request as long as
+ * the feed is live (cache_setup's feed_lives).
+ */
+void cache_named(struct cache *cache, const char *project, const char *environment);
+void cache_all_named(struct cache *cache);
+
+/* cloud_clock_ms() when the feed last named the environment or its project; 0: never. */
+int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment);
+
 /* Calls each for the last good document, however old, of every environment of the project, until it
  * returns false. Not for decisions, only for names in log lines. */
 void cache_each_of(const struct cache *cache, const char *project,

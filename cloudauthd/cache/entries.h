@@ -155,6 +155,8 @@ struct cache_entry {
     enum entry_absence absence;
     bool recheck; /* to be revalidated, however fresh; in any state and phase (background.h) */
     struct waiter_list waiters;
+    bool is_due; /* it is on the cache's list of requests that may become overdue, */
+    TAILQ_ENTRY(cache_entry) due; /* in the order of `sent` */
 
     struct document *document; /* CURRENT, STALE: the last good one; else NULL */
     unsigned char hash[DIGEST_SIZE];

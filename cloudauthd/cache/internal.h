@@ -9,6 +9,7 @@
 #include "cloudauthd/cache/entries.h"
 #include "cloudauthd/cache/freshness.h"
 #include "cloudauthd/cache/limits.h"
+#include "cloudauthd/cache/marks.h"
 #include "cloudauthd/state/store.h"
 
 /*
@@ -38,11 +39,14 @@ struct cache {
     void *told_arg;
     struct entries entries;
     struct guard guard;
+    struct marks marks; /* what the change feed has named */
     struct cache_figures figures;
     struct askers lookups, logins, others; /* ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
     bool some_fail;                        /* the state of an entry may be STALE */
     bool some_recheck;                     /* an entry may have `recheck` set */
     unsigned background;                   /* background requests in flight */
+    TAILQ_HEAD(, cache_entry) due;         /* known documents that are asked for, not yet overdue */
+    struct loop_timer timer;               /* for the first of them */
     struct bucket prefetches;
     unsigned prefetch_failures; /* in a row: then one prefetch goes at a time, */
     int64_t prefetch_pause;     /* and none before this cloud_clock_ms() */
@@ -82,8 +86,20 @@ enum entry_budget request_budget(const struct cache_entry *entry,
 struct askers *request_askers(struct cache *cache, enum entry_budget budget);
 struct share *request_share(struct askers *askers, const struct cache_entry *entry);
 
-/* Milliseconds for which an answer is fresh enough for a need. */
-int64_t request_fresh_ms(const struct cache *cache, enum cache_need need);
+/* Whether the change feed has named the environment since its last good answer was asked for. */
+bool request_is_named(const struct cache_entry *entry);
+
+/* Whether the last good answer is fresh enough for a need: it was asked for lately, or the change
+ * feed is live and has not named the environment since. */
+bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
+                      struct freshness_now now);
+
+/* Whether the API has not answered within connect_timeout: from then on hurried waiters have the
+ * last good document. */
+bool request_is_overdue(const struct cache_entry *entry, struct freshness_now now);
+
+/* Answers the hurried waiters of overdue requests; arg is the cache. */
+void request_overdue(void *arg);
 
 /* The answer that the entry gives without a new request. */
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,

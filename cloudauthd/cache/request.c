@@ -2,36 +2,72 @@
 #include "cloudauthd/cache/internal.h"
 
 #include "base/foreign.h"
+#include "base/log.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TOUCH_MS 60000 /* between two writes of an entry's confirmations to the store */
+#define TOUCH_MS   60000   /* between two writes of an entry's confirmations to the store */
+#define CURRENT_MS 3600000 /* a change that the feed does not name is found after this time */
 
 /* ---- Answers ---- */
 
-int64_t request_fresh_ms(const struct cache *cache, enum cache_need need)
+/* Milliseconds for which an answer is fresh enough. */
+static int64_t fresh_ms(const struct cache *cache, enum cache_need need)
 {
+    int64_t seconds =
+        need == CACHE_KEYS ? cache->setup.conf->keys_fresh : cache->setup.conf->account_fresh;
+
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    return (int64_t)1000 *
-           (need == CACHE_KEYS ? cache->setup.conf->keys_fresh : cache->setup.conf->account_fresh);
+    if (cache->setup.feed_lives != NULL && cache->setup.feed_lives(cache->setup.feed_arg) &&
+        seconds * 1000 < CURRENT_MS)
+        return CURRENT_MS;
+    return seconds * 1000;
+}
+
+bool request_is_named(const struct cache_entry *entry)
+{
+    return entry->asked <= marks_last(&entry->cache->marks, entry->project, entry->environment);
+}
+
+bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
+                      struct freshness_now now)
+{
+    return !request_is_named(entry) &&
+           freshness_is_within(entry, now, fresh_ms(entry->cache, need));
+}
+
+static int64_t overdue_ms(const struct cache *cache)
+{
+    return (int64_t)1000 * cache->setup.conf->connect_timeout;
+}
+
+bool request_is_overdue(const struct cache_entry *entry, struct freshness_now now)
+{
+    return entry->phase == ENTRY_SENT && now.boot - entry->sent >= overdue_ms(entry->cache);
 }
 
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
                                   struct freshness_now now)
 {
     const struct freshness_rules rules = internal_rules(entry->cache);
-    bool failing = entries_is_failing(entry);
-    struct cache_answer answer = {.detail = failing ? entry->detail : "not known",
-                                  .stale = failing,
+    bool failing = entries_is_failing(entry), overdue = request_is_overdue(entry, now);
+    struct cache_answer answer = {.detail = failing   ? entry->detail
+                                            : overdue ? "the API has not answered yet"
+                                                      : "not known",
+                                  .stale = failing || overdue,
                                   .age = freshness_age(&rules, entry, now),
                                   .asked = entry->asked};
 
     if (entry->document != NULL) {
         const char *why = need == CACHE_ACCOUNT ? NULL : freshness_why_not(&rules, entry, now);
+        if (why == NULL && overdue && need != CACHE_ACCOUNT &&
+            !freshness_is_within(entry, now,
+                                 freshness_bound(&rules, entry->document) * INT64_C(1000)))
+            why = answer.detail;
         if (why != NULL)
             answer.detail = why;
         answer.document = why == NULL ? entry->document : NULL;
@@ -66,11 +102,28 @@ static void start_for_waiters(struct cache_entry *entry)
     request_start(entry, budget);
 }
 
-/* Answers the waiters for whom the answer is fresh enough. A waiter that came when the request had
- * long been under way may need a younger answer, and waits for the next request. */
-static void answer_waiters(struct cache_entry *entry)
+/* Whether the answer that has come is fresh enough for the waiter: for one that came when the
+ * request had long been under way, or after the feed has named the environment, it may not be. */
+static bool is_served(const struct cache_waiter *waiter)
 {
-    struct cache *cache = entry->cache;
+    const struct cache_entry *entry = waiter->entry;
+
+    if (entries_is_failing(entry) || entry->asked >= waiter->since)
+        return true;
+    return !request_is_named(entry) &&
+           waiter->since - entry->asked <= fresh_ms(entry->cache, waiter->need);
+}
+
+/* Whether the waiter takes the last good document while the request is overdue. */
+static bool is_hurried(const struct cache_waiter *waiter, struct freshness_now now)
+{
+    return waiter->hurried && waiter->need != CACHE_NOW &&
+           request_known(waiter->entry, waiter->need, now).result == CACHE_DOCUMENT;
+}
+
+/* Answers the waiters that the answer serves, or the hurried ones of an overdue request. */
+static void answer_waiters(struct cache_entry *entry, bool overdue)
+{
     struct freshness_now now = freshness_now();
     struct cache_answer answer;
     struct cache_waiter *waiter, *next;
@@ -78,8 +131,7 @@ static void answer_waiters(struct cache_entry *entry)
 
     for (waiter = LIST_FIRST(&entry->waiters); waiter != NULL; waiter = next) {
         next = LIST_NEXT(waiter, link);
-        if (!entries_is_failing(entry) &&
-            waiter->since - entry->asked > request_fresh_ms(cache, waiter->need))
+        if (!(overdue ? is_hurried(waiter, now) : is_served(waiter)))
             continue;
         LIST_REMOVE(waiter, link);
         LIST_INSERT_HEAD(&ready, waiter, link);
@@ -88,9 +140,52 @@ static void answer_waiters(struct cache_entry *entry)
     while ((waiter = LIST_FIRST(&ready)) != NULL) {
         LIST_REMOVE(waiter, link);
         answer = request_known(entry, waiter->need, now);
-        request_answer(cache, waiter, &answer);
+        request_answer(entry->cache, waiter, &answer);
     }
-    start_for_waiters(entry);
+}
+
+/* ---- Overdue requests ---- */
+
+static void set_timer(struct cache *cache)
+{
+    const struct cache_entry *first = TAILQ_FIRST(&cache->due);
+
+    if (first != NULL && cache->setup.loop != NULL &&
+        !loop_timer_set(cache->setup.loop, &cache->timer,
+                        first->sent + overdue_ms(cache) - freshness_now().boot))
+        log_error("no timer is left: logins wait for an API that does not answer");
+}
+
+static void end_due(struct cache_entry *entry)
+{
+    if (entry->is_due)
+        TAILQ_REMOVE(&entry->cache->due, entry, due);
+    entry->is_due = false;
+}
+
+void request_overdue(void *arg)
+{
+    struct cache *cache = arg;
+    struct cache_entry *entry;
+
+    while ((entry = TAILQ_FIRST(&cache->due)) != NULL &&
+           freshness_now().boot - entry->sent >= overdue_ms(cache)) {
+        end_due(entry);
+        answer_waiters(entry, true);
+    }
+    set_timer(cache);
+}
+
+static void start_due(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+
+    if (entry->document == NULL)
+        return;
+    TAILQ_INSERT_TAIL(&cache->due, entry, due);
+    entry->is_due = true;
+    if (TAILQ_FIRST(&cache->due) == entry)
+        set_timer(cache);
 }
 
 /* ---- Budgets ---- */
@@ -182,7 +277,8 @@ static void end_background(struct cache_entry *entry, const struct api_result *r
 static void end(struct cache_entry *entry)
 {
     release(entry);
-    answer_waiters(entry);
+    answer_waiters(entry, false);
+    start_for_waiters(entry);
 }
 
 static void end_write(struct cache_entry *entry, enum entry_stored stored)
@@ -267,6 +363,7 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
     bool orphaned = entry->phase == ENTRY_ORPHANED;
     enum api_verdict verdict;
 
+    end_due(entry);
     if (!entries_step(entry, ENTRY_ANSWER))
         return;
     if (entry->budget == ENTRY_BACKGROUND)
@@ -379,6 +476,7 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     entry->recheck = false; /* any request revalidates it */
     entry->sent = now.boot;
     entry->sent_wall = now.wall;
+    start_due(entry);
     api_get(entry->cache->setup.api,
             &(const struct api_request){entry->project, entry->environment,
                                         whole ? &none : &entry->validator, on_result, entry});

@@ -269,7 +269,7 @@ static bool open_session(struct connection *connection, const struct login *logi
     session.audit = find_audit(&session.monitor);
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
-    return sessions_open(connection->context->sessions, &session, login->asked);
+    return sessions_open(connection->context->sessions, &session, login->stale ? 0 : login->asked);
 }
 
 static void answer_session(struct connection *connection, const struct login *login)

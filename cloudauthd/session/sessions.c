@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/limits.h"
 #include "cloudauthd/session/recheck.h"
 #include "cloudauthd/session/survey.h"
 #include "cloudauthd/session/terminate.h"
@@ -23,8 +24,10 @@
 #define SURVEY_SOON_MS 250   /* after sshd has closed a session, and again until DETACHED_MS: */
 #define DETACHED_MS    2000  /* processes that end with their session have ended by then */
 #define SURVEY_MS      10000 /* from then on */
-#define RECHECK_LEAST  85    /* per cent of session_recheck: when the next recheck comes, */
-#define RECHECK_MOST   95    /* at a random moment between these */
+#define NAMED_RATE     200   /* questions a second about environments that the change feed names */
+#define NAMED_BURST    400
+#define RECHECK_LEAST  85 /* per cent of session_recheck: when the next recheck comes, */
+#define RECHECK_MOST   95 /* at a random moment between these */
 
 /* Reasons in the audit line that are neither the policy's nor recheck.c's. */
 #define REASON_CLOSED   "closed"
@@ -56,6 +59,7 @@ struct watch {
     size_t used;       /* entries */
     int64_t due;       /* cloud_clock_ms() of the next recheck */
     int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer; or 0 */
+    int64_t asked;     /* cloud_clock_ms() of the last question; or 0 */
     bool asking;       /* waiter waits for the cache's answer */
     struct cache_waiter waiter;
 };
@@ -66,6 +70,7 @@ struct sessions {
     struct session_files *files;
     struct terminations *terminations;
     struct loop_timer timer, survey_timer;
+    struct bucket questions; /* about named environments */
     bool surveying, stopping;
     struct table table, monitors; /* of watches, of entries */
     LIST_HEAD(, watch) watches;
@@ -516,6 +521,15 @@ static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t 
     session_files_keep(sessions->files, &entry->session);
 }
 
+/* Whether the change feed has named the environment at that time or later. */
+static bool is_named_since(const struct watch *watch, int64_t time)
+{
+    int64_t named =
+        cache_named_at(watch->sessions->setup.cache, watch->project, watch->environment);
+
+    return named > 0 && named >= time;
+}
+
 static void on_answer(void *arg, const struct cache_answer *answer)
 {
     struct watch *watch = arg;
@@ -534,6 +548,8 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
     watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
+    if (is_named_since(watch, answer->asked)) /* the API has not answered since */
+        set_due(watch, cloud_clock_ms() + FLOOR_MS);
     recheck.confirmed = watch->confirmed;
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
@@ -575,9 +591,20 @@ static void ask(struct watch *watch)
         return;
     }
     watch->asking = true;
+    watch->asked = cloud_clock_ms();
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
     cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,
               &watch->waiter);
+}
+
+/* Whether to ask now: a recheck is due, or the change feed has named the environment since the last
+ * question. Takes a token for that. */
+static bool take_turn(const struct watch *watch, int64_t now)
+{
+    if (watch->asking || watch->due <= now)
+        return !watch->asking;
+    return is_named_since(watch, watch->asked) &&
+           limits_take_token(&watch->sessions->questions, NAMED_RATE, NAMED_BURST, now);
 }
 
 static void on_tick(void *arg);
@@ -603,10 +630,18 @@ static void on_tick(void *arg)
         return;
     for (watch = LIST_FIRST(&sessions->watches); watch != NULL; watch = next) {
         next = LIST_NEXT(watch, link);
-        if (!watch->asking && watch->due <= now)
+        if (take_turn(watch, now))
             ask(watch);
     }
     set_timer(sessions);
+}
+
+void sessions_check(struct sessions *sessions)
+{
+    struct watch *watch;
+
+    LIST_FOREACH(watch, &sessions->watches, link)
+        watch->due = cloud_clock_ms();
 }
 
 void sessions_configure(struct sessions *sessions)

@@ -16,8 +16,9 @@
 
 /*
  * The list of open SSH sessions. While there are any, the document of each of their environments is
- * revalidated within session_recheck, with one request however many sessions the environment has;
- * sessions that it no longer allows are terminated (recheck.h decides, terminate.h acts).
+ * revalidated within session_recheck, with one request however many sessions the environment has,
+ * and at once when the change feed names the environment; sessions that it no longer allows are
+ * terminated (recheck.h decides, terminate.h acts).
  *
  * That the sshd process of a session has ended without reporting it is noticed at a recheck, when
  * sessions are listed, when the list is full, or at the start. A session whose sshd process has
@@ -49,13 +50,17 @@ void sessions_free(struct sessions *sessions);
 
 /*
  * Adds a session that was opened; its id and since are set here. asked: cloud_clock_ms() when the
- * API was asked for the document that allowed it. False, logged, if the session cannot be listed
- * and therefore must not be opened: there are too many, or memory is out.
+ * API was asked for the document that allowed it; 0: in an outage the last good one did, and the
+ * session is rechecked within a second. False, logged, if the session cannot be listed and
+ * therefore must not be opened: there are too many, or memory is out.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 
 /* The sshd process reports that it has closed the account's session. An unknown one is no error. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
+
+/* Rechecks all sessions now: documents that are files may have changed. */
+void sessions_check(struct sessions *sessions);
 
 /* To be called when conf, /etc/passwd or /etc/group has changed: sessions of accounts that this
  * host no longer has are ended. */

@@ -37,6 +37,7 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
 static bool is_file;
 static bool accepted;
 static bool any_name;
+static bool feed; /* whether the change feed is live */
 static uint32_t retry_after;
 static size_t padded; /* bytes of a document, or 0: as many as it needs */
 static struct cloud_conf conf;
@@ -521,6 +522,223 @@ static void test_probe_ends(void **state)
     fake_ms += 3600 * 1000;
     background_probe(cache);
     assert_int_equal(pendings, 0);
+}
+
+static bool feed_lives(void *arg)
+{
+    (void)arg;
+    return feed;
+}
+
+static void use_feed(void)
+{
+    plan.feed_lives = feed_lives;
+    feed = true;
+    start_cache();
+}
+
+/* While the change feed is live, a document that it has not named decides without a request. One
+ * that has not been asked for within account_fresh is revalidated behind that, so that a change
+ * that the feed has lost is found. */
+static void test_current(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_feed();
+    learn("");
+    fake_ms += 200000;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    feed = false;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_UNCHANGED, "");
+    feed = true;
+    fake_ms += 3599999;
+    ask(&client, CACHE_KEYS);
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
+    fake_ms += 1;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_ABSENT, "");
+    if (client.answers == 0)
+        api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+}
+
+/* What the feed names is asked for again, however fresh it is; what it does not name is not. */
+static void check_named(const char *project, const char *environment, bool asked)
+{
+    struct client client;
+
+    fake_ms += 10;
+    if (project == NULL)
+        cache_all_named(cache);
+    else
+        cache_named(cache, project, environment);
+    assert_int_equal(cache_named_at(cache, "abcdefghij", "staging") == fake_ms,
+                     asked && project != NULL);
+    fake_ms += 10;
+    if (!asked) {
+        told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+        return;
+    }
+    ask(&client, CACHE_ACCOUNT); /* a lookup does not wait */
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
+static void test_named(void **state)
+{
+    (void)state;
+    use_feed();
+    learn("");
+    check_named("abcdefghij", "staging", true);
+    check_named("abcdefghij", NULL, true);
+    check_named(NULL, NULL, true);
+    check_named("abcdefghij", "production", false);
+    check_named("abcdefghik", NULL, false);
+    feed = false; /* what is named is asked for in any case */
+    check_named("abcdefghij", "staging", true);
+}
+
+/* An answer to a request that was sent before the environment was named serves those alone who
+ * asked before that. */
+static void test_named_in_flight(void **state)
+{
+    struct client before, after;
+
+    (void)state;
+    use_feed();
+    ask(&before, CACHE_KEYS);
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+    ask(&after, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_told(&before, CACHE_DOCUMENT);
+    assert_int_equal(after.answers, 0);
+    api_says(API_ABSENT, "");
+    assert_told(&after, CACHE_ABSENT);
+}
+
+/* ---- An API that does not answer within connect_timeout ---- */
+
+static struct loop_timer *timer;
+
+bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
+{
+    assert_ptr_equal(loop, &feed);
+    set->at = fake_ms + milliseconds;
+    set->set = true;
+    timer = set;
+    return true;
+}
+
+void loop_timer_clear(struct loop *loop, struct loop_timer *set)
+{
+    (void)loop;
+    set->set = false;
+}
+
+/* Lets time pass, and the timer be due. */
+static void pass(int64_t milliseconds)
+{
+    int64_t to = fake_ms + milliseconds;
+
+    while (timer != NULL && timer->set && timer->at <= to) {
+        fake_ms = timer->at;
+        timer->set = false;
+        timer->due(timer->arg);
+    }
+    fake_ms = to;
+}
+
+static void ask_hurried(struct client *client, enum cache_need need)
+{
+    *client = (struct client){.waiter = {.answered = on_answer, .arg = client, .hurried = true}};
+    cache_ask(cache, "abcdefghij", "staging", need, &client->waiter);
+}
+
+static void use_timer(void)
+{
+    plan.loop = (struct loop *)&feed;
+    timer = NULL;
+    start_cache();
+}
+
+static void test_hurried(void **state)
+{
+    struct client patient, login, next, operator;
+
+    (void)state;
+    use_timer();
+    learn("");
+    fake_ms += 3000;
+    ask(&patient, CACHE_KEYS);
+    ask_hurried(&login, CACHE_KEYS);
+    ask_hurried(&operator, CACHE_NOW);
+    pass(999);
+    assert_int_equal(login.answers, 0);
+    pass(1);
+    assert_told(&login, CACHE_DOCUMENT);
+    assert_true(login.stale);
+    ask_hurried(&next, CACHE_KEYS); /* no other login waits */
+    assert_told(&next, CACHE_DOCUMENT);
+    assert_true(next.stale);
+    assert_int_equal(requests, 2);
+    pass(1000);
+    assert_int_equal(patient.answers + operator.answers, 0);
+    api_says(API_ABSENT, ""); /* the late answer */
+    assert_told(&patient, CACHE_ABSENT);
+    assert_told(&operator, CACHE_ABSENT);
+    pass(10000);
+}
+
+/* Nothing is known, or it is past its bound: logins wait, and are refused with the request. */
+static void test_hurried_past_bound(void **state)
+{
+    struct client login, lookup;
+
+    (void)state;
+    use_timer();
+    ask_hurried(&login, CACHE_KEYS);
+    pass(2000);
+    assert_int_equal(login.answers, 0);
+    api_says(API_DOCUMENT, ",\"max_stale_seconds\":60");
+    assert_told(&login, CACHE_DOCUMENT);
+    fake_ms += 60000;
+    fake_time += 60;
+    ask_hurried(&login, CACHE_KEYS);
+    pass(5000);
+    assert_int_equal(login.answers, 0);
+    ask_hurried(&lookup, CACHE_ACCOUNT);
+    assert_told(&lookup, CACHE_DOCUMENT);
+    api_says(API_OUTAGE, "");
+    assert_told(&login, CACHE_UNAVAILABLE);
+}
+
+/* A name outlives the bound, and a question about it waits no longer than a login. */
+static void test_hurried_lookup(void **state)
+{
+    struct client lookup;
+
+    (void)state;
+    use_timer();
+    learn("");
+    fake_ms += 86400000;
+    fake_time += 86400;
+    ask_hurried(&lookup, CACHE_ACCOUNT);
+    assert_int_equal(lookup.answers, 0);
+    pass(1000);
+    assert_told(&lookup, CACHE_DOCUMENT);
+    api_says(API_OUTAGE, "");
 }
 
 /* A question of a budget of its own for names that are not known. */
@@ -2146,6 +2364,12 @@ static const struct CMUnitTest tests[] = {
     TEST(test_budgets),
     TEST(test_set_user_id),
     TEST(test_listed),
+    TEST(test_current),
+    TEST(test_named),
+    TEST(test_named_in_flight),
+    TEST(test_hurried),
+    TEST(test_hurried_past_bound),
+    TEST(test_hurried_lookup),
     TEST(test_recheck),
     TEST(test_recheck_unknown),
     TEST(test_recheck_in_flight),
