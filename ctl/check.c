@@ -296,15 +296,17 @@ int cmd_check(struct ctl *ctl)
     struct tree tree = {0};
     struct out out;
     const char *given = ctl_option(ctl, "-c");
+    char *own[] = {host.conf.access_url, NULL};
     int status;
 
     if (given != NULL)
         ctl->conf_path = given;
     status = read_host(ctl, given != NULL, &host);
-    for (int i = 0; i < ctl->words && status == CTL_YES; i++) {
-        const char *path = path_of(ctl->word[i]);
+    for (char **word = ctl->words > 0 ? ctl->word : own; *word != NULL && status == CTL_YES;
+         word++) {
+        const char *path = path_of(*word);
         if (path == NULL) {
-            ctl_say("%s: only files, directories and file:// are read here", ctl->word[i]);
+            ctl_say("%s: only files, directories and file:// are read here", *word);
             status = CTL_USAGE;
         } else if (!tree_add(&tree, path, &host.signers)) {
             status = CTL_UNKNOWN;

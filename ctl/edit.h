@@ -7,7 +7,7 @@
 #include "common/conf.h"
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
 /*
  * Changes one access document of an embedded API, whose access_url is
@@ -28,38 +28,13 @@ struct edit {
     size_t left_out;    /* warnings of the document as it was */
 };
 
-/* Fills in conf and directory from the host's settings. False after a message. */
-bool edit_directory(const struct ctl *ctl, struct edit *edit);
-
 /*
- * Locks if it is to be changed, and reads the environment's document (named as subject_environment
- * takes it), which must be valid as it stands. False after a message. To be ended with edit_end in
- * either case.
+ * Locks the document of an environment (named as subject_environment takes it) and reads it; it
+ * must be valid as it stands. create: makes the directory of the documents if it is missing; the
+ * one above it must exist. False after a message. To be ended with edit_end in either case.
  */
-bool edit_start(const struct ctl *ctl, const char *environment, bool change, struct edit *edit);
+bool edit_start(const struct ctl *ctl, const char *environment, bool create, struct edit *edit);
 void edit_end(struct edit *edit);
-
-/* Makes a new document without users. False, after a message, if there is one already. */
-struct edit_account {
-    uint32_t uid, gid;
-    const char *title, *home, *shell;
-};
-bool edit_create(struct edit *edit, const struct edit_account *account);
-
-/* Adds or removes a user. False, after a message, if the user is there already, or is not there. */
-bool edit_add_user(struct edit *edit, const char *username, const char *id, const char *mail,
-                   const char *role);
-bool edit_remove_user(struct edit *edit, const char *username);
-
-/* line is a public key that keys_parse_line takes; title and expires may be "". */
-bool edit_add_key(struct edit *edit, const char *username, const char *line, const char *title,
-                  const char *expires);
-bool edit_remove_key(struct edit *edit, const char *username, const char *fingerprint);
-
-/* Adds a directory for sFTP, or removes it. False, after a message, if it is listed already, or is
- * not listed. */
-bool edit_add_mount(struct edit *edit, const char *path, bool writable);
-bool edit_remove_mount(struct edit *edit, const char *path);
 
 /* Checks the document and writes it. CTL_YES, or another status after a message, which says if the
  * document is changed all the same. */

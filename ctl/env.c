@@ -6,15 +6,14 @@
 #include "ctl/tree.h"
 
 #include "access/fields.h"
-#include "access/policy.h"
+#include "access/keys.h"
+#include "access/local_ids.h"
 
 #include "common/text.h"
 
-#include <errno.h>
+#include <cjson/cJSON.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* The value of an option, or what holds without it. */
 static const char *wish(const struct ctl *ctl, const char *option, const char *otherwise)
@@ -24,36 +23,130 @@ static const char *wish(const struct ctl *ctl, const char *option, const char *o
     return value == NULL ? otherwise : value;
 }
 
-static int done(struct ctl *ctl, struct edit *edit, const char *what)
+/* ---- The document ---- */
+
+static cJSON *member(const cJSON *object, const char *name)
 {
-    int status = edit_write(edit);
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static bool is_text(const cJSON *object, const char *name, const char *text)
+{
+    const cJSON *value = member(object, name);
+
+    return cJSON_IsString(value) && strcmp(value->valuestring, text) == 0;
+}
+
+/* Whether an object of a list is the one that the text names. */
+typedef bool is_named(const cJSON *object, const char *text);
+
+static bool is_user(const cJSON *object, const char *username)
+{
+    return is_text(object, "username", username);
+}
+
+static bool is_mount(const cJSON *object, const char *path)
+{
+    return is_text(object, "path", path);
+}
+
+static bool is_key(const cJSON *object, const char *fingerprint)
+{
+    const cJSON *value = member(object, "value");
+    char text[KEY_FINGERPRINT_TEXT];
+    struct key key;
+    const char *why;
+
+    if (!cJSON_IsString(value) || !keys_parse_line(value->valuestring, &key, &why))
+        return false;
+    keys_fingerprint_text(key.fingerprint, text);
+    return strcmp(text, fingerprint) == 0;
+}
+
+/* The first object that the text names, or NULL. */
+static cJSON *find(const cJSON *list, is_named *named, const char *text)
+{
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        if (named(item, text))
+            return item;
+    }
+    return NULL;
+}
+
+/* Removes all that the text names: a document that other tools wrote may contain one twice. Returns
+ * their number. */
+static size_t remove_all(cJSON *list, is_named *named, const char *text)
+{
+    size_t n = 0;
+
+    for (cJSON *item; (item = find(list, named, text)) != NULL; n++)
+        cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+    return n;
+}
+
+static bool add_text(cJSON *object, const char *name, const char *text)
+{
+    return text[0] == '\0' || cJSON_AddStringToObject(object, name, text) != NULL;
+}
+
+static bool no_memory(void)
+{
+    ctl_say("out of memory");
+    return false;
+}
+
+/* The list that the change adds to. NULL, after a message, if it is none. */
+static cJSON *list_of(const struct edit *edit, const cJSON *object, const char *name)
+{
+    cJSON *list = member(object, name);
+
+    if (cJSON_IsArray(list))
+        return list;
+    ctl_say("%s: %s is not a list", edit->path, name);
+    return NULL;
+}
+
+/* ---- The commands ---- */
+
+/* One change of a document. False after a message. */
+typedef bool document_change(const struct ctl *ctl, struct edit *edit);
+static document_change create;
+
+/* Makes the change, and prints the path of the document. */
+static int run(const struct ctl *ctl, document_change *change)
+{
+    static struct edit edit;
+    bool creates = change == create;
+    int status = CTL_NO;
     struct out out;
 
+    if (edit_start(ctl, ctl->word[0], creates, &edit)) {
+        if (creates == (edit.root != NULL))
+            ctl_say("%s%s", edit.path,
+                    creates ? " is there already" : ": there is no such environment");
+        else if (change(ctl, &edit))
+            status = edit_write(&edit);
+    }
     if (status == CTL_YES) {
         out_start(&out, ctl->json);
-        out_pair(&out, what, edit->path);
+        out_pair(&out, creates ? "created" : "written", edit.path);
         if (!out_end(&out))
             status = CTL_UNKNOWN;
     }
-    edit_end(edit);
+    edit_end(&edit);
     return status;
-}
-
-static int failed(struct edit *edit)
-{
-    edit_end(edit);
-    return CTL_NO;
 }
 
 /* ---- env ---- */
 
-/* Reads the documents of the directory, of which there may be none. False after a message. */
-static bool read_tree(const struct edit *edit, struct tree *tree)
-{
-    static const struct signers none;
-
-    return tree_add_directory(tree, edit->directory, &none);
-}
+/* What a new document says of its account. */
+static struct {
+    uint32_t uid, gid;
+    const char *home, *shell;
+} account;
 
 static bool is_taken(const struct tree *tree, const struct local_ids *local_ids, uint32_t id)
 {
@@ -95,14 +188,15 @@ static bool read_id(const char *text, uint32_t otherwise, uint32_t *out)
 }
 
 /* Fills in what no option says, and checks that this host would use the account. */
-static bool plan_account(const struct ctl *ctl, const struct edit *edit,
-                         struct edit_account *account)
+static bool plan_account(const struct ctl *ctl, const struct edit *edit)
 {
+    static const struct signers none;
     static char home[CLOUD_NAME_MAX + 8];
     char plain[CLOUD_NAME_MAX + 1] = "";
     struct local_ids *local_ids = local_ids_new();
     struct tree tree = {0};
-    bool ok = local_ids != NULL && local_ids_refresh(local_ids) && read_tree(edit, &tree);
+    bool ok = local_ids != NULL && local_ids_refresh(local_ids) &&
+              tree_add_directory(&tree, edit->directory, &none);
 
     if (ok && !cloud_name_plain(&edit->conf.grammar, edit->project, edit->environment, plain)) {
         ctl_say("%s/%s has no login name under this host's grammar", edit->project,
@@ -110,22 +204,21 @@ static bool plan_account(const struct ctl *ctl, const struct edit *edit,
         ok = false;
     }
     snprintf(home, sizeof home, "/app/%s", plain);
-    account->home = wish(ctl, "--home", home);
-    account->shell = wish(ctl, "--shell", "/bin/bash");
-    account->title = wish(ctl, "--title", "");
+    account.home = wish(ctl, "--home", home);
+    account.shell = wish(ctl, "--shell", "/bin/bash");
     ok = ok &&
-         read_id(ctl_option(ctl, "--uid"), free_id(&edit->conf, &tree, local_ids), &account->uid) &&
-         read_id(ctl_option(ctl, "--gid"), account->uid, &account->gid);
+         read_id(ctl_option(ctl, "--uid"), free_id(&edit->conf, &tree, local_ids), &account.uid) &&
+         read_id(ctl_option(ctl, "--gid"), account.uid, &account.gid);
     if (ok &&
-        (!cloud_conf_has_id(&edit->conf, account->uid) ||
-         !cloud_conf_has_id(&edit->conf, account->gid) ||
-         is_taken(&tree, local_ids, account->uid) || is_taken(&tree, local_ids, account->gid))) {
-        ctl_say("uid %u and gid %u: not in this host's range %u-%u, or in use", account->uid,
-                account->gid, edit->conf.uid_min, edit->conf.uid_max);
+        (!cloud_conf_has_id(&edit->conf, account.uid) ||
+         !cloud_conf_has_id(&edit->conf, account.gid) || is_taken(&tree, local_ids, account.uid) ||
+         is_taken(&tree, local_ids, account.gid))) {
+        ctl_say("uid %u and gid %u: not in this host's range %u-%u, or in use", account.uid,
+                account.gid, edit->conf.uid_min, edit->conf.uid_max);
         ok = false;
     }
-    if (ok && !cloud_conf_has_home(&edit->conf, account->home)) {
-        ctl_say("home %s: this host's homes does not allow it", account->home);
+    if (ok && !cloud_conf_has_home(&edit->conf, account.home)) {
+        ctl_say("home %s: this host's homes does not allow it", account.home);
         ok = false;
     }
     tree_free(&tree);
@@ -133,181 +226,160 @@ static bool plan_account(const struct ctl *ctl, const struct edit *edit,
     return ok;
 }
 
-int cmd_env_list(struct ctl *ctl)
+static bool create(const struct ctl *ctl, struct edit *edit)
 {
-    static struct edit edit;
-    struct tree tree = {0};
-    int status = CTL_YES;
-    struct out out;
+    cJSON *root, *environment, *of_account;
 
-    if (!edit_directory(ctl, &edit) || !read_tree(&edit, &tree))
-        return CTL_UNKNOWN;
-    out_start(&out, ctl->json);
-    out_table(&out, "environments", "project environment login status uid# users# keys#");
-    for (size_t i = 0; i < tree.n; i++) {
-        const struct document *document = tree.checked[i].document;
-        char plain[CLOUD_NAME_MAX + 1] = "", uid[16], users[24], keys[24];
-        if (document == NULL) {
-            ctl_say("%s: invalid; cloudauthctl check says why", tree.checked[i].path);
-            status = CTL_NO;
-            continue;
-        }
-        cloud_name_plain(&edit.conf.grammar, document->project, document->environment, plain);
-        snprintf(uid, sizeof uid, "%u", document->uid);
-        snprintf(users, sizeof users, "%zu", document->users);
-        snprintf(keys, sizeof keys, "%zu", document->keys);
-        OUT_ROW(&out, document->project, document->environment, plain, document->status_text, uid,
-                users, keys);
-    }
-    out_table_end(&out);
-    tree_free(&tree);
-    return out_end(&out) ? status : CTL_UNKNOWN;
-}
-
-/* Reads an environment's document, to list what is in it. False after a message; edit_end and
- * tree_free are due in either case. */
-static bool read_listed(const struct ctl *ctl, struct edit *edit, struct tree *tree)
-{
-    static const struct signers none;
-    bool found = edit_start(ctl, ctl->word[0], false, edit);
-
-    if (found && edit->root == NULL)
-        ctl_say("%s: there is no such environment", edit->path);
-    return found && edit->root != NULL && tree_add(tree, edit->path, &none) &&
-           tree->checked[0].document != NULL;
-}
-
-int cmd_env_mount_list(struct ctl *ctl)
-{
-    static struct edit edit;
-    struct tree tree = {0};
-    struct out out;
-    int status = CTL_NO;
-
-    if (read_listed(ctl, &edit, &tree)) {
-        const struct document *document = tree.checked[0].document;
-        out_start(&out, ctl->json);
-        out_table(&out, "mounts", "path access");
-        for (size_t i = 0; i < document->mounts; i++)
-            OUT_ROW(&out, document->mount[i].path,
-                    document->mount[i].writable ? "read-write" : "read-only");
-        out_table_end(&out);
-        status = out_end(&out) ? CTL_YES : CTL_UNKNOWN;
-    }
-    tree_free(&tree);
-    edit_end(&edit);
-    return status;
-}
-
-int cmd_env_mount_add(struct ctl *ctl)
-{
-    static struct edit edit;
-
-    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
-        !edit_add_mount(&edit, ctl->word[1], ctl_option(ctl, "--writable") != NULL))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
-}
-
-int cmd_env_mount_remove(struct ctl *ctl)
-{
-    static struct edit edit;
-
-    if (!edit_start(ctl, ctl->word[0], true, &edit) || !edit_remove_mount(&edit, ctl->word[1]))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
-}
-
-/* Makes the directory of the documents, if there is none; its own has to be there. */
-static bool make_tree(const struct ctl *ctl)
-{
-    static struct edit edit;
-
-    if (!edit_directory(ctl, &edit))
+    if (!plan_account(ctl, edit))
         return false;
-    if (mkdir(edit.directory, 0755) == 0 || errno == EEXIST)
-        return true;
-    ctl_say("%s: %s", edit.directory, strerror(errno));
-    return false;
+    edit->root = root = cJSON_CreateObject();
+    if (cJSON_AddNumberToObject(root, "version", 1) == NULL ||
+        !add_text(root, "project", edit->project) ||
+        (environment = cJSON_AddObjectToObject(root, "environment")) == NULL ||
+        !add_text(environment, "name", edit->environment) ||
+        !add_text(environment, "status", "active") ||
+        !add_text(environment, "title", wish(ctl, "--title", "")) ||
+        (of_account = cJSON_AddObjectToObject(root, "account")) == NULL ||
+        cJSON_AddNumberToObject(of_account, "uid", account.uid) == NULL ||
+        cJSON_AddNumberToObject(of_account, "gid", account.gid) == NULL ||
+        !add_text(of_account, "home", account.home) ||
+        !add_text(of_account, "shell", account.shell) ||
+        cJSON_AddArrayToObject(root, "users") == NULL)
+        return no_memory();
+    return true;
 }
 
 int cmd_env_create(struct ctl *ctl)
 {
-    static struct edit edit;
-    struct edit_account account;
+    int status = run(ctl, create);
 
-    if (!make_tree(ctl) || !edit_start(ctl, ctl->word[0], true, &edit) ||
-        !plan_account(ctl, &edit, &account) || !edit_create(&edit, &account))
-        return failed(&edit);
-    int status = done(ctl, &edit, "created");
     /* Without a home sshd would start the shell in /, with a message. */
     if (status == CTL_YES)
         (void)home_make(account.home, account.uid, account.gid);
     return status;
 }
 
+static bool add_mount(const struct ctl *ctl, struct edit *edit)
+{
+    const char *path = ctl->word[1];
+    cJSON *sftp = member(edit->root, "sftp"), *mounts = member(sftp, "mounts"), *mount;
+
+    if (find(mounts, is_mount, path) != NULL) {
+        ctl_say("%s: %s is listed already", edit->path, path);
+        return false;
+    }
+    if (!cJSON_IsArray(mounts)) {
+        /* Neither may be there, or be null or PHP's empty array. */
+        if (!cJSON_IsObject(sftp)) {
+            cJSON_DeleteItemFromObjectCaseSensitive(edit->root, "sftp");
+            sftp = cJSON_AddObjectToObject(edit->root, "sftp");
+        }
+        cJSON_DeleteItemFromObjectCaseSensitive(sftp, "mounts");
+        mounts = cJSON_AddArrayToObject(sftp, "mounts");
+    }
+    mount = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(mounts, mount) ||
+        cJSON_AddStringToObject(mount, "path", path) == NULL ||
+        cJSON_AddBoolToObject(mount, "writable", ctl_option(ctl, "--writable") != NULL) == NULL)
+        return no_memory();
+    return true;
+}
+
+int cmd_env_mount_add(struct ctl *ctl)
+{
+    return run(ctl, add_mount);
+}
+
+static bool remove_mount(const struct ctl *ctl, struct edit *edit)
+{
+    if (remove_all(member(member(edit->root, "sftp"), "mounts"), is_mount, ctl->word[1]) > 0)
+        return true;
+    ctl_say("%s: there is no mount %s", edit->path, ctl->word[1]);
+    return false;
+}
+
+int cmd_env_mount_remove(struct ctl *ctl)
+{
+    return run(ctl, remove_mount);
+}
+
 /* ---- user ---- */
+
+static bool add_user(const struct ctl *ctl, struct edit *edit)
+{
+    const char *username = ctl->word[1];
+    cJSON *users = list_of(edit, edit->root, "users"), *user;
+
+    if (users == NULL)
+        return false;
+    if (find(users, is_user, username) != NULL) {
+        ctl_say("%s: there is a user %s already", edit->path, username);
+        return false;
+    }
+    user = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(users, user) || !add_text(user, "id", wish(ctl, "--id", username)) ||
+        !add_text(user, "username", username) || !add_text(user, "mail", wish(ctl, "--mail", "")) ||
+        !add_text(user, "role", wish(ctl, "--role", "contributor")) ||
+        cJSON_AddArrayToObject(user, "ssh_keys") == NULL)
+        return no_memory();
+    return true;
+}
 
 int cmd_user_add(struct ctl *ctl)
 {
-    static struct edit edit;
-    const char *username = ctl->word[1], *role = wish(ctl, "--role", "contributor");
+    const char *role = ctl_option(ctl, "--role");
 
-    if (!document_role_known(role)) {
-        ctl_say("--role %s: not a role; the roles are sftp, viewer, contributor and admin", role);
-        return CTL_USAGE;
-    }
-    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
-        !edit_add_user(&edit, username, wish(ctl, "--id", username), wish(ctl, "--mail", ""), role))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
+    if (role == NULL || document_role_known(role))
+        return run(ctl, add_user);
+    ctl_say("--role %s: not a role; the roles are sftp, viewer, contributor and admin", role);
+    return CTL_USAGE;
+}
+
+static bool no_user(const struct edit *edit, const char *username)
+{
+    ctl_say("%s: there is no user %s", edit->path, username);
+    return false;
+}
+
+static bool remove_user(const struct ctl *ctl, struct edit *edit)
+{
+    return remove_all(member(edit->root, "users"), is_user, ctl->word[1]) > 0 ||
+           no_user(edit, ctl->word[1]);
 }
 
 int cmd_user_remove(struct ctl *ctl)
 {
-    static struct edit edit;
-
-    if (!edit_start(ctl, ctl->word[0], true, &edit) || !edit_remove_user(&edit, ctl->word[1]))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
+    return run(ctl, remove_user);
 }
 
 /* ---- key ---- */
 
-int cmd_key_list(struct ctl *ctl)
-{
-    static struct edit edit;
-    struct tree tree = {0};
-    struct out out;
-    const struct document *document;
+static struct subject_key key; /* that the command line names */
 
-    if (!read_listed(ctl, &edit, &tree))
-        return failed(&edit);
-    document = tree.checked[0].document;
-    out_start(&out, ctl->json);
-    out_table(&out, "keys", "user role fingerprint type title expires");
-    for (size_t u = 0; u < document->users; u++)
-        for (size_t k = 0; k < document->keys; k++) {
-            const struct document_key *key = &document->key[k];
-            char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
-            if (key->user != &document->user[u])
-                continue;
-            keys_fingerprint_text(key->fingerprint, fingerprint);
-            if (key->expires_at != DOCUMENT_NO_TIME)
-                out_time(key->expires_at, expires, sizeof expires);
-            OUT_ROW(&out, key->user->username, key->user->role_text, fingerprint, key->type,
-                    key->title, expires);
-        }
-    out_table_end(&out);
-    tree_free(&tree);
-    edit_end(&edit);
-    return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
+static bool add_key(const struct ctl *ctl, struct edit *edit)
+{
+    const char *username = ctl->word[1];
+    cJSON *user = find(member(edit->root, "users"), is_user, username), *keys, *item;
+
+    if (user == NULL)
+        return no_user(edit, username);
+    keys = list_of(edit, user, "ssh_keys");
+    if (keys == NULL)
+        return false;
+    if (find(keys, is_key, key.fingerprint) != NULL) {
+        ctl_say("%s: %s has that key already", edit->path, username);
+        return false;
+    }
+    item = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(keys, item) || !add_text(item, "title", wish(ctl, "--title", "")) ||
+        !add_text(item, "value", key.line) ||
+        !add_text(item, "expires_at", wish(ctl, "--expires", "")))
+        return no_memory();
+    return true;
 }
 
 int cmd_key_add(struct ctl *ctl)
 {
-    static struct subject_key key;
-    static struct edit edit;
     const char *expires = wish(ctl, "--expires", "");
     int64_t time;
 
@@ -317,25 +389,30 @@ int cmd_key_add(struct ctl *ctl)
     }
     if (!subject_read_key(ctl->word[2], &key))
         return CTL_USAGE;
-    if (key.line[0] == '\0') {
-        ctl_say("the key itself is needed, not its fingerprint");
-        return CTL_USAGE;
+    if (key.line[0] != '\0')
+        return run(ctl, add_key);
+    ctl_say("the key itself is needed, not its fingerprint");
+    return CTL_USAGE;
+}
+
+static bool remove_key(const struct ctl *ctl, struct edit *edit)
+{
+    const cJSON *users = member(edit->root, "users"), *user;
+    size_t n = 0;
+
+    if (find(users, is_user, ctl->word[1]) == NULL)
+        return no_user(edit, ctl->word[1]);
+    cJSON_ArrayForEach(user, users)
+    {
+        if (is_user(user, ctl->word[1]))
+            n += remove_all(member(user, "ssh_keys"), is_key, key.fingerprint);
     }
-    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
-        !edit_add_key(&edit, ctl->word[1], key.line, wish(ctl, "--title", ""), expires))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
+    if (n == 0)
+        ctl_say("%s: %s does not have the key %s", edit->path, ctl->word[1], key.fingerprint);
+    return n > 0;
 }
 
 int cmd_key_remove(struct ctl *ctl)
 {
-    static struct subject_key key;
-    static struct edit edit;
-
-    if (!subject_read_key(ctl->word[2], &key))
-        return CTL_USAGE;
-    if (!edit_start(ctl, ctl->word[0], true, &edit) ||
-        !edit_remove_key(&edit, ctl->word[1], key.fingerprint))
-        return failed(&edit);
-    return done(ctl, &edit, "written");
+    return subject_read_key(ctl->word[2], &key) ? run(ctl, remove_key) : CTL_USAGE;
 }

@@ -7,10 +7,8 @@ _cloudauthctl() {
     if ((COMP_CWORD == 1)); then
         choices='check confirm-absences deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
-        choices='create list mount'
-    elif ((COMP_CWORD == 2)) && [[ $command == key ]]; then
-        choices='add remove list'
-    elif ((COMP_CWORD == 2)) && [[ $command == user ]]; then
+        choices='create mount'
+    elif ((COMP_CWORD == 2)) && [[ $command == key || $command == user ]]; then
         choices='add remove'
     elif [[ $word == -* ]]; then
         case $command in

@@ -36,7 +36,7 @@ test_complete_bash() {
     local ask='. /usr/share/bash-completion/completions/cloudauthctl
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cloudauthctl; echo "${COMPREPLY[*]}"'
     same 'deny doctor' "$(bash -c "$ask" _ cloudauthctl d)"
-    same 'create list mount' "$(bash -c "$ask" _ cloudauthctl env '')"
+    same 'create mount' "$(bash -c "$ask" _ cloudauthctl env '')"
     same '--until --user' "$(bash -c "$ask" _ cloudauthctl deny --u)"
     same /etc/passwd "$(bash -c "$ask" _ cloudauthctl check /etc/passw | tr ' ' '\n' | grep -x /etc/passwd)"
     same '' "$(bash -c "$ask" _ cloudauthctl lookup abc)"
@@ -48,7 +48,7 @@ test_complete_zsh() {
     local ask='compadd() { shift; print -- $*; }; _files() { print files; }
         words=("$@") CURRENT=$#; . /usr/share/zsh/vendor-completions/_cloudauthctl'
     contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check confirm-absences deny doctor '
-    same 'create list mount' "$(zsh -fc "$ask" _ cloudauthctl env '')"
+    same 'create mount' "$(zsh -fc "$ask" _ cloudauthctl env '')"
     contains "$(zsh -fc "$ask" _ cloudauthctl deny --u)" '^--json --until '
     same files "$(zsh -fc "$ask" _ cloudauthctl check /etc/passw)"
     same '' "$(zsh -fc "$ask" _ cloudauthctl lookup abc)"
@@ -565,9 +565,8 @@ test_embedded_api() {
     ctl 0 user add --role admin abcdefghij eve
     ctl 0 key add --title 'new laptop' --expires 2099-01-01T00:00:00Z abcdefghij eve "$KEYS/stranger.pub"
     enters stranger abcdefghij
-    contains "$(ctl 0 key list abcdefghij)" '^eve +admin +SHA256:.* ssh-ed25519 +new laptop +2099-01-01'
-    contains "$(ctl 0 env list)" '^abcdefghij +production +abcdefghij +active +200000 +1 +1$'
-    ctl 0 check "$ACCESS"
+    contains "$(ctl 0 check "$ACCESS/abcdefghij/production.json")" '^eve +admin +SHA256:.* new laptop +2099-01-01'
+    contains "$(ctl 0 check)" '^.*/abcdefghij/production.json +yes +abcdefghij +active +200000 +1 +1$'
     ctl 0 key remove abcdefghij eve "$(ssh-keygen -lf "$KEYS/stranger.pub" | cut -d' ' -f2)"
     refused stranger abcdefghij
     ctl 0 key add abcdefghij/production eve "$(<"$KEYS/stranger.pub")"
@@ -591,14 +590,13 @@ test_embedded_mount() {
     ctl 0 env mount add abcdefghij pub/media --writable
     ctl 0 env mount add abcdefghij var
     runuser -u abcdefghij -- mkdir -p /app/abcdefghij/pub/media /app/abcdefghij/var
-    same $'path       access\npub/media  read-write\nvar        read-only' \
-        "$(ctl 0 env mount list abcdefghij | sed 's/ *$//')"
+    same $'mount-writable pub/media\nmount var' "$(mounts)"
     contains "$(sftp_batch stranger abcdefghij_sftp <<<$'mkdir pub/media/new\nls -1 pub/media')" '^pub/media/new'
     contains "$(ctl 1 env mount add abcdefghij var)" 'var is listed already'
     contains "$(ctl 1 env mount add abcdefghij ../x)" 'sftp.mounts\[2\].path'
     contains "$(ctl 1 env mount add abcdefghij var/log)" 'sftp.mounts'
     contains "$(ctl 1 env mount add abcdefghij_stg var)" 'no such environment'
-    contains "$(ctl 1 env mount list abcdefghij_stg)" 'no such environment'
+    contains "$(ctl 1 env mount remove abcdefghij_stg var)" 'no such environment'
     ctl 0 env mount remove abcdefghij pub/media
     contains "$(ctl 1 env mount remove abcdefghij pub/media)" 'there is no mount pub/media'
     contains "$(sftp_batch stranger abcdefghij_sftp <<<$'ls -1')" '^var'
@@ -607,8 +605,9 @@ test_embedded_mount() {
     # PHP writes an empty object as [].
     document abcdefghij production '.sftp = []'
     ctl 0 env mount add abcdefghij pub/media
-    contains "$(ctl 0 env mount list abcdefghij)" '^pub/media'
+    same 'mount pub/media' "$(mounts)"
 }
+mounts() { ctl 0 check "$ACCESS/abcdefghij/production.json" --json | jq -r '.grants[] | "\(.grant) \(.value)"'; }
 
 # check names members that no host reads, such as a misspelt one, wherever they are
 test_check_unknown() {
@@ -634,7 +633,7 @@ test_options_behind() {
     ctl 0 env create abcdefghij --uid 200042 --shell /bin/sh
     ctl 0 user add abcdefghij eve --role admin --mail e@example.com
     ctl 0 key add abcdefghij eve "$KEYS/stranger.pub" --title 'new laptop'
-    contains "$(ctl 0 key list abcdefghij --json)" '"new laptop"'
+    contains "$(ctl 0 check --json)" '"new laptop"'
     known abcdefghij 200042
     ctl 0 rebind abcdefghij --dry-run
     ctl 2 user add abcdefghij eve --rule admin
@@ -752,8 +751,8 @@ test_embedded_lock() {
     pid=$!
     wait_for flocked "$ACCESS/.lock"
     contains "$(ctl 1 user add abcdefghij_stg grace)" '.lock: Device or resource busy'
-    ctl 0 key list abcdefghij_stg
-    as_nobody cloudauthctl key list abcdefghij_stg
+    ctl 0 check
+    as_nobody cloudauthctl check
     kill "$pid"
     chmod 775 "$ACCESS"
     rm "$ACCESS/.lock"
@@ -809,7 +808,7 @@ test_output() {
     same 3 $status
     same frank "$(jq -r '.users[0].username' "$file")"
     status=0
-    cloudauthctl key list abcdefghij_stg --json >/dev/full 2>/root/said || status=$?
+    cloudauthctl check --json >/dev/full 2>/root/said || status=$?
     same 3 $status
     contains "$(</root/said)" 'could not be written whole'
     status=0
