@@ -16,7 +16,6 @@
 #include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/login/pending.h"
-#include "cloudauthd/metrics/scrape.h"
 #include "cloudauthd/requests.h"
 #include "cloudauthd/server/context.h"
 #include "cloudauthd/server/server.h"
@@ -400,9 +399,7 @@ static bool start(struct context *context, bool foreground)
     context->server = server_new(context, requests_handle);
     /* The parent exits with 0 last: then the socket exists and nothing can fail. */
     return context->server != NULL && open_state(context) && open_snapshot(context) &&
-           open_list(context) && open_sessions(context) &&
-           (context->scrape = scrape_new(context)) != NULL &&
-           (foreground || daemonize_finish(ready));
+           open_list(context) && open_sessions(context) && (foreground || daemonize_finish(ready));
 }
 
 /* False: a thread is left that waits for another name service. */
@@ -411,7 +408,6 @@ static bool stop(struct context *context)
     bool asking;
 
     server_free(context->server);
-    scrape_free(context->scrape);
     sessions_free(context->sessions);
     api_free(context->api);
     list_free(context->list);

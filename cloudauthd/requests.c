@@ -6,7 +6,7 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/control.h"
 #include "cloudauthd/login/login.h"
-#include "cloudauthd/metrics/scrape.h"
+#include "cloudauthd/metrics/metrics.h"
 #include "common/clock.h"
 
 #define MINUTE 60000
@@ -56,7 +56,7 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_UNDENY] = {NOW(denials_answer_change)},
     [CLOUD_OP_DENIALS] = {NOW(denials_answer_list)},
     [CLOUD_OP_NAMED] = {NOW(denials_answer_named)},
-    [CLOUD_OP_METRICS] = {NOW(scrape_start)},
+    [CLOUD_OP_METRICS] = {NOW(metrics_answer)},
     [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, NULL, confirm_check, refresh_answer, confirm_refuse},
     [CLOUD_OP_REBIND] = {NOW(rebind_answer)},
 };

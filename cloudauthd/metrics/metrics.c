@@ -6,8 +6,7 @@
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/cache.h"
-#include "cloudauthd/metrics/exposition.h"
-#include "cloudauthd/server/server.h"
+#include "cloudauthd/metrics/health.h"
 #include "cloudauthd/session/sessions.h"
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
@@ -15,6 +14,49 @@
 
 #include <stdio.h>
 #include <time.h>
+
+_Static_assert(METRICS_TEXT_MAX <= CLOUD_WIRE_STRING_MAX, "the text is one string of a packet");
+
+void exposition_family(struct cloud_text *text, const char *name, const char *type,
+                       const char *help)
+{
+    cloud_text_add_all(text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
+}
+
+/* A sample without its value. */
+static void add_name(struct cloud_text *text, const char *name, const char *suffix,
+                     const struct exposition_label *labels)
+{
+    const char *before = "{";
+
+    cloud_text_add_all(text, name, suffix);
+    for (; labels != NULL && labels->name != NULL; labels++) {
+        cloud_text_add_all(text, before, labels->name, "=\"", labels->value, "\"");
+        before = ",";
+    }
+    cloud_text_add(text, before[0] == ',' ? "} " : " ");
+}
+
+void exposition_sample(struct cloud_text *text, const char *name, const char *suffix,
+                       const struct exposition_label *labels, int64_t value)
+{
+    char digits[32];
+
+    snprintf(digits, sizeof digits, "%lld\n", (long long)value);
+    add_name(text, name, suffix, labels);
+    cloud_text_add(text, digits);
+}
+
+void exposition_seconds(struct cloud_text *text, const char *name, const char *suffix,
+                        const struct exposition_label *labels, uint64_t milliseconds)
+{
+    char digits[48];
+
+    snprintf(digits, sizeof digits, "%llu.%03u\n", (unsigned long long)(milliseconds / 1000),
+             (unsigned)(milliseconds % 1000));
+    add_name(text, name, suffix, labels);
+    cloud_text_add(text, digits);
+}
 
 #define LABELS(...)                                                                                \
     (const struct exposition_label[])                                                              \
@@ -262,23 +304,41 @@ static void write_program(struct cloud_text *text, const struct context *context
           (int64_t)time(NULL) - (cloud_clock_ms() - context->started) / 1000);
 }
 
-bool metrics_write(const struct context *context, const struct metrics_seen *seen,
-                   struct cloud_text *text)
+/* cache_see */
+static bool count_document(void *arg, const struct cache_view *view)
 {
+    health_count(arg, view);
+    return false;
+}
+
+void metrics_answer(struct connection *connection)
+{
+    static char buffer[METRICS_TEXT_MAX];
+    static uint64_t scrapes;
+    const struct context *context = connection->context;
+    struct cloud_answer answer = {.status = CLOUD_OK, .text = buffer};
+    struct health_documents documents = {0};
+    struct health_credentials credentials;
     struct publish_view view;
     struct store_figures store;
+    struct cloud_text all, *text = &all;
 
     publish_look(context->publish, &view);
     store_look(context->store, &store);
+    cache_walk(context->cache, 0, count_document, &documents);
+    health_credentials(context, &credentials);
+    cloud_text_start(text, buffer, sizeof buffer);
     write_decisions(text);
     write_requests(text, context);
-    write_documents(text, &seen->documents);
+    write_documents(text, &documents);
     write_questions(text, context);
     write_sessions(text, context);
     write_snapshot(text, &view);
     write_store(text, &store, &view);
-    write_credentials(text, &context->conf, &seen->credentials);
+    write_credentials(text, &context->conf, &credentials);
     write_denials(text, context);
-    write_program(text, context, seen->scrapes);
-    return !text->cut;
+    write_program(text, context, ++scrapes);
+    if (text->cut)
+        answer = (struct cloud_answer){.status = CLOUD_UNAVAILABLE, .reason = "too-large"};
+    server_answer(connection, &answer);
 }

@@ -2,9 +2,11 @@
 #ifndef CLOUDAUTHD_METRICS_METRICS_H
 #define CLOUDAUTHD_METRICS_METRICS_H
 
-#include "cloudauthd/metrics/health.h"
+#include "cloudauthd/server/server.h"
 
 #include "common/text.h"
+
+#include <stdint.h>
 
 /*
  * The metrics, which docs/operations.md lists. Every value of a label is a constant of the source
@@ -14,15 +16,30 @@
 
 #define METRICS_TEXT_MAX 65536u /* bytes; about half of it is used */
 
-/* What the caller has counted for metrics_write. */
-struct metrics_seen {
-    struct health_documents documents;
-    struct health_credentials credentials;
-    uint64_t scrapes; /* questions for the metrics */
+/* Answers METRICS with all of them. */
+void metrics_answer(struct connection *connection);
+
+/*
+ * Prometheus' text exposition format, version 0.0.4: families with HELP and TYPE, and their
+ * samples. Help and labels are constants of the source: no byte of them needs an escape. What does
+ * not fit sets text->cut (common/text.h).
+ */
+
+/* Begins a family; type is "counter", "gauge" or "histogram". */
+void exposition_family(struct cloud_text *text, const char *name, const char *type,
+                       const char *help);
+
+/* A label of a sample. A list of labels ends with a name of NULL. */
+struct exposition_label {
+    const char *name, *value;
 };
 
-/* Writes all metrics. False, with text->cut, if they do not fit. */
-bool metrics_write(const struct context *context, const struct metrics_seen *seen,
-                   struct cloud_text *text);
+/* Adds a sample: the name of the family, its suffix ("" or "_sum"), labels or NULL, the value. */
+void exposition_sample(struct cloud_text *text, const char *name, const char *suffix,
+                       const struct exposition_label *labels, int64_t value);
+
+/* The same with milliseconds, printed as seconds: 1234 is 1.234. */
+void exposition_seconds(struct cloud_text *text, const char *name, const char *suffix,
+                        const struct exposition_label *labels, uint64_t milliseconds);
 
 #endif

@@ -33,7 +33,6 @@ struct context {
     struct sessions *sessions;
     struct server *server;
     struct publish *publish; /* accounts.snapshot */
-    struct scrape *scrape;   /* of the metrics */
     int64_t started;         /* cloud_clock_ms() at the start */
 };
 

@@ -273,7 +273,7 @@ test_textfile() {
     same cloudauth.prom "$(ls -A $TEXTFILES)"
 }
 
-# with more documents than one slice has, questions that come together are all answered
+# with many documents, questions that come together are all answered
 test_many() {
     local i names=()
     for i in {1001..3000}; do

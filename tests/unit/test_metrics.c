@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/audit/audit.h"
-#include "cloudauthd/metrics/exposition.h"
+#include "cloudauthd/metrics/metrics.h"
 #include "tests/unit/support.h"
 
 #include <stdint.h>
