@@ -11,6 +11,7 @@
 #include "base/privileges.h"
 #include "cloudauthd/accounts/list.h"
 #include "cloudauthd/accounts/records.h"
+#include "cloudauthd/api/feed.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
@@ -142,6 +143,7 @@ static void reload(struct context *context)
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
     list_configure(context->list, &context->conf, other_api);
+    feed_configure(context->feed, &context->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
 
@@ -319,6 +321,35 @@ static bool open_list(struct context *context)
     return context->list != NULL;
 }
 
+/* The change feed names an environment, or all of a project: what is known of it is asked again,
+ * for its open sessions at once. */
+static void on_named(void *arg, const char *project, const char *environment)
+{
+    (void)arg;
+    (void)project;
+    (void)environment;
+}
+
+static void on_all_named(void *arg)
+{
+    (void)arg;
+}
+
+static bool on_offer(void *arg, const char *project, const char *environment)
+{
+    const struct context *context = arg;
+
+    return background_prefetch(context->cache, project, environment);
+}
+
+static bool open_feed(struct context *context)
+{
+    const struct feed_events events = {on_named, on_all_named, on_offer, context};
+
+    context->feed = feed_new(context->loop, context->api, context->reader, &context->conf, &events);
+    return context->feed != NULL;
+}
+
 /* The sessions that were open before a restart. */
 static bool open_sessions(struct context *context)
 {
@@ -399,7 +430,8 @@ static bool start(struct context *context, bool foreground)
     context->server = server_new(context, requests_handle);
     /* The parent exits with 0 last: then the socket exists and nothing can fail. */
     return context->server != NULL && open_state(context) && open_snapshot(context) &&
-           open_list(context) && open_sessions(context) && (foreground || daemonize_finish(ready));
+           open_list(context) && open_sessions(context) && open_feed(context) &&
+           (foreground || daemonize_finish(ready));
 }
 
 /* False: a thread is left that waits for another name service. */
@@ -411,6 +443,7 @@ static bool stop(struct context *context)
     sessions_free(context->sessions);
     api_free(context->api);
     list_free(context->list);
+    feed_free(context->feed);
     /* In this order: what has been read is written. */
     worker_free(context->reader);
     /* Where another name service hangs, its thread is left behind, with what it reads. */

@@ -299,6 +299,8 @@ static bool take_signing_key(void *member, const struct conf_key *key, char *val
 static const struct conf_key keys[] = {
     STRING(access_url, take_url),
     STRING(accounts_url, take_url),
+    STRING(changes_url, take_url),
+    SECONDS(changes_wait, 1, 60),
     {"allow", take_words, offsetof(struct cloud_conf, grammar.allow), 0, 0, is_pattern},
     STRING(host_id, take_text),
     ID(uid_min),
@@ -358,6 +360,7 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     conf->account_fresh = 300;
     conf->absent_fresh = 10;
     conf->max_stale = 3600;
+    conf->changes_wait = 10;
     conf->connect_timeout = 1;
     conf->request_timeout = 5;
     strcpy(conf->env_prefix, "CLOUDAUTH_");

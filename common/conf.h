@@ -43,6 +43,8 @@ struct cloud_conf {
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
     char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "": there is none */
+    char changes_url[CLOUD_URL_SIZE];  /* of the change feed; "": there is none */
+    uint32_t changes_wait;             /* seconds that the server may hold its answer */
     /* The host's credentials: absolute paths, or names in systemd's credentials directory
      * (cloudauthd/api/credentials.h); "" if not set. */
     char token_file[CLOUD_PATH_SIZE];

@@ -537,7 +537,8 @@ static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
 {
     return strcmp(a->access_url, b->access_url) == 0 &&
            strcmp(a->accounts_url, b->accounts_url) == 0 &&
-           strcmp(a->token_url, b->token_url) == 0 && strcmp(a->token_file, b->token_file) == 0 &&
+           strcmp(a->changes_url, b->changes_url) == 0 && strcmp(a->token_url, b->token_url) == 0 &&
+           strcmp(a->token_file, b->token_file) == 0 &&
            strcmp(a->client_id_file, b->client_id_file) == 0 &&
            strcmp(a->client_cert, b->client_cert) == 0 &&
            strcmp(a->client_key, b->client_key) == 0 && strcmp(a->ca_file, b->ca_file) == 0 &&

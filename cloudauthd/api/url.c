@@ -231,12 +231,24 @@ static bool check_accounts_url(const struct cloud_conf *conf, char *why, size_t 
     return check(&rule, url, why, size);
 }
 
+static bool check_changes_url(const struct cloud_conf *conf, char *why, size_t size)
+{
+    const struct rule rule = {"changes_url", fault_of, conf};
+
+    if (strpbrk(conf->changes_url, "{}") != NULL) {
+        snprintf(why, size, "changes_url: nothing may stand in braces");
+        return false;
+    }
+    return conf->changes_url[0] == '\0' || check(&rule, conf->changes_url, why, size);
+}
+
 bool url_check(const struct cloud_conf *conf, char *why, size_t size)
 {
     const struct rule token = {"token_url", fault_of, conf};
     const struct rule proxy = {"proxy", fault_of_proxy, conf};
 
     return check_access_url(conf, why, size) && check_accounts_url(conf, why, size) &&
+           check_changes_url(conf, why, size) &&
            (conf->token_url[0] == '\0' || check(&token, conf->token_url, why, size)) &&
            (conf->proxy[0] == '\0' || check(&proxy, conf->proxy, why, size));
 }

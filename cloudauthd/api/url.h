@@ -16,10 +16,10 @@
 #define URL_SIZE 2048 /* bytes of an expanded or linked URL, with its NUL */
 
 /*
- * Whether access_url, accounts_url, token_url and proxy may be used: https, file (for the first
- * two), or http by api_socket or to a loopback address and port that no user but root can listen
- * on; no user or password. In access_url the placeholders {project} and
- * {environment} stand in the path alone: in the host they would let a login name choose the server.
+ * Whether access_url, accounts_url, changes_url, token_url and proxy may be used: https, file (for
+ * the first two), or http by api_socket or to a loopback address and port that no user but root can
+ * listen on; no user or password. In access_url the placeholders {project} and {environment} stand
+ * in the path alone: in the host they would let a login name choose the server.
  */
 bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 

@@ -41,6 +41,8 @@ static void test_defaults(void **state)
     assert_int_equal(conf.session_max_stale, 0);
     assert_string_equal(conf.host_id, "");
     assert_string_equal(conf.accounts_url, "");
+    assert_string_equal(conf.changes_url, "");
+    assert_int_equal(conf.changes_wait, 10);
 }
 
 static void test_values(void **state)
@@ -108,6 +110,9 @@ static const struct {
     {"max_stale = 25h", "max_stale: "},
     {"max_stale = 4294967296s", "max_stale: "},
     {"connect_timeout = 0", "connect_timeout: "},
+    {"changes_wait = 0", "changes_wait: "},
+    {"changes_wait = 61s", "changes_wait: "},
+    {"changes_url = https://a b/", "changes_url: "},
     {"request_timeout = 61", "request_timeout: "},
     {"project_id_length = 7", "project_id_length: "},
     {"project_id_length = 4-20", "project_id_length: "},

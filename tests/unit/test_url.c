@@ -262,6 +262,27 @@ static void test_accounts_url(void **state)
     all_as_expected(offset, "accounts_url: ", false, bad);
 }
 
+static void test_changes_url(void **state)
+{
+    static const char *const good[] = {"https://api.example.com/v1/changes?host=web1",
+                                       "https://api.example.com", "http://127.0.0.1:880/changes",
+                                       "", NULL};
+    static const char *const bad[] = {"http://api.example.com/changes",
+                                      "http://127.0.0.1:8080/changes",
+                                      "https://u:p@api.example.com/changes",
+                                      "https://api.example.com/{project}/changes",
+                                      "https://api.example.com/changes/{",
+                                      "file:///srv/access/changes.json",
+                                      "https:///changes",
+                                      "changes",
+                                      NULL};
+    const size_t offset = offsetof(struct cloud_conf, changes_url);
+
+    (void)state;
+    all_as_expected(offset, "changes_url: ", true, good);
+    all_as_expected(offset, "changes_url: ", false, bad);
+}
+
 /* Links resolve as in RFC 3986, 5.2 and 5.4, within the origin of the first page. */
 static void test_next_url(void **state)
 {
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_not_a_url),
         cmocka_unit_test(test_token_url),
         cmocka_unit_test(test_accounts_url),
+        cmocka_unit_test(test_changes_url),
         cmocka_unit_test(test_next_url),
         cmocka_unit_test(test_next_url_too_long),
         cmocka_unit_test(test_proxy),
