@@ -240,6 +240,13 @@ static bool is_listed(void *arg, const char *project, const char *environment)
     return context->list != NULL && list_has(context->list, &item);
 }
 
+static bool feed_lives(void *arg)
+{
+    const struct context *context = arg;
+
+    return feed_is_live(context->feed);
+}
+
 /* Documents refer to the denials and bind what is not bound yet, so they come last. */
 static bool open_cache(struct context *context)
 {
@@ -251,6 +258,8 @@ static bool open_cache(struct context *context)
                                       .asker = context->asker,
                                       .denials = denials_file_list(context->denials),
                                       .loop = context->loop,
+                                      .feed_lives = feed_lives,
+                                      .feed_arg = context,
                                       .listed = is_listed,
                                       .listed_arg = context};
     size_t known;
@@ -321,18 +330,18 @@ static bool open_list(struct context *context)
     return context->list != NULL;
 }
 
-/* The change feed names an environment, or all of a project: what is known of it is asked again,
- * for its open sessions at once. */
 static void on_named(void *arg, const char *project, const char *environment)
 {
-    (void)arg;
-    (void)project;
-    (void)environment;
+    const struct context *context = arg;
+
+    cache_named(context->cache, project, environment);
 }
 
 static void on_all_named(void *arg)
 {
-    (void)arg;
+    const struct context *context = arg;
+
+    cache_all_named(context->cache);
 }
 
 static bool on_offer(void *arg, const char *project, const char *environment)

@@ -345,12 +345,16 @@ static void get_ended(struct request *request, CURLcode code)
 static void send_get(struct request *request)
 {
     struct transfer *transfer = &request->transfer;
+    /* RFC 9111, 5.2.1.4: the answer of a cache could be older than what the change feed has named,
+     * and would be taken for the present one. */
+    const char *bypass = request->api->conf->changes_url[0] == '\0' ? "" : "no-cache";
     char why[256] = "no memory for a request";
 
     transfer_drop_headers(transfer);
     memset(&request->result, 0, sizeof request->result);
     if (!transfer_add_header(transfer, "If-None-Match: ", request->validator.etag) ||
         !transfer_add_header(transfer, "If-Modified-Since: ", request->validator.modified) ||
+        !transfer_add_header(transfer, "Cache-Control: ", bypass) ||
         (request->secret != NULL &&
          !transfer_add_header(transfer, "Authorization: Bearer ", request->secret)) ||
         !transfer_launch(transfer, request->api->conf, request->api->pool, why, sizeof why))

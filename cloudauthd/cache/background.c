@@ -84,14 +84,17 @@ void background_probe(struct cache *cache)
     probe_failing(cache);
 }
 
-/* Whether no document is known, and the API may be asked for it now. */
+/* Whether no document is known, or the change feed has named it since, and the API may be asked for
+ * it now. */
 static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
-    if (entry->document != NULL || entry->phase != ENTRY_IDLE)
+    if (entry->phase != ENTRY_IDLE)
         return false;
+    if (entry->document != NULL)
+        return request_is_named(entry) && !entries_is_failing(entry);
     if (entry->state == ENTRY_FAILING)
         return now.boot >= entry->retry;
-    return entry->state != ENTRY_ABSENT ||
+    return entry->state != ENTRY_ABSENT || request_is_named(entry) ||
            !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->absent_fresh);
 }
 
@@ -104,7 +107,8 @@ bool background_prefetch(struct cache *cache, const char *project, const char *e
     if (now.boot < cache->prefetch_pause || cache->background >= most)
         return false;
     entry = internal_find(cache, project, environment);
-    if (entry == NULL || !is_wanted(entry, now) || entries_nearly_full(&cache->entries)) {
+    if (entry == NULL || !is_wanted(entry, now) ||
+        (entry->document == NULL && entries_nearly_full(&cache->entries))) {
         entries_drop_if_new(entry);
         return true;
     }

@@ -26,10 +26,11 @@ void background_probe(struct cache *cache);
 bool background_recheck(struct cache *cache, const char *project, const char *environment);
 
 /*
- * Fetches an environment's document if none is known. For one that the account list names, so that
- * its uid has a name before anyone asks for it. Bounded by BACKGROUND_MAX, by a token bucket and by
- * a back-off while the API fails; nothing is fetched that would evict another document. False: not
- * now, to be called again for the same environment a little later.
+ * Fetches an environment's document if none is known, or if the change feed has named it since. For
+ * one that the feed or the account list names, so that its uid has a name before it is looked up.
+ * Bounded by BACKGROUND_MAX, by a token bucket and by a back-off while the API fails; nothing is
+ * fetched that would evict another document. False: not now, to be called again for the same
+ * environment a little later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* a second */
 #define BACKGROUND_PREFETCH_BURST 100

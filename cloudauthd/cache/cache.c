@@ -60,7 +60,7 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
     if (need == CACHE_ACCOUNT && answer->result == CACHE_DOCUMENT &&
         freshness_is_within(entry, now, (int64_t)1000 * freshness_bound(&rules, entry->document)))
         return true;
-    if (entry->state == ENTRY_ABSENT &&
+    if (entry->state == ENTRY_ABSENT && !request_is_named(entry) &&
         freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
         return true;
     if (waiter->hurried && request_is_overdue(entry, now) && answer->result == CACHE_DOCUMENT)

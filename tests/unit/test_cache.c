@@ -2140,6 +2140,46 @@ static void test_prefetch(void **state)
     assert_int_equal(requests, 1);
 }
 
+/* What the change feed names is fetched anew, once. */
+static void test_prefetch_named(void **state)
+{
+    (void)state;
+    learn("");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(pendings, 0);
+    told_at_once(CACHE_KEYS, CACHE_ABSENT);
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging"); /* it was made again */
+    fake_ms += 10;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(pendings, 1);
+    api_says(API_DOCUMENT, "");
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
+/* An absent environment that the feed names is asked for at once. */
+static void test_named_absent(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_DOCUMENT);
+}
+
 static void test_prefetch_absent(void **state)
 {
     (void)state;
@@ -2379,6 +2419,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_recheck_forgotten),
     TEST(test_prefetch),
     TEST(test_prefetch_absent),
+    TEST(test_prefetch_named),
+    TEST(test_named_absent),
     TEST(test_prefetch_joined),
     TEST(test_prefetch_many),
     TEST(test_prefetch_failing),
