@@ -46,9 +46,6 @@ struct doctor {
 void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
                 const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Prints the remedies of all rows, for people only: those of faults, then the notes'. */
-void doctor_show_remedies(const struct doctor *doctor);
-
 /* The checks. Those of doctor_login.c: */
 void doctor_nss(struct doctor *doctor);
 void doctor_sshd(struct doctor *doctor);
@@ -58,7 +55,6 @@ void doctor_files(struct doctor *doctor);
 void doctor_ranges(struct doctor *doctor);
 void doctor_homes(struct doctor *doctor);
 void doctor_proc(struct doctor *doctor);
-/* That of doctor_probe.c: */
-void doctor_probe(struct doctor *doctor);
+void doctor_programs(struct doctor *doctor);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/doctor.h"
 #include "ctl/lines.h"
-#include "ctl/stack.h"
 
 #include "common/text.h"
 

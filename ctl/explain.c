@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
-#include "ctl/stack.h"
+#include "ctl/lines.h"
 #include "ctl/subject.h"
 
 #include "jail/jail.h"
