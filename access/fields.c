@@ -5,15 +5,14 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <time.h>
 
-#define PATH_LENGTH_MAX  255
-#define USER_ID_MAX      128
-#define APP_MAX          100
-#define HOST_MAX         253
-#define LABEL_MAX        63
-#define PORT_MAX         65535
-#define SECONDS_OF_DAY   86400
-#define DAYS_BEFORE_1970 719468 /* since 0000-03-01 */
+#define PATH_LENGTH_MAX 255
+#define USER_ID_MAX     128
+#define APP_MAX         100
+#define HOST_MAX        253
+#define LABEL_MAX       63
+#define PORT_MAX        65535
 
 static bool is_digit(char c)
 {
@@ -137,99 +136,62 @@ bool fields_app(const char *text)
     return n > 0 && n <= APP_MAX && strstr(text, "--") == NULL;
 }
 
-/* Reads n digits at *at, which moves past them. False if they are not a number from min to max. */
-static bool take_digits(const char **at, int n, int min, int max, int *out)
+/* Whether the text begins with the shape, in which 'd' stands for any digit and 'T' for T or t. */
+static bool has_shape(const char *text, const char *shape)
 {
-    int value = 0;
-
-    for (int i = 0; i < n; i++, (*at)++) {
-        if (!is_digit(**at))
+    for (; *shape != '\0'; text++, shape++)
+        if (*shape == 'd' ? !is_digit(*text) : *text != *shape && !(*shape == 'T' && *text == 't'))
             return false;
-        value = value * 10 + (**at - '0');
-    }
-    *out = value;
-    return value >= min && value <= max;
-}
-
-static bool take_char(const char **at, char c)
-{
-    if (**at != c)
-        return false;
-    (*at)++;
     return true;
 }
 
-static int days_in_month(int year, int month)
+static int two_digits(const char *text)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return month == 2 && leap ? 29 : days[month - 1];
+    return (text[0] - '0') * 10 + text[1] - '0';
 }
 
-/* Counts years from March, so that a leap day is the last day of its year. */
-static int64_t days_since_1970(int year, int month, int day)
+/* Reads "2027-01-01T00:00:00" as UTC. */
+static bool read_utc(const char *text, int64_t *out)
 {
-    int64_t from = month < 3 ? year - 1 : year;
-    int64_t months = month < 3 ? month + 9 : month - 3;
+    struct tm parts = {.tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
+                       .tm_mon = two_digits(text + 5) - 1,
+                       .tm_mday = two_digits(text + 8),
+                       .tm_hour = two_digits(text + 11),
+                       .tm_min = two_digits(text + 14),
+                       .tm_sec = two_digits(text + 17)};
+    struct tm same;
 
-    return from * 365 + from / 4 - from / 100 + from / 400 + (months * 153 + 2) / 5 + day - 1 -
-           DAYS_BEFORE_1970;
-}
-
-static bool take_date(const char **at, int64_t *days)
-{
-    int year, month, day;
-
-    if (!take_digits(at, 4, 1, 9999, &year) || !take_char(at, '-') ||
-        !take_digits(at, 2, 1, 12, &month) || !take_char(at, '-') ||
-        !take_digits(at, 2, 1, days_in_month(year, month), &day))
-        return false;
-    *days = days_since_1970(year, month, day);
-    return true;
-}
-
-static bool take_clock(const char **at, int64_t *seconds)
-{
-    int hour, minute, second;
-
-    if (!take_digits(at, 2, 0, 23, &hour) || !take_char(at, ':') ||
-        !take_digits(at, 2, 0, 59, &minute) || !take_char(at, ':') ||
-        !take_digits(at, 2, 0, 60, &second))
-        return false;
-    *seconds = hour * 3600 + minute * 60 + (second == 60 ? 59 : second);
-    if (!take_char(at, '.'))
-        return true;
-    if (!is_digit(**at))
-        return false;
-    while (is_digit(**at))
-        (*at)++;
-    return true;
-}
-
-static bool take_offset(const char **at, int64_t *seconds)
-{
-    int hour, minute;
-
-    *seconds = 0;
-    if (take_char(at, 'Z') || take_char(at, 'z'))
-        return true;
-    bool west = **at == '-';
-    if ((!take_char(at, '+') && !take_char(at, '-')) || !take_digits(at, 2, 0, 23, &hour) ||
-        !take_char(at, ':') || !take_digits(at, 2, 0, 59, &minute))
-        return false;
-    int distance = hour * 3600 + minute * 60;
-    *seconds = west ? -distance : distance;
-    return true;
+    if (parts.tm_sec == 60)
+        parts.tm_sec = 59;
+    same = parts;
+    *out = (int64_t)timegm(&same);
+    /* timegm(3) takes 30 February for a day in March, and 24:00 for the next day. */
+    return parts.tm_year > -1900 && same.tm_mon == parts.tm_mon && same.tm_hour == parts.tm_hour &&
+           same.tm_min == parts.tm_min && same.tm_sec == parts.tm_sec;
 }
 
 bool fields_time(const char *text, int64_t *out)
 {
-    int64_t days, clock, offset;
+    int64_t utc, offset = 0;
 
-    if (!take_date(&text, &days) || (!take_char(&text, 'T') && !take_char(&text, 't')) ||
-        !take_clock(&text, &clock) || !take_offset(&text, &offset) || *text != '\0')
+    if (!has_shape(text, "dddd-dd-ddTdd:dd:dd") || !read_utc(text, &utc))
         return false;
-    *out = days * SECONDS_OF_DAY + clock - offset;
-    return true;
+    text += strlen("2027-01-01T00:00:00");
+    if (text[0] == '.') {
+        if (!is_digit(*++text))
+            return false;
+        text += strspn(text, "0123456789");
+    }
+    if (text[0] == 'Z' || text[0] == 'z') {
+        text++;
+    } else {
+        if ((text[0] != '+' && text[0] != '-') || !has_shape(text + 1, "dd:dd") ||
+            two_digits(text + 1) > 23 || two_digits(text + 4) > 59)
+            return false;
+        offset = (two_digits(text + 1) * 60 + two_digits(text + 4)) * (text[0] == '-' ? -60 : 60);
+        text += strlen("+00:00");
+    }
+    if (*text == '\0')
+        *out = utc - offset;
+    return *text == '\0';
 }

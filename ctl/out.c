@@ -158,16 +158,6 @@ void out_number(struct out *out, const char *name, int64_t value)
     fputs(digits, stdout);
 }
 
-void out_bool(struct out *out, const char *name, bool value)
-{
-    if (!out->json) {
-        out_pair(out, name, value ? "yes" : "no");
-        return;
-    }
-    put_name(out, name);
-    fputs(value ? "true" : "false", stdout);
-}
-
 void out_table(struct out *out, const char *name, const char *columns)
 {
     out->columns = out->cells = 0;

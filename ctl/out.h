@@ -36,7 +36,6 @@ bool out_end(struct out *out);
 /* "" and NULL are left out for people, and are "" and null in JSON. */
 void out_pair(struct out *out, const char *name, const char *value);
 void out_number(struct out *out, const char *name, int64_t value);
-void out_bool(struct out *out, const char *name, bool value);
 
 /*
  * A table, which is an array of objects in JSON. columns has their names, with a space between; '#'

@@ -6,16 +6,13 @@
 #include "base/process.h"
 #include "common/clock.h"
 
-#include <fts.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define FILES_MAX 1000000 /* counted below a home */
-#define ENDING_MS 3000    /* for sessions and processes that are ending */
-#define SAY_MS    1000    /* of that pass without a word */
+#define ENDING_MS 3000 /* for sessions and processes that are ending */
+#define SAY_MS    1000 /* of that pass without a word */
 #define AGAIN_MS  50
 
 /* A binding, as the daemon answers it. */
@@ -105,48 +102,14 @@ static bool may_release(const struct binding *binding, const struct use *use, bo
     return unused || force;
 }
 
-/* ---- Files with the old uid ---- */
-
-/* Counts the files below the home that have the uid, without following symbolic links or entering
- * other file systems. *whole is false if not all could be counted. */
-static uint64_t count_files(const char *home, uint32_t uid, bool *whole)
-{
-    char path[4096];
-    char *const roots[] = {path, NULL};
-    uint64_t n = 0, seen = 0;
-    FTSENT *entry;
-    FTS *fts;
-
-    *whole = false;
-    if (strlen(home) >= sizeof path)
-        return 0;
-    strcpy(path, home);
-    fts = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-    if (fts == NULL)
-        return 0;
-    *whole = true;
-    while (*whole && (entry = fts_read(fts)) != NULL) {
-        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || ++seen > FILES_MAX)
-            *whole = false;
-        else if (entry->fts_info != FTS_DP && entry->fts_info != FTS_NS &&
-                 entry->fts_statp->st_uid == uid)
-            n++;
-    }
-    (void)fts_close(fts); /* it was only read */
-    return n;
-}
-
+/* Prints the command that gives the new owner the files that the old uid has below the home. */
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
     char quoted[4096], remedy[8192];
-    bool whole;
-    uint64_t n = count_files(home, old->uid, &whole);
 
     (void)remedy_quote(home, quoted, sizeof quoted);
     out_pair(out, "home", home);
-    out_number(out, "files", (int64_t)n);
-    out_bool(out, "files_all_counted", whole);
     snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -exec chown -h %u:%u {} +", quoted,
              old->uid, uid, gid);
     out_pair(out, "remedy", remedy);
