@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * ask CLIENTS QUESTIONS ACCOUNTS passwd|uid|KEYTYPE KEY: so many processes ask the daemon so many
- * questions each (common/call.h), about pseudo-random ones of so many ACCOUNTS (accounts.h), which
- * must be answered. With a key type and a key, those questions are sshd's helper's.
+ * ask CLIENTS QUESTIONS ACCOUNTS passwd|each|uid|KEYTYPE KEY: so many processes ask the daemon so
+ * many questions each (common/call.h), about pseudo-random ones of so many ACCOUNTS (accounts.h),
+ * or about each in turn, which must be answered. With a key type and a key, those questions are
+ * sshd's helper's.
  *
  * Prints: QUESTIONS A-SECOND MEDIAN P99, the latter two in nanoseconds.
  */
@@ -13,6 +14,7 @@
 #include "common/call.h"
 #include "common/name.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -23,7 +25,7 @@
 
 struct client {
     const char *type, *key;
-    uint32_t accounts;
+    uint32_t accounts, next;
     long questions;
     uint64_t random;
 };
@@ -31,13 +33,14 @@ struct client {
 static struct cloud_question question_of(struct client *client, char name[BENCH_NAME_SIZE])
 {
     struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = name};
-    uint32_t account = bench_random(&client->random) % client->accounts;
+    bool each = strcmp(client->type, "each") == 0;
+    uint32_t account = (each ? client->next++ : bench_random(&client->random)) % client->accounts;
 
     bench_name(name, account);
     if (strcmp(client->type, "uid") == 0) {
         question.op = CLOUD_OP_PASSWD_BY_ID;
         question.id = BENCH_UID + account;
-    } else if (strcmp(client->type, "passwd") != 0) {
+    } else if (!each && strcmp(client->type, "passwd") != 0) {
         question.op = CLOUD_OP_KEYS;
         question.kind = CLOUD_SHELL;
         question.key_type = client->type;
@@ -92,7 +95,7 @@ int main(int argc, char **argv)
     struct client client = {0};
 
     if (argc != 5 && argc != 6)
-        samples_die("usage: ask CLIENTS QUESTIONS ACCOUNTS passwd|uid|KEYTYPE KEY");
+        samples_die("usage: ask CLIENTS QUESTIONS ACCOUNTS passwd|each|uid|KEYTYPE KEY");
     int clients = (int)samples_number(argv[1], 1, CLIENTS_MAX);
     client.questions = samples_number(argv[2], 1, QUESTIONS_MAX);
     client.accounts = (uint32_t)samples_number(argv[3], 1, 10000000);
