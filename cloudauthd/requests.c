@@ -26,22 +26,25 @@ struct request {
     void (*now)(struct connection *); /* NULL: a document decides, fresh enough for need, */
     /* which is that of connection->name. NULL: login_check_name by the question's account. */
     enum policy_reason (*check)(struct connection *);
+    /* NULL, or cache_waiter's suits. */
+    bool (*suits)(void *connection, const struct document *);
     /* With a document that this host may use and that is for this host. */
     void (*answer)(struct connection *, const struct cache_answer *);
     /* Without such a document; NULL: check did not grant it. */
     void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
-#define LOOKUP(check) ANYONE, CACHE_ACCOUNT, NULL, check, lookup_answer, lookup_refuse
-#define NOW(handler)  ROOT, CACHE_KEYS, handler, NULL, NULL, NULL
+#define LOOKUP(check) ANYONE, CACHE_ACCOUNT, NULL, check, NULL, lookup_answer, lookup_refuse
+#define NOW(handler)  ROOT, CACHE_KEYS, handler, NULL, NULL, NULL, NULL
 
 static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_PASSWD_BY_NAME] = {LOOKUP(NULL)},
     [CLOUD_OP_PASSWD_BY_ID] = {LOOKUP(lookup_check_id)},
     [CLOUD_OP_GROUP_BY_NAME] = {LOOKUP(lookup_check_group)},
     [CLOUD_OP_GROUP_BY_ID] = {LOOKUP(lookup_check_id)},
-    [CLOUD_OP_KEYS] = {KEYS_USER, CACHE_KEYS, NULL, offer_check, offer_answer, offer_refuse},
-    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, CACHE_KEYS, NULL, pam_check_account, pam_answer_account,
+    [CLOUD_OP_KEYS] = {KEYS_USER, CACHE_KEYS, NULL, offer_check, offer_suits, offer_answer,
+                       offer_refuse},
+    [CLOUD_OP_PAM_ACCOUNT] = {ROOT, CACHE_KEYS, NULL, pam_check_account, NULL, pam_answer_account,
                               pam_refuse_account},
     [CLOUD_OP_PAM_SESSION] = {NOW(pam_open_session)},
     [CLOUD_OP_PAM_SESSION_END] = {NOW(pam_close_session)},
@@ -49,15 +52,17 @@ static const struct request requests[CLOUD_OP_END] = {
     [CLOUD_OP_SESSION_END] = {NOW(sessions_answer_end)},
     [CLOUD_OP_STATUS] = {NOW(status_answer)},
     [CLOUD_OP_DOCUMENTS] = {NOW(status_answer_documents)},
-    [CLOUD_OP_EXPLAIN] = {ROOT, CACHE_KEYS, NULL, NULL, explain_answer, explain_refuse},
-    [CLOUD_OP_PEOPLE] = {ROOT, CACHE_KEYS, NULL, NULL, people_answer, people_refuse},
-    [CLOUD_OP_REFRESH] = {ROOT, CACHE_NOW, NULL, refresh_check, refresh_answer, refresh_refuse},
+    [CLOUD_OP_EXPLAIN] = {ROOT, CACHE_KEYS, NULL, NULL, NULL, explain_answer, explain_refuse},
+    [CLOUD_OP_PEOPLE] = {ROOT, CACHE_KEYS, NULL, NULL, NULL, people_answer, people_refuse},
+    [CLOUD_OP_REFRESH] = {ROOT, CACHE_NOW, NULL, refresh_check, NULL, refresh_answer,
+                          refresh_refuse},
     [CLOUD_OP_DENY] = {NOW(denials_answer_change)},
     [CLOUD_OP_UNDENY] = {NOW(denials_answer_change)},
     [CLOUD_OP_DENIALS] = {NOW(denials_answer_list)},
     [CLOUD_OP_NAMED] = {NOW(denials_answer_named)},
     [CLOUD_OP_METRICS] = {NOW(metrics_answer)},
-    [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, NULL, confirm_check, refresh_answer, confirm_refuse},
+    [CLOUD_OP_CONFIRM] = {ROOT, CACHE_NOW, NULL, confirm_check, NULL, refresh_answer,
+                          confirm_refuse},
     [CLOUD_OP_REBIND] = {NOW(rebind_answer)},
 };
 
@@ -154,6 +159,7 @@ void requests_handle(struct connection *connection)
     connection->waiter.arg = connection;
     connection->waiter.trusted = connection->trusted;
     connection->waiter.hurried = true;
+    connection->waiter.suits = request->suits;
     connection->waiter.may_trust = is_of_root;
     cache_ask(connection->context->cache, connection->name.project, connection->name.environment,
               request->need, &connection->waiter);

@@ -44,6 +44,9 @@ struct cache_waiter {
     /* NULL, or whether that is so, which is asked with arg where a limit depends on it: a
      * set-user-ID program (su) asks as root for the user that runs it. */
     bool (*may_trust)(void *arg);
+    /* NULL, or whether the last good document settles the question, which is asked once more before
+     * it counts: then it is answered at once, and the API is asked meanwhile. */
+    bool (*suits)(void *arg, const struct document *document);
     /* Set by the cache: */
     LIST_ENTRY(cache_waiter) link;
     struct cache_entry *entry;

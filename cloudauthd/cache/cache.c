@@ -34,6 +34,18 @@ void cache_free(struct cache *cache)
 
 /* ---- Questions ---- */
 
+/* Whether the last good document settles the waiter's question, but for a naming since. */
+static bool is_settled(const struct cache_entry *entry, const struct cache_waiter *waiter,
+                       struct freshness_now now)
+{
+    const struct freshness_rules rules = internal_rules(entry->cache);
+
+    return waiter->suits != NULL && !request_is_named(entry) &&
+           freshness_is_within(entry, now,
+                               INT64_C(1000) * freshness_bound(&rules, entry->document)) &&
+           waiter->suits(waiter->arg, entry->document);
+}
+
 /* Whether the entry answers without a new request; *answer is filled in any case. */
 static bool can_answer(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now, struct cache_answer *answer)
@@ -63,7 +75,8 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
     if (entry->state == ENTRY_ABSENT && !request_is_named(entry) &&
         freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
         return true;
-    if (waiter->hurried && request_is_overdue(entry, now) && answer->result == CACHE_DOCUMENT)
+    if (answer->result == CACHE_DOCUMENT &&
+        ((waiter->hurried && request_is_overdue(entry, now)) || is_settled(entry, waiter, now)))
         return true;
     /* Without a document to serve, one waiter waits for the probe when the back-off is over. */
     return failing && (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
@@ -73,10 +86,10 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
 static void answer_at_once(struct cache_entry *entry, struct cache_waiter *waiter,
                            struct cache_answer *answer)
 {
-    int64_t due = entries_is_failing(entry) ? entry->retry
-                  : request_is_named(entry) ? 0
-                                            : entry->refresh;
-    bool ask_behind = entry->document != NULL && entry->phase == ENTRY_IDLE && waiter->since >= due;
+    bool failing = entries_is_failing(entry);
+    bool due = waiter->since >= (failing ? entry->retry : entry->refresh) ||
+               (!failing && !request_is_fresh(entry, waiter->need, freshness_now()));
+    bool ask_behind = due && entry->document != NULL && entry->phase == ENTRY_IDLE;
 
     entry->cache->figures.hits++;
     answer->at_once = true;

@@ -77,8 +77,13 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
  * the authorized_keys line of the key (sshd(8)), or CLOUD_REFUSED. The line that was answered last
  * to an sshd process is what PAM's account step decides by (pending.h). offer_check parses the key
  * into connection->key.
+ *
+ * sshd asks first when a client offers a key, then when it has signed, and then by PAM. The first
+ * question is settled by a document that grants the login, however fresh it is (offer_suits), so
+ * that the API is asked while the client signs; the later ones wait for its answer.
  */
 enum policy_reason offer_check(struct connection *connection);
+bool offer_suits(void *connection, const struct document *document);
 void offer_answer(struct connection *connection, const struct cache_answer *known);
 void offer_refuse(struct connection *connection, enum policy_reason reason,
                   const struct cache_answer *known);

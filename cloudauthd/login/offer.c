@@ -6,6 +6,7 @@
 #include "access/policy.h"
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/login/pending.h"
 #include "common/clock.h"
 
@@ -55,6 +56,24 @@ enum policy_reason offer_check(struct connection *connection)
     if (reason == POLICY_GRANTED && !connection->has_key)
         reason = POLICY_KEY_UNUSABLE;
     return reason;
+}
+
+bool offer_suits(void *arg, const struct document *document)
+{
+    struct connection *connection = arg;
+    const struct login *login = NULL;
+    struct process monitor;
+    char why[256];
+
+    if (admission_judge(connection->context->admission, document, &connection->name, why,
+                        sizeof why) != POLICY_GRANTED ||
+        policy_login(document, &connection->name, connection->key.fingerprint, (int64_t)time(NULL))
+                .reason != POLICY_GRANTED)
+        return false;
+    if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
+        login = pending_find(connection->context->pending, &monitor, connection->question.account);
+    return login == NULL || memcmp(login->session.fingerprint, connection->key.fingerprint,
+                                   KEY_FINGERPRINT_SIZE) != 0;
 }
 
 /* Remembers for PAM which key the line is for. False: then PAM would refuse the login. */

@@ -40,6 +40,28 @@ test_removed() {
     contains "$(since "$API_LOG" | tail -n 1)" ' 200 '
 }
 
+# signs KEY LOGIN: a login by a client that signs at once, without having offered the key
+signs() {
+    timeout 30 python3 -W ignore - "$KEYS/$1" "$2" "$SSH_PORT" <<'EOF'
+import sys, paramiko
+transport = paramiko.Transport(("127.0.0.1", int(sys.argv[3])))
+transport.start_client(timeout=20)
+transport.auth_publickey(sys.argv[2], paramiko.Ed25519Key.from_private_key_file(sys.argv[1]))
+transport.open_session(timeout=20).exec_command("true")
+EOF
+}
+
+# a client that signs without having offered its key: PAM refuses it by the present document
+test_removed_unoffered() {
+    by_nginx
+    signs alice abcdefghij
+    without alice
+    stale
+    mark
+    ! signs alice abcdefghij 2>/dev/null
+    audit 'refuse account=abcdefghij .*service=sshd .*reason=key-unknown'
+}
+
 # the same, five times in a row
 test_removed_always() {
     by_nginx

@@ -741,6 +741,58 @@ static void test_hurried_lookup(void **state)
     api_says(API_OUTAGE, "");
 }
 
+static bool suited;
+
+static bool suits(void *arg, const struct document *document)
+{
+    assert_non_null(arg);
+    assert_non_null(document);
+    return suited;
+}
+
+static void ask_suited(struct client *client)
+{
+    *client = (struct client){.waiter = {.answered = on_answer, .arg = client, .suits = suits}};
+    cache_ask(cache, "abcdefghij", "staging", CACHE_KEYS, &client->waiter);
+}
+
+/* A question that the last good document settles is answered while the API is asked, unless the
+ * document is named or past the bound. */
+static void test_settled(void **state)
+{
+    struct client offer, signature;
+
+    (void)state;
+    learn(",\"max_stale_seconds\":60");
+    fake_ms += 3000;
+    suited = false;
+    ask_suited(&offer);
+    assert_int_equal(offer.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&offer, CACHE_DOCUMENT);
+    fake_ms += 3000;
+    suited = true;
+    ask_suited(&offer);
+    assert_told(&offer, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 1);
+    fake_ms += 10;
+    ask(&signature, CACHE_KEYS);
+    assert_int_equal(signature.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&signature, CACHE_DOCUMENT);
+    assert_int_equal(requests, 3);
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+    ask_suited(&offer);
+    assert_int_equal(offer.answers, 0);
+    api_says(API_UNCHANGED, "");
+    fake_ms += 60000;
+    ask_suited(&offer);
+    assert_int_equal(offer.answers, 0);
+    api_says(API_ABSENT, "");
+    assert_told(&offer, CACHE_ABSENT);
+}
+
 /* A question of a budget of its own for names that are not known. */
 struct asker {
     bool trusted;
@@ -2407,6 +2459,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_current),
     TEST(test_named),
     TEST(test_named_in_flight),
+    TEST(test_settled),
     TEST(test_hurried),
     TEST(test_hurried_past_bound),
     TEST(test_hurried_lookup),
