@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An environment with its binding, or without one: then it is in by_name alone. */
+/* An environment and its binding. Without a binding the entry is in by_name only. */
 struct entry {
     struct table_node by_uid, by_gid, by_name;
     bool bound;
@@ -96,7 +96,7 @@ static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Finds an environment whether it is bound or not. */
+/* Finds the entry of an environment, bound or not. */
 static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
 {
     struct table_node *node =

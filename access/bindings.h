@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 /*
- * Bindings of uid and gid to environments: an id belongs to the first environment that this host
- * saw it with. An environment that claims the id of another one, or changes its own, is refused,
- * because files and processes of the first one would become those of the second.
+ * Bindings of uid and gid to environments: an id belongs to the first environment for which this
+ * host saw it. An environment that claims the id of another one, or other ids than its own, is
+ * refused, because it would get the files and processes of the environment that had the ids before.
  */
 
 struct bindings;
 
-/* The strings that a function of this header returns in it belong to the table. */
+/* A binding. The table owns the strings of a binding that a function below returns. */
 struct binding {
     const char *project, *environment;
     uint32_t uid, gid;
@@ -28,24 +28,26 @@ void bindings_free(struct bindings *bindings);
 bool bindings_allow(const struct bindings *bindings, const struct binding *claim, char *why,
                     size_t size);
 
-/* Binds the ids, which bindings_allow has allowed, unless they are bound already. False if memory
- * is out. */
+/* Binds ids that bindings_allow has allowed. Does nothing if the environment is bound already.
+ * False if memory is out. */
 bool bindings_claim(struct bindings *bindings, const struct binding *claim);
 
-/* Removes an environment's binding: any environment may claim its ids then. False if it has none.
- */
+/* Removes the binding of an environment, so that any environment may claim its ids. False if there
+ * is none. */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);
 
-/* Whether bindings_forget removed the environment's binding, and none was claimed since. */
+/* Whether bindings_forget has removed the binding of the environment and it has not been bound
+ * again since. */
 bool bindings_is_released(const struct bindings *bindings, const char *project,
                           const char *environment);
 
-/* cloud_clock_ms() of the environment's last bindings_forget, or of the bindings_claim after it: a
- * process that looked its ids up before may have other ones. 0: neither, in this process. */
+/* When the environment's binding was last removed or bound again in this process, on the clock of
+ * cloud_clock_ms(); 0: never. Processes that looked the ids up before that time may use other ids.
+ * */
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
                             const char *environment);
 
-/* The binding of an environment, or of a uid or gid. False if there is none. */
+/* Find the binding of an environment, of a uid, and of a gid. False if there is none. */
 bool bindings_by_name(const struct bindings *bindings, const char *project, const char *environment,
                       struct binding *out);
 bool bindings_by_uid(const struct bindings *bindings, uint32_t uid, struct binding *out);

@@ -13,8 +13,8 @@ static const char *const kinds[] = {
 
 /* ---- Lines ---- */
 
-/* Copies the next field of the line to out and moves *at past it. Only the last field may end
- * without a tab. */
+/* Copies the next field of the line to out, and moves *at behind it. The last field ends with the
+ * line, every other field with a tab. */
 static bool take_field(const char **at, const char *end, bool last, char *out, size_t size)
 {
     const char *tab = memchr(*at, '\t', (size_t)(end - *at));

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 /*
- * Denials: the keys, users and environments that this host refuses whatever the project API says,
- * each until a time or for ever (cloudauthctl deny). They hold during an outage, too. Pure
- * functions; cloudauthd/state/denials_file.h keeps the list on disk.
+ * Denials: the keys, users and environments that this host refuses, whatever the project API says
+ * and also during an outage, each until a time or for ever (cloudauthctl deny). Pure functions;
+ * cloudauthd/state/denials_file.h keeps the list on the disk.
  */
 
 #define DENIALS_MAX         4096
@@ -37,14 +37,14 @@ struct denial {
 };
 
 /*
- * A denial as a line without a newline: its kind ("key", "user", "environment"), subject, until,
- * since and reason, separated by tabs. denials_parse checks every field; false, with a static
- * sentence in *why, if one is wrong.
+ * A denial as a line without its newline: kind ("key", "user", "environment"), subject, until,
+ * since and reason, with tabs between them. denials_parse checks every field. If one is wrong it
+ * returns false, with a static sentence in *why.
  */
 bool denials_parse(const char *line, size_t n, struct denial *out, const char **why);
 void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE]);
 
-/* An immutable list: a change makes a new one. */
+/* A list of denials, which never changes: a change of the denials makes a new list. */
 struct denial_list {
     size_t n;
     struct denial denial[];
@@ -65,15 +65,16 @@ struct denial_match {
     const unsigned char *fingerprint;
 };
 
-/* Whether a denial in force at now (seconds since 1970) matches the login. denials may be NULL: no
- * denial is in force. */
+/* Whether a denial that is in force at now (seconds since 1970) matches the login. denials may be
+ * NULL, which means that there are none. */
 bool denials_match(const struct denials *denials, const struct denial_match *match, int64_t now);
 
 /* Whether the environment as a whole is denied at now. */
 bool denials_environment(const struct denials *denials, const char *project,
                          const char *environment, int64_t now);
 
-/* The denial at index i, in the order they were added, expired ones included; NULL past the end. */
+/* The denial at index i, in the order in which they were added, expired ones included; NULL past
+ * the end. */
 const struct denial *denials_at(const struct denials *denials, size_t i);
 
 #endif

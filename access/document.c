@@ -29,7 +29,7 @@ struct owned {
     SLIST_HEAD(chunks, chunk) chunks;
 };
 
-/* A key, until all of them are sorted. */
+/* A key that has been read. All keys are sorted at the end. */
 struct candidate {
     struct document_key key;
     size_t order; /* in the document */
@@ -73,7 +73,8 @@ static const struct word levels[] = {
     {NULL, DOCUMENT_LEVEL_NONE},
 };
 
-/* The value of the word, or of the NULL that ends the table. */
+/* The value of the word in the table; if it is not there, the value of the last row, which has no
+ * word. */
 static int value_of(const struct word *word, const char *text)
 {
     while (word->text != NULL && strcmp(word->text, text) != 0)
@@ -145,8 +146,8 @@ static bool take_string(struct reader *reader, const struct json *object, const 
 }
 
 /*
- * Makes a warning of the problem: what cannot be read is left out, and costs no more than what it
- * belongs to. False if memory is out, which is no fault of the document.
+ * Turns the problem into a warning: the value that cannot be read is left out of the document.
+ * False if memory is out; that is no fault of the document.
  */
 static bool leave_out(struct reader *reader)
 {
@@ -161,7 +162,7 @@ static bool leave_out(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* The last warning, if there are more than fit. */
+/* Adds a last warning that says how many more there are, if not all have space. */
 static bool count_the_rest(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -173,7 +174,8 @@ static bool count_the_rest(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* An optional string that is shown to people: "" if it is missing or cannot be read. */
+/* Reads an optional string that is shown to people. A string that cannot be read is "", with a
+ * warning. */
 static bool take_text(struct reader *reader, const struct json *object, const char *name,
                       size_t max, const char **out)
 {
@@ -183,7 +185,7 @@ static bool take_text(struct reader *reader, const struct json *object, const ch
            copy_string(reader, text, out);
 }
 
-/* The same for one that decides so little that it is not worth a warning. */
+/* Reads an optional string as take_text does, but without a warning: nothing is decided by it. */
 static bool take_label(struct reader *reader, const struct json *object, const char *name,
                        const char **out)
 {
@@ -193,7 +195,7 @@ static bool take_label(struct reader *reader, const struct json *object, const c
     return copy_string(reader, text, out);
 }
 
-/* Fails for a member of object. */
+/* Writes a problem about a member of the object. Returns false. */
 static bool fail_member(const struct json *object, const char *name, const char *what)
 {
     struct json at = {.parent = object, .name = name, .problem = object->problem};
@@ -201,7 +203,7 @@ static bool fail_member(const struct json *object, const char *name, const char 
     return json_fail(&at, what);
 }
 
-/* Checks that a member is that string. */
+/* Checks that a member is the expected string. */
 static bool check_string(const struct json *object, const char *name, const char *expected)
 {
     const char *text = "";
@@ -270,7 +272,8 @@ static bool take_account(struct reader *reader)
            copy_string(reader, shell, &document->shell);
 }
 
-/* Leaves *out as it was if the member is missing; *has (may be NULL) says whether it is not. */
+/* Reads a level. If the member is missing, *out keeps its value. *has (may be NULL) says whether
+ * the member is there. */
 static bool take_level(const struct json *access, const char *name, enum document_level *out,
                        bool *has)
 {
@@ -319,7 +322,8 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
     return true;
 }
 
-/* *has says whether the member is there. One that cannot be read forwards nothing. */
+/* Reads `forwarding`; one that cannot be read allows no forward. *has says whether the member is
+ * there. */
 static bool take_forwarding(struct reader *reader, const struct json *object,
                             struct document_forwarding *out, bool *has)
 {
@@ -359,8 +363,9 @@ static bool contains(const struct document_mount *mount, const struct document_m
     return strncmp(outer, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
 }
 
-/* Warns of a directory that overlaps one before it. Both stay: PAM refuses the sFTP account for
- * that, and tells the person who logs in; this tells the document's author. */
+/* Warns if the directory that was added last overlaps another. Both stay in the document. PAM
+ * refuses the sFTP account for it and tells the person who logs in; the warning tells the author of
+ * the document. */
 static bool warn_overlap(struct reader *reader, const struct json *at)
 {
     const struct document *document = reader->document;
@@ -395,7 +400,7 @@ static bool take_sftp(struct reader *reader)
     return true;
 }
 
-/* A number counts as the text of its digits. */
+/* Reads the id of a user. A number counts as the text of its digits. */
 static bool take_user_id(struct reader *reader, const struct json *user, const char **out)
 {
     const char *text = "";
@@ -509,7 +514,8 @@ static bool take_users(struct reader *reader)
     struct document *document = reader->document;
     struct json users, at;
 
-    /* As an outage, the lack of them would keep the rights of people who have left. */
+    /* A document without `users` is valid and admits no one. If it were invalid, the document
+     * before it would stay in use, and people who have left would keep their rights. */
     if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users) &&
         !leave_out(reader))
         return false;
@@ -565,7 +571,7 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     *out = (struct document_app){0};
     if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
-    /* By its name: one that is given twice is no application. */
+    /* The application is read by its name, because a name that is given twice is no application. */
     if (forwarding == NULL || !json_get_object(at->parent, at->name, JSON_REQUIRED, &app) ||
         !copy_bytes(reader, at->name, strlen(at->name), &out->name) ||
         !json_get_object(&app, "access", JSON_OPTIONAL, &access) ||
@@ -576,8 +582,8 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     return true;
 }
 
-/* An application that cannot be read is not in the list, so that it does not exist. Nor does any,
- * if they cannot be read as a whole: that must not mean that all of them exist. */
+/* Reads `apps`. An application that cannot be read is not in the list, so it does not exist. If the
+ * list cannot be read, no application exists: without a list all of them would. */
 static bool take_apps(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -627,7 +633,7 @@ static bool take_times(struct reader *reader)
     return true;
 }
 
-/* The members that a tombstone (status deleted) does not need. */
+/* Reads the members that a document with status "deleted" does not need. */
 static bool take_body(struct reader *reader)
 {
     struct document *document = reader->document;

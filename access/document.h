@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 /*
- * The access document (docs/api.md), parsed from JSON. What cannot be read costs the smallest thing
- * that it belongs to, and never keeps a right alive: a key, a person, an application, a directory
- * or a forward is left out with a warning, and what restricts counts as the closest restriction. A
- * document is invalid only by its form and limits, its identity, account, status, access, hosts
- * and issued_at. policy_usable (policy.h) says whether this host may use a valid one.
+ * The access document (docs/api.md), parsed from JSON.
+ *
+ * A value that cannot be read costs only the smallest thing that contains it: the key, person,
+ * application, directory or forward is left out, with a warning. If the value is a restriction, the
+ * closest restriction holds instead. So no fault keeps a right alive. A document is invalid only
+ * because of its form and limits, its identity, account, status, access, hosts or issued_at.
+ * policy_usable (policy.h) says whether this host may use a valid document.
  */
 
 #define DOCUMENT_SIZE_MAX     4194304u /* bytes of JSON: 4 MiB */
@@ -123,7 +125,8 @@ struct document {
     const struct document_app *app;
     int64_t issued_at;  /* or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
-    /* What was left out, and directories that overlap; the last says how many more there are. */
+    /* What was left out of the document, and directories that overlap. If not all of these have
+     * space, the last warning says how many more there are. */
     size_t warnings;
     const char *warning[DOCUMENT_WARNINGS_MAX + 1];
     size_t bytes; /* of memory that the document takes */
@@ -138,25 +141,27 @@ struct document_problem {
 
 /*
  * Parses n bytes of JSON as the document of project and environment. Returns a document that the
- * caller frees with document_free, or NULL with *problem filled (also if memory is out). A member
- * cannot be read if it has another type, is given twice, exceeds a limit above, or is a string with
- * a control character; half a document, a NUL and invalid UTF-8 anywhere make it invalid.
+ * caller frees with document_free; or NULL with *problem filled, also if memory is out.
+ *
+ * A member cannot be read if it has another type, is given twice, exceeds a limit above, or is a
+ * string with a control character. JSON that ends early, a NUL and invalid UTF-8, wherever they
+ * are, make the whole document invalid.
  */
 struct document *document_parse(const void *body, size_t n, const char *project,
                                 const char *environment, struct document_problem *problem);
 void document_free(struct document *document);
 
 /*
- * Reads the project and environment that a document names, for a caller that does not know them:
- * "" for one that is not in the grammar's alphabet. False, with *problem filled, if the document is
- * not JSON or lacks them.
+ * Reads the project and the environment that a document names itself. A name that no login name can
+ * contain is read as "". False, with *problem filled, if the document is not JSON or does not have
+ * both.
  */
 bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
                       char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem);
 
 /*
- * The first key with that fingerprint, or NULL. If several users list the key, the other copies
- * follow in document->key.
+ * The first key with the fingerprint, or NULL. If several users list the key, their copies follow
+ * it in document->key.
  */
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);

@@ -71,7 +71,8 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
     return out->bytes != NULL || json_fail(&at, "out of memory");
 }
 
-/* Whether one of the keys made the signature. Uses up payload->left. */
+/* Whether one of the signers made the signature. Subtracts the bytes that were hashed from
+ * payload->left. */
 static bool verify_one(const char *text, const struct signers *signers,
                        struct signed_bytes *payload)
 {

@@ -18,21 +18,22 @@
 #define ENVELOPE_PAYLOAD_TYPE   "application/vnd.cloudauth.access+json"
 #define ENVELOPE_SIGNATURES_MAX 16
 #define ENVELOPE_SIGNERS_MAX    4
-/* Bytes that are hashed for one envelope: its payload once for each pair of a signature and a key.
- * Limits the work that wrong signatures, which an attacker could add in transit, can cause. */
+/* The most bytes that are hashed for one envelope: its payload is hashed once for each pair of a
+ * signature and a signer's key. Limits the work that wrong signatures, added by an attacker on the
+ * way, can cause. */
 #define ENVELOPE_HASHED_MAX ((size_t)16 << 20)
 
 #define ENVELOPE_FUTURE 300 /* seconds by which issued_at may be ahead of this host's clock */
 
-/* The publisher's public keys: a document signed by any one of them is accepted. None: documents
- * are not signed. */
+/* The public keys of the publisher. A document that any one of them signed is accepted. If there
+ * are none, documents are not signed. */
 struct signers {
     size_t n;
     unsigned char key[ENVELOPE_SIGNERS_MAX][KEYS_SIGNER_SIZE];
 };
 
-/* Reads signing_key of the configuration. False if a word is not a key of 32 bytes in base64, or
- * there are more than ENVELOPE_SIGNERS_MAX. */
+/* Reads the setting signing_key. False if a word of it is not a key of 32 bytes in base64, or if it
+ * has more than ENVELOPE_SIGNERS_MAX. */
 bool envelope_parse_signers(const char *text, struct signers *out);
 
 /*
@@ -42,8 +43,8 @@ bool envelope_parse_signers(const char *text, struct signers *out);
 char *envelope_open(const void *body, size_t n, const struct signers *signers, size_t *length,
                     struct document_problem *problem);
 
-/* Why issued_at makes a signed document invalid at now (seconds since 1970), or NULL. Does not
- * compare it with the document accepted before. */
+/* Why a signed document with this issued_at is invalid at now (seconds since 1970), or NULL.
+ * Whether an older document replaces a newer one is not checked here. */
 const char *envelope_time_fault(int64_t issued_at, int64_t now);
 
 #endif

@@ -55,7 +55,7 @@ static bool is_inet(int family, const char *text, size_t n)
     return inet_pton(family, copy, address) == 1;
 }
 
-/* Whether n bytes are a label of a DNS name; *number: it consists of digits. */
+/* Whether n bytes are a label of a DNS name. *number says whether all of them are digits. */
 static bool is_label(const char *text, size_t n, bool *number)
 {
     *number = true;
@@ -70,7 +70,8 @@ static bool is_label(const char *text, size_t n, bool *number)
     return true;
 }
 
-/* A name that ends in a numeric label must be an IPv4 address. */
+/* Whether n bytes are a DNS name or an IPv4 address. What ends in a label of digits must be an
+ * address. */
 static bool is_host(const char *text, size_t n)
 {
     size_t start = 0;

@@ -20,8 +20,8 @@ bool fields_shell(const char *text);
 
 /*
  * A path of at most 255 bytes below the home, without empty, "." or ".." parts and control
- * characters. "" is the home itself. It, and a path with a part that begins with a dot, may not be
- * writable.
+ * characters; "" is the home itself. The home, and a path with a part that begins with a dot, must
+ * not be writable.
  */
 bool fields_mount(const char *text, bool writable);
 
@@ -42,8 +42,9 @@ bool fields_user_id(const char *text);
 bool fields_app(const char *text);
 
 /*
- * Reads an RFC 3339 date-time of the years 1 to 9999 as seconds since 1970. A fraction is dropped,
- * and a leap second counts as the second before it. False, with *out untouched, if it is none.
+ * Reads an RFC 3339 date-time of the years 1 to 9999 as seconds since 1970. A fraction of a second
+ * is dropped, and a leap second is read as the second before it. False, with *out unchanged, for
+ * any other text.
  */
 bool fields_time(const char *text, int64_t *out);
 

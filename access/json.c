@@ -11,8 +11,9 @@
 
 /*
  * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, and text after the
- * document; json_scan() refuses all of that first. cJSON's getters are not used: they ignore case
- * or return the first of two members, and valueint saturates.
+ * document; json_scan() refuses these before cJSON sees them. The functions of cJSON that find
+ * members are not used: they ignore case, or return the first of two members. Nor is valueint,
+ * which saturates.
  */
 
 static void add_path(const struct json *at)
@@ -51,7 +52,7 @@ static bool fail_number(const struct json *at, const char *what, size_t number, 
     return false;
 }
 
-/* How many of the bytes are characters of the set. */
+/* The length of the run of characters of the set at the start of the bytes. */
 static size_t span(const char *at, size_t left, const char *set)
 {
     size_t n = 0;
@@ -156,7 +157,8 @@ bool json_expect_string(const struct json *at, size_t max, const char **out)
     return true;
 }
 
-/* Walks over all members: a second one of the name is a problem even if one of them is null. */
+/* Finds a member. Goes on to the end, because a second member of the name is a problem, even a
+ * null. */
 static bool find(const struct json *object, const char *name, enum json_need need, struct json *out)
 {
     const cJSON *found = NULL;
@@ -226,7 +228,7 @@ bool json_get_whole(const struct json *object, const char *name, enum json_need 
     if (at.value == NULL)
         return true;
     double number = has_type(&at, cJSON_Number) ? at.value->valuedouble : -1;
-    /* The range comes first: converting a double outside of it, or NaN, is undefined. */
+    /* The range is checked first: to convert a double outside of it, or NaN, is undefined. */
     if (!(number >= 0 && number <= (double)max) || (double)(uint64_t)number != number)
         return fail_number(&at, "not an integer from 0 to ", max, "");
     *out = (uint64_t)number;

@@ -19,11 +19,11 @@ struct json_fault {
 };
 
 /*
- * Whether n bytes are one JSON value, with white space around it, perhaps after a byte order mark
- * (which RFC 8259 allows a parser to ignore). Refuses everything that JSON libraries disagree
- * about: bytes after the value, invalid UTF-8, NUL (also as an escape), an unpaired surrogate,
- * numbers of more than 60 characters; and what exceeds the limits. Does not allocate. False with
- * *fault filled.
+ * Whether n bytes are one JSON value, which may have white space around it and a byte order mark
+ * before it (RFC 8259 allows a parser to ignore the mark). False, with *fault filled, if not, and
+ * also for everything on which JSON libraries disagree: bytes after the value, invalid UTF-8, NUL
+ * (also as an escape), an unpaired surrogate, numbers of more than 60 characters; and for a value
+ * that exceeds the limits. Does not allocate.
  */
 bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
                struct json_fault *fault);

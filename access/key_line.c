@@ -15,8 +15,8 @@ static const struct document_forwarding *forwarding_of(const struct document *do
     return app != NULL && app->forwarding != NULL ? app->forwarding : &document->forwarding;
 }
 
-/* Without the option sshd would allow every destination: an empty list needs one that matches none.
- */
+/* Adds the destinations of one direction. Without the option sshd would allow all of them, so an
+ * empty list needs a destination that never matches. */
 static void add_destinations(struct cloud_text *text, const char *option, const char **destination,
                              size_t n)
 {
@@ -24,8 +24,8 @@ static void add_destinations(struct cloud_text *text, const char *option, const 
         cloud_text_add_all(text, ",", option, "=\"", n == 0 ? "none:1" : destination[i], "\"");
 }
 
-/* UTC as "20270101000000Z", which sshd reads since 9.1. sshd ignores the whole line if the year has
- * five digits, as 9999-12-31 with a negative offset can have. */
+/* Adds the expiry in UTC, as "20270101000000Z", which sshd reads since version 9.1. A year of five
+ * digits, such as 9999-12-31 with a negative offset, would make sshd ignore the whole line. */
 static void add_expiry(struct cloud_text *text, int64_t seconds)
 {
     time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);

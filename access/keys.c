@@ -134,8 +134,8 @@ static void create_groups(void)
         groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
 }
 
-/* Creates the groups at the first use, by whichever thread, and keeps them: to create one takes
- * many times as long as to check a point. */
+/* Returns the group of a curve. The groups are created at the first use, by any thread, and kept:
+ * to create one takes many times as long as to check a point. */
 static const EC_GROUP *group_of(enum curve curve)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -144,7 +144,8 @@ static const EC_GROUP *group_of(enum curve curve)
     return groups[curve];
 }
 
-/* Leaves no error in the thread's queue, where a TLS connection would read it as its own. */
+/* Whether the point is on the curve. Leaves no error in OpenSSL's queue of this thread, where a TLS
+ * connection would take it for its own. */
 static bool on_curve(enum curve curve, struct bytes encoded)
 {
     (void)ERR_set_mark();
@@ -274,8 +275,8 @@ bool keys_parse(const char *type, size_t type_length, const char *base64, struct
                  bytes_of(base64, strnlen(base64, (size_t)KEY_VALUE_MAX + 1)), out, why);
 }
 
-/* How many bytes of the text are a blank, as surrounds a key that was pasted or is a file's: white
- * space, a line's end, a no-break space, a byte order mark. */
+/* The length of the blank at the start of the text, or 0. Keys that were pasted or come from a file
+ * may be surrounded by white space, line ends, no-break spaces and byte order marks. */
 static size_t blank(const char *text)
 {
     static const char *const blanks[] = {" ", "\t", "\r", "\n", "\xc2\xa0", "\xef\xbb\xbf"};
@@ -293,7 +294,7 @@ static const char *skip_blanks(const char *text)
     return text;
 }
 
-/* The next word; *at moves behind it. */
+/* Returns the next word, and moves *at behind it. */
 static struct bytes take_word(const char **at)
 {
     const char *word = skip_blanks(*at), *end = word;
@@ -334,7 +335,7 @@ bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *messa
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = false;
 
-    /* A wrong signature must not leave an error for the next user of OpenSSL in this thread. */
+    /* A wrong signature must leave no error in OpenSSL's queue of this thread for its next user. */
     ERR_set_mark();
     if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
         ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;

@@ -41,10 +41,10 @@ bool keys_parse(const char *type, size_t type_length, const char *base64, struct
 
 /*
  * Parses a public key line: type, base64, and perhaps a comment, with blanks between and around
- * them. A key is often pasted, so tabs, line ends, no-break spaces and byte order marks (in UTF-8)
- * are blanks, too. Options before the type, a control character other than a tab between base64 and
- * the blanks at the end (after a line's end could come another key), and more than KEY_VALUE_MAX
- * bytes are errors.
+ * them. Keys are often pasted, so tabs, line ends, no-break spaces and byte order marks (in UTF-8)
+ * count as blanks. An error is an option before the type; more than KEY_VALUE_MAX bytes; or a
+ * control character other than a tab between the base64 and the blanks at the end, because another
+ * key could follow the end of a line.
  */
 bool keys_parse_line(const char *line, struct key *out, const char **why);
 
@@ -52,14 +52,15 @@ bool keys_parse_line(const char *line, struct key *out, const char **why);
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                            char out[KEY_FINGERPRINT_TEXT]);
 
-/* Reads exactly that. False, with *out untouched, for any other text. */
+/* Reads a fingerprint that has exactly this form. False, with *out unchanged, for any other text.
+ * */
 bool keys_fingerprint_read(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE]);
 
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64
 
-/* Whether signature is the signer's Ed25519 signature (RFC 8032) of n bytes of message. Any
- * thread. */
+/* Whether signature is the signer's Ed25519 signature (RFC 8032) of the n bytes of message. Any
+ * thread may call this. */
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
                  const unsigned char signature[KEYS_SIGNATURE_SIZE]);
 

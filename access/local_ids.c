@@ -130,8 +130,8 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
-/* Reads "user:first:count" of each line. A file that cannot be read takes every id, so that no new
- * one is bound until it can be. */
+/* Reads "user:first:count" of each line. A file that cannot be read counts as one that gives out
+ * every id, so that no new id is bound until the file can be read. */
 static bool read_spans(const char *path, struct spans *spans)
 {
     static const struct span all = {0, UINT64_MAX};
@@ -192,7 +192,8 @@ bool local_ids_refresh(struct local_ids *ids)
     }
     if (same)
         return true;
-    /* stat came before the read, so the next call sees a change that is made in between. */
+    /* The files were examined with stat(2) before they are read, so the next call sees a change
+     * made in between. */
     fresh = local_ids_new();
     ids->ready = fresh != NULL && read_all(fresh);
     if (ids->ready) {

@@ -17,12 +17,13 @@ struct local_ids;
 struct local_ids *local_ids_new(void);
 void local_ids_free(struct local_ids *ids);
 
-/* Reads the files again if one has changed (four stat(2) if not). False if they cannot be read:
- * then it is unknown what is local, and the caller must not use any document. A host need not have
- * subuid(5) and subgid(5). */
+/* Reads the files again if one has changed, which four stat(2) show. False if /etc/passwd or
+ * /etc/group cannot be read: what is local is then unknown, and the caller must not use any
+ * document. subuid(5) and subgid(5) may be missing. */
 bool local_ids_refresh(struct local_ids *ids);
 
-/* How often the files have been read: another number tells that what is local may have changed. */
+/* How often the files have been read. If the number has changed, local names and ids may have
+ * changed. */
 unsigned local_ids_reads(const struct local_ids *ids);
 
 bool local_ids_has_user(const struct local_ids *ids, const char *name);
@@ -31,8 +32,8 @@ bool local_ids_has_uid(const struct local_ids *ids, uint32_t uid);
 /* Whether gid is that of a group, or the primary gid of a user. */
 bool local_ids_has_gid(const struct local_ids *ids, uint32_t gid);
 
-/* Whether an entry of subuid(5) has the uid, or one of subgid(5) the gid: a local user could have
- * processes with it, in a user namespace. */
+/* Whether an entry of subuid(5) contains the uid, or an entry of subgid(5) the gid. Then a local
+ * user can run processes with that id in a user namespace. */
 bool local_ids_is_subordinate(const struct local_ids *ids, uint32_t uid, uint32_t gid);
 
 /* The gid of a local group; false if there is none of that name. */

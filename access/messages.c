@@ -16,7 +16,8 @@ static void add_date(struct cloud_text *text, int64_t seconds)
         cloud_text_add(text, date);
 }
 
-/* If the environment has an sFTP account that could help: "; use <account>_sftp". */
+/* Adds "; use <account>_sftp" if the environment has an sFTP account that the person may be able to
+ * use. */
 static void add_sftp_name(struct cloud_text *text, const struct message *message)
 {
     if (message->name->plain && strchr(message->account, '-') == NULL &&
@@ -56,7 +57,7 @@ static void add_access_off(struct cloud_text *text, const struct message *messag
         add_sftp_name(text, message);
 }
 
-/* The sentence of a reason that needs no more than the reason itself; NULL for other reasons. */
+/* The sentence for a reason that is always told in the same words; NULL for other reasons. */
 static const char *fixed_sentence(enum policy_reason reason)
 {
     switch (reason) {
@@ -77,7 +78,8 @@ static const char *fixed_sentence(enum policy_reason reason)
     }
 }
 
-/* What the document says about the reason. False if it says nothing about it. */
+/* Adds the sentence for a reason that depends on the document. False if the document does not
+ * explain it. */
 static bool add_sentence(struct cloud_text *text, const struct message *message)
 {
     const struct document *document = message->document;

@@ -8,8 +8,8 @@
 
 /* The reason of a refusal in words: for the person at the client, and for the audit log. */
 
-/* What a message is about: a refused login. A pointer is NULL where the refusal came before it was
- * known. */
+/* A refused login, which a message is about. A pointer is NULL if the login was refused before the
+ * value was known. */
 struct message {
     enum policy_reason reason;
     const struct document *document;
@@ -22,20 +22,21 @@ struct message {
 void messages_for_client(const struct message *message, char *out, size_t size);
 
 /*
- * Writes the audit line's detail: what about the person's role is the reason, such as "key of
- * alice: role viewer, needs contributor"; "" if the reason's token says all of it.
+ * Writes the detail of the audit line: how the person's role is the reason, such as "key of alice:
+ * role viewer, needs contributor". "" if the reason's token says everything.
  */
 void messages_detail(const struct message *message, char *out, size_t size);
 
 /*
- * The detail for a key that is unknown in the environment `here`, but is in the document of
- * environment `where` of the same project: "key of alice: contributor in production, not known in
- * staging".
+ * Writes the detail for a key that the document of the environment `here` does not contain, but
+ * that of the environment `where` of the same project does: "key of alice: contributor in
+ * production, not known in staging".
  */
 void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
                                char *out, size_t size);
 
-/* Why account is not a login name that this host's grammar and `allow` take, for operators. */
+/* Why this host does not take the account for a login name, for operators: grammar, reservation or
+ * `allow`. */
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account);
 
 #endif

@@ -344,7 +344,8 @@ enum policy_reason policy_service(const struct document *document, const struct 
         return POLICY_APP_UNKNOWN;
     if (denials_environment(document->denials, document->project, document->environment, now))
         return POLICY_DENIED;
-    /* A paused environment keeps its cron jobs: they are its own, and no person enters by them. */
+    /* The cron jobs of a paused environment go on: they belong to the application, and no person
+     * enters by them. */
     if (reason == POLICY_STATUS_PAUSED && strcmp(service, "cron") == 0)
         return POLICY_GRANTED;
     return reason;

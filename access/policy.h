@@ -51,7 +51,7 @@ const char *policy_token(enum policy_reason reason);
 /* The word for a kind of account in the audit log: "shell" or "sftp". */
 const char *policy_kind_word(enum cloud_kind kind);
 
-/* What a host's rules about documents depend on; local_ids must be refreshed by the caller. */
+/* What the rules of a host about documents depend on. The caller refreshes local_ids. */
 struct policy_host {
     const struct cloud_conf *conf;
     const struct local_ids *local_ids;
@@ -59,10 +59,10 @@ struct policy_host {
 };
 
 /*
- * Whether this host may have the account of an environment with these ids: POLICY_GRANTED,
- * POLICY_LOCAL if an id or the account's plain name is a local user's or group's, or
- * POLICY_NOT_OURS if an id is outside the range or the environment has no login name here; why says
- * which.
+ * Whether this host may have the account of an environment with these ids. POLICY_GRANTED if so;
+ * POLICY_LOCAL if an id, or the account's plain name, belongs to a local user or group;
+ * POLICY_NOT_OURS if an id is outside the range, or if the environment has no login name here. why
+ * says what is wrong.
  */
 enum policy_reason policy_account(const struct policy_host *host, const struct binding *account,
                                   char *why, size_t size);
@@ -120,7 +120,7 @@ struct policy_verdict policy_login(const struct document *document, const struct
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    int64_t now);
 
-/* The same for the one user with that id, for a session that is open already. */
+/* The verdict on the user with that id alone, for a session that is already open. */
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
                                     const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                     const char *user_id, int64_t now);
@@ -139,12 +139,15 @@ void policy_rules(const struct document *document, const struct cloud_name *name
                   struct policy_rule_verdict out[POLICY_RULES]);
 
 /*
- * Whether sshd is given an authorized_keys line for the key. It is if the key's user may enter, and
- * also if not, so that PAM runs and can tell the user why. There are two exceptions:
- * - On an sFTP account the sshd block's ForceCommand overrides the command of the line. With
- *   `UsePAM no` the line would let the user into the chroot.
- * - A key that is expired or denied, while its user has another key that may enter: sshd closes the
- *   connection that PAM refuses, so that the client could not offer its other key.
+ * Whether sshd is given an authorized_keys line for the key. It is given one if the user of the key
+ * may enter, and in most cases also if not, so that PAM runs and can tell the user why. The
+ * exceptions are:
+ *
+ * - An sFTP account. The ForceCommand of sshd's block overrides the command in the line, so with
+ * `UsePAM no` the line would let a refused user into the chroot.
+ *
+ * - A key that is expired or denied, while its user has another key that may enter. sshd closes the
+ * connection after PAM's refusal, so that the client could not offer the other key.
  */
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, int64_t now);

@@ -19,7 +19,7 @@
 
 enum { CERTAIN = 0, UNCERTAIN = 1, USAGE = 2 };
 
-/* Static: a stack of this size would cost more at the start of the process. */
+/* Static, because a stack of this size would slow down the start of the process. */
 static unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 
 static int usage(void)
@@ -41,7 +41,8 @@ static bool read_kind(const char *word, uint32_t *kind)
     return true;
 }
 
-/* 0 if sshd was not configured to pass a uid. */
+/* Reads the uid; sets it to 0 if there is no argument, because sshd was not configured to pass it.
+ * */
 static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;
@@ -57,7 +58,7 @@ static int print_line(const char *line)
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    /* After a newline sshd would read another key. */
+    /* With a newline in the line sshd would read a second key. */
     if (n == 0 || cloud_text_has_control(line))
         return UNCERTAIN;
     packet[at + n] = '\n'; /* replaces the NUL of the string in the packet */
@@ -87,15 +88,17 @@ int main(int argc, char **argv)
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
-    /* The name is root's here, so it is no cloud account. And 0 means that no uid was passed. */
+    /* An account with uid 0 is root on this host and no cloud account. In the question 0 means that
+     * no uid was passed. */
     if (argc == 6 && question.id == 0)
         return CERTAIN;
-    /* If sshd has gone the write fails, and the exit status says so. */
+    /* If sshd has ended the write fails, and so does this program, instead of being killed by a
+     * signal. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];
     question.key = argv[4];
-    /* The key is longer than any that a document can have. */
+    /* The question does not fit: the key is longer than the keys of any document. */
     if (cloud_wire_put_question(&question, packet, sizeof packet) == 0)
         return CERTAIN;
     return finish(cloud_call(&question, &answer, packet, sizeof packet, CLOUD_CALL_LOGIN_MS),

@@ -12,7 +12,8 @@ bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
     return EVP_Digest(bytes, n, out, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* EVP_DecodeBlock drops spaces at both ends, takes '=' as a digit, and ignores unused bits. */
+/* EVP_DecodeBlock alone would accept spaces at both ends, '=' as a digit, and unused bits that are
+ * set. */
 bool digest_base64_decode(const char *text, size_t n, unsigned char *out, size_t *used)
 {
     unsigned char last[5];

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words of a database's line that are services, without those that the host's files are. */
+/* Calls each for the services in a database's line other than files, compat and cloud, until each
+ * returns false; returns false then. */
 static bool each_word(char *line, foreign_service *each, void *arg)
 {
     char *rest, *word;
@@ -55,7 +56,8 @@ struct question {
     bool found;
 };
 
-/* The module's function, or NULL. The module stays loaded, as with getpwuid(3). */
+/* Finds a function of the module of a service; NULL if there is none. The module stays loaded, as
+ * after getpwuid(3). */
 static void *function_of(const char *service, const char *name)
 {
     char text[128];
@@ -67,7 +69,8 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* Whether the module has found an entry, which may be larger than the buffer. */
+/* Whether the status means that the module has an entry. The entry may be too large for the buffer.
+ * */
 static bool is_there(enum nss_status status, int error)
 {
     return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);

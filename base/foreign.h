@@ -15,15 +15,15 @@
 #define CLOUD_NSSWITCH_PATH "/etc/nsswitch.conf"
 #endif
 
-/* Calls each for every such service in the line of a database ("passwd", "group"), until it returns
- * false. */
+/* Calls each for every such service of a database ("passwd", "group"), until it returns false. */
 typedef bool foreign_service(void *arg, const char *service);
 void foreign_each(const char *database, foreign_service *each, void *arg);
 
 /*
- * Whether one of them has a user of that uid or a group of that gid; why then says which. Asks each
- * module by itself, because getpwuid(3) would ask ours as well, and waits as long as the module
- * does: never to be called in the loop's thread. A service that cannot answer has none.
+ * Whether one of these services has a user with the uid or a group with the gid; why then names the
+ * service and the user or group. Calls the module of each service directly, because getpwuid(3)
+ * would call our module too. Waits as long as the module does, so the loop's thread must never call
+ * it. A service that cannot answer counts as having none.
  */
 bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size);
 

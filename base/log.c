@@ -43,14 +43,16 @@ void log_open(const char *path, bool to_stderr)
     tzset();
 }
 
-/* False: try again later. A line that is too large for the kernel is given up, and counted. */
+/* Sends a line. False if it is to be tried again later. A line that is too large for the kernel is
+ * given up and counted as lost. */
 static bool send_line(const char *line)
 {
     if (state.fd < 0)
         state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (state.fd < 0)
         return false;
-    /* Not connected: a restarted log daemon has a new socket at the same path. */
+    /* The socket is not connected, because a restarted log daemon has a new socket at the same
+     * path. */
     if (sendto(state.fd, line, strlen(line), MSG_NOSIGNAL, (const struct sockaddr *)&state.daemon,
                sizeof state.daemon) >= 0)
         return true;
@@ -60,8 +62,8 @@ static bool send_line(const char *line)
     return true;
 }
 
-/* "<30>Nov  2 03:04:05 cloudauthd[123]: ": local time, with RFC 3164's English months, as the
- * daemon sets no locale. */
+/* Appends "<30>Nov 2 03:04:05 cloudauthd[123]: ", in local time. The months are RFC 3164's English
+ * ones, because the daemon sets no locale. */
 static void add_header(struct cloud_text *text, int priority)
 {
     time_t now = time(NULL);
@@ -80,7 +82,7 @@ static void add_escaped(struct cloud_text *text, const char *line)
         cloud_text_add_escaped(text, *line);
 }
 
-/* Appends a line to those that wait. False: there is no space. */
+/* Appends a line to the lines that wait. False if there is no space. */
 static bool keep(int priority, const char *line)
 {
     char buffer[LOG_LINE_MAX];
@@ -96,7 +98,8 @@ static bool keep(int priority, const char *line)
     return true;
 }
 
-/* Appends the line that reports lost lines, behind the lines that came before them. */
+/* Appends the line that reports how many lines were lost. It follows the lines that came before
+ * them. */
 static bool keep_report(void)
 {
     char line[64];
@@ -127,10 +130,12 @@ static bool flush(void)
 {
     bool moved = send_kept();
 
-    /* Only after a line was sent: else a full buffer would fill up with such reports. */
+    /* Lost lines are reported only once a line was sent. While none is, reports would fill the
+     * buffer. */
     if (moved && state.lost > 0 && keep_report())
         (void)send_kept();
-    /* Only the loop's thread may set its timer. A worker's line goes with the next line. */
+    /* Only the loop's thread may set its timer. What a worker could not send waits for the next
+     * line. */
     if (state.used > 0 && state.loop != NULL && !state.timer.set &&
         pthread_equal(pthread_self(), state.thread))
         (void)loop_timer_set(state.loop, &state.timer, state.wait);
@@ -184,7 +189,8 @@ void log_write(int priority, const char *line)
     pthread_mutex_lock(&state.lock);
     if (state.used > 0)
         (void)flush();
-    /* While lost lines are not reported, no later line may come before their report. */
+    /* As long as lost lines are not reported, this line must be lost too: their report comes before
+     * it. */
     if (state.lost == 0 && keep(priority, line))
         (void)flush();
     else

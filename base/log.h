@@ -9,16 +9,15 @@
 #include <syslog.h>
 
 /*
- * Lines to the host's log daemon, in the form of syslog(3) (RFC 3164), but without its wait: a
- * stopped log daemon stops every process that calls syslog(3). Each line is one datagram to the
- * log daemon's socket, addressed by its path each time, so a restarted log daemon gets the next
- * line. A line that the socket does not take is kept, in order, within LOG_KEPT_MAX bytes, and
- * sent later. A line for which there is no space is lost; the number of lost lines is logged in
- * their place ("12 log lines were lost").
+ * Sends lines to the host's log daemon in the form of syslog(3) (RFC 3164), but never waits, as
+ * syslog(3) does while the log daemon is stopped. Each line is one datagram, addressed to the path
+ * of the log daemon's socket, so that a restarted log daemon gets the next line. Lines that the
+ * socket does not take are kept in order, up to LOG_KEPT_MAX bytes, and sent later. A line that
+ * finds no space is lost; a line in its place says how many were lost ("12 log lines were lost").
  *
  * Bytes outside printable ASCII are sent as \xHH, so that no foreign byte ends or forges a line.
- * No function here waits for the log daemon. errno is kept. Lines may be logged from any thread;
- * log_open, log_start and log_stop are the main thread's.
+ * errno is kept. Any thread may log a line; log_open, log_start and log_stop are for the main
+ * thread.
  */
 
 #define LOG_LINE_MAX 16384u  /* bytes of a line with its header; the rest is cut off */
@@ -28,10 +27,11 @@
  * error. To be called before any other function of this file. */
 void log_open(const char *path, bool to_stderr);
 
-/* From now on a timer of the loop sends the lines that wait; before, only the next line does. */
+/* Has a timer of the loop send the lines that wait. Before this call only the next line sends them.
+ * */
 void log_start(struct loop *loop);
 
-/* Tries once more to send the lines that wait; from now on without the loop. */
+/* Tries once more to send the lines that wait. The loop is not used after this call. */
 void log_stop(void);
 
 /* cloudauthd's own messages, with facility daemon; at most 1023 bytes of each. */

@@ -59,7 +59,7 @@ bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
 void loop_remove(struct loop *loop, struct loop_watch *watch)
 {
     control(loop, EPOLL_CTL_DEL, watch, 0);
-    /* It may have an event in the batch that loop_run works through. */
+    /* The batch that loop_run works through may still have an event of this watch. */
     for (int i = 0; i < loop->batch_used; i++)
         if (loop->batch[i].data.ptr == watch)
             loop->batch[i].data.ptr = NULL;

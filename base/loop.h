@@ -28,17 +28,19 @@ struct loop_timer {
     int64_t at; /* cloud_clock_ms() at which it is due */
 };
 
-/* NULL with errno. */
+/* Returns NULL with errno on failure. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Start to watch for events, and change the events. False with errno. */
+/* loop_add starts to watch a descriptor for events, loop_change changes the events. False with
+ * errno. */
 bool loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
-/* Set a timer to run once, milliseconds from now (0: in the next turn), whether it is set or not;
- * and clear it. False if LOOP_TIMERS timers are set. */
+/* loop_timer_set has a timer run once, milliseconds from now (0: in the next turn of the loop),
+ * also if it is set already. False if LOOP_TIMERS other timers are set. loop_timer_clear stops it.
+ * */
 #define LOOP_TIMERS 24
 bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);

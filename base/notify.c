@@ -12,9 +12,8 @@
 
 #define AGAIN_MS 1000 /* between two READY=1 while the manager's queue is full */
 
-/* Sets the address. An abstract name begins with a NUL instead of the '@' and does not end with
- * one.
- */
+/* Sets the address of the manager's socket. An abstract name has a NUL in the place of the '@', and
+ * none at its end. */
 static bool take_address(struct notify *notify, const char *name)
 {
     size_t n = strlen(name);

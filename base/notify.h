@@ -31,8 +31,8 @@ struct notify_variables {
     const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send them */
 };
 
-/* True, too, if NOTIFY_SOCKET is not set: the functions below then do nothing. False, with a
- * message in why, if a variable has no valid value: they do nothing then either. */
+/* Opens the socket. True also if NOTIFY_SOCKET is not set. False, with a message in why, if a
+ * variable has no valid value. In both of these cases the functions below do nothing. */
 bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
                  size_t size);
 

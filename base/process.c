@@ -20,8 +20,8 @@
 #define FIELD_THREADS 20
 #define FIELD_START   22
 
-/* Reads a file of /proc, or what fits, as a string: with one read(2), so that all of it is of one
- * moment. False if it cannot be read or is empty. */
+/* Reads the start of a file of /proc, up to size - 1 bytes, as a string. One read(2) makes all of
+ * it belong to one moment. False if the file cannot be read or is empty. */
 static bool read_file(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -39,7 +39,7 @@ static bool read_file(const char *path, char *out, size_t size)
     return true;
 }
 
-/* The same of /proc/PID/NAME. */
+/* Reads /proc/PID/NAME as read_file does. */
 static bool read_of(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[64];
@@ -55,8 +55,8 @@ static bool read_of(pid_t pid, const char *name, char *out, size_t size)
     return read_file(path, out, size);
 }
 
-/* A field of /proc/PID/stat behind the command's name, which may itself contain spaces and
- * brackets. NULL if there is none. */
+/* The start of a field of /proc/PID/stat, by its number in proc(5), from 3 on: the fields after the
+ * name of the command, which may contain spaces and brackets. NULL if there is no such field. */
 static const char *field_at(const char *stat, unsigned wanted)
 {
     const char *at = strrchr(stat, ')');
@@ -80,8 +80,8 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
     return at != NULL && cloud_text_read_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
-/* The state is that of the first thread: a process whose first thread has ended while others go on
- * has the state of a zombie and more than one thread. */
+/* Whether the process is a zombie. The state is that of its first thread: if that thread has ended
+ * and others go on, the state is a zombie's, but the number of threads is more than one. */
 static bool is_zombie(const char *stat)
 {
     const char *state = field_at(stat, FIELD_STATE);
@@ -128,8 +128,8 @@ bool process_lives(const struct process *process)
            start == process->start && !is_zombie(stat);
 }
 
-/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. The command's
- * name, which stands before it, has its newlines escaped there. */
+/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. No command's name
+ * before that line can imitate it, because its newlines are escaped. */
 static bool read_uids(pid_t pid, uint32_t out[4])
 {
     static const char mark[] = "\nUid:";
@@ -187,7 +187,7 @@ bool process_look(pid_t pid, struct process_info *out)
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
-    /* proc(5) prints the device number as a signed number, and 0 where there is no terminal. */
+    /* proc(5) prints the device number as a signed number, which is 0 without a terminal. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
     info.ids.audit = audit_session(pid);
@@ -230,7 +230,7 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
     close(met.pidfd);
 }
 
-/* The pid that the kernel gave last: the last field of /proc/loadavg. 0 if it cannot be read. */
+/* The pid of the newest process: the last field of /proc/loadavg. 0 if it cannot be read. */
 static pid_t newest_pid(void)
 {
     char text[128];
@@ -246,8 +246,8 @@ static pid_t newest_pid(void)
     return (pid_t)pid;
 }
 
-/* Visits the pids that were given last and those that are given meanwhile. A process that forks and
- * exits all the time is among them, and takes longer for it than a visit takes. */
+/* Visits the pids around the newest one, many times. A process that forks and exits all the time
+ * always has one of these pids, and keeps each for longer than a visit takes. */
 static void visit_newest(process_visitor *visit, void *arg)
 {
     for (int i = 0; i < NEWEST_TIMES; i++) {
@@ -284,8 +284,8 @@ int process_open(const struct process *process, struct process_ids *ids)
     fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
         return -1;
-    /* If the start time is right after the pidfd was opened, the process had the pid all the time,
-     * so the pidfd refers to it. */
+    /* If the start time is still right after the pidfd was opened, no other process has had the pid
+     * in between, so the pidfd refers to this process. */
     if (process_look(process->pid, &now) && now.process.start == process->start) {
         *ids = now.ids;
         return fd;

@@ -19,15 +19,16 @@ struct process {
 /* Finds the process that has the pid now. False if it has ended or /proc hides it (hidepid). */
 bool process_find(pid_t pid, struct process *out);
 
-/* The start time in milliseconds of cloud_clock_ms(), at most one clock tick too early. */
+/* The start time of the process on the clock of cloud_clock_ms(), at most one clock tick too early.
+ * */
 int64_t process_began(const struct process *process);
 
-/* Finds the parent of a process. The result is only certain if the child is known to live during
- * the call; the caller checks that afterwards (for example: its socket is still open). */
+/* Finds the parent of a process. The result is certain only if the child was alive during the call,
+ * which the caller checks afterwards (for example: the child's socket is still open). */
 bool process_find_parent(pid_t child, struct process *out);
 
-/* Whether the process still runs. A zombie does not. A process whose first thread has ended while
- * other threads go on does, although /proc shows the state of a zombie for it. */
+/* Whether the process still runs; a zombie does not. A process runs as long as any of its threads
+ * does: after the end of its first thread /proc shows the state of a zombie for it. */
 bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* the kernel's value where no login has set an id */
@@ -38,8 +39,8 @@ struct process_ids {
     uint32_t audit;  /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
 };
 
-/* Whether one of the four uids is this one: a setuid program of another user may keep any of them.
- */
+/* Whether one of the four uids is the given one. A set-user-ID program of another user may keep the
+ * uid in any of the four. */
 static inline bool process_has_uid(const struct process_ids *ids, uint32_t uid)
 {
     return ids->uid[0] == uid || ids->uid[1] == uid || ids->uid[2] == uid || ids->uid[3] == uid;
@@ -53,10 +54,10 @@ struct process_info {
     struct process_ids ids;
 };
 
-/* Reads the real uid alone. False if the process has ended or /proc hides it. */
+/* Reads the real uid of a process. False if the process has ended or /proc hides it. */
 bool process_real_uid(pid_t pid, uint32_t *out);
 
-/* Reads all of that. False if the process has ended or /proc hides it. */
+/* Reads everything in struct process_info. False if the process has ended or /proc hides it. */
 bool process_look(pid_t pid, struct process_info *out);
 
 /* Calls each for every process that /proc shows, until it returns false. False if /proc cannot be
@@ -64,9 +65,9 @@ bool process_look(pid_t pid, struct process_info *out);
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
- * Opens a pidfd (pidfd_open(2)) of the process. Its start time is checked, and *ids is read, after
- * the pidfd was opened, so a signal sent through it reaches this process or none. The caller closes
- * the descriptor. -1 if the process has ended, and for pid 1.
+ * Opens a pidfd (pidfd_open(2)) of the process, which the caller closes. The start time is checked,
+ * and *ids is read, after the pidfd was opened: a signal sent through the pidfd reaches this
+ * process or none. -1 if the process has ended, and for pid 1.
  */
 int process_open(const struct process *process, struct process_ids *ids);
 
@@ -84,15 +85,16 @@ struct process_met {
 typedef void process_visitor(void *arg, const struct process_met *met);
 
 /*
- * Calls visit for every process at the moment it is found, but for pid 1 and the caller. One walk
- * through /proc misses a process that forks and exits all the time, because it has another pid by
- * the end of the walk; therefore the pids that the kernel gave last are visited first, many times.
- * A process can be met more than once. False if /proc cannot be read.
+ * Calls visit for every process at the moment it is found, except pid 1 and the caller. A process
+ * that forks and exits all the time has a new pid by the time one walk through /proc gets to its
+ * old one; therefore the newest pids are visited first, many times. A process can be visited more
+ * than once. False if /proc cannot be read.
  */
 bool process_visit(process_visitor *visit, void *arg);
 
-/* Reads /proc/sys/kernel/random/boot_id, which is another after each boot: start times of two
- * processes can be compared if it is the same. False if it cannot be read. */
+/* Reads /proc/sys/kernel/random/boot_id, which differs after each boot. The start times of two
+ * processes can be compared only if both belong to the same boot. False if the file cannot be read.
+ * */
 #define PROCESS_BOOT_SIZE 64
 bool process_boot(char out[PROCESS_BOOT_SIZE]);
 

@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* Exponential back-off: `first` milliseconds after the first failure, twice as long after each
- * further one in a row, `most` at the most. failures: how many came before this one. */
+/* The time to wait after a failure, in milliseconds, by exponential back-off: `first` after the
+ * first failure, twice as long after each further failure in a row, at most `most`. failures is how
+ * many came before this one. */
 int64_t retry_delay(unsigned failures, int64_t first, int64_t most);
 
 #endif

@@ -23,8 +23,8 @@ void table_end(struct table *table)
     *table = (struct table){0};
 }
 
-/* FNV-1a from a secret start, and the finalizer of MurmurHash3, which spreads it to the low bits.
- */
+/* FNV-1a with a secret start value. The finalizer of MurmurHash3 then spreads the hash to its low
+ * bits. */
 uint64_t table_hash(const struct table *table, const void *key, size_t n)
 {
     const unsigned char *at = key;

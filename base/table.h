@@ -26,7 +26,7 @@ struct table {
 /* Whether the node has that key. */
 typedef bool table_equal(const struct table_node *node, const void *key);
 
-/* False if memory is out; table_end may be called nevertheless. */
+/* False if memory is out. table_end may be called in either case. */
 bool table_start(struct table *table);
 
 /* Frees the buckets. The nodes are left to the caller. */
@@ -36,12 +36,12 @@ void table_end(struct table *table);
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
 uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
 
-/* The first node with the key, NULL if there is none. hash is the key's (table_hash). */
+/* The first node with the key, or NULL. hash is the hash of the key (table_hash). */
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
 
-/* Adds a node that is not in the table. Allocates when the table grows; without memory it only gets
- * slower. */
+/* Adds a node that is in no table. The table allocates more buckets as it grows; without memory it
+ * only gets slower. */
 void table_insert(struct table *table, struct table_node *node, uint64_t hash);
 void table_remove(struct table *table, struct table_node *node);
 

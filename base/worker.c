@@ -47,7 +47,8 @@ static void *run(void *arg)
             work->run(work);
             pthread_mutex_lock(&worker->lock);
             STAILQ_INSERT_TAIL(&worker->done, work, next);
-            /* Fails only if the counter is full, and then the loop is awake. */
+            /* The write fails only if the counter is full, and then the loop has been woken
+             * already. */
             (void)!write(worker->watch.fd, &one, sizeof one);
         } else if (worker->ending) {
             break;

@@ -9,9 +9,9 @@
 #include <sys/queue.h>
 
 /*
- * A thread that does work that may wait for a disk, or takes long, in the order it is added. The
- * work has copies of its data: the queue is all that both threads use, and its lock is not held
- * while work runs. A disk that hangs stops the worker alone.
+ * A thread for work that may wait for a disk or takes long. Work is done in the order in which it
+ * is added. Each work has its own copies of its data: the threads share only the queue, and its
+ * lock is not held while work runs. A disk that hangs stops the worker and nothing else.
  */
 
 struct worker;
@@ -24,13 +24,13 @@ struct work {
     STAILQ_ENTRY(work) next;
 };
 
-/* NULL, and logged, if there is no thread or memory to be had. */
+/* NULL, after a message in the log, if there is no thread or memory to be had. */
 struct worker *worker_new(struct loop *loop);
 
 /* Waits until all work that was added is done, finishes it, and ends the thread. */
 void worker_free(struct worker *worker);
 
-/* How many were added and are not finished. */
+/* The number of works that were added and are not finished. */
 size_t worker_pending(struct worker *worker);
 
 /* Adds work, which belongs to the worker until finish. Never waits for work that is running. */

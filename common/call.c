@@ -12,7 +12,7 @@
 
 #define RETRY_MS 5 /* between attempts to connect while the daemon's backlog is full */
 
-/* Waits for an event until the deadline. False if none came. */
+/* Waits until poll(2) reports the event. False if the deadline passes first. */
 static bool wait_for(int fd, short events, int64_t deadline)
 {
     struct pollfd pollfd = {fd, events, 0};
@@ -30,9 +30,10 @@ static bool wait_for(int fd, short events, int64_t deadline)
 }
 
 /*
- * A non-blocking connect to a Unix socket is never in progress: it fails with EAGAIN while the
- * backlog is full, and there is no event to poll for. Retries until the deadline, so that a caller
- * can tell from the time taken that the daemon does not accept (nss_cloud/backoff.c).
+ * Connects, until the deadline. A non-blocking connect to a Unix socket is never in progress: while
+ * the backlog is full it fails with EAGAIN, and there is no event to poll for, so it is tried
+ * again. A caller can tell from the time taken that the daemon does not accept connections
+ * (nss_cloud/backoff.c).
  */
 static bool connect_before(int fd, int64_t deadline)
 {

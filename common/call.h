@@ -9,9 +9,11 @@
 
 /*
  * Asks the daemon a question: connects, sends one packet and receives one, within timeout_ms.
- * *answer borrows from buffer; CLOUD_WIRE_ANSWER_MAX bytes are always enough, and an answer longer
- * than size counts as none. Returns the answer's status, or CLOUD_UNAVAILABLE with *answer zeroed
- * if there is no valid answer: then it has no reason, while the daemon's own "unavailable" has one.
+ * *answer borrows from buffer, for which CLOUD_WIRE_ANSWER_MAX bytes are always enough; an answer
+ * longer than size is invalid. Returns the status of the answer. If there is no valid answer,
+ * returns CLOUD_UNAVAILABLE with *answer zeroed, so that answer->reason is NULL; a daemon that
+ * answers CLOUD_UNAVAILABLE gives a reason.
+ *
  * Does not allocate, raise SIGPIPE or leave a descriptor open. May change errno. Must not be
  * cancelled (pthread_cancel(3)).
  */

@@ -15,8 +15,8 @@
 
 struct conf_key;
 
-/* Reads a value into a member of struct cloud_conf. False with the reason in *error. The value may
- * be changed. */
+/* Reads a value into a member of struct cloud_conf. May change the value. False with the reason in
+ * *error. */
 typedef bool conf_take(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error);
 
@@ -155,9 +155,10 @@ static bool take_project_length(void *member, const struct conf_key *key, char *
 }
 
 /*
- * Whether a suffix may stand for an environment, so that no environment has two login names. Both
- * must end in a letter, because a number may follow them. "_sftp" marks sFTP accounts, production
- * has no suffix, and the environment of a machine name has a login name without one.
+ * Whether a suffix may stand for an environment. No environment may get two login names by it, so
+ * "_sftp", which marks sFTP accounts, is refused; so are "production", which has no suffix, and the
+ * environments that have a <machine_name>. Both texts must end in a letter, because a number may
+ * follow.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)
@@ -344,7 +345,8 @@ const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    /* Bytes of the lists after `used` are never read: clearing them would touch four more pages. */
+    /* The bytes of a list after `used` are never read. To clear them would touch four more pages.
+     * */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
     conf->grammar.allow.used = conf->homes.used = 0;
     conf->grammar.project_min = 7;
@@ -376,7 +378,7 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
     struct cloud_conf_error why = {0, ""};
     struct cloud_text told;
 
-    /* Comments, which are most of a file, may contain any byte. */
+    /* A comment may contain any byte, so it is cut off before the bytes are checked. */
     if (hash != NULL)
         n = (size_t)(hash - line);
     if (n >= sizeof text)
@@ -540,7 +542,7 @@ static size_t count_slashes(const char *text)
     return n;
 }
 
-/* In a match of as many slashes as the pattern has, no '*' stands for one. */
+/* If pattern and home have the same number of slashes, no '*' has matched a slash. */
 static bool matches_home(const char *pattern, const char *home)
 {
     return count_slashes(pattern) == count_slashes(home) && cloud_name_matches(pattern, home);

@@ -11,8 +11,8 @@
 
 /*
  * The configuration, cloudauth.conf(5): lines of `key = value`, and comments that begin with '#'.
- * The arguments of the PAM module have the same syntax and use the same parser. It does not
- * allocate or use stdio, because the NSS module runs it in every process of the host.
+ * The arguments of the PAM module have the same syntax and the same parser. The parser neither
+ * allocates nor uses stdio, because the NSS module runs it in every process of the host.
  */
 
 #ifndef CLOUD_CONF_PATH
@@ -27,8 +27,8 @@
 #define CLOUD_ID_FLOOR          1000u       /* the least uid_min that a host can set */
 #define CLOUD_ID_CEILING        2147483646u /* less than (uid_t)-1, and positive as an int */
 
-/* Settings of the release before this one. They are accepted and ignored, whatever their value, so
- * that an upgrade does not keep the daemon from starting; the next release refuses them. */
+/* Settings of earlier releases that have no effect now. They are accepted with any value, so that
+ * the daemon starts after an upgrade; the next release refuses them. */
 #define CLOUD_CONF_OBSOLETE 2
 struct cloud_conf_obsolete {
     const char *key, *instead; /* instead: a sentence that names the replacement */
@@ -60,7 +60,7 @@ struct cloud_conf {
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
     unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* the line that has the setting; 0: none has */
-    /* Last, because cloud_conf_defaults does not clear the lists. */
+    /* These are last, because cloud_conf_defaults clears only what stands before the lists. */
     struct cloud_grammar grammar;
     struct cloud_words homes; /* patterns; none: CLOUD_CONF_HOMES */
 };
@@ -71,7 +71,7 @@ struct cloud_conf_error {
     char text[200];
 };
 
-/* The defaults; access_url and allow are empty, which cloud_conf_check refuses. */
+/* Sets the defaults. access_url and allow are empty, which cloud_conf_check refuses. */
 void cloud_conf_defaults(struct cloud_conf *conf);
 
 /*
@@ -86,9 +86,9 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
 bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error);
 
 /*
- * Sets the defaults, reads the file and checks the result. It must be a regular file that belongs
- * to owner, that no other user may write to, and of at most CLOUD_CONF_MAX bytes. False: *error
- * says why, and *conf must not be used. May change errno.
+ * Sets the defaults, reads the file and checks the result. The file must be a regular file of at
+ * most CLOUD_CONF_MAX bytes; it must belong to owner, and no other user may have write permission.
+ * False: *error says why, and *conf must not be used. May change errno.
  */
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error);
@@ -97,8 +97,9 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
 bool cloud_conf_has_id(const struct cloud_conf *conf, uint32_t id);
 
 /*
- * Whether home may be a cloud account's home on this host: an absolute path without an empty, "."
- * or ".." part that a pattern of `homes` matches as a whole. '*' stands for any text without '/'.
+ * Whether home may be the home of a cloud account on this host. It must be an absolute path without
+ * an empty, "." or ".." part, and a pattern of `homes` must match all of it. In a pattern '*'
+ * stands for any text without '/'.
  */
 bool cloud_conf_has_home(const struct cloud_conf *conf, const char *home);
 

@@ -65,7 +65,7 @@ static void take(struct scanner *scanner, char c)
     scanner->used++;
 }
 
-/* Ends a line. False if the caller wants no more. */
+/* Ends a line and passes its entry on. False if `each` has returned false. */
 static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
 {
     const char *name = scanner->entry.name;
@@ -78,7 +78,7 @@ static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
     return more;
 }
 
-/* False if the caller wants no more. */
+/* Reads n bytes of the file. False if `each` has returned false. */
 static bool take_bytes(struct scanner *scanner, const char *bytes, size_t n, cloud_local_each *each,
                        void *arg)
 {

@@ -27,13 +27,13 @@ struct cloud_local_entry {
     bool id_ok, gid_ok; /* the field is a number */
 };
 
-/* Return false to stop the scan. */
+/* Returns false to end the scan. */
 typedef bool cloud_local_each(void *arg, const struct cloud_local_entry *entry);
 
 /*
  * Calls each for every line that has a name, until it returns false. Lines may be of any length;
  * blank lines, comments and compat entries ('+', '-') are skipped. False if the file cannot be
- * opened, or not be read to its end or to the line at which each returned false.
+ * opened, or if reading fails before the end of the file and before each has returned false.
  */
 bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, void *arg);
 

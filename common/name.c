@@ -13,9 +13,10 @@
 #define GATEWAY_HASH_MAX 40
 
 /*
- * Names of Debian's system users and groups that fit the grammar of some host. cloudauth never
- * serves them, even if the package is not installed: it may be installed later, and then creates
- * its user. Sorted, and all of one width, so that a comparison takes two words.
+ * Names of Debian's system users and groups that are login names under some host's settings.
+ * cloudauth never serves them, whether or not their package is installed: a package that is
+ * installed later creates its user. The list is sorted, and all names have one width, so that two
+ * words are compared.
  */
 #define RESERVED_SIZE 16
 static const char reserved[][RESERVED_SIZE] = {
@@ -43,7 +44,8 @@ static const char reserved[][RESERVED_SIZE] = {
 
 /* ---- Characters ---- */
 
-/* What a character may be part of. One table, because every name of every lookup is read by it. */
+/* The parts of a name that a character may belong to, as bits. Every lookup reads all characters of
+ * its name by this table. */
 enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
 
 #define TEN(class)     class, class, class, class, class, class, class, class, class, class
@@ -69,7 +71,7 @@ static bool is_app(char c)
     return (class_of(c) & APP) != 0;
 }
 
-/* How many of n bytes, from the first on, may be part of an id. */
+/* The length of the run of characters of an id at the start of n bytes. */
 static size_t span_id(const char *text, size_t n)
 {
     size_t i = 0;
@@ -105,13 +107,13 @@ static bool is_number(const char *text, size_t n)
     return i == n;
 }
 
-/* Refuses most other names within their first few characters. */
+/* Most names that are not login names are refused within their first few characters. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
     size_t n = 0;
 
-    /* In each form the project id is a run of ID characters; only a node and "ent-" may precede it.
-     */
+    /* In each form of a name the project id is a run of id characters. Only a node and "ent-" may
+     * stand before it. */
     while (n <= CLOUD_PROJECT_MAX && is_id(name[n]))
         n++;
     run->n = run->ids = n;
@@ -134,9 +136,9 @@ bool cloud_name_possible(const char *name)
 }
 
 /*
- * Greedy matching with one point to return to: on a mismatch the last '*' takes more, up to the
- * next occurrence of the character that follows it in the pattern. Not recursive, so that no name
- * can make it take exponential time.
+ * Greedy matching. On a mismatch the last '*' takes more text, up to the next occurrence of the
+ * character that follows that '*' in the pattern. Earlier '*' are never tried again and nothing is
+ * recursive, so that no name takes exponential time.
  */
 bool cloud_name_matches(const char *pattern, const char *name)
 {
@@ -171,14 +173,14 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
     const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    /* Skips patterns by their length: most begin with another letter than the name. */
+    /* Most patterns begin with another letter than the name, and are skipped by their length. */
     for (; at < end; at += (unsigned char)*at + 2u)
         if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;
     return false;
 }
 
-/* Eight bytes as a number that sorts as they do. */
+/* Eight bytes as a number: two numbers compare as their bytes do. */
 static uint64_t order_of(const char *bytes)
 {
     uint64_t word;
@@ -205,8 +207,8 @@ static bool is_built_in(const char wide[RESERVED_SIZE])
     return false;
 }
 
-/* The lengths (a bit each) of the built-in names with a first letter. Most names differ from all of
- * them in this. A unit test compares the table with the list. */
+/* For each first letter, the lengths of the built-in names, as bits. The length alone excludes most
+ * names. A unit test compares the table with the list. */
 static const uint16_t reserved_lengths[26] = {
     ['a' - 'a'] = 0x2120, ['b' - 'a'] = 0x0240, ['c' - 'a'] = 0x06e0, ['d' - 'a'] = 0x01c0,
     ['e' - 'a'] = 0x2000, ['f' - 'a'] = 0x02e0, ['g' - 'a'] = 0x00e0, ['h' - 'a'] = 0x0080,
@@ -248,7 +250,7 @@ static bool take(char *out, size_t size, const char *text, size_t n)
     return true;
 }
 
-/* The n characters may be part of an id. */
+/* Takes n characters, which may all be part of an id, as the project id. */
 static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -274,8 +276,9 @@ static bool is_machine_name(const char *text, size_t n)
     return true;
 }
 
-/* "" is production; "_stg" is the environment it is mapped to, "_stg2" that name with a 2, unless
- * that is a machine name: <project>-<machine_name> is its name then. */
+/* Reads the suffix of a name: "" is production, "_stg" the environment that the settings map it to,
+ * and "_stg2" that environment's name with a 2. An environment with a <machine_name> has no suffix.
+ * */
 static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
                         struct cloud_name *out)
 {
@@ -352,7 +355,7 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
         n - hash > GATEWAY_HASH_MAX || span_id(text + hash, n - hash) != n - hash)
         return false;
     char plain[CLOUD_NAME_MAX + 1];
-    /* It must name a dedicated account: the main name of a grid account has a '-'. */
+    /* The gateway's name is of a dedicated account: the main name of its environment has no '-'. */
     return take_project(grammar, text, project, out) &&
            take(out->environment, sizeof out->environment, text + project + 1,
                 hash - 1 - project - 1) &&
@@ -434,7 +437,8 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
     return false;
 }
 
-/* Writes what may be an environment's main name. False if it is too long for a name. */
+/* Writes the only name that can be the main name of the environment. False if the name is too long.
+ * */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {
@@ -461,7 +465,7 @@ static bool spell(const struct cloud_grammar *grammar, const char *project, cons
     return !text.cut;
 }
 
-/* Parses the name that spell() wrote: only one that means this environment is its name. */
+/* Writes the main name, and parses it: it is the main name only if it means this environment. */
 static bool spell_plain(const struct cloud_grammar *grammar, const char *project,
                         const char *environment, char out[CLOUD_NAME_MAX + 1],
                         struct cloud_name_run *run)

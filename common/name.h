@@ -34,8 +34,8 @@ enum cloud_kind {
     CLOUD_SFTP = 2,
 };
 
-/* The grammar's parameters, from cloudauth.conf. Has no pointers, so that it can be copied. A
- * lookup reads two pages of it. */
+/* The parameters of the grammar, from cloudauth.conf. The struct has no pointers, so that it can be
+ * copied. A lookup reads two pages of it. */
 struct cloud_grammar {
     unsigned project_min, project_max;
     unsigned suffixes;
@@ -71,38 +71,42 @@ struct cloud_name_run {
     size_t ids; /* how many characters at its start may belong to a project id */
 };
 
-/* Like cloud_name_possible; fills *run if the answer is yes. */
+/* The same as cloud_name_possible, and fills *run if the result is true. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run);
 
 /*
- * Parses a login name. False, with empty strings in *out, if it does not fit this host's grammar,
- * no pattern of `allow` matches it, or it is reserved. out may be NULL. No I/O, no allocation.
+ * Parses a login name. False, with empty strings in *out, if the name does not fit the grammar of
+ * this host, is matched by no pattern of `allow`, or is reserved. out may be NULL. No I/O, no
+ * allocation.
  */
 bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
                       struct cloud_name *out);
 
-/* The same, whatever `allow` says: name fits the grammar and is not reserved. out must not be
+/* Parses a login name as cloud_name_parse does, but without regard to `allow`. out must not be
  * NULL. */
 bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
                           struct cloud_name *out);
 
-/* The same for a name for which cloud_name_look filled *run; out must not be NULL. */
+/* Parses a login name as cloud_name_parse does. *run is what cloud_name_look found out about the
+ * name; out must not be NULL. */
 bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
                            const struct cloud_name_run *run, struct cloud_name *out);
 
-/* The kind of account that the ending of any name (of n characters) means. */
+/* The kind of account that any text, as a login name, would have by its ending. _of: of n
+ * characters. */
 enum cloud_kind cloud_name_kind(const char *name);
 enum cloud_kind cloud_name_kind_of(const char *name, size_t n);
 
 /*
- * Writes the main login name of an environment (cloud_name.plain). False if it has none, because it
- * is not production, not mapped by a suffix, and no machine name. Ignores `allow`.
+ * Writes the main login name of an environment (cloud_name.plain), whether or not `allow` lists it.
+ * False if the environment has none: it is not production, no suffix maps to it, and it has no
+ * <machine_name>.
  */
 bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
                       const char *environment, char out[CLOUD_NAME_MAX + 1]);
 
-/* The same; also false if this host does not serve the name (cloud_name_parse). *n is its length.
- */
+/* Writes the main login name, and its length to *n. False if cloud_name_plain is, or if this host
+ * does not serve the name (cloud_name_parse). */
 bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *project,
                              const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
 
@@ -110,14 +114,14 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
  * proportional to the product of the lengths. */
 bool cloud_name_matches(const char *pattern, const char *name);
 
-/* Whether text is a project id that some host could allow; an environment name of the API; a
- * <machine_name>. */
+/* Whether text is a project id that some host could allow; the name of an environment as the API
+ * has it; a <machine_name>. */
 bool cloud_name_project_ok(const char *text);
 bool cloud_name_environment_ok(const char *text);
 bool cloud_name_is_machine(const char *text);
 
-/* Parses "project/environment", whose parts some host could allow. False, with *out undefined, for
- * anything else. */
+/* Parses "project/environment" into those two members of *out. False, with *out undefined, unless
+ * both are names that some host could allow. */
 bool cloud_name_split(const char *text, struct cloud_name *out);
 
 #endif

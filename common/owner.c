@@ -7,7 +7,7 @@
 
 #define OVERFLOW_UID 65534 /* kernel.overflowuid, which no distribution changes */
 
-/* The map of the first namespace: each uid, mapped to itself. */
+/* /proc/self/uid_map in the host's first user namespace: each uid is mapped to itself. */
 static const char whole[] = "         0          0 4294967295\n";
 
 static bool in_user_namespace(void)

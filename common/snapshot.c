@@ -25,8 +25,9 @@
 #define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
 #define KEY_STEP   (MULTIPLIER - 1) /* even: an odd key stays odd */
 
-/* The multiplication spreads low bits upwards, the shift high bits downwards: two rounds mix a
- * word. */
+/* Mixes a word into a hash. The multiplication spreads low bits upwards and the shift spreads high
+ * bits downwards, so that after two rounds every bit of the word has changed every bit of the hash.
+ * */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * MULTIPLIER;
@@ -41,7 +42,7 @@ static uint64_t load(const void *bytes)
     return word;
 }
 
-/* Up to seven bytes, read as two numbers that may overlap: faster than a loop or memcpy(3). */
+/* Loads one to seven bytes. Two loads that may overlap are faster than a loop or memcpy(3). */
 static uint64_t load_tail(const void *start, size_t n)
 {
     const unsigned char *bytes = start;
@@ -91,7 +92,8 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
     return mix(mix(seed, id), seed);
 }
 
-/* The seed of a record's checksum, which covers its first two numbers that way. */
+/* The seed of a record's checksum. By it the checksum covers the record's first two numbers as
+ * well. */
 static uint64_t record_seed(uint64_t seed, uint32_t size, uint32_t flags)
 {
     return seed ^ (((uint64_t)flags << 32) | size);
@@ -198,8 +200,8 @@ static bool take_strings(struct cloud_snapshot_account *out)
 }
 
 /*
- * Copies the words of a record after the first two and returns their checksum. It is that of the
- * copy, because each word of the map is read once.
+ * Copies the words of a record after the first two. Returns the checksum of the copy: each word of
+ * the map is read once, so no change of the file in between goes unseen.
  */
 static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, uint32_t size)
 {
@@ -251,8 +253,8 @@ struct wanted {
     bool gid; /* the id is a gid, not a uid */
 };
 
-/* Compares a string of a record with one of n bytes. Both are short, so memcmp(3) would cost more.
- */
+/* Compares a string of a record with one of n bytes, without a call of memcmp(3), which would take
+ * longer for strings as short as these. */
 static bool is_same(const char *string, size_t length, const char *wanted, size_t n)
 {
     if (length != n)
@@ -368,7 +370,8 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 
 #define DIRECTORY CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_DIRECTORY
 
-/* The owner of a directory that only its owner can write to. False with errno if it is not one. */
+/* Finds the owner of a directory. False with errno if other users than its owner may write to it,
+ * or if it is no directory. */
 static bool owned_directory(const char *path, uid_t *owner)
 {
     struct stat st;
@@ -381,9 +384,9 @@ static bool owned_directory(const char *path, uid_t *owner)
 }
 
 /*
- * Opens the file if the directory's owner owns it; -1 with errno if not. The directory that was
- * checked by its path is the one that is opened through: only root, who owns the parent, could
- * replace it in between.
+ * Opens the file. Returns -1 with errno if it cannot be opened, or does not belong to the owner of
+ * its directory. The directory is checked and then opened by the same path; in between only root,
+ * who owns the parent, could replace it.
  */
 static int open_file(size_t *size)
 {

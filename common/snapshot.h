@@ -125,8 +125,8 @@ struct cloud_snapshot_account {
     };
 };
 
-/* The hash of an environment and of an id, and the checksum of n bytes and of a record, each with
- * the seed of a file. */
+/* With the seed of a file: the hash of an environment, the hash of an id, the checksum of n bytes,
+ * and the checksum of a record. */
 uint64_t cloud_snapshot_hash_name(uint64_t seed, const char *project, const char *environment);
 uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id);
 uint64_t cloud_snapshot_checksum(uint64_t seed, const void *bytes, size_t n);
@@ -138,8 +138,8 @@ uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapsh
  */
 bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *out);
 
-/* Whether the file is not from the future at now (seconds since 1970): else a clock that was put
- * back would make its records last longer. */
+/* Whether the file was written before now (seconds since 1970). After the clock was set back, the
+ * records of a file from the future would be used for too long. */
 bool cloud_snapshot_current(const struct cloud_snapshot *snapshot, int64_t now);
 
 /* Whether the daemon has retired the file. One atomic load. */
@@ -157,16 +157,16 @@ bool cloud_snapshot_by_gid(const struct cloud_snapshot *snapshot, uint32_t gid,
                            struct cloud_snapshot_account *out);
 
 /*
- * Copies the record at *at, an offset within the records that starts at 0 and moves to the next
- * one. Skips damaged records. False at the end, or if a damaged size hides where the next record
- * begins.
+ * Copies the next record that is not damaged. *at is its offset within the records: 0 for the
+ * first, then moved on by each call. False at the end, or if a damaged size hides where the next
+ * record begins.
  */
 bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
                          struct cloud_snapshot_account *out);
 
 /*
- * The home of the account under a name of its environment. False if the name has an application
- * that the record does not list: then the daemon must be asked.
+ * Finds the home that the account has under a login name of its environment. False if the record
+ * does not say it, because it does not list the name's application: then the daemon must be asked.
  */
 bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
                          const struct cloud_name *name, const char **home);

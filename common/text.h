@@ -8,8 +8,8 @@
 
 /*
  * Builds a string in a buffer, without stdio, which the NSS module may not use. The text is always
- * NUL-terminated. An addition that does not fit is dropped as a whole and sets `cut`, which stays
- * set, so that a caller that needs the whole text can check once at the end.
+ * NUL-terminated. Text that does not fit is not appended at all, and sets `cut` for good, so that a
+ * caller can append everything and check once at the end.
  */
 struct cloud_text {
     char *at;
@@ -39,32 +39,34 @@ void cloud_text_add_escaped(struct cloud_text *text, char c);
 /* Whether the byte is a control character of ASCII: 0 to 0x1f, or 0x7f. */
 bool cloud_text_is_control(char c);
 
-/* Whether the string has a control character in it: one that would end or forge a line. */
+/* Whether the string has a control character, which could end or forge a line. */
 bool cloud_text_has_control(const char *string);
 
 /*
- * Whether text is a path of one part or more with '/' between them: no part is empty, "." or "..",
- * and no byte is a control character. So it is relative, and stays below where it starts.
+ * Whether text is a relative path that stays below its start: parts with '/' between them, of which
+ * none is empty, "." or "..", and no byte is a control character.
  */
 bool cloud_text_is_path(const char *text);
 
 /*
- * Appends a value of a log line, so that no byte of it can end the value or the line: unchanged if
- * every byte is in [A-Za-z0-9._:@/+=-], else in double quotes with '"' and '\\' escaped by '\\' and
- * every byte outside printable ASCII as \xHH. Appends nothing for NULL and "".
+ * Appends a value of a log line in such a way that no byte of it can end the value or the line. A
+ * value of [A-Za-z0-9._:@/+=-] alone is appended as it is. Any other is put into double quotes,
+ * with '"' and '\\' escaped by '\\' and each byte outside printable ASCII as \xHH. Appends nothing
+ * for NULL and "".
  */
 void cloud_text_add_value(struct cloud_text *text, const char *value);
 
 /*
- * Appends " name=value", with the value as above. A value that takes more than CLOUD_TEXT_VALUE_MAX
- * bytes is left out: a long value must not push the ones after it off the line.
+ * Appends " name=value", with the value as cloud_text_add_value writes it. A value that would take
+ * more than CLOUD_TEXT_VALUE_MAX bytes is left empty, so that it does not push later values off the
+ * line.
  */
 #define CLOUD_TEXT_VALUE_MAX 1024
 void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *value);
 
 /*
- * Reads a decimal number of n digits: no sign, no space, no leading zero but "0" itself.
- * False if it is anything else or greater than max; *out is then untouched.
+ * Reads a decimal number of n digits, without sign, space or leading zeros. False, with *out
+ * unchanged, if the text is anything else or the number is greater than max.
  */
 bool cloud_text_read_number(const char *digits, size_t n, uint64_t max, uint64_t *out);
 

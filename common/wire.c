@@ -97,7 +97,7 @@ static const struct layout *answer_layout(enum cloud_op op, enum cloud_status st
     return NULL;
 }
 
-/* Every opcode has a field in its question or in its answer; the gaps have none. */
+/* Every opcode that exists has a field in its question or in its answer. */
 bool cloud_wire_op_known(unsigned op)
 {
     return op > 0 && op < CLOUD_OP_END &&
@@ -130,7 +130,7 @@ static const char *get_string(struct cursor *cursor)
     size_t n = get_number(cursor);
     const char *string = (const char *)cursor->at;
 
-    /* n is bounded first, so that n + 1 cannot wrap. */
+    /* The bound of n comes first, so that n + 1 cannot wrap. */
     if (cursor->failed || n > CLOUD_WIRE_STRING_MAX || n + 1 > cursor->left ||
         memchr(string, '\0', n + 1) != string + n) {
         cursor->failed = true;

@@ -19,7 +19,8 @@ struct cloud_words {
  * CLOUD_WORDS_WORD_MAX, or if the list is full. */
 bool cloud_words_add(struct cloud_words *words, const char *word, size_t n);
 
-/* The word at offset *at, which moves on to the next one; NULL at the end. The first *at is 0. */
+/* Returns the word at offset *at and moves *at to the next word; NULL at the end. The first offset
+ * is 0. */
 const char *cloud_words_next(const struct cloud_words *words, size_t *at);
 
 #endif

@@ -38,7 +38,7 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Cuts the text into rows in place. False: memory is out. */
+/* Splits the text, which it changes, into rows. False if memory is out. */
 static bool add_rows(struct ask_rows *rows, char *text)
 {
     char *line;
@@ -57,7 +57,7 @@ static bool add_rows(struct ask_rows *rows, char *text)
     return true;
 }
 
-/* The daemon writes one change of the denials at a time, and answers "busy" to the next. */
+/* Repeats the question while the daemon is busy: it writes one change of the denials at a time. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;

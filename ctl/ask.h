@@ -15,7 +15,7 @@
 
 #define ASK_FIELDS 17
 
-/* One row. Fields that it does not have are "". */
+/* A row. A field that the answer does not have is "". */
 struct ask_row {
     const char *field[ASK_FIELDS];
 };
@@ -27,21 +27,21 @@ struct ask_rows {
 };
 
 /*
- * Asks page by page, and adds all rows. CTL_YES: all came. Otherwise the reason is written to
- * standard error: CTL_NO if the daemon refused or the account is absent, CTL_UNKNOWN if there is no
- * answer.
+ * Asks page by page, and adds the rows of all pages. CTL_YES: all have come. Otherwise says why on
+ * standard error and returns CTL_NO if the daemon refused or the account is absent, CTL_UNKNOWN if
+ * there is no answer.
  */
 int ask_rows(struct cloud_question *question, struct ask_rows *rows);
 
-/* The second field of the row that has that name as its first; "" if there is none. */
+/* The second field of the row with the name as its first field; "" if there is no such row. */
 const char *ask_value(const struct ask_rows *rows, const char *name);
 
-/* Asks, and prints the rows as a table (out.h). Returns what ask_rows does. */
+/* Asks as ask_rows does, and prints the rows as a table (out.h). Returns what ask_rows returns. */
 int ask_table(struct out *out, const char *name, const char *columns,
               struct cloud_question *question);
 
-/* Asks once, within CLOUD_CALL_LOGIN_MS; again for up to 5 seconds while the daemon is busy. The
- * answer's strings live until the next question. */
+/* Asks one question, within CLOUD_CALL_LOGIN_MS, and repeats it for up to 5 seconds while the
+ * daemon is busy. The strings of the answer live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
 /* Writes to standard error why a question that only root may ask failed. Returns the exit status.

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the documents are checked against. */
+/* The host: documents are checked against its settings, ids and bindings. */
 struct host {
     struct cloud_conf conf;
     bool known; /* conf is read from a file, not the defaults */
@@ -18,7 +18,7 @@ struct host {
     struct bindings *bindings;
 };
 
-/* Reads the settings. Where there are none, the defaults apply, and every name is allowed. */
+/* Reads the settings. If there are none, the defaults apply and every name is allowed. */
 static int read_host(const struct ctl *ctl, bool given, struct host *host)
 {
     struct cloud_conf_error error;
@@ -40,7 +40,8 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
     return CTL_YES;
 }
 
-/* The path of a file:// URL, up to the directory that its first placeholder is in. */
+/* The path that an argument names. Of a file:// URL this is the directory above the first
+ * placeholder. NULL if it is another URL. */
 static const char *path_of(char *argument)
 {
     char *brace, *slash;
@@ -65,7 +66,7 @@ static const char *digits(char out[24], size_t number)
     return out;
 }
 
-/* When the bound of a signed document ends, in seconds since 1970 (the cache counts the same). */
+/* When a signed document becomes outdated, in seconds since 1970; the cache computes the same. */
 static int64_t end_of(const struct host *host, const struct document *document)
 {
     uint32_t most = host->conf.max_stale;
@@ -73,7 +74,7 @@ static int64_t end_of(const struct host *host, const struct document *document)
     return document->issued_at + (document->max_stale < most ? document->max_stale : most);
 }
 
-/* The times of a signed document, as the cache judges them. */
+/* Checks the times of a signed document as the cache does. */
 static void judge_times(const struct host *host, struct checked *checked, int64_t now)
 {
     const struct document *document = checked->document;
@@ -260,7 +261,8 @@ static void put_tree(struct out *out, const struct host *host, const struct tree
         put_document(out, host, &tree->checked[i]);
     out_table_end(out);
     out->skip = tree->n == 1 ? 1 : 0;
-    /* Below a single document only: for a tree they would be too many to read. */
+    /* These tables are printed for people only if there is a single document: for a tree they would
+     * be too long. */
     if (out->json || tree->n == 1) {
         out_table(out, "people", "file user role key title expires shell sftp");
         for (size_t i = 0; i < tree->n; i++)

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* cloudauthctl: a table of commands (main.c). Each returns the exit status. */
+/* cloudauthctl: a table of commands (main.c). Each command returns the exit status of the program.
+ * */
 
 enum {
     CTL_YES = 0,   /* yes, or done */

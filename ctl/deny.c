@@ -53,9 +53,9 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
-/* Whether the argument could mean a user as well as an environment; then it prints a message,
- * because an operator would not notice that the wrong one is denied. False if the settings cannot
- * be read: that must not prevent a denial. */
+/* Whether the argument could mean both a user and an environment. Prints a message if so, because
+ * an operator would not notice that the wrong one is denied. False also if the settings cannot be
+ * read, because broken settings must not prevent a denial. */
 static bool is_ambiguous(const struct ctl *ctl, const char *what)
 {
     static struct cloud_conf conf;
@@ -101,8 +101,8 @@ static bool read_denial(const struct ctl *ctl, struct denial *denial)
     return false;
 }
 
-/* Prints how many of the daemon's documents contain the subject, and warns if none does: a subject
- * that is misspelt denies no one, and an operator would not notice. */
+/* Prints how many of the daemon's documents contain the subject. Warns if none does: an operator
+ * would not notice that a misspelt subject denies no one. */
 static void say_documents(struct out *out, const char *line, const char *kind, const char *subject)
 {
     struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
@@ -120,7 +120,7 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
                 kind, subject);
 }
 
-/* Sends a change; NULL: all denials. */
+/* Sends the denial to the daemon, to be added or removed. NULL: all denials are to be removed. */
 static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *denial)
 {
     char line[DENIAL_LINE_SIZE] = "all", kind[16];
@@ -154,7 +154,7 @@ static int list_denials(struct ctl *ctl)
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
-/* Sends the change that the arguments describe. */
+/* Reads the denial from the command line and sends it. */
 static int change(struct ctl *ctl, enum cloud_op op)
 {
     struct denial denial;

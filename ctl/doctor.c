@@ -61,7 +61,7 @@ static void show_remedies(const struct doctor *doctor)
 static const char sysusers[] =
     "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl restart cloudauthd";
 
-/* Settings that have no effect, or one that is too wide. */
+/* Notes settings that have no effect, and an `allow` that is too wide. */
 static void note_settings(struct doctor *doctor)
 {
     static const char remedy[] = "# change it in " CLOUD_CONF_PATH;
@@ -79,7 +79,8 @@ static void note_settings(struct doctor *doctor)
                        "allow = *: the people of every project of the API may enter this host");
 }
 
-/* A file that is not root's, or that others may write, is refused before any line is read. */
+/* Checks the settings. A file with the wrong owner or mode is refused before any of its lines is
+ * read. */
 static void check_settings(struct doctor *doctor)
 {
     static const char own[] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH;
@@ -124,7 +125,8 @@ static void check_users(struct doctor *doctor)
         doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
 }
 
-/* An account that the daemon knows, to ask sshd about: of a grid only if there is no other. */
+/* Chooses a known account to ask sshd about. An account with a '-', which has no sFTP account, is
+ * chosen only if there is no other. */
 static const char *known_account(const struct ask_rows *documents)
 {
     const char *found = "";
@@ -139,7 +141,7 @@ static const char *known_account(const struct ask_rows *documents)
     return found;
 }
 
-/* A pattern of `allow` without a '*', where the daemon knows no account yet. */
+/* Chooses a name of `allow` that has no '*', if the daemon knows no account yet. */
 static const char *guess_account(const struct doctor *doctor)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
@@ -165,7 +167,8 @@ static void report_health(struct doctor *doctor, struct health *health)
                         : NULL;
 }
 
-/* The document is asked for anew, so that what STATUS says of the project API is true now. */
+/* Has the daemon ask for the account's document, so that what STATUS then says of the project API
+ * is true now. */
 static void check_daemon(struct doctor *doctor)
 {
     struct cloud_question status = {.op = CLOUD_OP_STATUS}, refresh = {.op = CLOUD_OP_REFRESH};
@@ -203,7 +206,7 @@ int cmd_doctor(struct ctl *ctl)
     doctor.out = &out;
     doctor.account = ctl->words == 1 ? ctl->word[0] : "";
     out_start(&out, ctl->json);
-    /* People get the remedies below the table, where a command stands on a line of its own. */
+    /* For people the remedies stand below the table, each command on a line of its own. */
     out_table(&out, "checks", ctl->json ? "check result detail remedy" : "check result detail");
     check_settings(&doctor);
     check_users(&doctor);

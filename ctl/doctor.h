@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * The checks of cloudauthctl doctor. Each check reports one row or more, and for a fault the remedy
- * (remedy.h).
+ * The checks of cloudauthctl doctor. Each check reports one or more rows, and with each fault its
+ * remedy (remedy.h).
  */
 
 enum doctor_result {
@@ -24,7 +24,7 @@ enum doctor_result {
     DOCTOR_NOTE,    /* no fault, but an operator should know it */
 };
 
-/* A row whose remedy is shown below the table. */
+/* A row with a remedy, which is shown below the table. */
 struct doctor_fault {
     enum doctor_result result;
     char finding[512], remedy[REMEDY_SIZE];

@@ -63,8 +63,8 @@ static const struct place places[] = {
 static const struct place snapshot = {
     STATE "/" CLOUD_SNAPSHOT_FILE, S_IFREG, DAEMON, 022, 0444, false};
 
-/* The owner of all that the daemon keeps. By name it needs no look at what is below, and it follows
- * no link: the daemon's user could have made one. */
+/* Gives everything that the daemon keeps back to the daemon's user. chown takes names here, and -h
+ * has it follow no link, because the daemon's user could have made one. */
 static const char own_state[] = "systemctl stop cloudauthd; chown -hR cloudauth:cloudauth " STATE
                                 "; systemctl start cloudauthd";
 
@@ -75,8 +75,8 @@ static bool is_below(const char *path, const char *directory)
     return strncmp(path, directory, n) == 0 && path[n] == '/';
 }
 
-/* Whether only root can change what a place is; links above the host's own directories are root's.
- */
+/* Whether only root can change what is at a path. Above the host's own directories root may have
+ * made links. */
 static bool is_safe(const struct place *place)
 {
     char real[PATH_MAX];
@@ -87,9 +87,9 @@ static bool is_safe(const struct place *place)
 }
 
 /*
- * The command that gives a path its owner (if it has another one) and a mode. As root it runs only
- * where no other user can put something else at the path meanwhile. In the daemon's directories the
- * daemon's user runs it, or the daemon makes the path anew.
+ * The command that gives a path the right mode and, unless `owned`, the right owner. It runs as
+ * root only if no other user can meanwhile put something else at the path. In the daemon's
+ * directories it runs as the daemon's user, or the daemon is restarted and makes the path anew.
  */
 static void own_and_mode(const struct place *place, bool owned, mode_t mode, char out[REMEDY_SIZE])
 {
@@ -180,7 +180,8 @@ static bool check_place(struct doctor *doctor, const char *check, const struct p
     return false;
 }
 
-/* A bare name is one of systemd's credentials, which no other process can see. */
+/* Checks the file of a secret. A name without '/' is one of systemd's credentials, which other
+ * processes cannot see. */
 static void check_secret(struct doctor *doctor, const char *path)
 {
     const struct place place = {path, S_IFREG, DAEMON, 077, 0400, true};
@@ -189,7 +190,7 @@ static void check_secret(struct doctor *doctor, const char *path)
         doctor_say(doctor, "secrets", DOCTOR_OK, "", "%s", path);
 }
 
-/* The snapshot's first bytes say whether this version's NSS module takes it. */
+/* Checks the snapshot. Its first bytes say whether the NSS module of this version accepts it. */
 static void check_snapshot(struct doctor *doctor)
 {
     struct cloud_snapshot_header header = {0};
@@ -213,8 +214,8 @@ static void check_snapshot(struct doctor *doctor)
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
-/* Checks the owner of everything that the daemon keeps. A backup that root restored, or that has
- * the user id of another host, keeps the daemon from starting. */
+/* Checks the owner of everything that the daemon keeps. The daemon does not start if root restored
+ * a backup, or if the files have the user id of another host. */
 static bool check_kept(struct doctor *doctor)
 {
     char root[] = STATE, first[256] = "";
@@ -301,7 +302,7 @@ static bool take_login_defs(void *arg, char *line)
     return true;
 }
 
-/* "user:first:count" */
+/* Checks a line "user:first:count" of subuid(5) or subgid(5). */
 static bool take_subordinate(void *arg, char *line)
 {
     struct range *range = arg;
@@ -322,7 +323,7 @@ static bool take_subordinate(void *arg, char *line)
     return true;
 }
 
-/* A line of getent(1): an entry of a name service besides the host's files and our module. */
+/* Checks a line of getent(1), which is an entry of another name service. */
 static bool take_foreign(void *arg, char *line)
 {
     struct range *range = arg;
@@ -343,7 +344,8 @@ static bool take_foreign(void *arg, char *line)
     return false;
 }
 
-/* The service lists what it lets getent(1) list; one that hangs is left. */
+/* Checks the entries that a name service lets getent(1) list. A service that hangs is given up
+ * after 10 seconds. */
 static bool take_service(void *arg, const char *service)
 {
     struct range *range = arg;
@@ -376,7 +378,8 @@ static bool take_local(void *arg, const struct cloud_local_entry *entry)
     return true;
 }
 
-/* When the newest document was stored: the clock stood there already. */
+/* When the newest stored document was written, by its file. The clock must not stand before that
+ * time. */
 static time_t newest_document(void)
 {
     DIR *listing = opendir(STATE "/documents");
@@ -434,8 +437,9 @@ void doctor_ranges(struct doctor *doctor)
 
 /* ---- Homes ---- */
 
-/* Notes the first home of a pattern on a file system that honours set-user-ID bits: people who may
- * write there by sFTP can set one, and mount options of the session do not hold outside of it. */
+/* Notes the first home of a pattern that is on a file system without nosuid. People with sFTP may
+ * set a set-user-ID bit on a file there, and the nosuid of their own session does not hold outside
+ * of it. */
 static void check_homes(struct doctor *doctor, const char *pattern)
 {
     char remedy[REMEDY_SIZE], quoted[REMEDY_SIZE / 3];
@@ -477,8 +481,8 @@ struct mounted {
     bool hidden;
 };
 
-/* hidepid= hides processes from all but the group of gid= (proc(5)); its value `ptraceable` does
- * not look at the group. */
+/* Reads a line of /proc/self/mounts. hidepid= hides processes from all users but the group of gid=
+ * (proc(5)); its value `ptraceable` hides them from that group too. */
 static bool take_mount(void *arg, char *line)
 {
     struct mounted *mounted = arg;
@@ -515,8 +519,8 @@ static unsigned long http_port(const char *url)
     return colon == NULL || colon > host + strcspn(host, "/") ? 80 : strtoul(colon + 1, NULL, 10);
 }
 
-/* Plain http is accepted where only root can answer: at ports below 1024 (ip(7)), and by a socket
- * that no other user can replace. */
+/* Checks what may answer plain http in the API's place. That must be root alone: on a port below
+ * 1024 (ip(7)), or at a socket that no other user can replace. */
 static void check_ports(struct doctor *doctor)
 {
     const struct cloud_conf *conf = &doctor->conf;
@@ -567,8 +571,8 @@ void doctor_proc(struct doctor *doctor)
 /* ---- Other programs ---- */
 
 /*
- * Faults of other programs of the host, each found by a command of sh(1): what it prints last is
- * the fault, put into `finding` for %s, and without output there is none.
+ * Faults of other programs of the host. A command of sh(1) looks for each: the last line of its
+ * output takes the place of %s in `finding`. If there is no output, there is no fault.
  */
 static const struct probe {
     const char *check, *command, *well, *finding, *remedy;

@@ -19,7 +19,7 @@
 
 #define NSSWITCH "/etc/nsswitch.conf"
 
-/* A line of nsswitch.conf. */
+/* What the line of one database in nsswitch.conf says. */
 struct database {
     const char *name;
     bool seen, files, cloud;
@@ -28,8 +28,8 @@ struct database {
     char want[256]; /* the services as they should be: as they are, with cloud behind files */
 };
 
-/* Skips the database's name and its ':', around which glibc wants no blank. NULL: the line is of
- * another database. */
+/* Returns the text behind the name of the database and its ':', with or without blanks around that;
+ * NULL if the line is about another database. */
 static char *services_of(const char *name, char *line)
 {
     char *at = line + strspn(line, " \t");
@@ -67,7 +67,7 @@ static bool take_database(void *arg, char *line)
     return true;
 }
 
-/* The command that puts cloud behind files; what else the line has stays. */
+/* Writes the command that puts cloud behind files, and keeps the other services of the line. */
 static void order_services(const struct database *database, char out[REMEDY_SIZE])
 {
     static const char plain[] =
@@ -103,8 +103,8 @@ static void check_database(struct doctor *doctor, const char *name)
         doctor_say(doctor, check, DOCTOR_OK, "", "cloud stands behind files");
 }
 
-/* A line of its own for initgroups decides alone which groups an account is in; without one, that
- * of group does. */
+/* Checks the line of initgroups, if there is one: it alone then decides which groups an account is
+ * in. Without it the line of group does. */
 static void check_initgroups(struct doctor *doctor)
 {
     struct database database = {.name = "initgroups"};
@@ -160,8 +160,8 @@ void doctor_nss(struct doctor *doctor)
 #define DROP_IN    "/etc/ssh/sshd_config.d/00-cloudauth.conf"
 #define PACKAGED   "/usr/share/cloudauth/00-cloudauth.conf"
 
-/* What sshd must make of its configuration, by kind of account: a value, "!" and one that it must
- * not have, or "~" and a member of a list. NULL: any value. */
+/* The values that sshd must have in the end, for each kind of account: a value; "!" and a value
+ * that it must not have; or "~" and a word that must be in the list. NULL: any value. */
 struct wanted {
     const char *name, *shell, *sftp;
 };
@@ -197,7 +197,7 @@ static const struct wanted wanted[] = {
 
 #define WANTED (sizeof wanted / sizeof *wanted)
 
-/* A list of who may log in at all, or who may not. */
+/* A list of users or groups that may log in, or that may not. */
 struct list {
     const char *name;
     bool denies, groups, seen, matched;
@@ -235,7 +235,8 @@ static void say_wrong(struct effective *effective, size_t i, const char *value)
                "for %s, %s is %s in the end", effective->account, wanted[i].name, value);
 }
 
-/* "allowusers PATTERN[@HOST]", a line for each. */
+/* Reads "allowusers PATTERN[@HOST]" and the lines of the other three lists. Each pattern has a line
+ * of its own. */
 static void take_list(struct effective *effective, const char *line, size_t n)
 {
     const char *group = effective->sftp ? "cloud-sftp" : "cloud-ssh";
@@ -249,7 +250,7 @@ static void take_list(struct effective *effective, const char *line, size_t n)
         host = list->groups ? NULL : strchr(pattern, '@');
         if (host != NULL)
             *host++ = '\0';
-        /* A list that denies an account from some hosts lets it in from the others. */
+        /* An account that is denied from some hosts can log in from others. */
         if (list->denies && host != NULL && strcmp(host, "*") != 0)
             continue;
         list->seen = true;
@@ -310,7 +311,8 @@ static bool take_effective(void *arg, char *line)
     return true;
 }
 
-/* sshd -T fails where sshd_config has a Match on an attribute that -C does not name. */
+/* Attributes for sshd -T -C: it fails if sshd_config has a Match on an attribute that is not given.
+ * */
 #define FROM ",host=192.0.2.1,addr=192.0.2.1,laddr=192.0.2.2,lport=22,rdomain="
 
 static const char repair[] = "sshd -t  # says where; repair it before sshd is restarted";
@@ -348,8 +350,8 @@ static void check_block(struct doctor *doctor, const char *check, const char *ac
 }
 
 /*
- * Settings outside our Match blocks: they hold for local users, and for a cloud account in a moment
- * in which its lookup fails. Match Group fails open then, and PAM alone refuses.
+ * Settings outside of our Match blocks. They hold for local users, and for a cloud account at a
+ * moment when its lookup fails: the Match blocks do not apply then, and only PAM refuses the login.
  */
 static const struct {
     const char *line, *why, *advice;
@@ -372,9 +374,9 @@ struct globals {
 };
 
 /*
- * PerSourcePenalties of sshd 9.8 and later, "no" or " authfail:SECONDS": at 5 s, the default, three
- * refusals of one person shut out all that share the address; at 1 s, a dozen or more within
- * seconds do.
+ * Checks PerSourcePenalties of sshd 9.8 and later, which is "no" or contains " authfail:SECONDS".
+ * At the default of 5 seconds three refusals of one person shut out everyone at the same address;
+ * at 1 second it takes a dozen or more within seconds.
  */
 static void check_penalties(struct globals *globals, const char *line)
 {
@@ -434,8 +436,8 @@ void doctor_sshd(struct doctor *doctor)
     char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + sizeof suffix];
     struct cloud_name name;
 
-    /* While ssh.socket waits for the first connection sshd's directory is missing, which sshd -T
-     * takes for a fault. */
+    /* While ssh.socket waits for the first connection, the directory that sshd needs does not exist
+     * yet, and sshd -T fails without it. */
     (void)mkdir("/run/sshd", 0755);
     check_globals(doctor);
     if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
@@ -484,7 +486,7 @@ static void say_of(char out[128], const char *control, const char *module)
     snprintf(out, 128, "%.60s %.60s", control, module);
 }
 
-/* How many of the following lines a line with that control can skip. */
+/* The largest number of following lines that the control of a line can skip. */
 static unsigned long longest_jump(const char *control)
 {
     unsigned long longest = 0;
@@ -497,7 +499,8 @@ static unsigned long longest_jump(const char *control)
     return longest;
 }
 
-/* pam_localuser.so may jump over pam_cloud.so: local users do not need it. */
+/* Reads a line of the stack. pam_localuser.so may jump over pam_cloud.so, which local users do not
+ * need. */
 static bool take_module(void *arg, const char *control, const char *module)
 {
     struct stack *stack = arg;
@@ -527,7 +530,8 @@ static bool take_module(void *arg, const char *control, const char *module)
     return true;
 }
 
-/* PAM looks for a module without a directory in `security`, beside libpam. */
+/* Checks that PAM can load the module. A name without a directory is looked for in `security`,
+ * beside libpam. */
 static void check_module(struct doctor *doctor, const char *module)
 {
     void *pam = dlopen("libpam.so.0", RTLD_NOW | RTLD_LOCAL);

@@ -51,8 +51,8 @@ static bool find_directory(const struct ctl *ctl, struct edit *edit)
     return true;
 }
 
-/* Whether the bytes are a document for that environment, with the message if not. *left_out is how
- * much of it may not be read, and becomes how much is not. */
+/* Whether the bytes are a valid document of the environment; prints why if not. *left_out is the
+ * number of warnings that the document may have, and is set to the number that it has. */
 static bool is_valid(const struct edit *edit, const char *body, size_t n, size_t *left_out)
 {
     struct document_problem problem = {""};
@@ -94,8 +94,8 @@ static bool read_document(struct edit *edit)
     return ok && edit->root != NULL;
 }
 
-/* The lock's mode lets those open it who may write in the directory, so that no other user can hold
- * it. */
+/* Opens the lock. Its mode lets only those users open it who may write in the directory, so that no
+ * other user can hold the lock. */
 static bool open_lock(struct edit *edit)
 {
     struct stat directory, lock;
@@ -125,7 +125,8 @@ static bool wait_for_lock(const struct edit *edit)
     return true;
 }
 
-/* A symbolic link could lead to another environment's document, or out of the directory. */
+/* Whether the document is no symbolic link, which could lead to the document of another environment
+ * or out of the directory. Prints a message if it is one. */
 static bool is_no_link(const struct edit *edit)
 {
     struct stat st;
@@ -172,7 +173,7 @@ void edit_end(struct edit *edit)
     edit->place = edit->lock = -1;
 }
 
-/* Owner and mode are those of the document that it will replace. */
+/* Writes the new file, with the owner and mode of the document that it will replace. */
 static bool write_aside(const struct edit *edit, int directory, const char *aside, const char *text)
 {
     int fd = openat(directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -191,7 +192,8 @@ static bool write_aside(const struct edit *edit, int directory, const char *asid
     return ok;
 }
 
-/* A file aside is one that a crash left: this process holds the lock. */
+/* Replaces the document. A file that is there under the name of the new one was left by a crash,
+ * because this process holds the lock. */
 static bool replace(const struct edit *edit, const char *text)
 {
     char aside[CLOUD_NAME_MAX + 16], name[CLOUD_NAME_MAX + 8];

@@ -10,12 +10,14 @@
 #include <stddef.h>
 
 /*
- * Changes one access document of an embedded API, whose access_url is
- * file://DIRECTORY/{project}/{environment}.json. One change is made at a time, under flock(2) on
- * DIRECTORY/.lock, which only users who may write in the directory can open (the directory itself
- * could be locked by every user who may read it). The document is checked by the parser that the
- * daemon uses, written aside, synced, and renamed over the old one: a host sees the old document or
- * the new one. Members that are unknown here stay.
+ * Changes one access document of an embedded API, where access_url is
+ * file://DIRECTORY/{project}/{environment}.json.
+ *
+ * One change is made at a time, under flock(2) on DIRECTORY/.lock, which only users who may write
+ * in the directory can open. (Every user who may read the directory could lock the directory
+ * itself.) The document is checked by the daemon's own parser, written to a new file, synced, and
+ * renamed over the old one, so that a host sees either the old document or the new one. Members
+ * that are unknown here are kept.
  */
 
 struct edit {
@@ -36,7 +38,7 @@ struct edit {
 bool edit_start(const struct ctl *ctl, const char *environment, bool create, struct edit *edit);
 void edit_end(struct edit *edit);
 
-/* Checks the document and writes it. CTL_YES, or another status after a message, which says if the
+/* Checks the document and writes it. CTL_YES; or another status, after a message that says if the
  * document is changed all the same. */
 int edit_write(struct edit *edit);
 

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The value of an option, or what holds without it. */
+/* The value of an option, or `otherwise` if the option is not given. */
 static const char *wish(const struct ctl *ctl, const char *option, const char *otherwise)
 {
     const char *value = ctl_option(ctl, option);
@@ -37,7 +37,7 @@ static bool is_text(const cJSON *object, const char *name, const char *text)
     return cJSON_IsString(value) && strcmp(value->valuestring, text) == 0;
 }
 
-/* Whether an object of a list is the one that the text names. */
+/* Whether the text names this object of a list. */
 typedef bool is_named(const cJSON *object, const char *text);
 
 static bool is_user(const cJSON *object, const char *username)
@@ -76,8 +76,8 @@ static cJSON *find(const cJSON *list, is_named *named, const char *text)
     return NULL;
 }
 
-/* Removes all that the text names: a document that other tools wrote may contain one twice. Returns
- * their number. */
+/* Removes all objects that the text names; a document that other tools wrote may have more than
+ * one. Returns their number. */
 static size_t remove_all(cJSON *list, is_named *named, const char *text)
 {
     size_t n = 0;
@@ -98,7 +98,7 @@ static bool no_memory(void)
     return false;
 }
 
-/* The list that the change adds to. NULL, after a message, if it is none. */
+/* The member of that name, which must be a list. NULL, after a message, if it is not. */
 static cJSON *list_of(const struct edit *edit, const cJSON *object, const char *name)
 {
     cJSON *list = member(object, name);
@@ -111,7 +111,7 @@ static cJSON *list_of(const struct edit *edit, const cJSON *object, const char *
 
 /* ---- The commands ---- */
 
-/* One change of a document. False after a message. */
+/* Changes the document in memory. False after a message. */
 typedef bool document_change(const struct ctl *ctl, struct edit *edit);
 static document_change create;
 
@@ -159,7 +159,8 @@ static bool is_taken(const struct tree *tree, const struct local_ids *local_ids,
            local_ids_is_subordinate(local_ids, id, id);
 }
 
-/* One more than the highest uid in use, so that no id is given to a second environment. */
+/* An id above the highest uid of all documents, so that no environment gets the id of another one.
+ * */
 static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
                         const struct local_ids *local_ids)
 {
@@ -187,7 +188,7 @@ static bool read_id(const char *text, uint32_t otherwise, uint32_t *out)
     return true;
 }
 
-/* Fills in what no option says, and checks that this host would use the account. */
+/* Fills in `account` from the options and the defaults, and checks that this host would take it. */
 static bool plan_account(const struct ctl *ctl, const struct edit *edit)
 {
     static const struct signers none;
@@ -269,7 +270,7 @@ static bool add_mount(const struct ctl *ctl, struct edit *edit)
         return false;
     }
     if (!cJSON_IsArray(mounts)) {
-        /* Neither may be there, or be null or PHP's empty array. */
+        /* `sftp` and `mounts` may be missing, be null, or be PHP's empty array. */
         if (!cJSON_IsObject(sftp)) {
             cJSON_DeleteItemFromObjectCaseSensitive(edit->root, "sftp");
             sftp = cJSON_AddObjectToObject(edit->root, "sftp");

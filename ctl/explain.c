@@ -28,7 +28,7 @@ struct host_rule {
     const char *token, *message; /* the decision if it is not passed */
 };
 
-/* Adds a rule of the host, which decides if it is the first that is not passed. */
+/* Adds the verdict of a rule of the host. The first rule that is not passed decides. */
 static void judge(struct explanation *explanation, bool passed, const struct host_rule *rule)
 {
     OUT_ROW(explanation->out, rule->rule, passed ? "yes" : "no", rule->detail);
@@ -47,8 +47,8 @@ static bool is_nologin(void *arg, const char *control, const char *module)
     return !*found;
 }
 
-/* nologin(5): with that file only root enters, if pam_nologin is in sshd's stack, as on Debian.
- * sshd itself does not look at the file where it uses PAM. */
+/* Looks for the file of nologin(5), with which only root enters if sshd's stack has pam_nologin, as
+ * on Debian. sshd itself does not look at the file if it uses PAM. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
@@ -63,7 +63,8 @@ static void look_at_nologin(struct explanation *explanation)
           &(const struct host_rule){"nologin", found, "nologin", ""});
 }
 
-/* sshd(8) refuses an account whose shell it cannot start, without a message to the client. */
+/* Checks the shell: sshd(8) refuses an account with a shell that it cannot start, and the client
+ * gets no message. */
 static void look_at_shell(struct explanation *explanation, const char *account)
 {
     struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
@@ -77,8 +78,9 @@ static void look_at_shell(struct explanation *explanation, const char *account)
     judge(explanation, runs, &(const struct host_rule){"shell", answer.shell, "shell-missing", ""});
 }
 
-/* Checks the directories of an sFTP login by the functions that the PAM module calls, with the
- * sentence that the client sees; and without groups, since sshd has dropped its own by then. */
+/* Checks the directories of an sFTP login with the functions of the PAM module, which give the
+ * sentence that the client sees. Drops the groups of this process first, because sshd has dropped
+ * its own by then. */
 static void look_at_mounts(struct explanation *explanation, const struct ask_rows *rows)
 {
     static char mounts[JAIL_TEXT_SIZE];
@@ -117,7 +119,8 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* Splits the key's line, if it is named by one, into the two words that the question has. */
+/* Puts the key into the question: as its type and base64 if the operator named it by its line, else
+ * as its fingerprint. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
     struct key parsed;

@@ -39,7 +39,7 @@ bool health_has(const struct health *health, const char *check)
     return false;
 }
 
-/* A new finding, whose remedy is to be filled in. */
+/* Adds a finding. The caller fills in its remedy. */
 __attribute__((format(printf, 4, 5))) static struct health_finding *
 find(struct health *health, enum health_level level, const char *check, const char *format, ...)
 {
@@ -60,7 +60,7 @@ find(struct health *health, enum health_level level, const char *check, const ch
     return finding;
 }
 
-/* A row that has one good value. */
+/* A row of STATUS for which one value is good and every other value is a finding. */
 static const struct rule {
     const char *name, *good;
     enum health_level level;
@@ -126,7 +126,7 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     }
 }
 
-/* The certificate of a setting, whose end stands in a row. */
+/* Judges when the certificate of a setting expires, which a row of STATUS says. */
 static void judge_expiry(struct health *health, const char *row, const char *key, const char *path,
                          int64_t now)
 {

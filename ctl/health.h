@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /*
- * What the rows of STATUS (cloudauthd/control/control.h) mean: findings, each with its remedy. The
- * commands status and doctor both report them.
+ * What the rows of STATUS (cloudauthd/control/control.h) mean: findings, each with its remedy, for
+ * the commands status and doctor.
  */
 
 #define HEALTH_FINDINGS 16
@@ -41,7 +41,7 @@ struct health {
     struct health_finding finding[HEALTH_FINDINGS];
 };
 
-/* The value of a row, or "" if there is no such row; as a number. */
+/* The value of the row with that name, or "" if there is none; and the same as a number. */
 const char *health_value(const struct health *health, const char *name);
 int64_t health_number(const struct health *health, const char *name);
 

@@ -28,8 +28,8 @@ bool home_is_guarded(const char *path)
     return true;
 }
 
-/* Makes the directory where there is nothing, if the one above it, to which a link of root's may
- * lead, is guarded. False with errno. */
+/* Makes a directory if there is nothing at the path and only root can change the directory above,
+ * which may be reached by a link that root made. False with errno. */
 static bool make(const char *path, mode_t mode)
 {
     char above[PATH_MAX], real[PATH_MAX + 2];
@@ -58,7 +58,7 @@ bool home_make(const char *path, uint32_t uid, uint32_t gid)
         snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
         ok = make(part, 0755);
     }
-    /* None but root can put something else at the path. */
+    /* Only root can put something else at the path now. */
     ok = ok && make(path, 0700);
     if (ok && errno != EEXIST)
         ok = chmod(path, 0750) == 0 && chown(path, uid, gid) == 0;

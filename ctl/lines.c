@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Calls each for every line; one that wants no more leaves the rest unread to the end. */
+/* Calls each for every line until it returns false. Reads the rest nevertheless, so that the
+ * program that writes the lines can end. */
 static void give(FILE *in, const char *ends, lines_each *each, void *arg)
 {
     char *line = NULL;

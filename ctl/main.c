@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* `arguments` is the usage, and what is parsed by: an option is one that it has, and takes a value
- * if one in capitals stands behind it, before a ']'. */
+/* The commands. `arguments` is printed as the usage, and the command line is parsed by it: a
+ * command has the options that stand there, and an option takes a value if a word in capitals
+ * stands between it and a ']'. */
 static const struct command {
     const char *name, *arguments, *summary;
     int least, most; /* arguments without options */
@@ -121,7 +122,8 @@ bool ctl_span(const char *text, int64_t *seconds)
     return true;
 }
 
-/* Takes out --json, which may stand anywhere before "--". Returns the number of arguments left. */
+/* Removes --json, which may stand anywhere before "--". Returns the number of arguments that are
+ * left. */
 static int take_json(struct ctl *ctl, int argc, char **argv)
 {
     int kept = 1;
@@ -141,7 +143,8 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
-/* What stands behind an option of n characters in the usage; NULL if the option is not in it. */
+/* The usage text behind an option, of which n characters are given; NULL if the usage does not have
+ * the option. */
 static const char *find_option(const char *arguments, const char *option, size_t n)
 {
     for (const char *at = arguments; (at = strchr(at, '-')) != NULL; at += strcspn(at, " |]"))
@@ -201,7 +204,8 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
     return NULL;
 }
 
-/* How many arguments the name of a command takes up; 0: they name another one. */
+/* The number of arguments that make up the name of the command; 0 if the arguments name another
+ * command. */
 static int match(const char *name, char **argv)
 {
     for (int n = 1;; n++, argv++) {
@@ -231,9 +235,9 @@ static int run(struct ctl *ctl, char **argv)
     return CTL_USAGE;
 }
 
-/* Where standard input, output or error is closed, the next file or socket that is opened would
- * take its descriptor, and get what was meant for the terminal. /dev/null, opened for reading,
- * takes it instead: writing to it fails, and that is noticed. */
+/* Opens /dev/null, for reading, in the place of a standard stream that is closed. Otherwise the
+ * next file or socket would get its descriptor, and with it the text that was meant for the
+ * terminal. Writing to /dev/null opened for reading fails, which out_end notices. */
 static bool has_standard_files(void)
 {
     int fd;
@@ -250,8 +254,8 @@ int main(int argc, char **argv)
 
     if (!has_standard_files())
         return CTL_UNKNOWN;
-    /* The daemon must be able to read new documents, and an account to reach its new home: with
-     * root's umask of 077 neither could. */
+    /* With root's umask of 077 the daemon could not read new documents, and an account could not
+     * reach its new home. */
     umask(022);
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)

@@ -10,7 +10,8 @@
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
-/* Decodes the UTF-8 sequence at `at` (RFC 3629). Its length, or 0 if there is none. */
+/* Decodes the UTF-8 sequence at `at` (RFC 3629). Returns its length, or 0 if the bytes are not
+ * valid UTF-8. */
 static size_t decode(const unsigned char *at, unsigned *code)
 {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -25,7 +26,7 @@ static size_t decode(const unsigned char *at, unsigned *code)
     return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
 }
 
-/* C0, DEL, C1, and the characters that change a terminal's output without being shown: marks of
+/* Whether a terminal would not show the character but obey it, or hide it: C0, DEL, C1, marks of
  * direction, line separators, characters of no width, tags. */
 static bool is_control(unsigned code)
 {
@@ -35,7 +36,7 @@ static bool is_control(unsigned code)
            (code >= 0xe0000 && code <= 0xe007f);
 }
 
-/* Writes a character that is_control as JSON does (RFC 8259, section 7). */
+/* Writes a control character as JSON escapes it (RFC 8259, section 7). */
 static void put_escaped(FILE *to, unsigned code)
 {
     if (code >= 0x10000)
@@ -44,8 +45,8 @@ static void put_escaped(FILE *to, unsigned code)
         fprintf(to, "\\u%04x", code);
 }
 
-/* Writes a text without control characters and invalid bytes: as \xHH for people, as JSON has them
- * in JSON, which is read on terminals as well. */
+/* Writes a text with its control characters and invalid bytes escaped: as \xHH for people, and by
+ * JSON's own escapes in JSON, which people read on terminals as well. */
 static void put_text(FILE *to, const char *text, bool json)
 {
     unsigned code;
@@ -67,7 +68,7 @@ static void put_text(FILE *to, const char *text, bool json)
     }
 }
 
-/* The text for people, malloc'ed; NULL if memory is out. */
+/* Returns the text as people get it, malloc'ed; NULL if memory is out. */
 static char *escape(const char *text)
 {
     char *out = NULL;
@@ -187,7 +188,7 @@ void out_time(int64_t seconds, char *out, size_t size)
         out[0] = '\0';
 }
 
-/* What a cell shows. */
+/* Returns the text of a cell; for a column of times, the time that the cell means. */
 static const char *shown(const struct out *out, size_t column, const char *cell, char time[32])
 {
     if (out->column[column].type != '@')
@@ -196,7 +197,7 @@ static const char *shown(const struct out *out, size_t column, const char *cell,
     return time;
 }
 
-/* A cell that is not a JSON number is printed as null. */
+/* Whether the text is a JSON number. A cell of a number column that is not is printed as null. */
 static bool is_number(const char *text)
 {
     text += text[0] == '-';

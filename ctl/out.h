@@ -33,14 +33,15 @@ void out_start(struct out *out, bool json);
 /* Ends the answer. False, after a message, if it could not be written whole. */
 bool out_end(struct out *out);
 
-/* "" and NULL are left out for people, and are "" and null in JSON. */
+/* Prints a pair. For people, "" and NULL are left out; in JSON they are "" and null. */
 void out_pair(struct out *out, const char *name, const char *value);
 void out_number(struct out *out, const char *name, int64_t value);
 
 /*
- * A table, which is an array of objects in JSON. columns has their names, with a space between; '#'
- * behind one is for numbers ("" is null in JSON), and '@' for times, which the cells have in
- * seconds since 1970. A row has as many cells, or more, which are not printed.
+ * Begins a table, in JSON an array of objects. columns has the names, with spaces between them. A
+ * '#' behind a name marks a column of numbers ("" is null in JSON); a '@' marks a column of times,
+ * for which the cells contain seconds since 1970. A row has a cell for each column; further cells
+ * are not printed.
  */
 void out_table(struct out *out, const char *name, const char *columns);
 void out_row(struct out *out, const char *const *cell);
@@ -53,7 +54,7 @@ void out_time(int64_t seconds, char *out, size_t size);
 /* A line for people only. */
 void out_line(struct out *out, const char *text);
 
-/* The same in bold. */
+/* Prints a line for people only, in bold. */
 void out_heading(struct out *out, const char *text);
 
 /* Whether the answer is for a person at a terminal: not JSON, and standard output is a terminal. */

@@ -38,7 +38,7 @@ static int ask_binding(struct cloud_question *question, struct binding *out)
 
 /* ---- Sessions and processes with the old uid ---- */
 
-/* What uses a binding's uid. */
+/* The processes that use the uid of a binding. */
 struct use {
     uint32_t uid;
     bool known; /* /proc can be read */
@@ -57,8 +57,9 @@ static bool take_process(void *arg, const struct process_info *info)
     return true;
 }
 
-/* Asks for the binding and what uses it. A session is open, and its processes live, for a moment
- * after its client has ended: waits for that, unless force is set. Returns the exit status. */
+/* Asks for the binding, and finds what uses its uid. The session and the processes of a client that
+ * has just left go on for a moment: waits for their end, unless force is set. Returns the exit
+ * status. */
 static int find_use(struct cloud_question *question, bool force, struct binding *binding,
                     struct use *use)
 {
@@ -122,7 +123,8 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
 /* ---- The command ---- */
 
-/* Asks the project API, so that the uid that it names now is bound at once. */
+/* Has the daemon ask the project API, so that the uid that the document has now is bound at once.
+ * */
 static int show_new(struct out *out, const struct binding *old)
 {
     char name[400], home[CLOUD_WIRE_PATH_MAX + 4096] = "";

@@ -11,7 +11,8 @@ static int worse(int one, int other)
     return one > other ? one : other;
 }
 
-/* op: CLOUD_OP_REFRESH, or CLOUD_OP_CONFIRM, which wants the answer that there is none. */
+/* Asks the API anew about one environment. With CLOUD_OP_REFRESH a document is the answer that is
+ * wanted; with CLOUD_OP_CONFIRM it is that the environment is absent. */
 static int refresh(struct out *out, enum cloud_op op, const char *name)
 {
     struct cloud_question question = {.op = op, .account = name};
@@ -27,8 +28,8 @@ static int refresh(struct out *out, enum cloud_op op, const char *name)
     return strcmp(field[0], "unavailable") == 0 ? CTL_UNKNOWN : CTL_NO;
 }
 
-/* Refreshes the environments that the daemon knows, or confirms or only lists those whose absence
- * is withheld. */
+/* CLOUD_OP_REFRESH: asks anew about every environment that the daemon knows. CLOUD_OP_CONFIRM:
+ * confirms, or with `list` only lists, every absence that is withheld. */
 static int each_known(struct out *out, enum cloud_op op, bool list)
 {
     struct cloud_question question = {.op = CLOUD_OP_DOCUMENTS};

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A word of these alone means itself to a shell. */
+/* A shell takes a word of only these characters as it stands. */
 static const char safe[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,-";
 
@@ -37,8 +37,8 @@ bool remedy_quote(const char *text, char *out, size_t size)
 #define CA   "set ca_file to the CA that signed the project API's certificate"
 
 /*
- * Remedies by the words of libcurl, OpenSSL and the daemon. In a command, %s stands for what the
- * function finds in the settings or in the message.
+ * Remedies, found by words in the messages of libcurl, OpenSSL and the daemon. %s in a command is
+ * replaced by what `find` finds in the settings or in the message.
  */
 typedef void find_word(const struct cloud_conf *conf, const char *detail, char *out, size_t size);
 static find_word find_directory, find_environment, find_owner;
@@ -100,7 +100,8 @@ static void find_directory(const struct cloud_conf *conf, const char *detail, ch
         *slash = '\0';
 }
 
-/* "project/environment" in front of the message, if it is one: an API wrote the text. */
+/* Finds "project/environment" at the start of the message. Its characters are checked, because an
+ * API may have written the message. */
 static void find_environment(const struct cloud_conf *conf, const char *detail, char *out,
                              size_t size)
 {
@@ -112,7 +113,7 @@ static void find_environment(const struct cloud_conf *conf, const char *detail, 
         snprintf(out, size, "%.*s", (int)n, detail);
 }
 
-/* "... belongs to environment E of project P" as "P/E". */
+/* Finds the owner in "... belongs to environment E of project P", and writes "P/E". */
 static void find_owner(const struct cloud_conf *conf, const char *detail, char *out, size_t size)
 {
     char environment[256] = "", project[64] = "", both[400];

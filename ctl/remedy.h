@@ -20,8 +20,8 @@
 bool remedy_quote(const char *text, char *out, size_t size);
 
 /*
- * The remedy for a failed request to the project API. detail is the daemon's message, which may
- * begin with "project/environment: ".
+ * The remedy for a request to the project API that failed. detail is the daemon's message about it,
+ * which may begin with "project/environment: ".
  */
 void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE]);
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fields of a row (cloudauthd/control/control.h). The first HIDDEN are in JSON alone. */
+/* The fields of a row (cloudauthd/control/control.h). The first HIDDEN fields are printed in JSON
+ * only. */
 #define COLUMNS                                                                                    \
     "project environment kind app user_id mail role service audit# session account user since@ "   \
     "from pid# key state"
@@ -54,14 +55,15 @@ static bool is_in(const char *const *field, const struct process_info *process)
 {
     uint32_t audit = (uint32_t)strtoul(field[AUDIT], NULL, 10);
 
-    /* The pid of a detached session's sshd process may be another's by now. */
+    /* The sshd process of a detached session has ended, and its pid may belong to another process
+     * by now. */
     return (strcmp(field[STATE], "detached") != 0 &&
             strtol(field[PID], NULL, 10) == process->process.pid) ||
            (audit != PROCESS_NO_AUDIT && audit == process->ids.audit);
 }
 
-/* Whether the process, or one of its ancestors, is in an audit session or below an sshd process of
- * the list. */
+/* Whether the process belongs to a session of the list: it, or one of its ancestors, is in the
+ * audit session, or is the sshd process, of that session. */
 static bool in_session(const struct leftovers *leftovers, const struct process_info *process)
 {
     struct process_info at = *process;
@@ -131,7 +133,7 @@ static bool is_named(const char *const *field, const char *word, bool by_user)
     return strcmp(word, field[USER]) == 0 || strcmp(word, field[USER_ID]) == 0;
 }
 
-/* A session that has ended by itself meanwhile is no error. */
+/* Ends a session. It is no error if the session has ended by itself in the meantime. */
 static int end_one(struct out *out, const char *const *field)
 {
     struct cloud_question question = {.op = CLOUD_OP_SESSION_END, .session = field[SESSION]};

@@ -58,7 +58,7 @@ static const char *span(int64_t seconds, char out[40])
     return out;
 }
 
-/* A row, whose name says whether its value is a time or a span. */
+/* Prints a row. The ending of its name says whether its value is a time or a span of time. */
 static void put_row(struct out *out, const char *const *field)
 {
     const char *end = strrchr(field[0], '_'), *value = field[1];
@@ -131,7 +131,8 @@ int cmd_status(struct ctl *ctl)
     struct out out;
     int status;
 
-    /* Broken settings are doctor's to report; the running daemon goes on with its own. */
+    /* Settings that are broken are no finding here: the running daemon still uses its good ones,
+     * and doctor reports them. */
     if (!cloud_conf_read(&conf, ctl->conf_path, 0, &error))
         cloud_conf_defaults(&conf);
     out_start(&out, ctl->json);

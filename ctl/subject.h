@@ -23,8 +23,8 @@ bool subject_is_key(const char *argument);
 /* Reads the key. False after a message. */
 bool subject_read_key(const char *argument, struct subject_key *out);
 
-/* Writes "project/environment", given as such or as a login name of this host. False after a
- * message. */
+/* Writes "project/environment"; the argument is either that, or a login name of this host. False
+ * after a message. */
 bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
 
 #endif

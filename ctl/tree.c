@@ -41,7 +41,8 @@ char *tree_read(const char *path, size_t most, size_t *n)
     return bytes;
 }
 
-/* Finds the place of a syntax error, by the scan that the parser begins with. */
+/* Finds line and column of a syntax error, with the scan that the parser begins with. False if
+ * there is none. */
 static bool find_fault(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -61,7 +62,8 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     return true;
 }
 
-/* The members that docs/api.md describes, by the member that has the object, or a list of them. */
+/* The members that docs/api.md describes. `of` is the member that has them, as an object or as a
+ * list of objects. */
 static const struct {
     const char *of, *known;
 } members[] = {
@@ -109,7 +111,7 @@ static void find_unknown(const struct json *value, const char *of, struct cloud_
     }
 }
 
-/* What a valid document has that no host reads. */
+/* Collects the members of a valid document that no host reads. */
 static void note_unknown(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -132,7 +134,7 @@ struct source {
     const char *project, *environment; /* by its path; NULL: those that the document names itself */
 };
 
-/* Parses the bytes of a file. */
+/* Parses the bytes of a file, and notes the document, or what is wrong with it, in `checked`. */
 static void judge(struct checked *checked, const char *body, size_t n, const struct source *source)
 {
     const char *project = source->project, *environment = source->environment;

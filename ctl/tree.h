@@ -29,16 +29,17 @@ struct tree {
 
 /*
  * Reads a file, or every document of a directory in the order of their names. Documents must be
- * signed unless signers is empty. False, after a message, if memory is out or there is no document.
+ * signed unless there are no signers. False, after a message, if memory is out or there is no
+ * document.
  */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
 
-/* The same for a directory that may be empty. */
+/* Reads every document of a directory, which may be empty. False after a message. */
 bool tree_add_directory(struct tree *tree, const char *directory, const struct signers *signers);
 void tree_free(struct tree *tree);
 
-/* The bytes of a regular file, malloc'ed; NULL with errno. Of a file that is longer than most, most
- * + 1 bytes are returned. */
+/* Reads a regular file. Returns its bytes, malloc'ed, but at most most + 1 of them, so that the
+ * caller sees that it is longer than most; NULL with errno. */
 char *tree_read(const char *path, size_t most, size_t *n);
 
 #endif

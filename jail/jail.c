@@ -22,9 +22,9 @@
 #define NEVER     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /*
- * The limits of the tmpfs, which holds only the directories that lead to the mount points. They
- * take no blocks; there are at most JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts, for which the
- * inodes suffice twice. Only root may write to it, until it is made read-only.
+ * The limits of the tmpfs, which holds only the directories that lead to the mount points.
+ * Directories take no blocks. At most JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts need half of
+ * these inodes. Only root may write to the tmpfs, and only until it is made read-only.
  */
 #define ROOT_SIZE   "64k"
 #define ROOT_INODES "16384"
@@ -40,7 +40,7 @@ static bool fail(struct jail_fault *fault, const char *before, const char *path,
     return false;
 }
 
-/* A system call failed for a reason that is not the account's. */
+/* Says that a system call failed for a reason that has nothing to do with the account. */
 static bool fail_call(struct jail_fault *fault, const char *call, const char *path)
 {
     const char *why = strerrordesc_np(errno);
@@ -52,7 +52,8 @@ static bool fail_call(struct jail_fault *fault, const char *call, const char *pa
     return false;
 }
 
-/* A directory could not be opened: says so in words for the account's owner, who can mend it. */
+/* Says why a directory could not be opened, in words for the owner of the account, who can repair
+ * it. */
 static bool fail_open(struct jail_fault *fault, const char *path)
 {
     switch (errno) {
@@ -84,7 +85,7 @@ static const char *target_of(const struct jail_mount *mount)
     return mount->path[0] == '\0' ? JAIL_HOME : mount->path;
 }
 
-/* The path for messages. */
+/* The path of the directory as messages have it. */
 static const char *name_of(const struct jail *jail, const struct jail_mount *mount)
 {
     return mount->path[0] == '\0' ? jail->home : mount->path;
@@ -108,7 +109,7 @@ static bool overlaps(const struct jail *jail, const struct jail_mount *mount)
     return false;
 }
 
-/* Takes one line, without its newline. */
+/* Reads one line of the list of directories, without its newline. */
 static bool read_mount(struct jail *jail, char *line, struct jail_fault *fault)
 {
     struct jail_mount mount = {line + 3, line[0] == 'r' && line[1] == 'w'};
@@ -164,15 +165,17 @@ static int open_beneath(int at, const char *path, uint64_t resolve)
 
 static bool become(uid_t uid, gid_t gid)
 {
-    /* Both return the previous id whether they succeed or not: only a second call shows which. */
+    /* setfsgid(2) and setfsuid(2) return the previous id whether they succeed or fail; a second
+     * call shows which of the two it was. */
     (void)setfsgid(gid);
     (void)setfsuid(uid);
     return (gid_t)setfsgid((gid_t)-1) == gid && (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
 /*
- * Opens a directory with the account's uid and gid, so that root's rights open nothing that the
- * account cannot reach, and a home on NFS can be opened where root is squashed to user nobody.
+ * Opens a directory with the uid and gid of the account. So the rights of root open nothing that
+ * the account cannot reach, and a home on NFS can be opened where the server takes root for the
+ * user nobody.
  */
 static int open_as(const struct jail *jail, int at, const char *path, uint64_t resolve)
 {
@@ -194,7 +197,8 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
     return directory;
 }
 
-/* sshd checks the owner and mode of JAIL_ROOT and of each directory above it before its chroot. */
+/* Opens JAIL_ROOT. sshd itself checks owner and mode of JAIL_ROOT, and of each directory above it,
+ * before its chroot(2). */
 static int open_jail_root(struct jail_fault *fault)
 {
     int root = open_beneath(AT_FDCWD, JAIL_ROOT, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -214,8 +218,8 @@ static int open_home(const struct jail *jail, struct jail_fault *fault)
 }
 
 /*
- * Copies the mount that a directory is on, with the directory as its root and without the mounts
- * below it. The copy is not attached anywhere yet. Returns its descriptor, or -1 with the fault
+ * Makes a copy of the mount that a directory is on. The copy has the directory as its root and none
+ * of the mounts below it, and is attached nowhere yet. Returns its descriptor, or -1 with the fault
  * filled.
  */
 static int copy_directory(const struct jail *jail, int home, const struct jail_mount *mount,
@@ -267,8 +271,8 @@ bool jail_check(const struct jail *jail, struct jail_fault *fault)
 /* ---- Building ----------------------------------------------------------------------------------
  */
 
-/* Mounts become slaves: mounts and unmounts of the host reach this namespace, but not the other way
- * round. */
+/* Enters a new mount namespace. Its mounts are slaves: what the host mounts and unmounts is seen
+ * here, and what is mounted here is not seen by the host. */
 static bool enter_namespace(struct jail_fault *fault)
 {
     if (unshare(CLONE_NEWNS) != 0)
@@ -323,21 +327,22 @@ static int mount_root(struct jail_fault *fault)
     return root;
 }
 
-/* Makes a directory on the path to a mount point, unless another mount point has needed it. */
+/* Makes one directory on the path to a mount point, if it is not there yet for another mount point.
+ * */
 static int make_part(int at, const char *part)
 {
-    /* fchmodat ignores the umask, which sshd has from its own start. */
+    /* The mode is set again, because mkdirat obeys the umask that sshd was started with. */
     if (mkdirat(at, part, 0755) == 0) {
         if (fchmodat(at, part, 0755, 0) != 0)
             return -1;
     } else if (errno != EEXIST) {
         return -1;
     }
-    /* NO_XDEV: never into a directory that is mounted already. */
+    /* RESOLVE_NO_XDEV: nothing is made inside a directory that is mounted already. */
     return open_beneath(at, part, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
-/* Makes the mount point of a path below root. Returns its descriptor, or -1. */
+/* Makes the directories of a path below root. Returns the descriptor of the last one, or -1. */
 static int make_mount_point(int root, const char *path)
 {
     char parts[JAIL_PATH_MAX + 1], *rest = parts, *part;
@@ -377,9 +382,9 @@ static bool mount_directory(const struct jail *jail, int home, int root,
 }
 
 /*
- * Mounts the log daemon's socket, /dev/log, at that path, where the sFTP server looks for it:
- * without it no transfer is logged. A session without it is no fault: the host may have no log
- * daemon, and a listed directory has precedence.
+ * Mounts the host's /dev/log in the jail, where the sFTP server looks for it; without it transfers
+ * are not logged. Failing is no fault of the session: the host may have no log daemon, and a
+ * directory of the document may lie at /dev.
  */
 static void mount_log(const struct jail *jail, int root)
 {
@@ -418,7 +423,8 @@ bool jail_build(const struct jail *jail, struct jail_fault *fault)
     int home = -1, root = -1;
     bool built = false;
 
-    /* The directories are opened in the new namespace: open_tree copies only its own mounts. */
+    /* The directories are opened after the new namespace was entered, because open_tree(2) copies
+     * mounts of the caller's own namespace only. */
     if (enter_namespace(fault) && (home = open_home(jail, fault)) >= 0 &&
         (root = mount_root(fault)) >= 0) {
         built = true;

@@ -10,16 +10,16 @@
 
 /*
  * The file system of an sFTP session. The session's process gets a mount namespace of its own, in
- * which a small read-only tmpfs lies on JAIL_ROOT (sshd's ChrootDirectory); on it each directory
- * that the access document lists is mounted at its own path, and the host's /dev/log for the sFTP
- * server. The kernel removes all of it with the session's last process: nothing stays on the host,
- * and two logins share nothing.
+ * which a small read-only tmpfs lies on JAIL_ROOT (sshd's ChrootDirectory). On the tmpfs each
+ * directory that the access document lists is mounted at its own path, and the host's /dev/log for
+ * the sFTP server. The kernel removes these mounts with the last process of the session: nothing
+ * stays on the host, and two logins share nothing.
  *
- * The account owns the directories and may change them at any moment. Each is therefore resolved
- * once, by openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS and with
- * the account's uid and gid, and used by its descriptor from then on: the directory that was
- * checked is the one that is mounted. On the path to the home no symbolic link is followed either,
- * not even one of root's.
+ * The account owns the directories and may change them at any moment. So each is resolved once, by
+ * openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS and with the uid
+ * and gid of the account, and is used by its descriptor from then on: the directory that was
+ * checked is the one that is mounted. No symbolic link is followed on the path to the home either,
+ * not even a link of root.
  *
  * Needs Linux 5.12 (mount_setattr) and CAP_SYS_ADMIN; without them every session is refused.
  */
@@ -59,22 +59,23 @@ struct jail_fault {
 
 /*
  * Fills the jail from the account, and copies its strings. False, with the fault filled, if the
- * account is not well-formed, if it lists no directory, or if two of them are the same or one
- * contains the other: a read-only directory inside a writable one could be moved and then written,
- * and a mount point would have to be made inside a directory of the account's.
+ * account is not well-formed, if it lists no directory, or if one listed directory is another or
+ * contains it. (An account could move a read-only directory inside a writable one and then write to
+ * it; and a mount point would have to be made inside a directory of the account.)
  */
 bool jail_read(struct jail *jail, const struct jail_account *account, struct jail_fault *fault);
 
 /*
- * Whether jail_build would find each directory now. Changes nothing. PAM asks this before the
- * session, while a refusal can still be shown to the client as a sentence.
+ * Whether jail_build would find each directory now. Changes nothing. PAM calls this before the
+ * session begins, while the client can still be shown a sentence.
  */
 bool jail_check(const struct jail *jail, struct jail_fault *fault);
 
 /*
- * Moves the calling process into the jail's mount namespace; its root and working directory stay
- * those of the host. False: the process may have a namespace of its own already, with a jail half
- * made, and must not start anything for the account. Leaves no descriptor open.
+ * Moves the calling process into a mount namespace with the jail. The root and the working
+ * directory of the process stay those of the host. On false the process may have the namespace
+ * already, with half a jail, and must not start anything for the account. Leaves no descriptor
+ * open.
  */
 bool jail_build(const struct jail *jail, struct jail_fault *fault);
 

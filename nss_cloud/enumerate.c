@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* An enumeration under way. It has a map of its own: if the file were replaced in between, accounts
- * would be missing or come twice. */
+/* An enumeration under way. It keeps a map of its own: if the file were replaced between two
+ * entries, accounts would be missing or come twice. */
 struct list {
     bool open;
     struct cloud_snapshot snapshot; /* map NULL: there is none */

@@ -14,11 +14,11 @@ enum enumerate_what {
     ENUMERATE_GROUP,
 };
 
-/* Starts over. UNAVAIL if there is no snapshot that is live and current. */
+/* Begins again with the first account. UNAVAIL if there is no snapshot that is live and current. */
 enum nss_status enumerate_start(enum enumerate_what what, int *errnop);
 
-/* Returns the next entry in lookup's passwd or group, or NOTFOUND after the last one. After
- * TRYAGAIN with ERANGE the same entry comes again. */
+/* Puts the next entry into lookup's passwd or group. NOTFOUND after the last one. After TRYAGAIN
+ * with ERANGE the next call returns the same entry. */
 enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, int *errnop);
 
 void enumerate_end(enum enumerate_what what);

@@ -18,7 +18,7 @@
 #define SFTP_HOME  "/"
 #define SFTP_SHELL "/usr/sbin/nologin"
 
-/* How long a lookup waits for the daemon. The unit tests define less. */
+/* The longest time that a lookup waits for the daemon. The unit tests define a shorter one. */
 #ifndef NSS_TIMEOUT_MS
 #define NSS_TIMEOUT_MS CLOUD_CALL_NSS_MS
 #endif
@@ -38,8 +38,8 @@ static enum nss_status to_nss(enum cloud_status status)
 }
 
 /*
- * UNAVAIL comes with EAGAIN. getpwnam_r(3) and its like return the errno of a module that answers
- * UNAVAIL: 0 would mean "no such user", and ENOENT, ESRCH, EBADF or EPERM are read as that; glibc
+ * UNAVAIL always comes with EAGAIN, because getpwnam_r(3) and its like return the errno of a module
+ * that answers UNAVAIL. Callers read 0, ENOENT, ESRCH, EBADF and EPERM as "no such user", and glibc
  * turns ERANGE into EINVAL. After EAGAIN nscd(8) keeps the entry that it has; after any other error
  * it caches that there is no such user.
  */
@@ -51,7 +51,7 @@ enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *stat
     *status = NSS_STATUS_UNAVAIL;
     *error = EAGAIN;
     if (getpid() != 1) {
-        /* A thread that is cancelled in here would leak a descriptor. */
+        /* A thread that was cancelled in the step would leak a descriptor. */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
         step(arg);
         pthread_setcancelstate(cancelling, NULL);
@@ -104,9 +104,9 @@ static bool is_sftp(const struct pack_account *account)
     return cloud_name_kind_of(account->name.at, account->name.n) == CLOUD_SFTP;
 }
 
-/* Neither the daemon nor the snapshot is trusted: ids and home must be within this host's
- * configuration, and the id that was asked for must be the account's. The name was checked before.
- */
+/* Whether the entry may be returned. Neither the daemon nor the snapshot is trusted: this host's
+ * settings must allow the ids and the home, and the entry must have the id that was asked for. The
+ * name has been checked already. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
@@ -120,10 +120,10 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
            is_absolute(&account->shell) && pack_fields_ok(account);
 }
 
-/* Returns the account to the caller, or UNAVAIL if it is not valid here. */
+/* Returns the account to the caller; UNAVAIL if this host's settings do not allow it. */
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
-    /* Whatever the document says, an sFTP account has no shell. */
+    /* An sFTP account has no shell, whatever the document says. */
     if (is_sftp(account)) {
         account->home = pack_text(SFTP_HOME);
         account->shell = pack_text(SFTP_SHELL);
@@ -138,8 +138,8 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
         set_packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
 }
 
-/* Whether the daemon's answer has the name that was asked for or, by id, a plain name that this
- * host serves. */
+/* Whether the daemon's answer has the right name: the one that was asked for, or, for a lookup by
+ * id, a plain name that this host serves. */
 static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
 {
     struct cloud_name name;
@@ -166,8 +166,8 @@ static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
         give(conf, lookup, &account);
 }
 
-/* Whether this host serves the name or id that is asked for. *out is the parsed name. Only the
- * plain name of an environment has a group; its other names have none. */
+/* Whether this host serves the name or id that is asked for. *out is the parsed name. A group has
+ * only the plain name of its environment. */
 static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
                     struct cloud_name *out)
 {
@@ -179,7 +179,7 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 
 /* ---- The snapshot ---- */
 
-/* Until when a record may be used. */
+/* How long a record may be used. */
 enum trust {
     FRESH,       /* until it is no longer fresh: the daemon can be asked */
     UNREACHABLE, /* however old: the daemon cannot be reached, and a name lets no one in */
@@ -200,14 +200,14 @@ static bool find_record(const struct cloud_snapshot *snapshot, const struct look
                             : cloud_snapshot_by_uid(snapshot, lookup->id, out);
 }
 
-/* A string of a record, given the one that follows it. */
+/* A string of a record; next is the string that follows it. */
 static struct pack_text text_between(const char *string, const char *next)
 {
     return (struct pack_text){string, (size_t)(next - string) - 1};
 }
 
-/* Returns the record under the name that is asked for. False if it cannot tell the home of that
- * name, or is not valid here. plain has space for a name. */
+/* Returns the record under the name that is asked for. False if the record does not say the home of
+ * that name, or if this host's settings do not allow it. plain is a buffer for a name. */
 static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_name *name, const struct cloud_snapshot_account *record,
                         char plain[CLOUD_NAME_MAX + 1])
@@ -269,13 +269,14 @@ static struct negcache_key negcache_key_of(const struct lookup *lookup)
         .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
 }
 
-/* With file:// each lookup has the daemon read the document. */
+/* Whether the daemon's "absent" may be remembered. With file:// every lookup has the daemon read
+ * the document. */
 static bool may_remember(const struct cloud_conf *conf, const struct lookup *lookup)
 {
     return lookup->lacks && conf->absent_fresh > 0 && strncmp(conf->access_url, "file:", 5) != 0;
 }
 
-/* Notes which file lacks the record. */
+/* Notes in the lookup which snapshot does not have the record. */
 static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *snapshot,
                             enum found found)
 {
@@ -299,7 +300,7 @@ static bool is_known_absent(const struct cloud_conf *conf, const struct lookup *
     return may_remember(conf, lookup) && negcache_has(&key);
 }
 
-/* Searches a live snapshot for what does not need the daemon yet. */
+/* Searches a live snapshot for a record that is fresh, so that the daemon need not be asked. */
 static enum found search_live(const struct map *map, struct lookup *lookup,
                               const struct cloud_name *name)
 {
@@ -311,10 +312,10 @@ static enum found search_live(const struct map *map, struct lookup *lookup,
 }
 
 /*
- * Searches the map when the daemon cannot be reached. A retired one is used only if the file that
- * replaced it is out of sight, for example in an sFTP session that was locked into its chroot after
- * the map was made. It is not used if that file cannot be opened for another reason: a user who
- * uses up a process's descriptors could otherwise keep a deleted account alive in it.
+ * Searches the map while the daemon cannot be reached. A retired map is used only if this process
+ * cannot see the file that replaced it, as in an sFTP session that entered its chroot after the map
+ * was made. If that file cannot be opened for another reason, the map is not used: a user could
+ * otherwise keep a deleted account alive in a process by using up its descriptors.
  */
 static void search_unreachable(const struct map *map, struct lookup *lookup,
                                const struct cloud_name *name)
@@ -328,7 +329,8 @@ static void search_unreachable(const struct map *map, struct lookup *lookup,
 
 /* ---- Lookups ---- */
 
-/* Answers for the marker groups, without the daemon. False: another group is asked for. */
+/* Answers a question about a marker group, without the daemon. False if it is about another group.
+ * */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
@@ -345,9 +347,8 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
     return ssh || sftp;
 }
 
-/* Asks the daemon for what no live snapshot has. Not inlined: a thread may have 16 KiB of stack,
- * and the caller has read the settings, which takes half of that, before the packet needs its
- * space. */
+/* Asks the daemon. Not inlined: a thread may have 16 KiB of stack, of which the caller needs half
+ * to read the settings, and the packet must not take its space at the same time. */
 __attribute__((noinline)) static void find_by_daemon(const struct map *map, struct lookup *lookup,
                                                      const struct cloud_name *name)
 {
@@ -382,8 +383,8 @@ static void find_account(void *arg)
     map_release(&map);
 }
 
-/* Answers without a system call: what the kept map or the negative cache has, and, as long as the
- * settings need not be looked at, a name or id that this host does not serve. */
+/* Answers without a system call: from the kept map and the negative cache and, until the settings
+ * are due to be looked at again, for names and ids that this host does not serve. */
 static bool find_kept(const struct map *map, struct lookup *lookup)
 {
     const struct cloud_conf *conf = map->held->conf;

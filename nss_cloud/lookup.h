@@ -35,23 +35,25 @@ struct lookup {
 };
 
 /*
- * Finds an account or a group: in the map that this process keeps, without a system call; else in
- * the present snapshot; else by asking the daemon. *errnop is set as NSS requires. Of names and ids
- * that this host does not serve, one lookup a second looks whether root has changed the settings.
+ * Finds an account or a group: first in the map that this process keeps, without a system call;
+ * then in the current snapshot; then by asking the daemon. *errnop is set as NSS requires. Once a
+ * second a lookup of a name or id that this host does not serve checks whether root has changed the
+ * settings.
  */
 enum nss_status lookup_find(struct lookup *lookup, int *errnop);
 
 /*
  * Returns a record of the snapshot to the caller, under its plain name. False if this host's
- * configuration does not resolve that; else lookup->status says whether the entry fits the buffer.
+ * settings do not allow the account. Otherwise lookup->status says whether the entry fits the
+ * buffer.
  */
 struct cloud_snapshot_account;
 bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
                  const struct cloud_snapshot_account *account);
 
 /*
- * Runs a step that may do I/O. It sets *status and *error, which are UNAVAIL and EAGAIN if it does
- * not. It does not run in pid 1, which starts the daemon and must never wait for it.
+ * Runs a step that may do I/O. *status and *error are UNAVAIL and EAGAIN unless the step sets them.
+ * In pid 1, which starts the daemon and must never wait for it, the step does not run.
  */
 typedef void lookup_step(void *arg);
 enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,

@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* The owner that the file must have. The unit tests run as any user and define another. */
+/* The owner that the settings file must have. The unit tests, which run as any user, define
+ * another. */
 #ifndef CLOUD_CONF_OWNER
 #define CLOUD_CONF_OWNER 0
 #endif
@@ -19,10 +20,11 @@
 #define RENEW_TRIES 2           /* to map a snapshot that is not retired at once */
 
 /*
- * This is safe by the order of the accesses, all of which are sequentially consistent. A reader
- * counts itself in and then checks that the slot is still the current one. A thread that empties a
- * slot sees that it is not the current one, swaps a count of exactly 0 for TAKEN, and checks again.
- * Only the holder of TAKEN makes a slot the current one, before it drops TAKEN.
+ * The slots are safe because their accesses have one order that all threads see (they are
+ * sequentially consistent). A reader increments the count of the current slot, and then checks that
+ * the slot is still the current one. A thread that empties a slot checks that it is not the current
+ * one, swaps a count of exactly 0 for TAKEN, and checks again. Only a thread that holds TAKEN makes
+ * a slot the current one, before it drops TAKEN.
  */
 struct slot {
     atomic_uint count;
@@ -111,7 +113,8 @@ static int find_slot(void)
     return NONE;
 }
 
-/* Makes it the current one, or the caller's own if no slot is left, and counts the caller in. */
+/* Puts `held` into a free slot, makes that slot the current one and counts the caller in there. If
+ * no slot is free, the caller gets `held` for itself. */
 static void keep(const struct map_held *held, struct map *map)
 {
     int slot = find_slot();
@@ -134,7 +137,7 @@ static void keep(const struct map_held *held, struct map *map)
 
 /* ---- The files ---- */
 
-/* Whether the settings' file is another one than was read. */
+/* Whether the settings file has been replaced or changed since it was read. */
 static bool is_outdated(const struct map *map)
 {
     const struct stat *old = &map->held->read_as;
@@ -147,9 +150,9 @@ static bool is_outdated(const struct map *map)
 }
 
 /*
- * Reads the settings, or copies them from old, if that is not NULL and they are the same. Into
- * pages of their own: a thread may have no more than 16 KiB of stack, and in a child of fork(2)
- * malloc's lock may be held for ever.
+ * Reads the settings; or copies them from old, if old is not NULL and the file has not changed.
+ * They get pages of their own: a thread may have only 16 KiB of stack, and in a child of fork(2)
+ * the lock of malloc(3) may be held for ever.
  */
 static bool read_settings(struct map_held *held, const struct map *old)
 {
@@ -195,8 +198,9 @@ void map_snapshot(struct map *map)
             map->out_of_sight = errno == ENOENT;
             return;
         }
-        /* The settings are read after the snapshot is mapped. The daemon retires a snapshot when
-         * the settings change, so those read beside a live one are not older than it. */
+        /* The settings are read after the snapshot was mapped. The daemon retires a snapshot when
+         * the settings change; so the settings that are kept with a live snapshot are as new as it
+         * is. */
         if (!read_settings(&fresh, map)) {
             drop(&fresh);
             return;

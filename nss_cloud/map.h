@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 
 /*
- * The settings and the map of accounts.snapshot that this process keeps, so that a lookup that hits
- * makes no system call. Any thread may call these functions at any time, also after fork(2) at any
- * instant: they never wait, and allocate pages alone.
+ * The settings and the map of accounts.snapshot that this process keeps, so that most lookups make
+ * no system call. Any thread may call these functions at any time, also after fork(2) at any
+ * moment: they never wait for a lock, and allocate whole pages with mmap(2).
  *
- * A few slots hold settings with a map, and one of them is the current one. A reader counts itself
- * in at a slot and out again; a slot is emptied only while no reader is counted in. A fork in
- * between leaves a count that never drops, and a slot that is never used again. Where no slot is
- * left, a lookup reads both files for itself alone.
+ * There are a few slots, each with settings and a map, and one slot is the current one. A reader
+ * increments the count of a slot while it uses the slot; a slot is emptied only while its count is
+ * 0. A fork(2) while a count is not 0 leaves the child a count that never drops, and so a slot that
+ * is never used again. If no slot is left, a lookup reads both files for itself alone.
  */
 struct map_held {
     struct cloud_conf *conf;
@@ -34,28 +34,28 @@ struct map {
 #define MAP_OWN (-1)
 
 /*
- * Counts the caller in at what is kept, whatever the state of the files. False if nothing is. To be
- * followed by map_release. No system call.
+ * Gives the caller the current slot, however old its content is, and increments its count. False if
+ * there is no current slot. To be followed by map_release. No system call.
  */
 bool map_acquire(struct map *map);
 
 /*
- * The same, but reads the settings again if root's file is another one than was read. Broken ones
- * do not replace those that are kept. False if there are none. Touches no map of the snapshot:
- * local users' logins come here.
+ * Does the same as map_acquire, but reads the settings again if the file has changed. Settings that
+ * cannot be parsed do not replace the ones that are kept. False if there are none. Does not touch
+ * the map of the snapshot, because logins of local users come here.
  */
 bool map_settings(struct map *map);
 
 /*
- * Replaces what the caller is counted in at by a map of a snapshot that is not retired, if it is
- * none and there is one. May change errno.
+ * Gives the caller a map of a live snapshot, if there is one and the caller's map is not live. May
+ * change errno.
  */
 void map_snapshot(struct map *map);
 
 /* Whether the map is of a snapshot that the daemon has not retired. */
 bool map_is_live(const struct map *map);
 
-/* Whether a second has begun since the settings' file was last looked at. No system call. */
+/* Whether the settings file was last looked at in an earlier second. No system call. */
 bool map_is_due(void);
 
 void map_release(struct map *map);

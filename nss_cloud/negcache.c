@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A key but for its file: the operation and the id, then the name, padded with NULs, of which it
- * has at least one. */
+/* The parts of a key other than its file: the operation and the id, then the name, padded with one
+ * NUL or more. */
 struct packed_key {
     uint64_t word[(sizeof(uint64_t) + CLOUD_NAME_MAX + 1 + 7) / 8];
     size_t words; /* used */
@@ -16,10 +16,10 @@ struct packed_key {
 #define WORDS (sizeof(((struct packed_key *)0)->word) / sizeof(uint64_t))
 
 /*
- * A place for one entry, guarded by a sequence lock that no thread waits for: the count is odd
- * while the entry is written. Each word is an atomic of its own, written after the odd count
- * (release) and read before the second look at the count (acquire): a reader of a word of another
- * entry sees another count.
+ * A place for one entry. It is guarded by a sequence lock, for which no thread waits: the count is
+ * odd while the entry is written. Each word is an atomic, written after the odd count (release) and
+ * read before the count is read again (acquire). So a reader that got a word of another entry finds
+ * that the count changed.
  */
 struct place {
     atomic_uint count;
@@ -29,7 +29,7 @@ struct place {
 
 static struct place places[NEGCACHE_PLACES];
 
-/* False: no name is that long. */
+/* Packs a key. False if the name is longer than any login name. */
 static bool pack_key(const struct negcache_key *key, struct packed_key *out)
 {
     size_t n = key->name == NULL ? 0 : strnlen(key->name, CLOUD_NAME_MAX + 1);

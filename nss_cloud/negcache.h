@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 /*
- * A negative cache: what the daemon has just told this process to be absent, so that find -nouser
- * does not ask once for each file that a deleted environment has left. An entry holds for
- * NEGCACHE_MS, and only beside the very snapshot that lacks the record: when an account is added,
- * its snapshot replaces that one.
+ * A negative cache: names and ids that the daemon has just called absent, so that find -nouser does
+ * not ask the daemon about each file that a deleted environment has left. An entry holds for
+ * NEGCACHE_MS, and only for the snapshot that lacked the record: when an account is added, a new
+ * snapshot replaces that one.
  *
- * Any thread may call these functions at any time, also after fork(2) at any instant: they never
- * wait. An entry that another thread is writing, or never completed, counts as missing.
+ * Any thread may call these functions at any time, also after fork(2) at any moment: they never
+ * wait. An entry that is being written, or was never completed, counts as missing.
  */
 #define NEGCACHE_MS     1000 /* of cloud_clock_ms() */
 #define NEGCACHE_PLACES 16   /* a power of two; an entry replaces another in the same place */

@@ -11,7 +11,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* initgroups: the account, and the array of glibc, which this module grows. */
+/* A call of initgroups: the account, and the array of groups, which belongs to glibc and grows
+ * here. */
 struct membership {
     const char *name;
     long int *start, *size;
@@ -44,7 +45,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* Without its marker group the account would escape sshd's Match block: a failure. */
+        /* This is a failure: an account without its marker group would escape sshd's Match block.
+         * */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
         if (!grow(member)) {
@@ -56,8 +58,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
     return NSS_STATUS_SUCCESS;
 }
 
-/* Adds the marker group, unless the host itself has the user: then sshd's Match block is not for
- * that login. */
+/* Adds the marker group. A user of the host itself gets none, because sshd's Match block is not
+ * meant for local users. */
 static enum nss_status join(struct membership *member, gid_t marker)
 {
     switch (cloud_local_user(member->name)) {

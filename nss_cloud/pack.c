@@ -6,8 +6,9 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Not 0 if one of eight bytes is invalid in a field. Bytes from 0x80 on are valid. Of the others,
- * each subtraction sets the high bit of an invalid byte; a borrow reaches only bytes above one. */
+/* Not 0 if one of eight bytes may not stand in a field of passwd(5). Bytes from 0x80 on are
+ * allowed. For the others, each subtraction sets the high bit of a byte that is not; a borrow
+ * reaches only bytes above such a byte. */
 static uint64_t has_wrong(uint64_t word)
 {
     uint64_t control = word - EACH(' '), colon = (word ^ EACH(':')) - EACH(1),
@@ -16,7 +17,7 @@ static uint64_t has_wrong(uint64_t word)
     return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
-/* Up to seven bytes as a word, padded with valid ones. */
+/* One to seven bytes as a word, padded with bytes that are allowed. */
 static uint64_t short_word(const char *text, size_t n)
 {
     uint64_t word = EACH(' ');
@@ -32,8 +33,8 @@ static uint64_t short_word(const char *text, size_t n)
     return word;
 }
 
-/* Checks eight bytes at a time, the last ones perhaps twice. Inlined, because the three fields of
- * each lookup share its constants. */
+/* Checks eight bytes at a time; the last eight may overlap those before. Inlined, because the three
+ * fields of each lookup use the same constants. */
 static inline __attribute__((always_inline)) uint64_t wrong_of(const struct pack_text *text)
 {
     uint64_t word, wrong = 0;
@@ -58,7 +59,8 @@ struct pack_text pack_text(const char *string)
     return (struct pack_text){string, strlen(string)};
 }
 
-/* Copies a text and a NUL to *at, which moves behind them. The caller has checked that they fit. */
+/* Copies a text and a NUL to *at, and moves *at behind them. The caller has checked that there is
+ * space. */
 static char *put(char **at, const struct pack_text *text)
 {
     char *place = *at;
@@ -119,7 +121,8 @@ bool pack_passwd(const struct pack_account *account, struct passwd *out, char *b
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
                 size_t size)
 {
-    /* The caller's buffer may have any alignment; the list of members needs that of a pointer. */
+    /* The buffer may have any alignment, but the list of members needs the alignment of a pointer.
+     * */
     size_t unaligned = (uintptr_t)buffer % alignof(char *);
     size_t padding = unaligned == 0 ? 0 : alignof(char *) - unaligned;
     char *const no_members = NULL;

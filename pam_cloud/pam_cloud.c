@@ -30,7 +30,7 @@
 #define LINE_MAX_LOG 4096
 #define VARIABLE_MAX 1024 /* bytes of "NAME=value" */
 
-/* How long a decision may take. Tests define less. */
+/* The longest time that a decision may take. The unit tests define a shorter one. */
 #ifndef PAM_TIMEOUT_MS
 #define PAM_TIMEOUT_MS CLOUD_CALL_LOGIN_MS
 #endif
@@ -122,7 +122,7 @@ static void tell(const struct visit *visit, const char *sentence)
         (void)pam_error(visit->pamh, "%s", sentence);
 }
 
-/* The same, with the account's name in the middle of the sentence. */
+/* Shows a sentence with the name of the account in the middle. */
 static void tell_name(const struct visit *visit, const char *before, const char *after)
 {
     const char *name = cloud_text_has_control(visit->account) ? "this account" : visit->account;
@@ -165,9 +165,9 @@ static bool record_grants(const struct visit *visit, const struct cloud_snapshot
 }
 
 /*
- * Whether a service that asks for no key (cron, su, sudo) may use the account while the daemon
- * cannot be reached, as far as accounts.snapshot tells: any service if the environment is active,
- * and cron if it is paused, until the record expires.
+ * Whether accounts.snapshot allows a service that asks for no key (cron, su, sudo) to use the
+ * account while the daemon cannot be reached: any service if the environment is active, cron alone
+ * if it is paused, until the record expires.
  */
 static bool snapshot_grants(const struct visit *visit)
 {
@@ -186,7 +186,7 @@ static bool snapshot_grants(const struct visit *visit)
     return granted;
 }
 
-/* Grants what may be granted without the daemon, from the snapshot. */
+/* Grants, by the snapshot, what may be granted while the daemon cannot be reached. */
 static bool grant_alone(const struct visit *visit, const struct cloud_question *question)
 {
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh || !snapshot_grants(visit))
@@ -219,7 +219,7 @@ static bool conf_argument(struct visit *visit, const char *argument)
     return false;
 }
 
-/* Reads the file, then the module's arguments, which have the same grammar as its lines. */
+/* Reads the settings file, then the arguments of the module, which have the syntax of its lines. */
 static bool read_conf(struct visit *visit, int argc, const char **argv)
 {
     struct cloud_conf_error error = {0, ""};
@@ -238,8 +238,8 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Determines by the name whether a user who is not in /etc/passwd is a cloud account: users of
- * other name services may have any uid. *reason is set for WHO_UNKNOWN. */
+/* Determines by the name alone whether a user who is not in /etc/passwd is a cloud account; a user
+ * of another name service may have any uid. *reason is set if the result is WHO_UNKNOWN. */
 static enum who who_is(struct visit *visit, int argc, const char **argv, const char **reason)
 {
     *reason = "configuration-broken";
@@ -265,7 +265,8 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
 
     visit->service = string_item(visit->pamh, PAM_SERVICE);
     visit->from = string_item(visit->pamh, PAM_RHOST);
-    /* An sshd that runs under another name sets AUTH_INFO as well, before the session to "". */
+    /* An sshd that runs under another service name sets AUTH_INFO too, to "" until the session
+     * begins. */
     visit->is_ssh =
         strcmp(visit->service, "sshd") == 0 || pam_getenv(visit->pamh, AUTH_INFO) != NULL;
     if (local == CLOUD_LOCAL_UNKNOWN)
@@ -281,7 +282,7 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
     }
 }
 
-/* The common start of all functions. */
+/* The start that all functions of the module have in common. */
 static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
                  const struct entry *entry)
 {
@@ -355,8 +356,9 @@ static void refuse_jail(const struct visit *visit, const char *reason,
 }
 
 /*
- * Checks the directories of an sFTP account, and keeps their list for the session. A refusal here
- * shows a sentence at the client; one in the session would be garbage in the sFTP protocol.
+ * Checks the directories of an sFTP account, and keeps their list for the session. A sentence about
+ * a refusal can be shown only here: in the session it would be taken for a message of the sFTP
+ * protocol.
  */
 static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
 {
@@ -380,7 +382,7 @@ static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
     return PAM_PERM_DENIED;
 }
 
-/* Builds what prepare_jail has kept, in this same process. */
+/* Builds the jail that prepare_jail has kept; PAM runs both in the same process. */
 static bool enter_jail(struct visit *visit)
 {
     struct jail_fault fault = {"the sFTP directories of this login are unknown"};
@@ -397,9 +399,10 @@ static bool enter_jail(struct visit *visit)
     return false;
 }
 
-/* The daemon is not trusted: ids and home must be within this host's configuration. What was
- * granted without it has been checked, and is not in the answer. A daemon of version 0.1.0, which
- * runs during an upgrade, names no home of a shell account; the NSS module checks it. */
+/* Whether this host's settings allow the uid, gid and home in the answer: the daemon is not
+ * trusted. An account that was granted without the daemon was checked before, and its answer is
+ * empty. A daemon of version 0.1.0, which may still run during an upgrade, sends no home of a shell
+ * account; the NSS module checks that home. */
 static bool may_use(const struct visit *visit, const struct cloud_answer *answer)
 {
     return answer->home == NULL ||
@@ -433,8 +436,8 @@ static int check_account(struct visit *visit)
     return to_pam(status);
 }
 
-/* Returns the last line of sshd's AUTH_INFO, the method that completed the authentication,
- * malloc'ed. NULL if memory is out. */
+/* Returns the last line of sshd's AUTH_INFO, malloc'ed: the method by which the authentication was
+ * completed. NULL if memory is out. */
 static char *last_auth_info(const struct visit *visit)
 {
     const char *info = pam_getenv(visit->pamh, AUTH_INFO);
@@ -471,7 +474,7 @@ static bool set_environment(const struct visit *visit, const struct cloud_answer
            set_variable(visit, "USER", answer->user);
 }
 
-/* sshd shows this only in interactive logins, so a command's output is not changed. */
+/* sshd shows this text only in interactive logins, so the output of a command is not changed. */
 static void greet(const struct visit *visit, const struct cloud_answer *answer)
 {
     if (!visit->silent)
@@ -491,7 +494,7 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
     struct cloud_answer answer;
     enum cloud_status status;
 
-    /* Before the daemon grants: what PAM refuses has no line that grants it. */
+    /* The jail comes first: a login that PAM refuses must have no audit line that grants it. */
     if (needs_jail(visit) && !enter_jail(visit))
         return PAM_SESSION_ERR;
     status = ask(visit, &question, &answer);
@@ -521,8 +524,8 @@ static int open_session(struct visit *visit)
     return code;
 }
 
-/* Tells the daemon, which would notice by itself, but later. So this cannot fail, and waits no
- * longer than a lookup. */
+/* Tells the daemon that the session is over. The daemon would notice by itself, but later; so this
+ * never fails, and waits no longer than a lookup. */
 static int close_session(struct visit *visit)
 {
     struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
@@ -542,10 +545,11 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 }
 
 /*
- * Returns PAM_SUCCESS although there are no credentials to set. After a publickey login sshd calls
- * pam_setcred(3) without pam_authenticate(3); cron and systemd do so as well, and give up if it
- * fails. It runs the auth stack, and Debian's common-auth ends in pam_deny unless an earlier module
- * returns success. This grants nothing: access is decided in account, which all of them call first.
+ * Returns PAM_SUCCESS although there are no credentials to set. pam_setcred(3) runs the auth stack,
+ * and Debian's common-auth ends in pam_deny unless an earlier module returns success. sshd after a
+ * publickey login, cron and systemd call it without pam_authenticate(3), and cron and systemd give
+ * up if it fails. This success grants nothing: access is decided by account management, which all
+ * of them call first.
  */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {

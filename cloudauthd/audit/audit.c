@@ -12,7 +12,7 @@
 
 #define MINUTE 60000
 
-/* app=app, or app=app--worker */
+/* Adds app=app, or app=app--worker. */
 static void add_app(struct cloud_text *text, const struct audit *audit)
 {
     cloud_text_add_pair(text, "app", audit->app);
@@ -22,7 +22,7 @@ static void add_app(struct cloud_text *text, const struct audit *audit)
     }
 }
 
-/* Who is judged, and for what. */
+/* Adds the pairs about the environment and the person. */
 static void add_subject(struct cloud_text *text, const struct audit *audit)
 {
     char fingerprint[KEY_FINGERPRINT_TEXT] = "";
@@ -76,7 +76,8 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     return text.used;
 }
 
-/* Whether a person was refused, or a session ended by cloudauthd: a notice, else information. */
+/* Whether the line is a notice: a person was refused, or cloudauthd ended a session. Other lines
+ * are information. */
 static bool is_notice(const struct audit *audit)
 {
     return audit->event == NULL ? !audit->granted : strcmp(audit->event, "close") != 0;
@@ -105,7 +106,7 @@ const struct audit_view *audit_look(void)
 
 /* ---- Refused offers ---- */
 
-/* One that was logged. */
+/* A refused offer that got its own line. */
 struct offer {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     int64_t at; /* when it got its line */
@@ -148,7 +149,7 @@ void audit_tell_omitted(int64_t now)
             tell_omitted(each);
 }
 
-/* The account's offers, in the place of the account whose last one is the oldest if it has none. */
+/* Finds the record of an account. A new record takes the place of the one with the oldest offer. */
 static struct refused *find_account(const char *account)
 {
     struct refused *oldest = accounts;
@@ -165,8 +166,8 @@ static struct refused *find_account(const char *account)
     return oldest;
 }
 
-/* The place for an offer. NULL: it, or as many others as there is space for, got a line within the
- * last minute; *again: it did. */
+/* Finds a place for an offer. NULL if this offer, or as many others as have space, got a line
+ * within the last minute; *again is set if this one did. */
 static struct offer *find_offer(struct refused *refused, const unsigned char *fingerprint,
                                 int64_t now, bool *again)
 {

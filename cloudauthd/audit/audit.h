@@ -46,8 +46,8 @@ struct audit {
  * that do not fit are left out. Returns the line's length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats " project= environment= app= user= role= key=" of a line that pam_cloud.so may have to
- * write, into out of AUDIT_SUBJECT_MAX bytes. */
+/* Formats " project= environment= app= user= role= key=" into out, of AUDIT_SUBJECT_MAX bytes, for
+ * a line that pam_cloud.so may have to write. */
 #define AUDIT_SUBJECT_MAX 2048
 void audit_format_subject(const struct audit *audit, char *out);
 
@@ -55,21 +55,22 @@ void audit_format_subject(const struct audit *audit, char *out);
 void audit_write(const struct audit *audit);
 
 /*
- * Counts a refused offer of a key for an account. Whether it is to have a line: not if the same one
- * got one within the last minute, nor if AUDIT_OFFERS others for the account did, so that made-up
- * keys neither flood the log nor hide the offers for other accounts. now is cloud_clock_ms().
+ * Counts a refused offer of a key for an account. Returns whether the offer gets a line of its own.
+ * It does not if the same offer got one within the last minute, or if AUDIT_OFFERS others for this
+ * account did: so made-up keys neither flood the log nor hide offers for other accounts. now is
+ * cloud_clock_ms().
  */
 #define AUDIT_OFFERS 64
 #define AUDIT_ACCOUNTS                                                                             \
     128 /* that are distinguished; then the least recently offered is forgotten */
 bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
-/* Writes one line for each account of which offers have had no line for the last minute, with their
- * number: `omit`. To be called every second, and with INT64_MAX at the end. */
+/* Writes a line that begins with `omit`, with a number, for each account that has had offers
+ * without a line for a minute. To be called every second, and with INT64_MAX at the end. */
 void audit_tell_omitted(int64_t now);
 
-/* Where a decision is made. For an offered key that gets a line PAM decides later, so that is no
- * decision. */
+/* Where a decision is made. An offered key that gets a line is not decided yet: PAM decides later.
+ * */
 enum audit_stage {
     AUDIT_OFFER,   /* the helper: a key that opens nothing */
     AUDIT_LOGIN,   /* PAM account of an SSH login */
@@ -83,8 +84,8 @@ struct audit_view {
     uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
 };
 
-/* Counts a decision, also if audit_write is not called for it (audit_take_offer). A stage or
- * reason out of range is not counted. */
+/* Counts a decision, whether or not it gets an audit line (audit_take_offer). A stage or reason out
+ * of range is not counted. */
 void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
 
 /* The counters, for metrics; they are never freed. */

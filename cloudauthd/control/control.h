@@ -40,8 +40,8 @@ void denials_answer_list(struct connection *connection);
 void denials_answer_named(struct connection *connection);
 void rebind_answer(struct connection *connection);
 
-/* SESSIONS, and SESSION_END: CLOUD_ABSENT if there is no such
- * session, CLOUD_REFUSED with reason cannot-end if the daemon cannot end it. */
+/* SESSIONS and SESSION_END. The answer to SESSION_END is CLOUD_ABSENT if there is no such session,
+ * and CLOUD_REFUSED with reason cannot-end if the daemon cannot end it. */
 void sessions_answer_list(struct connection *connection);
 void sessions_answer_end(struct connection *connection);
 
@@ -60,13 +60,14 @@ void refresh_refuse(struct connection *connection, enum policy_reason reason,
  * connection->name. */
 enum policy_reason refresh_check(struct connection *connection);
 
-/* The same, and confirms the absence, which the API is then asked for. */
+/* Parses the account as refresh_check does, and confirms the absence of its environment. The API is
+ * then asked for the document. */
 enum policy_reason confirm_check(struct connection *connection);
 void confirm_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Why the question's account is not a login name that cloudauth handles on this host; "" for
- * reasons that are not about the name. */
+/* Why cloudauth does not handle the question's account on this host; "" if the reason is not about
+ * the name. */
 const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A change of the list that is on its way to the disk. */
+/* A change of the denials that is being written to the disk. */
 struct change {
     void *connection; /* to be answered then; NULL when the client has gone (server.h, pending) */
     struct context *context;

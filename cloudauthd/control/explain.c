@@ -31,7 +31,7 @@ const char *explain_name_detail(const struct connection *connection, enum policy
                                      connection->question.account);
 }
 
-/* Starts the answer with the rules that come before the document: those of the name. */
+/* Starts the answer with the rules about the name, which come before those about the document. */
 static void explain_name(const struct connection *connection, enum policy_reason reason)
 {
     const struct cloud_name *name = &connection->name;
@@ -50,7 +50,8 @@ static void explain_name(const struct connection *connection, enum policy_reason
     rule("not-local", reason, explain_name_detail(connection, reason));
 }
 
-/* What was left out of the document: it could be what the operator is looking for. */
+/* Adds the warnings of the document: the key that the operator asks about may have been left out of
+ * it. */
 static void add_warnings(const struct document *document)
 {
     for (size_t i = 0; i < document->warnings; i++)
@@ -72,7 +73,8 @@ static void decide(struct connection *connection, enum policy_reason reason, con
     rows_send(connection, 0);
 }
 
-/* The fingerprint of the question's key, or the one that it names. False with *why. */
+/* Finds the fingerprint of the key that the question has, or that it names by its fingerprint.
+ * False with *why. */
 static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
                              const char **why)
 {
@@ -101,8 +103,8 @@ static void explain_key(const struct document *document, const struct cloud_name
              rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
 }
 
-/* The directories that an sFTP login would get, as PAM_ACCOUNT's answer has them. The daemon cannot
- * see the host's home directories: cloudauthctl checks them as root. */
+/* Adds the directories that an sFTP login would get, as PAM_ACCOUNT's answer has them. cloudauthctl
+ * checks them as root, because the daemon cannot look into home directories. */
 static void explain_directories(const struct document *document, const struct cloud_name *name)
 {
     char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* The release that is on its way to the disk: one at a time. */
+/* The release of a binding that is being written to the disk. There is one at a time. */
 static struct {
     bool busy;
     void *connection; /* to be answered then; NULL when the client has gone (server.h, pending) */

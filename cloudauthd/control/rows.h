@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * The text of an answer to cloudauthctl: rows of fields (control.h). The loop's one thread builds
- * one answer at a time, between rows_start and rows_send, in a buffer that belongs to this module.
+ * Builds the text of an answer to cloudauthctl: rows of fields (control.h). The loop's thread
+ * builds one answer at a time, between rows_start and rows_send, in a buffer of this module.
  */
 
 /* Begins an answer without rows. */
@@ -31,14 +31,15 @@ void rows_add_number(const char *name, int64_t number);
 /* Adds a line that already is a row (denials_format), without its newline. */
 void rows_add_line(const char *line);
 
-/* Whether the next rows belong on another page: less than 32 KiB are left in the packet, which
- * holds the rows of one bucket of the cache, or of one key. */
+/* Whether the next rows belong on another page, because less than 32 KiB are left in the packet.
+ * The rows of one bucket of the cache, or of one key, always fit into that. */
 bool rows_full(void);
 
 /* Answers the connection with the rows. page is the page to ask for next, 0 at the end. */
 void rows_send(struct connection *connection, uint32_t page);
 
-/* The same for SESSIONS: session is the one to continue after, "" at the end. */
+/* Answers SESSIONS with the rows. session is the id after which the next question continues, "" at
+ * the end. */
 void rows_send_after(struct connection *connection, const char *session);
 
 /* Answers without rows. reason is a token for logs; message is a sentence for the operator, NULL

@@ -21,7 +21,8 @@ static void time_row(const char *name, int64_t seconds)
         rows_add_number(name, seconds);
 }
 
-/* All documents, and those that conflict with this host, as with a local user who has the uid. */
+/* Counts of all documents, and of those that conflict with this host, for example because a local
+ * user has the uid. */
 struct documents {
     const struct admission *admission;
     struct health_documents seen;

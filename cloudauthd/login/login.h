@@ -26,24 +26,25 @@ struct refusal {
     const struct document_key *key;   /* the key in its document; NULL: not in it, or none */
 };
 
-/* Answers a question in the negative: POLICY_UNAVAILABLE and POLICY_UNUSABLE as CLOUD_UNAVAILABLE,
- * since whether the account exists or may enter is not known then; other reasons as `otherwise`. */
+/* Answers a question with a refusal. If the reason is POLICY_UNAVAILABLE or POLICY_UNUSABLE, it is
+ * not known whether the account exists or may enter, and the status is CLOUD_UNAVAILABLE; otherwise
+ * it is `otherwise`. */
 void login_answer_no(struct connection *connection, enum policy_reason reason,
                      enum cloud_status otherwise);
 
 /*
- * Whether the account is a login name that this host takes from the project API. Parses it into
- * connection->name, and reads the local accounts again, which have precedence (connection->looked).
- * POLICY_GRANTED, POLICY_NOT_OURS, POLICY_LOCAL, or POLICY_UNAVAILABLE if those cannot be read.
+ * Whether the account is a login name of this host. Parses it into connection->name, and reads the
+ * local accounts again, because they have precedence (connection->looked). Returns POLICY_GRANTED,
+ * POLICY_NOT_OURS, POLICY_LOCAL, or POLICY_UNAVAILABLE if the local accounts cannot be read.
  */
 enum policy_reason login_check_name(struct connection *connection, const char *account);
 
-/* The sshd process that asks for a PAM step. False if it has ended, or may have: only while it
- * lives is the pid of the connection its own. */
+/* Finds the sshd process that asks for a PAM step. False if it has ended, or may have: the pid of
+ * the connection is certainly its own only while it lives. */
 bool login_find_sshd(const struct connection *connection, struct process *out);
 
-/* The audit line's fields that the question and the cache's answer (or NULL) determine. The strings
- * are borrowed from both. */
+/* The fields of the audit line that follow from the question and the cache's answer (may be NULL).
+ * Borrows the strings of both. */
 struct audit login_audit(const struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known);
 
@@ -51,10 +52,10 @@ struct audit login_audit(const struct connection *connection, enum policy_reason
 void login_add_person(struct audit *audit, const struct document_key *key);
 
 /*
- * Adds to the audit line of a refusal the user that the key belongs to (audit->key is its
- * fingerprint): in the document itself, or else in a document that the cache has of another
- * environment of the project, however old. `detail`, of LOGIN_DETAIL_SIZE bytes, receives a
- * sentence for the line's reader, or "". To be called after the decision, which it has no part in.
+ * Adds to the audit line of a refusal the user of the key with the fingerprint audit->key. The user
+ * is looked for in the document itself, then in the documents that the cache has of other
+ * environments of the project, however old. `detail`, of LOGIN_DETAIL_SIZE bytes, gets a sentence
+ * for the reader of the line, or "". To be called after the decision, which must not depend on it.
  */
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail);
@@ -62,9 +63,9 @@ void login_name_person(struct connection *connection, const struct refusal *refu
 /* ---- Handlers, as requests.c calls them ---- */
 
 /*
- * The NSS module's questions, PASSWD_BY_NAME, PASSWD_BY_ID, GROUP_BY_NAME and GROUP_BY_ID: the
- * passwd or group entry of an environment's account. An account that may not be used here does not
- * exist (CLOUD_ABSENT); where that is not known the answer is CLOUD_UNAVAILABLE.
+ * The questions of the NSS module, PASSWD_BY_NAME, PASSWD_BY_ID, GROUP_BY_NAME and GROUP_BY_ID: the
+ * passwd or group entry of an environment's account. The answer is CLOUD_ABSENT for an account that
+ * may not be used on this host, and CLOUD_UNAVAILABLE if it is not known whether it may.
  */
 enum policy_reason lookup_check_id(struct connection *connection);
 enum policy_reason lookup_check_group(struct connection *connection);
@@ -73,10 +74,10 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
                    const struct cache_answer *known);
 
 /*
- * KEYS, which cloud-authkeys (sshd's AuthorizedKeysCommand) asks for each key that a client offers:
- * the authorized_keys line of the key (sshd(8)), or CLOUD_REFUSED. The line that was answered last
- * to an sshd process is what PAM's account step decides by (pending.h). offer_check parses the key
- * into connection->key.
+ * KEYS, which cloud-authkeys (sshd's AuthorizedKeysCommand) asks for each key that a client offers.
+ * The answer is the authorized_keys line of the key (sshd(8)), or CLOUD_REFUSED. PAM's account step
+ * decides by the line that was last answered to the same sshd process (pending.h). offer_check
+ * parses the key into connection->key.
  *
  * sshd asks first when a client offers a key, then when it has signed, and then by PAM. The first
  * question is settled by a document that grants the login, however fresh it is (offer_suits), so
@@ -89,10 +90,10 @@ void offer_refuse(struct connection *connection, enum policy_reason reason,
                   const struct cache_answer *known);
 
 /*
- * pam_cloud's questions. PAM_ACCOUNT decides whether a login, or another PAM service (su, cron),
- * may have the account, and gives the sentence that a refused client is shown. PAM_SESSION, asked
- * when sshd has recorded the key, checks that it is the one that was granted and opens the session
- * (sessions.h). PAM_SESSION_END closes it.
+ * The questions of pam_cloud. PAM_ACCOUNT decides whether a login, or another PAM service (su,
+ * cron), may have the account, and gives the sentence that a refused client is shown. PAM_SESSION
+ * comes when sshd has recorded the key: it checks that this is the key that was granted, and opens
+ * the session (sessions.h). PAM_SESSION_END closes it.
  */
 enum policy_reason pam_check_account(struct connection *connection);
 void pam_answer_account(struct connection *connection, const struct cache_answer *known);

@@ -12,7 +12,7 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
     login_answer_no(connection, reason, CLOUD_ABSENT);
 }
 
-/* Only the plain spelling of an account has a group. */
+/* An environment's group has the plain name of its account only. */
 enum policy_reason lookup_check_group(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
@@ -21,9 +21,9 @@ enum policy_reason lookup_check_group(struct connection *connection)
 }
 
 /*
- * The plain login name of the environment that an id belongs to: by its binding, or, where an
- * operator has taken that back, by the snapshot. The environment's document then decides whether
- * the id is its own.
+ * Finds the plain login name of the environment that an id belongs to: by the binding or, if an
+ * operator has released the binding, by the snapshot. The document of the environment then decides
+ * whether the id is its own.
  */
 static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAME_MAX + 1])
 {
@@ -69,7 +69,8 @@ void lookup_answer(struct connection *connection, const struct cache_answer *kno
                                   .home = policy_home(document, name),
                                   .shell = policy_shell(document, name)};
 
-    /* Succeeds: a document without a plain name is not usable (policy_usable). */
+    /* This always succeeds, because a document without a plain name is not usable (policy_usable).
+     * */
     cloud_name_plain(&connection->context->conf.grammar, document->project, document->environment,
                      plain);
     if (question->op == CLOUD_OP_PASSWD_BY_ID && document->uid != question->id)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A refused offer: at most one audit line a minute for the same key and account. */
+/* Refuses an offered key. The same key and account get at most one audit line a minute. */
 static void refuse_key(struct connection *connection, const struct refusal *refusal)
 {
     const char *account = connection->question.account;
@@ -76,13 +76,14 @@ bool offer_suits(void *arg, const struct document *document)
                                    KEY_FINGERPRINT_SIZE) != 0;
 }
 
-/* Remembers for PAM which key the line is for. False: then PAM would refuse the login. */
+/* Remembers which key the line is for. False if that fails; PAM would then refuse the login. */
 static bool remember(const struct connection *connection, const struct document_key *key)
 {
     struct process monitor;
     struct login *login = NULL;
 
-    /* The helper's parent is the sshd process that runs PAM, and its parent only while it lives. */
+    /* The parent of the helper is the sshd process that runs PAM. The pid belongs to it only while
+     * the helper lives. */
     if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
         login = pending_remember(connection->context->pending, &monitor,
                                  connection->question.account, key->fingerprint);

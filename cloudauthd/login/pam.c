@@ -17,7 +17,7 @@
 
 #define MESSAGE_SIZE 1536 /* of the sentence for the client */
 
-/* What is remembered of the sshd process that asks, or NULL. */
+/* Finds the pending login of the sshd process that asks, or NULL. */
 static struct login *find_login(const struct connection *connection)
 {
     struct process sshd;
@@ -37,7 +37,7 @@ static void count(const struct connection *connection, enum policy_reason reason
     audit_count(stage, cloud_name_kind(question->account), reason);
 }
 
-/* Refuses with a sentence for the client. */
+/* Refuses the question, with a sentence for the client. */
 static void refuse(struct connection *connection, const struct refusal *refusal)
 {
     const struct cloud_question *question = &connection->question;
@@ -88,8 +88,9 @@ enum policy_reason pam_check_account(struct connection *connection)
     return reason;
 }
 
-/* An sFTP login is not granted before PAM has made its directories, in the session. Until then PAM
- * may refuse it, and has the line's beginning from here. */
+/* Grants the account. An sFTP login over SSH gets no audit line yet: PAM still has to make its
+ * directories, in the session, and may refuse the login. For the line of that refusal PAM gets the
+ * pairs about the person here. */
 static void grant_account(struct connection *connection, const struct cache_answer *known,
                           const struct document_key *key)
 {
@@ -106,7 +107,8 @@ static void grant_account(struct connection *connection, const struct cache_answ
                                   .gid = document->gid,
                                   .mounts = mounts};
 
-    /* A document has no more mounts than fit. An empty list would refuse the session (jail.h). */
+    /* This always fits, because a document has at most DOCUMENT_MOUNTS_MAX mounts. With an empty
+     * list PAM would refuse the session (jail.h). */
     (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     login_add_person(&audit, key);
     if (sftp && connection->question.is_ssh) {
@@ -118,7 +120,7 @@ static void grant_account(struct connection *connection, const struct cache_answ
     server_answer(connection, &answer);
 }
 
-/* The line of an sFTP login, whose directories are there. */
+/* Writes the audit line that grants an sFTP login, when its directories have been made. */
 static void grant_sftp(const struct connection *connection, const struct login *login)
 {
     const struct cache_answer known = {
@@ -132,7 +134,7 @@ static void grant_sftp(const struct connection *connection, const struct login *
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
 
-/* For the session that follows. */
+/* Remembers, for the session that follows, the person and the document that granted the login. */
 static void remember_person(struct login *login, const struct cache_answer *known,
                             const struct document_key *key)
 {
@@ -150,8 +152,9 @@ static void remember_person(struct login *login, const struct cache_answer *know
 }
 
 /*
- * Binds the ids of a document again whose binding an operator has released (cloudauthctl rebind).
- * Only a document that the API has confirmed since has the right ones.
+ * Binds the ids of a document again after an operator has released its binding (cloudauthctl
+ * rebind). The document must have been confirmed by the API since then: only such a document has
+ * the right ids.
  */
 static void bind_again(const struct context *context, const struct cache_answer *known)
 {
@@ -179,7 +182,8 @@ static bool has_current_ids(const struct connection *connection, const struct lo
     struct process sshd;
     struct binding owner;
 
-    /* sshd_config's %U tells it for the uid, but sshd_uid is 0 where it is not passed. */
+    /* sshd_uid is the uid that sshd_config passes as %U; it is 0 if sshd_config does not pass it.
+     * */
     if (login->sshd_uid != 0 && login->sshd_uid != document->uid)
         return false;
     return changed_at == 0 ||
@@ -235,8 +239,8 @@ static bool is_login_key(const char *auth_info, const struct login *login)
            memcmp(key.fingerprint, login->session.fingerprint, sizeof key.fingerprint) == 0;
 }
 
-/* Copies a string of PAM's without control characters, which would break the format of the session
- * list and of the session's file. */
+/* Copies a string from PAM. Replaces control characters, which would break the session list and the
+ * session's file. */
 static void copy_clean(char *out, size_t size, const char *from)
 {
     snprintf(out, size, "%s", from);
@@ -245,8 +249,9 @@ static void copy_clean(char *out, size_t size, const char *from)
             *out = '?';
 }
 
-/* The audit session of a login's sshd process, if pam_loginuid has given it one: else it has the
- * one of its parent, the listening sshd, which is not the login's. */
+/* The audit session that pam_loginuid has given to the sshd process of a login. Without
+ * pam_loginuid the process has the audit session of its parent, the listening sshd; the result is
+ * then PROCESS_NO_AUDIT. */
 static uint32_t find_audit(const struct process *sshd)
 {
     struct process_info own, above;
@@ -324,7 +329,7 @@ void pam_open_session(struct connection *connection)
     }
 }
 
-/* Answers the same whether or not there was a session: the asker has nothing left to do. */
+/* The answer does not say whether there was a session, because the asker does not need to know. */
 void pam_close_session(struct connection *connection)
 {
     struct cloud_answer answer = {.status = CLOUD_OK};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The keys of a search are separate arrays, so that it touches little memory. */
+/* What a search compares is in an array of its own, so that a search touches little memory. */
 struct pending {
     struct process monitor[PENDING_MAX];
     uint64_t used[PENDING_MAX]; /* clock when it was added; 0: free */
@@ -27,7 +27,7 @@ static bool is_same(const struct process *a, const struct process *b)
     return a->pid == b->pid && a->start == b->start;
 }
 
-/* The index of the monitor, or PENDING_MAX. */
+/* Returns the index of the monitor, or PENDING_MAX. */
 static size_t find_place(const struct pending *pending, const struct process *monitor)
 {
     size_t i = 0;

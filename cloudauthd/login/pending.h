@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 /*
- * The logins under way: which key a client proves to which sshd process. At PAM's account step
- * stock sshd has not recorded the key yet. But the parent of each AuthorizedKeysCommand is the
- * monitor process that then runs PAM (privilege separation, sshd(8)), and it runs the command once
- * more for the key that has signed. So the key of the last line answered to a monitor is the key
- * that has authenticated there.
+ * Pending logins: which key a client proves to which sshd process. Stock sshd has not recorded the
+ * key yet when it runs PAM's account step. But it runs AuthorizedKeysCommand from its monitor
+ * process, which then runs PAM (privilege separation, sshd(8)), and it runs the command once more
+ * for the key that has signed. So the key of the last line that was answered to a monitor is the
+ * key that has authenticated there.
  */
 
 struct login {
@@ -26,19 +26,20 @@ struct login {
 
 struct pending;
 
-/* NULL if memory is out. Of more than PENDING_MAX logins the one added first is dropped. */
+/* NULL if memory is out. If there are more than PENDING_MAX logins, the one that was added first is
+ * dropped. */
 #define PENDING_MAX 4096
 struct pending *pending_new(void);
 void pending_free(struct pending *pending);
 
-/* Adds a login, in the place of an earlier one of the same monitor. Valid until the next call. NULL
- * if the account's name is too long. */
+/* Adds a login, in the place of an earlier one of the same monitor. The result is valid until the
+ * next call. NULL if the name of the account is too long. */
 struct login *pending_remember(struct pending *pending, const struct process *monitor,
                                const char *account,
                                const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
 
-/* The login of this monitor if it is for exactly this account, or NULL. Valid until the next
- * pending_remember. */
+/* The login of this monitor, if it is for exactly this account, or NULL. The result is valid until
+ * the next pending_remember. */
 struct login *pending_find(struct pending *pending, const struct process *monitor,
                            const char *account);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-/* False if OpenSSL cannot parse the time. */
+/* Reads when a certificate expires. False if OpenSSL cannot parse the time. */
 static bool not_after(const X509 *certificate, int64_t *out)
 {
     struct tm parts = {.tm_mday = 1};
@@ -21,7 +21,7 @@ static bool not_after(const X509 *certificate, int64_t *out)
     return true;
 }
 
-/* Whether reading stopped at the end, and not at a block that is no certificate. */
+/* Whether the text has been read to its end; if not, a block in it is no certificate. */
 static bool at_end(void)
 {
     unsigned long error = ERR_peek_last_error();

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* When certificates expire (RFC 5280, 4.1.2.5), for operators: libcurl decides which are trusted.
- */
+/* When certificates expire (RFC 5280, 4.1.2.5), so that operators are told in time. Which
+ * certificates are trusted is decided by libcurl. */
 
 #define CERTIFICATES_MAX 64 /* of a file; further ones are not read */
 
-/* notAfter, in seconds since 1970. */
+/* When the certificates of a file expire, in seconds since 1970. */
 struct certificates {
     size_t n;
     int64_t first; /* of the first: in a chain, the host's own */

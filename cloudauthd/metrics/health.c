@@ -9,8 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Reads a file as requests do, and of certificates when they expire: the first one, or the earliest
- * of all of ca_file. False with the reason if it cannot be used. */
+/* Reads a credential as requests do, and notes when its certificate expires: of client_cert the
+ * first certificate, of ca_file the one that expires first. False with the reason if the file
+ * cannot be used. */
 static bool check_file(const struct credential_file *file, struct health_credentials *out,
                        char *why, size_t size)
 {

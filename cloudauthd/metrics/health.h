@@ -25,10 +25,10 @@ struct health_credentials {
     char token_why[256]; /* why the last exchange failed; "": it did not */
 };
 
-/* Reads the files as a request to the API does. */
+/* Reads the credentials' files as a request to the API does. */
 void health_credentials(const struct context *context, struct health_credentials *out);
 
-/* All environments of the cache (metrics.c has the meaning of each). To be zeroed. */
+/* Counts of all environments of the cache (metrics.c says what each count means). To be zeroed. */
 struct health_documents {
     uint64_t known, fresh, failing, unusable, absent, unknown;
     int64_t oldest, freshest; /* ages of the known documents, in seconds */

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * The metrics, which docs/operations.md lists. Every value of a label is a constant of the source
- * (or the version), so their number does not depend on how many accounts or people there are, and
- * no name of an account or person is in them.
+ * The metrics, which docs/operations.md lists. Every label has one of a fixed set of values, so the
+ * number of metrics does not depend on how many accounts or people there are, and none contains the
+ * name of an account or person.
  */
 
 #define METRICS_TEXT_MAX 65536u /* bytes; about half of it is used */
@@ -38,7 +38,7 @@ struct exposition_label {
 void exposition_sample(struct cloud_text *text, const char *name, const char *suffix,
                        const struct exposition_label *labels, int64_t value);
 
-/* The same with milliseconds, printed as seconds: 1234 is 1.234. */
+/* Adds a sample of milliseconds, printed as seconds: 1234 is 1.234. */
 void exposition_seconds(struct cloud_text *text, const char *name, const char *suffix,
                         const struct exposition_label *labels, uint64_t milliseconds);
 

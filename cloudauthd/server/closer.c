@@ -23,7 +23,7 @@
 #define CHILDREN 16
 #define STACK    16384
 
-/* A child, and the users whose sockets it closes. */
+/* A child process, and the users that own the sockets it closes. */
 struct child {
     pid_t pid; /* 0: none */
     size_t n;
@@ -43,7 +43,8 @@ struct closer {
     struct child child[CHILDREN];
 };
 
-/* Runs in the daemon's memory, so it calls no function that changes any. The daemon kills it. */
+/* The child. It shares the daemon's memory, so it calls no function that changes memory. The daemon
+ * kills it. */
 static int run_child(void *arg)
 {
     const struct closer *closer = arg;
@@ -56,8 +57,8 @@ static int run_child(void *arg)
 }
 
 /*
- * Without CLONE_FILES the child begins with a copy of every descriptor, so that no close(2) here
- * drops the last reference to a socket; the end of the child does. False: no process to be had.
+ * Starts a child with a copy of every descriptor (no CLONE_FILES): so no close(2) here drops the
+ * last reference to a socket; the end of the child does. False if no process is to be had.
  */
 static bool start_child(struct closer *closer, struct child *child)
 {
@@ -76,7 +77,7 @@ static bool start_child(struct closer *closer, struct child *child)
     return true;
 }
 
-/* Whether the child has ended, with all that was to be closed. */
+/* Whether the child has ended; its end has closed all of its sockets. */
 static bool reap(const struct child *child)
 {
     return waitpid(child->pid, NULL, WNOHANG | __WALL) != 0;
@@ -121,8 +122,8 @@ void closer_free(struct closer *closer)
     free(closer);
 }
 
-/* With SO_PASSCRED every packet has its sender's credentials, which tells an empty packet from the
- * end of the connection. */
+/* Prepares the listener. With SO_PASSCRED every packet comes with the credentials of its sender, by
+ * which an empty packet differs from the end of the connection. */
 bool closer_prepare(int listener)
 {
     const int on = 1, off = 0;
@@ -134,7 +135,8 @@ bool closer_prepare(int listener)
 
 static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
 {
-    /* Space for the credentials alone: descriptors do not fit, and MSG_CTRUNC tells of them. */
+    /* There is space for the credentials alone: MSG_CTRUNC says that descriptors came, which are
+     * not received. */
     union {
         struct cmsghdr header;
         unsigned char space[CMSG_SPACE(sizeof(struct ucred))];
@@ -161,7 +163,8 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
 {
     enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
 
-    /* Removes the packet that was peeked at: no other thread reads from this socket. */
+    /* Removes the packet that was only looked at. It is the same one, because no other thread reads
+     * from this socket. */
     if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
         return CLOSER_NOTHING;
     return packet;
@@ -172,13 +175,13 @@ enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t
     return receive(fd, 0, buffer, size, length);
 }
 
-/* Receives the packets without descriptors. Whether none is left. */
+/* Receives all packets that carry no descriptors. Returns whether no packet is left. */
 static bool drain(int fd)
 {
     enum closer_packet packet = CLOSER_PLAIN;
     size_t length;
 
-    /* First, so that no packet arrives afterwards. */
+    /* This comes first, so that no packet arrives afterwards. */
     if (shutdown(fd, SHUT_RD) != 0)
         return false;
     for (int i = 0; i < PACKETS && packet == CLOSER_PLAIN; i++)

@@ -9,9 +9,9 @@
 #include <sys/types.h>
 
 /*
- * What the handlers of requests work with: the settings in force and the daemon's subsystems, by
- * pointers alone, so that this header includes none of them. The main thread owns all of it;
- * daemon.c fills it at the start.
+ * The settings in force and the subsystems of the daemon, which the handlers of requests work with.
+ * The subsystems are pointers, so that this header includes none of their headers. The main thread
+ * owns everything; daemon.c fills it in at the start.
  */
 struct context {
     struct cloud_conf conf;

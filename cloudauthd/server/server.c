@@ -64,7 +64,7 @@ static bool is_trusted(const struct server *server, uid_t uid)
     return uid == 0 || (uid != (uid_t)-1 && uid == server->context->keys_uid);
 }
 
-/* The user that the connection counts for. NULL if memory is out. */
+/* Finds the record of a user that connections count for, or adds one. NULL if memory is out. */
 static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
@@ -77,8 +77,8 @@ static struct caller *find_or_add_caller(struct server *server, uid_t uid)
     return caller;
 }
 
-/* Counts one more connection. False if its user, or all untrusted users together, have too many, or
- * if memory is out. */
+/* Counts a connection. False if its user, or all untrusted users together, have too many, or if
+ * memory is out. */
 static bool count_caller(struct server *server, struct connection *connection)
 {
     bool crowded = server->connections >= SERVER_CROWDED;
@@ -109,7 +109,8 @@ static void uncount_caller(struct server *server, uid_t uid)
     free(caller);
 }
 
-/* A socket of root's is closed at the least cost: root has other ways to hold up the daemon. */
+/* Closes the socket. One of root's is closed directly: root has other ways to hold up the daemon.
+ * */
 static void close_connection(struct server *server, int fd, uid_t uid)
 {
     if (uid == 0)
@@ -175,7 +176,8 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
         log_warning("an answer to opcode %u does not fit a packet", (unsigned)answer->op);
         n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
     }
-    /* A new socket's buffer has space for one answer; a client that has gone needs none. */
+    /* This does not block: the buffer of a new socket has space for one answer. A client that has
+     * gone needs no answer. */
     if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
         errno != EPIPE && errno != ECONNRESET)
         log_warning("an answer could not be sent: %s", strerror(errno));
@@ -203,7 +205,8 @@ static enum reading read_question(struct connection *connection)
                                                                                    : NO_QUESTION;
 }
 
-/* Reads the question if it has come, and has it answered or ends the connection. */
+/* Reads the question, if it has come, and has it answered. Ends the connection if there is no valid
+ * question. */
 static void serve(struct connection *connection)
 {
     switch (read_question(connection)) {
@@ -233,8 +236,8 @@ static void on_connection(void *arg, uint32_t events)
         serve(connection);
 }
 
-/* Most clients have asked by the time they are accepted, and are answered at once; only the other
- * connections cost an epoll_ctl(2). */
+/* Serves a new connection. Most clients have sent their question by now and are answered at once;
+ * the others cost an epoll_ctl(2). */
 static void serve_new(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -298,7 +301,7 @@ static void on_sweep(void *arg)
     start_sweep(server);
 }
 
-/* Whether every connection, and one more, could be left to the closer. */
+/* Whether the closer has space for the sockets of all connections and of one more. */
 static bool may_accept(const struct server *server)
 {
     return closer_waiting(server->closer) + server->connections < CLOSER_WAITING_MAX;
@@ -340,10 +343,10 @@ static void on_listener(void *arg, uint32_t events)
 }
 
 /*
- * Takes the lock that allows one daemon at a time, also where two are started at once, or one while
- * the other still writes its state at its end: each would take the other's socket for a stale one,
- * and both would write the same store. The file has mode 0600, so that other users cannot lock it.
- * -1 with errno.
+ * Takes the lock that lets only one daemon run. Without it two daemons could be started at the same
+ * moment, or one while another still writes its state before it ends: each would take the other's
+ * socket for a stale one, and both would write the same files. The mode of the lock file is 0600,
+ * so that other users cannot lock it. -1 with errno.
  */
 static int lock_socket(void)
 {
@@ -359,7 +362,7 @@ static int lock_socket(void)
     return -1;
 }
 
-/* Whether no process listens on the socket: a killed daemon has left it. */
+/* Whether the socket was left by a daemon that was killed: no process listens on it. */
 static bool is_stale(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -421,7 +424,8 @@ struct server *server_new(struct context *context, void (*handle)(struct connect
     return NULL;
 }
 
-/* With the connections that wait in its queue, after which no other can come. */
+/* Closes the listening socket and the connections in its queue. No other connection can come after
+ * that. */
 static void close_listener(struct server *server)
 {
     struct ucred peer;

@@ -15,8 +15,8 @@
 
 /*
  * The daemon's socket: accepts connections, reads one question from each (common/wire.h), has it
- * answered and closes. A slow or silent client takes a descriptor for SERVER_QUIET_MS and delays no
- * other client.
+ * answered, and closes. A slow or silent client takes up a descriptor for SERVER_QUIET_MS and
+ * delays no other client.
  */
 
 #define SERVER_CONNECTIONS_MAX 4096
@@ -52,9 +52,9 @@ struct connection {
 };
 
 /*
- * Binds the socket at CLOUD_SOCKET_PATH with mode 0666, replacing a stale one. handle is called for
- * each question and leads to one server_answer, at once or later. NULL with the reason logged, also
- * if another daemon runs.
+ * Binds the socket at CLOUD_SOCKET_PATH with mode 0666, in the place of a stale one. handle is
+ * called for each question, and leads to one server_answer, at once or later. NULL, with the reason
+ * in the log, on failure, also if another daemon runs.
  */
 struct server *server_new(struct context *context, void (*handle)(struct connection *));
 void server_free(struct server *server);
@@ -71,12 +71,13 @@ void server_look(const struct server *server, struct server_view *out);
 /* The handler refuses a question because its peer may not ask it. */
 void server_count_refused(struct server *server);
 
-/* The user that runs the peer: for a peer that is root its real uid, as a set-user-ID program (su)
- * connects as root for another user. (uid_t)-1 if it has ended or /proc hides it. */
+/* The user that runs the peer. If the peer is root, this is its real uid, because a set-user-ID
+ * program (su) connects as root for another user. (uid_t)-1 if the peer has ended or /proc hides
+ * it. */
 uid_t server_user(const struct connection *connection);
 
-/* Whether the peer has not hung up. While it is so, peer.pid is the process that connected: its pid
- * has not been given to another process since. */
+/* Whether the peer is still connected. As long as it is, peer.pid is the process that connected;
+ * later the pid may have been given to another process. */
 bool server_peer_lives(const struct connection *connection);
 
 #endif
