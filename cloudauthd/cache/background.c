@@ -88,10 +88,13 @@ void background_probe(struct cache *cache)
  * it now. */
 static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
+    int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);
+
     if (entry->phase != ENTRY_IDLE)
         return false;
+    /* After all were named, known ones are fetched by need: a fleet does so at the same time. */
     if (entry->document != NULL)
-        return request_is_named(entry) && !entries_is_failing(entry);
+        return !entries_is_failing(entry) && named > 0 && named >= entry->asked;
     if (entry->state == ENTRY_FAILING)
         return now.boot >= entry->retry;
     return entry->state != ENTRY_ABSENT || request_is_named(entry) ||

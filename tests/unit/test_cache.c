@@ -2213,6 +2213,11 @@ static void test_prefetch_named(void **state)
     assert_int_equal(pendings, 1);
     api_says(API_DOCUMENT, "");
     told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    fake_ms += 10;
+    cache_all_named(cache); /* then it is fetched by need alone */
+    fake_ms += 10;
+    assert_true(prefetch("abcdefghij"));
+    assert_int_equal(pendings, 0);
 }
 
 /* An absent environment that the feed names is asked for at once. */
