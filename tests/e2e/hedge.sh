@@ -1,0 +1,200 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# A project API that takes its time: the last good document decides, and the late answer has the last word.
+
+# shellcheck source=tests/sandbox/hostile.sh
+. "$REPO/tests/sandbox/hostile.sh"
+# shellcheck source=tests/sandbox/sessions.sh
+. "$REPO/tests/sandbox/sessions.sh"
+
+STAGING=/v1/projects/abcdefghij/environments/staging/ssh-access
+
+before_all() { hostile_start; }
+
+# An API that holds its answers from now on, which would be waited for longer than a client waits. The
+# documents of alice and bob in staging are known, and no session is rechecked but by what a late answer says.
+held_api() {
+    mode good
+    by_hostile $HTTP 'request_timeout = 60s' 'session_recheck = 3600s' 'account_fresh = 0s' "$@"
+    enters alice abcdefghij_stg
+    enters bob abcdefghij_stg
+    mark
+    mode hold
+}
+
+# How many requests for the document of staging came since the test began.
+asked() { since "$API_LOG" | grep -c "GET $STAGING " || true; }
+asked_more() { (($(asked) > $1)); }
+
+remove_alice() { document abcdefghij staging "$without_alice"; }
+
+# no login of a known account waits for a hung API, not the first one either, and one request is under way
+test_first_login() {
+    held_api
+    enters alice abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=alice .*source=cache age='
+    fails audited 'grant .*source=api'
+    enters bob abcdefghij_stg
+    refused carol abcdefghij_stg 'your role viewer'
+    refused stranger abcdefghij_stg
+    same 1 "$(since "$API_LOG" | grep -c "GET $STAGING hold$")"
+    mode good
+}
+
+# sFTP and cron's and su's questions are answered by the last good document, too
+test_other_fronts() {
+    held_api
+    contains "$(sftp_batch media-agency abcdefghij_stg_sftp <<<pwd)" 'Remote working directory: /'
+    su abcdefghij_stg -c true
+    pamtester -I service=cron cron abcdefghij_stg acct_mgmt
+    mode good
+}
+
+# an account whose document was never seen is unavailable, and does not enter
+test_unknown_account() {
+    held_api
+    nss_says unavailable abcdefghij
+    refused alice abcdefghij
+    fails audited 'grant account=abcdefghij '
+    mode good
+}
+
+# what an environment's absence was is no answer of a hung API: it is unavailable
+test_absent_account() {
+    mv "$ACCESS/abcdefghij/staging2.json" /root/aside.json
+    held_api 'absent_fresh = 0s'
+    mode good
+    nss_says absent abcdefghij_stg2
+    mode hold
+    nss_says unavailable abcdefghij_stg2
+    mode good
+}
+
+# lookups of a known account are answered while the API is hung, without the snapshot as well
+test_lookups() {
+    held_api
+    known abcdefghij_stg 200002
+    chmod 0 "$SNAPSHOT"
+    rm -f "$SNAPSHOT"
+    known abcdefghij_stg 200002
+    same abcdefghij_stg "$(getent passwd 200002 | cut -d: -f1)"
+    mode good
+}
+
+# the late answer takes the person out: the session that was let in ends at once
+test_late_answer_revokes() {
+    held_api
+    remove_alice
+    stays a alice abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=alice .*source=cache'
+    stays b bob abcdefghij_stg
+    mode good
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=key-unknown source=api .* session='
+    refused alice abcdefghij_stg
+    lives b
+    hang_up
+}
+
+# the same of an sFTP session, and of a connection without a command
+test_late_answer_revokes_all() {
+    held_api
+    document abcdefghij staging '.environment.status = "paused"'
+    command='' stays tunnel alice abcdefghij_stg -N
+    stays_sftp files media-agency abcdefghij_stg_sftp
+    wait_for listed_are 2
+    mode good
+    wait_for ended tunnel
+    wait_for listed_are 0
+    exec 7>&-
+    hang_up
+}
+
+# the late answer says that the environment is gone: the session ends
+test_late_answer_gone() {
+    held_api
+    stays b bob abcdefghij_stg
+    rm "$ACCESS/abcdefghij/staging.json"
+    mode good
+    wait_for ended b
+    refused bob abcdefghij_stg
+    hang_up
+}
+
+# the late answer confirms: the session stays
+test_late_answer_confirms() {
+    local before
+    held_api
+    stays a alice abcdefghij_stg
+    mode good
+    # The recheck is over when its request has been answered, and a later one has, too.
+    before=$(asked)
+    enters alice abcdefghij_stg
+    wait_for asked_more "$before"
+    audit 'grant account=abcdefghij_stg .*user=alice .*source=api'
+    lives a
+    listed ' user=alice .* state=open$'
+    hang_up
+}
+
+# the request fails after all: the session stays within the bound, as in any outage, until the API speaks
+test_late_failure() {
+    held_api
+    stays a alice abcdefghij_stg
+    remove_alice
+    mode 503
+    enters bob abcdefghij_stg
+    lives a
+    mode good
+    wait_for ended a
+    hang_up
+}
+
+# a document past its bound opens nothing, and says so
+test_past_the_bound() {
+    local asked_at
+    document abcdefghij staging '.max_stale_seconds = 1'
+    held_api 'request_timeout = 3s'
+    asked_at=$(milliseconds)
+    wait_for past $((asked_at + 1000))
+    refused alice abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*reason=unavailable'
+    known abcdefghij_stg 200002
+    mode good
+    wait_for enters alice abcdefghij_stg
+}
+
+# a document that may not outlive the API's answer at all opens nothing
+test_no_bound() {
+    document abcdefghij staging '.max_stale_seconds = 0'
+    held_api
+    refused alice abcdefghij_stg
+    mode good
+    wait_for enters alice abcdefghij_stg
+}
+
+# the daemon is killed with the request under way: the session that was let in is rechecked by the next one
+test_daemon_killed() {
+    held_api 'session_recheck = 1s'
+    remove_alice
+    stays a alice abcdefghij_stg
+    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
+    daemon_start
+    lives a
+    mode good
+    wait_for ended a
+    hang_up
+}
+
+# explain and refresh wait for the API, and do not take the last good document for its answer
+test_operators_wait() {
+    held_api
+    cloudauthctl refresh abcdefghij_stg >/root/refresh 2>&1 &
+    enters alice abcdefghij_stg
+    alive $!
+    mode good
+    wait $!
+    fails contains "$(cat /root/refresh)" 'cache'
+}
