@@ -38,7 +38,7 @@ struct recheck_verdict {
     bool terminate;
     const char *reason;  /* terminate: the token for the audit line; static */
     char message[384];   /* terminate: for the person at the client */
-    int64_t key_expires; /* as the document says; what the session has where none may be used */
+    int64_t key_expires; /* by the document; where none may be used, as the session has it */
 };
 
 /*

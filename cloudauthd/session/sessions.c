@@ -18,16 +18,16 @@
 #include <time.h>
 
 #define TICK_MS        100
-#define FULL_SWEEP_MS  5000  /* between two sweeps because the list is full */
-#define FULL_LOG_MS    60000 /* between two log lines about that */
+#define FULL_SWEEP_MS  5000  /* between two sweeps of a full list, at least */
+#define FULL_LOG_MS    60000 /* between two log lines about a full list */
 #define FLOOR_MS       1000  /* between two questions about one environment, if recheck allows */
-#define SURVEY_SOON_MS 250   /* after sshd has closed a session, and again until DETACHED_MS: */
-#define DETACHED_MS    2000  /* processes that end with their session have ended by then */
-#define SURVEY_MS      10000 /* from then on */
+#define SURVEY_SOON_MS 250   /* between surveys until DETACHED_MS after sshd has closed a session */
+#define DETACHED_MS    2000  /* a session that has processes after this time is detached */
+#define SURVEY_MS      10000 /* between surveys of detached sessions */
 #define NAMED_RATE     200   /* questions a second about environments that the change feed names */
 #define NAMED_BURST    400
-#define RECHECK_LEAST  85 /* per cent of session_recheck: when the next recheck comes, */
-#define RECHECK_MOST   95 /* at a random moment between these */
+#define RECHECK_LEAST  85 /* a recheck is due at a random moment between these */
+#define RECHECK_MOST   95 /* per cents of session_recheck */
 
 /* Reasons in the audit line that are neither the policy's nor recheck.c's. */
 #define REASON_CLOSED   "closed"
@@ -43,8 +43,8 @@ struct entry {
     struct watch *watch;
     int64_t left_at; /* cloud_clock_ms() when it was found that its sshd process has closed it or
                         ended, while processes of its audit session may be left; or 0 */
-    const char *left_by; /* then: the reason of the audit line when none is left */
-    bool detached;       /* some were left after DETACHED_MS */
+    const char *left_by; /* the reason in the audit line once no process is left */
+    bool detached;       /* processes were left after DETACHED_MS */
     struct session session;
 };
 
@@ -56,9 +56,9 @@ struct watch {
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
     LIST_HEAD(, entry) entries;
-    size_t used;       /* entries */
+    size_t used;       /* number of entries */
     int64_t due;       /* cloud_clock_ms() of the next recheck */
-    int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer; or 0 */
+    int64_t confirmed; /* cloud_clock_ms() of the request that had the last good answer; or 0 */
     int64_t asked;     /* cloud_clock_ms() of the last question; or 0 */
     bool asking;       /* waiter waits for the cache's answer */
     struct cache_waiter waiter;
@@ -183,8 +183,8 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
     return entry;
 }
 
-/* The environment's last entry takes its watch with it. The file of a session that is being
- * terminated stays until that is done. */
+/* Also frees the watch of an environment without other entries. The file of a session that is being
+ * terminated stays until the termination has ended. */
 static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
@@ -224,7 +224,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .pid = session->monitor.pid,
                           .session = session->id};
 
-    /* The request table allows the request to root alone. */
+    /* Root alone may send that request (requests.c). */
     if (strcmp(reason, REASON_OPERATOR) == 0)
         audit.detail = "root ended it with cloudauthctl";
     if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
@@ -397,7 +397,7 @@ static void on_terminated(void *arg, const char *id)
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL) { /* sshd has reported its end */
+    if (entry == NULL) { /* sshd has reported the end meanwhile */
         session_files_remove(sessions->files, id);
         return;
     }
@@ -410,10 +410,10 @@ static void on_terminated(void *arg, const char *id)
     log_error("session %s of %s as %s could not be terminated: sshd process %d is still running",
               entry->session.id, entry->session.user, entry->session.account,
               (int)entry->session.monitor.pid);
-    session_files_keep(sessions->files, &entry->session); /* it is tried again */
+    session_files_keep(sessions->files, &entry->session); /* the next recheck tries again */
 }
 
-/* By session->ending_audit. */
+/* Finds the processes by session->ending_audit. */
 static bool begin_termination(struct sessions *sessions, const struct session *session,
                               const char *message)
 {
@@ -512,7 +512,7 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
-/* For a time when no document may be used. */
+/* Stores when the key expires, which counts while no document may be used. */
 static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
 {
     if (entry->session.key_expires == expires)
@@ -828,7 +828,7 @@ static bool load(void *arg, const struct session *session, bool this_boot)
     return true;
 }
 
-/* False, logged, if something is wanting. */
+/* False, logged, if memory or a thread is not to be had, or /proc or the disk fails. */
 static bool start(struct sessions *sessions)
 {
     const struct sessions_setup *setup = &sessions->setup;

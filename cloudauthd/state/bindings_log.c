@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define FILE_NAME "owners"
-#define FILE_MAX  (256u << 20) /* more lines than there are uids */
+#define FILE_MAX  (256u << 20) /* bytes: more lines than there are uids */
 
 /* A line, on its way to the disk or refused by it. */
 struct line {
@@ -23,9 +23,9 @@ struct line {
     struct bindings_log *log;
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     uint32_t uid, gid;
-    bindings_log_done *done; /* of a release */
+    bindings_log_done *done; /* called when a release is on the disk */
     void *arg;
-    bool is_logged; /* that the disk refuses it */
+    bool is_logged; /* its failure is logged */
     STAILQ_ENTRY(line) next;
 };
 

@@ -17,12 +17,11 @@
 static const struct statefile_format format = {"cloudauth denials 1\nsha256 ", false};
 
 struct denials_file {
-    struct denials denials; /* in force */
+    struct denials denials; /* those in force */
     int directory;
     struct worker *worker;
-    bool is_busy; /* a change is being written */
-    struct denial_list
-        *next; /* in force once it is written; NULL if the list in force is written */
+    bool is_busy;             /* a change is being written */
+    struct denial_list *next; /* the list that is to be in force once it is written; or NULL */
 };
 
 /* ---- The file ---- */
@@ -196,8 +195,8 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* A copy without denials that have expired, and without that of a subject; *found: there was one.
- */
+/* Copies the list without the denials that have expired, and without the one of a subject. Sets
+ * *found if there was one. */
 static struct denial_list *copy_without(const struct denials_file *file,
                                         const struct denial *without, bool *found)
 {

@@ -20,7 +20,7 @@
  */
 
 #define SESSION_ID_SIZE   17   /* 16 hexadecimal digits */
-#define SESSION_FILE_SIZE 4096 /* a session's file is smaller */
+#define SESSION_FILE_SIZE 4096 /* bytes: every session's file fits */
 
 /* An open session: the account and the person, from where and since when, and its sshd process.
  * Strings have no control characters. */
@@ -29,16 +29,17 @@ struct session {
     char account[CLOUD_NAME_MAX + 1];
     struct cloud_name name;                  /* what the account means; `plain` is not stored */
     char user[129], user_id[256], mail[256]; /* the person; mail may be "" */
-    char role[256];                          /* when it was opened */
+    char role[256];                          /* at the time of opening */
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* of the key */
     char from[256], service[64];
     int64_t since;       /* seconds since 1970 */
-    int64_t key_expires; /* the same; 0: never, or not known */
+    int64_t key_expires; /* seconds since 1970; 0: never, or not known */
     struct process monitor;
     uint32_t audit;        /* audit session id, or PROCESS_NO_AUDIT */
     uint32_t uid;          /* of the account */
     bool ending;           /* it is being terminated; it may have outlived its sshd process */
-    uint32_t ending_audit; /* then: the audit session id of no other session, or PROCESS_NO_AUDIT */
+    uint32_t ending_audit; /* if so: the audit session id, or PROCESS_NO_AUDIT if another session
+                              has it */
 };
 
 /* Writes the bytes of a session's file to out, and returns their number, or 0 if they do not fit.
