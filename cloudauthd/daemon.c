@@ -9,7 +9,6 @@
 #include "base/loop.h"
 #include "base/notify.h"
 #include "base/privileges.h"
-#include "cloudauthd/accounts/list.h"
 #include "cloudauthd/accounts/records.h"
 #include "cloudauthd/api/feed.h"
 #include "cloudauthd/audit/audit.h"
@@ -142,7 +141,6 @@ static void reload(struct context *context)
     publish_all(context);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     sessions_configure(context->sessions);
-    list_configure(context->list, &context->conf, other_api);
     feed_configure(context->feed, &context->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
 }
@@ -232,14 +230,6 @@ static bool open_bindings(struct context *context)
     return true;
 }
 
-static bool is_listed(void *arg, const char *project, const char *environment)
-{
-    const struct context *context = arg;
-    const struct list_item item = {project, environment};
-
-    return context->list != NULL && list_has(context->list, &item);
-}
-
 static bool feed_lives(void *arg)
 {
     const struct context *context = arg;
@@ -259,9 +249,7 @@ static bool open_cache(struct context *context)
                                       .denials = denials_file_list(context->denials),
                                       .loop = context->loop,
                                       .feed_lives = feed_lives,
-                                      .feed_arg = context,
-                                      .listed = is_listed,
-                                      .listed_arg = context};
+                                      .feed_arg = context};
     size_t known;
 
     context->cache = cache_new(&setup);
@@ -302,32 +290,6 @@ static bool open_snapshot(struct context *context)
     records.always_ask = api_is_file(context->api);
     publish_all(context);
     return true;
-}
-
-/* An environment of the account list: its document is fetched before a lookup needs it. */
-static bool on_listed(void *arg, const struct list_item *item)
-{
-    const struct context *context = arg;
-
-    return background_prefetch(context->cache, item->project, item->environment);
-}
-
-/* An environment that left the account list: its document decides whether it is gone, as does the
- * guard against mass absence. Where no document is known, lookups request it again. */
-static void on_left(void *arg, const struct list_item *item)
-{
-    const struct context *context = arg;
-
-    if (!background_recheck(context->cache, item->project, item->environment))
-        publish_remove(context->publish, item->project, item->environment);
-}
-
-static bool open_list(struct context *context)
-{
-    const struct list_events events = {on_listed, on_left, context};
-
-    context->list = list_new(context->loop, context->api, context->reader, &context->conf, &events);
-    return context->list != NULL;
 }
 
 static void on_named(void *arg, const char *project, const char *environment)
@@ -439,8 +401,7 @@ static bool start(struct context *context, bool foreground)
     context->server = server_new(context, requests_handle);
     /* The parent exits with 0 last: then the socket exists and nothing can fail. */
     return context->server != NULL && open_state(context) && open_snapshot(context) &&
-           open_list(context) && open_sessions(context) && open_feed(context) &&
-           (foreground || daemonize_finish(ready));
+           open_sessions(context) && open_feed(context) && (foreground || daemonize_finish(ready));
 }
 
 /* False: a thread is left that waits for another name service. */
@@ -451,7 +412,6 @@ static bool stop(struct context *context)
     server_free(context->server);
     sessions_free(context->sessions);
     api_free(context->api);
-    list_free(context->list);
     feed_free(context->feed);
     /* In this order: what has been read is written. */
     worker_free(context->reader);

@@ -299,7 +299,6 @@ static bool take_signing_key(void *member, const struct conf_key *key, char *val
 
 static const struct conf_key keys[] = {
     STRING(access_url, take_url),
-    STRING(accounts_url, take_url),
     STRING(changes_url, take_url),
     SECONDS(changes_wait, 1, 60),
     {"allow", take_words, offsetof(struct cloud_conf, grammar.allow), 0, 0, is_pattern},
@@ -341,6 +340,8 @@ static const struct conf_key keys[] = {
 const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
     {"metrics_socket", NO_LISTENER},
     {"metrics_listen", NO_LISTENER},
+    {"accounts_url",
+     "changes_url is the URL of the change feed, which names all environments, too"},
 };
 
 void cloud_conf_defaults(struct cloud_conf *conf)

@@ -29,7 +29,7 @@
 
 /* Settings of earlier releases that have no effect now. They are accepted with any value, so that
  * the daemon starts after an upgrade; the next release refuses them. */
-#define CLOUD_CONF_OBSOLETE 2
+#define CLOUD_CONF_OBSOLETE 3
 struct cloud_conf_obsolete {
     const char *key, *instead; /* instead: a sentence that names the replacement */
 };
@@ -42,9 +42,8 @@ struct cloud_conf {
     uint32_t max_stale;                               /* seconds, at most 86400 */
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
-    char accounts_url[CLOUD_URL_SIZE]; /* of the account list; "": there is none */
-    char changes_url[CLOUD_URL_SIZE];  /* of the change feed; "": there is none */
-    uint32_t changes_wait;             /* seconds that the server may hold its answer */
+    char changes_url[CLOUD_URL_SIZE]; /* of the change feed; "": there is none */
+    uint32_t changes_wait;            /* seconds that the server may hold its answer */
     /* The host's credentials: absolute paths, or names in systemd's credentials directory
      * (cloudauthd/api/credentials.h); "" if not set. */
     char token_file[CLOUD_PATH_SIZE];

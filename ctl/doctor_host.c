@@ -524,7 +524,7 @@ static unsigned long http_port(const char *url)
 static void check_ports(struct doctor *doctor)
 {
     const struct cloud_conf *conf = &doctor->conf;
-    const char *const urls[] = {conf->access_url, conf->accounts_url, conf->token_url};
+    const char *const urls[] = {conf->access_url, conf->changes_url, conf->token_url};
     unsigned long first = 1024, port = 0;
     char real[PATH_MAX], quoted[REMEDY_SIZE / 3], remedy[REMEDY_SIZE];
 

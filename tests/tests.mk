@@ -38,7 +38,7 @@ $(B)/unit/test_nss: WRAP := cloud_conf_read
 # The exported functions with faults, in the place of nss_cloud/nss_cloud.c.
 $(B)/unit/test_nss_faults: $(call here,tests/sandbox/nss_faults.c)
 # The tests that set the clock.
-FAKE_CLOCK := backoff cache notify oauth sessions store
+FAKE_CLOCK := backoff cache feed notify oauth sessions store
 $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 
 check: units lint-structure
@@ -50,7 +50,7 @@ check-asan:
 	$(MAKE) B=build/asan SAN=1 units
 
 # The modules that several threads use, under ThreadSanitizer.
-THREADED := test_negcache test_map test_publish test_store test_bindings_log test_list_threads test_cache_threads test_denials
+THREADED := test_negcache test_map test_publish test_store test_bindings_log test_feed_threads test_cache_threads test_denials
 check-tsan:
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 \
 		$(MAKE) B=build/tsan SAN=thread UNITS="$(THREADED)" units

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct request {
     api_done *done;
     void *arg;
     struct oauth_waiter waiter;
+    bool polls;                 /* the change feed */
     struct validator validator; /* as asked with */
     unsigned redirects;
     bool token_renewed;
@@ -141,8 +143,9 @@ static void on_ended(void *arg, CURL *easy, CURLcode code)
 /* Calls done with the result, and frees the request. */
 static void finish(struct request *request)
 {
-    api_count(&request->api->view, request->outcome, request->transfer.was_sent,
-              cloud_clock_ms() - request->transfer.begun);
+    if (!request->polls)
+        api_count(&request->api->view, request->outcome, request->transfer.was_sent,
+                  cloud_clock_ms() - request->transfer.begun);
     request->done(request->arg, &request->result);
     request_free(request);
 }
@@ -348,13 +351,16 @@ static void send_get(struct request *request)
     /* RFC 9111, 5.2.1.4: the answer of a cache could be older than what the change feed has named,
      * and would be taken for the present one. */
     const char *bypass = request->api->conf->changes_url[0] == '\0' ? "" : "no-cache";
-    char why[256] = "no memory for a request";
+    char why[256] = "no memory for a request", wait[32] = "";
 
+    if (request->polls)
+        snprintf(wait, sizeof wait, "wait=%" PRIu32, request->api->conf->changes_wait);
     transfer_drop_headers(transfer);
     memset(&request->result, 0, sizeof request->result);
     if (!transfer_add_header(transfer, "If-None-Match: ", request->validator.etag) ||
         !transfer_add_header(transfer, "If-Modified-Since: ", request->validator.modified) ||
         !transfer_add_header(transfer, "Cache-Control: ", bypass) ||
+        !transfer_add_header(transfer, "Prefer: ", wait) ||
         (request->secret != NULL &&
          !transfer_add_header(transfer, "Authorization: Bearer ", request->secret)) ||
         !transfer_launch(transfer, request->api->conf, request->api->pool, why, sizeof why))
@@ -403,21 +409,25 @@ static void ask(struct request *request)
     }
 }
 
-static void get_http(struct api *api, const char *url, const struct validator *validator,
-                     api_done *done, void *arg)
+/* asked: all but the names. */
+static void get_http(struct api *api, const char *url, const struct api_request *asked, bool polls)
 {
     struct api_result failure = {.detail = "no memory for a request"};
     struct request *request = request_new(api, url, DOCUMENT_SIZE_MAX, get_ended);
     char why[256];
 
     if (request == NULL) {
-        done(arg, &failure);
+        asked->done(asked->arg, &failure);
         return;
     }
-    request->done = done;
-    request->arg = arg;
+    request->done = asked->done;
+    request->arg = asked->arg;
     request->waiter = (struct oauth_waiter){.ready = on_token, .arg = request};
-    request->validator = *validator;
+    request->validator = *asked->validator;
+    request->polls = polls;
+    if (polls)
+        request->transfer.deadline =
+            request->transfer.begun + (int64_t)1000 * api->conf->changes_wait + API_POLL_SLACK_MS;
     if (transfer_set_tls(&request->transfer, api->conf, why, sizeof why)) {
         ask(request);
     } else {
@@ -427,13 +437,12 @@ static void get_http(struct api *api, const char *url, const struct validator *v
 }
 
 /* The directory that must open is the first directory_length bytes of the URL's path. */
-static void get_file(const char *url, size_t directory_length, const struct validator *validator,
-                     api_done *done, void *arg)
+static void get_file(const char *url, size_t directory_length, const struct api_request *asked)
 {
     struct api_result result;
 
-    file_get(url_file_path(url), directory_length, validator, &result);
-    done(arg, &result);
+    file_get(url_file_path(url), directory_length, asked->validator, &result);
+    asked->done(asked->arg, &result);
     if (result.verdict == API_DOCUMENT)
         free((void *)(uintptr_t)result.body);
 }
@@ -447,19 +456,17 @@ void api_get(struct api *api, const struct api_request *request)
     if (!url_expand(template, request->project, request->environment, url, sizeof url))
         request->done(request->arg, &failure);
     else if (api_is_file(api))
-        get_file(url, url_directory_length(template), request->validator, request->done,
-                 request->arg);
+        get_file(url, url_directory_length(template), request);
     else
-        get_http(api, url, request->validator, request->done, request->arg);
+        get_http(api, url, request, false);
 }
 
-void api_get_url(struct api *api, const char *url, const struct validator *validator,
-                 api_done *done, void *arg)
+void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
+              void *arg)
 {
-    if (url_is_file(url))
-        get_file(url, url_directory_length(url), validator, done, arg);
-    else
-        get_http(api, url, validator, done, arg);
+    const struct api_request request = {.validator = validator, .done = done, .arg = arg};
+
+    get_http(api, url, &request, true);
 }
 
 /* ---- The token endpoint ---- */
@@ -540,7 +547,6 @@ void api_free(struct api *api)
 static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
 {
     return strcmp(a->access_url, b->access_url) == 0 &&
-           strcmp(a->accounts_url, b->accounts_url) == 0 &&
            strcmp(a->changes_url, b->changes_url) == 0 && strcmp(a->token_url, b->token_url) == 0 &&
            strcmp(a->token_file, b->token_file) == 0 &&
            strcmp(a->client_id_file, b->client_id_file) == 0 &&

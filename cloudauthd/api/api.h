@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /*
- * The project API's client: GETs an access document, or a page of the account list (docs/api.md,
+ * The project API's client: GETs an access document, or a page of the change feed (docs/api.md,
  * "Answers"), by https, http to loopback, or from files. RFC 9110, RFC 9111.
  *
  * A redirect is followed within its origin. This host proves itself with a bearer token from a file
@@ -59,10 +59,11 @@ struct api_request {
  * request's strings and validator are borrowed for the call of api_get. */
 void api_get(struct api *api, const struct api_request *request);
 
-/* The same for a page of the account list: accounts_url, or what url_next made of it. For a file://
- * page its directory must open, else it is an outage. */
-void api_get_url(struct api *api, const char *url, const struct validator *validator,
-                 api_done *done, void *arg);
+/* The same for a page of the change feed: changes_url, or what url_next made of it. It may take
+ * changes_wait + API_POLL_SLACK_MS, and the counts below leave it out. */
+#define API_POLL_SLACK_MS 2000
+void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
+              void *arg);
 
 /* How a request to the project API over HTTP ended. */
 enum api_outcome {

@@ -1,16 +1,421 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/feed.h"
 
+#include "base/log.h"
+#include "cloudauthd/api/feed_answer.h"
+#include "cloudauthd/api/url.h"
+#include "common/clock.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+
+STAILQ_HEAD(answers, feed_answer);
+
+/* A request, and then the worker's job of parsing its answer. */
+struct query {
+    struct work work; /* first: finish_query */
+    LIST_ENTRY(query) entry;
+    struct feed *feed; /* NULL: the feed was freed meanwhile */
+    bool working;      /* the worker has it */
+    struct cloud_grammar grammar;
+    char *body;
+    size_t length;
+    struct feed_answer *answer;
+    struct document_problem problem;
+};
 
 struct feed {
     struct loop *loop;
     struct api *api;
     struct worker *worker;
     struct feed_events events;
+    struct loop_timer poll;    /* the next request */
+    struct loop_timer silence; /* set while the feed is live */
+    struct loop_timer offers;  /* of the queue */
+    LIST_HEAD(, query) queries;
+    struct query *query; /* the one that counts, or NULL: the others are dropped when they end */
+    /* From the settings: */
+    char url[CLOUD_URL_SIZE]; /* "": there is no feed */
+    int64_t window;           /* milliseconds: changes_wait and the slack */
+    struct cloud_grammar grammar;
+    /* The answer that is being fetched, page by page: */
+    struct answers pages;
+    size_t page, bytes, names;
+    bool whole;
+    struct validator validator; /* of the first page */
+    char at[URL_SIZE];          /* the page that is asked for */
+    int64_t sent, heard;        /* cloud_clock_ms(): the last request; the first page's answer */
+    /* What the last good answer left: */
+    struct validator cursor; /* empty: none */
+    bool live;               /* as of the last event: feed_is_live looks at the time, too */
+    int64_t live_end;        /* cloud_clock_ms() */
+    char why[320];           /* why it is not */
+    /* The names that are to be offered: those of the first answer from `next` on. */
+    struct answers queue;
+    const char *next;
+    size_t queued; /* bytes */
     struct feed_view view;
 };
+
+static void set_timer(struct feed *feed, struct loop_timer *timer, int64_t milliseconds)
+{
+    if (!loop_timer_set(feed->loop, timer, milliseconds))
+        log_error("change feed: no timer is left, it is not used from now on");
+}
+
+static bool has_validator(const struct validator *validator)
+{
+    return (validator->etag[0] | validator->modified[0]) != '\0';
+}
+
+static void drop_answers(struct answers *answers)
+{
+    struct feed_answer *answer;
+
+    while ((answer = STAILQ_FIRST(answers)) != NULL) {
+        STAILQ_REMOVE_HEAD(answers, entry);
+        feed_answer_free(answer);
+    }
+}
+
+/* Drops the pages that have come of the answer that is being fetched. */
+static void drop_pages(struct feed *feed)
+{
+    drop_answers(&feed->pages);
+    feed->page = feed->bytes = feed->names = 0;
+    feed->whole = false;
+}
+
+/* ---- Live or not ---- */
+
+bool feed_is_live(const struct feed *feed)
+{
+    return feed != NULL && feed->live && cloud_clock_ms() < feed->live_end;
+}
+
+static void end_live(struct feed *feed, const char *why)
+{
+    if (feed->live)
+        feed->view.since = cloud_clock_ms();
+    if (feed->live || strcmp(feed->why, why) != 0)
+        log_warning("change feed: not live, documents are asked for as without it: %s", why);
+    feed->live = false;
+    loop_timer_clear(feed->loop, &feed->silence);
+    snprintf(feed->why, sizeof feed->why, "%s", why);
+}
+
+/* loop_timer's due */
+static void on_silence(void *arg)
+{
+    struct feed *feed = arg;
+
+    end_live(feed, "no answer in time");
+}
+
+/* A good answer has been taken, to the end of its events. */
+static void set_live(struct feed *feed)
+{
+    int64_t now = cloud_clock_ms();
+
+    feed->view.answered = now;
+    feed->live_end = feed->heard + feed->window;
+    if (now >= feed->live_end) {
+        end_live(feed, "the answer took too long");
+        return;
+    }
+    if (!feed->live) {
+        feed->view.since = now;
+        log_info("change feed: live");
+    }
+    feed->live = true;
+    feed->why[0] = '\0';
+    set_timer(feed, &feed->silence, feed->live_end - now);
+}
+
+/* Sends the next request after that time, and not sooner than FEED_PAUSE_MS after the last. */
+static void schedule(struct feed *feed, int64_t milliseconds)
+{
+    int64_t pause = feed->sent + FEED_PAUSE_MS - cloud_clock_ms();
+
+    set_timer(feed, &feed->poll, milliseconds > pause ? milliseconds : pause);
+}
+
+/* No back-off: on average a host asks every FEED_RETRY_MS / 2, and a fleet does not in step. */
+static void fail(struct feed *feed, const char *why, uint32_t retry_after)
+{
+    char text[sizeof feed->why];
+
+    snprintf(text, sizeof text, "%s%.300s", feed->page > 0 ? "a further page: " : "", why);
+    drop_pages(feed);
+    feed->view.failures++;
+    end_live(feed, text);
+    schedule(feed, (int64_t)retry_after * 1000 + arc4random_uniform(FEED_RETRY_MS));
+}
+
+/* ---- Offers ---- */
+
+static void drop_queue(struct feed *feed)
+{
+    drop_answers(&feed->queue);
+    feed->queued = feed->view.waiting = 0;
+    feed->next = NULL;
+}
+
+/* Offers the next name, if it is served here. False: it was not taken. */
+static bool offer(struct feed *feed, struct feed_answer *first)
+{
+    struct feed_name name;
+
+    if (feed->next == NULL)
+        feed->next = first->block;
+    name = feed_answer_name(feed->next);
+    if (name.environment[0] != '\0' && feed_answer_serves(&feed->grammar, &name) &&
+        !feed->events.offer(feed->events.arg, name.project, name.environment))
+        return false;
+    feed->view.waiting--;
+    feed->next = feed_answer_after(&name);
+    return true;
+}
+
+/* loop_timer's due */
+static void on_offers(void *arg)
+{
+    struct feed *feed = arg;
+    struct feed_answer *first;
+
+    for (unsigned n = 0; (first = STAILQ_FIRST(&feed->queue)) != NULL; n++) {
+        if (feed->next == first->block + first->used || first->names == 0) {
+            STAILQ_REMOVE_HEAD(&feed->queue, entry);
+            feed->queued -= first->used;
+            feed->next = NULL;
+            feed_answer_free(first);
+        } else if (n == FEED_SLICE || !offer(feed, first)) {
+            set_timer(feed, &feed->offers, n == FEED_SLICE ? 0 : FEED_PAUSE_MS);
+            return;
+        }
+    }
+}
+
+/* Queues the pages' names. What does not fit is fetched when it is asked for. */
+static void queue_names(struct feed *feed)
+{
+    if (feed->whole)
+        drop_queue(feed);
+    if (feed->queued + feed->bytes > FEED_BYTES_MAX || feed->names == 0)
+        return;
+    if (!feed->offers.set)
+        set_timer(feed, &feed->offers, arc4random_uniform(FEED_DELAY_MS));
+    STAILQ_CONCAT(&feed->queue, &feed->pages);
+    feed->queued += feed->bytes;
+    feed->view.waiting += feed->names;
+}
+
+/* ---- Answers ---- */
+
+static void tell_names(struct feed *feed)
+{
+    struct feed_answer *page;
+
+    STAILQ_FOREACH(page, &feed->pages, entry) {
+        const char *at = page->block;
+        while (at < page->block + page->used) {
+            const struct feed_name name = feed_answer_name(at);
+            feed->events.named(feed->events.arg, name.project,
+                               name.environment[0] == '\0' ? NULL : name.environment);
+            at = feed_answer_after(&name);
+        }
+    }
+    feed->view.names += feed->names;
+}
+
+/* All pages have come. Events first: from the moment that the feed is live, documents that have
+ * not been named count as current. */
+static void take_answer(struct feed *feed)
+{
+    bool first = !has_validator(&feed->cursor);
+
+    if (first || feed->whole || feed->names > FEED_NAMED_MAX) {
+        feed->view.alls++;
+        feed->events.all_named(feed->events.arg);
+    } else {
+        tell_names(feed);
+    }
+    feed->view.answers++;
+    feed->cursor = feed->validator;
+    queue_names(feed);
+    drop_pages(feed);
+    set_live(feed);
+    schedule(feed, 0);
+}
+
+static void take_page(struct feed *feed, struct feed_answer *answer)
+{
+    const struct url_link link = {feed->url, feed->at, answer->next};
+    char why[256], next[URL_SIZE];
+
+    STAILQ_INSERT_TAIL(&feed->pages, answer, entry);
+    feed->bytes += answer->used;
+    feed->names += answer->names;
+    feed->whole = feed->whole || answer->whole;
+    if (answer->next == NULL) {
+        take_answer(feed);
+    } else if (!url_next(&link, next, why, sizeof why)) {
+        fail(feed, why, 0);
+    } else if (++feed->page == FEED_PAGES_MAX || feed->bytes > FEED_BYTES_MAX) {
+        fail(feed, "the answer has too many pages or names", 0);
+    } else {
+        memcpy(feed->at, next, sizeof next);
+        schedule(feed, 0);
+    }
+}
+
+static void query_free(struct query *query)
+{
+    if (query->feed != NULL)
+        LIST_REMOVE(query, entry);
+    feed_answer_free(query->answer);
+    free(query->body);
+    free(query);
+}
+
+static void run_query(struct work *work)
+{
+    struct query *query = (struct query *)(void *)work;
+
+    query->answer = feed_answer_parse(query->body, query->length, &query->grammar, &query->problem);
+}
+
+static void finish_query(struct work *work)
+{
+    struct query *query = (struct query *)(void *)work;
+    struct feed *feed = query->feed;
+    char why[sizeof query->problem.text + 32];
+
+    if (feed != NULL && feed->query == query) {
+        feed->query = NULL;
+        if (query->answer != NULL) {
+            take_page(feed, query->answer);
+            query->answer = NULL;
+        } else {
+            snprintf(why, sizeof why, "the answer is invalid: %s", query->problem.text);
+            fail(feed, why, 0);
+        }
+    }
+    query_free(query);
+}
+
+/* A page of the body: the worker parses it. Why it cannot count, or NULL. */
+static const char *start_parse(struct query *query, const struct api_result *result)
+{
+    struct feed *feed = query->feed;
+
+    if (feed->page == 0 && !has_validator(&result->validator))
+        return "the answer has neither ETag nor Last-Modified, or came by a redirect";
+    query->body = malloc(result->length + 1);
+    if (query->body == NULL)
+        return "out of memory";
+    memcpy(query->body, result->body, result->length);
+    query->length = result->length;
+    query->grammar = feed->grammar;
+    if (feed->page == 0)
+        feed->validator = result->validator;
+    query->working = true;
+    worker_add(feed->worker, &query->work);
+    return NULL;
+}
+
+/* api_done */
+static void on_result(void *arg, const struct api_result *result)
+{
+    struct query *query = arg;
+    struct feed *feed = query->feed;
+    const char *why = NULL;
+
+    if (feed->query != query) {
+        query_free(query);
+        return;
+    }
+    if (feed->page == 0)
+        feed->heard = cloud_clock_ms();
+    if (cloud_clock_ms() - feed->sent > feed->window)
+        why = "the answer came too late"; /* it waited in the kernel while the host was suspended */
+    else if (result->verdict == API_DOCUMENT)
+        why = start_parse(query, result);
+    else if (result->verdict == API_ABSENT)
+        why = "there is no such page";
+    else if (result->verdict != API_UNCHANGED)
+        why = result->detail;
+    else if (feed->page > 0 || !has_validator(&feed->cursor))
+        why = "unchanged, says the answer, but there is nothing to compare with";
+    if (query->working)
+        return;
+    feed->query = NULL;
+    if (why != NULL) {
+        fail(feed, why, result->retry_after);
+    } else {
+        feed->view.unchanged++;
+        set_live(feed);
+        schedule(feed, 0);
+    }
+    query_free(query);
+}
+
+/* loop_timer's due */
+static void on_poll(void *arg)
+{
+    static const struct validator none;
+    struct feed *feed = arg;
+    struct query *query = calloc(1, sizeof *query);
+
+    feed->sent = cloud_clock_ms();
+    if (query == NULL) {
+        fail(feed, "out of memory", 0);
+        return;
+    }
+    query->work = (struct work){.run = run_query, .finish = finish_query};
+    query->feed = feed;
+    LIST_INSERT_HEAD(&feed->queries, query, entry);
+    feed->query = query;
+    if (feed->page == 0)
+        strcpy(feed->at, feed->url);
+    api_poll(feed->api, feed->at, feed->page == 0 ? &feed->cursor : &none, on_result, query);
+}
+
+/* ---- Settings ---- */
+
+static bool same_words(const struct cloud_words *a, const struct cloud_words *b)
+{
+    return a->used == b->used && memcmp(a->text, b->text, a->used) == 0;
+}
+
+static bool same_grammar(const struct cloud_grammar *a, const struct cloud_grammar *b)
+{
+    return a->project_min == b->project_min && a->project_max == b->project_max &&
+           a->suffixes == b->suffixes && memcmp(a->suffix, b->suffix, sizeof a->suffix) == 0 &&
+           same_words(&a->allow, &b->allow) && same_words(&a->reserved, &b->reserved);
+}
+
+void feed_configure(struct feed *feed, const struct cloud_conf *conf, bool forget)
+{
+    forget = forget || strcmp(feed->url, conf->changes_url) != 0 ||
+             !same_grammar(&feed->grammar, &conf->grammar);
+    strcpy(feed->url, conf->changes_url);
+    feed->grammar = conf->grammar;
+    feed->window = (int64_t)1000 * conf->changes_wait + API_POLL_SLACK_MS;
+    feed->query = NULL;
+    drop_pages(feed);
+    if (forget) {
+        drop_queue(feed);
+        memset(&feed->cursor, 0, sizeof feed->cursor);
+        if (feed->live)
+            end_live(feed, "the settings changed");
+    }
+    loop_timer_clear(feed->loop, &feed->poll);
+    if (feed->url[0] != '\0')
+        schedule(feed, 0);
+}
 
 struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
                       const struct cloud_conf *conf, const struct feed_events *events)
@@ -23,28 +428,45 @@ struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
     feed->api = api;
     feed->worker = worker;
     feed->events = *events;
-    feed->view.why = "";
+    feed->poll = (struct loop_timer){.due = on_poll, .arg = feed};
+    feed->silence = (struct loop_timer){.due = on_silence, .arg = feed};
+    feed->offers = (struct loop_timer){.due = on_offers, .arg = feed};
+    STAILQ_INIT(&feed->pages);
+    STAILQ_INIT(&feed->queue);
+    LIST_INIT(&feed->queries);
+    feed->view.since = feed->sent = cloud_clock_ms();
+    strcpy(feed->why, "no answer yet");
     feed_configure(feed, conf, true);
+    if (feed->url[0] != '\0')
+        schedule(feed, arc4random_uniform(FEED_FIRST_MS));
     return feed;
 }
 
 void feed_free(struct feed *feed)
 {
+    struct query *query, *next;
+
+    if (feed == NULL)
+        return;
+    loop_timer_clear(feed->loop, &feed->poll);
+    loop_timer_clear(feed->loop, &feed->silence);
+    loop_timer_clear(feed->loop, &feed->offers);
+    drop_pages(feed);
+    drop_queue(feed);
+    for (query = LIST_FIRST(&feed->queries); query != NULL; query = next) {
+        next = LIST_NEXT(query, entry);
+        if (query->working)
+            query->feed = NULL; /* freed when that is finished */
+        else
+            query_free(query);
+    }
     free(feed);
-}
-
-void feed_configure(struct feed *feed, const struct cloud_conf *conf, bool forget)
-{
-    (void)forget;
-    feed->view.used = conf->changes_url[0] != '\0';
-}
-
-bool feed_is_live(const struct feed *feed)
-{
-    return feed != NULL && feed->view.live;
 }
 
 void feed_look(const struct feed *feed, struct feed_view *out)
 {
     *out = feed->view;
+    out->used = feed->url[0] != '\0';
+    out->live = feed_is_live(feed);
+    out->why = feed->why;
 }

@@ -13,15 +13,21 @@
 
 /*
  * The change feed (docs/api.md, "The change feed"): a long poll of changes_url that names the
- * environments to be asked for again. It carries no policy. An answer counts once it is whole, with
- * all its pages: then its events are sent, and the feed is live, all in one turn of the loop. From
- * any failure on, and after changes_wait + FEED_SLACK_MS without an answer, it is not live.
+ * environments to be asked for again. It carries no policy. An answer counts once all its pages
+ * have come: then its events are sent, and the feed is live, in one turn of the loop. It is not
+ * live from any failure on, nor longer than changes_wait + API_POLL_SLACK_MS after the first page
+ * came, nor by an answer that took longer than that.
  */
-#define FEED_SLACK_MS 2000  /* how long an answer may take beyond changes_wait */
-#define FEED_PAUSE_MS 200   /* between the sending of two requests, at least */
-#define FEED_RETRY_MS 15000 /* after a failure the next request is sent within this time */
-#define FEED_DELAY_MS 60000 /* an answer's names are offered from within this time on */
-#define FEED_SLICE    100   /* offers in a turn of the loop */
+#define FEED_FIRST_MS  1000  /* the first request is sent within this time */
+#define FEED_PAUSE_MS  200   /* between the sending of two requests, at least */
+#define FEED_RETRY_MS  15000 /* after a failure the next request is sent within this time */
+#define FEED_DELAY_MS  60000 /* an answer's names are offered within this time, and later */
+#define FEED_SLICE     100   /* offers in a turn of the loop */
+#define FEED_NAMED_MAX 4096  /* `named` events of an answer; more are one `all_named` */
+#define FEED_PAGES_MAX 10000
+#define FEED_BYTES_MAX                                                                             \
+    (64u << 20) /* of names, of an answer and of those that are to be offered                      \
+                 */
 
 /* The receiver of events. None of these functions may free or configure the feed. */
 struct feed_events {
@@ -68,10 +74,10 @@ struct feed_view {
     bool live;          /* feed_is_live */
     int64_t since;      /* cloud_clock_ms(): live, or not live, since then */
     int64_t answered;   /* the last answer that counted; 0: none */
-    const char *why;    /* why it is not live; "": it is, or was never asked. Borrowed */
-    uint64_t answers;   /* since the start: that counted, those of the next line included */
+    const char *why;    /* why it is not live; "": it is. Borrowed */
+    uint64_t answers;   /* since the start: 200, all pages of one counted once */
     uint64_t unchanged; /* 304 */
-    uint64_t failures;  /* requests that led to none */
+    uint64_t failures;  /* requests that led to neither */
     uint64_t names;     /* `named` events */
     uint64_t alls;      /* `all_named` events */
     uint64_t waiting;   /* names that are still to be offered */

@@ -210,27 +210,6 @@ static bool check_access_url(const struct cloud_conf *conf, char *why, size_t si
     return check(&rule, sample, why, size);
 }
 
-static bool check_accounts_url(const struct cloud_conf *conf, char *why, size_t size)
-{
-    const struct rule rule = {"accounts_url", fault_of, conf};
-    const char *url = conf->accounts_url;
-
-    if (url[0] == '\0')
-        return true;
-    if (strpbrk(url, "{}") != NULL) {
-        snprintf(why, size, "accounts_url: nothing may stand in braces");
-        return false;
-    }
-    if (url_is_file(url)) {
-        const char *path = url_file_path(url);
-        bool ok = path[0] == '/' && path[strlen(path) - 1] != '/';
-        if (!ok)
-            snprintf(why, size, "accounts_url: not file:///directory/file");
-        return ok;
-    }
-    return check(&rule, url, why, size);
-}
-
 static bool check_changes_url(const struct cloud_conf *conf, char *why, size_t size)
 {
     const struct rule rule = {"changes_url", fault_of, conf};
@@ -247,8 +226,7 @@ bool url_check(const struct cloud_conf *conf, char *why, size_t size)
     const struct rule token = {"token_url", fault_of, conf};
     const struct rule proxy = {"proxy", fault_of_proxy, conf};
 
-    return check_access_url(conf, why, size) && check_accounts_url(conf, why, size) &&
-           check_changes_url(conf, why, size) &&
+    return check_access_url(conf, why, size) && check_changes_url(conf, why, size) &&
            (conf->token_url[0] == '\0' || check(&token, conf->token_url, why, size)) &&
            (conf->proxy[0] == '\0' || check(&proxy, conf->proxy, why, size));
 }
@@ -272,15 +250,6 @@ bool url_may_follow(const char *from, const char *to, char *why, size_t size)
     return ok;
 }
 
-/* libcurl has resolved "..": that none is left is checked nevertheless. */
-static bool in_directory(const char *first, const char *url)
-{
-    size_t length = strlen(FILE_SCHEME) + url_directory_length(first);
-
-    return strncmp(first, url, length) == 0 && url[length] != '\0' &&
-           strstr(url + length, "..") == NULL;
-}
-
 static bool is_printable(const char *text)
 {
     while (*text > ' ' && *text <= '~')
@@ -294,8 +263,6 @@ static const char *fault_of_next(const char *first, const char *next)
     struct parts here, there = {.url = NULL};
     const char *fault = NULL;
 
-    if (url_is_file(first))
-        return in_directory(first, next) ? NULL : "leads out of the directory of accounts_url";
     if (!parse(first, &here) || !parse(next, &there))
         fault = "is no URL";
     else if (!same_origin(&here, &there))

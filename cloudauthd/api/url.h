@@ -16,10 +16,10 @@
 #define URL_SIZE 2048 /* bytes of an expanded or linked URL, with its NUL */
 
 /*
- * Whether access_url, accounts_url, changes_url, token_url and proxy may be used: https, file (for
- * the first two), or http by api_socket or to a loopback address and port that no user but root can
- * listen on; no user or password. In access_url the placeholders {project} and {environment} stand
- * in the path alone: in the host they would let a login name choose the server.
+ * Whether access_url, changes_url, token_url and proxy may be used: https, file (for the first), or
+ * http by api_socket or to a loopback address and port that no user but root can listen on; no user
+ * or password. In access_url the placeholders {project} and {environment} stand in the path alone:
+ * in the host they would let a login name choose the server.
  */
 bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 
@@ -32,23 +32,22 @@ bool url_expand(const char *template, const char *project, const char *environme
 bool url_is_file(const char *url);
 const char *url_file_path(const char *url);
 
-/* The length of the directory in the path of a file:// URL or template, with its last '/': of the
- * longest one before the first placeholder, or before the last component. */
+/* The length of the directory in the path of a file:// template, with its last '/': of the longest
+ * one before the first placeholder. */
 size_t url_directory_length(const char *url);
 
 /* Whether a redirect may be followed: scheme, host and port are the same, no user is in it. Either
  * may be NULL, which is false. */
 bool url_may_follow(const char *from, const char *to, char *why, size_t size);
 
-/* A page's link to the next page of a list: href, which may be relative, in the page at `page`. */
+/* A page's link to the next page of an answer: href, perhaps relative, in the page at `page`. */
 struct url_link {
-    const char *first; /* the URL of the first page, accounts_url */
+    const char *first; /* the URL of the first page, changes_url */
     const char *page;
     const char *href;
 };
 
-/* Resolves it. False if it is no URL, or has another origin than `first`; for file:// if it is
- * neither in the directory of `first` nor below it. */
+/* Resolves it. False if it is no URL, or has another origin than `first`. */
 bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size);
 
 #endif

@@ -54,9 +54,6 @@ struct cache_waiter {
     int64_t since; /* cloud_clock_ms() of the question */
 };
 
-/* Whether the account list names the environment. */
-typedef bool cache_listed(void *arg, const char *project, const char *environment);
-
 /* What a cache is built on. All of it is borrowed, and outlives the cache but for the store and the
  * worker. */
 struct cache_setup {
@@ -75,8 +72,6 @@ struct cache_setup {
     /* Whether the change feed names every change within changes_wait; NULL: there is no feed. */
     bool (*feed_lives)(void *arg);
     void *feed_arg;
-    cache_listed *listed; /* the limits on unknown environments do not hold for these; or NULL */
-    void *listed_arg;
 };
 
 /* A change of what is known of an environment. */

@@ -19,15 +19,15 @@ struct cache;
 void background_probe(struct cache *cache);
 
 /*
- * Revalidates an environment's document, however fresh it is; its answer decides. For one that has
- * left the account list. Where more than BACKGROUND_MAX are in flight it follows by
- * background_probe. Returns whether a document of the environment is known.
+ * Revalidates an environment's document, however fresh it is; its answer decides. Where more than
+ * BACKGROUND_MAX are in flight it follows by background_probe. Returns whether a document of the
+ * environment is known.
  */
 bool background_recheck(struct cache *cache, const char *project, const char *environment);
 
 /*
  * Fetches an environment's document if none is known, or if the change feed has named it since. For
- * one that the feed or the account list names, so that its uid has a name before it is looked up.
+ * one that the feed names, so that its uid has a name before it is looked up.
  * Bounded by BACKGROUND_MAX, by a token bucket and by a back-off while the API fails; nothing is
  * fetched that would evict another document. False: not now, to be called again for the same
  * environment a little later.

@@ -22,11 +22,11 @@
  * an environment absent.
  *
  * Documents are bounded by number and bytes, other entries by number (entries.h). A request for an
- * environment of which no document is known, and which the account list does not name, takes a
- * token from its project's bucket: UNKNOWN_RATE a second, or NEIGHBOUR_RATE if a document of the
- * project is known; and, if none is, one from a bucket that all such projects share, STRANGERS_RATE
- * a second. Lookups by root, logins (PAM and cloudauth-keys) and all other users have buckets of
- * their own. Without a token the environment is unavailable, which is not remembered.
+ * environment of which no document is known takes a token from its project's bucket: UNKNOWN_RATE a
+ * second, or NEIGHBOUR_RATE if a document of the project is known; and, if none is, one from a
+ * bucket that all such projects share, STRANGERS_RATE a second. Lookups by root, logins (PAM and
+ * cloudauth-keys) and all other users have buckets of their own. Without a token the environment is
+ * unavailable, which is not remembered.
  */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50

@@ -192,11 +192,7 @@ static void start_due(struct cache_entry *entry)
 
 enum entry_budget request_budget(const struct cache_entry *entry, const struct cache_waiter *waiter)
 {
-    const struct cache *cache = entry->cache;
-
-    if (entry->document != NULL ||
-        (cache->setup.listed != NULL &&
-         cache->setup.listed(cache->setup.listed_arg, entry->project, entry->environment)))
+    if (entry->document != NULL)
         return ENTRY_FREE;
     if (!waiter->trusted || (waiter->may_trust != NULL && !waiter->may_trust(waiter->arg)))
         return ENTRY_OTHERS;

@@ -22,9 +22,8 @@ struct context {
     struct admission *admission; /* judges documents by the two above and conf */
     struct api *api;
     struct cache *cache;
-    struct list *list;           /* the account list */
     struct feed *feed;           /* the change feed */
-    struct worker *reader;       /* reads large documents, and the pages of the list */
+    struct worker *reader;       /* reads large documents, and the answers of the feed */
     struct worker *asker;        /* asks other name services for the cache */
     struct worker *state_worker; /* writes the files of the next three */
     struct store *store;

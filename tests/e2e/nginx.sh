@@ -99,25 +99,6 @@ test_removed_key() {
     reload_nginx
 }
 
-# the account list of the example, page by page, and again with its validators
-test_list() {
-    without_token
-    cp -r "$REPO/etc/examples/accounts" /srv/
-    configure "access_url = $API/$API_PATH" "accounts_url = $API/v1/accounts/1.json" 'account_fresh = 1s'
-    daemon_stop
-    mark
-    daemon_start
-    wait_for list_is_kept
-    contains "$(since /var/log/syslog)" 'account list: 4 accounts, 4 here'
-    contains "$(since "$API_LOG")" ' "sandbox" GET /v1/accounts/1.json 200 HTTP/2.0$'
-    same '404 application/problem+json HTTP/2' "$(ask $API/v1/accounts/3.json)"
-    same '404 application/problem+json HTTP/2' "$(ask "$API/v1/accounts/../access/complete")"
-    rm -r /srv/accounts
-    tokens
-    reload_nginx
-}
-list_is_kept() { since "$API_LOG" | grep -q ' GET /v1/accounts/2.json 304 HTTP/2.0$'; }
-
 # a host without a token gets no document: an outage, not an unknown account
 test_no_token() {
     configure "access_url = $API/$API_PATH"

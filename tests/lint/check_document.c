@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/document.h"
-#include "cloudauthd/accounts/list_pages.h"
+#include "cloudauthd/api/feed_answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
  * The last two parts of FILE name the project and the environment:
  * .../<project>/<environment>.json.
  *
- * check_document --list FILE...: the same of pages of the account list.
+ * check_document --changes FILE...: the same of answers of the change feed.
  */
 
 /* Copies the part of a path that ends at end, and moves end before it. */
@@ -39,9 +39,10 @@ static long read_file(const char *path, char *bytes, size_t size)
     return broken != 0 ? -1 : (long)n;
 }
 
-static int check_page(const char *path, char *bytes, size_t size)
+static int check_answer(const char *path, char *bytes, size_t size)
 {
-    static const struct cloud_grammar grammar; /* serves nothing: items are checked all the same */
+    static const struct cloud_grammar
+        grammar; /* serves nothing: entries are checked all the same */
     struct document_problem problem = {""};
     long n = read_file(path, bytes, size);
 
@@ -49,9 +50,9 @@ static int check_page(const char *path, char *bytes, size_t size)
         perror(path);
         return 1;
     }
-    struct list_page *page = list_pages_parse(bytes, (size_t)n, &grammar, &problem);
-    printf("%s: %s\n", path, page == NULL ? problem.text : "ok");
-    list_pages_release(page);
+    struct feed_answer *answer = feed_answer_parse(bytes, (size_t)n, &grammar, &problem);
+    printf("%s: %s\n", path, answer == NULL ? problem.text : "ok");
+    feed_answer_free(answer);
     return 0;
 }
 
@@ -84,11 +85,11 @@ int main(int argc, char **argv)
 {
     size_t size = (size_t)DOCUMENT_SIZE_MAX + 1;
     char *bytes = malloc(size);
-    int pages = argc > 1 && strcmp(argv[1], "--list") == 0;
-    int status = argc < 2 + pages || bytes == NULL;
+    int answers = argc > 1 && strcmp(argv[1], "--changes") == 0;
+    int status = argc < 2 + answers || bytes == NULL;
 
-    for (int i = 1 + pages; i < argc && bytes != NULL; i++)
-        status |= (pages != 0 ? check_page : check)(argv[i], bytes, size);
+    for (int i = 1 + answers; i < argc && bytes != NULL; i++)
+        status |= (answers != 0 ? check_answer : check)(argv[i], bytes, size);
     free(bytes);
     return status;
 }

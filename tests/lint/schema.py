@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""schema.py SCHEMA FILE...      a line for each access document, or page of the account list: "FILE: ok", or why it is invalid
+"""schema.py SCHEMA FILE...      a line for each access document, or answer of the change feed: "FILE: ok", or why it is invalid
 schema.py --description FILE  what is wrong with an OpenAPI description: nothing is printed if nothing is
 """
 

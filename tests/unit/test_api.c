@@ -138,6 +138,11 @@ static void serve(int fd, const char *request)
         snprintf(said, sizeof said, "%s|", header_of(request, "Authorization: "));
         strcat(said, header_of(request, "If-None-Match: "));
         send_answer(fd, "200 OK", "ETag: \"v1\"\r\nLast-Modified: yesterday\r\n", said);
+    } else if (strcmp(what, "wants") == 0) {
+        char said[512];
+        snprintf(said, sizeof said, "%s|", header_of(request, "Prefer: "));
+        strcat(said, header_of(request, "Cache-Control: "));
+        send_answer(fd, "200 OK", "", said);
     } else if (strcmp(what, "silence") == 0)
         (void)!read(fd, (char[1]){0}, 1); /* until the client goes */
     else if (strcmp(what, "unchanged") == 0)
@@ -479,6 +484,49 @@ static void test_silence(void **state)
     assert_int_equal(got.verdict, API_DOCUMENT);
 }
 
+static void poll_with(const char *what)
+{
+    static const struct validator none;
+
+    api_free(api);
+    loop_free(loop);
+    start_client();
+    snprintf(conf.changes_url, sizeof conf.changes_url, "http://127.0.0.1:%u/changes/%s",
+             (unsigned)port, what);
+    api_poll(api, conf.changes_url, &none, on_done, NULL);
+    assert_true(loop_run(loop));
+    assert_int_equal(answers, 1);
+}
+
+/* A poll says how long it may take, is not counted among the requests for documents, and has a
+ * bound of its own. With a feed no cache may answer, for documents neither. */
+static void test_poll(void **state)
+{
+    struct api_view view;
+    struct timespec start, end;
+
+    (void)state;
+    get("wants");
+    assert_string_equal(text, "|");
+    conf.changes_wait = 7;
+    poll_with("wants");
+    assert_string_equal(text, "wait=7|no-cache");
+    api_look(api, &view);
+    for (int i = 0; i < API_OUTCOMES; i++)
+        assert_int_equal(view.requests[i], 0);
+    get("wants");
+    assert_string_equal(text, "|no-cache");
+    conf.changes_wait = 1;
+    conf.request_timeout = 1;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    poll_with("silence");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_int_equal(got.verdict, API_OUTAGE);
+    assert_in_range((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000,
+                    2900, 3900);
+    conf.request_timeout = 5;
+}
+
 /* ---- Settings change while a request is under way ---- */
 
 /* Checks what the server saw since the last time, by a request without credential. */
@@ -645,6 +693,7 @@ int main(void)
         TEST(test_exchange),
         TEST(test_nobody_there),
         TEST(test_silence),
+        TEST(test_poll),
         TEST(test_changed_before_redirect),
         TEST(test_changed_before_answer),
         TEST(test_changed_while_waiting),

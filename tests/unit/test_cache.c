@@ -1669,29 +1669,6 @@ static void test_set_user_id(void **state)
     api_says(API_ABSENT, "");
 }
 
-static bool names_staging(void *arg, const char *project, const char *environment)
-{
-    (void)arg;
-    (void)project;
-    return strcmp(environment, "staging") == 0;
-}
-
-/* An environment that the account list names is not limited, whichever user asks. */
-static void test_listed(void **state)
-{
-    struct client client;
-
-    (void)state;
-    any_name = true;
-    plan.listed = names_staging;
-    start_cache();
-    assert_int_equal(flood(&robots, "abcdefghij", 500), UNKNOWN_BURST);
-    ask_as(&client, &robots, "abcdefghij", "staging");
-    assert_int_equal(pendings, 1);
-    api_says(API_DOCUMENT, "");
-    assert_told(&client, CACHE_DOCUMENT);
-}
-
 /* ---- Signed documents ---- */
 
 #define PAYLOAD_TYPE "application/vnd.cloudauth.access+json"
@@ -2119,7 +2096,7 @@ static void test_probe_many(void **state)
     assert_int_equal(requests, 1);
 }
 
-/* An account list that is suddenly empty: BACKGROUND_MAX are in flight, the others follow. */
+/* Many at once: BACKGROUND_MAX are in flight, the others follow. */
 static void test_recheck_many(void **state)
 {
     enum { MANY = 2 * BACKGROUND_MAX + 10 };
@@ -2169,7 +2146,7 @@ static void test_recheck_forgotten(void **state)
     assert_int_equal(pendings, 0);
 }
 
-/* ---- The account list's environments ---- */
+/* ---- The environments that the change feed offers ---- */
 
 static bool prefetch(const char *project)
 {
@@ -2460,7 +2437,6 @@ static const struct CMUnitTest tests[] = {
     TEST(test_other_api_many),
     TEST(test_budgets),
     TEST(test_set_user_id),
-    TEST(test_listed),
     TEST(test_current),
     TEST(test_named),
     TEST(test_named_in_flight),

@@ -40,7 +40,6 @@ static void test_defaults(void **state)
     assert_int_equal(conf.session_recheck, 60);
     assert_int_equal(conf.session_max_stale, 0);
     assert_string_equal(conf.host_id, "");
-    assert_string_equal(conf.accounts_url, "");
     assert_string_equal(conf.changes_url, "");
     assert_int_equal(conf.changes_wait, 10);
 }
@@ -55,11 +54,11 @@ static void test_values(void **state)
                 false); /* the marker group lies in the range */
     assert_non_null(strstr(error.text, "ssh_gid"));
     assert_true(reads("access_url=http://127.0.0.1/{project}/{environment} # why\n"
-                      "accounts_url = https://api.example.com/v1/accounts\nallow = abc* def "
+                      "changes_url = https://api.example.com/v1/changes\nallow = abc* def "
                       "\nallow = ghi\nkeys_fresh = 10s\nmax_stale=2 h\n"
                       "account_fresh = 5m\nenvironment_suffixes = _dev=develop _stg=staging"));
     assert_string_equal(conf.access_url, "http://127.0.0.1/{project}/{environment}");
-    assert_string_equal(conf.accounts_url, "https://api.example.com/v1/accounts");
+    assert_string_equal(conf.changes_url, "https://api.example.com/v1/changes");
     assert_int_equal(conf.keys_fresh, 10);
     assert_int_equal(conf.max_stale, 7200);
     assert_int_equal(conf.account_fresh, 300);
@@ -259,6 +258,9 @@ static void test_obsolete(void **state)
     assert_string_equal(cloud_conf_obsolete[1].key, "metrics_listen");
     assert_int_equal(conf.obsolete_line[1], 3);
     assert_non_null(strstr(cloud_conf_obsolete[1].instead, "cloudauthctl metrics"));
+    assert_true(reads(NEEDED "accounts_url = file:///{\n"));
+    assert_string_equal(cloud_conf_obsolete[2].key, "accounts_url");
+    assert_int_equal(conf.obsolete_line[2], 3);
     assert_true(reads(NEEDED "metrics_listen = 0.0.0.0:99999999\n"));
     assert_false(reads(NEEDED "metrics_listens = 127.0.0.1:9911\n"));
     assert_false(reads(NEEDED "metrics_listen\n"));

@@ -232,36 +232,6 @@ static void test_token_url(void **state)
     all_as_expected(offset, "token_url: ", false, bad);
 }
 
-static void test_accounts_url(void **state)
-{
-    static const char *const good[] = {"https://api.example.com/v1/accounts",
-                                       "https://api.example.com",
-                                       "https://api.example.com/v1/accounts?host=web1&size=500",
-                                       "http://127.0.0.1:880/accounts",
-                                       "file:///srv/access/accounts.json",
-                                       "",
-                                       NULL};
-    static const char *const bad[] = {"http://api.example.com/accounts",
-                                      "http://127.0.0.1:8080/accounts",
-                                      "https://u:p@api.example.com/accounts",
-                                      "https://api.example.com/{project}/accounts",
-                                      "https://api.example.com/accounts}",
-                                      "api.example.com/accounts",
-                                      "https:///accounts",
-                                      "https://",
-                                      "ftp://127.0.0.1/accounts",
-                                      "file://srv/accounts.json",
-                                      "file:///srv/access/",
-                                      "file://",
-                                      "/srv/access/accounts.json",
-                                      NULL};
-    const size_t offset = offsetof(struct cloud_conf, accounts_url);
-
-    (void)state;
-    all_as_expected(offset, "accounts_url: ", true, good);
-    all_as_expected(offset, "accounts_url: ", false, bad);
-}
-
 static void test_changes_url(void **state)
 {
     static const char *const good[] = {"https://api.example.com/v1/changes?host=web1",
@@ -303,11 +273,6 @@ static void test_next_url(void **state)
          "https://a.example/2"},
         {"http://127.0.0.1:8080/list", "http://127.0.0.1:8080/list", "2",
          "http://127.0.0.1:8080/2"},
-        {"file:///srv/list/1.json", "file:///srv/list/1.json", "2.json", "file:///srv/list/2.json"},
-        {"file:///srv/list/1.json", "file:///srv/list/more/2.json", "3.json",
-         "file:///srv/list/more/3.json"},
-        {"file:///srv/list/1.json", "file:///srv/list/1.json", "/srv/list/2.json",
-         "file:///srv/list/2.json"},
     };
     static const char *const bad[][3] = {
         {"https://a.example/list", "https://evil.example/2", "another origin"},
@@ -324,13 +289,6 @@ static void test_next_url(void **state)
         {"https://a.example/list", "https://[::1/2", ""},
         {"http://127.0.0.1/list", "https://127.0.0.1/2", "another origin"},
         {"http://127.0.0.1/list", "http://127.0.0.2/2", "another origin"},
-        {"file:///srv/list/1.json", "/srv/2.json", "the directory"},
-        {"file:///srv/list/1.json", "/etc/passwd", "the directory"},
-        {"file:///srv/list/1.json", "../2.json", "the directory"},
-        {"file:///srv/list/1.json", "/srv/list/../../etc/passwd", "the directory"},
-        {"file:///srv/list/1.json", "/srv/list/", "the directory"},
-        {"file:///srv/list/1.json", "2..json", "the directory"},
-        {"file:///srv/list/1.json", "https://a.example/2", "the directory"},
     };
     char out[URL_SIZE];
 
@@ -418,7 +376,6 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_not_a_url),
         cmocka_unit_test(test_token_url),
-        cmocka_unit_test(test_accounts_url),
         cmocka_unit_test(test_changes_url),
         cmocka_unit_test(test_next_url),
         cmocka_unit_test(test_next_url_too_long),

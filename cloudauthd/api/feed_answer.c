@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudauthd/api/feed_answer.h"
+
+#include "access/json.h"
+#include "cloudauthd/api/url.h"
+
+#include "common/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool feed_answer_serves(const struct cloud_grammar *grammar, const struct feed_name *name)
+{
+    char login[CLOUD_NAME_MAX + sizeof "_sftp"];
+
+    if (!cloud_name_plain(grammar, name->project, name->environment, login))
+        return false;
+    if (cloud_name_parse(grammar, login, NULL))
+        return true;
+    strcat(login, "_sftp");
+    return cloud_name_parse(grammar, login, NULL);
+}
+
+struct feed_name feed_answer_name(const char *at)
+{
+    return (struct feed_name){.project = at, .environment = at + strlen(at) + 1};
+}
+
+const char *feed_answer_after(const struct feed_name *name)
+{
+    return name->environment + strlen(name->environment) + 1;
+}
+
+/* The block has the size of the body, in which each entry takes more bytes than its two strings. */
+static void put(struct feed_answer *answer, const struct feed_name *name)
+{
+    char *end = stpcpy(answer->block + answer->used, name->project) + 1;
+
+    end = stpcpy(end, name->environment) + 1;
+    answer->used = (size_t)(end - answer->block);
+    answer->names++;
+}
+
+static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *grammar,
+                       const struct json *at)
+{
+    const struct json project = {.parent = at, .name = "project", .problem = at->problem};
+    struct feed_name name = {"", ""};
+
+    if (!json_expect_object(at) ||
+        !json_get_string(at, "project", JSON_REQUIRED, DOCUMENT_STRING_MAX, &name.project) ||
+        !json_get_string(at, "environment", JSON_OPTIONAL, DOCUMENT_STRING_MAX, &name.environment))
+        return false;
+    if (!cloud_name_project_ok(name.project))
+        return json_fail(&project, "not one that can be");
+    /* Without a login name, such as one that is too long: it must not cost the feed, nor be lost.
+     */
+    if (!cloud_name_environment_ok(name.environment))
+        name.environment = "";
+    if (!answer->whole || feed_answer_serves(grammar, &name))
+        put(answer, &name);
+    return true;
+}
+
+static bool take_next(struct feed_answer *answer, const struct json *root)
+{
+    struct json links, next;
+    const char *href = NULL;
+
+    if (!json_get_object(root, "_links", JSON_OPTIONAL, &links) ||
+        !json_get_object(&links, "next", JSON_OPTIONAL, &next))
+        return false;
+    if (next.value == NULL)
+        return true;
+    if (!json_get_string(&next, "href", JSON_REQUIRED, URL_SIZE - 1, &href))
+        return false;
+    answer->next = strdup(href);
+    return answer->next != NULL || json_fail(root, "out of memory");
+}
+
+static bool take(struct feed_answer *answer, const struct cloud_grammar *grammar,
+                 const struct json *root)
+{
+    struct json changed, at;
+
+    if (!json_expect_object(root) || !json_get_bool(root, "whole", &answer->whole) ||
+        !take_next(answer, root) ||
+        !json_get_array(root, "changed", JSON_REQUIRED, DOCUMENT_VALUES_MAX, &changed))
+        return false;
+    for (bool more = json_first(&changed, &at); more; more = json_next(&at))
+        if (!take_entry(answer, grammar, &at))
+            return false;
+    return true;
+}
+
+struct feed_answer *feed_answer_parse(const void *body, size_t n,
+                                      const struct cloud_grammar *grammar,
+                                      struct document_problem *problem)
+{
+    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
+    struct feed_answer *answer = calloc(1, sizeof *answer);
+    struct cloud_text text;
+    struct json root;
+    bool ok;
+
+    cloud_text_start(&text, problem->text, sizeof problem->text);
+    if (answer != NULL)
+        answer->block = malloc(n + 1);
+    if (answer == NULL || answer->block == NULL) {
+        cloud_text_add(&text, "out of memory");
+    } else if (json_parse(body, n, &limits, &text, &root)) {
+        ok = take(answer, grammar, &root);
+        json_free(&root);
+        if (ok) {
+            char *kept = realloc(answer->block, answer->used + 1);
+            if (kept != NULL)
+                answer->block = kept;
+            return answer;
+        }
+    }
+    feed_answer_free(answer);
+    return NULL;
+}
+
+void feed_answer_free(struct feed_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    free(answer->next);
+    free(answer->block);
+    free(answer);
+}
