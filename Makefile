@@ -99,6 +99,7 @@ $(B)/helper/%.o: %.c
 $(B)/cloudauthd: $(call obj,cloudauthd/main.c $(DAEMON) $(ACCESS)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
+$(B)/obj/ctl/doctor.o: ctl/doctor.sh
 $(B)/cloudauthctl: $(call obj,$(CTL) $(ACCESS) $(JAIL)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs libcrypto libcjson) -lpthread
 

@@ -4,7 +4,14 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/health.h"
+#include "ctl/lines.h"
 
+#include "common/local.h"
+#include "common/snapshot.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -193,6 +200,159 @@ static void check_daemon(struct doctor *doctor)
                    "cloudauthd does not answer at %s", CLOUD_SOCKET_PATH);
 }
 
+/* ---- The script ---- */
+
+/* doctor.sh, which sh(1) runs: the checks that read files of the host and run its programs. */
+extern const char doctor_script[];
+__asm__(".section .rodata\n"
+        ".global doctor_script\n"
+        "doctor_script: .incbin \"ctl/doctor.sh\"\n"
+        ".byte 0\n"
+        ".previous");
+
+/* Reports a row of the script. */
+static bool take_row(void *arg, char *line)
+{
+    static const char *const results[] = {"ok", "BAD", "unknown", "note"};
+    char *field[5], remedy[REMEDY_SIZE];
+    int result = DOCTOR_OK;
+
+    for (int i = 0; i < 5; i++)
+        if ((field[i] = strsep(&line, "\t")) == NULL)
+            return true;
+    while (result < DOCTOR_NOTE && strcmp(field[1], results[result]) != 0)
+        result++;
+    (void)remedy_fill(field[2], field[4], remedy);
+    doctor_say(arg, field[0], (enum doctor_result)result, remedy, "%s", field[3]);
+    return true;
+}
+
+/* The accounts to ask sshd about: the shell account of a login name and its sFTP account; both are
+ * "" if there is no account of that name. */
+struct accounts {
+    char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + 6];
+};
+
+static void find_accounts(const struct doctor *doctor, struct accounts *out)
+{
+    struct cloud_name name;
+
+    *out = (struct accounts){"", ""};
+    if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
+        getpwnam(doctor->account) == NULL)
+        return;
+    snprintf(out->shell, sizeof out->shell, "%s", doctor->account);
+    if (name.kind == CLOUD_SFTP)
+        out->shell[strlen(out->shell) - strlen("_sftp")] = '\0';
+    snprintf(out->sftp, sizeof out->sftp, "%s_sftp", out->shell);
+}
+
+/* The patterns of `homes`, with a space between them. */
+static const char *join_homes(const struct cloud_conf *conf, char *out, size_t size)
+{
+    struct cloud_text text;
+    const char *pattern;
+
+    cloud_text_start(&text, out, size);
+    for (size_t at = 0; (pattern = cloud_words_next(&conf->homes, &at)) != NULL;)
+        cloud_text_add_all(&text, pattern, " ");
+    return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
+}
+
+/* Appends an argument to argv, which ends with a NULL. Arguments live as long as the process. */
+__attribute__((format(printf, 2, 3))) static void add(char **argv, const char *format, ...)
+{
+    va_list arguments;
+
+    while (*argv != NULL)
+        argv++;
+    va_start(arguments, format);
+    if (vasprintf(argv, format, arguments) < 0)
+        *argv = NULL;
+    va_end(arguments);
+}
+
+static void run_script(struct doctor *doctor)
+{
+    static char homes[CLOUD_WORDS_SIZE];
+    const struct cloud_conf *conf = &doctor->conf;
+    char *argv[16] = {NULL};
+    struct accounts accounts;
+    int status;
+
+    find_accounts(doctor, &accounts);
+    add(argv, "/bin/sh");
+    add(argv, "-c");
+    add(argv, "%s", doctor_script);
+    add(argv, "doctor");
+    if (doctor->daemon_uid != 0) {
+        add(argv, "daemon_uid=%u", doctor->daemon_uid);
+        add(argv, "daemon_gid=%u", doctor->daemon_gid);
+    }
+    add(argv, "account=%s", accounts.shell);
+    add(argv, "sftp=%s", accounts.sftp);
+    add(argv, "uid_min=%u", conf->uid_min);
+    add(argv, "uid_max=%u", conf->uid_max);
+    add(argv, "homes=%s", join_homes(conf, homes, sizeof homes));
+    add(argv, "urls=%s %s %s", conf->access_url, conf->changes_url, conf->token_url);
+    add(argv, "api_socket=%s", conf->api_socket);
+    add(argv, "secrets=%s\n%s\n%s", conf->token_file, conf->client_id_file, conf->client_key);
+    add(argv, "clock=%s", doctor->clock == NULL ? "" : doctor->clock);
+    if (!lines_run(argv, take_row, doctor, &status))
+        doctor_say(doctor, "host", DOCTOR_UNKNOWN, "", "/bin/sh cannot be run");
+}
+
+/* ---- What the script cannot know ---- */
+
+/* Checks that a local name is no login name of `allow`. */
+static bool take_local(void *arg, const struct cloud_local_entry *entry)
+{
+    struct doctor *doctor = arg;
+
+    if (!cloud_name_parse(&doctor->conf.grammar, entry->name, NULL))
+        return true;
+    doctor->shadowed = true;
+    doctor_say(doctor, "shadowed", DOCTOR_BAD,
+               "editor /etc/passwd /etc/group " CLOUD_CONF_PATH
+               "  # rename the local one, or take the name out of allow, or add it to "
+               "reserved_names",
+               "%s is a login name of `allow`: the local one wins, and the cloud account does not "
+               "exist here",
+               entry->name);
+    return true;
+}
+
+static void check_shadowed(struct doctor *doctor)
+{
+    (void)cloud_local_scan(CLOUD_PASSWD_PATH, true, take_local, doctor);
+    (void)cloud_local_scan(CLOUD_GROUP_PATH, false, take_local, doctor);
+    if (!doctor->shadowed)
+        doctor_say(doctor, "shadowed", DOCTOR_OK, "", "no local name is one of `allow`");
+}
+
+/* Checks the snapshot. Its first bytes say whether the NSS module of this version accepts it. */
+static void check_snapshot(struct doctor *doctor)
+{
+    struct cloud_snapshot_header header = {0};
+    FILE *file =
+        fopen(CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_DIRECTORY "/" CLOUD_SNAPSHOT_FILE, "re");
+    size_t got = file == NULL ? 0 : fread(&header, 1, sizeof header, file);
+
+    if (file == NULL && errno == ENOENT) {
+        doctor_say(doctor, "snapshot", DOCTOR_OK, "", "none yet: no account is known");
+        return;
+    }
+    if (file != NULL)
+        (void)fclose(file); /* it was only read */
+    if (got == sizeof header && header.magic == CLOUD_SNAPSHOT_MAGIC &&
+        header.version == CLOUD_SNAPSHOT_VERSION)
+        doctor_say(doctor, "snapshot", DOCTOR_OK, "", "%llu accounts",
+                   (unsigned long long)header.accounts);
+    else
+        doctor_say(doctor, "snapshot", DOCTOR_BAD, "systemctl restart cloudauthd",
+                   "accounts.snapshot is not one of this version: each lookup asks the daemon");
+}
+
 int cmd_doctor(struct ctl *ctl)
 {
     static struct doctor doctor;
@@ -212,13 +372,10 @@ int cmd_doctor(struct ctl *ctl)
     check_users(&doctor);
     check_daemon(&doctor);
     doctor_nss(&doctor);
-    doctor_sshd(&doctor);
     doctor_pam(&doctor);
-    doctor_files(&doctor);
-    doctor_ranges(&doctor);
-    doctor_homes(&doctor);
-    doctor_proc(&doctor);
-    doctor_programs(&doctor);
+    check_shadowed(&doctor);
+    check_snapshot(&doctor);
+    run_script(&doctor);
     out_table_end(&out);
     show_remedies(&doctor);
     local_ids_free(doctor.local_ids);

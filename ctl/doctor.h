@@ -38,6 +38,7 @@ struct doctor {
     const char *account;             /* a shell account to ask sshd about, or "" */
     const char *clock;               /* what the project API's answers say of it, or NULL */
     bool bad, unknown;
+    bool shadowed; /* a local name is a login name */
     size_t faults;
     struct doctor_fault fault[64]; /* JSON has all of them */
 };
@@ -46,15 +47,9 @@ struct doctor {
 void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
                 const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* The checks. Those of doctor_login.c: */
+/* The checks of doctor_login.c: the NSS module and its marker groups; PAM's stack for sshd, and the
+ * module. */
 void doctor_nss(struct doctor *doctor);
-void doctor_sshd(struct doctor *doctor);
 void doctor_pam(struct doctor *doctor);
-/* Those of doctor_host.c: */
-void doctor_files(struct doctor *doctor);
-void doctor_ranges(struct doctor *doctor);
-void doctor_homes(struct doctor *doctor);
-void doctor_proc(struct doctor *doctor);
-void doctor_programs(struct doctor *doctor);
 
 #endif

@@ -125,24 +125,36 @@ static void find_owner(const struct cloud_conf *conf, const char *detail, char *
     find_environment(conf, both, out, size);
 }
 
+bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE])
+{
+    char quoted[REMEDY_SIZE / 2];
+    struct cloud_text text;
+    bool quotes = remedy_quote(word, quoted, sizeof quoted);
+
+    cloud_text_start(&text, out, REMEDY_SIZE);
+    for (const char *gap; (gap = strstr(command, "%s")) != NULL; command = gap + 2) {
+        cloud_text_add_bytes(&text, command, (size_t)(gap - command));
+        cloud_text_add(&text, quoted);
+        text.cut = text.cut || !quotes || word[0] == '\0';
+    }
+    cloud_text_add(&text, command);
+    if (text.cut)
+        out[0] = '\0';
+    return !text.cut;
+}
+
 void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE])
 {
-    char word[CLOUD_URL_SIZE], quoted[REMEDY_SIZE / 2];
+    char word[CLOUD_URL_SIZE];
 
     for (size_t i = 0; i < sizeof api_remedies / sizeof *api_remedies; i++) {
-        const char *command = api_remedies[i].command, *gap = strstr(command, "%s");
         if (strstr(detail, api_remedies[i].words) == NULL)
             continue;
         word[0] = '\0';
-        if (gap != NULL)
+        if (api_remedies[i].find != NULL)
             api_remedies[i].find(conf, detail, word, sizeof word);
-        if (gap == NULL)
-            snprintf(out, REMEDY_SIZE, "%s", command);
-        else if (word[0] != '\0' && remedy_quote(word, quoted, sizeof quoted))
-            snprintf(out, REMEDY_SIZE, "%.*s%s%s", (int)(gap - command), command, quoted, gap + 2);
-        else
-            continue;
-        return;
+        if (remedy_fill(api_remedies[i].command, word, out))
+            return;
     }
     snprintf(out, REMEDY_SIZE,
              "cloudauthctl status --documents  # look at access_url, the credentials and the "

@@ -19,6 +19,10 @@
  * empty, if it does not fit. */
 bool remedy_quote(const char *text, char *out, size_t size);
 
+/* Writes a command with each %s replaced by the quoted word. False, with *out empty, if it does not
+ * fit, or if there is a %s and the word is "". */
+bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE]);
+
 /*
  * The remedy for a request to the project API that failed. detail is the daemon's message about it,
  * which may begin with "project/environment: ".

@@ -470,7 +470,7 @@ test_sshd_global() {
 
 # homes on a file system that honours set-user-ID bits are a note
 test_nosuid() {
-    contains "$(cloudauthctl doctor abcdefghij)" '^homes +note +/app/[a-z0-9_]+ is on a file system without nosuid'
+    contains "$(cloudauthctl doctor abcdefghij)" '^homes +note +/app/[a-z0-9_-]+ is on a file system without nosuid'
     trap 'umount /app' EXIT
     mount --bind /app /app
     mount -o remount,bind,nosuid /app
