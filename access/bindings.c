@@ -9,18 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A project of which an environment is or was bound. */
+struct project {
+    struct table_node node;
+    size_t bound; /* environments with a binding */
+    char name[];
+};
+
 /* An environment and its binding. Without a binding the entry is in by_name only. */
 struct entry {
     struct table_node by_uid, by_gid, by_name;
-    bool bound;
+    struct project *project;
     uint32_t uid, gid;
     int64_t changed; /* bindings_changed_at() */
-    char project[CLOUD_PROJECT_MAX + 1];
-    char environment[CLOUD_NAME_MAX + 1];
+    bool bound;
+    char environment[];
 };
 
 struct bindings {
-    struct table by_uid, by_gid, by_name;
+    struct table by_uid, by_gid, by_name, projects;
 };
 
 struct bindings *bindings_new(void)
@@ -28,7 +35,7 @@ struct bindings *bindings_new(void)
     struct bindings *bindings = calloc(1, sizeof *bindings);
 
     if (bindings != NULL && table_start(&bindings->by_uid) && table_start(&bindings->by_gid) &&
-        table_start(&bindings->by_name))
+        table_start(&bindings->by_name) && table_start(&bindings->projects))
         return bindings;
     bindings_free(bindings);
     return NULL;
@@ -40,14 +47,22 @@ static void free_entry(void *arg, struct table_node *node)
     free(TABLE_OWNER(node, struct entry, by_name));
 }
 
+static void free_project(void *arg, struct table_node *node)
+{
+    (void)arg;
+    free(TABLE_OWNER(node, struct project, node));
+}
+
 void bindings_free(struct bindings *bindings)
 {
     if (bindings == NULL)
         return;
     table_each(&bindings->by_name, free_entry, NULL);
+    table_each(&bindings->projects, free_project, NULL);
     table_end(&bindings->by_uid);
     table_end(&bindings->by_gid);
     table_end(&bindings->by_name);
+    table_end(&bindings->projects);
     free(bindings);
 }
 
@@ -61,12 +76,17 @@ static bool gid_equal(const struct table_node *node, const void *key)
     return TABLE_OWNER(node, struct entry, by_gid)->gid == *(const uint32_t *)key;
 }
 
+static bool is_project(const struct table_node *node, const void *key)
+{
+    return strcmp(TABLE_OWNER(node, struct project, node)->name, key) == 0;
+}
+
 static bool name_equal(const struct table_node *node, const void *key)
 {
     const struct entry *entry = TABLE_OWNER(node, struct entry, by_name);
     const struct binding *wanted = key;
 
-    return strcmp(entry->project, wanted->project) == 0 &&
+    return strcmp(entry->project->name, wanted->project) == 0 &&
            strcmp(entry->environment, wanted->environment) == 0;
 }
 
@@ -126,10 +146,10 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
 
     if (uid != NULL && !same(uid, claim))
         snprintf(why, size, "uid %u belongs to environment %s of project %s", claim->uid,
-                 uid->environment, uid->project);
+                 uid->environment, uid->project->name);
     else if (gid != NULL && !same(gid, claim))
         snprintf(why, size, "gid %u belongs to environment %s of project %s", claim->gid,
-                 gid->environment, gid->project);
+                 gid->environment, gid->project->name);
     else if (own != NULL && (own->uid != claim->uid || own->gid != claim->gid))
         snprintf(why, size, "uid:gid changed from %u:%u to %u:%u", own->uid, own->gid, claim->uid,
                  claim->gid);
@@ -138,18 +158,40 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
     return false;
 }
 
+static struct project *find_project(const struct bindings *bindings, const char *name)
+{
+    struct table_node *node = table_find(
+        &bindings->projects, table_hash(&bindings->projects, name, strlen(name)), is_project, name);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct project, node);
+}
+
+static struct project *find_or_add_project(struct bindings *bindings, const char *name)
+{
+    struct project *project = find_project(bindings, name);
+    size_t n = strlen(name);
+
+    if (project != NULL || n > CLOUD_PROJECT_MAX ||
+        (project = calloc(1, sizeof *project + n + 1)) == NULL)
+        return project;
+    memcpy(project->name, name, n);
+    table_insert(&bindings->projects, &project->node, table_hash(&bindings->projects, name, n));
+    return project;
+}
+
 static struct entry *add_unbound(struct bindings *bindings, const struct binding *claim)
 {
+    struct project *project = find_or_add_project(bindings, claim->project);
+    size_t n = strlen(claim->environment);
     struct entry *entry;
 
-    if (strlen(claim->project) >= sizeof entry->project ||
-        strlen(claim->environment) >= sizeof entry->environment)
+    if (project == NULL || n > CLOUD_NAME_MAX)
         return NULL;
-    entry = calloc(1, sizeof *entry);
+    entry = calloc(1, sizeof *entry + n + 1);
     if (entry == NULL)
         return NULL;
-    strcpy(entry->project, claim->project);
-    strcpy(entry->environment, claim->environment);
+    entry->project = project;
+    memcpy(entry->environment, claim->environment, n);
     table_insert(&bindings->by_name, &entry->by_name, name_hash(&bindings->by_name, claim));
     return entry;
 }
@@ -167,11 +209,24 @@ bool bindings_claim(struct bindings *bindings, const struct binding *claim)
     if (entry == NULL)
         return false;
     entry->bound = true;
+    entry->project->bound++;
     entry->uid = claim->uid;
     entry->gid = claim->gid;
     table_insert(&bindings->by_uid, &entry->by_uid, id_hash(&bindings->by_uid, claim->uid));
     table_insert(&bindings->by_gid, &entry->by_gid, id_hash(&bindings->by_gid, claim->gid));
     return true;
+}
+
+bool bindings_has_project(const struct bindings *bindings, const char *name)
+{
+    const struct project *project = find_project(bindings, name);
+
+    return project != NULL && project->bound > 0;
+}
+
+size_t bindings_count(const struct bindings *bindings)
+{
+    return bindings->by_uid.used;
 }
 
 bool bindings_is_released(const struct bindings *bindings, const char *project,
@@ -196,7 +251,7 @@ static bool give(const struct entry *entry, struct binding *out)
 {
     if (entry == NULL)
         return false;
-    *out = (struct binding){entry->project, entry->environment, entry->uid, entry->gid};
+    *out = (struct binding){entry->project->name, entry->environment, entry->uid, entry->gid};
     return true;
 }
 
@@ -228,6 +283,7 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
     table_remove(&bindings->by_uid, &entry->by_uid);
     table_remove(&bindings->by_gid, &entry->by_gid);
     entry->bound = false;
+    entry->project->bound--;
     entry->changed = cloud_clock_ms();
     return true;
 }

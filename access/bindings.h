@@ -36,6 +36,12 @@ bool bindings_claim(struct bindings *bindings, const struct binding *claim);
  * is none. */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);
 
+/* Whether ids are bound to an environment of the project. */
+bool bindings_has_project(const struct bindings *bindings, const char *project);
+
+/* How many environments have ids. */
+size_t bindings_count(const struct bindings *bindings);
+
 /* Whether bindings_forget has removed the binding of the environment and it has not been bound
  * again since. */
 bool bindings_is_released(const struct bindings *bindings, const char *project,

@@ -114,6 +114,7 @@ static void publish_all(struct context *context)
 {
     judged_by = local_ids_reads(context->local_ids);
     cache_subscribe(context->cache, records_news, &records);
+    cache_survey(context->cache, NULL, NULL);
 }
 
 /* If the new settings are wrong, the last good ones stay in force. */
@@ -237,29 +238,23 @@ static bool feed_lives(void *arg)
     return feed_is_live(context->feed);
 }
 
-/* Documents refer to the denials and bind what is not bound yet, so they come last. */
+/* Documents refer to the denials, so they come last. */
 static bool open_cache(struct context *context)
 {
     const struct cache_setup setup = {.conf = &context->conf,
                                       .api = context->api,
                                       .admission = context->admission,
                                       .store = context->store,
+                                      .loader = context->loader,
                                       .worker = context->reader,
                                       .asker = context->asker,
                                       .denials = denials_file_list(context->denials),
                                       .loop = context->loop,
                                       .feed_lives = feed_lives,
                                       .feed_arg = context};
-    size_t known;
 
     context->cache = cache_new(&setup);
-    if (context->cache == NULL)
-        return false;
-    admission.restores = true;
-    known = store_load(context->store, cache_restore, context->cache);
-    admission.restores = false;
-    log_info("%zu documents found in %s", known, STATE_DIRECTORY);
-    return true;
+    return context->cache != NULL;
 }
 
 /* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
@@ -267,9 +262,11 @@ static bool open_cache(struct context *context)
 static bool open_state(struct context *context)
 {
     context->state_worker = worker_new(context->loop);
+    context->loader = worker_new(context->loop);
     context->reader = worker_new(context->loop);
     context->asker = worker_new(context->loop);
-    if (context->state_worker == NULL || context->reader == NULL || context->asker == NULL)
+    if (context->state_worker == NULL || context->loader == NULL || context->reader == NULL ||
+        context->asker == NULL)
         return false;
     context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
     if (context->denials == NULL || !open_bindings(context))
@@ -411,9 +408,11 @@ static bool stop(struct context *context)
 
     server_free(context->server);
     sessions_free(context->sessions);
+    cache_stop(context->cache);
     api_free(context->api);
     feed_free(context->feed);
     /* In this order: what has been read is written. */
+    worker_free(context->loader);
     worker_free(context->reader);
     /* Where another name service hangs, its thread is left behind, with what it reads. */
     asking = context->asker != NULL && worker_pending(context->asker) > 0;

@@ -115,9 +115,10 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
         documents += strtoll(pages.row[i].field[1], NULL, 10);
     out_number(out, "documents", documents);
     if (documents == 0)
-        ctl_say("warning: no document that is known here names the %s %s: if it is misspelt, no "
-                "one is denied",
-                kind, subject);
+        ctl_say(
+            "warning: no document in the daemon's memory names the %s %s: if it is misspelt, no "
+            "one is denied",
+            kind, subject);
 }
 
 /* Sends the denial to the daemon, to be added or removed. NULL: all denials are to be removed. */

@@ -48,6 +48,11 @@ bool admission_is_bound(const struct admission *admission, const char *project,
     return bindings_by_name(admission->bindings, project, environment, &known);
 }
 
+bool admission_has_project(const struct admission *admission, const char *project)
+{
+    return bindings_has_project(admission->bindings, project);
+}
+
 enum policy_reason admission_of(const struct admission *admission,
                                 const struct cache_answer *answer, const struct cloud_name *name,
                                 bool looked)
@@ -78,8 +83,8 @@ bool admission_bind(const struct admission *admission, const struct document *do
     return true;
 }
 
-bool admission_accept(const struct admission *admission, const struct document *document, char *why,
-                      size_t size)
+bool admission_accept(const struct admission *admission, const struct document *document,
+                      bool is_stored, char *why, size_t size)
 {
     enum policy_reason reason;
 
@@ -90,12 +95,12 @@ bool admission_accept(const struct admission *admission, const struct document *
     reason = admission_judge(admission, document, NULL, why, size);
     if (reason == POLICY_UNUSABLE)
         return false;
-    if (admission->restores &&
+    if (is_stored &&
         bindings_is_released(admission->bindings, document->project, document->environment)) {
         snprintf(why, size, "its uid was released: not used until the API confirms it");
         return false;
     }
-    if (reason == POLICY_NOT_THIS_HOST)
+    if (reason == POLICY_NOT_THIS_HOST && !is_stored)
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, admission->conf->host_id);
     if (!admission_bind(admission, document)) {

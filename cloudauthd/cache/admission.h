@@ -27,7 +27,6 @@ struct admission {
     struct local_ids *local_ids;
     struct bindings *bindings;
     struct bindings_log *bindings_log; /* NULL while the bindings are still being read from it */
-    bool restores; /* the documents are from the store: they may be older than a release of ids */
 };
 
 /*
@@ -56,9 +55,10 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, const struct cloud_name *name,
                                    char *why, size_t size);
 
-/* Whether ids are bound to the environment. */
+/* Whether ids are bound to the environment, or to any of the project. */
 bool admission_is_bound(const struct admission *admission, const char *project,
                         const char *environment);
+bool admission_has_project(const struct admission *admission, const char *project);
 
 /*
  * Judges the document of a cache answer by the local accounts as they are now: it was judged when
@@ -77,12 +77,12 @@ enum policy_reason admission_of(const struct admission *admission,
 bool admission_bind(const struct admission *admission, const struct document *document);
 
 /*
- * Refreshes, judges and binds. A stored document does not bind ids again that an operator has
- * released: by now they may be another environment's. A document that is not for this host is
- * accepted, too, with a warning: the cache has to know that it is not. False with the reason in
- * why.
+ * Refreshes, judges and binds. A stored document may be older than an operator's release of its
+ * ids, and does not bind them again: by now they may be another environment's. A document that is
+ * not for this host is accepted, too, with a warning unless it is stored: the cache has to know
+ * that it is not. False with the reason in why.
  */
-bool admission_accept(const struct admission *admission, const struct document *document, char *why,
-                      size_t size);
+bool admission_accept(const struct admission *admission, const struct document *document,
+                      bool is_stored, char *why, size_t size);
 
 #endif

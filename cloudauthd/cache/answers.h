@@ -61,6 +61,7 @@ struct cache_setup {
     struct api *api;
     const struct admission *admission; /* of every new document */
     struct store *store;               /* NULL: documents are not kept */
+    struct worker *loader;             /* reads them from the store */
     struct worker *worker;             /* reads large documents (limits.h); or NULL */
     /* Reads the documents of environments that are not bound (admission_is_bound), and asks the
      * other name services for their uids and gids (base/foreign.h): a document is invalid if a

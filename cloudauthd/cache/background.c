@@ -90,7 +90,7 @@ static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);
 
-    if (entry->phase != ENTRY_IDLE)
+    if (entry->phase != ENTRY_IDLE || load_is_free(entry))
         return false;
     /* After all were named, known ones are fetched by need: a fleet does so at the same time. */
     if (entry->document != NULL)
@@ -110,8 +110,7 @@ bool background_prefetch(struct cache *cache, const char *project, const char *e
     if (now.boot < cache->prefetch_pause || cache->background >= most)
         return false;
     entry = internal_find(cache, project, environment);
-    if (entry == NULL || !is_wanted(entry, now) ||
-        (entry->document == NULL && entries_nearly_full(&cache->entries))) {
+    if (entry == NULL || !is_wanted(entry, now)) {
         entries_drop_if_new(entry);
         return true;
     }
@@ -120,8 +119,9 @@ bool background_prefetch(struct cache *cache, const char *project, const char *e
         entries_drop_if_new(entry);
         return false;
     }
+    entry->cold = entry->cold || entry->lru == NULL;
     entries_touch(entry);
-    entries_evict(&cache->entries);
     request_start(entry, ENTRY_BACKGROUND);
+    entries_evict(&cache->entries);
     return true;
 }

@@ -27,9 +27,10 @@ bool background_recheck(struct cache *cache, const char *project, const char *en
 
 /*
  * Fetches an environment's document if none is known, or if the change feed has named it since. For
- * one that the feed names, so that its uid has a name before it is looked up.
- * Bounded by BACKGROUND_MAX, by a token bucket and by a back-off while the API fails; nothing is
- * fetched that would evict another document. False: not now, to be called again for the same
+ * one that the feed names, so that its uid has a name before it is looked up. Bounded by
+ * BACKGROUND_MAX, by a token bucket and by a back-off while the API fails. One whose ids are bound
+ * and that is not in memory has a document on the disk: its next use asks for it. False: not now,
+ * to be called again for the same
  * environment a little later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* a second */

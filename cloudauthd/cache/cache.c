@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/cache.h"
 
-#include "base/log.h"
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/internal.h"
-#include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>
 
@@ -29,7 +28,14 @@ void cache_free(struct cache *cache)
     if (cache->setup.loop != NULL)
         loop_timer_clear(cache->setup.loop, &cache->timer);
     entries_end(&cache->entries);
+    free(cache->survey.names);
     free(cache);
+}
+
+void cache_stop(struct cache *cache)
+{
+    if (cache != NULL)
+        cache->stopping = true;
 }
 
 /* ---- Questions ---- */
@@ -83,8 +89,8 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
 }
 
 /* Answers a question that can_answer. The document is revalidated behind it where that is due. */
-static void answer_at_once(struct cache_entry *entry, struct cache_waiter *waiter,
-                           struct cache_answer *answer)
+static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
+                       struct cache_answer *answer, bool within)
 {
     bool failing = entries_is_failing(entry);
     bool due = waiter->since >= (failing ? entry->retry : entry->refresh) ||
@@ -92,7 +98,7 @@ static void answer_at_once(struct cache_entry *entry, struct cache_waiter *waite
     bool ask_behind = due && entry->document != NULL && entry->phase == ENTRY_IDLE;
 
     entry->cache->figures.hits++;
-    answer->at_once = true;
+    answer->at_once = within;
     request_answer(entry->cache, waiter, answer);
     if (ask_behind)
         request_start(entry, ENTRY_FREE);
@@ -101,7 +107,7 @@ static void answer_at_once(struct cache_entry *entry, struct cache_waiter *waite
 /* Whether a waiter for this entry needs no request of its own, or one that is not limited. */
 static bool is_unlimited(const struct cache_entry *entry)
 {
-    return entry->document != NULL || entry->phase != ENTRY_IDLE;
+    return entry->document != NULL || entry->phase != ENTRY_IDLE || load_is_free(entry);
 }
 
 static unsigned most_in_flight(enum entry_budget budget)
@@ -125,7 +131,7 @@ static bool take_permit(const struct cache_entry *entry, enum entry_budget budge
         return false;
     if (api_is_file(cache->setup.api))
         return true;
-    if (entries_of_project(&cache->entries, entry->project) != NULL)
+    if (admission_has_project(cache->setup.admission, entry->project))
         return limits_take_token(&share->bucket, NEIGHBOUR_RATE, NEIGHBOUR_BURST, now);
     return limits_take_token(&share->bucket, UNKNOWN_RATE, UNKNOWN_BURST, now) &&
            limits_take_token(&askers->strangers, STRANGERS_RATE, STRANGERS_BURST, now);
@@ -133,30 +139,26 @@ static bool take_permit(const struct cache_entry *entry, enum entry_budget budge
 
 static void use_entry(struct cache_entry *entry)
 {
+    entry->cold = false;
     entries_touch(entry);
     entries_evict(entry->entries);
 }
 
-void cache_ask(struct cache *cache, const char *project, const char *environment,
-               enum cache_need need, struct cache_waiter *waiter)
+void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum entry_budget paid,
+                  bool within)
 {
-    struct cache_entry *entry = internal_find(cache, project, environment);
-    struct cache_answer answer = {.detail = "out of memory"};
+    struct cache *cache = entry->cache;
+    struct cache_answer answer;
     struct freshness_now now = freshness_now();
-    enum entry_budget budget = ENTRY_FREE;
+    enum entry_budget budget = paid;
 
-    waiter->entry = NULL;
-    waiter->need = need;
-    waiter->since = now.boot;
-    if (entry == NULL) {
-        request_answer(cache, waiter, &answer);
-    } else if (can_answer(entry, waiter, now, &answer)) {
+    if (can_answer(entry, waiter, now, &answer)) {
         use_entry(entry);
-        answer_at_once(entry, waiter, &answer);
-    } else if (is_unlimited(entry) ||
+        answer_now(entry, waiter, &answer, within);
+    } else if (is_unlimited(entry) || paid != ENTRY_FREE ||
                take_permit(entry, budget = request_budget(entry, waiter), now.boot)) {
         use_entry(entry);
-        cache->figures.misses++;
+        cache->figures.misses += !load_is_due(entry);
         waiter->entry = entry;
         LIST_INSERT_HEAD(&entry->waiters, waiter, link);
         if (entry->phase == ENTRY_IDLE)
@@ -168,6 +170,21 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
         entries_drop_if_new(entry);
         request_answer(cache, waiter, &answer);
     }
+}
+
+void cache_ask(struct cache *cache, const char *project, const char *environment,
+               enum cache_need need, struct cache_waiter *waiter)
+{
+    struct cache_entry *entry = internal_find(cache, project, environment);
+    struct cache_answer answer = {.detail = "out of memory"};
+
+    waiter->entry = NULL;
+    waiter->need = need;
+    waiter->since = freshness_now().boot;
+    if (entry == NULL)
+        request_answer(cache, waiter, &answer);
+    else
+        internal_ask(entry, waiter, ENTRY_FREE, true);
 }
 
 void cache_forget(struct cache_waiter *waiter)
@@ -232,27 +249,13 @@ void cache_subscribe(struct cache *cache, cache_told *told, void *arg)
 
 void cache_denials_changed(struct cache *cache)
 {
-    if (cache->told != NULL)
-        tell_known(cache, true);
+    if (cache->told == NULL)
+        return;
+    tell_known(cache, true);
+    cache_survey(cache, cache->survey.done, cache->survey.arg);
 }
 
 /* ---- Store and settings ---- */
-
-bool cache_restore(void *arg, const struct stored_document *from)
-{
-    struct cache *cache = arg;
-    struct cache_entry *entry = internal_find(cache, from->project, from->environment);
-
-    if (entry == NULL || entry->document != NULL)
-        return false;
-    entries_touch(entry);
-    if (!take_stored(entry, from)) {
-        entries_let_go(entry);
-        return false;
-    }
-    entries_evict(&cache->entries);
-    return true;
-}
 
 bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment)
 {
@@ -295,12 +298,10 @@ void cache_configure(struct cache *cache, bool forget)
     /* The operator may just have repaired what failed. */
     end_back_off(&cache->entries.known);
     end_back_off(&cache->entries.unknown);
-    end_back_off(&cache->entries.issued);
     if (!forget)
         return;
     /* In this order: what is forgotten moves to the list of unknown ones. */
     forget_all(&cache->entries.unknown);
-    forget_all(&cache->entries.issued);
     forget_all(&cache->entries.known);
 }
 

@@ -21,12 +21,13 @@
  * health, a document older than the last accepted one is invalid, and only a signed tombstone makes
  * an environment absent.
  *
- * Documents are bounded by number and bytes, other entries by number (entries.h). A request for an
- * environment of which no document is known takes a token from its project's bucket: UNKNOWN_RATE a
- * second, or NEIGHBOUR_RATE if a document of the project is known; and, if none is, one from a
- * bucket that all such projects share, STRANGERS_RATE a second. Lookups by root, logins (PAM and
- * cloudauth-keys) and all other users have buckets of their own. Without a token the environment is
- * unavailable, which is not remembered.
+ * Documents are on the disk (store.h). Memory has those that were asked for lately (entries.h); one
+ * that is not there is read first, by the loader. A request for an environment of which no document
+ * is known takes a token from its project's bucket: UNKNOWN_RATE a second, or NEIGHBOUR_RATE if ids
+ * are bound to an environment of the project; and, if none are, one from a bucket that all such
+ * projects share, STRANGERS_RATE a second. Lookups by root, logins (PAM and cloudauth-keys) and all
+ * other users have buckets of their own. Without a token the environment is unavailable, which is
+ * not remembered.
  */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50
@@ -46,6 +47,10 @@ struct cache;
  * waiter is answered by it, so that no crash brings back a person who was removed. The workers
  * are freed before the store, and that before the cache. */
 struct cache *cache_new(const struct cache_setup *setup);
+
+/* From now on no request and no survey follows the reading of a document. To be called before the
+ * API and the loader are freed. */
+void cache_stop(struct cache *cache);
 void cache_free(struct cache *cache);
 
 /*
@@ -68,23 +73,29 @@ void cache_all_named(struct cache *cache);
 /* cloud_clock_ms() when the feed last named the environment or its project; 0: never. */
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment);
 
-/* Calls each for the last good document, however old, of every environment of the project, until it
- * returns false. Not for decisions, only for names in log lines. */
+/* Calls each for the last good document in memory, however old, of every environment of the
+ * project, until it returns false. Not for decisions, only for names in log lines. */
 void cache_each_of(const struct cache *cache, const char *project,
                    bool (*each)(void *arg, const struct document *document), void *arg);
 
 /*
- * Subscribes to changes: documents that come, change and go, and confirmations as often as
- * account_fresh needs them. Known documents are reported at once, also where this is called again.
- * There is one subscriber; it and arg outlive the cache.
+ * Subscribes to changes: documents that come, also from the disk, change and go, and confirmations
+ * as often as account_fresh needs them. Documents in memory are reported at once, also where this
+ * is called again; all others by cache_survey. There is one subscriber; it and arg outlive the
+ * cache.
  */
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 
-/* Reports all known documents again, with `changed`: this host's denials have changed. */
+/* Reports the documents in memory again, with `changed`: this host's denials have changed. */
 void cache_denials_changed(struct cache *cache);
 
-/* store_each: takes a stored document if it may be used. arg is the cache. */
-store_each cache_restore;
+/*
+ * Loads each document on the disk that is not in memory, a few at a time, so that it is reported as
+ * one that is asked for is; it takes the place of no document that is used. Then calls done, which
+ * may be NULL, unless memory or the disk fails, which is logged. Called again meanwhile, it begins
+ * anew, and the former done is not called.
+ */
+void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg);
 
 /* An operator confirms that the environment is deleted: the next answer that it is absent is
  * believed. False if no such answer is withheld (limits.h, the guard). */

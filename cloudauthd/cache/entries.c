@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVICT_STEPS 1024 /* entries that are looked at in one go */
+
 /* ---- States and phases: the tables of entries.h ---- */
 
 #define STATE_IMPOSSIBLE ENTRY_STATES
-#define PHASE_IMPOSSIBLE ENTRY_PHASES
+#define NO_PHASE         ENTRY_PHASES
 
 static const enum entry_state next_state[ENTRY_EVENTS][ENTRY_STATES] = {
     [ENTRY_DOCUMENT] = {ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT, ENTRY_CURRENT},
@@ -22,18 +24,19 @@ static const enum entry_state next_state[ENTRY_EVENTS][ENTRY_STATES] = {
 };
 
 static const enum entry_phase next_phase[ENTRY_STEPS][ENTRY_PHASES] = {
-    [ENTRY_SEND] = {ENTRY_SENT, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE},
-    [ENTRY_ANSWER] = {PHASE_IMPOSSIBLE, ENTRY_IDLE, ENTRY_IDLE, PHASE_IMPOSSIBLE},
-    [ENTRY_WRITE] = {ENTRY_WRITING, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE},
-    [ENTRY_WRITTEN] = {PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, PHASE_IMPOSSIBLE, ENTRY_IDLE},
-    [ENTRY_ORPHAN] = {ENTRY_IDLE, ENTRY_ORPHANED, ENTRY_ORPHANED, ENTRY_WRITING},
+    [ENTRY_LOAD] = {ENTRY_LOADING, NO_PHASE, NO_PHASE, NO_PHASE, NO_PHASE},
+    [ENTRY_SEND] = {ENTRY_SENT, NO_PHASE, NO_PHASE, NO_PHASE, NO_PHASE},
+    [ENTRY_ANSWER] = {NO_PHASE, ENTRY_IDLE, ENTRY_IDLE, ENTRY_IDLE, NO_PHASE},
+    [ENTRY_WRITE] = {ENTRY_WRITING, NO_PHASE, NO_PHASE, NO_PHASE, NO_PHASE},
+    [ENTRY_WRITTEN] = {NO_PHASE, NO_PHASE, NO_PHASE, NO_PHASE, ENTRY_IDLE},
+    [ENTRY_ORPHAN] = {ENTRY_IDLE, ENTRY_ORPHANED, ENTRY_ORPHANED, ENTRY_ORPHANED, ENTRY_WRITING},
 };
 
 bool entries_step(struct cache_entry *entry, enum entry_step step)
 {
     enum entry_phase next = next_phase[step][entry->phase];
 
-    if (next == PHASE_IMPOSSIBLE) {
+    if (next == NO_PHASE) {
         log_error("internal error: document %s/%s: step %d in phase %d", entry->project,
                   entry->environment, (int)step, (int)entry->phase);
         return false;
@@ -70,10 +73,11 @@ void entries_touch(struct cache_entry *entry)
     struct entries *entries = entry->entries;
 
     unlink_entry(entry);
-    entry->lru = entry->document != NULL ? &entries->known
-                 : entry->issued != 0    ? &entries->issued
-                                         : &entries->unknown;
-    TAILQ_INSERT_TAIL(&entry->lru->list, entry, link);
+    entry->lru = entry->document != NULL ? &entries->known : &entries->unknown;
+    if (entry->cold)
+        TAILQ_INSERT_HEAD(&entry->lru->list, entry, link);
+    else
+        TAILQ_INSERT_TAIL(&entry->lru->list, entry, link);
     entry->lru->used++;
 }
 
@@ -195,35 +199,49 @@ void entries_forget(struct cache_entry *entry)
     entries_apply(entry, ENTRY_FORGET, NULL);
 }
 
-void entries_let_go(struct cache_entry *entry)
+/* Whether an entry has something under way, or knows more than the disk. */
+static bool is_pinned(const struct cache_entry *entry)
 {
-    int64_t issued = entry->issued;
+    const struct entries *entries = entry->entries;
 
-    if (issued == 0) {
-        drop_entry(entry);
-        return;
-    }
-    entries_forget(entry);
-    entry->issued = issued;
-    entries_touch(entry);
+    return entry->phase != ENTRY_IDLE || !LIST_EMPTY(&entry->waiters) ||
+           (entry->stored == ENTRY_STORE_FAILED && !entries->overflowed) ||
+           (entry->absence != ENTRY_BELIEVED && entries->withheld <= ENTRIES_WITHHELD_MAX);
 }
 
-/* bytes: of the list's documents, or NULL. */
-static void evict(struct lru *lru, size_t most, const size_t *bytes)
+/* Whether a list's entries take more than so many times what they may. */
+static bool is_over(const struct entries *entries, const struct lru *lru, size_t times)
 {
-    struct cache_entry *entry, *next;
+    if (lru == &entries->unknown)
+        return lru->used > times * ENTRIES_UNKNOWN_MAX;
+    return entries->bytes + lru->used * sizeof(struct cache_entry) > times * ENTRIES_BYTES_MAX;
+}
 
-    for (entry = TAILQ_FIRST(&lru->list);
-         entry != NULL && (lru->used > most || (bytes != NULL && *bytes > ENTRIES_BYTES_MAX));
-         entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (next == NULL || entry->phase != ENTRY_IDLE || !LIST_EMPTY(&entry->waiters))
-            continue;
-        if (entry->document != NULL)
-            entries_let_go(entry);
-        else
+/* Pinned entries that are met move behind the others, so that they are not met each time. */
+static void evict(struct entries *entries, struct lru *lru)
+{
+    for (unsigned n = EVICT_STEPS; n > 0 && lru->used > 1 && is_over(entries, lru, 1); n--) {
+        struct cache_entry *entry = TAILQ_FIRST(&lru->list);
+        struct cache_entry *last = TAILQ_LAST(&lru->list, lru_list);
+        if (!is_pinned(entry)) {
             drop_entry(entry);
+            continue;
+        }
+        TAILQ_REMOVE(&lru->list, entry, link);
+        TAILQ_INSERT_BEFORE(last, entry, link);
     }
+}
+
+void entries_evict(struct entries *entries)
+{
+    evict(entries, &entries->known);
+    evict(entries, &entries->unknown);
+    if (entries->overflowed || (!is_over(entries, &entries->known, ENTRIES_OVERFLOW) &&
+                                !is_over(entries, &entries->unknown, ENTRIES_OVERFLOW)))
+        return;
+    entries->overflowed = true;
+    log_error("the disk has refused too many documents: until a restart it is not read, and the "
+              "API is asked for what is not in memory");
 }
 
 /* ---- All entries ---- */
@@ -265,19 +283,6 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
     return entry;
 }
 
-void entries_evict(struct entries *entries)
-{
-    evict(&entries->known, ENTRIES_KNOWN_MAX, &entries->bytes);
-    evict(&entries->unknown, ENTRIES_UNKNOWN_MAX, NULL);
-    evict(&entries->issued, ENTRIES_ISSUED_MAX, NULL);
-}
-
-bool entries_nearly_full(const struct entries *entries)
-{
-    return entries->known.used >= ENTRIES_KNOWN_MAX - ENTRIES_KNOWN_MAX / 8 ||
-           entries->bytes >= ENTRIES_BYTES_MAX - ENTRIES_BYTES_MAX / 8;
-}
-
 uint64_t entries_hash_project(const struct cache_entry *entry)
 {
     return table_hash(&entry->entries->projects, entry->project, strlen(entry->project));
@@ -301,7 +306,6 @@ bool entries_start(struct entries *entries)
     memset(entries, 0, sizeof *entries);
     start_lru(&entries->known);
     start_lru(&entries->unknown);
-    start_lru(&entries->issued);
     return table_start(&entries->table) && table_start(&entries->projects);
 }
 
@@ -319,7 +323,6 @@ void entries_end(struct entries *entries)
 {
     drop_all(&entries->known);
     drop_all(&entries->unknown);
-    drop_all(&entries->issued);
     table_end(&entries->table);
     table_end(&entries->projects);
 }

@@ -15,20 +15,23 @@
 #include <sys/queue.h>
 
 /*
- * The cache's entries, one for each environment that was asked for: found by project and
- * environment, evicted by LRU, and each with a state that changes by the tables below.
+ * The cache's entries, one for each environment that was asked for lately: found by project and
+ * environment, evicted by LRU, and each with a state that changes by the tables below. What an
+ * evicted one knew is on the disk (store.h), and is read again before anything else is done with
+ * its environment.
+ *
+ * So an entry that knows more than the disk stays: one that the disk has refused, and one whose
+ * absence is withheld, up to ENTRIES_WITHHELD_MAX of them. Where the first kind takes
+ * ENTRIES_OVERFLOW times the memory of all, the disk is not read any more until a restart: what it
+ * has is older than what was answered.
  */
 
-#define ENTRIES_KNOWN_MAX   200000       /* entries with a document */
-#define ENTRIES_BYTES_MAX   (512u << 20) /* of all documents */
-#define ENTRIES_UNKNOWN_MAX 10000        /* entries without a document */
-/*
- * Entries without a document that remember the issued_at of a signed one, so that no older document
- * is accepted. Only a publisher's signature makes such an entry. Past this number the least
- * recently used one is forgotten: then a document that is older than the last one can be accepted
- * for its environment, as on a host that was just installed, by at most max_stale.
- */
-#define ENTRIES_ISSUED_MAX 50000
+#ifndef ENTRIES_BYTES_MAX
+#define ENTRIES_BYTES_MAX ((size_t)32 << 20) /* of entries with a document, and of that */
+#endif
+#define ENTRIES_UNKNOWN_MAX  10000 /* entries without a document */
+#define ENTRIES_WITHHELD_MAX 1000
+#define ENTRIES_OVERFLOW     4
 
 /*
  * What is known of an environment.
@@ -77,26 +80,36 @@ enum entry_event {
  *
  *   phase      what is under way
  *   IDLE       nothing
+ *   LOADING    its file is being read from the store: first of all in the life of an entry
  *   SENT       a request is in flight, or its answer is being read
- *   ORPHANED   one is in flight to an API that is no longer configured: its answer is ignored
+ *   ORPHANED   a request to an API that is no longer configured, or a file of it: it is ignored
  *   WRITING    the answer is being written to the store: waiters are answered after that
  *
  * A step changes it (entries_step):
  *
- *   step      IDLE     SENT      ORPHANED  WRITING
- *   SEND      SENT     -         -         -
- *   ANSWER    -        IDLE      IDLE      -
- *   WRITE     WRITING  -         -         -
- *   WRITTEN   -        -         -         IDLE
- *   ORPHAN    IDLE     ORPHANED  ORPHANED  WRITING   the API is another one
+ *   step      IDLE     LOADING   SENT      ORPHANED  WRITING
+ *   LOAD      LOADING  -         -         -         -
+ *   SEND      SENT     -         -         -         -
+ *   ANSWER    -        IDLE      IDLE      IDLE      -         of the store or the API
+ *   WRITE     WRITING  -         -         -         -
+ *   WRITTEN   -        -         -         -         IDLE
+ *   ORPHAN    IDLE     ORPHANED  ORPHANED  ORPHANED  WRITING   the API is another one
  *
  * "-" cannot happen. If it does, it is logged, the phase stays, and the caller does not do what the
  * step stands for.
  */
-enum entry_phase { ENTRY_IDLE = 0, ENTRY_SENT, ENTRY_ORPHANED, ENTRY_WRITING, ENTRY_PHASES };
+enum entry_phase {
+    ENTRY_IDLE = 0,
+    ENTRY_LOADING,
+    ENTRY_SENT,
+    ENTRY_ORPHANED,
+    ENTRY_WRITING,
+    ENTRY_PHASES
+};
 
 enum entry_step {
-    ENTRY_SEND = 0,
+    ENTRY_LOAD = 0,
+    ENTRY_SEND,
     ENTRY_ANSWER,
     ENTRY_WRITE,
     ENTRY_WRITTEN,
@@ -117,7 +130,7 @@ enum entry_budget {
 enum entry_stored {
     ENTRY_MAY_BE_STORED = 0, /* what it was given last, or a file from before the start */
     ENTRY_NOT_STORED,        /* it has removed the file */
-    ENTRY_STORE_FAILED,      /* it could not write the document: it is given it again */
+    ENTRY_STORE_FAILED,      /* it could not write or remove the document: that is tried again */
 };
 
 /* What becomes of the API's answer that a known environment is absent (limits.h, the guard). A good
@@ -130,7 +143,7 @@ enum entry_absence {
 
 /* Entries in the order of their use, the least recently used first. */
 struct lru {
-    TAILQ_HEAD(, cache_entry) list;
+    TAILQ_HEAD(lru_list, cache_entry) list;
     size_t used;
 };
 
@@ -153,6 +166,8 @@ struct cache_entry {
     enum entry_budget budget;
     enum entry_stored stored;
     enum entry_absence absence;
+    bool loaded;  /* its file has been looked for in the store */
+    bool cold;    /* only background work has asked for it: it is evicted first */
     bool recheck; /* to be revalidated, however fresh; in any state and phase (background.h) */
     struct waiter_list waiters;
     bool is_due; /* it is on the cache's list of requests that may become overdue, */
@@ -180,9 +195,10 @@ struct cache_entry {
 
 struct entries {
     struct table table, projects;
-    struct lru known, unknown, issued; /* with a document; without; without, but with `issued` */
-    size_t bytes;                      /* of all documents */
-    size_t withheld;                   /* entries that are ENTRY_WITHHELD */
+    struct lru known, unknown; /* with a document; without */
+    size_t bytes;              /* of all documents */
+    size_t withheld;           /* entries that are ENTRY_WITHHELD */
+    bool overflowed;           /* too many are ENTRY_STORE_FAILED */
 };
 
 /* False if memory is out. */
@@ -197,15 +213,13 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
 /* Frees an entry that find_or_add has made and that was not used; entry may be NULL. */
 void entries_drop_if_new(struct cache_entry *entry);
 
-/* Marks the entry as the most recently used of its list. */
+/* Marks the entry as the most recently used of its list; a cold one as the least recently used. */
 void entries_touch(struct cache_entry *entry);
 
 /* Evicts entries that are past the limits, the least recently used first, but for those that have
- * waiters or something under way, and the most recently used one of each list. */
+ * waiters or something under way or know more than the disk, and the most recently used one of each
+ * list. */
 void entries_evict(struct entries *entries);
-
-/* Whether the documents have taken seven eighths of their limits. */
-bool entries_nearly_full(const struct entries *entries);
 
 /* Applies an event to the state. document: ENTRY_DOCUMENT: the new one, which the entry owns from
  * then on; else NULL. The document that was known before is freed unless it stays. */
@@ -222,10 +236,6 @@ bool entries_is_failing(const struct cache_entry *entry);
 
 /* Forgets everything that the API has said; the entry stays. */
 void entries_forget(struct cache_entry *entry);
-
-/* Forgets the same but for `issued`, and frees the entry if it has none. It must have no waiters
- * and nothing under way. */
-void entries_let_go(struct cache_entry *entry);
 
 /* A keyed hash of the entry's project. */
 uint64_t entries_hash_project(const struct cache_entry *entry);

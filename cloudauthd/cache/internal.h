@@ -13,8 +13,9 @@
 #include "cloudauthd/state/store.h"
 
 /*
- * The cache itself, for its own files alone: cache.c (questions), request.c (requests and answers),
- * take.c (what the API says), background.c (requests that no one waits for).
+ * The cache itself, for its own files alone: cache.c (questions), load.c (documents on the disk),
+ * request.c (requests and answers), take.c (what the API says), background.c (requests that no one
+ * waits for).
  */
 
 /* What one project has of a budget. Projects whose hashes agree share it, so there are many: memory
@@ -31,8 +32,22 @@ struct askers {
     unsigned in_flight;
 };
 
+/* cache_survey, and how far it has got. */
+struct survey {
+    void (*done)(void *arg);
+    void *arg;
+    char *names, *at; /* of store_list, or NULL; the next one */
+    size_t left;      /* names from there on */
+    unsigned loads;   /* in flight */
+    bool is_listing;
+    bool again; /* from the beginning, when those in flight are done */
+};
+
 struct cache {
     struct cache_setup setup;
+    bool stopping;
+    unsigned loads; /* in flight */
+    struct survey survey;
     size_t unread;          /* bytes of documents that the workers have not read yet */
     struct signers signers; /* none: documents are not signed */
     cache_told *told;       /* or NULL */
@@ -74,8 +89,24 @@ static inline struct cache_entry *internal_find(struct cache *cache, const char 
  * that no crash brings back a person who was removed.
  */
 
-/* Sends a request for an entry that is IDLE. It counts for the budget until its answer is there. */
+/* Sends a request for an entry that is IDLE; if its file is due to be read, does that first, and
+ * then the waiters ask again. Either counts for the budget until its answer is there. */
 void request_start(struct cache_entry *entry, enum entry_budget budget);
+
+/* The entry's file has been read: what waits for it goes on. */
+void request_resume(struct cache_entry *entry);
+
+/* cache.c: answers a question, or has the waiter wait for a request. paid: the budget for which a
+ * permit has been taken already. within: it is called by cache_ask. */
+void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum entry_budget paid,
+                  bool within);
+
+/* load.c: whether the entry's file has to be read before a request; whether that counts for no
+ * budget, because there may well be one; and that it is read: then request_resume is called. False
+ * if memory is out. */
+bool load_is_due(const struct cache_entry *entry);
+bool load_is_free(const struct cache_entry *entry);
+bool load_start(struct cache_entry *entry);
 
 /* The budget of a request that the waiter needs. */
 enum entry_budget request_budget(const struct cache_entry *entry,

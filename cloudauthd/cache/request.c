@@ -293,7 +293,7 @@ static void on_put(void *arg, bool ok)
 
 static void on_removed(void *arg, bool ok)
 {
-    end_write(arg, ok ? ENTRY_NOT_STORED : ENTRY_MAY_BE_STORED);
+    end_write(arg, ok ? ENTRY_NOT_STORED : ENTRY_STORE_FAILED);
 }
 
 /* Whether it is time to write to the store again: that the document was confirmed at that time, or
@@ -459,6 +459,42 @@ static void on_result(void *arg, const struct api_result *result)
     take_answer(entry, &reading);
 }
 
+void request_resume(struct cache_entry *entry)
+{
+    struct cache *cache = entry->cache;
+    enum entry_budget paid = entry->budget;
+    struct waiter_list waiters = LIST_HEAD_INITIALIZER(waiters);
+    struct cache_waiter *waiter;
+
+    if (!entries_step(entry, ENTRY_ANSWER))
+        return;
+    release(entry);
+    if (cache->stopping)
+        return;
+    if (paid == ENTRY_BACKGROUND &&
+        (entry->document == NULL || entry->recheck || request_is_named(entry)))
+        request_start(entry, paid);
+    while ((waiter = LIST_FIRST(&entry->waiters)) != NULL) {
+        LIST_REMOVE(waiter, link);
+        LIST_INSERT_HEAD(&waiters, waiter, link);
+    }
+    /* On a list until its turn, so that cache_forget can take it off. */
+    while ((waiter = LIST_FIRST(&waiters)) != NULL) {
+        LIST_REMOVE(waiter, link);
+        waiter->entry = NULL;
+        internal_ask(entry, waiter, paid == ENTRY_BACKGROUND ? ENTRY_FREE : paid, false);
+    }
+}
+
+/* Without memory to read the entry's file: what that says is not known, so nothing else is done. */
+static void fail_to_load(struct cache_entry *entry)
+{
+    release(entry);
+    strcpy(entry->detail, "out of memory");
+    entries_apply(entry, ENTRY_FAILURE, NULL);
+    answer_waiters(entry, false);
+}
+
 void request_start(struct cache_entry *entry, enum entry_budget budget)
 {
     static const struct validator none;
@@ -466,6 +502,12 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     /* For a document that the store failed to write, the whole body is needed, not a 304. */
     bool whole = entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot);
 
+    if (load_is_due(entry)) {
+        charge(entry, budget);
+        if (!load_start(entry))
+            fail_to_load(entry);
+        return;
+    }
     if (!entries_step(entry, ENTRY_SEND))
         return;
     charge(entry, budget);

@@ -90,14 +90,24 @@ static void tell(struct cache_entry *entry, const struct document *document, int
     entry->taken = cache->told(cache->told_arg, &news);
 }
 
+/* Environments with a document. */
+static size_t known(const struct cache *cache)
+{
+    struct store_figures figures;
+
+    if (cache->setup.store == NULL)
+        return cache->entries.known.used;
+    store_look(cache->setup.store, &figures);
+    return (size_t)figures.documents;
+}
+
 static void take_absence(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
     int64_t now = freshness_now().boot;
 
     if (entry->document != NULL && entry->absence != ENTRY_CONFIRMED) {
-        if (cache->entries.withheld > 0 ||
-            !limits_may_believe(&cache->guard, cache->entries.known.used, now)) {
+        if (cache->entries.withheld > 0 || !limits_may_believe(&cache->guard, known(cache), now)) {
             if (cache->entries.withheld == 0)
                 log_error("more than %d and more than %d %% of the known environments turned "
                           "absent within 10 minutes: taken for an outage until confirmed by "
@@ -114,13 +124,14 @@ static void take_absence(struct cache_entry *entry)
     entries_apply(entry, ENTRY_ABSENCE, NULL);
 }
 
+/* is_stored: what is wrong with it was logged when it was stored. */
 static void use_document(struct cache_entry *entry, const struct reading *reading,
-                         int64_t asked_wall)
+                         int64_t asked_wall, bool is_stored)
 {
     struct document *document = reading->document;
     struct freshness_now now = freshness_now();
 
-    for (size_t i = 0; i < document->warnings; i++)
+    for (size_t i = 0; i < document->warnings && !is_stored; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
     document->denials = entry->cache->setup.denials;
     tell(entry, document, asked_wall);
@@ -149,7 +160,8 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     if (document != NULL && is_stored && is_signed)
         entry->issued = document->issued_at;
     if (document != NULL && document->status != DOCUMENT_DELETED &&
-        !admission_accept(cache->setup.admission, document, problem->text, sizeof problem->text)) {
+        !admission_accept(cache->setup.admission, document, is_stored, problem->text,
+                          sizeof problem->text)) {
         document_free(document);
         document = NULL;
     }
@@ -165,7 +177,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         take_absence(entry);
         return;
     }
-    use_document(entry, reading, asked_wall);
+    use_document(entry, reading, asked_wall, is_stored);
 }
 
 /* ---- Answers ---- */
@@ -257,23 +269,20 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     return verdict;
 }
 
-bool take_stored(struct cache_entry *entry, const struct stored_document *from)
+void take_stored(struct cache_entry *entry, struct reading *reading,
+                 const struct stored_document *from)
 {
-    const struct api_result result = {.verdict = API_DOCUMENT,
-                                      .body = from->body,
-                                      .length = from->length,
-                                      .validator = from->validator};
-    struct reading reading;
+    int64_t issued;
 
     entry->asked_wall = from->asked_wall;
-    take_prepare(&reading, entry, &result);
-    take_read(&reading);
-    take_document(entry, &reading, from->asked_wall, true);
+    take_document(entry, reading, from->asked_wall, true);
     if (entries_is_failing(entry)) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
-        return false;
+        issued = entry->issued;
+        entries_forget(entry);
+        entry->issued = issued;
+        return;
     }
     entry->asked = entry->kept = from->asked;
     set_refresh(entry);
-    return true;
 }

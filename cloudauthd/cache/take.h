@@ -46,7 +46,9 @@ void take_read(struct reading *reading);
  * that is the known one is API_UNCHANGED. */
 enum api_verdict take_result(struct cache_entry *entry, struct reading *reading);
 
-/* Takes a stored document. False, logged, if it may not be used. */
-bool take_stored(struct cache_entry *entry, const struct stored_document *from);
+/* Takes a stored document, which has been read. If it may not be used that is logged, and none is
+ * known. */
+void take_stored(struct cache_entry *entry, struct reading *reading,
+                 const struct stored_document *from);
 
 #endif

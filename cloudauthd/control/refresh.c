@@ -29,7 +29,7 @@ void refresh_answer(struct connection *connection, const struct cache_answer *kn
     char why[256];
 
     if (!known->stale &&
-        !admission_accept(connection->context->admission, known->document, why, sizeof why))
+        !admission_accept(connection->context->admission, known->document, false, why, sizeof why))
         log_warning("document %s/%s: %s", known->document->project, known->document->environment,
                     why);
     send_refresh(connection, known->stale ? "unavailable" : "document", POLICY_GRANTED, known);

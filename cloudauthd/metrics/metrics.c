@@ -242,7 +242,6 @@ static void write_store(struct cloud_text *text, const struct store_figures *fig
     static const char queue[] = "cloudauth_worker_queue";
 
     gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures->documents);
-    gauge(text, "cloudauth_store_bytes", "Bytes of their files.", (int64_t)figures->bytes);
     counter(text, "cloudauth_store_changes_total", "Files to be written or removed.",
             figures->writes);
     counter(text, "cloudauth_store_errors_total", "Files that could not be written or removed.",

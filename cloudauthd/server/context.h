@@ -23,6 +23,7 @@ struct context {
     struct api *api;
     struct cache *cache;
     struct feed *feed;           /* the change feed */
+    struct worker *loader;       /* reads stored documents */
     struct worker *reader;       /* reads large documents, and the answers of the feed */
     struct worker *asker;        /* asks other name services for the cache */
     struct worker *state_worker; /* writes the files of the next three */

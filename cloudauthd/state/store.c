@@ -20,7 +20,7 @@
 #define DOCUMENTS   "documents"
 #define CLOCK       "clock"
 #define FILE_MAX    (DOCUMENT_FILE_HEAD_MAX + DOCUMENT_SIZE_MAX)
-#define NAME_SIZE   (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
+#define NAME_SIZE   STORE_NAME_SIZE
 #define CLOCK_SLACK 2 /* seconds that a time service may put the clock back */
 
 struct store {
@@ -38,7 +38,7 @@ static bool file_name(const char *project, const char *environment, char out[NAM
 
 /* ---- In the worker ---- */
 
-enum change { PUT, TOUCH, REMOVE, PUT_CLOCK };
+enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK, COUNT };
 
 /* A change of one file, on its own copy. */
 struct job {
@@ -50,22 +50,18 @@ struct job {
     char *body;                /* PUT: of the document; NULL: memory is out */
     char *file;                /* PUT, TOUCH: made in the worker */
     size_t size;
-    int stays;            /* PUT: the errno with which the former file could not be removed */
-    int64_t files, bytes; /* by how much there are more than before */
-    store_done *done;     /* or NULL */
+    int stays;        /* PUT: the errno with which the former file could not be removed */
+    int64_t files;    /* by how much there are more than before */
+    store_done *done; /* or NULL */
     void *arg;
 };
 
 /* Adds the document's file to the figures, with sign -1 before the change and 1 after it. */
 static void measure(struct job *job, int sign)
 {
-    struct stat st;
-
-    if (job->change == PUT_CLOCK ||
-        fstatat(job->store->documents, job->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    job->files += sign;
-    job->bytes += sign * (int64_t)st.st_size;
+    if (job->change < PUT_CLOCK &&
+        faccessat(job->store->documents, job->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        job->files += sign;
 }
 
 /* Makes the file anew from the stored one, with the times of the last confirmation. It remains of
@@ -95,6 +91,7 @@ static void run(struct work *work)
 {
     struct job *job = (struct job *)work;
     int directory = job->store->documents;
+    size_t n = 0;
 
     measure(job, -1);
     if (job->change == TOUCH)
@@ -103,6 +100,11 @@ static void run(struct work *work)
         job->file = document_file_make(&job->from, &job->size);
     if (job->change == REMOVE)
         work->failed = statefile_remove(directory, job->name);
+    else if (job->change == SET_ASIDE)
+        statefile_set_aside(directory, job->name, "store: document",
+                            "its environment is unknown until the API answers");
+    else if (job->change == COUNT)
+        free(store_list(job->store, &n));
     else if (job->file != NULL)
         work->failed = statefile_write(directory, job->name, job->file, job->size);
     else if (job->change == PUT)
@@ -112,15 +114,18 @@ static void run(struct work *work)
     if (job->change == PUT && work->failed != 0)
         job->stays = statefile_remove(directory, job->name);
     measure(job, 1);
+    job->files += (int64_t)n;
 }
 
 /* ---- In the main thread ---- */
 
 static void log_failure(const struct job *job)
 {
-    static const char *const then[] = {"would not find it", "would take it for older than it is",
-                                       "during an outage could use it",
-                                       "could take documents for younger than they are"};
+    static const char *const then[] = {[PUT] = "would not find it",
+                                       [TOUCH] = "would take it for older than it is",
+                                       [REMOVE] = "during an outage could use it",
+                                       [PUT_CLOCK] =
+                                           "could take documents for younger than they are"};
 
     if (job->work.failed != 0)
         log_error("store: document %s cannot be %s: %s; a restart %s", job->name,
@@ -136,8 +141,7 @@ static void finish(struct work *work)
     struct job *job = (struct job *)work;
 
     job->store->figures.documents += (uint64_t)job->files;
-    job->store->figures.bytes += (uint64_t)job->bytes;
-    job->store->figures.writes++;
+    job->store->figures.writes += job->change != COUNT;
     job->store->figures.errors += work->failed != 0;
     log_failure(job);
     if (job->done != NULL)
@@ -284,7 +288,73 @@ void store_remove(struct store *store, const char *project, const char *environm
     worker_add(store->worker, &job->work);
 }
 
-/* ---- Start: the clock ---- */
+/* ---- Reading ---- */
+
+void store_read(const struct store *store, const char *project, const char *environment,
+                struct store_file *out)
+{
+    size_t size;
+
+    memset(out, 0, sizeof *out);
+    out->error = ENAMETOOLONG;
+    if (!file_name(project, environment, out->name))
+        return;
+    out->bytes = statefile_read(store->documents, out->name, FILE_MAX, &size);
+    out->error = out->bytes == NULL ? errno : 0;
+    out->is_whole = out->bytes != NULL && document_file_parse(out->bytes, size, &out->file);
+}
+
+/* project.environment, in which no other dot is, as there is in the name of a damaged one. */
+static const char *environment_of(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return dot != NULL && dot != name && dot[1] != '\0' && strchr(dot + 1, '.') == NULL &&
+                   strlen(name) < NAME_SIZE
+               ? dot + 1
+               : NULL;
+}
+
+/* Adds the names of all files of documents. False, with errno, if memory is out. */
+static bool add_names(DIR *directory, FILE *names, size_t *n)
+{
+    const struct dirent *entry;
+
+    while ((entry = readdir(directory)) != NULL) {
+        const char *environment = environment_of(entry->d_name);
+        if (environment == NULL)
+            continue;
+        fprintf(names, "%.*s%c%s%c", (int)(environment - 1 - entry->d_name), entry->d_name, '\0',
+                environment, '\0');
+        ++*n;
+    }
+    return ferror(names) == 0;
+}
+
+char *store_list(const struct store *store, size_t *n)
+{
+    int fd = openat(store->documents, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    char *names = NULL;
+    size_t size;
+    FILE *file = directory == NULL ? NULL : open_memstream(&names, &size);
+    bool ok = file != NULL;
+
+    *n = 0;
+    ok = ok && add_names(directory, file, n);
+    if (file != NULL)
+        ok = fclose(file) == 0 && ok;
+    if (directory != NULL)
+        closedir(directory);
+    else if (fd >= 0)
+        close(fd);
+    if (ok)
+        return names;
+    log_error("store: the documents cannot be listed: %s", strerror(errno));
+    free(names);
+    *n = 0;
+    return NULL;
+}
 
 /* Why a whole file is not used, or NULL. */
 static const char *judge(const struct store *store, const struct document_file *file,
@@ -306,31 +376,72 @@ static bool is_of_this_boot(const struct store *store, const struct document_fil
     return strcmp(file->boot, store->own.boot) == 0 && file->document.asked <= cloud_clock_ms();
 }
 
-/* The latest time that is known from the documents with the highest count of the clock. */
-struct latest {
-    int64_t wall;
-    char name[NAME_SIZE]; /* of a document; "": none */
-};
-
-static void look_for_latest(struct store *store, const char *name, struct latest *latest)
+/* Finds out by a document that the clock was put back while no daemon ran, or that the count of it
+ * was lost. */
+static void check_clock(struct store *store, const struct document_file *file)
 {
-    size_t size;
-    char *stored = statefile_read(store->documents, name, FILE_MAX, &size);
-    struct document_file file;
+    int64_t then = file->document.asked_wall + (cloud_clock_ms() - file->document.asked) / 1000;
+    bool behind = is_of_this_boot(store, file) && (int64_t)time(NULL) < then - CLOCK_SLACK;
 
-    if (stored != NULL && document_file_parse(stored, size, &file) &&
-        judge(store, &file, name) == NULL && file.clock >= store->own.clock) {
-        int64_t wall = file.document.asked_wall;
-        if (is_of_this_boot(store, &file))
-            wall += (cloud_clock_ms() - file.document.asked) / 1000;
-        if (file.clock > store->own.clock || latest->name[0] == '\0' || wall > latest->wall) {
-            latest->wall = wall;
-            snprintf(latest->name, sizeof latest->name, "%s", name);
-        }
-        store->own.clock = file.clock;
-    }
-    free(stored);
+    if (file->clock < store->own.clock || (file->clock == store->own.clock && !behind))
+        return;
+    store->own.clock = file->clock;
+    count_clock(store);
 }
+
+/* Converts the stored times to those of this boot. Returns why the document's age is not known, or
+ * NULL. */
+static const char *set_times(const struct store *store, struct document_file *file)
+{
+    int64_t wall = (int64_t)time(NULL);
+
+    if (file->document.asked_wall > wall + CLOCK_SLACK)
+        return "is from the future";
+    if (is_of_this_boot(store, file))
+        return NULL;
+    if (file->clock != store->own.clock)
+        return "was stored before the clock was put back";
+    file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
+    return NULL;
+}
+
+static void set_aside(struct store *store, const char *name)
+{
+    struct job *job = new_job(store, SET_ASIDE);
+
+    if (job == NULL)
+        return; /* it is found again */
+    strcpy(job->name, name);
+    worker_add(store->worker, &job->work);
+}
+
+bool store_judge(struct store *store, struct store_file *file)
+{
+    const char *why;
+
+    if (file->error == ENOENT)
+        return false;
+    /* A file that is no regular one of this user, or is too large, is damaged as well. */
+    if (file->error != 0 && file->error != EPERM && file->error != ELOOP && file->error != EFBIG) {
+        log_error("store: document %s cannot be read: %s", file->name, strerror(file->error));
+        return false;
+    }
+    if (!file->is_whole) {
+        set_aside(store, file->name);
+        return false;
+    }
+    why = judge(store, &file->file, file->name);
+    if (why == NULL) {
+        check_clock(store, &file->file);
+        why = set_times(store, &file->file);
+    }
+    /* It stays: perhaps the settings are wrong, not the document. */
+    if (why != NULL)
+        log_error("store: document %s %s: not used until the API confirms it", file->name, why);
+    return why == NULL;
+}
+
+/* ---- The start ---- */
 
 /* Reads how often the clock was put back. False if the file is damaged. */
 static bool read_clock(struct store *store)
@@ -351,98 +462,35 @@ static bool read_clock(struct store *store)
     return ok;
 }
 
-/* Finds out whether the clock was put back while no daemon ran. Where the count is damaged it may
- * have been. */
-static void survey_clock(struct store *store, struct dirent **entries, int n)
+/* Finds out whether the clock was put back while no daemon ran: the kernel has set the directory's
+ * time at the last change of a document. Where the count is damaged it may have been. */
+static void survey_clock(struct store *store)
 {
-    struct latest latest = {0};
     int64_t wall = (int64_t)time(NULL);
     bool is_known = read_clock(store);
+    struct stat st;
 
-    for (int i = 0; i < n; i++)
-        look_for_latest(store, entries[i]->d_name, &latest);
     if (!is_known)
         log_error("store: %s is damaged: documents of earlier boots are not used", CLOCK);
-    else if (latest.name[0] != '\0' && wall < latest.wall - CLOCK_SLACK)
-        log_error("store: the clock is %lld s before the time of document %s: it was put back, or "
-                  "had been ahead: documents of earlier boots are not used",
-                  (long long)(latest.wall - wall), latest.name);
+    else if (fstat(store->documents, &st) == 0 && wall < st.st_mtim.tv_sec - CLOCK_SLACK)
+        log_error("store: the clock is %lld s before the last change of the documents: it was put "
+                  "back, or had been ahead: documents of earlier boots are not used",
+                  (long long)(st.st_mtim.tv_sec - wall));
     else
         return;
     count_clock(store);
 }
 
-/* Converts the stored times to those of this boot; false if the document's age is unknown. */
-static bool set_times(const struct store *store, struct document_file *file)
+/* After a count of the clock, so that no document is stored before that. */
+static bool start(struct store *store)
 {
-    int64_t wall = (int64_t)time(NULL);
+    struct job *job = new_job(store, COUNT);
 
-    if (file->document.asked_wall > wall + CLOCK_SLACK)
+    if (job == NULL)
         return false;
-    if (is_of_this_boot(store, file))
-        return true;
-    if (file->clock != store->own.clock)
-        return false;
-    file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
+    survey_clock(store);
+    worker_add(store->worker, &job->work);
     return true;
-}
-
-/* ---- Start: the documents ---- */
-
-enum fate { NOT_USED, OF_UNKNOWN_AGE, TAKEN };
-
-static enum fate load_one(struct store *store, const char *name, store_each *each, void *arg)
-{
-    size_t size;
-    char *stored = statefile_read(store->documents, name, FILE_MAX, &size);
-    struct document_file file;
-    const char *why = NULL;
-    enum fate fate = NOT_USED;
-    bool is_whole = stored != NULL && document_file_parse(stored, size, &file);
-
-    store->figures.documents += is_whole;
-    store->figures.bytes += is_whole ? size : 0;
-    if (!is_whole)
-        statefile_set_aside(store->documents, name, "store: document",
-                            "its environment is unknown until the API answers");
-    else if ((why = judge(store, &file, name)) != NULL)
-        /* It stays: perhaps the settings are wrong, not the document. */
-        log_error("store: document %s %s: not used", name, why);
-    else if (!set_times(store, &file))
-        fate = OF_UNKNOWN_AGE;
-    else if (each(arg, &file.document))
-        fate = TAKEN;
-    free(stored);
-    return fate;
-}
-
-/* project.environment, in which no other dot is, as there is in the name of a damaged one. */
-static int is_document(const struct dirent *entry)
-{
-    const char *name = entry->d_name, *dot = strchr(name, '.');
-
-    return dot != NULL && dot != name && strchr(dot + 1, '.') == NULL && strlen(name) < NAME_SIZE;
-}
-
-size_t store_load(struct store *store, store_each *each, void *arg)
-{
-    struct dirent **entries = NULL;
-    size_t fates[3] = {0};
-    int n = scandirat(store->documents, ".", &entries, is_document, NULL);
-
-    if (n < 0)
-        log_error("store: the documents cannot be listed: %s", strerror(errno));
-    survey_clock(store, entries, n);
-    for (int i = 0; i < n; i++) {
-        fates[load_one(store, entries[i]->d_name, each, arg)]++;
-        free(entries[i]);
-    }
-    free(entries);
-    if (fates[OF_UNKNOWN_AGE] > 0)
-        log_error("store: the clock was put back after %zu of the documents had been stored: they "
-                  "are not used until the API confirms them",
-                  fates[OF_UNKNOWN_AGE]);
-    return fates[TAKEN];
 }
 
 /* ---- The store ---- */
@@ -458,10 +506,10 @@ struct store *store_new(struct worker *worker, const char *directory, const char
     store_configure(store, host, url);
     store->ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
     store->documents = statefile_directory(directory, DOCUMENTS);
-    if (store->documents >= 0 && process_boot(store->own.boot))
+    if (store->documents >= 0 && process_boot(store->own.boot) && start(store))
         return store;
     if (store->documents >= 0)
-        log_error("store: the boot id cannot be read");
+        log_error("store: the boot id cannot be read, or memory is out");
     store_free(store);
     return NULL;
 }

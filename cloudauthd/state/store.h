@@ -17,19 +17,19 @@
  *   documents/clock                     how often the wall clock was put back
  *
  * A document is written by a worker thread on a copy, and removed by the same thread, in the order
- * of the calls: after the start the main thread never waits for the disk; questions
- * wait that need a document which is being stored.
+ * of the calls; any other thread reads it (store_read). After the start the main thread never waits
+ * for the disk; questions wait that need a document which is being read or stored.
  *
  * A damaged file is set aside (*.damaged) with a line in the log, and costs that one environment. A
  * file of another host or of another API is not used, and stays.
  *
  * The age of a document: within one boot the time since boot tells it, whatever the wall clock
  * does. After a reboot the wall clock alone does, and only where it has not been put back. So each
- * time it is found put back (by the time since boot while the daemon runs, by a document from the
- * future at the start) is counted, each document has the count at the time it was stored, and after
- * a reboot only documents with the present count are used. So a clock that is put back extends no
- * bound, and one that was ahead for a while costs the documents stored until then, until the API
- * confirms them.
+ * time it is found put back is counted: by the time since boot while the daemon runs; at the start
+ * by the time of the last change of the directory; by a document of this boot when that is read.
+ * Each document has the count at the time it was stored, and after a reboot only documents with the
+ * present count are used. So a clock that is put back extends no bound, and one that was ahead for
+ * a while costs the documents stored until then, until the API confirms them.
  */
 
 struct store;
@@ -37,30 +37,48 @@ struct store;
 /*
  * Opens the store below a directory, which must exist. host and url are this host's host_id and
  * access_url: documents of others are not used. The worker must be freed, which finishes what is
- * under way, before store_free. NULL with the reason logged.
+ * under way, before store_free. NULL with the reason logged. For the start: it reads the disk, but
+ * no document; the worker counts them.
  */
 struct store *store_new(struct worker *worker, const char *directory, const char *host,
                         const char *url);
 void store_free(struct store *store);
 
-/* For operators: the files of documents without the damaged ones, and what waits for the worker. */
 struct store_figures {
-    uint64_t documents, bytes;
-    size_t pending;
-    uint64_t writes; /* files that were to be written or removed, since the start */
-    uint64_t errors; /* of those, the ones that the disk refused */
+    uint64_t documents; /* files without the damaged ones; 0 until the worker has counted them */
+    size_t pending;     /* what waits for the worker */
+    uint64_t writes;    /* files that were to be written or removed, since the start */
+    uint64_t errors;    /* of those, the ones that the disk refused */
 };
 void store_look(const struct store *store, struct store_figures *out);
 
 /* The host and URL of documents that are stored from now on. */
 void store_configure(struct store *store, const char *host, const char *url);
 
-/* One stored document, borrowed for the call. Returns whether it was taken. */
-typedef bool store_each(void *arg, const struct stored_document *document);
+#define STORE_NAME_SIZE (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
 
-/* Calls each for every whole document of known age. Returns how many were taken. For the start: it
- * reads the disk. */
-size_t store_load(struct store *store, store_each *each, void *arg);
+/* The file of a document, as it was read. */
+struct store_file {
+    char name[STORE_NAME_SIZE];
+    char *bytes; /* the caller frees it; or NULL with: */
+    int error;   /* an errno */
+    bool is_whole;
+    struct document_file file; /* is_whole */
+};
+
+/* Reads an environment's file. Uses what never changes of the store, so any thread may call it; it
+ * waits for the disk. */
+void store_read(const struct store *store, const char *project, const char *environment,
+                struct store_file *out);
+
+/* Whether the document of a file that was read may be used: `asked` is then by this boot's clock.
+ * Else the reason is logged, unless there is no file; a damaged one is set aside. It must not have
+ * been stored or removed since. */
+bool store_judge(struct store *store, struct store_file *file);
+
+/* The names of all files of documents, as n times "project\0environment\0", which the caller frees;
+ * NULL, logged, if memory or the disk fails. Like store_read. */
+char *store_list(const struct store *store, size_t *n);
 
 /* From the main thread, perhaps before the call returns: ok if the change is on the disk; else the
  * reason has been logged. */

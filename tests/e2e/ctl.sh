@@ -394,7 +394,7 @@ test_explain_groups() {
 test_deny_nobody() {
     known abcdefghij_stg 200002
     known abcdefghij 200001
-    contains "$(ctl 0 deny alcie 2>&1)" 'warning: no document that is known here names the user alcie'
+    contains "$(ctl 0 deny alcie 2>&1)" "warning: no document in the daemon's memory names the user alcie"
     same 2 "$(field documents 0 deny alice)"
     same 1 "$(field documents 0 deny --environment abcdefghij_stg)"
     same 0 "$(cloudauthctl deny --json abcdefghij/nowhere 2>/dev/null | jq .documents)"

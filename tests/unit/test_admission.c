@@ -12,6 +12,7 @@
 #include <string.h>
 
 static struct cloud_conf conf;
+static bool restores;
 static struct admission admission;
 static struct document document;
 static const char *hosts[] = {"web2"};
@@ -150,7 +151,7 @@ static void test_home_of_an_application(void **state)
 static void test_local_user_added_since(void **state)
 {
     (void)state;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     local_uid = document.uid;
     assert_true(admission_refresh(&admission));
     assert_int_equal(judge(), POLICY_UNUSABLE);
@@ -167,7 +168,7 @@ static void test_other_host(void **state)
     local_uid = document.uid;
     assert_int_equal(judge(), POLICY_UNUSABLE);
     local_uid = 0;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_true(is_bound());
 }
 
@@ -176,8 +177,8 @@ static void test_accepting_binds_once(void **state)
     struct binding owner;
 
     (void)state;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_true(bindings_by_uid(admission.bindings, 200002, &owner));
     assert_string_equal(owner.environment, "staging");
     assert_int_equal(owner.gid, 200003);
@@ -191,11 +192,11 @@ static void test_refusing_binds_nothing(void **state)
 {
     (void)state;
     readable = false;
-    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_non_null(strstr(why, "cannot be read"));
     readable = true;
     document.uid = 0;
-    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_non_null(strstr(why, "range"));
     document.uid = 200002;
     assert_false(is_bound());
@@ -205,9 +206,9 @@ static void test_refusing_binds_nothing(void **state)
 static void test_uid_of_another_environment(void **state)
 {
     (void)state;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     document.environment = "production";
-    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_non_null(strstr(why, "uid 200002 belongs to environment staging"));
     assert_false(is_bound());
 }
@@ -217,7 +218,7 @@ static void test_without_a_log(void **state)
 {
     (void)state;
     admission.bindings_log = NULL;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_true(is_bound());
     assert_int_equal(added, 0);
 }
@@ -226,24 +227,24 @@ static void test_without_a_log(void **state)
 static void test_restored_after_release(void **state)
 {
     (void)state;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_true(bindings_forget(admission.bindings, document.project, document.environment));
-    admission.restores = true;
-    assert_false(admission_accept(&admission, &document, why, sizeof why));
+    restores = true;
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_non_null(strstr(why, "its uid was released"));
     assert_int_equal(added, 1);
-    admission.restores = false;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
-    admission.restores = true;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
-    admission.restores = false;
+    restores = false;
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
+    restores = true;
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
+    restores = false;
     assert_int_equal(added, 2);
 }
 
 static void test_bound_again_after_release(void **state)
 {
     (void)state;
-    assert_true(admission_accept(&admission, &document, why, sizeof why));
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     assert_true(bindings_forget(admission.bindings, document.project, document.environment));
     assert_int_equal(judge(), POLICY_GRANTED);
     assert_false(is_bound());

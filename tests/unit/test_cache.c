@@ -6,11 +6,13 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
 #include "cloudauthd/cache/cache.h"
+#include "cloudauthd/cache/entries.h"
 #include "cloudauthd/cache/limits.h"
 #include "tests/unit/fake_clock.h"
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,10 @@
 
 #include <openssl/evp.h>
 
+#define NAMED_DOCUMENT                                                                             \
+    "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"%s\","                  \
+    "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
+    "\"shell\":\"/bin/bash\"},\"users\":[]}"
 #define DOCUMENT                                                                                   \
     "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","             \
     "\"status\":\"active\"},\"account\":{\"uid\":200002,\"gid\":200002,\"home\":\"/app/x\","       \
@@ -111,10 +117,85 @@ static void api_says_bytes(const char *body)
 static struct {
     store_done *done;
     void *arg;
-    bool fails;
+    bool fails, at_once;
     bool no_memory;
     size_t puts, touches, removals;
+    int error; /* of reading a file that is not there */
+    size_t reads;
+    uint64_t documents;
 } disk;
+
+/* The files that it reads; of any environment, if there is but one without a name. */
+static struct kept {
+    char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
+    struct stored_document from;
+    char body[4096];
+} file[16];
+static size_t files;
+
+static void keep(const struct stored_document *from, const char *body, size_t length)
+{
+    struct kept *kept = file;
+
+    while (kept < file + files && (strcmp(kept->project, from->project) != 0 ||
+                                   strcmp(kept->environment, from->environment) != 0))
+        kept++;
+    files += kept == file + files;
+    assert_true(files <= sizeof file / sizeof file[0] && length < sizeof kept->body);
+    strcpy(kept->project, from->project);
+    strcpy(kept->environment, from->environment);
+    kept->from = *from;
+    kept->from.length = length;
+    memcpy(kept->body, body, length);
+}
+
+void store_read(const struct store *store, const char *project, const char *environment,
+                struct store_file *out)
+{
+    (void)store;
+    memset(out, 0, sizeof *out);
+    disk.reads++;
+    out->error = disk.error;
+    for (struct kept *kept = file; kept < file + files; kept++) {
+        if (kept->project[0] != '\0' &&
+            (strcmp(kept->project, project) != 0 || strcmp(kept->environment, environment) != 0))
+            continue;
+        out->error = 0;
+        out->bytes = malloc(sizeof kept->body);
+        assert_non_null(out->bytes);
+        out->file.document = kept->from;
+        if (kept->project[0] == '\0')
+            out->file.document.length =
+                (size_t)snprintf(out->bytes, sizeof kept->body, NAMED_DOCUMENT, environment);
+        else
+            memcpy(out->bytes, kept->body, kept->from.length);
+        out->file.document.body = out->bytes;
+        out->is_whole = true;
+    }
+}
+
+bool store_judge(struct store *store, struct store_file *read)
+{
+    (void)store;
+    return read->is_whole;
+}
+
+void store_look(const struct store *store, struct store_figures *out)
+{
+    (void)store;
+    *out = (struct store_figures){.documents = disk.documents};
+}
+
+char *store_list(const struct store *store, size_t *n)
+{
+    char *names = malloc(sizeof file), *at = names;
+
+    (void)store;
+    assert_non_null(names);
+    for (*n = 0; *n < files; ++*n)
+        at += sprintf(at, "%s%c%s", file[*n].project, 0, file[*n].environment) + 1;
+    return names;
+}
 
 void store_put(struct store *store, const struct stored_document *entry, store_done *done,
                void *arg)
@@ -123,9 +204,14 @@ void store_put(struct store *store, const struct stored_document *entry, store_d
     assert_string_equal(entry->project, "abcdefghij");
     assert_true(entry->length > 0 && entry->body != NULL);
     assert_null(disk.done);
+    disk.puts++;
+    if (disk.at_once) {
+        keep(entry, entry->body, entry->length);
+        done(arg, true);
+        return;
+    }
     disk.done = done;
     disk.arg = arg;
-    disk.puts++;
 }
 
 void store_touch(struct store *store, const struct stored_document *entry)
@@ -140,7 +226,7 @@ void store_remove(struct store *store, const char *project, const char *environm
 {
     (void)store;
     (void)project;
-    assert_string_equal(environment, any_name ? "production" : "staging");
+    assert_true(any_name || strcmp(environment, "staging") == 0);
     disk.done = done;
     disk.arg = arg;
     disk.removals++;
@@ -161,8 +247,27 @@ static void disk_says_done(void)
 static struct work *working[LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX + 1];
 static size_t workings;
 
+/* The loader, which does its work after each question unless its disk hangs. */
+static struct work *loading[64];
+static size_t loadings;
+static bool hangs;
+
+static void loads_are_done(void)
+{
+    while (loadings > 0) {
+        struct work *work = loading[--loadings];
+        work->run(work);
+        work->finish(work);
+    }
+}
+
 void worker_add(struct worker *worker, struct work *work)
 {
+    if (worker == (struct worker *)loading) {
+        assert_true(loadings < sizeof loading / sizeof loading[0]);
+        loading[loadings++] = work;
+        return;
+    }
     assert_ptr_equal(worker, working);
     assert_true(workings < sizeof working / sizeof working[0]);
     working[workings++] = work;
@@ -192,10 +297,17 @@ static void start_cache(void)
 static void keep_documents(void)
 {
     plan.store = (struct store *)&disk;
+    plan.loader = (struct worker *)loading;
     start_cache();
 }
 
-static bool unbound;
+static bool unbound, has_project;
+
+bool admission_has_project(const struct admission *admission, const char *project)
+{
+    (void)admission;
+    return has_project && strcmp(project, "abcdefghij") == 0;
+}
 
 bool admission_is_bound(const struct admission *admission, const char *project,
                         const char *environment)
@@ -206,11 +318,12 @@ bool admission_is_bound(const struct admission *admission, const char *project,
     return !unbound;
 }
 
-bool admission_accept(const struct admission *admission, const struct document *document, char *why,
-                      size_t size)
+bool admission_accept(const struct admission *admission, const struct document *document,
+                      bool is_stored, char *why, size_t size)
 {
     (void)admission;
     (void)document;
+    (void)is_stored;
     snprintf(why, size, "uid belongs to another environment");
     return accepted;
 }
@@ -227,6 +340,9 @@ static int setup(void **state)
     retry_after = 0;
     pendings = requests = padded = 0;
     memset(&disk, 0, sizeof disk);
+    disk.error = EIO;
+    files = loadings = 0;
+    unbound = has_project = hangs = false;
     plan = (struct cache_setup){.conf = &conf};
     start_cache();
     return 0;
@@ -238,6 +354,14 @@ static int teardown(void **state)
     cache_free(cache);
     cache = NULL;
     return 0;
+}
+
+static void put_question(const char *project, const char *environment, enum cache_need need,
+                         struct cache_waiter *waiter)
+{
+    cache_ask(cache, project, environment, need, waiter);
+    if (!hangs)
+        loads_are_done();
 }
 
 /* A client of the cache, and the last answer that it got. */
@@ -268,13 +392,13 @@ static void on_answer(void *arg, const struct cache_answer *answer)
 static void ask(struct client *client, enum cache_need need)
 {
     *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
-    cache_ask(cache, "abcdefghij", "staging", need, &client->waiter);
+    put_question("abcdefghij", "staging", need, &client->waiter);
 }
 
 static void ask_for(struct client *client, const char *project, const char *environment)
 {
     *client = (struct client){.waiter = {.answered = on_answer, .arg = client}};
-    cache_ask(cache, project, environment, CACHE_ACCOUNT, &client->waiter);
+    put_question(project, environment, CACHE_ACCOUNT, &client->waiter);
 }
 
 static void assert_told(const struct client *client, enum cache_result result)
@@ -663,7 +787,7 @@ static void pass(int64_t milliseconds)
 static void ask_hurried(struct client *client, enum cache_need need)
 {
     *client = (struct client){.waiter = {.answered = on_answer, .arg = client, .hurried = true}};
-    cache_ask(cache, "abcdefghij", "staging", need, &client->waiter);
+    put_question("abcdefghij", "staging", need, &client->waiter);
 }
 
 static void use_timer(void)
@@ -809,7 +933,7 @@ static void ask_as(struct client *client, const struct asker *asker, const char 
 {
     *client = (struct client){
         .waiter = {.answered = on_answer, .arg = client, .trusted = asker->trusted}};
-    cache_ask(cache, project, environment, asker->need, &client->waiter);
+    put_question(project, environment, asker->need, &client->waiter);
 }
 
 /* Asks for more unknown names than may be in flight, without an answer of the API. More than one
@@ -1507,13 +1631,6 @@ static void test_absent_names_on_a_slow_disk(void **state)
     disk.done(disk.arg, true);
 }
 
-static bool restore(struct stored_document from, const char *body, size_t length)
-{
-    from.body = body;
-    from.length = length;
-    return cache_restore(cache, &from);
-}
-
 /* After a restart the bound counts from the last confirmation, and the API is asked first. */
 static void test_restored(void **state)
 {
@@ -1527,9 +1644,11 @@ static void test_restored(void **state)
     struct client client;
 
     (void)state;
-    assert_true(restore(kept, body, (size_t)n));
+    keep_documents();
+    keep(&kept, body, (size_t)n);
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
+    assert_int_equal(disk.reads, 1);
     assert_string_equal(pending[0].validator, "\"v0\"");
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_DOCUMENT);
@@ -1541,19 +1660,272 @@ static void test_restored(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+/* Puts a file for an environment into the store, of a document that was asked for just now. */
+static void keep_named(const char *environment)
+{
+    const struct stored_document kept = {.project = "abcdefghij",
+                                         .environment = environment,
+                                         .asked = fake_ms,
+                                         .asked_wall = fake_time};
+    char body[1024];
+    int n = snprintf(body, sizeof body, NAMED_DOCUMENT, environment);
+
+    keep(&kept, body, (size_t)n);
+}
+
+/* A document is read once, for all who ask meanwhile, and then they ask as they would have. */
+static void test_read_first(void **state)
+{
+    struct client keys, account, now;
+
+    (void)state;
+    hangs = true;
+    keep_documents();
+    keep_named("staging");
+    ask(&keys, CACHE_KEYS);
+    ask(&account, CACHE_ACCOUNT);
+    ask(&now, CACHE_NOW);
+    assert_int_equal(loadings, 1);
+    assert_int_equal(requests, 0);
+    cache_forget(&account.waiter);
+    loads_are_done();
+    assert_told(&keys, CACHE_DOCUMENT);
+    assert_int_equal(account.answers, 0);
+    assert_int_equal(now.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&now, CACHE_DOCUMENT);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_int_equal(disk.reads, 1);
+}
+
+/* While a disk hangs, documents in memory decide, and unknown names are bounded. */
+static void test_hung_disk(void **state)
+{
+    static struct client clients[UNKNOWN_OTHERS_MAX + 1], bound[8];
+    char name[32];
+
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    hangs = any_name = true;
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        ask_for(&bound[i], "abcdefghij", name);
+    }
+    unbound = true;
+    for (unsigned i = 0; i <= UNKNOWN_OTHERS_MAX; i++) {
+        snprintf(name, sizeof name, "robot%05u", i);
+        ask_for(&clients[i], name, "production");
+        assert_int_equal(clients[i].answers, i == UNKNOWN_OTHERS_MAX);
+    }
+    assert_told(&clients[UNKNOWN_OTHERS_MAX], CACHE_UNAVAILABLE);
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_int_equal(loadings, 8 + UNKNOWN_OTHERS_MAX);
+    assert_int_equal(requests, 0);
+    /* The request follows the file that is not there, by the same permit. */
+    loads_are_done();
+    assert_int_equal(requests, UNKNOWN_OTHERS_MAX);
+}
+
+/* Without a store's file the API decides. An absent name that was never stored is not removed. */
+static void test_no_file(void **state)
+{
+    struct client client;
+
+    (void)state;
+    disk.error = ENOENT;
+    keep_documents();
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_ABSENT, "");
+    assert_told(&client, CACHE_ABSENT);
+    assert_int_equal(disk.removals, 0);
+}
+
+/* An evicted document is read again, and memory is bounded. */
+static void test_evicted(void **state)
+{
+    struct cache_figures figures;
+    struct client client;
+    char name[32];
+
+    (void)state;
+    keep_documents();
+    file[0].from.asked = fake_ms;
+    file[0].from.asked_wall = fake_time;
+    files = 1; /* of any environment */
+    file[0].project[0] = '\0';
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        ask_for(&client, "abcdefghij", name);
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+    cache_look(cache, &figures);
+    assert_in_range(figures.bytes, ENTRIES_BYTES_MAX / 4, ENTRIES_BYTES_MAX);
+    ask_for(&client, "abcdefghij", name);
+    assert_int_equal(disk.reads, 20000);
+    ask_for(&client, "abcdefghij", "env0");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(disk.reads, 20001);
+    assert_int_equal(requests, 0);
+}
+
+/* What was read for another API is ignored, and read again. */
+static void test_read_of_other_api(void **state)
+{
+    struct client client;
+
+    (void)state;
+    hangs = true;
+    keep_documents();
+    keep_named("staging");
+    ask(&client, CACHE_KEYS);
+    cache_configure(cache, true);
+    loads_are_done();
+    assert_int_equal(disk.reads, 2);
+    assert_told(&client, CACHE_DOCUMENT);
+}
+
+/* A document that the feed named while it was not in memory is asked for. */
+static void test_named_on_disk(void **state)
+{
+    struct client client;
+
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    assert_int_equal(pendings, 1);
+}
+
+/* After cache_stop nothing follows what is being read. */
+static void test_stopped(void **state)
+{
+    struct client client;
+
+    (void)state;
+    hangs = true;
+    keep_documents();
+    ask(&client, CACHE_KEYS);
+    cache_forget(&client.waiter);
+    background_prefetch(cache, "abcdefghij", "production");
+    cache_survey(cache, NULL, NULL);
+    cache_stop(cache);
+    keep_named("staging");
+    keep_named("production");
+    loads_are_done();
+    assert_int_equal(requests, 0);
+    assert_int_equal(loadings, 0);
+}
+
+static void count_done(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* A survey reports each stored document once, and keeps those in memory that are used. */
+static void test_survey(void **state)
+{
+    unsigned news = 0, done = 0;
+    char name[32];
+
+    (void)state;
+    keep_documents();
+    cache_subscribe(cache, count_news, &news);
+    keep_named("staging");
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    for (unsigned i = 0; i < 9; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        keep_named(name);
+    }
+    cache_survey(cache, count_done, &done);
+    assert_int_equal(done, 0);
+    loads_are_done();
+    assert_int_equal(done, 1);
+    assert_int_equal(news, 10);
+    assert_int_equal(disk.reads, 10);
+    /* They are in memory now, and reported by cache_subscribe. */
+    cache_subscribe(cache, count_news, &news);
+    cache_survey(cache, count_done, &done);
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(done, 2);
+    assert_int_equal(news, 20);
+    assert_int_equal(disk.reads, 10);
+    assert_int_equal(requests, 0);
+}
+
+/* Lets the API say that so many environments are absent; returns how many are. */
+static unsigned turn_absent(unsigned n)
+{
+    unsigned absent = 0;
+    struct client client;
+    char name[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        keep_named(name);
+        client = (struct client){.waiter = {.answered = on_answer, .arg = &client}};
+        put_question("abcdefghij", name, CACHE_NOW, &client.waiter);
+        api_says(API_ABSENT, "");
+        assert_int_equal(client.answers, 1);
+        absent += client.result == CACHE_ABSENT;
+    }
+    return absent;
+}
+
+/* The guard against mass absence knows of all documents on the disk. */
+static void test_guard(void **state)
+{
+    (void)state;
+    any_name = true;
+    disk.no_memory = true;
+    keep_documents();
+    disk.documents = 10;
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    keep_documents();
+    disk.documents = 100;
+    assert_int_equal(turn_absent(8), 8);
+}
+
+/* Asks a new cache for staging, of which there is that file. Returns whether the file served. */
+static bool serves(const char *body, size_t length)
+{
+    const struct stored_document kept = {.project = "abcdefghij",
+                                         .environment = "staging",
+                                         .asked = fake_ms,
+                                         .asked_wall = fake_time};
+    struct client client;
+
+    keep_documents();
+    keep(&kept, body, length);
+    ask(&client, CACHE_KEYS);
+    if (client.answers == 0) {
+        assert_string_equal(pending[0].validator, "");
+        api_says(API_OUTAGE, "");
+    }
+    assert_int_equal(client.answers, 1);
+    return client.result == CACHE_DOCUMENT;
+}
+
+/* A stored document that may not be used is as if there were none. */
 static void test_not_restored(void **state)
 {
-    struct stored_document kept = {.project = "abcdefghij", .environment = "staging"};
     char body[1024];
     int n = snprintf(body, sizeof body, DOCUMENT, "");
 
     (void)state;
-    assert_false(restore(kept, "{}", 2));
+    assert_true(serves(body, (size_t)n));
+    assert_false(serves("{}", 2));
     accepted = false;
-    assert_false(restore(kept, body, (size_t)n));
+    assert_false(serves(body, (size_t)n));
     accepted = true;
-    kept.environment = "production"; /* not what the document says */
-    assert_false(restore(kept, body, (size_t)n));
+    n = snprintf(body, sizeof body, NAMED_DOCUMENT, "production");
+    assert_false(serves(body, (size_t)n));
 }
 
 /* Asks for n names of a project, or of as many projects; returns how many requests that were. */
@@ -1589,6 +1961,7 @@ static void test_unknown_names(void **state)
     ask_for(&client, "abcdefghij", "staging");
     api_says(API_DOCUMENT, "");
     fake_ms += 3600 * 1000;
+    has_project = true;
     assert_int_equal(flood(&robots, "abcdefghij", 1000), NEIGHBOUR_BURST);
     assert_int_equal(flood(&robots, NULL, 10000), STRANGERS_BURST);
     ask(&client, CACHE_KEYS); /* a known environment is not limited */
@@ -1610,13 +1983,17 @@ static void test_other_api_many(void **state)
 
     (void)state;
     any_name = true;
+    disk.error = ENOENT;
+    keep_documents();
     for (unsigned i = 0; i < 10; i++) {
         struct stored_document kept = {
             .project = name, .environment = "staging", .asked = fake_ms, .asked_wall = fake_time};
         int n = snprintf(body, sizeof body, DOCUMENT, "");
         snprintf(name, sizeof name, "abcdefgh%02u", i);
         memcpy(strstr(body, "abcdefghij"), name, 10);
-        assert_true(restore(kept, body, (size_t)n));
+        keep(&kept, body, (size_t)n);
+        ask_for(&client, name, "staging");
+        assert_told(&client, CACHE_DOCUMENT);
         snprintf(name, sizeof name, "robot%05u", i);
         ask_for(&client, name, "production");
         api_says(API_ABSENT, "");
@@ -1662,7 +2039,7 @@ static void test_set_user_id(void **state)
     client = (struct client){
         .waiter = {
             .answered = on_answer, .arg = &client, .trusted = true, .may_trust = deny_trust}};
-    cache_ask(cache, "abcdefghij", "staging", CACHE_ACCOUNT, &client.waiter);
+    put_question("abcdefghij", "staging", CACHE_ACCOUNT, &client.waiter);
     assert_told(&client, CACHE_UNAVAILABLE);
     ask_as(&client, &lookups, "abcdefghij", "staging");
     assert_int_equal(pendings, 1);
@@ -1908,6 +2285,8 @@ static void test_signed_absence(void **state)
     char tombstone[512], envelope[4096];
 
     (void)state;
+    disk.at_once = true;
+    keep_documents();
     use_signatures();
     told_by(issued(0), CACHE_DOCUMENT);
     fake_ms += 61000;
@@ -1927,6 +2306,8 @@ static void test_signed_absence(void **state)
     told_by(issued(0), CACHE_UNAVAILABLE);
     /* Also after many other names were asked for. */
     is_file = any_name = true;
+    disk.error = ENOENT;
+    disk.reads = 0;
     for (unsigned i = 0; i < 12000; i++) {
         char name[32];
         snprintf(name, sizeof name, "robot%05u", i);
@@ -1935,6 +2316,7 @@ static void test_signed_absence(void **state)
     }
     is_file = false;
     told_by(issued(0), CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 12001);
     told_by(issued(2), CACHE_DOCUMENT);
     EVP_PKEY_free(signer);
 }
@@ -1954,7 +2336,10 @@ static void test_signed_not_restored(void **state)
     snprintf(payload, sizeof payload, DOCUMENT, issued(-60));
     sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
     accepted = false;
-    assert_false(restore(kept, envelope, strlen(envelope)));
+    disk.at_once = true;
+    keep_documents();
+    keep(&kept, envelope, strlen(envelope));
+    told_by(issued(-61), CACHE_UNAVAILABLE);
     accepted = true;
     told_by(issued(-61), CACHE_UNAVAILABLE);
     told_by(issued(-60), CACHE_DOCUMENT);
@@ -1983,7 +2368,7 @@ static void know(unsigned n)
         client =
             (struct client){.waiter = {.answered = on_answer, .arg = &client, .trusted = true}};
         fake_ms += 1000; /* for the bucket */
-        cache_ask(cache, project, "staging", CACHE_ACCOUNT, &client.waiter);
+        put_question(project, "staging", CACHE_ACCOUNT, &client.waiter);
         api_says_for(project);
         assert_told(&client, CACHE_DOCUMENT);
     }
@@ -2150,7 +2535,10 @@ static void test_recheck_forgotten(void **state)
 
 static bool prefetch(const char *project)
 {
-    return background_prefetch(cache, project, "staging");
+    bool done = background_prefetch(cache, project, "staging");
+
+    loads_are_done();
+    return done;
 }
 
 /* A document is fetched if none is known, and only once. */
@@ -2433,6 +2821,15 @@ static const struct CMUnitTest tests[] = {
     TEST(test_absent_names_on_a_slow_disk),
     TEST(test_restored),
     TEST(test_not_restored),
+    TEST(test_read_first),
+    TEST(test_hung_disk),
+    TEST(test_no_file),
+    TEST(test_evicted),
+    TEST(test_read_of_other_api),
+    TEST(test_named_on_disk),
+    TEST(test_stopped),
+    TEST(test_survey),
+    TEST(test_guard),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
     TEST(test_budgets),

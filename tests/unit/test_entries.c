@@ -56,12 +56,11 @@ static struct document *make_document(size_t bytes)
     return document;
 }
 
-/* An entry with a document of that size, signed at that time if it is not 0. */
-static struct cache_entry *learn(const char *environment, size_t bytes, int64_t issued)
+/* An entry with a document of that size. */
+static struct cache_entry *learn(const char *environment, size_t bytes)
 {
     struct cache_entry *entry = find(environment);
 
-    entry->issued = issued;
     entry->asked = entry->asked_wall = 7;
     strcpy(entry->validator.etag, "\"v1\"");
     entries_apply(entry, ENTRY_DOCUMENT, make_document(bytes));
@@ -129,10 +128,10 @@ static void test_no_document(void **state)
 /* The table of entries.h; an impossible step changes nothing. */
 static void test_phases(void **state)
 {
-    static const char letters[] = "ISOW";
+    static const char letters[] = "ILSOW";
     static const char *const expected[ENTRY_STEPS] = {
-        [ENTRY_SEND] = "S---",    [ENTRY_ANSWER] = "-II-", [ENTRY_WRITE] = "W---",
-        [ENTRY_WRITTEN] = "---I", [ENTRY_ORPHAN] = "IOOW",
+        [ENTRY_LOAD] = "L----",  [ENTRY_SEND] = "S----",    [ENTRY_ANSWER] = "-III-",
+        [ENTRY_WRITE] = "W----", [ENTRY_WRITTEN] = "----I", [ENTRY_ORPHAN] = "IOOOW",
     };
     struct cache_entry *entry = find("any");
 
@@ -153,84 +152,108 @@ static void test_phases(void **state)
     entries_touch(entry);
 }
 
+#define ALL   ENTRIES_BYTES_MAX
+#define ENTRY sizeof(struct cache_entry)
+
 static void test_longest_unused_goes(void **state)
 {
     (void)state;
-    learn("first", ENTRIES_BYTES_MAX / 2, 0);
-    learn("second", ENTRIES_BYTES_MAX / 2, 0);
+    learn("first", ALL / 2 - ENTRY);
+    learn("second", ALL / 2 - ENTRY);
     assert_int_equal(entries.known.used, 2);
     entries_touch(find("first"));
-    learn("third", 1, 0);
+    learn("third", 1);
     assert_true(has_document("first"));
     assert_false(has_document("second"));
-    assert_int_equal(entries.bytes, ENTRIES_BYTES_MAX / 2 + 1);
+    assert_int_equal(entries.bytes, ALL / 2 - ENTRY + 1);
     assert_non_null(entries_of_project(&entries, "abcdefghij"));
 }
 
-/* An entry with something under way stays. */
+/* A cold entry takes the place of none that is used. */
+static void test_cold_goes_first(void **state)
+{
+    struct cache_entry *cold = find("cold");
+
+    (void)state;
+    learn("first", ALL / 2 - ENTRY);
+    cold->cold = true;
+    learn("cold", 1);
+    assert_true(has_document("cold"));
+    learn("second", ALL / 2 - ENTRY);
+    assert_true(has_document("first"));
+    assert_false(has_document("cold"));
+}
+
+/* An entry with something under way stays, and one that knows more than the disk. */
 static void test_in_use_stays(void **state)
 {
     (void)state;
-    learn("first", ENTRIES_BYTES_MAX, 0)->phase = ENTRY_SENT;
-    learn("second", ENTRIES_BYTES_MAX, 0)->phase = ENTRY_WRITING;
-    learn("third", ENTRIES_BYTES_MAX, 0);
-    learn("fourth", 1, 0);
-    assert_int_equal(entries.known.used, 3);
-    assert_false(has_document("third"));
+    learn("first", ALL / 2)->phase = ENTRY_SENT;
+    learn("second", ALL / 2)->phase = ENTRY_WRITING;
+    learn("third", ALL / 2)->stored = ENTRY_STORE_FAILED;
+    entries_set_absence(learn("fourth", ALL / 2), ENTRY_WITHHELD);
+    entries_set_absence(learn("fifth", ALL / 2), ENTRY_CONFIRMED);
+    learn("sixth", ALL / 2);
+    learn("seventh", 1);
+    assert_int_equal(entries.known.used, 6);
+    assert_false(has_document("sixth"));
+    assert_false(entries.overflowed);
 }
 
-/* Of a signed document that was evicted, its issued_at stays known, and nothing else. */
-static void test_signature_is_remembered(void **state)
+/* Entries that the disk has refused are bounded: past the bound the disk is not read. */
+static void test_overflow(void **state)
 {
-    struct cache_entry *entry;
+    char name[32];
 
     (void)state;
-    learn("first", ENTRIES_BYTES_MAX, 1800000000);
-    learn("second", 1, 0);
-    entry = find("first");
-    assert_null(entry->document);
-    assert_int_equal(entry->issued, 1800000000);
-    assert_string_equal(entry->validator.etag, "");
-    assert_int_equal(entry->asked, 0);
+    for (unsigned i = 0; i < 2 * ENTRIES_OVERFLOW; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        learn(name, ALL / 2 - ENTRY)->stored = ENTRY_STORE_FAILED;
+    }
+    assert_false(entries.overflowed);
+    learn("last", ALL / 2);
+    assert_true(entries.overflowed);
+    learn("last", ALL / 2);
     assert_int_equal(entries.known.used, 1);
-    assert_int_equal(entries.bytes, 1);
-    /* Unknown names do not push it out. */
+}
+
+/* So are those with an absence that is withheld; some are, as long as no operator confirms one. */
+static void test_withheld_are_bounded(void **state)
+{
+    char name[32];
+
+    (void)state;
+    for (unsigned i = 0; i < ENTRIES_WITHHELD_MAX + 10; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        entries_set_absence(learn(name, 1), ENTRY_WITHHELD);
+    }
+    learn("large", ALL);
+    assert_int_equal(entries.withheld, ENTRIES_WITHHELD_MAX);
+    assert_false(has_document("env0"));
+    assert_true(has_document("env100"));
+}
+
+static void test_unknown_are_bounded(void **state)
+{
+    char name[32];
+
+    (void)state;
     for (unsigned i = 0; i < ENTRIES_UNKNOWN_MAX + 10; i++) {
-        char name[32];
         snprintf(name, sizeof name, "robot%u", i);
         entries_touch(find(name));
         entries_evict(&entries);
     }
     assert_int_equal(entries.unknown.used, ENTRIES_UNKNOWN_MAX);
-    assert_ptr_equal(find("first"), entry);
-    assert_int_equal(entry->issued, 1800000000);
-}
-
-static void test_remembered_are_bounded(void **state)
-{
-    char name[32];
-
-    (void)state;
-    for (unsigned i = 0; i < ENTRIES_ISSUED_MAX + 10; i++) {
-        snprintf(name, sizeof name, "env%u", i);
-        learn(name, ENTRIES_BYTES_MAX, 1800000000);
-    }
-    assert_int_equal(entries.issued.used, ENTRIES_ISSUED_MAX);
-    entries_touch(find("env0"));
-    assert_int_equal(find("env0")->issued, 0); /* the longest unused */
-    assert_int_equal(find("env100")->issued, 1800000000);
-    assert_int_equal(entries.known.used, 1);
 }
 
 static void test_forgotten(void **state)
 {
-    struct cache_entry *entry;
+    struct cache_entry *entry = learn("first", 1);
 
     (void)state;
-    entry = learn("first", 1, 1800000000);
+    entry->issued = 1800000000;
     entries_forget(entry);
     assert_int_equal(entry->issued, 0);
-    assert_int_equal(entries.issued.used, 0);
     assert_int_equal(entries.unknown.used, 1);
     assert_null(entries_of_project(&entries, "abcdefghij"));
 }
@@ -238,7 +261,7 @@ static void test_forgotten(void **state)
 /* Absences that are withheld are counted until there is a good answer, or the entry goes. */
 static void test_withheld(void **state)
 {
-    struct cache_entry *first = learn("first", 1, 0), *second = learn("second", 1, 0);
+    struct cache_entry *first = learn("first", 1), *second = learn("second", 1);
 
     (void)state;
     entries_set_absence(first, ENTRY_WITHHELD);
@@ -249,27 +272,8 @@ static void test_withheld(void **state)
     entries_apply(second, ENTRY_CONFIRM, NULL);
     assert_int_equal(second->absence, ENTRY_BELIEVED);
     assert_int_equal(entries.withheld, 1);
-    entries_let_go(first);
+    entries_forget(first);
     assert_int_equal(entries.withheld, 0);
-}
-
-/* By number or by bytes, an eighth before the least recently used one would be evicted. */
-static void test_nearly_full(void **state)
-{
-    const struct lru none = entries.known;
-
-    (void)state;
-    assert_false(entries_nearly_full(&entries));
-    entries.known.used = ENTRIES_KNOWN_MAX / 8 * 7 - 1;
-    entries.bytes = ENTRIES_BYTES_MAX / 8 * 7 - 1;
-    assert_false(entries_nearly_full(&entries));
-    entries.bytes++;
-    assert_true(entries_nearly_full(&entries));
-    entries.bytes--;
-    entries.known.used++;
-    assert_true(entries_nearly_full(&entries));
-    entries.known = none;
-    entries.bytes = 0;
 }
 
 int main(void)
@@ -280,11 +284,12 @@ int main(void)
         TEST(test_phases),
         TEST(test_longest_unused_goes),
         TEST(test_in_use_stays),
-        TEST(test_signature_is_remembered),
-        TEST(test_remembered_are_bounded),
+        TEST(test_cold_goes_first),
+        TEST(test_overflow),
+        TEST(test_withheld_are_bounded),
+        TEST(test_unknown_are_bounded),
         TEST(test_forgotten),
         TEST(test_withheld),
-        TEST(test_nearly_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

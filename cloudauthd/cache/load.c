@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/cache.h"
+#include "cloudauthd/cache/internal.h"
+#include "cloudauthd/cache/take.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOADS_MAX    1024 /* in flight, where ids are bound; others count for their budget */
+#define SURVEY_LOADS 4    /* in flight of a survey: a login waits for as many */
+
+/* ---- One document ---- */
+
+/* The file of an entry that a worker reads. */
+struct load {
+    struct work work;
+    struct cache_entry *entry;
+    bool surveys;
+    struct store_file file;
+    struct api_result result; /* its body is the file's */
+    struct reading reading;
+};
+
+bool load_is_due(const struct cache_entry *entry)
+{
+    return !entry->loaded && entry->cache->setup.store != NULL && !entry->entries->overflowed;
+}
+
+bool load_is_free(const struct cache_entry *entry)
+{
+    const struct cache *cache = entry->cache;
+
+    return load_is_due(entry) && cache->loads < LOADS_MAX &&
+           admission_is_bound(cache->setup.admission, entry->project, entry->environment);
+}
+
+static void run(struct work *work)
+{
+    struct load *load = (struct load *)(void *)work;
+    const struct cache_entry *entry = load->entry;
+    const struct stored_document *document = &load->file.file.document;
+
+    store_read(entry->cache->setup.store, entry->project, entry->environment, &load->file);
+    if (!load->file.is_whole)
+        return;
+    load->result.verdict = API_DOCUMENT;
+    load->result.body = document->body;
+    load->result.length = document->length;
+    load->result.validator = document->validator;
+    take_read(&load->reading);
+}
+
+static void survey_on(struct cache *cache);
+
+static void finish(struct work *work)
+{
+    struct load *load = (struct load *)(void *)work;
+    struct cache_entry *entry = load->entry;
+    struct cache *cache = entry->cache;
+    bool ignored = entry->phase == ENTRY_ORPHANED, surveys = load->surveys;
+    bool none = load->file.error == ENOENT;
+
+    cache->loads--;
+    if (!ignored && store_judge(cache->setup.store, &load->file))
+        take_stored(entry, &load->reading, &load->file.file.document);
+    else
+        document_free(load->reading.document);
+    free(load->file.bytes);
+    free(load);
+    entry->loaded = !ignored;
+    if (none)
+        entry->stored = ENTRY_NOT_STORED;
+    request_resume(entry);
+    if (surveys) {
+        cache->survey.loads--;
+        survey_on(cache);
+    }
+    entries_evict(&cache->entries);
+}
+
+static bool start(struct cache_entry *entry, bool surveys)
+{
+    struct cache *cache = entry->cache;
+    struct load *load = calloc(1, sizeof *load);
+
+    if (load == NULL || !entries_step(entry, ENTRY_LOAD)) {
+        free(load);
+        return false;
+    }
+    load->work = (struct work){.run = run, .finish = finish};
+    load->entry = entry;
+    load->surveys = surveys;
+    take_prepare(&load->reading, entry, &load->result);
+    cache->loads++;
+    worker_add(cache->setup.loader, &load->work);
+    return true;
+}
+
+bool load_start(struct cache_entry *entry)
+{
+    return start(entry, false);
+}
+
+/* ---- All documents ---- */
+
+struct listing {
+    struct work work;
+    struct cache *cache;
+    char *names;
+    size_t n;
+};
+
+static void run_listing(struct work *work)
+{
+    struct listing *listing = (struct listing *)(void *)work;
+
+    listing->names = store_list(listing->cache->setup.store, &listing->n);
+}
+
+static void finish_listing(struct work *work)
+{
+    struct listing *listing = (struct listing *)(void *)work;
+    struct survey *survey = &listing->cache->survey;
+
+    survey->is_listing = false;
+    survey->names = survey->at = listing->names;
+    survey->left = listing->n;
+    if (listing->names != NULL || survey->again)
+        survey_on(listing->cache);
+    free(listing);
+}
+
+static void list(struct cache *cache)
+{
+    struct listing *listing = calloc(1, sizeof *listing);
+
+    if (listing == NULL) {
+        log_error("out of memory: the documents are not loaded");
+        return;
+    }
+    cache->survey.again = false;
+    cache->survey.is_listing = true;
+    listing->work = (struct work){.run = run_listing, .finish = finish_listing};
+    listing->cache = cache;
+    worker_add(cache->setup.loader, &listing->work);
+}
+
+/* Loads the next document of the survey, unless its environment is in memory. */
+static void survey_next(struct cache *cache)
+{
+    struct survey *survey = &cache->survey;
+    const char *project = survey->at;
+    char *environment = survey->at + strlen(project) + 1;
+    struct cache_entry *entry = internal_find(cache, project, environment);
+
+    survey->at = environment + strlen(environment) + 1;
+    survey->left--;
+    if (entry == NULL || !load_is_due(entry) || entry->phase != ENTRY_IDLE) {
+        entries_drop_if_new(entry);
+        return;
+    }
+    entry->cold = entry->lru == NULL;
+    entries_touch(entry);
+    survey->loads += start(entry, true);
+}
+
+static void survey_on(struct cache *cache)
+{
+    struct survey *survey = &cache->survey;
+
+    while (survey->left > 0 && survey->loads < SURVEY_LOADS && !cache->stopping)
+        survey_next(cache);
+    if (survey->left > 0 || survey->loads > 0 || survey->is_listing)
+        return;
+    free(survey->names);
+    survey->names = NULL;
+    if (cache->stopping)
+        return;
+    if (survey->again)
+        list(cache);
+    else if (survey->done != NULL)
+        survey->done(survey->arg);
+}
+
+void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg)
+{
+    struct survey *survey = &cache->survey;
+
+    survey->done = done;
+    survey->arg = arg;
+    survey->again = true;
+    survey->left = 0;
+    if (!survey->is_listing)
+        survey_on(cache);
+}
