@@ -168,6 +168,8 @@ static void report_health(struct doctor *doctor, struct health *health)
     for (size_t i = 0; i < health->findings; i++)
         doctor_say(doctor, health->finding[i].check, DOCTOR_BAD, health->finding[i].remedy, "%s",
                    health->finding[i].text);
+    if (strcmp(health_value(health, "feed"), "live") == 0)
+        doctor_say(doctor, "feed", DOCTOR_OK, "", "the change feed is live");
     doctor->clock = health_has(health, "clock") ? "is off"
                     : health_value(health, "clock_offset")[0] != '\0'
                         ? "agrees with the project API's"

@@ -12,7 +12,8 @@
 #define DAY             INT64_C(86400)
 #define EXPIRES_SOON    (14 * DAY) /* certificates: degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* critical */
-#define CLOCK_OFF       30         /* seconds: more than a slow answer and rounding make */
+#define FEED_GRACE      30 /* seconds: a server that is restarted is missed for half of it */
+#define CLOCK_OFF       30 /* seconds: more than a slow answer and rounding make */
 
 const char *health_word(enum health_level level)
 {
@@ -126,6 +127,19 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     }
 }
 
+/* Without the feed keys_fresh, account_fresh and session_recheck are in force. */
+static void judge_feed(struct health *health)
+{
+    if (strcmp(health_value(health, "feed"), "not-live") != 0 ||
+        health_number(health, "feed_since_age") < FEED_GRACE)
+        return;
+    snprintf(find(health, HEALTH_DEGRADED, "feed",
+                  "the change feed is not live, changes are seen as without it: %.500s",
+                  health_value(health, "feed_error"))
+                 ->remedy,
+             REMEDY_SIZE, "journalctl -t cloudauthd -g 'change feed' -n 5  # look at changes_url");
+}
+
 /* Judges when the certificate of a setting expires, which a row of STATUS says. */
 static void judge_expiry(struct health *health, const char *row, const char *key, const char *path,
                          int64_t now)
@@ -173,6 +187,7 @@ void health_judge(struct health *health, const struct cloud_conf *conf, int64_t 
 {
     judge_documents(health, conf);
     judge_rules(health);
+    judge_feed(health);
     judge_expiry(health, "client_cert_expires", "client_cert", conf->client_cert, now);
     judge_expiry(health, "ca_file_expires", "ca_file", conf->ca_file, now);
     judge_clock(health);

@@ -3,6 +3,7 @@
 
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"
+#include "cloudauthd/api/feed.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/rows.h"
@@ -85,6 +86,22 @@ static void status_of_credentials(const struct context *context)
     ROW("token_error", seen.token_why);
 }
 
+static void status_of_feed(const struct context *context)
+{
+    int64_t now = cloud_clock_ms();
+    struct feed_view seen;
+
+    feed_look(context->feed, &seen);
+    if (!seen.used)
+        return;
+    ROW("changes_url", context->conf.changes_url);
+    ROW("feed", seen.live ? "live" : "not-live");
+    rows_add_number("feed_since_age", (now - seen.since) / 1000);
+    if (seen.answered > 0)
+        rows_add_number("feed_answer_age", (now - seen.answered) / 1000);
+    ROW("feed_error", seen.why);
+}
+
 static void status_of_snapshot(const struct context *context)
 {
     struct publish_view seen;
@@ -115,6 +132,7 @@ void status_answer(struct connection *connection)
     rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
     ROW("host_id", context->conf.host_id);
     ROW("access_url", context->conf.access_url);
+    status_of_feed(context);
     status_of_credentials(context);
     if (api.clock_known)
         rows_add_number("clock_offset", api.clock_offset);

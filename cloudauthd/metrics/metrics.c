@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"
+#include "cloudauthd/api/feed.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/metrics/health.h"
@@ -142,6 +143,29 @@ static void write_requests(struct cloud_text *text, const struct context *contex
     counter(text, "cloudauth_token_failures_total",
             "Failures to obtain an access token: failed exchanges, and files that cannot be read.",
             api.token.failures);
+}
+
+static void write_feed(struct cloud_text *text, const struct context *context)
+{
+    static const char name[] = "cloudauth_feed_answers_total";
+    struct feed_view feed;
+
+    feed_look(context->feed, &feed);
+    if (feed.used)
+        gauge(text, "cloudauth_feed_live",
+              "1: the change feed is live; 0: documents are asked for as without it.", feed.live);
+    exposition_family(text, name, "counter",
+                      "Answers of the change feed: with names, or one that names all environments, "
+                      "without any, and failures.");
+    by(text, name, "outcome", "names", (int64_t)(feed.answers - feed.alls));
+    by(text, name, "outcome", "all", (int64_t)feed.alls);
+    by(text, name, "outcome", "unchanged", (int64_t)feed.unchanged);
+    by(text, name, "outcome", "failed", (int64_t)feed.failures);
+    counter(text, "cloudauth_feed_names_total",
+            "Environments and projects that the change feed has named.", feed.names);
+    gauge(text, "cloudauth_feed_waiting",
+          "Named environments whose documents are still to be fetched in the background.",
+          (int64_t)feed.waiting);
 }
 
 static void write_documents(struct cloud_text *text, const struct health_documents *documents)
@@ -329,6 +353,7 @@ void metrics_answer(struct connection *connection)
     cloud_text_start(text, buffer, sizeof buffer);
     write_decisions(text);
     write_requests(text, context);
+    write_feed(text, context);
     write_documents(text, &documents);
     write_questions(text, context);
     write_sessions(text, context);
