@@ -11,26 +11,26 @@
 
 #define MINUTE 60000
 
-/* Who may ask a question, by the uid of the peer. */
+/* Who may ask a question. It is checked by the uid of the peer. */
 enum who {
     ANYONE,
     KEYS_USER, /* root and cloudauth-keys */
     ROOT,
 };
 
-/* How the questions of one opcode are answered; each of these functions leads to one server_answer,
- * but for check. */
+/* How the questions of one opcode are answered. Each of these functions, except check and suits,
+ * leads to one server_answer. */
 struct request {
     enum who who;
     enum cache_need need;
     void (*now)(struct connection *); /* NULL: a document decides, fresh enough for need, */
     /* which is that of connection->name. NULL: login_check_name by the question's account. */
     enum policy_reason (*check)(struct connection *);
-    /* NULL, or cache_waiter's suits. */
+    /* NULL, or the function `suits` of cache_waiter. */
     bool (*suits)(void *connection, const struct document *);
-    /* With a document that this host may use and that is for this host. */
+    /* Called with a document that this host may use and that is meant for this host. */
     void (*answer)(struct connection *, const struct cache_answer *);
-    /* Without such a document; NULL: check did not grant it. */
+    /* Called without such a document. The answer is NULL if check did not return POLICY_GRANTED. */
     void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
@@ -94,7 +94,7 @@ static void log_unusable(const struct connection *connection, const struct docum
                 why);
 }
 
-/* The cache's answer. */
+/* Takes the answer of the cache, and has the question answered. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
@@ -126,7 +126,7 @@ static void log_denied(const struct connection *connection)
     denied = 0;
 }
 
-/* As cache_waiter's may_trust. */
+/* The function `may_trust` of cache_waiter. */
 static bool is_of_root(void *arg)
 {
     const struct connection *connection = arg;

@@ -46,7 +46,7 @@ static void drop(struct mirror *mirror, struct mirrored *mirrored)
     free(mirrored);
 }
 
-/* Takes the record over. */
+/* Puts a record into the mirror, which owns it from then on. */
 static void put(struct mirror *mirror, struct cloud_snapshot_record *record)
 {
     struct mirrored *mirrored = find(mirror, record);
@@ -70,7 +70,8 @@ static void visit_drop(void *arg, struct table_node *node)
     drop(arg, TABLE_OWNER(node, struct mirrored, node));
 }
 
-/* The times of a record are by the clock as it was then. */
+/* Makes a record older by the seconds by which the clock was put back: its times were set before
+ * that. */
 static void visit_age(void *arg, struct table_node *node)
 {
     const struct mirror_change *change = arg;

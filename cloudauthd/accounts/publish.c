@@ -57,9 +57,9 @@ struct build {
 /* ---- The published file ---- */
 
 /*
- * By pwrite(2), not through the map: a store into the map raises SIGBUS where the file system has
- * no block for it (copy on write, a quota). The bytes of the two states are all different, so a
- * reader that sees a half-written state sees one that is not live. False with errno.
+ * Writes the state word of a file. With pwrite(2) and not through the map: a store into the map
+ * raises SIGBUS if the file system has no block for it (copy on write, a quota). The bytes of the
+ * two states all differ, so a state that is half written is not live. False with errno.
  */
 static bool set_state(const struct published *published, uint32_t state)
 {
@@ -122,8 +122,7 @@ static uint64_t hash_origin(const char *text)
     return cloud_snapshot_checksum(0, text, strlen(text));
 }
 
-/* Takes over the file of an earlier process, or retires it if it is damaged or of another origin.
- */
+/* Takes over the file of an earlier process; retires it if it is damaged or of another origin. */
 static void adopt_file(struct publish *publish)
 {
     int fd = openat(publish->directory, CLOUD_SNAPSHOT_FILE,
@@ -251,7 +250,7 @@ static bool has_record(const struct published *file, const struct cloud_snapshot
     return find_record(file, record, &account);
 }
 
-/* Whether the file has another record of the environment, times aside. */
+/* Whether the file's record of the environment differs from the new one, apart from times. */
 static bool has_other_record(const struct published *file,
                              const struct cloud_snapshot_record *record)
 {
@@ -263,7 +262,7 @@ static bool has_other_record(const struct published *file,
             memcmp(account.bytes + from, (const char *)record + from, record->size - from) != 0);
 }
 
-/* Whether the change makes the file wrong. */
+/* Whether the file is wrong after the change. */
 static bool contradicts(const struct mirror_change *change, const struct published *file)
 {
     if (change->record == NULL)
@@ -285,7 +284,7 @@ static bool is_right(const struct publish *publish, const struct published *file
 
 /* ---- In the loop ---- */
 
-/* An earlier time that is set stays. */
+/* Sets the time at which a file is written, unless an earlier time is set. */
 static void set_timer(struct publish *publish, int64_t milliseconds)
 {
     int64_t now = cloud_clock_ms(), at = now + milliseconds;
@@ -306,7 +305,7 @@ static void lose_change(struct publish *publish)
               CLOUD_SNAPSHOT_FILE);
 }
 
-/* Queues a copy of the change, whose record is taken over, for a file within that time. */
+/* Queues a copy of the change, and owns its record, for a file that is written within that time. */
 static void add_change(struct publish *publish, const struct mirror_change *from,
                        int64_t milliseconds)
 {

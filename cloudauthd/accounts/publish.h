@@ -45,7 +45,7 @@ enum publish_change {
 void publish_put(struct publish *publish, const struct snapshot_account *account,
                  enum publish_change change);
 
-/* Withdraws an environment's account: it has no document, or none for this host. */
+/* Withdraws the account of an environment: it has no document, or none for this host. */
 void publish_remove(struct publish *publish, const char *project, const char *environment);
 
 /*
@@ -55,11 +55,11 @@ void publish_remove(struct publish *publish, const char *project, const char *en
  */
 void publish_follow_clock(struct publish *publish);
 
-/* Withdraws all accounts. Those that are put from now on are of this origin. */
+/* Withdraws all accounts. Accounts that are put from now on have this origin. */
 void publish_clear(struct publish *publish, const char *origin);
 
 /*
- * Finds the account of an id in the last file that was written, live or retired: a hint which
+ * Finds the account of an id in the last file that was written, live or retired. It is a hint which
  * document to look at. False if there is none.
  */
 bool publish_by_id(const struct publish *publish, uint32_t id, bool gid,

@@ -10,8 +10,8 @@ static uint32_t flags_of(const struct document *document)
 {
     uint32_t flags = document->has_apps ? CLOUD_SNAPSHOT_APPS : 0;
 
-    /* Without the daemon, PAM lets the jobs of an active or paused environment run: a denied
-     * environment is neither. */
+    /* A denied environment counts as neither active nor paused: while the daemon cannot be reached,
+     * PAM lets the jobs of both run. */
     if (denials_environment(document->denials, document->project, document->environment,
                             (int64_t)time(NULL)))
         return flags;
@@ -35,7 +35,7 @@ static bool has_same_apps(const struct document *one, const struct document *oth
     return true;
 }
 
-/* Whether both documents give the same record, times aside. */
+/* Whether both documents give the same record, apart from its times. */
 static bool has_same_record(const struct document *one, const struct document *other)
 {
     return one->uid == other->uid && one->gid == other->gid &&
@@ -67,8 +67,8 @@ static void put(const struct records *records, const struct cache_news *news,
 
     for (size_t i = 0; i < document->apps; i++)
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
-    /* The clock was put back since the document was fetched, by an unknown time: lookups fetch the
-     * document again. */
+    /* The clock was put back by an unknown time since the document was fetched. So lookups have it
+     * fetched again. */
     if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)
         account.fresh = account.expires = 0;
     publish_put(records->publish, &account, change);

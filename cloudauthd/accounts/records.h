@@ -16,8 +16,8 @@ struct records {
                         reads the file */
 };
 
-/* A cache_told whose arg is a struct records. A document that this host does not take, or takes no
- * longer, is withdrawn. */
+/* A function cache_told; its arg is a struct records. Withdraws a document that this host does not
+ * take, or no longer takes. */
 cache_told records_news;
 
 #endif

@@ -150,7 +150,7 @@ static void finish(struct request *request)
     request_free(request);
 }
 
-/* Finishes it as an outage. */
+/* Ends the request as an outage. */
 static void fail(struct request *request, enum api_outcome outcome, const char *why)
 {
     struct api_result *result = &request->result;
@@ -161,9 +161,9 @@ static void fail(struct request *request, enum api_outcome outcome, const char *
 }
 
 /*
- * Whether settings that say where or with what to ask have changed since the request was made. To
- * be checked before a credential is read or sent for it: the present one may be meant for another
- * server than the request's.
+ * Whether the settings that say where to ask, or with which credential, have changed since the
+ * request was made. To be checked before a credential is read or sent for the request, because the
+ * credential that is configured now may be meant for another server.
  */
 static bool is_outdated(const struct request *request)
 {
@@ -200,7 +200,7 @@ static bool is_problem(const struct transfer *transfer)
     return said != NULL && transfer->used > 0 && strncasecmp(said, type, sizeof type - 1) == 0;
 }
 
-/* A status that answers nothing: an outage. */
+/* Takes a status that does not answer the question, as an outage. */
 static void take_failure(struct request *request, long status)
 {
     struct transfer *transfer = &request->transfer;
@@ -251,7 +251,7 @@ static void take_status(struct request *request, long status)
     }
 }
 
-/* After a 401: whether another access token could help. Once for a request. */
+/* Whether another access token could help after a 401. True at most once for a request. */
 static bool can_renew_token(const struct request *request)
 {
     const struct api *api = request->api;
@@ -267,7 +267,7 @@ static void renew_token(struct request *request)
     ask(request);
 }
 
-/* Sends the request to where the answer redirects it, if that has the same origin; else fails. */
+/* Follows a redirect if it has the same origin; otherwise the request fails. */
 static void follow(struct request *request)
 {
     CURL *easy = request->transfer.easy;
@@ -285,7 +285,8 @@ static void follow(struct request *request)
         fail(request, API_OUTCOME_STATUS, why);
         return;
     }
-    /* The validator belongs to the first URL; the one of another URL may look the same. */
+    /* The validator belongs to the first URL; another URL could have the same one for another
+     * document. */
     memset(&request->validator, 0, sizeof request->validator);
     ask(request);
 }
@@ -295,7 +296,8 @@ static bool is_redirect(long status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* Compares the clocks. A cached answer has the time at which it was made, and its age. */
+/* Compares the API's clock with this host's. A cached answer has the time at which it was made, and
+ * its age. */
 static void note_clock(struct api *api, const struct transfer *transfer)
 {
     time_t said = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
@@ -348,8 +350,8 @@ static void get_ended(struct request *request, CURLcode code)
 static void send_get(struct request *request)
 {
     struct transfer *transfer = &request->transfer;
-    /* RFC 9111, 5.2.1.4: the answer of a cache could be older than what the change feed has named,
-     * and would be taken for the present one. */
+    /* "no-cache" (RFC 9111, 5.2.1.4): the answer of a cache on the way could be older than a change
+     * that the feed has named. */
     const char *bypass = request->api->conf->changes_url[0] == '\0' ? "" : "no-cache";
     char why[256] = "no memory for a request", wait[32] = "";
 
@@ -367,7 +369,7 @@ static void send_get(struct request *request)
         fail(request, API_OUTCOME_OTHER, why);
 }
 
-/* oauth_waiter's ready */
+/* The function `ready` of oauth_waiter. */
 static void on_token(void *arg, const char *token, const char *why)
 {
     struct request *request = arg;
@@ -386,7 +388,7 @@ static void on_token(void *arg, const char *token, const char *why)
         fail(request, API_OUTCOME_OTHER, "no memory for a token");
 }
 
-/* Obtains the access token, then sends the GET; also after a redirect or a refused token. */
+/* Obtains an access token, then sends the GET; also after a redirect and after a refused token. */
 static void ask(struct request *request)
 {
     const struct cloud_conf *conf = request->api->conf;
@@ -409,7 +411,7 @@ static void ask(struct request *request)
     }
 }
 
-/* asked: all but the names. */
+/* Sends a GET of the URL. The names of the environment in `asked` are not used. */
 static void get_http(struct api *api, const char *url, const struct api_request *asked, bool polls)
 {
     struct api_result failure = {.detail = "no memory for a request"};
@@ -436,7 +438,8 @@ static void get_http(struct api *api, const char *url, const struct api_request 
     }
 }
 
-/* The directory that must open is the first directory_length bytes of the URL's path. */
+/* Reads a file. The first directory_length bytes of the URL's path are the directory that must
+ * exist. */
 static void get_file(const char *url, size_t directory_length, const struct api_request *asked)
 {
     struct api_result result;
@@ -485,7 +488,7 @@ static void post_ended(struct request *request, CURLcode code)
     request_free(request);
 }
 
-/* oauth_send. A redirect of it is not followed. */
+/* The function oauth_send. A redirect of the POST is not followed. */
 static void post(void *arg, const struct oauth_post *post)
 {
     struct api *api = arg;

@@ -32,15 +32,15 @@ bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 /* NULL if libcurl or memory fails. conf has passed api_check, and outlives the API. */
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
 
-/* Calls no api_done. */
+/* Frees the API. api_done is not called for requests that have not ended. */
 void api_free(struct api *api);
 
 /*
- * Sets the settings of requests from now on. Requests under way keep their URL and the credential
- * that was sent. One that would have to prove itself again (it waits for a token, is redirected, or
- * was refused) ends as an outage if a setting that says where or with what has changed: no
- * credential goes to a server that it is not configured for. conf may be the object of before, with
- * other content.
+ * Sets the settings for requests that are made from now on. A request under way keeps its URL and
+ * the credential that was sent. If it would have to send a credential again, because it waits for a
+ * token, is redirected or was refused, and a setting that says where to ask or with which
+ * credential has changed, it ends as an outage: so no credential goes to a server that it is not
+ * configured for. conf may be the same object as before, with new content.
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
@@ -55,12 +55,13 @@ struct api_request {
     void *arg;
 };
 
-/* Asks. done is called exactly once, perhaps before api_get returns, within request_timeout. The
- * request's strings and validator are borrowed for the call of api_get. */
+/* Asks for a document. done is called exactly once, within request_timeout and perhaps before
+ * api_get returns. The strings and the validator of the request are borrowed for the call of
+ * api_get. */
 void api_get(struct api *api, const struct api_request *request);
 
-/* The same for a page of the change feed: changes_url, or what url_next made of it. It may take
- * changes_wait + API_POLL_SLACK_MS, and the counts below leave it out. */
+/* Asks for a page of the change feed, which is changes_url or the result of url_next. May take
+ * changes_wait + API_POLL_SLACK_MS. The counts below leave these requests out. */
 #define API_POLL_SLACK_MS 2000
 void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
               void *arg);
@@ -96,7 +97,7 @@ struct api_view {
 };
 void api_look(const struct api *api, struct api_view *out);
 
-/* Counts a request that ended. sent: libcurl had it, and it took so many milliseconds. */
+/* Counts a request that ended. sent: it was given to libcurl, and took that many milliseconds. */
 void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds);
 
 #endif

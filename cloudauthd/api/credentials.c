@@ -57,7 +57,7 @@ bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* "credential unusable: token_file /etc/cloudauth/token: fault", always false. */
+/* Writes "credential unusable: token_file /etc/cloudauth/token: fault". Returns false. */
 static bool fail(const struct credential_file *file, const char *path, const char *fault, char *why,
                  size_t size)
 {
@@ -65,7 +65,7 @@ static bool fail(const struct credential_file *file, const char *path, const cha
     return false;
 }
 
-/* What is wrong with the opened file, or NULL. */
+/* Returns what is wrong with the file that was opened, or NULL. */
 static const char *fault_of(const struct credential_file *file, const struct stat *st)
 {
     mode_t others = file->kind == CREDENTIAL_PUBLIC ? S_IWGRP | S_IWOTH : S_IRWXG | S_IRWXO;
@@ -84,8 +84,8 @@ static const char *fault_of(const struct credential_file *file, const struct sta
     return NULL;
 }
 
-/* A checked descriptor of the file; -1 with the reason. Links are followed, since certificates are
- * often named by one: the check is on what was opened. */
+/* Opens and checks the file; -1 with the reason. Links are followed, because certificates are often
+ * reached by one; so the check is made on the descriptor. */
 static int open_checked(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE],
                         char *why, size_t size)
 {

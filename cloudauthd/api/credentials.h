@@ -50,19 +50,21 @@ struct credential {
  * systemd.exec(5), or NULL. It is copied. */
 void credentials_directory(const char *path);
 
-/* Whether every file in conf can be given a path. False with the reason in why. */
+/* Whether the paths of all credentials in conf are known: a bare name needs the credentials
+ * directory. False with the reason in why. */
 bool credentials_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /*
- * The path of a file, if it may be used: regular, owned by root or by the daemon's user, at most
- * CREDENTIAL_MAX bytes. A secret may be accessible to its owner alone (in the credentials directory
- * a file of root's may be readable by its group, which is how an ACL shows); a public one may be
- * writable by its owner alone. False: why says "credential unusable: ...".
+ * Finds the path of a file that may be used: a regular file, owned by root or by the daemon's user,
+ * of at most CREDENTIAL_MAX bytes. Only its owner may have access to a secret; but in the
+ * credentials directory, where an ACL shows as rights of the group, the group of root's file may
+ * read it. Only its owner may write to a public file. False: why says "credential unusable: ...".
  */
 bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
                      size_t size);
 
-/* The same, and reads it. One newline at the end of a text is removed. */
+/* Finds the path as credential_path does, and reads the file. One newline at the end of a text is
+ * removed. */
 bool credential_read(const struct credential_file *file, struct credential *out, char *why,
                      size_t size);
 

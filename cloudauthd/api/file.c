@@ -24,8 +24,8 @@ static void fail(struct api_result *result, const char *what, const char *path)
              strerror(errno));
 }
 
-/* Two writes within one tick of the clock leave the same times behind, so a file that has changed
- * within SETTLED gets no validator, and is read again the next time. */
+/* A file that changed within SETTLED gets no validator, and is read again the next time: two writes
+ * within one tick of the clock leave the same times behind. */
 static void make_validator(const struct stat *st, struct validator *out)
 {
     struct timespec now;
@@ -81,9 +81,9 @@ static void take_file(int fd, const char *path, const struct validator *validato
 }
 
 /*
- * Whether the directory has an entry; hidden ones, such as cloudauthctl's lock, do not count. One
- * that may be searched and not listed (mode 0711) has: it was given that mode. False with errno:
- * ENODATA if it has none.
+ * Whether the directory has an entry. Hidden entries, such as the lock of cloudauthctl, do not
+ * count. A directory that may be searched but not listed (mode 0711) counts as having one, because
+ * that mode was set on purpose. False with errno: ENODATA if it has no entry.
  */
 static bool has_entry(int directory)
 {
@@ -133,7 +133,8 @@ void file_get(const char *path, size_t directory_length, const struct validator 
         take_file(fd, path, validator, result);
         close(fd);
     } else if (errno == ENOENT || errno == ENOTDIR) {
-        /* An empty directory is what a tree that is not mounted leaves behind. */
+        /* An empty directory counts as an outage: it is what remains where a file system is not
+         * mounted. */
         if (has_entry(base))
             result->verdict = API_ABSENT;
         else

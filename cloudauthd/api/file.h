@@ -5,11 +5,11 @@
 #include "cloudauthd/api/result.h"
 
 /*
- * A directory as the project API (file://): documents, absences and outages as docs/api.md tells
- * them apart. The first directory_length bytes of path are the directory that belongs to the API.
- * A missing file in it is API_ABSENT; it is an outage if the directory does not open, has no entry
- * or cannot be read. Any other failure is an outage. Fills *result; a body is malloc'ed, and the
- * caller frees it. A file larger than DOCUMENT_SIZE_MAX is an outage.
+ * A directory as the project API (file://). Documents, absences and outages are told apart as
+ * docs/api.md says. The first directory_length bytes of path are the directory of the API. A file
+ * that is missing in it is API_ABSENT, unless the directory does not open, has no entry or cannot
+ * be read; that, and any other failure, is an outage, as is a file larger than DOCUMENT_SIZE_MAX.
+ * Fills *result; a body is malloc'ed, and the caller frees it.
  */
 void file_get(const char *path, size_t directory_length, const struct validator *validator,
               struct api_result *result);

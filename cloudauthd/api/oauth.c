@@ -101,7 +101,7 @@ static bool is_current(const struct oauth *oauth, const char *token)
     return oauth->token != NULL && strcmp(oauth->token, token) == 0;
 }
 
-/* A waiter that asks again within its call is answered the next time. */
+/* Answers all waiters. A waiter that asks again while it is answered waits for the next time. */
 static void answer_waiters(struct oauth *oauth)
 {
     struct oauth_waiters waiters = STAILQ_HEAD_INITIALIZER(waiters);
@@ -121,7 +121,8 @@ static void set_timer(struct oauth *oauth, int64_t at, int64_t now)
         (void)loop_timer_set(oauth->loop, &oauth->timer, at > now ? at - now : 0);
 }
 
-/* An exchange failed. A token that has not expired is still used while it is tried again. */
+/* Notes that an exchange failed. A token that has not expired is used further, while the exchange
+ * is tried again. */
 static void fail(struct oauth *oauth, const char *why)
 {
     int64_t now = cloud_clock_ms();
@@ -136,7 +137,7 @@ static void fail(struct oauth *oauth, const char *why)
     answer_waiters(oauth);
 }
 
-/* application/x-www-form-urlencoded. */
+/* Appends a value, encoded as application/x-www-form-urlencoded. */
 static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -154,8 +155,8 @@ static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
     }
 }
 
-/* The client id and secret, each encoded (RFC 6749, 2.3.1). False if it is no "id:secret", or too
- * long. */
+/* Reads the client id and secret, each encoded (RFC 6749, 2.3.1). False if the text is not
+ * "id:secret", or too long. */
 static bool encode_client(const struct credential *client, char *out, size_t size)
 {
     const char *colon = memchr(client->bytes, ':', client->length);
@@ -321,8 +322,8 @@ static void take_answer(struct oauth *oauth, const void *body, size_t n)
     answer_waiters(oauth);
 }
 
-/* The error code of an answer (RFC 6749, 5.2). Nothing else of it is logged: it may repeat the
- * secret. */
+/* Finds the error code of an answer (RFC 6749, 5.2). Nothing else of the answer is logged, because
+ * it may repeat the secret. */
 static const char *error_of(const void *body, size_t n)
 {
     static const char *const codes[] = {"invalid_request", "invalid_client",

@@ -13,10 +13,10 @@
 
 /*
  * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant
- * client_credentials for client_id_file, or api_token for token_file. All who ask share one token
- * and one exchange. A token is replaced ahead of its expiry, and when the API refuses it. After a
- * failure the endpoint is not asked for a while (back-off), and questions meanwhile are answered
- * with the reason of the failure.
+ * client_credentials for client_id_file, or api_token for token_file. All requests share one token
+ * and one exchange. A token is replaced before it expires, and when the API refuses it. After a
+ * failure the endpoint is left alone for a while (back-off); requests in that time get the reason
+ * of the failure.
  */
 
 #define OAUTH_ANSWER_MAX 65536u /* bytes of the endpoint's answer */
@@ -30,7 +30,7 @@ struct oauth_post {
     const char *form;          /* application/x-www-form-urlencoded */
 };
 
-/* Sends it, and calls oauth_posted once, perhaps before it returns. */
+/* Sends the POST, and calls oauth_posted once, perhaps before it returns. */
 typedef void oauth_send(void *arg, const struct oauth_post *post);
 
 /* A request for a token. The caller owns it and keeps it until ready is called, or until
@@ -46,17 +46,17 @@ struct oauth_waiter {
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg);
 
-/* Calls no waiter. */
+/* Frees it. Waiters are not called. */
 void oauth_free(struct oauth *oauth);
 
-/* Takes other settings; the token is forgotten. */
+/* The settings have changed: the token is forgotten. */
 void oauth_configure(struct oauth *oauth, const struct cloud_conf *conf);
 
 /* Asks for a token. waiter->ready is called once, perhaps before oauth_ask returns. */
 void oauth_ask(struct oauth *oauth, struct oauth_waiter *waiter);
 
-/* The endpoint's answer: its status and its body of n bytes, which is overwritten; or status 0 and
- * the reason that there is no answer. */
+/* Takes the answer of the endpoint: its status and its body of n bytes, which this call overwrites;
+ * or status 0 and the reason why there is no answer. */
 void oauth_posted(struct oauth *oauth, long status, void *body, size_t n, const char *why);
 
 /* For operators. */
@@ -69,12 +69,12 @@ struct oauth_view {
 };
 void oauth_look(const struct oauth *oauth, struct oauth_view *out);
 
-/* The API has refused this token: whether asking again can give another one. Not if a token was
- * forgotten within the last 10 seconds. */
+/* The API has refused this token. Returns whether it is worth asking for another one: it is not if
+ * a token was forgotten within the last 10 seconds. */
 bool oauth_may_replace(const struct oauth *oauth, const char *token);
 
-/* Forgets this token, so that the next question leads to an exchange; one that has been replaced
- * meanwhile is no longer kept, and nothing is done. */
+/* Forgets this token, so that the next request leads to an exchange. Does nothing if the token has
+ * been replaced already. */
 void oauth_forget(struct oauth *oauth, const char *token);
 
 #endif

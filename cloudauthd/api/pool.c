@@ -23,7 +23,7 @@ struct pool {
     LIST_HEAD(, pool_group) groups; /* new transfers go to the first */
 };
 
-/* A socket of libcurl's. */
+/* A socket that libcurl has opened, and that the loop watches. */
 struct pool_socket {
     struct loop_watch watch;
     struct pool_group *group;
@@ -55,13 +55,13 @@ static bool add_group(struct pool *pool)
     curl_multi_setopt(group->multi, CURLMOPT_SOCKETDATA, group);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERDATA, group);
-    /* An API without HTTP/2 is not flooded with connections: further transfers wait. */
+    /* Limits the connections to an API without HTTP/2: further transfers wait. */
     curl_multi_setopt(group->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)API_CONNECTIONS_MAX);
     LIST_INSERT_HEAD(&pool->groups, group, entry);
     return true;
 }
 
-/* It has no transfers. */
+/* Frees a group that has no transfers. */
 static void group_free(struct pool_group *group)
 {
     LIST_REMOVE(group, entry);
@@ -70,7 +70,8 @@ static void group_free(struct pool_group *group)
     free(group);
 }
 
-/* Whether it had a connection when its time was over; one that was never made is not kept. */
+/* Whether the transfer had a connection when its time was over. A connection that was never made is
+ * not kept by libcurl. */
 static bool timed_out_on_connection(CURL *easy, CURLcode code)
 {
     curl_off_t sent = 0;
@@ -113,7 +114,7 @@ static void on_socket_ready(void *arg, uint32_t events)
     end_transfers(group);
 }
 
-/* CURLMOPT_SOCKETFUNCTION: what libcurl waits for on a socket. */
+/* CURLMOPT_SOCKETFUNCTION: watches a socket for what libcurl waits for. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     struct pool_group *group = arg;

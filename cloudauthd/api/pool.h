@@ -7,13 +7,13 @@
 #include <curl/curl.h>
 
 /*
- * Runs libcurl's transfers on the event loop, on connections that are kept between them: up to
- * HTTP/2's many on one connection, or API_CONNECTIONS_MAX connections without HTTP/2.
+ * Runs libcurl's transfers on the event loop. Connections are kept from one transfer to the next:
+ * one connection for many transfers with HTTP/2, else up to API_CONNECTIONS_MAX connections.
  *
- * libcurl (7.88) keeps an HTTP/2 connection on which a transfer timed out, and puts the next ones
- * on it; if its peer has fallen silent, all of them would time out, for ever. So after a time-out
- * new transfers get new connections, and the old ones are closed when the last of their own
- * transfers has ended.
+ * libcurl (7.88) keeps an HTTP/2 connection on which a transfer timed out, and puts the next
+ * transfers on it; if the peer has fallen silent, all of these would time out as well, for ever. So
+ * after a time-out new transfers get new connections, and the old ones are closed when the last of
+ * their own transfers has ended.
  */
 
 struct pool;
@@ -21,14 +21,14 @@ struct pool;
 /* The transfers that share connections. */
 struct pool_group;
 
-/* A transfer that was added has ended, and has left the pool. It may be freed, and
- * others added, within the call; pool_free may not be called. */
+/* Called when a transfer has ended and left the pool. The callee may free it and add others, but
+ * may not call pool_free. */
 typedef void pool_done(void *arg, CURL *easy, CURLcode code);
 
 /* NULL if libcurl or memory fails. loop outlives the pool. */
 struct pool *pool_new(struct loop *loop, pool_done *done, void *arg);
 
-/* All transfers have been removed before. */
+/* Frees the pool. All transfers must have been removed. */
 void pool_free(struct pool *pool);
 
 /* Starts a transfer. Returns what pool_remove needs; NULL if memory is out. */

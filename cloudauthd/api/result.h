@@ -11,8 +11,9 @@
 
 #define API_RETRY_MAX 300u
 
-/* Connections to a server without HTTP/2: more than the cache sends requests for names that it does
- * not know and in the background together, so that a login does not wait for those. */
+/* The most connections to a server without HTTP/2. They are more than the requests that the cache
+ * sends at a time for unknown names and in the background, so that a login does not wait for those.
+ * */
 #define API_CONNECTIONS_MAX 192
 
 enum api_verdict {

@@ -67,9 +67,10 @@ static void keep_header(const struct cloud_text *line, const char *name, char *o
 }
 
 /*
- * Whether the line names a coding that was not asked for. libcurl undoes transfer codings by
- * itself, each of several gzip codings at once, on the loop's thread: two kilobytes of nested
- * codings take it 20 s. So the only coding is one "chunked" (RFC 9112, 7.1), which is the last.
+ * Whether the line names a coding that was not asked for. libcurl decodes transfer codings by
+ * itself on the loop's thread, also several gzip codings of one body: two kilobytes of nested
+ * codings take it 20 s. So the only coding that is accepted is one "chunked" (RFC 9112, 7.1), as
+ * the last.
  */
 static bool is_refused_coding(struct transfer *transfer, const struct cloud_text *line)
 {
@@ -82,8 +83,8 @@ static bool is_refused_coding(struct transfer *transfer, const struct cloud_text
             return true;
         transfer->chunked = true;
     }
-    /* libcurl leaves content codings as they are. The body of another status is not needed: a 404
-     * counts, whatever coding a proxy has given its page. */
+    /* libcurl does not decode content codings here, so a document with one is refused. The body of
+     * another status is not needed: a 404 counts, whatever coding a proxy has given to its page. */
     if (!transfer->is_ok || line->used < name ||
         strncasecmp(line->at, "content-encoding:", name - 1) != 0)
         return false;
@@ -149,11 +150,12 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Else the end of a request waits for its name to be resolved, and the whole daemon with it for
-     * a silent name server. The resolver's thread ends by itself. */
+    /* Without this the end of a request would wait until its name is resolved, and a silent name
+     * server would stop the whole daemon. The resolver's thread ends by itself. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* Waiting for a connection that can carry many requests pays with HTTP/2, which needs TLS. */
+    /* To wait for a connection that can carry many requests pays only with HTTP/2, which needs TLS.
+     * */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
                      strncasecmp(conf->access_url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
@@ -164,7 +166,8 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 }
 
-/* The configured proxy for https; none for loopback, and never one of the environment's. */
+/* Sets the proxy: the configured one for https, none for loopback, and never one of the
+ * environment's. */
 static void set_proxy(CURL *easy, const char *proxy, const char *url)
 {
     curl_easy_setopt(easy, CURLOPT_PROXY, strncasecmp(url, "http:", 5) == 0 ? "" : proxy);
@@ -222,7 +225,7 @@ void transfer_end(struct transfer *transfer)
     free(transfer->body);
 }
 
-/* libcurl would also look into the directory that it was built with: only ca_file counts. */
+/* Only ca_file counts: libcurl would also look into the directory of CAs that it was built with. */
 static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
 {
     const struct credential_file file = credential_file(conf, CREDENTIAL_CA_FILE);
@@ -242,7 +245,8 @@ static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why
     return false;
 }
 
-/* From memory: a kept connection must not go on using a certificate that has been replaced. */
+/* The certificate is given from memory, so that a kept connection does not go on with one that has
+ * been replaced. */
 static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                        size_t size)
 {
@@ -259,7 +263,8 @@ static bool set_client(struct transfer *transfer, const struct cloud_conf *conf,
     cert.len = transfer->cert.length;
     key.data = transfer->key.bytes;
     key.len = transfer->key.length;
-    /* The empty password: OpenSSL would ask for that of an encrypted key on the terminal. */
+    /* An empty password is set, because OpenSSL would ask for the password of an encrypted key on
+     * the terminal. */
     if (curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_KEYPASSWD, "") == CURLE_OK)
@@ -312,8 +317,8 @@ static bool is_in_root_directory(const char *path)
            (directory.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Plain http goes through api_socket, if there is one. Only root and the daemon's user may own it,
- * and only root its directory: another user would answer in the API's place and receive the
+/* Sends plain http through api_socket, if that is set. Only root and the daemon's user may own the
+ * socket, and only root its directory: another user could answer in the API's place and receive the
  * credential. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {

@@ -39,14 +39,14 @@ struct transfer {
     char date[64], age[16]; /* RFC 9110, 6.6.1; RFC 9111, 5.1 */
 };
 
-/* Prepares a request of url, whose answer may have a body of at most `most` bytes and takes at most
- * request_timeout from now. owner is what transfer_owner returns. False if memory is out; then
- * transfer_end is not needed. */
+/* Prepares a request of url. The body of its answer may have at most `most` bytes, and the request
+ * may take at most request_timeout from now. transfer_owner returns owner. False if memory is out;
+ * transfer_end is then not needed. */
 bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
                     size_t most, void *owner);
 void *transfer_owner(CURL *easy);
 
-/* Aborts it if it is running; wipes and frees everything. */
+/* Aborts the transfer if it is running; wipes and frees everything. */
 void transfer_end(struct transfer *transfer);
 
 /* Sets what the server and this host prove themselves with: ca_file, client_cert, client_key. */
@@ -63,11 +63,13 @@ void transfer_drop_headers(struct transfer *transfer);
  * a secret is left in freed memory. */
 bool transfer_reserve(struct transfer *transfer);
 
-/* Runs it in the pool, for what is left of its time; again after another URL was set. */
+/* Runs the transfer in the pool, for what is left of its time; also again, after another URL was
+ * set. */
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
                      char *why, size_t size);
 
-/* Why there is no answer: code is libcurl's. Contains nothing of a header or body. */
+/* Writes why there is no answer; code is libcurl's. The text contains nothing of a header or body.
+ * */
 void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size);
 
 #endif

@@ -85,7 +85,7 @@ static bool parse(const char *text, struct parts *parts)
            curl_url_get(parts->url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 }
 
-/* RFC 6454, 5; and the second one has no user. */
+/* Whether two URLs have the same origin (RFC 6454, 5), and the second one has no user. */
 static bool same_origin(const struct parts *a, const struct parts *b)
 {
     return b->user == NULL && strcmp(a->scheme, b->scheme) == 0 && strcmp(a->port, b->port) == 0 &&
@@ -107,8 +107,8 @@ struct rule {
     const struct cloud_conf *conf;
 };
 
-/* How many ports only root may listen on: on any other one, and on the other addresses of a name
- * such as localhost, a local user can listen first and answer in the API's place. */
+/* The number of ports on which only root may listen. On other ports, and on the other addresses of
+ * a name such as localhost, a local user could listen first and answer in the API's place. */
 static unsigned long privileged_ports(void)
 {
     FILE *file = fopen(CLOUD_PORT_START_PATH, "re");
@@ -137,7 +137,7 @@ static bool is_http(const struct parts *parts)
     return strcmp(parts->scheme, "http") == 0;
 }
 
-/* Why no credential may be sent there, or NULL. */
+/* Why no credential may be sent to this URL, or NULL. */
 static const char *fault_of(const struct rule *rule, const struct parts *parts)
 {
     if (parts->user != NULL)
@@ -257,7 +257,7 @@ static bool is_printable(const char *text)
     return *text == '\0';
 }
 
-/* Why a page may not link there, or NULL. */
+/* Why a page may not link to this URL, or NULL. */
 static const char *fault_of_next(const char *first, const char *next)
 {
     struct parts here, there = {.url = NULL};

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*
- * The URLs of the settings, and those that the API links or redirects to (RFC 3986). libcurl parses
- * them, as it does for a request, so that no two parsers can disagree about a URL's host. Functions
- * with why and size write the reason there when they return false.
+ * The URLs of the settings, and the URLs that the API links or redirects to (RFC 3986). libcurl
+ * parses them, as it does for a request, so that no two parsers can disagree about the host in a
+ * URL. Functions with why and size write the reason there when they return false.
  */
 
 #define URL_SIZE 2048 /* bytes of an expanded or linked URL, with its NUL */
@@ -28,7 +28,7 @@ bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 bool url_expand(const char *template, const char *project, const char *environment, char *out,
                 size_t size);
 
-/* Whether it is a file:// URL, and its path. */
+/* Whether the URL is a file:// URL; and the path of such a URL. */
 bool url_is_file(const char *url);
 const char *url_file_path(const char *url);
 
@@ -47,7 +47,7 @@ struct url_link {
     const char *href;
 };
 
-/* Resolves it. False if it is no URL, or has another origin than `first`. */
+/* Resolves the link. False if it is no URL, or has another origin than `first`. */
 bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size);
 
 #endif

@@ -21,7 +21,7 @@ struct bindings;
 struct local_ids;
 struct bindings_log;
 
-/* What the answer depends on. All of it is borrowed and outlives this. */
+/* What the answer depends on. Everything is borrowed, and outlives the struct. */
 struct admission {
     const struct cloud_conf *conf;
     struct local_ids *local_ids;

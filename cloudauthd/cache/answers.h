@@ -41,8 +41,8 @@ struct cache_waiter {
     bool trusted; /* root or cloudauth-keys asks: it has limits of its own */
     bool hurried; /* it takes the last good document, within its bound, from an API that has not
                      answered within connect_timeout */
-    /* NULL, or whether that is so, which is asked with arg where a limit depends on it: a
-     * set-user-ID program (su) asks as root for the user that runs it. */
+    /* NULL, or a function that says whether the question may be trusted. It is called with arg if a
+     * limit depends on it: a set-user-ID program (su) asks as root for the user that runs it. */
     bool (*may_trust)(void *arg);
     /* NULL, or whether the last good document settles the question, which is asked once more before
      * it counts: then it is answered at once, and the API is asked meanwhile. */

@@ -13,7 +13,7 @@ static void start_recheck(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
 
-    /* A request that is in flight was sent too early: another one follows it. */
+    /* The request that is in flight was sent before the reason to ask; another one follows it. */
     if (entry->phase != ENTRY_IDLE || cache->background >= BACKGROUND_MAX)
         cache->some_recheck = true;
     else
@@ -25,7 +25,7 @@ bool background_recheck(struct cache *cache, const char *project, const char *en
     struct cache_entry *entry = internal_find(cache, project, environment);
     bool known = entry != NULL && entry->document != NULL;
 
-    /* A failing one is probed as often as the API's back-off allows. */
+    /* A document that fails is asked for again as often as the API's back-off allows. */
     if (known && !entries_is_failing(entry)) {
         entry->recheck = true;
         start_recheck(entry);

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Requests that no login or lookup waits for. */
+/* Requests for which no login or lookup waits. */
 
 struct cache;
 

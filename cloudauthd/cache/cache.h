@@ -35,8 +35,8 @@
 #define NEIGHBOUR_BURST 200
 #define STRANGERS_RATE  100
 #define STRANGERS_BURST 400
-/* Such requests in flight. A project has at most as many as it leaves free, so half of them if no
- * other project has any. */
+/* The most of such requests in flight. A project may have as many as are still free, which is half
+ * of them if no other project has any. */
 #define UNKNOWN_LOOKUPS_MAX 48
 #define UNKNOWN_LOGINS_MAX  16
 #define UNKNOWN_OTHERS_MAX  24
@@ -114,7 +114,7 @@ struct cache_view {
     uint32_t age;       /* seconds since it was certainly true */
     const char *detail; /* failing: why; else "" */
 };
-/* Returns whether it has seen enough for now. */
+/* Called for an entry. Returns true to end the walk in this bucket. */
 typedef bool cache_see(void *arg, const struct cache_view *view);
 
 /*

@@ -83,7 +83,7 @@ void entries_touch(struct cache_entry *entry)
 
 /* ---- Projects ---- */
 
-/* A project of which a document is known. */
+/* A project with a known document. */
 struct project {
     struct table_node node;
     LIST_HEAD(, cache_entry) entries;
@@ -194,7 +194,7 @@ void entries_forget(struct cache_entry *entry)
 {
     entry->failures = 0;
     entry->asked = entry->asked_wall = entry->issued = 0;
-    /* Else the API would answer "unchanged" about a document that is no longer known. */
+    /* Without this the API would answer "unchanged" about a document that is no longer known. */
     memset(&entry->validator, 0, sizeof entry->validator);
     entries_apply(entry, ENTRY_FORGET, NULL);
 }

@@ -228,7 +228,7 @@ void entries_apply(struct cache_entry *entry, enum entry_event event, struct doc
 /* Applies a step to the phase. False, logged, if it is impossible in this phase. */
 bool entries_step(struct cache_entry *entry, enum entry_step step);
 
-/* Sets `absence`, and counts. */
+/* Sets `absence` of the entry, and counts it. */
 void entries_set_absence(struct cache_entry *entry, enum entry_absence absence);
 
 /* Whether the last request failed. */

@@ -28,7 +28,7 @@ struct freshness_rules {
     bool is_signed;     /* documents are signed (signing_key) */
 };
 
-/* Whether the last good answer was asked for less than so many milliseconds ago. */
+/* Whether the last good answer was asked for less than that many milliseconds ago. */
 bool freshness_is_within(const struct cache_entry *entry, struct freshness_now now,
                          int64_t milliseconds);
 

@@ -18,8 +18,8 @@
  * waits for).
  */
 
-/* What one project has of a budget. Projects whose hashes agree share it, so there are many: memory
- * is used only for those that were asked for. */
+/* A project's part of a budget. Projects with the same hash share one, so the table is large;
+ * memory is used only for the parts of projects that were asked for. */
 struct share {
     struct bucket bucket;
     unsigned in_flight;
@@ -136,7 +136,7 @@ void request_overdue(void *arg);
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
                                   struct freshness_now now);
 
-/* Answers a waiter that is on no list. */
+/* Answers a waiter that is in no list. */
 void request_answer(struct cache *cache, struct cache_waiter *waiter,
                     const struct cache_answer *answer);
 

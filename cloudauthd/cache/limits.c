@@ -13,7 +13,7 @@ bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int
 {
     uint64_t most = (uint64_t)burst * TOKEN, left = most;
 
-    /* Milliseconds times tokens a second are thousandths of tokens. */
+    /* The level is kept in thousandths of tokens, which are milliseconds times tokens a second. */
     if (bucket->started && now - bucket->at < HOUR)
         left = bucket->thousandths + (uint64_t)(now - bucket->at) * rate;
     bucket->started = true;
@@ -50,7 +50,7 @@ bool limits_may_believe(const struct guard *guard, size_t known, int64_t now)
 {
     size_t before = recent_absences(guard, now), absent = before + 1;
 
-    /* Environments that turned absent before were known, too. */
+    /* The environments that turned absent within that time count as known, too. */
     return absent <= GUARD_COUNT || absent * 100 <= (known + before) * GUARD_PERCENT;
 }
 

@@ -12,9 +12,9 @@
  */
 
 /*
- * Documents of more than LIMITS_READ_MAX bytes are verified and parsed by a worker thread: one of
- * 4 MiB takes 30 to 160 ms, for which no other login or lookup is to wait, one of 16 KiB half a
- * millisecond. Where more than LIMITS_UNREAD_MAX bytes wait for it, another such answer is a
+ * Documents of more than LIMITS_READ_MAX bytes are verified and parsed by a worker thread: to parse
+ * 4 MiB takes 30 to 160 ms, and no other login or lookup is to wait for that; 16 KiB take half a
+ * millisecond. If more than LIMITS_UNREAD_MAX bytes wait for the worker, another such answer is a
  * failure.
  */
 #define LIMITS_READ_MAX   16384u

@@ -11,7 +11,7 @@ bool marks_start(struct marks *marks)
     return getrandom(&marks->seed, sizeof marks->seed, 0) == (ssize_t)sizeof marks->seed;
 }
 
-/* No environment has the name "", so that stands for the project as a whole. */
+/* "" stands for the whole project, because no environment has that name. */
 static uint64_t place(const struct marks *marks, const char *project, const char *environment)
 {
     const struct table table = {.seed = marks->seed};

@@ -156,7 +156,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         document_free(document);
         document = NULL;
     }
-    /* No older document is accepted after it, even if this host does not accept it now. */
+    /* From now on no older document is accepted, even if this host does not take this one. */
     if (document != NULL && is_stored && is_signed)
         entry->issued = document->issued_at;
     if (document != NULL && document->status != DOCUMENT_DELETED &&
@@ -205,7 +205,8 @@ static void apply_verdict(struct cache_entry *entry, struct reading *reading,
             entries_apply(entry, ENTRY_CONFIRM, NULL);
         break;
     case API_ABSENT:
-        /* With signatures, only the publisher can say so: not a cache or proxy before the API. */
+        /* Where documents are signed, only their publisher can say that an environment is absent,
+         * and no cache or proxy before the API. */
         if (entry->cache->signers.n > 0)
             fail(entry, "absent without a signed tombstone");
         else
@@ -229,7 +230,7 @@ static void refuse_outdated(struct cache_entry *entry)
         fail(entry, why);
 }
 
-/* before: the detail of the failure before this one, or "". */
+/* Takes a failure. before is the detail of the failure before this one, or "". */
 static void count_failure(struct cache_entry *entry, const char *before, uint32_t retry_after)
 {
     entry->retry = freshness_now().boot + limits_back_off(entry->failures, retry_after);
@@ -260,7 +261,8 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     if (was_failing)
         log_info("project API, %s/%s: well again", entry->project, entry->environment);
     entry->failures = 0;
-    /* Its age counts from the request: the answer may have been long under way. */
+    /* The age of the document counts from the request, because the answer may have been long under
+     * way. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
     if (verdict == API_UNCHANGED)

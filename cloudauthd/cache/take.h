@@ -35,7 +35,7 @@ struct reading {
     struct document_problem problem; /* why there is none */
 };
 
-/* Prepares to read what the entry was answered with. */
+/* Prepares the answer to an entry's request for reading. */
 void take_prepare(struct reading *reading, const struct cache_entry *entry,
                   const struct api_result *result);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A reason in the audit line that is none of the policy's. */
+/* A reason for the audit line that is not one of the policy's. */
 #define REASON_MAX_STALE "session-max-stale"
 
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
@@ -19,7 +19,7 @@ static void terminate(struct recheck_verdict *out, const char *reason, const cha
     snprintf(out->message, sizeof out->message, "%s", message);
 }
 
-/* With other suffixes in the settings a name may mean another environment. */
+/* A name may mean another environment after the suffixes in the settings have changed. */
 static bool is_same_environment(const struct cloud_name *a, const struct cloud_name *b)
 {
     return strcmp(a->project, b->project) == 0 && strcmp(a->environment, b->environment) == 0;
@@ -51,7 +51,7 @@ bool recheck_may_use(enum policy_reason admitted)
     return admitted == POLICY_GRANTED || admitted == POLICY_NOT_THIS_HOST;
 }
 
-/* What the document says of the person and the key. */
+/* Judges the person and the key of a session by the document. */
 static void judge_person(const struct recheck *recheck, const struct session *session,
                          struct recheck_verdict *out)
 {

@@ -29,7 +29,7 @@
 #define RECHECK_LEAST  85 /* a recheck is due at a random moment between these */
 #define RECHECK_MOST   95 /* per cents of session_recheck */
 
-/* Reasons in the audit line that are neither the policy's nor recheck.c's. */
+/* Reasons for the audit line that are neither the policy's nor recheck.c's. */
 #define REASON_CLOSED   "closed"
 #define REASON_GONE     "gone"
 #define REASON_OPERATOR "ended-by-operator"
@@ -183,8 +183,8 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
     return entry;
 }
 
-/* Also frees the watch of an environment without other entries. The file of a session that is being
- * terminated stays until the termination has ended. */
+/* Removes an entry, and the watch of its environment if that has no other entry. The file of a
+ * session that is being terminated stays until the termination has ended. */
 static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
@@ -224,7 +224,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .pid = session->monitor.pid,
                           .session = session->id};
 
-    /* Root alone may send that request (requests.c). */
+    /* Only root may ask for this end (requests.c). */
     if (strcmp(reason, REASON_OPERATOR) == 0)
         audit.detail = "root ended it with cloudauthctl";
     if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
@@ -234,7 +234,8 @@ static void audit_session(const struct session *session, const char *event, cons
     audit_write(&audit);
 }
 
-/* The session is over. A terminated one has its audit line already. */
+/* Ends the entry of a session that is over. A session that was terminated has its audit line
+ * already. */
 static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (!entry->session.ending)
@@ -341,8 +342,8 @@ static void on_survey(void *arg)
     survey_begin(survey, sessions->worker);
 }
 
-/* The sshd process has closed the session or has ended. False if the session is over; if its
- * processes can be found, the next survey decides that. */
+/* Notes that the sshd process of the session has closed it or has ended. False if the session is
+ * over. If its processes can be found, the next survey decides whether it is. */
 static bool leave_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (entry->left_at != 0)
@@ -357,16 +358,16 @@ static bool leave_entry(struct sessions *sessions, struct entry *entry, const ch
     return true;
 }
 
-/* Whether the session goes on; if its sshd process has ended, that is noted, and the entry may be
- * freed. */
+/* Whether the session goes on. If its sshd process has ended, that is noted, and the entry may have
+ * been freed. */
 static bool goes_on(struct sessions *sessions, struct entry *entry)
 {
     return entry->left_at != 0 || process_lives(&entry->session.monitor) ||
            leave_entry(sessions, entry, REASON_GONE);
 }
 
-/* Drops the environment's sessions whose sshd process has ended. False if none is left: then watch
- * has been freed. */
+/* Drops the sessions of the environment that have no sshd process left. False if no session
+ * remains; watch has then been freed. */
 static bool sweep(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -428,7 +429,8 @@ static bool begin_termination(struct sessions *sessions, const struct session *s
     return terminate_begin(sessions->terminations, &order);
 }
 
-/* Terminates a session, unless that has begun already. False, logged, if it cannot be. */
+/* Begins to terminate a session, if that has not begun. False, logged, if the session cannot be
+ * terminated. */
 static bool end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
                       const char *why, const struct cache_answer *answer)
 {
@@ -447,8 +449,8 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     return true;
 }
 
-/* Continues a termination that the daemon before this one had begun. False, logged, if that is not
- * possible. */
+/* Continues a termination that an earlier daemon had begun. False, logged, if that is not possible.
+ * */
 static bool continue_termination(struct sessions *sessions, struct session *session)
 {
     session->ending_audit = own_audit(sessions, session);
@@ -494,7 +496,7 @@ static bool rechecks(const struct sessions *sessions)
 }
 
 /* When to ask again after an answer to a question of that time: within session_recheck, at a random
- * moment so that environments are not asked for all at once. */
+ * moment, so that the questions about several environments spread. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
     int64_t recheck = recheck_ms(sessions), now = cloud_clock_ms(), floor = recheck / 2;
@@ -512,7 +514,7 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
-/* Stores when the key expires, which counts while no document may be used. */
+/* Stores when the key expires. This is used while no document may be used. */
 static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
 {
     if (entry->session.key_expires == expires)
@@ -544,7 +546,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct entry *entry;
 
     watch->asking = false;
-    /* An answer that says "unavailable" still tells when the last good one was asked for. */
+    /* Also an answer of CACHE_UNAVAILABLE says when the last good one was asked for. */
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
     watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
@@ -609,7 +611,7 @@ static bool take_turn(const struct watch *watch, int64_t now)
 
 static void on_tick(void *arg);
 
-/* The timer runs only while there are sessions to recheck. */
+/* Sets the timer, which runs only while there are sessions to recheck. */
 static void set_timer(struct sessions *sessions)
 {
     if (LIST_EMPTY(&sessions->watches) || !rechecks(sessions) || sessions->timer.set)
@@ -660,7 +662,8 @@ void sessions_configure(struct sessions *sessions)
 
 /* ---- Open, close, list, end ---- */
 
-/* Ids grow, so that the list is in the order of opening. */
+/* Makes the id of a session. Ids grow, so that the list is in the order in which sessions were
+ * opened. */
 static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
 {
     struct timespec now = {0};
@@ -884,7 +887,7 @@ void sessions_free(struct sessions *sessions)
 
     if (sessions == NULL)
         return;
-    /* First the worker, which finishes work that refers to the rest. The files stay. */
+    /* The worker is freed first, because its work refers to the rest. The files stay. */
     sessions->stopping = true;
     worker_free(sessions->worker);
     loop_timer_clear(sessions->setup.loop, &sessions->survey_timer);

@@ -56,14 +56,15 @@ void sessions_free(struct sessions *sessions);
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 
-/* The sshd process reports that it has closed the account's session. An unknown one is no error. */
+/* The sshd process reports that it has closed the session of the account. It is no error if there
+ * is no such session. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
 
 /* Rechecks all sessions now: documents that are files may have changed. */
 void sessions_check(struct sessions *sessions);
 
-/* To be called when conf, /etc/passwd or /etc/group has changed: sessions of accounts that this
- * host no longer has are ended. */
+/* To be called when conf, /etc/passwd or /etc/group has changed: ends the sessions of accounts that
+ * this host no longer has. */
 void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);

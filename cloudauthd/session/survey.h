@@ -35,10 +35,10 @@ struct survey {
     struct survey_item item[];
 };
 
-/* For n items, which the caller fills. NULL if memory is out. */
+/* Makes a survey of n items, which the caller fills in. NULL if memory is out. */
 struct survey *survey_new(size_t n);
 
-/* Hands it to the worker. */
+/* Gives the survey to the worker. */
 void survey_begin(struct survey *survey, struct worker *worker);
 
 #endif

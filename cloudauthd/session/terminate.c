@@ -62,7 +62,7 @@ struct terminations {
     struct round *round; /* that the worker is at, or NULL */
 };
 
-/* One walk through /proc, by the worker, for all sessions that are due. */
+/* One round: the worker walks through /proc once, for all sessions that are due. */
 struct round {
     struct work work;
     struct terminations *terminations;
@@ -148,7 +148,7 @@ static void look_up(const struct round *round, struct row *row)
         row->member = true;
 }
 
-/* Whether a process that is found by its parent or audit session is the session's. */
+/* Whether a process that was found by its parent or its audit session belongs to the session. */
 static bool is_accounts(const struct termination *session, const struct process_ids *ids)
 {
     return process_has_uid(ids, session->uid) || survey_owns(session->audit, session->uid, ids);
@@ -174,9 +174,8 @@ static bool is_monitor(const struct termination *session, const struct row *row)
            row->info.process.start == session->monitor.start;
 }
 
-/* Whether the process is signalled: never this daemon, pid 1 or a process that is not the
- * account's.
- */
+/* Whether the process gets a signal: it does not if it is this daemon, pid 1, or not the account's.
+ * */
 static bool is_target(const struct termination *session, const struct row *row)
 {
     return row->member && !row->info.zombie && row->info.process.pid > 1 &&
@@ -193,7 +192,7 @@ static size_t count_targets(const struct round *round, const struct termination 
     return n;
 }
 
-/* Counts what the audit session leaves: processes that are root's. */
+/* Counts the processes of root that the audit session leaves. */
 static void count_roots(const struct round *round, struct termination *session)
 {
     session->roots = 0;
@@ -207,7 +206,8 @@ static void count_roots(const struct round *round, struct termination *session)
     }
 }
 
-/* After these have ended, their children are init's and no parent leads to them. */
+/* When these processes have ended, their children become init's, and can no longer be found by
+ * their parents. */
 static void remember_targets(const struct round *round, struct termination *session)
 {
     size_t n = count_targets(round, session);
@@ -226,8 +226,8 @@ static void remember_targets(const struct round *round, struct termination *sess
 
 /* ---- In the worker: messages and signals ---- */
 
-/* Writes the message to a terminal of the account, and whether all of it was taken. Does not wait:
- * the user may have stopped the terminal's output. */
+/* Writes the message to a terminal of the account. Returns whether all of it was taken. Does not
+ * wait, because the user may have stopped the terminal's output. */
 static bool write_message(uint32_t tty, const struct termination *session)
 {
     unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
@@ -368,7 +368,8 @@ static void kill_chased(void *arg, const struct process_met *met)
     }
 }
 
-/* A process that has ended since it was met counts as well: it may go on as its child. */
+/* A process that has ended since it was found counts as well, because its child may go on in its
+ * place. */
 static void note_survivor(void *arg, const struct process_met *met)
 {
     struct round *round = arg;

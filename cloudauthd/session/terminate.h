@@ -58,8 +58,8 @@ struct terminate_order {
  * round that it works on, before terminate_free, and the loop after it. */
 struct terminations *terminate_new(struct loop *loop, struct worker *worker);
 
-/* Frees it. Sessions that are not terminated by then are left as they are, and done is not called.
- */
+/* Frees the terminations. Sessions that are not terminated by then stay as they are, and done is
+ * not called for them. */
 void terminate_free(struct terminations *terminations);
 
 /* Begins to terminate a session; the order and its strings are copied. False, logged, if memory is

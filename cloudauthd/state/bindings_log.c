@@ -17,7 +17,7 @@
 #define FILE_NAME "owners"
 #define FILE_MAX  (256u << 20) /* bytes: more lines than there are uids */
 
-/* A line, on its way to the disk or refused by it. */
+/* A line that is to be written, or that the disk has refused. */
 struct line {
     struct work work;
     struct bindings_log *log;
@@ -46,7 +46,8 @@ static size_t put_line(const struct line *line, char out[STATEFILE_LINE_SIZE])
                                             line->gid, line->project, line->environment));
 }
 
-/* A line of n bytes without its newline is whole if writing what it says gives the same bytes. */
+/* Parses a line of n bytes without its newline. It is whole if the same line results when its
+ * content is written again. */
 static bool parse_line(const char *text, size_t n, struct line *out)
 {
     char copy[STATEFILE_LINE_SIZE], again[STATEFILE_LINE_SIZE];
@@ -160,7 +161,8 @@ void bindings_log_free(struct bindings_log *log)
 
 /* ---- Appending ---- */
 
-/* A line after one that a crash has cut short begins with a newline, so that it is whole. */
+/* If a crash has cut the last line short, the next line begins with a newline, so that it is whole.
+ * */
 static bool append(int fd, const struct line *line)
 {
     char text[1 + STATEFILE_LINE_SIZE] = "\n", last = '\n';
@@ -173,7 +175,7 @@ static bool append(int fd, const struct line *line)
            fdatasync(fd) == 0;
 }
 
-/* In the worker. */
+/* Appends the line. Runs in the worker. */
 static void run(struct work *work)
 {
     const struct line *line = (struct line *)work;
@@ -186,8 +188,8 @@ static void run(struct work *work)
         close(fd);
 }
 
-/* In the main thread. A line that is on the disk, or a newer binding, makes the environment's
- * refused ones obsolete. */
+/* Ends the work, in the main thread. A line that is on the disk, and a newer binding, make the
+ * refused lines of the environment obsolete. */
 static void finish(struct work *work)
 {
     struct line *line = (struct line *)work;
@@ -253,8 +255,8 @@ void bindings_log_release(struct bindings_log *log, const char *project, const c
     add(log, &binding, done, arg);
 }
 
-/* Does nothing while lines are being written: one may be a release, and a refused binding that is
- * appended after it would undo the release. */
+/* Does nothing while lines are being written. One of them may be a release, and a refused binding
+ * that is appended after it would undo the release. */
 void bindings_log_retry(struct bindings_log *log)
 {
     struct line *line;

@@ -20,10 +20,10 @@
 struct bindings_log;
 
 /*
- * Opens the log in a directory, which must exist. The worker appends the lines; where it is also
- * the store's (store.h), a binding is on the disk before any document that is stored after it, so
- * that no process has been told a uid that a crash could give to another environment. The worker
- * must be freed, which finishes what is under way, before bindings_log_free. NULL with the reason
+ * Opens the log in a directory, which must exist. The worker appends the lines. If the store
+ * (store.h) uses the same worker, a binding is on the disk before any document that is stored after
+ * it; so no process is told a uid that could belong to another environment after a crash. The
+ * worker must be freed, which finishes its work, before bindings_log_free. NULL with the reason
  * logged.
  */
 struct bindings_log *bindings_log_new(struct worker *worker, const char *directory);
@@ -31,8 +31,9 @@ void bindings_log_free(struct bindings_log *log);
 
 /*
  * Calls each for every line, in the order in which they were written; the strings are borrowed for
- * the call. Damaged lines are skipped, which is logged, and the file is copied to owners.damaged.
- * False, logged, if the file exists and cannot be read. For the start: it reads the disk.
+ * the call. Damaged lines are skipped: this is logged, and the file is copied to owners.damaged.
+ * False, logged, if the file exists and cannot be read. Only for the start of the daemon, because
+ * it reads the disk.
  */
 bool bindings_log_load(struct bindings_log *log,
                        void (*each)(void *arg, const struct binding *binding), void *arg);
@@ -43,16 +44,16 @@ bool bindings_log_is_release(const struct binding *line);
 /* Appends a binding. A failure is logged, and bindings_log_retry tries again. */
 void bindings_log_add(struct bindings_log *log, const struct binding *binding);
 
-/* From the main thread, perhaps before the call returns: ok if the line is on the disk; else the
- * reason has been logged. */
+/* Called from the main thread, perhaps before the call that it ends returns. ok: the line is on the
+ * disk; if not, the reason has been logged. */
 typedef void bindings_log_done(void *arg, bool ok);
 
-/* Appends that the binding of an environment is released. */
+/* Appends a line that releases the binding of an environment. */
 void bindings_log_release(struct bindings_log *log, const char *project, const char *environment,
                           bindings_log_done *done, void *arg);
 
-/* Appends the bindings that the disk has refused so far, unless the environment's binding has been
- * released or replaced since. To be called every second or so. */
+/* Appends again the bindings that the disk has refused, except of environments that got another
+ * binding or a release since. To be called every second or so. */
 void bindings_log_retry(struct bindings_log *log);
 
 #endif

@@ -35,7 +35,7 @@ static struct denial_list *new_list(size_t capacity)
     return list;
 }
 
-/* The list of a whole file; NULL if it is damaged or memory is out. */
+/* Parses a file into a list. NULL if the file is damaged or memory is out. */
 static struct denial_list *parse_file(const char *file, size_t size)
 {
     size_t n;
@@ -136,7 +136,7 @@ static char *make_file(const struct denial_list *list, size_t *size)
     return NULL;
 }
 
-/* In the worker. */
+/* Writes the file. Runs in the worker. */
 static void run_job(struct work *work)
 {
     const struct job *job = (const struct job *)work;
@@ -144,7 +144,7 @@ static void run_job(struct work *work)
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
 }
 
-/* In the main thread. */
+/* Ends the work, in the main thread. */
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;
@@ -195,8 +195,8 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* Copies the list without the denials that have expired, and without the one of a subject. Sets
- * *found if there was one. */
+/* Copies the list without the denials that have expired and without the denial of a subject. *found
+ * says whether there was one. */
 static struct denial_list *copy_without(const struct denials_file *file,
                                         const struct denial *without, bool *found)
 {

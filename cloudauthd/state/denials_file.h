@@ -8,26 +8,26 @@
 /*
  * The file `denials` of the state directory (statefile.h), with a line for each denial
  * (denials_format). A worker thread writes it before the operator is answered. While the file is
- * damaged or cannot be read it is unknown who is denied, so everyone is, and the log says so, until
- * an operator clears it (cloudauthctl undeny --all). The damaged file stays in its place: a restart
- * must find it.
+ * damaged or cannot be read it is unknown who is denied: then every login is denied, and the log
+ * says so, until an operator begins a new list (cloudauthctl undeny --all). The damaged file stays
+ * in its place, so that a restart finds it.
  */
 
 struct denials_file;
 
 /* Reads the file below a directory, which must exist, and logs what is wrong with it. The worker
- * must be freed, which finishes what is under way, before denials_file_free. NULL, logged, if the
- * directory cannot be opened or memory is out. */
+ * must be freed, which finishes its work, before denials_file_free. NULL, logged, if the directory
+ * cannot be opened or memory is out. */
 struct denials_file *denials_file_new(struct worker *worker, const char *directory);
 void denials_file_free(struct denials_file *file);
 
 /* The denials in force; the pointer is valid as long as the file. */
 const struct denials *denials_file_list(const struct denials_file *file);
 
-/* Whether a change is being written: only one is at a time. */
+/* Whether a change is being written. There is one at a time. */
 bool denials_file_busy(const struct denials_file *file);
 
-/* From the main thread. problem: NULL if the change is on the disk, else a sentence. */
+/* Called from the main thread. problem is NULL if the change is on the disk, else a sentence. */
 typedef void denials_done(void *arg, const char *problem);
 
 struct denials_change {
@@ -38,10 +38,10 @@ struct denials_change {
 };
 
 /*
- * Changes the list. A new denial replaces the one of the same subject and is in force from this
- * call on, also if it cannot be written, which is then reported to done; a removal is in force when
- * it is on the disk. False, with *why and without a call of done, if there are too many denials,
- * there is no such one, or another change is being written.
+ * Changes the list. A new denial replaces the denial of the same subject. It is in force from this
+ * call on, even if it cannot be written, which done is then told; a removal is in force when it is
+ * on the disk. False, with *why and without a call of done, if there are too many denials, if there
+ * is none to remove, or while another change is being written.
  */
 bool denials_file_change(struct denials_file *file, const struct denials_change *change,
                          const char **why);

@@ -29,7 +29,8 @@ struct stored_document {
     size_t length;
 };
 
-/* What a file says. project and environment of the document are not used, but those of the file. */
+/* The content of a file. The members project and environment are the file's; those of the document
+ * in it are not used. */
 struct document_file {
     char host[sizeof((struct cloud_conf *)NULL)->host_id], url[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];

@@ -63,13 +63,14 @@ struct session_files *session_files_new(struct worker *worker, const char *direc
                                         const char *boot);
 void session_files_free(struct session_files *files);
 
-/* Calls each for every whole file, in the order of ids. It returns whether the session is still
- * open: if not, the file is removed. The processes of a session of another boot have ended. For the
- * start: it reads the disk. */
+/* Calls each for every whole file, in the order of ids. each returns whether the session is still
+ * open; if not, the file is removed. The processes of a session that was stored in another boot
+ * have ended. Only for the start of the daemon, because it reads the disk. */
 typedef bool session_files_each(void *arg, const struct session *session, bool this_boot);
 void session_files_load(struct session_files *files, session_files_each *each, void *arg);
 
-/* Writes or removes a session's file, in the order of the calls. A failure is logged. */
+/* Writes or removes the file of a session. The worker does so in the order of these calls. A
+ * failure is logged. */
 void session_files_keep(struct session_files *files, const struct session *session);
 void session_files_remove(struct session_files *files, const char *id);
 

@@ -99,7 +99,7 @@ static int64_t load_number(const void *member, size_t size)
     return wide;
 }
 
-/* A value as text; buffer is for what is none already. */
+/* The text of a value. A value that is no text is written to buffer. */
 static const char *print_value(const struct statefile_field *field, const char *member,
                                char buffer[DIGEST_HEX_SIZE])
 {
@@ -226,7 +226,7 @@ int statefile_directory(const char *path, const char *name)
     return fd;
 }
 
-/* 0, or the errno of a file that is not to be read. */
+/* Checks that a file may be read. Returns 0 or an errno. */
 static int check(int fd, size_t most, size_t *size)
 {
     struct stat st;

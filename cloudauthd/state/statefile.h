@@ -37,7 +37,7 @@ struct statefile_format {
  */
 size_t statefile_seal(const struct statefile_format *format, char *file, size_t n);
 
-/* The content of a file of size bytes, n bytes within it; NULL unless the file is whole and of that
+/* The content of a file of size bytes; n is its length. NULL unless the file is whole and of this
  * format. */
 const char *statefile_open(const struct statefile_format *format, const char *file, size_t size,
                            size_t *n);
@@ -98,12 +98,11 @@ char *statefile_read(int directory, const char *name, size_t most, size_t *size)
  * still be there. */
 int statefile_write(int directory, const char *name, const char *bytes, size_t n);
 
-/* Removes a file and syncs the directory. One that is not there is no failure: its removal was
- * synced, or it was never there. */
+/* Removes a file and syncs the directory. It is no failure if there is no such file. */
 int statefile_remove(int directory, const char *name);
 
-/* Renames a damaged file to name.damaged, for an operator to look at, and logs that: `what` names
- * the kind of file, `lost` says what the damage costs. */
+/* Renames a damaged file to name.damaged, so that an operator can look at it, and logs that. `what`
+ * names the kind of file, `lost` says what is lost with it. */
 void statefile_set_aside(int directory, const char *name, const char *what, const char *lost);
 
 #define STATEFILE_DAMAGED ".damaged"

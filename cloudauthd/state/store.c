@@ -40,7 +40,7 @@ static bool file_name(const char *project, const char *environment, char out[NAM
 
 enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK, COUNT };
 
-/* A change of one file, on its own copy. */
+/* A change of one file. It has its own copy of the document. */
 struct job {
     struct work work;
     struct store *store;
@@ -64,8 +64,8 @@ static void measure(struct job *job, int sign)
         job->files += sign;
 }
 
-/* Makes the file anew from the stored one, with the times of the last confirmation. It remains of
- * the host and the API that it came from, whatever the settings are now. */
+/* Writes a stored file again, with the time of the last confirmation. It stays a file of the host
+ * and the API from which it came, whatever the settings are now. */
 static void renew_times(struct job *job)
 {
     size_t size;
@@ -109,8 +109,8 @@ static void run(struct work *work)
         work->failed = statefile_write(directory, job->name, job->file, job->size);
     else if (job->change == PUT)
         work->failed = ENOMEM;
-    /* A former document would admit people who have been removed since. Former times only shorten
-     * the bound. */
+    /* A write that failed leaves no older file: an older document would admit people who have been
+     * removed since. An older time of confirmation only shortens the bound. */
     if (job->change == PUT && work->failed != 0)
         job->stays = statefile_remove(directory, job->name);
     measure(job, 1);
@@ -176,7 +176,8 @@ static struct job *new_document_job(struct store *store, enum change change, con
 
 /* ---- The clock ---- */
 
-/* Counts that the clock was put back. Before the count is on the disk a restart does not know. */
+/* Counts that the clock was put back. A restart before the count is on the disk does not know of
+ * it. */
 static void count_clock(struct store *store)
 {
     struct job *job = new_job(store, PUT_CLOCK);
@@ -196,7 +197,8 @@ static void count_clock(struct store *store)
     worker_add(store->worker, &job->work);
 }
 
-/* The time since boot is never put back, so the wall clock is where it is less ahead of that. */
+/* Notices that the wall clock was put back: it is then less ahead of the time since boot, which
+ * never goes back, than it was. */
 void store_watch_clock(struct store *store)
 {
     int64_t ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
@@ -222,7 +224,7 @@ static int64_t asked_wall(const struct stored_document *document)
 
 /* ---- Changes ---- */
 
-/* Sets all that the file is to say, but for the body. */
+/* Sets all fields of the file except the body. */
 static void describe(struct job *job, const struct stored_document *document)
 {
     struct document_file *file = &job->from;
@@ -356,7 +358,7 @@ char *store_list(const struct store *store, size_t *n)
     return NULL;
 }
 
-/* Why a whole file is not used, or NULL. */
+/* Why a file that is whole is not used, or NULL. */
 static const char *judge(const struct store *store, const struct document_file *file,
                          const char *name)
 {
