@@ -301,6 +301,26 @@ test_origin_fails() {
 }
 is_status() { [[ $(ask "$URL") == "$1" ]]; }
 
+# a question with Cache-Control: no-cache, as after the change feed, reaches the origin; the others have its answer, too
+test_no_cache() {
+    all_start 60
+    each enters bob abcdefghij_stg
+    document abcdefghij staging '.message = "new"'
+    same 200 "$(ask "$URL")"
+    fails test "$(jq -r .message /root/body)" == new
+    same 1 "$(since $ORIGIN_LOG | wc -l)"
+    same 200 "$(ask -H 'Cache-Control: no-cache' "$URL")"
+    same new "$(jq -r .message /root/body)"
+    contains "$(since $TIER_LOG)" ' "web1" GET .* 200 BYPASS 200 '
+    same 200 "$(ask "$URL")"
+    same new "$(jq -r .message /root/body)"
+    same 2 "$(since $ORIGIN_LOG | wc -l)"
+    # An origin that fails is no reason for the copy.
+    stop_nginx origin
+    same 502 "$(ask -H 'Cache-Control: no-cache' "$URL")"
+    origin_start
+}
+
 # a client without a token, or without a right to the project, gets nothing, even if there is a copy
 test_authorization() {
     all_start 60
@@ -324,7 +344,7 @@ test_paths() {
     same 200 "$(ask "$URL")"
     same 200 "$(ask "$URL?x=1")"
     same 200 "$(ask "${URL/staging/%73taging}")"
-    same 200 "$(ask -H 'Cache-Control: no-cache' -H 'Range: bytes=0-1' "$URL" | sed 's/206/200/')"
+    same 200 "$(ask -H 'Cache-Control: max-age=0' -H 'Range: bytes=0-1' "$URL" | sed 's/206/200/')"
     for path in staging/ssh-access/ staging ../environments/Staging/ssh-access; do
         same 503 "$(ask --path-as-is "https://api.example.com/v1/projects/abcdefghij/environments/$path")"
     done
