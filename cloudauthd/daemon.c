@@ -348,8 +348,8 @@ static void on_probe(void *arg)
 {
     struct context *context = arg;
 
-    /* Two stat(2): inotify(7) would see neither a file behind a bind mount or a symbolic link, nor
-     * one that another host changes. */
+    /* This costs two stat(2). inotify(7) would not see a change of a file behind a bind mount or a
+     * symbolic link, nor one that another host makes. */
     if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
         sessions_configure(context->sessions);
@@ -401,7 +401,7 @@ static bool start(struct context *context, bool foreground)
            open_sessions(context) && open_feed(context) && (foreground || daemonize_finish(ready));
 }
 
-/* False: a thread is left that waits for another name service. */
+/* Stops the daemon. False if a thread is left that waits for another name service. */
 static bool stop(struct context *context)
 {
     bool asking;

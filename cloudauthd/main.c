@@ -53,7 +53,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
-    /* systemd's journal takes standard error and syslog: each line is to stand there once. */
+    /* systemd's journal takes both standard error and syslog, and each line must stand there only
+     * once. */
     log_open(_PATH_LOG, options.foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     open_notify(&notify);

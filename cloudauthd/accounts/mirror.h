@@ -38,8 +38,9 @@ STAILQ_HEAD(mirror_changes, mirror_change);
 bool mirror_start(struct mirror *mirror);
 void mirror_end(struct mirror *mirror);
 
-/* Applies the changes in order. They and their records are taken over, and the queue is then empty.
- * A record that there is no memory for is dropped: lookups of it ask the daemon. */
+/* Applies the changes in order, owns them and their records from then on, and leaves the queue
+ * empty. If there is no memory for a record it is dropped, and lookups of its account ask the
+ * daemon. */
 void mirror_apply(struct mirror *mirror, struct mirror_changes *changes);
 
 /* Frees changes that are not to be applied. */

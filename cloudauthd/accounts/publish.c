@@ -81,9 +81,9 @@ static void close_published(struct published *published)
 }
 
 /*
- * Retires the published file. One that cannot be retired is unlinked, so that no process begins to
- * use it. Processes that have it mapped use each record while it is fresh, and after that only
- * while the daemon does not answer.
+ * Retires the published file. If that fails it is unlinked, so that no process begins to use it;
+ * processes that have it mapped go on using each record while it is fresh, and then only while the
+ * daemon does not answer.
  */
 static void withdraw(struct publish *publish)
 {
@@ -169,7 +169,8 @@ static bool retire_named(int directory, const char *name)
     return ok;
 }
 
-/* Retires and removes what an earlier process was writing or replacing when it was killed. */
+/* Retires and removes the file that an earlier process was writing or replacing when it was killed.
+ * */
 static void remove_new_file(const struct publish *publish)
 {
     if (!retire_named(publish->directory, NEW_FILE))
@@ -180,9 +181,9 @@ static void remove_new_file(const struct publish *publish)
 /* ---- In the worker ---- */
 
 /*
- * Gives the new file the published file's name. The published file keeps a name, the new file's,
- * until it is retired, so that the next process finds it if this one is killed in between. Where
- * the file system cannot exchange names (EINVAL), it is retired first. False with errno.
+ * Exchanges the names of the new and the published file. So the published file still has a name
+ * until it is retired, and the next process finds it if this one is killed in between. If the file
+ * system cannot exchange names (EINVAL), the published file is retired first. False with errno.
  */
 static bool exchange_names(int directory)
 {
@@ -322,8 +323,9 @@ static void add_change(struct publish *publish, const struct mirror_change *from
 }
 
 /*
- * Makes a new file live, which has its name already, and retires the one before. Only here, in the
- * loop, can no change come in between that makes it wrong. False with errno: it stays retired.
+ * Makes a new file live, which has its name already, and retires the one before. This runs in the
+ * loop, so that no change that would make the file wrong can come in between. False with errno: the
+ * file stays retired.
  */
 static bool make_live(struct publish *publish, const struct published *file)
 {
@@ -439,9 +441,9 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
 }
 
 /*
- * Any local user can ask for names that turn out to be absent. Such a name withdraws nothing and
- * causes no build, unless it is in the published file or may be in the mirror, which is ahead of
- * the file while changes wait, during a build, and after one that failed.
+ * Any local user can ask for names that turn out to be absent. An absent name withdraws nothing and
+ * causes no build, unless it is in the published file or may be in the mirror. The mirror is ahead
+ * of the file while changes wait, during a build, and after a build that failed.
  */
 void publish_remove(struct publish *publish, const char *project, const char *environment)
 {

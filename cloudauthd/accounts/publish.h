@@ -49,9 +49,9 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
 void publish_remove(struct publish *publish, const char *project, const char *environment);
 
 /*
- * The times of records are by the wall clock. If that was put back, records would be fresh for
- * longer, or again: the published file is withdrawn, and the records get as much older. Records
- * that are put afterwards are by the clock as it is then. To be called every second or so.
+ * The times of records are times of the wall clock. If the clock was put back, records would be
+ * fresh for longer, or again: so the published file is withdrawn, and the records become as much
+ * older. Records that are put later have the new time. To be called every second or so.
  */
 void publish_follow_clock(struct publish *publish);
 

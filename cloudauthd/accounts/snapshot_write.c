@@ -100,15 +100,16 @@ static bool is_same_id(const struct cloud_snapshot_record *one,
     return key == BY_UID ? one->uid == other->uid : key == BY_GID && one->gid == other->gid;
 }
 
-/* The records of a file, and the place of each within it as an index has it. */
+/* The records of a file, and the place of each record in the file, in the form that an index has.
+ * */
 struct records {
     struct cloud_snapshot_record *const *record;
     size_t n;
     uint32_t *place;
 };
 
-/* An index of 2^bits buckets. While it is filled, their low halves hold a record's number plus one,
- * then its place. */
+/* An index of 2^bits buckets. While it is filled, the low half of a bucket is the number of a
+ * record plus one; then it becomes the record's place. */
 struct index {
     enum key key;
     uint32_t bits;
@@ -140,7 +141,7 @@ static bool put_number(const struct index *index, const struct records *records,
     return false;
 }
 
-/* False if the index needs more buckets. */
+/* Puts all records into an index. False if it needs more buckets. */
 static bool fill(const struct index *index, const struct records *records)
 {
     for (size_t i = 0; i < records->n; i++)
@@ -207,8 +208,8 @@ static bool set_places(struct records *records)
     return records->place != NULL && place <= UINT32_MAX;
 }
 
-/* Fills the three indexes, one behind the other, of 2^*bits buckets each, or as many more as it
- * takes. Malloc'ed; NULL with errno. */
+/* Fills the three indexes, which stand one behind the other. Each has 2^*bits buckets, or more if
+ * needed. Malloc'ed; NULL with errno. */
 static uint64_t *make_indexes(const struct records *records, uint64_t seed, uint32_t *bits)
 {
     uint32_t most = *bits + BITS_MORE;

@@ -80,7 +80,7 @@ static void drop_answers(struct answers *answers)
     }
 }
 
-/* Drops the pages that have come of the answer that is being fetched. */
+/* Drops the pages that have come so far of the answer that is being fetched. */
 static void drop_pages(struct feed *feed)
 {
     drop_answers(&feed->pages);
@@ -114,7 +114,7 @@ static void on_silence(void *arg)
     end_live(feed, "no answer in time");
 }
 
-/* A good answer has been taken, to the end of its events. */
+/* Ends a good answer: all of its events have been sent. */
 static void set_live(struct feed *feed)
 {
     int64_t now = cloud_clock_ms();
@@ -134,7 +134,8 @@ static void set_live(struct feed *feed)
     set_timer(feed, &feed->silence, feed->live_end - now);
 }
 
-/* Sends the next request after that time, and not sooner than FEED_PAUSE_MS after the last. */
+/* Has the next request sent after that time, but not sooner than FEED_PAUSE_MS after the last one.
+ * */
 static void schedule(struct feed *feed, int64_t milliseconds)
 {
     int64_t pause = feed->sent + FEED_PAUSE_MS - cloud_clock_ms();
@@ -142,7 +143,8 @@ static void schedule(struct feed *feed, int64_t milliseconds)
     set_timer(feed, &feed->poll, milliseconds > pause ? milliseconds : pause);
 }
 
-/* No back-off: on average a host asks every FEED_RETRY_MS / 2, and a fleet does not in step. */
+/* There is no back-off here. On average a host asks every FEED_RETRY_MS / 2, and the hosts of a
+ * fleet do not ask in step. */
 static void fail(struct feed *feed, const char *why, uint32_t retry_after)
 {
     char text[sizeof feed->why];
@@ -163,7 +165,7 @@ static void drop_queue(struct feed *feed)
     feed->next = NULL;
 }
 
-/* Offers the next name, if it is served here. False: it was not taken. */
+/* Offers the next name, if this host serves it. False if the receiver did not take it. */
 static bool offer(struct feed *feed, struct feed_answer *first)
 {
     struct feed_name name;
@@ -198,7 +200,7 @@ static void on_offers(void *arg)
     }
 }
 
-/* Queues the pages' names. What does not fit is fetched when it is asked for. */
+/* Queues the names of the pages. Names that find no space are fetched when they are asked for. */
 static void queue_names(struct feed *feed)
 {
     if (feed->whole)
@@ -230,8 +232,8 @@ static void tell_names(struct feed *feed)
     feed->view.names += feed->names;
 }
 
-/* All pages have come. Events first: from the moment that the feed is live, documents that have
- * not been named count as current. */
+/* Takes an answer of which all pages have come. The events are sent first: from the moment that the
+ * feed is live, documents that have not been named count as current. */
 static void take_answer(struct feed *feed)
 {
     bool first = !has_validator(&feed->cursor);
@@ -306,7 +308,7 @@ static void finish_query(struct work *work)
     query_free(query);
 }
 
-/* A page of the body: the worker parses it. Why it cannot count, or NULL. */
+/* Takes a page: has the worker parse its body. Returns why the page cannot count, or NULL. */
 static const char *start_parse(struct query *query, const struct api_result *result)
 {
     struct feed *feed = query->feed;

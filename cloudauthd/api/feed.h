@@ -13,10 +13,12 @@
 
 /*
  * The change feed (docs/api.md, "The change feed"): a long poll of changes_url that names the
- * environments to be asked for again. It carries no policy. An answer counts once all its pages
- * have come: then its events are sent, and the feed is live, in one turn of the loop. It is not
- * live from any failure on, nor longer than changes_wait + API_POLL_SLACK_MS after the first page
- * came, nor by an answer that took longer than that.
+ * environments to be asked for again. It carries no policy.
+ *
+ * An answer counts when all its pages have come. Then, in one turn of the loop, its events are sent
+ * and the feed is live. It stays live for changes_wait + API_POLL_SLACK_MS from the first page of
+ * the last answer, and until any failure. An answer that took longer than that does not make it
+ * live.
  */
 #define FEED_FIRST_MS  1000  /* the first request is sent within this time */
 #define FEED_PAUSE_MS  200   /* between the sending of two requests, at least */
@@ -31,13 +33,13 @@
 
 /* The receiver of events. None of these functions may free or configure the feed. */
 struct feed_events {
-    /* The environment may have changed; NULL: any one of the project may have. The name is in the
-     * grammar, but `allow` need not take it. */
+    /* The environment may have changed; if environment is NULL, any environment of the project may
+     * have. The name fits the grammar, but `allow` may not list it. */
     void (*named)(void *arg, const char *project, const char *environment);
     /* Any environment may have changed. */
     void (*all_named)(void *arg);
-    /* A named environment that `allow` takes, at leisure, to be fetched in the background. False:
-     * not now; the same one is offered again after FEED_PAUSE_MS. */
+    /* Offers a named environment that `allow` lists, to be fetched in the background. False: not
+     * now; the same environment is offered again after FEED_PAUSE_MS. */
     bool (*offer)(void *arg, const char *project, const char *environment);
     void *arg;
 };
@@ -51,7 +53,7 @@ struct feed;
 struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
                       const struct cloud_conf *conf, const struct feed_events *events);
 
-/* To be called after api_free, which drops a request that is under way. */
+/* Frees the feed. To be called after api_free, which drops a request that is under way. */
 void feed_free(struct feed *feed);
 
 /*
@@ -62,9 +64,9 @@ void feed_free(struct feed *feed);
 void feed_configure(struct feed *feed, const struct cloud_conf *conf, bool forget);
 
 /*
- * Whether every change of which the server knew at the last answer has been sent as an event, and
+ * Whether every change that the server knew of at the last answer has been sent as an event, and
  * that answer is recent. A document is then current if it was asked for (cloud_clock_ms) after the
- * last event that names it. feed may be NULL: false.
+ * last event that names it. False if feed is NULL.
  */
 bool feed_is_live(const struct feed *feed);
 

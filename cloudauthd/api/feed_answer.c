@@ -31,7 +31,7 @@ const char *feed_answer_after(const struct feed_name *name)
     return name->environment + strlen(name->environment) + 1;
 }
 
-/* The block has the size of the body, in which each entry takes more bytes than its two strings. */
+/* The block has the size of the body: each entry of the body is longer than its two strings. */
 static void put(struct feed_answer *answer, const struct feed_name *name)
 {
     char *end = stpcpy(answer->block + answer->used, name->project) + 1;
@@ -53,8 +53,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
         return false;
     if (!cloud_name_project_ok(name.project))
         return json_fail(&project, "not one that can be");
-    /* Without a login name, such as one that is too long: it must not cost the feed, nor be lost.
-     */
+    /* An entry without a login name, because it is too long for example, must neither make the
+     * answer invalid nor be lost. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
     if (!answer->whole || feed_answer_serves(grammar, &name))

@@ -17,8 +17,8 @@ struct feed_answer {
     char *next;   /* href of the next page as it stands in this one; NULL: there is none */
     size_t names; /* in the block */
     size_t used;
-    /* Of each name the project and the environment, with their NULs. Environment "": all of the
-     * project, also where the entry has one that no login name can have. */
+    /* For each name the project and the environment, each with its NUL. Environment "" means all of
+     * the project; it also stands for an environment that no login name can have. */
     char *block;
 };
 

@@ -84,7 +84,8 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
     if (answer->result == CACHE_DOCUMENT &&
         ((waiter->hurried && request_is_overdue(entry, now)) || is_settled(entry, waiter, now)))
         return true;
-    /* Without a document to serve, one waiter waits for the probe when the back-off is over. */
+    /* If there is no document, one waiter asks the API when the back-off is over, and the others
+     * wait for its answer. */
     return failing && (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
 }
 
@@ -104,7 +105,7 @@ static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
         request_start(entry, ENTRY_FREE);
 }
 
-/* Whether a waiter for this entry needs no request of its own, or one that is not limited. */
+/* Whether a waiter for this entry needs no request, or a request that is not limited. */
 static bool is_unlimited(const struct cache_entry *entry)
 {
     return entry->document != NULL || entry->phase != ENTRY_IDLE || load_is_free(entry);
@@ -117,7 +118,7 @@ static unsigned most_in_flight(enum entry_budget budget)
                                    : UNKNOWN_OTHERS_MAX;
 }
 
-/* Takes what a request for an unknown environment costs. False if a limit is reached. */
+/* Takes the tokens for a request for an unknown environment. False if a limit is reached. */
 static bool take_permit(const struct cache_entry *entry, enum entry_budget budget, int64_t now)
 {
     struct cache *cache = entry->cache;
@@ -268,8 +269,8 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
     return is_withheld;
 }
 
-/* An entry that is forgotten moves to the end of this list or of another: so as many are taken as
- * there were. */
+/* An entry that is forgotten moves to the end of a list, of this one or another. So the loop takes
+ * as many entries as the list had at first. */
 static void forget_all(struct lru *lru)
 {
     struct cache_entry *entry, *next;

@@ -133,8 +133,8 @@ enum entry_stored {
     ENTRY_STORE_FAILED,      /* it could not write or remove the document: that is tried again */
 };
 
-/* What becomes of the API's answer that a known environment is absent (limits.h, the guard). A good
- * answer ends it. */
+/* What is done with an answer that a known environment is absent (limits.h, the guard). The next
+ * good answer puts it back to ENTRY_BELIEVED. */
 enum entry_absence {
     ENTRY_BELIEVED = 0, /* there was none, or it is believed */
     ENTRY_WITHHELD,     /* the last good document stays */

@@ -45,8 +45,9 @@ int64_t freshness_usable_until(const struct freshness_rules *rules, const struct
                                int64_t asked_wall);
 
 /*
- * Why the entry's document may not be used however lately the API confirmed it, or NULL: the clock
- * was put back, or the signature is older than the bound. The entry must have a document.
+ * Why the entry's document may not be used even if the API has just confirmed it, or NULL. The
+ * reasons are that the clock was put back, or that the signature is older than the bound. The entry
+ * must have a document.
  */
 const char *freshness_fault(const struct freshness_rules *rules, const struct cache_entry *entry,
                             struct freshness_now now);

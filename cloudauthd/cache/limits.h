@@ -31,9 +31,9 @@ struct bucket {
  * if it is empty. */
 bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now);
 
-/* Milliseconds to wait after a failed request before the next: 1, 2, 4, 8 and then 15 seconds, or
- * retry_after seconds if that is more, which the server asks for. failures: how many came before
- * this one in a row; counting ends at LIMITS_FAILURES_MAX. */
+/* Returns how many milliseconds to wait after a failed request: 1, 2, 4, 8 and then 15 seconds, or
+ * retry_after seconds, for which the server asked, if that is more. failures: how many came before
+ * this one in a row, counted up to LIMITS_FAILURES_MAX. */
 #define LIMITS_FAILURES_MAX 1000
 int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 

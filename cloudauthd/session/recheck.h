@@ -16,7 +16,8 @@
  * Whether an open session must be terminated, by what the cache answers about its environment.
  * These functions decide; sessions.c acts.
  *
- * A missing answer terminates no session, unless session_max_stale is set. What does:
+ * A missing answer terminates no session, unless session_max_stale is set. A session is terminated
+ * by
  *   - a document that may be used here and that no longer lets this person in
  *   - the API's answer that the environment does not exist
  *   - a denial of this host (cloudauthctl deny)

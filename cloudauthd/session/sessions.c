@@ -249,10 +249,10 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
     drop_entry(sessions, entry);
 }
 
-/* The audit session id that finds the session's processes, or PROCESS_NO_AUDIT if another open
- * session has it too: for example, an sshd that was started by hand has the id of the person who
- * started it. For a session whose termination is continued it is the id that was its own when that
- * began, and other sessions that are being terminated do not count. */
+/* The audit session id by which the processes of the session are found; PROCESS_NO_AUDIT if another
+ * open session has the same id, as when a person has started an sshd by hand. If an earlier daemon
+ * has begun to terminate the session, this is the id that was the session's own at that time, and
+ * other sessions that are being terminated do not count. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
     uint32_t audit = session->ending ? session->ending_audit : session->audit;
@@ -281,7 +281,8 @@ static void set_survey(struct sessions *sessions, int64_t milliseconds)
         log_error("detached sessions are not looked at: too many timers are set");
 }
 
-/* A session that was left before the survey began, and has no process, is over. */
+/* A session is over if its sshd process left it before the survey began and the survey found no
+ * process of it. */
 static void on_surveyed(void *arg, const struct survey *survey)
 {
     struct sessions *sessions = arg;
@@ -465,8 +466,8 @@ static bool continue_termination(struct sessions *sessions, struct session *sess
     return true;
 }
 
-/* Where a session can neither be terminated by this daemon nor be listed, because its sshd process
- * has ended, its file stays for a daemon that may terminate it. */
+/* A session can be neither terminated by this daemon nor listed if its sshd process has ended. Its
+ * file then stays, for a daemon that may terminate it. */
 static void continue_terminations(struct sessions *sessions)
 {
     struct entry *entry, *next;
@@ -563,8 +564,9 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     }
 }
 
-/* Ends the environment's sessions whose account this host no longer has. False if no other session
- * is open: then nothing is asked, because the environment may not be this host's to ask about. */
+/* Ends the sessions of the environment with accounts that this host no longer has. False if no
+ * other session is open: then nothing is asked, because this host may not be meant to ask about the
+ * environment. */
 static bool end_not_ours(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -600,7 +602,7 @@ static void ask(struct watch *watch)
 }
 
 /* Whether to ask now: a recheck is due, or the change feed has named the environment since the last
- * question. Takes a token for that. */
+ * question, for which a token is taken. */
 static bool take_turn(const struct watch *watch, int64_t now)
 {
     if (watch->asking || watch->due <= now)
@@ -677,8 +679,8 @@ static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
     snprintf(out, SESSION_ID_SIZE, "%016llx", (unsigned long long)id);
 }
 
-/* Whether the environment may have one more session: it may have as many as are still free, so
- * however many one environment has, some are left for others. */
+/* Whether the environment may have one more session. It may have as many as there is space left
+ * for, so that one environment never takes all of it. */
 static bool fits(const struct sessions *sessions, const struct cloud_name *name)
 {
     const struct watch *watch = find_watch(sessions, name);
@@ -686,8 +688,8 @@ static bool fits(const struct sessions *sessions, const struct cloud_name *name)
     return (watch == NULL ? 0 : watch->used) < SESSIONS_MAX - sessions->used;
 }
 
-/* Drops sessions that are gone. That reads /proc for each one, so it is not done for every attempt
- * to open one. */
+/* Drops sessions that are over. This reads /proc for each session, so it is not done each time that
+ * a session is opened. */
 static void sweep_full(struct sessions *sessions)
 {
     int64_t now = cloud_clock_ms();
@@ -831,7 +833,8 @@ static bool load(void *arg, const struct session *session, bool this_boot)
     return true;
 }
 
-/* False, logged, if memory or a thread is not to be had, or /proc or the disk fails. */
+/* Starts the parts that need memory, a thread, /proc and the disk. False, logged, if one of these
+ * fails. */
 static bool start(struct sessions *sessions)
 {
     const struct sessions_setup *setup = &sessions->setup;

@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 /*
- * Which of the sessions that sshd has closed still have processes (survey_owns): the worker
- * looks at all processes of the host, once for all of the sessions, and once more if a session
- * seems to have none, because a process that forks and exits all the time is easily missed.
+ * Finds out which of the sessions that sshd has closed still have processes (survey_owns). The
+ * worker looks at all processes of the host, once for all sessions. If a session seems to have none
+ * it looks once more, because a process that forks and exits all the time is easily missed.
  */
 
-/* Whether a process belongs to the session of an account with that audit id (PROCESS_NO_AUDIT: none
- * does): it has the id, and one of its four uids is the account's or its real uid is not root's. */
+/* Whether a process belongs to the session of an account with that audit id: the process has the
+ * id, and one of its four uids is the account's, or its real uid is not root's. With
+ * PROCESS_NO_AUDIT none does. */
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids);
 
 struct survey_item {

@@ -119,8 +119,8 @@ static void mark(const struct round *round, const struct process *process)
         row->member = true;
 }
 
-/* The parent's row, or NULL. A parent is older than its child: a younger process got the pid of the
- * parent while /proc was being read. */
+/* Finds the row of the parent, or NULL. A parent is older than its child; if the row's process is
+ * younger, it got the pid of the parent while /proc was being read. */
 static struct row *parent_of(const struct round *round, const struct row *row)
 {
     struct row *parent = find_row(round, row->info.parent);
@@ -130,15 +130,15 @@ static struct row *parent_of(const struct round *round, const struct row *row)
     return parent;
 }
 
-/* Marks the row, and all rows between, if one of its ancestors is marked. Not recursive, because
- * the session's own processes decide how many ancestors there are. */
+/* Marks the row and the rows on the way, if one of its ancestors is marked. Not recursive, because
+ * the processes of the session decide how many ancestors there are. */
 static void look_up(const struct round *round, struct row *row)
 {
     struct row *at = row;
     bool member;
 
-    /* A visited row ends the walk, so pids that changed hands while /proc was being read cannot
-     * form an endless circle. */
+    /* A row that was visited before ends the walk: pids that were given again while /proc was being
+     * read could form a circle. */
     while (at != NULL && !at->member && !at->visited) {
         at->visited = true;
         at = parent_of(round, at);
@@ -342,14 +342,15 @@ static void take_step(struct round *round, struct termination *session)
 
 /* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
 
-/* Whether a process has outlived a KILL: it may have been another one by the time that it came. */
+/* Whether a process has outlived a KILL. It may be another process, which got the pid in between.
+ * */
 static bool is_chased(const struct termination *session)
 {
     return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;
 }
 
-/* Whether the last round found no process. It may have missed one that forks and exits all the
- * time. */
+/* Whether the last round found no process. The round may have missed one that forks and exits all
+ * the time. */
 static bool is_found_empty(const struct termination *session)
 {
     return session->stage == STAGE_DONE && session->left == 0 && session->audit != PROCESS_NO_AUDIT;

@@ -10,13 +10,15 @@
 #include <stdint.h>
 
 /*
- * Terminates sessions. The processes of a session are its sshd monitor, the monitor's descendants,
- * and the processes with its audit session id, which also finds those that have left the tree
- * (setsid, nohup, a double fork). The monitor runs as root; of the others those are signalled that
- * have the account's uid as one of their four, and those of the audit session with any uid but
- * root's: a setuid program of another account's is no way out. What root owns is left, because it
- * may be a service of the host that was restarted in the session, and logged. Each signal goes
- * through a pidfd whose process was checked after it was opened (process_open).
+ * Terminates sessions. The processes of a session are its sshd monitor, the descendants of the
+ * monitor, and the processes with the audit session id of the session. The id also finds processes
+ * that have left the tree (setsid, nohup, a double fork).
+ *
+ * Signals go to the monitor, which runs as root; to the other processes that have the uid of the
+ * account as one of their four uids; and to processes of the audit session with any uid but root's,
+ * so that a set-user-ID program of another account is no way out. Other processes of root are left,
+ * and logged, because one may be a service of the host that was restarted in the session. Each
+ * signal goes through a pidfd; the process is checked after the pidfd was opened (process_open).
  *
  *   at once                  a message on the session's terminals
  *   TERMINATE_NOTICE_MS      later (at once if there is no terminal): TERM to the monitor, HUP and
