@@ -48,8 +48,8 @@ bool bindings_is_released(const struct bindings *bindings, const char *project,
                           const char *environment);
 
 /* When the environment's binding was last removed or bound again in this process, on the clock of
- * cloud_clock_ms(); 0: never. Processes that looked the ids up before that time may use other ids.
- * */
+ * cloud_clock_ms(); 0: never. Processes that looked the ids up before that time may use other
+ * ids. */
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
                             const char *environment);
 

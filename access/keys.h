@@ -52,8 +52,8 @@ bool keys_parse_line(const char *line, struct key *out, const char **why);
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                            char out[KEY_FINGERPRINT_TEXT]);
 
-/* Reads a fingerprint that has exactly this form. False, with *out unchanged, for any other text.
- * */
+/* Reads a fingerprint that has exactly this form. False, with *out unchanged, for any other
+ * text. */
 bool keys_fingerprint_read(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE]);
 
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */

@@ -41,8 +41,8 @@ static bool read_kind(const char *word, uint32_t *kind)
     return true;
 }
 
-/* Reads the uid; sets it to 0 if there is no argument, because sshd was not configured to pass it.
- * */
+/* Reads the uid; sets it to 0 if there is no argument, because sshd was not configured to pass
+ * it. */
 static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;

@@ -69,8 +69,8 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* Whether the status means that the module has an entry. The entry may be too large for the buffer.
- * */
+/* Whether the status means that the module has an entry. The entry may be too large for the
+ * buffer. */
 static bool is_there(enum nss_status status, int error)
 {
     return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);

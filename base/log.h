@@ -27,8 +27,8 @@
  * error. To be called before any other function of this file. */
 void log_open(const char *path, bool to_stderr);
 
-/* Has a timer of the loop send the lines that wait. Before this call only the next line sends them.
- * */
+/* Has a timer of the loop send the lines that wait. Before this call only the next line sends
+ * them. */
 void log_start(struct loop *loop);
 
 /* Tries once more to send the lines that wait. The loop is not used after this call. */

@@ -39,8 +39,8 @@ bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
 /* loop_timer_set has a timer run once, milliseconds from now (0: in the next turn of the loop),
- * also if it is set already. False if LOOP_TIMERS other timers are set. loop_timer_clear stops it.
- * */
+ * also if it is set already. False if LOOP_TIMERS other timers are set. loop_timer_clear stops
+ * it. */
 #define LOOP_TIMERS 24
 bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);

@@ -19,8 +19,8 @@ struct process {
 /* Finds the process that has the pid now. False if it has ended or /proc hides it (hidepid). */
 bool process_find(pid_t pid, struct process *out);
 
-/* The start time of the process on the clock of cloud_clock_ms(), at most one clock tick too early.
- * */
+/* The start time of the process on the clock of cloud_clock_ms(), at most one clock tick too
+ * early. */
 int64_t process_began(const struct process *process);
 
 /* Finds the parent of a process. The result is certain only if the child was alive during the call,
@@ -93,8 +93,8 @@ typedef void process_visitor(void *arg, const struct process_met *met);
 bool process_visit(process_visitor *visit, void *arg);
 
 /* Reads /proc/sys/kernel/random/boot_id, which differs after each boot. The start times of two
- * processes can be compared only if both belong to the same boot. False if the file cannot be read.
- * */
+ * processes can be compared only if both belong to the same boot. False if the file cannot be
+ * read. */
 #define PROCESS_BOOT_SIZE 64
 bool process_boot(char out[PROCESS_BOOT_SIZE]);
 

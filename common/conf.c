@@ -346,8 +346,8 @@ const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    /* The bytes of a list after `used` are never read. To clear them would touch four more pages.
-     * */
+    /* The bytes of a list after `used` are never read. To clear them would touch four more
+     * pages. */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
     conf->grammar.allow.used = conf->homes.used = 0;
     conf->grammar.project_min = 7;

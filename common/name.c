@@ -277,8 +277,8 @@ static bool is_machine_name(const char *text, size_t n)
 }
 
 /* Reads the suffix of a name: "" is production, "_stg" the environment that the settings map it to,
- * and "_stg2" that environment's name with a 2. An environment with a <machine_name> has no suffix.
- * */
+ * and "_stg2" that environment's name with a 2. An environment with a <machine_name> has no
+ * suffix. */
 static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
                         struct cloud_name *out)
 {
@@ -437,8 +437,8 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
     return false;
 }
 
-/* Writes the only name that can be the main name of the environment. False if the name is too long.
- * */
+/* Writes the only name that can be the main name of the environment. False if the name is too
+ * long. */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {

@@ -26,8 +26,8 @@
 #define KEY_STEP   (MULTIPLIER - 1) /* even: an odd key stays odd */
 
 /* Mixes a word into a hash. The multiplication spreads low bits upwards and the shift spreads high
- * bits downwards, so that after two rounds every bit of the word has changed every bit of the hash.
- * */
+ * bits downwards, so that after two rounds every bit of the word has changed every bit of the
+ * hash. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * MULTIPLIER;

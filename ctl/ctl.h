@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* cloudauthctl: a table of commands (main.c). Each command returns the exit status of the program.
- * */
+/* cloudauthctl: a table of commands (main.c). Each command returns the exit status of the
+ * program. */
 
 enum {
     CTL_YES = 0,   /* yes, or done */

@@ -163,8 +163,8 @@ static bool is_taken(const struct tree *tree, const struct local_ids *local_ids,
            local_ids_is_subordinate(local_ids, id, id);
 }
 
-/* An id above the highest uid of all documents, so that no environment gets the id of another one.
- * */
+/* An id above the highest uid of all documents, so that no environment gets the id of another
+ * one. */
 static uint32_t free_id(const struct cloud_conf *conf, const struct tree *tree,
                         const struct local_ids *local_ids)
 {

@@ -123,8 +123,8 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
 /* ---- The command ---- */
 
-/* Has the daemon ask the project API, so that the uid that the document has now is bound at once.
- * */
+/* Has the daemon ask the project API, so that the uid that the document has now is bound at
+ * once. */
 static int show_new(struct out *out, const struct binding *old)
 {
     char name[400], home[CLOUD_WIRE_PATH_MAX + 4096] = "";

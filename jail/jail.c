@@ -327,8 +327,8 @@ static int mount_root(struct jail_fault *fault)
     return root;
 }
 
-/* Makes one directory on the path to a mount point, if it is not there yet for another mount point.
- * */
+/* Makes one directory on the path to a mount point, if it is not there yet for another mount
+ * point. */
 static int make_part(int at, const char *part)
 {
     /* The mode is set again, because mkdirat obeys the umask that sshd was started with. */

@@ -329,8 +329,8 @@ static void search_unreachable(const struct map *map, struct lookup *lookup,
 
 /* ---- Lookups ---- */
 
-/* Answers a question about a marker group, without the daemon. False if it is about another group.
- * */
+/* Answers a question about a marker group, without the daemon. False if it is about another
+ * group. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;

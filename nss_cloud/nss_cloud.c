@@ -45,8 +45,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* This is a failure: an account without its marker group would escape sshd's Match block.
-         * */
+        /* This is a failure: an account without its marker group would escape sshd's Match
+         * block. */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
         if (!grow(member)) {

@@ -121,8 +121,8 @@ bool pack_passwd(const struct pack_account *account, struct passwd *out, char *b
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
                 size_t size)
 {
-    /* The buffer may have any alignment, but the list of members needs the alignment of a pointer.
-     * */
+    /* The buffer may have any alignment, but the list of members needs the alignment of a
+     * pointer. */
     size_t unaligned = (uintptr_t)buffer % alignof(char *);
     size_t padding = unaligned == 0 ? 0 : alignof(char *) - unaligned;
     char *const no_members = NULL;

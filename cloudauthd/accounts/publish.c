@@ -169,8 +169,8 @@ static bool retire_named(int directory, const char *name)
     return ok;
 }
 
-/* Retires and removes the file that an earlier process was writing or replacing when it was killed.
- * */
+/* Retires and removes the file that an earlier process was writing or replacing when it was
+ * killed. */
 static void remove_new_file(const struct publish *publish)
 {
     if (!retire_named(publish->directory, NEW_FILE))

@@ -100,8 +100,8 @@ static bool is_same_id(const struct cloud_snapshot_record *one,
     return key == BY_UID ? one->uid == other->uid : key == BY_GID && one->gid == other->gid;
 }
 
-/* The records of a file, and the place of each record in the file, in the form that an index has.
- * */
+/* The records of a file, and the place of each record in the file, in the form that an index
+ * has. */
 struct records {
     struct cloud_snapshot_record *const *record;
     size_t n;

@@ -134,8 +134,8 @@ static void set_live(struct feed *feed)
     set_timer(feed, &feed->silence, feed->live_end - now);
 }
 
-/* Has the next request sent after that time, but not sooner than FEED_PAUSE_MS after the last one.
- * */
+/* Has the next request sent after that time, but not sooner than FEED_PAUSE_MS after the last
+ * one. */
 static void schedule(struct feed *feed, int64_t milliseconds)
 {
     int64_t pause = feed->sent + FEED_PAUSE_MS - cloud_clock_ms();

@@ -12,8 +12,8 @@
 #define API_RETRY_MAX 300u
 
 /* The most connections to a server without HTTP/2. They are more than the requests that the cache
- * sends at a time for unknown names and in the background, so that a login does not wait for those.
- * */
+ * sends at a time for unknown names and in the background, so that a login does not wait for
+ * those. */
 #define API_CONNECTIONS_MAX 192
 
 enum api_verdict {

@@ -154,8 +154,8 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
      * server would stop the whole daemon. The resolver's thread ends by itself. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* To wait for a connection that can carry many requests pays only with HTTP/2, which needs TLS.
-     * */
+    /* To wait for a connection that can carry many requests pays only with HTTP/2, which needs
+     * TLS. */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
                      strncasecmp(conf->access_url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);

@@ -68,8 +68,8 @@ bool transfer_reserve(struct transfer *transfer);
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
                      char *why, size_t size);
 
-/* Writes why there is no answer; code is libcurl's. The text contains nothing of a header or body.
- * */
+/* Writes why there is no answer; code is libcurl's. The text contains nothing of a header or
+ * body. */
 void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size);
 
 #endif

@@ -69,8 +69,8 @@ bool audit_take_offer(const char *account, const unsigned char *fingerprint, int
  * without a line for a minute. To be called every second, and with INT64_MAX at the end. */
 void audit_tell_omitted(int64_t now);
 
-/* Where a decision is made. An offered key that gets a line is not decided yet: PAM decides later.
- * */
+/* Where a decision is made. An offered key that gets a line is not decided yet: PAM decides
+ * later. */
 enum audit_stage {
     AUDIT_OFFER,   /* the helper: a key that opens nothing */
     AUDIT_LOGIN,   /* PAM account of an SSH login */

@@ -69,8 +69,8 @@ void lookup_answer(struct connection *connection, const struct cache_answer *kno
                                   .home = policy_home(document, name),
                                   .shell = policy_shell(document, name)};
 
-    /* This always succeeds, because a document without a plain name is not usable (policy_usable).
-     * */
+    /* This always succeeds, because a document without a plain name is not usable
+     * (policy_usable). */
     cloud_name_plain(&connection->context->conf.grammar, document->project, document->environment,
                      plain);
     if (question->op == CLOUD_OP_PASSWD_BY_ID && document->uid != question->id)

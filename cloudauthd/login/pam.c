@@ -182,8 +182,8 @@ static bool has_current_ids(const struct connection *connection, const struct lo
     struct process sshd;
     struct binding owner;
 
-    /* sshd_uid is the uid that sshd_config passes as %U; it is 0 if sshd_config does not pass it.
-     * */
+    /* sshd_uid is the uid that sshd_config passes as %U; it is 0 if sshd_config does not pass
+     * it. */
     if (login->sshd_uid != 0 && login->sshd_uid != document->uid)
         return false;
     return changed_at == 0 ||

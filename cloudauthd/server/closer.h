@@ -39,8 +39,8 @@ struct closer *closer_new(struct loop *loop);
 /* Does not wait for children. Sockets that wait for a child stay open until the process ends. */
 void closer_free(struct closer *closer);
 
-/* Prepares a listening socket, and with it the sockets that are accepted from it. False with errno.
- * */
+/* Prepares a listening socket, and with it the sockets that are accepted from it. False with
+ * errno. */
 bool closer_prepare(int listener);
 
 /* Receives a packet. *length is the packet's, which may be more than size. Never blocks. */

@@ -109,8 +109,8 @@ static void uncount_caller(struct server *server, uid_t uid)
     free(caller);
 }
 
-/* Closes the socket. One of root's is closed directly: root has other ways to hold up the daemon.
- * */
+/* Closes the socket. One of root's is closed directly: root has other ways to hold up the
+ * daemon. */
 static void close_connection(struct server *server, int fd, uid_t uid)
 {
     if (uid == 0)

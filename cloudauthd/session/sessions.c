@@ -450,8 +450,8 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
     return true;
 }
 
-/* Continues a termination that an earlier daemon had begun. False, logged, if that is not possible.
- * */
+/* Continues a termination that an earlier daemon had begun. False, logged, if that is not
+ * possible. */
 static bool continue_termination(struct sessions *sessions, struct session *session)
 {
     session->ending_audit = own_audit(sessions, session);

@@ -174,8 +174,8 @@ static bool is_monitor(const struct termination *session, const struct row *row)
            row->info.process.start == session->monitor.start;
 }
 
-/* Whether the process gets a signal: it does not if it is this daemon, pid 1, or not the account's.
- * */
+/* Whether the process gets a signal: it does not if it is this daemon, pid 1, or not the
+ * account's. */
 static bool is_target(const struct termination *session, const struct row *row)
 {
     return row->member && !row->info.zombie && row->info.process.pid > 1 &&
@@ -342,8 +342,8 @@ static void take_step(struct round *round, struct termination *session)
 
 /* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
 
-/* Whether a process has outlived a KILL. It may be another process, which got the pid in between.
- * */
+/* Whether a process has outlived a KILL. It may be another process, which got the pid in
+ * between. */
 static bool is_chased(const struct termination *session)
 {
     return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;

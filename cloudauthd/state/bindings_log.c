@@ -161,8 +161,8 @@ void bindings_log_free(struct bindings_log *log)
 
 /* ---- Appending ---- */
 
-/* If a crash has cut the last line short, the next line begins with a newline, so that it is whole.
- * */
+/* If a crash has cut the last line short, the next line begins with a newline, so that it is
+ * whole. */
 static bool append(int fd, const struct line *line)
 {
     char text[1 + STATEFILE_LINE_SIZE] = "\n", last = '\n';
