@@ -98,23 +98,38 @@ static void find_keys_user(struct context *context)
         log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
 }
 
-/* The settings that a published snapshot depends on: which documents are genuine, and which of them
- * are for this host. */
+/* The settings that published records depend on and cannot be judged by: which documents are
+ * genuine, which of them are for this host, and for how long they are used. */
 static const char *origin_of(const struct cloud_conf *conf)
 {
-    static char origin[sizeof conf->access_url + sizeof conf->signing_key + sizeof conf->host_id];
+    static char
+        origin[sizeof conf->access_url + sizeof conf->signing_key + sizeof conf->host_id + 32];
 
-    snprintf(origin, sizeof origin, "%s\n%s\n%s", conf->access_url, conf->signing_key,
-             conf->host_id);
+    snprintf(origin, sizeof origin, "%s\n%s\n%s\n%u %u", conf->access_url, conf->signing_key,
+             conf->host_id, conf->account_fresh, conf->max_stale);
     return origin;
 }
 
-/* Judges all known documents, and publishes their accounts. */
+/* Judges what is published and all known documents, and publishes their accounts. */
 static void publish_all(struct context *context)
 {
     judged_by = local_ids_reads(context->local_ids);
+    publish_judge(context->publish, false);
     cache_subscribe(context->cache, records_news, &records);
-    cache_survey(context->cache, NULL, NULL);
+}
+
+static void on_surveyed(void *arg)
+{
+    const struct context *context = arg;
+
+    publish_set_whole(context->publish);
+}
+
+/* Has each stored document told, unless an earlier process of this boot had all of them. */
+static void survey(struct context *context)
+{
+    if (!publish_is_whole(context->publish))
+        cache_survey(context->cache, on_surveyed, context);
 }
 
 /* If the new settings are wrong, the last good ones stay in force. */
@@ -136,11 +151,11 @@ static void reload(struct context *context)
     find_keys_user(context);
     api_configure(context->api, &context->conf);
     cache_configure(context->cache, other_api);
-    /* The published records were judged by the old settings. */
-    publish_clear(context->publish, origin_of(&context->conf));
+    publish_reload(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
     publish_all(context);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
+    survey(context);
     sessions_configure(context->sessions);
     feed_configure(context->feed, &context->conf, other_api);
     log_info("settings reloaded from %s", conf_path);
@@ -279,13 +294,16 @@ static bool open_state(struct context *context)
 /* From now on every process of the host can look up the accounts that this process knows. */
 static bool open_snapshot(struct context *context)
 {
-    context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf));
+    records.admission = context->admission;
+    records.denials = denials_file_list(context->denials);
+    context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf),
+                                   records_judge, &records);
     if (context->publish == NULL)
         return false;
     records.publish = context->publish;
-    records.admission = context->admission;
     records.always_ask = api_is_file(context->api);
     publish_all(context);
+    survey(context);
     return true;
 }
 

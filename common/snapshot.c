@@ -236,6 +236,7 @@ static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
     if (copy_words(record_seed(snapshot->header.seed, size, out->record.flags), at, out->bytes,
                    size) != checksum)
         return false;
+    out->offset = offset;
     out->flags = out->record.flags;
     out->uid = out->record.uid;
     out->gid = out->record.gid;

@@ -12,7 +12,8 @@
  * accounts.snapshot: a file with the accounts of this host. Every process maps it read-only and
  * looks accounts up in it without a system call, a lock or an allocation (docs/snapshot.md has a
  * picture). The daemon writes a new file, syncs it, renames it over the old one and then marks the
- * old one as retired; nothing but that one word of a published file ever changes.
+ * old one as retired. Of a published file two things change: that one word, and the first 32 bytes
+ * of a record, in one write(2). A reader that meets a half of it takes the record for damaged.
  *
  *   offset  size
  *   0       128   header, struct cloud_snapshot_header
@@ -87,9 +88,9 @@ struct cloud_snapshot_header {
     uint64_t names, uids, gids, records, records_size;
     uint64_t accounts; /* the number of records */
     uint64_t origin;   /* a hash of the settings that the daemon had */
-    uint64_t reserved;
+    uint64_t boot;     /* a hash of that during which it was written; the last bit: it is whole */
     uint64_t checksum; /* of all members above */
-    uint32_t state;    /* atomic; the one word that changes after the file is published */
+    uint32_t state;    /* atomic; the one word here that changes after the file is published */
     uint32_t zero;
 };
 
@@ -115,6 +116,7 @@ struct cloud_snapshot {
 
 /* A copy of one record; the strings point into bytes. */
 struct cloud_snapshot_account {
+    uint64_t offset; /* within the records */
     uint32_t flags, uid, gid;
     int64_t fresh, expires;
     const char *project, *environment, *gecos, *home, *shell;

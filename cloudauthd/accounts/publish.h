@@ -9,41 +9,48 @@
 #include <stdbool.h>
 
 /*
- * Publishes accounts.snapshot (common/snapshot.h). A worker thread keeps a mirror of all records
- * and writes the files, so that no lookup and no commit of a document waits for it. Changes are
- * gathered: a file is written PUBLISH_GATHER_MS after the first of them, and so seldom that this
- * takes at most 1/PUBLISH_SHARE of a core.
+ * Publishes accounts.snapshot (common/snapshot.h). The published file is where all records are: in
+ * memory are only the changes that the next one will have. A worker thread writes it, from the
+ * published one and the changes, so that no lookup and no commit of a document waits for it. It is
+ * written PUBLISH_GATHER_MS after the first change, and so seldom that this takes at most
+ * 1/PUBLISH_SHARE of a core.
  *
- * What has become wrong is withdrawn at once: the published file is marked retired, and until the
- * next one is live every lookup asks the daemon.
+ * What has become wrong is taken back at once: flags and times of a record are changed in the
+ * published file, and a record that is otherwise another one is spoilt there, so that its lookups
+ * ask the daemon. Where all of it may be wrong, the file is retired, and until the next one is live
+ * every lookup asks. A process that is killed leaves what is published right at any moment.
  */
 #define PUBLISH_GATHER_MS 50
-#define PUBLISH_RENEW_MS  1000 /* where only times have changed */
-#define PUBLISH_SHARE     20
-#define PUBLISH_RETRY_MS  10000 /* after a file could not be written */
+/* Where only flags and times have changed, in place: a file's own time tells whether the clock was
+ * put back. */
+#define PUBLISH_RENEW_MS 60000
+#define PUBLISH_SHARE    20
+#define PUBLISH_RETRY_MS 10000 /* after a file could not be written */
 
 struct publish;
 
 /*
- * directory exists, and only this process's user writes in it. A file of an earlier process serves
- * until the first new one is live if it has the same origin, a text of the settings that records
- * depend on; else it is retired. Returns NULL, and logs why, without memory or a thread.
+ * Whether a published record is still right on this host: false takes it back. *flags are its
+ * flags, and may be set to what they are now.
  */
-struct publish *publish_new(struct loop *loop, const char *directory, const char *origin);
+typedef bool publish_judges(void *arg, const struct cloud_snapshot_account *account,
+                            uint32_t *flags);
+
+/*
+ * directory exists, and only this process's user writes in it. A live file of an earlier process
+ * stays, and is judged (publish_judge), if it has the same origin: a text of the settings that
+ * records depend on and cannot be judged by. One of an earlier boot or from the future keeps its
+ * names, but each lookup asks the daemon. Any other file is retired, and the next one begins
+ * without a record. Returns NULL, and logs why, without memory or a thread.
+ */
+struct publish *publish_new(struct loop *loop, const char *directory, const char *origin,
+                            publish_judges *judges, void *arg);
 
 /* Completes the file that is being written. The published file stays as it is. */
 void publish_free(struct publish *publish);
 
-enum publish_change {
-    PUBLISH_NEW,     /* this process has put no record of the environment before. One in the file
-                      * of an earlier process is withdrawn if it differs. */
-    PUBLISH_RENEWED, /* the same as before, but for its times */
-    PUBLISH_CHANGED, /* another one than before, which is withdrawn */
-};
-
 /* Publishes an environment's account, as its document has it. The strings are copied. */
-void publish_put(struct publish *publish, const struct snapshot_account *account,
-                 enum publish_change change);
+void publish_put(struct publish *publish, const struct snapshot_account *account);
 
 /* Withdraws the account of an environment: it has no document, or none for this host. */
 void publish_remove(struct publish *publish, const char *project, const char *environment);
@@ -55,8 +62,23 @@ void publish_remove(struct publish *publish, const char *project, const char *en
  */
 void publish_follow_clock(struct publish *publish);
 
-/* Withdraws all accounts. Accounts that are put from now on have this origin. */
-void publish_clear(struct publish *publish, const char *origin);
+/*
+ * Has each record judged again, because what it is judged by has changed: in slices of the loop, in
+ * some 0.2 s for 100,000; or, at_once, within the call.
+ */
+void publish_judge(struct publish *publish, bool at_once);
+
+/* The settings have changed: retires the file, so that processes read them with the next one. All
+ * accounts are withdrawn if the origin is another one. */
+void publish_reload(struct publish *publish, const char *origin);
+
+/*
+ * Whether the accounts of all stored documents have been put. They have not after a reload, and at
+ * the start unless the file of an earlier process of this boot says so; publish_set_whole says so
+ * for the next processes.
+ */
+bool publish_is_whole(const struct publish *publish);
+void publish_set_whole(struct publish *publish);
 
 /*
  * Finds the account of an id in the last file that was written, live or retired. It is a hint which
@@ -69,7 +91,7 @@ bool publish_by_id(const struct publish *publish, uint32_t id, bool gid,
 struct publish_view {
     bool there, live; /* live: lookups use it; else they ask the daemon */
     bool failed;      /* the last file could not be written */
-    bool behind;      /* another file is being written or will be */
+    bool behind;      /* a change is not in it yet */
     uint64_t accounts, bytes;
     int64_t created;                  /* seconds since 1970 */
     size_t pending;                   /* jobs of the worker */

@@ -12,6 +12,7 @@
 struct records {
     struct publish *publish;
     const struct admission *admission;
+    const struct denials *denials;
     bool always_ask; /* documents are files (file://): no record is ever fresh, so that each lookup
                         reads the file */
 };
@@ -19,5 +20,9 @@ struct records {
 /* A function cache_told; its arg is a struct records. Withdraws a document that this host does not
  * take, or no longer takes. */
 cache_told records_news;
+
+/* A publish_judges whose arg is a struct records: by the settings, the local accounts, the bindings
+ * and the denials, which may have changed while no daemon ran. */
+publish_judges records_judge;
 
 #endif

@@ -8,10 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIXED     offsetof(struct cloud_snapshot_record, strings)
-#define BITS_MIN  4u
-#define BUFFER    ((size_t)256 * 1024)
-#define BITS_MORE 3u /* how often an index is doubled before the file is given up */
+#define FIXED    offsetof(struct cloud_snapshot_record, strings)
+#define BITS_MIN 4u
+#define BUFFER   ((size_t)256 * 1024)
 
 /* ---- One record ---- */
 
@@ -85,75 +84,7 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record)
 
 /* ---- A file ---- */
 
-enum key { BY_NAME, BY_UID, BY_GID, KEYS };
-
-static uint64_t hash_of(const struct cloud_snapshot_record *record, enum key key, uint64_t seed)
-{
-    if (key == BY_NAME)
-        return cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record));
-    return cloud_snapshot_hash_id(seed, key == BY_UID ? record->uid : record->gid);
-}
-
-static bool is_same_id(const struct cloud_snapshot_record *one,
-                       const struct cloud_snapshot_record *other, enum key key)
-{
-    return key == BY_UID ? one->uid == other->uid : key == BY_GID && one->gid == other->gid;
-}
-
-/* The records of a file, and the place of each record in the file, in the form that an index
- * has. */
-struct records {
-    struct cloud_snapshot_record *const *record;
-    size_t n;
-    uint32_t *place;
-};
-
-/* An index of 2^bits buckets. While it is filled, the low half of a bucket is the number of a
- * record plus one; then it becomes the record's place. */
-struct index {
-    enum key key;
-    uint32_t bits;
-    uint64_t seed;
-    uint64_t *bucket;
-};
-
-/*
- * Puts a record into an index. An id belongs to one environment (access/bindings.h); of two records
- * with the same id, as there can be after a binding was released, the first is found. False if the
- * key would be too far from its place.
- */
-static bool put_number(const struct index *index, const struct records *records, size_t number)
-{
-    const struct cloud_snapshot_record *record = records->record[number];
-    uint64_t hash = hash_of(record, index->key, index->seed), high = hash >> 32;
-    uint64_t mask = ((uint64_t)1 << index->bits) - 1;
-
-    for (uint64_t step = 0; step < CLOUD_SNAPSHOT_PROBES && step <= mask; step++) {
-        uint64_t *bucket = &index->bucket[(hash + step) & mask];
-        if (*bucket == 0) {
-            *bucket = high << 32 | (number + 1);
-            return true;
-        }
-        if (*bucket >> 32 == high &&
-            is_same_id(record, records->record[(*bucket & UINT32_MAX) - 1], index->key))
-            return true;
-    }
-    return false;
-}
-
-/* Puts all records into an index. False if it needs more buckets. */
-static bool fill(const struct index *index, const struct records *records)
-{
-    for (size_t i = 0; i < records->n; i++)
-        if (!put_number(index, records, i))
-            return false;
-    for (size_t i = 0; i < (size_t)1 << index->bits; i++) {
-        uint64_t *bucket = &index->bucket[i];
-        if (*bucket != 0)
-            *bucket = *bucket >> 32 << 32 | records->place[(*bucket & UINT32_MAX) - 1];
-    }
-    return true;
-}
+enum { BY_NAME, BY_UID, BY_GID, KEYS };
 
 /* Indexes are at most half full. */
 static uint32_t bits_for(size_t n)
@@ -165,106 +96,95 @@ static uint32_t bits_for(size_t n)
     return bits;
 }
 
-static struct cloud_snapshot_header header_of(const struct snapshot_file *file, uint32_t bits,
-                                              const struct records *records)
+bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapshot_file *file)
 {
+    uint32_t bits = bits_for(file->most);
     uint64_t index = (uint64_t)8 << bits;
-    struct cloud_snapshot_header header = {
-        .magic = CLOUD_SNAPSHOT_MAGIC,
-        .version = CLOUD_SNAPSHOT_VERSION,
-        .bits = bits,
-        .created = file->created,
-        .unused = UINT64_C(1) << 40, /* version 0.1.0 reads when the file expires */
-        .seed = file->seed,
-        .origin = file->origin,
-        .names = sizeof header,
-        .uids = sizeof header + index,
-        .gids = sizeof header + 2 * index,
-        .records = sizeof header + 3 * index,
-        .accounts = records->n,
-        .state = file->state,
-    };
+    int copy;
 
-    for (size_t i = 0; i < records->n; i++)
-        header.records_size += records->record[i]->size;
-    header.size = header.records + header.records_size;
-    header.checksum = cloud_snapshot_checksum(file->seed, &header,
-                                              offsetof(struct cloud_snapshot_header, checksum));
-    return header;
+    *writer = (struct snapshot_writer){
+        .header = {.magic = CLOUD_SNAPSHOT_MAGIC,
+                   .version = CLOUD_SNAPSHOT_VERSION,
+                   .bits = bits,
+                   .created = file->created,
+                   .unused = UINT64_C(1) << 40, /* version 0.1.0 reads when the file expires */
+                   .seed = file->seed,
+                   .names = sizeof writer->header,
+                   .uids = sizeof writer->header + index,
+                   .gids = sizeof writer->header + 2 * index,
+                   .records = sizeof writer->header + 3 * index,
+                   .origin = file->origin,
+                   .boot = file->boot,
+                   .state = file->state},
+        .buckets = calloc(KEYS, index)};
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    writer->out = copy < 0 ? NULL : fdopen(copy, "w");
+    if (writer->out == NULL && copy >= 0)
+        close(copy);
+    return writer->buckets != NULL && writer->out != NULL &&
+           setvbuf(writer->out, NULL, _IOFBF, BUFFER) == 0 &&
+           fseeko(writer->out, (off_t)writer->header.records, SEEK_SET) == 0;
 }
 
-/* Sets the places of all records. False, with errno, if they are too many for one file. */
-static bool set_places(struct records *records)
+/*
+ * Puts the place of a record into an index. An id belongs to one environment (access/bindings.h);
+ * of two records with the same id, as there can be after a binding was released, the first is
+ * found. Two ids whose hashes agree in the half that is compared are taken for one, which costs a
+ * lookup of the second one a question to the daemon. False if the key would be too far from its
+ * place.
+ */
+static bool put_place(const struct snapshot_writer *writer, unsigned key, uint64_t hash,
+                      uint64_t place)
 {
-    uint64_t place = 1;
+    uint64_t mask = ((uint64_t)1 << writer->header.bits) - 1, high = hash >> 32;
+    uint64_t *index = writer->buckets + ((size_t)key << writer->header.bits);
 
-    records->place = malloc((records->n + 1) * sizeof *records->place);
-    for (size_t i = 0; records->place != NULL && i < records->n; i++) {
-        records->place[i] = (uint32_t)place;
-        place += records->record[i]->size / 8;
+    for (uint64_t step = 0; step < CLOUD_SNAPSHOT_PROBES && step <= mask; step++) {
+        uint64_t *bucket = &index[(hash + step) & mask];
+        if (*bucket == 0) {
+            *bucket = high << 32 | place;
+            return true;
+        }
+        if (*bucket >> 32 == high && key != BY_NAME)
+            return true;
     }
-    if (place > UINT32_MAX)
-        errno = EFBIG;
-    return records->place != NULL && place <= UINT32_MAX;
+    return false;
 }
 
-/* Fills the three indexes, which stand one behind the other. Each has 2^*bits buckets, or more if
- * needed. Malloc'ed; NULL with errno. */
-static uint64_t *make_indexes(const struct records *records, uint64_t seed, uint32_t *bits)
+bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *record)
 {
-    uint32_t most = *bits + BITS_MORE;
+    struct cloud_snapshot_header *header = &writer->header;
+    uint64_t seed = header->seed, place = header->records_size / 8 + 1;
 
-    for (; *bits <= most && *bits <= CLOUD_SNAPSHOT_BITS_MAX; ++*bits) {
-        uint64_t *all = calloc((size_t)KEYS << *bits, sizeof *all);
-        struct index index = {.bits = *bits, .seed = seed, .bucket = all};
-        if (all == NULL)
-            return NULL;
-        for (; index.key < KEYS && fill(&index, records); index.key++)
-            index.bucket += (size_t)1 << *bits;
-        if (index.key == KEYS)
-            return all;
-        free(all);
-    }
-    errno = ERANGE;
-    return NULL;
+    record->checksum = cloud_snapshot_record_checksum(seed, record);
+    header->records_size += record->size;
+    header->accounts++;
+    errno = EFBIG;
+    return place <= UINT32_MAX &&
+           put_place(writer, BY_NAME,
+                     cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record)),
+                     place) &&
+           put_place(writer, BY_UID, cloud_snapshot_hash_id(seed, record->uid), place) &&
+           put_place(writer, BY_GID, cloud_snapshot_hash_id(seed, record->gid), place) &&
+           fwrite(record, record->size, 1, writer->out) == 1;
 }
 
-/* Writes the file to a descriptor, which it closes. False with errno. */
-static bool write_all(int fd, const struct cloud_snapshot_header *header, const uint64_t *indexes,
-                      const struct records *records)
+bool snapshot_end(struct snapshot_writer *writer, bool ok)
 {
-    FILE *out = fdopen(fd, "w");
-    bool ok = out != NULL && setvbuf(out, NULL, _IOFBF, BUFFER) == 0 &&
-              fwrite(header, sizeof *header, 1, out) == 1 &&
-              fwrite(indexes, sizeof *indexes << header->bits, KEYS, out) == KEYS;
+    struct cloud_snapshot_header *header = &writer->header;
     int failed;
 
-    for (size_t i = 0; ok && i < records->n; i++) {
-        struct cloud_snapshot_record *record = records->record[i];
-        record->checksum = cloud_snapshot_record_checksum(header->seed, record);
-        ok = fwrite(record, record->size, 1, out) == 1;
-    }
+    header->size = header->records + header->records_size;
+    header->checksum = cloud_snapshot_checksum(header->seed, header,
+                                               offsetof(struct cloud_snapshot_header, checksum));
+    ok =
+        ok && fseeko(writer->out, 0, SEEK_SET) == 0 &&
+        fwrite(header, sizeof *header, 1, writer->out) == 1 &&
+        fwrite(writer->buckets, sizeof *writer->buckets << header->bits, KEYS, writer->out) == KEYS;
     failed = errno;
-    if (out == NULL ? close(fd) != 0 : fclose(out) != 0)
+    free(writer->buckets);
+    if (writer->out != NULL && fclose(writer->out) != 0)
         return false;
     errno = failed;
-    return ok;
-}
-
-bool snapshot_write(int fd, const struct snapshot_file *file,
-                    struct cloud_snapshot_record *const *record, size_t n)
-{
-    struct records records = {.record = record, .n = n};
-    uint32_t bits = bits_for(n);
-    uint64_t *indexes = set_places(&records) ? make_indexes(&records, file->seed, &bits) : NULL;
-    int copy = indexes == NULL ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    bool ok = false;
-
-    if (copy >= 0) {
-        const struct cloud_snapshot_header header = header_of(file, bits, &records);
-        ok = write_all(copy, &header, indexes, &records);
-    }
-    free(records.place);
-    free(indexes);
     return ok;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Writes accounts.snapshot; common/snapshot.h describes its layout. */
 
@@ -38,15 +39,25 @@ struct snapshot_file {
     int64_t created; /* seconds since 1970 */
     uint64_t seed;   /* of all hashes and checksums; random, because names come from outside */
     uint64_t origin; /* tells files of other settings apart */
+    uint64_t boot;   /* and those of other boots */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */
+    size_t most;     /* records that it has at most */
+};
+
+/* A file that is being written. It has the indexes in memory, and no record. */
+struct snapshot_writer {
+    struct cloud_snapshot_header header;
+    uint64_t *buckets;
+    FILE *out;
 };
 
 /*
- * Writes a whole file of n records to fd, from its current position, and sets their checksums. No
- * two records may have the same names. Of those with the same id, lookups find the first. False
- * with errno.
+ * Writes a file to fd, which is new: start, each record, end, which is called in any case; ok: all
+ * calls before it were true. snapshot_add sets the record's checksum. No two records may have the
+ * same names. Of those with the same id, lookups find the first. False with errno.
  */
-bool snapshot_write(int fd, const struct snapshot_file *file,
-                    struct cloud_snapshot_record *const *records, size_t n);
+bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapshot_file *file);
+bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *record);
+bool snapshot_end(struct snapshot_writer *writer, bool ok);
 
 #endif

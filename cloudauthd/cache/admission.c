@@ -40,6 +40,16 @@ enum policy_reason admission_judge(const struct admission *admission,
     return policy_for_host(admission->conf, document) ? POLICY_GRANTED : POLICY_NOT_THIS_HOST;
 }
 
+bool admission_keeps(const struct admission *admission, const struct binding *ids, const char *home)
+{
+    const struct policy_host host = {admission->conf, admission->local_ids, admission->bindings};
+    char why[256];
+
+    return policy_account(&host, ids, why, sizeof why) == POLICY_GRANTED &&
+           cloud_conf_has_home(admission->conf, home) &&
+           bindings_allow(admission->bindings, ids, why, sizeof why);
+}
+
 bool admission_is_bound(const struct admission *admission, const char *project,
                         const char *environment)
 {

@@ -79,10 +79,8 @@ struct cache_setup {
 struct cache_news {
     const char *project, *environment;
     const struct document *document; /* NULL: there is none, or none any longer */
-    const struct document *before;   /* the former one; the same pointer: it was confirmed */
-    bool changed;       /* this host's denials have changed what the same document means */
-    int64_t asked_wall; /* when it was asked for, seconds since 1970 */
-    int64_t until;      /* until when an outage may use it, seconds since 1970 */
+    int64_t asked_wall;              /* when it was asked for, seconds since 1970 */
+    int64_t until;                   /* until when an outage may use it, seconds since 1970 */
 };
 /* Whether this host takes the document; false if there is none. */
 typedef bool cache_told(void *arg, const struct cache_news *news);

@@ -223,7 +223,7 @@ int64_t cache_named_at(const struct cache *cache, const char *project, const cha
 
 /* ---- The subscriber ---- */
 
-static void tell_known(struct cache *cache, bool changed)
+static void tell_known(struct cache *cache)
 {
     const struct freshness_rules rules = internal_rules(cache);
     struct cache_entry *entry;
@@ -233,7 +233,6 @@ static void tell_known(struct cache *cache, bool changed)
             .project = entry->project,
             .environment = entry->environment,
             .document = entry->document,
-            .changed = changed,
             .asked_wall = entry->asked_wall,
             .until = freshness_usable_until(&rules, entry->document, entry->asked_wall)};
         entry->told = entry->asked_wall;
@@ -245,14 +244,14 @@ void cache_subscribe(struct cache *cache, cache_told *told, void *arg)
 {
     cache->told = told;
     cache->told_arg = arg;
-    tell_known(cache, false);
+    tell_known(cache);
 }
 
 void cache_denials_changed(struct cache *cache)
 {
     if (cache->told == NULL)
         return;
-    tell_known(cache, true);
+    tell_known(cache);
     cache_survey(cache, cache->survey.done, cache->survey.arg);
 }
 

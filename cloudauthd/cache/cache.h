@@ -86,7 +86,7 @@ void cache_each_of(const struct cache *cache, const char *project,
  */
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 
-/* Reports the documents in memory again, with `changed`: this host's denials have changed. */
+/* This host's denials have changed: reports the documents in memory again, then all others. */
 void cache_denials_changed(struct cache *cache);
 
 /*

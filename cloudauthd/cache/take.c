@@ -77,7 +77,6 @@ static void tell(struct cache_entry *entry, const struct document *document, int
     struct cache_news news = {.project = entry->project,
                               .environment = entry->environment,
                               .document = document,
-                              .before = entry->document,
                               .asked_wall = asked_wall};
 
     if (cache->told == NULL ||

@@ -2,6 +2,7 @@
 #include "cloudauthd/control/control.h"
 
 #include "base/log.h"
+#include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/state/denials_file.h"
@@ -23,8 +24,10 @@ static void on_written(void *arg, const char *problem)
     struct change *change = arg;
     struct connection *connection = change->connection;
 
-    if (change->of_environment)
+    if (change->of_environment) {
+        publish_judge(change->context->publish, true);
         cache_denials_changed(change->context->cache);
+    }
     free(change);
     if (connection == NULL)
         return;

@@ -39,24 +39,25 @@ static struct cloud_snapshot_record *make(uint32_t i, int64_t now)
 int main(int argc, char **argv)
 {
     struct snapshot_file file = {.created = (int64_t)time(NULL), .state = CLOUD_SNAPSHOT_LIVE};
-    size_t n = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
-    struct cloud_snapshot_record **records = calloc(n + 1, sizeof(void *));
+    struct snapshot_writer writer;
+    bool ok;
     int fd;
 
-    if (n == 0 || records == NULL || getrandom(&file.seed, sizeof file.seed, 0) < 0) {
+    file.most = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
+    if (file.most == 0 || getrandom(&file.seed, sizeof file.seed, 0) < 0) {
         fputs("usage: make_snapshot N FILE\n", stderr);
         return 2;
     }
-    for (size_t i = 0; i < n; i++)
-        if ((records[i] = make((uint32_t)i, file.created)) == NULL)
-            return 1;
     fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0 || !snapshot_write(fd, &file, records, n) || close(fd) != 0) {
+    ok = fd >= 0 && snapshot_start(&writer, fd, &file);
+    for (size_t i = 0; ok && i < file.most; i++) {
+        struct cloud_snapshot_record *record = make((uint32_t)i, file.created);
+        ok = record != NULL && snapshot_add(&writer, record);
+        free(record);
+    }
+    if (fd < 0 || !snapshot_end(&writer, ok) || close(fd) != 0) {
         perror(argv[2]);
         return 1;
     }
-    for (size_t i = 0; i < n; i++)
-        free(records[i]);
-    free(records);
     return 0;
 }

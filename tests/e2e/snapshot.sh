@@ -185,6 +185,7 @@ test_folder() {
     contains "$(traced getent passwd abcdefghij)" 'cloudauth/socket'
     rm "$ACCESS/abcdefghij/production.json"
     unknown abcdefghij
+    wait_for fails snapshot_has production
     cp "$PRISTINE/abcdefghij/production.json" "$ACCESS/abcdefghij/"
     known abcdefghij 200001
     wait_for snapshot_has production
@@ -399,7 +400,7 @@ test_cut_short() {
     enters alice abcdefghij
 }
 
-# the worker never opens, truncates or writes a published file again
+# the worker never opens or truncates a published file again
 test_never_rewritten() {
     local pid
     by_http 'keys_fresh = 0s'

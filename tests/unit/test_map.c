@@ -80,16 +80,22 @@ static void replace(unsigned version)
 {
     struct snapshot_file file = {.created = (int64_t)time(NULL),
                                  .seed = version * 0x9e3779b97f4a7c15u,
-                                 .state = CLOUD_SNAPSHOT_LIVE};
-    struct cloud_snapshot_record *records[ACCOUNTS];
+                                 .state = CLOUD_SNAPSHOT_LIVE,
+                                 .most = ACCOUNTS};
+    struct snapshot_writer writer;
     struct cloud_snapshot_header *old = published;
     int fd;
+    bool ok;
 
-    for (uint32_t i = 0; i < ACCOUNTS; i++)
-        records[i] = make(i, version, file.created);
     unlink("new");
     fd = open("new", O_RDWR | O_CREAT | O_EXCL, 0644);
-    if (fd < 0 || !snapshot_write(fd, &file, records, ACCOUNTS))
+    ok = fd >= 0 && snapshot_start(&writer, fd, &file);
+    for (uint32_t i = 0; ok && i < ACCOUNTS; i++) {
+        struct cloud_snapshot_record *record = make(i, version, file.created);
+        ok = snapshot_add(&writer, record);
+        free(record);
+    }
+    if (!ok || !snapshot_end(&writer, ok))
         abort();
     published = mmap(NULL, sizeof *published, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
@@ -101,8 +107,6 @@ static void replace(unsigned version)
         munmap(old, sizeof *old);
     }
     atomic_store(&counts->oldest, version);
-    for (uint32_t i = 0; i < ACCOUNTS; i++)
-        free(records[i]);
 }
 
 /* Makes a lookup and judges its answer. */

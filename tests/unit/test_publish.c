@@ -6,6 +6,7 @@
  */
 #include "cloudauthd/accounts/publish.h"
 
+#include "base/process.h"
 #include "common/clock.h"
 #include "tests/unit/support.h"
 
@@ -96,16 +97,46 @@ int renameat(int from, const char *name, int to, const char *other)
 
 static struct loop *loop;
 static struct publish *accounts;
+static const char *boot;
+static const char *refused; /* the project of records that are not judged right */
+static uint32_t cleared;    /* flags that records may not have */
+
+bool process_boot(char out[PROCESS_BOOT_SIZE])
+{
+    snprintf(out, PROCESS_BOOT_SIZE, "%s", boot);
+    return true;
+}
+
+static bool judge(void *arg, const struct cloud_snapshot_account *account, uint32_t *flags)
+{
+    (void)arg;
+    *flags &= ~cleared;
+    return refused == NULL || strcmp(account->project, refused) != 0;
+}
+
+static struct publish *open_accounts(const char *origin)
+{
+    return publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, origin, judge, NULL);
+}
+
+static void restart(void)
+{
+    publish_free(accounts);
+    accounts = open_accounts("https://api");
+}
 
 static int setup(void **state)
 {
     (void)state;
     put_on = 0;
     exchange_fails = 0;
+    boot = "one";
+    refused = NULL;
+    cleared = 0;
     enter_directory();
     assert_int_equal(mkdir(CLOUD_SNAPSHOT_DIRECTORY, 0755), 0);
     loop = loop_new();
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
+    accounts = open_accounts("https://api");
     assert_non_null(accounts);
     return 0;
 }
@@ -163,11 +194,20 @@ static struct snapshot_account account_of(const char *project, uint32_t uid)
                                      .expires = now + 3600};
 }
 
-static void put(const char *project, uint32_t uid, enum publish_change change)
+static void put(const char *project, uint32_t uid)
 {
     struct snapshot_account account = account_of(project, uid);
 
-    publish_put(accounts, &account, change);
+    publish_put(accounts, &account);
+}
+
+/* The file that has the name. */
+static ino_t inode(void)
+{
+    struct stat st;
+
+    assert_int_equal(stat(FILE_, &st), 0);
+    return st.st_ino;
 }
 
 /* Runs the loop, turn by turn, until the condition is met. */
@@ -190,6 +230,14 @@ static bool idle(void)
     return !view().behind;
 }
 
+/* In the second turn. */
+static bool timers_ran(void)
+{
+    static unsigned turns;
+
+    return turns++ > 0;
+}
+
 static bool building(void)
 {
     return view().pending > 0;
@@ -198,6 +246,11 @@ static bool building(void)
 static bool built(void)
 {
     return view().builds > 0;
+}
+
+static bool built_twice(void)
+{
+    return view().builds > 1;
 }
 
 static bool failed(void)
@@ -244,8 +297,8 @@ static void test_put(void **state)
 
     (void)state;
     assert_int_equal(now_is("abcdefghij"), RETIRED);
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("abcdefghij", 200001);
+    put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(see("abcdefghij", &account), SEEN);
     assert_int_equal(account.uid, 200001);
@@ -254,18 +307,28 @@ static void test_put(void **state)
     assert_int_equal(now_is("cdefghijkl"), MISSING);
 }
 
-/* A removal takes effect before the next file, and for good. */
+/* Two accounts that are published. */
+static void publish_two(void)
+{
+    put("abcdefghij", 200001);
+    put("bcdefghijk", 200002);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A removal takes effect before the next file, and for good; the other accounts stay. */
 static void test_remove(void **state)
 {
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
-    run_until(idle);
+    publish_two();
     publish_remove(accounts, "abcdefghij", "production");
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(view().accounts, 1);
 }
 
 /* A file that is being written while one of its accounts is removed never becomes live. */
@@ -273,16 +336,19 @@ static void test_remove_while_building(void **state)
 {
     (void)state;
     hold_disk();
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
+    put("bcdefghijk", 200002);
     run_until(building);
     publish_remove(accounts, "abcdefghij", "production");
     assert_int_not_equal(now_is("abcdefghij"), SEEN);
     sem_post(&syncs); /* of this file, and not of the next one */
     run_until(built);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
     release_disk();
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
 static void test_change(void **state)
@@ -290,92 +356,210 @@ static void test_change(void **state)
     struct cloud_snapshot_account account;
 
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    put("abcdefghij", 200001, PUBLISH_RENEWED);
-    assert_int_equal(now_is("abcdefghij"), SEEN);
-    put("abcdefghij", 200009, PUBLISH_CHANGED);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    publish_two();
+    put("abcdefghij", 200009);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
     run_until(idle);
     assert_int_equal(see("abcdefghij", &account), SEEN);
     assert_int_equal(account.uid, 200009);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* A document that differs from the record of an earlier daemon withdraws that. */
+/* Other times and flags are in force at once, without a new file. */
+static void test_renewed(void **state)
+{
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+    struct cloud_snapshot_account seen;
+    ino_t before;
+
+    (void)state;
+    publish_two();
+    before = inode();
+    account.fresh += 100;
+    account.expires -= 100;
+    account.flags = CLOUD_SNAPSHOT_PAUSED;
+    publish_put(accounts, &account);
+    assert_true(idle());
+    assert_int_equal(inode(), before);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_int_equal(seen.fresh, account.fresh);
+    assert_int_equal(seen.expires, account.expires);
+    assert_int_equal(seen.flags, CLOUD_SNAPSHOT_PAUSED);
+    assert_int_equal(view().builds, 1);
+    /* Its own time tells of a clock that was put back: a minute later there is a new one. */
+    passed_ms += PUBLISH_RENEW_MS;
+    run_until(built_twice);
+    assert_int_not_equal(inode(), before);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_int_equal(seen.fresh, account.fresh);
+    assert_int_equal(seen.flags, CLOUD_SNAPSHOT_PAUSED);
+}
+
+/* What is loaded from the disk and is as it was published changes nothing. */
+static void test_same(void **state)
+{
+    const struct snapshot_account account = account_of("abcdefghij", 200001);
+    struct cloud_snapshot snapshot;
+    unsigned char *before;
+
+    (void)state;
+    put("bcdefghijk", 200002);
+    publish_put(accounts, &account);
+    run_until(idle);
+    restart();
+    assert_true(cloud_snapshot_map(&snapshot));
+    before = malloc(snapshot.size);
+    memcpy(before, snapshot.map, snapshot.size);
+    publish_put(accounts, &account);
+    assert_memory_equal(before, snapshot.map, snapshot.size);
+    assert_true(idle());
+    passed_ms += PUBLISH_RENEW_MS;
+    run_until(idle);
+    assert_int_equal(view().builds, 0);
+    cloud_snapshot_unmap(&snapshot);
+    free(before);
+}
+
+/* A renewal while a file is written is in that one, too. */
+static void test_renewed_while_building(void **state)
+{
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+    struct cloud_snapshot_account seen;
+
+    (void)state;
+    publish_two();
+    hold_disk();
+    put("cdefghijkl", 200003);
+    run_until(building);
+    account.fresh += 100;
+    publish_put(accounts, &account);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_int_equal(seen.fresh, account.fresh);
+    sem_post(&syncs);
+    run_until(built_twice);
+    assert_true(idle());
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_int_equal(seen.fresh, account.fresh);
+    release_disk();
+}
+
+/* A document that differs from the record of an earlier daemon takes that back. */
 static void test_new_contradicts(void **state)
 {
     struct cloud_snapshot_account seen;
     struct snapshot_account account = account_of("abcdefghij", 200001);
 
     (void)state;
-    put("bcdefghijk", 200002, PUBLISH_NEW);
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
-    put("bcdefghijk", 200002, PUBLISH_NEW);
-    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    publish_two();
+    restart();
     account.home = "/elsewhere";
-    publish_put(accounts, &account, PUBLISH_NEW);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    publish_put(accounts, &account);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
     run_until(idle);
     assert_int_equal(see("abcdefghij", &seen), SEEN);
     assert_string_equal(seen.home, "/elsewhere");
-    publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
-    publish_put(accounts, &account, PUBLISH_NEW);
-    assert_int_equal(now_is("abcdefghij"), SEEN);
-    account.flags = CLOUD_SNAPSHOT_PAUSED;
-    publish_put(accounts, &account, PUBLISH_NEW);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
-    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* A file whose build began before the change does not become live either. */
-static void test_new_contradicts_what_is_built(void **state)
+/* A file whose build began before the change does not have the former record. */
+static void test_changed_while_building(void **state)
 {
+    struct cloud_snapshot_account seen;
+
     (void)state;
     hold_disk();
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(building);
-    put("abcdefghij", 200009, PUBLISH_NEW);
+    put("abcdefghij", 200009);
     sem_post(&syncs); /* of this file, and not of the next one */
     run_until(built);
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
     release_disk();
     run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(see("abcdefghij", &seen), SEEN);
+    assert_int_equal(seen.uid, 200009);
 }
 
-static void test_clear(void **state)
+static void test_reload(void **state)
 {
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    publish_clear(accounts, "https://api");
+    publish_two();
+    publish_reload(accounts, "https://api");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    publish_reload(accounts, "https://other");
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
+/* Whether each stored document has been told is known to the next process of the same boot. */
+static void test_whole(void **state)
+{
+    (void)state;
+    assert_false(publish_is_whole(accounts));
+    publish_two();
+    restart();
+    assert_false(publish_is_whole(accounts));
+    publish_set_whole(accounts);
+    run_until(built);
+    restart();
+    assert_true(publish_is_whole(accounts));
+    boot = "two";
+    restart();
+    assert_false(publish_is_whole(accounts));
+    run_until(built);
+    publish_set_whole(accounts);
+    run_until(built_twice);
+    publish_reload(accounts, "https://api");
+    assert_false(publish_is_whole(accounts));
+    run_until(idle);
+    restart();
+    assert_false(publish_is_whole(accounts));
+}
+
+/* The origin changes while a file of the former one is written. */
+static void test_reload_while_building(void **state)
+{
+    (void)state;
+    publish_two();
+    hold_disk();
+    put("cdefghijkl", 200003);
+    run_until(building);
+    publish_reload(accounts, "https://other");
+    sem_post(&syncs);
+    run_until(built_twice);
+    assert_int_equal(now_is("cdefghijkl"), RETIRED);
+    release_disk();
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
+}
+
 /* Removing an unknown name neither withdraws a file nor makes one. */
 static void test_absent(void **state)
 {
-    struct stat before, after;
-
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
-    assert_int_equal(stat(FILE_, &before), 0);
     publish_remove(accounts, "nobodyknows", "production");
     assert_true(idle());
-    assert_int_equal(stat(FILE_, &after), 0);
-    assert_int_equal(after.st_ino, before.st_ino);
     assert_int_equal(now_is("abcdefghij"), SEEN);
-    /* While a change waits the removal is queued, and the file stays live. */
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    hold_disk();
+    put("cdefghijkl", 200003);
+    run_until(building);
+    publish_remove(accounts, "nobodyknows", "production");
+    release_disk();
+    run_until(built_twice);
+    assert_true(idle());
+    /* While a change waits the file stays live. */
+    put("bcdefghijk", 200002);
     publish_remove(accounts, "nobodyknows", "production");
     assert_int_equal(now_is("abcdefghij"), SEEN);
     run_until(idle);
@@ -392,7 +576,7 @@ static void test_too_many_applications(void **state)
 
     (void)state;
     document.flags = CLOUD_SNAPSHOT_ACTIVE;
-    publish_put(accounts, &document, PUBLISH_NEW);
+    publish_put(accounts, &document);
     run_until(idle);
     for (size_t i = 0; i < 100; i++) {
         snprintf(names[i], sizeof names[i], "application-number-%zu", i);
@@ -402,7 +586,7 @@ static void test_too_many_applications(void **state)
     document.home = "/elsewhere";
     document.apps = 100;
     document.app = apps;
-    publish_put(accounts, &document, PUBLISH_CHANGED);
+    publish_put(accounts, &document);
     run_until(idle);
     assert_int_equal(see("abcdefghij", &account), SEEN);
     assert_int_equal(account.flags,
@@ -417,9 +601,9 @@ static void test_by_id(void **state)
 
     (void)state;
     assert_false(publish_by_id(accounts, 200001, false, &account));
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
-    publish_clear(accounts, "https://api");
+    publish_reload(accounts, "https://other");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
     assert_true(publish_by_id(accounts, 200001, false, &account));
     assert_string_equal(account.project, "abcdefghij");
@@ -434,32 +618,227 @@ static void test_expired_stays(void **state)
 
     (void)state;
     account.expires = time(NULL);
-    publish_put(accounts, &account, PUBLISH_NEW);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    publish_put(accounts, &account);
+    put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
-/* The file of an earlier process serves until the first new one is live. */
+/* The file of an earlier process serves on, and the first new one has its records. */
 static void test_left_by_another(void **state)
 {
     int fd;
 
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     fd = open(NEW_FILE, O_WRONLY | O_CREAT, 0644);
     assert_true(fd >= 0);
     close(fd);
     publish_free(accounts);
     assert_int_equal(now_is("abcdefghij"), SEEN); /* it stays live without a daemon */
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
+    accounts = open_accounts("https://api");
     assert_int_equal(now_is("abcdefghij"), SEEN);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    assert_true(idle());
+    put("bcdefghijk", 200002);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A file of an earlier boot, or from the future, keeps names: each lookup asks the daemon. */
+static void assert_doubted(void)
+{
+    struct cloud_snapshot_account account;
+
+    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    put("bcdefghijk", 200002);
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_true(account.fresh < time(NULL) && account.expires < time(NULL));
+    assert_int_equal(see("bcdefghijk", &account), SEEN);
+    assert_true(account.fresh > time(NULL) && account.expires > time(NULL));
+}
+
+static void test_rebooted(void **state)
+{
+    (void)state;
+    publish_two();
+    boot = "two";
+    restart();
+    assert_doubted();
+}
+
+static void test_left_in_the_future(void **state)
+{
+    (void)state;
+    publish_two();
+    put_on = -600;
+    restart();
+    assert_doubted();
+}
+
+/* A retired file may have what was to be taken back. */
+static void test_left_retired(void **state)
+{
+    (void)state;
+    publish_two();
+    publish_reload(accounts, "https://api");
+    restart();
+    put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A process is killed behind any change: the next one has what was taken back, and nothing else. */
+static void test_killed_behind_a_change(void **state)
+{
+    int status;
+    pid_t child;
+
+    (void)state;
+    put("cdefghijkl", 200003);
+    publish_two();
+    publish_free(accounts);
+    child = fork();
+    if (child == 0) {
+        loop = loop_new();
+        accounts = open_accounts("https://api");
+        publish_remove(accounts, "abcdefghij", "production");
+        put("bcdefghijk", 200009);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    accounts = open_accounts("https://api");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(now_is("abcdefghij"), MISSING);
+        assert_int_equal(now_is("bcdefghijk"), MISSING);
+        assert_int_equal(now_is("cdefghijkl"), SEEN);
+        put("defghijklm", 200004);
+        run_until(idle);
+    }
+}
+
+/* Overwrites the account's record from an offset within it. */
+static void spoil(const char *project, size_t from, uint32_t bytes)
+{
+    struct cloud_snapshot snapshot;
+    struct cloud_snapshot_account account;
+    int fd = open(FILE_, O_WRONLY);
+
+    assert_true(cloud_snapshot_map(&snapshot));
+    assert_true(cloud_snapshot_by_name(&snapshot, project, "production", &account));
+    assert_int_equal(
+        pwrite(fd, &bytes, sizeof bytes, (off_t)(snapshot.header.records + account.offset + from)),
+        sizeof bytes);
+    cloud_snapshot_unmap(&snapshot);
+    close(fd);
+}
+
+/* A damaged record is in no later file, until it is put again; the others are. */
+static void test_damaged_record(void **state)
+{
+    (void)state;
+    publish_two();
+    spoil("abcdefghij", offsetof(struct cloud_snapshot_record, uid), 0);
+    restart();
+    put("cdefghijkl", 200003);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    put("abcdefghij", 200001);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+}
+
+/* Behind a record of a damaged size nothing is read. */
+static void test_damaged_size(void **state)
+{
+    (void)state;
+    publish_two();
+    spoil("abcdefghij", 0, 7);
+    spoil("bcdefghijk", 0, 7);
+    put("cdefghijkl", 200003);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+}
+
+static bool judged(void)
+{
+    return now_is("abcdefghij") == MISSING;
+}
+
+/* What has become wrong while no process ran is taken back, and what has become so meanwhile. */
+static void test_judged(void **state)
+{
+    struct snapshot_account account = account_of("bcdefghijk", 200002);
+    struct cloud_snapshot_account seen;
+
+    (void)state;
+    account.flags = CLOUD_SNAPSHOT_ACTIVE | CLOUD_SNAPSHOT_APPS;
+    publish_two();
+    publish_put(accounts, &account);
+    refused = "abcdefghij";
+    restart();
+    run_until(judged);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(see("bcdefghijk", &seen), SEEN);
+    assert_int_equal(seen.flags, CLOUD_SNAPSHOT_ACTIVE | CLOUD_SNAPSHOT_APPS);
+    cleared = CLOUD_SNAPSHOT_ACTIVE;
+    publish_judge(accounts, true);
+    assert_int_equal(see("bcdefghijk", &seen), SEEN);
+    assert_int_equal(seen.flags, CLOUD_SNAPSHOT_APPS);
+    refused = "bcdefghijk";
+    publish_judge(accounts, true);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+    run_until(idle);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+}
+
+/* What is being written is judged as well. */
+static void test_judged_while_building(void **state)
+{
+    (void)state;
+    put("bcdefghijk", 200002);
+    run_until(idle);
+    hold_disk();
+    put("abcdefghij", 200001);
+    run_until(building);
+    refused = "abcdefghij";
+    publish_judge(accounts, true);
+    sem_post(&syncs);
+    run_until(built_twice);
+    run_until(judged);
+    release_disk();
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* Of many records each is judged, in several turns of the loop. */
+static void test_many_judged(void **state)
+{
+    char name[] = "project0000";
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "project%04u", i);
+        put(name, 200001 + i);
+    }
+    put("abcdefghij", 300000);
+    run_until(idle);
+    refused = "abcdefghij";
+    publish_judge(accounts, false);
+    run_until(judged);
+    run_until(idle);
+    assert_int_equal(view().accounts, 2000);
 }
 
 /* A clock that is put back makes no record last longer, or fresh again. */
@@ -468,10 +847,10 @@ static void test_clock_put_back(void **state)
     struct cloud_snapshot_account account;
 
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     put_on = -1800;
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(see("bcdefghijk", &account), SEEN);
     assert_in_range(account.expires - time(NULL), 3540, 3600);
@@ -480,11 +859,11 @@ static void test_clock_put_back(void **state)
     assert_in_range(account.fresh - time(NULL), 240, 300);
     /* Put forward and back again: a record of the time between lasts as long as intended. */
     put_on = 1800;
-    put("cdefghijkl", 200003, PUBLISH_NEW);
+    put("cdefghijkl", 200003);
     run_until(idle);
     assert_int_equal(now_is("cdefghijkl"), SEEN);
     put_on = 0;
-    put("defghijklm", 200004, PUBLISH_NEW);
+    put("defghijklm", 200004);
     run_until(idle);
     assert_int_equal(see("cdefghijkl", &account), SEEN);
     assert_in_range(account.expires - time(NULL), 3540, 3600);
@@ -495,7 +874,7 @@ static void test_clock_put_back(void **state)
 static void test_clock_is_watched(void **state)
 {
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     put_on = -1; /* as its keeper does */
     publish_follow_clock(accounts);
@@ -511,27 +890,7 @@ static void test_clock_is_watched(void **state)
     assert_int_equal(now_is("abcdefghij"), SEEN);
 }
 
-/* The first changes withdraw the file of an earlier process as well; without any it is replaced. */
-static void test_left_and_gone(void **state)
-{
-    (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
-    publish_remove(accounts, "abcdefghij", "production");
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
-    run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), MISSING);
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
-    run_until(idle);
-    assert_int_equal(now_is("abcdefghij"), MISSING);
-}
-
-/* The daemon is restarted, and killed when it renames its first file. */
+/* The daemon is restarted, removes an account, and is killed when it renames its first file. */
 static void restart_and_be_killed(void)
 {
     int status;
@@ -541,8 +900,13 @@ static void restart_and_be_killed(void)
     child = fork();
     if (child == 0) {
         loop = loop_new();
-        accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
+        accounts = open_accounts("https://api");
         killed_at_the_rename = true;
+        hold_disk();
+        put("cdefghijkl", 200003);
+        run_until(building);
+        publish_remove(accounts, "abcdefghij", "production");
+        release_disk();
         run_until(idle);
         _exit(1);
     }
@@ -550,22 +914,22 @@ static void restart_and_be_killed(void)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* A daemon is killed after the new file got its name and before the old one was retired: the next
- * daemon retires it. */
+/* A daemon is killed after the new file got its name, and before it is live: what is in force then
+ * is in force after the next start, without what was removed while the new file was written. */
 static void test_killed_at_the_rename(void **state)
 {
-    struct cloud_snapshot old;
-
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    run_until(idle);
-    assert_true(cloud_snapshot_map(&old));
+    publish_two();
     restart_and_be_killed();
-    assert_false(cloud_snapshot_retired(&old)); /* as it was left */
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
-    assert_true(cloud_snapshot_retired(&old));
-    cloud_snapshot_unmap(&old);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
+    accounts = open_accounts("https://api");
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    put("cdefghijkl", 200003);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
 }
 
 /* A file system that exchanges no names: the file that loses its name is retired before. */
@@ -575,24 +939,24 @@ static void test_no_exchange(void **state)
 
     (void)state;
     exchange_fails = EINVAL;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_true(cloud_snapshot_map(&old));
     restart_and_be_killed();
     assert_true(cloud_snapshot_retired(&old));
     cloud_snapshot_unmap(&old);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://api");
+    accounts = open_accounts("https://api");
 }
 
 /* An exchange that is denied is logged, and the published file stays as it is. */
 static void test_exchange_denied(void **state)
 {
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     exchange_fails = EACCES;
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("bcdefghijk", 200002);
     run_until(failed);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_int_equal(now_is("bcdefghijk"), MISSING);
@@ -608,19 +972,19 @@ static void test_left_by_other_settings(void **state)
     int fd;
 
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     publish_free(accounts);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://another");
+    accounts = open_accounts("https://another");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     publish_free(accounts);
     fd = open(FILE_, O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, offsetof(struct cloud_snapshot_header, version)), 1);
     close(fd);
-    accounts = publish_new(loop, CLOUD_SNAPSHOT_DIRECTORY, "https://another");
+    accounts = open_accounts("https://another");
     assert_int_equal(now_is("abcdefghij"), RETIRED);
 }
 
@@ -628,19 +992,54 @@ static void test_left_by_other_settings(void **state)
 static void test_cannot_be_written(void **state)
 {
     (void)state;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     assert_int_equal(mkdir(NEW_FILE, 0755), 0);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("bcdefghijk", 200002);
     run_until(failed);
     assert_int_equal(now_is("abcdefghij"), SEEN);
     assert_int_equal(now_is("bcdefghijk"), MISSING);
     publish_remove(accounts, "abcdefghij", "production");
-    assert_int_equal(now_is("abcdefghij"), RETIRED);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(rmdir(NEW_FILE), 0);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
     assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
+/* A clock that is put back, and other settings, while a file is written that then fails. */
+static void test_fails_meanwhile(void **state)
+{
+    struct cloud_snapshot_account account;
+
+    (void)state;
+    hold_disk();
+    put("abcdefghij", 200001);
+    run_until(building);
+    put_on = -1800;
+    publish_follow_clock(accounts);
+    exchange_fails = EACCES;
+    release_disk();
+    run_until(failed);
+    exchange_fails = 0;
+    run_until(idle);
+    assert_int_equal(see("abcdefghij", &account), SEEN);
+    assert_in_range(account.expires - time(NULL), 3500, 3600);
+    hold_disk();
+    put("bcdefghijk", 200002);
+    run_until(building);
+    publish_reload(accounts, "https://other");
+    exchange_fails = EACCES;
+    release_disk();
+    run_until(failed);
+    exchange_fails = 0;
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), MISSING);
+    put("cdefghijkl", 200003);
+    publish_reload(accounts, "https://another");
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), MISSING);
 }
 
 /* An account that is removed while no file can be written is in none that is written later. */
@@ -648,8 +1047,8 @@ static void test_gone_before_it_was_written(void **state)
 {
     (void)state;
     assert_int_equal(mkdir(NEW_FILE, 0755), 0);
-    put("abcdefghij", 200001, PUBLISH_NEW);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("abcdefghij", 200001);
+    put("bcdefghijk", 200002);
     run_until(failed);
     publish_remove(accounts, "abcdefghij", "production");
     assert_int_equal(rmdir(NEW_FILE), 0);
@@ -662,17 +1061,22 @@ static void test_gone_before_it_was_written(void **state)
  * loses its name. Both end when the disk has space again. */
 static void test_no_block(void **state)
 {
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+
     (void)state;
     disk_full = true;
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(failed);
     assert_int_equal(now_is("abcdefghij"), RETIRED);
     disk_full = false;
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), SEEN);
-    put("bcdefghijk", 200002, PUBLISH_NEW);
+    put("bcdefghijk", 200002);
     run_until(idle);
     disk_full = true;
+    account.expires += 100; /* what is published is not wrong */
+    publish_put(accounts, &account);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
     publish_remove(accounts, "abcdefghij", "production");
     assert_int_equal(access(FILE_, F_OK), -1);
     assert_int_equal(now_is("abcdefghij"), RETIRED);
@@ -692,40 +1096,60 @@ static void test_lost(void **state)
     (void)state;
     memset(too_long, 'a', sizeof too_long - 1);
     too_long[sizeof too_long - 1] = '\0';
-    put("abcdefghij", 200001, PUBLISH_NEW);
+    put("abcdefghij", 200001);
     run_until(idle);
     publish_remove(accounts, too_long, "production"); /* makes no record, as without memory */
-    put("bcdefghijk", 200002, PUBLISH_NEW);
-    run_until(idle);
+    put("bcdefghijk", 200002);
+    passed_ms += PUBLISH_RETRY_MS;
+    run_until(timers_ran);
     assert_int_equal(now_is("bcdefghijk"), RETIRED);
+    restart();
+    put("bcdefghijk", 200002);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_by_id),
-        TEST(test_left_and_gone),
-        TEST(test_left_by_other_settings),
-        TEST(test_killed_at_the_rename),
-        TEST(test_no_exchange),
-        TEST(test_exchange_denied),
         TEST(test_put),
-        TEST(test_clock_put_back),
-        TEST(test_clock_is_watched),
         TEST(test_remove),
         TEST(test_remove_while_building),
         TEST(test_change),
+        TEST(test_renewed),
+        TEST(test_same),
+        TEST(test_renewed_while_building),
         TEST(test_new_contradicts),
-        TEST(test_new_contradicts_what_is_built),
-        TEST(test_clear),
+        TEST(test_changed_while_building),
+        TEST(test_reload),
+        TEST(test_whole),
+        TEST(test_reload_while_building),
         TEST(test_absent),
         TEST(test_too_many_applications),
-        TEST(test_lost),
-        TEST(test_no_block),
+        TEST(test_by_id),
         TEST(test_expired_stays),
         TEST(test_left_by_another),
+        TEST(test_rebooted),
+        TEST(test_left_in_the_future),
+        TEST(test_left_retired),
+        TEST(test_killed_behind_a_change),
+        TEST(test_damaged_record),
+        TEST(test_damaged_size),
+        TEST(test_judged),
+        TEST(test_judged_while_building),
+        TEST(test_many_judged),
+        TEST(test_clock_put_back),
+        TEST(test_clock_is_watched),
+        TEST(test_killed_at_the_rename),
+        TEST(test_no_exchange),
+        TEST(test_exchange_denied),
+        TEST(test_left_by_other_settings),
         TEST(test_cannot_be_written),
+        TEST(test_fails_meanwhile),
         TEST(test_gone_before_it_was_written),
+        TEST(test_no_block),
+        TEST(test_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

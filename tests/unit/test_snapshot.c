@@ -52,10 +52,21 @@ static struct cloud_snapshot_record *make(uint32_t i)
     return snapshot_encode(&account);
 }
 
+static bool write_records(int fd, struct cloud_snapshot_record *const *records, size_t n)
+{
+    const struct snapshot_file file = {
+        .created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE, .most = n};
+    struct snapshot_writer writer;
+    bool ok = snapshot_start(&writer, fd, &file);
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = snapshot_add(&writer, records[i]);
+    return snapshot_end(&writer, ok);
+}
+
 /* Writes a snapshot of n accounts and returns its bytes against a guard page. */
 static struct guarded write_accounts(uint32_t n)
 {
-    const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
     struct cloud_snapshot_record **records = calloc(n + 1, sizeof(void *));
     int fd = open(FILE_, O_RDWR | O_CREAT | O_TRUNC, 0644);
     struct guarded guarded;
@@ -66,7 +77,7 @@ static struct guarded write_accounts(uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         assert_non_null(records[i] = make(i));
     assert_true(fd >= 0);
-    assert_true(snapshot_write(fd, &file, records, n));
+    assert_true(write_records(fd, records, n));
     assert_int_equal(fstat(fd, &st), 0);
     bytes = malloc((size_t)st.st_size);
     assert_non_null(bytes);
@@ -401,7 +412,6 @@ static void find_and_spoil(struct cloud_snapshot *snapshot, const char *text)
 /* Names of every length: they are hashed and compared by words. */
 static void test_every_length(void **state)
 {
-    const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
     char text[CLOUD_PROJECT_MAX + 1];
     struct cloud_snapshot_record *records[CLOUD_PROJECT_MAX];
     struct cloud_snapshot snapshot;
@@ -416,7 +426,7 @@ static void test_every_length(void **state)
         text[n] = '\0';
         assert_non_null(records[n - 1] = snapshot_encode(&one));
     }
-    assert_true(fd >= 0 && snapshot_write(fd, &file, records, CLOUD_PROJECT_MAX));
+    assert_true(fd >= 0 && write_records(fd, records, CLOUD_PROJECT_MAX));
     map = mmap(NULL, file_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     assert_ptr_not_equal(map, MAP_FAILED);
     assert_true(cloud_snapshot_open(map, file_size(), &snapshot));
@@ -497,7 +507,6 @@ static void test_other_header(void **state)
  * id. */
 static void test_many_of_one_id(void **state)
 {
-    const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
     enum { MANY = 2000 };
     struct cloud_snapshot_record *records[MANY];
     struct cloud_snapshot_account account;
@@ -511,7 +520,7 @@ static void test_many_of_one_id(void **state)
         assert_non_null(records[i]);
         records[i]->uid = records[i]->gid = 200000;
     }
-    assert_true(snapshot_write(fd, &file, records, MANY));
+    assert_true(write_records(fd, records, MANY));
     map = mmap(NULL, file_size(), PROT_READ, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(map, MAP_FAILED);
     assert_true(cloud_snapshot_open(map, file_size(), &snapshot));
@@ -528,13 +537,12 @@ static void test_many_of_one_id(void **state)
 
 static void test_disk_full(void **state)
 {
-    const struct snapshot_file file = {.created = NOW, .seed = SEED, .state = CLOUD_SNAPSHOT_LIVE};
     struct cloud_snapshot_record *record = make(1);
     int fd = open(FILE_, O_RDONLY);
 
     (void)state;
     assert_non_null(record);
-    assert_false(snapshot_write(fd, &file, &record, 1));
+    assert_false(write_records(fd, &record, 1));
     assert_int_not_equal(errno, 0);
     close(fd);
     free(record);
