@@ -3,13 +3,25 @@
 
 #include <limits.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
 
+static EVP_MD *sha256;
+
+static void fetch(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* EVP_sha256() is looked up by its name each time, which takes longer than the digest of a line. */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
 {
-    return EVP_Digest(bytes, n, out, NULL, EVP_sha256(), NULL) == 1;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch);
+    return sha256 != NULL && EVP_Digest(bytes, n, out, NULL, sha256, NULL) == 1;
 }
 
 /* EVP_DecodeBlock alone would accept spaces at both ends, '=' as a digit, and unused bits that are

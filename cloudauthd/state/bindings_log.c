@@ -46,22 +46,22 @@ static size_t put_line(const struct line *line, char out[STATEFILE_LINE_SIZE])
                                             line->gid, line->project, line->environment));
 }
 
-/* Parses a line of n bytes without its newline. It is whole if the same line results when its
- * content is written again. */
+/* Parses a line of n bytes without its newline. */
 static bool parse_line(const char *text, size_t n, struct line *out)
 {
-    char copy[STATEFILE_LINE_SIZE], again[STATEFILE_LINE_SIZE];
+    char copy[STATEFILE_LINE_SIZE];
+    int end = 0;
 
-    if (n + 1 >= sizeof copy)
+    if (n >= sizeof copy || !statefile_is_line(text, n))
         return false;
     memcpy(copy, text, n);
     copy[n] = '\0';
     memset(out, 0, sizeof *out);
     _Static_assert(CLOUD_PROJECT_MAX == 32 && CLOUD_NAME_MAX == 128, "the widths below");
-    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit does not give the same bytes */
-    if (sscanf(copy, "%u %u %32s %128s", &out->uid, &out->gid, out->project, out->environment) != 4)
-        return false;
-    return put_line(out, again) == n + 1 && memcmp(again, text, n) == 0;
+    /* NOLINTNEXTLINE(cert-err34-c): put_line has written the numbers */
+    return sscanf(copy, "%u %u %32s %128s %*16s%n", &out->uid, &out->gid, out->project,
+                  out->environment, &end) == 4 &&
+           end == (int)n;
 }
 
 bool bindings_log_is_release(const struct binding *line)

@@ -84,6 +84,15 @@ size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n)
     return (size_t)n + 1 + CHECK_LENGTH + 1;
 }
 
+bool statefile_is_line(const char *line, size_t n)
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    return n > CHECK_LENGTH + 1 && line[n - CHECK_LENGTH - 1] == ' ' &&
+           hash_hex(line, n - CHECK_LENGTH - 1, hex) &&
+           memcmp(line + n - CHECK_LENGTH, hex, CHECK_LENGTH) == 0;
+}
+
 /* ---- Fields ---- */
 
 static int64_t load_number(const void *member, size_t size)

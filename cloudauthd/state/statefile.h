@@ -80,6 +80,9 @@ bool statefile_get_fields(const struct statefile_field *fields, const char **at,
 #define STATEFILE_LINE_SIZE 256
 size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n);
 
+/* Whether n bytes without a newline are what statefile_end_line makes of a line. */
+bool statefile_is_line(const char *line, size_t n);
+
 /* ---- The disk ---- */
 
 /* Opens a directory, which must exist, or with a name that one below it, which is created (mode

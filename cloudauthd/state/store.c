@@ -448,17 +448,14 @@ bool store_judge(struct store *store, struct store_file *file)
 /* Reads how often the clock was put back. False if the file is damaged. */
 static bool read_clock(struct store *store)
 {
-    char again[STATEFILE_LINE_SIZE];
-    size_t size = 0, n;
+    size_t size = 0;
     char *line = statefile_read(store->documents, CLOCK, STATEFILE_LINE_SIZE - 1, &size);
     bool ok = line == NULL && errno == ENOENT;
 
     if (line != NULL) {
-        unsigned long count = strtoul(line, NULL, 10);
-        n = statefile_end_line(again, snprintf(again, sizeof again, "%lu", count));
-        ok = count <= UINT32_MAX && n == size && memcmp(again, line, n) == 0;
+        ok = size > 0 && line[size - 1] == '\n' && statefile_is_line(line, size - 1);
         if (ok)
-            store->own.clock = (uint32_t)count;
+            store->own.clock = (uint32_t)strtoul(line, NULL, 10);
     }
     free(line);
     return ok;
