@@ -287,3 +287,25 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
     entry->changed = cloud_clock_ms();
     return true;
 }
+
+struct walk {
+    bool (*see)(void *arg, const struct binding *binding);
+    void *arg;
+};
+
+static bool see_entry(void *arg, struct table_node *node)
+{
+    const struct walk *walk = arg;
+    struct binding binding;
+
+    give(TABLE_OWNER(node, struct entry, by_uid), &binding);
+    return walk->see(walk->arg, &binding);
+}
+
+size_t bindings_walk(const struct bindings *bindings, size_t from,
+                     bool (*see)(void *arg, const struct binding *binding), void *arg)
+{
+    struct walk walk = {see, arg};
+
+    return table_walk(&bindings->by_uid, from, see_entry, &walk);
+}

@@ -102,3 +102,14 @@ void table_each(const struct table *table, void (*visit)(void *arg, struct table
             visit(arg, node);
         }
 }
+
+size_t table_walk(const struct table *table, size_t from,
+                  bool (*visit)(void *arg, struct table_node *node), void *arg)
+{
+    bool enough = false;
+
+    for (; from < table->buckets && !enough; from++)
+        for (struct table_node *node = table->bucket[from]; node != NULL; node = node->next)
+            enough |= visit(arg, node);
+    return from < table->buckets ? from : 0;
+}

@@ -49,6 +49,12 @@ void table_remove(struct table *table, struct table_node *node);
 void table_each(const struct table *table, void (*visit)(void *arg, struct table_node *node),
                 void *arg);
 
+/* Calls visit for the nodes of the buckets from the given one on, until it returns true for one of
+ * a bucket. Returns the bucket to continue with, or 0 at the end. Nodes that are inserted or
+ * removed between two calls may be missed or seen twice. */
+size_t table_walk(const struct table *table, size_t from,
+                  bool (*visit)(void *arg, struct table_node *node), void *arg);
+
 /* The struct of type that node is a member of. */
 #define TABLE_OWNER(node, type, member)                                                            \
     ((type *)(void *)((char *)(uintptr_t)(node)-offsetof(type, member)))

@@ -314,8 +314,15 @@ void cache_look(const struct cache *cache, struct cache_figures *out)
     out->guarded = cache->entries.withheld > 0;
 }
 
-static bool view_entry(const struct cache_entry *entry, cache_see *see, void *arg)
+struct walk {
+    cache_see *see;
+    void *arg;
+};
+
+static bool view_entry(void *arg, struct table_node *node)
 {
+    const struct walk *walk = arg;
+    const struct cache_entry *entry = TABLE_OWNER(node, struct cache_entry, node);
     struct freshness_now now = freshness_now();
     struct cache_answer answer = request_known(entry, CACHE_KEYS, now);
     bool failing = entries_is_failing(entry);
@@ -333,16 +340,17 @@ static bool view_entry(const struct cache_entry *entry, cache_see *see, void *ar
     view.fresh =
         view.usable && !failing &&
         freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->account_fresh);
-    return see(arg, &view);
+    return walk->see(walk->arg, &view);
 }
 
 size_t cache_walk(struct cache *cache, size_t from, cache_see *see, void *arg)
 {
-    const struct table *table = &cache->entries.table;
-    bool enough = false;
+    struct walk walk = {see, arg};
 
-    for (; from < table->buckets && !enough; from++)
-        for (const struct table_node *node = table->bucket[from]; node != NULL; node = node->next)
-            enough |= view_entry(TABLE_OWNER(node, struct cache_entry, node), see, arg);
-    return from < table->buckets ? from : 0;
+    return table_walk(&cache->entries.table, from, view_entry, &walk);
+}
+
+bool cache_has(const struct cache *cache, const char *project, const char *environment)
+{
+    return entries_find(&cache->entries, project, environment) != NULL;
 }

@@ -124,6 +124,9 @@ typedef bool cache_see(void *arg, const struct cache_view *view);
  */
 size_t cache_walk(struct cache *cache, size_t from, cache_see *see, void *arg);
 
+/* Whether the environment is among those. */
+bool cache_has(const struct cache *cache, const char *project, const char *environment);
+
 void cache_look(const struct cache *cache, struct cache_figures *out);
 
 /* The settings have changed. forget: the API or its signatures are others, so nothing that was

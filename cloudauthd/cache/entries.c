@@ -259,19 +259,24 @@ static bool is_wanted(const struct table_node *node, const void *key)
            strcmp(entry->environment, wanted->environment) == 0;
 }
 
-struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
-                                        const char *environment)
+struct cache_entry *entries_find(const struct entries *entries, const char *project,
+                                 const char *environment)
 {
     const struct wanted wanted = {project, environment};
     uint64_t hash = table_hash_pair(&entries->table, project, environment);
     struct table_node *node = table_find(&entries->table, hash, is_wanted, &wanted);
-    struct cache_entry *entry;
 
-    if (node != NULL)
-        return TABLE_OWNER(node, struct cache_entry, node);
-    if (strlen(project) >= sizeof entry->project ||
+    return node == NULL ? NULL : TABLE_OWNER(node, struct cache_entry, node);
+}
+
+struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
+                                        const char *environment)
+{
+    struct cache_entry *entry = entries_find(entries, project, environment);
+
+    if (entry != NULL || strlen(project) >= sizeof entry->project ||
         strlen(environment) >= sizeof entry->environment)
-        return NULL;
+        return entry;
     entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         return NULL;
@@ -279,7 +284,8 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
     LIST_INIT(&entry->waiters);
     strcpy(entry->project, project);
     strcpy(entry->environment, environment);
-    table_insert(&entries->table, &entry->node, hash);
+    table_insert(&entries->table, &entry->node,
+                 table_hash_pair(&entries->table, project, environment));
     return entry;
 }
 

@@ -205,6 +205,10 @@ struct entries {
 bool entries_start(struct entries *entries);
 void entries_end(struct entries *entries);
 
+/* The environment's entry, or NULL. */
+struct cache_entry *entries_find(const struct entries *entries, const char *project,
+                                 const char *environment);
+
 /* The environment's entry, made if there is none; NULL if memory is out. A new one is on no LRU
  * list until entries_touch. */
 struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,

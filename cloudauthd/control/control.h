@@ -11,9 +11,12 @@
  * come on further pages.
  *
  *   SESSIONS   project, environment, kind, app, user id, mail, role, service, audit id, id,
- * account, user, since (seconds since 1970), from, pid, key, state (open, ending, detached) STATUS
- * name, value, "#" if it is a number; in the order of the page that status prints DOCUMENTS
- * project, environment, plain login name, state, age, status, detail EXPLAIN    "fact", name, value
+ *              account, user, since (seconds since 1970), from, pid, key, state (open, ending,
+ *              detached)
+ *   STATUS     name, value, "#" if it is a number; in the order of the page of status
+ *   DOCUMENTS  project, environment, plain login name, state, age, status, detail; the state
+ *              "bound": it has ids and is not in memory
+ *   EXPLAIN    "fact", name, value
  *              "rule", name, "yes" or "no" or "-" (not reached), detail
  *              "home", home, uid, gid and "mount", line of `mounts`: of an sFTP login that is
  *              granted; cloudauthctl checks that they exist

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/control/control.h"
 
+#include "access/bindings.h"
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/api/feed.h"
@@ -10,6 +11,7 @@
 #include "cloudauthd/metrics/health.h"
 #include "cloudauthd/session/sessions.h"
 #include "cloudauthd/state/denials_file.h"
+#include "cloudauthd/state/store.h"
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -53,11 +55,14 @@ static bool count_document(void *arg, const struct cache_view *view)
 static void status_of_documents(const struct context *context)
 {
     struct documents all = {.admission = context->admission};
+    struct store_figures store;
     struct cache_figures figures;
 
     cache_walk(context->cache, 0, count_document, &all);
     cache_look(context->cache, &figures);
-    rows_add_number("documents", (int64_t)all.seen.known);
+    store_look(context->store, &store);
+    rows_add_number("documents", (int64_t)store.documents);
+    rows_add_number("in_memory", (int64_t)all.seen.known);
     rows_add_number("fresh", (int64_t)all.seen.fresh);
     rows_add_number("failing", (int64_t)all.seen.failing);
     rows_add_number("unusable", (int64_t)all.seen.unusable);
@@ -177,12 +182,38 @@ static bool list_document(void *arg, const struct cache_view *view)
     return rows_full();
 }
 
+/* An environment that is not in memory: whether there is a document of it is only known when it is
+ * asked for. */
+static bool list_binding(void *arg, const struct binding *binding)
+{
+    const struct context *context = arg;
+    char plain[CLOUD_NAME_MAX + 1] = "";
+
+    if (cache_has(context->cache, binding->project, binding->environment))
+        return rows_full();
+    cloud_name_plain(&context->conf.grammar, binding->project, binding->environment, plain);
+    ROW(binding->project, binding->environment, plain, "bound", "", "", "");
+    return rows_full();
+}
+
+/* Pages from here on are of the bindings. */
+#define BINDINGS (UINT32_C(1) << 31)
+
 void status_answer_documents(struct connection *connection)
 {
-    size_t next;
+    const struct context *context = connection->context;
+    size_t page = connection->question.page;
 
     rows_start();
-    next = cache_walk(connection->context->cache, connection->question.page, list_document,
-                      connection->context);
-    rows_send(connection, (uint32_t)next);
+    if (page < BINDINGS) {
+        page = cache_walk(context->cache, page, list_document, connection->context);
+        if (page == 0)
+            page = BINDINGS;
+    }
+    if (page >= BINDINGS && !rows_full()) {
+        page = bindings_walk(context->bindings, page - BINDINGS, list_binding, connection->context);
+        if (page > 0)
+            page += BINDINGS;
+    }
+    rows_send(connection, (uint32_t)page);
 }

@@ -163,10 +163,23 @@ test_confirm_absences() {
 
 # ---- status, refresh, keys ---------------------------------------------------------------------------
 
+# after a restart status lists what is on the disk, and refresh --all asks for it
+test_status_after_restart() {
+    enters alice abcdefghij
+    known abcdefghij_stg 200002
+    daemon_stop
+    daemon_start
+    wait_for same 2 "$(field documents 0 status)"
+    contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +(bound|fresh|aged)'
+    ctl 0 refresh --all
+    contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +fresh'
+}
+
 # status tells a program: 0 good, 1 something is wrong, 3 no answer; and only root may ask
 test_status() {
     enters alice abcdefghij
-    same 'good 1 0' "$(ctl 0 status --json | jq -r '"\(.health) \(.documents) \(.findings | length)"')"
+    same 'good 1 1 0' "$(ctl 0 status --json |
+        jq -r '"\(.health) \(.documents) \(.in_memory) \(.findings | length)"')"
     contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +fresh'
     same 3 "$(as_nobody cloudauthctl status >/root/said 2>&1 || echo $?)"
     contains "$(</root/said)" 'only root may ask'
