@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/doctor.h"
-
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/health.h"
 #include "ctl/lines.h"
 
+#include "access/local_ids.h"
 #include "common/local.h"
 #include "common/snapshot.h"
 #include "common/text.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,10 +20,44 @@
 #include <time.h>
 #include <unistd.h>
 
-void doctor_say(struct doctor *doctor, const char *check, enum doctor_result result,
-                const char *remedy, const char *format, ...)
+/*
+ * The checks of cloudauthctl doctor. Each check reports one or more rows, and with each fault its
+ * remedy (remedy.h).
+ */
+
+enum doctor_result {
+    DOCTOR_OK,
+    DOCTOR_BAD,
+    DOCTOR_UNKNOWN, /* it could not be looked at */
+    DOCTOR_NOTE,    /* no fault, but an operator should know it */
+};
+
+static const char *const results[] = {"ok", "BAD", "unknown", "note"};
+
+/* A row with a remedy, which is shown below the table. */
+struct doctor_fault {
+    enum doctor_result result;
+    char finding[512], remedy[REMEDY_SIZE];
+};
+
+struct doctor {
+    struct out *out;
+    struct cloud_conf conf; /* the defaults where the file is broken */
+    struct local_ids *local_ids;
+    uint32_t daemon_uid, daemon_gid; /* of user cloudauth; 0: there is none */
+    const char *account;             /* a shell account to ask sshd about, or "" */
+    const char *clock;               /* what the project API's answers say of it, or NULL */
+    bool bad, unknown;
+    bool shadowed; /* a local name is a login name */
+    size_t faults;
+    struct doctor_fault fault[64]; /* JSON has all of them */
+};
+
+/* Reports a row. remedy: "" where nothing is wrong. */
+__attribute__((format(printf, 5, 6))) static void
+doctor_say(struct doctor *doctor, const char *check, enum doctor_result result, const char *remedy,
+           const char *format, ...)
 {
-    static const char *const words[] = {"ok", "BAD", "unknown", "note"};
     char detail[1024];
     va_list more;
 
@@ -30,7 +66,7 @@ void doctor_say(struct doctor *doctor, const char *check, enum doctor_result res
     va_end(more);
     doctor->bad |= result == DOCTOR_BAD;
     doctor->unknown |= result == DOCTOR_UNKNOWN;
-    OUT_ROW(doctor->out, check, words[result], detail, remedy);
+    OUT_ROW(doctor->out, check, results[result], detail, remedy);
     if (remedy[0] == '\0' || doctor->faults == sizeof doctor->fault / sizeof *doctor->fault)
         return;
     struct doctor_fault *fault = &doctor->fault[doctor->faults++];
@@ -215,7 +251,6 @@ __asm__(".section .rodata\n"
 /* Reports a row of the script. */
 static bool take_row(void *arg, char *line)
 {
-    static const char *const results[] = {"ok", "BAD", "unknown", "note"};
     char *field[5], remedy[REMEDY_SIZE];
     int result = DOCTOR_OK;
 
@@ -355,6 +390,57 @@ static void check_snapshot(struct doctor *doctor)
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
+/* Checks the NSS module and its marker groups. */
+static void check_nss(struct doctor *doctor)
+{
+    const struct group *group;
+
+    if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
+                   dlerror());
+        return;
+    }
+    group = getgrnam("cloud-ssh");
+    if (local_ids_has_group(doctor->local_ids, "cloud-ssh") ||
+        local_ids_has_group(doctor->local_ids, "cloud-sftp"))
+        doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
+                   "/etc/group has a group that the NSS module must define: sshd's Match blocks "
+                   "would not hold");
+    else if (local_ids_has_gid(doctor->local_ids, doctor->conf.ssh_gid) ||
+             local_ids_has_gid(doctor->local_ids, doctor->conf.sftp_gid))
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "editor /etc/group " CLOUD_CONF_PATH
+                   "  # give the group another gid, or set ssh_gid and sftp_gid",
+                   "a local group has the gid %u or %u of a marker group: sshd takes its name for "
+                   "the marker group's, and the Match blocks do not hold",
+                   doctor->conf.ssh_gid, doctor->conf.sftp_gid);
+    else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
+        doctor_say(doctor, "nss-module", DOCTOR_BAD,
+                   "cloudauthctl doctor  # again, when the settings and nsswitch-group are ok",
+                   "the group cloud-ssh does not exist: sshd's Match blocks do not hold");
+    else
+        doctor_say(doctor, "nss-module", DOCTOR_OK, "", "the marker groups exist");
+}
+
+/* Checks that PAM can load pam_cloud.so from where it looks for modules: `security`, beside libpam.
+ */
+static void check_pam_module(struct doctor *doctor)
+{
+    void *pam = dlopen("libpam.so.0", RTLD_NOW | RTLD_LOCAL);
+    char origin[PATH_MAX] = "/lib", path[PATH_MAX + 32];
+
+    if (pam != NULL)
+        (void)dlinfo(pam, RTLD_DI_ORIGIN, origin);
+    snprintf(path, sizeof path, "%s/security/pam_cloud.so", origin);
+    if (dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL)
+        doctor_say(doctor, "pam-module", DOCTOR_OK, "", "%s", path);
+    else
+        doctor_say(doctor, "pam-module", DOCTOR_BAD,
+                   "apt-get install --reinstall libpam-cloud  # or make install with LIBDIR=", "%s",
+                   dlerror());
+}
+
 int cmd_doctor(struct ctl *ctl)
 {
     static struct doctor doctor;
@@ -373,8 +459,8 @@ int cmd_doctor(struct ctl *ctl)
     check_settings(&doctor);
     check_users(&doctor);
     check_daemon(&doctor);
-    doctor_nss(&doctor);
-    doctor_pam(&doctor);
+    check_nss(&doctor);
+    check_pam_module(&doctor);
     check_shadowed(&doctor);
     check_snapshot(&doctor);
     run_script(&doctor);

@@ -268,6 +268,80 @@ check_sshd() {
     fi
 }
 
+# ---- PAM ---------------------------------------------------------------------------------------------
+
+# pam_stack TYPE: what is wrong with pam_cloud.so in sshd's stack of that type; nothing if it stands first. Lines of
+# included files and substacks count in their place (pam.d(5)). pam_localuser.so may jump over pam_cloud.so, which local
+# users do not need.
+pam_stack() {
+    awk -v type="$1" '
+    function read_file(service, line, n, control, module, i, file) {
+        file = "/etc/pam.d/" service
+        if (service ~ /\// || file in under_way)
+            return
+        under_way[file]
+        while (!found && (getline line <file) > 0) {
+            sub(/#.*/, "", line)
+            sub(/^[ \t]*-?/, "", line)
+            n = split(line, word, /[ \t]+/)
+            control = word[2]
+            for (i = 3; control ~ /^\[/ && control !~ /\]$/ && i <= n; i++)
+                control = control " " word[i]
+            module = word[i]
+            if (word[1] == "@include")
+                read_file(control)
+            else if (word[1] == type && control ~ /^(include|substack)$/)
+                read_file(module)
+            else if (word[1] == type && module != "")
+                take(control, module)
+        }
+        close(file)
+        delete under_way[file]
+    }
+    function take(control, module, name, rest, jump) {
+        lines++
+        name = module
+        sub(/.*\//, "", name)
+        if (name == "pam_cloud.so") {
+            found = 1
+            jumped = reach >= lines
+            weak = control !~ /^(requisite|required)$/ && control !~ /default=(die|bad)/
+            return
+        }
+        for (rest = control; match(rest, /=[0-9]+/); rest = substr(rest, RSTART + RLENGTH))
+            if (substr(rest, RSTART + 1, RLENGTH - 1) + 0 > jump)
+                jump = substr(rest, RSTART + 1, RLENGTH - 1) + 0
+        if (name != "pam_localuser.so" && lines + jump > reach) {
+            reach = lines + jump
+            over = control " " name
+        }
+        if (before == "" && (control ~ /^sufficient$|(success|default)=done/ || name ~ /^pam_(unix|permit)\.so$/))
+            before = control " " name
+    }
+    BEGIN {
+        read_file("sshd")
+        if (!found)
+            print "pam_cloud.so is not in sshd\047s stack"
+        else if (before != "" && type != "session")
+            print "`" before "` stands before pam_cloud.so, and may decide without it"
+        else if (jumped)
+            print "`" over "` stands before pam_cloud.so, and may jump over it"
+        else if (weak)
+            print "a refusal by pam_cloud.so does not count: it is neither requisite nor required"
+    }'
+}
+
+check_pam() {
+    for type in auth account session; do
+        fault=$(pam_stack $type)
+        if [ "$fault" ]; then
+            row pam-$type BAD "pam-auth-update --enable cloudauth  # --force undoes local changes; /etc/pam.d/sshd must include common-auth, -account and -session" "$fault"
+        else
+            row pam-$type ok '' 'pam_cloud.so stands first'
+        fi
+    done
+}
+
 # ---- Owners and modes --------------------------------------------------------------------------------
 
 # is_guarded PATH: whether only root can change what the path leads to: each directory above it belongs to root, is
@@ -562,6 +636,7 @@ check_programs() {
 
 check_nsswitch
 check_sshd
+check_pam
 check_files
 check_ranges
 check_clock
