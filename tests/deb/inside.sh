@@ -8,6 +8,7 @@ trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND"' ERR
 
 DROP_IN=/etc/ssh/sshd_config.d/00-cloudauth.conf
 PACKAGES=(libnss-cloud libpam-cloud cloudauth)
+SSH_OPTIONS=()
 
 # ---- Words -------------------------------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ sshd_listens() { (: </dev/tcp/127.0.0.1/22); }
 # login KEY LOGIN [COMMAND]
 login() {
     wait_for sshd_listens >&2
-    timeout 30 ssh -F none -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
+    timeout 30 ssh -F none "${SSH_OPTIONS[@]}" -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
         -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no "$2@127.0.0.1" "${3:-id -un}" </dev/null
 }
 
@@ -650,12 +651,31 @@ operate() {
     esac
 }
 
-# The lines that it comes to, once each, and what it makes of /etc.
+# manifest_of DIRECTORY [PATH...]: mode, owner, target and checksum of what is there, without those paths.
+manifest_of() {
+    local path but=()
+    for path in "${@:2}"; do but+=(! -path "$1/$path" ! -path "$1/$path/*"); done
+    find "$1" -xdev "${but[@]}" -printf '%M %U %G %p %l\n' | sort
+    find "$1" -xdev "${but[@]}" -type f -exec sha256sum {} + | sort
+}
+
+# at_line SCRIPT ARGUMENT LINE: adds to /lines that the line is about to be done, with a hash of what the operation
+# has changed so far (/run/changes) and of /run.
+at_line() {
+    echo "$* $({
+        manifest_of /run/changes lines kill root var/log var/cache/ldconfig/aux-cache
+        find /run -xdev ! -path '/run/changes/*' -printf '%M %U %G %p %l\n' | sort
+    } | sha256sum)" >>/lines
+}
+
+# The lines that it comes to and what it makes of /etc. To kill a script at a line that finds all as another line of
+# that script found it would be the same again: /root/lines has one of those.
 record() {
     sshd_start
     touch /kill
     operate "$1"
-    awk '!seen[$0]++' /lines >/root/lines
+    awk '!seen[$1, $2, $4]++ { print $1, $2, $3 }' /lines >/root/lines
+    awk '!seen[$1, $2, $3]++' /lines | wc -l >/root/count
     etc_manifest >/root/after
     [[ $1 != purge ]] || diff /root/never /root/after
     enters ada ada
@@ -663,6 +683,8 @@ record() {
 
 killed() {
     local status=0
+    # The default exchange of keys takes half of a login's time.
+    SSH_OPTIONS=(-o KexAlgorithms=curve25519-sha256)
     sshd_start
     echo "$2" >/kill
     operate "$1" || status=$?
