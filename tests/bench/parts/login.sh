@@ -47,6 +47,12 @@ interleaved() {
     rows_of $file "$1"
 }
 
+what_the_daemon_takes() {
+    section 'Login: what the daemon takes'
+    columns settings 'CPU a login' 'API requests in all'
+    printf '%s\n' "${daemon[@]}"
+}
+
 # costs WHO KEY ACCOUNT: CPU, memory, processes and system calls of the sshd of one login.
 costs() {
     local n cpu rss faults
@@ -62,12 +68,11 @@ costs() {
         "$(grep -c -E '^[0-9]+ +execve\(.* = 0' /root/sshd.strace)"
 }
 
-part_login() {
-    local pairs rounds names i daemon=()
-    local -a local_login cloud_login words
+# Sets pairs and names: as many accounts of either kind, and sshd for them.
+login_host() {
+    local i
     names=$(size $NAMES 2)
     pairs=$(size "${BENCH_PAIRS:-60}" 4)
-    rounds=$(size 7 1)
     template
     "$HERE/accounts.pl" documents "$names" /root/template "$ACCESS"
     for ((i = 0; i < names; i++)); do
@@ -79,6 +84,13 @@ part_login() {
     bench_api
     sshd_stop
     sshd_start -o MaxStartups=200 -o LogLevel=ERROR
+}
+
+part_login() {
+    local pairs rounds names daemon=()
+    local -a local_login cloud_login words
+    rounds=$(size 7 1)
+    login_host
     section 'Login: the whole of ssh host true, one after the other, the two kinds in turn'
     say "$names accounts of either kind, since sshd pads each step by the account's name."
     columns 'settings' account n median p99 'ratio of medians' '95 % of resamplings'
@@ -104,7 +116,5 @@ part_login() {
     columns account n 'CPU, median' 'greatest RSS' 'page faults' 'system calls' processes 'programs'
     costs 'local file' bob local0
     costs cloudauth bob $CLOUD
-    section 'Login: what the daemon takes'
-    columns settings 'CPU a login' 'API requests in all'
-    printf '%s\n' "${daemon[@]}"
+    what_the_daemon_takes
 }
