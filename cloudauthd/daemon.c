@@ -11,6 +11,8 @@
 #include "base/privileges.h"
 #include "cloudauthd/accounts/records.h"
 #include "cloudauthd/api/feed.h"
+#include "cloudauthd/api/file_watch.h"
+#include "cloudauthd/api/url.h"
 #include "cloudauthd/audit/audit.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/background.h"
@@ -336,6 +338,13 @@ static bool open_feed(struct context *context)
     return context->feed != NULL;
 }
 
+static void on_files(void *arg)
+{
+    const struct context *context = arg;
+
+    sessions_check(context->sessions);
+}
+
 /* The sessions that were open before a restart. */
 static bool open_sessions(struct context *context)
 {
@@ -358,8 +367,19 @@ static bool open_sessions(struct context *context)
                                                     .may_terminate = may_end});
     if (context->sessions == NULL)
         return false;
+    file_watch_start(context->loop, on_files, context);
     log_info("%zu sessions are open", sessions_count(context->sessions));
     return true;
+}
+
+static void watch_files_of(void *arg, const char *project, const char *environment)
+{
+    const struct context *context = arg;
+    char url[URL_SIZE];
+
+    if (api_is_file(context->api) &&
+        url_expand(context->conf.access_url, project, environment, url, sizeof url))
+        file_watch_add(url_file_path(url));
 }
 
 static void on_probe(void *arg)
@@ -373,6 +393,8 @@ static void on_probe(void *arg)
         sessions_configure(context->sessions);
     }
     background_probe(context->cache);
+    sessions_each_environment(context->sessions, watch_files_of, context);
+    file_watch_commit();
     store_watch_clock(context->store);
     publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);

@@ -648,6 +648,17 @@ void sessions_check(struct sessions *sessions)
         watch->due = cloud_clock_ms();
 }
 
+void sessions_each_environment(const struct sessions *sessions,
+                               void (*visit)(void *arg, const char *project,
+                                             const char *environment),
+                               void *arg)
+{
+    const struct watch *watch;
+
+    LIST_FOREACH(watch, &sessions->watches, link)
+        visit(arg, watch->project, watch->environment);
+}
+
 void sessions_configure(struct sessions *sessions)
 {
     struct watch *watch;

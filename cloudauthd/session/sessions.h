@@ -63,6 +63,12 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
 /* Rechecks all sessions now: documents that are files may have changed. */
 void sessions_check(struct sessions *sessions);
 
+/* Calls visit for each environment that has sessions. */
+void sessions_each_environment(const struct sessions *sessions,
+                               void (*visit)(void *arg, const char *project,
+                                             const char *environment),
+                               void *arg);
+
 /* To be called when conf, /etc/passwd or /etc/group has changed: ends the sessions of accounts that
  * this host no longer has. */
 void sessions_configure(struct sessions *sessions);

@@ -175,6 +175,25 @@ test_operator() {
 
 tunnel_carries() { contains "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:7000/")" '^[2-5]'; }
 
+# documents that are files: a change ends sessions at once, also that of a directory that is replaced
+test_file_changes() {
+    configure 'session_recheck = 3600s'
+    daemon_stop
+    daemon_start
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    document abcdefghij staging "$without_alice"
+    wait_for ended a
+    cp -a "$ACCESS/abcdefghij" "$ACCESS/aside"
+    document aside staging '.users = []'
+    mv "$ACCESS/abcdefghij" "$ACCESS/before"
+    mv "$ACCESS/aside" "$ACCESS/abcdefghij"
+    wait_for ended b
+    rm -r "$ACCESS/before"
+    hang_up
+}
+
 # a removed key: the shell, sFTP session and tunnel of its user end, those of others stay
 test_revoked() {
     local monitor

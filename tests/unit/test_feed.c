@@ -813,7 +813,6 @@ static void test_freed(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_first),        TEST(test_first_is_not_whole),
         TEST(test_none),         TEST(test_unchanged),
