@@ -341,14 +341,14 @@ static void on_result(void *arg, const struct api_result *result)
     }
     if (feed->page == 0)
         feed->heard = cloud_clock_ms();
-    if (cloud_clock_ms() - feed->sent > feed->window)
+    if (result->verdict == API_ABSENT)
+        why = "there is no such page";
+    else if (result->verdict == API_OUTAGE)
+        why = result->detail;
+    else if (cloud_clock_ms() - feed->sent > feed->window)
         why = "the answer came too late"; /* it waited in the kernel while the host was suspended */
     else if (result->verdict == API_DOCUMENT)
         why = start_parse(query, result);
-    else if (result->verdict == API_ABSENT)
-        why = "there is no such page";
-    else if (result->verdict != API_UNCHANGED)
-        why = result->detail;
     else if (feed->page > 0 || !has_validator(&feed->cursor))
         why = "unchanged, says the answer, but there is nothing to compare with";
     if (query->working)

@@ -552,6 +552,16 @@ static void test_names(void **state)
     says("+staging ");
 }
 
+static void test_whole(void **state)
+{
+    (void)state;
+    go_live();
+    answer("\"2\"", WHOLE);
+    says("ALL ");
+    pass(FEED_DELAY_MS);
+    says("+staging ");
+}
+
 /* Many names are the same as all. */
 static void test_many(void **state)
 {
@@ -606,12 +616,16 @@ static void test_offers(void **state)
 static void test_whole_storm(void **state)
 {
     struct feed_view view;
-    int64_t start = fake_ms;
+    int64_t start = fake_ms, offers_at;
 
     (void)state;
     next_request(FEED_FIRST_MS);
+    answer("\"1\"", WHOLE);
+    offers_at = timers[1]->at; /* the second that was set */
+    next_request(FEED_PAUSE_MS);
     while (fake_ms - start < FEED_DELAY_MS + FEED_FIRST_MS) {
         answer("\"1\"", WHOLE);
+        assert_true(fake_ms >= offers_at || timers[1]->at == offers_at);
         next_request(FEED_PAUSE_MS);
     }
     assert_non_null(strstr(said, "+staging "));
@@ -821,12 +835,13 @@ int main(void)
         TEST(test_absent),       TEST(test_unchanged_nothing),
         TEST(test_no_validator), TEST(test_last_modified),
         TEST(test_invalid),      TEST(test_lenient),
-        TEST(test_names),        TEST(test_many),
-        TEST(test_offers),       TEST(test_whole_storm),
-        TEST(test_pages),        TEST(test_page_fails),
-        TEST(test_circle),       TEST(test_slow_pages),
-        TEST(test_spinning),     TEST(test_reload),
-        TEST(test_forget),       TEST(test_freed),
+        TEST(test_names),        TEST(test_whole),
+        TEST(test_many),         TEST(test_offers),
+        TEST(test_whole_storm),  TEST(test_pages),
+        TEST(test_page_fails),   TEST(test_circle),
+        TEST(test_slow_pages),   TEST(test_spinning),
+        TEST(test_reload),       TEST(test_forget),
+        TEST(test_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
