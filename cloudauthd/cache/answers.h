@@ -10,6 +10,10 @@
 
 /* What the cache is asked, what it answers, and what it reports. */
 
+/* An answer that was asked for within this time, in milliseconds, after the feed has named the
+ * environment may not show the change yet, as where a replica answers. */
+#define CACHE_SETTLE_MS 10000
+
 enum cache_need {
     CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh; in an outage the last good document
                       has it without a bound, because what runs as the account needs its name */

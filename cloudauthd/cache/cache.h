@@ -64,8 +64,9 @@ void cache_forget(struct cache_waiter *waiter);
 /*
  * The change feed names an environment, or with environment NULL all of the project's, or all
  * environments: a question that comes after this is answered by no document that was asked for
- * before it, unless the API does not answer. Other documents answer without a request as long as
- * the feed is live (cache_setup's feed_lives).
+ * before it, unless the API does not answer. Documents that were asked for CACHE_SETTLE_MS after it
+ * or that were not named answer without a request as long as the feed is live (cache_setup's
+ * feed_lives).
  */
 void cache_named(struct cache *cache, const char *project, const char *environment);
 void cache_all_named(struct cache *cache);

@@ -14,18 +14,26 @@
 
 /* ---- Answers ---- */
 
-/* Milliseconds for which an answer is fresh enough. */
-static int64_t fresh_ms(const struct cache *cache, enum cache_need need)
+/* Whether the entry's answer shows every change that the change feed has named until now. */
+static bool is_current(const struct cache_entry *entry)
 {
+    const struct cache *cache = entry->cache;
+    int64_t named = marks_named(&cache->marks, entry->project, entry->environment);
+
+    return cache->setup.feed_lives != NULL && cache->setup.feed_lives(cache->setup.feed_arg) &&
+           (named == 0 || entry->asked >= named + CACHE_SETTLE_MS);
+}
+
+/* Milliseconds for which the entry's answer is fresh enough. */
+static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
+{
+    const struct cache *cache = entry->cache;
     int64_t seconds =
         need == CACHE_KEYS ? cache->setup.conf->keys_fresh : cache->setup.conf->account_fresh;
 
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    if (cache->setup.feed_lives != NULL && cache->setup.feed_lives(cache->setup.feed_arg) &&
-        seconds * 1000 < CURRENT_MS)
-        return CURRENT_MS;
-    return seconds * 1000;
+    return seconds * 1000 < CURRENT_MS && is_current(entry) ? CURRENT_MS : seconds * 1000;
 }
 
 bool request_is_named(const struct cache_entry *entry)
@@ -36,8 +44,7 @@ bool request_is_named(const struct cache_entry *entry)
 bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
                       struct freshness_now now)
 {
-    return !request_is_named(entry) &&
-           freshness_is_within(entry, now, fresh_ms(entry->cache, need));
+    return !request_is_named(entry) && freshness_is_within(entry, now, fresh_ms(entry, need));
 }
 
 static int64_t overdue_ms(const struct cache *cache)
@@ -111,7 +118,7 @@ static bool is_served(const struct cache_waiter *waiter)
     if (entries_is_failing(entry) || entry->asked >= waiter->since)
         return true;
     return !request_is_named(entry) &&
-           waiter->since - entry->asked <= fresh_ms(entry->cache, waiter->need);
+           waiter->since - entry->asked <= fresh_ms(entry, waiter->need);
 }
 
 /* Whether the waiter takes the last good document while the request is overdue. */

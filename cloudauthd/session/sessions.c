@@ -533,6 +533,19 @@ static bool is_named_since(const struct watch *watch, int64_t time)
     return named > 0 && named >= time;
 }
 
+/* Asks again soon where the API has not answered since the change feed named the environment, or so
+ * soon after that it may not have shown the change. */
+static void ask_of_named(struct watch *watch, int64_t asked)
+{
+    int64_t named =
+        cache_named_at(watch->sessions->setup.cache, watch->project, watch->environment);
+
+    if (is_named_since(watch, asked))
+        set_due(watch, cloud_clock_ms() + FLOOR_MS);
+    else if (named > 0 && asked < named + CACHE_SETTLE_MS)
+        set_due(watch, named + CACHE_SETTLE_MS);
+}
+
 static void on_answer(void *arg, const struct cache_answer *answer)
 {
     struct watch *watch = arg;
@@ -551,8 +564,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
     watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
-    if (is_named_since(watch, answer->asked)) /* the API has not answered since */
-        set_due(watch, cloud_clock_ms() + FLOOR_MS);
+    ask_of_named(watch, answer->asked);
     recheck.confirmed = watch->confirmed;
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
@@ -743,6 +755,8 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         return false;
     }
     set_due(entry->watch, next_due(sessions, asked));
+    if (asked < entry->watch->asked) /* a name since then has had the others judged alone */
+        entry->watch->asked = asked;
     if (asked > entry->watch->confirmed)
         entry->watch->confirmed = asked;
     session_files_keep(sessions->files, &opened);

@@ -404,6 +404,8 @@ static const char *set_times(const struct store *store, struct document_file *fi
     if (file->clock != store->own.clock)
         return "was stored before the clock was put back";
     file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
+    if (file->document.asked > 0) /* by a step of the clock: it was before this boot */
+        file->document.asked = 0;
     return NULL;
 }
 

@@ -732,6 +732,36 @@ static void test_named(void **state)
     check_named("abcdefghij", "staging", true);
 }
 
+/* What is asked for right after a naming may not show the change yet: keys_fresh holds for it.
+ * Where all were named, no change in particular is under way. */
+static void test_named_too_early(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_feed();
+    learn("");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += CACHE_SETTLE_MS - 1;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    fake_ms += 2999;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    fake_ms += 1;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_UNCHANGED, "");
+    fake_ms += 200000;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    cache_all_named(cache);
+    fake_ms += 10;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    fake_ms += 200000;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
 /* An answer to a request that was sent before the environment was named serves those alone who
  * asked before that. */
 static void test_named_in_flight(void **state)
@@ -2836,6 +2866,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_set_user_id),
     TEST(test_current),
     TEST(test_named),
+    TEST(test_named_too_early),
     TEST(test_named_in_flight),
     TEST(test_settled),
     TEST(test_hurried),

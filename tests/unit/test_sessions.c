@@ -1391,8 +1391,8 @@ static void test_other_environment(void **state)
     assert_non_null(strstr(line, " reason=not-ours "));
 }
 
-/* What the change feed names is asked at once, again if it is named while it is asked, and each
- * second until the API answers. */
+/* What the change feed names is asked at once, again if it is named while it is asked, each second
+ * until the API answers, and once more where that was so soon that it may not show the change. */
 static void test_named(void **state)
 {
     (void)state;
@@ -1415,8 +1415,51 @@ static void test_named(void **state)
     assert_int_equal(questions, 3);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
-    run_to(fake_ms + 5000);
+    run_to(fake_ms + 3000);
     assert_int_equal(questions, 3);
+}
+
+static void test_named_too_early(void **state)
+{
+    int64_t named;
+
+    (void)state;
+    open_of("alice", 100);
+    run_to(fake_ms + 5000);
+    named_at = named = fake_ms;
+    run_to(fake_ms + 100);
+    answer_document("active", ALICE, "", false);
+    assert_int_equal(questions, 1);
+    run_to(named + CACHE_SETTLE_MS - 100);
+    assert_int_equal(questions, 1);
+    run_to(named + CACHE_SETTLE_MS + 100);
+    assert_int_equal(questions, 2);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(orders, 1);
+    run_to(fake_ms + 20000);
+    assert_int_equal(questions, 2);
+}
+
+/* A session that opens by what the API said before the environment was named is judged as well, if
+ * the others have been already. */
+static void test_opened_after_naming(void **state)
+{
+    struct session late = session_of("bob", 101, "staging");
+    int64_t before;
+
+    (void)state;
+    open_of("alice", 100);
+    run_to(fake_ms + 5000);
+    before = fake_ms;
+    run_to(fake_ms + 10);
+    named_at = fake_ms;
+    run_to(fake_ms + 100);
+    answer_document("active", ALICE, "", false);
+    assert_int_equal(questions, 1);
+    run_to(fake_ms + 500);
+    assert_true(sessions_open(sessions, &late, before));
+    run_to(fake_ms + 100);
+    assert_int_equal(questions, 2);
 }
 
 /* A thousand environments that are named at once are asked at a bounded rate. */
@@ -1508,6 +1551,8 @@ int main(void)
         TEST(test_not_ours),
         TEST(test_other_environment),
         TEST(test_named),
+        TEST(test_named_too_early),
+        TEST(test_opened_after_naming),
         TEST(test_named_many),
         TEST(test_hurried),
         TEST(test_check),
