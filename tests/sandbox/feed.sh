@@ -11,6 +11,7 @@
 #   by_feed [SETTING...]       the daemon begins with that feed, which is live; only the feed ends sessions
 #   with_feed URL [SETTING...] the same with any URL, and does not wait
 #   feed_is STATE              what `status` says: live, or not
+#   feed_mark                  as if the test began now, for the next two
 #   polls, sent STATUS         how many polls, or answers of that status, since the test began
 #   take_out USER [ENVIRONMENT]   the user is removed from the document: of staging by default
 #   refused_in_time USER       past the bound since take_out, that user is refused in staging
@@ -40,8 +41,9 @@ feed_up() {
 
 feed_reset() {
     feed_mode good
-    echo first >$FEED/epoch
+    put epoch first
     rm -f $FEED/next
+    put page_size 10000
     : >$FEED/journal
     printf 'abcdefghij %s\n' production staging staging2 >$FEED/all
 }
@@ -58,14 +60,20 @@ feed_kill() {
     wait_for gone "$(<$FEED_PID)"
 }
 
-feed_mode() {
-    echo "$1" >$FEED/mode.new
-    mv $FEED/mode.new $FEED/mode
+# put FILE TEXT: aside, so that the server never finds it empty.
+put() {
+    echo "$2" >"$FEED/$1.new"
+    mv "$FEED/$1.new" "$FEED/$1"
 }
+
+feed_mode() { put mode "$1"; }
 
 change() { echo "$*" >>$FEED/journal; }
 
 feed_log() { tail -n "+$((${began[$FEED_LOG]:-0} + 1))" $FEED_LOG; }
+
+# As if the test began now, to the words about polls and answers.
+feed_mark() { began["$FEED_LOG"]=$(wc -l <"$FEED_LOG"); }
 
 polls() { feed_log | grep -c ' poll ' || true; }
 polls_reach() { (($(polls) >= $1)); }
@@ -79,19 +87,15 @@ heard_all() {
 }
 heard() { wait_for heard_all; }
 
-feed_is() {
-    [[ $(tail -n "+$feed_began" /var/log/syslog | sed -n 's/.*change feed: \(not live\|live\).*/\1/p' |
-        tail -n 1) == "$1" ]]
-}
+feed_is() { [[ $(cloudauthctl status --json | jq -r .feed) == "$1" ]]; }
 
 with_feed() {
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1s' 'changes_wait = 1s' \
         'session_recheck = 3600s' "changes_url = $1" "ca_file = $TLS/ca.pem" "${@:2}"
     daemon_stop
-    feed_began=$(($(wc -l </var/log/syslog) + 1))
     touch $FEED_LOG
     mark
-    began[$FEED_LOG]=$(wc -l <$FEED_LOG)
+    feed_mark
     daemon_start
 }
 
