@@ -189,7 +189,8 @@ bool fields_time(const char *text, int64_t *out)
         if ((text[0] != '+' && text[0] != '-') || !has_shape(text + 1, "dd:dd") ||
             two_digits(text + 1) > 23 || two_digits(text + 4) > 59)
             return false;
-        offset = (two_digits(text + 1) * 60 + two_digits(text + 4)) * (text[0] == '-' ? -60 : 60);
+        offset = (int64_t)(two_digits(text + 1) * 60 + two_digits(text + 4)) *
+                 (text[0] == '-' ? -60 : 60);
         text += strlen("+00:00");
     }
     if (*text == '\0')

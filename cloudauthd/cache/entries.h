@@ -22,7 +22,7 @@
  *
  * So an entry that knows more than the disk stays: one that the disk has refused, and one whose
  * absence is withheld, up to ENTRIES_WITHHELD_MAX of them. Where the first kind takes
- * ENTRIES_OVERFLOW times the memory of all, the disk is not read any more until a restart: what it
+ * ENTRIES_OVERFLOW times the memory of all, the disk is not read again until a restart: what it
  * has is older than what was answered.
  */
 
