@@ -422,6 +422,50 @@ test_never_rewritten() {
     fails grep -E '"accounts.snapshot".*O_(RDWR|WRONLY|TRUNC)|truncate\(' /root/trace
 }
 
+# after a restart the published file serves on, without any document; what has become local meanwhile is taken back
+test_restart() {
+    by_http
+    known abcdefghij 200001
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    kill -KILL "$(daemon_pid)"
+    wait_for killed
+    rm -r /var/lib/cloudauth/documents
+    cp /etc/nsswitch.conf /etc/passwd /root/
+    echo 'other:x:200002:1600::/:/bin/sh' >>/etc/passwd
+    sed -i 's/^passwd:.*/passwd: cloud/' /etc/nsswitch.conf
+    daemon_start
+    fails asks
+    contains "$(</root/traced)" '^abcdefghij:'
+    WAIT=2 wait_for unknown abcdefghij_stg
+    unknown 200002
+    fails asks
+    cp /root/nsswitch.conf /etc/nsswitch.conf
+    cp /root/passwd /etc/passwd
+}
+
+# a daemon that is killed behind a change leaves the account unknown to all, and every other one as it was
+test_killed_behind_change() {
+    by_http 'keys_fresh = 0s'
+    known abcdefghij 200001
+    known abcdefghij_stg 200002
+    wait_for snapshot_has staging
+    document abcdefghij production '.account.home = "/app/elsewhere"'
+    strace -f -qq -p "$(daemon_pid)" -o /dev/null -e inject=fsync,fdatasync:signal=KILL:when=1 \
+        -e trace=fsync,fdatasync &
+    wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
+    as stranger abcdefghij true || true
+    wait_for killed
+    wait %1 2>/dev/null || true
+    unknown abcdefghij
+    known abcdefghij_stg 200002
+    daemon_start
+    fails grep -q cloudauth/socket <<<"$(traced getent passwd abcdefghij_stg)"
+    contains "$(getent passwd abcdefghij)" ':/app/'
+    refused stranger abcdefghij
+    contains "$(getent passwd abcdefghij)" ':/app/elsewhere:'
+}
+
 killed() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
 
 # a daemon that is killed at any step of writing leaves no file that running processes use for ever
