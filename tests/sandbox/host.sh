@@ -36,10 +36,10 @@ API_PATH='v1/projects/{project}/environments/{environment}/ssh-access'
 # wait_for COMMAND...: until it succeeds, for at most 10 seconds, or WAIT. The pauses grow from 20 to 160 ms: what
 # waits long takes no processor from what it waits for.
 wait_for() {
-    local end=$((SECONDS + ${WAIT:-10})) pause=20
+    local end=$((SECONDS + ${WAIT:-40})) pause=20
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
-            echo "waited ${WAIT:-10} seconds in vain for: $*"
+            echo "waited ${WAIT:-40} seconds in vain for: $*"
             return 1
         fi
         sleep "${pause}e-3"
