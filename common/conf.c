@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/conf.h"
 
-#include "common/owner.h"
+#include "common/io.h"
 #include "common/text.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
 #include "common/text.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
@@ -529,4 +530,30 @@ bool cloud_name_split(const char *text, struct cloud_name *out)
     return slash != NULL && take(out->project, sizeof out->project, text, (size_t)(slash - text)) &&
            take(out->environment, sizeof out->environment, slash + 1, strlen(slash + 1)) &&
            cloud_name_project_ok(out->project) && cloud_name_environment_ok(out->environment);
+}
+
+/* ---- Lists of words ---- */
+
+bool cloud_words_add(struct cloud_words *words, const char *word, size_t n)
+{
+    _Static_assert(CLOUD_WORDS_WORD_MAX <= UCHAR_MAX, "a word's length is a byte");
+    char *at = words->text + words->used;
+
+    if (n == 0 || n > CLOUD_WORDS_WORD_MAX || n + 2 > sizeof words->text - words->used)
+        return false;
+    *at++ = (char)n;
+    memcpy(at, word, n);
+    at[n] = '\0';
+    words->used += n + 2;
+    return true;
+}
+
+const char *cloud_words_next(const struct cloud_words *words, size_t *at)
+{
+    const char *length = words->text + *at;
+
+    if (*at >= words->used)
+        return NULL;
+    *at += (unsigned char)*length + 2u;
+    return length + 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/snapshot.h"
 
-#include "common/owner.h"
+#include "common/io.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -41,4 +41,20 @@ void health_count(struct health_documents *out, const struct cache_view *view);
 /* Counts the denials that are in force now, by enum denial_kind. */
 void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1]);
 
+/* When certificates expire (RFC 5280, 4.1.2.5), so that operators are told in time. Which
+ * certificates are trusted is decided by libcurl. */
+
+#define CERTIFICATES_MAX 64 /* of a file; further ones are not read */
+
+/* When the certificates of a file expire, in seconds since 1970. */
+struct certificates {
+    size_t n;
+    int64_t first; /* of the first: in a chain, the host's own */
+    int64_t earliest;
+};
+
+/* Reads the certificates of n bytes of PEM (RFC 7468); other blocks are skipped. False if there is
+ * no certificate, or one that cannot be parsed. */
+bool certificates_read(const char *pem, size_t n, struct certificates *out);
+
 #endif

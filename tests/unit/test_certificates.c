@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/metrics/certificates.h"
+#include "cloudauthd/metrics/health.h"
 #include "tests/unit/support.h"
 
 #include <openssl/evp.h>
