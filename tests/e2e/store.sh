@@ -78,6 +78,43 @@ test_owner_kept() {
     enters alice abcdefghij
 }
 
+# the bindings are lost: the stored documents bind their uids again
+test_owners_lost() {
+    known abcdefghij 200001
+    wait_for snapshot_has abcdefghij
+    daemon_stop
+    rm /var/lib/cloudauth/owners
+    document abcdefghij staging '.account.uid = 200001'
+    daemon_start
+    wait_for grep -q 'more documents than bindings' /var/log/syslog
+    wait_for grep -q '^200001 200001 abcdefghij production ' /var/lib/cloudauth/owners
+    unknown abcdefghij_stg
+    enters alice abcdefghij
+}
+
+# documents that do not fit into memory are read again, in an outage too; no person returns who was removed
+test_evicted() {
+    local i
+    ssh-keygen -q -t rsa -b 4096 -N '' -f /root/large
+    for ((i = 0; i < 30; i++)); do
+        jq --arg key "$(cut -d' ' -f1,2 /root/large.pub)" --arg name "large$i-abcdefg" --argjson id $((201000 + i)) \
+            '.environment.name = $name | .account.uid = $id | .account.gid = $id | .users += [range(1900)
+                | {id: "filler\(.)", username: "filler\(.)", role: "viewer", ssh_keys: [{value: $key}]}]' \
+            "$PRISTINE/abcdefghij/staging.json" >"$ACCESS/abcdefghij/large$i-abcdefg.json"
+    done
+    enters alice abcdefghij-large0-abcdefg
+    document abcdefghij large0-abcdefg 'del(.users[] | select(.username == "alice"))'
+    refused alice abcdefghij-large0-abcdefg
+    for ((i = 1; i < 30; i++)); do known "abcdefghij-large$i-abcdefg" $((201000 + i)); done
+    contains "$(cloudauthctl status --documents)" '^abcdefghij +large0-abcdefg +[^ ]+ +bound'
+    (($(cloudauthctl status --json | jq '.documents - .in_memory') > 5))
+    api_gone
+    refused alice abcdefghij-large0-abcdefg
+    enters alice abcdefghij-large1-abcdefg
+    audit 'grant account=abcdefghij-large1-abcdefg .*source=cache'
+    refused stranger abcdefghij-large1-abcdefg
+}
+
 # a damaged document loses its environment alone; it is set aside, and the log says so
 test_damaged() {
     enters alice abcdefghij

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The cache with a real loop and a real worker thread, for ThreadSanitizer (make check-tsan): large
- * documents are read by the one while small ones are read by the other, and the settings change.
+ * The cache with a real loop and real worker threads, for ThreadSanitizer (make check-tsan): large
+ * documents are read by one while small ones are read by the loop and stored ones by another, and
+ * the settings change.
  */
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
@@ -11,9 +12,11 @@
 #include "tests/unit/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 50u
+#define STORED 100u
 
 #define DOCUMENT                                                                                   \
     "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"%s\","                  \
@@ -26,6 +29,7 @@ static struct loop *loop;
 static struct cloud_conf conf;
 static struct cache *cache;
 static unsigned sent, answered;
+static bool surveyed;
 
 bool api_is_file(const struct api *api)
 {
@@ -44,6 +48,74 @@ void api_get(struct api *api, const struct api_request *request)
     result.length =
         (size_t)snprintf(body, sizeof body, DOCUMENT, request->environment, ++sent, blanks, "");
     request->done(request->arg, &result);
+}
+
+void store_read(const struct store *from, const char *project, const char *environment,
+                struct store_file *out)
+{
+    (void)from;
+    (void)project;
+    memset(out, 0, sizeof *out);
+    out->bytes = malloc(2 * LIMITS_READ_MAX);
+    assert_non_null(out->bytes);
+    out->file.document.length =
+        (size_t)snprintf(out->bytes, (size_t)2 * LIMITS_READ_MAX, DOCUMENT, environment, 0, 1, "");
+    out->file.document.body = out->bytes;
+    out->is_whole = true;
+}
+
+bool store_judge(struct store *from, struct store_file *file)
+{
+    (void)from;
+    return file->is_whole;
+}
+
+char *store_list(const struct store *from, size_t *n)
+{
+    char *names = calloc(STORED, 64), *at = names;
+
+    (void)from;
+    assert_non_null(names);
+    for (*n = 0; *n < STORED; ++*n)
+        at += sprintf(at, "abcdefghij%cstored%zu", 0, *n) + 1;
+    return names;
+}
+
+void store_put(struct store *to, const struct stored_document *document, store_done *done,
+               void *arg)
+{
+    (void)to;
+    (void)document;
+    done(arg, true);
+}
+
+void store_touch(struct store *to, const struct stored_document *document)
+{
+    (void)to;
+    (void)document;
+}
+
+void store_remove(struct store *from, const char *project, const char *environment,
+                  store_done *done, void *arg)
+{
+    (void)from;
+    (void)project;
+    (void)environment;
+    done(arg, true);
+}
+
+void store_look(const struct store *of, struct store_figures *out)
+{
+    (void)of;
+    memset(out, 0, sizeof *out);
+}
+
+static void on_surveyed(void *arg)
+{
+    (void)arg;
+    surveyed = true;
+    if (answered == 2)
+        loop_stop(loop);
 }
 
 bool admission_is_bound(const struct admission *admission, const char *project,
@@ -83,14 +155,18 @@ static void on_answer(void *arg, const struct cache_answer *answer)
 
 static void test_threads(void **state)
 {
-    struct worker *worker;
+    struct worker *worker, *loader;
+    char store;
 
     (void)state;
     cloud_conf_defaults(&conf);
     loop = loop_new();
     worker = worker_new(loop);
-    cache = cache_new(&(const struct cache_setup){.conf = &conf, .worker = worker});
-    assert_true(worker != NULL && cache != NULL);
+    loader = worker_new(loop);
+    cache = cache_new(&(const struct cache_setup){
+        .conf = &conf, .worker = worker, .loader = loader, .store = (struct store *)&store});
+    assert_true(worker != NULL && loader != NULL && cache != NULL);
+    cache_survey(cache, on_surveyed, NULL);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct cache_waiter large = {.answered = on_answer}, small = {.answered = on_answer};
         answered = 0;
@@ -99,6 +175,10 @@ static void test_threads(void **state)
         cache_configure(cache, i % 3 == 0); /* also while a document is read */
         assert_true(loop_run(loop));
     }
+    if (!surveyed)
+        assert_true(loop_run(loop));
+    cache_stop(cache);
+    worker_free(loader);
     worker_free(worker);
     cache_free(cache);
     loop_free(loop);

@@ -240,11 +240,15 @@ static struct store_figures figures(void)
 static void test_figures(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "third"};
+    struct store_figures start;
 
     (void)state;
     put("staging", BODY);
     put("production", BODY);
+    store_look(store, &start);
+    assert_false(start.counted);
     assert_int_equal(figures().documents, 2);
+    assert_true(figures().counted);
     assert_int_equal(figures().writes, 0);
     put_body(&entry, BODY, &dones);
     put_body(&entry, BODY, &dones);
