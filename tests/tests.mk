@@ -86,7 +86,7 @@ $(B)/faults/libnss_cloud.so.2: $(call obj,$(filter-out nss_cloud/nss_cloud.c,$(N
 
 # Programs that write a snapshot, and that sign an altered one again.
 $(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o \
-		$(call obj,cloudauthd/accounts/snapshot_write.c common/owner.c common/snapshot.c)
+		$(call obj,cloudauthd/accounts/snapshot_write.c common/io.c common/snapshot.c)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
 
