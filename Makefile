@@ -27,7 +27,7 @@ ifeq ($(SAN),)
 CFLAGS   ?= -O2 -g
 HARDEN   += -D_FORTIFY_SOURCE=2
 else
-CFLAGS   ?= -O1 -g
+CFLAGS   ?= -O0 -g
 HARDEN   += -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANLINK  := -fsanitize=$(SANITIZERS)
 endif

@@ -45,10 +45,14 @@ bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t millise
     return false;
 }
 
+/* The timer's memory may be freed afterwards. */
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
     (void)loop;
     timer->set = false;
+    for (size_t i = 0; i < 4; i++)
+        if (timers[i] == timer)
+            timers[i] = NULL;
 }
 
 static struct loop_timer *earliest(void)

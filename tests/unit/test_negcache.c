@@ -70,7 +70,7 @@ static void test_names(void **state)
 /* Names of each length, and those with one character less, more or different. */
 static void test_lengths(void **state)
 {
-    char name[CLOUD_NAME_MAX + 3];
+    char name[CLOUD_NAME_MAX + 3] = "";
     struct negcache_key absent = by_name(name);
 
     (void)state;
