@@ -9,52 +9,7 @@
 _Static_assert(UNKNOWN_MAX + BACKGROUND_MAX + 32 <= API_CONNECTIONS_MAX,
                "known accounts need connections of their own");
 
-static void start_recheck(struct cache_entry *entry)
-{
-    struct cache *cache = entry->cache;
-
-    /* The request that is in flight was sent before the reason to ask; another one follows it. */
-    if (entry->phase != ENTRY_IDLE || cache->background >= BACKGROUND_MAX)
-        cache->some_recheck = true;
-    else
-        request_start(entry, ENTRY_BACKGROUND);
-}
-
-bool background_recheck(struct cache *cache, const char *project, const char *environment)
-{
-    struct cache_entry *entry = internal_find(cache, project, environment);
-    bool known = entry != NULL && entry->document != NULL;
-
-    /* A document that fails is asked for again as often as the API's back-off allows. */
-    if (known && !entries_is_failing(entry)) {
-        entry->recheck = true;
-        start_recheck(entry);
-    } else {
-        entries_drop_if_new(entry);
-    }
-    return known;
-}
-
-static void start_waiting_rechecks(struct cache *cache)
-{
-    struct cache_entry *entry, *next;
-
-    if (!cache->some_recheck || cache->background >= BACKGROUND_MAX)
-        return;
-    cache->some_recheck = false;
-    for (entry = TAILQ_FIRST(&cache->entries.known.list);
-         entry != NULL && cache->background < BACKGROUND_MAX; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (entry->recheck && !entries_is_failing(entry))
-            start_recheck(entry);
-        else
-            entry->recheck = false;
-    }
-    if (cache->background >= BACKGROUND_MAX)
-        cache->some_recheck = true; /* there may be more behind */
-}
-
-static void probe_failing(struct cache *cache)
+void background_probe(struct cache *cache)
 {
     const struct freshness_rules rules = internal_rules(cache);
     struct freshness_now now = freshness_now();
@@ -76,12 +31,6 @@ static void probe_failing(struct cache *cache)
         probes++;
         request_start(entry, ENTRY_BACKGROUND);
     }
-}
-
-void background_probe(struct cache *cache)
-{
-    start_waiting_rechecks(cache);
-    probe_failing(cache);
 }
 
 /* Whether no document is known, or the change feed has named it since, and the API may be asked for

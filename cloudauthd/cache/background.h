@@ -14,24 +14,16 @@ struct cache;
 /*
  * Asks the API again about documents whose last request failed, each after its back-off and as long
  * as the document may be used. Otherwise the first login after an outage would still be decided by
- * the last good document. Also sends the rechecks that had to wait. To be called every second.
+ * the last good document. To be called every second.
  */
 void background_probe(struct cache *cache);
-
-/*
- * Revalidates an environment's document, however fresh it is; its answer decides. Where more than
- * BACKGROUND_MAX are in flight it follows by background_probe. Returns whether a document of the
- * environment is known.
- */
-bool background_recheck(struct cache *cache, const char *project, const char *environment);
 
 /*
  * Fetches an environment's document if none is known, or if the change feed has named it since. For
  * one that the feed names, so that its uid has a name before it is looked up. Bounded by
  * BACKGROUND_MAX, by a token bucket and by a back-off while the API fails. One whose ids are bound
  * and that is not in memory has a document on the disk: its next use asks for it. False: not now,
- * to be called again for the same
- * environment a little later.
+ * to be called again for the same environment a little later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* a second */
 #define BACKGROUND_PREFETCH_BURST 100

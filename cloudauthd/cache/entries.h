@@ -166,9 +166,8 @@ struct cache_entry {
     enum entry_budget budget;
     enum entry_stored stored;
     enum entry_absence absence;
-    bool loaded;  /* its file has been looked for in the store */
-    bool cold;    /* only background work has asked for it: it is evicted first */
-    bool recheck; /* to be revalidated, however fresh; in any state and phase (background.h) */
+    bool loaded; /* its file has been looked for in the store */
+    bool cold;   /* only background work has asked for it: it is evicted first */
     struct waiter_list waiters;
     bool is_due; /* it is on the cache's list of requests that may become overdue, */
     TAILQ_ENTRY(cache_entry) due; /* in the order of `sent` */

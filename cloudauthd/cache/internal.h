@@ -58,7 +58,6 @@ struct cache {
     struct cache_figures figures;
     struct askers lookups, logins, others; /* ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
     bool some_fail;                        /* the state of an entry may be STALE */
-    bool some_recheck;                     /* an entry may have `recheck` set */
     unsigned background;                   /* background requests in flight */
     TAILQ_HEAD(, cache_entry) due;         /* known documents that are asked for, not yet overdue */
     struct loop_timer timer;               /* for the first of them */

@@ -264,7 +264,7 @@ static void end_background(struct cache_entry *entry, const struct api_result *r
 
     release(entry);
     if (entry->document != NULL)
-        return; /* it was a recheck or a probe */
+        return; /* it was a probe */
     if (result->verdict != API_OUTAGE) {
         cache->prefetch_failures = 0;
     } else if (now >= cache->prefetch_pause) {
@@ -478,8 +478,7 @@ void request_resume(struct cache_entry *entry)
     release(entry);
     if (cache->stopping)
         return;
-    if (paid == ENTRY_BACKGROUND &&
-        (entry->document == NULL || entry->recheck || request_is_named(entry)))
+    if (paid == ENTRY_BACKGROUND && (entry->document == NULL || request_is_named(entry)))
         request_start(entry, paid);
     while ((waiter = LIST_FIRST(&entry->waiters)) != NULL) {
         LIST_REMOVE(waiter, link);
@@ -518,7 +517,6 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     if (!entries_step(entry, ENTRY_SEND))
         return;
     charge(entry, budget);
-    entry->recheck = false; /* any request revalidates it */
     entry->sent = now.boot;
     entry->sent_wall = now.wall;
     start_due(entry);

@@ -2404,67 +2404,8 @@ static void know(unsigned n)
     }
 }
 
-static void recheck(const char *project)
-{
-    background_recheck(cache, project, "staging");
-}
-
-/* A recheck is sent however fresh the document is, and its answer counts at once. */
-static void test_recheck(void **state)
-{
-    struct client client;
-
-    (void)state;
-    ask(&client, CACHE_ACCOUNT);
-    api_says(API_DOCUMENT, "");
-    recheck("abcdefghij");
-    assert_int_equal(requests, 2);
-    assert_string_equal(pending[0].validator, "\"v1\"");
-    told_at_once(CACHE_KEYS, CACHE_DOCUMENT); /* no client waits for it */
-    api_says(API_ABSENT, "");
-    told_at_once(CACHE_ACCOUNT, CACHE_ABSENT);
-    background_probe(cache);
-    assert_int_equal(requests, 2);
-}
-
-static void test_recheck_unknown(void **state)
-{
-    struct client client;
-
-    (void)state;
-    recheck("abcdefghij");
-    assert_int_equal(requests, 0);
-    ask(&client, CACHE_ACCOUNT);
-    api_says(API_ABSENT, "");
-    recheck("abcdefghij");
-    background_probe(cache);
-    assert_int_equal(requests, 1);
-}
-
-/* A request that was in flight before is no recheck: another one follows. */
-static void test_recheck_in_flight(void **state)
-{
-    struct client client;
-
-    (void)state;
-    ask(&client, CACHE_ACCOUNT);
-    api_says(API_DOCUMENT, "");
-    fake_ms += 3001;
-    ask(&client, CACHE_KEYS);
-    recheck("abcdefghij");
-    assert_int_equal(requests, 2);
-    background_probe(cache);
-    assert_int_equal(requests, 2);
-    api_says(API_UNCHANGED, "");
-    background_probe(cache);
-    assert_int_equal(requests, 3);
-    api_says(API_UNCHANGED, "");
-    background_probe(cache);
-    assert_int_equal(requests, 3);
-}
-
 /* A failing document is probed after its back-off, not earlier. */
-static void test_recheck_failing(void **state)
+static void test_probe_failing(void **state)
 {
     struct client client;
 
@@ -2474,7 +2415,6 @@ static void test_recheck_failing(void **state)
     fake_ms += 3001;
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
-    recheck("abcdefghij");
     background_probe(cache);
     assert_int_equal(requests, 2);
     fake_ms += 1000;
@@ -2489,6 +2429,7 @@ static void test_recheck_failing(void **state)
 static void test_probe_many(void **state)
 {
     enum { MANY = 3 * BACKGROUND_PROBES };
+    struct client client;
     char project[32];
 
     (void)state;
@@ -2496,7 +2437,8 @@ static void test_probe_many(void **state)
     fake_ms += 3000;
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(project, sizeof project, "project%03u", i);
-        recheck(project);
+        client = (struct client){.waiter = {.answered = on_answer, .arg = &client}};
+        put_question(project, "staging", CACHE_KEYS, &client.waiter);
         while (pendings > 0)
             api_says(API_OUTAGE, "");
     }
@@ -2509,56 +2451,6 @@ static void test_probe_many(void **state)
     requests = 0;
     assert_true(background_prefetch(cache, "another", "staging"));
     assert_int_equal(requests, 1);
-}
-
-/* Many at once: BACKGROUND_MAX are in flight, the others follow. */
-static void test_recheck_many(void **state)
-{
-    enum { MANY = 2 * BACKGROUND_MAX + 10 };
-    char project[32];
-
-    (void)state;
-    know(MANY);
-    requests = 0;
-    for (unsigned i = 0; i < MANY; i++) {
-        snprintf(project, sizeof project, "project%03u", i);
-        recheck(project);
-    }
-    assert_int_equal(requests, BACKGROUND_MAX);
-    background_probe(cache);
-    assert_int_equal(requests, BACKGROUND_MAX);
-    api_says(API_UNCHANGED, "");
-    background_probe(cache);
-    assert_int_equal(requests, BACKGROUND_MAX + 1);
-    for (unsigned turn = 0; turn < 3; turn++) {
-        while (pendings > 0)
-            api_says(API_UNCHANGED, "");
-        background_probe(cache);
-        background_probe(cache);
-        assert_true(pendings <= BACKGROUND_MAX);
-    }
-    assert_int_equal(pendings, 0);
-    assert_int_equal(requests, MANY);
-}
-
-/* Another API: a recheck meant for the old one is dropped. */
-static void test_recheck_forgotten(void **state)
-{
-    struct client client;
-
-    (void)state;
-    ask(&client, CACHE_ACCOUNT);
-    api_says(API_DOCUMENT, "");
-    fake_ms += 3001;
-    ask(&client, CACHE_KEYS);
-    recheck("abcdefghij");
-    cache_configure(cache, true);
-    api_says(API_ABSENT, "");
-    assert_int_equal(pendings, 1); /* for the client that waits */
-    api_says(API_DOCUMENT, "");
-    assert_told(&client, CACHE_DOCUMENT);
-    background_probe(cache);
-    assert_int_equal(pendings, 0);
 }
 
 /* ---- The environments that the change feed offers ---- */
@@ -2872,13 +2764,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_hurried),
     TEST(test_hurried_past_bound),
     TEST(test_hurried_lookup),
-    TEST(test_recheck),
-    TEST(test_recheck_unknown),
-    TEST(test_recheck_in_flight),
-    TEST(test_recheck_failing),
+    TEST(test_probe_failing),
     TEST(test_probe_many),
-    TEST(test_recheck_many),
-    TEST(test_recheck_forgotten),
     TEST(test_prefetch),
     TEST(test_prefetch_absent),
     TEST(test_prefetch_named),
