@@ -487,6 +487,12 @@ static void finish_build(struct work *work)
     free(build);
 }
 
+/* Whether the next file has what the published one lacks. */
+static bool is_behind(const struct publish *publish)
+{
+    return changes_any(&publish->changes) || (publish->timer.set && !is_live(&publish->published));
+}
+
 /* Records that the published file has at most. */
 static size_t most_records(const struct cloud_snapshot *snapshot)
 {
@@ -662,8 +668,7 @@ void publish_look(const struct publish *publish, struct publish_view *out)
 
     *out = publish->counted;
     out->failed = publish->failed;
-    out->behind = publish->building || changes_any(&publish->changes) ||
-                  (publish->timer.set && !is_live(&publish->published));
+    out->behind = publish->building || is_behind(publish);
     out->pending = worker_pending(publish->worker);
     if (snapshot->map == NULL)
         return;
@@ -738,6 +743,8 @@ void publish_free(struct publish *publish)
 {
     if (publish == NULL)
         return;
+    if (is_behind(publish))
+        start_build(publish);
     worker_free(publish->worker);
     loop_timer_clear(publish->loop, &publish->timer);
     loop_timer_clear(publish->loop, &publish->judging);

@@ -15,10 +15,10 @@
  * written PUBLISH_GATHER_MS after the first change, and so seldom that this takes at most
  * 1/PUBLISH_SHARE of a core.
  *
- * What has become wrong is taken back at once: flags and times of a record are changed in the
- * published file, and a record that is otherwise another one is spoilt there, so that its lookups
- * ask the daemon. Where all of it may be wrong, the file is retired, and until the next one is live
- * every lookup asks. A process that is killed leaves what is published right at any moment.
+ * A change is in the published file at once: flags and times of a record are written in place, and
+ * a record that differs otherwise is spoilt, so that its lookups ask the daemon. A file of which
+ * every record may be wrong is retired, and until the next one is live every lookup asks. So a
+ * process that is killed at any moment leaves a file that is right.
  */
 #define PUBLISH_GATHER_MS 50
 /* Where only flags and times have changed, in place: a file's own time tells whether the clock was
@@ -46,7 +46,7 @@ typedef bool publish_judges(void *arg, const struct cloud_snapshot_account *acco
 struct publish *publish_new(struct loop *loop, const char *directory, const char *origin,
                             publish_judges *judges, void *arg);
 
-/* Completes the file that is being written. The published file stays as it is. */
+/* Completes the file that is being written, or writes one if there are changes. */
 void publish_free(struct publish *publish);
 
 /* Publishes an environment's account, as its document has it. The strings are copied. */

@@ -679,13 +679,31 @@ static void test_left_in_the_future(void **state)
     assert_doubted();
 }
 
-/* A retired file may have what was to be taken back. */
-static void test_left_retired(void **state)
+/* What has changed just before a process ends is in the file that it leaves. */
+static void test_left_behind(void **state)
 {
     (void)state;
     publish_two();
-    publish_reload(accounts, "https://api");
+    put("abcdefghij", 200009);
+    put("cdefghijkl", 200003);
     restart();
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+}
+
+/* A retired file may have what was to be taken back. */
+static void test_left_retired(void **state)
+{
+    int fd;
+
+    (void)state;
+    publish_two();
+    publish_free(accounts);
+    fd = open(FILE_, O_WRONLY);
+    assert_int_equal(pwrite(fd, "ITER", 4, offsetof(struct cloud_snapshot_header, state)), 4);
+    close(fd);
+    accounts = open_accounts("https://api");
     put("bcdefghijk", 200002);
     run_until(idle);
     assert_int_equal(now_is("abcdefghij"), MISSING);
@@ -1132,6 +1150,7 @@ int main(void)
         TEST(test_left_by_another),
         TEST(test_rebooted),
         TEST(test_left_in_the_future),
+        TEST(test_left_behind),
         TEST(test_left_retired),
         TEST(test_killed_behind_a_change),
         TEST(test_damaged_record),
