@@ -130,7 +130,7 @@ static void request_free(struct request *request)
     free(request);
 }
 
-/* pool_done */
+/* The function pool_done of the pool. */
 static void on_ended(void *arg, CURL *easy, CURLcode code)
 {
     struct request *request = transfer_owner(easy);

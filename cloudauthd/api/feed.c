@@ -106,7 +106,7 @@ static void end_live(struct feed *feed, const char *why)
     snprintf(feed->why, sizeof feed->why, "%s", why);
 }
 
-/* loop_timer's due */
+/* The function `due` of a loop_timer. */
 static void on_silence(void *arg)
 {
     struct feed *feed = arg;
@@ -181,7 +181,7 @@ static bool offer(struct feed *feed, struct feed_answer *first)
     return true;
 }
 
-/* loop_timer's due */
+/* The function `due` of a loop_timer. */
 static void on_offers(void *arg)
 {
     struct feed *feed = arg;
@@ -328,7 +328,7 @@ static const char *start_parse(struct query *query, const struct api_result *res
     return NULL;
 }
 
-/* api_done */
+/* The function api_done of a request. */
 static void on_result(void *arg, const struct api_result *result)
 {
     struct query *query = arg;
@@ -364,7 +364,7 @@ static void on_result(void *arg, const struct api_result *result)
     query_free(query);
 }
 
-/* loop_timer's due */
+/* The function `due` of a loop_timer. */
 static void on_poll(void *arg)
 {
     static const struct validator none;

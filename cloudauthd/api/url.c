@@ -100,7 +100,8 @@ static bool same_origin(const struct parts *a, const struct parts *b)
 #endif
 #define PRIVILEGED_PORTS 1024
 
-/* A setting's name, what is wrong with its value (fault_of, fault_of_proxy), and the settings. */
+/* A setting with a URL: its name, and the function that says what is wrong with its value
+ * (fault_of, fault_of_proxy). */
 struct rule {
     const char *key;
     const char *(*fault)(const struct rule *rule, const struct parts *parts);

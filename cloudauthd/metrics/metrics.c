@@ -327,7 +327,7 @@ static void write_program(struct cloud_text *text, const struct context *context
           (int64_t)time(NULL) - (cloud_clock_ms() - context->started) / 1000);
 }
 
-/* cache_see */
+/* The function cache_see of a walk. */
 static bool count_document(void *arg, const struct cache_view *view)
 {
     health_count(arg, view);

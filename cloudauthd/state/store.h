@@ -85,13 +85,13 @@ char *store_list(const struct store *store, size_t *n);
  * reason has been logged. */
 typedef void store_done(void *arg, bool ok);
 
-/* Stores a document, whose bytes are copied. Where that fails the file of the former document is
- * removed as well, because it would admit people who have been removed since. */
+/* Stores a copy of a document. If that fails, the file of the former document is removed, because
+ * it would admit people who have been removed since. */
 void store_put(struct store *store, const struct stored_document *document, store_done *done,
                void *arg);
 
-/* Updates the times of a document that was confirmed again, without its body, if the stored body
- * has its hash. A body that a disk fault left there keeps its times. */
+/* Updates the times of a document that was confirmed again, without writing its body. The file
+ * keeps its old times if its body has another hash, which a fault of the disk could cause. */
 void store_touch(struct store *store, const struct stored_document *document);
 
 /* Removes a document, also one that is still being written. One that is not there is no failure. */
