@@ -82,7 +82,8 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
         freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
         return true;
     if (answer->result == CACHE_DOCUMENT &&
-        ((waiter->hurried && request_is_overdue(entry, now)) || is_settled(entry, waiter, now)))
+        ((request_is_hurried(entry, waiter) && request_is_overdue(entry, now)) ||
+         is_settled(entry, waiter, now)))
         return true;
     /* If there is no document, one waiter asks the API when the back-off is over, and the others
      * wait for its answer. */

@@ -128,6 +128,9 @@ bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
  * last good document. */
 bool request_is_overdue(const struct cache_entry *entry, struct freshness_now now);
 
+/* Whether the waiter would have it then: not where the feed says that it has changed. */
+bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter);
+
 /* Answers the hurried waiters of overdue requests; arg is the cache. */
 void request_overdue(void *arg);
 

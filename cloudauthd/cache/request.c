@@ -57,6 +57,12 @@ bool request_is_overdue(const struct cache_entry *entry, struct freshness_now no
     return entry->phase == ENTRY_SENT && now.boot - entry->sent >= overdue_ms(entry->cache);
 }
 
+bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter)
+{
+    return waiter->hurried && waiter->need != CACHE_NOW &&
+           entry->asked > marks_named(&entry->cache->marks, entry->project, entry->environment);
+}
+
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
                                   struct freshness_now now)
 {
@@ -122,9 +128,9 @@ static bool is_served(const struct cache_waiter *waiter)
 }
 
 /* Whether the waiter takes the last good document while the request is overdue. */
-static bool is_hurried(const struct cache_waiter *waiter, struct freshness_now now)
+static bool takes_known(const struct cache_waiter *waiter, struct freshness_now now)
 {
-    return waiter->hurried && waiter->need != CACHE_NOW &&
+    return request_is_hurried(waiter->entry, waiter) &&
            request_known(waiter->entry, waiter->need, now).result == CACHE_DOCUMENT;
 }
 
@@ -138,7 +144,7 @@ static void answer_waiters(struct cache_entry *entry, bool overdue)
 
     for (waiter = LIST_FIRST(&entry->waiters); waiter != NULL; waiter = next) {
         next = LIST_NEXT(waiter, link);
-        if (!(overdue ? is_hurried(waiter, now) : is_served(waiter)))
+        if (!(overdue ? takes_known(waiter, now) : is_served(waiter)))
             continue;
         LIST_REMOVE(waiter, link);
         LIST_INSERT_HEAD(&ready, waiter, link);

@@ -4,12 +4,18 @@
 
 # shellcheck source=tests/sandbox/hostile.sh
 . "$REPO/tests/sandbox/hostile.sh"
-# shellcheck source=tests/sandbox/sessions.sh
-. "$REPO/tests/sandbox/sessions.sh"
+# shellcheck source=tests/sandbox/feed.sh
+. "$REPO/tests/sandbox/feed.sh"
 
+API_LOG=$HOSTILE/log
 STAGING=/v1/projects/abcdefghij/environments/staging/ssh-access
 
-before_all() { hostile_start; }
+before_all() {
+    hostile_start
+    install -d $FEED
+    feed_reset
+    feed_serve
+}
 
 # An API that holds its answers from now on, which would be waited for longer than a client waits. The
 # documents of alice and bob in staging are known, and no session is rechecked but by what a late answer says.
@@ -198,3 +204,30 @@ test_operators_wait() {
     wait $!
     fails contains "$(cat /root/refresh)" 'cache'
 }
+
+# what the change feed says has changed is not decided by the document from before: the login waits for the API
+test_named() {
+    local login begin
+    feed_reset
+    touch $FEED_LOG
+    feed_mark
+    held_api "changes_url = $FEED_URL" 'changes_wait = 1s'
+    mode good
+    wait_for feed_is live
+    heard
+    mode hold
+    remove_alice
+    change abcdefghij staging
+    heard
+    refused alice abcdefghij_stg >/root/login 2>&1 &
+    login=$!
+    wait_for is_held
+    begin=$(milliseconds)
+    # Longer than connect_timeout.
+    wait_for past $((begin + 2000))
+    alive $login
+    mode good
+    wait $login
+    fails audited 'grant .*user=alice .*source=cache'
+}
+is_held() { since "$API_LOG" | grep -q "GET $STAGING hold$"; }

@@ -856,6 +856,34 @@ static void test_hurried(void **state)
 }
 
 /* Nothing is known, or it is past its bound: logins wait, and are refused with the request. */
+/* What the feed says has changed is not decided by the document from before; where all were named,
+ * no change of this one is known. */
+static void test_hurried_named(void **state)
+{
+    struct client login, late;
+
+    (void)state;
+    use_feed();
+    use_timer();
+    learn("");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+    ask_hurried(&login, CACHE_KEYS);
+    pass(4000);
+    ask_hurried(&late, CACHE_KEYS);
+    assert_int_equal(login.answers + late.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&login, CACHE_DOCUMENT);
+    fake_ms += 10;
+    cache_all_named(cache);
+    fake_ms += 10;
+    ask_hurried(&login, CACHE_KEYS);
+    pass(1000);
+    assert_told(&login, CACHE_DOCUMENT);
+    assert_true(login.stale);
+}
+
 static void test_hurried_past_bound(void **state)
 {
     struct client login, lookup;
@@ -2762,6 +2790,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_named_in_flight),
     TEST(test_settled),
     TEST(test_hurried),
+    TEST(test_hurried_named),
     TEST(test_hurried_past_bound),
     TEST(test_hurried_lookup),
     TEST(test_probe_failing),
