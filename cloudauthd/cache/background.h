@@ -19,11 +19,11 @@ struct cache;
 void background_probe(struct cache *cache);
 
 /*
- * Fetches an environment's document if none is known, or if the change feed has named it since. For
- * one that the feed names, so that its uid has a name before it is looked up. Bounded by
- * BACKGROUND_MAX, by a token bucket and by a back-off while the API fails. One whose ids are bound
- * and that is not in memory has a document on the disk: its next use asks for it. False: not now,
- * to be called again for the same environment a little later.
+ * Fetches the document of an environment that the change feed names, if none is known or if it was
+ * named since the document was asked for; so a uid has its name before it is looked up. Bounded by
+ * BACKGROUND_MAX, by a token bucket and by a back-off while the API fails. An environment with
+ * bound ids that is not in memory has a document on the disk, and its next use asks for it. False:
+ * not now; to be called again for the same environment a little later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* a second */
 #define BACKGROUND_PREFETCH_BURST 100
