@@ -98,7 +98,7 @@ $(B)/bench/%_snapshot: $(B)/obj/tests/bench/%_snapshot.o \
 # The programs that measure, and the helper linked in other ways, for comparison.
 BENCH      := nss first ask echo
 HELPER     := authkeys/cloud-authkeys.c $(COMMON)
-BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) make_snapshot spawn floor floor-glibc \
+BENCH_ALL  := $(addprefix $(B)/bench/,$(BENCH) hosts make_snapshot spawn floor floor-glibc \
               helper-musl-static helper-glibc-static-pie helper-glibc-static helper-glibc-dynamic)
 MUSL       := $(HELPER_CC) -std=c11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fstack-protector-strong
 
@@ -108,6 +108,10 @@ $(addprefix $(B)/bench/,$(BENCH)): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/o
 		$(call obj,$(COMMON))
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LINK)
+
+$(B)/bench/hosts: $(B)/obj/tests/bench/hosts.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs libcurl)
 
 # Static and small: a process that it starts is never reported with a smaller peak of memory than its own.
 $(B)/bench/spawn: tests/bench/spawn.c tests/bench/samples.c tests/bench/samples.h

@@ -266,7 +266,7 @@ test_authorization() {
 
 # ---- With cloudauthd -------------------------------------------------------------------------------
 
-fed() { by_feed 'changes_wait = 2s'; }
+fed() { by_feed 'changes_wait = 2s' "${UNNAMED[@]}"; }
 asked() { since $CHANGES_API_LOG | grep -c ' GET /v1/projects/'; }
 
 without_bob='del(.users[] | select(.username == "bob") | .ssh_keys[])'
@@ -325,7 +325,7 @@ test_restart_of_the_feed() {
     hang_up
 }
 
-# 100 logins to 50 environments are no request to access_url while the feed is live
+# 100 logins to 50 environments are no request to access_url while the feed is live, though keys_fresh is 0
 test_no_requests() {
     local i before
     for i in {2..51}; do
@@ -333,7 +333,7 @@ test_no_requests() {
             | .gid = .uid | .home = "/app/abcdefghij_stg" + $i)' "$PRISTINE/abcdefghij/staging.json" \
             >"$ACCESS/abcdefghij/staging$i.json"
     done
-    fed
+    by_feed 'changes_wait = 2s' 'keys_fresh = 0'
     for i in {2..51}; do
         getent passwd "abcdefghij_stg$i" >/dev/null
     done

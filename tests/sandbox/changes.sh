@@ -8,7 +8,7 @@
 #   changes_start, changes_stop, changes_reload, changes_kill      nginx, as by systemctl; kill -9 of all of it
 #   changes_tick [new]          what the timer starts
 #   changes_api                 etc/examples/nginx.conf beside it as the project API
-#   by_feed [SETTING...]        the daemon asks both, and asks the API for nothing that has not been named
+#   by_feed [SETTING...]        the daemon asks both; $UNNAMED: and the API for nothing that has not been named
 #   publish JSON                by the publisher; prints the status
 #   changed PROJECT [ENVIRONMENT]   publishes that
 
@@ -19,6 +19,8 @@ CHANGES_LOG=/var/log/nginx/cloudauth-changes.log
 CHANGES_API_LOG=/var/log/nginx/cloudauth.log
 CHANGES_RUN=/run/cloudauth-changes
 CHANGES_TOKEN=89abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567
+# shellcheck disable=SC2034
+UNNAMED=('keys_fresh = 1h' 'account_fresh = 24h' 'session_recheck = 1h')
 PUBLISHER=fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210
 
 changes_install() {
@@ -62,7 +64,7 @@ changes_api() {
 
 by_feed() {
     configure "access_url = https://api.example.com/$API_PATH" "changes_url = $CHANGES" \
-        'token_file = /etc/cloudauth/token' 'keys_fresh = 1h' 'account_fresh = 24h' 'session_recheck = 1h' "$@"
+        'token_file = /etc/cloudauth/token' "$@"
     daemon_stop
     mark
     # shellcheck disable=SC2004,SC2034 # an associative array of the harness
