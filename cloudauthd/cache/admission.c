@@ -47,6 +47,7 @@ bool admission_keeps(const struct admission *admission, const struct binding *id
 
     return policy_account(&host, ids, why, sizeof why) == POLICY_GRANTED &&
            cloud_conf_has_home(admission->conf, home) &&
+           !bindings_is_released(admission->bindings, ids->project, ids->environment) &&
            bindings_allow(admission->bindings, ids, why, sizeof why);
 }
 

@@ -55,8 +55,8 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, const struct cloud_name *name,
                                    char *why, size_t size);
 
-/* Whether a document with these ids and this home, which this host took, could be used here now, as
- * far as they tell. */
+/* Whether a stored document with these ids and this home, which this host took, could be used here
+ * now, as far as they tell. */
 bool admission_keeps(const struct admission *admission, const struct binding *ids,
                      const char *home);
 

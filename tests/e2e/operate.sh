@@ -306,6 +306,7 @@ test_rebind_outage() {
     same 1 "$(ask_rebind 1)"
     daemon_stop
     daemon_start
+    wait_for fails getent passwd abcdefghij_stg
     contains "$(since /var/log/syslog)" 'document abcdefghij/staging: invalid document: its uid was released'
     contains "$(ctl 1 rebind --dry-run abcdefghij_stg)" 'not-bound'
     refused alice abcdefghij_stg

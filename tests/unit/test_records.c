@@ -163,6 +163,11 @@ static void test_judge(void **state)
     assert_false(stands(&account));
     account = published(200002);
     assert_true(stands(&account));
+    account.environment = "staging"; /* its binding is released, and claimed by none yet */
+    assert_true(bindings_forget(admission.bindings, "abcdefghij", "staging"));
+    assert_false(stands(&account));
+    account = published(200002);
+    assert_true(stands(&account));
     cloud_conf_defaults(&conf);
     assert_true(cloud_conf_line(&conf, "allow=zyxwvutsrq", 16, &error));
     assert_false(stands(&account));
