@@ -184,3 +184,21 @@ test_without() {
     same 2 "$(documents staging)"
     fails feed_is live
 }
+
+feed_row() { cloudauthctl status | grep -q "^$1"; }
+
+# status and the metrics say whether the feed is live, and why it is not
+test_status() {
+    by_feed
+    feed_row 'feed: live$'
+    fails feed_row feed_error
+    contains "$(cloudauthctl metrics)" '^cloudauth_feed_live 1$'
+    feed_mode 503
+    change abcdefghij staging
+    wait_for feed_row 'feed: not-live$'
+    feed_row 'feed_error: the API answered with status 503'
+    contains "$(cloudauthctl metrics)" '^cloudauth_feed_live 0$'
+    contains "$(cloudauthctl metrics)" '^cloudauth_feed_answers_total{outcome="failed"} [1-9]'
+    feed_mode good
+    WAIT=20 wait_for feed_row 'feed: live$'
+}
