@@ -220,9 +220,12 @@ static bool is_over(const struct entries *entries, const struct lru *lru, size_t
 /* Pinned entries that are met move behind the others, so that they are not met each time. */
 static void evict(struct entries *entries, struct lru *lru)
 {
-    for (unsigned n = EVICT_STEPS; n > 0 && lru->used > 1 && is_over(entries, lru, 1); n--) {
-        struct cache_entry *entry = TAILQ_FIRST(&lru->list);
-        struct cache_entry *last = TAILQ_LAST(&lru->list, lru_list);
+    struct cache_entry *entry, *next, *last = TAILQ_LAST(&lru->list, lru_list);
+    unsigned n = EVICT_STEPS;
+
+    for (entry = TAILQ_FIRST(&lru->list); entry != last && n > 0 && is_over(entries, lru, 1);
+         entry = next, n--) {
+        next = TAILQ_NEXT(entry, link);
         if (!is_pinned(entry)) {
             drop_entry(entry);
             continue;

@@ -64,10 +64,13 @@ static void finish(struct work *work)
     bool none = load->file.error == ENOENT;
 
     cache->loads--;
-    if (!ignored && store_judge(cache->setup.store, &load->file))
+    if (!ignored && store_judge(cache->setup.store, &load->file)) {
         take_stored(entry, &load->reading, &load->file.file.document);
-    else
+    } else {
         document_free(load->reading.document);
+        if (!ignored && !none)
+            take_unusable(entry);
+    }
     free(load->file.bytes);
     free(load);
     entry->loaded = !ignored;
@@ -127,7 +130,7 @@ static void finish_listing(struct work *work)
 
     survey->is_listing = false;
     survey->names = survey->at = listing->names;
-    survey->left = listing->n;
+    survey->left = listing->names == NULL ? 0 : listing->n;
     if (listing->names != NULL || survey->again)
         survey_on(listing->cache);
     free(listing);

@@ -270,6 +270,11 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     return verdict;
 }
 
+void take_unusable(struct cache_entry *entry)
+{
+    tell(entry, NULL, entry->asked_wall);
+}
+
 void take_stored(struct cache_entry *entry, struct reading *reading,
                  const struct stored_document *from)
 {
@@ -282,6 +287,7 @@ void take_stored(struct cache_entry *entry, struct reading *reading,
         issued = entry->issued;
         entries_forget(entry);
         entry->issued = issued;
+        take_unusable(entry);
         return;
     }
     entry->asked = entry->kept = from->asked;

@@ -46,8 +46,12 @@ void take_read(struct reading *reading);
  * that is the known one is API_UNCHANGED. */
 enum api_verdict take_result(struct cache_entry *entry, struct reading *reading);
 
-/* Takes a stored document, which has been read. If it may not be used that is logged, and none is
- * known. */
+/* There is a stored document, which may not be used: the subscriber is told that there is none, in
+ * case an earlier process has told one. */
+void take_unusable(struct cache_entry *entry);
+
+/* Takes a stored document, which has been read. If it may not be used that is logged, and as
+ * above. */
 void take_stored(struct cache_entry *entry, struct reading *reading,
                  const struct stored_document *from);
 

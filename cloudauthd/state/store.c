@@ -121,11 +121,11 @@ static void run(struct work *work)
 
 static void log_failure(const struct job *job)
 {
-    static const char *const then[] = {[PUT] = "would not find it",
-                                       [TOUCH] = "would take it for older than it is",
-                                       [REMOVE] = "during an outage could use it",
-                                       [PUT_CLOCK] =
-                                           "could take documents for younger than they are"};
+    static const char *const then[COUNT + 1] = {
+        [PUT] = "would not find it",
+        [TOUCH] = "would take it for older than it is",
+        [REMOVE] = "during an outage could use it",
+        [PUT_CLOCK] = "could take documents for younger than they are"};
 
     if (job->work.failed != 0)
         log_error("store: document %s cannot be %s: %s; a restart %s", job->name,

@@ -1718,6 +1718,34 @@ static void test_restored(void **state)
     assert_told(&client, CACHE_UNAVAILABLE);
 }
 
+static bool count_gone(void *arg, const struct cache_news *news)
+{
+    *(unsigned *)arg += news->document == NULL;
+    return false;
+}
+
+/* The subscriber hears of a stored document that may not be used: an earlier process may have told
+ * it. Of an environment without a file it hears nothing. */
+static void test_unusable_told(void **state)
+{
+    const struct stored_document kept = {.project = "abcdefghij", .environment = "staging"};
+    struct client client;
+    unsigned gone = 0;
+
+    (void)state;
+    disk.error = ENOENT;
+    keep_documents();
+    cache_subscribe(cache, count_gone, &gone);
+    ask_for(&client, "abcdefghij", "production");
+    assert_int_equal(gone, 0);
+    keep(&kept, "{}", 2);
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(gone, 1);
+    disk.error = EPERM;
+    ask_for(&client, "abcdefghij", "damaged");
+    assert_int_equal(gone, 2);
+}
+
 /* Puts a file for an environment into the store, of a document that was asked for just now. */
 static void keep_named(const char *environment)
 {
@@ -2771,6 +2799,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_absent_names_on_a_slow_disk),
     TEST(test_restored),
     TEST(test_not_restored),
+    TEST(test_unusable_told),
     TEST(test_read_first),
     TEST(test_hung_disk),
     TEST(test_no_file),
