@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #define STAT_MAX      4096
-#define NEWEST_BEFORE 8  /* pids visited below the one that was given last */
-#define NEWEST_AFTER  24 /* and above it: pids that are given meanwhile */
-#define NEWEST_TIMES  64 /* rounds in each process_visit */
-#define FIELD_STATE   3  /* of /proc/PID/stat, counted from 1 as proc(5) does */
+#define NEWEST_BEFORE 1024 /* pids visited below the one that was given last, at most */
+#define NEWEST_AFTER  24   /* and above it: pids that are given meanwhile */
+#define NEWEST_TIMES  64   /* rounds in each process_visit, at most */
+#define FIELD_STATE   3    /* of /proc/PID/stat, counted from 1 as proc(5) does */
 #define FIELD_PARENT  4
 #define FIELD_TTY     7
 #define FIELD_THREADS 20
@@ -246,14 +246,22 @@ static pid_t newest_pid(void)
     return (pid_t)pid;
 }
 
-/* Visits the pids around the newest one, many times. A process that forks and exits all the time
- * always has one of these pids, and keeps each for longer than a visit takes. */
-static void visit_newest(process_visitor *visit, void *arg)
+/*
+ * Visits the pids that were given after `last`, then those that were given meanwhile, and so on
+ * until none was: no process that lives has been missed then. A process that forks and exits all
+ * the time always has one of these pids, and keeps each for longer than a visit takes.
+ */
+static void visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
     for (int i = 0; i < NEWEST_TIMES; i++) {
-        pid_t newest = newest_pid();
-        for (pid_t pid = newest - NEWEST_BEFORE; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
+        pid_t newest = newest_pid(), first = last + 1;
+        if (newest == last && last > 0)
+            return;
+        if (first > newest || first < newest - NEWEST_BEFORE) /* the pids began anew, or too many */
+            first = newest - NEWEST_BEFORE;
+        for (pid_t pid = first; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
             visit_pid(pid, visit, arg);
+        last = newest;
     }
 }
 
@@ -261,16 +269,17 @@ bool process_visit(process_visitor *visit, void *arg)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
+    pid_t last = newest_pid();
     uint64_t pid;
 
     if (dir == NULL)
         return false;
-    visit_newest(visit, arg);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
     while ((entry = readdir(dir)) != NULL)
         if (cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
             visit_pid((pid_t)pid, visit, arg);
     closedir(dir);
+    visit_newest(last, visit, arg);
     return true;
 }
 

@@ -86,9 +86,9 @@ typedef void process_visitor(void *arg, const struct process_met *met);
 
 /*
  * Calls visit for every process at the moment it is found, except pid 1 and the caller. A process
- * that forks and exits all the time has a new pid by the time one walk through /proc gets to its
- * old one; therefore the newest pids are visited first, many times. A process can be visited more
- * than once. False if /proc cannot be read.
+ * that forks and exits all the time has a new pid by the time the walk through /proc gets to its
+ * old one; therefore the pids that were given meanwhile are visited as well, until none was. A
+ * process can be visited more than once. False if /proc cannot be read.
  */
 bool process_visit(process_visitor *visit, void *arg);
 
