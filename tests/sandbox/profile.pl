@@ -107,6 +107,8 @@ for my $trace (@traces) {
             access_to($1, 'w');
         } elsif (/^(?:unlinkat|mkdirat|fchmodat|fchownat)\(([^,]+), "([^"]*)"/) {
             access_to(at($1, $2), 'w');
+        } elsif (/^inotify_add_watch\([^,]+, "([^"]*)"/) {
+            access_to($1, 'r');
         } elsif (/^execve\("([^"]*)"/) {
             access_to($1, 'm');
         } elsif (/^([a-z_0-9]+)\(/ && !$harmless{$1}) {
