@@ -12,7 +12,7 @@ API_LOG=/var/log/api.log
 
 before_all() {
     feed_up
-    cc -O2 -shared -fPIC -o /root/clocks.so "$REPO/tests/sandbox/clocks.c"
+    cc -O2 -D_GNU_SOURCE -shared -fPIC -o /root/clocks.so "$REPO/tests/sandbox/clocks.c"
 }
 
 # Both have entered by a current document, so that from now on only the feed, or its end, brings a request.

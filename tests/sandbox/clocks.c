@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preloaded to a program: its clocks are as many seconds ahead as /run/clocks says: the wall
  * clock's, and that of the time since boot. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <sys/time.h>

@@ -58,6 +58,7 @@ hang_up() {
 }
 
 # The document's users without alice.
+# shellcheck disable=SC2034 # of the files that source this one
 without_alice='.users |= map(select(.username != "alice"))'
 
 # api_rechecks LINE...: documents over http, checked every second while sessions are open.
