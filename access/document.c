@@ -625,7 +625,7 @@ static bool take_times(struct reader *reader)
         return fail_member(&reader->root, "issued_at", "not an RFC 3339 date-time");
     if (!json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
                         &max_stale)) {
-        max_stale = 0; /* what restricts, and cannot be read, restricts most */
+        max_stale = 0; /* a limit that cannot be read counts as the strictest one */
         if (!leave_out(reader))
             return false;
     }

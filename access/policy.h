@@ -152,7 +152,8 @@ void policy_rules(const struct document *document, const struct cloud_name *name
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, int64_t now);
 
-/* When the key expires, in seconds since 1970; 0: never, or before 1970. */
+/* When the key expires, in seconds since 1970; 0: never, or before 1970 (a login with such a key is
+ * refused by policy_login). */
 int64_t policy_key_expires(const struct document_key *key);
 
 /* Whether a service that needs no key (su, sudo, cron) may use the account now. */

@@ -352,7 +352,8 @@ static void lose_change(struct publish *publish)
               CLOUD_SNAPSHOT_FILE);
 }
 
-/* Takes the record over. */
+/* Takes ownership of the record. Brings the published file in line with it, or keeps it as a change
+ * for the next file. */
 static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
                           bool removed)
 {

@@ -91,7 +91,7 @@ struct api_view {
     struct oauth_view token;         /* where token_url is set */
     uint64_t requests[API_OUTCOMES]; /* since the start */
     uint64_t bucket[API_BUCKETS];    /* durations of those that were sent; not cumulated */
-    uint64_t milliseconds;           /* of all of these */
+    uint64_t milliseconds;           /* the sum of these durations */
     bool clock_known;                /* an answer had a Date: */
     int64_t clock_offset; /* by how many seconds this host's clock is ahead of the last one */
 };

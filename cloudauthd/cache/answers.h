@@ -86,7 +86,9 @@ struct cache_news {
     int64_t asked_wall;              /* when it was asked for, seconds since 1970 */
     int64_t until;                   /* until when an outage may use it, seconds since 1970 */
 };
-/* Whether this host takes the document; false if there is none. */
+
+/* Tells the subscriber of a change. Returns whether this host takes news->document; false if that
+ * is NULL. */
 typedef bool cache_told(void *arg, const struct cache_news *news);
 
 /* Questions and answers since the start, for operators. */

@@ -33,8 +33,9 @@ void background_probe(struct cache *cache)
     }
 }
 
-/* Whether no document is known, or the change feed has named it since, and the API may be asked for
- * it now. */
+/* Whether to fetch the environment's document now: none is known, or the change feed has named the
+ * environment since it was asked for. False during the back-off after a failure, for a fresh answer
+ * that there is no such environment, and while the entry is busy or can be loaded from the disk. */
 static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);

@@ -8,8 +8,9 @@
 
 struct cache;
 
-#define BACKGROUND_MAX    64 /* in flight, of all of them together */
-#define BACKGROUND_PROBES 32 /* a turn; and none while more are in flight */
+#define BACKGROUND_MAX 64 /* in flight, of all of them together */
+/* Probes of one background_probe; it sends none while so many background requests are in flight. */
+#define BACKGROUND_PROBES 32
 
 /*
  * Asks the API again about documents whose last request failed, each after its back-off and as long

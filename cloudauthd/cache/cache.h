@@ -91,10 +91,10 @@ void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 void cache_denials_changed(struct cache *cache);
 
 /*
- * Loads each document on the disk that is not in memory, a few at a time, so that it is reported as
- * one that is asked for is; it takes the place of no document that is used. Then calls done, which
- * may be NULL, unless memory or the disk fails, which is logged. Called again meanwhile, it begins
- * anew, and the former done is not called.
+ * Loads the documents that are on the disk and not in memory, a few at a time, and reports each to
+ * the subscriber. No document in use is evicted for them. A document that cannot be loaded is
+ * skipped. Then calls done, which may be NULL; if the documents cannot be listed, that is logged
+ * instead. A call during a survey begins it anew, and the former done is not called.
  */
 void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg);
 

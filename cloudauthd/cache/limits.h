@@ -49,8 +49,8 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 #define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
-    int64_t minute[GUARD_MINUTES]; /* since boot, */
-    size_t absent[GUARD_MINUTES];  /* and the absences counted in it */
+    int64_t minute[GUARD_MINUTES]; /* minutes since boot */
+    size_t absent[GUARD_MINUTES];  /* absences counted in that minute */
 };
 
 /* Whether one more absence may be believed. known: environments with a document, this one among

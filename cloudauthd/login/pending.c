@@ -7,7 +7,7 @@
 /* What a search compares is in an array of its own, so that a search touches little memory. */
 struct pending {
     struct process monitor[PENDING_MAX];
-    uint64_t used[PENDING_MAX]; /* clock when it was added; 0: free */
+    uint64_t used[PENDING_MAX]; /* the counter `clock` at that time; 0: free */
     struct login login[PENDING_MAX];
     uint64_t clock;
 };

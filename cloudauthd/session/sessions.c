@@ -533,8 +533,9 @@ static bool is_named_since(const struct watch *watch, int64_t time)
     return named > 0 && named >= time;
 }
 
-/* Asks again soon where the API has not answered since the change feed named the environment, or so
- * soon after that it may not have shown the change. */
+/* Rechecks soon if the last answer was requested before the change feed named the environment. If
+ * it was requested less than CACHE_SETTLE_MS later, the API may not have shown the change yet:
+ * rechecks when that time is over. */
 static void ask_of_named(struct watch *watch, int64_t asked)
 {
     int64_t named =

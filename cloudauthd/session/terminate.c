@@ -59,7 +59,7 @@ struct terminations {
     struct worker *worker;
     struct loop_timer timer;
     struct termination_list waiting;
-    struct round *round; /* that the worker is at, or NULL */
+    struct round *round; /* the worker's, or NULL */
 };
 
 /* One round: the worker walks through /proc once, for all sessions that are due. */

@@ -36,8 +36,9 @@
 #define TERMINATE_ROUND_MS  500
 #define TERMINATE_KILL_MS   5000
 #define TERMINATE_KILLS     10
-#define TERMINATE_PROCESSES 4096 /* signalled of one session in a round; more wait for the next */
-#define TERMINATE_ID_SIZE   24
+#define TERMINATE_PROCESSES                                                                        \
+    4096 /* of a session, signalled in a round; the rest wait for the next */
+#define TERMINATE_ID_SIZE 24
 
 /* The sessions that are being terminated. */
 struct terminations;

@@ -21,7 +21,7 @@
 #define CLOCK       "clock"
 #define FILE_MAX    (DOCUMENT_FILE_HEAD_MAX + DOCUMENT_SIZE_MAX)
 #define NAME_SIZE   STORE_NAME_SIZE
-#define CLOCK_SLACK 2 /* seconds that a time service may put the clock back */
+#define CLOCK_SLACK 2 /* seconds: less is not taken for a clock that was put back */
 
 struct store {
     int documents;            /* the directory */

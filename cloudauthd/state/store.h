@@ -36,9 +36,10 @@ struct store;
 
 /*
  * Opens the store below a directory, which must exist. host and url are this host's host_id and
- * access_url: documents of others are not used. The worker must be freed, which finishes what is
- * under way, before store_free. NULL with the reason logged. For the start: it reads the disk, but
- * no document; the worker counts them.
+ * access_url: documents of another host or API are not used. The worker must be freed, which
+ * finishes what is under way, before store_free. NULL if memory is out, or with the reason logged.
+ * To be called at the start alone, because it waits for the disk. It reads no document; the worker
+ * counts those that are stored.
  */
 struct store *store_new(struct worker *worker, const char *directory, const char *host,
                         const char *url);
