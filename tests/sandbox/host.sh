@@ -33,10 +33,10 @@ API_LOG=/var/log/api.log
 # shellcheck disable=SC2034 # for those who source this
 API_PATH='v1/projects/{project}/environments/{environment}/ssh-access'
 
-# wait_for COMMAND...: until it succeeds, for at most 10 seconds, or WAIT. The pauses grow from 20 to 160 ms: what
+# wait_for COMMAND...: until it succeeds, for at most 40 seconds, or WAIT. The pauses grow from 20 (or PAUSE) to 160 ms: what
 # waits long takes no processor from what it waits for.
 wait_for() {
-    local end=$((SECONDS + ${WAIT:-40})) pause=20
+    local end=$((SECONDS + ${WAIT:-40})) pause=${PAUSE:-20}
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
             echo "waited ${WAIT:-40} seconds in vain for: $*"

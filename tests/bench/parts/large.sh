@@ -7,8 +7,8 @@
 restarted() {
     daemon_stop
     took=$(date +%s%N)
-    WAIT=120 daemon_start
-    answering "$n"
+    PAUSE=3 WAIT=120 daemon_start
+    PAUSE=3 answering "$n"
     took=$(($(date +%s%N) - took))
 }
 
