@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_BLOCK 64
+
 /* A project of which an environment is or was bound. */
 struct project {
     struct table_node node;
@@ -90,9 +92,13 @@ static bool name_equal(const struct table_node *node, const void *key)
            strcmp(entry->environment, wanted->environment) == 0;
 }
 
+/* Ids are given one after the other: those of a block have buckets side by side, so that reading
+ * 100,000 bindings does not wait for the memory at each. */
 static uint64_t id_hash(const struct table *table, uint32_t id)
 {
-    return table_hash(table, &id, sizeof id);
+    uint32_t block = id / ID_BLOCK;
+
+    return table_hash(table, &block, sizeof block) * ID_BLOCK + id % ID_BLOCK;
 }
 
 static uint64_t name_hash(const struct table *table, const struct binding *wanted)
