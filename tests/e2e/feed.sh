@@ -25,7 +25,7 @@ gone_process() { [[ ! -e /proc/$1 ]]; }
 
 # with a live feed logins and lookups of known environments make no request, however short keys_fresh is
 test_no_request() {
-    by_feed 'keys_fresh = 0s'
+    by_feed 'keys_fresh = 0s' 'changes_wait = 30s'
     enters alice abcdefghij_stg
     enters bob abcdefghij_stg
     mark
@@ -136,7 +136,7 @@ test_sessions_first() {
     {
         printf 'abcdefghij x%04d-a12b34c\n' {1..1000}
         echo abcdefghij staging
-    } >>$FEED/journal
+    } | changes
     wait_for ended a
     refused alice abcdefghij_stg
     # It is not behind the others, of which 100 may be asked for at once.
@@ -189,7 +189,7 @@ feed_row() { cloudauthctl status | grep -q "^$1"; }
 
 # status and the metrics say whether the feed is live, and why it is not
 test_status() {
-    by_feed
+    by_feed 'changes_wait = 30s'
     feed_row 'feed: live$'
     fails feed_row feed_error
     contains "$(cloudauthctl metrics)" '^cloudauth_feed_live 1$'
@@ -200,5 +200,5 @@ test_status() {
     contains "$(cloudauthctl metrics)" '^cloudauth_feed_live 0$'
     contains "$(cloudauthctl metrics)" '^cloudauth_feed_answers_total{outcome="failed"} [1-9]'
     feed_mode good
-    WAIT=20 wait_for feed_row 'feed: live$'
+    wait_for feed_row 'feed: live$'
 }

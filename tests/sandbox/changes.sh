@@ -70,7 +70,7 @@ by_feed() {
     # shellcheck disable=SC2004,SC2034 # an associative array of the harness
     began[$CHANGES_LOG]=$(wc -l <"$CHANGES_LOG") began[$CHANGES_API_LOG]=$(wc -l <"$CHANGES_API_LOG")
     daemon_start
-    WAIT=20 wait_for is_fed
+    wait_for is_fed
 }
 is_fed() { since $CHANGES_LOG | grep -q ' GET /v1/changes 304 '; }
 

@@ -6,7 +6,7 @@ DIRECTORY/journal has a line `PROJECT [ENVIRONMENT]` for each change; the cursor
 DIRECTORY/epoch and the number of lines. DIRECTORY/all has the names of a whole answer, DIRECTORY/page_size how many
 names a page has, and DIRECTORY/next another link to the next page than the right one. DIRECTORY/mode names
 what the server does; it is read at each request and while an answer is held, and `good` is what
-docs/api.md says. DIRECTORY/log gets a line `MILLISECONDS poll CURSOR WAIT CACHE-CONTROL PATH` for each poll,
+docs/api.md says, with an answer after HOLD seconds at the latest. DIRECTORY/log gets a line `MILLISECONDS poll CURSOR WAIT CACHE-CONTROL PATH` for each poll,
 `MILLISECONDS page NUMBER` for each further page, and `MILLISECONDS sent STATUS CURSOR` for each answer.
 http on port HTTP, https on port HTTPS with the certificate CERTIFICATES/api.pem.
 """
@@ -25,6 +25,7 @@ HTTP, HTTPS = 949, 9449
 DIRECTORY, CERTIFICATES = sys.argv[1:]
 BIG = 5 << 20
 TICK = 0.02  # seconds
+HOLD = 1
 lock = threading.Lock()
 
 
@@ -98,7 +99,7 @@ class Poll:
         return True
 
     def hold(self):
-        end = time.monotonic() + self.wait
+        end = time.monotonic() + min(self.wait, HOLD)
         while mode() == "good" and self.page == 1 and time.monotonic() < end and \
                 self.known() == len(names("journal")):
             time.sleep(TICK)

@@ -7,6 +7,7 @@
 #   feed_serve, feed_kill      the server comes, and is killed
 #   feed_mode NAME             what it does from now on; `good` is what docs/api.md says
 #   change PROJECT [ENVIRONMENT]  it names that
+#   changes                    it names those on stdin, all in one answer
 #   heard                      waits until the daemon has taken all that the feed has named
 #   by_feed [SETTING...]       the daemon begins with that feed, which is live; only the feed ends sessions
 #   with_feed URL [SETTING...] the same with any URL, and does not wait
@@ -69,6 +70,11 @@ put() {
 feed_mode() { put mode "$1"; }
 
 change() { echo "$*" >>$FEED/journal; }
+
+changes() {
+    cat $FEED/journal - >$FEED/journal.new
+    mv $FEED/journal.new $FEED/journal
+}
 
 feed_log() { tail -n "+$((${began[$FEED_LOG]:-0} + 1))" $FEED_LOG; }
 
