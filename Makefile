@@ -100,6 +100,7 @@ $(B)/cloudauthd: $(call obj,cloudauthd/main.c $(DAEMON) $(ACCESS)) $(B)/base.a $
 	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 $(B)/obj/ctl/doctor.o: ctl/doctor.sh
+$(B)/obj/ctl/edit.o: ctl/edit.sh
 $(B)/cloudauthctl: $(call obj,$(CTL) $(ACCESS) $(JAIL)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs libcrypto libcjson) -lpthread
 

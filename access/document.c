@@ -82,11 +82,6 @@ static int value_of(const struct word *word, const char *text)
     return word->value;
 }
 
-bool document_role_known(const char *word)
-{
-    return value_of(roles, word) != DOCUMENT_ROLE_UNKNOWN;
-}
-
 static struct chunk *add_chunk(struct owned *owned, size_t least)
 {
     size_t size = least > CHUNK_SIZE ? least : CHUNK_SIZE;

@@ -56,9 +56,6 @@ enum document_role {
     DOCUMENT_ROLE_ADMIN,
 };
 
-/* Whether this version knows the role. */
-bool document_role_known(const char *word);
-
 /* The least role that may enter. */
 enum document_level {
     DOCUMENT_LEVEL_NONE = 0, /* no role may; also for a level that this version does not know */

@@ -62,7 +62,9 @@ static size_t span(const char *at, size_t left, const char *set)
     return n;
 }
 
-char *json_keep_digits(const char *json, size_t n, size_t *out_n)
+/* Copies n bytes that json_scan has accepted, with integers of more than 15 digits as strings. To
+ * be freed. NULL if memory is out. */
+static char *keep_digits(const char *json, size_t n, size_t *out_n)
 {
     char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;
     bool in_string = false;
@@ -102,7 +104,7 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
         cloud_text_add_number(problem, fault.offset);
         return false;
     }
-    char *copy = json_keep_digits(bytes, n, &n);
+    char *copy = keep_digits(bytes, n, &n);
     if (copy != NULL)
         root->value = cJSON_ParseWithLength(copy, n);
     free(copy);

@@ -44,10 +44,6 @@ bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
                 struct cloud_text *problem, struct json *root);
 void json_free(struct json *root);
 
-/* Copies n bytes that json_scan has accepted, with integers of more than 15 digits as strings. To
- * be freed. NULL if memory is out. */
-char *json_keep_digits(const char *json, size_t n, size_t *out_n);
-
 /* Sets the problem to "path: what". Always returns false. */
 bool json_fail(const struct json *at, const char *what);
 

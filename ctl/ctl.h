@@ -24,8 +24,8 @@ enum {
 struct ctl {
     bool json;
     const char *conf_path;
-    const char *name; /* of the command */
-    char **word;      /* its arguments without options, and NULL */
+    const char *name, *command; /* the first word of the command, and all of it */
+    char **word;                /* its arguments without options, and NULL */
     int words;
     struct {
         const char *name, *value;
@@ -37,8 +37,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_env_create, cmd_env_mount_add, cmd_env_mount_remove, cmd_user_add,
-    cmd_user_remove, cmd_key_add, cmd_key_remove, cmd_sessions, cmd_rebind, cmd_metrics;
+    cmd_undeny, cmd_doctor, cmd_edit, cmd_sessions, cmd_rebind, cmd_metrics;
 
 /* Writes the usage of the command to standard error. Returns CTL_USAGE. */
 int ctl_usage(const struct ctl *ctl);

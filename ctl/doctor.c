@@ -296,19 +296,6 @@ static const char *join_homes(const struct cloud_conf *conf, char *out, size_t s
     return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
 }
 
-/* Appends an argument to argv, which ends with a NULL. Arguments live as long as the process. */
-__attribute__((format(printf, 2, 3))) static void add(char **argv, const char *format, ...)
-{
-    va_list arguments;
-
-    while (*argv != NULL)
-        argv++;
-    va_start(arguments, format);
-    if (vasprintf(argv, format, arguments) < 0)
-        *argv = NULL;
-    va_end(arguments);
-}
-
 static void run_script(struct doctor *doctor)
 {
     static char homes[CLOUD_WORDS_SIZE];
@@ -318,23 +305,24 @@ static void run_script(struct doctor *doctor)
     int status;
 
     find_accounts(doctor, &accounts);
-    add(argv, "/bin/sh");
-    add(argv, "-c");
-    add(argv, "%s", doctor_script);
-    add(argv, "doctor");
+    lines_argument(argv, "/bin/sh");
+    lines_argument(argv, "-c");
+    lines_argument(argv, "%s", doctor_script);
+    lines_argument(argv, "doctor");
     if (doctor->daemon_uid != 0) {
-        add(argv, "daemon_uid=%u", doctor->daemon_uid);
-        add(argv, "daemon_gid=%u", doctor->daemon_gid);
+        lines_argument(argv, "daemon_uid=%u", doctor->daemon_uid);
+        lines_argument(argv, "daemon_gid=%u", doctor->daemon_gid);
     }
-    add(argv, "account=%s", accounts.shell);
-    add(argv, "sftp=%s", accounts.sftp);
-    add(argv, "uid_min=%u", conf->uid_min);
-    add(argv, "uid_max=%u", conf->uid_max);
-    add(argv, "homes=%s", join_homes(conf, homes, sizeof homes));
-    add(argv, "urls=%s %s %s", conf->access_url, conf->changes_url, conf->token_url);
-    add(argv, "api_socket=%s", conf->api_socket);
-    add(argv, "secrets=%s\n%s\n%s", conf->token_file, conf->client_id_file, conf->client_key);
-    add(argv, "clock=%s", doctor->clock == NULL ? "" : doctor->clock);
+    lines_argument(argv, "account=%s", accounts.shell);
+    lines_argument(argv, "sftp=%s", accounts.sftp);
+    lines_argument(argv, "uid_min=%u", conf->uid_min);
+    lines_argument(argv, "uid_max=%u", conf->uid_max);
+    lines_argument(argv, "homes=%s", join_homes(conf, homes, sizeof homes));
+    lines_argument(argv, "urls=%s %s %s", conf->access_url, conf->changes_url, conf->token_url);
+    lines_argument(argv, "api_socket=%s", conf->api_socket);
+    lines_argument(argv, "secrets=%s\n%s\n%s", conf->token_file, conf->client_id_file,
+                   conf->client_key);
+    lines_argument(argv, "clock=%s", doctor->clock == NULL ? "" : doctor->clock);
     if (!lines_run(argv, take_row, doctor, &status))
         doctor_say(doctor, "host", DOCTOR_UNKNOWN, "", "/bin/sh cannot be run");
 }

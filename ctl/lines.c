@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,4 +62,16 @@ bool lines_run(char *const argv[], lines_each *each, void *arg, int *status)
     while (ran && waitpid(child, status, 0) < 0 && errno == EINTR)
         ;
     return ran;
+}
+
+void lines_argument(char **argv, const char *format, ...)
+{
+    va_list arguments;
+
+    while (*argv != NULL)
+        argv++;
+    va_start(arguments, format);
+    if (vasprintf(argv, format, arguments) < 0)
+        *argv = NULL;
+    va_end(arguments);
 }

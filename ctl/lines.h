@@ -18,4 +18,7 @@ bool lines_read(const char *path, bool comments, lines_each *each, void *arg);
  * that of waitpid(2). False if the program cannot be run. */
 bool lines_run(char *const argv[], lines_each *each, void *arg, int *status);
 
+/* Appends an argument to argv, which ends with a NULL. Arguments live as long as the process. */
+void lines_argument(char **argv, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

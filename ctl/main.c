@@ -27,17 +27,17 @@ static const struct command {
     {"confirm-absences", "[NAME... | --all]", "list or believe absences that look like an outage",
      0, INT_MAX, cmd_refresh},
     {"env create", "[--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT",
-     "make an environment of a file:// API", 1, 1, cmd_env_create},
+     "make an environment of a file:// API", 1, 1, cmd_edit},
     {"env mount add", "[--writable] ENVIRONMENT PATH", "add an sFTP directory of a file:// API", 2,
-     2, cmd_env_mount_add},
+     2, cmd_edit},
     {"env mount remove", "ENVIRONMENT PATH", "remove an sFTP directory of a file:// API", 2, 2,
-     cmd_env_mount_remove},
+     cmd_edit},
     {"explain", "NAME KEY|FINGERPRINT|FILE", "say whether a key would enter, and why not", 2, 2,
      cmd_explain},
     {"key add", "[--title TEXT] [--expires TIME] ENVIRONMENT USER KEY|FILE",
-     "add a key to a user of a file:// API", 3, 3, cmd_key_add},
+     "add a key to a user of a file:// API", 3, 3, cmd_edit},
     {"key remove", "ENVIRONMENT USER KEY|FINGERPRINT|FILE", "remove a key of a file:// API", 3, 3,
-     cmd_key_remove},
+     cmd_edit},
     {"keys", "NAME", "list who may enter, and with which keys", 1, 1, cmd_keys},
     {"metrics", "", "the daemon's metrics, for Prometheus", 0, 0, cmd_metrics},
     {"rebind", "[--force] [--dry-run] NAME", "release the uid of an environment", 1, 1, cmd_rebind},
@@ -47,8 +47,8 @@ static const struct command {
     {"sessions", "[NAME] | --leftovers NAME | --end ID... | --end-user USER...",
      "list open sessions, and end them", 0, INT_MAX, cmd_sessions},
     {"user add", "[--role ROLE] [--id ID] [--mail MAIL] ENVIRONMENT USER",
-     "add a user of a file:// API", 2, 2, cmd_user_add},
-    {"user remove", "ENVIRONMENT USER", "remove a user of a file:// API", 2, 2, cmd_user_remove},
+     "add a user of a file:// API", 2, 2, cmd_edit},
+    {"user remove", "ENVIRONMENT USER", "remove a user of a file:// API", 2, 2, cmd_edit},
     {"undeny", "[--key|--user|--environment] WHAT | --all", "remove a denial", 0, 1, cmd_undeny},
 };
 
@@ -224,6 +224,7 @@ static int run(struct ctl *ctl, char **argv)
     ctl->name = argv[0];
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         int words = match(commands[i].name, argv);
+        ctl->command = commands[i].name;
         if (words > 0)
             return take_arguments(ctl, &commands[i], argv + words) ? commands[i].run(ctl)
                                                                    : ctl_usage(ctl);

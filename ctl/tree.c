@@ -237,7 +237,8 @@ static bool add_project(struct tree *tree, const char *directory, const char *pr
     return ok;
 }
 
-bool tree_add_directory(struct tree *tree, const char *directory, const struct signers *signers)
+/* Adds every document of a directory, which may be empty. False after a message. */
+static bool add_directory(struct tree *tree, const char *directory, const struct signers *signers)
 {
     struct dirent **entry = NULL;
     int n = scandir(directory, &entry, not_hidden, alphasort);
@@ -263,7 +264,7 @@ bool tree_add(struct tree *tree, const char *path, const struct signers *signers
 
     if (!is_directory(path))
         return add_file(tree, path, &(const struct source){signers, NULL, NULL});
-    if (!tree_add_directory(tree, path, signers))
+    if (!add_directory(tree, path, signers))
         return false;
     if (tree->n == before)
         ctl_say("%s: there is no {project}/{environment}.json in it", path);

@@ -34,8 +34,6 @@ struct tree {
  */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
 
-/* Reads every document of a directory, which may be empty. False after a message. */
-bool tree_add_directory(struct tree *tree, const char *directory, const struct signers *signers);
 void tree_free(struct tree *tree);
 
 /* Reads a regular file. Returns its bytes, malloc'ed, but at most most + 1 of them, so that the

@@ -682,10 +682,10 @@ test_embedded_refused() {
     local before file=$ACCESS/abcdefghij/staging.json
     before=$(sha256sum "$file")
     contains "$(ctl 1 env create abcdefghij_stg)" 'is there already'
-    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" 'or in use'
+    contains "$(ctl 1 env create --uid 200001 abcdefghij_stg5)" 'uid 200001 belongs to environment production'
     contains "$(ctl 1 env create --uid 5 abcdefghij_stg5)" 'range'
-    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'home relative: .* does not allow it'
-    contains "$(ctl 1 env create --home /etc/cron.d abcdefghij_stg5)" 'home /etc/cron.d: .* does not allow it'
+    contains "$(ctl 1 env create --home relative abcdefghij_stg5)" 'account.home: .*'
+    contains "$(ctl 1 env create --home /etc/cron.d abcdefghij_stg5)" 'does not allow /etc/cron.d'
     contains "$(ctl 1 user add abcdefghij_stg alice)" 'there is a user alice already'
     contains "$(ctl 1 user add --id 'not an id' abcdefghij_stg frank)" 'users.*id: not 1 to 128'
     contains "$(ctl 2 user add --role amdin abcdefghij_stg frank)" 'role amdin: not a role'
