@@ -134,23 +134,6 @@ static void survey(struct context *context)
         cache_survey(context->cache, on_surveyed, context);
 }
 
-/* Where bindings were lost, each stored document binds its ids again, as far as no other
- * environment has claimed them by then. */
-static void check_bindings(struct context *context)
-{
-    static bool checked;
-    struct store_figures store;
-
-    if (checked)
-        return;
-    store_look(context->store, &store);
-    checked = store.counted;
-    if (store.documents <= bindings_count(context->bindings))
-        return;
-    log_warning("there are more documents than bindings of ids: all are read, and bind theirs");
-    cache_survey(context->cache, on_surveyed, context);
-}
-
 /* If the new settings are wrong, the last good ones stay in force. */
 static void reload(struct context *context)
 {
@@ -257,7 +240,8 @@ static bool open_bindings(struct context *context)
 {
     struct bindings_log *log = bindings_log_new(context->state_worker, STATE_DIRECTORY);
 
-    if (log == NULL || !bindings_log_load(log, take_binding, context)) {
+    if (log == NULL ||
+        !bindings_log_load(log, take_binding, context, &admission.bindings_damaged)) {
         bindings_log_free(log);
         return false;
     }
@@ -288,7 +272,7 @@ static bool open_cache(struct context *context)
                                       .feed_arg = context};
 
     context->cache = cache_new(&setup);
-    return context->cache != NULL;
+    return context->cache != NULL && cache_bind_stored(context->cache);
 }
 
 /* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
@@ -409,7 +393,6 @@ static void on_probe(void *arg)
         publish_all(context);
         sessions_configure(context->sessions);
     }
-    check_bindings(context);
     background_probe(context->cache);
     sessions_each_environment(context->sessions, watch_files_of, context);
     file_watch_commit();

@@ -94,6 +94,28 @@ bool admission_bind(const struct admission *admission, const struct document *do
     return true;
 }
 
+bool admission_lacks_ids(const struct admission *admission, const char *project,
+                         const char *environment)
+{
+    return !admission_is_bound(admission, project, environment) &&
+           (admission->bindings_damaged ||
+            !bindings_is_released(admission->bindings, project, environment));
+}
+
+bool admission_bind_stored(const struct admission *admission, const struct document *document)
+{
+    const struct binding claim = {document->project, document->environment, document->uid,
+                                  document->gid};
+    char why[256] = "out of memory";
+
+    if (bindings_allow(admission->bindings, &claim, why, sizeof why) &&
+        admission_bind(admission, document))
+        return true;
+    log_error("the ids of %s/%s are not bound again: %s", document->project, document->environment,
+              why);
+    return false;
+}
+
 bool admission_accept(const struct admission *admission, const struct document *document,
                       bool is_stored, char *why, size_t size)
 {

@@ -27,6 +27,7 @@ struct admission {
     struct local_ids *local_ids;
     struct bindings *bindings;
     struct bindings_log *bindings_log; /* NULL while the bindings are still being read from it */
+    bool bindings_damaged;             /* lines of it were lost */
 };
 
 /*
@@ -80,6 +81,15 @@ enum policy_reason admission_of(const struct admission *admission,
  * bound already. admission_judge must have allowed the document. False if memory is out.
  */
 bool admission_bind(const struct admission *admission, const struct document *document);
+
+/* Whether the environment has no ids and its stored document does: a line of the log was lost, as
+ * one may also be behind a release where lines are damaged. */
+bool admission_lacks_ids(const struct admission *admission, const char *project,
+                         const char *environment);
+
+/* Binds the ids of a stored document whose binding was lost, whether or not the document could be
+ * used here now. False, logged, if another environment has them or memory is out. */
+bool admission_bind_stored(const struct admission *admission, const struct document *document);
 
 /*
  * Refreshes, judges and binds. A stored document may be older than an operator's release of its

@@ -48,6 +48,14 @@ struct cache;
  * are freed before the store, and that before the cache. */
 struct cache *cache_new(const struct cache_setup *setup);
 
+/*
+ * Reads the stored documents of environments that have no bound ids, and binds theirs: a line of
+ * the bindings log was lost, and another environment could be given those ids. Whether a document
+ * may be used does not matter for that. For the start alone, before anything is answered, because
+ * it waits for the disk. False, logged, if the documents cannot be listed.
+ */
+bool cache_bind_stored(struct cache *cache);
+
 /* From now on no request and no survey follows the reading of a document. To be called before the
  * API and the loader are freed. */
 void cache_stop(struct cache *cache);

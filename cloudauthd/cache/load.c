@@ -107,6 +107,57 @@ bool load_start(struct cache_entry *entry)
     return start(entry, false);
 }
 
+/* ---- The start ---- */
+
+/* Whether the document's ids are bound now; else the reason is logged, but for a tombstone. A
+ * damaged document is set aside. */
+static bool bind_stored(struct cache *cache, const char *project, const char *environment)
+{
+    struct store_file file;
+    struct api_result result = {.verdict = API_DOCUMENT};
+    struct reading reading = {.result = &result,
+                              .project = project,
+                              .environment = environment,
+                              .signers = cache->signers};
+    bool ok = false;
+
+    store_read(cache->setup.store, project, environment, &file);
+    if (file.is_whole) {
+        result.body = file.file.document.body;
+        result.length = file.file.document.length;
+        take_read(&reading);
+    } else {
+        (void)store_judge(cache->setup.store, &file);
+    }
+    if (reading.document != NULL)
+        ok = reading.document->status != DOCUMENT_DELETED &&
+             admission_bind_stored(cache->setup.admission, reading.document);
+    else if (file.is_whole)
+        log_error("store: document %s: its ids are not known: %s", file.name, reading.problem.text);
+    document_free(reading.document);
+    free(file.bytes);
+    return ok;
+}
+
+bool cache_bind_stored(struct cache *cache)
+{
+    size_t n, bound = 0;
+    char *names = store_list(cache->setup.store, &n);
+
+    if (names == NULL)
+        return false;
+    for (const char *at = names; n > 0; n--) {
+        const char *project = at, *environment = project + strlen(project) + 1;
+        at = environment + strlen(environment) + 1;
+        if (admission_lacks_ids(cache->setup.admission, project, environment))
+            bound += bind_stored(cache, project, environment);
+    }
+    free(names);
+    if (bound > 0)
+        log_warning("bindings were lost: %zu stored documents have bound their ids again", bound);
+    return true;
+}
+
 /* ---- All documents ---- */
 
 struct listing {

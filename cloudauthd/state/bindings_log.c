@@ -113,12 +113,13 @@ static void log_unreadable(int error)
 }
 
 bool bindings_log_load(struct bindings_log *log,
-                       void (*each)(void *arg, const struct binding *binding), void *arg)
+                       void (*each)(void *arg, const struct binding *binding), void *arg,
+                       bool *damaged)
 {
     size_t size = 0;
     char *file = statefile_read(log->directory, FILE_NAME, FILE_MAX, &size);
-    bool is_damaged = false;
 
+    *damaged = false;
     if (file == NULL) {
         if (errno == ENOENT)
             return true;
@@ -133,11 +134,11 @@ bool bindings_log_load(struct bindings_log *log,
             const struct binding binding = {line.project, line.environment, line.uid, line.gid};
             each(arg, &binding);
         } else {
-            is_damaged = true;
+            *damaged = true;
         }
         at += n + 1;
     }
-    if (is_damaged)
+    if (*damaged)
         keep_damaged(log, file, size);
     free(file);
     return true;

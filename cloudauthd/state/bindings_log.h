@@ -31,12 +31,13 @@ void bindings_log_free(struct bindings_log *log);
 
 /*
  * Calls each for every line, in the order in which they were written; the strings are borrowed for
- * the call. Damaged lines are skipped: this is logged, and the file is copied to owners.damaged.
- * False, logged, if the file exists and cannot be read. Only for the start of the daemon, because
- * it reads the disk.
+ * the call. Damaged lines are skipped: this is logged, the file is copied to owners.damaged, and
+ * *damaged is set. False, logged, if the file exists and cannot be read. Only for the start of the
+ * daemon, because it reads the disk.
  */
 bool bindings_log_load(struct bindings_log *log,
-                       void (*each)(void *arg, const struct binding *binding), void *arg);
+                       void (*each)(void *arg, const struct binding *binding), void *arg,
+                       bool *damaged);
 
 /* Whether a line releases the binding that the environment had before. */
 bool bindings_log_is_release(const struct binding *line);

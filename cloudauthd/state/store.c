@@ -141,7 +141,6 @@ static void finish(struct work *work)
     struct job *job = (struct job *)work;
 
     job->store->figures.documents += (uint64_t)job->files;
-    job->store->figures.counted |= job->change == COUNT;
     job->store->figures.writes += job->change != COUNT;
     job->store->figures.errors += work->failed != 0;
     log_failure(job);

@@ -46,8 +46,7 @@ struct store *store_new(struct worker *worker, const char *directory, const char
 void store_free(struct store *store);
 
 struct store_figures {
-    bool counted;       /* the worker has counted the files that were there at the start */
-    uint64_t documents; /* files without the damaged ones */
+    uint64_t documents; /* files without the damaged ones, when the worker has counted them */
     size_t pending;     /* what waits for the worker */
     uint64_t writes;    /* files that were to be written or removed, since the start */
     uint64_t errors;    /* of those, the ones that the disk refused */

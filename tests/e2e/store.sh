@@ -78,18 +78,40 @@ test_owner_kept() {
     enters alice abcdefghij
 }
 
-# the bindings are lost: the stored documents bind their uids again
+# The API gives the uid of production to another environment, which asks for it before any other.
+# claimed SHOWS: the log shows that, and the uid stays production's.
+claimed() {
+    jq '.environment.name = "dev-abcdefg" | .account.uid = 200001' "$PRISTINE/abcdefghij/staging.json" \
+        >"$ACCESS/abcdefghij/dev-abcdefg.json"
+    daemon_start
+    refused alice abcdefghij-dev-abcdefg
+    unknown abcdefghij-dev-abcdefg
+    wait_for grep -q "$1" /var/log/syslog
+    wait_for grep -q 'uid 200001 belongs to environment production' /var/log/syslog
+    enters alice abcdefghij
+    refused alice abcdefghij-dev-abcdefg
+    wait_for grep -q '^200001 200001 abcdefghij production ' /var/lib/cloudauth/owners
+}
+
+# the bindings are lost: the stored documents bind their uids again, before another environment can
 test_owners_lost() {
     known abcdefghij 200001
     wait_for snapshot_has abcdefghij
     daemon_stop
     rm /var/lib/cloudauth/owners
-    document abcdefghij staging '.account.uid = 200001'
-    daemon_start
-    wait_for grep -q 'more documents than bindings' /var/log/syslog
-    wait_for grep -q '^200001 200001 abcdefghij production ' /var/lib/cloudauth/owners
-    unknown abcdefghij_stg
-    enters alice abcdefghij
+    claimed '1 stored documents have bound their ids again'
+}
+
+# one line of the bindings is damaged, and there are more bindings than documents: the uid stays its owner's
+test_owners_damaged() {
+    known abcdefghij 200001
+    known abcdefghij_stg 200002
+    daemon_stop
+    rm $DOCUMENTS/abcdefghij.staging
+    sed -i '/ production /s/^200001/200007/' /var/lib/cloudauth/owners
+    claimed '1 stored documents have bound their ids again'
+    test -e /var/lib/cloudauth/owners.damaged
+    known abcdefghij_stg 200002
 }
 
 # documents that do not fit into memory are read again, in an outage too; no person returns who was removed

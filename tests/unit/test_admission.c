@@ -253,14 +253,53 @@ static void test_bound_again_after_release(void **state)
     assert_int_equal(added, 2);
 }
 
+/* A document that is stored had ids. If none are bound, a line of the log was lost, unless they
+ * were released; where lines are damaged, one may have been lost after the release. */
+static void test_lost_bindings(void **state)
+{
+    (void)state;
+    assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    assert_true(admission_bind(&admission, &document));
+    assert_false(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    assert_true(bindings_forget(admission.bindings, "abcdefghij", "staging"));
+    assert_false(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    admission.bindings_damaged = true;
+    assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+}
+
+/* A stored document binds its ids even if it may not be used here now; never those of another. */
+static void test_stored_binds_again(void **state)
+{
+    struct binding owner;
+
+    (void)state;
+    local_uid = document.uid;
+    assert_int_equal(judge(), POLICY_UNUSABLE);
+    assert_true(admission_bind_stored(&admission, &document));
+    assert_true(is_bound());
+    assert_int_equal(added, 1);
+    document.environment = "other";
+    assert_false(admission_bind_stored(&admission, &document));
+    assert_true(bindings_by_uid(admission.bindings, document.uid, &owner));
+    assert_string_equal(owner.environment, "staging");
+    assert_int_equal(added, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_judging_binds_nothing),      TEST(test_home_of_an_application),
-        TEST(test_local_user_added_since),     TEST(test_other_host),
-        TEST(test_accepting_binds_once),       TEST(test_refusing_binds_nothing),
-        TEST(test_uid_of_another_environment), TEST(test_without_a_log),
-        TEST(test_restored_after_release),     TEST(test_bound_again_after_release),
+        TEST(test_judging_binds_nothing),
+        TEST(test_home_of_an_application),
+        TEST(test_local_user_added_since),
+        TEST(test_other_host),
+        TEST(test_accepting_binds_once),
+        TEST(test_refusing_binds_nothing),
+        TEST(test_uid_of_another_environment),
+        TEST(test_without_a_log),
+        TEST(test_restored_after_release),
+        TEST(test_bound_again_after_release),
+        TEST(test_lost_bindings),
+        TEST(test_stored_binds_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

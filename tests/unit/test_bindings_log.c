@@ -64,10 +64,12 @@ static void take(void *arg, const struct binding *line)
     found++;
 }
 
+static bool damaged;
+
 static size_t load(void)
 {
     found = 0;
-    assert_true(bindings_log_load(bindings, take, NULL));
+    assert_true(bindings_log_load(bindings, take, NULL, &damaged));
     return found;
 }
 
@@ -83,6 +85,7 @@ static void test_kept(void **state)
     bindings_log_add(bindings, &second);
     reopen();
     assert_int_equal(load(), 2);
+    assert_false(damaged);
     assert_string_equal(lines[0].project, "abcdefghij");
     assert_string_equal(lines[0].environment, "production");
     assert_int_equal(lines[0].uid, 200001);
@@ -96,6 +99,7 @@ static void test_kept(void **state)
     bindings_log_add(bindings, &second);
     reopen();
     assert_int_equal(load(), 3);
+    assert_true(damaged);
     assert_int_equal(access("owners.damaged", F_OK), 0);
 }
 
@@ -229,7 +233,7 @@ static void test_foreign(void **state)
     bindings_log_add(bindings, &binding);
     reopen();
     assert_int_equal(chmod(path, 0602), 0);
-    assert_false(bindings_log_load(bindings, take, NULL));
+    assert_false(bindings_log_load(bindings, take, NULL, &damaged));
     assert_int_equal(chmod(path, 0600), 0);
     assert_int_equal(load(), 1);
 }

@@ -122,6 +122,7 @@ static struct {
     size_t puts, touches, removals;
     int error; /* of reading a file that is not there */
     size_t reads;
+    bool too_old, unlisted; /* no document may be used; they cannot be listed */
     uint64_t documents;
 } disk;
 
@@ -177,7 +178,7 @@ void store_read(const struct store *store, const char *project, const char *envi
 bool store_judge(struct store *store, struct store_file *read)
 {
     (void)store;
-    return read->is_whole;
+    return read->is_whole && !disk.too_old;
 }
 
 void store_look(const struct store *store, struct store_figures *out)
@@ -192,6 +193,10 @@ char *store_list(const struct store *store, size_t *n)
 
     (void)store;
     assert_non_null(names);
+    if (disk.unlisted) {
+        free(names);
+        return NULL;
+    }
     for (*n = 0; *n < files; ++*n)
         at += sprintf(at, "%s%c%s", file[*n].project, 0, file[*n].environment) + 1;
     return names;
@@ -318,6 +323,25 @@ bool admission_is_bound(const struct admission *admission, const char *project,
     return !unbound;
 }
 
+static const char *lost; /* the environment without a binding */
+static unsigned bound_again;
+
+bool admission_lacks_ids(const struct admission *admission, const char *project,
+                         const char *environment)
+{
+    (void)admission;
+    assert_string_equal(project, "abcdefghij");
+    return lost != NULL && strcmp(environment, lost) == 0;
+}
+
+bool admission_bind_stored(const struct admission *admission, const struct document *document)
+{
+    (void)admission;
+    assert_string_equal(document->environment, lost);
+    bound_again++;
+    return true;
+}
+
 bool admission_accept(const struct admission *admission, const struct document *document,
                       bool is_stored, char *why, size_t size)
 {
@@ -343,6 +367,8 @@ static int setup(void **state)
     disk.error = EIO;
     files = loadings = 0;
     unbound = has_project = hangs = false;
+    lost = NULL;
+    bound_again = 0;
     plan = (struct cache_setup){.conf = &conf};
     start_cache();
     return 0;
@@ -1908,6 +1934,29 @@ static void test_stopped(void **state)
     assert_int_equal(loadings, 0);
 }
 
+/* At the start the documents of environments without a binding are read, also those that may not be
+ * used, and no others. */
+static void test_bind_stored(void **state)
+{
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    keep_named("production");
+    disk.too_old = true;
+    assert_true(cache_bind_stored(cache));
+    assert_int_equal(disk.reads, 0);
+    lost = "production";
+    assert_true(cache_bind_stored(cache));
+    assert_int_equal(disk.reads, 1);
+    assert_int_equal(bound_again, 1);
+    strcpy(file[1].body, "{");
+    file[1].from.length = 1;
+    assert_true(cache_bind_stored(cache));
+    assert_int_equal(bound_again, 1);
+    disk.unlisted = true;
+    assert_false(cache_bind_stored(cache));
+}
+
 static void count_done(void *arg)
 {
     ++*(unsigned *)arg;
@@ -2807,6 +2856,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_read_of_other_api),
     TEST(test_named_on_disk),
     TEST(test_stopped),
+    TEST(test_bind_stored),
     TEST(test_survey),
     TEST(test_guard),
     TEST(test_unknown_names),

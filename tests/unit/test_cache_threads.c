@@ -127,6 +127,19 @@ bool admission_is_bound(const struct admission *admission, const char *project,
     return true;
 }
 
+bool admission_lacks_ids(const struct admission *admission, const char *project,
+                         const char *environment)
+{
+    return !admission_is_bound(admission, project, environment);
+}
+
+bool admission_bind_stored(const struct admission *admission, const struct document *document)
+{
+    (void)admission;
+    (void)document;
+    return true;
+}
+
 bool admission_has_project(const struct admission *admission, const char *project)
 {
     (void)admission;
