@@ -2,6 +2,8 @@
 #ifndef CLOUD_ACCESS_KEYS_H
 #define CLOUD_ACCESS_KEYS_H
 
+#include "access/key_blob.h"
+
 #include "base/digest.h"
 
 #include <stdbool.h>
@@ -20,7 +22,6 @@
 
 #define KEY_FINGERPRINT_SIZE DIGEST_SIZE /* SHA-256 of the blob */
 #define KEY_FINGERPRINT_TEXT 51          /* "SHA256:" and 43 characters, and the NUL */
-#define KEY_VALUE_MAX        16384       /* bytes of a key's value in a document */
 
 struct key {
     const char *type;   /* one of the names above; static */
@@ -47,6 +48,14 @@ bool keys_parse(const char *type, size_t type_length, const char *base64, struct
  * key could follow the end of a line.
  */
 bool keys_parse_line(const char *line, struct key *out, const char **why);
+
+/* What these functions are made of, for certificates: decodes base64, *blob pointing into out;
+ * reads the whole blob of a key, out->base64 left unset; splits a line. */
+bool keys_decode(struct key_bytes base64, unsigned char out[KEY_BLOB_MAX], struct key_bytes *blob,
+                 const char **why);
+bool keys_read(struct key_bytes blob, struct key *out, const char **why);
+bool keys_split_line(const char *line, struct key_bytes *type, struct key_bytes *base64,
+                     const char **why);
 
 /* Writes "SHA256:" and the unpadded base64 of the fingerprint, as ssh-keygen -l prints it. */
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/certificate.h"
+
+#include "access/fields.h"
+#include "common/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TYPE_USER 1 /* SSH2_CERT_TYPE_USER */
+
+/* The fields of a certificate, in their order. */
+struct fields {
+    struct key_bytes type, nonce;
+    struct key_bytes key; /* the fields of the key, as they are behind the type of a plain one */
+    uint64_t serial, kind;
+    struct key_bytes key_id, principals;
+    uint64_t valid_after, valid_before;
+    struct key_bytes critical, extensions, reserved, authority, signature;
+};
+
+static bool take_fields(const struct key_type *type, struct key_blob *blob, struct fields *out,
+                        const char **why)
+{
+    *why = "the certificate is malformed: it is cut off";
+    if (!key_blob_take(blob, &out->type) || !key_blob_take(blob, &out->nonce))
+        return false;
+    out->key.at = blob->at;
+    if (!key_type_read(type, blob, why))
+        return false;
+    out->key.n = (size_t)(blob->at - out->key.at);
+    if (!key_blob_take_number(blob, 8, &out->serial) ||
+        !key_blob_take_number(blob, 4, &out->kind) || !key_blob_take(blob, &out->key_id) ||
+        !key_blob_take(blob, &out->principals) ||
+        !key_blob_take_number(blob, 8, &out->valid_after) ||
+        !key_blob_take_number(blob, 8, &out->valid_before) ||
+        !key_blob_take(blob, &out->critical) || !key_blob_take(blob, &out->extensions) ||
+        !key_blob_take(blob, &out->reserved) || !key_blob_take(blob, &out->authority) ||
+        !key_blob_take(blob, &out->signature))
+        return key_fail(why, "the certificate is malformed: it is cut off");
+    return blob->left == 0 || key_fail(why, "the certificate is malformed: bytes follow it");
+}
+
+/* The fingerprint of the certified key: that of the blob that it has without a certificate. */
+static bool find_fingerprint(const struct key_type *type, struct key_bytes fields,
+                             unsigned char out[KEY_FINGERPRINT_SIZE])
+{
+    unsigned char plain[KEY_BLOB_MAX] = {0};
+    const char *name = key_type_name(type);
+    size_t n = strlen(name);
+
+    /* The type of a certificate is longer than that of its key, so this fits. */
+    plain[3] = (unsigned char)n;
+    strcpy((char *)plain + 4, name);
+    memcpy(plain + 4 + n, fields.at, fields.n);
+    return digest_sha256(plain, 4 + n + fields.n, out);
+}
+
+static bool is_principal(struct key_bytes text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.at[i] == '\0' || strchr(",\"\\", text.at[i]) != NULL ||
+            cloud_text_is_control((char)text.at[i]))
+            return false;
+    return text.n > 0 && text.n <= CERTIFICATE_TEXT_MAX;
+}
+
+static void set_fault(struct offered_key *offered, const char *sentence)
+{
+    if (offered->fault == NULL)
+        offered->fault = sentence;
+}
+
+/* Reads the list of principals. False if a length in it is wrong. */
+static bool read_principals(struct key_bytes list, struct offered_key *out)
+{
+    struct key_blob blob = {list.at, list.n};
+    struct key_bytes principal;
+
+    while (blob.left > 0) {
+        if (!key_blob_take(&blob, &principal))
+            return false;
+        if (!is_principal(principal))
+            set_fault(out, "a principal of the certificate is empty or too long, or has a comma, "
+                           "a quote, a backslash or a control character");
+        else if (out->principal[0] == '\0')
+            memcpy(out->principal, principal.at, principal.n);
+    }
+    if (out->principal[0] == '\0')
+        set_fault(out, "the certificate has no principals");
+    return true;
+}
+
+/* Reads one option of a certificate; data is the content of its value. */
+typedef void read_option(struct key_bytes name, struct key_bytes data, struct offered_key *out);
+
+static void read_critical(struct key_bytes name, struct key_bytes data, struct offered_key *out)
+{
+    (void)data;
+    if (key_bytes_are(name, "force-command"))
+        set_fault(out, "the certificate has a force-command");
+    else if (!key_bytes_are(name, "source-address") && !key_bytes_are(name, "verify-required"))
+        set_fault(out, "the certificate has a critical option that is not known here");
+}
+
+static void read_extension(struct key_bytes name, struct key_bytes data, struct offered_key *out)
+{
+    (void)name, (void)data, (void)out; /* sshd grants no more than the key's line and these do */
+}
+
+/* Reads a list of options. False if a length in it is wrong. */
+static bool read_options(struct key_bytes list, read_option *read, struct offered_key *out)
+{
+    struct key_blob blob = {list.at, list.n};
+    struct key_bytes name, data;
+
+    while (blob.left > 0) {
+        if (!key_blob_take(&blob, &name) || !key_blob_take(&blob, &data))
+            return false;
+        read(name, data, out);
+    }
+    return true;
+}
+
+static int64_t time_of(uint64_t seconds)
+{
+    return seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds;
+}
+
+static bool read_certificate(const struct key_type *type, struct key_bytes bytes,
+                             struct key_bytes name, struct offered_key *out, const char **why)
+{
+    struct key_blob blob = {bytes.at, bytes.n};
+    struct fields fields;
+    struct key ca;
+
+    if (!take_fields(type, &blob, &fields, why))
+        return false;
+    if (fields.type.n != name.n || memcmp(fields.type.at, name.at, name.n) != 0)
+        return key_fail(why, "the certificate is of another type than it says");
+    if (fields.signature.n == 0)
+        return key_fail(why, "the certificate is not signed");
+    out->certified = true;
+    if (fields.kind != TYPE_USER)
+        set_fault(out, "the certificate is not one for users");
+    out->serial = fields.serial;
+    out->valid_after = time_of(fields.valid_after);
+    out->valid_before = time_of(fields.valid_before);
+    if (fields.key_id.n <= CERTIFICATE_ID_MAX)
+        memcpy(out->key_id, fields.key_id.at, fields.key_id.n);
+    if (strlen(out->key_id) != fields.key_id.n || !fields_user_id(out->key_id))
+        memset(out->key_id, 0, sizeof out->key_id);
+    if (!read_principals(fields.principals, out) ||
+        !read_options(fields.critical, read_critical, out) ||
+        !read_options(fields.extensions, read_extension, out))
+        return key_fail(why, "the certificate is malformed: a list in it is cut off");
+    if (!keys_read(fields.authority, &ca, why))
+        return key_fail(why, "the certificate is signed by a key that is not accepted");
+    memcpy(out->ca, ca.fingerprint, sizeof out->ca);
+    return (find_fingerprint(type, fields.key, out->fingerprint) &&
+            digest_sha256(bytes.at, bytes.n, out->digest)) ||
+           key_fail(why, "the certificate's fingerprint could not be computed");
+}
+
+static bool decode(const struct key_type *type, struct key_bytes name, struct key_bytes base64,
+                   struct offered_key *out, const char **why)
+{
+    unsigned char bytes[KEY_BLOB_MAX];
+    struct key_bytes blob;
+
+    return keys_decode(base64, bytes, &blob, why) && read_certificate(type, blob, name, out, why);
+}
+
+bool offered_key_parse(const char *type, size_t type_length, const char *base64,
+                       struct offered_key *out, const char **why)
+{
+    struct key_bytes name = {(const unsigned char *)type, type_length};
+    struct key_bytes text = {(const unsigned char *)base64,
+                             strnlen(base64, (size_t)KEY_VALUE_MAX + 1)};
+    const struct key_type *certified = key_type_find(name, true);
+    struct key key;
+
+    memset(out, 0, sizeof *out);
+    if (certified != NULL)
+        return decode(certified, name, text, out, why);
+    if (!keys_parse(type, type_length, base64, &key, why))
+        return false;
+    memcpy(out->fingerprint, key.fingerprint, sizeof out->fingerprint);
+    return true;
+}
+
+bool offered_key_parse_line(const char *line, struct offered_key *out, const char **why)
+{
+    const struct key_type *certified;
+    struct key_bytes name, text;
+    struct key key;
+
+    memset(out, 0, sizeof *out);
+    if (!keys_split_line(line, &name, &text, why))
+        return false;
+    certified = key_type_find(name, true);
+    if (certified != NULL)
+        return decode(certified, name, text, out, why);
+    if (!keys_parse_line(line, &key, why))
+        return false;
+    memcpy(out->fingerprint, key.fingerprint, sizeof out->fingerprint);
+    return true;
+}
+
+bool offered_key_equal(const struct offered_key *a, const struct offered_key *b)
+{
+    return a->certified == b->certified &&
+           memcmp(a->fingerprint, b->fingerprint, sizeof a->fingerprint) == 0 &&
+           memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
+void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NAME_SIZE])
+{
+    char ca[KEY_FINGERPRINT_TEXT];
+
+    keys_fingerprint_text(offered->ca, ca);
+    snprintf(out, CERTIFICATE_NAME_SIZE, "%llu@%s", (unsigned long long)offered->serial, ca);
+}
+
+bool certificate_name_read(const char *name, uint64_t *serial,
+                           unsigned char ca[KEY_FINGERPRINT_SIZE])
+{
+    const char *at = strchr(name, '@');
+
+    return at != NULL && cloud_text_read_number(name, (size_t)(at - name), UINT64_MAX, serial) &&
+           keys_fingerprint_read(at + 1, ca);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "access/key_blob.h"
+
+#include "common/text.h"
+
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <pthread.h>
+#include <string.h>
+
+#define ED25519_SIZE    32
+#define RSA_BITS_MIN    2048
+#define RSA_BITS_MAX    16384
+#define APPLICATION_MAX 255
+
+bool key_fail(const char **why, const char *sentence)
+{
+    *why = sentence;
+    return false;
+}
+
+enum curve {
+    CURVE_256,
+    CURVE_384,
+    CURVE_521,
+    CURVES,
+};
+
+struct key_type;
+typedef bool read_body(const struct key_type *type, struct key_blob *blob, const char **why);
+static read_body read_ed25519, read_ecdsa, read_rsa;
+
+/*
+ * The blobs. Each field is a string or mpint of RFC 4251 section 5:
+ *
+ *   ssh-ed25519       type, public key of 32 bytes
+ *   ecdsa-sha2-CURVE  type, CURVE, point: 0x04 and two coordinates
+ *   ssh-rsa           type, mpint e, mpint n
+ *   sk-...            the fields of the type without sk-, then the application
+ */
+static const struct key_type {
+    const char *name, *certificate; /* certificate: the type of a certificate for such a key */
+    read_body *read;
+    const char *curve_name;
+    size_t point_size;
+    enum curve curve;
+    bool security_key; /* an application follows */
+} types[] = {
+    {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0, CURVES, false},
+    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0,
+     CURVES, true},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256-cert-v01@openssh.com", read_ecdsa, "nistp256", 65,
+     CURVE_256, false},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384-cert-v01@openssh.com", read_ecdsa, "nistp384", 97,
+     CURVE_384, false},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com", read_ecdsa, "nistp521", 133,
+     CURVE_521, false},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+     read_ecdsa, "nistp256", 65, CURVE_256, true},
+    {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com", read_rsa, NULL, 0, CURVES, false},
+};
+
+bool key_bytes_are(struct key_bytes bytes, const char *text)
+{
+    return bytes.n == strlen(text) && memcmp(bytes.at, text, bytes.n) == 0;
+}
+
+bool key_blob_take_number(struct key_blob *blob, size_t width, uint64_t *out)
+{
+    if (blob->left < width)
+        return false;
+    for (*out = 0; width > 0; width--, blob->left--)
+        *out = *out << 8 | *blob->at++;
+    return true;
+}
+
+bool key_blob_take(struct key_blob *blob, struct key_bytes *out)
+{
+    uint64_t n;
+
+    if (!key_blob_take_number(blob, 4, &n) || n > blob->left)
+        return false;
+    *out = (struct key_bytes){blob->at, (size_t)n};
+    blob->at += n;
+    blob->left -= (size_t)n;
+    return true;
+}
+
+/* A positive mpint in its canonical form; *out is its magnitude without leading zeros. */
+static bool take_positive(struct key_blob *blob, struct key_bytes *out)
+{
+    if (!key_blob_take(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
+        return false;
+    if (out->at[0] != 0)
+        return true;
+    if (out->n == 1 || (out->at[1] & 0x80) == 0)
+        return false;
+    out->at++;
+    out->n--;
+    return true;
+}
+
+static size_t count_bits(struct key_bytes magnitude)
+{
+    size_t bits = magnitude.n * 8;
+
+    for (unsigned top = magnitude.at[0]; (top & 0x80) == 0; top <<= 1)
+        bits--;
+    return bits;
+}
+
+static bool read_ed25519(const struct key_type *type, struct key_blob *blob, const char **why)
+{
+    struct key_bytes point;
+
+    (void)type;
+    if (!key_blob_take(blob, &point) || point.n != ED25519_SIZE)
+        return key_fail(why, "the key is malformed: its public part is not one of Ed25519");
+    return true;
+}
+
+static EC_GROUP *groups[CURVES];
+
+static void create_groups(void)
+{
+    static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+
+    for (int i = 0; i < CURVES; i++)
+        groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
+}
+
+/* Returns the group of a curve. The groups are created at the first use, by any thread, and kept:
+ * to create one takes many times as long as to check a point. */
+static const EC_GROUP *group_of(enum curve curve)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, create_groups);
+    return groups[curve];
+}
+
+/* Whether the point is on the curve. Leaves no error in OpenSSL's queue of this thread, where a TLS
+ * connection would take it for its own. */
+static bool on_curve(enum curve curve, struct key_bytes encoded)
+{
+    (void)ERR_set_mark();
+    const EC_GROUP *group = group_of(curve);
+    EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
+    bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
+
+    EC_POINT_free(point);
+    (void)ERR_pop_to_mark();
+    return ok;
+}
+
+static bool read_ecdsa(const struct key_type *type, struct key_blob *blob, const char **why)
+{
+    struct key_bytes curve, point;
+
+    if (!key_blob_take(blob, &curve) || !key_bytes_are(curve, type->curve_name))
+        return key_fail(why, "the key is malformed: its curve is not the one of its type");
+    if (!key_blob_take(blob, &point) || point.n != type->point_size || point.at[0] != 0x04)
+        return key_fail(why,
+                        "the key is malformed: its point is not an uncompressed one of its curve");
+    if (!on_curve(type->curve, point))
+        return key_fail(why, "the key is malformed: its point is not on its curve");
+    return true;
+}
+
+static bool read_rsa(const struct key_type *type, struct key_blob *blob, const char **why)
+{
+    struct key_bytes exponent, modulus;
+
+    (void)type;
+    if (!take_positive(blob, &exponent) || (exponent.at[exponent.n - 1] & 1) == 0 ||
+        (exponent.n == 1 && exponent.at[0] < 3))
+        return key_fail(why, "the key is malformed: its RSA exponent is not an odd number from 3");
+    if (!take_positive(blob, &modulus))
+        return key_fail(why, "the key is malformed: its RSA modulus is not a positive number");
+    if (count_bits(modulus) < RSA_BITS_MIN)
+        return key_fail(why, "the key is an RSA key of less than 2048 bits");
+    if (count_bits(modulus) > RSA_BITS_MAX)
+        return key_fail(why, "the key is an RSA key of more than 16384 bits");
+    return true;
+}
+
+static bool read_application(struct key_blob *blob, const char **why)
+{
+    struct key_bytes application;
+    const char *sentence = "the key is malformed: its application is not a short text";
+
+    if (!key_blob_take(blob, &application) || application.n == 0 || application.n > APPLICATION_MAX)
+        return key_fail(why, sentence);
+    for (size_t i = 0; i < application.n; i++)
+        if (cloud_text_is_control((char)application.at[i]))
+            return key_fail(why, sentence);
+    return true;
+}
+
+bool key_type_read(const struct key_type *type, struct key_blob *blob, const char **why)
+{
+    return type->read(type, blob, why) && (!type->security_key || read_application(blob, why));
+}
+
+const char *key_type_name(const struct key_type *type)
+{
+    return type->name;
+}
+
+const struct key_type *key_type_find(struct key_bytes name, bool certificate)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (key_bytes_are(name, certificate ? types[i].certificate : types[i].name))
+            return &types[i];
+    return NULL;
+}
