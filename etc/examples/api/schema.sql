@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The tables of api.py. A platform has its own; what matters is the change log below.
+
+CREATE TABLE IF NOT EXISTS environment (
+    project TEXT, name TEXT,
+    document TEXT NOT NULL, -- the access document (docs/api.md) without its users
+    PRIMARY KEY (project, name));
+
+CREATE TABLE IF NOT EXISTS person (id TEXT PRIMARY KEY, username TEXT NOT NULL UNIQUE, mail TEXT);
+
+CREATE TABLE IF NOT EXISTS member (
+    project TEXT, name TEXT, person TEXT, role TEXT NOT NULL,
+    PRIMARY KEY (project, name, person));
+
+CREATE TABLE IF NOT EXISTS ssh_key (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person TEXT NOT NULL, title TEXT NOT NULL,
+    value TEXT NOT NULL, -- "TYPE BASE64"
+    expires_at TEXT,
+    UNIQUE (person, value));
+
+CREATE TABLE IF NOT EXISTS host (
+    name TEXT PRIMARY KEY,
+    secret TEXT NOT NULL,    -- SHA-256
+    projects TEXT NOT NULL); -- separated by spaces; empty: all
+
+-- Links, sessions of the page, tokens of the command and of hosts.
+CREATE TABLE IF NOT EXISTS pass (
+    hash TEXT PRIMARY KEY, -- SHA-256: who reads the database cannot use it
+    kind TEXT NOT NULL, owner TEXT NOT NULL, csrf TEXT NOT NULL, expires REAL NOT NULL);
+
+-- The change log that the feed reads. Triggers write it in the transaction of the change itself, whichever program
+-- makes it: no change is lost, and none is named before the document shows it.
+CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, name TEXT NOT NULL);
+
+CREATE TRIGGER IF NOT EXISTS environment_new AFTER INSERT ON environment BEGIN
+    INSERT INTO change (project, name) VALUES (new.project, new.name); END;
+CREATE TRIGGER IF NOT EXISTS environment_set AFTER UPDATE ON environment BEGIN
+    INSERT INTO change (project, name) VALUES (new.project, new.name); END;
+CREATE TRIGGER IF NOT EXISTS environment_gone AFTER DELETE ON environment BEGIN
+    INSERT INTO change (project, name) VALUES (old.project, old.name); END;
+CREATE TRIGGER IF NOT EXISTS member_new AFTER INSERT ON member BEGIN
+    INSERT INTO change (project, name) VALUES (new.project, new.name); END;
+CREATE TRIGGER IF NOT EXISTS member_set AFTER UPDATE ON member BEGIN
+    INSERT INTO change (project, name) VALUES (new.project, new.name); END;
+CREATE TRIGGER IF NOT EXISTS member_gone AFTER DELETE ON member BEGIN
+    INSERT INTO change (project, name) VALUES (old.project, old.name); END;
+CREATE TRIGGER IF NOT EXISTS person_set AFTER UPDATE ON person BEGIN
+    INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = new.id; END;
+CREATE TRIGGER IF NOT EXISTS key_new AFTER INSERT ON ssh_key BEGIN
+    INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = new.person; END;
+CREATE TRIGGER IF NOT EXISTS key_set AFTER UPDATE ON ssh_key BEGIN
+    INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = new.person; END;
+CREATE TRIGGER IF NOT EXISTS key_gone AFTER DELETE ON ssh_key BEGIN
+    INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = old.person; END;

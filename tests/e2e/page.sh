@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The page of etc/examples/api in a real browser, with a real ssh and host behind it. Each step is in build/e2e/*.png.
+
+# shellcheck source=tests/sandbox/project_api.sh
+. "$REPO/tests/sandbox/project_api.sh"
+# shellcheck source=tests/sandbox/sessions.sh
+. "$REPO/tests/sandbox/sessions.sh"
+# shellcheck source=tests/sandbox/browser.sh
+. "$REPO/tests/sandbox/browser.sh"
+
+before_all() {
+    ssh-keygen -q -t ed25519 -N '' -C 'bob@tablet' -f "$KEYS/tablet"
+    install -d -m 700 /root/.ssh
+    printf '%s\n' 'BatchMode yes' 'IdentitiesOnly yes' "IdentityFile $KEYS/tablet" 'UserKnownHostsFile /root/known_hosts' \
+        'AddressFamily inet' >/root/.ssh/config
+    mkfifo /root/silence.page
+    project_api_start --sessions 'cloudauthctl sessions --json'
+    browser_start
+}
+
+# enter_page USER: by the form and the link that it sends.
+enter_page() {
+    visit "$PROJECT_API/"
+    shows '#sign-in h2' 'Sign in'
+    fill '#user' "$1"
+    press "$ENTER"
+    shows '#link-sent' 'the link is there now'
+    visit "$(sed -n 's/^sign in: //p' $PROJECT_API_LOG | tail -n 1)"
+    shows '#username' "^$1\$"
+}
+
+leave_page() { driver DELETE "$PAGE/cookie" >/dev/null; }
+
+focused() { script 'return document.activeElement.id || document.activeElement.textContent'; }
+
+# tab_to TEXT: by the tabulator to the element of that id or text.
+tab_to() {
+    for _ in {1..40}; do
+        [[ $(focused) != "$1" ]] || return 0
+        press "$TAB"
+    done
+    echo "no tabulator leads to $1"
+    return 1
+}
+
+# sign in, copy the command, add a key, enter with it, remove it: the open session ends
+test_path() {
+    local copied begun
+    local -a command
+    by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
+    wait_for feed_live
+    visit "$PROJECT_API/"
+    shows '#sign-in h2' 'Sign in'
+    shot 1-sign-in
+    enter_page bob
+    same "$PROJECT_API/" "$(script 'return location.href')"
+    click "a[href='#abcdefghij/staging']"
+    shows '#title' '^Staging$'
+    shot 2-environment
+    click '#access'
+    shows '#site' 'ssh abcdefghij_stg@localhost'
+    shot 3-access-site
+    click '.command button'
+    shows '.command button' Copied
+    copied=$(script 'return navigator.clipboard.readText()')
+    same 'ssh abcdefghij_stg@localhost' "$copied"
+    read -ra command <<<"$copied"
+    fails "${command[@]}" true 2>/dev/null </dev/null
+    fill '#value' 'ssh-ed25519 AAAA'
+    shows '#verdict' 'damaged'
+    shot 4-bad-key
+    fill '#value' "$(cat "$KEYS/tablet.pub")"
+    shows '#verdict' 'A good ssh-ed25519 key'
+    same bob@tablet "$(script 'return document.getElementById("key-title").value')"
+    click '#add-key'
+    shows '#keys' 'bob@tablet'
+    shot 5-key-added
+    WAIT=3 wait_for works "${command[@]}"
+    exec 8<>/root/silence.page
+    "${command[@]}" 'echo inside; exec cat' <&8 >/root/open.out 2>&1 &
+    client[open]=$!
+    wait_for grep -q inside /root/open.out
+    shows '#sessions' 'bob'
+    shot 6-in-now
+    script "[...document.querySelectorAll('#keys li')].find((row) => row.textContent.includes('bob@tablet')).querySelector('button').click()"
+    shows '#remove-name' 'bob@tablet'
+    shot 7-remove
+    begun=${EPOCHREALTIME/./}
+    click '#ask-remove .danger'
+    PAUSE=5 wait_for ended open
+    note "the session ended $(((${EPOCHREALTIME/./} - begun) / 1000)) ms after the click"
+    shows '#said' 'removed'
+    shows '#sessions' 'No open session'
+    shot 8-key-removed
+    fails "${command[@]}" true 2>/dev/null </dev/null
+    leave_page
+}
+works() { "$@" true </dev/null; }

@@ -1,0 +1,269 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The project API of etc/examples/api: it keeps to docs/api.md, a host lets in by it, and it withstands its visitors.
+
+# shellcheck source=tests/sandbox/project_api.sh
+. "$REPO/tests/sandbox/project_api.sh"
+# shellcheck source=tests/sandbox/sessions.sh
+. "$REPO/tests/sandbox/sessions.sh"
+
+before_all() {
+    ssh-keygen -q -t ed25519 -N '' -C 'eve@laptop' -f "$KEYS/eve"
+}
+
+# as_host: what `ask` sends as a token is then the host's.
+as_host() {
+    token=$(curl -sf -u "$(cat /root/web1.secret)" "${FORM[@]}" $PROJECT_API/oauth2/token | jq -r .access_token)
+}
+
+document_path() { echo "/v1/projects/$1/environments/$2/ssh-access"; }
+
+# problem STATUS ANSWER: an answer of `ask` is that error, by RFC 9457.
+problem() {
+    contains "$2" "^$1 .*\"type\": \"about:blank\", \"title\": \"[A-Z].*\", \"status\": $1, \"detail\": \""
+}
+
+# schema, OpenAPI and server agree on each document, each answer of the feed and each error
+test_schema() {
+    local file tag n=0
+    project_api_start
+    as_host
+    rm -rf /root/answers
+    mkdir /root/answers
+    while IFS=/ read -r project file; do
+        ask GET "$(document_path "$project" "${file%.json}")" '' -o "/root/answers/$((++n)).json"
+    done < <(cd "$PRISTINE" && printf '%s\n' */*.json)
+    same 4 $n
+    fails grep -v ': ok$' <<<"$("$REPO/tests/lint/schema.py" "$REPO/docs/access.schema.json" /root/answers/*.json)"
+    tag=$(ask GET /v1/changes '' -o /root/answers/whole.json -D - | sed -n 's/^ETag: \(.*\)\r/\1/p')
+    sign_in dave
+    add_key "$KEYS/eve.pub"
+    as_host
+    ask GET /v1/changes '' -o /root/answers/names.json -H "If-None-Match: $tag"
+    fails grep -v ': ok$' <<<"$("$REPO/tests/lint/schema.py" "$REPO/docs/changes.schema.json" \
+        /root/answers/whole.json /root/answers/names.json)"
+    same '[4,true]' "$(jq -c '[(.changed | length), .whole]' /root/answers/whole.json)"
+    same '[["staging"],false]' "$(jq -c '[[.changed[].environment], .whole]' /root/answers/names.json)"
+    problem 404 "$(ask GET "$(document_path abcdefghij nothing)")"
+    problem 404 "$(ask GET "$(document_path abcdefghij ..%2fproduction)")"
+    problem 404 "$(ask GET /schema.sql)"
+    token=
+    problem 401 "$(ask GET "$(document_path abcdefghij production)")"
+    problem 401 "$(ask GET /v1/changes)"
+    problem 401 "$(ask POST /oauth2/token '' -u web1:wrong "${FORM[@]}")"
+    problem 400 "$(ask POST /oauth2/token '' -u "$(cat /root/web1.secret)" -d grant_type=password)"
+}
+
+# a host that is admitted to other projects is told 403, and hears nothing of this one
+test_other_projects() {
+    project_api_start
+    "$API_PY" $API_DIR host web2 abcdefg123abc >/root/web2.secret
+    token=$(curl -sf -u "$(cat /root/web2.secret)" "${FORM[@]}" $PROJECT_API/oauth2/token | jq -r .access_token)
+    problem 403 "$(ask GET "$(document_path abcdefghij production)")"
+    contains "$(ask GET "$(document_path abcdefg123abc smith-a12b34c)")" '^200 '
+    fails contains "$(ask GET /v1/changes)" abcdefghij
+}
+
+# a document that has not changed is a 304; each version has its own ETag
+test_validators() {
+    local path tag
+    project_api_start
+    path=$(document_path abcdefghij staging)
+    as_host
+    tag=$(ask GET "$path" '' -o /dev/null -D - | sed -n 's/^ETag: \(.*\)\r/\1/p')
+    same '304 ' "$(ask GET "$path" '' -H "If-None-Match: $tag")"
+    sign_in dave
+    add_key "$KEYS/eve.pub"
+    as_host
+    contains "$(ask GET "$path" '' -H "If-None-Match: $tag")" '^200 .*"title": "eve@laptop"'
+}
+
+# the feed is held until a change, also one that another program makes, and names what has changed since the cursor
+test_feed() {
+    local tag document=$PRISTINE/abcdefghij/staging2.json
+    project_api_start
+    as_host
+    tag=$(ask GET /v1/changes '' -o /dev/null -D - | sed -n 's/^ETag: \(.*\)\r/\1/p')
+    same '304 ' "$(ask GET /v1/changes '' -H "If-None-Match: $tag")"
+    ask GET /v1/changes '' -H "If-None-Match: $tag" -H 'Prefer: wait=30' >/root/poll &
+    "$API_PY" $API_DIR import "$document"
+    wait $!
+    contains "$(cat /root/poll)" '^200 .*"environment": "staging2"'
+    ask GET /v1/changes '' -H 'If-None-Match: "0-7"' >/root/poll
+    contains "$(cat /root/poll)" '^200 .*"whole": true'
+}
+
+# a key that is added enters at once, without a request; removed, it ends the open session within a second
+test_loop() {
+    local begun requests
+    project_api_start
+    by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
+    wait_for feed_live
+    refused eve abcdefghij_stg
+    sign_in bob
+    add_key "$KEYS/eve.pub"
+    wait_for enters eve abcdefghij_stg
+    requests=$(grep -c ssh-access $PROJECT_API_LOG)
+    enters eve abcdefghij_stg
+    same "$requests" "$(grep -c ssh-access $PROJECT_API_LOG)"
+    stays open eve abcdefghij_stg
+    begun=${EPOCHREALTIME/./}
+    remove_key "$added"
+    PAUSE=5 wait_for ended open
+    note "the session ended $(((${EPOCHREALTIME/./} - begun) / 1000)) ms after its key had been removed"
+    refused eve abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*reason=key-unknown'
+}
+
+# documents that it signs are accepted, and a tombstone is signed too
+test_signed() {
+    local key
+    openssl genpkey -algorithm ed25519 -out /root/signer.pem
+    key=$(openssl pkey -in /root/signer.pem -pubout -outform DER | tail -c 32 | base64)
+    project_api_start --sign /root/signer.pem
+    by_project_api "signing_key = $key"
+    enters bob abcdefghij_stg
+    unknown abcdefghij_stg7
+    as_host
+    contains "$(ask GET "$(document_path abcdefghij staging7)" | cut -c5- | jq -r .payload | base64 -d)" '"status": "deleted"'
+    "$API_PY" $API_DIR import "$PRISTINE/abcdefghij/staging.json"
+    enters bob abcdefghij_stg
+}
+
+# what is wrong with a pasted key is said in words, and a private key is not accepted
+test_bad_keys() {
+    local key text good
+    project_api_start
+    good=$(cut -d' ' -f1,2 "$KEYS/eve.pub")
+    ssh-keygen -q -t rsa -b 1024 -N '' -f /root/small
+    sign_in alice
+    while IFS='|' read -r text key; do
+        contains "$(ask POST /v1/me/ssh-keys "{\"title\": \"x\", \"value\": \"$key\"}")" "^422 .*$text"
+    done <<END
+private key|-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl
+private key|PuTTY-User-Key-File-3: ssh-ed25519\\n
+another format|---- BEGIN SSH2 PUBLIC KEY ----\\nAAAA
+begins with its type|hello
+begins with its type|command=\\"id\\" $good
+more than one line|$good\\n$good
+more than one line|${good:0:40}\\n${good:40}
+certificate|ssh-ed25519-cert-v01@openssh.com AAAA
+damaged|${good:0:40}
+damaged|ssh-rsa ${good#* }
+damaged|$good=
+damaged|ssh-ed25519
+1024 bits|$(cat /root/small.pub)
+DSA|ssh-dss AAAA
+control|$good a\\u0007b
+Paste the line|  \\n
+END
+    contains "$(ask POST /v1/me/key-check "{\"value\": \" \\ufeff$good  eve \\r\\n\"}")" '^200 .*"comment": "eve"'
+    problem 409 "$(ask POST /v1/me/ssh-keys "$(key_json "$KEYS/bob.pub")")"
+    problem 409 "$(ask POST /v1/me/ssh-keys "$(key_json "$KEYS/alice.pub")")"
+}
+
+# a megabyte is refused before it is read, and other requests that are none
+test_bounds() {
+    project_api_start
+    head -c 1048576 /dev/zero | tr '\0' a >/root/large
+    problem 413 "$(ask POST /v1/me/ssh-keys '' --data-binary @/root/large)"
+    problem 400 "$(ask GET /v1/me '' --http1.0)"
+    problem 431 "$(ask GET /v1/me '' -H "X-Large: $(head -c 20000 /root/large)")"
+    problem 400 "$(ask GET /v1/me '' -H 'Content-Length: 1' -H 'Content-Length: 2')"
+    problem 411 "$(ask POST /v1/link '{}' -H 'Transfer-Encoding: chunked')"
+    problem 421 "$(ask GET /v1/me '' -H 'Host: rebound.example.com:880')"
+    sign_in alice
+    problem 400 "$(ask POST /v1/me/ssh-keys '[1]')"
+    problem 400 "$(ask POST /v1/me/ssh-keys "$(printf '[%.0s' {1..9000})")"
+    problem 400 "$(ask POST /v1/me/ssh-keys "$(key_json "$KEYS/eve.pub" | sed 's/"title": ""/"title": 7/')")"
+    problem 400 "$(ask POST /v1/me/ssh-keys '{"title": "x", "value": "\ud800"}')"
+    problem 422 "$(ask POST /v1/me/ssh-keys "$(key_json "$KEYS/eve.pub" 'a\u001b[2Jb')")"
+}
+
+# page_cookie USER: a session of the page, in /root/jar; $csrf is its proof.
+page_cookie() {
+    local link
+    ask POST /v1/link "{\"username\": \"$1\"}"
+    link=$(sed -n 's/^sign in: .*#//p' $PROJECT_API_LOG | tail -n 1)
+    ask POST /v1/session "{\"link\": \"$link\", \"for\": \"page\"}" -c /root/jar
+    contains "$(cat /root/jar)" '#HttpOnly_127.0.0.1'
+    problem 401 "$(ask POST /v1/session "{\"link\": \"$link\", \"for\": \"page\"}")"
+    csrf=$(ask GET /v1/me '' -b /root/jar | sed -n 's/.*"csrf": "\([^"]*\)".*/\1/p')
+    [[ -n $csrf ]]
+}
+
+# forged requests with a person's cookie change nothing, and another person's things are not found
+test_forged() {
+    local key other
+    project_api_start
+    sign_in alice
+    other=$(ask GET /v1/me | sed -n 's/.*"ssh_keys": \[{"key_id": \([0-9]*\).*/\1/p')
+    token=
+    page_cookie bob
+    key=$(key_json "$KEYS/eve.pub")
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar)"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H 'X-CSRF-Token: x')"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf" -H 'Origin: http://evil.example')"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf" -H 'Origin: null')"
+    problem 400 "$(type=text/plain ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf")"
+    problem 404 "$(ask DELETE "/v1/me/ssh-keys/$other" '' -b /root/jar -H "X-CSRF-Token: $csrf")"
+    problem 404 "$(ask GET /v1/projects/abcdefghij/environments/production/sessions '' -b /root/jar)"
+    fails contains "$(ask GET /v1/me '' -b /root/jar)" '"name": "production"'
+    contains "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf")" '^201 '
+    same '204 ' "$(ask DELETE /v1/session '' -b /root/jar -H "X-CSRF-Token: $csrf")"
+    problem 401 "$(ask GET /v1/me '' -b /root/jar)"
+}
+
+# the page comes with a policy that runs no other script, and is never framed
+test_headers() {
+    project_api_start
+    contains "$(ask GET / '' -D - -o /dev/null)" "^Content-Security-Policy: default-src 'none'; script-src 'self';.*frame-ancestors 'none'"
+    fails grep -E '<script>|style=|onclick|innerHTML|https?:' "$REPO"/etc/examples/api/page/*.{html,css,js}
+}
+
+# a certificate is for the person's own id and an hour, and the code can be tried five times
+test_certificate() {
+    local code n
+    project_api_start
+    sign_in bob
+    same '204 ' "$(ask POST /v1/me/code)"
+    code=$(sed -n 's/^code: //p' $PROJECT_API_LOG | tail -n 1)
+    for n in 1 2 3 4; do
+        problem 403 "$(ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"none$n\"}")"
+    done
+    ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"$code\"}" |
+        sed 's/^201 //' | jq -r .certificate >/root/eve-cert.pub
+    ssh-keygen -L -f /root/eve-cert.pub >/root/eve-cert
+    contains "$(cat /root/eve-cert)" 'Key ID: "42e62c2b-917a-5703-a63a-4636dfee9728"'
+    contains "$(cat /root/eve-cert)" 'user certificate'
+    contains "$(cat /root/eve-cert)" '^  *token-claims@platform.sh'
+    problem 403 "$(ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"$code\"}")"
+    ask POST /v1/me/code
+    code=$(sed -n 's/^code: //p' $PROJECT_API_LOG | tail -n 1)
+    for n in 1 2 3 4 5; do
+        ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"none$n\"}"
+    done
+    problem 403 "$(ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"$code\"}")"
+}
+
+# 200 requests at once, beside 200 connections that send nothing: each is answered, by one thread
+test_crowd() {
+    local pid
+    project_api_start
+    as_host
+    pid=$(cat /run/project-api.pid)
+    /usr/bin/python3 - "$token" <<'END' >/root/crowd
+import socket, sys, time
+idle = [socket.create_connection(("127.0.0.1", 880)) for _ in range(200)]
+begun, crowd = time.monotonic(), [socket.create_connection(("127.0.0.1", 880)) for _ in range(200)]
+for one in crowd:
+    one.sendall(f"GET /v1/projects/abcdefghij/environments/staging/ssh-access HTTP/1.1\r\nHost: 127.0.0.1:880\r\n"
+                f"Authorization: Bearer {sys.argv[1]}\r\nConnection: close\r\n\r\n".encode())
+answers = [one.makefile("rb").read() for one in crowd]
+print(sum(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"}") for answer in answers))
+print(int((time.monotonic() - begun) * 1000))
+END
+    same 200 "$(sed -n 1p /root/crowd)"
+    note "200 requests at once were answered in $(sed -n 2p /root/crowd) ms"
+    contains "$(cat "/proc/$pid/status")" '^Threads:\s1$'
+}
