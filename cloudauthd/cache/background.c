@@ -26,7 +26,7 @@ void background_probe(struct cache *cache)
         cache->some_fail = true;
         if (probes == BACKGROUND_PROBES || cache->background >= BACKGROUND_PROBES)
             break;
-        if (now.boot < entry->retry || entry->phase != ENTRY_IDLE)
+        if (now.boot < request_retry(entry) || entry->phase != ENTRY_IDLE)
             continue;
         probes++;
         request_start(entry, ENTRY_BACKGROUND);
@@ -46,7 +46,7 @@ static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
     if (entry->document != NULL)
         return !entries_is_failing(entry) && named > 0 && named >= entry->asked;
     if (entry->state == ENTRY_FAILING)
-        return now.boot >= entry->retry;
+        return now.boot >= request_retry(entry);
     return entry->state != ENTRY_ABSENT || request_is_named(entry) ||
            !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->absent_fresh);
 }

@@ -86,8 +86,9 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
          is_settled(entry, waiter, now)))
         return true;
     /* If there is no document, one waiter asks the API when the back-off is over, and the others
-     * wait for its answer. */
-    return failing && (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
+     * wait for its answer. What the feed has named since the failed request is asked for first. */
+    return failing && !request_is_outdated(entry) &&
+           (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
 }
 
 /* Answers a question that can_answer. The document is revalidated behind it where that is due. */
@@ -95,7 +96,7 @@ static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
                        struct cache_answer *answer, bool within)
 {
     bool failing = entries_is_failing(entry);
-    bool due = waiter->since >= (failing ? entry->retry : entry->refresh) ||
+    bool due = waiter->since >= (failing ? request_retry(entry) : entry->refresh) ||
                (!failing && !request_is_fresh(entry, waiter->need, freshness_now()));
     bool ask_behind = due && entry->document != NULL && entry->phase == ENTRY_IDLE;
 

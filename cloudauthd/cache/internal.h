@@ -119,6 +119,13 @@ struct share *request_share(struct askers *askers, const struct cache_entry *ent
 /* Whether the change feed has named the environment since its last good answer was asked for. */
 bool request_is_named(const struct cache_entry *entry);
 
+/* Whether the change feed has named it since the last request was sent. */
+bool request_is_outdated(const struct cache_entry *entry);
+
+/* cloud_clock_ms() before which the API is not asked again after a failure. A name that has come
+ * since the failed request was sent ends that time. */
+int64_t request_retry(const struct cache_entry *entry);
+
 /* Whether the last good answer is fresh enough for a need: it was asked for lately, or the change
  * feed is live and has not named the environment since. */
 bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,

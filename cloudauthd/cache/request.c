@@ -41,6 +41,16 @@ bool request_is_named(const struct cache_entry *entry)
     return entry->asked <= marks_last(&entry->cache->marks, entry->project, entry->environment);
 }
 
+bool request_is_outdated(const struct cache_entry *entry)
+{
+    return entry->sent <= marks_last(&entry->cache->marks, entry->project, entry->environment);
+}
+
+int64_t request_retry(const struct cache_entry *entry)
+{
+    return request_is_outdated(entry) ? 0 : entry->retry;
+}
+
 bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
                       struct freshness_now now)
 {
@@ -59,8 +69,10 @@ bool request_is_overdue(const struct cache_entry *entry, struct freshness_now no
 
 bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter)
 {
-    return waiter->hurried && waiter->need != CACHE_NOW &&
-           entry->asked > marks_named(&entry->cache->marks, entry->project, entry->environment);
+    int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);
+
+    /* `asked` may be from before the boot, and then is negative. */
+    return waiter->hurried && waiter->need != CACHE_NOW && (named == 0 || entry->asked > named);
 }
 
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
@@ -115,13 +127,16 @@ static void start_for_waiters(struct cache_entry *entry)
     request_start(entry, budget);
 }
 
-/* Whether the answer that has come is fresh enough for the waiter: for one that came when the
- * request had long been under way, or after the feed has named the environment, it may not be. */
+/* Whether the answer that has come, or a failure, is fresh enough for the waiter: for one that came
+ * when the request had long been under way, or after the feed has named the environment, it may not
+ * be. */
 static bool is_served(const struct cache_waiter *waiter)
 {
     const struct cache_entry *entry = waiter->entry;
 
-    if (entries_is_failing(entry) || entry->asked >= waiter->since)
+    if (entries_is_failing(entry))
+        return entry->sent >= waiter->since || !request_is_outdated(entry);
+    if (entry->asked >= waiter->since)
         return true;
     return !request_is_named(entry) &&
            waiter->since - entry->asked <= fresh_ms(entry, waiter->need);

@@ -12,7 +12,7 @@ API_LOG=/var/log/api.log
 
 before_all() {
     feed_up
-    cc -O2 -D_GNU_SOURCE -shared -fPIC -o /root/clocks.so "$REPO/tests/sandbox/clocks.c"
+    clocks_up
 }
 
 # Both have entered by a current document, so that from now on only the feed, or its end, brings a request.
@@ -352,19 +352,8 @@ test_two_hosts() {
     stop "$(</root/second.daemon)"
 }
 
-# clocks WALL BOOT: from now on the daemon's clocks are so many seconds ahead.
-clocks() {
-    echo "$1 $2" >/run/clocks.new
-    mv /run/clocks.new /run/clocks
-}
-
 with_clocks() {
     rm -f /run/clocks
-    cat >/root/cloudauthd <<'END'
-#!/bin/sh
-LD_PRELOAD=/root/clocks.so exec /usr/sbin/cloudauthd "$@"
-END
-    chmod 755 /root/cloudauthd
     CLOUDAUTHD=/root/cloudauthd begin
 }
 

@@ -15,6 +15,7 @@ before_all() {
     install -d $FEED
     feed_reset
     feed_serve
+    clocks_up
 }
 
 # An API that holds its answers from now on, which would be waited for longer than a client waits. The
@@ -205,17 +206,31 @@ test_operators_wait() {
     fails contains "$(cat /root/refresh)" 'cache'
 }
 
+# nor does the first login after a reboot, to a document from before it
+test_first_after_reboot() {
+    local began_at
+    held_api
+    daemon_stop
+    cat /proc/sys/kernel/random/uuid >/root/boot_id
+    mount --bind /root/boot_id /proc/sys/kernel/random/boot_id
+    clocks 0 "-$(python3 -c 'import time; print(int(time.clock_gettime(time.CLOCK_BOOTTIME)))')"
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    began_at=$(milliseconds)
+    enters alice abcdefghij_stg
+    note "alice was in after $(($(milliseconds) - began_at)) ms"
+    umount /proc/sys/kernel/random/boot_id
+    rm /run/clocks
+    wait_for is_held
+    audit 'grant account=abcdefghij_stg .*user=alice .*source=cache age='
+    # Less than request_timeout, after which any login is decided so.
+    (($(milliseconds) - began_at < 60000))
+    mode good
+}
+
 # what the change feed says has changed is not decided by the document from before: the login waits for the API
 test_named() {
     local login begin
-    feed_reset
-    touch $FEED_LOG
-    feed_mark
-    held_api "changes_url = $FEED_URL" 'changes_wait = 1s'
-    mode good
-    wait_for feed_is live
-    heard
-    mode hold
+    held_with_feed
     remove_alice
     change abcdefghij staging
     heard
@@ -229,5 +244,38 @@ test_named() {
     mode good
     wait $login
     fails audited 'grant .*user=alice .*source=cache'
+}
+
+# a removed key that is named enters no more, and its session ends, though the API has just asked for five minutes of rest
+test_named_in_back_off() {
+    held_with_feed
+    mode busy
+    change abcdefghij staging
+    heard
+    enters bob abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=bob .*source=cache'
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    mode good
+    remove_alice
+    change abcdefghij staging
+    heard
+    refused alice abcdefghij_stg
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=key-unknown source=api .* session='
+    lives b
+    hang_up
+}
+
+held_with_feed() {
+    feed_reset
+    touch $FEED_LOG
+    feed_mark
+    held_api "changes_url = $FEED_URL" 'changes_wait = 1s'
+    mode good
+    wait_for feed_is live
+    heard
+    mode hold
 }
 is_held() { since "$API_LOG" | grep -q "GET $STAGING hold$"; }

@@ -284,10 +284,10 @@ def body_of(name):
     return wrong
 
 
-def status_of(status):
+def status_of(status, *headers):
     """An answer of that status; its body is a document, which must not count."""
-    more = {"301": ["Location: https://login.example.com/"], "429": ["Retry-After: 3"],
-            "401": ['WWW-Authenticate: Bearer realm="hostile"']}.get(status, [])
+    more = [*headers] or {"301": ["Location: https://login.example.com/"], "429": ["Retry-After: 3"],
+                          "401": ['WWW-Authenticate: Bearer realm="hostile"']}.get(status, [])
 
     def wrong(connection, _head, path):
         connection.sendall(answer(f"{status} {STATUSES[status]}", document(WORSE, path) or b"{}",
@@ -305,6 +305,7 @@ REQUESTS = {
     "long-length": long_length, "short-length": short_length, "bomb": bomb, "codings": codings,
     "endless-head": endless_head, "endless-body": endless_body, "login-page": login_page,
     "no-http": no_answer, "idle-close": idle_close,
+    "busy": status_of("503", "Retry-After: 300"),
     **{name: body_of(name) for name in BODIES}, **{name: status_of(name) for name in STATUSES},
 }
 

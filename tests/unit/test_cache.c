@@ -808,6 +808,98 @@ static void test_named_in_flight(void **state)
     assert_told(&after, CACHE_ABSENT);
 }
 
+static void name(void)
+{
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", "staging");
+    fake_ms += 10;
+}
+
+/* A name ends the back-off after a failure, also that for which the API has asked, once. */
+static void test_named_in_back_off(void **state)
+{
+    struct client client;
+
+    (void)state;
+    retry_after = 300;
+    use_feed();
+    learn("");
+    fake_ms += 1000;
+    name();
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_true(client.stale);
+    fake_ms += 10;
+    assert_true(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
+    background_probe(cache);
+    assert_int_equal(pendings, 0);
+    name();
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    fake_ms += 10;
+    assert_true(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
+    fake_ms += 10;
+    cache_all_named(cache);
+    fake_ms += 10;
+    ask(&client, CACHE_ACCOUNT); /* a lookup does not wait */
+    assert_told(&client, CACHE_DOCUMENT);
+    api_says(API_OUTAGE, "");
+    name();
+    background_probe(cache);
+    api_says(API_ABSENT, "");
+    told_at_once(CACHE_KEYS, CACHE_ABSENT);
+}
+
+/* The same where no document is known. */
+static void test_named_unknown_in_back_off(void **state)
+{
+    struct client client;
+
+    (void)state;
+    retry_after = 300;
+    use_feed();
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    fake_ms += 10;
+    told_at_once(CACHE_KEYS, CACHE_UNAVAILABLE);
+    assert_true(background_prefetch(cache, "abcdefghij", "staging"));
+    assert_int_equal(pendings, 0);
+    name();
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    name();
+    assert_true(background_prefetch(cache, "abcdefghij", "staging"));
+    api_says(API_DOCUMENT, "");
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+}
+
+/* The failure of a request that was sent before the name does not settle a question from after it;
+ * that of the next one does, though names go on. */
+static void test_named_before_failure(void **state)
+{
+    struct client before, after;
+
+    (void)state;
+    use_feed();
+    learn("");
+    fake_ms += 1000;
+    name();
+    ask(&before, CACHE_KEYS);
+    name();
+    ask(&after, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&before, CACHE_DOCUMENT);
+    assert_int_equal(after.answers, 0);
+    name();
+    api_says(API_OUTAGE, "");
+    assert_told(&after, CACHE_DOCUMENT);
+    assert_int_equal(pendings, 0);
+}
+
 /* ---- An API that does not answer within connect_timeout ---- */
 
 static struct loop_timer *timer;
@@ -908,6 +1000,29 @@ static void test_hurried_named(void **state)
     pass(1000);
     assert_told(&login, CACHE_DOCUMENT);
     assert_true(login.stale);
+}
+
+/* After a reboot the last good document is from before the boot. */
+static void test_hurried_rebooted(void **state)
+{
+    char body[1024];
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .asked = -60000,
+                                   .asked_wall = fake_time - 65};
+    struct client login;
+
+    (void)state;
+    fake_ms = 5000;
+    keep_documents();
+    use_timer();
+    keep(&kept, body, (size_t)snprintf(body, sizeof body, DOCUMENT, ""));
+    ask_hurried(&login, CACHE_KEYS);
+    pass(999);
+    assert_int_equal(login.answers, 0);
+    pass(1);
+    assert_told(&login, CACHE_DOCUMENT);
+    api_says(API_OUTAGE, "");
 }
 
 static void test_hurried_past_bound(void **state)
@@ -2867,9 +2982,13 @@ static const struct CMUnitTest tests[] = {
     TEST(test_named),
     TEST(test_named_too_early),
     TEST(test_named_in_flight),
+    TEST(test_named_in_back_off),
+    TEST(test_named_unknown_in_back_off),
+    TEST(test_named_before_failure),
     TEST(test_settled),
     TEST(test_hurried),
     TEST(test_hurried_named),
+    TEST(test_hurried_rebooted),
     TEST(test_hurried_past_bound),
     TEST(test_hurried_lookup),
     TEST(test_probe_failing),
