@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/process.h"
 
+#include "base/array.h"
 #include "common/text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define STAT_MAX      4096
-#define NEWEST_BEFORE 1024 /* pids visited below the one that was given last, at most */
-#define NEWEST_AFTER  24   /* and above it: pids that are given meanwhile */
-#define NEWEST_TIMES  64   /* rounds in each process_visit, at most */
-#define FIELD_STATE   3    /* of /proc/PID/stat, counted from 1 as proc(5) does */
+#define NEWEST_BEFORE 256 /* pids visited below the one that was given last, at most */
+#define NEWEST_AGAIN  32  /* and in each further round */
+#define NEWEST_AFTER  24  /* and above it: pids that are given meanwhile */
+#define NEWEST_TIMES  8   /* rounds in each process_visit, at most */
+#define NEWEST_UNSEEN 8   /* pids that had been given, while /proc did not show them yet */
+#define FIELD_STATE   3   /* of /proc/PID/stat, counted from 1 as proc(5) does */
 #define FIELD_PARENT  4
 #define FIELD_TTY     7
 #define FIELD_THREADS 20
@@ -195,23 +199,50 @@ bool process_look(pid_t pid, struct process_info *out)
     return true;
 }
 
-bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg)
+/*
+ * The pids that /proc shows, n of them, which the caller frees. NULL if it cannot be read or memory
+ * is out. All are listed before any process is looked at: /proc shows them in ascending order, and
+ * a reader that takes its time with each would never overtake processes that fork all the time.
+ */
+static pid_t *list_pids(size_t *n)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
+    pid_t *list = NULL, *grown = NULL;
+    size_t size = 0;
+    uint64_t pid;
 
+    *n = 0;
     if (dir == NULL)
-        return false;
+        return NULL;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
     while ((entry = readdir(dir)) != NULL) {
-        struct process_info info;
-        uint64_t pid;
-        if (cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid) &&
-            pid > 0 && process_look((pid_t)pid, &info) && !each(arg, &info))
+        if (!cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
+            continue;
+        grown = array_grow(list, *n, &size, sizeof *list);
+        if (grown == NULL)
             break;
+        list = grown;
+        list[(*n)++] = (pid_t)pid;
     }
     closedir(dir);
-    return true;
+    if (grown != NULL)
+        return list;
+    free(list);
+    return NULL;
+}
+
+bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg)
+{
+    struct process_info info;
+    size_t n;
+    pid_t *list = list_pids(&n);
+
+    for (size_t i = 0; i < n && list != NULL; i++)
+        if (process_look(list[i], &info) && !each(arg, &info))
+            break;
+    free(list);
+    return list != NULL;
 }
 
 static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
@@ -248,37 +279,38 @@ static pid_t newest_pid(void)
 
 /*
  * Visits the pids that were given after `last`, then those that were given meanwhile, and so on
- * until none was: no process that lives has been missed then. A process that forks and exits all
- * the time always has one of these pids, and keeps each for longer than a visit takes.
+ * until none was, or the rounds are used up: no process that lives has been missed then, unless
+ * others fork all the time. A process that forks and exits all the time always has one of these
+ * pids, and keeps each for longer than a visit takes.
  */
 static void visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
+    pid_t most = NEWEST_BEFORE;
+
     for (int i = 0; i < NEWEST_TIMES; i++) {
-        pid_t newest = newest_pid(), first = last + 1;
-        if (newest == last && last > 0)
+        pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
+        if (i > 0 && newest == last)
             return;
-        if (first > newest || first < newest - NEWEST_BEFORE) /* the pids began anew, or too many */
-            first = newest - NEWEST_BEFORE;
+        if (first > newest || first < newest - most) /* the pids began anew, or too many */
+            first = newest - most;
         for (pid_t pid = first; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
             visit_pid(pid, visit, arg);
         last = newest;
+        most = NEWEST_AGAIN;
     }
 }
 
 bool process_visit(process_visitor *visit, void *arg)
 {
-    DIR *dir = opendir("/proc");
-    const struct dirent *entry;
     pid_t last = newest_pid();
-    uint64_t pid;
+    size_t n;
+    pid_t *list = list_pids(&n);
 
-    if (dir == NULL)
+    if (list == NULL)
         return false;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
-    while ((entry = readdir(dir)) != NULL)
-        if (cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
-            visit_pid((pid_t)pid, visit, arg);
-    closedir(dir);
+    for (size_t i = 0; i < n; i++)
+        visit_pid(list[i], visit, arg);
+    free(list);
     visit_newest(last, visit, arg);
     return true;
 }

@@ -60,8 +60,8 @@ bool process_real_uid(pid_t pid, uint32_t *out);
 /* Reads everything in struct process_info. False if the process has ended or /proc hides it. */
 bool process_look(pid_t pid, struct process_info *out);
 
-/* Calls each for every process that /proc shows, until it returns false. False if /proc cannot be
- * read. */
+/* Calls each for every process that /proc shows at the beginning, until it returns false. False if
+ * /proc cannot be read or memory is out. */
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
@@ -85,10 +85,11 @@ struct process_met {
 typedef void process_visitor(void *arg, const struct process_met *met);
 
 /*
- * Calls visit for every process at the moment it is found, except pid 1 and the caller. A process
- * that forks and exits all the time has a new pid by the time the walk through /proc gets to its
- * old one; therefore the pids that were given meanwhile are visited as well, until none was. A
- * process can be visited more than once. False if /proc cannot be read.
+ * Calls visit for every process, except pid 1 and the caller. A process that forks and exits all
+ * the time has a new pid by the time that its old one is visited; therefore the pids that were
+ * given meanwhile are visited as well, until none was. Where processes fork all the time, that ends
+ * after some thousand pids, and one may be missed. A process can be visited more than once. False
+ * if /proc cannot be read or memory is out.
  */
 bool process_visit(process_visitor *visit, void *arg);
 

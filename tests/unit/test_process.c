@@ -361,6 +361,80 @@ static void test_visit_hopping(void **state)
     close(ends[0]);
 }
 
+/* Processes that fork as fast as they are looked at, up to STORM_MAX. They wait on a pipe. */
+#define STORM_FIRST 1400 /* more than one getdents64(2) of readdir(3) lists */
+#define STORM_MAX   (3 * STORM_FIRST)
+
+struct storm {
+    pid_t newest;
+    unsigned n;
+    int ends[2];
+};
+
+static void fork_again(struct storm *storm)
+{
+    char byte;
+    pid_t pid;
+
+    if (storm->n == STORM_MAX)
+        return;
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(storm->ends[1]);
+        _exit(read(storm->ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    storm->newest = pid;
+    storm->n++;
+}
+
+static void start_storm(struct storm *storm, unsigned n)
+{
+    storm->n = 0;
+    assert_int_equal(pipe(storm->ends), 0);
+    while (storm->n < n)
+        fork_again(storm);
+}
+
+/* Returns how many there were. */
+static unsigned end_storm(struct storm *storm)
+{
+    close(storm->ends[0]);
+    close(storm->ends[1]);
+    for (unsigned i = 0; i < storm->n; i++)
+        assert_true(wait(NULL) > 0);
+    return storm->n;
+}
+
+static bool storm_each(void *arg, const struct process_info *info)
+{
+    if (info->parent == getpid())
+        fork_again(arg);
+    return true;
+}
+
+static void storm_met(void *arg, const struct process_met *met)
+{
+    struct storm *storm = arg;
+
+    if (met->pid == storm->newest)
+        fork_again(storm);
+}
+
+/* A walk through all processes does not run after those. */
+static void test_storm(void **state)
+{
+    struct storm storm;
+
+    (void)state;
+    start_storm(&storm, STORM_FIRST);
+    assert_true(process_each(storm_each, &storm));
+    assert_int_equal(end_storm(&storm), 2 * STORM_FIRST);
+    start_storm(&storm, 1);
+    assert_true(process_visit(storm_met, &storm));
+    assert_in_range(end_storm(&storm), 2, 1000);
+}
+
 static void test_boot(void **state)
 {
     char boot[PROCESS_BOOT_SIZE];
@@ -554,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_visit),
         cmocka_unit_test(test_visit_hopping),
+        cmocka_unit_test(test_storm),
         cmocka_unit_test(test_boot),
         TEST(test_has_uid),
         TEST(test_terminate),
