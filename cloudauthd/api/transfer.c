@@ -40,84 +40,66 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return n;
 }
 
-/* Keeps the value of the named header if it fits and has no control character; else "". */
-static void keep_header(const struct cloud_text *line, const char *name, char *out, size_t size)
+/* The value of a header of the answer; NULL if it has none of that name, "" if it has several. */
+static const char *header_of(CURL *easy, const char *name)
 {
-    const char *at = line->at;
-    size_t n = line->used, length = strlen(name);
+    struct curl_header *header;
 
-    if (n <= length || strncasecmp(at, name, length) != 0)
-        return;
-    at += length;
-    n -= length;
-    while (n > 0 && (*at == ' ' || *at == '\t')) {
-        at++;
-        n--;
-    }
-    while (n > 0 && (at[n - 1] == '\r' || at[n - 1] == '\n' || at[n - 1] == ' '))
-        n--;
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->amount == 1 ? header->value : "";
+}
+
+/* Keeps the value of a header if it fits and is printable ASCII; else "". */
+static void keep_header(CURL *easy, const char *name, char *out, size_t size)
+{
+    const char *value = header_of(easy, name);
+
     out[0] = '\0';
-    if (n >= size)
+    if (value == NULL || strlen(value) >= size)
         return;
-    for (size_t i = 0; i < n; i++)
-        if (cloud_text_is_control(at[i]) || (unsigned char)at[i] > 0x7f)
+    for (const char *at = value; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~')
             return;
-    memcpy(out, at, n);
-    out[n] = '\0';
+    strcpy(out, value);
 }
 
 /*
- * Whether the line names a coding that was not asked for. libcurl decodes transfer codings by
+ * Whether the answer has a coding that was not asked for. libcurl decodes transfer codings by
  * itself on the loop's thread, also several gzip codings of one body: two kilobytes of nested
- * codings take it 20 s. So the only coding that is accepted is one "chunked" (RFC 9112, 7.1), as
- * the last.
+ * codings take it 20 s. So the only coding that is accepted is one "chunked" (RFC 9112, 7.1).
+ * libcurl does not decode content codings here, so a document with one is refused. The body of
+ * another status is not needed: a 404 counts, whatever coding a proxy has given to its page.
  */
-static bool is_refused_coding(struct transfer *transfer, const struct cloud_text *line)
+static bool is_coded(CURL *easy, long status)
 {
-    char coding[16] = "";
-    size_t name = strlen("transfer-encoding:");
+    const char *transfer = header_of(easy, "transfer-encoding");
+    const char *content = header_of(easy, "content-encoding");
 
-    if (line->used > name && strncasecmp(line->at, "transfer-encoding:", name) == 0) {
-        keep_header(line, "transfer-encoding:", coding, sizeof coding);
-        if (strcasecmp(coding, "chunked") != 0 || transfer->chunked)
-            return true;
-        transfer->chunked = true;
-    }
-    /* libcurl does not decode content codings here, so a document with one is refused. The body of
-     * another status is not needed: a 404 counts, whatever coding a proxy has given to its page. */
-    if (!transfer->is_ok || line->used < name ||
-        strncasecmp(line->at, "content-encoding:", name - 1) != 0)
-        return false;
-    keep_header(line, "content-encoding:", coding, sizeof coding);
-    return strcasecmp(coding, "identity") != 0;
+    return (transfer != NULL && strcasecmp(transfer, "chunked") != 0) ||
+           (status == 200 && content != NULL && strcasecmp(content, "identity") != 0);
 }
 
-/* CURLOPT_HEADERFUNCTION: one line of the answer's header. */
+/* CURLOPT_HEADERFUNCTION: one line of the answer's header, which ends in a blank one. Another
+ * header follows that of an interim answer (1xx). */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
-    struct validator *validator = &transfer->validator;
-    const struct cloud_text text = {.at = line, .used = n * size};
+    CURL *easy = transfer->easy;
+    long status = 0;
 
     n *= size;
-    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        memset(validator, 0, sizeof *validator); /* an interim answer (1xx) came before */
-        transfer->date[0] = transfer->age[0] = '\0';
-        transfer->head_done = transfer->chunked = false;
-        const char *status = memchr(line, ' ', n);
-        transfer->is_ok = status != NULL && line + n - status > 4 && memcmp(status, " 200", 4) == 0;
-    }
-    if (is_refused_coding(transfer, &text)) {
-        transfer->coded = true;
-        return 0;
-    }
-    if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
-        transfer->head_done = true;
-    keep_header(&text, "etag:", validator->etag, sizeof validator->etag);
-    keep_header(&text, "last-modified:", validator->modified, sizeof validator->modified);
-    keep_header(&text, "date:", transfer->date, sizeof transfer->date);
-    keep_header(&text, "age:", transfer->age, sizeof transfer->age);
-    return n;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (n == 0 || (line[0] != '\r' && line[0] != '\n') || status < 200 || transfer->head_done)
+        return n;
+    transfer->head_done = true;
+    transfer->coded = is_coded(easy, status);
+    keep_header(easy, "etag", transfer->validator.etag, sizeof transfer->validator.etag);
+    keep_header(easy, "last-modified", transfer->validator.modified,
+                sizeof transfer->validator.modified);
+    keep_header(easy, "date", transfer->date, sizeof transfer->date);
+    keep_header(easy, "age", transfer->age, sizeof transfer->age);
+    return transfer->coded ? 0 : n;
 }
 
 bool transfer_reserve(struct transfer *transfer)
@@ -350,7 +332,7 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
         return false;
     }
     transfer->used = 0;
-    transfer->too_large = transfer->coded = false;
+    transfer->too_large = transfer->coded = transfer->head_done = false;
     transfer->error[0] = '\0';
     memset(&transfer->validator, 0, sizeof transfer->validator);
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout * 1000);

@@ -31,9 +31,7 @@ struct transfer {
     size_t most, used, size; /* bytes of the body: the limit, so far, of the buffer */
     char *body;
     bool too_large; /* the body is larger than `most`, and was aborted */
-    bool is_ok;     /* the status is 200 */
-    bool chunked;   /* the answer has "Transfer-Encoding: chunked" */
-    bool coded;     /* it has another coding, and was aborted */
+    bool coded;     /* it has a coding that was not asked for, and was aborted */
     bool head_done; /* libcurl takes an answer that ends in its header for a complete one */
     struct validator validator;
     char date[64], age[16]; /* RFC 9110, 6.6.1; RFC 9111, 5.1 */
