@@ -3,8 +3,8 @@
 
 #include "common/text.h"
 
-#include <endian.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
@@ -16,11 +16,9 @@
 /*
  * Names of Debian's system users and groups that are login names under some host's settings.
  * cloudauth never serves them, whether or not their package is installed: a package that is
- * installed later creates its user. The list is sorted, and all names have one width, so that two
- * words are compared.
+ * installed later creates its user. The list is sorted.
  */
-#define RESERVED_SIZE 16
-static const char reserved[][RESERVED_SIZE] = {
+static const char reserved[][16] = {
     "administrator", "asterisk",   "audio",      "avahi",        "backup",     "bluetooth",
     "caddy",         "cdrom",      "chrony",     "clamav",       "clickhouse", "cloudauth",
     "cloudsftp",     "colord",     "consul",     "couchdb",      "crontab",    "daemon",
@@ -181,60 +179,18 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
     return false;
 }
 
-/* Eight bytes as a number: two numbers compare as their bytes do. */
-static uint64_t order_of(const char *bytes)
+static int compare(const void *name, const void *entry)
 {
-    uint64_t word;
-
-    memcpy(&word, bytes, sizeof word);
-    return be64toh(word);
+    return strcmp(name, entry);
 }
 
-static bool is_built_in(const char wide[RESERVED_SIZE])
+static bool is_reserved(const struct cloud_grammar *grammar, const char *name)
 {
-    uint64_t first = order_of(wide), second = order_of(wide + 8);
-    size_t low = 0, high = sizeof reserved / sizeof reserved[0];
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        uint64_t a = order_of(reserved[middle]), b = order_of(reserved[middle] + 8);
-        if (a == first && b == second)
-            return true;
-        if (a < first || (a == first && b < second))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-/* For each first letter, the lengths of the built-in names, as bits. The length alone excludes most
- * names. A unit test compares the table with the list. */
-static const uint16_t reserved_lengths[26] = {
-    ['a' - 'a'] = 0x2120, ['b' - 'a'] = 0x0240, ['c' - 'a'] = 0x06e0, ['d' - 'a'] = 0x01c0,
-    ['e' - 'a'] = 0x2000, ['f' - 'a'] = 0x02e0, ['g' - 'a'] = 0x00e0, ['h' - 'a'] = 0x0080,
-    ['i' - 'a'] = 0x0160, ['j' - 'a'] = 0x00a0, ['k' - 'a'] = 0x0040, ['l' - 'a'] = 0x0380,
-    ['m' - 'a'] = 0x07a0, ['n' - 'a'] = 0x00e0, ['o' - 'a'] = 0x0700, ['p' - 'a'] = 0x07a0,
-    ['r' - 'a'] = 0x01e0, ['s' - 'a'] = 0x05e0, ['t' - 'a'] = 0x11e0, ['u' - 'a'] = 0x01e0,
-    ['v' - 'a'] = 0x04e0, ['w' - 'a'] = 0x0120, ['z' - 'a'] = 0x0040,
-};
-
-static bool may_be_built_in(const char *name, size_t n)
-{
-    return n < RESERVED_SIZE && name[0] >= 'a' && name[0] <= 'z' &&
-           (reserved_lengths[name[0] - 'a'] >> n & 1) != 0;
-}
-
-static bool is_reserved(const struct cloud_grammar *grammar, const char *name, size_t n)
-{
-    char wide[RESERVED_SIZE] = "";
     const char *word;
 
-    if (may_be_built_in(name, n)) {
-        memcpy(wide, name, n);
-        if (is_built_in(wide))
-            return true;
-    }
+    if (bsearch(name, reserved, sizeof reserved / sizeof *reserved, sizeof *reserved, compare) !=
+        NULL)
+        return true;
     for (size_t at = 0; (word = cloud_words_next(&grammar->reserved, &at)) != NULL;)
         if (strcmp(word, name) == 0)
             return true;
@@ -407,8 +363,7 @@ static bool fits(const struct cloud_grammar *grammar, const char *name,
 bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
                            const struct cloud_name_run *run, struct cloud_name *out)
 {
-    if (allowed(grammar, name) && fits(grammar, name, run, out) &&
-        !is_reserved(grammar, name, run->n))
+    if (allowed(grammar, name) && fits(grammar, name, run, out) && !is_reserved(grammar, name))
         return true;
     clear(out);
     return false;
@@ -432,7 +387,7 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
 
     clear(out);
     if (cloud_name_look(name, &run) && fits(grammar, name, &run, out) &&
-        !is_reserved(grammar, name, run.n))
+        !is_reserved(grammar, name))
         return true;
     clear(out);
     return false;
@@ -494,8 +449,7 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
     if (!spell_plain(grammar, project, environment, out, &run))
         return false;
     *n = run.n;
-    return cloud_name_look(out, &seen) && allowed(grammar, out) &&
-           !is_reserved(grammar, out, run.n);
+    return cloud_name_look(out, &seen) && allowed(grammar, out) && !is_reserved(grammar, out);
 }
 
 bool cloud_name_is_machine(const char *text)
