@@ -36,8 +36,8 @@ static uint64_t hash_names(const struct changes *changes,
     return table_hash_pair(&changes->table, record->strings, snapshot_environment(record));
 }
 
-static struct change *find(const struct changes *changes,
-                           const struct cloud_snapshot_record *record)
+struct change *changes_find(const struct changes *changes,
+                            const struct cloud_snapshot_record *record)
 {
     struct table_node *node =
         table_find(&changes->table, hash_names(changes, record), has_names_of, record);
@@ -45,15 +45,9 @@ static struct change *find(const struct changes *changes,
     return node == NULL ? NULL : change_of(node);
 }
 
-const struct change *changes_find(const struct changes *changes,
-                                  const struct cloud_snapshot_record *record)
-{
-    return find(changes, record);
-}
-
 bool changes_put(struct changes *changes, struct cloud_snapshot_record *record, bool removed)
 {
-    struct change *change = find(changes, record);
+    struct change *change = changes_find(changes, record);
 
     if (change == NULL) {
         change = calloc(1, sizeof *change);
@@ -81,7 +75,7 @@ static void visit_drop(void *arg, struct table_node *node)
 
 void changes_drop(struct changes *changes, const struct cloud_snapshot_record *record)
 {
-    struct change *change = find(changes, record);
+    struct change *change = changes_find(changes, record);
 
     if (change != NULL)
         visit_drop(changes, &change->node);

@@ -30,8 +30,8 @@ void changes_end(struct changes *changes);
 bool changes_any(const struct changes *changes);
 
 /* The change of the environment that a record names, or NULL. */
-const struct change *changes_find(const struct changes *changes,
-                                  const struct cloud_snapshot_record *record);
+struct change *changes_find(const struct changes *changes,
+                            const struct cloud_snapshot_record *record);
 
 /* Replaces the environment's change. The record is taken over. False if memory is out. */
 bool changes_put(struct changes *changes, struct cloud_snapshot_record *record, bool removed);
