@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /*
  * SSH public keys: their syntax, fingerprints, and Ed25519 signatures. Any thread may call these

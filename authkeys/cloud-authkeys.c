@@ -12,7 +12,6 @@
 #include "common/name.h"
 #include "common/text.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
 #include "base/daemonize.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/types.h>

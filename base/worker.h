@@ -4,7 +4,6 @@
 
 #include "base/loop.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
 

@@ -3,7 +3,6 @@
 #define CLOUD_COMMON_LOCAL_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /*

@@ -6,7 +6,6 @@
 
 #include "common/wire.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /*

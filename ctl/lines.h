@@ -3,7 +3,6 @@
 #define CLOUD_CTL_LINES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /*
  * Calls each for every line of a text file. The line has no newline and, if the file has comments,

@@ -6,8 +6,6 @@
 
 #include "common/local.h"
 
-#include <string.h>
-
 static void put_name(struct out *out, const struct cloud_name *name)
 {
     out_pair(out, "kind", name->kind == CLOUD_SFTP ? "sftp" : "shell");

@@ -3,7 +3,6 @@
 
 #include "access/denials.h"
 
-#include <string.h>
 #include <time.h>
 
 /* Without the daemon, PAM lets the jobs of an active or paused environment run: a denied

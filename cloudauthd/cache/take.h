@@ -9,7 +9,6 @@
 #include "cloudauthd/state/store.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /*
  * What an answer of the API, or a stored document, makes of an entry: signature, parser, admission

@@ -10,7 +10,6 @@
 #include "cloudauthd/server/server.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /*
  * The handlers of lookups, key offers and PAM, and what they share.

@@ -4,7 +4,6 @@
 
 #include "common/conf.h"
 
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -8,7 +8,6 @@
 #include "cloudauthd/state/session_files.h"
 
 #include "common/conf.h"
-#include "common/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

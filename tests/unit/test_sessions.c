@@ -13,6 +13,7 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/session/terminate.h"
+#include "common/text.h"
 #include "tests/unit/fake_clock.h"
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
