@@ -1,7 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Who gets in and who does not, and what he is told; and before each login cloudauthctl is asked to
-# explain, with the same keys, what sshd is going to do.
+# explain, with the same keys, what sshd is going to do. With API=project all of it is so by the project API
+# of etc/examples/api instead of file://.
+
+if [[ ${API-} == project ]]; then
+    # shellcheck source=tests/sandbox/project_api.sh
+    . "$REPO/tests/sandbox/project_api.sh"
+    instead_of_files
+fi
 
 # offered KEY [SSH OPTION...]: the files of a login's keys, in the order in which ssh offers them.
 offered() {
@@ -94,6 +101,7 @@ test_not_allowed() {
     mkdir "$ACCESS/otherproject"
     jq '.project = "otherproject" | .account += {uid: 200050, gid: 200050}' \
         "$ACCESS/abcdefghij/production.json" >"$ACCESS/otherproject/production.json"
+    document otherproject production .
     unknown otherproject
     refused alice otherproject
     configure 'allow = otherproject'

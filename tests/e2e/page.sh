@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016 # JavaScript
 # SPDX-License-Identifier: Apache-2.0
 # The page of etc/examples/api in a real browser, with a real ssh and host behind it. Each step is in build/e2e/*.png.
 
@@ -97,3 +97,96 @@ test_path() {
     leave_page
 }
 works() { "$@" true </dev/null; }
+
+# markup in a title stays text; one tab hears of what the other removed; a large file and a private key are not sent
+test_tried() {
+    local first second title='<img src=x onerror=alert(1)><script>alert(2)</script>'
+    project_api_start
+    enter_page bob
+    fill '#value' "$(cat "$KEYS/tablet.pub")"
+    shows '#verdict' 'A good'
+    fill '#key-title' "$title"
+    click '#add-key'
+    shows '#keys' 'img src=x'
+    same 0 "$(script 'return String(document.querySelectorAll(`#keys img, #keys script`).length)')"
+    shot 9-markup
+    first=$(driver GET "$PAGE/window" | tr -d '"')
+    second=$(driver POST "$PAGE/window/new" '{"type": "tab"}' | sed 's/.*"handle":"\([^"]*\)".*/\1/')
+    driver POST "$PAGE/window" "{\"handle\": \"$second\"}"
+    visit "$PROJECT_API/"
+    shows '#keys' 'img src=x'
+    click '#keys li:last-child button'
+    click '#ask-remove .danger'
+    shows '#said' removed
+    driver POST "$PAGE/window" "{\"handle\": \"$first\"}"
+    script 'me.ssh_keys.push({key_id: 1, title: `gone`, value: `ssh-ed25519 A`}); showKeys()'
+    click '#keys li:last-child button'
+    click '#ask-remove .danger'
+    shows '#notice' 'removed already'
+    fails matches '#keys' 'img src=x|gone'
+    shot 10-removed-already
+    head -c 1048576 /dev/zero | tr '\0' a >/root/large.pub
+    fill_file /root/large.pub
+    shows '#verdict' 'far too long'
+    fill_file "$KEYS/tablet"
+    shows '#verdict' 'private key'
+    same '' "$(script 'return document.getElementById(`value`).value')"
+    fill_file "$KEYS/tablet.pub"
+    shows '#verdict' 'A good'
+    contains "$(grep -c key-check $PROJECT_API_LOG)" '^[34]$'
+    visit "$PROJECT_API/#abcdefghij/production"
+    shows '#title' '^smith$'
+    visit "$PROJECT_API/#none"
+    shows '#username' bob
+    leave_page
+    visit "$PROJECT_API/#none"
+    shows '#notice' 'used or has expired'
+    same "$PROJECT_API/" "$(script 'return location.href')"
+}
+
+# a file that is chosen: the element takes its path as keys.
+fill_file() { driver POST "$PAGE/element/$(find_element '#file')/value" "{\"text\": \"$1\"}"; }
+
+# by keyboard alone, in dark mode and 360 pixels wide
+test_keyboard() {
+    project_api_start --sessions 'cloudauthctl sessions --json'
+    screen 360 740 dark
+    enter_page alice
+    tab_to Staging
+    press "$ENTER"
+    shows '#title' '^Staging$'
+    tab_to access
+    press "$ENTER"
+    shows '#site' 'sftp abcdefghij_stg_sftp@localhost'
+    fails wide
+    shot 11-narrow-dark
+    tab_to Copy
+    press "$ENTER"
+    same 'ssh abcdefghij_stg@localhost' "$(script 'return navigator.clipboard.readText()')"
+    tab_to value
+    write 'ssh-rsa AAAA'
+    shows '#verdict' 'damaged'
+    fails wide
+    shot 12-narrow-dark-key
+    script 'document.getElementById(`value`).value = ``'
+    write "$(cat "$KEYS/tablet.pub")"
+    shows '#verdict' 'A good'
+    tab_to add-key
+    press "$ENTER"
+    shows '#keys' 'bob@tablet'
+    tab_to access
+    script 'document.querySelector(`#keys li:last-child button`).focus()'
+    press "$ENTER"
+    same 'Keep it' "$(focused)"
+    shot 13-narrow-dark-remove
+    press "$TAB"
+    press "$ENTER"
+    shows '#said' removed
+    fails matches '#keys' 'bob@tablet'
+    screen 1100 900 dark
+    shot 14-dark
+    screen 360 740
+    shot 15-narrow
+    leave_page
+    screen 1100 900
+}

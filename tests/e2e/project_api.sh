@@ -171,7 +171,7 @@ test_bounds() {
     problem 431 "$(ask GET /v1/me '' -H "X-Large: $(head -c 20000 /root/large)")"
     problem 400 "$(ask GET /v1/me '' -H 'Content-Length: 1' -H 'Content-Length: 2')"
     problem 411 "$(ask POST /v1/link '{}' -H 'Transfer-Encoding: chunked')"
-    problem 421 "$(ask GET /v1/me '' -H 'Host: rebound.example.com:880')"
+    problem 421 "$(ask GET /v1/me '' -H 'Host: rebound.example.com:882')"
     sign_in alice
     problem 400 "$(ask POST /v1/me/ssh-keys '[1]')"
     problem 400 "$(ask POST /v1/me/ssh-keys "$(printf '[%.0s' {1..9000})")"
@@ -254,10 +254,10 @@ test_crowd() {
     pid=$(cat /run/project-api.pid)
     /usr/bin/python3 - "$token" <<'END' >/root/crowd
 import socket, sys, time
-idle = [socket.create_connection(("127.0.0.1", 880)) for _ in range(200)]
-begun, crowd = time.monotonic(), [socket.create_connection(("127.0.0.1", 880)) for _ in range(200)]
+idle = [socket.create_connection(("127.0.0.1", 882)) for _ in range(200)]
+begun, crowd = time.monotonic(), [socket.create_connection(("127.0.0.1", 882)) for _ in range(200)]
 for one in crowd:
-    one.sendall(f"GET /v1/projects/abcdefghij/environments/staging/ssh-access HTTP/1.1\r\nHost: 127.0.0.1:880\r\n"
+    one.sendall(f"GET /v1/projects/abcdefghij/environments/staging/ssh-access HTTP/1.1\r\nHost: 127.0.0.1:882\r\n"
                 f"Authorization: Bearer {sys.argv[1]}\r\nConnection: close\r\n\r\n".encode())
 answers = [one.makefile("rb").read() for one in crowd]
 print(sum(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"}") for answer in answers))
@@ -267,3 +267,44 @@ END
     note "200 requests at once were answered in $(sed -n 2p /root/crowd) ms"
     contains "$(cat "/proc/$pid/status")" '^Threads:\s1$'
 }
+
+cloud() { "$REPO/etc/examples/api/cloud" "$@" </dev/null; }
+
+# the command: sign in, list, enter by -p and -e, sFTP with the documented settings, a tunnel, and a key removed
+test_command() {
+    local link document=/root/forwards.json
+    project_api_start
+    jq ".forwarding.local = [\"127.0.0.1:882\", \"localhost:*\"]" "$PRISTINE/abcdefghij/staging.json" >$document
+    "$API_PY" $API_DIR import $document
+    by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
+    wait_for feed_live
+    install -d -m 700 /root/.ssh
+    printf '%s\n' 'BatchMode yes' "IdentityFile $KEYS/eve" 'UserKnownHostsFile /root/known_hosts' 'AddressFamily inet' >/root/.ssh/config
+    fails cloud project:list
+    ask POST /v1/link '{"username": "bob"}'
+    link=$(sed -n 's/^sign in: //p' $PROJECT_API_LOG | tail -n 1)
+    contains "$(cloud login "$link")" 'Signed in as bob'
+    fails cloud login "$link"
+    same 600 "$(stat -c %a /root/.config/cloud/session.json)"
+    same 'abcdefg123abc abcdefghij' "$(cloud project:list | xargs)"
+    contains "$(cloud environment:list -p abcdefghij)" '^staging  .* active  *contributor$'
+    fails cloud environment:list -p otherproject
+    fails cloud ssh -p abcdefghij -e staging true
+    fails cloud ssh-key:add "$KEYS/eve"
+    cloud ssh-key:add "$KEYS/eve.pub" --title tablet
+    contains "$(cloud ssh-key:list)" 'SHA256:.* tablet$'
+    wait_for cloud ssh -p abcdefghij -e staging true
+    same 200002 "$(cloud ssh -p abcdefghij -e staging id -u)"
+    contains "$(cloud ssh -p abcdefg123abc -e smith-a12b34c -A mymagento env)" '^CLOUDAUTH_APPLICATION=mymagento$'
+    fails cloud ssh -p abcdefghij -e production true
+    contains "$(echo ls | "$REPO/etc/examples/api/cloud" sftp -p abcdefghij -e staging)" 'pub +var'
+    contains "$(cloud tunnel:open -p abcdefghij -e staging 2>&1)" '127.0.0.1:882 is at 127.0.0.1:30882'
+    contains "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: localhost:882' http://127.0.0.1:30882/)" 200
+    cloud tunnel:close -p abcdefghij -e staging
+    fails curl -s http://127.0.0.1:30882/
+    cloud ssh-key:delete "$(cloud ssh-key:list | sed -n 's/^ *\([0-9]*\) .* tablet$/\1/p')"
+    wait_for not_entered cloud ssh -p abcdefghij -e staging true
+    cloud logout
+    fails cloud project:list
+}
+not_entered() { ! "$@"; }

@@ -5,7 +5,8 @@
 #
 #   browser_start, browser_stop
 #   visit URL, reload
-#   click CSS, fill CSS TEXT, press KEYS        press types into what has the focus; $TAB, $ENTER ...
+#   click CSS, fill CSS TEXT
+#   press KEY, write TEXT               to what has the focus; KEY is $TAB or $ENTER
 #   text CSS                            what is visible of the first such element; nothing, if there is none
 #   shows CSS REGEX                     waits until its text matches
 #   script JAVASCRIPT                   the string that it returns, or a promise of it
@@ -16,7 +17,7 @@
 DRIVER=http://127.0.0.1:9515
 SHOTS=$REPO/build/e2e
 # shellcheck disable=SC2034 # for those who source this
-TAB='\uE004' ENTER='\uE007' SPACE=' ' ESCAPE='\uE00C'
+TAB='\uE004' ENTER='\uE007'
 
 # driver METHOD PATH [JSON]: the answer's value, as JSON.
 driver() {
@@ -74,7 +75,14 @@ fill() {
     driver POST "$PAGE/element/$found/value" "{\"text\": $(json "$2")}" >/dev/null
 }
 
-press() { driver POST "$PAGE/element/$(driver GET "$PAGE/element/active" | cut -d'"' -f4)/value" "{\"text\": $(json "$1")}" >/dev/null; }
+press() {
+    driver POST "$PAGE/actions" "{\"actions\": [{\"type\": \"key\", \"id\": \"keys\", \"actions\": [
+        {\"type\": \"keyDown\", \"value\": \"$1\"}, {\"type\": \"keyUp\", \"value\": \"$1\"}]}]}" >/dev/null
+}
+
+write() {
+    driver POST "$PAGE/element/$(driver GET "$PAGE/element/active" | cut -d'"' -f4)/value" "{\"text\": $(json "$1")}" >/dev/null
+}
 
 script() {
     driver POST "$PAGE/execute/sync" "{\"script\": $(json "$1"), \"args\": []}" | sed 's/^"//; s/"$//; s/\\"/"/g; s/\\n/\n/g'

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317 # called by those who source this
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by tests that need the project API of etc/examples/api beside the host:
@@ -10,8 +10,9 @@
 #   ask METHOD PATH [JSON [CURL OPTION...]]   as the holder of $token, if it is set; prints the status, and then the body
 #   key_json FILE [TITLE]             the JSON of a key to add
 #   add_key FILE [TITLE], remove_key ID      add_key sets $added, the id
+#   instead_of_files                  it serves the documents from now on, with the words of host.sh
 
-PROJECT_API=http://127.0.0.1:880
+PROJECT_API=http://127.0.0.1:882
 API_DIR=/root/api
 PROJECT_API_LOG=/root/api.log
 API_PY=$REPO/etc/examples/api/api.py
@@ -31,10 +32,10 @@ project_api_start() {
 }
 
 project_api_serve() {
-    "$API_PY" $API_DIR serve --ssh "localhost:$SSH_PORT" "$@" </dev/null >>$PROJECT_API_LOG 2>&1 &
+    "$API_PY" $API_DIR serve --listen "${PROJECT_API#*//}" --ssh "localhost:$SSH_PORT" "$@" </dev/null >>$PROJECT_API_LOG 2>&1 &
     echo $! >/run/project-api.pid
     disown
-    wait_for listening 880
+    wait_for listening 882
 }
 
 # listening PORT: whether something does, without a connection that it would have to serve.
@@ -87,4 +88,21 @@ add_key() {
 
 remove_key() {
     contains "$(ask DELETE "/v1/me/ssh-keys/$1")" '^204 '
+}
+
+instead_of_files() {
+    local word
+    for word in configure document host_reset; do
+        eval "by_file_$(declare -f $word)"
+    done
+    configure() {
+        by_file_configure 'keys_fresh = 0' "$@"
+        sed -i "s|^access_url = .*|access_url = $PROJECT_API/$API_PATH|" "$CONF"
+    }
+    document() {
+        by_file_document "$@" && "$API_PY" "$API_DIR" import "$ACCESS/$1/$2.json"
+    }
+    host_reset() {
+        project_api_start --open && by_file_host_reset
+    }
 }

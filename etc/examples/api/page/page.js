@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 let me = null; // the last answer of /v1/me
 let checks = 0; // of keys that were asked for; an older answer is not shown
+const invitation = "Paste the line of your .pub file, or drop the file here.";
 let filled = ""; // the title that the page has put in by itself
 
 async function ask(method, path, body) {
@@ -206,6 +207,7 @@ function askRemove(key) {
     dialog.returnValue = "no";
     dialog.onclose = async () => {
         if (dialog.returnValue !== "yes") return;
+        verdict(invitation, "");
         await ask("DELETE", `/v1/me/ssh-keys/${key.key_id}`).then(() => say("The key is removed."), complain);
         const complaint = $("notice").hidden ? "" : $("notice").textContent;
         await refresh();
@@ -229,7 +231,7 @@ async function check() {
         return verdict("This is a private key, which must not leave your computer. Use the file that ends in .pub.", "bad");
     }
     if (value.length > 16384) return verdict("This is far too long for a public key.", "bad");
-    if (!value.trim()) return verdict("Paste the line of your .pub file, or drop the file here.", "");
+    if (!value.trim()) return verdict(invitation, "");
     try {
         const found = await ask("POST", "/v1/me/key-check", {value});
         if (number !== checks) return;
