@@ -325,6 +325,9 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "clock=%s", doctor->clock == NULL ? "" : doctor->clock);
     if (!lines_run(argv, take_row, doctor, &status))
         doctor_say(doctor, "host", DOCTOR_UNKNOWN, "", "/bin/sh cannot be run");
+    else if (status != 0)
+        doctor_say(doctor, "host", DOCTOR_UNKNOWN, "journalctl -k -n 20; cloudauthctl doctor",
+                   "the checks of the host ended early");
 }
 
 /* ---- What the script cannot know ---- */

@@ -416,13 +416,25 @@ repair() {
 }
 own_state="systemctl stop cloudauthd; chown -hR cloudauth:cloudauth $state; systemctl start cloudauthd"
 
+# found DIRECTORY OPTION...: what find(1) prints of the files below it. False if that takes 10 seconds.
+found() {
+    directory=$1
+    shift
+    timeout -k 1 10 find "$directory" -mindepth 1 "$@"
+    [ $? -lt 124 ]
+}
+slow() { row "$1" unknown 'journalctl -k -n 20  # does it tell of the disk?' "$state: the disk does not answer within 10 seconds"; }
+
 # The daemon does not start if root restored a backup of its files, or if they have the user id of another host.
 check_kept() {
     [ "$daemon_uid" ] || return 0
-    strangers=$(find $state -mindepth 1 ! -uid "$daemon_uid" -printf x | wc -c)
-    [ "$strangers" -gt 0 ] || return 0
+    strangers=$(found $state ! -uid "$daemon_uid" -printf x) || {
+        slow files
+        return 1
+    }
+    [ "$strangers" ] || return 0
     row files BAD "$own_state" \
-        "$strangers files below $state do not belong to user cloudauth, $(find $state -mindepth 1 ! -uid "$daemon_uid" -print -quit) among them"
+        "${#strangers} files below $state do not belong to user cloudauth, $(found $state ! -uid "$daemon_uid" -print -quit) among them"
     return 1
 }
 
@@ -532,7 +544,11 @@ check_ranges() {
 
 # The clock must not stand before the time at which a document was stored.
 check_clock() {
-    if find $state/documents -mindepth 1 -newermt '5 seconds' -print -quit | grep -q .; then
+    newer=$(found $state/documents -newermt '5 seconds' -print -quit) || {
+        slow clock
+        return
+    }
+    if [ "$newer" ]; then
         row clock BAD 'timedatectl set-ntp true' 'the clock stands before the newest stored document: none of them is used'
     elif [ "$clock" != 'is off' ]; then
         row clock ok '' "it ${clock:-does not stand before what is stored}"

@@ -304,6 +304,42 @@ test_files_kept() {
     enters alice abcdefghij
 }
 
+# doubts CHECK DETAIL: doctor finds no fault, but could not look at that, and exits with 3.
+doubts() {
+    local status=0
+    cloudauthctl doctor abcdefghij --json >/root/findings || status=$?
+    same 3 "$status"
+    jq -e --arg check "$1" --arg detail "$2" \
+        '.checks | any(.check == $check and .result == "unknown" and (.detail | test($detail)))' /root/findings || {
+        cat /root/findings
+        return 1
+    }
+    fails grep -q BAD /root/findings
+}
+
+# replaces PROGRAM LINE: the program in doctor's PATH does that first, until the test ends.
+replaces() {
+    printf '#!/bin/sh\n%s\nexec /usr/bin/%s "$@"\n' "$2" "$1" >"/usr/sbin/$1"
+    chmod 755 "/usr/sbin/$1"
+    # shellcheck disable=SC2064 # expanded here
+    trap "rm '/usr/sbin/$1'" EXIT
+}
+
+# checks that end early, by the OOM killer or an operator, are no host without faults
+test_ended_early() {
+    # shellcheck disable=SC2016 # expanded there
+    replaces findmnt 'kill -KILL $PPID'
+    doubts host 'the checks of the host ended early'
+}
+
+# a disk that does not answer is not waited for, and is told
+test_slow_disk() {
+    # shellcheck disable=SC2016 # expanded there
+    replaces timeout 'case "$*" in *find*) exit 124 ;; esac'
+    doubts files '/var/lib/cloudauth: the disk does not answer within 10 seconds'
+    doubts clock 'the disk does not answer'
+}
+
 # the daemon is down; the snapshot is damaged
 test_daemon() {
     daemon_stop
