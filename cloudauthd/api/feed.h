@@ -25,7 +25,7 @@
 #define FEED_RETRY_MS  15000 /* after a failure the next request is sent within this time */
 #define FEED_DELAY_MS  60000 /* an answer's names are offered within this time, and later */
 #define FEED_SLICE     100   /* offers in a turn of the loop */
-#define FEED_NAMED_MAX 4096  /* `named` events of an answer; more are one `all_named` */
+#define FEED_NAMED_MAX 65536 /* `named` events of an answer; more are one `all_named` */
 #define FEED_PAGES_MAX 10000
 #define FEED_BYTES_MAX                                                                             \
     (64u << 20) /* of names, of an answer and of those that are to be offered                      \

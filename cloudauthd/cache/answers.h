@@ -32,6 +32,7 @@ struct cache_answer {
     const struct document *document; /* CACHE_DOCUMENT: borrowed for the call */
     bool stale;    /* this is the last good document: the last request failed, or is not answered */
     uint32_t age;  /* seconds since the answer was certainly true */
+    bool current;  /* the change feed is live and has named nothing that it may not show */
     bool at_once;  /* it is given before cache_ask returns */
     int64_t asked; /* cloud_clock_ms() when the last good answer was asked for; 0: never */
     const char *detail; /* stale or CACHE_UNAVAILABLE: why, for logs */

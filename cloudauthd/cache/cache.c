@@ -223,6 +223,11 @@ int64_t cache_named_at(const struct cache *cache, const char *project, const cha
     return marks_named(&cache->marks, project, environment);
 }
 
+int64_t cache_last_named_at(const struct cache *cache, const char *project, const char *environment)
+{
+    return marks_last(&cache->marks, project, environment);
+}
+
 /* ---- The subscriber ---- */
 
 static void tell_known(struct cache *cache)

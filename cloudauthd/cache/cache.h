@@ -82,6 +82,10 @@ void cache_all_named(struct cache *cache);
 /* cloud_clock_ms() when the feed last named the environment or its project; 0: never. */
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment);
 
+/* The same, or when it named all; INT64_MIN: never. */
+int64_t cache_last_named_at(const struct cache *cache, const char *project,
+                            const char *environment);
+
 /* Calls each for the last good document in memory, however old, of every environment of the
  * project, until it returns false. Not for decisions, only for names in log lines. */
 void cache_each_of(const struct cache *cache, const char *project,

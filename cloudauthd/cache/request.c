@@ -84,6 +84,7 @@ struct cache_answer request_known(const struct cache_entry *entry, enum cache_ne
                                             : overdue ? "the API has not answered yet"
                                                       : "not known",
                                   .stale = failing || overdue,
+                                  .current = is_current(entry) && !request_is_named(entry),
                                   .age = freshness_age(&rules, entry, now),
                                   .asked = entry->asked};
 

@@ -496,7 +496,7 @@ static bool rechecks(const struct sessions *sessions)
     return sessions->setup.may_terminate && recheck_ms(sessions) > 0;
 }
 
-/* When to ask again after an answer to a question of that time: within session_recheck, at a random
+/* When to ask again after an answer that was true at that time: within session_recheck, at a random
  * moment, so that the questions about several environments spread. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
@@ -524,13 +524,11 @@ static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t 
     session_files_keep(sessions->files, &entry->session);
 }
 
-/* Whether the change feed has named the environment at that time or later. */
+/* Whether the change feed has named the environment, alone or with all, at that time or later. */
 static bool is_named_since(const struct watch *watch, int64_t time)
 {
-    int64_t named =
-        cache_named_at(watch->sessions->setup.cache, watch->project, watch->environment);
-
-    return named > 0 && named >= time;
+    return cache_last_named_at(watch->sessions->setup.cache, watch->project, watch->environment) >=
+           time;
 }
 
 /* Rechecks soon if the last answer was requested before the change feed named the environment. If
@@ -556,7 +554,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
                               .answer = answer,
                               .admitted =
                                   admission_of(sessions->setup.admission, answer, NULL, false)};
-    bool may_use = recheck_may_use(recheck.admitted);
+    bool may_use = recheck_may_use(recheck.admitted), from_asked;
     struct recheck_verdict verdict;
     struct entry *entry;
 
@@ -564,7 +562,9 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     /* Also an answer of CACHE_UNAVAILABLE says when the last good one was asked for. */
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
-    watch->due = next_due(sessions, may_use && !answer->stale ? answer->asked : cloud_clock_ms());
+    /* A current answer is true now, however long ago it was asked for. */
+    from_asked = may_use && !answer->stale && !answer->current;
+    watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
     ask_of_named(watch, answer->asked);
     recheck.confirmed = watch->confirmed;
     LIST_FOREACH(entry, &watch->entries, beside) {

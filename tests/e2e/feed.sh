@@ -37,6 +37,22 @@ test_no_request() {
     same 0 "$(documents staging)"
 }
 
+# nor do the rechecks of open sessions
+test_no_recheck_request() {
+    local before
+    by_feed 'keys_fresh = 0s' 'changes_wait = 30s' 'session_recheck = 1s'
+    stays a alice abcdefghij_stg
+    wait_for listed_are 1
+    mark
+    before=$(hits)
+    PAUSE=100 wait_for hits_reach $((before + 10))
+    same 0 "$(documents staging)"
+    lives a
+    hang_up
+}
+hits() { cloudauthctl metrics | sed -n 's/^cloudauth_cache_hits_total //p'; }
+hits_reach() { (($(hits) >= $1)); }
+
 # each poll has the cursor, asks the server to wait, and passes caches; so do the requests that a name causes
 test_polls() {
     by_feed
@@ -97,6 +113,21 @@ test_project() {
     refused alice abcdefghij
     wait_for ended a
     wait_for ended b
+    hang_up
+}
+
+# a feed that knows the cursor no more may have lost a name: what is open is judged again at once, what comes later asks
+test_lost_cursor() {
+    by_feed 'keys_fresh = 3600s' 'account_fresh = 3600s'
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed_are 2
+    take_out alice
+    put epoch second
+    heard
+    refused alice abcdefghij_stg
+    wait_for ended a
+    lives b
     hang_up
 }
 

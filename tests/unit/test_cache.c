@@ -395,7 +395,7 @@ struct client {
     struct cache_waiter waiter;
     unsigned answers;
     enum cache_result result;
-    bool stale;
+    bool stale, current;
     uint32_t age;
     int64_t asked;
     char detail[256];
@@ -408,6 +408,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     client->answers++;
     client->result = answer->result;
     client->stale = answer->stale;
+    client->current = answer->current;
     client->age = answer->age;
     client->asked = answer->asked;
     assert_int_equal(answer->document != NULL, answer->result == CACHE_DOCUMENT);
@@ -698,11 +699,12 @@ static void test_current(void **state)
     use_feed();
     learn("");
     fake_ms += 200000;
-    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_true(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).current);
     feed = false;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);
     api_says(API_UNCHANGED, "");
+    assert_false(client.current);
     feed = true;
     fake_ms += 3599999;
     ask(&client, CACHE_KEYS);
@@ -773,7 +775,7 @@ static void test_named_too_early(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_UNCHANGED, "");
     fake_ms += 2999;
-    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    assert_false(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).current);
     fake_ms += 1;
     ask(&client, CACHE_KEYS);
     assert_int_equal(client.answers, 0);

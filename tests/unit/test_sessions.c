@@ -105,7 +105,7 @@ void cache_forget(struct cache_waiter *asks)
     forgotten++;
 }
 
-static int64_t named_at; /* when the change feed named all environments */
+static int64_t named_at, all_named_at; /* when the change feed named each environment; all */
 
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment)
 {
@@ -113,6 +113,13 @@ int64_t cache_named_at(const struct cache *cache, const char *project, const cha
     (void)project;
     (void)environment;
     return named_at;
+}
+
+int64_t cache_last_named_at(const struct cache *cache, const char *project, const char *environment)
+{
+    int64_t named = cache_named_at(cache, project, environment);
+
+    return named > 0 && named > all_named_at ? named : all_named_at;
 }
 
 static struct denial_list none_denied;
@@ -318,6 +325,7 @@ static int setup(void **state)
     fake_ms = 1000000;
     fake_time = 1800000000;
     named_at = 0;
+    all_named_at = INT64_MIN;
     questions = forgotten = lines = 0;
     orders = deads = 0;
     waiter = NULL;
@@ -1441,6 +1449,45 @@ static void test_named_too_early(void **state)
     assert_int_equal(questions, 2);
 }
 
+/* So is it when the feed names all; then no change in particular is under way. */
+static void test_all_named(void **state)
+{
+    int64_t named;
+
+    (void)state;
+    open_of("alice", 100);
+    run_to(fake_ms + 5000);
+    all_named_at = named = fake_ms;
+    run_to(fake_ms + 100);
+    assert_int_equal(questions, 1);
+    answer_document("active", ALICE, "", true);
+    run_to(fake_ms + 1000);
+    assert_int_equal(questions, 2);
+    answer_document("active", ALICE, "", false);
+    run_to(named + CACHE_SETTLE_MS + 2000);
+    assert_int_equal(questions, 2);
+}
+
+/* The next question after an answer that the feed keeps current is a recheck later, not at once. */
+static void test_current(void **state)
+{
+    struct document *document = make_document("active", ALICE, "");
+    const struct cache_answer current = {.result = CACHE_DOCUMENT,
+                                         .document = document,
+                                         .current = true,
+                                         .at_once = true,
+                                         .asked = fake_ms - 1000000};
+
+    (void)state;
+    open_of("alice", 100);
+    for (unsigned n = 1; n <= 10; n++) {
+        await_question(fake_ms);
+        assert_int_equal(questions, n);
+        answer(&current);
+    }
+    document_free(document);
+}
+
 /* A session that opens by what the API said before the environment was named is judged as well, if
  * the others have been already. */
 static void test_opened_after_naming(void **state)
@@ -1477,7 +1524,7 @@ static void test_named_many(void **state)
         assert_true(sessions_open(sessions, &session, fake_ms));
     }
     many = true;
-    named_at = fake_ms;
+    all_named_at = fake_ms;
     run_to(fake_ms + 100);
     assert_int_equal(questions, 400);
     run_to(fake_ms + 1000);
@@ -1553,6 +1600,8 @@ int main(void)
         TEST(test_other_environment),
         TEST(test_named),
         TEST(test_named_too_early),
+        TEST(test_all_named),
+        TEST(test_current),
         TEST(test_opened_after_naming),
         TEST(test_named_many),
         TEST(test_hurried),
