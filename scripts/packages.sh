@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev musl-dev make pkg-config libpam0g-dev libcurl4-openssl-dev libcjson-dev libssl-dev)
 demo=("${build[@]}" openssh-server openssh-client openssh-sftp-server libpam-modules
-    libpam-runtime util-linux mount iproute2 jq procps)
+    libpam-runtime util-linux mount iproute2 jq procps python3 openssl curl)
 # shellcheck disable=SC2034 # each list is used by its name
 deb=("${build[@]}" dpkg-dev debhelper fakeroot)
 # In a system of its own, to which dpkg added the architecture (tests/sandbox/suite.sh).
@@ -18,7 +18,7 @@ deb=("${build[@]}" dpkg-dev debhelper fakeroot)
 cross=(make gcc-aarch64-linux-gnu pkg-config:arm64 libc6-dev:arm64 musl-dev:arm64 libpam0g-dev:arm64
     libcurl4-openssl-dev:arm64 libcjson-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64 iproute2 qemu-user-static)
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
-e2e=("${demo[@]}" apparmor nginx-light libnginx-mod-nchan openssl curl ca-certificates libnss-extrausers pamtester sudo cron strace zsh python3
+e2e=("${demo[@]}" apparmor nginx-light libnginx-mod-nchan ca-certificates libnss-extrausers pamtester sudo cron strace zsh
     man-db prometheus prometheus-node-exporter
     chromium chromium-driver git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
     mariadb-client-core mariadb-server-core nscd redis-server redis-tools)
@@ -29,7 +29,7 @@ test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev
     dpkg-dev debhelper fakeroot lintian debootstrap systemd)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
-bench=("${demo[@]}" nginx-light libnginx-mod-nchan openssl curl strace valgrind git rsync
+bench=("${demo[@]}" nginx-light libnginx-mod-nchan strace valgrind git rsync
     google-compute-engine-oslogin libnss-extrausers libnss-cache libnss-db)
 
 POLICY=/usr/sbin/policy-rc.d

@@ -12,9 +12,10 @@ HERE=$(cd "$(dirname "$0")" && pwd -P)
 
 # ---- Outside ---------------------------------------------------------------------------------------
 
+# free_port FIRST LAST
 free_port() {
     local port
-    for port in {2222..2299}; do
+    for ((port = $1; port <= $2; port++)); do
         (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
             echo "$port"
             return
@@ -25,9 +26,11 @@ free_port() {
 
 run_kept() {
     local directory status=0
-    SSH_PORT=$(free_port) || { echo "demo.sh: no free port from 2222 to 2299" >&2 && exit 1; }
+    SSH_PORT=$(free_port 2222 2299) || { echo "demo.sh: no free port from 2222 to 2299" >&2 && exit 1; }
+    # A port that root alone may listen on: cloudauthd speaks plain http to no other.
+    PROJECT_API=http://127.0.0.1:$(free_port 880 949) || { echo "demo.sh: no free port from 880 to 949" >&2 && exit 1; }
     directory=$(mktemp -d /tmp/cloudauth-demo.XXXXXX) || exit 1
-    export SSH_PORT KEYS=$directory KEEP=1
+    export SSH_PORT PROJECT_API KEYS=$directory KEEP=1
     # In the background, so that a TERM is heard; env(1), because INT is ignored there.
     env --default-signal=INT,QUIT "$HERE/../sandbox/enter.sh" --host-net --bind "$directory" \
         "$HERE/demo.sh" --inside <&0 &
@@ -83,6 +86,30 @@ show() {
     fi
 }
 
+# took LIMIT WHAT COMMAND...: how many milliseconds it takes until the command succeeds; more than LIMIT is a failure.
+took() {
+    local limit=$1 what=$2 begun=${EPOCHREALTIME/[.,]/} milliseconds
+    shift 2
+    PAUSE=5 WAIT=10 wait_for "$@" </dev/null
+    milliseconds=$(((${EPOCHREALTIME/[.,]/} - begun) / 1000))
+    if ((milliseconds < limit)); then
+        printf '    %s✓ %s ms %s%s\n' "$green" $milliseconds "$what" "$plain"
+    else
+        failures=$((failures + 1))
+        printf '    %s✗ %s ms %s; %s are the most%s\n' "$red" $milliseconds "$what" "$limit" "$plain"
+    fi
+}
+
+cloud() { "$REPO/etc/examples/api/cloud" "$@"; }
+key_id() { page GET /v1/me | sed -n "s/.*{\"key_id\": \([0-9]*\), \"title\": \"$1\".*/\1/p"; }
+
+# The host asks the project API of etc/examples/api, and listens to its changes.
+project_api() {
+    project_api_start --sessions 'cloudauthctl sessions --json' &&
+        by_project_api && wait_for feed_live && page_sign_in bob &&
+        ssh-keygen -q -t ed25519 -N '' -C bob@tablet -f "$KEYS/tablet" && mkfifo /root/silence
+}
+
 # So that the commands shown are short, and are all there is.
 ssh_client() {
     install -d -m 700 /root/.ssh
@@ -98,11 +125,12 @@ Host localhost
 END
 }
 
+# shellcheck disable=SC2016 # of the commands that are shown
 demo() {
     step "Debian's own sshd, and accounts that are in no file of this host"
     show works 'openssh-server' "dpkg-query -W openssh-server"
     show works '^passwd:.*cloud' "grep -E '^(passwd|group)' /etc/nsswitch.conf"
-    show works '^access_url' "grep -E '^(access_url|allow)' $CONF"
+    show works '^changes_url' "grep -E '^(access_url|changes_url|token_url|allow)' $CONF"
     show works '^abcdefghij_stg:\*:200002:200002:' 'getent passwd abcdefghij abcdefghij_stg'
 
     step "Alice is an admin: production"
@@ -135,20 +163,23 @@ demo() {
     show works '200001 200001' 'stat -c "%u %g %s %n" /app/abcdefghij/pub/media/banner.jpg'
     show refused '_sftp' 'ssh -i people/media-agency abcdefghij@localhost id'
 
-    step "Eve's key is added to the document, and works at once"
-    ssh-keygen -q -t ed25519 -N '' -C eve@laptop -f "$KEYS/eve"
-    # shellcheck disable=SC2016 # of the command shown
-    show works '' 'cd /srv/access/abcdefghij && jq --arg key "$(cat ~/people/eve.pub)" \
-  '\''.users += [{id: "u-eve", username: "eve", role: "contributor",
-                ssh_keys: [{key_id: 90, title: "laptop", value: $key}]}]'\'' \
-  staging.json >new && mv new staging.json'
-    show enters 'CLOUDAUTH_USER=eve' \
-        'ssh -i people/eve abcdefghij_stg@localhost "env | grep ^CLOUDAUTH_USER"'
+    step "A customer's terminal: the command \`cloud\` finds the way"
+    show works 'Signed in as bob' 'cloud login "$(link bob)"'
+    show works '^abcdefghij$' 'cloud project:list'
+    show works '^staging .*contributor$' 'cloud environment:list -p abcdefghij'
 
-    step "The same key is removed, and is refused at once"
-    show works '' 'cd /srv/access/abcdefghij && jq '\''del(.users[] | select(.username == "eve"))'\'' \
-  staging.json >new && mv new staging.json'
-    show refused 'Permission denied' 'ssh -i people/eve abcdefghij_stg@localhost id'
+    step "Bob adds a key on the page: it opens his next login"
+    show works '^201 ' 'page POST /v1/me/ssh-keys "$(key_json people/tablet.pub tablet)"'
+    took 5000 "until a login with it was through" ssh -i people/tablet abcdefghij_stg@localhost true
+
+    step "Bob removes it on the page while it has a session open: the session ends"
+    ssh -i people/tablet abcdefghij_stg@localhost 'echo inside; exec cat' <>/root/silence >/root/open 2>&1 &
+    open=$!
+    wait_for grep -q inside /root/open
+    show works "abcdefghij_stg" 'page GET /v1/projects/abcdefghij/environments/staging/sessions'
+    show works '^204 ' 'page DELETE "/v1/me/ssh-keys/$(key_id tablet)"'
+    took 1000 "until its session had ended" gone $open
+    show refused 'Permission denied' 'ssh -i people/tablet abcdefghij_stg@localhost id'
 
     step "Every decision is one line of the audit log, with the person in it"
     show works 'grant account=abcdefghij_stg .*user=bob' \
@@ -162,20 +193,27 @@ The host stays up. From another terminal of this machine (alice, bob, carol, med
 
     ssh -p $SSH_PORT -i $KEYS/alice -o IdentitiesOnly=yes -o UserKnownHostsFile=$KEYS/known_hosts abcdefghij_stg@127.0.0.1
 
-Ctrl-C ends it.
+The page, on which you can add a key of your own, is here; the link signs alice in, once:
+
+    $(link alice)
+
+Other users ask for a link at $PROJECT_API/, and it is printed below. Ctrl-C ends it all.
+
 END
     cp /root/known_hosts "$KEYS/known_hosts"
     trap 'exit 0' INT TERM HUP
-    sleep infinity &
+    tail -n 0 -f $PROJECT_API_LOG | grep --line-buffered -E '^(sign in|code): ' &
     wait $!
 }
 
 inside() {
     # shellcheck source=tests/sandbox/host.sh
     . "$HERE/../sandbox/host.sh"
+    # shellcheck source=tests/sandbox/project_api.sh
+    . "$HERE/../sandbox/project_api.sh"
     echo "cloudauth: a stock sshd lets in exactly whom the project API names"
     echo "In a sandbox on $(uname -n): Debian $(</etc/debian_version), $(nproc) CPUs. Nothing of it stays."
-    if ! host_up >/root/host_up.log 2>&1; then
+    if ! { host_up && project_api; } >/root/host_up.log 2>&1; then
         cat /root/host_up.log
         echo "demo.sh: the sandbox host does not come up" >&2
         exit 1

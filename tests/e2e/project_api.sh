@@ -13,7 +13,7 @@ before_all() {
 
 # as_host: what `ask` sends as a token is then the host's.
 as_host() {
-    token=$(curl -sf -u "$(cat /root/web1.secret)" "${FORM[@]}" $PROJECT_API/oauth2/token | jq -r .access_token)
+    token=$(curl -sf -u "$(cat /root/web1.secret)" "${FORM[@]}" "$PROJECT_API/oauth2/token" | jq -r .access_token)
 }
 
 document_path() { echo "/v1/projects/$1/environments/$2/ssh-access"; }
@@ -58,7 +58,7 @@ test_schema() {
 test_other_projects() {
     project_api_start
     "$API_PY" $API_DIR host web2 abcdefg123abc >/root/web2.secret
-    token=$(curl -sf -u "$(cat /root/web2.secret)" "${FORM[@]}" $PROJECT_API/oauth2/token | jq -r .access_token)
+    token=$(curl -sf -u "$(cat /root/web2.secret)" "${FORM[@]}" "$PROJECT_API/oauth2/token" | jq -r .access_token)
     problem 403 "$(ask GET "$(document_path abcdefghij production)")"
     contains "$(ask GET "$(document_path abcdefg123abc smith-a12b34c)")" '^200 '
     fails contains "$(ask GET /v1/changes)" abcdefghij
@@ -180,18 +180,6 @@ test_bounds() {
     problem 422 "$(ask POST /v1/me/ssh-keys "$(key_json "$KEYS/eve.pub" 'a\u001b[2Jb')")"
 }
 
-# page_cookie USER: a session of the page, in /root/jar; $csrf is its proof.
-page_cookie() {
-    local link
-    ask POST /v1/link "{\"username\": \"$1\"}"
-    link=$(sed -n 's/^sign in: .*#//p' $PROJECT_API_LOG | tail -n 1)
-    ask POST /v1/session "{\"link\": \"$link\", \"for\": \"page\"}" -c /root/jar
-    contains "$(cat /root/jar)" '#HttpOnly_127.0.0.1'
-    problem 401 "$(ask POST /v1/session "{\"link\": \"$link\", \"for\": \"page\"}")"
-    csrf=$(ask GET /v1/me '' -b /root/jar | sed -n 's/.*"csrf": "\([^"]*\)".*/\1/p')
-    [[ -n $csrf ]]
-}
-
 # forged requests with a person's cookie change nothing, and another person's things are not found
 test_forged() {
     local key other
@@ -199,19 +187,21 @@ test_forged() {
     sign_in alice
     other=$(ask GET /v1/me | sed -n 's/.*"ssh_keys": \[{"key_id": \([0-9]*\).*/\1/p')
     token=
-    page_cookie bob
+    page_sign_in bob
+    contains "$(cat "$jar")" '#HttpOnly_127.0.0.1'
+    problem 401 "$(ask POST /v1/session "{\"link\": \"$(sed -n 's/^sign in: .*#//p' $PROJECT_API_LOG | tail -n 1)\", \"for\": \"page\"}")"
     key=$(key_json "$KEYS/eve.pub")
-    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar)"
-    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H 'X-CSRF-Token: x')"
-    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf" -H 'Origin: http://evil.example')"
-    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf" -H 'Origin: null')"
-    problem 400 "$(type=text/plain ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf")"
-    problem 404 "$(ask DELETE "/v1/me/ssh-keys/$other" '' -b /root/jar -H "X-CSRF-Token: $csrf")"
-    problem 404 "$(ask GET /v1/projects/abcdefghij/environments/production/sessions '' -b /root/jar)"
-    fails contains "$(ask GET /v1/me '' -b /root/jar)" '"name": "production"'
-    contains "$(ask POST /v1/me/ssh-keys "$key" -b /root/jar -H "X-CSRF-Token: $csrf")" '^201 '
-    same '204 ' "$(ask DELETE /v1/session '' -b /root/jar -H "X-CSRF-Token: $csrf")"
-    problem 401 "$(ask GET /v1/me '' -b /root/jar)"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b "$jar")"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b "$jar" -H 'X-CSRF-Token: x')"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b "$jar" -H "X-CSRF-Token: $csrf" -H 'Origin: http://evil.example')"
+    problem 403 "$(ask POST /v1/me/ssh-keys "$key" -b "$jar" -H "X-CSRF-Token: $csrf" -H 'Origin: null')"
+    problem 400 "$(type=text/plain page POST /v1/me/ssh-keys "$key")"
+    problem 404 "$(page DELETE "/v1/me/ssh-keys/$other")"
+    problem 404 "$(page GET /v1/projects/abcdefghij/environments/production/sessions)"
+    fails contains "$(page GET /v1/me)" '"name": "production"'
+    contains "$(page POST /v1/me/ssh-keys "$key")" '^201 '
+    same '204 ' "$(page DELETE /v1/session)"
+    problem 401 "$(page GET /v1/me)"
 }
 
 # the page comes with a policy that runs no other script, and is never framed
@@ -281,8 +271,7 @@ test_command() {
     install -d -m 700 /root/.ssh
     printf '%s\n' 'BatchMode yes' "IdentityFile $KEYS/eve" 'UserKnownHostsFile /root/known_hosts' 'AddressFamily inet' >/root/.ssh/config
     fails cloud project:list
-    ask POST /v1/link '{"username": "bob"}'
-    link=$(sed -n 's/^sign in: //p' $PROJECT_API_LOG | tail -n 1)
+    link=$(link bob)
     contains "$(cloud login "$link")" 'Signed in as bob'
     fails cloud login "$link"
     same 600 "$(stat -c %a /root/.config/cloud/session.json)"

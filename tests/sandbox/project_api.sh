@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2317 # called by those who source this
+# shellcheck shell=bash disable=SC2317,SC2119,SC2120 # called by those who source this
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by tests that need the project API of etc/examples/api beside the host:
@@ -6,13 +6,16 @@
 #   project_api_start [OPTION...]     begins anew, with the documents of $PRISTINE and host web1
 #   project_api_stop
 #   by_project_api [SETTING...]       the daemon asks it, by its credential, and listens to its feed
+#   link USER                         prints the one-time link that the page sends
 #   sign_in USER                      by a link; $token is what the command would keep
+#   page_sign_in USER                 by a link; $jar has the cookie, and $csrf the proof, of the page
 #   ask METHOD PATH [JSON [CURL OPTION...]]   as the holder of $token, if it is set; prints the status, and then the body
+#   page METHOD PATH [JSON [CURL OPTION...]]   as the page asks
 #   key_json FILE [TITLE]             the JSON of a key to add
 #   add_key FILE [TITLE], remove_key ID      add_key sets $added, the id
 #   instead_of_files                  it serves the documents from now on, with the words of host.sh
 
-PROJECT_API=http://127.0.0.1:882
+PROJECT_API=${PROJECT_API:-http://127.0.0.1:882}
 API_DIR=/root/api
 PROJECT_API_LOG=/root/api.log
 API_PY=$REPO/etc/examples/api/api.py
@@ -35,7 +38,7 @@ project_api_serve() {
     "$API_PY" $API_DIR serve --listen "${PROJECT_API#*//}" --ssh "localhost:$SSH_PORT" "$@" </dev/null >>$PROJECT_API_LOG 2>&1 &
     echo $! >/run/project-api.pid
     disown
-    wait_for listening 882
+    wait_for listening "${PROJECT_API##*:}"
 }
 
 # listening PORT: whether something does, without a connection that it would have to serve.
@@ -56,13 +59,28 @@ by_project_api() {
 
 feed_live() { [[ $(cloudauthctl status --json | jq -r .feed) == live ]]; }
 
+link() {
+    token='' ask POST /v1/link "{\"username\": \"$1\"}" >/dev/null
+    sed -n 's/^sign in: //p' $PROJECT_API_LOG | tail -n 1
+}
+
 sign_in() {
     local link
-    curl -sf -H 'Content-Type: application/json' -d "{\"username\": \"$1\"}" $PROJECT_API/v1/link
-    link=$(sed -n 's/^sign in: .*#//p' $PROJECT_API_LOG | tail -n 1)
-    token=$(curl -sf -H 'Content-Type: application/json' -d "{\"link\": \"$link\", \"for\": \"command\"}" \
-        $PROJECT_API/v1/session | sed 's/.*: "\(.*\)"}/\1/')
+    link=$(link "$1")
+    token=$(token='' ask POST /v1/session "{\"link\": \"${link#*#}\", \"for\": \"command\"}" | sed -n 's/^201 .*: "\(.*\)"}/\1/p')
     [[ -n $token ]]
+}
+
+page_sign_in() {
+    local link
+    token='' jar=/root/jar link=$(link "$1")
+    ask POST /v1/session "{\"link\": \"${link#*#}\", \"for\": \"page\"}" -c $jar >/dev/null
+    csrf=$(ask GET /v1/me '' -b $jar | sed -n 's/.*"csrf": "\([^"]*\)".*/\1/p')
+    [[ -n $csrf ]]
+}
+
+page() {
+    token='' ask "$1" "$2" "${3-}" -b "$jar" -H "X-CSRF-Token: $csrf" -H "Origin: $PROJECT_API" "${@:4}"
 }
 
 ask() {
