@@ -2,6 +2,7 @@
 #include "base/worker.h"
 
 #include "base/log.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct worker {
     pthread_cond_t wake;
     struct queue waiting, done;
     size_t pending; /* added and not finished */
+    int64_t since;  /* cloud_clock_ms() when the work that runs was begun; 0: none runs */
     bool ending;
 };
 
@@ -42,6 +44,7 @@ static void *run(void *arg)
     pthread_mutex_lock(&worker->lock);
     for (;;) {
         struct work *work = pop(&worker->waiting);
+        worker->since = work == NULL ? 0 : cloud_clock_ms();
         if (work != NULL) {
             pthread_mutex_unlock(&worker->lock);
             work->run(work);
@@ -157,4 +160,14 @@ size_t worker_pending(struct worker *worker)
     pending = worker->pending;
     pthread_mutex_unlock(&worker->lock);
     return pending;
+}
+
+int64_t worker_busy_ms(struct worker *worker)
+{
+    int64_t since;
+
+    pthread_mutex_lock(&worker->lock);
+    since = worker->since;
+    pthread_mutex_unlock(&worker->lock);
+    return since == 0 ? 0 : cloud_clock_ms() - since;
 }

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 /*
@@ -31,6 +32,9 @@ void worker_free(struct worker *worker);
 
 /* The number of works that were added and are not finished. */
 size_t worker_pending(struct worker *worker);
+
+/* For how long the work that runs now has been running, in milliseconds. 0: none is. */
+int64_t worker_busy_ms(struct worker *worker);
 
 /* Adds work, which belongs to the worker until finish. Never waits for work that is running. */
 void worker_add(struct worker *worker, struct work *work);

@@ -13,6 +13,7 @@
 #define EXPIRES_SOON    (14 * DAY) /* certificates: degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* critical */
 #define FEED_GRACE      30 /* seconds: a server that is restarted is missed for half of it */
+#define DISK_SLOW       5  /* seconds: more than a disk that is loaded makes one file wait */
 #define CLOCK_OFF       30 /* seconds: more than a slow answer and rounding make */
 
 const char *health_word(enum health_level level)
@@ -171,6 +172,20 @@ static void judge_clock(struct health *health)
                  REMEDY_SIZE, "timedatectl set-ntp true");
 }
 
+/* Environments that are not in memory wait for the disk, and so does what the API says anew. */
+static void judge_disk(struct health *health)
+{
+    int64_t seconds = health_number(health, "disk_waiting_age");
+
+    if (seconds >= DISK_SLOW)
+        snprintf(find(health, HEALTH_CRITICAL, "disk",
+                      "%s documents wait for the disk, for %" PRId64
+                      " seconds: it hangs, or is slow",
+                      health_value(health, "disk_waiting"), seconds)
+                     ->remedy,
+                 REMEDY_SIZE, "findmnt -T /var/lib/cloudauth; journalctl -k -n 20");
+}
+
 static void judge_version(struct health *health)
 {
     const char *version = health_value(health, "version");
@@ -191,5 +206,6 @@ void health_judge(struct health *health, const struct cloud_conf *conf, int64_t 
     judge_expiry(health, "client_cert_expires", "client_cert", conf->client_cert, now);
     judge_expiry(health, "ca_file_expires", "ca_file", conf->ca_file, now);
     judge_clock(health);
+    judge_disk(health);
     judge_version(health);
 }

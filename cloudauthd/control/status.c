@@ -57,10 +57,12 @@ static void status_of_documents(const struct context *context)
     struct documents all = {.admission = context->admission};
     struct store_figures store;
     struct cache_figures figures;
+    struct health_disk disk;
 
     cache_walk(context->cache, 0, count_document, &all);
     cache_look(context->cache, &figures);
     store_look(context->store, &store);
+    health_disk(context, &disk);
     rows_add_number("documents", (int64_t)store.documents);
     rows_add_number("in_memory", (int64_t)all.seen.known);
     rows_add_number("fresh", (int64_t)all.seen.fresh);
@@ -69,6 +71,8 @@ static void status_of_documents(const struct context *context)
     rows_add_number("absent", (int64_t)all.seen.absent);
     rows_add_number("oldest_age", all.seen.oldest);
     rows_add_number("freshest_age", all.seen.freshest);
+    rows_add_number("disk_waiting", (int64_t)(disk.reads + disk.changes));
+    rows_add_number("disk_waiting_age", disk.seconds);
     rows_add_number("conflicts", all.conflicts);
     ROW("conflict", all.first);
     ROW("error", all.seen.error);

@@ -141,6 +141,16 @@ void health_count(struct health_documents *out, const struct cache_view *view)
     out->unusable += !view->usable;
 }
 
+void health_disk(const struct context *context, struct health_disk *out)
+{
+    int64_t reading = worker_busy_ms(context->loader);
+    int64_t writing = worker_busy_ms(context->state_worker);
+
+    *out = (struct health_disk){.reads = worker_pending(context->loader),
+                                .changes = worker_pending(context->state_worker),
+                                .seconds = (reading > writing ? reading : writing) / 1000};
+}
+
 void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1])
 {
     const struct denials *list = denials_file_list(context->denials);

@@ -38,6 +38,13 @@ struct health_documents {
 /* Counts an environment. */
 void health_count(struct health_documents *out, const struct cache_view *view);
 
+/* What waits for the disk: documents that are to be read, and changes that are to be written. */
+struct health_disk {
+    size_t reads, changes;
+    int64_t seconds; /* since when the oldest of them has */
+};
+void health_disk(const struct context *context, struct health_disk *out);
+
 /* Counts the denials that are in force now, by enum denial_kind. */
 void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1]);
 

@@ -260,19 +260,28 @@ static void write_snapshot(struct cloud_text *text, const struct publish_view *v
     exposition_seconds(text, last, "", NULL, view->last_build_ms);
 }
 
-static void write_store(struct cloud_text *text, const struct store_figures *figures,
+static void write_store(struct cloud_text *text, const struct context *context,
                         const struct publish_view *view)
 {
     static const char queue[] = "cloudauth_worker_queue";
+    struct store_figures figures;
+    struct health_disk disk;
 
-    gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures->documents);
+    store_look(context->store, &figures);
+    health_disk(context, &disk);
+
+    gauge(text, "cloudauth_store_documents", "Documents on disk.", (int64_t)figures.documents);
     counter(text, "cloudauth_store_changes_total", "Files to be written or removed.",
-            figures->writes);
+            figures.writes);
     counter(text, "cloudauth_store_errors_total", "Files that could not be written or removed.",
-            figures->errors);
+            figures.errors);
     exposition_family(text, queue, "gauge", "Jobs that wait for a disk, or use it.");
-    by(text, queue, "worker", "store", (int64_t)figures->pending);
+    by(text, queue, "worker", "loader", (int64_t)disk.reads);
+    by(text, queue, "worker", "store", (int64_t)disk.changes);
     by(text, queue, "worker", "snapshot", (int64_t)view->pending);
+    gauge(text, "cloudauth_disk_wait_seconds",
+          "For how long the oldest job of the loader or the store has waited for the disk.",
+          disk.seconds);
 }
 
 static void write_credentials(struct cloud_text *text, const struct cloud_conf *conf,
@@ -343,11 +352,9 @@ void metrics_answer(struct connection *connection)
     struct health_documents documents = {0};
     struct health_credentials credentials;
     struct publish_view view;
-    struct store_figures store;
     struct cloud_text all, *text = &all;
 
     publish_look(context->publish, &view);
-    store_look(context->store, &store);
     cache_walk(context->cache, 0, count_document, &documents);
     health_credentials(context, &credentials);
     cloud_text_start(text, buffer, sizeof buffer);
@@ -358,7 +365,7 @@ void metrics_answer(struct connection *connection)
     write_questions(text, context);
     write_sessions(text, context);
     write_snapshot(text, &view);
-    write_store(text, &store, &view);
+    write_store(text, context, &view);
     write_credentials(text, &context->conf, &credentials);
     write_denials(text, context);
     write_program(text, context, ++scrapes);

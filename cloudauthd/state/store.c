@@ -527,7 +527,6 @@ void store_free(struct store *store)
 void store_look(const struct store *store, struct store_figures *out)
 {
     *out = store->figures;
-    out->pending = worker_pending(store->worker);
 }
 
 void store_configure(struct store *store, const char *host, const char *url)

@@ -47,7 +47,6 @@ void store_free(struct store *store);
 
 struct store_figures {
     uint64_t documents; /* files without the damaged ones, when the worker has counted them */
-    size_t pending;     /* what waits for the worker */
     uint64_t writes;    /* files that were to be written or removed, since the start */
     uint64_t errors;    /* of those, the ones that the disk refused */
 };

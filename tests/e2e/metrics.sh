@@ -271,6 +271,27 @@ test_textfile() {
     same cloudauth.prom "$(ls -A $TEXTFILES)"
 }
 
+waited_for_disk() { (($(value cloudauth_disk_wait_seconds) >= $1)); }
+
+# a disk that hangs: who waits for it is counted, and status says for how long, and what to do
+test_hung_disk() {
+    known abcdefghij 200001
+    cc -shared -fPIC -o /root/hung_disk.so "$REPO/tests/sandbox/hung_disk.c"
+    daemon_stop
+    touch /run/hung
+    trap 'rm -f /run/hung' EXIT
+    LD_PRELOAD=/root/hung_disk.so daemon_start
+    cloudauthctl refresh abcdefghij >/root/refreshed &
+    wait_for is 'cloudauth_worker_queue{worker="loader"}' 1
+    wait_for waited_for_disk 5
+    status_is 1 critical '^1 documents wait for the disk, for [0-9]+ seconds'
+    rm /run/hung
+    wait
+    wait_for status_is 0 good
+    is cloudauth_disk_wait_seconds 0
+    is 'cloudauth_worker_queue{worker="loader"}' 0
+}
+
 # with many documents, questions that come together are all answered
 test_many() {
     local i names=()
