@@ -234,6 +234,35 @@ test_certificate() {
         ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"none$n\"}"
     done
     problem 403 "$(ask POST /v1/me/certificate "{\"value\": \"$(cat "$KEYS/eve.pub")\", \"code\": \"$code\"}")"
+    problem 429 "$(ask POST /v1/me/code)"
+}
+
+# a person who is deleted is out of every environment, and signed in nowhere
+test_deleted_person() {
+    project_api_start
+    sign_in bob
+    /usr/bin/python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("DELETE FROM person WHERE username = ?", ("bob",))
+db.commit()' "$API_DIR/api.db"
+    problem 401 "$(ask GET /v1/me)"
+    as_host
+    fails contains "$(ask GET "$(document_path abcdefghij staging)")" '"username": "bob"'
+}
+
+# over TLS the cookie is for TLS alone, and a host that trusts the certificate lets in by it
+test_tls() {
+    local PROJECT_API=https://localhost:8843
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -keyout /root/tls.key -out /root/ca.pem 2>/dev/null
+    cat /root/tls.key /root/ca.pem >/root/api.pem
+    install -m 644 /root/ca.pem /etc/cloudauth/ca.pem
+    project_api_start --listen 127.0.0.1:8843 --name localhost:8843 --tls /root/api.pem
+    export CURL_CA_BUNDLE=/root/ca.pem
+    page_sign_in bob
+    contains "$(cat "$jar")" $'^#HttpOnly_localhost\tFALSE\t/\tTRUE\t0\t__Host-session'
+    by_project_api 'ca_file = /etc/cloudauth/ca.pem'
+    enters bob abcdefghij_stg
 }
 
 # 200 requests at once, beside 200 connections that send nothing: each is answered, by one thread

@@ -17,14 +17,12 @@ LIVES = {"link": 600, "page": 8 * 3600, "command": 30 * 86400, "host": 3600}  # 
 WAIT_MAX = 60            # seconds, of a poll of the change feed
 CHANGES_KEPT = 10_000
 PAGE_SIZE = 1000         # names in one answer of the change feed
-CODE_SECONDS, CODE_TRIES = 120, 5
-KEYS_MAX = 100           # of a person: docs/api.md
+CODE_SECONDS, CODE_PAUSE, CODE_TRIES = 120, 10, 5
+LINKS_MAX, KEYS_MAX = 20, 100  # of a person
 LEVELS = {"viewer": 1, "contributor": 2, "admin": 3}
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = {"/": ("index.html", "text/html"), "/page.js": ("page.js", "text/javascript"),
         "/page.css": ("page.css", "text/css"), "/icon.svg": ("icon.svg", "image/svg+xml")}
-
-# ---- The database --------------------------------------------------------------------------------------------------
 
 
 def open_database(directory):
@@ -79,16 +77,14 @@ def digest(secret):
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-# ---- The server ----------------------------------------------------------------------------------------------------
-
-
 class Server:
     def __init__(self, db, directory, options):
         self.db, self.options, self.authority = db, options, str(directory / "authority")
         if not os.path.exists(self.authority):
             command = "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "certifier", "-f", self.authority
             subprocess.run(command, check=True)
-        self.authority_key = pathlib.Path(self.authority + ".pub").read_text().strip()
+        authority_key = pathlib.Path(self.authority + ".pub").read_text().strip()
+        self.authorities = [{"title": "certifier", "value": authority_key}]
         self.scheme, self.cookie = ("https", "__Host-session") if options.tls else ("http", "session")
         self.page = {path: ((HERE / "page" / file).read_bytes(), kind) for path, (file, kind) in PAGE.items()}
         self.codes, self.envelopes = {}, {}
@@ -125,8 +121,7 @@ class Server:
         projects = self.host(request)
         match = re.fullmatch(f'"{self.epoch}-([0-9]{{1,15}})"', request.header("if-none-match"))
         wait = re.search("wait=([0-9]{1,3})", request.header("prefer"))
-        cursor, names = int(match[1]) if match else -1, []
-        end = time.monotonic() + min(int(wait[1]) if wait else 0, WAIT_MAX)
+        cursor, end = int(match[1]) if match else -1, time.monotonic() + min(int(wait[1]) if wait else 0, WAIT_MAX)
         if not self.oldest <= cursor <= self.head:
             return self.whole(request, projects)
         while not (names := [{"project": project, "environment": name} for project, name in self.db.execute(
@@ -165,8 +160,8 @@ class Server:
         """The projects of the host that asks; none: all."""
         if self.options.open:
             return []
-        row = self.holder("host", request.authorization("bearer"))
-        row = row and self.one("SELECT projects FROM host WHERE name = ?", row[0])
+        holder = self.holder("host", request.authorization("bearer"))
+        row = holder and self.one("SELECT projects FROM host WHERE name = ?", holder[0])
         if not row:
             raise Problem(401, "no token of a host that is known here", {"WWW-Authenticate": "Bearer"})
         return row[0].split()
@@ -202,7 +197,7 @@ class Server:
             raise Problem(403, f"this host does not serve project {project}")
         document = document_of(self.db, project, name)
         if document:
-            document["certificate_authorities"] = [{"title": "certifier", "value": self.authority_key}]
+            document["certificate_authorities"] = self.authorities
         elif not self.options.sign:
             raise Problem(404, f"there is no environment {project}/{name}")
         answer = json.dumps(document).encode()
@@ -218,7 +213,7 @@ class Server:
         """Signed again when it has changed, or at half of its time."""
         now, where = time.time(), (document["project"], document["environment"]["name"])
         made, old, answer = self.envelopes.get(where, (0, None, None))
-        if old != document or now > made + document.get("max_stale_seconds", 3600) / 2:
+        if old != document or now > made + min(document.get("max_stale_seconds", 3600), 3600) / 2:
             answer = json.dumps(await keys.sign(self.options.sign, document)).encode()
             self.envelopes[where] = now, document, answer
         return answer
@@ -228,8 +223,7 @@ class Server:
     async def link(self, request):
         """Stands in for an e-mail: the server prints the link. The answer does not tell whether the person exists."""
         row = self.one("SELECT id FROM person WHERE username = ?", request.text("username"))
-        count, = self.one("SELECT count(*) FROM pass WHERE kind = 'link' AND expires > ?", time.time())
-        if row and count < 100:
+        if row and self.one("SELECT count(*) FROM pass WHERE kind = 'link' AND owner = ?", row[0])[0] < LINKS_MAX:
             # Behind "#" the secret reaches no server and no log; the page takes it out of the address.
             print(f"sign in: {self.scheme}://{request.header('host')}/#{self.issue('link', row[0])}", flush=True)
         return 204, b"", {}
@@ -247,17 +241,16 @@ class Server:
 
     async def sign_out(self, request):
         self.person(request)
-        self.db.execute("DELETE FROM pass WHERE hash IN (?, ?)", (
-            digest(request.cookie(self.cookie)), digest(request.authorization("bearer"))))
+        for secret in request.cookie(self.cookie), request.authorization("bearer"):
+            self.db.execute("DELETE FROM pass WHERE hash = ?", (digest(secret),))
         return 204, b"", {}
 
     async def me(self, request):
-        """All that the page shows."""
-        person = self.person(request)
+        """All that the page shows, and the command."""
+        person, page = self.person(request), self.holder("page", request.cookie(self.cookie))
         username, = self.one("SELECT username FROM person WHERE id = ?", person)
         rows = self.db.execute("SELECT project, name, role, document FROM member JOIN environment "
                                "USING (project, name) WHERE person = ? ORDER BY project, name", (person,))
-        page = self.holder("page", request.cookie(self.cookie))
         return 200, {"username": username, "csrf": page and page[1], "sessions": bool(self.options.sessions),
                      "environments": [self.site(*row) for row in rows], "ssh_keys": [
                          key | {"fingerprint": keys.fingerprint(key["value"])} for key in keys_of(self.db, person)]}, {}
@@ -314,19 +307,21 @@ class Server:
 
     async def code(self, request):
         """Stands in for a second factor: the server prints the code."""
-        person = self.person(request)
-        self.codes[person] = f"{secrets.randbelow(10**6):06}", time.time() + CODE_SECONDS, CODE_TRIES
+        person, now = self.person(request), time.time()
+        if self.codes.get(person, ("", 0, 0))[1] > now + CODE_SECONDS - CODE_PAUSE:
+            raise Problem(429, "A code has just been sent.")
+        self.codes[person] = f"{secrets.randbelow(10**8):08}", now + CODE_SECONDS, CODE_TRIES
         print(f"code: {self.codes[person][0]}", flush=True)
         return 204, b"", {}
 
     async def certificate(self, request):
         """A certificate for an hour, and so for no longer than the claim of a second factor holds."""
         person, (value, _) = self.person(request), await keys.checked(request.text("value"))
-        code, end, tries = self.codes.pop(person, ("", 0, 0))
-        if time.time() > end or not hmac.compare_digest(code.encode(), request.text("code").encode()):
-            if tries > 1:
-                self.codes[person] = code, end, tries - 1
+        code, end, tries = self.codes.get(person, ("", 0, 0))
+        self.codes[person] = code, end, tries - 1
+        if tries <= 0 or time.time() > end or not hmac.compare_digest(code.encode(), request.text("code").encode()):
             raise Problem(403, "The code is wrong or has expired.")
+        del self.codes[person]
         return 201, {"certificate": await keys.certify(self.authority, value, person)}, {}
 
     async def dispatch(self, request):
@@ -363,9 +358,7 @@ async def serve(db, directory, options):
     if tls:
         tls.load_cert_chain(options.tls)
     server = Server(db, directory, options)
-    watch = asyncio.create_task(server.watch())
-    await web.serve(server.dispatch, address, int(port), tls)
-    watch.cancel()
+    await asyncio.gather(server.watch(), web.serve(server.dispatch, address.strip("[]"), int(port), tls))
 
 
 def main():
@@ -388,7 +381,7 @@ def main():
     os.umask(0o077)
     db = open_database(options.directory)
     if options.command == "serve":
-        if options.open and not re.match(r"127\.|localhost:", options.listen):
+        if options.open and not re.match(r"127\.|\[::1\]:|localhost:", options.listen):
             parser.error("--open is for an address of loopback")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve(db, options.directory, options))
@@ -398,9 +391,8 @@ def main():
             import_document(db, json.loads(file.read_text()))
         db.execute("COMMIT")
     else:
-        secret = secrets.token_urlsafe(32)
-        db.execute("INSERT OR REPLACE INTO host VALUES (?, ?, ?)",
-                   (options.name, digest(secret), " ".join(options.projects)))
+        secret, projects = secrets.token_urlsafe(32), " ".join(options.projects)
+        db.execute("INSERT OR REPLACE INTO host VALUES (?, ?, ?)", (options.name, digest(secret), projects))
         print(f"{options.name}:{secret}")
 
 

@@ -53,3 +53,6 @@ CREATE TRIGGER IF NOT EXISTS key_set AFTER UPDATE ON ssh_key BEGIN
     INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = new.person; END;
 CREATE TRIGGER IF NOT EXISTS key_gone AFTER DELETE ON ssh_key BEGIN
     INSERT INTO change (project, name) SELECT project, name FROM member WHERE person = old.person; END;
+CREATE TRIGGER IF NOT EXISTS person_gone AFTER DELETE ON person BEGIN
+    DELETE FROM pass WHERE owner = old.id; DELETE FROM member WHERE person = old.id;
+    DELETE FROM ssh_key WHERE person = old.id; END;

@@ -28,8 +28,9 @@ class Request:
         match = re.fullmatch(r"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.1", first)
         if not match:
             raise Problem(400, "this is no request of HTTP/1.1")
-        self.method, url, self.headers, self.body = match[1], urllib.parse.urlsplit(match[2]), {}, b""
-        self.path, self.query = url.path, dict(urllib.parse.parse_qsl(url.query))
+        self.method, self.headers, self.body = match[1], {}, b""
+        self.path, _, query = match[2].partition("?")
+        self.query = dict(urllib.parse.parse_qsl(query))
         for line in rest:
             name, colon, value = line.partition(":")
             if not colon or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or name.lower() in self.headers:
