@@ -4,14 +4,12 @@
 #include "ctl/health.h"
 #include "ctl/lines.h"
 
-#include "access/local_ids.h"
 #include "common/local.h"
 #include "common/snapshot.h"
 #include "common/text.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -43,10 +41,8 @@ struct doctor_fault {
 struct doctor {
     struct out *out;
     struct cloud_conf conf; /* the defaults where the file is broken */
-    struct local_ids *local_ids;
-    uint32_t daemon_uid, daemon_gid; /* of user cloudauth; 0: there is none */
-    const char *account;             /* a shell account to ask sshd about, or "" */
-    const char *clock;               /* what the project API's answers say of it, or NULL */
+    const char *account;    /* a shell account to ask sshd about, or "" */
+    const char *clock;      /* what the project API's answers say of it, or NULL */
     bool bad, unknown;
     bool shadowed; /* a local name is a login name */
     size_t faults;
@@ -99,10 +95,7 @@ static void show_remedies(const struct doctor *doctor)
     }
 }
 
-/* ---- The settings, the users and the daemon ---- */
-
-static const char sysusers[] =
-    "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl restart cloudauthd";
+/* ---- The settings and the daemon ---- */
 
 /* Notes settings that have no effect, and an `allow` that is too wide. */
 static void note_settings(struct doctor *doctor)
@@ -145,27 +138,6 @@ static void check_settings(struct doctor *doctor)
                : strstr(error.text, "the file ") != NULL ? own
                                                          : edit,
                CLOUD_CONF_PATH ":%u: %s", error.line, error.text);
-}
-
-static void check_users(struct doctor *doctor)
-{
-    uint32_t uid = 0, gid = 0;
-
-    if (!local_ids_refresh(doctor->local_ids)) {
-        doctor_say(doctor, "users", DOCTOR_UNKNOWN, "ls -l /etc/passwd /etc/group",
-                   "/etc/passwd or /etc/group cannot be read");
-        return;
-    }
-    if (!local_ids_find_user(doctor->local_ids, "cloudauth", &doctor->daemon_uid,
-                             &doctor->daemon_gid) ||
-        doctor->daemon_uid == 0)
-        doctor_say(doctor, "users", DOCTOR_BAD, sysusers,
-                   "there is no user cloudauth for the daemon to run as");
-    else if (!local_ids_find_user(doctor->local_ids, "cloudauth-keys", &uid, &gid) || uid == 0)
-        doctor_say(doctor, "users", DOCTOR_BAD, sysusers,
-                   "there is no user cloudauth-keys for the helper to run as");
-    else
-        doctor_say(doctor, "users", DOCTOR_OK, "", "cloudauth and cloudauth-keys");
 }
 
 /* Chooses a known account to ask sshd about. An account with a '-', which has no sFTP account, is
@@ -240,13 +212,8 @@ static void check_daemon(struct doctor *doctor)
 
 /* ---- The script ---- */
 
-/* doctor.sh, which sh(1) runs: the checks that read files of the host and run its programs. */
-extern const char doctor_script[];
-__asm__(".section .rodata\n"
-        ".global doctor_script\n"
-        "doctor_script: .incbin \"ctl/doctor.sh\"\n"
-        ".byte 0\n"
-        ".previous");
+/* The checks that read files of the host and run its programs. */
+LINES_SCRIPT(doctor_script, "ctl/doctor.sh");
 
 /* Reports a row of the script. */
 static bool take_row(void *arg, char *line)
@@ -296,11 +263,22 @@ static const char *join_homes(const struct cloud_conf *conf, char *out, size_t s
     return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
 }
 
+/* Whether this process can load the NSS module; the script checks its marker groups. */
+static bool check_nss(struct doctor *doctor)
+{
+    if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) != NULL)
+        return true;
+    doctor_say(doctor, "nss-module", DOCTOR_BAD,
+               "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
+               dlerror());
+    return false;
+}
+
 static void run_script(struct doctor *doctor)
 {
     static char homes[CLOUD_WORDS_SIZE];
     const struct cloud_conf *conf = &doctor->conf;
-    char *argv[16] = {NULL};
+    char *argv[32] = {NULL};
     struct accounts accounts;
     int status;
 
@@ -309,10 +287,9 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "-c");
     lines_argument(argv, "%s", doctor_script);
     lines_argument(argv, "doctor");
-    if (doctor->daemon_uid != 0) {
-        lines_argument(argv, "daemon_uid=%u", doctor->daemon_uid);
-        lines_argument(argv, "daemon_gid=%u", doctor->daemon_gid);
-    }
+    lines_argument(argv, "module=%s", check_nss(doctor) ? "loads" : "");
+    lines_argument(argv, "ssh_gid=%u", conf->ssh_gid);
+    lines_argument(argv, "sftp_gid=%u", conf->sftp_gid);
     lines_argument(argv, "account=%s", accounts.shell);
     lines_argument(argv, "sftp=%s", accounts.sftp);
     lines_argument(argv, "uid_min=%u", conf->uid_min);
@@ -381,39 +358,6 @@ static void check_snapshot(struct doctor *doctor)
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
-/* Checks the NSS module and its marker groups. */
-static void check_nss(struct doctor *doctor)
-{
-    const struct group *group;
-
-    if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) == NULL) {
-        doctor_say(doctor, "nss-module", DOCTOR_BAD,
-                   "apt-get install --reinstall libnss-cloud; ldconfig  # or make install", "%s",
-                   dlerror());
-        return;
-    }
-    group = getgrnam("cloud-ssh");
-    if (local_ids_has_group(doctor->local_ids, "cloud-ssh") ||
-        local_ids_has_group(doctor->local_ids, "cloud-sftp"))
-        doctor_say(doctor, "nss-module", DOCTOR_BAD, "groupdel cloud-ssh; groupdel cloud-sftp",
-                   "/etc/group has a group that the NSS module must define: sshd's Match blocks "
-                   "would not hold");
-    else if (local_ids_has_gid(doctor->local_ids, doctor->conf.ssh_gid) ||
-             local_ids_has_gid(doctor->local_ids, doctor->conf.sftp_gid))
-        doctor_say(doctor, "nss-module", DOCTOR_BAD,
-                   "editor /etc/group " CLOUD_CONF_PATH
-                   "  # give the group another gid, or set ssh_gid and sftp_gid",
-                   "a local group has the gid %u or %u of a marker group: sshd takes its name for "
-                   "the marker group's, and the Match blocks do not hold",
-                   doctor->conf.ssh_gid, doctor->conf.sftp_gid);
-    else if (group == NULL || group->gr_gid != doctor->conf.ssh_gid)
-        doctor_say(doctor, "nss-module", DOCTOR_BAD,
-                   "cloudauthctl doctor  # again, when the settings and nsswitch-group are ok",
-                   "the group cloud-ssh does not exist: sshd's Match blocks do not hold");
-    else
-        doctor_say(doctor, "nss-module", DOCTOR_OK, "", "the marker groups exist");
-}
-
 /* Checks that PAM can load pam_cloud.so from where it looks for modules: `security`, beside libpam.
  */
 static void check_pam_module(struct doctor *doctor)
@@ -437,8 +381,7 @@ int cmd_doctor(struct ctl *ctl)
     static struct doctor doctor;
     struct out out;
 
-    doctor.local_ids = local_ids_new();
-    if (geteuid() != 0 || doctor.local_ids == NULL) {
+    if (geteuid() != 0) {
         ctl_say("only root can read all that doctor looks at");
         return CTL_UNKNOWN;
     }
@@ -448,16 +391,13 @@ int cmd_doctor(struct ctl *ctl)
     /* For people the remedies stand below the table, each command on a line of its own. */
     out_table(&out, "checks", ctl->json ? "check result detail remedy" : "check result detail");
     check_settings(&doctor);
-    check_users(&doctor);
     check_daemon(&doctor);
-    check_nss(&doctor);
     check_pam_module(&doctor);
     check_shadowed(&doctor);
     check_snapshot(&doctor);
     run_script(&doctor);
     out_table_end(&out);
     show_remedies(&doctor);
-    local_ids_free(doctor.local_ids);
     if (!out_end(&out))
         return CTL_UNKNOWN;
     return doctor.bad ? CTL_NO : doctor.unknown ? CTL_UNKNOWN : CTL_YES;

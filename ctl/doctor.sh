@@ -10,7 +10,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 set -f # '*' in a setting or a file is text
 
-account='' sftp='' daemon_uid='' daemon_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
+account='' sftp='' module='' ssh_gid='' sftp_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
 for setting; do
     eval "${setting%%=*}=\${setting#*=}"
 done
@@ -23,6 +23,43 @@ clean() { printf %s "$1" | tr '\t\n' '??'; }
 
 # row CHECK RESULT REMEDY DETAIL [WORD]
 row() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$(clean "$4")" "$(clean "${5-}")"; }
+
+# ---- The users and groups ------------------------------------------------------------------------------
+
+# ids_of USER: "uid:gid" of a user of /etc/passwd; "" if there is none, or it has the uid 0.
+ids_of() { sed -nE "s/^$1:[^:]*:([1-9][0-9]*:[0-9]+):.*/\1/p" /etc/passwd | head -n 1; }
+
+check_users() {
+    sysusers='systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl restart cloudauthd'
+    daemon_uid=$(ids_of cloudauth | cut -d: -f1) daemon_gid=$(ids_of cloudauth | cut -d: -f2)
+    if ! cat /etc/passwd /etc/group >/dev/null; then
+        row users unknown 'ls -l /etc/passwd /etc/group' '/etc/passwd or /etc/group cannot be read'
+    elif [ ! "$daemon_uid" ]; then
+        row users BAD "$sysusers" 'there is no user cloudauth for the daemon to run as'
+    elif [ ! "$(ids_of cloudauth-keys)" ]; then
+        row users BAD "$sysusers" 'there is no user cloudauth-keys for the helper to run as'
+    else
+        row users ok '' 'cloudauth and cloudauth-keys'
+    fi
+}
+
+check_groups() {
+    if [ ! "$module" ]; then
+        return
+    elif grep -qE '^(cloud-ssh|cloud-sftp):' /etc/group; then
+        row nss-module BAD 'groupdel cloud-ssh; groupdel cloud-sftp' \
+            "/etc/group has a group that the NSS module must define: sshd's Match blocks would not hold"
+    elif { cut -d: -f3 /etc/group && cut -d: -f4 /etc/passwd; } | grep -qxE "$ssh_gid|$sftp_gid"; then
+        row nss-module BAD \
+            'editor /etc/group /etc/cloudauth/cloudauth.conf  # give the group another gid, or set ssh_gid and sftp_gid' \
+            "a local group has the gid $ssh_gid or $sftp_gid of a marker group: sshd takes its name for the marker group's, and the Match blocks do not hold"
+    elif [ "$(getent group cloud-ssh | cut -d: -f3)" != "$ssh_gid" ]; then
+        row nss-module BAD 'cloudauthctl doctor  # again, when the settings and nsswitch-group are ok' \
+            "the group cloud-ssh does not exist: sshd's Match blocks do not hold"
+    else
+        row nss-module ok '' 'the marker groups exist'
+    fi
+}
 
 # ---- The order of nsswitch.conf ----------------------------------------------------------------------
 
@@ -650,6 +687,8 @@ check_programs() {
         "sed -i -E '/^[[:space:]]*enable-cache[[:space:]]+(passwd|group)[[:space:]]/s/yes/no/' /etc/nscd.conf && systemctl restart nscd"
 }
 
+check_users
+check_groups
 check_nsswitch
 check_sshd
 check_pam

@@ -30,12 +30,7 @@
 #define LOCK_LOOK_MS 20
 #define PLACES       "/{project}/{environment}.json"
 
-extern const char edit_script[];
-__asm__(".section .rodata\n"
-        ".global edit_script\n"
-        "edit_script: .incbin \"ctl/edit.sh\"\n"
-        ".byte 0\n"
-        ".previous");
+LINES_SCRIPT(edit_script, "ctl/edit.sh");
 
 /* Writes the directory of the documents. False after a message. */
 static bool find_directory(const struct cloud_conf *conf, char directory[CLOUD_URL_SIZE])
@@ -117,8 +112,10 @@ static int run_script(const struct ctl *ctl, char **argv)
     for (size_t i = 0; i < ctl->options; i++)
         lines_argument(argv, "%.*s=%s", (int)ctl->option[i].n - 2, ctl->option[i].name + 2,
                        ctl->option[i].value);
-    return lines_run(argv, say, NULL, &status) && WIFEXITED(status) ? WEXITSTATUS(status)
-                                                                    : CTL_UNKNOWN;
+    return lines_run(argv, say, NULL, &status) && WIFEXITED(status) &&
+                   WEXITSTATUS(status) < CTL_UNKNOWN
+               ? WEXITSTATUS(status)
+               : CTL_UNKNOWN;
 }
 
 int cmd_edit(struct ctl *ctl)
