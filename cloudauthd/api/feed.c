@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/feed.h"
 
+#include "base/elapsed.h"
 #include "base/log.h"
 #include "cloudauthd/api/feed_answer.h"
 #include "cloudauthd/api/url.h"
@@ -10,8 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 STAILQ_HEAD(answers, feed_answer);
+
+/* When something was: cloud_clock_ms(), and seconds since 1970. */
+struct moment {
+    int64_t boot, wall;
+};
 
 /* A request, and then the worker's job of parsing its answer. */
 struct query {
@@ -46,11 +53,10 @@ struct feed {
     bool whole;
     struct validator validator; /* of the first page */
     char at[URL_SIZE];          /* the page that is asked for */
-    int64_t sent, heard;        /* cloud_clock_ms(): the last request; the first page's answer */
+    struct moment sent, heard;  /* the last request; the first page's answer */
     /* What the last good answer left: */
     struct validator cursor; /* empty: none */
     bool live;               /* as of the last event: feed_is_live looks at the time, too */
-    int64_t live_end;        /* cloud_clock_ms() */
     char why[320];           /* why it is not */
     /* The names that are to be offered: those of the first answer from `next` on. */
     struct answers queue;
@@ -58,6 +64,19 @@ struct feed {
     size_t queued; /* bytes */
     struct feed_view view;
 };
+
+static struct moment now(void)
+{
+    return (struct moment){cloud_clock_ms(), (int64_t)time(NULL)};
+}
+
+/* Milliseconds. */
+static int64_t since(struct moment then)
+{
+    struct moment at = now();
+
+    return elapsed_ms(at.boot - then.boot, at.wall - then.wall);
+}
 
 static void set_timer(struct feed *feed, struct loop_timer *timer, int64_t milliseconds)
 {
@@ -92,7 +111,7 @@ static void drop_pages(struct feed *feed)
 
 bool feed_is_live(const struct feed *feed)
 {
-    return feed != NULL && feed->live && cloud_clock_ms() < feed->live_end;
+    return feed != NULL && feed->live && since(feed->heard) < feed->window;
 }
 
 static void end_live(struct feed *feed, const char *why)
@@ -117,28 +136,27 @@ static void on_silence(void *arg)
 /* Ends a good answer: all of its events have been sent. */
 static void set_live(struct feed *feed)
 {
-    int64_t now = cloud_clock_ms();
+    int64_t left = feed->window - since(feed->heard);
 
-    feed->view.answered = now;
-    feed->live_end = feed->heard + feed->window;
-    if (now >= feed->live_end) {
+    feed->view.answered = cloud_clock_ms();
+    if (left <= 0) {
         end_live(feed, "the answer took too long");
         return;
     }
     if (!feed->live) {
-        feed->view.since = now;
+        feed->view.since = feed->view.answered;
         log_info("change feed: live");
     }
     feed->live = true;
     feed->why[0] = '\0';
-    set_timer(feed, &feed->silence, feed->live_end - now);
+    set_timer(feed, &feed->silence, left);
 }
 
 /* Has the next request sent after that time, but not sooner than FEED_PAUSE_MS after the last
  * one. */
 static void schedule(struct feed *feed, int64_t milliseconds)
 {
-    int64_t pause = feed->sent + FEED_PAUSE_MS - cloud_clock_ms();
+    int64_t pause = feed->sent.boot + FEED_PAUSE_MS - cloud_clock_ms();
 
     set_timer(feed, &feed->poll, milliseconds > pause ? milliseconds : pause);
 }
@@ -340,12 +358,12 @@ static void on_result(void *arg, const struct api_result *result)
         return;
     }
     if (feed->page == 0)
-        feed->heard = cloud_clock_ms();
+        feed->heard = now();
     if (result->verdict == API_ABSENT)
         why = "there is no such page";
     else if (result->verdict == API_OUTAGE)
         why = result->detail;
-    else if (cloud_clock_ms() - feed->sent > feed->window)
+    else if (since(feed->sent) > feed->window)
         why = "the answer came too late"; /* it waited in the kernel while the host was suspended */
     else if (result->verdict == API_DOCUMENT)
         why = start_parse(query, result);
@@ -371,7 +389,7 @@ static void on_poll(void *arg)
     struct feed *feed = arg;
     struct query *query = calloc(1, sizeof *query);
 
-    feed->sent = cloud_clock_ms();
+    feed->sent = now();
     if (query == NULL) {
         fail(feed, "out of memory", 0);
         return;
@@ -436,7 +454,8 @@ struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
     STAILQ_INIT(&feed->pages);
     STAILQ_INIT(&feed->queue);
     LIST_INIT(&feed->queries);
-    feed->view.since = feed->sent = cloud_clock_ms();
+    feed->sent = now();
+    feed->view.since = feed->sent.boot;
     strcpy(feed->why, "no answer yet");
     feed_configure(feed, conf, true);
     if (feed->url[0] != '\0')
@@ -470,5 +489,5 @@ void feed_look(const struct feed *feed, struct feed_view *out)
     *out = feed->view;
     out->used = feed->url[0] != '\0';
     out->live = feed_is_live(feed);
-    out->why = feed->why;
+    out->why = out->live == feed->live ? feed->why : "no answer in time";
 }

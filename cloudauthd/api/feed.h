@@ -17,8 +17,8 @@
  *
  * An answer counts when all its pages have come. Then, in one turn of the loop, its events are sent
  * and the feed is live. It stays live for changes_wait + API_POLL_SLACK_MS from the first page of
- * the last answer, and until any failure. An answer that took longer than that does not make it
- * live.
+ * the last answer, by the clock that goes on further (base/elapsed.h), and until any failure. An
+ * answer that took longer than that does not make it live.
  */
 #define FEED_FIRST_MS  1000  /* the first request is sent within this time */
 #define FEED_PAUSE_MS  200   /* between the sending of two requests, at least */

@@ -2,11 +2,10 @@
 #include "cloudauthd/cache/freshness.h"
 
 #include "access/envelope.h"
+#include "base/elapsed.h"
 #include "common/clock.h"
 
 #include <time.h>
-
-#define CLOCK_SLACK 2 /* seconds that a time daemon may step the wall clock */
 
 struct freshness_now freshness_now(void)
 {
@@ -16,10 +15,7 @@ struct freshness_now freshness_now(void)
 /* Milliseconds since the last good answer was asked for. */
 static int64_t since_asked(const struct cache_entry *entry, struct freshness_now now)
 {
-    int64_t boot = now.boot - entry->asked;
-    int64_t wall = 1000 * (now.wall - entry->asked_wall);
-
-    return wall > boot + (int64_t)1000 * CLOCK_SLACK ? wall : boot;
+    return elapsed_ms(now.boot - entry->asked, now.wall - entry->asked_wall);
 }
 
 bool freshness_is_within(const struct cache_entry *entry, struct freshness_now now,
@@ -63,7 +59,7 @@ int64_t freshness_usable_until(const struct freshness_rules *rules, const struct
 const char *freshness_fault(const struct freshness_rules *rules, const struct cache_entry *entry,
                             struct freshness_now now)
 {
-    if (now.wall < entry->asked_wall - CLOCK_SLACK)
+    if (now.wall < entry->asked_wall - ELAPSED_SLACK)
         return "the clock stands before the time of the last good document";
     if (!rules->is_signed)
         return NULL;

@@ -382,6 +382,23 @@ test_clock_jumps() {
     rm -f /run/clocks
 }
 
+# a virtual machine that was paused, which the wall clock alone tells: the answer from before it says nothing of now
+test_paused() {
+    rm -f /run/clocks
+    CLOUDAUTHD=/root/cloudauthd by_feed 'changes_wait = 60s'
+    enters alice abcdefghij_stg
+    enters bob abcdefghij_stg
+    feed_mode hang
+    take_out alice
+    # What is left of the window is far longer than this test.
+    clocks 120 0
+    refused alice abcdefghij_stg
+    enters bob abcdefghij_stg
+    feed_is not-live
+    rm -f /run/clocks
+    feed_mode good
+}
+
 # a daemon that is stopped and goes on does not take an answer from before as today's
 test_daemon_stopped() {
     local answered

@@ -407,6 +407,29 @@ static void test_suspended(void **state)
     fails("the answer came too late");
 }
 
+/* It stands still while a virtual machine is paused, and the wall clock is set when that goes on:
+ * the feed is not live until its next good answer, nor by one that waited in the kernel. */
+static void test_paused(void **state)
+{
+    struct feed_view view;
+
+    (void)state;
+    go_live();
+    fake_time += 3600;
+    assert_false(feed_is_live(feed));
+    feed_look(feed, &view);
+    assert_string_equal(view.why, "no answer in time");
+    api_fails(API_UNCHANGED, 0);
+    fails("the answer came too late");
+    next_request(FEED_RETRY_MS);
+    api_fails(API_UNCHANGED, 0);
+    assert_true(feed_is_live(feed));
+    fake_time -= 3600; /* a wall clock that is put back ends nothing, and prolongs nothing */
+    assert_true(feed_is_live(feed));
+    fake_ms += WINDOW;
+    assert_false(feed_is_live(feed));
+}
+
 /* ---- Failures ---- */
 
 static void test_failure(void **state)
@@ -832,19 +855,33 @@ static void test_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_first),        TEST(test_first_is_not_whole),
-        TEST(test_none),         TEST(test_unchanged),
-        TEST(test_silence),      TEST(test_suspended),
-        TEST(test_failure),      TEST(test_retry_after),
-        TEST(test_absent),       TEST(test_unchanged_nothing),
-        TEST(test_no_validator), TEST(test_last_modified),
-        TEST(test_invalid),      TEST(test_lenient),
-        TEST(test_names),        TEST(test_whole),
-        TEST(test_many),         TEST(test_offers),
-        TEST(test_whole_storm),  TEST(test_pages),
-        TEST(test_page_fails),   TEST(test_circle),
-        TEST(test_slow_pages),   TEST(test_spinning),
-        TEST(test_reload),       TEST(test_forget),
+        TEST(test_first),
+        TEST(test_first_is_not_whole),
+        TEST(test_none),
+        TEST(test_unchanged),
+        TEST(test_silence),
+        TEST(test_suspended),
+        TEST(test_paused),
+        TEST(test_failure),
+        TEST(test_retry_after),
+        TEST(test_absent),
+        TEST(test_unchanged_nothing),
+        TEST(test_no_validator),
+        TEST(test_last_modified),
+        TEST(test_invalid),
+        TEST(test_lenient),
+        TEST(test_names),
+        TEST(test_whole),
+        TEST(test_many),
+        TEST(test_offers),
+        TEST(test_whole_storm),
+        TEST(test_pages),
+        TEST(test_page_fails),
+        TEST(test_circle),
+        TEST(test_slow_pages),
+        TEST(test_spinning),
+        TEST(test_reload),
+        TEST(test_forget),
         TEST(test_freed),
     };
 
