@@ -38,7 +38,7 @@ static bool file_name(const char *project, const char *environment, char out[NAM
 
 /* ---- In the worker ---- */
 
-enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK, COUNT };
+enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK };
 
 /* A change of one file. It has its own copy of the document. */
 struct job {
@@ -91,7 +91,6 @@ static void run(struct work *work)
 {
     struct job *job = (struct job *)work;
     int directory = job->store->documents;
-    size_t n = 0;
 
     measure(job, -1);
     if (job->change == TOUCH)
@@ -103,8 +102,6 @@ static void run(struct work *work)
     else if (job->change == SET_ASIDE)
         statefile_set_aside(directory, job->name, "store: document",
                             "its environment is unknown until the API answers");
-    else if (job->change == COUNT)
-        free(store_list(job->store, &n));
     else if (job->file != NULL)
         work->failed = statefile_write(directory, job->name, job->file, job->size);
     else if (job->change == PUT)
@@ -114,14 +111,13 @@ static void run(struct work *work)
     if (job->change == PUT && work->failed != 0)
         job->stays = statefile_remove(directory, job->name);
     measure(job, 1);
-    job->files += (int64_t)n;
 }
 
 /* ---- In the main thread ---- */
 
 static void log_failure(const struct job *job)
 {
-    static const char *const then[COUNT + 1] = {
+    static const char *const then[PUT_CLOCK + 1] = {
         [PUT] = "would not find it",
         [TOUCH] = "would take it for older than it is",
         [REMOVE] = "during an outage could use it",
@@ -141,7 +137,7 @@ static void finish(struct work *work)
     struct job *job = (struct job *)work;
 
     job->store->figures.documents += (uint64_t)job->files;
-    job->store->figures.writes += job->change != COUNT;
+    job->store->figures.writes++;
     job->store->figures.errors += work->failed != 0;
     log_failure(job);
     if (job->done != NULL)
@@ -482,15 +478,22 @@ static void survey_clock(struct store *store)
     count_clock(store);
 }
 
-/* After a count of the clock, so that no document is stored before that. */
+/* False with the reason logged. */
 static bool start(struct store *store)
 {
-    struct job *job = new_job(store, COUNT);
+    size_t n;
+    char *names;
 
-    if (job == NULL)
+    if (!process_boot(store->own.boot)) {
+        log_error("store: the boot id cannot be read");
         return false;
+    }
+    names = store_list(store, &n);
+    if (names == NULL)
+        return false;
+    free(names);
+    store->figures.documents = n;
     survey_clock(store);
-    worker_add(store->worker, &job->work);
     return true;
 }
 
@@ -507,10 +510,8 @@ struct store *store_new(struct worker *worker, const char *directory, const char
     store_configure(store, host, url);
     store->ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
     store->documents = statefile_directory(directory, DOCUMENTS);
-    if (store->documents >= 0 && process_boot(store->own.boot) && start(store))
+    if (store->documents >= 0 && start(store))
         return store;
-    if (store->documents >= 0)
-        log_error("store: the boot id cannot be read, or memory is out");
     store_free(store);
     return NULL;
 }

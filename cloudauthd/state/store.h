@@ -38,15 +38,15 @@ struct store;
  * Opens the store below a directory, which must exist. host and url are this host's host_id and
  * access_url: documents of another host or API are not used. The worker must be freed, which
  * finishes what is under way, before store_free. NULL if memory is out, or with the reason logged.
- * To be called at the start alone, because it waits for the disk. It reads no document; the worker
- * counts those that are stored.
+ * To be called at the start alone, because it waits for the disk. It counts the documents and reads
+ * none.
  */
 struct store *store_new(struct worker *worker, const char *directory, const char *host,
                         const char *url);
 void store_free(struct store *store);
 
 struct store_figures {
-    uint64_t documents; /* files without the damaged ones, when the worker has counted them */
+    uint64_t documents; /* files without the damaged ones */
     uint64_t writes;    /* files that were to be written or removed, since the start */
     uint64_t errors;    /* of those, the ones that the disk refused */
 };
