@@ -230,6 +230,11 @@ bool bindings_has_project(const struct bindings *bindings, const char *name)
     return project != NULL && project->bound > 0;
 }
 
+size_t bindings_count(const struct bindings *bindings)
+{
+    return bindings->by_uid.used;
+}
+
 bool bindings_is_released(const struct bindings *bindings, const char *project,
                           const char *environment)
 {

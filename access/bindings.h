@@ -39,7 +39,8 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
 /* Whether ids are bound to an environment of the project. */
 bool bindings_has_project(const struct bindings *bindings, const char *project);
 
-/* Shows each environment that has ids, as table_walk (base/table.h). */
+/* How many environments have ids, and each of them, as table_walk (base/table.h). */
+size_t bindings_count(const struct bindings *bindings);
 size_t bindings_walk(const struct bindings *bindings, size_t from,
                      bool (*see)(void *arg, const struct binding *binding), void *arg);
 

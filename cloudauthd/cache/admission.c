@@ -64,6 +64,11 @@ bool admission_has_project(const struct admission *admission, const char *projec
     return bindings_has_project(admission->bindings, project);
 }
 
+size_t admission_count(const struct admission *admission)
+{
+    return bindings_count(admission->bindings);
+}
+
 enum policy_reason admission_of(const struct admission *admission,
                                 const struct cache_answer *answer, const struct cloud_name *name,
                                 bool looked)

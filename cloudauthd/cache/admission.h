@@ -61,10 +61,11 @@ enum policy_reason admission_judge(const struct admission *admission,
 bool admission_keeps(const struct admission *admission, const struct binding *ids,
                      const char *home);
 
-/* Whether ids are bound to the environment, or to any of the project. */
+/* Whether ids are bound to the environment, or to any of the project; and to how many they are. */
 bool admission_is_bound(const struct admission *admission, const char *project,
                         const char *environment);
 bool admission_has_project(const struct admission *admission, const char *project);
+size_t admission_count(const struct admission *admission);
 
 /*
  * Judges the document of a cache answer by the local accounts as they are now: it was judged when

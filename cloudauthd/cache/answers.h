@@ -80,6 +80,10 @@ struct cache_setup {
     void *feed_arg;
 };
 
+/* Seconds: a confirmation is stored at most so often, so that a document that is read from the disk
+ * may have been confirmed as much later than its file says. */
+#define CACHE_LAG 60
+
 /* A change of what is known of an environment. */
 struct cache_news {
     const char *project, *environment;

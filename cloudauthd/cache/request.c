@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOUCH_MS   60000   /* between two writes of an entry's confirmations to the store */
 #define CURRENT_MS 3600000 /* a change that the feed does not name is found after this time */
 
 /* ---- Answers ---- */
@@ -28,12 +27,17 @@ static bool is_current(const struct cache_entry *entry)
 static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
 {
     const struct cache *cache = entry->cache;
-    int64_t seconds =
-        need == CACHE_KEYS ? cache->setup.conf->keys_fresh : cache->setup.conf->account_fresh;
+    const struct freshness_rules rules = internal_rules(cache);
+    int64_t least = INT64_C(1000) * (need == CACHE_KEYS ? cache->setup.conf->keys_fresh
+                                                        : cache->setup.conf->account_fresh);
+    int64_t most = CURRENT_MS;
 
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    return seconds * 1000 < CURRENT_MS && is_current(entry) ? CURRENT_MS : seconds * 1000;
+    /* A document that an outage may no longer use may have become so before it was evicted. */
+    if (entry->document != NULL && INT64_C(1000) * freshness_bound(&rules, entry->document) < most)
+        most = INT64_C(1000) * freshness_bound(&rules, entry->document);
+    return least < most && is_current(entry) ? most : least;
 }
 
 bool request_is_named(const struct cache_entry *entry)
@@ -329,7 +333,7 @@ static void on_removed(void *arg, bool ok)
  * the document that the store failed to write. */
 static bool is_write_due(const struct cache_entry *entry, int64_t asked)
 {
-    return asked - entry->kept >= TOUCH_MS;
+    return asked - entry->kept >= INT64_C(1000) * CACHE_LAG;
 }
 
 static bool remove_stored(struct cache_entry *entry)

@@ -89,15 +89,16 @@ static void tell(struct cache_entry *entry, const struct document *document, int
     entry->taken = cache->told(cache->told_arg, &news);
 }
 
-/* Environments with a document. */
+/* Environments with a document: files, of which some may be foreign or tombstones. */
 static size_t known(const struct cache *cache)
 {
     struct store_figures figures;
+    size_t bound = admission_count(cache->setup.admission);
 
     if (cache->setup.store == NULL)
         return cache->entries.known.used;
     store_look(cache->setup.store, &figures);
-    return (size_t)figures.documents;
+    return figures.documents < bound ? (size_t)figures.documents : bound;
 }
 
 static void take_absence(struct cache_entry *entry)

@@ -132,11 +132,19 @@ static void log_failure(const struct job *job)
                   strerror(job->stays));
 }
 
+/* Files that others put there or remove are not counted. */
+static void add_files(struct store_figures *figures, int64_t files)
+{
+    int64_t sum = (int64_t)figures->documents + files;
+
+    figures->documents = sum > 0 ? (uint64_t)sum : 0;
+}
+
 static void finish(struct work *work)
 {
     struct job *job = (struct job *)work;
 
-    job->store->figures.documents += (uint64_t)job->files;
+    add_files(&job->store->figures, job->files);
     job->store->figures.writes++;
     job->store->figures.errors += work->failed != 0;
     log_failure(job);

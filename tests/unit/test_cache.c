@@ -307,6 +307,13 @@ static void keep_documents(void)
 }
 
 static bool unbound, has_project;
+static size_t bound_count = SIZE_MAX;
+
+size_t admission_count(const struct admission *admission)
+{
+    (void)admission;
+    return bound_count;
+}
 
 bool admission_has_project(const struct admission *admission, const char *project)
 {
@@ -717,6 +724,23 @@ static void test_current(void **state)
     if (client.answers == 0)
         api_says(API_ABSENT, "");
     assert_told(&client, CACHE_ABSENT);
+}
+
+/* A feed that is live prolongs no document past its own bound, as an outage may not. */
+static void test_current_within_bound(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_feed();
+    learn(",\"max_stale_seconds\":600");
+    fake_ms += 200000;
+    told_at_once(CACHE_KEYS, CACHE_DOCUMENT);
+    fake_ms += 400000;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
 }
 
 /* What the feed names is asked for again, however fresh it is; what it does not name is not. */
@@ -2142,6 +2166,10 @@ static void test_guard(void **state)
     keep_documents();
     disk.documents = 100;
     assert_int_equal(turn_absent(8), 8);
+    keep_documents();
+    bound_count = 10; /* the other files are of no environment of this host */
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    bound_count = SIZE_MAX;
 }
 
 /* Asks a new cache for staging, of which there is that file. Returns whether the file served. */
@@ -2981,6 +3009,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_budgets),
     TEST(test_set_user_id),
     TEST(test_current),
+    TEST(test_current_within_bound),
     TEST(test_named),
     TEST(test_named_too_early),
     TEST(test_named_in_flight),

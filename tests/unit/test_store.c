@@ -688,7 +688,7 @@ static void test_damaged(void **state)
         bad[at] = (char)(bad[at] ^ (1 << (at % 8)));
         write_document(bad, n);
         assert_int_equal(load().n, 0);
-        assert_int_equal(figures().documents, -(uint64_t)at); /* only the first was counted */
+        assert_int_equal(figures().documents, 0); /* only the first was counted */
         assert_int_not_equal(access(file_path, F_OK), 0);
     }
     for (size_t length = 0; length < n; length++) {
