@@ -128,6 +128,8 @@ struct worker *worker_new(struct loop *loop)
 
 void worker_free(struct worker *worker)
 {
+    struct work *work;
+
     if (worker == NULL)
         return;
     pthread_mutex_lock(&worker->lock);
@@ -136,6 +138,10 @@ void worker_free(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
     pthread_join(worker->thread, NULL);
     finish_done(worker);
+    while ((work = pop(&worker->waiting)) != NULL) { /* added by what is finished now */
+        work->run(work);
+        work->finish(work);
+    }
     loop_remove(worker->loop, &worker->watch);
     close(worker->watch.fd);
     pthread_cond_destroy(&worker->wake);

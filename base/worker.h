@@ -27,7 +27,8 @@ struct work {
 /* NULL, after a message in the log, if there is no thread or memory to be had. */
 struct worker *worker_new(struct loop *loop);
 
-/* Waits until all work that was added is done, finishes it, and ends the thread. */
+/* Waits until all work that was added is done, finishes it, and ends the thread. Work that is added
+ * meanwhile is done as well. */
 void worker_free(struct worker *worker);
 
 /* The number of works that were added and are not finished. */

@@ -297,10 +297,15 @@ static bool open_state(struct context *context)
 /* From now on every process of the host can look up the accounts that this process knows. */
 static bool open_snapshot(struct context *context)
 {
+    const struct publish_setup setup = {.loop = context->loop,
+                                        .store = context->state_worker,
+                                        .directory = STATE_DIRECTORY,
+                                        .judges = records_judge,
+                                        .arg = &records};
+
     records.admission = context->admission;
     records.denials = denials_file_list(context->denials);
-    context->publish = publish_new(context->loop, STATE_DIRECTORY, origin_of(&context->conf),
-                                   records_judge, &records);
+    context->publish = publish_new(&setup, origin_of(&context->conf));
     if (context->publish == NULL)
         return false;
     records.publish = context->publish;

@@ -336,8 +336,9 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
     while (*at <= available && available - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
         uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
         memcpy(&size, &head, sizeof size);
-        if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > available - here)
-            return false;
+        /* Behind a damaged size the next record is where a checksum is right. */
+        if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX)
+            size = 8;
         *at = here + size;
         if (copy_record(snapshot, here, out))
             return true;

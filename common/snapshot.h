@@ -12,8 +12,8 @@
  * accounts.snapshot: a file with the accounts of this host. Every process maps it read-only and
  * looks accounts up in it without a system call, a lock or an allocation (docs/snapshot.md has a
  * picture). The daemon writes a new file, syncs it, renames it over the old one and then marks the
- * old one as retired. Of a published file two things change: that one word, and the first 32 bytes
- * of a record, in one write(2). A reader that meets a half of it takes the record for damaged.
+ * old one as retired. Of a published file two things change: that one word, and the checksum of a
+ * record that is taken back.
  *
  *   offset  size
  *   0       128   header, struct cloud_snapshot_header
@@ -160,8 +160,7 @@ bool cloud_snapshot_by_gid(const struct cloud_snapshot *snapshot, uint32_t gid,
 
 /*
  * Copies the next record that is not damaged. *at is its offset within the records: 0 for the
- * first, then moved on by each call. False at the end, or if a damaged size hides where the next
- * record begins.
+ * first, then moved on by each call. False at the end.
  */
 bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
                          struct cloud_snapshot_account *out);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "cloudauthd/accounts/changes.h"
+#include "cloudauthd/cache/answers.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -22,18 +23,19 @@
 #define LONG_MS       500            /* a file that takes longer is logged */
 #define JUDGE_AT_ONCE 500            /* records, in about half a millisecond */
 #define BOOT          (~UINT64_C(1)) /* of header.boot; the last bit: the file is whole */
-/* What changes of a record in a published file. */
-#define HEAD offsetof(struct cloud_snapshot_record, uid)
+#define FROM_NAMES    offsetof(struct cloud_snapshot_record, uid) /* what is not flags and times */
+#define CHUNK         ((size_t)256 * 1024)
 
 /* A published file, as the loop sees it. */
 struct published {
     int fd;                         /* to change its state and its records; -1: there is no file */
     struct cloud_snapshot snapshot; /* map NULL: the file is not readable as a snapshot */
+    bool live;                      /* when what is waiting for the store's worker is done */
 };
 
 struct publish {
-    struct loop *loop;
-    struct worker *worker;
+    struct publish_setup setup;
+    struct worker *builder;
     struct loop_timer timer; /* starts the next build */
     int64_t clock_ahead;     /* of the time since boot, in seconds, when last looked at */
     int directory;
@@ -41,20 +43,27 @@ struct publish {
     uint64_t boot;   /* but for its last bit; 0: not known */
     bool whole;      /* each stored document has been told */
     struct published published;
-    bool replaced;          /* its successor already has its name */
     struct changes changes; /* of the published file, or of the one that is being written */
-    bool building, failed;
+    struct build *build;    /* or NULL */
+    size_t amends;          /* waiting for the store's worker */
+    bool failed;
+    bool urgent;                 /* a change since the last build is more than later times */
     bool lost;                   /* a change was lost for lack of memory: no file is live again */
     int64_t not_before;          /* cloud_clock_ms() of the earliest next build */
     struct publish_view counted; /* its counters alone */
-    publish_judges *judges;
-    void *judges_arg;
     struct loop_timer judging; /* set: the records from the offset `judged` on are to be judged, */
     uint64_t judged;
     bool judge_next; /* and those of the next file */
 };
 
-/* The build of one file. */
+/* A record of a published file that is taken back: it gets a checksum that is wrong. Readers pass
+ * it over as a damaged one, and ask the daemon. */
+struct spoil {
+    uint64_t at; /* of the checksum within the file; 0: no record is taken back */
+    uint64_t checksum;
+};
+
+/* The build of one file: the builder writes it, the store's worker makes it live. */
 struct build {
     struct work work;
     struct publish *publish;
@@ -63,8 +72,18 @@ struct build {
     struct cloud_snapshot base; /* its map, or none: its records that have no change are copied */
     struct snapshot_file head;
     struct published file; /* the result: it has its name, but is still retired */
-    uint64_t unread;       /* bytes of the base behind a damaged record */
-    int64_t took;          /* milliseconds */
+    bool written;          /* it is the published file, and on the way to be live */
+    struct spoil *spoil;   /* written: of its records that have changed meanwhile */
+    size_t spoils;
+    int64_t took; /* milliseconds */
+};
+
+/* A change of the published file: a record is taken back, or the whole file is retired. */
+struct amend {
+    struct work work;
+    struct publish *publish;
+    int fd;
+    struct spoil spoil;
 };
 
 /* ---- The published file ---- */
@@ -75,23 +94,23 @@ struct build {
  * a file that is not live, because the bytes of the two states are all different, or for a damaged
  * record. False with errno.
  */
-static bool write_at(const struct published *file, const void *bytes, size_t n, uint64_t offset)
+static bool write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 {
-    ssize_t written = pwrite(file->fd, bytes, n, (off_t)offset);
+    ssize_t written = pwrite(fd, bytes, n, (off_t)offset);
 
     if (written >= 0 && (size_t)written != n)
         errno = EIO;
     return written == (ssize_t)n;
 }
 
-static bool set_state(const struct published *file, uint32_t state)
+static bool set_state(int fd, uint32_t state)
 {
-    return write_at(file, &state, sizeof state, offsetof(struct cloud_snapshot_header, state));
+    return write_at(fd, &state, sizeof state, offsetof(struct cloud_snapshot_header, state));
 }
 
-static bool is_live(const struct published *file)
+static bool write_spoil(int fd, const struct spoil *spoil)
 {
-    return file->snapshot.map != NULL && !cloud_snapshot_retired(&file->snapshot);
+    return write_at(fd, &spoil->checksum, sizeof spoil->checksum, spoil->at);
 }
 
 static void close_published(struct published *published)
@@ -104,20 +123,32 @@ static void close_published(struct published *published)
 }
 
 /*
- * Retires the published file. If that fails it is unlinked, so that no process begins to use it;
+ * Retires a file. If that fails its name is unlinked, so that no process begins to use it;
  * processes that have it mapped go on using each record while it is fresh, and then only while the
  * daemon does not answer.
  */
-static void withdraw(struct publish *publish)
+static void retire(int directory, int fd, const char *name)
 {
-    if (publish->published.fd < 0 || set_state(&publish->published, CLOUD_SNAPSHOT_RETIRED))
+    if (fd < 0 || set_state(fd, CLOUD_SNAPSHOT_RETIRED))
         return;
     log_error("%s cannot be retired: %s; processes that have it mapped may use it while it is "
               "fresh",
-              CLOUD_SNAPSHOT_FILE, strerror(errno));
-    if (!publish->replaced && unlinkat(publish->directory, CLOUD_SNAPSHOT_FILE, 0) != 0 &&
-        errno != ENOENT)
-        log_error("%s cannot be removed: %s", CLOUD_SNAPSHOT_FILE, strerror(errno));
+              name, strerror(errno));
+    if (unlinkat(directory, name, 0) != 0 && errno != ENOENT)
+        log_error("%s cannot be removed: %s", name, strerror(errno));
+}
+
+/* Reads a file of an earlier process, so that a fault of the disk is an error here and no SIGBUS
+ * later. False with errno. */
+static bool read_through(int fd)
+{
+    char *chunk = malloc(CHUNK);
+    ssize_t n = -1;
+
+    for (off_t at = 0; chunk != NULL && (n = pread(fd, chunk, CHUNK, at)) > 0;)
+        at += n;
+    free(chunk);
+    return n == 0;
 }
 
 /* Maps the file. On success the descriptor belongs to *out. */
@@ -158,7 +189,14 @@ static void open_file(const struct publish *publish, const char *name, struct pu
     } else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
                (size_t)st.st_size < sizeof(struct cloud_snapshot_header)) {
         close(fd);
-    } else if (!map_file(fd, out)) {
+    } else if (!read_through(fd)) {
+        log_error("%s of an earlier process cannot be read: %s", name, strerror(errno));
+        retire(publish->directory, fd, name);
+        unlinkat(publish->directory, name, 0);
+        close(fd);
+    } else if (map_file(fd, out)) {
+        out->live = !cloud_snapshot_retired(&out->snapshot);
+    } else {
         out->fd = fd;
     }
 }
@@ -174,14 +212,13 @@ static void find_file(struct publish *publish)
 
     open_file(publish, CLOUD_SNAPSHOT_FILE, &publish->published);
     open_file(publish, NEW_FILE, &left);
-    if (is_live(&left) && !is_live(&publish->published) &&
+    if (left.live && !publish->published.live &&
         renameat(publish->directory, NEW_FILE, publish->directory, CLOUD_SNAPSHOT_FILE) == 0) {
         struct published live = left;
         left = publish->published;
         publish->published = live;
     }
-    if (left.fd >= 0 && !set_state(&left, CLOUD_SNAPSHOT_RETIRED))
-        log_error("%s cannot be retired: %s", NEW_FILE, strerror(errno));
+    retire(publish->directory, left.fd, NEW_FILE);
     close_published(&left);
     unlinkat(publish->directory, NEW_FILE, 0);
 }
@@ -189,56 +226,50 @@ static void find_file(struct publish *publish)
 /* ---- A record of a published file ---- */
 
 enum settled {
-    SETTLED, /* it is as the change has it, */
-    RENEWED, /* now */
-    MISSING, /* no process finds it: the next file has to have the change */
-    WRONG,   /* processes find it, and the disk does not let it be taken back */
+    SETTLED, /* it is as the change has it */
+    OLDER,   /* it is right, and only its times differ */
+    CHANGED, /* it is another one, or processes do not find it */
 };
 
-static bool find_record(const struct published *file, const struct cloud_snapshot_record *record,
-                        struct cloud_snapshot_account *out)
-{
-    return file->snapshot.map != NULL && cloud_snapshot_by_name(&file->snapshot, record->strings,
-                                                                snapshot_environment(record), out);
-}
-
-/* Writes another head, with the right checksum for its record, or with a wrong one, which takes the
- * record back: readers pass it over as a damaged one, and ask the daemon. */
-static bool write_head(const struct published *file, uint64_t offset,
-                       struct cloud_snapshot_record *record, bool right)
+static struct spoil spoil_of(const struct published *file,
+                             const struct cloud_snapshot_account *account)
 {
     const struct cloud_snapshot_header *header = &file->snapshot.header;
 
-    record->checksum = cloud_snapshot_record_checksum(header->seed, record);
-    if (!right)
-        record->checksum = ~record->checksum;
-    return write_at(file, record, HEAD, header->records + offset);
+    return (struct spoil){
+        .at = header->records + account->offset + offsetof(struct cloud_snapshot_record, checksum),
+        .checksum = ~cloud_snapshot_record_checksum(header->seed, &account->record)};
 }
 
-/* Brings the file in line with a change, as far as it can be: flags and times are changed in their
- * place, anything else is taken back. */
-static enum settled settle(const struct published *file, struct cloud_snapshot_record *record,
-                           bool removed)
+/*
+ * Compares a file with a change. CHANGED: *spoil is the record that has to be taken back, if there
+ * is one. Times wait for the next file, because they come with each confirmation. They may be
+ * CACHE_LAG too late, because a document that was read from the disk may have been confirmed as
+ * much later than its file says.
+ */
+static enum settled compare(const struct published *file,
+                            const struct cloud_snapshot_record *record, bool removed,
+                            struct spoil *spoil)
 {
     struct cloud_snapshot_account old;
-    bool same;
 
-    if (!find_record(file, record, &old))
-        return removed ? SETTLED : MISSING;
-    same = !removed && old.record.size == record->size &&
-           memcmp(old.bytes + HEAD, (const char *)record + HEAD, record->size - HEAD) == 0;
-    if (same && old.flags == record->flags && old.fresh == record->fresh &&
-        old.expires == record->expires)
+    *spoil = (struct spoil){0};
+    if (file->snapshot.map == NULL || !cloud_snapshot_by_name(&file->snapshot, record->strings,
+                                                              snapshot_environment(record), &old))
+        return removed ? SETTLED : CHANGED;
+    *spoil = spoil_of(file, &old);
+    if (removed || old.flags != record->flags || old.record.size != record->size ||
+        memcmp(old.bytes + FROM_NAMES, (const char *)record + FROM_NAMES,
+               record->size - FROM_NAMES) != 0)
+        return CHANGED;
+    if (old.fresh == record->fresh && old.expires == record->expires)
         return SETTLED;
-    if (same && write_head(file, old.offset, record, true))
-        return RENEWED;
-    /* A record that is only older than it could be is not wrong. */
-    if (same && old.flags == record->flags && old.expires <= record->expires)
-        return MISSING;
-    return write_head(file, old.offset, &old.record, false) ? MISSING : WRONG;
+    return old.fresh <= record->fresh + CACHE_LAG && old.expires <= record->expires + CACHE_LAG
+               ? OLDER
+               : CHANGED;
 }
 
-/* ---- In the worker ---- */
+/* ---- In the builder ---- */
 
 /*
  * Exchanges the names of the new and the published file. So the published file still has a name
@@ -254,7 +285,7 @@ static bool exchange_names(const struct build *build)
     if (errno != ENOENT && errno != EINVAL)
         return false;
     return (errno == ENOENT || build->old.fd < 0 ||
-            set_state(&build->old, CLOUD_SNAPSHOT_RETIRED)) &&
+            set_state(build->old.fd, CLOUD_SNAPSHOT_RETIRED)) &&
            renameat(directory, NEW_FILE, directory, CLOUD_SNAPSHOT_FILE) == 0;
 }
 
@@ -290,7 +321,6 @@ static bool copy_records(struct build *build, int fd)
         account.record.expires -= changes->older;
         copying.ok = snapshot_add(&copying.writer, &account.record);
     }
-    build->unread = build->base.header.records_size - at;
     return snapshot_end(&copying.writer, copying.ok);
 }
 
@@ -329,19 +359,97 @@ static void run_build(struct work *work)
     build->took = cloud_clock_ms() - start;
 }
 
+/* ---- In the store's worker ---- */
+
+/* A record that cannot be taken back costs the whole file. */
+static void run_amend(struct work *work)
+{
+    struct amend *amend = (struct amend *)work;
+
+    if (amend->spoil.at != 0 && write_spoil(amend->fd, &amend->spoil))
+        return;
+    work->failed = amend->spoil.at != 0 ? errno : 0;
+    retire(amend->publish->directory, amend->fd, CLOUD_SNAPSHOT_FILE);
+}
+
+/* Makes a new file live, which has its name already, and retires the one before. */
+static void make_live(struct work *work)
+{
+    struct build *build = (struct build *)work;
+    int directory = build->publish->directory;
+    bool ok = true;
+
+    for (size_t i = 0; i < build->spoils; i++)
+        ok = ok && write_spoil(build->file.fd, &build->spoil[i]);
+    if (build->file.live && !(ok && set_state(build->file.fd, CLOUD_SNAPSHOT_LIVE)))
+        work->failed = errno;
+    retire(directory, build->old.fd, NEW_FILE);
+    unlinkat(directory, NEW_FILE, 0);
+}
+
 /* ---- In the loop ---- */
+
+/* Has the store's worker do it. When that has ended, with the daemon, it is done at once. */
+static void add_to_store(struct publish *publish, struct work *work)
+{
+    if (publish->setup.store != NULL) {
+        worker_add(publish->setup.store, work);
+    } else {
+        work->run(work);
+        work->finish(work);
+    }
+}
 
 /* Sets the time at which a file is written, unless an earlier time is set. */
 static void set_timer(struct publish *publish, int64_t milliseconds)
 {
     int64_t now = cloud_clock_ms(), at = now + milliseconds;
 
-    if (publish->building)
+    if (publish->build != NULL)
         return;
     if (at < publish->not_before)
         at = publish->not_before;
     if (!publish->timer.set || at < publish->timer.at)
-        loop_timer_set(publish->loop, &publish->timer, at - now);
+        loop_timer_set(publish->setup.loop, &publish->timer, at - now);
+}
+
+static void finish_amend(struct work *work)
+{
+    struct amend *amend = (struct amend *)work;
+    struct publish *publish = amend->publish;
+
+    publish->amends--;
+    if (work->failed != 0 && amend->fd == publish->published.fd) {
+        log_error("a record of %s cannot be taken back: %s", CLOUD_SNAPSHOT_FILE,
+                  strerror(work->failed));
+        publish->published.live = false;
+        set_timer(publish, PUBLISH_GATHER_MS);
+    }
+    free(amend);
+}
+
+/* False if memory is out. */
+static bool amend(struct publish *publish, const struct spoil *spoil)
+{
+    struct amend *amend = malloc(sizeof *amend);
+
+    if (amend == NULL)
+        return false;
+    *amend = (struct amend){
+        {.run = run_amend, .finish = finish_amend}, publish, publish->published.fd, *spoil};
+    publish->amends++;
+    add_to_store(publish, &amend->work);
+    return true;
+}
+
+/* Retires the published file. Without memory the loop waits for the disk. */
+static void withdraw(struct publish *publish)
+{
+    const struct spoil none = {0};
+
+    if (publish->published.live && !amend(publish, &none))
+        retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);
+    publish->published.live = false;
 }
 
 static void lose_change(struct publish *publish)
@@ -352,77 +460,74 @@ static void lose_change(struct publish *publish)
               CLOUD_SNAPSHOT_FILE);
 }
 
-/* Takes ownership of the record. Brings the published file in line with it, or keeps it as a change
- * for the next file. */
+/* Takes a record of the published file back. */
+static void take_back(struct publish *publish, const struct spoil *spoil)
+{
+    if (publish->published.live && !amend(publish, spoil))
+        lose_change(publish);
+}
+
+/* Whether the next file, or the one that is being written, has a change of the environment. Then
+ * its record may be one that is about to be taken back. */
+static bool is_changing(const struct publish *publish, const struct cloud_snapshot_record *record)
+{
+    const struct build *build = publish->build;
+
+    return changes_find(&publish->changes, record) != NULL ||
+           (build != NULL && !build->written && changes_find(&build->changes, record) != NULL);
+}
+
+static void set_build(struct publish *publish, bool urgent)
+{
+    publish->urgent = publish->urgent || urgent || !publish->published.live;
+    set_timer(publish, publish->urgent ? PUBLISH_GATHER_MS : PUBLISH_RENEW_MS);
+}
+
+/* Takes ownership of the record. Takes back what the published file has instead, and keeps the
+ * change for the next one. */
 static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
                           bool removed)
 {
-    enum settled settled = settle(&publish->published, record, removed);
+    struct spoil spoil;
+    enum settled settled = compare(&publish->published, record, removed, &spoil);
 
-    if (settled == WRONG)
-        withdraw(publish);
-    if ((settled == SETTLED || settled == RENEWED) && !publish->building &&
-        (removed || is_live(&publish->published))) {
-        changes_drop(&publish->changes, record);
+    if (settled == CHANGED && spoil.at != 0)
+        take_back(publish, &spoil);
+    if (settled == SETTLED && !is_changing(publish, record) && (removed || publish->published.live))
         free(record);
-        if (settled == RENEWED)
-            set_timer(publish, PUBLISH_RENEW_MS);
-    } else if (changes_put(&publish->changes, record, removed)) {
-        set_timer(publish, PUBLISH_GATHER_MS);
-    } else {
+    else if (changes_put(&publish->changes, record, removed))
+        set_build(publish, settled == CHANGED);
+    else
         lose_change(publish);
-    }
 }
-
-struct settling {
-    struct publish *publish;
-    const struct published *file;
-    bool right;
-};
 
 static void visit_settle(void *arg, struct table_node *node)
 {
     struct change *change = TABLE_OWNER(node, struct change, node);
-    struct settling *settling = arg;
-    enum settled settled = settle(settling->file, change->record, change->removed);
+    struct build *build = arg;
+    struct spoil *spoil = &build->spoil[build->spoils];
+    enum settled settled = compare(&build->file, change->record, change->removed, spoil);
 
-    if (settled == SETTLED || settled == RENEWED)
-        changes_drop(&settling->publish->changes, change->record);
-    settling->right = settling->right && settled != WRONG;
+    build->spoils += settled == CHANGED && spoil->at != 0;
+    if (settled == SETTLED)
+        changes_drop(&build->publish->changes, change->record);
+    else
+        set_build(build->publish, settled == CHANGED);
 }
 
-/* Brings a new file in line with the changes that came while it was written. False if it cannot be
- * made right. */
-static bool settle_all(struct publish *publish, const struct published *file)
+/* Compares a new file with the changes that came while it was written. False if it cannot be made
+ * right. */
+static bool settle_all(struct build *build)
 {
-    struct settling settling = {publish, file, true};
+    struct publish *publish = build->publish;
 
     if (publish->lost || publish->changes.clear || publish->changes.older != 0)
         return false;
-    table_each(&publish->changes.table, visit_settle, &settling);
-    return settling.right;
-}
-
-/*
- * Makes a new file live, which has its name already, and retires the one before. This runs in the
- * loop, so that no change that would make the file wrong can come in between. False with errno: the
- * file stays retired.
- */
-static bool make_live(struct publish *publish, const struct published *file)
-{
-    bool ok = !settle_all(publish, file) || set_state(file, CLOUD_SNAPSHOT_LIVE);
-    int saved = errno;
-
-    publish->replaced = true;
-    withdraw(publish);
-    unlinkat(publish->directory, NEW_FILE, 0);
-    publish->replaced = false;
-    close_published(&publish->published);
-    publish->published = *file;
-    if (publish->judging.set || publish->judge_next)
-        publish_judge(publish, false);
-    errno = saved;
-    return ok;
+    publish->urgent = false;
+    build->spoil = calloc(publish->changes.table.used + 1, sizeof *build->spoil);
+    if (build->spoil != NULL)
+        table_each(&publish->changes.table, visit_settle, build);
+    return build->spoil != NULL;
 }
 
 static void count_build(struct publish *publish, const struct build *build)
@@ -451,47 +556,78 @@ static void give_back(struct publish *publish, struct build *build)
     swap(&build->changes, &publish->changes);
 }
 
+static void end_build(struct publish *publish, struct build *build)
+{
+    int64_t pause = build->took * PUBLISH_SHARE;
+    bool failed = build->work.failed != 0;
+
+    if (failed) {
+        pause = pause > PUBLISH_RETRY_MS ? pause : PUBLISH_RETRY_MS;
+        if (!publish->failed)
+            log_error("%s cannot be written: %s; lookups ask the daemon instead",
+                      CLOUD_SNAPSHOT_FILE, strerror(build->work.failed));
+    }
+    publish->failed = failed;
+    publish->build = NULL;
+    count_build(publish, build);
+    publish->not_before = cloud_clock_ms() + pause;
+    if (changes_any(&publish->changes) || failed)
+        set_build(publish, failed);
+    free(build->spoil);
+    free(build);
+}
+
+/* The new file is live, or cannot be. */
+static void finish_live(struct work *work)
+{
+    struct build *build = (struct build *)work;
+    struct publish *publish = build->publish;
+
+    close_published(&build->old);
+    if (work->failed != 0)
+        publish->published.live = false;
+    if (publish->lost)
+        withdraw(publish);
+    end_build(publish, build);
+}
+
+/*
+ * The new file has its name: from now on it is the one that is changed. It is made live in the
+ * order of these changes, so that none that would make it wrong comes in between.
+ */
 static void finish_build(struct work *work)
 {
     struct build *build = (struct build *)work;
     struct publish *publish = build->publish;
-    int64_t pause = build->took * PUBLISH_SHARE;
 
-    publish->building = false;
-    if (build->unread > 0)
-        log_error("%s was damaged: %llu bytes of it are lost, and lookups of what they had ask the "
-                  "daemon",
-                  CLOUD_SNAPSHOT_FILE, (unsigned long long)build->unread);
-    if (work->failed == 0) {
-        if (build->took >= LONG_MS)
-            log_info("%s: %llu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE,
-                     (unsigned long long)build->file.snapshot.header.accounts,
-                     build->file.snapshot.size, (long long)build->took);
-        if (!make_live(publish, &build->file))
-            work->failed = errno;
-    } else {
+    if (work->failed != 0) {
         close_published(&build->file);
         give_back(publish, build);
+        changes_end(&build->changes);
+        end_build(publish, build);
+        return;
     }
+    if (build->took >= LONG_MS)
+        log_info("%s: %llu accounts, %zu bytes, made in %lld ms", CLOUD_SNAPSHOT_FILE,
+                 (unsigned long long)build->file.snapshot.header.accounts,
+                 build->file.snapshot.size, (long long)build->took);
     changes_end(&build->changes);
-    if (work->failed != 0) {
-        pause = pause > PUBLISH_RETRY_MS ? pause : PUBLISH_RETRY_MS;
-        if (!publish->failed)
-            log_error("%s cannot be written: %s; lookups ask the daemon instead",
-                      CLOUD_SNAPSHOT_FILE, strerror(work->failed));
-    }
-    publish->failed = work->failed != 0;
-    count_build(publish, build);
-    publish->not_before = cloud_clock_ms() + pause;
-    if (changes_any(&publish->changes) || publish->failed)
-        set_timer(publish, PUBLISH_GATHER_MS);
-    free(build);
+    build->file.live = settle_all(build);
+    build->old = publish->published;
+    publish->published = build->file;
+    build->written = true;
+    if (publish->judging.set || publish->judge_next)
+        publish_judge(publish, false);
+    work->run = make_live;
+    work->finish = finish_live;
+    add_to_store(publish, work);
 }
 
 /* Whether the next file has what the published one lacks. */
 static bool is_behind(const struct publish *publish)
 {
-    return changes_any(&publish->changes) || (publish->timer.set && !is_live(&publish->published));
+    return (publish->urgent && changes_any(&publish->changes)) ||
+           (publish->timer.set && !publish->published.live);
 }
 
 /* Records that the published file has at most. */
@@ -508,7 +644,7 @@ static void start_build(void *arg)
     struct build *build;
 
     publish_follow_clock(publish);
-    if (publish->building || publish->lost)
+    if (publish->build != NULL || publish->lost)
         return; /* the timer is set again when the running build ends */
     build = calloc(1, sizeof *build);
     if (build == NULL || !changes_start(&build->changes)) {
@@ -528,8 +664,9 @@ static void start_build(void *arg)
                                .boot = publish->boot | publish->whole,
                                .state = CLOUD_SNAPSHOT_RETIRED,
                                .most = most_records(&build->base) + build->changes.table.used};
-    publish->building = true;
-    worker_add(publish->worker, &build->work);
+    publish->build = build;
+    publish->urgent = false;
+    worker_add(publish->builder, &build->work);
 }
 
 /* ---- The wall clock ---- */
@@ -555,14 +692,21 @@ void publish_follow_clock(struct publish *publish)
 
 /* ---- Judging ---- */
 
+/* A change of the environment stays, because it may be of a later document than the record. */
 static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
 {
+    const struct spoil spoil = spoil_of(&publish->published, account);
     struct cloud_snapshot_record *record;
     uint32_t flags = account->flags;
-    bool stands = publish->judges(publish->judges_arg, account, &flags);
+    bool stands = publish->setup.judges(publish->setup.arg, account, &flags);
 
     if (stands && flags == account->flags)
         return;
+    if (is_changing(publish, &account->record)) {
+        take_back(publish, &spoil);
+        set_build(publish, true);
+        return;
+    }
     record = malloc(account->record.size);
     if (record == NULL) {
         lose_change(publish);
@@ -584,18 +728,19 @@ static void judge_some(void *arg)
     for (; n < JUDGE_AT_ONCE && cloud_snapshot_next(snapshot, &publish->judged, &account); n++)
         judge_record(publish, &account);
     if (n == JUDGE_AT_ONCE)
-        loop_timer_set(publish->loop, &publish->judging, 0);
+        loop_timer_set(publish->setup.loop, &publish->judging, 0);
     else if (snapshot->map != NULL)
         madvise((void *)(uintptr_t)snapshot->map, snapshot->size, MADV_DONTNEED);
 }
 
 void publish_judge(struct publish *publish, bool at_once)
 {
-    publish->judge_next = publish->building || changes_any(&publish->changes);
+    publish->judge_next =
+        (publish->build != NULL && !publish->build->written) || changes_any(&publish->changes);
     publish->judged = 0;
-    loop_timer_set(publish->loop, &publish->judging, 0);
+    loop_timer_set(publish->setup.loop, &publish->judging, 0);
     while (at_once && publish->judging.set) {
-        loop_timer_clear(publish->loop, &publish->judging);
+        loop_timer_clear(publish->setup.loop, &publish->judging);
         judge_some(publish);
     }
 }
@@ -669,12 +814,12 @@ void publish_look(const struct publish *publish, struct publish_view *out)
 
     *out = publish->counted;
     out->failed = publish->failed;
-    out->behind = publish->building || is_behind(publish);
-    out->pending = worker_pending(publish->worker);
+    out->behind = publish->build != NULL || publish->amends > 0 || is_behind(publish);
+    out->pending = worker_pending(publish->builder);
     if (snapshot->map == NULL)
         return;
     out->there = true;
-    out->live = !cloud_snapshot_retired(snapshot);
+    out->live = publish->published.live;
     out->accounts = snapshot->header.accounts;
     out->bytes = snapshot->size;
     out->created = snapshot->header.created;
@@ -687,8 +832,8 @@ static void adopt_file(struct publish *publish)
     int64_t now = (int64_t)time(NULL);
 
     find_file(publish);
-    if (!is_live(&publish->published) || snapshot->header.origin != publish->origin) {
-        withdraw(publish);
+    if (!publish->published.live || snapshot->header.origin != publish->origin) {
+        retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);
         close_published(&publish->published);
         set_timer(publish, PUBLISH_GATHER_MS);
         return;
@@ -697,7 +842,8 @@ static void adopt_file(struct publish *publish)
      * the future it is not known how old it is. So names stay, and the daemon is asked for each. */
     if (publish->boot == 0 || (snapshot->header.boot & BOOT) != publish->boot ||
         !cloud_snapshot_current(snapshot, now)) {
-        withdraw(publish);
+        retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);
+        publish->published.live = false;
         changes_age(&publish->changes, now);
         set_timer(publish, PUBLISH_GATHER_MS);
     } else {
@@ -706,29 +852,26 @@ static void adopt_file(struct publish *publish)
     publish_judge(publish, false);
 }
 
-struct publish *publish_new(struct loop *loop, const char *directory, const char *origin,
-                            publish_judges *judges, void *arg)
+struct publish *publish_new(const struct publish_setup *setup, const char *origin)
 {
     struct publish *publish = calloc(1, sizeof *publish);
     char boot[PROCESS_BOOT_SIZE];
 
     if (publish == NULL)
         return NULL;
-    publish->loop = loop;
+    publish->setup = *setup;
     publish->published = (struct published){.fd = -1};
     publish->timer = (struct loop_timer){.due = start_build, .arg = publish};
     publish->judging = (struct loop_timer){.due = judge_some, .arg = publish};
-    publish->judges = judges;
-    publish->judges_arg = arg;
     publish->origin = hash_text(origin);
     publish->boot = process_boot(boot) ? hash_text(boot) & BOOT : 0;
     publish->clock_ahead = clock_ahead();
-    publish->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    publish->directory = open(setup->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (publish->directory < 0)
-        log_error("%s: %s", directory, strerror(errno));
+        log_error("%s: %s", setup->directory, strerror(errno));
     if (publish->directory >= 0 && changes_start(&publish->changes)) {
-        publish->worker = worker_new(loop);
-        if (publish->worker != NULL) {
+        publish->builder = worker_new(setup->loop);
+        if (publish->builder != NULL) {
             adopt_file(publish);
             return publish;
         }
@@ -744,11 +887,12 @@ void publish_free(struct publish *publish)
 {
     if (publish == NULL)
         return;
+    publish->setup.store = NULL;
     if (is_behind(publish))
         start_build(publish);
-    worker_free(publish->worker);
-    loop_timer_clear(publish->loop, &publish->timer);
-    loop_timer_clear(publish->loop, &publish->judging);
+    worker_free(publish->builder);
+    loop_timer_clear(publish->setup.loop, &publish->timer);
+    loop_timer_clear(publish->setup.loop, &publish->judging);
     changes_end(&publish->changes);
     close_published(&publish->published);
     close(publish->directory);

@@ -10,22 +10,25 @@
 
 /*
  * Publishes accounts.snapshot (common/snapshot.h). The published file is where all records are: in
- * memory are only the changes that the next one will have. A worker thread writes it, from the
- * published one and the changes, so that no lookup and no commit of a document waits for it. It is
- * written PUBLISH_GATHER_MS after the first change, and so seldom that this takes at most
+ * memory are only the changes that the next one will have. A thread of its own, the builder, writes
+ * that, from the published one and the changes, so that no lookup and no commit of a document waits
+ * for it: PUBLISH_GATHER_MS after the first change, and so seldom that this takes at most
  * 1/PUBLISH_SHARE of a core.
  *
- * A change is in the published file at once: flags and times of a record are written in place, and
- * a record that differs otherwise is spoilt, so that its lookups ask the daemon. A file of which
- * every record may be wrong is retired, and until the next one is live every lookup asks. So a
- * process that is killed at any moment leaves a file that is right.
+ * A record that is no longer right is taken back at once, so that its lookups ask the daemon. A
+ * file of which every record may be wrong is retired, and until the next one is live every lookup
+ * asks. This is done by the store's worker, in the order of the calls. So a document that is stored
+ * after the call is on the disk after the change of this file, and a process that is killed at any
+ * moment leaves a file that is right; and the loop never waits for the disk, except that it reads
+ * the mapped file, of which the kernel may have dropped pages.
+ *
+ * Where only the times of a record have changed, the next file has them, PUBLISH_RENEW_MS later:
+ * until then lookups of a record that is no longer fresh ask the daemon.
  */
 #define PUBLISH_GATHER_MS 50
-/* Where only flags and times have changed, in place: a file's own time tells whether the clock was
- * put back. */
-#define PUBLISH_RENEW_MS 60000
-#define PUBLISH_SHARE    20
-#define PUBLISH_RETRY_MS 10000 /* after a file could not be written */
+#define PUBLISH_RENEW_MS  30000
+#define PUBLISH_SHARE     20
+#define PUBLISH_RETRY_MS  10000 /* after a file could not be written */
 
 struct publish;
 
@@ -36,17 +39,25 @@ struct publish;
 typedef bool publish_judges(void *arg, const struct cloud_snapshot_account *account,
                             uint32_t *flags);
 
-/*
- * directory exists, and only this process's user writes in it. A live file of an earlier process
- * stays, and is judged (publish_judge), if it has the same origin: a text of the settings that
- * records depend on and cannot be judged by. One of an earlier boot or from the future keeps its
- * names, but each lookup asks the daemon. Any other file is retired, and the next one begins
- * without a record. Returns NULL, and logs why, without memory or a thread.
- */
-struct publish *publish_new(struct loop *loop, const char *directory, const char *origin,
-                            publish_judges *judges, void *arg);
+struct publish_setup {
+    struct loop *loop;
+    struct worker *store;  /* of the store (store.h) */
+    const char *directory; /* exists, and only this process's user writes in it */
+    publish_judges *judges;
+    void *arg;
+};
 
-/* Completes the file that is being written, or writes one if there are changes. */
+/*
+ * A live file of an earlier process stays, and is judged (publish_judge), if it has the same
+ * origin: a text of the settings that records depend on and cannot be judged by. One of an earlier
+ * boot or from the future keeps its names, but each lookup asks the daemon. Any other file is
+ * retired, and the next one begins without a record. Returns NULL, and logs why, without memory or
+ * a thread. Waits for the disk.
+ */
+struct publish *publish_new(const struct publish_setup *setup, const char *origin);
+
+/* Completes the file that is being written, or writes one if there are changes. The store's worker
+ * is freed before. */
 void publish_free(struct publish *publish);
 
 /* Publishes an environment's account, as its document has it. The strings are copied. */

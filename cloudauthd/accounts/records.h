@@ -21,8 +21,8 @@ struct records {
  * take, or no longer takes. */
 cache_told records_news;
 
-/* A publish_judges whose arg is a struct records: by the settings, the local accounts, the bindings
- * and the denials, which may have changed while no daemon ran. */
+/* Implements publish_judges; arg is a struct records. Judges by the settings, the local accounts,
+ * the bindings and the denials, which may have changed while no daemon ran. */
 publish_judges records_judge;
 
 #endif

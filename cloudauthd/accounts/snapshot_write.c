@@ -129,9 +129,8 @@ bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapsho
 /*
  * Puts the place of a record into an index. An id belongs to one environment (access/bindings.h);
  * of two records with the same id, as there can be after a binding was released, the first is
- * found. Two ids whose hashes agree in the half that is compared are taken for one, which costs a
- * lookup of the second one a question to the daemon. False if the key would be too far from its
- * place.
+ * found. The index compares half of a hash: if two ids agree in it, a lookup of the second one asks
+ * the daemon. False if the key would be too far from its place.
  */
 static bool put_place(const struct snapshot_writer *writer, unsigned key, uint64_t hash,
                       uint64_t place)

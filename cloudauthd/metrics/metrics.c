@@ -164,7 +164,7 @@ static void write_feed(struct cloud_text *text, const struct context *context)
     counter(text, "cloudauth_feed_names_total",
             "Environments and projects that the change feed has named.", feed.names);
     gauge(text, "cloudauth_feed_waiting",
-          "Named environments whose documents are still to be fetched in the background.",
+          "Environments that the feed has named and that wait to be fetched in the background.",
           (int64_t)feed.waiting);
 }
 

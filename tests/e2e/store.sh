@@ -206,3 +206,42 @@ test_full_disk() {
     daemon_stop
     umount /var/lib/cloudauth
 }
+
+# No thread of the daemon gets further than a call on the state directory, as on a disk that hangs.
+disk_hangs() {
+    strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth -P $DOCUMENTS \
+        -P /var/lib/cloudauth/sessions -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,fdatasync,renameat2,unlinkat \
+        -e inject=pwrite64,openat,fsync,fdatasync,renameat2,unlinkat:delay_enter=600000000 &
+    wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
+}
+
+# Whether the change of a record of the snapshot waits for the disk.
+waits() {
+    cloudauthctl metrics >/root/metrics && grep -q 'worker_queue{worker="store"} [2-9]' /root/metrics
+}
+
+# a hung disk: environments in memory are entered as the API says, and operators are answered; what changes waits
+test_hung_disk() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 0s' 'account_fresh = 1s'
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    enters alice abcdefghij_stg
+    wait_for snapshot_has staging
+    disk_hangs
+    mark
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    enters bob abcdefghij_stg
+    document abcdefghij staging '.account.home = "/app/elsewhere" | del(.users[] | select(.username == "alice"))'
+    login alice abcdefghij_stg@127.0.0.1 true &
+    wait_for waits
+    enters alice abcdefghij
+    cloudauthctl status >/dev/null
+    fails snapshot_has elsewhere
+    kill %1
+    wait
+    refused alice abcdefghij_stg
+    wait_for snapshot_has elsewhere
+}
