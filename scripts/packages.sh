@@ -3,7 +3,8 @@
 #
 # packages.sh build|deb|cross|e2e|test|demo|bench
 #
-# Installs the Debian packages that a make target needs and this machine lacks, and says which.
+# Installs the Debian packages that a make target needs and this machine lacks, and says which;
+# `packages.sh list NAME` prints them, with commas between them.
 # Needs root, and the network, only if something is missing. Daemons that come with the packages
 # (sshd, nginx, cron) are kept from starting.
 set -euo pipefail
@@ -26,7 +27,7 @@ e2e=("${demo[@]}" apparmor nginx-light libnginx-mod-nchan ca-certificates libnss
 test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     python3-jsonschema python3-yaml
     # The packages, and the systems that tests/deb installs them on.
-    dpkg-dev debhelper fakeroot lintian debootstrap systemd)
+    dpkg-dev debhelper fakeroot lintian mmdebstrap systemd)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
 bench=("${demo[@]}" nginx-light libnginx-mod-nchan strace valgrind git rsync
@@ -57,11 +58,16 @@ forbid_daemons() {
     chmod 755 "$POLICY"
 }
 
+[[ ${1-} == list ]] && printing=yes && shift
 case ${1-} in
 build | deb | cross | e2e | test | demo | bench) declare -n list=$1 ;;
 *) echo "usage: packages.sh build|deb|cross|e2e|test|demo|bench" >&2 && exit 2 ;;
 esac
 
+if [[ -n ${printing-} ]]; then
+    (IFS=, && echo "${list[*]}")
+    exit
+fi
 mapfile -t lacking < <(missing "${list[@]}")
 if [[ ${#lacking[@]} -eq 0 ]]; then
     exit 0
