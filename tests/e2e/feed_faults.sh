@@ -30,10 +30,10 @@ revoked_in_time() {
     enters bob abcdefghij_stg
 }
 
-# From now on it is the feed's answers again that count, from the cursor that the daemon had.
+# recovers COMMAND...: with it the feed's answers count again, from the cursor that the daemon had.
 recovers() {
     feed_mark
-    feed_mode good
+    "$@"
     wait_for feed_is live
     contains "$(feed_log | grep ' poll ' | head -n 1)" ' poll "first-0" '
     heard
@@ -50,7 +50,7 @@ fails_by() {
     revoked_in_time
     wait_for feed_is not-live
     logged "change feed: $2"
-    recovers
+    recovers feed_mode good
 }
 
 # the feed's server is killed, and comes back
@@ -60,8 +60,7 @@ test_refused() {
     revoked_in_time
     wait_for feed_is not-live
     logged 'change feed: .*[Cc]onnect'
-    feed_serve
-    recovers
+    recovers feed_serve
 }
 
 # the feed refuses the host's credential
@@ -98,7 +97,7 @@ test_second_page() {
     printf 'abcdefghij x%05d-a12b34c\n' {1..10001} | changes
     revoked_in_time
     wait_for feed_is not-live
-    recovers
+    recovers feed_mode good
 }
 
 # page_leads_to HREF REGEX: to there the host does not go, the answer counts for nothing, and the log says why.
@@ -163,8 +162,7 @@ test_stopped() {
     kill -STOP "$(<$FEED_PID)"
     revoked_in_time
     wait_for feed_is not-live
-    kill -CONT "$(<$FEED_PID)"
-    recovers
+    recovers kill -CONT "$(<$FEED_PID)"
 }
 
 # the packets of the feed are lost, those of documents are not
@@ -179,9 +177,7 @@ test_packets_lost() {
     packets_lost
     revoked_in_time
     wait_for feed_is not-live
-    ip route flush 192.0.2.0/24
-    ip address replace $ADDRESS/32 dev lo
-    recovers
+    recovers address_up
 }
 
 # a server that goes back to an older cursor with every answer, at once: the removed key is refused, the rate bounded
