@@ -100,7 +100,6 @@ took() {
     fi
 }
 
-cloud() { "$REPO/etc/examples/api/cloud" "$@"; }
 key_id() { page GET /v1/me | sed -n "s/.*{\"key_id\": \([0-9]*\), \"title\": \"$1\".*/\1/p"; }
 
 # The host asks the project API of etc/examples/api, and listens to its changes.

@@ -9,6 +9,8 @@
 
 before_all() {
     ssh-keygen -q -t ed25519 -N '' -C 'eve@laptop' -f "$KEYS/eve"
+    install -d -m 700 /root/.ssh
+    printf '%s\n' 'BatchMode yes' "IdentityFile $KEYS/eve" 'UserKnownHostsFile /root/known_hosts' 'AddressFamily inet' >/root/.ssh/config
 }
 
 # as_host: what `ask` sends as a token is then the host's.
@@ -287,8 +289,6 @@ END
     contains "$(cat "/proc/$pid/status")" '^Threads:\s1$'
 }
 
-cloud() { "$REPO/etc/examples/api/cloud" "$@" </dev/null; }
-
 # the command: sign in, list, enter by -p and -e, sFTP with the documented settings, a tunnel, and a key removed
 test_command() {
     local link document=/root/forwards.json
@@ -297,8 +297,6 @@ test_command() {
     "$API_PY" $API_DIR import $document
     by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
     wait_for feed_live
-    install -d -m 700 /root/.ssh
-    printf '%s\n' 'BatchMode yes' "IdentityFile $KEYS/eve" 'UserKnownHostsFile /root/known_hosts' 'AddressFamily inet' >/root/.ssh/config
     fails cloud project:list
     link=$(link bob)
     contains "$(cloud login "$link")" 'Signed in as bob'

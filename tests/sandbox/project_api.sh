@@ -11,6 +11,8 @@
 #   page_sign_in USER                 by a link; $jar has the cookie, and $csrf the proof, of the page
 #   ask METHOD PATH [JSON [CURL OPTION...]]   as the holder of $token, if it is set; prints the status, and then the body
 #   page METHOD PATH [JSON [CURL OPTION...]]   as the page asks
+#   code                              prints the next code of the second factor, which it waits for
+#   cloud COMMAND...
 #   key_json FILE [TITLE]             the JSON of a key to add
 #   add_key FILE [TITLE], remove_key ID      add_key sets $added, the id
 #   instead_of_files                  it serves the documents from now on, with the words of host.sh
@@ -25,6 +27,7 @@ FORM=(-d grant_type=client_credentials)
 project_api_start() {
     project_api_stop
     : >$PROJECT_API_LOG
+    echo none >/root/last-code
     if [[ ! -d $API_DIR.pristine ]]; then
         "$API_PY" $API_DIR.pristine import "$PRISTINE"/*/*.json
         "$API_PY" $API_DIR.pristine host web1 >/root/web1.secret
@@ -78,6 +81,14 @@ page_sign_in() {
     csrf=$(ask GET /v1/me '' -b $jar | sed -n 's/.*"csrf": "\([^"]*\)".*/\1/p')
     [[ -n $csrf ]]
 }
+
+code() {
+    wait_for new_code
+    new_code | tee /root/last-code
+}
+new_code() { sed -n 's/^code: //p' $PROJECT_API_LOG | tail -n 1 | grep -vxFf /root/last-code; }
+
+cloud() { "$REPO/etc/examples/api/cloud" "$@"; }
 
 page() {
     token='' ask "$1" "$2" "${3-}" -b "$jar" -H "X-CSRF-Token: $csrf" -H "Origin: $PROJECT_API" "${@:4}"

@@ -197,7 +197,7 @@ class Server:
             raise Problem(403, f"this host does not serve project {project}")
         document = document_of(self.db, project, name)
         if document:
-            document["certificate_authorities"] = self.authorities
+            document["certificate_authorities"] = document.get("certificate_authorities", []) + self.authorities
         elif not self.options.sign:
             raise Problem(404, f"there is no environment {project}/{name}")
         answer = json.dumps(document).encode()
