@@ -213,6 +213,7 @@ static void check_daemon(struct doctor *doctor)
 /* ---- The script ---- */
 
 /* The checks that read files of the host and run its programs. */
+extern const char doctor_script[];
 LINES_SCRIPT(doctor_script, "ctl/doctor.sh");
 
 /* Reports a row of the script. */

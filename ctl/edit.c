@@ -30,6 +30,7 @@
 #define LOCK_LOOK_MS 20
 #define PLACES       "/{project}/{environment}.json"
 
+extern const char edit_script[];
 LINES_SCRIPT(edit_script, "ctl/edit.sh");
 
 /* Writes the directory of the documents. False after a message. */

@@ -17,9 +17,8 @@ bool lines_read(const char *path, bool comments, lines_each *each, void *arg);
  * that of waitpid(2). False if the program cannot be run. */
 bool lines_run(char *const argv[], lines_each *each, void *arg, int *status);
 
-/* Makes `name` the text of a file, which the program contains, for sh -c. */
+/* Defines a string, `extern const char name[]`: the text of a file, for sh -c. */
 #define LINES_SCRIPT(name, path)                                                                   \
-    extern const char name[];                                                                      \
     __asm__(".section .rodata\n" #name ": .incbin \"" path "\"\n.byte 0\n.previous")
 
 /* Appends an argument to argv, which ends with a NULL. Arguments live as long as the process. */
