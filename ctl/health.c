@@ -41,25 +41,25 @@ bool health_has(const struct health *health, const char *check)
     return false;
 }
 
-/* Adds a finding. The caller fills in its remedy. */
-__attribute__((format(printf, 4, 5))) static struct health_finding *
-find(struct health *health, enum health_level level, const char *check, const char *format, ...)
+/* Adds a finding with its remedy, if there is space for it. */
+__attribute__((format(printf, 5, 6))) static void find(struct health *health,
+                                                       enum health_level level, const char *check,
+                                                       const char *remedy, const char *format, ...)
 {
-    static struct health_finding more; /* than there is space for */
-    struct health_finding *finding = &more;
+    struct health_finding *finding = &health->finding[health->findings];
     va_list arguments;
 
-    if (health->findings < HEALTH_FINDINGS)
-        finding = &health->finding[health->findings++];
     if (level > health->level)
         health->level = level;
+    if (health->findings == HEALTH_FINDINGS)
+        return;
+    health->findings++;
     finding->level = level;
     finding->check = check;
-    finding->remedy[0] = '\0';
+    snprintf(finding->remedy, sizeof finding->remedy, "%s", remedy);
     va_start(arguments, format);
     vsnprintf(finding->text, sizeof finding->text, format, arguments);
     va_end(arguments);
-    return finding;
 }
 
 /* A row of STATUS for which one value is good and every other value is a finding. */
@@ -94,10 +94,8 @@ static void judge_rules(struct health *health)
         if (value[0] == '\0' || strcmp(value, rules[i].good) == 0)
             continue;
         bool says_why = rules[i].good[0] == '\0';
-        struct health_finding *finding =
-            find(health, rules[i].level, rules[i].check, "%s%s%.500s", rules[i].what,
-                 says_why ? ": " : "", says_why ? value : "");
-        snprintf(finding->remedy, sizeof finding->remedy, "%s", rules[i].remedy);
+        find(health, rules[i].level, rules[i].check, rules[i].remedy, "%s%s%.500s", rules[i].what,
+             says_why ? ": " : "", says_why ? value : "");
     }
 }
 
@@ -107,38 +105,32 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     int64_t unusable = health_number(health, "unusable");
     const char *error = health_value(health, "error");
     const char *credential = health_value(health, "credential_error");
-    struct health_finding *finding;
+    char remedy[REMEDY_SIZE];
 
-    if (unusable > 0) {
-        finding = find(health, HEALTH_CRITICAL, "documents",
-                       "%" PRId64 " environments that no one can enter: their document is too old",
-                       unusable);
-        snprintf(finding->remedy, sizeof finding->remedy,
-                 "cloudauthctl refresh --all  # when the project API answers again");
-    }
+    if (unusable > 0)
+        find(health, HEALTH_CRITICAL, "documents",
+             "cloudauthctl refresh --all  # when the project API answers again",
+             "%" PRId64 " environments that no one can enter: their document is too old", unusable);
     if (failing > 0) {
-        finding =
-            find(health, HEALTH_DEGRADED, "api",
-                 "the last request failed for %" PRId64 " environments; %.500s", failing, error);
-        remedy_for_api(conf, error, finding->remedy);
+        remedy_for_api(conf, error, remedy);
+        find(health, HEALTH_DEGRADED, "api", remedy,
+             "the last request failed for %" PRId64 " environments; %.500s", failing, error);
     }
     if (credential[0] != '\0') {
-        finding = find(health, HEALTH_CRITICAL, "api", "%.500s", credential);
-        remedy_for_api(conf, credential, finding->remedy);
+        remedy_for_api(conf, credential, remedy);
+        find(health, HEALTH_CRITICAL, "api", remedy, "%.500s", credential);
     }
 }
 
 /* Without the feed keys_fresh, account_fresh and session_recheck are in force. */
 static void judge_feed(struct health *health)
 {
-    if (strcmp(health_value(health, "feed"), "not-live") != 0 ||
-        health_number(health, "feed_since_age") < FEED_GRACE)
-        return;
-    snprintf(find(health, HEALTH_DEGRADED, "feed",
-                  "the change feed is not live, changes are seen as without it: %.500s",
-                  health_value(health, "feed_error"))
-                 ->remedy,
-             REMEDY_SIZE, "journalctl -t cloudauthd -g 'change feed' -n 5  # look at changes_url");
+    if (strcmp(health_value(health, "feed"), "not-live") == 0 &&
+        health_number(health, "feed_since_age") >= FEED_GRACE)
+        find(health, HEALTH_DEGRADED, "feed",
+             "journalctl -t cloudauthd -g 'change feed' -n 5  # look at changes_url",
+             "the change feed is not live, changes are seen as without it: %.500s",
+             health_value(health, "feed_error"));
 }
 
 /* Judges when the certificate of a setting expires, which a row of STATUS says. */
@@ -146,18 +138,15 @@ static void judge_expiry(struct health *health, const char *row, const char *key
                          int64_t now)
 {
     int64_t end = health_number(health, row), left = end - now;
-    struct health_finding *finding;
-    char when[40], quoted[REMEDY_SIZE / 2];
+    char when[40], remedy[REMEDY_SIZE] = "";
 
     if (health_value(health, row)[0] == '\0' || left >= EXPIRES_SOON)
         return;
     out_time(end, when, sizeof when);
-    finding =
-        find(health, left < EXPIRES_AT_ONCE ? HEALTH_CRITICAL : HEALTH_DEGRADED, "certificates",
-             "a certificate of %s %s: %s", key, left <= 0 ? "has expired" : "ends soon", when);
-    if (path[0] == '/' && remedy_quote(path, quoted, sizeof quoted))
-        snprintf(finding->remedy, sizeof finding->remedy,
-                 "openssl x509 -noout -subject -enddate -in %s  # renew it", quoted);
+    if (path[0] == '/')
+        (void)remedy_fill("openssl x509 -noout -subject -enddate -in %s  # renew it", path, remedy);
+    find(health, left < EXPIRES_AT_ONCE ? HEALTH_CRITICAL : HEALTH_DEGRADED, "certificates", remedy,
+         "a certificate of %s %s: %s", key, left <= 0 ? "has expired" : "ends soon", when);
 }
 
 static void judge_clock(struct health *health)
@@ -165,11 +154,9 @@ static void judge_clock(struct health *health)
     int64_t ahead = health_number(health, "clock_offset");
 
     if (ahead > CLOCK_OFF || ahead < -CLOCK_OFF)
-        snprintf(find(health, HEALTH_DEGRADED, "clock",
-                      "this host's clock is %" PRId64 " seconds %s the project API's",
-                      ahead < 0 ? -ahead : ahead, ahead > 0 ? "ahead of" : "behind")
-                     ->remedy,
-                 REMEDY_SIZE, "timedatectl set-ntp true");
+        find(health, HEALTH_DEGRADED, "clock", "timedatectl set-ntp true",
+             "this host's clock is %" PRId64 " seconds %s the project API's",
+             ahead < 0 ? -ahead : ahead, ahead > 0 ? "ahead of" : "behind");
 }
 
 /* Environments that are not in memory wait for the disk, and so does what the API says anew. */
@@ -178,12 +165,9 @@ static void judge_disk(struct health *health)
     int64_t seconds = health_number(health, "disk_waiting_age");
 
     if (seconds >= DISK_SLOW)
-        snprintf(find(health, HEALTH_CRITICAL, "disk",
-                      "%s documents wait for the disk, for %" PRId64
-                      " seconds: it hangs, or is slow",
-                      health_value(health, "disk_waiting"), seconds)
-                     ->remedy,
-                 REMEDY_SIZE, "findmnt -T /var/lib/cloudauth; journalctl -k -n 20");
+        find(health, HEALTH_CRITICAL, "disk", "findmnt -T /var/lib/cloudauth; journalctl -k -n 20",
+             "%s documents wait for the disk, for %" PRId64 " seconds: it hangs, or is slow",
+             health_value(health, "disk_waiting"), seconds);
 }
 
 static void judge_version(struct health *health)
@@ -191,11 +175,8 @@ static void judge_version(struct health *health)
     const char *version = health_value(health, "version");
 
     if (strcmp(version, CLOUD_VERSION) != 0)
-        snprintf(find(health, HEALTH_DEGRADED, "daemon",
-                      "the running cloudauthd is version %s, cloudauthctl is %s", version,
-                      CLOUD_VERSION)
-                     ->remedy,
-                 REMEDY_SIZE, "systemctl restart cloudauthd");
+        find(health, HEALTH_DEGRADED, "daemon", "systemctl restart cloudauthd",
+             "the running cloudauthd is version %s, cloudauthctl is %s", version, CLOUD_VERSION);
 }
 
 void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now)
