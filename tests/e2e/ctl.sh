@@ -565,6 +565,17 @@ test_deny_damaged() {
     enters alice abcdefghij
 }
 
+# a certificate that ends within two days is critical, and the remedy shows which one it is
+test_status_expiry() {
+    openssl req -x509 -newkey ed25519 -nodes -keyout /root/key.pem -subj /CN=x -days 1 -out /root/ca.pem 2>/root/said
+    install -m 644 /root/ca.pem /etc/cloudauth/ca.pem
+    configure 'ca_file = /etc/cloudauth/ca.pem'
+    daemon_reload
+    contains "$(ctl 1 status --json | jq -r '.findings[] | "\(.level) \(.finding): \(.remedy)"')" \
+        '^critical a certificate of ca_file ends soon: .* UTC: openssl x509 .* -in /etc/cloudauth/ca.pem '
+    rm /etc/cloudauth/ca.pem
+}
+
 # ---- env, user, key ----------------------------------------------------------------------------------
 
 # an embedded API from nothing: an environment, a user and a key open a login; without the key it is refused
