@@ -45,7 +45,7 @@ struct publish {
     struct published published;
     struct changes changes; /* of the published file, or of the one that is being written */
     struct build *build;    /* or NULL */
-    size_t amends;          /* waiting for the store's worker */
+    int refused;            /* the store's worker's: of a file with a wrong record, or -1 */
     bool failed;
     bool urgent;                 /* a change since the last build is more than later times */
     bool lost;                   /* a change was lost for lack of memory: no file is live again */
@@ -73,9 +73,7 @@ struct build {
     struct snapshot_file head;
     struct published file; /* the result: it has its name, but is still retired */
     bool written;          /* it is the published file, and on the way to be live */
-    struct spoil *spoil;   /* written: of its records that have changed meanwhile */
-    size_t spoils;
-    int64_t took; /* milliseconds */
+    int64_t took;          /* milliseconds */
 };
 
 /* A change of the published file: a record is taken back, or the whole file is retired. */
@@ -106,11 +104,6 @@ static bool write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 static bool set_state(int fd, uint32_t state)
 {
     return write_at(fd, &state, sizeof state, offsetof(struct cloud_snapshot_header, state));
-}
-
-static bool write_spoil(int fd, const struct spoil *spoil)
-{
-    return write_at(fd, &spoil->checksum, sizeof spoil->checksum, spoil->at);
 }
 
 static void close_published(struct published *published)
@@ -366,9 +359,13 @@ static void run_amend(struct work *work)
 {
     struct amend *amend = (struct amend *)work;
 
-    if (amend->spoil.at != 0 && write_spoil(amend->fd, &amend->spoil))
+    if (amend->spoil.at != 0 &&
+        write_at(amend->fd, &amend->spoil.checksum, sizeof amend->spoil.checksum, amend->spoil.at))
         return;
-    work->failed = amend->spoil.at != 0 ? errno : 0;
+    if (amend->spoil.at != 0) {
+        work->failed = errno;
+        amend->publish->refused = amend->fd;
+    }
     retire(amend->publish->directory, amend->fd, CLOUD_SNAPSHOT_FILE);
 }
 
@@ -377,12 +374,12 @@ static void make_live(struct work *work)
 {
     struct build *build = (struct build *)work;
     int directory = build->publish->directory;
-    bool ok = true;
 
-    for (size_t i = 0; i < build->spoils; i++)
-        ok = ok && write_spoil(build->file.fd, &build->spoil[i]);
-    if (build->file.live && !(ok && set_state(build->file.fd, CLOUD_SNAPSHOT_LIVE)))
+    errno = EIO;
+    if (build->file.live && (build->publish->refused == build->file.fd ||
+                             !set_state(build->file.fd, CLOUD_SNAPSHOT_LIVE)))
         work->failed = errno;
+    build->publish->refused = -1;
     retire(directory, build->old.fd, NEW_FILE);
     unlinkat(directory, NEW_FILE, 0);
 }
@@ -418,7 +415,6 @@ static void finish_amend(struct work *work)
     struct amend *amend = (struct amend *)work;
     struct publish *publish = amend->publish;
 
-    publish->amends--;
     if (work->failed != 0 && amend->fd == publish->published.fd) {
         log_error("a record of %s cannot be taken back: %s", CLOUD_SNAPSHOT_FILE,
                   strerror(work->failed));
@@ -437,7 +433,6 @@ static bool amend(struct publish *publish, const struct spoil *spoil)
         return false;
     *amend = (struct amend){
         {.run = run_amend, .finish = finish_amend}, publish, publish->published.fd, *spoil};
-    publish->amends++;
     add_to_store(publish, &amend->work);
     return true;
 }
@@ -483,16 +478,24 @@ static void set_build(struct publish *publish, bool urgent)
     set_timer(publish, publish->urgent ? PUBLISH_GATHER_MS : PUBLISH_RENEW_MS);
 }
 
-/* Takes ownership of the record. Takes back what the published file has instead, and keeps the
- * change for the next one. */
-static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
-                          bool removed)
+/* Takes back what the published file has instead of the change. */
+static enum settled settle(struct publish *publish, const struct cloud_snapshot_record *record,
+                           bool removed)
 {
     struct spoil spoil;
     enum settled settled = compare(&publish->published, record, removed, &spoil);
 
     if (settled == CHANGED && spoil.at != 0)
         take_back(publish, &spoil);
+    return settled;
+}
+
+/* Takes ownership of the record. Settles it, or keeps the change for the next file. */
+static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
+                          bool removed)
+{
+    enum settled settled = settle(publish, record, removed);
+
     if (settled == SETTLED && !is_changing(publish, record) && (removed || publish->published.live))
         free(record);
     else if (changes_put(&publish->changes, record, removed))
@@ -504,30 +507,24 @@ static void change_record(struct publish *publish, struct cloud_snapshot_record 
 static void visit_settle(void *arg, struct table_node *node)
 {
     struct change *change = TABLE_OWNER(node, struct change, node);
-    struct build *build = arg;
-    struct spoil *spoil = &build->spoil[build->spoils];
-    enum settled settled = compare(&build->file, change->record, change->removed, spoil);
+    struct publish *publish = arg;
+    enum settled settled = settle(publish, change->record, change->removed);
 
-    build->spoils += settled == CHANGED && spoil->at != 0;
     if (settled == SETTLED)
-        changes_drop(&build->publish->changes, change->record);
+        changes_drop(&publish->changes, change->record);
     else
-        set_build(build->publish, settled == CHANGED);
+        set_build(publish, settled == CHANGED);
 }
 
-/* Compares a new file with the changes that came while it was written. False if it cannot be made
- * right. */
-static bool settle_all(struct build *build)
+/* Brings a new file in line with the changes that came while it was written, if they do not make
+ * it wrong as a whole. */
+static void settle_all(struct publish *publish)
 {
-    struct publish *publish = build->publish;
-
-    if (publish->lost || publish->changes.clear || publish->changes.older != 0)
-        return false;
+    publish->published.live =
+        !publish->lost && !publish->changes.clear && publish->changes.older == 0;
     publish->urgent = false;
-    build->spoil = calloc(publish->changes.table.used + 1, sizeof *build->spoil);
-    if (build->spoil != NULL)
-        table_each(&publish->changes.table, visit_settle, build);
-    return build->spoil != NULL;
+    if (publish->published.live)
+        table_each(&publish->changes.table, visit_settle, publish);
 }
 
 static void count_build(struct publish *publish, const struct build *build)
@@ -573,7 +570,6 @@ static void end_build(struct publish *publish, struct build *build)
     publish->not_before = cloud_clock_ms() + pause;
     if (changes_any(&publish->changes) || failed)
         set_build(publish, failed);
-    free(build->spoil);
     free(build);
 }
 
@@ -612,10 +608,11 @@ static void finish_build(struct work *work)
                  (unsigned long long)build->file.snapshot.header.accounts,
                  build->file.snapshot.size, (long long)build->took);
     changes_end(&build->changes);
-    build->file.live = settle_all(build);
     build->old = publish->published;
     publish->published = build->file;
     build->written = true;
+    settle_all(publish);
+    build->file.live = publish->published.live;
     if (publish->judging.set || publish->judge_next)
         publish_judge(publish, false);
     work->run = make_live;
@@ -814,7 +811,7 @@ void publish_look(const struct publish *publish, struct publish_view *out)
 
     *out = publish->counted;
     out->failed = publish->failed;
-    out->behind = publish->build != NULL || publish->amends > 0 || is_behind(publish);
+    out->behind = publish->build != NULL || is_behind(publish);
     out->pending = worker_pending(publish->builder);
     if (snapshot->map == NULL)
         return;
@@ -861,6 +858,7 @@ struct publish *publish_new(const struct publish_setup *setup, const char *origi
         return NULL;
     publish->setup = *setup;
     publish->published = (struct published){.fd = -1};
+    publish->refused = -1;
     publish->timer = (struct loop_timer){.due = start_build, .arg = publish};
     publish->judging = (struct loop_timer){.due = judge_some, .arg = publish};
     publish->origin = hash_text(origin);

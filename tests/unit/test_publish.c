@@ -55,7 +55,8 @@ time_t time(time_t *out)
 
 /* ---- The disk ---- */
 
-static bool disk_full;            /* no block for the state, as on a disk that copies on write */
+static bool no_record;            /* and no block for a change of a record */
+static bool disk_full;            /* no block for a change, as on a disk that copies on write */
 static int exchange_fails;        /* the error of an exchange of names; 0: it succeeds */
 static bool killed_at_the_rename; /* behind an exchange, and before a rename */
 
@@ -76,7 +77,9 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
     while (atomic_load(&disk_hangs))
         usleep(1000);
     errno = ENOSPC;
-    return disk_full ? -1 : syscall(SYS_pwrite64, fd, bytes, n, offset);
+    return disk_full || (no_record && n == sizeof(uint64_t))
+               ? -1
+               : syscall(SYS_pwrite64, fd, bytes, n, offset);
 }
 
 ssize_t pread(int fd, void *bytes, size_t n, off_t offset)
@@ -142,11 +145,10 @@ static bool judge(void *arg, const struct cloud_snapshot_account *account, uint3
 
 static void open_accounts(const char *origin)
 {
-    struct publish_setup setup = {.loop = loop,
-                                  .store = store = worker_new(loop),
-                                  .directory = CLOUD_SNAPSHOT_DIRECTORY,
-                                  .judges = judge};
+    struct publish_setup setup = {
+        .loop = loop, .directory = CLOUD_SNAPSHOT_DIRECTORY, .judges = judge};
 
+    setup.store = store = worker_new(loop);
     accounts = publish_new(&setup, origin);
     assert_non_null(accounts);
 }
@@ -283,7 +285,7 @@ static struct publish_view view(void)
 
 static bool idle(void)
 {
-    return !view().behind;
+    return !view().behind && worker_pending(store) == 0;
 }
 
 /* In the second turn. */
@@ -461,7 +463,7 @@ static void test_times(void **state)
         account.expires += i == 0 ? 100 : -CACHE_LAG;
         publish_put(accounts, &account);
         store_document();
-        assert_true(idle());
+        assert_false(view().behind);
         assert_int_equal(see("abcdefghij", &seen), SEEN);
         assert_in_range(seen.fresh, fresh, fresh + 1);
         passed_ms += PUBLISH_RENEW_MS;
@@ -1300,6 +1302,25 @@ static void test_bad_sector(void **state)
     assert_int_equal(now_is("bcdefghijk"), SEEN);
 }
 
+/* A new file of which a record cannot be taken back never becomes live. */
+static void test_no_block_for_a_record(void **state)
+{
+    (void)state;
+    hold_disk();
+    put("abcdefghij", 200001);
+    put("bcdefghijk", 200002);
+    run_until(building);
+    publish_remove(accounts, "abcdefghij", "production");
+    no_record = true;
+    release_disk();
+    run_until(failed);
+    assert_int_equal(now_is("bcdefghijk"), RETIRED);
+    no_record = false;
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+}
+
 /* After a change was lost no file becomes live again: lookups ask the daemon. */
 static void test_lost(void **state)
 {
@@ -1363,6 +1384,7 @@ int main(void)
         TEST(test_fails_meanwhile),
         TEST(test_gone_before_it_was_written),
         TEST(test_no_block),
+        TEST(test_no_block_for_a_record),
         TEST(test_disk_hangs),
         TEST(test_judged_while_hanging),
         TEST(test_changed_at_the_end),
