@@ -413,13 +413,56 @@ static bool take_user_id(struct reader *reader, const struct json *user, const c
                : fail_member(user, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
 }
 
+/* Reads an optional time; DOCUMENT_NO_TIME if it is missing. */
+static bool take_time(const struct json *object, const char *name, int64_t *out)
+{
+    const char *text = NULL;
+
+    *out = DOCUMENT_NO_TIME;
+    return json_get_any_string(object, name, JSON_OPTIONAL, &text) &&
+           (text == NULL || fields_time(text, out) ||
+            fail_member(object, name, "not an RFC 3339 date-time"));
+}
+
+static bool take_from(struct reader *reader, const struct json *object, struct document_limits *out)
+{
+    struct json array, at;
+    struct address_block *block;
+    const char *text = "";
+
+    if (!json_get_array(object, "from", JSON_OPTIONAL, DOCUMENT_FROM_MAX, &array))
+        return false;
+    out->has_from = array.value != NULL;
+    out->from = block = allot(reader, array.count, sizeof *block);
+    if (block == NULL)
+        return false;
+    for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
+        if (!json_expect_string(&at, DOCUMENT_STRING_MAX, &text))
+            return false;
+        if (!address_block_read(text, &block[out->blocks++]))
+            return json_fail(&at, "not an IP address or block (CIDR)");
+    }
+    return true;
+}
+
+/* Reads the limits of a person or a key. One that cannot be read fails the object that it limits:
+ * without it the object would be worth more. */
+static bool take_limits(struct reader *reader, const struct json *object,
+                        struct document_limits *out)
+{
+    return take_time(object, "not_before", &out->not_before) &&
+           take_time(object, "expires_at", &out->expires_at) && take_from(reader, object, out) &&
+           take_text(reader, object, "grant", DOCUMENT_STRING_MAX, &out->grant);
+}
+
 static bool take_user(struct reader *reader, const struct json *at, struct document_user *out)
 {
     *out = (struct document_user){0};
     if (!json_expect_object(at) || !take_user_id(reader, at, &out->id) ||
         !take_string(reader, at, "username", USERNAME_MAX, &out->username) ||
         !take_label(reader, at, "mail", &out->mail) ||
-        !take_string(reader, at, "role", DOCUMENT_STRING_MAX, &out->role_text))
+        !take_string(reader, at, "role", DOCUMENT_STRING_MAX, &out->role_text) ||
+        !take_limits(reader, at, &out->limits))
         return false;
     if (out->username[0] == '\0')
         return fail_member(at, "username", "empty");
@@ -442,16 +485,14 @@ static struct candidate *add_candidate(struct reader *reader)
 
 static bool take_key(struct reader *reader, const struct json *at, const struct document_user *user)
 {
-    struct document_key key = {.expires_at = DOCUMENT_NO_TIME, .user = user};
-    const char *value = "", *expires = NULL, *why = NULL;
+    struct document_key key = {.user = user};
+    const char *value = "", *why = NULL;
     struct candidate *candidate;
     struct key parsed;
 
     if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
-        !json_get_any_string(at, "expires_at", JSON_OPTIONAL, &expires))
+        !take_limits(reader, at, &key.limits))
         return false;
-    if (expires != NULL && !fields_time(expires, &key.expires_at))
-        return fail_member(at, "expires_at", "not an RFC 3339 date-time");
     if (!keys_parse_line(value, &parsed, &why))
         return fail_member(at, "value", why);
     if (!take_label(reader, at, "title", &key.title) ||
@@ -609,15 +650,10 @@ static bool take_apps(struct reader *reader)
 static bool take_times(struct reader *reader)
 {
     struct document *document = reader->document;
-    const char *issued_at = NULL;
     uint64_t max_stale = DOCUMENT_NO_BOUND;
 
-    document->issued_at = DOCUMENT_NO_TIME;
-    if (!json_get_string(&reader->root, "issued_at", JSON_OPTIONAL, DOCUMENT_STRING_MAX,
-                         &issued_at))
+    if (!take_time(&reader->root, "issued_at", &document->issued_at))
         return false;
-    if (issued_at != NULL && !fields_time(issued_at, &document->issued_at))
-        return fail_member(&reader->root, "issued_at", "not an RFC 3339 date-time");
     if (!json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
                         &max_stale)) {
         max_stale = 0; /* a limit that cannot be read counts as the strictest one */

@@ -2,6 +2,7 @@
 #ifndef CLOUD_ACCESS_DOCUMENT_H
 #define CLOUD_ACCESS_DOCUMENT_H
 
+#include "access/address.h"
 #include "access/keys.h"
 
 #include "common/name.h"
@@ -31,9 +32,10 @@
 #define DOCUMENT_MOUNTS_MAX   64
 #define DOCUMENT_APPS_MAX     256
 #define DOCUMENT_HOSTS_MAX    1024
+#define DOCUMENT_FROM_MAX     64 /* addresses and blocks of one person or key */
 #define DOCUMENT_WARNINGS_MAX 16
 
-#define DOCUMENT_NO_TIME  INT64_MIN  /* expires_at, issued_at: not in the document */
+#define DOCUMENT_NO_TIME  INT64_MIN  /* a time that is not in the document */
 #define DOCUMENT_NO_BOUND UINT32_MAX /* max_stale: not in the document */
 
 struct denials;
@@ -75,19 +77,29 @@ struct document_mount {
     bool writable;
 };
 
+/* Until when and from where a person may enter, or a key may be used, and why. */
+struct document_limits {
+    int64_t not_before, expires_at; /* seconds since 1970, or DOCUMENT_NO_TIME */
+    bool has_from;                  /* only from addresses in these blocks */
+    size_t blocks;
+    const struct address_block *from;
+    const char *grant; /* the reason of the grant, for the log; "" if there is none */
+};
+
 struct document_user {
     const char *id, *username;
     const char *mail; /* "" if there is none */
     enum document_role role;
     const char *role_text;
+    struct document_limits limits;
 };
 
 struct document_key {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     const char *type, *base64; /* NUL-terminated */
     const char *title;         /* "" if there is none */
-    int64_t expires_at;        /* seconds since 1970, or DOCUMENT_NO_TIME */
-    const struct document_user *user;
+    struct document_limits limits;
+    const struct document_user *user; /* who has limits of its own */
 };
 
 struct document_app {

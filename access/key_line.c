@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/key_line.h"
 
-#include "common/text.h"
+#include "access/address.h"
 
 #include <time.h>
 
@@ -56,23 +56,69 @@ static void add_grants(struct cloud_text *text, const struct document *document,
     add_destinations(text, "permitlisten", forwarding->remote, forwarding->remotes);
 }
 
-bool key_line_write(const struct document *document, const struct cloud_name *name,
-                    const struct policy_verdict *verdict, char *out, size_t size)
+/* Adds the blocks of one list that lie within the other's; a list that there is not limits nothing.
+ * Both ways this is what the two lists have in common. Returns how many that are. */
+static size_t add_within(struct cloud_text *text, const struct document_limits *list,
+                         const struct document_limits *other, size_t before)
 {
-    const struct document_key *key = verdict->key;
-    struct cloud_text text;
+    char block[ADDRESS_TEXT];
 
-    cloud_text_start(&text, out, size);
-    cloud_text_add(&text, "restrict");
-    if (verdict->reason != POLICY_GRANTED) {
-        cloud_text_add(&text, ",command=\"" POLICY_NOLOGIN "\"");
-    } else {
-        add_grants(&text, document, name);
-        if (key->expires_at != DOCUMENT_NO_TIME)
-            add_expiry(&text, key->expires_at);
+    for (size_t i = 0; i < list->blocks; i++) {
+        bool within = !other->has_from;
+        for (size_t k = 0; k < other->blocks && !within; k++)
+            within = other->from[k].bits <= list->from[i].bits &&
+                     address_block_has(&other->from[k], list->from[i].address);
+        if (!within)
+            continue;
+        address_block_text(&list->from[i], block);
+        cloud_text_add_all(text, before++ == 0 ? ",from=\"" : ",", block);
     }
-    cloud_text_add_all(&text, " ", key->type, " ", key->base64, " ", key->user->id);
-    if (text.cut)
-        out[0] = '\0';
-    return !text.cut;
+    return before;
+}
+
+/* Adds the option `from`, if there is one. No client has the address that stands for no address. */
+static void add_from(struct cloud_text *text, const struct document_key *key)
+{
+    size_t n = add_within(text, &key->limits, &key->user->limits, 0);
+
+    if (!policy_has_from(key))
+        return;
+    n = add_within(text, &key->user->limits, &key->limits, n);
+    cloud_text_add(text, n > 0 ? "\"" : ",from=\"0.0.0.0/32\"");
+}
+
+static void add_key(struct cloud_text *text, const struct document_key *key)
+{
+    cloud_text_add_all(text, " ", key->type, " ", key->base64, " ", key->user->id);
+}
+
+/* Adds the line with which the key enters. */
+static void add_line(struct cloud_text *text, const struct document *document,
+                     const struct cloud_name *name, const struct document_key *key)
+{
+    cloud_text_add_all(text, text->used == 0 ? "" : "\n", "restrict");
+    add_from(text, key);
+    add_grants(text, document, name);
+    if (policy_ends(key) != 0)
+        add_expiry(text, policy_ends(key));
+    add_key(text, key);
+}
+
+void key_line_write(const struct document *document, const struct cloud_name *name,
+                    const struct policy_verdict *verdict, const struct policy_visit *visit,
+                    struct cloud_text *out)
+{
+    const struct document_key *key = verdict->reason == POLICY_GRANTED ? verdict->key : NULL;
+    struct policy_verdict elsewhere = {verdict->reason, verdict->key};
+
+    for (; key != NULL; key = policy_next(document, name, key, visit)) {
+        add_line(out, document, name, key);
+        if (!policy_has_from(key))
+            return;
+        elsewhere.reason = POLICY_FROM;
+    }
+    if (!policy_gets_line(document, name, &elsewhere, visit))
+        return;
+    cloud_text_add_all(out, out->used == 0 ? "" : "\n", "restrict,command=\"" POLICY_NOLOGIN "\"");
+    add_key(out, verdict->key);
 }

@@ -4,17 +4,21 @@
 
 #include "access/policy.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "common/text.h"
 
 /*
- * Writes the authorized_keys line (sshd(8)) of verdict->key, which must not be NULL: `restrict`,
- * the options that the document grants to this account, the key, and the id of the user as the
- * comment. If the verdict is not POLICY_GRANTED, the line lets the key only authenticate, with
- * nologin as its command, so that PAM can refuse the login and give the reason. False, with *out
- * empty, if the line does not fit.
+ * Adds the authorized_keys lines (sshd(8)) of verdict->key, which must not be NULL, with newlines
+ * between them. A line is `restrict`, the options that the document grants to this account, the
+ * key, and the id of the user as the comment. If the verdict is not POLICY_GRANTED, the line lets
+ * the key only authenticate, with nologin as its command, so that PAM can refuse the login and give
+ * the reason.
+ *
+ * If the key or its user has a `from`, the line has it as an option; sshd goes on to the next line
+ * for a client from elsewhere. That is the line of the next user with this key who may enter, and
+ * at the end the line with nologin. out->cut if the lines do not fit.
  */
-bool key_line_write(const struct document *document, const struct cloud_name *name,
-                    const struct policy_verdict *verdict, char *out, size_t size);
+void key_line_write(const struct document *document, const struct cloud_name *name,
+                    const struct policy_verdict *verdict, const struct policy_visit *visit,
+                    struct cloud_text *out);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/messages.h"
 
+#include "access/address.h"
+
 #include "common/text.h"
 
 #include <string.h>
@@ -46,7 +48,31 @@ static void add_key_expired(struct cloud_text *text, const struct document_key *
 {
     cloud_text_add_all(text, "your key ", key->title, key->title[0] == '\0' ? "" : " ",
                        "expired on ");
-    add_date(text, key->expires_at);
+    add_date(text, key->limits.expires_at);
+}
+
+static void add_person_expired(struct cloud_text *text, const struct document_key *key)
+{
+    cloud_text_add(text, "your access ended on ");
+    add_date(text, key->user->limits.expires_at);
+}
+
+static void add_too_early(struct cloud_text *text, const struct document_key *key)
+{
+    int64_t own = key->limits.not_before, person = key->user->limits.not_before;
+
+    cloud_text_add(text, "your access begins on ");
+    add_date(text, own > person ? own : person);
+}
+
+/* The address is told only if it is one: a name is the client's own word. */
+static void add_from(struct cloud_text *text, const struct message *message)
+{
+    unsigned char address[ADDRESS_SIZE];
+    bool known = message->from != NULL && address_read(message->from, address);
+
+    cloud_text_add_all(text, "you may not enter from ", known ? message->from : "here",
+                       " with this key");
 }
 
 static void add_access_off(struct cloud_text *text, const struct message *message)
@@ -104,6 +130,17 @@ static bool add_sentence(struct cloud_text *text, const struct message *message)
         if (message->key != NULL)
             add_key_expired(text, message->key);
         return message->key != NULL;
+    case POLICY_PERSON_EXPIRED:
+        if (message->key != NULL)
+            add_person_expired(text, message->key);
+        return message->key != NULL;
+    case POLICY_TOO_EARLY:
+        if (message->key != NULL)
+            add_too_early(text, message->key);
+        return message->key != NULL;
+    case POLICY_FROM:
+        add_from(text, message);
+        return true;
     case POLICY_ROLE:
     case POLICY_ROLE_SFTP_ONLY:
         if (message->key != NULL)

@@ -16,6 +16,7 @@ struct message {
     const struct cloud_name *name;
     const char *account; /* the login name as it was given; never NULL */
     const struct document_key *key;
+    const char *from; /* the client's address */
 };
 
 /* Writes the sentence that the person at the client reads; it is cut off if it does not fit. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/policy.h"
 
+#include "access/address.h"
 #include "access/denials.h"
 
 #include "common/text.h"
@@ -17,6 +18,9 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_KEY_UNUSABLE] = "key-unusable",
     [POLICY_KEY_UNKNOWN] = "key-unknown",
     [POLICY_KEY_EXPIRED] = "key-expired",
+    [POLICY_PERSON_EXPIRED] = "person-expired",
+    [POLICY_TOO_EARLY] = "too-early",
+    [POLICY_FROM] = "from-elsewhere",
     [POLICY_STATUS_INACTIVE] = "environment-inactive",
     [POLICY_STATUS_PAUSED] = "environment-paused",
     [POLICY_STATUS_DELETING] = "environment-deleting",
@@ -210,7 +214,7 @@ struct attempt {
     const struct document *document;
     const struct cloud_name *name;
     const struct document_key *key;
-    int64_t now;
+    const struct policy_visit *visit;
 };
 
 static enum policy_reason rule_denied(const struct attempt *attempt)
@@ -222,8 +226,8 @@ static enum policy_reason rule_denied(const struct attempt *attempt)
                                        .username = user->username,
                                        .fingerprint = attempt->key->fingerprint};
 
-    return denials_match(attempt->document->denials, &match, attempt->now) ? POLICY_DENIED
-                                                                           : POLICY_GRANTED;
+    return denials_match(attempt->document->denials, &match, attempt->visit->wall) ? POLICY_DENIED
+                                                                                   : POLICY_GRANTED;
 }
 
 static enum policy_reason rule_status(const struct attempt *attempt)
@@ -231,17 +235,61 @@ static enum policy_reason rule_status(const struct attempt *attempt)
     return check_status(attempt->document);
 }
 
-static enum policy_reason rule_expiry(const struct attempt *attempt)
+static bool has_ended(const struct document_limits *limits, int64_t now)
 {
-    int64_t expires_at = attempt->key->expires_at;
-
-    return expires_at != DOCUMENT_NO_TIME && expires_at <= attempt->now ? POLICY_KEY_EXPIRED
-                                                                        : POLICY_GRANTED;
+    return limits->expires_at != DOCUMENT_NO_TIME && limits->expires_at <= now;
 }
 
-int64_t policy_key_expires(const struct document_key *key)
+static enum policy_reason rule_expiry(const struct attempt *attempt)
 {
-    return key->expires_at != DOCUMENT_NO_TIME && key->expires_at > 0 ? key->expires_at : 0;
+    if (has_ended(&attempt->key->limits, attempt->visit->now))
+        return POLICY_KEY_EXPIRED;
+    return has_ended(&attempt->key->user->limits, attempt->visit->now) ? POLICY_PERSON_EXPIRED
+                                                                       : POLICY_GRANTED;
+}
+
+int64_t policy_ends(const struct document_key *key)
+{
+    int64_t own = key->limits.expires_at, person = key->user->limits.expires_at;
+    int64_t ends =
+        own == DOCUMENT_NO_TIME || (person != DOCUMENT_NO_TIME && person < own) ? person : own;
+
+    return ends > 0 ? ends : 0;
+}
+
+static enum policy_reason rule_begin(const struct attempt *attempt)
+{
+    int64_t now = attempt->visit->now; /* DOCUMENT_NO_TIME is before every time */
+
+    return attempt->key->limits.not_before > now || attempt->key->user->limits.not_before > now
+               ? POLICY_TOO_EARLY
+               : POLICY_GRANTED;
+}
+
+bool policy_has_from(const struct document_key *key)
+{
+    return key->limits.has_from || key->user->limits.has_from;
+}
+
+static bool admits(const struct document_limits *limits, const unsigned char *address)
+{
+    for (size_t i = 0; i < limits->blocks; i++)
+        if (address_block_has(&limits->from[i], address))
+            return true;
+    return !limits->has_from;
+}
+
+static enum policy_reason rule_from(const struct attempt *attempt)
+{
+    const struct document_key *key = attempt->key;
+    unsigned char address[ADDRESS_SIZE];
+
+    if (attempt->visit->from == NULL || !policy_has_from(key))
+        return POLICY_GRANTED;
+    return address_read(attempt->visit->from, address) && admits(&key->limits, address) &&
+                   admits(&key->user->limits, address)
+               ? POLICY_GRANTED
+               : POLICY_FROM;
 }
 
 static enum policy_reason rule_role(const struct attempt *attempt)
@@ -253,12 +301,15 @@ static const struct rule {
     const char *name;
     enum policy_reason (*check)(const struct attempt *);
 } rules[POLICY_RULES] = {
-    {"denied", rule_denied}, {"status", rule_status}, {"expiry", rule_expiry}, {"role", rule_role}};
+    {"denied", rule_denied}, {"status", rule_status}, {"expiry", rule_expiry},
+    {"begin", rule_begin},   {"from", rule_from},     {"role", rule_role},
+};
 
 static enum policy_reason check_key(const struct document *document, const struct cloud_name *name,
-                                    const struct document_key *key, int64_t now)
+                                    const struct document_key *key,
+                                    const struct policy_visit *visit)
 {
-    const struct attempt attempt = {document, name, key, now};
+    const struct attempt attempt = {document, name, key, visit};
     enum policy_reason reason = POLICY_REFUSED;
 
     for (size_t i = 0; i < POLICY_RULES; i++) {
@@ -270,10 +321,10 @@ static enum policy_reason check_key(const struct document *document, const struc
 }
 
 void policy_rules(const struct document *document, const struct cloud_name *name,
-                  const struct document_key *key, int64_t now,
+                  const struct document_key *key, const struct policy_visit *visit,
                   struct policy_rule_verdict out[POLICY_RULES])
 {
-    const struct attempt attempt = {document, name, key, now};
+    const struct attempt attempt = {document, name, key, visit};
 
     for (size_t i = 0; i < POLICY_RULES; i++)
         out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
@@ -281,7 +332,7 @@ void policy_rules(const struct document *document, const struct cloud_name *name
 
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
                                     const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                                    const char *user_id, int64_t now)
+                                    const char *user_id, const struct policy_visit *visit)
 {
     const struct document_key *key = document_find_key(document, fingerprint);
     const struct document_key *end = document->key + document->keys;
@@ -296,7 +347,7 @@ struct policy_verdict policy_person(const struct document *document, const struc
             break;
         if (user_id != NULL && strcmp(key->user->id, user_id) != 0)
             continue;
-        enum policy_reason reason = check_key(document, name, key, now);
+        enum policy_reason reason = check_key(document, name, key, visit);
         if (verdict.key == NULL || reason == POLICY_GRANTED)
             verdict = (struct policy_verdict){reason, key};
         if (reason == POLICY_GRANTED)
@@ -307,23 +358,48 @@ struct policy_verdict policy_person(const struct document *document, const struc
 
 struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                                   int64_t now)
+                                   const struct policy_visit *visit)
 {
-    return policy_person(document, name, fingerprint, NULL, now);
+    return policy_person(document, name, fingerprint, NULL, visit);
 }
 
+const struct document_key *policy_next(const struct document *document,
+                                       const struct cloud_name *name,
+                                       const struct document_key *key,
+                                       const struct policy_visit *visit)
+{
+    const struct document_key *end = document->key + document->keys, *next = key + 1;
+
+    for (; next < end; next++) {
+        if (memcmp(next->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) != 0)
+            break;
+        if (check_key(document, name, next, visit) == POLICY_GRANTED)
+            return next;
+    }
+    return NULL;
+}
+
+/* Whether the person has a key that may enter; anywhere: one without a `from`. */
 static bool has_better_key(const struct document *document, const struct cloud_name *name,
-                           const struct document_user *user, int64_t now)
+                           const struct document_user *user, const struct policy_visit *visit,
+                           bool anywhere)
 {
     for (size_t i = 0; i < document->keys; i++)
-        if (document->key[i].user == user &&
-            check_key(document, name, &document->key[i], now) == POLICY_GRANTED)
+        if (document->key[i].user == user && !(anywhere && policy_has_from(&document->key[i])) &&
+            check_key(document, name, &document->key[i], visit) == POLICY_GRANTED)
             return true;
     return false;
 }
 
+/* Whether the reason may be one of this key alone. */
+static bool is_of_key(enum policy_reason reason)
+{
+    return reason == POLICY_KEY_EXPIRED || reason == POLICY_TOO_EARLY || reason == POLICY_DENIED ||
+           reason == POLICY_FROM;
+}
+
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
-                      const struct policy_verdict *verdict, int64_t now)
+                      const struct policy_verdict *verdict, const struct policy_visit *visit)
 {
     if (verdict->key == NULL)
         return false;
@@ -331,8 +407,8 @@ bool policy_gets_line(const struct document *document, const struct cloud_name *
         return true;
     if (name->kind == CLOUD_SFTP)
         return false;
-    return (verdict->reason != POLICY_KEY_EXPIRED && verdict->reason != POLICY_DENIED) ||
-           !has_better_key(document, name, verdict->key->user, now);
+    return !is_of_key(verdict->reason) || !has_better_key(document, name, verdict->key->user, visit,
+                                                          verdict->reason == POLICY_FROM);
 }
 
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

@@ -17,6 +17,14 @@
  * (seconds since 1970).
  */
 
+/* How a person comes. */
+struct policy_visit {
+    int64_t now;      /* by which a right begins and ends: never goes back (cache_visit) */
+    int64_t wall;     /* by which a denial of this host ends: the wall clock */
+    const char *from; /* the client's address, as PAM_RHOST has it; NULL: not known yet, so that
+                         `from` refuses no person */
+};
+
 enum policy_reason {
     POLICY_REFUSED = 0, /* no rule granted it; the default */
     POLICY_GRANTED,
@@ -26,6 +34,9 @@ enum policy_reason {
     POLICY_KEY_UNUSABLE,  /* not a key of an accepted type and strength */
     POLICY_KEY_UNKNOWN,   /* no user of this environment has the key */
     POLICY_KEY_EXPIRED,
+    POLICY_PERSON_EXPIRED,
+    POLICY_TOO_EARLY, /* the person's or the key's not_before is in the future */
+    POLICY_FROM,      /* the client's address is not in the person's or the key's `from` */
     POLICY_STATUS_INACTIVE,
     POLICY_STATUS_PAUSED,
     POLICY_STATUS_DELETING,
@@ -118,24 +129,34 @@ struct policy_verdict {
  */
 struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                                   int64_t now);
+                                   const struct policy_visit *visit);
 
 /* The verdict on the user with that id alone, for a session that is already open. */
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
                                     const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
-                                    const char *user_id, int64_t now);
+                                    const char *user_id, const struct policy_visit *visit);
+
+/* The next copy of the key, of another user, with which that user may enter; NULL: there is none.
+ */
+const struct document_key *policy_next(const struct document *document,
+                                       const struct cloud_name *name,
+                                       const struct document_key *key,
+                                       const struct policy_visit *visit);
+
+/* Whether the key has a `from`, its own or the person's. */
+bool policy_has_from(const struct document_key *key);
 
 /*
  * The verdict of each rule for a key of the document, in the order in which policy_login applies
  * them; policy_login stops at the first that refuses.
  */
-#define POLICY_RULES 4
+#define POLICY_RULES 6
 struct policy_rule_verdict {
-    const char *rule; /* "denied", "status", "expiry", "role" */
+    const char *rule; /* "denied", "status", "expiry", "begin", "from", "role" */
     enum policy_reason reason;
 };
 void policy_rules(const struct document *document, const struct cloud_name *name,
-                  const struct document_key *key, int64_t now,
+                  const struct document_key *key, const struct policy_visit *visit,
                   struct policy_rule_verdict out[POLICY_RULES]);
 
 /*
@@ -146,15 +167,16 @@ void policy_rules(const struct document *document, const struct cloud_name *name
  * - An sFTP account. The ForceCommand of sshd's block overrides the command in the line, so with
  * `UsePAM no` the line would let a refused user into the chroot.
  *
- * - A key that is expired or denied, while its user has another key that may enter. sshd closes the
- * connection after PAM's refusal, so that the client could not offer the other key.
+ * - A key that is denied, expired, too early or refused by `from`, while its user has another key
+ * that may enter (for `from`: from anywhere). sshd closes the connection after PAM's refusal, so
+ * that the client could not offer the other key.
  */
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
-                      const struct policy_verdict *verdict, int64_t now);
+                      const struct policy_verdict *verdict, const struct policy_visit *visit);
 
-/* When the key expires, in seconds since 1970; 0: never, or before 1970 (a login with such a key is
- * refused by policy_login). */
-int64_t policy_key_expires(const struct document_key *key);
+/* When the person's right to enter by the key ends, in seconds since 1970; 0: never, or before 1970
+ * (policy_login refuses such a login). */
+int64_t policy_ends(const struct document_key *key);
 
 /* Whether a service that needs no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

@@ -3,9 +3,9 @@
 /*
  * sshd's AuthorizedKeysCommand: cloud-authkeys shell|sftp %u %t %k [%U]
  *
- * Prints the authorized_keys line with which the offered key may log in to the account, or nothing.
- * The exit status is 0 if that answer is certain, 1 if the daemon cannot be reached or does not
- * know, 2 after a wrong usage. sshd ignores the output if it is not 0.
+ * Prints the authorized_keys lines with which the offered key may log in to the account, or
+ * nothing. The exit status is 0 if that answer is certain, 1 if the daemon cannot be reached or
+ * does not know, 2 after a wrong usage. sshd ignores the output if it is not 0.
  */
 #include "common/call.h"
 #include "common/io.h"
@@ -52,13 +52,16 @@ static bool read_uid(const char *text, uint32_t *uid)
     return true;
 }
 
-static int print_line(const char *line)
+static int print_lines(const char *line)
 {
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    /* With a newline in the line sshd would read a second key. */
-    if (n == 0 || cloud_text_has_control(line))
+    /* Any other control character is none of a key's line. */
+    for (size_t i = 0; i < n; i++)
+        if (line[i] != '\n' && cloud_text_is_control(line[i]))
+            return UNCERTAIN;
+    if (n == 0)
         return UNCERTAIN;
     packet[at + n] = '\n'; /* replaces the NUL of the string in the packet */
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
@@ -69,7 +72,7 @@ static int finish(enum cloud_status status, const struct cloud_answer *answer)
 {
     switch (status) {
     case CLOUD_OK:
-        return print_line(answer->line);
+        return print_lines(answer->line);
     case CLOUD_ABSENT:
     case CLOUD_REFUSED:
         return CERTAIN;

@@ -41,7 +41,7 @@
  *   SESSION_END      session                              (none)
  *   STATUS           page                                 page text
  *   DOCUMENTS        page                                 page text
- *   EXPLAIN          account key_type key                 text
+ *   EXPLAIN          account key_type key from            text
  *   PEOPLE           account page                         page text
  *   REFRESH          account                              text
  *   DENY, UNDENY     text                                 text
@@ -52,6 +52,7 @@
  *   CONFIRM          account                              text
  *
  * KEYS: id is the uid that sshd has looked up for the account, or 0 if the helper was not told.
+ * line is one line or several, with newlines between them; sshd takes the first that suits.
  *
  * PAM_ACCOUNT: home, id and gid are the account's, and mounts lists the directories below that home
  * that an sFTP account may see, a line each: "rw pub/media\n" or "ro var/log\n", at most

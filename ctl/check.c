@@ -121,13 +121,15 @@ static void put_document(struct out *out, const struct host *host, const struct 
 static const char *verdict_for(const struct host *host, const struct document *document,
                                const struct document_key *key, const char *account)
 {
+    int64_t now = (int64_t)time(NULL);
     struct policy_verdict verdict;
     struct cloud_name name;
 
     if (!cloud_name_parse_any(&host->conf.grammar, account, &name) ||
         strcmp(name.environment, document->environment) != 0)
         return "";
-    verdict = policy_login(document, &name, key->fingerprint, (int64_t)time(NULL));
+    verdict = policy_login(document, &name, key->fingerprint,
+                           &(const struct policy_visit){now, now, NULL});
     return policy_token(verdict.reason);
 }
 
@@ -141,8 +143,8 @@ static void put_key(struct out *out, const struct host *host, const struct check
     cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
     snprintf(sftp, sizeof sftp, "%s_sftp", plain);
     keys_fingerprint_text(key->fingerprint, fingerprint);
-    if (key->expires_at != DOCUMENT_NO_TIME)
-        out_time(key->expires_at, expires, sizeof expires);
+    if (policy_ends(key) != 0)
+        out_time(policy_ends(key), expires, sizeof expires);
     OUT_ROW(out, checked->path, key->user->username, key->user->role_text, fingerprint, key->title,
             expires, verdict_for(host, document, key, plain),
             verdict_for(host, document, key, sftp));

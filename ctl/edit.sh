@@ -14,6 +14,7 @@
 
 self='' command='' directory='' project='' environment='' path='' login='' uid_min='' fingerprint='' key=''
 for setting; do
+    case $setting in not-before=*) setting=not_before=${setting#*=} ;; esac
     export "${setting?}"
 done
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -56,6 +57,8 @@ change() {
     jq -n --argjson same "${same:-[]}" --slurpfile said "$work/old.said" '
         def fail(why): "\(env.path): \(why)\n" | halt_error(1);
         def list(name): if type == "array" then . else fail("\(name) is not a list") end;
+        def limits: {from: (env.from | if . then split(",") else . end), not_before: env.not_before,
+            expires_at: env.expires, grant: env.grant};
         def given: with_entries(select(.value != null and .value != ""));
         def number(otherwise): (. // otherwise) as $text | $text
             | try tonumber catch ("\($text): not a number\n" | halt_error(1));
@@ -205,7 +208,7 @@ case $command in
     change '.users |= list("users")
         | if any(.users[]; is_user) then fail("there is a user \(env.subject) already") else . end
         | .users += [{id: (env.id // env.subject), username: env.subject, mail: env.mail,
-            role: (env.role // "contributor"), ssh_keys: []} | given]'
+            role: (env.role // "contributor"), ssh_keys: []} + limits | given]'
     ;;
 'user remove') change 'need_user | del(.users[] | select(is_user))' ;;
 'key add')
@@ -217,7 +220,7 @@ case $command in
     same=$(same_keys)
     change 'need_user | first(.users[] | select(is_user)).ssh_keys |= (list("ssh_keys")
         | if any(.[]; is_key) then fail("\(env.subject) has that key already") else . end
-        | . + [{title: env.title, value: env.key, expires_at: env.expires} | given])'
+        | . + [{title: env.title, value: env.key} + limits | given])'
     ;;
 'key remove')
     same=$(same_keys)

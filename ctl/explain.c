@@ -4,6 +4,7 @@
 #include "ctl/lines.h"
 #include "ctl/subject.h"
 
+#include "access/address.h"
 #include "jail/jail.h"
 
 #include <errno.h>
@@ -169,12 +170,19 @@ int cmd_explain(struct ctl *ctl)
     struct explanation explanation;
     struct ask_rows rows = {0};
     struct cloud_question question = {.op = CLOUD_OP_EXPLAIN};
+    const char *from = ctl_option(ctl, "--from");
+    unsigned char address[ADDRESS_SIZE];
     struct out out;
     int status;
 
+    if (from != NULL && !address_read(from, address)) {
+        ctl_say("--from %s: not an IP address", from);
+        return CTL_USAGE;
+    }
     if (!subject_read_key(ctl->word[1], &key))
         return CTL_USAGE;
     question.account = ctl->word[0];
+    question.from = from == NULL ? "" : from;
     split_key(&key, &question);
     out_start(&out, ctl->json);
     out_pair(&out, "fingerprint", key.fingerprint);

@@ -75,8 +75,8 @@ static const struct {
     {"forwarding", " local remote agent "},
     {"sftp", " mounts "},
     {"mounts", " path writable "},
-    {"users", " id username mail role ssh_keys "},
-    {"ssh_keys", " title value expires_at key_id "},
+    {"users", " id username mail role ssh_keys from not_before expires_at grant "},
+    {"ssh_keys", " title value key_id from not_before expires_at grant "},
     {"apps.", " access forwarding home "}, /* an application, by any name */
 };
 

@@ -69,6 +69,8 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     }
     if (audit->unproved)
         cloud_text_add_pair(&text, "proof", "none");
+    if (audit->grant != NULL && audit->grant[0] != '\0')
+        cloud_text_add_pair(&text, "grant-reason", audit->grant);
     if (audit->detail != NULL && audit->detail[0] != '\0')
         cloud_text_add_pair(&text, "detail", audit->detail);
     if (audit->session != NULL)

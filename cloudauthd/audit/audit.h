@@ -15,7 +15,8 @@
  * authpriv.
  *
  *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
- *   service= reason= source=api|cache|none age= [pid=] [proof=none] [detail=] [session=]
+ *   service= reason= source=api|cache|none age= [pid=] [proof=none] [grant-reason=] [detail=]
+ *   [session=]
  *
  * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
  * with `close`; and one that begins with `omit` for refused offers that have none.
@@ -38,6 +39,7 @@ struct audit {
     uint32_t age;
     pid_t pid; /* of sshd's or another service's process; 0: not known */
     bool unproved;
+    const char *grant;   /* the document's reason for the person's right, or NULL */
     const char *detail;  /* a sentence for the reader of the line, or NULL */
     const char *session; /* its id, or NULL */
 };

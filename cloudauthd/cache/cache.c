@@ -3,8 +3,10 @@
 
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/internal.h"
+#include "common/clock.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 struct cache *cache_new(const struct cache_setup *setup)
 {
@@ -245,6 +247,18 @@ static void tell_known(struct cache *cache)
         entry->told = entry->asked_wall;
         entry->taken = cache->told(cache->told_arg, &news);
     }
+}
+
+struct policy_visit cache_visit(struct cache *cache, const char *from)
+{
+    int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000;
+    int64_t before = store_was_ahead(cache->setup.store);
+
+    if (wall - boot > cache->ahead)
+        cache->ahead = wall - boot;
+    if (before > cache->ahead)
+        cache->ahead = before;
+    return (struct policy_visit){boot + cache->ahead, wall, from};
 }
 
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg)

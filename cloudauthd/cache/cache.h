@@ -70,6 +70,14 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
 void cache_forget(struct cache_waiter *waiter);
 
 /*
+ * How a person comes from that address, which may be NULL, now. The time is the wall clock, but
+ * never runs back or behind the time since boot, nor before the last change of the store: so no
+ * step of the clock makes a right last longer. A clock that was ahead therefore ends rights early
+ * until the daemon is restarted.
+ */
+struct policy_visit cache_visit(struct cache *cache, const char *from);
+
+/*
  * The change feed names an environment, or with environment NULL all of the project's, or all
  * environments: a question that comes after this is answered by no document that was asked for
  * before it, unless the API does not answer. Documents that were asked for CACHE_SETTLE_MS after it

@@ -62,6 +62,7 @@ struct cache {
     TAILQ_HEAD(, cache_entry) due;         /* known documents that are asked for, not yet overdue */
     struct loop_timer timer;               /* for the first of them */
     struct bucket prefetches;
+    int64_t ahead;              /* the most that the wall clock was ahead of the time since boot */
     unsigned prefetch_failures; /* in a row: then one prefetch goes at a time, */
     int64_t prefetch_pause;     /* and none before this cloud_clock_ms() */
 };

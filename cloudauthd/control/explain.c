@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static void fact(const char *name, const char *value)
 {
@@ -89,15 +88,23 @@ static bool find_fingerprint(const struct cloud_question *question, unsigned cha
     return true;
 }
 
+/* How the person comes: now, and from the address that the operator gives, if any. */
+static struct policy_visit visit_of(const struct connection *connection)
+{
+    const char *from = connection->question.from;
+
+    return cache_visit(connection->context->cache, from[0] == '\0' ? NULL : from);
+}
+
 static void explain_key(const struct document *document, const struct cloud_name *name,
-                        const struct document_key *key, int64_t now)
+                        const struct document_key *key, const struct policy_visit *visit)
 {
     struct policy_rule_verdict rules[POLICY_RULES];
 
     fact("user", key->user->username);
     fact("role", key->user->role_text);
     fact("key", key->title);
-    policy_rules(document, name, key, now, rules);
+    policy_rules(document, name, key, visit, rules);
     for (size_t i = 0; i < POLICY_RULES; i++)
         rule(rules[i].rule, rules[i].reason,
              rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
@@ -123,7 +130,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     const struct cloud_question *question = &connection->question;
     const struct document *document = known->document;
     const struct cloud_name *name = &connection->name;
-    int64_t now = (int64_t)time(NULL);
+    const struct policy_visit visit = visit_of(connection);
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     struct policy_verdict verdict = {POLICY_KEY_UNUSABLE, NULL};
     char message[2048];
@@ -140,17 +147,17 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
         decide(connection, POLICY_KEY_UNUSABLE, "");
         return;
     }
-    verdict = policy_login(document, name, fingerprint, now);
+    verdict = policy_login(document, name, fingerprint, &visit);
     rule("key",
          document_find_key(document, fingerprint) != NULL ? POLICY_GRANTED : POLICY_KEY_UNKNOWN,
          "");
     if (verdict.key != NULL)
-        explain_key(document, name, verdict.key, now);
+        explain_key(document, name, verdict.key, &visit);
     message[0] = '\0';
-    if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, now))
-        messages_for_client(
-            &(const struct message){verdict.reason, document, name, question->account, verdict.key},
-            message, sizeof message);
+    if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, &visit))
+        messages_for_client(&(const struct message){verdict.reason, document, name,
+                                                    question->account, verdict.key, visit.from},
+                            message, sizeof message);
     if (verdict.reason == POLICY_GRANTED)
         explain_directories(document, name);
     decide(connection, verdict.reason, message);
@@ -187,19 +194,19 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
 /* ---- PEOPLE ---- */
 
 static void list_key(const struct document *document, const struct cloud_name *name,
-                     const struct document_key *key, int64_t now)
+                     const struct document_key *key, const struct policy_visit *visit)
 {
     struct policy_rule_verdict rules[POLICY_RULES];
     enum policy_reason reason =
         policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN;
     char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
 
-    policy_rules(document, name, key, now, rules);
+    policy_rules(document, name, key, visit, rules);
     for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
         reason = rules[i].reason;
     keys_fingerprint_text(key->fingerprint, fingerprint);
-    if (key->expires_at != DOCUMENT_NO_TIME)
-        snprintf(expires, sizeof expires, "%lld", (long long)key->expires_at);
+    if (policy_ends(key) != 0)
+        snprintf(expires, sizeof expires, "%lld", (long long)policy_ends(key));
     ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,
         key->title, expires, policy_token(reason));
 }
@@ -207,14 +214,14 @@ static void list_key(const struct document *document, const struct cloud_name *n
 void people_answer(struct connection *connection, const struct cache_answer *known)
 {
     const struct document *document = known->document;
-    int64_t now = (int64_t)time(NULL);
+    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     size_t i = connection->question.page;
 
     rows_start();
     if (i == 0)
         add_warnings(document);
     for (; i < document->keys && !rows_full(); i++)
-        list_key(document, &connection->name, &document->key[i], now);
+        list_key(document, &connection->name, &document->key[i], &visit);
     rows_send(connection, i < document->keys ? (uint32_t)i : 0);
 }
 

@@ -68,6 +68,12 @@ void login_add_person(struct audit *audit, const struct document_key *key)
     audit->user = key->user->username;
     audit->role = key->user->role_text;
     audit->key = key->fingerprint;
+    audit->grant = login_grant(key);
+}
+
+const char *login_grant(const struct document_key *key)
+{
+    return key->limits.grant[0] != '\0' ? key->limits.grant : key->user->limits.grant;
 }
 
 /* The search for a key in the other environments of a project. */
@@ -103,7 +109,8 @@ void login_name_person(struct connection *connection, const struct refusal *refu
     if (refusal->key != NULL) {
         if (refusal->known != NULL)
             messages_detail(&(const struct message){refusal->reason, refusal->known->document, name,
-                                                    connection->question.account, refusal->key},
+                                                    connection->question.account, refusal->key,
+                                                    connection->question.from},
                             detail, LOGIN_DETAIL_SIZE);
         return;
     }

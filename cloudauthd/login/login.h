@@ -47,8 +47,11 @@ bool login_find_sshd(const struct connection *connection, struct process *out);
 struct audit login_audit(const struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known);
 
-/* Adds the user, role and fingerprint of a key, unless it is NULL. */
+/* Adds the user, role, fingerprint and login_grant of a key, unless it is NULL. */
 void login_add_person(struct audit *audit, const struct document_key *key);
+
+/* Why the person may enter by the key: what the document says of the key, else of the person. */
+const char *login_grant(const struct document_key *key);
 
 /*
  * Adds to the audit line of a refusal the user of the key with the fingerprint audit->key. The user

@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Refuses an offered key. The same key and account get at most one audit line a minute. */
 static void refuse_key(struct connection *connection, const struct refusal *refusal)
@@ -61,14 +60,15 @@ enum policy_reason offer_check(struct connection *connection)
 bool offer_suits(void *arg, const struct document *document)
 {
     struct connection *connection = arg;
+    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     const struct login *login = NULL;
     struct process monitor;
     char why[256];
 
     if (admission_judge(connection->context->admission, document, &connection->name, why,
                         sizeof why) != POLICY_GRANTED ||
-        policy_login(document, &connection->name, connection->key.fingerprint, (int64_t)time(NULL))
-                .reason != POLICY_GRANTED)
+        policy_login(document, &connection->name, connection->key.fingerprint, &visit).reason !=
+            POLICY_GRANTED)
         return false;
     if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
         login = pending_find(connection->context->pending, &monitor, connection->question.account);
@@ -98,18 +98,24 @@ static bool remember(const struct connection *connection, const struct document_
 
 void offer_answer(struct connection *connection, const struct cache_answer *known)
 {
-    static char line[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's other fields */
+    static char
+        lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's other fields */
+    /* The helper is not told the client's address. */
+    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     const struct cloud_name *name = &connection->name;
-    struct cloud_answer answer = {.status = CLOUD_OK, .line = line};
-    int64_t now = (int64_t)time(NULL);
+    struct cloud_answer answer = {.status = CLOUD_OK, .line = lines};
     struct policy_verdict verdict =
-        policy_login(known->document, name, connection->key.fingerprint, now);
+        policy_login(known->document, name, connection->key.fingerprint, &visit);
     const struct refusal refusal = {verdict.reason, known, verdict.key};
+    struct cloud_text text;
 
-    if (!policy_gets_line(known->document, name, &verdict, now))
+    if (!policy_gets_line(known->document, name, &verdict, &visit)) {
         refuse_key(connection, &refusal);
-    else if (!key_line_write(known->document, name, &verdict, line, sizeof line) ||
-             !remember(connection, verdict.key))
+        return;
+    }
+    cloud_text_start(&text, lines, sizeof lines);
+    key_line_write(known->document, name, &verdict, &visit, &text);
+    if (text.cut || !remember(connection, verdict.key))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else
         server_answer(connection, &answer);

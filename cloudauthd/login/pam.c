@@ -13,7 +13,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define MESSAGE_SIZE 1536 /* of the sentence for the client */
 
@@ -56,7 +55,7 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     audit_write(&audit);
     count(connection, refusal->reason);
     messages_for_client(&(const struct message){refusal->reason, document, &connection->name,
-                                                question->account, refusal->key},
+                                                question->account, refusal->key, question->from},
                         message, sizeof message);
     server_answer(connection, &answer);
 }
@@ -130,6 +129,7 @@ static void grant_sftp(const struct connection *connection, const struct login *
     audit.user = login->session.user;
     audit.role = login->session.role;
     audit.key = login->session.fingerprint;
+    audit.grant = login->grant;
     audit_write(&audit);
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
@@ -144,7 +144,8 @@ static void remember_person(struct login *login, const struct cache_answer *know
     snprintf(session->user_id, sizeof session->user_id, "%s", key->user->id);
     snprintf(session->mail, sizeof session->mail, "%s", key->user->mail);
     snprintf(session->role, sizeof session->role, "%s", key->user->role_text);
-    session->key_expires = policy_key_expires(key);
+    snprintf(login->grant, sizeof login->grant, "%s", login_grant(key));
+    session->key_expires = policy_ends(key);
     session->uid = known->document->uid;
     login->asked = known->asked;
     login->stale = known->stale;
@@ -195,14 +196,14 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
 {
     const struct cloud_question *question = &connection->question;
     const struct document *document = known->document;
-    int64_t now = (int64_t)time(NULL);
+    const struct policy_visit visit = cache_visit(connection->context->cache, question->from);
     struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
     struct login *login = question->is_ssh ? find_login(connection) : NULL;
 
     if (!question->is_ssh) {
-        verdict.reason = policy_service(document, &connection->name, question->service, now);
+        verdict.reason = policy_service(document, &connection->name, question->service, visit.wall);
     } else if (login != NULL) {
-        verdict = policy_login(document, &connection->name, login->session.fingerprint, now);
+        verdict = policy_login(document, &connection->name, login->session.fingerprint, &visit);
         if (verdict.reason == POLICY_GRANTED) {
             bind_again(connection->context, known);
             if (!has_current_ids(connection, login, document))

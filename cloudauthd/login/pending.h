@@ -21,7 +21,8 @@ struct login {
     bool granted;           /* by PAM's account step */
     bool stale;             /* source and age of the document, for the audit line */
     uint32_t age;
-    int64_t asked; /* cloud_clock_ms() when the API was asked for the document that granted it */
+    char grant[256]; /* the reason of the grant (login_grant), for the audit line */
+    int64_t asked;   /* cloud_clock_ms() when the API was asked for the document that granted it */
 };
 
 struct pending;

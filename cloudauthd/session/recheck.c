@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* A reason for the audit line that is not one of the policy's. */
 #define REASON_MAX_STALE "session-max-stale"
@@ -56,19 +55,21 @@ static void judge_person(const struct recheck *recheck, const struct session *se
                          struct recheck_verdict *out)
 {
     const struct document *document = recheck->answer->document;
+    struct policy_visit visit = recheck->visit;
     struct policy_verdict verdict = {recheck->admitted, NULL};
 
+    visit.from = session->from;
     if (recheck->admitted == POLICY_GRANTED)
-        verdict = policy_person(document, &session->name, session->fingerprint, session->user_id,
-                                (int64_t)time(NULL));
+        verdict =
+            policy_person(document, &session->name, session->fingerprint, session->user_id, &visit);
     if (verdict.reason == POLICY_GRANTED) {
-        out->key_expires = policy_key_expires(verdict.key);
+        out->key_expires = policy_ends(verdict.key);
         return;
     }
     terminate(out, policy_token(verdict.reason), "your key no longer opens this account");
     if (verdict.key != NULL)
         messages_for_client(&(const struct message){verdict.reason, document, &session->name,
-                                                    session->account, verdict.key},
+                                                    session->account, verdict.key, session->from},
                             out->message, sizeof out->message);
 }
 
@@ -80,12 +81,12 @@ static bool is_denied(const struct recheck *recheck, const struct session *sessi
                                        .username = session->user,
                                        .fingerprint = session->fingerprint};
 
-    return denials_match(recheck->denials, &match, (int64_t)time(NULL));
+    return denials_match(recheck->denials, &match, recheck->visit.wall);
 }
 
-static bool has_expired(const struct session *session)
+static bool has_expired(const struct recheck *recheck, const struct session *session)
 {
-    return session->key_expires != 0 && session->key_expires <= (int64_t)time(NULL);
+    return session->key_expires != 0 && session->key_expires <= recheck->visit.now;
 }
 
 /* Whether the last good answer is older than session_max_stale. Before the first one since the
@@ -97,7 +98,7 @@ static bool is_too_stale(const struct recheck *recheck, const struct session *se
     if (most == 0)
         return false;
     if (recheck->confirmed == 0)
-        return (int64_t)time(NULL) - session->since > most;
+        return recheck->visit.now - session->since > most;
     return cloud_clock_ms() - recheck->confirmed > (int64_t)1000 * most;
 }
 
@@ -114,7 +115,7 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
     else if (is_denied(recheck, session))
         terminate(out, policy_token(POLICY_DENIED),
                   "access is denied by the operator of this host");
-    else if (has_expired(session))
+    else if (has_expired(recheck, session))
         terminate(out, policy_token(POLICY_KEY_EXPIRED), "your key has expired");
     if (!out->terminate && (!may_use || recheck->answer->stale) && is_too_stale(recheck, session))
         terminate(out, REASON_MAX_STALE, "your access can no longer be verified");

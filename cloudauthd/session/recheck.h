@@ -31,6 +31,7 @@ struct recheck {
     const struct denials *denials; /* NULL: none */
     const struct cache_answer *answer;
     enum policy_reason admitted; /* admission_of the answer */
+    struct policy_visit visit;   /* now */
     int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer, about the
                           session's environment; 0: not since the start */
 };

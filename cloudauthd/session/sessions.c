@@ -58,6 +58,7 @@ struct watch {
     LIST_HEAD(, entry) entries;
     size_t used;       /* number of entries */
     int64_t due;       /* cloud_clock_ms() of the next recheck */
+    int64_t ends;      /* when the first right of a session ends: a recheck is due then, too */
     int64_t confirmed; /* cloud_clock_ms() of the request that had the last good answer; or 0 */
     int64_t asked;     /* cloud_clock_ms() of the last question; or 0 */
     bool asking;       /* waiter waits for the cache's answer */
@@ -117,7 +118,7 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     watch->sessions = sessions;
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
-    watch->due = INT64_MAX;
+    watch->due = watch->ends = INT64_MAX;
     LIST_INSERT_HEAD(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
@@ -515,6 +516,13 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
+/* A right that has ended is judged at each recheck. */
+static void set_ends(struct watch *watch, const struct session *session, int64_t now)
+{
+    if (session->key_expires > now && session->key_expires < watch->ends)
+        watch->ends = session->key_expires;
+}
+
 /* Stores when the key expires. This is used while no document may be used. */
 static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
 {
@@ -552,6 +560,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct recheck recheck = {.conf = sessions->setup.conf,
                               .denials = sessions->setup.denials,
                               .answer = answer,
+                              .visit = cache_visit(sessions->setup.cache, NULL),
                               .admitted =
                                   admission_of(sessions->setup.admission, answer, NULL, false)};
     bool may_use = recheck_may_use(recheck.admitted), from_asked;
@@ -567,11 +576,13 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
     ask_of_named(watch, answer->asked);
     recheck.confirmed = watch->confirmed;
+    watch->ends = INT64_MAX;
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
             continue;
         recheck_judge(&recheck, &entry->session, &verdict);
         keep_expiry(sessions, entry, verdict.key_expires);
+        set_ends(watch, &entry->session, recheck.visit.now);
         if (verdict.terminate)
             end_entry(sessions, entry, verdict.reason, verdict.message, answer);
     }
@@ -614,11 +625,11 @@ static void ask(struct watch *watch)
               &watch->waiter);
 }
 
-/* Whether to ask now: a recheck is due, or the change feed has named the environment since the last
- * question, for which a token is taken. */
-static bool take_turn(const struct watch *watch, int64_t now)
+/* Whether to ask now: a recheck is due, a right has ended, or the change feed has named the
+ * environment since the last question, for which a token is taken. */
+static bool take_turn(const struct watch *watch, int64_t now, int64_t wall)
 {
-    if (watch->asking || watch->due <= now)
+    if (watch->asking || watch->due <= now || watch->ends <= wall)
         return !watch->asking;
     return is_named_since(watch, watch->asked) &&
            limits_take_token(&watch->sessions->questions, NAMED_RATE, NAMED_BURST, now);
@@ -641,13 +652,13 @@ static void on_tick(void *arg)
 {
     struct sessions *sessions = arg;
     struct watch *watch, *next;
-    int64_t now = cloud_clock_ms();
+    int64_t now = cloud_clock_ms(), wall = cache_visit(sessions->setup.cache, NULL).now;
 
     if (!rechecks(sessions))
         return;
     for (watch = LIST_FIRST(&sessions->watches); watch != NULL; watch = next) {
         next = LIST_NEXT(watch, link);
-        if (take_turn(watch, now))
+        if (take_turn(watch, now, wall))
             ask(watch);
     }
     set_timer(sessions);
@@ -749,13 +760,14 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         return false;
     }
     make_id(sessions, opened.id);
-    opened.since = (int64_t)time(NULL);
+    opened.since = cache_visit(sessions->setup.cache, NULL).now;
     entry = add_entry(sessions, &opened);
     if (entry == NULL) {
         log_error("session of %s as %s: out of memory", session->user, session->account);
         return false;
     }
     set_due(entry->watch, next_due(sessions, asked));
+    set_ends(entry->watch, &opened, 0);
     if (asked < entry->watch->asked) /* a name since then has had the others judged alone */
         entry->watch->asked = asked;
     if (asked > entry->watch->confirmed)
@@ -852,6 +864,7 @@ static bool load(void *arg, const struct session *session, bool this_boot)
         return true;
     set_due(entry->watch, cloud_clock_ms() + (int64_t)arc4random_uniform(
                                                  (uint32_t)(recheck_ms(sessions) / 2 + 1)));
+    set_ends(entry->watch, session, 0);
     if (id > sessions->last_id)
         sessions->last_id = id;
     if (!lives && !session->ending)

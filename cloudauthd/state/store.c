@@ -27,6 +27,7 @@ struct store {
     int documents;            /* the directory */
     struct document_file own; /* host, url, boot and clock, as files that are made now say them */
     int64_t ahead;            /* the most seconds by which it was ahead of the time since boot */
+    int64_t was_ahead;        /* the same, before a clock that was put back while no daemon ran */
     struct worker *worker;
     struct store_figures figures;
 };
@@ -382,6 +383,20 @@ static bool is_of_this_boot(const struct store *store, const struct document_fil
     return strcmp(file->boot, store->own.boot) == 0 && file->document.asked <= cloud_clock_ms();
 }
 
+/* The wall clock should stand at that time, or later. */
+static void note_ahead(struct store *store, int64_t wall)
+{
+    int64_t ahead = wall - cloud_clock_ms() / 1000;
+
+    if (ahead > store->was_ahead)
+        store->was_ahead = ahead;
+}
+
+int64_t store_was_ahead(const struct store *store)
+{
+    return store->was_ahead;
+}
+
 /* Finds out by a document that the clock was put back while no daemon ran, or that the count of it
  * was lost. */
 static void check_clock(struct store *store, const struct document_file *file)
@@ -389,6 +404,8 @@ static void check_clock(struct store *store, const struct document_file *file)
     int64_t then = file->document.asked_wall + (cloud_clock_ms() - file->document.asked) / 1000;
     bool behind = is_of_this_boot(store, file) && (int64_t)time(NULL) < then - CLOCK_SLACK;
 
+    if (behind)
+        note_ahead(store, then);
     if (file->clock < store->own.clock || (file->clock == store->own.clock && !behind))
         return;
     store->own.clock = file->clock;
@@ -483,6 +500,8 @@ static void survey_clock(struct store *store)
                   (long long)(st.st_mtim.tv_sec - wall));
     else
         return;
+    if (is_known)
+        note_ahead(store, st.st_mtim.tv_sec);
     count_clock(store);
 }
 

@@ -97,6 +97,10 @@ void store_touch(struct store *store, const struct stored_document *document);
 void store_remove(struct store *store, const char *project, const char *environment,
                   store_done *done, void *arg);
 
+/* Seconds that the wall clock was ahead of the time since boot before it was put back while no
+ * daemon ran, as far as the disk tells; 0: it was not. */
+int64_t store_was_ahead(const struct store *store);
+
 /* Finds out whether the wall clock was put back. To be called every second or so. */
 void store_watch_clock(struct store *store);
 

@@ -17,11 +17,12 @@ _cloudauthctl() {
         confirm-absences | refresh) choices='--json --all' ;;
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user --leftovers' ;;
+        explain) choices='--json --from' ;;
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
         env) choices='--json --uid --gid --home --shell --title --writable' ;;
-        key) choices='--json --title --expires' ;;
-        user) choices='--json --role --id --mail' ;;
+        key) choices='--json --title --from --not-before --expires --grant' ;;
+        user) choices='--json --role --id --mail --from --not-before --expires --grant' ;;
         *) choices='--json' ;;
         esac
     fi

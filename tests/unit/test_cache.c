@@ -181,6 +181,14 @@ bool store_judge(struct store *store, struct store_file *read)
     return read->is_whole && !disk.too_old;
 }
 
+static int64_t was_ahead; /* before the start */
+
+int64_t store_was_ahead(const struct store *store)
+{
+    (void)store;
+    return was_ahead;
+}
+
 void store_look(const struct store *store, struct store_figures *out)
 {
     (void)store;
@@ -1353,6 +1361,29 @@ static void test_clock_put_back(void **state)
     ask(&client, CACHE_KEYS);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+/* No step of the clock makes a right last longer: its time neither goes back nor falls behind. */
+static void test_time_of_rights(void **state)
+{
+    int64_t begin = fake_time;
+
+    (void)state;
+    assert_int_equal(cache_visit(cache, NULL).now, begin);
+    fake_ms += 60000;
+    fake_time -= 86400;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 60);
+    assert_int_equal(cache_visit(cache, NULL).wall, begin - 86400);
+    fake_time += 86400 + 3600; /* forward, or a virtual machine that was paused */
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 3600);
+    fake_ms += 60000;
+    fake_time -= 7200;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 3660);
+    /* It was put back while no daemon ran. */
+    was_ahead = begin + 9000 - fake_ms / 1000;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 9000);
+    assert_string_equal(cache_visit(cache, "192.0.2.7").from, "192.0.2.7");
+    was_ahead = 0;
 }
 
 /* A virtual machine was paused for longer than the bound: its time since boot stood still. */
@@ -2970,6 +3001,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_bound_below_keys_fresh),
     TEST(test_no_bound_below_keys_fresh),
     TEST(test_clock_put_back),
+    TEST(test_time_of_rights),
     TEST(test_paused),
     TEST(test_clock_corrected),
     TEST(test_invalid_is_an_outage),

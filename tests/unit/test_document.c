@@ -201,12 +201,12 @@ static void test_sample_users(void **state)
     assert_string_equal(key->type, ED25519_TYPE);
     assert_string_equal(key->base64, ED25519_BASE64);
     assert_string_equal(key->title, "laptop");
-    assert_int_equal(key->expires_at, 1798761600);
+    assert_int_equal(key->limits.expires_at, 1798761600);
     assert_ptr_equal(key->user, alice);
     /* The agency has the same key, later in the document. */
     assert_memory_equal(key[1].fingerprint, laptop.fingerprint, KEY_FINGERPRINT_SIZE);
     assert_ptr_equal(key[1].user, agency);
-    assert_int_equal(key[1].expires_at, DOCUMENT_NO_TIME);
+    assert_int_equal(key[1].limits.expires_at, DOCUMENT_NO_TIME);
     assert_string_equal(key[1].title, "");
     assert_true(keys_parse_line(ECDSA_256_TYPE " " ECDSA_256_BASE64, &ecdsa, &why));
     key = document_find_key(document, ecdsa.fingerprint);
@@ -765,6 +765,14 @@ static void test_bad_keys(void **state)
         {"2027-01-01T00:00:00Z", "2027-02-29T00:00:00Z", "expires_at: not an RFC 3339"},
         {"2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z\\n", "expires_at: not an RFC 3339"},
         {KEY_VALUE, "ssh-ed25519 AAAA", "the key is malformed"},
+        {"\"key_id\": 71", "\"not_before\": \"soon\"", "not_before: not an RFC 3339"},
+        {"\"key_id\": 71", "\"not_before\": 7", "not_before: not a string"},
+        {"\"key_id\": 71", "\"from\": \"192.0.2.7\"", "ssh_keys[0].from: not an array"},
+        {"\"key_id\": 71", "\"from\": [], \"from\": []", "ssh_keys[0].from: given twice"},
+        {"\"key_id\": 71", "\"from\": [7]", "from[0]: not a string"},
+        {"\"key_id\": 71", "\"from\": [\"192.0.2.7\", \"office.example.com\"]",
+         "from[1]: not an IP address or block"},
+        {"\"key_id\": 71", "\"from\": [\"*\"]", "from[0]: not an IP address or block"},
     };
 
     (void)state;
@@ -777,6 +785,73 @@ static void test_bad_keys(void **state)
             fail_msg("expected \"%s\", got \"%s\"", bad[i].warning, document->warning[0]);
         document_free(document);
     }
+}
+
+/* A limit of a person that cannot be read costs the person, and a reason only itself. */
+static void test_bad_limits(void **state)
+{
+    static const char *const bad[][2] = {
+        {"\"not_before\": \"soon\"", "users[1].not_before: not an RFC 3339"},
+        {"\"expires_at\": 7", "users[1].expires_at: not a string"},
+        {"\"expires_at\": null, \"expires_at\": null", "users[1].expires_at: given twice"},
+        {"\"from\": {\"a\": 1}", "users[1].from: not an array"},
+        {"\"from\": [\"192.0.2.0/33\"]", "users[1].from[0]: not an IP address"},
+        {"\"from\": [\"192.0.2.7/24\"]", "users[1].from[0]: not an IP address"},
+    };
+    char put[16384];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)snprintf(put, sizeof put, "\"role\": \"sftp\", %s", bad[i][0]);
+        struct document *document = must_with("\"role\": \"sftp\"", put);
+        assert_int_equal(document->users, 1);
+        assert_int_equal(document->warnings, 1);
+        if (strstr(document->warning[0], bad[i][1]) == NULL)
+            fail_msg("expected \"%s\", got \"%s\"", bad[i][1], document->warning[0]);
+        document_free(document);
+    }
+    strcpy(put, "\"role\": \"sftp\", \"from\": [");
+    for (size_t i = 0; i < DOCUMENT_FROM_MAX; i++)
+        strcat(put, "\"192.0.2.7\", ");
+    strcat(put, "\"192.0.2.7\"]");
+    struct document *document = must_with("\"role\": \"sftp\"", put);
+    assert_int_equal(document->users, 1);
+    document_free(document);
+    document = must_with("\"role\": \"sftp\"", "\"role\": \"sftp\", \"grant\": \"a\\nb\"");
+    assert_int_equal(document->users, 2);
+    assert_string_equal(document->user[1].limits.grant, "");
+    assert_int_equal(document->warnings, 1);
+    document_free(document);
+}
+
+static void test_limits(void **state)
+{
+    struct document *document = must_with(
+        "\"role\": \"sftp\"",
+        "\"role\": \"sftp\", \"from\": [\"192.0.2.7\", \"2001:db8::/32\"], \"not_before\": "
+        "\"2027-01-01T00:00:00Z\", \"expires_at\": \"2027-01-01T01:00:00+01:00\", "
+        "\"grant\": \"OPS-71\"");
+    const struct document_limits *limits = &document->user[1].limits;
+
+    (void)state;
+    assert_int_equal(document->warnings, 0);
+    assert_true(limits->has_from);
+    assert_int_equal(limits->blocks, 2);
+    assert_int_equal(limits->from[0].bits, 128);
+    assert_int_equal(limits->from[1].bits, 32);
+    assert_int_equal(limits->not_before, 1798761600);
+    assert_int_equal(limits->expires_at, 1798761600);
+    assert_string_equal(limits->grant, "OPS-71");
+    limits = &document->user[0].limits;
+    assert_false(limits->has_from);
+    assert_int_equal(limits->not_before, DOCUMENT_NO_TIME);
+    assert_int_equal(limits->expires_at, DOCUMENT_NO_TIME);
+    assert_string_equal(limits->grant, "");
+    document_free(document);
+    /* An empty list is one that no address is in. */
+    document = must_with("\"role\": \"sftp\"", "\"role\": \"sftp\", \"from\": []");
+    assert_true(document->user[1].limits.has_from);
+    document_free(document);
 }
 
 /* Overlapping directories cost the sFTP account alone, and a warning names one. */
@@ -1288,6 +1363,8 @@ int main(void)
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bad_limits),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_changed_bytes),
         cmocka_unit_test(test_limits_of_lists),

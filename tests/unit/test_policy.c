@@ -13,6 +13,13 @@
 
 #define NOW 1800000000
 
+#define NO_LIMITS                                                                                  \
+    (struct document_limits)                                                                       \
+    {                                                                                              \
+        .not_before = DOCUMENT_NO_TIME, .expires_at = DOCUMENT_NO_TIME, .grant = ""                \
+    }
+
+static const struct policy_visit now_visit = {NOW, NOW, NULL};
 static struct cloud_conf conf;
 static struct document_user users[4];
 static struct document_key keys[4];
@@ -32,12 +39,13 @@ static int setup(void **state)
     conf.uid_max = 999999;
     assert_true(cloud_conf_line(&conf, "allow=*", 7, &error));
     strcpy(conf.host_id, "web1");
-    users[0] = (struct document_user){"u-1", "alice", "", DOCUMENT_ROLE_CONTRIBUTOR, "contributor"};
-    users[1] = (struct document_user){"u-2", "bob", "", DOCUMENT_ROLE_VIEWER, "viewer"};
+    users[0] = (struct document_user){"u-1",         "alice",  "", DOCUMENT_ROLE_CONTRIBUTOR,
+                                      "contributor", NO_LIMITS};
+    users[1] = (struct document_user){"u-2", "bob", "", DOCUMENT_ROLE_VIEWER, "viewer", NO_LIMITS};
     keys[0] = (struct document_key){.type = ED25519_TYPE,
                                     .base64 = ED25519_BASE64,
                                     .title = "laptop",
-                                    .expires_at = DOCUMENT_NO_TIME,
+                                    .limits = NO_LIMITS,
                                     .user = &users[0]};
     memset(keys[0].fingerprint, 1, KEY_FINGERPRINT_SIZE);
     document = (struct document){.project = "abcdefghij",
@@ -72,7 +80,7 @@ static enum policy_reason verdict_for(const char *account)
 {
     struct cloud_name name = named(account);
 
-    return policy_login(&document, &name, keys[0].fingerprint, NOW).reason;
+    return policy_login(&document, &name, keys[0].fingerprint, &now_visit).reason;
 }
 
 static void test_status(void **state)
@@ -132,11 +140,11 @@ static void test_roles(void **state)
 static void test_expiry(void **state)
 {
     (void)state;
-    keys[0].expires_at = NOW + 1;
+    keys[0].limits.expires_at = NOW + 1;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
-    keys[0].expires_at = NOW;
+    keys[0].limits.expires_at = NOW;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_KEY_EXPIRED);
-    keys[0].expires_at = -1;
+    keys[0].limits.expires_at = -1;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_KEY_EXPIRED);
 }
 
@@ -144,7 +152,7 @@ static void test_unknown_key(void **state)
 {
     unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
     struct cloud_name name = named("abcdefghij_stg");
-    struct policy_verdict verdict = policy_login(&document, &name, other, NOW);
+    struct policy_verdict verdict = policy_login(&document, &name, other, &now_visit);
 
     (void)state;
     assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
@@ -161,11 +169,11 @@ static void test_shared_key(void **state)
     keys[1] = keys[0];
     keys[0].user = &users[1];
     document.keys = 2;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_int_equal(verdict.reason, POLICY_GRANTED);
     assert_ptr_equal(verdict.key->user, &users[0]);
     document.ssh = DOCUMENT_LEVEL_ADMIN;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_int_equal(verdict.reason, POLICY_ROLE);
     assert_ptr_equal(verdict.key->user, &users[1]);
 }
@@ -178,22 +186,22 @@ static void test_better_key(void **state)
     struct policy_verdict verdict;
 
     (void)state;
-    keys[0].expires_at = 1;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
-    assert_true(policy_gets_line(&document, &name, &verdict, NOW));
+    keys[0].limits.expires_at = 1;
+    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit));
     keys[1] = keys[0];
     memset(keys[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
     document.keys = 2;
-    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* as expired */
-    keys[1].expires_at = DOCUMENT_NO_TIME;
-    assert_false(policy_gets_line(&document, &name, &verdict, NOW));
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit)); /* as expired */
+    keys[1].limits.expires_at = DOCUMENT_NO_TIME;
+    assert_false(policy_gets_line(&document, &name, &verdict, &now_visit));
     keys[1].user = &users[1];
     users[1].role = DOCUMENT_ROLE_ADMIN;
-    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* another user's key */
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit)); /* another user's key */
     keys[1].user = &users[0];
     document.ssh = DOCUMENT_LEVEL_ADMIN;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
-    assert_true(policy_gets_line(&document, &name, &verdict, NOW)); /* may not enter */
+    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit)); /* may not enter */
 }
 
 /* A refused user gets a line, so that PAM can say why, but not on an sFTP account. */
@@ -201,19 +209,19 @@ static void test_who_gets_a_line(void **state)
 {
     unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
     struct cloud_name shell = named("abcdefghij_stg"), sftp = named("abcdefghij_stg_sftp");
-    struct policy_verdict verdict = policy_login(&document, &shell, other, NOW);
+    struct policy_verdict verdict = policy_login(&document, &shell, other, &now_visit);
 
     (void)state;
-    assert_false(policy_gets_line(&document, &shell, &verdict, NOW));
-    verdict = policy_login(&document, &shell, keys[0].fingerprint, NOW);
-    assert_true(policy_gets_line(&document, &shell, &verdict, NOW));
-    verdict = policy_login(&document, &sftp, keys[0].fingerprint, NOW);
-    assert_true(policy_gets_line(&document, &sftp, &verdict, NOW));
+    assert_false(policy_gets_line(&document, &shell, &verdict, &now_visit));
+    verdict = policy_login(&document, &shell, keys[0].fingerprint, &now_visit);
+    assert_true(policy_gets_line(&document, &shell, &verdict, &now_visit));
+    verdict = policy_login(&document, &sftp, keys[0].fingerprint, &now_visit);
+    assert_true(policy_gets_line(&document, &sftp, &verdict, &now_visit));
     document.status = DOCUMENT_PAUSED;
-    verdict = policy_login(&document, &shell, keys[0].fingerprint, NOW);
-    assert_true(policy_gets_line(&document, &shell, &verdict, NOW));
-    verdict = policy_login(&document, &sftp, keys[0].fingerprint, NOW);
-    assert_false(policy_gets_line(&document, &sftp, &verdict, NOW));
+    verdict = policy_login(&document, &shell, keys[0].fingerprint, &now_visit);
+    assert_true(policy_gets_line(&document, &shell, &verdict, &now_visit));
+    verdict = policy_login(&document, &sftp, keys[0].fingerprint, &now_visit);
+    assert_false(policy_gets_line(&document, &sftp, &verdict, &now_visit));
 }
 
 static void test_apps(void **state)
@@ -263,9 +271,13 @@ static const char *line_for(const char *account)
 {
     static char line[4096];
     struct cloud_name name = named(account);
-    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
 
-    assert_true(key_line_write(&document, &name, &verdict, line, sizeof line));
+    struct cloud_text text;
+
+    cloud_text_start(&text, line, sizeof line);
+    key_line_write(&document, &name, &verdict, &now_visit, &text);
+    assert_false(text.cut);
     return line;
 }
 
@@ -291,12 +303,130 @@ static void test_key_lines(void **state)
                         "restrict,pty,port-forwarding,permitopen=\"none:1\","
                         "permitlisten=\"localhost:9000\"" KEY_PART);
     document.forwarding = (struct document_forwarding){0};
-    keys[0].expires_at = 1893456000; /* 2030-01-01 */
+    keys[0].limits.expires_at = 1893456000; /* 2030-01-01 */
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,pty,expiry-time=\"20300101000000Z\"" KEY_PART);
-    keys[0].expires_at = INT64_C(253402304400); /* 9999-12-31T23:59:59-01:00 and a second */
+    keys[0].limits.expires_at = INT64_C(253402304400); /* 9999-12-31T23:59:59-01:00 and a second */
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,pty,expiry-time=\"99991231235959Z\"" KEY_PART);
+}
+
+static struct address_block block(const char *text)
+{
+    struct address_block out;
+
+    assert_true(address_block_read(text, &out));
+    return out;
+}
+
+static void limit(struct document_limits *limits, struct address_block *list, size_t n)
+{
+    limits->has_from = true;
+    limits->from = list;
+    limits->blocks = n;
+}
+
+static enum policy_reason verdict_from(const char *from)
+{
+    const struct policy_visit visit = {NOW, NOW, from};
+    struct cloud_name name = named("abcdefghij_stg");
+
+    return policy_login(&document, &name, keys[0].fingerprint, &visit).reason;
+}
+
+/* The key and the person both have to allow the address, and what is no address is none of them. */
+static void test_from(void **state)
+{
+    struct address_block office[2] = {block("192.0.2.0/24"), block("2001:db8::/32")};
+    struct address_block desk[1] = {block("192.0.2.128/25")};
+
+    (void)state;
+    assert_int_equal(verdict_from("anywhere.example.com"), POLICY_GRANTED);
+    limit(&users[0].limits, office, 2);
+    assert_int_equal(verdict_from(NULL), POLICY_GRANTED);
+    assert_int_equal(verdict_from("192.0.2.7"), POLICY_GRANTED);
+    assert_int_equal(verdict_from("::ffff:192.0.2.7"), POLICY_GRANTED);
+    assert_int_equal(verdict_from("2001:db8::7"), POLICY_GRANTED);
+    assert_int_equal(verdict_from("192.0.3.7"), POLICY_FROM);
+    assert_int_equal(verdict_from("2001:db9::7"), POLICY_FROM);
+    assert_int_equal(verdict_from("office.example.com"), POLICY_FROM);
+    assert_int_equal(verdict_from("192.0.2.7.example.com"), POLICY_FROM);
+    assert_int_equal(verdict_from(""), POLICY_FROM);
+    limit(&keys[0].limits, desk, 1);
+    assert_int_equal(verdict_from("192.0.2.7"), POLICY_FROM);
+    assert_int_equal(verdict_from("192.0.2.200"), POLICY_GRANTED);
+    users[0].limits = NO_LIMITS;
+    assert_int_equal(verdict_from("192.0.2.7"), POLICY_FROM);
+    keys[0].limits.blocks = 0;
+    assert_int_equal(verdict_from("192.0.2.200"), POLICY_FROM);
+}
+
+#define NOLOGIN_LINE "restrict,command=\"/usr/sbin/nologin\"" KEY_PART
+
+static void test_from_lines(void **state)
+{
+    struct address_block office[2] = {block("192.0.2.0/24"), block("2001:db8::/32")};
+    struct address_block desk[2] = {block("192.0.2.128/25"), block("198.51.100.0/24")};
+    struct document_key both[2];
+
+    (void)state;
+    limit(&keys[0].limits, office, 2);
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART
+                        "\n" NOLOGIN_LINE);
+    /* ForceCommand would override nologin. */
+    assert_string_equal(line_for("abcdefghij_stg_sftp"),
+                        "restrict,from=\"192.0.2.0/24,2001:db8::/32\"" KEY_PART);
+    limit(&users[0].limits, desk, 2);
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.128/25\",pty" KEY_PART "\n" NOLOGIN_LINE);
+    users[0].limits.blocks = 0;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"0.0.0.0/32\",pty" KEY_PART "\n" NOLOGIN_LINE);
+    /* The next person with the key, and one who also has a key for everywhere. */
+    users[0].limits.blocks = 2;
+    users[1].role = DOCUMENT_ROLE_ADMIN;
+    memcpy(both, keys, sizeof both);
+    both[1] = both[0];
+    both[1].limits = NO_LIMITS;
+    both[1].user = &users[1];
+    document.key = both;
+    document.keys = 2;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.128/25\",pty" KEY_PART
+                        "\nrestrict,pty " ED25519_TYPE " " ED25519_BASE64 " u-2");
+    users[0].limits = NO_LIMITS;
+    both[1].user = &users[0];
+    memset(both[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART);
+}
+
+/* The window of the key and that of the person: both must be open. */
+static void test_windows(void **state)
+{
+    struct document_limits *limits[] = {&keys[0].limits, &users[0].limits};
+    const enum policy_reason expired[] = {POLICY_KEY_EXPIRED, POLICY_PERSON_EXPIRED};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        limits[i]->not_before = NOW;
+        limits[i]->expires_at = NOW + 1;
+        assert_int_equal(verdict_from(NULL), POLICY_GRANTED);
+        assert_int_equal(policy_ends(&keys[0]), NOW + 1);
+        limits[i]->expires_at = NOW;
+        assert_int_equal(verdict_from(NULL), expired[i]);
+        assert_string_equal(line_for("abcdefghij_stg"), NOLOGIN_LINE);
+        *limits[i] = NO_LIMITS;
+        limits[i]->not_before = NOW + 1;
+        assert_int_equal(verdict_from(NULL), POLICY_TOO_EARLY);
+        *limits[i] = NO_LIMITS;
+    }
+    keys[0].limits.expires_at = NOW + 9;
+    users[0].limits.expires_at = NOW + 7;
+    assert_int_equal(policy_ends(&keys[0]), NOW + 7);
+    keys[0].limits.expires_at = NOW + 5;
+    assert_int_equal(policy_ends(&keys[0]), NOW + 5);
 }
 
 /* The line of a refused user lets the key prove itself and allows nothing. */
@@ -308,7 +438,7 @@ static void test_refused_line(void **state)
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,command=\"/usr/sbin/nologin\"" KEY_PART);
     document.status = DOCUMENT_ACTIVE;
-    keys[0].expires_at = 1;
+    keys[0].limits.expires_at = 1;
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,command=\"/usr/sbin/nologin\"" KEY_PART);
 }
@@ -316,16 +446,17 @@ static void test_refused_line(void **state)
 static void test_line_that_does_not_fit(void **state)
 {
     struct cloud_name name = named("abcdefghij_stg");
-    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, NOW);
+    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
     size_t needed = strlen(line_for("abcdefghij_stg")) + 1;
+    struct cloud_text text;
     char line[256];
 
     (void)state;
-    for (size_t size = 1; size < needed; size++) {
-        assert_false(key_line_write(&document, &name, &verdict, line, size));
-        assert_string_equal(line, "");
+    for (size_t size = 1; size <= needed; size++) {
+        cloud_text_start(&text, line, size);
+        key_line_write(&document, &name, &verdict, &now_visit, &text);
+        assert_int_equal(text.cut, size < needed);
     }
-    assert_true(key_line_write(&document, &name, &verdict, line, needed));
 }
 
 static void assert_message(enum policy_reason reason, const char *account, const char *expected)
@@ -333,7 +464,7 @@ static void assert_message(enum policy_reason reason, const char *account, const
     struct cloud_name name = named(account);
     char message[512];
 
-    messages_for_client(&(const struct message){reason, &document, &name, account, &keys[0]},
+    messages_for_client(&(const struct message){reason, &document, &name, account, &keys[0], NULL},
                         message, sizeof message);
     assert_string_equal(message, expected);
 }
@@ -343,7 +474,7 @@ static void assert_detail(enum policy_reason reason, const char *expected)
     struct cloud_name name = named("abcdefghij_stg");
     char detail[256];
 
-    messages_detail(&(const struct message){reason, &document, &name, "", &keys[0]}, detail,
+    messages_detail(&(const struct message){reason, &document, &name, "", &keys[0], NULL}, detail,
                     sizeof detail);
     assert_string_equal(detail, expected);
 }
@@ -360,7 +491,7 @@ static void test_details(void **state)
     users[0].role_text = "sftp";
     assert_detail(POLICY_ROLE_SFTP_ONLY, "key of alice: role sftp, needs admin");
     assert_detail(POLICY_STATUS_PAUSED, "");
-    messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0]}, detail,
+    messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0], NULL}, detail,
                     sizeof detail);
     assert_string_equal(detail, "");
     messages_detail_elsewhere(&keys[0], "production", "staging", detail, sizeof detail);
@@ -379,13 +510,13 @@ static void test_person(void **state)
     both[1].user = &users[1];
     document.key = both;
     document.keys = 2;
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", NOW);
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
     assert_int_equal(verdict.reason, POLICY_GRANTED);
     assert_ptr_equal(verdict.key, &both[1]);
     users[1].role = DOCUMENT_ROLE_VIEWER;
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", NOW);
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
     assert_int_equal(verdict.reason, POLICY_ROLE);
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-3", NOW);
+    verdict = policy_person(&document, &name, both[0].fingerprint, "u-3", &now_visit);
     assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
     assert_null(verdict.key);
     document.key = keys;
@@ -410,14 +541,15 @@ static void test_rules(void **state)
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_DENIED);
     assert_int_equal(policy_service(&document, &name, "su", NOW), POLICY_GRANTED);
     document.status = DOCUMENT_PAUSED;
-    keys[0].expires_at = NOW;
+    keys[0].limits.expires_at = NOW;
     users[0].role = DOCUMENT_ROLE_UNKNOWN;
-    policy_rules(&document, &name, &keys[0], NOW, rules);
+    policy_rules(&document, &name, &keys[0], &now_visit, rules);
     assert_int_equal(rules[0].reason, POLICY_DENIED);
     assert_int_equal(rules[1].reason, POLICY_STATUS_PAUSED);
     assert_int_equal(rules[2].reason, POLICY_KEY_EXPIRED);
-    assert_int_equal(rules[3].reason, POLICY_ROLE);
-    policy_rules(&document, &name, &keys[0], NOW + 100, rules);
+    assert_int_equal(rules[5].reason, POLICY_ROLE);
+    policy_rules(&document, &name, &keys[0], &(const struct policy_visit){NOW, NOW + 100, NULL},
+                 rules);
     assert_int_equal(rules[0].reason, POLICY_GRANTED);
     /* An environment is denied to cron as well, and a damaged list denies all. */
     list->denial[0] = (struct denial){.kind = DENIAL_ENVIRONMENT, .subject = "abcdefghij/staging"};
@@ -448,9 +580,16 @@ static void test_messages(void **state)
                    "SSH is off for environment staging; use abcdefghij_stg_sftp");
     document.sftp = DOCUMENT_LEVEL_NONE;
     assert_message(POLICY_ACCESS_OFF, "abcdefghij_stg", "SSH is off for environment staging");
-    keys[0].expires_at = 1893456000;
+    keys[0].limits.expires_at = 1893456000;
     assert_message(POLICY_KEY_EXPIRED, "abcdefghij_stg",
                    "your key laptop expired on 2030-01-01 00:00 UTC");
+    users[0].limits.expires_at = 1893456000;
+    assert_message(POLICY_PERSON_EXPIRED, "abcdefghij_stg",
+                   "your access ended on 2030-01-01 00:00 UTC");
+    users[0].limits.not_before = 1893456060;
+    assert_message(POLICY_TOO_EARLY, "abcdefghij_stg",
+                   "your access begins on 2030-01-01 00:01 UTC");
+    assert_message(POLICY_FROM, "abcdefghij_stg", "you may not enter from here with this key");
     assert_message(POLICY_ABSENT, "abcdefghij_stg", "this environment no longer exists");
     assert_message(POLICY_REFUSED, "abcdefghij_stg", "you may not enter here");
 }
@@ -574,6 +713,9 @@ int main(void)
         cmocka_unit_test_setup(test_apps, setup),
         cmocka_unit_test_setup(test_services, setup),
         cmocka_unit_test_setup(test_key_lines, setup),
+        cmocka_unit_test_setup(test_from, setup),
+        cmocka_unit_test_setup(test_from_lines, setup),
+        cmocka_unit_test_setup(test_windows, setup),
         cmocka_unit_test_setup(test_refused_line, setup),
         cmocka_unit_test_setup(test_line_that_does_not_fit, setup),
         cmocka_unit_test_setup(test_details, setup),

@@ -107,6 +107,12 @@ void cache_forget(struct cache_waiter *asks)
 
 static int64_t named_at, all_named_at; /* when the change feed named each environment; all */
 
+struct policy_visit cache_visit(struct cache *cache, const char *from)
+{
+    (void)cache;
+    return (struct policy_visit){(int64_t)time(NULL), (int64_t)time(NULL), from};
+}
+
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment)
 {
     (void)cache;
@@ -1189,10 +1195,55 @@ static void test_expired_in_outage(void **state)
     answer(&nothing);
     assert_int_equal(orders, 0);
     fake_time = 1800000060;
-    await_question(fake_ms);
+    run_to(fake_ms + 200);
     answer(&nothing);
     assert_int_equal(orders, 1);
     assert_non_null(strstr(line, " reason=key-expired source=none "));
+}
+
+/* The end of a right is a time to ask, and not only the next recheck; after a restart, too. */
+static void test_right_ends(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    restart();
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    before = questions;
+    fake_time = 1800000059;
+    run_to(fake_ms + 1000);
+    assert_int_equal(questions, before);
+    fake_time = 1800000060;
+    run_to(fake_ms + 200);
+    assert_int_equal(questions, before + 1);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " reason=key-expired source=api "));
+}
+
+/* A session from elsewhere ends as soon as the document says from where it may be. */
+static void test_from(void **state)
+{
+    static const char *const from[] = {"192.0.2.0/24", "198.51.100.0/24"};
+    char users[1024];
+
+    (void)state;
+    open_of("alice", 100);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(
+            users, sizeof users,
+            "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"from\":[\"%s\"],"
+            "\"ssh_keys\":[{\"value\":\"" ED25519_TYPE " " ED25519_BASE64 "\"}]}",
+            from[i]);
+        await_question(fake_ms);
+        answer_document("active", users, "", false);
+        assert_int_equal(orders, i);
+    }
+    assert_non_null(strstr(line, " reason=from-elsewhere source=api "));
 }
 
 /* The last document counts: it may have prolonged a key. */
@@ -1588,6 +1639,8 @@ int main(void)
         TEST(test_denied_in_outage),
         TEST(test_expired_in_outage),
         TEST(test_prolonged),
+        TEST(test_right_ends),
+        TEST(test_from),
         TEST(test_max_stale),
         TEST(test_max_stale_restart),
         TEST(test_off),

@@ -513,6 +513,21 @@ static void test_one_from_the_future(void **state)
     assert_int_equal(found.last.asked, asked);
 }
 
+/* What the disk says of a clock that was put back while no daemon ran. */
+static void test_was_ahead(void **state)
+{
+    (void)state;
+    put("staging", BODY);
+    pass(60);
+    reopen();
+    (void)load();
+    assert_int_equal(store_was_ahead(store), 0);
+    fake_time -= 7200;
+    reopen();
+    (void)load();
+    assert_int_equal(store_was_ahead(store), fake_time + 7200 - fake_ms / 1000);
+}
+
 /* Its file is called as a damaged one of its project would be. */
 static void test_environment_called_damaged(void **state)
 {
@@ -834,6 +849,7 @@ int main(void)
         TEST(test_binding_first),
         TEST(test_one_from_the_future),
         TEST(test_environment_called_damaged),
+        TEST(test_was_ahead),
         TEST(test_clock_put_back),
         TEST(test_clock_put_back_meanwhile),
         TEST(test_clock_kept),
