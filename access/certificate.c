@@ -171,6 +171,12 @@ static bool decode(const struct key_type *type, struct key_bytes name, struct ke
     return keys_decode(base64, bytes, &blob, why) && read_certificate(type, blob, name, out, why);
 }
 
+static void set_plain(const struct key *key, struct offered_key *out)
+{
+    memcpy(out->fingerprint, key->fingerprint, sizeof out->fingerprint);
+    memcpy(out->digest, key->fingerprint, sizeof out->digest);
+}
+
 bool offered_key_parse(const char *type, size_t type_length, const char *base64,
                        struct offered_key *out, const char **why)
 {
@@ -185,7 +191,7 @@ bool offered_key_parse(const char *type, size_t type_length, const char *base64,
         return decode(certified, name, text, out, why);
     if (!keys_parse(type, type_length, base64, &key, why))
         return false;
-    memcpy(out->fingerprint, key.fingerprint, sizeof out->fingerprint);
+    set_plain(&key, out);
     return true;
 }
 
@@ -203,15 +209,21 @@ bool offered_key_parse_line(const char *line, struct offered_key *out, const cha
         return decode(certified, name, text, out, why);
     if (!keys_parse_line(line, &key, why))
         return false;
-    memcpy(out->fingerprint, key.fingerprint, sizeof out->fingerprint);
+    set_plain(&key, out);
     return true;
 }
 
 bool offered_key_equal(const struct offered_key *a, const struct offered_key *b)
 {
-    return a->certified == b->certified &&
-           memcmp(a->fingerprint, b->fingerprint, sizeof a->fingerprint) == 0 &&
-           memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+    return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
+void certificate_limit(struct offered_key *offered, uint32_t most)
+{
+    if (offered->certified && most != UINT32_MAX &&
+        offered->valid_before - offered->valid_after > (int64_t)most + CERTIFICATE_EARLY)
+        set_fault(offered,
+                  "the certificate is valid for longer than certificates_max of this host");
 }
 
 void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NAME_SIZE])

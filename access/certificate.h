@@ -22,11 +22,11 @@
 
 struct offered_key {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* of the key, also of a certified one */
+    unsigned char digest[KEY_FINGERPRINT_SIZE]; /* SHA-256 of what is offered, key or certificate */
     /* A certificate. Without one, all that follows is 0. */
     bool certified;
-    const char *fault; /* why it opens nothing, a static sentence; or NULL */
-    unsigned char digest[KEY_FINGERPRINT_SIZE]; /* SHA-256 of the certificate */
-    unsigned char ca[KEY_FINGERPRINT_SIZE];     /* fingerprint of the key that signed it */
+    const char *fault;                      /* why it opens nothing, a static sentence; or NULL */
+    unsigned char ca[KEY_FINGERPRINT_SIZE]; /* fingerprint of the key that signed it */
     uint64_t serial;
     int64_t valid_after, valid_before;        /* seconds since 1970; INT64_MAX: no end */
     char key_id[CERTIFICATE_ID_MAX + 1];      /* "" unless it can be a person's (fields.h) */
@@ -54,6 +54,12 @@ bool offered_key_equal(const struct offered_key *a, const struct offered_key *b)
 
 /* Writes the name of a certificate, SERIAL@SHA256:... (the fingerprint of its authority). */
 void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NAME_SIZE]);
+
+/* Gives a certificate a fault if its validity is longer than `most` seconds (certificates_max of
+ * cloudauth.conf(5), UINT32_MAX: forever) and CERTIFICATE_EARLY, by which an authority may begin it
+ * early for hosts with a slow clock. */
+#define CERTIFICATE_EARLY 300
+void certificate_limit(struct offered_key *offered, uint32_t most);
 
 /* Reads such a name. False, with the outputs undefined, for any other text. */
 bool certificate_name_read(const char *name, uint64_t *serial,

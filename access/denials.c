@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/denials.h"
 
+#include "access/certificate.h"
+
 #include "common/text.h"
 
 #include <stdio.h>
@@ -8,8 +10,10 @@
 
 #define TIME_MAX 253402300799u /* the end of the year 9999 */
 
-static const char *const kinds[] = {
-    [DENIAL_KEY] = "key", [DENIAL_USER] = "user", [DENIAL_ENVIRONMENT] = "environment"};
+static const char *const kinds[] = {[DENIAL_KEY] = "key",
+                                    [DENIAL_USER] = "user",
+                                    [DENIAL_ENVIRONMENT] = "environment",
+                                    [DENIAL_CERTIFICATE] = "certificate"};
 
 /* ---- Lines ---- */
 
@@ -47,8 +51,12 @@ static const char *take_subject(struct denial *denial)
         return cloud_name_split(denial->subject, &name)
                    ? NULL
                    : "an environment is named PROJECT/ENVIRONMENT";
+    case DENIAL_CERTIFICATE:
+        return certificate_name_read(denial->subject, &denial->serial, denial->fingerprint)
+                   ? NULL
+                   : "a certificate is named by its serial and its authority, SERIAL@SHA256:...";
     }
-    return "neither key, user nor environment";
+    return "neither key, user, environment nor certificate";
 }
 
 bool denials_parse(const char *line, size_t n, struct denial *out, const char **why)
@@ -65,7 +73,7 @@ bool denials_parse(const char *line, size_t n, struct denial *out, const char **
         !take_field(&at, end, false, since, sizeof since) ||
         !take_field(&at, end, true, out->reason, sizeof out->reason))
         return false;
-    for (int i = DENIAL_KEY; i <= DENIAL_ENVIRONMENT; i++)
+    for (int i = DENIAL_KEY; i <= DENIAL_CERTIFICATE; i++)
         if (strcmp(kind, kinds[i]) == 0)
             out->kind = (enum denial_kind)i;
     *why = take_subject(out);
@@ -101,17 +109,24 @@ static bool is_environment(const struct denial *denial, const char *project,
            strcmp(denial->subject + n + 1, environment) == 0;
 }
 
+static bool is_key(const struct denial *denial, const unsigned char *fingerprint)
+{
+    return fingerprint != NULL &&
+           memcmp(denial->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) == 0;
+}
+
 static bool matches(const struct denial *denial, const struct denial_match *match)
 {
     switch (denial->kind) {
     case DENIAL_KEY:
-        return match->fingerprint != NULL &&
-               memcmp(denial->fingerprint, match->fingerprint, KEY_FINGERPRINT_SIZE) == 0;
+        return is_key(denial, match->fingerprint) || is_key(denial, match->ca);
     case DENIAL_USER:
         return match->username != NULL && (strcmp(denial->subject, match->username) == 0 ||
                                            strcmp(denial->subject, match->user_id) == 0);
     case DENIAL_ENVIRONMENT:
         return is_environment(denial, match->project, match->environment);
+    case DENIAL_CERTIFICATE:
+        return is_key(denial, match->ca) && denial->serial == match->serial;
     }
     return true;
 }

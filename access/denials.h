@@ -26,18 +26,23 @@ enum denial_kind {
     DENIAL_KEY = 1,
     DENIAL_USER,
     DENIAL_ENVIRONMENT,
+    DENIAL_CERTIFICATE,
 };
 
 struct denial {
     enum denial_kind kind;
-    char subject[DENIAL_SUBJECT_SIZE]; /* "SHA256:...", a user name or id, "project/environment" */
-    unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* DENIAL_KEY: the subject, decoded */
-    int64_t until, since;                            /* seconds since 1970 */
-    char reason[DENIAL_REASON_SIZE];                 /* "" if none was given */
+    /* "SHA256:...", a user name or id, "project/environment", or "SERIAL@SHA256:..." */
+    char subject[DENIAL_SUBJECT_SIZE];
+    /* Of a key and of a certificate, the subject decoded: of the key or the authority. */
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    uint64_t serial;
+    int64_t until, since;            /* seconds since 1970 */
+    char reason[DENIAL_REASON_SIZE]; /* "" if none was given */
 };
 
 /*
- * A denial as a line without its newline: kind ("key", "user", "environment"), subject, until,
+ * A denial as a line without its newline: kind ("key", "user", "environment",
+ * "certificate"), subject, until,
  * since and reason, with tabs between them. denials_parse checks every field. If one is wrong it
  * returns false, with a static sentence in *why.
  */
@@ -58,11 +63,14 @@ struct denials {
 /* Whether the denial has not expired at now (seconds since 1970). */
 bool denials_in_force(const struct denial *denial, int64_t now);
 
-/* A login. The user and the fingerprint are NULL for a service that needs no key. */
+/* A login. The user and the fingerprint are NULL for a service that needs no key. A denied key
+ * opens nothing, neither by itself nor by a certificate for it nor by one that it has signed. */
 struct denial_match {
     const char *project, *environment;
     const char *user_id, *username;
     const unsigned char *fingerprint;
+    const unsigned char *ca; /* of the login's certificate; NULL: it has none */
+    uint64_t serial;
 };
 
 /* Whether a denial that is in force at now (seconds since 1970) matches the login. denials may be

@@ -470,52 +470,60 @@ static bool take_user(struct reader *reader, const struct json *at, struct docum
     return true;
 }
 
-static struct candidate *add_candidate(struct reader *reader)
+static bool add_candidate(struct reader *reader, const struct document_key *key)
 {
     void *grown =
         array_grow(reader->candidate, reader->candidates, &reader->room, sizeof *reader->candidate);
 
     if (grown == NULL) {
         reader->no_memory = !json_fail(&reader->root, "out of memory");
-        return NULL;
+        return false;
     }
     reader->candidate = grown;
-    return &reader->candidate[reader->candidates];
+    reader->candidate[reader->candidates] = (struct candidate){*key, reader->candidates};
+    reader->candidates++;
+    return true;
 }
 
-static bool take_key(struct reader *reader, const struct json *at, const struct document_user *user)
+/* Reads the key of a user, or of an authority. */
+static bool take_key(struct reader *reader, const struct json *at, struct document_key *out)
 {
-    struct document_key key = {.user = user};
     const char *value = "", *why = NULL;
-    struct candidate *candidate;
     struct key parsed;
 
+    *out = (struct document_key){0};
+
     if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
-        !take_limits(reader, at, &key.limits))
+        !take_limits(reader, at, &out->limits))
         return false;
     if (!keys_parse_line(value, &parsed, &why))
         return fail_member(at, "value", why);
-    if (!take_label(reader, at, "title", &key.title) ||
-        !copy_bytes(reader, parsed.base64, parsed.base64_length, &key.base64) ||
-        (candidate = add_candidate(reader)) == NULL)
+    if (!take_label(reader, at, "title", &out->title) ||
+        !copy_bytes(reader, parsed.base64, parsed.base64_length, &out->base64))
         return false;
-    key.type = parsed.type;
-    memcpy(key.fingerprint, parsed.fingerprint, sizeof key.fingerprint);
-    *candidate = (struct candidate){key, reader->candidates++};
+    out->type = parsed.type;
+    memcpy(out->fingerprint, parsed.fingerprint, sizeof out->fingerprint);
     return true;
 }
 
 static bool take_keys(struct reader *reader, const struct json *owner,
                       const struct document_user *user)
 {
+    struct document_key key;
     struct json keys, at;
     bool ok;
 
     reader->person = user->username;
     ok = json_get_array(owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys) ||
          leave_out(reader);
-    for (bool more = ok && json_first(&keys, &at); ok && more; more = json_next(&at))
-        ok = take_key(reader, &at, user) || leave_out(reader);
+    for (bool more = ok && json_first(&keys, &at); ok && more; more = json_next(&at)) {
+        if (take_key(reader, &at, &key)) {
+            key.user = user;
+            ok = add_candidate(reader, &key);
+        } else {
+            ok = leave_out(reader);
+        }
+    }
     reader->person = NULL;
     return ok;
 }
@@ -566,6 +574,35 @@ static bool take_users(struct reader *reader)
         document->users += ok;
     }
     return sort_keys(reader);
+}
+
+static bool take_authorities(struct reader *reader)
+{
+    struct document *document = reader->document;
+    struct json array, at;
+
+    if (!json_get_array(&reader->root, "certificate_authorities", JSON_OPTIONAL,
+                        DOCUMENT_AUTHORITIES_MAX, &array) &&
+        !leave_out(reader))
+        return false;
+    struct document_key *authority = allot(reader, array.count, sizeof *authority);
+    struct document_key *certified =
+        allot(reader, array.count * document->users, sizeof *certified);
+    if (authority == NULL || certified == NULL)
+        return false;
+    document->authority = authority;
+    document->certified = certified;
+    for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
+        bool ok = take_key(reader, &at, &authority[document->authorities]);
+        if (!ok && !leave_out(reader))
+            return false;
+        for (size_t u = 0; ok && u < document->users; u++, certified++) {
+            *certified = authority[document->authorities];
+            certified->user = &document->user[u];
+        }
+        document->authorities += ok;
+    }
+    return true;
 }
 
 static bool take_hosts(struct reader *reader)
@@ -673,7 +710,7 @@ static bool take_body(struct reader *reader)
 
     return take_account(reader) && take_access(reader) &&
            take_forwarding(reader, root, &document->forwarding, &has) && take_sftp(reader) &&
-           take_users(reader) &&
+           take_users(reader) && take_authorities(reader) &&
            take_text(reader, root, "message", DOCUMENT_MESSAGE_MAX, &document->message) &&
            take_hosts(reader) && take_apps(reader);
 }
@@ -754,6 +791,16 @@ const struct document_key *document_find_key(const struct document *document,
         memcmp(document->key[low].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) != 0)
         return NULL;
     return &document->key[low];
+}
+
+const struct document_key *
+document_find_authority(const struct document *document,
+                        const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
+{
+    for (size_t i = 0; i < document->authorities; i++)
+        if (memcmp(document->authority[i].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) == 0)
+            return &document->certified[i * document->users];
+    return NULL;
 }
 
 const struct document_app *document_find_app(const struct document *document, const char *name)

@@ -21,19 +21,20 @@
  * policy_usable (policy.h) says whether this host may use a valid document.
  */
 
-#define DOCUMENT_SIZE_MAX     4194304u /* bytes of JSON: 4 MiB */
-#define DOCUMENT_NESTING_MAX  16
-#define DOCUMENT_VALUES_MAX   400000 /* JSON values: bounds the memory that parsing takes */
-#define DOCUMENT_USERS_MAX    2000
-#define DOCUMENT_KEYS_MAX     100 /* of one user */
-#define DOCUMENT_STRING_MAX   255 /* bytes of a string other than a key value or the message */
-#define DOCUMENT_MESSAGE_MAX  1024
-#define DOCUMENT_FORWARDS_MAX 128 /* entries of one list: as many fit into a key line */
-#define DOCUMENT_MOUNTS_MAX   64
-#define DOCUMENT_APPS_MAX     256
-#define DOCUMENT_HOSTS_MAX    1024
-#define DOCUMENT_FROM_MAX     64 /* addresses and blocks of one person or key */
-#define DOCUMENT_WARNINGS_MAX 16
+#define DOCUMENT_SIZE_MAX        4194304u /* bytes of JSON: 4 MiB */
+#define DOCUMENT_NESTING_MAX     16
+#define DOCUMENT_VALUES_MAX      400000 /* JSON values: bounds the memory that parsing takes */
+#define DOCUMENT_USERS_MAX       2000
+#define DOCUMENT_KEYS_MAX        100 /* of one user */
+#define DOCUMENT_STRING_MAX      255 /* bytes of a string other than a key value or the message */
+#define DOCUMENT_MESSAGE_MAX     1024
+#define DOCUMENT_FORWARDS_MAX    128 /* entries of one list: as many fit into a key line */
+#define DOCUMENT_MOUNTS_MAX      64
+#define DOCUMENT_APPS_MAX        256
+#define DOCUMENT_AUTHORITIES_MAX 8
+#define DOCUMENT_HOSTS_MAX       1024
+#define DOCUMENT_FROM_MAX        64 /* addresses and blocks of one person or key */
+#define DOCUMENT_WARNINGS_MAX    16
 
 #define DOCUMENT_NO_TIME  INT64_MIN  /* a time that is not in the document */
 #define DOCUMENT_NO_BOUND UINT32_MAX /* max_stale: not in the document */
@@ -125,7 +126,12 @@ struct document {
     const struct document_user *user; /* in the document's order */
     size_t keys;
     const struct document_key *key; /* by fingerprint; equal ones in the document's order */
-    const char *message;            /* "" if there is none */
+    /* Keys that certify others. Each has `users` copies in `certified`, one for each user, who may
+     * come with a certificate of that key. */
+    size_t authorities;
+    const struct document_key *authority; /* user is NULL */
+    const struct document_key *certified; /* authority * users + user */
+    const char *message;                  /* "" if there is none */
     bool has_hosts;
     size_t hosts;
     const char **host;
@@ -174,6 +180,12 @@ bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX
  */
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
+
+/* The certified copies of the authority with that fingerprint, as many as there are users, or
+ * NULL. */
+const struct document_key *
+document_find_authority(const struct document *document,
+                        const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
 
 /* The application of that name, or NULL. */
 const struct document_app *document_find_app(const struct document *document, const char *name);

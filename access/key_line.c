@@ -87,21 +87,29 @@ static void add_from(struct cloud_text *text, const struct document_key *key)
     cloud_text_add(text, n > 0 ? "\"" : ",from=\"0.0.0.0/32\"");
 }
 
-static void add_key(struct cloud_text *text, const struct document_key *key)
+/* Adds the key. An authority is given the principal by which sshd takes this certificate alone:
+ * without one it would take any. */
+static void add_key(struct cloud_text *text, const struct document_key *key,
+                    const struct policy_visit *visit)
 {
+    const struct offered_key *certificate = policy_certificate(visit);
+
+    if (certificate != NULL)
+        cloud_text_add_all(text, ",cert-authority,principals=\"", certificate->principal, "\"");
     cloud_text_add_all(text, " ", key->type, " ", key->base64, " ", key->user->id);
 }
 
 /* Adds the line with which the key enters. */
 static void add_line(struct cloud_text *text, const struct document *document,
-                     const struct cloud_name *name, const struct document_key *key)
+                     const struct cloud_name *name, const struct document_key *key,
+                     const struct policy_visit *visit)
 {
     cloud_text_add_all(text, text->used == 0 ? "" : "\n", "restrict");
     add_from(text, key);
     add_grants(text, document, name);
-    if (policy_ends(key) != 0)
-        add_expiry(text, policy_ends(key));
-    add_key(text, key);
+    if (policy_ends(key, NULL) != 0)
+        add_expiry(text, policy_ends(key, NULL));
+    add_key(text, key, visit);
 }
 
 void key_line_write(const struct document *document, const struct cloud_name *name,
@@ -112,7 +120,7 @@ void key_line_write(const struct document *document, const struct cloud_name *na
     struct policy_verdict elsewhere = {verdict->reason, verdict->key};
 
     for (; key != NULL; key = policy_next(document, name, key, visit)) {
-        add_line(out, document, name, key);
+        add_line(out, document, name, key, visit);
         if (!policy_has_from(key))
             return;
         elsewhere.reason = POLICY_FROM;
@@ -120,5 +128,5 @@ void key_line_write(const struct document *document, const struct cloud_name *na
     if (!policy_gets_line(document, name, &elsewhere, visit))
         return;
     cloud_text_add_all(out, out->used == 0 ? "" : "\n", "restrict,command=\"" POLICY_NOLOGIN "\"");
-    add_key(out, verdict->key);
+    add_key(out, verdict->key, visit);
 }

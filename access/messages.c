@@ -97,6 +97,16 @@ static const char *fixed_sentence(enum policy_reason reason)
         return "the key of this login is not one that cloudauth has accepted";
     case POLICY_IDS_CHANGED:
         return "this account has just changed; connect again";
+    case POLICY_CERTIFICATE_UNUSABLE:
+        return "this host does not accept your certificate";
+    case POLICY_CERTIFICATE_EARLY:
+        return "your certificate is not valid yet";
+    case POLICY_CERTIFICATE_EXPIRED:
+        return "your certificate has expired";
+    case POLICY_AUTHORITY_UNKNOWN:
+        return "this environment does not accept the authority that signed your certificate";
+    case POLICY_CERTIFICATE_UNKNOWN:
+        return "your certificate is for a person who is not known here";
     case POLICY_DENIED:
         return "access is denied by the operator of this host";
     default:
@@ -182,14 +192,14 @@ void messages_detail(const struct message *message, char *out, size_t size)
                        least[policy_level(message->document, message->name)]);
 }
 
-void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
-                               char *out, size_t size)
+void messages_detail_elsewhere(const struct document_user *user, const char *where,
+                               const char *here, char *out, size_t size)
 {
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
-    cloud_text_add_all(&text, "key of ", key->user->username, ": ", key->user->role_text, " in ",
-                       where, ", not known in ", here);
+    cloud_text_add_all(&text, "key of ", user->username, ": ", user->role_text, " in ", where,
+                       ", not known in ", here);
 }
 
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account)

@@ -33,8 +33,8 @@ void messages_detail(const struct message *message, char *out, size_t size);
  * that of the environment `where` of the same project does: "key of alice: contributor in
  * production, not known in staging".
  */
-void messages_detail_elsewhere(const struct document_key *key, const char *where, const char *here,
-                               char *out, size_t size);
+void messages_detail_elsewhere(const struct document_user *user, const char *where,
+                               const char *here, char *out, size_t size);
 
 /* Why this host does not take the account for a login name, for operators: grammar, reservation or
  * `allow`. */

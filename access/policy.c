@@ -21,6 +21,11 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_PERSON_EXPIRED] = "person-expired",
     [POLICY_TOO_EARLY] = "too-early",
     [POLICY_FROM] = "from-elsewhere",
+    [POLICY_CERTIFICATE_UNUSABLE] = "certificate-unusable",
+    [POLICY_CERTIFICATE_EARLY] = "certificate-not-yet-valid",
+    [POLICY_CERTIFICATE_EXPIRED] = "certificate-expired",
+    [POLICY_AUTHORITY_UNKNOWN] = "authority-unknown",
+    [POLICY_CERTIFICATE_UNKNOWN] = "certificate-unknown",
     [POLICY_STATUS_INACTIVE] = "environment-inactive",
     [POLICY_STATUS_PAUSED] = "environment-paused",
     [POLICY_STATUS_DELETING] = "environment-deleting",
@@ -217,14 +222,37 @@ struct attempt {
     const struct policy_visit *visit;
 };
 
+const struct offered_key *policy_certificate(const struct policy_visit *visit)
+{
+    return visit->offered != NULL && visit->offered->certified ? visit->offered : NULL;
+}
+
+static enum policy_reason rule_certificate(const struct attempt *attempt)
+{
+    const struct offered_key *certificate = policy_certificate(attempt->visit);
+
+    if (certificate == NULL)
+        return POLICY_GRANTED;
+    if (certificate->fault != NULL)
+        return POLICY_CERTIFICATE_UNUSABLE;
+    if (certificate->valid_after > attempt->visit->now)
+        return POLICY_CERTIFICATE_EARLY;
+    return certificate->valid_before <= attempt->visit->now ? POLICY_CERTIFICATE_EXPIRED
+                                                            : POLICY_GRANTED;
+}
+
 static enum policy_reason rule_denied(const struct attempt *attempt)
 {
     const struct document_user *user = attempt->key->user;
-    const struct denial_match match = {.project = attempt->document->project,
-                                       .environment = attempt->document->environment,
-                                       .user_id = user->id,
-                                       .username = user->username,
-                                       .fingerprint = attempt->key->fingerprint};
+    const struct offered_key *certificate = policy_certificate(attempt->visit);
+    const struct denial_match match = {
+        .project = attempt->document->project,
+        .environment = attempt->document->environment,
+        .user_id = user->id,
+        .username = user->username,
+        .fingerprint = certificate == NULL ? attempt->key->fingerprint : certificate->fingerprint,
+        .ca = certificate == NULL ? NULL : certificate->ca,
+        .serial = certificate == NULL ? 0 : certificate->serial};
 
     return denials_match(attempt->document->denials, &match, attempt->visit->wall) ? POLICY_DENIED
                                                                                    : POLICY_GRANTED;
@@ -248,12 +276,26 @@ static enum policy_reason rule_expiry(const struct attempt *attempt)
                                                                        : POLICY_GRANTED;
 }
 
-int64_t policy_ends(const struct document_key *key)
+struct offered_key policy_session_key(const struct cloud_conf *conf,
+                                      const struct offered_key *offered)
+{
+    struct offered_key key = *offered;
+
+    key.valid_after = 0;
+    if (conf->session_outlives_certificate)
+        key.valid_before = INT64_MAX;
+    return key;
+}
+
+int64_t policy_ends(const struct document_key *key, const struct offered_key *offered)
 {
     int64_t own = key->limits.expires_at, person = key->user->limits.expires_at;
     int64_t ends =
         own == DOCUMENT_NO_TIME || (person != DOCUMENT_NO_TIME && person < own) ? person : own;
 
+    if (offered != NULL && offered->certified && offered->valid_before != INT64_MAX &&
+        (ends == DOCUMENT_NO_TIME || offered->valid_before < ends))
+        ends = offered->valid_before;
     return ends > 0 ? ends : 0;
 }
 
@@ -301,8 +343,13 @@ static const struct rule {
     const char *name;
     enum policy_reason (*check)(const struct attempt *);
 } rules[POLICY_RULES] = {
-    {"denied", rule_denied}, {"status", rule_status}, {"expiry", rule_expiry},
-    {"begin", rule_begin},   {"from", rule_from},     {"role", rule_role},
+    {"certificate", rule_certificate},
+    {"denied", rule_denied},
+    {"status", rule_status},
+    {"expiry", rule_expiry},
+    {"begin", rule_begin},
+    {"from", rule_from},
+    {"role", rule_role},
 };
 
 static enum policy_reason check_key(const struct document *document, const struct cloud_name *name,
@@ -330,21 +377,44 @@ void policy_rules(const struct document *document, const struct cloud_name *name
         out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
 }
 
+/* The keys of the document that may be what the person comes with, from the result to before *end;
+ * NULL if there are none, with the reason. */
+static const struct document_key *find_keys(const struct document *document,
+                                            const struct offered_key *offered,
+                                            const struct document_key **end,
+                                            enum policy_reason *reason)
+{
+    const struct document_key *key = offered->certified
+                                         ? document_find_authority(document, offered->ca)
+                                         : document_find_key(document, offered->fingerprint);
+
+    *reason = !offered->certified ? POLICY_KEY_UNKNOWN
+              : key == NULL       ? POLICY_AUTHORITY_UNKNOWN
+                                  : POLICY_CERTIFICATE_UNKNOWN;
+    *end = key;
+    if (key != NULL && offered->certified)
+        *end += document->users;
+    else if (key != NULL)
+        while (*end < document->key + document->keys &&
+               memcmp((*end)->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0)
+            (*end)++;
+    return key;
+}
+
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
-                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                     const char *user_id, const struct policy_visit *visit)
 {
-    const struct document_key *key = document_find_key(document, fingerprint);
-    const struct document_key *end = document->key + document->keys;
-    struct policy_verdict verdict = {POLICY_KEY_UNKNOWN, NULL};
+    struct policy_verdict verdict = {POLICY_REFUSED, NULL};
+    const struct document_key *key, *end;
 
     if (!policy_app_exists(document, name)) {
         verdict.reason = POLICY_APP_UNKNOWN;
         return verdict;
     }
-    for (; key != NULL && key < end; key++) {
-        if (memcmp(key->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) != 0)
-            break;
+    if (user_id == NULL && visit->offered->certified)
+        user_id = visit->offered->key_id;
+    key = find_keys(document, visit->offered, &end, &verdict.reason);
+    for (; key < end; key++) {
         if (user_id != NULL && strcmp(key->user->id, user_id) != 0)
             continue;
         enum policy_reason reason = check_key(document, name, key, visit);
@@ -357,10 +427,9 @@ struct policy_verdict policy_person(const struct document *document, const struc
 }
 
 struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
-                                   const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    const struct policy_visit *visit)
 {
-    return policy_person(document, name, fingerprint, NULL, visit);
+    return policy_person(document, name, NULL, visit);
 }
 
 const struct document_key *policy_next(const struct document *document,
@@ -370,7 +439,7 @@ const struct document_key *policy_next(const struct document *document,
 {
     const struct document_key *end = document->key + document->keys, *next = key + 1;
 
-    for (; next < end; next++) {
+    for (; policy_certificate(visit) == NULL && next < end; next++) {
         if (memcmp(next->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) != 0)
             break;
         if (check_key(document, name, next, visit) == POLICY_GRANTED)
@@ -384,9 +453,11 @@ static bool has_better_key(const struct document *document, const struct cloud_n
                            const struct document_user *user, const struct policy_visit *visit,
                            bool anywhere)
 {
+    const struct policy_visit plain = {visit->now, visit->wall, visit->from, NULL};
+
     for (size_t i = 0; i < document->keys; i++)
         if (document->key[i].user == user && !(anywhere && policy_has_from(&document->key[i])) &&
-            check_key(document, name, &document->key[i], visit) == POLICY_GRANTED)
+            check_key(document, name, &document->key[i], &plain) == POLICY_GRANTED)
             return true;
     return false;
 }
@@ -405,7 +476,9 @@ bool policy_gets_line(const struct document *document, const struct cloud_name *
         return false;
     if (verdict->reason == POLICY_GRANTED)
         return true;
-    if (name->kind == CLOUD_SFTP)
+    if (name->kind == CLOUD_SFTP || verdict->reason == POLICY_CERTIFICATE_UNUSABLE ||
+        verdict->reason == POLICY_CERTIFICATE_EARLY ||
+        verdict->reason == POLICY_CERTIFICATE_EXPIRED)
         return false;
     return !is_of_key(verdict->reason) || !has_better_key(document, name, verdict->key->user, visit,
                                                           verdict->reason == POLICY_FROM);

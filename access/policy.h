@@ -3,6 +3,7 @@
 #define CLOUD_ACCESS_POLICY_H
 
 #include "access/bindings.h"
+#include "access/certificate.h"
 #include "access/document.h"
 #include "access/local_ids.h"
 
@@ -23,6 +24,7 @@ struct policy_visit {
     int64_t wall;     /* by which a denial of this host ends: the wall clock */
     const char *from; /* the client's address, as PAM_RHOST has it; NULL: not known yet, so that
                          `from` refuses no person */
+    const struct offered_key *offered; /* what the person comes with */
 };
 
 enum policy_reason {
@@ -37,6 +39,11 @@ enum policy_reason {
     POLICY_PERSON_EXPIRED,
     POLICY_TOO_EARLY, /* the person's or the key's not_before is in the future */
     POLICY_FROM,      /* the client's address is not in the person's or the key's `from` */
+    POLICY_CERTIFICATE_UNUSABLE, /* it has a fault (certificate.h) */
+    POLICY_CERTIFICATE_EARLY,
+    POLICY_CERTIFICATE_EXPIRED,
+    POLICY_AUTHORITY_UNKNOWN,   /* this environment does not accept its authority */
+    POLICY_CERTIFICATE_UNKNOWN, /* no user of this environment has its key id as id */
     POLICY_STATUS_INACTIVE,
     POLICY_STATUS_PAUSED,
     POLICY_STATUS_DELETING,
@@ -119,22 +126,32 @@ bool policy_mounts(const struct document *document, const struct cloud_name *nam
                    size_t size);
 
 struct policy_verdict {
-    enum policy_reason reason;      /* POLICY_GRANTED, or why the login is refused */
-    const struct document_key *key; /* NULL if the document lacks it; key->user is the person */
+    enum policy_reason reason; /* POLICY_GRANTED, or why the login is refused */
+    /* The user's key, or that of the authority for the user (`certified` of the document); NULL if
+     * the document has neither. key->user is the person. */
+    const struct document_key *key;
 };
 
 /*
- * Whether the holder of the key may enter the account now. If several users list the key, the first
- * who may enter counts, or else the first.
+ * Whether the holder of visit->offered may enter the account now. A plain key must be one of a
+ * user's; a certificate must be signed by an authority of the document, and be for the user whose
+ * id is its key id. If that holds for several users, the first who may enter counts, or else the
+ * first.
  */
 struct policy_verdict policy_login(const struct document *document, const struct cloud_name *name,
-                                   const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                    const struct policy_visit *visit);
 
 /* The verdict on the user with that id alone, for a session that is already open. */
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
-                                    const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                     const char *user_id, const struct policy_visit *visit);
+
+/* The certificate that the person comes with, or NULL. */
+const struct offered_key *policy_certificate(const struct policy_visit *visit);
+
+/* What an open session is judged by: a certificate without the times of the login, except that its
+ * end remains unless sessions outlive it (session_outlives_certificate). */
+struct offered_key policy_session_key(const struct cloud_conf *conf,
+                                      const struct offered_key *offered);
 
 /* The next copy of the key, of another user, with which that user may enter; NULL: there is none.
  */
@@ -148,11 +165,11 @@ bool policy_has_from(const struct document_key *key);
 
 /*
  * The verdict of each rule for a key of the document, in the order in which policy_login applies
- * them; policy_login stops at the first that refuses.
+ * them; policy_login stops at the first that refuses. visit->offered may be NULL: the key itself.
  */
-#define POLICY_RULES 6
+#define POLICY_RULES 7
 struct policy_rule_verdict {
-    const char *rule; /* "denied", "status", "expiry", "begin", "from", "role" */
+    const char *rule; /* "certificate", "denied", "status", "expiry", "begin", "from", "role" */
     enum policy_reason reason;
 };
 void policy_rules(const struct document *document, const struct cloud_name *name,
@@ -170,13 +187,16 @@ void policy_rules(const struct document *document, const struct cloud_name *name
  * - A key that is denied, expired, too early or refused by `from`, while its user has another key
  * that may enter (for `from`: from anywhere). sshd closes the connection after PAM's refusal, so
  * that the client could not offer the other key.
+ *
+ * - A certificate that itself opens nothing. The client goes on to its plain key.
  */
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,
                       const struct policy_verdict *verdict, const struct policy_visit *visit);
 
-/* When the person's right to enter by the key ends, in seconds since 1970; 0: never, or before 1970
- * (policy_login refuses such a login). */
-int64_t policy_ends(const struct document_key *key);
+/* When the person's right to enter by the key ends, or that of a session (policy_session_key), in
+ * seconds since 1970; 0: never, or before 1970 (policy_login refuses such a login). offered may be
+ * NULL: no certificate. */
+int64_t policy_ends(const struct document_key *key, const struct offered_key *offered);
 
 /* Whether a service that needs no key (su, sudo, cron) may use the account now. */
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

@@ -103,6 +103,15 @@ static bool take_seconds(void *member, const struct conf_key *key, char *value,
     return true;
 }
 
+static bool take_seconds_or_forever(void *member, const struct conf_key *key, char *value,
+                                    struct cloud_conf_error *error)
+{
+    if (strcmp(value, "forever") != 0)
+        return take_seconds(member, key, value, error);
+    *(uint32_t *)member = UINT32_MAX;
+    return true;
+}
+
 /* Adds words to a list. */
 static bool take_words(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error)
@@ -262,7 +271,7 @@ static bool take_env_prefix(void *member, const struct conf_key *key, char *valu
     return take_text(member, key, value, error);
 }
 
-static bool take_enumerate(void *member, const struct conf_key *key, char *value,
+static bool take_yes_or_no(void *member, const struct conf_key *key, char *value,
                            struct cloud_conf_error *error)
 {
     bool yes = strcmp(value, "yes") == 0;
@@ -295,6 +304,10 @@ static bool take_signing_key(void *member, const struct conf_key *key, char *val
 #name, take, offsetof(struct cloud_conf, name), 0, sizeof((struct cloud_conf *)0)->name,   \
             NULL                                                                                   \
     }
+#define YES_OR_NO(name)                                                                            \
+    {                                                                                              \
+#name, take_yes_or_no, offsetof(struct cloud_conf, name), 0, 0, NULL                       \
+    }
 #define GRAMMAR offsetof(struct cloud_conf, grammar)
 
 static const struct conf_key keys[] = {
@@ -321,6 +334,9 @@ static const struct conf_key keys[] = {
     STRING(env_prefix, take_env_prefix),
     SECONDS(session_recheck, 0, DAY),
     SECONDS(session_max_stale, 0, DAY),
+    {"certificates_max", take_seconds_or_forever, offsetof(struct cloud_conf, certificates_max), 1,
+     UINT32_MAX - 1, NULL},
+    YES_OR_NO(session_outlives_certificate),
     STRING(signing_key, take_signing_key),
     STRING(token_file, take_path),
     STRING(token_url, take_url),
@@ -330,7 +346,7 @@ static const struct conf_key keys[] = {
     STRING(ca_file, take_path),
     STRING(proxy, take_proxy),
     STRING(api_socket, take_absolute),
-    {"enumerate", take_enumerate, offsetof(struct cloud_conf, enumerate), 0, 0, NULL},
+    YES_OR_NO(enumerate),
 };
 
 #define NO_LISTENER                                                                                \
@@ -369,6 +385,8 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     strcpy(conf->env_prefix, "CLOUDAUTH_");
     conf->session_recheck = 60;
     conf->session_max_stale = 0;
+    conf->certificates_max = 86400;
+    conf->session_outlives_certificate = true;
 }
 
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,

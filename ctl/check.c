@@ -122,14 +122,15 @@ static const char *verdict_for(const struct host *host, const struct document *d
                                const struct document_key *key, const char *account)
 {
     int64_t now = (int64_t)time(NULL);
+    struct offered_key offered = {.certified = false};
     struct policy_verdict verdict;
     struct cloud_name name;
 
     if (!cloud_name_parse_any(&host->conf.grammar, account, &name) ||
         strcmp(name.environment, document->environment) != 0)
         return "";
-    verdict = policy_login(document, &name, key->fingerprint,
-                           &(const struct policy_visit){now, now, NULL});
+    memcpy(offered.fingerprint, key->fingerprint, sizeof offered.fingerprint);
+    verdict = policy_login(document, &name, &(const struct policy_visit){now, now, NULL, &offered});
     return policy_token(verdict.reason);
 }
 
@@ -143,8 +144,8 @@ static void put_key(struct out *out, const struct host *host, const struct check
     cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
     snprintf(sftp, sizeof sftp, "%s_sftp", plain);
     keys_fingerprint_text(key->fingerprint, fingerprint);
-    if (policy_ends(key) != 0)
-        out_time(policy_ends(key), expires, sizeof expires);
+    if (policy_ends(key, NULL) != 0)
+        out_time(policy_ends(key, NULL), expires, sizeof expires);
     OUT_ROW(out, checked->path, key->user->username, key->user->role_text, fingerprint, key->title,
             expires, verdict_for(host, document, key, plain),
             verdict_for(host, document, key, sftp));

@@ -14,7 +14,7 @@
 /* The kind of subject that an option names, or NULL. */
 static const char *kind_of(const struct ctl *ctl)
 {
-    static const char *const kinds[] = {"--key", "--user", "--environment"};
+    static const char *const kinds[] = {"--key", "--user", "--environment", "--certificate"};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (ctl_option(ctl, kinds[i]) != NULL)
@@ -43,12 +43,38 @@ static bool read_until(const char *text, int64_t *until)
     return true;
 }
 
+static bool ends_in(const char *text, const char *ending)
+{
+    size_t n = strlen(text), e = strlen(ending);
+
+    return n > e && strcmp(text + n - e, ending) == 0;
+}
+
+/* Writes the name of a certificate, which the argument is or which it is a certificate's file or
+ * line of. False after a message. */
+static bool name_certificate(const char *what, struct subject_key *key, char *out, size_t size)
+{
+    char name[CERTIFICATE_NAME_SIZE];
+
+    if (strstr(what, "@SHA256:") != NULL)
+        return true;
+    if (!subject_read_key(what, key))
+        return false;
+    if (!key->offered.certified) {
+        ctl_say("%s: not a certificate", what);
+        return false;
+    }
+    certificate_name(&key->offered, name);
+    snprintf(out, size, "%s", name);
+    return true;
+}
+
 /* The kind of subject that the argument looks like, where no option names one. */
 static const char *guess_kind(const char *what)
 {
-    if (subject_is_key(what))
-        return "key";
-    if (strlen(what) > 4 && strcmp(what + strlen(what) - 4, ".pub") == 0)
+    if (strstr(what, "@SHA256:") != NULL || ends_in(what, "-cert.pub"))
+        return "certificate";
+    if (subject_is_key(what) || ends_in(what, ".pub"))
         return "key";
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
@@ -87,6 +113,9 @@ static bool read_denial(const struct ctl *ctl, struct denial *denial)
         if (!subject_read_key(what, &key))
             return false;
         snprintf(subject, sizeof subject, "%s", key.fingerprint);
+    } else if (strcmp(kind, "certificate") == 0) {
+        if (!name_certificate(what, &key, subject, sizeof subject))
+            return false;
     } else if (strcmp(kind, "environment") == 0 &&
                !subject_environment(ctl, what, subject, sizeof subject)) {
         return false;

@@ -133,6 +133,10 @@ int cmd_edit(struct ctl *ctl)
 
     if (ctl->words == 3 && !subject_read_key(ctl->word[2], &key))
         return CTL_USAGE;
+    if (key.offered.certified) {
+        ctl_say("%s: a certificate, not a key", ctl->word[2]);
+        return CTL_USAGE;
+    }
     if (!ctl_conf(ctl, &conf) || !find_directory(&conf, directory) ||
         !subject_environment(ctl, ctl->word[0], subject, sizeof subject))
         return CTL_NO;

@@ -119,20 +119,28 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* Puts the key into the question: as its type and base64 if the operator named it by its line, else
- * as its fingerprint. */
+/* Ends a word of the line with a NUL. */
+static const char *end_word(struct subject_key *key, struct key_bytes word)
+{
+    char *at = key->line + ((const char *)word.at - key->line);
+
+    at[word.n] = '\0';
+    return at;
+}
+
+/* Puts the key or certificate into the question: as its type and base64 if the operator named it by
+ * its line, else as its fingerprint. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
-    struct key parsed;
+    struct key_bytes type, base64;
     const char *why;
 
     question->key_type = "";
     question->key = key->fingerprint;
-    if (!keys_parse_line(key->line, &parsed, &why))
+    if (!keys_split_line(key->line, &type, &base64, &why))
         return;
-    key->line[parsed.base64 - key->line + (ptrdiff_t)parsed.base64_length] = '\0';
-    question->key_type = parsed.type;
-    question->key = parsed.base64;
+    question->key_type = end_word(key, type);
+    question->key = end_word(key, base64);
 }
 
 static void put_answer(struct explanation *explanation, const struct ask_rows *rows,

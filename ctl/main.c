@@ -33,7 +33,7 @@ static const struct command {
     {"env mount remove", "ENVIRONMENT PATH", "remove an sFTP directory of a file:// API", 2, 2,
      cmd_edit},
     {"explain", "[--from ADDRESS] NAME KEY|FINGERPRINT|FILE",
-     "say whether a key would enter, and why not", 2, 2, cmd_explain},
+     "say whether a key or certificate would enter, and why not", 2, 2, cmd_explain},
     {"key add",
      "[--title TEXT] [--from BLOCKS] [--not-before TIME] [--expires TIME] [--grant TEXT] "
      "ENVIRONMENT USER KEY|FILE",
@@ -44,8 +44,9 @@ static const struct command {
     {"metrics", "", "the daemon's metrics, for Prometheus", 0, 0, cmd_metrics},
     {"rebind", "[--force] [--dry-run] NAME", "release the uid of an environment", 1, 1, cmd_rebind},
     {"refresh", "NAME... | --all", "ask the project API now", 0, INT_MAX, cmd_refresh},
-    {"deny", "[--until TIME] [--reason TEXT] [--key|--user|--environment] WHAT | --list",
-     "refuse a key, user or environment on this host", 0, 1, cmd_deny},
+    {"deny",
+     "[--until TIME] [--reason TEXT] [--key|--user|--environment|--certificate] WHAT | --list",
+     "refuse a key, user, environment or certificate on this host", 0, 1, cmd_deny},
     {"sessions", "[NAME] | --leftovers NAME | --end ID... | --end-user USER...",
      "list open sessions, and end them", 0, INT_MAX, cmd_sessions},
     {"user add",
@@ -53,7 +54,8 @@ static const struct command {
      "[--grant TEXT] ENVIRONMENT USER",
      "add a user of a file:// API", 2, 2, cmd_edit},
     {"user remove", "ENVIRONMENT USER", "remove a user of a file:// API", 2, 2, cmd_edit},
-    {"undeny", "[--key|--user|--environment] WHAT | --all", "remove a denial", 0, 1, cmd_undeny},
+    {"undeny", "[--key|--user|--environment|--certificate] WHAT | --all", "remove a denial", 0, 1,
+     cmd_undeny},
 };
 
 /* Whether the word is the first of the command's name. */

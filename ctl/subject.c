@@ -18,14 +18,13 @@ bool subject_is_key(const char *argument)
 
 static bool read_line(const char *line, const char *where, struct subject_key *out)
 {
-    struct key key;
     const char *why;
 
-    if (strlen(line) >= sizeof out->line || !keys_parse_line(line, &key, &why)) {
+    if (strlen(line) >= sizeof out->line || !offered_key_parse_line(line, &out->offered, &why)) {
         ctl_say("%s: %s", where, strlen(line) >= sizeof out->line ? "too long" : why);
         return false;
     }
-    keys_fingerprint_text(key.fingerprint, out->fingerprint);
+    keys_fingerprint_text(out->offered.fingerprint, out->fingerprint);
     snprintf(out->line, sizeof out->line, "%s", line);
     return true;
 }

@@ -4,17 +4,19 @@
 
 #include "ctl/ctl.h"
 
-#include "access/keys.h"
+#include "access/certificate.h"
 
 #include <stdbool.h>
 
 /*
  * A key as an operator names it: by its fingerprint (SHA256:..., as ssh-keygen -l prints it), by
- * the public key as one argument, or by a file that contains it.
+ * the public key as one argument, or by a file that contains it; or a certificate, by either of the
+ * last two.
  */
 struct subject_key {
     char fingerprint[KEY_FINGERPRINT_TEXT];
     char line[KEY_VALUE_MAX + 1]; /* "" if it is named by its fingerprint */
+    struct offered_key offered;   /* of the line */
 };
 
 /* Whether the argument looks like a key or its fingerprint, not like a name or a file. */

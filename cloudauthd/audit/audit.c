@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/audit/audit.h"
 
-#include "access/keys.h"
 #include "base/log.h"
 #include "common/name.h"
 #include "common/text.h"
@@ -25,16 +24,23 @@ static void add_app(struct cloud_text *text, const struct audit *audit)
 /* Adds the pairs about the environment and the person. */
 static void add_subject(struct cloud_text *text, const struct audit *audit)
 {
+    const struct offered_key *offered = audit->offered;
     char fingerprint[KEY_FINGERPRINT_TEXT] = "";
 
-    if (audit->key != NULL)
-        keys_fingerprint_text(audit->key, fingerprint);
+    if (offered != NULL)
+        keys_fingerprint_text(offered->fingerprint, fingerprint);
     cloud_text_add_pair(text, "project", audit->project);
     cloud_text_add_pair(text, "environment", audit->environment);
     add_app(text, audit);
     cloud_text_add_pair(text, "user", audit->user);
     cloud_text_add_pair(text, "role", audit->role);
     cloud_text_add_pair(text, "key", fingerprint);
+    if (offered == NULL || !offered->certified)
+        return;
+    keys_fingerprint_text(offered->ca, fingerprint);
+    cloud_text_add_pair(text, "cert", NULL);
+    cloud_text_add_number(text, offered->serial);
+    cloud_text_add_pair(text, "ca", fingerprint);
 }
 
 void audit_format_subject(const struct audit *audit, char *out)

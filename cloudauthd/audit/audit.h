@@ -2,6 +2,7 @@
 #ifndef CLOUDAUTHD_AUDIT_AUDIT_H
 #define CLOUDAUTHD_AUDIT_AUDIT_H
 
+#include "access/certificate.h"
 #include "access/policy.h"
 #include "common/name.h"
 
@@ -14,9 +15,9 @@
  * The audit line: one line for each decision, in the host's log (base/log.h) with facility
  * authpriv.
  *
- *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:... from=
- *   service= reason= source=api|cache|none age= [pid=] [proof=none] [grant-reason=] [detail=]
- *   [session=]
+ *   grant|refuse account= kind= project= environment= app= user= role= key=SHA256:...
+ *   [cert=SERIAL ca=SHA256:...] from= service= reason= source=api|cache|none age= [pid=]
+ *   [proof=none] [grant-reason=] [detail=] [session=]
  *
  * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
  * with `close`; and one that begins with `omit` for refused offers that have none.
@@ -34,7 +35,7 @@ struct audit {
     const char *event; /* the first word, instead of grant or refuse; or NULL */
     const char *account, *kind, *project, *environment, *app, *worker;
     const char *user, *role;
-    const unsigned char *key; /* a fingerprint (keys.h), or NULL */
+    const struct offered_key *offered; /* the key or certificate, or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
     pid_t pid; /* of sshd's or another service's process; 0: not known */
@@ -48,8 +49,8 @@ struct audit {
  * that do not fit are left out. Returns the line's length. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
-/* Formats " project= environment= app= user= role= key=" into out, of AUDIT_SUBJECT_MAX bytes, for
- * a line that pam_cloud.so may have to write. */
+/* Formats " project= environment= app= user= role= key= [cert= ca=]" into out, of AUDIT_SUBJECT_MAX
+ * bytes, for a line that pam_cloud.so may have to write. */
 #define AUDIT_SUBJECT_MAX 2048
 void audit_format_subject(const struct audit *audit, char *out);
 

@@ -258,7 +258,7 @@ struct policy_visit cache_visit(struct cache *cache, const char *from)
         cache->ahead = wall - boot;
     if (before > cache->ahead)
         cache->ahead = before;
-    return (struct policy_visit){boot + cache->ahead, wall, from};
+    return (struct policy_visit){boot + cache->ahead, wall, from, NULL};
 }
 
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg)

@@ -70,10 +70,10 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
 void cache_forget(struct cache_waiter *waiter);
 
 /*
- * How a person comes from that address, which may be NULL, now. The time is the wall clock, but
- * never runs back or behind the time since boot, nor before the last change of the store: so no
- * step of the clock makes a right last longer. A clock that was ahead therefore ends rights early
- * until the daemon is restarted.
+ * How a person comes from that address, which may be NULL, now; the caller sets `offered`. The time
+ * is the wall clock, but never runs back or behind the time since boot, nor before the last change
+ * of the store: so no step of the clock makes a right last longer. A clock that was ahead therefore
+ * ends rights early until the daemon is restarted.
  */
 struct policy_visit cache_visit(struct cache *cache, const char *from);
 

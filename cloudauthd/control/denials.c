@@ -102,7 +102,10 @@ static bool contains(const struct document *document, const struct denial *denia
     char environment[DENIAL_SUBJECT_SIZE];
 
     if (denial->kind == DENIAL_KEY)
-        return document_find_key(document, denial->fingerprint) != NULL;
+        return document_find_key(document, denial->fingerprint) != NULL ||
+               document_find_authority(document, denial->fingerprint) != NULL;
+    if (denial->kind == DENIAL_CERTIFICATE)
+        return document_find_authority(document, denial->fingerprint) != NULL;
     if (denial->kind == DENIAL_ENVIRONMENT) {
         snprintf(environment, sizeof environment, "%s/%s", document->project,
                  document->environment);

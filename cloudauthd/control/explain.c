@@ -4,6 +4,7 @@
 #include "access/messages.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
+#include "cloudauthd/login/login.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,20 +73,48 @@ static void decide(struct connection *connection, enum policy_reason reason, con
     rows_send(connection, 0);
 }
 
-/* Finds the fingerprint of the key that the question has, or that it names by its fingerprint.
- * False with *why. */
-static bool find_fingerprint(const struct cloud_question *question, unsigned char *out,
-                             const char **why)
+/* Reads the key or certificate that the question has, or the key that it names by its fingerprint,
+ * into connection->offered, has_key and why. */
+static void find_key(struct connection *connection)
 {
-    struct key key;
+    const struct cloud_question *question = &connection->question;
 
-    *why = "not a fingerprint";
-    if (question->key_type[0] == '\0')
-        return keys_fingerprint_read(question->key, out);
-    if (!keys_parse(question->key_type, strlen(question->key_type), question->key, &key, why))
-        return false;
-    memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
-    return true;
+    if (question->key_type[0] != '\0') {
+        login_parse_key(connection, question->key_type, question->key);
+        return;
+    }
+    connection->why = "not a fingerprint";
+    connection->has_key = keys_fingerprint_read(question->key, connection->offered.fingerprint);
+}
+
+/* Adds the rules about what is offered, which come before those about the person. */
+static void explain_offered(const struct connection *connection, const struct document *document,
+                            const struct policy_verdict *verdict)
+{
+    const struct offered_key *offered = &connection->offered;
+    bool known = offered->certified ? document_find_authority(document, offered->ca) != NULL
+                                    : document_find_key(document, offered->fingerprint) != NULL;
+
+    if (!offered->certified) {
+        rule("key", known ? POLICY_GRANTED : POLICY_KEY_UNKNOWN, "");
+        return;
+    }
+    rule("authority", known ? POLICY_GRANTED : POLICY_AUTHORITY_UNKNOWN, "");
+    if (known)
+        rule("key-id",
+             verdict->reason == POLICY_CERTIFICATE_UNKNOWN ? verdict->reason : POLICY_GRANTED,
+             offered->key_id);
+}
+
+static void explain_certificate(const struct offered_key *offered)
+{
+    char name[CERTIFICATE_NAME_SIZE];
+
+    if (!offered->certified)
+        return;
+    certificate_name(offered, name);
+    fact("certificate", name);
+    fact("key-id", offered->key_id);
 }
 
 /* How the person comes: now, and from the address that the operator gives, if any. */
@@ -107,7 +136,9 @@ static void explain_key(const struct document *document, const struct cloud_name
     policy_rules(document, name, key, visit, rules);
     for (size_t i = 0; i < POLICY_RULES; i++)
         rule(rules[i].rule, rules[i].reason,
-             rules[i].reason == POLICY_GRANTED ? "" : policy_token(rules[i].reason));
+             rules[i].reason == POLICY_CERTIFICATE_UNUSABLE ? visit->offered->fault
+             : rules[i].reason == POLICY_GRANTED            ? ""
+                                                            : policy_token(rules[i].reason));
 }
 
 /* Adds the directories that an sFTP login would get, as PAM_ACCOUNT's answer has them. cloudauthctl
@@ -130,11 +161,9 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     const struct cloud_question *question = &connection->question;
     const struct document *document = known->document;
     const struct cloud_name *name = &connection->name;
-    const struct policy_visit visit = visit_of(connection);
-    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    struct policy_verdict verdict = {POLICY_KEY_UNUSABLE, NULL};
-    char message[2048];
-    const char *why;
+    struct policy_visit visit = visit_of(connection);
+    struct policy_verdict verdict;
+    char message[2048] = "";
 
     explain_name(connection, POLICY_GRANTED);
     add_warnings(document);
@@ -142,18 +171,18 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     rule("document", POLICY_GRANTED, known->stale ? known->detail : "");
     rule("hosts", POLICY_GRANTED, "");
     rule("app", policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN, name->app);
-    if (!find_fingerprint(question, fingerprint, &why)) {
-        rule("key", POLICY_KEY_UNUSABLE, why);
+    find_key(connection);
+    if (!connection->has_key) {
+        rule("key", POLICY_KEY_UNUSABLE, connection->why);
         decide(connection, POLICY_KEY_UNUSABLE, "");
         return;
     }
-    verdict = policy_login(document, name, fingerprint, &visit);
-    rule("key",
-         document_find_key(document, fingerprint) != NULL ? POLICY_GRANTED : POLICY_KEY_UNKNOWN,
-         "");
+    visit.offered = &connection->offered;
+    explain_certificate(visit.offered);
+    verdict = policy_login(document, name, &visit);
+    explain_offered(connection, document, &verdict);
     if (verdict.key != NULL)
         explain_key(document, name, verdict.key, &visit);
-    message[0] = '\0';
     if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, &visit))
         messages_for_client(&(const struct message){verdict.reason, document, name,
                                                     question->account, verdict.key, visit.from},
@@ -205,8 +234,8 @@ static void list_key(const struct document *document, const struct cloud_name *n
     for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
         reason = rules[i].reason;
     keys_fingerprint_text(key->fingerprint, fingerprint);
-    if (policy_ends(key) != 0)
-        snprintf(expires, sizeof expires, "%lld", (long long)policy_ends(key));
+    if (policy_ends(key, NULL) != 0)
+        snprintf(expires, sizeof expires, "%lld", (long long)policy_ends(key, NULL));
     ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,
         key->title, expires, policy_token(reason));
 }

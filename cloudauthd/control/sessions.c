@@ -12,7 +12,7 @@ static bool list_session(void *arg, const struct session *session, const char *s
     char key[KEY_FINGERPRINT_TEXT], app[2 * CLOUD_NAME_MAX + 3], since[24], pid[16], audit[16];
     bool full;
 
-    keys_fingerprint_text(session->fingerprint, key);
+    keys_fingerprint_text(session->offered.fingerprint, key);
     snprintf(app, sizeof app, "%s%s%s", session->name.app,
              session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
     snprintf(since, sizeof since, "%lld", (long long)session->since);

@@ -34,6 +34,17 @@ bool login_find_sshd(const struct connection *connection, struct process *out)
     return process_find(connection->peer.pid, out) && server_peer_lives(connection);
 }
 
+void login_parse_key(struct connection *connection, const char *type, const char *base64)
+{
+    connection->why = NULL;
+    connection->has_key =
+        offered_key_parse(type, strlen(type), base64, &connection->offered, &connection->why);
+    if (!connection->has_key)
+        return;
+    certificate_limit(&connection->offered, connection->context->conf.certificates_max);
+    connection->why = connection->offered.fault;
+}
+
 struct audit login_audit(const struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known)
 {
@@ -67,7 +78,6 @@ void login_add_person(struct audit *audit, const struct document_key *key)
         return;
     audit->user = key->user->username;
     audit->role = key->user->role_text;
-    audit->key = key->fingerprint;
     audit->grant = login_grant(key);
 }
 
@@ -76,14 +86,28 @@ const char *login_grant(const struct document_key *key)
     return key->limits.grant[0] != '\0' ? key->limits.grant : key->user->limits.grant;
 }
 
-/* The search for a key in the other environments of a project. */
+/* The search for a person in the other environments of a project. */
 struct elsewhere {
     const struct cloud_name *name;
-    const unsigned char *fingerprint;
-    const struct document_key *key; /* the key as found, or NULL */
-    const char *environment;        /* the environment of the document searched last */
+    const struct offered_key *offered;
+    const struct document_user *user; /* as found, or NULL */
+    const char *environment;          /* the environment of the document searched last */
     unsigned searched;
 };
+
+/* The person of the key or certificate by the document, or NULL. */
+static const struct document_user *find_person(const struct document *document,
+                                               const struct offered_key *offered)
+{
+    const struct document_key *key = document_find_key(document, offered->fingerprint);
+
+    if (!offered->certified)
+        return key == NULL ? NULL : key->user;
+    for (size_t i = 0; i < document->users; i++)
+        if (strcmp(document->user[i].id, offered->key_id) == 0)
+            return &document->user[i];
+    return NULL;
+}
 
 /* cache_each_of: searches the document of one environment. */
 static bool search_document(void *arg, const struct document *document)
@@ -91,17 +115,17 @@ static bool search_document(void *arg, const struct document *document)
     struct elsewhere *elsewhere = arg;
 
     if (strcmp(document->environment, elsewhere->name->environment) != 0) {
-        elsewhere->key = document_find_key(document, elsewhere->fingerprint);
+        elsewhere->user = find_person(document, elsewhere->offered);
         elsewhere->environment = document->environment;
     }
-    return elsewhere->key == NULL && ++elsewhere->searched < ELSEWHERE_MAX;
+    return elsewhere->user == NULL && ++elsewhere->searched < ELSEWHERE_MAX;
 }
 
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail)
 {
     const struct cloud_name *name = &connection->name;
-    struct elsewhere elsewhere = {name, audit->key, NULL, NULL, 0};
+    struct elsewhere elsewhere = {name, audit->offered, NULL, NULL, 0};
 
     detail[0] = '\0';
     audit->detail = detail;
@@ -114,12 +138,12 @@ void login_name_person(struct connection *connection, const struct refusal *refu
                             detail, LOGIN_DETAIL_SIZE);
         return;
     }
-    if (audit->key == NULL || name->project[0] == '\0')
+    if (audit->offered == NULL || name->project[0] == '\0')
         return;
     cache_each_of(connection->context->cache, name->project, search_document, &elsewhere);
-    if (elsewhere.key == NULL)
+    if (elsewhere.user == NULL)
         return;
-    audit->user = elsewhere.key->user->username;
-    messages_detail_elsewhere(elsewhere.key, elsewhere.environment, name->environment, detail,
+    audit->user = elsewhere.user->username;
+    messages_detail_elsewhere(elsewhere.user, elsewhere.environment, name->environment, detail,
                               LOGIN_DETAIL_SIZE);
 }

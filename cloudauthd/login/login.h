@@ -47,20 +47,23 @@ bool login_find_sshd(const struct connection *connection, struct process *out);
 struct audit login_audit(const struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known);
 
-/* Adds the user, role, fingerprint and login_grant of a key, unless it is NULL. */
+/* Adds the user, role and login_grant of a key, unless it is NULL. */
 void login_add_person(struct audit *audit, const struct document_key *key);
 
 /* Why the person may enter by the key: what the document says of the key, else of the person. */
 const char *login_grant(const struct document_key *key);
 
 /*
- * Adds to the audit line of a refusal the user of the key with the fingerprint audit->key. The user
+ * Adds to the audit line of a refusal the user of audit->offered. The user
  * is looked for in the document itself, then in the documents that the cache has of other
  * environments of the project, however old. `detail`, of LOGIN_DETAIL_SIZE bytes, gets a sentence
  * for the reader of the line, or "". To be called after the decision, which must not depend on it.
  */
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail);
+
+/* Parses a key or certificate into connection->offered, has_key and why. */
+void login_parse_key(struct connection *connection, const char *type, const char *base64);
 
 /* ---- Handlers, as requests.c calls them ---- */
 
@@ -79,7 +82,7 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
  * KEYS, which cloud-authkeys (sshd's AuthorizedKeysCommand) asks for each key that a client offers.
  * The answer is the authorized_keys line of the key (sshd(8)), or CLOUD_REFUSED. PAM's account step
  * decides by the line that was last answered to the same sshd process (pending.h). offer_check
- * parses the key into connection->key.
+ * parses the key into connection->offered, as login_parse_key does.
  *
  * sshd asks first when a client offers a key, then when it has signed, and then by PAM. The first
  * question is settled by a document that grants the login, however fresh it is (offer_suits), so

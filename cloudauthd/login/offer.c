@@ -2,7 +2,6 @@
 #include "cloudauthd/login/login.h"
 
 #include "access/key_line.h"
-#include "access/keys.h"
 #include "access/policy.h"
 #include "base/log.h"
 #include "cloudauthd/audit/audit.h"
@@ -22,13 +21,15 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     int64_t now = cloud_clock_ms();
 
     if (connection->has_key)
-        audit.key = connection->key.fingerprint;
+        audit.offered = &connection->offered;
     audit.service = "sshd";
     audit.pid = 0; /* the helper's, which is about to end */
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
-    if (audit_take_offer(account, connection->key.fingerprint, now)) {
+    if (audit_take_offer(account, connection->offered.digest, now)) {
         login_name_person(connection, refusal, &audit, detail);
+        if (detail[0] == '\0')
+            audit.detail = connection->why;
         audit_write(&audit);
     }
     login_answer_no(connection, refusal->reason, CLOUD_REFUSED);
@@ -46,10 +47,8 @@ enum policy_reason offer_check(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
     enum policy_reason reason = login_check_name(connection, question->account);
-    const char *why;
 
-    connection->has_key = keys_parse(question->key_type, strlen(question->key_type), question->key,
-                                     &connection->key, &why);
+    login_parse_key(connection, question->key_type, question->key);
     if (reason == POLICY_GRANTED && question->kind != (uint32_t)connection->name.kind)
         reason = POLICY_KIND_MISMATCH;
     if (reason == POLICY_GRANTED && !connection->has_key)
@@ -60,24 +59,23 @@ enum policy_reason offer_check(struct connection *connection)
 bool offer_suits(void *arg, const struct document *document)
 {
     struct connection *connection = arg;
-    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
+    struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     const struct login *login = NULL;
     struct process monitor;
     char why[256];
 
+    visit.offered = &connection->offered;
     if (admission_judge(connection->context->admission, document, &connection->name, why,
                         sizeof why) != POLICY_GRANTED ||
-        policy_login(document, &connection->name, connection->key.fingerprint, &visit).reason !=
-            POLICY_GRANTED)
+        policy_login(document, &connection->name, &visit).reason != POLICY_GRANTED)
         return false;
     if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
         login = pending_find(connection->context->pending, &monitor, connection->question.account);
-    return login == NULL || memcmp(login->session.fingerprint, connection->key.fingerprint,
-                                   KEY_FINGERPRINT_SIZE) != 0;
+    return login == NULL || !offered_key_equal(&login->session.offered, &connection->offered);
 }
 
 /* Remembers which key the line is for. False if that fails; PAM would then refuse the login. */
-static bool remember(const struct connection *connection, const struct document_key *key)
+static bool remember(const struct connection *connection)
 {
     struct process monitor;
     struct login *login = NULL;
@@ -86,7 +84,7 @@ static bool remember(const struct connection *connection, const struct document_
      * the helper lives. */
     if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
         login = pending_remember(connection->context->pending, &monitor,
-                                 connection->question.account, key->fingerprint);
+                                 connection->question.account, &connection->offered);
     if (login == NULL) {
         log_warning("the sshd process behind helper %d for %s cannot be found in /proc",
                     (int)connection->peer.pid, connection->question.account);
@@ -101,21 +99,21 @@ void offer_answer(struct connection *connection, const struct cache_answer *know
     static char
         lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's other fields */
     /* The helper is not told the client's address. */
-    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
+    struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     const struct cloud_name *name = &connection->name;
     struct cloud_answer answer = {.status = CLOUD_OK, .line = lines};
-    struct policy_verdict verdict =
-        policy_login(known->document, name, connection->key.fingerprint, &visit);
-    const struct refusal refusal = {verdict.reason, known, verdict.key};
+    struct policy_verdict verdict;
     struct cloud_text text;
 
+    visit.offered = &connection->offered;
+    verdict = policy_login(known->document, name, &visit);
     if (!policy_gets_line(known->document, name, &verdict, &visit)) {
-        refuse_key(connection, &refusal);
+        refuse_key(connection, &(const struct refusal){verdict.reason, known, verdict.key});
         return;
     }
     cloud_text_start(&text, lines, sizeof lines);
     key_line_write(known->document, name, &verdict, &visit, &text);
-    if (text.cut || !remember(connection, verdict.key))
+    if (text.cut || !remember(connection))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else
         server_answer(connection, &answer);

@@ -2,7 +2,6 @@
 #include "cloudauthd/login/login.h"
 
 #include "access/bindings.h"
-#include "access/keys.h"
 #include "access/messages.h"
 #include "access/policy.h"
 #include "cloudauthd/audit/audit.h"
@@ -50,7 +49,7 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
         .status = CLOUD_REFUSED, .reason = policy_token(refusal->reason), .message = message};
 
     if (login != NULL)
-        audit.key = login->session.fingerprint;
+        audit.offered = &login->session.offered;
     login_name_person(connection, refusal, &audit, detail);
     audit_write(&audit);
     count(connection, refusal->reason);
@@ -91,7 +90,7 @@ enum policy_reason pam_check_account(struct connection *connection)
  * directories, in the session, and may refuse the login. For the line of that refusal PAM gets the
  * pairs about the person here. */
 static void grant_account(struct connection *connection, const struct cache_answer *known,
-                          const struct document_key *key)
+                          const struct document_key *key, const struct login *login)
 {
     struct audit audit = login_audit(connection, POLICY_GRANTED, known);
     const struct document *document = known->document;
@@ -110,6 +109,7 @@ static void grant_account(struct connection *connection, const struct cache_answ
      * list PAM would refuse the session (jail.h). */
     (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     login_add_person(&audit, key);
+    audit.offered = login == NULL ? NULL : &login->session.offered;
     if (sftp && connection->question.is_ssh) {
         audit_format_subject(&audit, subject);
     } else {
@@ -128,24 +128,25 @@ static void grant_sftp(const struct connection *connection, const struct login *
 
     audit.user = login->session.user;
     audit.role = login->session.role;
-    audit.key = login->session.fingerprint;
+    audit.offered = &login->session.offered;
     audit.grant = login->grant;
     audit_write(&audit);
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
 
 /* Remembers, for the session that follows, the person and the document that granted the login. */
-static void remember_person(struct login *login, const struct cache_answer *known,
-                            const struct document_key *key)
+static void remember_person(const struct context *context, struct login *login,
+                            const struct cache_answer *known, const struct document_key *key)
 {
     struct session *session = &login->session;
+    const struct offered_key offered = policy_session_key(&context->conf, &session->offered);
 
     snprintf(session->user, sizeof session->user, "%s", key->user->username);
     snprintf(session->user_id, sizeof session->user_id, "%s", key->user->id);
     snprintf(session->mail, sizeof session->mail, "%s", key->user->mail);
     snprintf(session->role, sizeof session->role, "%s", key->user->role_text);
     snprintf(login->grant, sizeof login->grant, "%s", login_grant(key));
-    session->key_expires = policy_ends(key);
+    session->key_expires = policy_ends(key, &offered);
     session->uid = known->document->uid;
     login->asked = known->asked;
     login->stale = known->stale;
@@ -196,14 +197,15 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
 {
     const struct cloud_question *question = &connection->question;
     const struct document *document = known->document;
-    const struct policy_visit visit = cache_visit(connection->context->cache, question->from);
+    struct policy_visit visit = cache_visit(connection->context->cache, question->from);
     struct policy_verdict verdict = {POLICY_NO_KEY_LINE, NULL};
     struct login *login = question->is_ssh ? find_login(connection) : NULL;
 
     if (!question->is_ssh) {
         verdict.reason = policy_service(document, &connection->name, question->service, visit.wall);
     } else if (login != NULL) {
-        verdict = policy_login(document, &connection->name, login->session.fingerprint, &visit);
+        visit.offered = &login->session.offered;
+        verdict = policy_login(document, &connection->name, &visit);
         if (verdict.reason == POLICY_GRANTED) {
             bind_again(connection->context, known);
             if (!has_current_ids(connection, login, document))
@@ -211,10 +213,10 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
         }
         login->granted = verdict.reason == POLICY_GRANTED;
         if (verdict.key != NULL)
-            remember_person(login, known, verdict.key);
+            remember_person(connection->context, login, known, verdict.key);
     }
     if (verdict.reason == POLICY_GRANTED) {
-        grant_account(connection, known, verdict.key);
+        grant_account(connection, known, verdict.key, login);
     } else {
         const struct refusal refusal = {verdict.reason, known, verdict.key};
         refuse(connection, &refusal);
@@ -224,11 +226,11 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
 /* ---- PAM_SESSION ---- */
 
 /* Whether auth_info (SSH_AUTH_INFO_0 of sshd's PAM environment), "publickey <type> <base64>", is
- * about the key that was granted. */
+ * about the key or certificate that was granted. */
 static bool is_login_key(const char *auth_info, const struct login *login)
 {
     static const char method[] = "publickey ";
-    struct key key;
+    struct offered_key offered;
     const char *space, *why;
 
     if (strncmp(auth_info, method, strlen(method)) != 0)
@@ -236,8 +238,8 @@ static bool is_login_key(const char *auth_info, const struct login *login)
     auth_info += strlen(method);
     space = strchr(auth_info, ' ');
     return space != NULL &&
-           keys_parse(auth_info, (size_t)(space - auth_info), space + 1, &key, &why) &&
-           memcmp(key.fingerprint, login->session.fingerprint, sizeof key.fingerprint) == 0;
+           offered_key_parse(auth_info, (size_t)(space - auth_info), space + 1, &offered, &why) &&
+           offered_key_equal(&offered, &login->session.offered);
 }
 
 /* Copies a string from PAM. Replaces control characters, which would break the session list and the

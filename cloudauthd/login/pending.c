@@ -48,8 +48,7 @@ static size_t oldest_place(const struct pending *pending)
 }
 
 struct login *pending_remember(struct pending *pending, const struct process *monitor,
-                               const char *account,
-                               const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
+                               const char *account, const struct offered_key *offered)
 {
     size_t place = find_place(pending, monitor);
     struct login *login;
@@ -61,7 +60,7 @@ struct login *pending_remember(struct pending *pending, const struct process *mo
     login = &pending->login[place];
     memset(login, 0, sizeof *login);
     strcpy(login->session.account, account);
-    memcpy(login->session.fingerprint, fingerprint, KEY_FINGERPRINT_SIZE);
+    login->session.offered = *offered;
     pending->monitor[place] = *monitor;
     pending->used[place] = ++pending->clock;
     return login;

@@ -36,8 +36,7 @@ void pending_free(struct pending *pending);
 /* Adds a login, in the place of an earlier one of the same monitor. The result is valid until the
  * next call. NULL if the name of the account is too long. */
 struct login *pending_remember(struct pending *pending, const struct process *monitor,
-                               const char *account,
-                               const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
+                               const char *account, const struct offered_key *offered);
 
 /* The login of this monitor, if it is for exactly this account, or NULL. The result is valid until
  * the next pending_remember. */

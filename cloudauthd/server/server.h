@@ -4,7 +4,7 @@
 
 #include "cloudauthd/server/context.h"
 
-#include "access/keys.h"
+#include "access/certificate.h"
 #include "base/loop.h"
 #include "cloudauthd/cache/cache.h"
 #include "common/wire.h"
@@ -45,8 +45,9 @@ struct connection {
     struct cloud_name name; /* the account's, parsed (login_check_name) */
     bool looked;  /* login_check_name has read the local accounts: an answer given at once need not
                      do it again */
-    bool has_key; /* key is the question's (offer_check) */
-    struct key key; /* borrows from packet */
+    bool has_key; /* offered is the question's key (offer_check) */
+    struct offered_key offered;
+    const char *why; /* has_key is not set, or offered has a fault: what is wrong; or NULL */
     struct cache_waiter waiter;
     void **pending; /* NULL, or set to NULL when the connection ends, for work that answers later */
 };

@@ -55,19 +55,20 @@ static void judge_person(const struct recheck *recheck, const struct session *se
                          struct recheck_verdict *out)
 {
     const struct document *document = recheck->answer->document;
+    const struct offered_key offered = policy_session_key(recheck->conf, &session->offered);
     struct policy_visit visit = recheck->visit;
     struct policy_verdict verdict = {recheck->admitted, NULL};
 
     visit.from = session->from;
+    visit.offered = &offered;
     if (recheck->admitted == POLICY_GRANTED)
-        verdict =
-            policy_person(document, &session->name, session->fingerprint, session->user_id, &visit);
+        verdict = policy_person(document, &session->name, session->user_id, &visit);
     if (verdict.reason == POLICY_GRANTED) {
-        out->key_expires = policy_ends(verdict.key);
+        out->key_expires = policy_ends(verdict.key, &offered);
         return;
     }
     terminate(out, policy_token(verdict.reason), "your key no longer opens this account");
-    if (verdict.key != NULL)
+    if (verdict.key != NULL || session->offered.certified)
         messages_for_client(&(const struct message){verdict.reason, document, &session->name,
                                                     session->account, verdict.key, session->from},
                             out->message, sizeof out->message);
@@ -79,7 +80,10 @@ static bool is_denied(const struct recheck *recheck, const struct session *sessi
                                        .environment = session->name.environment,
                                        .user_id = session->user_id,
                                        .username = session->user,
-                                       .fingerprint = session->fingerprint};
+                                       .fingerprint = session->offered.fingerprint,
+                                       .ca =
+                                           session->offered.certified ? session->offered.ca : NULL,
+                                       .serial = session->offered.serial};
 
     return denials_match(recheck->denials, &match, recheck->visit.wall);
 }

@@ -216,7 +216,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .worker = session->name.worker,
                           .user = session->user,
                           .role = session->role,
-                          .key = session->fingerprint,
+                          .offered = &session->offered,
                           .from = session->from,
                           .service = session->service,
                           .reason = reason,

@@ -27,6 +27,7 @@ static const struct statefile_format format = {"cloudauth session 1 ", true};
 struct record {
     struct session session;
     char boot[PROCESS_BOOT_SIZE];
+    char certificate[CERTIFICATE_NAME_SIZE]; /* "0": none, or read "" */
 };
 
 #define FIELD(name, type, member) STATEFILE_FIELD(struct record, name, STATEFILE_##type, member)
@@ -44,7 +45,7 @@ static const struct statefile_field fields[] = {
     FIELD("user_id", TEXT, session.user_id),
     FIELD("mail", TEXT, session.mail),
     FIELD("role", TEXT, session.role),
-    FIELD("key", HASH, session.fingerprint),
+    FIELD("key", HASH, session.offered.fingerprint),
     FIELD("from", TEXT, session.from),
     FIELD("service", TEXT, session.service),
     FIELD("since", NUMBER, session.since),
@@ -54,6 +55,8 @@ static const struct statefile_field fields[] = {
     FIELD("audit", NUMBER, session.audit),
     FIELD("uid", NUMBER, session.uid),
     OPTIONAL("key_expires", NUMBER, session.key_expires),
+    OPTIONAL("certificate", TEXT, certificate),
+    OPTIONAL("certificate_ends", NUMBER, session.offered.valid_before),
     OPTIONAL("ending", NUMBER, session.ending_audit), /* no audit session has the id 0 */
     {0},
 };
@@ -61,11 +64,13 @@ static const struct statefile_field fields[] = {
 size_t session_files_format(const struct session *session, const char *boot,
                             char out[SESSION_FILE_SIZE])
 {
-    struct record record = {.session = *session};
+    struct record record = {.session = *session, .certificate = "0"};
     size_t n;
 
     if (!session->ending)
         record.session.ending_audit = 0;
+    if (session->offered.certified)
+        certificate_name(&session->offered, record.certificate);
     snprintf(record.boot, sizeof record.boot, "%s", boot);
     n = statefile_put_fields(fields, &record, out + STATEFILE_HEAD_MAX,
                              SESSION_FILE_SIZE - STATEFILE_HEAD_MAX);
@@ -75,6 +80,7 @@ size_t session_files_format(const struct session *session, const char *boot,
 bool session_files_parse(const char *file, size_t size, struct session *out,
                          char boot[PROCESS_BOOT_SIZE])
 {
+    struct offered_key *offered;
     struct record record;
     size_t n;
     const char *at = statefile_open(&format, file, size, &n), *end;
@@ -84,6 +90,11 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
         return false;
     end = at + n;
     if (!statefile_get_fields(fields, &at, end, &record) || at != end)
+        return false;
+    offered = &record.session.offered;
+    offered->certified = record.certificate[0] != '\0';
+    if (offered->certified &&
+        !certificate_name_read(record.certificate, &offered->serial, offered->ca))
         return false;
     record.session.ending = record.session.ending_audit != 0;
     record.session.name.kind = cloud_name_kind(record.session.account);

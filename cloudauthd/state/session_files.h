@@ -2,7 +2,7 @@
 #ifndef CLOUDAUTHD_STATE_SESSION_FILES_H
 #define CLOUDAUTHD_STATE_SESSION_FILES_H
 
-#include "access/keys.h"
+#include "access/certificate.h"
 #include "base/process.h"
 #include "base/worker.h"
 
@@ -30,7 +30,8 @@ struct session {
     struct cloud_name name;                  /* what the account means; `plain` is not stored */
     char user[129], user_id[256], mail[256]; /* the person; mail may be "" */
     char role[256];                          /* at the time of opening */
-    unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* of the key */
+    /* The key or certificate. Of a certificate only its name and its end are stored. */
+    struct offered_key offered;
     char from[256], service[64];
     int64_t since;       /* seconds since 1970 */
     int64_t key_expires; /* seconds since 1970; 0: never, or not known */

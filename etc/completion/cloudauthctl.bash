@@ -12,8 +12,8 @@ _cloudauthctl() {
         choices='add remove'
     elif [[ $word == -* ]]; then
         case $command in
-        deny) choices='--json --until --reason --key --user --environment --list' ;;
-        undeny) choices='--json --key --user --environment --all' ;;
+        deny) choices='--json --until --reason --key --user --environment --certificate --list' ;;
+        undeny) choices='--json --key --user --environment --certificate --all' ;;
         confirm-absences | refresh) choices='--json --all' ;;
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user --leftovers' ;;

@@ -31,7 +31,7 @@ void log_at(int level, const char *format, ...)
     (void)format;
 }
 
-static const unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+static const struct offered_key a_key;
 #define PRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static struct audit full(void)
@@ -44,7 +44,7 @@ static struct audit full(void)
                           .app = "",
                           .user = "alice",
                           .role = "contributor",
-                          .key = fingerprint,
+                          .offered = &a_key,
                           .from = "192.0.2.7",
                           .service = "sshd",
                           .reason = "granted",
@@ -71,6 +71,21 @@ static void test_grant(void **state)
                         " from=192.0.2.7 service=sshd reason=granted source=api age=0");
 }
 
+static void test_certificate(void **state)
+{
+    const struct offered_key offered = {.certified = true, .serial = UINT64_MAX};
+    struct audit audit = full();
+    char subject[AUDIT_SUBJECT_MAX];
+
+    (void)state;
+    audit.offered = &offered;
+    assert_non_null(strstr(format(&audit),
+                           " role=contributor key=" PRINT " cert=18446744073709551615 ca=" PRINT
+                           " from=192.0.2.7 "));
+    audit_format_subject(&audit, subject);
+    assert_non_null(strstr(subject, " key=" PRINT " cert=18446744073709551615 ca=" PRINT));
+}
+
 static void test_refusal(void **state)
 {
     struct audit audit = full();
@@ -95,7 +110,7 @@ static void test_refusal(void **state)
 static void test_unproved(void **state)
 {
     struct audit audit = {.account = "abcdefghij",
-                          .key = fingerprint,
+                          .offered = &a_key,
                           .service = "sshd",
                           .reason = "key-unknown",
                           .source = "none",
@@ -467,6 +482,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grant),
+        cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_unproved),
         cmocka_unit_test(test_detail),

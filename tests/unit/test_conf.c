@@ -70,6 +70,26 @@ static void test_values(void **state)
     assert_null(cloud_words_next(&conf.grammar.allow, &at));
 }
 
+static void test_certificates(void **state)
+{
+    static const char *const wrong[] = {"certificates_max = 0", "certificates_max = never",
+                                        "certificates_max = 4294967295",
+                                        "session_outlives_certificate = maybe"};
+
+    (void)state;
+    cloud_conf_defaults(&conf);
+    assert_int_equal(conf.certificates_max, 86400);
+    assert_true(conf.session_outlives_certificate);
+    assert_true(cloud_conf_line(&conf, "certificates_max = 30m", 22, &error));
+    assert_int_equal(conf.certificates_max, 1800);
+    assert_true(cloud_conf_line(&conf, "certificates_max = forever", 26, &error));
+    assert_true(conf.certificates_max == UINT32_MAX);
+    assert_true(cloud_conf_line(&conf, "session_outlives_certificate = no", 33, &error));
+    assert_false(conf.session_outlives_certificate);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(cloud_conf_line(&conf, wrong[i], strlen(wrong[i]), &error));
+}
+
 static void test_wrong_session_times(void **state)
 {
     static const char *const lines[] = {"session_recheck = 86401", "session_recheck = -1",
@@ -321,12 +341,19 @@ static void test_every_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_wrong_session_times),
-        cmocka_unit_test(test_required),    cmocka_unit_test(test_file),
-        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_credentials), cmocka_unit_test(test_credentials_together),
-        cmocka_unit_test(test_obsolete),    cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines),
+        cmocka_unit_test(test_wrong_session_times),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_credentials_together),
+        cmocka_unit_test(test_obsolete),
+        cmocka_unit_test(test_homes),
     };
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

@@ -29,12 +29,15 @@ static void test_lines(void **state)
 {
     static const char *const good[] = {
         "key\t" FINGERPRINT "\t0\t1\tstolen", "user\talice\t1800000000\t0\t",
-        "user\tAnna M\xc3\xbcller\t0\t0\t", "environment\tabcdefghij/staging\t0\t0\ta reason"};
+        "user\tAnna M\xc3\xbcller\t0\t0\t", "environment\tabcdefghij/staging\t0\t0\ta reason",
+        "certificate\t18446744073709551615@" FINGERPRINT "\t0\t0\t"};
     static const char *const bad[] = {
         "", "key", "user\talice\t0\t0", "user\talice\t0\t0\t\t", "user\t\t0\t0\t",
         "group\talice\t0\t0\t", "user\talice\t-1\t0\t", "user\talice\t01\t0\t",
         "user\talice\t999999999999\t0\t", "user\tal\x01ice\t0\t0\t", "user\talice\t0\t0\tre\x1bson",
-        "key\tSHA256:AAAA\t0\t0\t", "key\tMD5:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t0\t0\t",
+        "key\tSHA256:AAAA\t0\t0\t", "certificate\t" FINGERPRINT "\t0\t0\t",
+        "certificate\t07@" FINGERPRINT "\t0\t0\t", "certificate\t7@SHA256:AAAA\t0\t0\t",
+        "key\tMD5:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t0\t0\t",
         /* the last character has unused bits that are not 0 */
         "key\tSHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\t0\t0\t",
         "environment\tabcdefghij\t0\t0\t", "environment\tab/staging\t0\t0\t",
@@ -149,7 +152,7 @@ static void test_matches(void **state)
 static void test_until(void **state)
 {
     struct denials_file *file = open_file();
-    const struct denial_match match = {"abcdefghij", "staging", "u-1", "alice", zeros};
+    const struct denial_match match = {"abcdefghij", "staging", "u-1", "alice", zeros, NULL, 0};
 
     (void)state;
     assert_string_equal(add(file, "user\talice\t4000000000\t0\t"), "");

@@ -2,6 +2,7 @@
 #include "access/document.h"
 #include "access/fields.h"
 #include "access/json.h"
+#include "tests/unit/sample_certificates.h"
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
 
@@ -965,6 +966,9 @@ static const struct cut {
      offsetof(struct document, forwarding.locals), 128, "local: more than 128 entries"},
     {"\"remote\": [", "\"remote\": [", "\"h#:1\"", "], \"x\": [", 128,
      offsetof(struct document, forwarding.remotes), 128, "remote: more than 128 entries"},
+    {"\"message\"", "\"certificate_authorities\": [", "{\"value\": \"" KEY_VALUE "\"}",
+     "], \"message\"", 8, offsetof(struct document, authorities), 8,
+     "certificate_authorities: more than 8 entries"},
     {"\"mounts\": [", "\"mounts\": [", "{\"path\": \"m#\"}", "], \"x\": [", 64,
      offsetof(struct document, mounts), 64, "sftp.mounts: more than 64 entries"},
     {"\"apps\": {", "\"apps\": {", "\"a#\": {}", "}, \"x\": {", 256,
@@ -1134,6 +1138,53 @@ static void test_many_warnings(void **state)
 }
 
 /* Equal keys stay in the document's order, however many they are. */
+#define AUTHORITY "{\"title\": \"certifier\", \"value\": \"ssh-ed25519 " CERT_CA_BASE64 "\"}"
+
+/* Each authority certifies each person. An entry that cannot be read is no authority. */
+static void test_authorities(void **state)
+{
+    static const struct {
+        const char *list, *warning;
+        size_t left;
+    } samples[] = {
+        {"[" AUTHORITY "]", NULL, 1},
+        {"[]", NULL, 0},
+        {"null", NULL, 0},
+        {"{}", "certificate_authorities: not an array", 0},
+        {"[" AUTHORITY ", 1]", "certificate_authorities[1]: not an object", 1},
+        {"[{\"value\": \"x\"}, " AUTHORITY "]", "certificate_authorities[0].value: ", 1},
+        {"[{\"title\": \"x\"}]", "certificate_authorities[0].value: missing", 0},
+        {"[{\"value\": \"" CERT_GOOD_TYPE " " CERT_GOOD_BASE64 "\"}]",
+         "certificate_authorities[0].value: the key is a certificate", 0},
+        {"[{\"value\": \"cert-authority " KEY_VALUE "\"}]",
+         "certificate_authorities[0].value: ", 0},
+        {"[{\"value\": \"" KEY_VALUE "\", \"expires_at\": \"x\"}]",
+         "certificate_authorities[0].expires_at: ", 0},
+    };
+    unsigned char print[KEY_FINGERPRINT_SIZE];
+    char put[4096];
+
+    (void)state;
+    assert_true(keys_fingerprint_read(CERT_CA_PRINT, print));
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        snprintf(put, sizeof put, "\"certificate_authorities\": %s, \"message\"", samples[i].list);
+        struct document *document = must_with("\"message\"", put);
+        assert_int_equal(document->authorities, samples[i].left);
+        assert_int_equal(document->warnings, samples[i].warning != NULL);
+        if (samples[i].warning != NULL)
+            assert_non_null(strstr(document->warning[0], samples[i].warning));
+        const struct document_key *certified = document_find_authority(document, print);
+        assert_true((certified != NULL) == (samples[i].left == 1));
+        for (size_t u = 0; certified != NULL && u < document->users; u++) {
+            assert_ptr_equal(certified[u].user, &document->user[u]);
+            assert_string_equal(certified[u].base64, CERT_CA_BASE64);
+            assert_string_equal(certified[u].title, "certifier");
+        }
+        assert_null(document_find_key(document, print));
+        document_free(document);
+    }
+}
+
 static void test_order_of_keys(void **state)
 {
     struct document *document = parse_repeated(
@@ -1374,6 +1425,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_a_key),
         cmocka_unit_test(test_overlapping_mounts),
         cmocka_unit_test(test_many_warnings),
+        cmocka_unit_test(test_authorities),
         cmocka_unit_test(test_order_of_keys),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_forwards),

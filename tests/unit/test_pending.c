@@ -12,8 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const unsigned char print_a[KEY_FINGERPRINT_SIZE] = "a";
-static const unsigned char print_b[KEY_FINGERPRINT_SIZE] = "b";
+static const struct offered_key print_a = {.digest = "a"}, print_b = {.digest = "b"};
 
 /* ---- processes ---- */
 
@@ -205,15 +204,15 @@ static struct process monitor(size_t i)
     return (struct process){(pid_t)(1000 + i), 5000 + i};
 }
 
-static bool remembers(struct process process, const char *account, const unsigned char *print)
+static bool remembers(struct process process, const char *account, const struct offered_key *print)
 {
     const struct login *login = pending_find(logins, &process, account);
 
-    return login != NULL && memcmp(login->session.fingerprint, print, KEY_FINGERPRINT_SIZE) == 0;
+    return login != NULL && offered_key_equal(&login->session.offered, print);
 }
 
 static struct login *remember(struct process process, const char *account,
-                              const unsigned char *print)
+                              const struct offered_key *print)
 {
     struct login *login = pending_remember(logins, &process, account, print);
 
@@ -226,7 +225,7 @@ static struct login *remember(struct process process, const char *account,
 
 static void test_remembered(void **state)
 {
-    struct login *login = remember(monitor(1), "abcdefghij", print_a);
+    struct login *login = remember(monitor(1), "abcdefghij", &print_a);
 
     (void)state;
     login->granted = true;
@@ -250,7 +249,7 @@ static void test_nothing_remembered(void **state)
 static void test_other_process(void **state)
 {
     (void)state;
-    remember(monitor(1), "abcdefghij", print_a);
+    remember(monitor(1), "abcdefghij", &print_a);
     struct process later = {1001, 5002}, other = {1002, 5001};
     assert_null(pending_find(logins, &later, "abcdefghij"));
     assert_null(pending_find(logins, &other, "abcdefghij"));
@@ -259,42 +258,42 @@ static void test_other_process(void **state)
 static void test_other_account(void **state)
 {
     (void)state;
-    remember(monitor(1), "abcdefghij", print_a);
-    assert_false(remembers(monitor(1), "abcdefghij_stg", print_a));
-    assert_false(remembers(monitor(1), "abcdefghi", print_a));
-    assert_false(remembers(monitor(1), "", print_a));
-    assert_true(remembers(monitor(1), "abcdefghij", print_a));
+    remember(monitor(1), "abcdefghij", &print_a);
+    assert_false(remembers(monitor(1), "abcdefghij_stg", &print_a));
+    assert_false(remembers(monitor(1), "abcdefghi", &print_a));
+    assert_false(remembers(monitor(1), "", &print_a));
+    assert_true(remembers(monitor(1), "abcdefghij", &print_a));
 }
 
 /* The key that signs is asked for last. */
 static void test_last_line_wins(void **state)
 {
-    struct login *login = remember(monitor(1), "abcdefghij", print_a);
+    struct login *login = remember(monitor(1), "abcdefghij", &print_a);
 
     (void)state;
     login->granted = true;
     strcpy(login->session.user, "alice");
-    remember(monitor(1), "abcdefghij", print_b); /* forgets the grant too */
-    assert_true(remembers(monitor(1), "abcdefghij", print_b));
-    remember(monitor(1), "abcdefghij_stg", print_a);
-    assert_false(remembers(monitor(1), "abcdefghij", print_b));
-    assert_true(remembers(monitor(1), "abcdefghij_stg", print_a));
+    remember(monitor(1), "abcdefghij", &print_b); /* forgets the grant too */
+    assert_true(remembers(monitor(1), "abcdefghij", &print_b));
+    remember(monitor(1), "abcdefghij_stg", &print_a);
+    assert_false(remembers(monitor(1), "abcdefghij", &print_b));
+    assert_true(remembers(monitor(1), "abcdefghij_stg", &print_a));
 }
 
 static void test_oldest_makes_place(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PENDING_MAX; i++)
-        remember(monitor(i), "abcdefghij", print_a);
-    remember(monitor(0), "abcdefghij", print_b); /* now 1 is the oldest */
-    remember(monitor(PENDING_MAX), "abcdefghij", print_a);
-    assert_false(remembers(monitor(1), "abcdefghij", print_a));
-    assert_true(remembers(monitor(0), "abcdefghij", print_b));
+        remember(monitor(i), "abcdefghij", &print_a);
+    remember(monitor(0), "abcdefghij", &print_b); /* now 1 is the oldest */
+    remember(monitor(PENDING_MAX), "abcdefghij", &print_a);
+    assert_false(remembers(monitor(1), "abcdefghij", &print_a));
+    assert_true(remembers(monitor(0), "abcdefghij", &print_b));
     for (size_t i = 2; i <= PENDING_MAX; i++)
-        assert_true(remembers(monitor(i), "abcdefghij", print_a));
-    remember(monitor(PENDING_MAX + 1), "abcdefghij", print_a);
-    assert_false(remembers(monitor(2), "abcdefghij", print_a));
-    assert_true(remembers(monitor(3), "abcdefghij", print_a));
+        assert_true(remembers(monitor(i), "abcdefghij", &print_a));
+    remember(monitor(PENDING_MAX + 1), "abcdefghij", &print_a);
+    assert_false(remembers(monitor(2), "abcdefghij", &print_a));
+    assert_true(remembers(monitor(3), "abcdefghij", &print_a));
 }
 
 static void test_long_account(void **state)
@@ -305,11 +304,11 @@ static void test_long_account(void **state)
     (void)state;
     memset(account, 'a', sizeof account);
     account[CLOUD_NAME_MAX + 1] = '\0';
-    assert_null(pending_remember(logins, &process, account, print_a));
+    assert_null(pending_remember(logins, &process, account, &print_a));
     assert_null(pending_find(logins, &process, account));
     account[CLOUD_NAME_MAX] = '\0';
-    remember(process, account, print_a);
-    assert_true(remembers(process, account, print_a));
+    remember(process, account, &print_a);
+    assert_true(remembers(process, account, &print_a));
 }
 
 int main(void)

@@ -19,7 +19,7 @@
         .not_before = DOCUMENT_NO_TIME, .expires_at = DOCUMENT_NO_TIME, .grant = ""                \
     }
 
-static const struct policy_visit now_visit = {NOW, NOW, NULL};
+static const struct policy_visit now_visit = {NOW, NOW, NULL, NULL};
 static struct cloud_conf conf;
 static struct document_user users[4];
 static struct document_key keys[4];
@@ -76,11 +76,31 @@ static struct cloud_name named(const char *account)
     return name;
 }
 
+/* The verdict on a plain key. */
+static struct policy_verdict judge_person(const struct document *of, const struct cloud_name *name,
+                                          const unsigned char *fingerprint, const char *user_id,
+                                          const struct policy_visit *visit)
+{
+    struct offered_key offered = {.certified = false};
+    struct policy_visit with = *visit;
+
+    memcpy(offered.fingerprint, fingerprint, sizeof offered.fingerprint);
+    with.offered = &offered;
+    return policy_person(of, name, user_id, &with);
+}
+
+static struct policy_verdict judge_login(const struct document *of, const struct cloud_name *name,
+                                         const unsigned char *fingerprint,
+                                         const struct policy_visit *visit)
+{
+    return judge_person(of, name, fingerprint, NULL, visit);
+}
+
 static enum policy_reason verdict_for(const char *account)
 {
     struct cloud_name name = named(account);
 
-    return policy_login(&document, &name, keys[0].fingerprint, &now_visit).reason;
+    return judge_login(&document, &name, keys[0].fingerprint, &now_visit).reason;
 }
 
 static void test_status(void **state)
@@ -152,7 +172,7 @@ static void test_unknown_key(void **state)
 {
     unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
     struct cloud_name name = named("abcdefghij_stg");
-    struct policy_verdict verdict = policy_login(&document, &name, other, &now_visit);
+    struct policy_verdict verdict = judge_login(&document, &name, other, &now_visit);
 
     (void)state;
     assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
@@ -169,11 +189,11 @@ static void test_shared_key(void **state)
     keys[1] = keys[0];
     keys[0].user = &users[1];
     document.keys = 2;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_int_equal(verdict.reason, POLICY_GRANTED);
     assert_ptr_equal(verdict.key->user, &users[0]);
     document.ssh = DOCUMENT_LEVEL_ADMIN;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_int_equal(verdict.reason, POLICY_ROLE);
     assert_ptr_equal(verdict.key->user, &users[1]);
 }
@@ -187,7 +207,7 @@ static void test_better_key(void **state)
 
     (void)state;
     keys[0].limits.expires_at = 1;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_true(policy_gets_line(&document, &name, &verdict, &now_visit));
     keys[1] = keys[0];
     memset(keys[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
@@ -200,7 +220,7 @@ static void test_better_key(void **state)
     assert_true(policy_gets_line(&document, &name, &verdict, &now_visit)); /* another user's key */
     keys[1].user = &users[0];
     document.ssh = DOCUMENT_LEVEL_ADMIN;
-    verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
     assert_true(policy_gets_line(&document, &name, &verdict, &now_visit)); /* may not enter */
 }
 
@@ -209,18 +229,18 @@ static void test_who_gets_a_line(void **state)
 {
     unsigned char other[KEY_FINGERPRINT_SIZE] = {9};
     struct cloud_name shell = named("abcdefghij_stg"), sftp = named("abcdefghij_stg_sftp");
-    struct policy_verdict verdict = policy_login(&document, &shell, other, &now_visit);
+    struct policy_verdict verdict = judge_login(&document, &shell, other, &now_visit);
 
     (void)state;
     assert_false(policy_gets_line(&document, &shell, &verdict, &now_visit));
-    verdict = policy_login(&document, &shell, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &shell, keys[0].fingerprint, &now_visit);
     assert_true(policy_gets_line(&document, &shell, &verdict, &now_visit));
-    verdict = policy_login(&document, &sftp, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &sftp, keys[0].fingerprint, &now_visit);
     assert_true(policy_gets_line(&document, &sftp, &verdict, &now_visit));
     document.status = DOCUMENT_PAUSED;
-    verdict = policy_login(&document, &shell, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &shell, keys[0].fingerprint, &now_visit);
     assert_true(policy_gets_line(&document, &shell, &verdict, &now_visit));
-    verdict = policy_login(&document, &sftp, keys[0].fingerprint, &now_visit);
+    verdict = judge_login(&document, &sftp, keys[0].fingerprint, &now_visit);
     assert_false(policy_gets_line(&document, &sftp, &verdict, &now_visit));
 }
 
@@ -271,7 +291,7 @@ static const char *line_for(const char *account)
 {
     static char line[4096];
     struct cloud_name name = named(account);
-    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    struct policy_verdict verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
 
     struct cloud_text text;
 
@@ -328,10 +348,10 @@ static void limit(struct document_limits *limits, struct address_block *list, si
 
 static enum policy_reason verdict_from(const char *from)
 {
-    const struct policy_visit visit = {NOW, NOW, from};
+    const struct policy_visit visit = {NOW, NOW, from, NULL};
     struct cloud_name name = named("abcdefghij_stg");
 
-    return policy_login(&document, &name, keys[0].fingerprint, &visit).reason;
+    return judge_login(&document, &name, keys[0].fingerprint, &visit).reason;
 }
 
 /* The key and the person both have to allow the address, and what is no address is none of them. */
@@ -413,7 +433,7 @@ static void test_windows(void **state)
         limits[i]->not_before = NOW;
         limits[i]->expires_at = NOW + 1;
         assert_int_equal(verdict_from(NULL), POLICY_GRANTED);
-        assert_int_equal(policy_ends(&keys[0]), NOW + 1);
+        assert_int_equal(policy_ends(&keys[0], NULL), NOW + 1);
         limits[i]->expires_at = NOW;
         assert_int_equal(verdict_from(NULL), expired[i]);
         assert_string_equal(line_for("abcdefghij_stg"), NOLOGIN_LINE);
@@ -424,9 +444,9 @@ static void test_windows(void **state)
     }
     keys[0].limits.expires_at = NOW + 9;
     users[0].limits.expires_at = NOW + 7;
-    assert_int_equal(policy_ends(&keys[0]), NOW + 7);
+    assert_int_equal(policy_ends(&keys[0], NULL), NOW + 7);
     keys[0].limits.expires_at = NOW + 5;
-    assert_int_equal(policy_ends(&keys[0]), NOW + 5);
+    assert_int_equal(policy_ends(&keys[0], NULL), NOW + 5);
 }
 
 /* The line of a refused user lets the key prove itself and allows nothing. */
@@ -446,7 +466,7 @@ static void test_refused_line(void **state)
 static void test_line_that_does_not_fit(void **state)
 {
     struct cloud_name name = named("abcdefghij_stg");
-    struct policy_verdict verdict = policy_login(&document, &name, keys[0].fingerprint, &now_visit);
+    struct policy_verdict verdict = judge_login(&document, &name, keys[0].fingerprint, &now_visit);
     size_t needed = strlen(line_for("abcdefghij_stg")) + 1;
     struct cloud_text text;
     char line[256];
@@ -494,7 +514,7 @@ static void test_details(void **state)
     messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0], NULL}, detail,
                     sizeof detail);
     assert_string_equal(detail, "");
-    messages_detail_elsewhere(&keys[0], "production", "staging", detail, sizeof detail);
+    messages_detail_elsewhere(keys[0].user, "production", "staging", detail, sizeof detail);
     assert_string_equal(detail, "key of alice: sftp in production, not known in staging");
 }
 
@@ -510,13 +530,13 @@ static void test_person(void **state)
     both[1].user = &users[1];
     document.key = both;
     document.keys = 2;
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
+    verdict = judge_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
     assert_int_equal(verdict.reason, POLICY_GRANTED);
     assert_ptr_equal(verdict.key, &both[1]);
     users[1].role = DOCUMENT_ROLE_VIEWER;
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
+    verdict = judge_person(&document, &name, both[0].fingerprint, "u-2", &now_visit);
     assert_int_equal(verdict.reason, POLICY_ROLE);
-    verdict = policy_person(&document, &name, both[0].fingerprint, "u-3", &now_visit);
+    verdict = judge_person(&document, &name, both[0].fingerprint, "u-3", &now_visit);
     assert_int_equal(verdict.reason, POLICY_KEY_UNKNOWN);
     assert_null(verdict.key);
     document.key = keys;
@@ -544,13 +564,13 @@ static void test_rules(void **state)
     keys[0].limits.expires_at = NOW;
     users[0].role = DOCUMENT_ROLE_UNKNOWN;
     policy_rules(&document, &name, &keys[0], &now_visit, rules);
-    assert_int_equal(rules[0].reason, POLICY_DENIED);
-    assert_int_equal(rules[1].reason, POLICY_STATUS_PAUSED);
-    assert_int_equal(rules[2].reason, POLICY_KEY_EXPIRED);
-    assert_int_equal(rules[5].reason, POLICY_ROLE);
-    policy_rules(&document, &name, &keys[0], &(const struct policy_visit){NOW, NOW + 100, NULL},
-                 rules);
-    assert_int_equal(rules[0].reason, POLICY_GRANTED);
+    assert_int_equal(rules[1].reason, POLICY_DENIED);
+    assert_int_equal(rules[2].reason, POLICY_STATUS_PAUSED);
+    assert_int_equal(rules[3].reason, POLICY_KEY_EXPIRED);
+    assert_int_equal(rules[6].reason, POLICY_ROLE);
+    policy_rules(&document, &name, &keys[0],
+                 &(const struct policy_visit){NOW, NOW + 100, NULL, NULL}, rules);
+    assert_int_equal(rules[1].reason, POLICY_GRANTED);
     /* An environment is denied to cron as well, and a damaged list denies all. */
     list->denial[0] = (struct denial){.kind = DENIAL_ENVIRONMENT, .subject = "abcdefghij/staging"};
     assert_int_equal(policy_service(&document, &name, "cron", NOW), POLICY_DENIED);
@@ -700,6 +720,185 @@ static void test_hosts(void **state)
     assert_true(policy_for_host(&conf, &document));
 }
 
+/* ---- Certificates ---- */
+
+/* A certificate for alice by the authority, as the parser gives it. */
+static struct offered_key certificate_of_alice(void)
+{
+    struct offered_key offered = {.certified = true,
+                                  .fingerprint = "a key",
+                                  .ca = "the authority",
+                                  .serial = 7,
+                                  .valid_after = NOW - 60,
+                                  .valid_before = NOW + 60,
+                                  .key_id = "u-1",
+                                  .principal = "alice"};
+
+    return offered;
+}
+
+static struct document_key authority = {
+    .type = ED25519_TYPE, .base64 = ED25519_BASE64, .title = "", .fingerprint = "the authority"};
+static struct document_key certified[4];
+
+static void accept_authority(void)
+{
+    authority.limits = NO_LIMITS;
+    document.authorities = 1;
+    document.authority = &authority;
+    for (size_t i = 0; i < 4; i++) {
+        certified[i] = authority;
+        certified[i].user = &users[i];
+    }
+    document.certified = certified;
+}
+
+static struct policy_verdict judge_certificate(const struct offered_key *offered,
+                                               const char *account)
+{
+    const struct policy_visit visit = {NOW, NOW, NULL, offered};
+    struct cloud_name name = named(account);
+    struct policy_verdict verdict = policy_login(&document, &name, &visit);
+
+    if (verdict.reason == POLICY_GRANTED)
+        assert_true(policy_gets_line(&document, &name, &verdict, &visit));
+    return verdict;
+}
+
+static void assert_certificate(const struct offered_key *offered, enum policy_reason reason)
+{
+    assert_int_equal(judge_certificate(offered, "abcdefghij_stg").reason, reason);
+}
+
+static void test_certificate(void **state)
+{
+    struct offered_key offered = certificate_of_alice();
+
+    (void)state;
+    assert_certificate(&offered, POLICY_AUTHORITY_UNKNOWN);
+    accept_authority();
+    assert_certificate(&offered, POLICY_GRANTED);
+    assert_ptr_equal(judge_certificate(&offered, "abcdefghij_stg").key->user, &users[0]);
+    assert_int_equal(judge_certificate(&offered, "abcdefghij_sftp").reason, POLICY_GRANTED);
+    offered.ca[0] ^= 1;
+    assert_certificate(&offered, POLICY_AUTHORITY_UNKNOWN);
+    /* The key of a person, or an authority offered as a key, does not count as the other. */
+    memcpy(offered.ca, keys[0].fingerprint, sizeof offered.ca);
+    assert_certificate(&offered, POLICY_AUTHORITY_UNKNOWN);
+    offered = certificate_of_alice();
+    memcpy(offered.fingerprint, authority.fingerprint, sizeof offered.fingerprint);
+    offered.certified = false;
+    assert_certificate(&offered, POLICY_KEY_UNKNOWN);
+    offered = certificate_of_alice();
+    strcpy(offered.key_id, "u-9");
+    assert_certificate(&offered, POLICY_CERTIFICATE_UNKNOWN);
+    strcpy(offered.key_id, "");
+    assert_certificate(&offered, POLICY_CERTIFICATE_UNKNOWN);
+    offered = certificate_of_alice();
+    users[0].role = DOCUMENT_ROLE_VIEWER;
+    assert_certificate(&offered, POLICY_ROLE);
+}
+
+/* What is wrong with the certificate itself gets no line, so that the client goes on to its key,
+ * also where nothing else would let the person in. */
+static void test_certificate_faults(void **state)
+{
+    static const enum policy_reason reasons[] = {
+        POLICY_CERTIFICATE_UNUSABLE, POLICY_CERTIFICATE_EARLY, POLICY_CERTIFICATE_EXPIRED};
+    struct cloud_name name = named("abcdefghij_stg");
+
+    (void)state;
+    accept_authority();
+    for (size_t i = 0; i < 3; i++) {
+        struct offered_key offered = certificate_of_alice();
+        const struct policy_visit visit = {NOW, NOW, NULL, &offered};
+        offered.fault = i == 0 ? "it is bad" : NULL;
+        offered.valid_after += i == 1 ? 61 : 0;
+        offered.valid_before -= i == 2 ? 60 : 0;
+        document.status = DOCUMENT_PAUSED; /* a reason that a key gets a line for */
+        struct policy_verdict verdict = policy_login(&document, &name, &visit);
+        assert_int_equal(verdict.reason, reasons[i]);
+        assert_false(policy_gets_line(&document, &name, &verdict, &visit));
+        document.status = DOCUMENT_ACTIVE;
+        assert_certificate(&offered, reasons[i]);
+    }
+}
+
+static void test_certificate_line(void **state)
+{
+    struct offered_key offered = certificate_of_alice();
+    const struct policy_visit visit = {NOW, NOW, NULL, &offered};
+    struct cloud_name name = named("abcdefghij");
+    struct policy_verdict verdict;
+    struct cloud_text text;
+    char line[1024];
+
+    (void)state;
+    accept_authority();
+    document.forwarding = (struct document_forwarding){0};
+    for (int i = 0; i < 2; i++) {
+        verdict = policy_login(&document, &name, &visit);
+        cloud_text_start(&text, line, sizeof line);
+        key_line_write(&document, &name, &verdict, &visit, &text);
+        assert_string_equal(
+            line, i == 0 ? "restrict,pty,cert-authority,principals=\"alice\" " ED25519_TYPE
+                           " " ED25519_BASE64 " u-1"
+                         : "restrict,command=\"/usr/sbin/nologin\",cert-authority,"
+                           "principals=\"alice\" " ED25519_TYPE " " ED25519_BASE64 " u-1");
+        document.status = DOCUMENT_PAUSED;
+    }
+}
+
+/* An open session outlives its certificate, unless the setting says no. */
+static void test_certificate_session(void **state)
+{
+    struct offered_key offered = certificate_of_alice(), open;
+    struct policy_visit visit = {NOW + 60, NOW + 60, NULL, &open};
+    struct cloud_name name = named("abcdefghij_stg");
+
+    (void)state;
+    accept_authority();
+    conf.session_outlives_certificate = true;
+    open = policy_session_key(&conf, &offered);
+    assert_int_equal(policy_person(&document, &name, "u-1", &visit).reason, POLICY_GRANTED);
+    assert_int_equal(policy_ends(&certified[0], &open), 0);
+    conf.session_outlives_certificate = false;
+    open = policy_session_key(&conf, &offered);
+    assert_int_equal(policy_person(&document, &name, "u-1", &visit).reason,
+                     POLICY_CERTIFICATE_EXPIRED);
+    assert_int_equal(policy_ends(&certified[0], &open), NOW + 60);
+    certified[0].limits.expires_at = NOW + 30;
+    assert_int_equal(policy_ends(&certified[0], &open), NOW + 30);
+}
+
+static void test_certificate_denied(void **state)
+{
+    static struct denial_list *list;
+    static struct denials denials;
+    struct offered_key offered = certificate_of_alice(), other = offered;
+
+    (void)state;
+    accept_authority();
+    other.serial = 8;
+    list = calloc(1, sizeof *list + sizeof list->denial[0]);
+    assert_non_null(list);
+    list->n = 1;
+    denials.list = list;
+    document.denials = &denials;
+    list->denial[0] = (struct denial){.kind = DENIAL_CERTIFICATE, .serial = 7};
+    memcpy(list->denial[0].fingerprint, authority.fingerprint, KEY_FINGERPRINT_SIZE);
+    assert_certificate(&offered, POLICY_DENIED);
+    assert_certificate(&other, POLICY_GRANTED);
+    list->denial[0].kind = DENIAL_KEY; /* the authority's */
+    assert_certificate(&other, POLICY_DENIED);
+    memcpy(list->denial[0].fingerprint, offered.fingerprint, KEY_FINGERPRINT_SIZE);
+    assert_certificate(&other, POLICY_DENIED); /* the certified key's */
+    list->denial[0].fingerprint[0] ^= 1;
+    assert_certificate(&other, POLICY_GRANTED);
+    document.denials = NULL;
+    free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -723,6 +922,11 @@ int main(void)
         cmocka_unit_test_setup(test_rules, setup),
         cmocka_unit_test_setup(test_messages, setup),
         cmocka_unit_test_setup(test_tokens, setup),
+        cmocka_unit_test_setup(test_certificate, setup),
+        cmocka_unit_test_setup(test_certificate_faults, setup),
+        cmocka_unit_test_setup(test_certificate_line, setup),
+        cmocka_unit_test_setup(test_certificate_session, setup),
+        cmocka_unit_test_setup(test_certificate_denied, setup),
         cmocka_unit_test_setup(test_usable, setup),
         cmocka_unit_test_setup(test_hosts, setup),
     };

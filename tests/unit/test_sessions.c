@@ -110,7 +110,7 @@ static int64_t named_at, all_named_at; /* when the change feed named each enviro
 struct policy_visit cache_visit(struct cache *cache, const char *from)
 {
     (void)cache;
-    return (struct policy_visit){(int64_t)time(NULL), (int64_t)time(NULL), from};
+    return (struct policy_visit){(int64_t)time(NULL), (int64_t)time(NULL), from, NULL};
 }
 
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment)
@@ -375,7 +375,8 @@ static struct session session_of(const char *user, pid_t pid, const char *enviro
     strcpy(session.name.environment, environment);
     strcpy(session.user, user);
     snprintf(session.user_id, sizeof session.user_id, "id-%s", user);
-    memcpy(session.fingerprint, strcmp(user, "alice") == 0 ? alices : bobs, KEY_FINGERPRINT_SIZE);
+    memcpy(session.offered.fingerprint, strcmp(user, "alice") == 0 ? alices : bobs,
+           KEY_FINGERPRINT_SIZE);
     return session;
 }
 
@@ -391,7 +392,7 @@ static bool add_session(void *arg, const struct session *session, const char *se
     struct cloud_text *text = arg;
     char key[KEY_FINGERPRINT_TEXT], audit[16], rest[256];
 
-    keys_fingerprint_text(session->fingerprint, key);
+    keys_fingerprint_text(session->offered.fingerprint, key);
     snprintf(audit, sizeof audit, "%u", session->audit);
     snprintf(rest, sizeof rest, " since=%lld service=%s pid=%d state=%s\n",
              (long long)session->since, session->service, (int)session->monitor.pid, session_state);
@@ -792,7 +793,7 @@ static void test_file_format(void **state)
     strcpy(session.name.app, "mymagento");
     strcpy(session.name.worker, "queue");
     for (unsigned char i = 0; i < KEY_FINGERPRINT_SIZE; i++)
-        session.fingerprint[i] = i;
+        session.offered.fingerprint[i] = i;
     session.since = 1800000000;
     session.key_expires = 1800000060;
     session.ending = true;
@@ -800,6 +801,28 @@ static void test_file_format(void **state)
     assert_memory_equal(&back, &session, sizeof back);
     assert_int_equal(session_files_format(&session, BOOT, file), sizeof old - 1);
     assert_memory_equal(file, old, sizeof old - 1);
+}
+
+/* Of a certificate the file has its name and its end. */
+static void test_file_of_certificate(void **state)
+{
+    char file[SESSION_FILE_SIZE + 1], other[PROCESS_BOOT_SIZE];
+    struct session session = session_of("alice", 100, "staging"), back;
+    size_t n;
+
+    (void)state;
+    strcpy(session.id, "0123456789abcdef");
+    session.offered.certified = true;
+    session.offered.serial = UINT64_MAX;
+    session.offered.ca[0] = 1;
+    session.offered.valid_before = 1800000060;
+    n = session_files_format(&session, BOOT, file);
+    assert_true(n > 0);
+    file[n] = '\0';
+    assert_non_null(strstr(file, "\ncertificate 18446744073709551615@SHA256:AQAA"));
+    assert_non_null(strstr(file, "\ncertificate_ends 1800000060\n"));
+    assert_true(session_files_parse(file, n, &back, other));
+    assert_memory_equal(&back, &session, sizeof back);
 }
 
 /* An operator ends the first of the list. */
@@ -1622,6 +1645,7 @@ int main(void)
         TEST(test_closed_is_removed),
         TEST(test_file),
         TEST(test_file_format),
+        TEST(test_file_of_certificate),
         TEST(test_end_goes_on),
         TEST(test_end_goes_on_beside),
         TEST(test_ends_go_on),

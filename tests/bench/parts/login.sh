@@ -32,7 +32,8 @@ rows_of() {
     done
 }
 
-# interleaved WHAT: a pair of rows, of each name in turn, with the daemon's CPU of each login of ours beside
+# interleaved WHAT [KEY [OPTION...]]: a pair of rows, of each name in turn, with the daemon's CPU of each
+# login of ours, by that key, beside
 interleaved() {
     local file=/root/samples before i rounds=$((pairs < names ? 1 : pairs / names))
     rm -f $file
@@ -40,7 +41,7 @@ interleaved() {
     before=$(cpu_ns "$(daemon_pid)")
     for ((i = 0; i < names; i++)); do
         mapfile -t local_login < <(log_in bob "local$i")
-        mapfile -t cloud_login < <(log_in bob "$(printf 'bench%07d' "$i")")
+        mapfile -t cloud_login < <(log_in "${2-bob}" "$(printf 'bench%07d' "$i")" "${@:3}")
         "$BIN/spawn" -n "$rounds" -w 1 $file "${local_login[@]}" :: "${cloud_login[@]}"
     done
     daemon+=("$(row "$1" "$(ns $((($(cpu_ns "$(daemon_pid)") - before) / (names * (rounds + 1)))))" "$(api_log | wc -l)")")
@@ -68,12 +69,25 @@ costs() {
         "$(grep -c -E '^[0-9]+ +execve\(.* = 0' /root/sshd.strace)"
 }
 
+# Bob's key once more, with a certificate of an authority that the documents accept.
+certify_bob() {
+    local id
+    ssh-keygen -q -t ed25519 -N '' -f /root/authority
+    cp "$KEYS/bob" "$KEYS/certified"
+    cp "$KEYS/bob.pub" "$KEYS/certified.pub"
+    id=$(jq -r '.users[] | select(.username == "bob").id' /root/template)
+    ssh-keygen -q -s /root/authority -I "$id" -n bob -V +1h "$KEYS/certified.pub"
+    jq -c --arg key "$(</root/authority.pub)" '.certificate_authorities = [{value: $key}]' /root/template >/root/accepting
+    mv /root/accepting /root/template
+}
+
 # Sets pairs and names: as many accounts of either kind, and sshd for them.
 login_host() {
     local i
     names=$(size $NAMES 2)
     pairs=$(size "${BENCH_PAIRS:-60}" 4)
     template
+    certify_bob
     "$HERE/accounts.pl" documents "$names" /root/template "$ACCESS"
     for ((i = 0; i < names; i++)); do
         home "$i"
@@ -96,6 +110,7 @@ part_login() {
     columns 'settings' account n median p99 'ratio of medians' '95 % of resamplings'
     setting
     interleaved 'as installed (keys_fresh 3 s)'
+    interleaved 'as installed, ours by a certificate' certified -o 'PubkeyAcceptedAlgorithms=*-cert-v01@openssh.com'
     setting 'keys_fresh = 24h'
     interleaved 'nothing to ask (keys_fresh 24 h)'
     setting 'keys_fresh = 0'

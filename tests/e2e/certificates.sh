@@ -1,0 +1,337 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Logins by certificates of stock ssh-keygen on stock sshd: who enters, and what never opens.
+
+# shellcheck source=tests/sandbox/sessions.sh
+. "$HARNESS/../sandbox/sessions.sh"
+
+ALICE=c0ef600c-e730-593d-a90d-f87c85d74403
+CA=/root/ca # an RSA key, so that openssl(1) can sign what ssh-keygen(1) does not make
+CERTIFIED=(-o PubkeyAcceptedAlgorithms='*-cert-v01@openssh.com') # the plain key is not offered
+
+before_all() {
+    ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f $CA
+    ssh-keygen -q -t ed25519 -N '' -f /root/other-ca
+    ssh-keygen -q -t ed25519 -N '' -f "$KEYS/device"
+}
+
+# accept [FILE]: staging's document has that authority.
+accept() {
+    document abcdefghij staging ".certificate_authorities =
+        [{title: \"certifier\", value: \"$(<"${1:-$CA}.pub")\"}]"
+}
+
+# The authority's fingerprint, as a regular expression.
+ca_pattern() { ssh-keygen -lf $CA | cut -d ' ' -f 2 | tr + .; }
+
+# certify FILE KEY [OPTION...]: the key as $KEYS/FILE, with a certificate for alice.
+certify() {
+    local file=$KEYS/$1 key=$KEYS/$2
+    shift 2
+    cp "$key" "$file"
+    cp "$key.pub" "$file.pub"
+    ssh-keygen -q -s "$CA" -I "$ALICE" -n alice -z 7 -V +1h "$@" "$file.pub"
+}
+
+# ssh-keygen splits a list of principals at commas: replaces text by as long a one, and signs again.
+forge() {
+    local file=$KEYS/$1-cert.pub blob=/root/forged type
+    type=$(cut -d ' ' -f 1 "$file")
+    cut -d ' ' -f 2 "$file" | base64 -d | perl -0pe "s/\\Q$2\\E/$3/" >$blob
+    head -c -280 $blob >$blob.signed
+    tail -c 280 $blob | head -c 24 >$blob.head
+    openssl dgst -sha512 -sign "$CA" $blob.signed |
+        cat $blob.signed $blob.head - | base64 -w 0 | sed "s/^/$type /" >"$file"
+}
+
+# never REGEX: no certificate of alice's own key and none of another key opens, the reason's detail has
+# TEXT, and her plain key does open. The certificates are $KEYS/bad and $KEYS/own.
+never() {
+    refused bad abcdefghij_stg
+    audit "refuse account=abcdefghij_stg .*reason=$1"
+    refused own abcdefghij_stg '' "${CERTIFIED[@]}"
+    enters own abcdefghij_stg
+    refused bad abcdefghij_stg_sftp
+    fails contains "$(since)" 'grant .*cert='
+}
+
+# both [OPTION...]: the certificates for `never`.
+both() {
+    accept
+    certify bad device "$@"
+    certify own alice "$@"
+}
+
+# a certificate for a person of the document enters the shell and the sFTP account, by any key's type
+test_enters() {
+    local type ca
+    accept
+    ca=$(ca_pattern)
+    certify c device
+    enters c abcdefghij_stg
+    audit "grant account=abcdefghij_stg .*user=alice role=admin key=SHA256:[^ ]+ cert=7 ca=$ca from=127.0.0.1 .*reason=granted"
+    # shellcheck disable=SC2016 # expanded there
+    same alice "$(as c abcdefghij_stg 'echo $CLOUDAUTH_USER' | tail -n 1)"
+    contains "$(sftp_batch c abcdefghij_stg_sftp <<<'ls')" pub
+    audit "grant account=abcdefghij_stg_sftp .*user=alice .*cert=7 ca=$ca"
+    for type in ecdsa 'rsa -b 4096'; do
+        rm -f "$KEYS"/typed*
+        # shellcheck disable=SC2086 # words
+        ssh-keygen -q -N '' -f "$KEYS/typed" -t $type
+        certify c typed -z 18446744073709551615 -O extension:has-mfa@platform.sh \
+            -O extension:token-claims@platform.sh="$(printf '{"amr":["mfa","pwd"],"groups":"%01500d"}' 0)"
+        enters c abcdefghij_stg
+    done
+    audit 'grant .*cert=18446744073709551615 '
+}
+
+# the person needs no key in the document, and another environment that does not list the authority refuses
+test_other_environment() {
+    accept
+    document abcdefghij staging '.users |= map(.ssh_keys = [])'
+    certify c device
+    enters c abcdefghij_stg
+    refused c abcdefghij
+    audit 'refuse account=abcdefghij .*cert=7 .*reason=authority-unknown .*proof=none'
+}
+
+# the authority of another document opens nothing
+test_other_authority() {
+    both
+    accept /root/other-ca
+    document abcdefghij production ".certificate_authorities = [{value: \"$(<$CA.pub)\"}]"
+    never authority-unknown
+}
+
+# a person of another environment's document, or of none, does not enter
+test_other_person() {
+    both -I 00000000-0000-0000-0000-000000000000
+    document abcdefghij production '.users[0].id = "00000000-0000-0000-0000-000000000000"'
+    never certificate-unknown
+    both -I "$ALICE,admin"
+    refused bad abcdefghij_stg
+}
+
+# no principals: sshd would let such a certificate in as anyone
+test_no_principals() {
+    accept
+    for name in bad own; do
+        cp "$KEYS/$([[ $name == bad ]] && echo device || echo alice)" "$KEYS/$name"
+        ssh-keygen -y -f "$KEYS/$name" >"$KEYS/$name.pub"
+        ssh-keygen -q -s "$CA" -I "$ALICE" -V +1h "$KEYS/$name.pub"
+    done
+    never 'certificate-unusable .*detail="the certificate has no principals"'
+}
+
+# a comma, a quote, a backslash or a control character in a principal (CVE-2026-35414)
+test_bad_principals() {
+    local text
+    both -n al-ce
+    enters bad abcdefghij_stg "${CERTIFIED[@]}"
+    for text in 'al,ce' 'al"ce' 'al\\ce' 'al\nce'; do
+        both -n al-ce
+        forge bad al-ce "$text"
+        forge own al-ce "$text"
+        mark
+        never 'certificate-unusable .*detail="a principal of the certificate '
+    done
+    both -n al-ce
+    forge bad al-ce 'al\0ce' # which ssh(1) does not offer
+    # shellcheck disable=SC2046 # words
+    same '' "$(helper $(cut -d ' ' -f 1,2 "$KEYS/bad-cert.pub"))"
+    both -n alice,al-ce # one that is not the first
+    forge bad al-ce 'al,ce'
+    forge own al-ce 'al,ce'
+    mark
+    never 'certificate-unusable .*detail="a principal of the certificate '
+}
+
+# a host's certificate is no person's
+test_host_certificate() {
+    both -h
+    # ssh(1) does not offer one: the helper is asked as sshd would ask it
+    # shellcheck disable=SC2046 # words
+    same '' "$(helper $(cut -d ' ' -f 1,2 "$KEYS/bad-cert.pub"))"
+    audit 'reason=certificate-unusable .*detail="the certificate is not one for users"'
+}
+
+# helper TYPE BASE64: what sshd is answered.
+helper() {
+    setpriv --reuid cloudauth-keys --regid cloudauth-keys --clear-groups \
+        /usr/libexec/cloudauth/cloud-authkeys shell abcdefghij_stg "$1" "$2" 200002
+}
+
+# longer than certificates_max: refused, and with `forever` let in
+test_too_long() {
+    both -V +25h
+    never 'certificate-unusable .*detail="the certificate is valid for longer than certificates_max of this host"'
+    both -V always:forever
+    refused bad abcdefghij_stg
+    configure 'certificates_max = forever'
+    daemon_reload
+    wait_for enters bad abcdefghij_stg "${CERTIFIED[@]}"
+    configure 'certificates_max = 30m'
+    daemon_reload
+    both
+    wait_for refused bad abcdefghij_stg
+    both -V +30m
+    enters bad abcdefghij_stg
+}
+
+# not yet valid, and expired
+test_times() {
+    both -V +1h:+2h
+    never certificate-not-yet-valid
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/bad-cert.pub")" 'certificate +no +certificate-not-yet-valid'
+    both -V -2h:-1h
+    mark
+    never certificate-expired
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/bad-cert.pub")" 'decision: certificate-expired'
+}
+
+# unknown critical options and a forced command are refused; sshd enforces the addresses
+test_critical_options() {
+    both -O critical:other@example.com=1
+    never 'certificate-unusable .*detail="the certificate has a critical option that is not known here"'
+    both -O force-command=/bin/true
+    mark
+    never 'certificate-unusable .*detail="the certificate has a force-command"'
+    both -O source-address=192.0.2.0/24
+    refused bad abcdefghij_stg
+    refused own abcdefghij_stg '' "${CERTIFIED[@]}"
+    both -O source-address=127.0.0.0/8
+    enters bad abcdefghij_stg
+}
+
+# a weak key, certified or certifying, a wrong signature, bytes behind it, and one that is too large
+test_malformed() {
+    both
+    ssh-keygen -q -t rsa -b 1024 -N '' -f "$KEYS/weak"
+    certify bad weak
+    refused bad abcdefghij_stg
+    audit 'reason=key-unusable .*detail="the key is an RSA key of less than 2048 bits"'
+    both
+    ssh-keygen -q -t rsa -b 1024 -N '' -f /root/weak-ca
+    accept /root/weak-ca
+    ssh-keygen -q -s /root/weak-ca -I "$ALICE" -n alice -V +1h "$KEYS/bad.pub"
+    ssh-keygen -q -s /root/weak-ca -I "$ALICE" -n alice -V +1h "$KEYS/own.pub"
+    refused bad abcdefghij_stg
+    refused own abcdefghij_stg '' "${CERTIFIED[@]}"
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/own-cert.pub" 2>&1)" \
+        'the certificate is signed by a key that is not accepted'
+    both
+    cut -d ' ' -f 2 "$KEYS/bad-cert.pub" | base64 -d | perl -0pe 's/.$/\0/s' | base64 -w 0 |
+        sed 's/^/ssh-ed25519-cert-v01@openssh.com /' >/root/wrong
+    mv /root/wrong "$KEYS/bad-cert.pub"
+    refused bad abcdefghij_stg # sshd's to see
+    # shellcheck disable=SC2046 # words
+    same '' "$(helper ssh-ed25519-cert-v01@openssh.com \
+        "$({ cut -d ' ' -f 2 "$KEYS/own-cert.pub" | base64 -d; echo; } | base64 -w 0)")"
+    both -O extension:large@example.com="$(printf '%012500d' 0)"
+    refused bad abcdefghij_stg
+    refused own abcdefghij_stg '' "${CERTIFIED[@]}"
+    enters own abcdefghij_stg
+}
+
+# a person who is removed from the document: the open session ends, and a valid certificate opens nothing
+test_removed() {
+    api_rechecks
+    accept
+    certify c device
+    stays c c abcdefghij_stg
+    wait_for listed ' user=alice '
+    document abcdefghij staging "$without_alice"
+    wait_for ended c
+    audit 'end account=abcdefghij_stg .*user=alice .*cert=7 ca=SHA256:[^ ]+ .*reason=certificate-unknown'
+    refused c abcdefghij_stg
+    hang_up
+}
+
+# an authority that is removed ends the sessions of its certificates; other sessions go on
+test_authority_removed() {
+    api_rechecks
+    accept
+    certify c device
+    stays c c abcdefghij_stg
+    stays b bob abcdefghij_stg
+    document abcdefghij staging 'del(.certificate_authorities)'
+    wait_for ended c
+    audit 'end account=abcdefghij_stg .*cert=7 .*reason=authority-unknown'
+    lives b
+    refused c abcdefghij_stg
+    hang_up
+}
+
+# the role decides as with a key, and the person reads why
+test_role() {
+    accept
+    certify c device
+    document abcdefghij staging '(.users[] | select(.username == "alice")).role = "viewer"'
+    refused c abcdefghij_stg 'your role viewer may not use SSH here'
+    audit 'refuse .*user=alice role=viewer .*cert=7 .*reason=role-too-low'
+}
+
+# deny by serial, by the authority, by the key, by the person; and the session ends
+test_denials() {
+    local ca what
+    api_rechecks
+    accept
+    document abcdefghij staging '(.users[] | select(.username == "alice")).ssh_keys = []'
+    ca=$(ssh-keygen -lf $CA | cut -d ' ' -f 2)
+    certify c device
+    certify d device -z 8
+    for what in "$KEYS/c-cert.pub" "7@$ca"; do
+        stays c c abcdefghij_stg
+        cloudauthctl deny "$what"
+        wait_for ended c
+        refused c abcdefghij_stg 'denied by the operator'
+        enters d abcdefghij_stg
+        contains "$(cloudauthctl deny --list)" "certificate +7@$(ca_pattern)"
+        cloudauthctl undeny "$what"
+        enters c abcdefghij_stg
+    done
+    for what in "$CA.pub" "$KEYS/device.pub" alice; do
+        cloudauthctl deny "$what"
+        refused c abcdefghij_stg
+        refused d abcdefghij_stg
+        cloudauthctl undeny --all
+    done
+    enters bob abcdefghij_stg
+    hang_up
+}
+
+# session_outlives_certificate = no: the session ends with its certificate, else it goes on
+test_session_end() {
+    local end
+    api_rechecks 'session_outlives_certificate = no'
+    accept
+    end=$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)
+    certify c device -V "20200101000000Z:$end"
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1' 'session_recheck = 1' \
+        'session_outlives_certificate = no' 'certificates_max = forever'
+    daemon_reload
+    wait_for enters c abcdefghij_stg
+    stays c c abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for ended c
+    audit 'end account=abcdefghij_stg .*cert=7 .*reason=certificate-expired'
+    lives b
+    hang_up
+}
+
+# a session's certificate is still known after the daemon was killed
+test_restart() {
+    api_rechecks
+    accept
+    certify c device
+    stays c c abcdefghij_stg
+    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
+    contains "$(cat /var/lib/cloudauth/sessions/*)" '^certificate 7@SHA256:'
+    kill -KILL "$(daemon_pid)"
+    wait_for gone "$(daemon_pid)"
+    daemon_start
+    cloudauthctl deny "$KEYS/c-cert.pub"
+    wait_for ended c
+    cloudauthctl undeny --all
+    hang_up
+}
