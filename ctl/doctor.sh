@@ -18,11 +18,19 @@ conf=/etc/cloudauth/cloudauth.conf
 state=/var/lib/cloudauth
 restart='systemctl restart cloudauthd'
 
-# clean TEXT: no byte of a foreign text can end a field or a row.
+tab=$(printf '\t')
+line_break='
+'
+
 clean() { printf %s "$1" | tr '\t\n' '??'; }
 
-# row CHECK RESULT REMEDY DETAIL [WORD]
-row() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$(clean "$4")" "$(clean "${5-}")"; }
+# row CHECK RESULT REMEDY DETAIL [WORD]: no byte of a foreign text can end a field or a row.
+row() {
+    case $4${5-} in
+    *"$tab"* | *"$line_break"*) set -- "$1" "$2" "$3" "$(clean "$4")" "$(clean "${5-}")" ;;
+    esac
+    printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "${5-}"
+}
 
 # ---- The users and groups ------------------------------------------------------------------------------
 
@@ -64,7 +72,7 @@ check_groups() {
 # ---- The order of nsswitch.conf ----------------------------------------------------------------------
 
 # services DATABASE: the services of its line, as glibc reads it; of two lines glibc takes the last.
-services() { sed -nE "s/#.*//; s/^[[:space:]]*$1[[:space:]]*:(.*)/\1/p" /etc/nsswitch.conf | tail -n 1; }
+services() { sed -nE "s/#.*//; s/^[[:space:]]*$1[[:space:]]*:(.*)/\1/; T end; h; :end; \${g;p}" /etc/nsswitch.conf; }
 
 # order DATABASE: sets what its line has, and `want`, the services as they should be: cloud behind files.
 order() {
@@ -204,12 +212,34 @@ chrootdirectory|none|/srv/sftp
 forcecommand|none|internal-sftp -l INFO -f AUTHPRIV -P symlink,hardlink,expand-path,home-directory,users-groups-by-id
 disableforwarding||yes'
 
-is_wanted() {
-    case $1 in
-    '!'*) [ "$2" != "${1#!}" ] ;;
-    '~'*) printf ',%s,' "$2" | grep -qF ",${1#'~'}," ;;
-    *) [ "$1" = "$2" ] ;;
-    esac
+# wrong_settings FIELD: each setting that has another value in sshd's output than that field of `wanted` says, and the
+# value that it has. Of two lines the first counts; one that is missing sshd was built without.
+wrong_settings() {
+    printf '%s\n\n%s\n' "$wanted" "$said" | awk -F '|' -v field="$1" '
+    function is_wanted(value, has) {
+        if (value ~ /^!/)
+            return has != substr(value, 2)
+        if (value ~ /^~/)
+            return index("," has ",", "," substr(value, 2) ",")
+        return value == "" || has == value
+    }
+    $0 == "" && !ends { ends = NR }
+    !ends { setting[NR] = $1; value[$1] = $field }
+    ends {
+        name = $0
+        sub(/ .*/, "", name)
+        if (!(name in has))
+            has[name] = substr($0, length(name) + 2)
+    }
+    END {
+        if (!("usepam" in has))
+            has["usepam"] = "not there"
+        for (i = 1; i < ends; i++) {
+            name = setting[i]
+            if ((name in has) && !is_wanted(value[name], has[name]))
+                print name " " (has[name] == "" ? "empty" : has[name])
+        }
+    }'
 }
 
 # say_wrong CHECK ACCOUNT SETTING VALUE
@@ -251,7 +281,10 @@ is_listed() {
 # check_lists CHECK ACCOUNT GROUPS: the lists of who may log in, and of who may not.
 check_lists() {
     for kind in allowusers allowgroups denyusers denygroups; do
-        patterns=$(printf '%s\n' "$said" | sed -n "s/^$kind //p")
+        case $line_break$said in
+        *"$line_break$kind "*) patterns=$(printf '%s\n' "$said" | sed -n "s/^$kind //p") ;;
+        *) patterns='' ;;
+        esac
         remedy="grep -niE '^[[:space:]]*allow(users|groups)' $sshd_files  # add cloud-ssh and cloud-sftp to AllowGroups, or login names to AllowUsers"
         listed=''
         ! is_listed "$patterns" $kind "$2" "$3" || listed=yes
@@ -271,19 +304,12 @@ check_block() {
         row "$1" BAD "$sshd_repair" "sshd -T -C user=$2: $(last_line "$said")"
         return
     fi
-    while IFS='|' read -r setting shell_value sftp_value; do
-        value=$shell_value
-        [ "$3" = cloud-ssh ] || value=$sftp_value
-        line=$(printf '%s\n' "$said" | grep -m 1 -E "^$setting( |$)") || line=''
-        if [ -z "$line" ]; then # sshd was built without it
-            [ "$setting" != usepam ] || say_wrong "$1" "$2" usepam 'not there'
-            continue
-        fi
-        line=${line#"$setting"}
-        line=${line# }
-        [ -z "$value" ] || is_wanted "$value" "$line" || say_wrong "$1" "$2" "$setting" "${line:-empty}"
+    field=2
+    [ "$3" = cloud-ssh ] || field=3
+    while read -r setting value; do
+        [ -z "$setting" ] || say_wrong "$1" "$2" "$setting" "$value"
     done <<END
-$wanted
+$(wrong_settings $field)
 END
     check_lists "$1" "$2" "$3 $(id -gn "$2")"
     [ "$wrong" ] || row "$1" ok '' "as it must be for $2"
@@ -658,9 +684,8 @@ check_ports() {
 # probe CHECK OUTPUT WELL BEFORE AFTER REMEDY: the last line of the output of a command is a fault, and its text stands
 # between the other two. Without output there is none.
 probe() {
-    last=$(printf '%s\n' "$2" | grep . | tail -n 1)
-    if [ "$last" ]; then
-        row "$1" BAD "$6" "$4$last$5"
+    if [ "$2" ]; then
+        row "$1" BAD "$6" "$4$(last_line "$2")$5"
     else
         row "$1" ok '' "$3"
     fi
