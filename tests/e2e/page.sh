@@ -47,7 +47,7 @@ tab_to() {
 # sign in, copy the command, add a key, enter with it, remove it: the open session ends
 test_path() {
     local copied begun
-    local -a command
+    local -a command other
     by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
     wait_for feed_live
     visit "$PROJECT_API/"
@@ -77,6 +77,12 @@ test_path() {
     shows '#keys' 'bob@tablet'
     shot 5-key-added
     WAIT=3 wait_for works "${command[@]}"
+    read -ra other <<<"$(shown sftp)"
+    contains "$(echo ls | "${other[@]}" 2>&1)" 'pub +var'
+    read -ra other <<<"$(shown 'ssh -N -L 6379')"
+    "${other[@]}" </dev/null >/dev/null 2>&1 &
+    wait_for listening 6379
+    stop $!
     exec 8<>/root/silence.page
     "${command[@]}" 'echo inside; exec cat' <&8 >/root/open.out 2>&1 &
     client[open]=$!
@@ -96,6 +102,8 @@ test_path() {
     fails "${command[@]}" true 2>/dev/null </dev/null
     leave_page
 }
+# shown BEGIN: the command on the page that begins so.
+shown() { script "return [...document.querySelectorAll('.command code')].map((code) => code.textContent).find((text) => text.startsWith('$1'))"; }
 works() { "$@" true </dev/null; }
 
 # markup in a title stays text; one tab hears of what the other removed; a large file and a private key are not sent

@@ -239,6 +239,22 @@ test_certificate() {
     problem 429 "$(ask POST /v1/me/code)"
 }
 
+# the two settings that the README gives are enough on the machine of the server
+test_two_settings() {
+    local -a settings
+    project_api_start --open
+    mapfile -t settings < <(sed -nE "s#^    ((access|changes)_url = )http://127.0.0.1:880#\1$PROJECT_API#p" \
+        "$REPO/etc/examples/api/README.md")
+    same 2 ${#settings[@]}
+    configure
+    sed -i '/^access_url/d' "$CONF"
+    printf '%s\n' "${settings[@]}" >>"$CONF"
+    daemon_stop
+    daemon_start
+    enters bob abcdefghij_stg
+    wait_for feed_live
+}
+
 # a person who is deleted is out of every environment, and signed in nowhere
 test_deleted_person() {
     project_api_start
