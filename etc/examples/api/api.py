@@ -14,11 +14,8 @@ import keys, web
 from web import Problem
 
 LIVES = {"link": 600, "page": 8 * 3600, "command": 30 * 86400, "host": 3600}  # seconds, of passes
-WAIT_MAX = 60            # seconds, of a poll of the change feed
-CHANGES_KEPT = 10_000
-PAGE_SIZE = 1000         # names in one answer of the change feed
-CODE_SECONDS, CODE_PAUSE, CODE_TRIES = 120, 10, 5
-LINKS_MAX, KEYS_MAX = 20, 100  # of a person
+WAIT_MAX, CHANGES_KEPT, PAGE_SIZE = 60, 10_000, 1000  # of the feed: seconds of a poll, its log, names in an answer
+CODE_SECONDS, CODE_PAUSE, CODE_TRIES, LINKS_MAX, KEYS_MAX = 120, 10, 5, 20, 100  # of a person
 LEVELS = {"viewer": 1, "contributor": 2, "admin": 3}
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = {"/": ("index.html", "text/html"), "/page.js": ("page.js", "text/javascript"),
@@ -33,34 +30,42 @@ def open_database(directory):
     return db
 
 
-def import_document(db, document):
+def rest(row, *known):
+    return json.dumps({member: row[member] for member in row if member not in known})
+
+
+def import_document(db, document, seen):
     where, users = (document["project"], document["environment"]["name"]), document.pop("users", [])
     db.execute("INSERT OR REPLACE INTO environment VALUES (?, ?, ?)", (*where, json.dumps(document)))
     db.execute("DELETE FROM member WHERE project = ? AND name = ?", where)
     for user in users:
         person = str(user["id"])
+        if seen.setdefault(person, user["ssh_keys"]) != user["ssh_keys"]:
+            sys.exit(f"{where}: {person} has other keys in another of these documents; here keys are a person's")
         db.execute("INSERT INTO person VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET username = excluded.username, "
                    "mail = excluded.mail", (person, user["username"], user.get("mail")))
-        db.execute("INSERT INTO member VALUES (?, ?, ?, ?)", (*where, person, user["role"]))
+        others = rest(user, "id", "username", "mail", "role", "ssh_keys")
+        db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?)", (*where, person, user["role"], others))
         db.execute("DELETE FROM ssh_key WHERE person = ?", (person,))
         for key in user["ssh_keys"]:
-            db.execute("INSERT INTO ssh_key (person, title, value, expires_at) VALUES (?, ?, ?, ?)", (
-                person, key.get("title", ""), " ".join(key["value"].split()[:2]), key.get("expires_at")))
+            value, others = " ".join(key["value"].split()[:2]), rest(key, "key_id", "title", "value")
+            db.execute("INSERT INTO ssh_key (person, title, value, rest) VALUES (?, ?, ?, ?)",
+                       (person, key.get("title", ""), value, others))
 
 
 def keys_of(db, person):
-    rows = db.execute("SELECT id, title, value, expires_at FROM ssh_key WHERE person = ? ORDER BY id", (person,))
-    return [{"key_id": id, "title": title, "value": value, "expires_at": expires} for id, title, value, expires in rows]
+    rows = db.execute("SELECT id, title, value, rest FROM ssh_key WHERE person = ? ORDER BY id", (person,))
+    return [{"key_id": id, "title": title, "value": value} | json.loads(rest) for id, title, value, rest in rows]
 
 
 def document_of(db, project, name):
     """The access document: docs/api.md. None: there is no such environment."""
     row = db.execute("SELECT document FROM environment WHERE project = ? AND name = ?", (project, name)).fetchone()
-    people = db.execute("SELECT id, username, mail, role FROM member JOIN person ON id = person "
+    people = db.execute("SELECT id, username, mail, role, rest FROM member JOIN person ON id = person "
                         "WHERE project = ? AND name = ? ORDER BY member.rowid", (project, name))
     return row and json.loads(row[0]) | {"users": [
-        {"id": id, "username": username, "mail": mail, "role": role, "ssh_keys": keys_of(db, id)}
-        for id, username, mail, role in people]}
+        {"id": id, "username": username, "mail": mail, "role": role, "ssh_keys": keys_of(db, id)} | json.loads(rest)
+        for id, username, mail, role, rest in people]}
 
 
 def login_name(project, name):
@@ -87,16 +92,14 @@ class Server:
         self.authorities = [{"title": "certifier", "value": authority_key}]
         self.scheme, self.cookie = ("https", "__Host-session") if options.tls else ("http", "session")
         self.page = {path: ((HERE / "page" / file).read_bytes(), kind) for path, (file, kind) in PAGE.items()}
-        self.codes, self.envelopes = {}, {}
         # No cursor is known from before a start: a restored backup has other changes under the same numbers.
-        self.epoch, self.changed = secrets.token_hex(4), asyncio.Event()
+        self.epoch, self.changed, self.codes, self.envelopes = secrets.token_hex(4), asyncio.Event(), {}, {}
         self.oldest = self.head = self.last_change()
 
     def one(self, query, *values):
         return self.db.execute(query, values).fetchone()
 
     # Changes.
-
     def last_change(self):
         return self.one("SELECT ifnull(max(id), 0) FROM change")[0]
 
@@ -144,7 +147,6 @@ class Server:
         return 200, answer, {"ETag": f'"{self.epoch}-{self.head}"'}
 
     # Who asks.
-
     def issue(self, kind, owner, csrf=""):
         secret, now = secrets.token_urlsafe(32), time.time()
         self.db.execute("DELETE FROM pass WHERE expires < ?", (now,))
@@ -177,7 +179,6 @@ class Server:
         return row[0]
 
     # What hosts ask.
-
     async def token(self, request):
         """RFC 6749, 4.4: a host exchanges its credential for a token."""
         try:
@@ -219,7 +220,6 @@ class Server:
         return answer
 
     # What people ask, by the page or the command.
-
     async def link(self, request):
         """Stands in for an e-mail: the server prints the link. The answer does not tell whether the person exists."""
         row = self.one("SELECT id FROM person WHERE username = ?", request.text("username"))
@@ -236,8 +236,8 @@ class Server:
         secret = self.issue(kind, row[0], secrets.token_urlsafe(16))
         if kind == "command":
             return 201, {"token": secret}, {}
-        secure = "; Secure" if self.options.tls else ""
-        return 204, b"", {"Set-Cookie": f"{self.cookie}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}"}
+        return 204, b"", {"Set-Cookie": f"{self.cookie}={secret}; Path=/; HttpOnly; SameSite=Strict" +
+                          ("; Secure" if self.options.tls else "")}
 
     async def sign_out(self, request):
         self.person(request)
@@ -248,10 +248,10 @@ class Server:
     async def me(self, request):
         """All that the page shows, and the command."""
         person, page = self.person(request), self.holder("page", request.cookie(self.cookie))
-        username, = self.one("SELECT username FROM person WHERE id = ?", person)
         rows = self.db.execute("SELECT project, name, role, document FROM member JOIN environment "
                                "USING (project, name) WHERE person = ? ORDER BY project, name", (person,))
-        return 200, {"username": username, "csrf": page and page[1], "sessions": bool(self.options.sessions),
+        return 200, {"username": self.one("SELECT username FROM person WHERE id = ?", person)[0],
+                     "csrf": page and page[1], "sessions": bool(self.options.sessions),
                      "environments": [self.site(*row) for row in rows], "ssh_keys": [
                          key | {"fingerprint": keys.fingerprint(key["value"])} for key in keys_of(self.db, person)]}, {}
 
@@ -282,8 +282,7 @@ class Server:
 
     async def check_key(self, request):
         self.person(request)
-        value, comment = await keys.checked(request.text("value"))
-        return 200, {"value": value, "comment": comment}, {}
+        return 200, dict(zip(("value", "comment"), await keys.checked(request.text("value")))), {}
 
     async def add_key(self, request):
         person, (value, comment) = self.person(request), await keys.checked(request.text("value"))
@@ -386,9 +385,10 @@ def main():
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve(db, options.directory, options))
     elif options.command == "import":
+        seen = {}
         db.execute("BEGIN IMMEDIATE")
         for file in options.files:
-            import_document(db, json.loads(file.read_text()))
+            import_document(db, json.loads(file.read_text()), seen)
         db.execute("COMMIT")
     else:
         secret, projects = secrets.token_urlsafe(32), " ".join(options.projects)

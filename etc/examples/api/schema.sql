@@ -10,13 +10,14 @@ CREATE TABLE IF NOT EXISTS person (id TEXT PRIMARY KEY, username TEXT NOT NULL U
 
 CREATE TABLE IF NOT EXISTS member (
     project TEXT, name TEXT, person TEXT, role TEXT NOT NULL,
+    rest TEXT NOT NULL, -- JSON: the other members of users[], such as from and expires_at
     PRIMARY KEY (project, name, person));
 
 CREATE TABLE IF NOT EXISTS ssh_key (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     person TEXT NOT NULL, title TEXT NOT NULL,
     value TEXT NOT NULL, -- "TYPE BASE64"
-    expires_at TEXT,
+    rest TEXT NOT NULL DEFAULT '{}', -- JSON: the other members of ssh_keys[]
     UNIQUE (person, value));
 
 CREATE TABLE IF NOT EXISTS host (

@@ -36,6 +36,7 @@ function complain(error) {
     if (error.status === 401) return signedOut(me ? "You have been signed out." : "");
     $("notice").textContent = error.message;
     $("notice").hidden = !error.message;
+    $("notice").scrollIntoView({block: "nearest"});
 }
 
 // ---- Signing in ----
