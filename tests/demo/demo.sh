@@ -167,6 +167,11 @@ demo() {
     show works '^abcdefghij$' 'cloud project:list'
     show works '^staging .*contributor$' 'cloud environment:list -p abcdefghij'
 
+    step "A second factor gets Bob a certificate for an hour: he enters without any key at the project"
+    show works 'for an hour' 'code | cloud ssh-cert:load'
+    show works 'id_ed25519-cert.pub|user certificate' 'ssh-keygen -L -f ~/.config/cloud/id_ed25519-cert.pub | head -n 8'
+    show enters 'CLOUDAUTH_USER=bob' 'cloud ssh -p abcdefghij -e staging "env | grep ^CLOUDAUTH_USER"'
+
     step "Bob adds a key on the page: it opens his next login"
     show works '^201 ' 'page POST /v1/me/ssh-keys "$(key_json people/tablet.pub tablet)"'
     took 5000 "until a login with it was through" ssh -i people/tablet abcdefghij_stg@localhost true

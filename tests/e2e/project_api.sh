@@ -284,6 +284,29 @@ db.commit()' "$API_DIR/api.db"
     fails contains "$(ask GET "$(document_path abcdefghij staging)")" '"username": "bob"'
 }
 
+# a certificate opens each environment that its person is in, and ends with the person
+test_certificate_login() {
+    project_api_start
+    by_project_api 'keys_fresh = 1h' 'session_recheck = 1h'
+    wait_for feed_live
+    cloud login "$(link bob)"
+    code | cloud ssh-cert:load
+    same "$(id_of abcdefghij_stg)" "$(cloud ssh -p abcdefghij -e staging id -u)"
+    audit 'grant account=abcdefghij_stg .*user=bob .*role=contributor'
+    same "$(id_of abcdefg123abc-smith-a12b34c)" "$(cloud ssh -p abcdefg123abc -e smith-a12b34c id -u)"
+    mkfifo /root/silence.cloud
+    cloud ssh -p abcdefghij -e staging 'echo inside; exec cat' <>/root/silence.cloud >/root/open.out 2>&1 &
+    client[open]=$!
+    wait_for grep -q inside /root/open.out
+    jq 'del(.users[] | select(.username == "bob"))' "$PRISTINE/abcdefghij/staging.json" >/root/without.json
+    "$API_PY" $API_DIR import /root/without.json
+    wait_for ended open
+    refused bob abcdefghij_stg '' -i /root/.config/cloud/id_ed25519
+    refused bob abcdefghij '' -i /root/.config/cloud/id_ed25519
+    audit 'refuse account=abcdefghij .*reason=certificate-unknown'
+}
+id_of() { getent passwd "$1" | cut -d: -f3; }
+
 # over TLS the cookie is for TLS alone, and a host that trusts the certificate lets in by it
 test_tls() {
     local PROJECT_API=https://localhost:8843
