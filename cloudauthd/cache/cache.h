@@ -113,8 +113,9 @@ void cache_denials_changed(struct cache *cache);
 /*
  * Loads the documents that are on the disk and not in memory, a few at a time, and reports each to
  * the subscriber. No document in use is evicted for them. A document that cannot be loaded is
- * skipped. Then calls done, which may be NULL; if the documents cannot be listed, that is logged
- * instead. A call during a survey begins it anew, and the former done is not called.
+ * skipped. Then calls done, which may be NULL, unless the disk or memory has failed for any; if
+ * the documents cannot be listed, that is logged instead. A call during a survey begins it anew,
+ * and the former done is not called.
  */
 void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg);
 

@@ -40,7 +40,8 @@ struct survey {
     size_t left;      /* names from there on */
     unsigned loads;   /* in flight */
     bool is_listing;
-    bool again; /* from the beginning, when those in flight are done */
+    bool missed; /* since the start: a document that the disk or memory did not give */
+    bool again;  /* from the beginning, when those in flight are done */
 };
 
 struct cache {

@@ -61,7 +61,7 @@ static void finish(struct work *work)
     struct cache_entry *entry = load->entry;
     struct cache *cache = entry->cache;
     bool ignored = entry->phase == ENTRY_ORPHANED, surveys = load->surveys;
-    bool none = load->file.error == ENOENT;
+    bool none = load->file.error == ENOENT, failed = load->file.error != 0 && !none;
 
     cache->loads--;
     if (!ignored && store_judge(cache->setup.store, &load->file)) {
@@ -77,6 +77,7 @@ static void finish(struct work *work)
     if (none)
         entry->stored = ENTRY_NOT_STORED;
     request_resume(entry);
+    cache->survey.missed |= failed;
     if (surveys) {
         cache->survey.loads--;
         survey_on(cache);
@@ -213,12 +214,16 @@ static void survey_next(struct cache *cache)
     survey->at = environment + strlen(environment) + 1;
     survey->left--;
     if (entry == NULL || !load_is_due(entry) || entry->phase != ENTRY_IDLE) {
+        survey->missed |= entry == NULL || (!entry->loaded && entry->phase == ENTRY_IDLE);
         entries_drop_if_new(entry);
         return;
     }
     entry->cold = entry->lru == NULL;
     entries_touch(entry);
-    survey->loads += start(entry, true);
+    if (start(entry, true))
+        survey->loads++;
+    else
+        survey->missed = true;
 }
 
 static void survey_on(struct cache *cache)
@@ -235,7 +240,7 @@ static void survey_on(struct cache *cache)
         return;
     if (survey->again)
         list(cache);
-    else if (survey->done != NULL)
+    else if (survey->done != NULL && !survey->missed)
         survey->done(survey->arg);
 }
 

@@ -120,7 +120,8 @@ static struct {
     bool fails, at_once;
     bool no_memory;
     size_t puts, touches, removals;
-    int error; /* of reading a file that is not there */
+    int error;              /* of reading a file that is not there */
+    const char *unreadable; /* the environment of a file that cannot be read */
     size_t reads;
     bool too_old, unlisted; /* no document may be used; they cannot be listed */
     uint64_t documents;
@@ -161,7 +162,9 @@ void store_read(const struct store *store, const char *project, const char *envi
         if (kept->project[0] != '\0' &&
             (strcmp(kept->project, project) != 0 || strcmp(kept->environment, environment) != 0))
             continue;
-        out->error = 0;
+        out->error = disk.unreadable != NULL && strcmp(environment, disk.unreadable) == 0 ? EIO : 0;
+        if (out->error != 0)
+            continue;
         out->bytes = malloc(sizeof kept->body);
         assert_non_null(out->bytes);
         out->file.document = kept->from;
@@ -2166,6 +2169,28 @@ static void test_survey(void **state)
     assert_int_equal(requests, 0);
 }
 
+/* One that has missed a document of a bad disk is not done: the next process has to look again. */
+static void test_survey_of_bad_disk(void **state)
+{
+    unsigned news = 0, done = 0;
+
+    (void)state;
+    keep_documents();
+    cache_subscribe(cache, count_news, &news);
+    keep_named("staging");
+    keep_named("production");
+    disk.unreadable = "staging";
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(done, 0);
+    disk.unreadable = NULL;
+    start_cache();
+    cache_subscribe(cache, count_news, &news);
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(done, 1);
+}
+
 /* Lets the API say that so many environments are absent; returns how many are. */
 static unsigned turn_absent(unsigned n)
 {
@@ -3035,6 +3060,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_stopped),
     TEST(test_bind_stored),
     TEST(test_survey),
+    TEST(test_survey_of_bad_disk),
     TEST(test_guard),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
