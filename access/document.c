@@ -294,6 +294,30 @@ static bool take_access(struct reader *reader)
            take_level(&access, "sftp", &document->sftp, NULL);
 }
 
+/* Reads a limit of sessions; 0 if it is missing. */
+static bool take_seconds(const struct json *session, const char *name, uint32_t *out)
+{
+    uint64_t seconds = DOCUMENT_NO_BOUND;
+
+    if (!json_get_whole(session, name, JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1, &seconds))
+        return false;
+    *out = seconds == DOCUMENT_NO_BOUND ? 0 : (uint32_t)seconds;
+    return seconds >= DOCUMENT_SESSION_MIN || fail_member(session, name, "less than 60");
+}
+
+/* Reads `session`. Without a limit that cannot be read a session would last longer: none begins. */
+static bool take_session(struct reader *reader)
+{
+    struct document *document = reader->document;
+    struct json session;
+
+    document->session_unread =
+        !json_get_object(&reader->root, "session", JSON_OPTIONAL, &session) ||
+        !take_seconds(&session, "max_seconds", &document->session_max) ||
+        !take_seconds(&session, "idle_seconds", &document->session_idle);
+    return !document->session_unread || leave_out(reader);
+}
+
 static bool take_forwards(struct reader *reader, const struct json *forwarding, const char *name,
                           const char ***out, size_t *count)
 {
@@ -708,7 +732,7 @@ static bool take_body(struct reader *reader)
     const struct json *root = &reader->root;
     bool has;
 
-    return take_account(reader) && take_access(reader) &&
+    return take_account(reader) && take_access(reader) && take_session(reader) &&
            take_forwarding(reader, root, &document->forwarding, &has) && take_sftp(reader) &&
            take_users(reader) && take_authorities(reader) &&
            take_text(reader, root, "message", DOCUMENT_MESSAGE_MAX, &document->message) &&

@@ -34,6 +34,7 @@
 #define DOCUMENT_AUTHORITIES_MAX 8
 #define DOCUMENT_HOSTS_MAX       1024
 #define DOCUMENT_FROM_MAX        64 /* addresses and blocks of one person or key */
+#define DOCUMENT_SESSION_MIN     60 /* seconds of session.max_seconds and idle_seconds */
 #define DOCUMENT_WARNINGS_MAX    16
 
 #define DOCUMENT_NO_TIME  INT64_MIN  /* a time that is not in the document */
@@ -119,6 +120,9 @@ struct document {
     uint32_t uid, gid;
     const char *gecos, *home, *shell;
     enum document_level ssh, sftp;
+    uint32_t session_max, session_idle; /* seconds that a session may last, and without input;
+                                           0: any */
+    bool session_unread;                /* one of them cannot be read: no session may begin */
     struct document_forwarding forwarding;
     size_t mounts;
     const struct document_mount *mount;

@@ -204,8 +204,9 @@ static enum policy_reason check_role(const struct document *document, const stru
     };
     enum document_level level = policy_level(document, name);
 
-    if (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
-        level != DOCUMENT_LEVEL_ADMIN)
+    if (document->session_unread ||
+        (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
+         level != DOCUMENT_LEVEL_ADMIN))
         return POLICY_ACCESS_OFF;
     if (role == DOCUMENT_ROLE_UNKNOWN)
         return POLICY_ROLE;

@@ -50,7 +50,7 @@ enum policy_reason {
     POLICY_STATUS_UNKNOWN,
     POLICY_ROLE, /* too low */
     POLICY_ROLE_SFTP_ONLY,
-    POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none */
+    POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none, or `session` cannot be read */
     POLICY_APP_UNKNOWN,
     POLICY_NOT_THIS_HOST, /* the document's `hosts` does not contain this host */
     POLICY_UNUSABLE,      /* this host may not use the document (policy_usable) */

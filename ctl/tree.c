@@ -67,11 +67,12 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
 static const struct {
     const char *of, *known;
 } members[] = {
-    {"", " version project environment account access forwarding sftp users message hosts apps "
-         "issued_at max_stale_seconds "},
+    {"", " version project environment account access session forwarding sftp users message hosts "
+         "apps issued_at max_stale_seconds "},
     {"environment", " name status title type "},
     {"account", " uid gid gecos home shell "},
     {"access", " ssh sftp "},
+    {"session", " max_seconds idle_seconds "},
     {"forwarding", " local remote agent "},
     {"sftp", " mounts "},
     {"mounts", " path writable "},

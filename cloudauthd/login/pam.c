@@ -147,6 +147,8 @@ static void remember_person(const struct context *context, struct login *login,
     snprintf(session->role, sizeof session->role, "%s", key->user->role_text);
     snprintf(login->grant, sizeof login->grant, "%s", login_grant(key));
     session->key_expires = policy_ends(key, &offered);
+    session->max_seconds = known->document->session_max;
+    session->idle_seconds = known->document->session_idle;
     session->uid = known->document->uid;
     login->asked = known->asked;
     login->stale = known->stale;

@@ -7,9 +7,16 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-/* A reason for the audit line that is not one of the policy's. */
+/* Reasons for the audit line that are not the policy's. */
 #define REASON_MAX_STALE "session-max-stale"
+#define REASON_MAX       "session-max"
+#define REASON_IDLE      "session-idle"
+
+#define MINUTE_MS 60000
+#define INPUT_MS  8000 /* the kernel's precision of a terminal's times */
+#define FRESH_MS  1000 /* as long as a look at the terminals counts */
 
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
 {
@@ -65,6 +72,8 @@ static void judge_person(const struct recheck *recheck, const struct session *se
         verdict = policy_person(document, &session->name, session->user_id, &visit);
     if (verdict.reason == POLICY_GRANTED) {
         out->key_expires = policy_ends(verdict.key, &offered);
+        out->max_seconds = document->session_max;
+        out->idle_seconds = document->session_idle;
         return;
     }
     terminate(out, policy_token(verdict.reason), "your key no longer opens this account");
@@ -111,7 +120,9 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
 {
     bool may_use = recheck_may_use(recheck->admitted);
 
-    *out = (struct recheck_verdict){.key_expires = session->key_expires};
+    *out = (struct recheck_verdict){.key_expires = session->key_expires,
+                                    .max_seconds = session->max_seconds,
+                                    .idle_seconds = session->idle_seconds};
     if (recheck->admitted == POLICY_ABSENT)
         terminate(out, policy_token(POLICY_ABSENT), "the environment no longer exists");
     else if (may_use)
@@ -123,4 +134,87 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
         terminate(out, policy_token(POLICY_KEY_EXPIRED), "your key has expired");
     if (!out->terminate && (!may_use || recheck->answer->stale) && is_too_stale(recheck, session))
         terminate(out, REASON_MAX_STALE, "your access can no longer be verified");
+}
+
+static void due_at(struct recheck_limit *out, int64_t due)
+{
+    if (due < out->due)
+        out->due = due;
+}
+
+static void end(struct recheck_limit *out, const char *reason, const char *what, uint32_t seconds)
+{
+    out->step = RECHECK_END;
+    out->reason = reason;
+    snprintf(out->message, sizeof out->message, "%s %u seconds", what, seconds);
+}
+
+static void warn(struct recheck_limit *out, const char *what, uint32_t seconds)
+{
+    out->step = RECHECK_LOOK;
+    snprintf(out->message, sizeof out->message,
+             "cloudauth ends this session in a minute: %s %u seconds", what, seconds);
+}
+
+/* The session's age counts on both clocks, as that of documents does: the larger one is right. */
+static void judge_max(const struct session *session, int64_t now, struct recheck_use *use,
+                      struct recheck_limit *out)
+{
+    static const char what[] = "a session here may last";
+    int64_t at = cloud_clock_ms(), age = session->opened == 0 ? 0 : at - session->opened, left;
+
+    if (1000 * (now - session->since) > age + FRESH_MS)
+        age = 1000 * (now - session->since);
+    left = (int64_t)1000 * session->max_seconds - age;
+    if (left <= 0)
+        end(out, REASON_MAX, what, session->max_seconds);
+    else if (left <= MINUTE_MS && !use->warned_max)
+        warn(out, what, session->max_seconds);
+    use->warned_max |= left <= MINUTE_MS;
+    due_at(out, at + (left > MINUTE_MS ? left - MINUTE_MS : left));
+}
+
+/* Nothing is ended or warned about that the terminals have not just confirmed. */
+static void judge_idle(const struct session *session, struct recheck_use *use,
+                       struct recheck_limit *out)
+{
+    static const char what[] = "nothing was typed for";
+    int64_t at = cloud_clock_ms();
+    int64_t left = use->active_at + INPUT_MS + (int64_t)1000 * session->idle_seconds - at;
+
+    due_at(out, at + (left > MINUTE_MS ? left - MINUTE_MS : left));
+    if (left > MINUTE_MS || out->step != RECHECK_WAIT)
+        return;
+    if (use->looked_at == 0 || at - use->looked_at > FRESH_MS)
+        out->step = RECHECK_LOOK;
+    else if (left <= 0)
+        end(out, REASON_IDLE, what, session->idle_seconds);
+    else if (!use->warned_idle)
+        warn(out, what, session->idle_seconds);
+    use->warned_idle |= out->message[0] != '\0';
+}
+
+void recheck_limits(const struct session *session, int64_t now, struct recheck_use *use,
+                    struct recheck_limit *out)
+{
+    *out = (struct recheck_limit){.step = RECHECK_WAIT, .due = INT64_MAX};
+    if (session->max_seconds != 0)
+        judge_max(session, now, use, out);
+    if (session->idle_seconds != 0)
+        judge_idle(session, use, out);
+}
+
+/* Only a change is input: then it was after the last look, whatever the wall clock says. */
+void recheck_looked(const struct session *session, int64_t input, struct recheck_use *use)
+{
+    int64_t at = cloud_clock_ms(), before = use->looked_at != 0 ? use->looked_at : session->opened;
+    int64_t active = at - 1000 * ((int64_t)time(NULL) - input);
+
+    if (input == 0)
+        use->active_at = at;
+    else if (input != use->input)
+        use->active_at = active < before ? before : active > at ? at : active;
+    use->warned_idle &= input == use->input;
+    use->input = input;
+    use->looked_at = at;
 }

@@ -38,9 +38,11 @@ struct recheck {
 
 struct recheck_verdict {
     bool terminate;
-    const char *reason;  /* terminate: the token for the audit line; static */
-    char message[384];   /* terminate: for the person at the client */
-    int64_t key_expires; /* by the document; where none may be used, as the session has it */
+    const char *reason; /* terminate: the token for the audit line; static */
+    char message[384];  /* terminate: for the person at the client */
+    /* By the document; where none may be used, as the session has them. */
+    int64_t key_expires;
+    uint32_t max_seconds, idle_seconds;
 };
 
 /*
@@ -53,6 +55,29 @@ void recheck_judge_account(const struct admission *admission, const struct sessi
 
 /* Whether admission_of's result means that the answer's document may be used. */
 bool recheck_may_use(enum policy_reason admitted);
+
+/* What is known of the use of a session. Times are of cloud_clock_ms(). */
+struct recheck_use {
+    int64_t active_at; /* when it last had input, as far as is known; without a terminal: now */
+    int64_t looked_at; /* when its terminals were looked at; or 0 */
+    int64_t input;     /* what they said then (terminate_looked) */
+    bool warned_max, warned_idle;
+};
+
+/* What max_seconds and idle_seconds ask for now. */
+struct recheck_limit {
+    enum { RECHECK_WAIT, RECHECK_LOOK, RECHECK_END } step;
+    int64_t due;        /* cloud_clock_ms() when to ask again */
+    const char *reason; /* RECHECK_END: the token for the audit line; static */
+    char message[128];  /* END: for the person; LOOK: the warning for the terminals, or "" */
+};
+
+/* Judges the session by its limits; now is that of cache_visit. The message is then given. */
+void recheck_limits(const struct session *session, int64_t now, struct recheck_use *use,
+                    struct recheck_limit *out);
+
+/* Notes what terminate_looked says. */
+void recheck_looked(const struct session *session, int64_t input, struct recheck_use *use);
 
 /* Judges one session. */
 void recheck_judge(const struct recheck *recheck, const struct session *session,

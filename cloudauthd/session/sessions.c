@@ -45,6 +45,8 @@ struct entry {
                         ended, while processes of its audit session may be left; or 0 */
     const char *left_by; /* the reason in the audit line once no process is left */
     bool detached;       /* processes were left after DETACHED_MS */
+    bool looking;        /* at its terminals */
+    struct recheck_use use;
     struct session session;
 };
 
@@ -58,6 +60,7 @@ struct watch {
     LIST_HEAD(, entry) entries;
     size_t used;       /* number of entries */
     int64_t due;       /* cloud_clock_ms() of the next recheck */
+    int64_t limits;    /* cloud_clock_ms() when the limits of its sessions are to be judged */
     int64_t ends;      /* when the first right of a session ends: a recheck is due then, too */
     int64_t confirmed; /* cloud_clock_ms() of the request that had the last good answer; or 0 */
     int64_t asked;     /* cloud_clock_ms() of the last question; or 0 */
@@ -118,7 +121,7 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     watch->sessions = sessions;
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
-    watch->due = watch->ends = INT64_MAX;
+    watch->due = watch->ends = INT64_MAX; /* limits: at once */
     LIST_INSERT_HEAD(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
@@ -175,7 +178,9 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
         return NULL;
     }
     entry->session = *session;
+    entry->use.active_at = session->opened;
     entry->watch = watch;
+    watch->limits = 0;
     TAILQ_INSERT_TAIL(&sessions->entries, entry, all);
     LIST_INSERT_HEAD(&watch->entries, entry, beside);
     watch->used++;
@@ -523,12 +528,20 @@ static void set_ends(struct watch *watch, const struct session *session, int64_t
         watch->ends = session->key_expires;
 }
 
-/* Stores when the key expires. This is used while no document may be used. */
-static void keep_expiry(struct sessions *sessions, struct entry *entry, int64_t expires)
+/* Stores the bounds of the session. These are used while no document may be used. */
+static void keep_bounds(struct sessions *sessions, struct entry *entry,
+                        const struct recheck_verdict *verdict)
 {
-    if (entry->session.key_expires == expires)
+    struct session *session = &entry->session;
+
+    if (session->key_expires == verdict->key_expires &&
+        session->max_seconds == verdict->max_seconds &&
+        session->idle_seconds == verdict->idle_seconds)
         return;
-    entry->session.key_expires = expires;
+    session->key_expires = verdict->key_expires;
+    session->max_seconds = verdict->max_seconds;
+    session->idle_seconds = verdict->idle_seconds;
+    entry->watch->limits = 0;
     session_files_keep(sessions->files, &entry->session);
 }
 
@@ -581,7 +594,7 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         if (entry->session.ending)
             continue;
         recheck_judge(&recheck, &entry->session, &verdict);
-        keep_expiry(sessions, entry, verdict.key_expires);
+        keep_bounds(sessions, entry, &verdict);
         set_ends(watch, &entry->session, recheck.visit.now);
         if (verdict.terminate)
             end_entry(sessions, entry, verdict.reason, verdict.message, answer);
@@ -635,6 +648,56 @@ static bool take_turn(const struct watch *watch, int64_t now, int64_t wall)
            limits_take_token(&watch->sessions->questions, NAMED_RATE, NAMED_BURST, now);
 }
 
+static void on_looked(void *arg, const char *id, int64_t input)
+{
+    struct sessions *sessions = arg;
+    struct entry *entry = find_id(sessions, id);
+
+    if (entry == NULL)
+        return;
+    entry->looking = false;
+    recheck_looked(&entry->session, input, &entry->use);
+    entry->watch->limits = 0;
+}
+
+static bool look(struct sessions *sessions, struct entry *entry, const char *message)
+{
+    const struct session *session = &entry->session;
+    const struct terminate_order order = {.monitor = session->monitor,
+                                          .audit = own_audit(sessions, session),
+                                          .uid = session->uid,
+                                          .message = message,
+                                          .id = session->id,
+                                          .looked = on_looked,
+                                          .arg = sessions};
+
+    return terminate_begin(sessions->terminations, &order);
+}
+
+/* Warns and ends the sessions of the environment that reach their limits. */
+static void judge_limits(struct watch *watch)
+{
+    struct sessions *sessions = watch->sessions;
+    int64_t now = cache_visit(sessions->setup.cache, NULL).now;
+    struct recheck_limit limit;
+    struct entry *entry;
+
+    watch->limits = INT64_MAX;
+    LIST_FOREACH(entry, &watch->entries, beside) {
+        if (entry->session.ending || entry->looking)
+            continue;
+        recheck_limits(&entry->session, now, &entry->use, &limit);
+        if (limit.step == RECHECK_END)
+            (void)end_entry(sessions, entry, limit.reason, limit.message, NULL);
+        if (limit.step == RECHECK_LOOK)
+            entry->looking = look(sessions, entry, limit.message);
+        if (limit.due < watch->limits)
+            watch->limits = limit.due;
+    }
+    if (watch->limits < cloud_clock_ms() + FLOOR_MS)
+        watch->limits = cloud_clock_ms() + FLOOR_MS;
+}
+
 static void on_tick(void *arg);
 
 /* Sets the timer, which runs only while there are sessions to recheck. */
@@ -658,6 +721,8 @@ static void on_tick(void *arg)
         return;
     for (watch = LIST_FIRST(&sessions->watches); watch != NULL; watch = next) {
         next = LIST_NEXT(watch, link);
+        if (watch->limits <= now)
+            judge_limits(watch);
         if (take_turn(watch, now, wall))
             ask(watch);
     }
@@ -760,6 +825,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
         return false;
     }
     make_id(sessions, opened.id);
+    opened.opened = cloud_clock_ms();
     opened.since = cache_visit(sessions->setup.cache, NULL).now;
     entry = add_entry(sessions, &opened);
     if (entry == NULL) {

@@ -39,7 +39,9 @@ struct termination {
     char message[MESSAGE_SIZE];
     char id[TERMINATE_ID_SIZE];
     terminate_done *done;
+    terminate_looked *looked;
     void *arg;
+    int64_t input; /* terminate_looked */
     enum stage stage;
     int64_t due, kill_at; /* cloud_clock_ms() */
     unsigned kills;
@@ -224,9 +226,9 @@ static void remember_targets(const struct round *round, struct termination *sess
 
 /* ---- In the worker: messages and signals ---- */
 
-/* Writes the message to a terminal of the account. Returns whether all of it was taken. Does not
- * wait, because the user may have stopped the terminal's output. */
-static bool write_message(uint32_t tty, const struct termination *session)
+/* Notes when a terminal of the account had input, and writes the message to it. Returns whether all
+ * of it was taken. Does not wait, because the user may have stopped the terminal's output. */
+static bool write_message(uint32_t tty, struct termination *session)
 {
     unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
     char path[64], line[MESSAGE_SIZE + 8];
@@ -242,15 +244,18 @@ static bool write_message(uint32_t tty, const struct termination *session)
         return false;
     n = snprintf(line, sizeof line, "\r\n%s\r\n", session->message);
     if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_uid == session->uid &&
-        major(st.st_rdev) == major && minor(st.st_rdev) == minor)
-        written = write(fd, line, (size_t)n) == n;
+        major(st.st_rdev) == major && minor(st.st_rdev) == minor) {
+        if (st.st_atim.tv_sec > session->input)
+            session->input = st.st_atim.tv_sec;
+        written = session->message[0] != '\0' && write(fd, line, (size_t)n) == n;
+    }
     close(fd);
     return written;
 }
 
 /* Writes the message to each of the session's terminals once. Returns whether there was one: its
  * client needs a moment to show it. */
-static bool notify_terminals(const struct round *round, const struct termination *session)
+static bool notify_terminals(const struct round *round, struct termination *session)
 {
     uint32_t tty[TERMINALS_MAX];
     size_t used = 0;
@@ -310,6 +315,11 @@ static void take_step(struct round *round, struct termination *session)
 
     mark_members(round, session);
     remember_targets(round, session);
+    if (session->looked != NULL) {
+        (void)notify_terminals(round, session);
+        session->stage = STAGE_DONE;
+        return;
+    }
     if (session->stage == STAGE_NOTICE) {
         session->stage = STAGE_TERM;
         session->due = now + TERMINATE_NOTICE_MS;
@@ -351,7 +361,8 @@ static bool is_chased(const struct termination *session)
  * the time. */
 static bool is_found_empty(const struct termination *session)
 {
-    return session->stage == STAGE_DONE && session->left == 0 && session->audit != PROCESS_NO_AUDIT;
+    return session->looked == NULL && session->stage == STAGE_DONE && session->left == 0 &&
+           session->audit != PROCESS_NO_AUDIT;
 }
 
 static void kill_chased(void *arg, const struct process_met *met)
@@ -460,7 +471,10 @@ static void finish_termination(struct termination *session)
         log_warning("session %s: %zu processes that it started as root are left as they are, for "
                     "example %d",
                     session->id, session->roots, (int)session->root);
-    session->done(session->arg, session->id);
+    if (session->looked != NULL)
+        session->looked(session->arg, session->id, session->input);
+    else
+        session->done(session->arg, session->id);
     free_termination(session);
 }
 
@@ -554,6 +568,7 @@ bool terminate_begin(struct terminations *terminations, const struct terminate_o
     snprintf(session->message, sizeof session->message, "%s", order->message);
     snprintf(session->id, sizeof session->id, "%s", order->id);
     session->done = order->done;
+    session->looked = order->looked;
     session->arg = order->arg;
     session->due = cloud_clock_ms();
     LIST_INSERT_HEAD(&terminations->waiting, session, link);

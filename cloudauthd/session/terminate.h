@@ -43,6 +43,11 @@
 /* The sessions that are being terminated. */
 struct terminations;
 
+/* Called from the loop, once: when a program last read input from one of the session's terminals
+ * (atime, as w(1) has it; the kernel keeps it to 8 seconds), seconds since 1970; 0: there is no
+ * terminal, or it cannot be known. */
+typedef void terminate_looked(void *arg, const char *id, int64_t input);
+
 /* Called from the loop, once, when no process of the session is left, or when nothing more can be
  * done, which is logged. */
 typedef void terminate_done(void *arg, const char *id);
@@ -51,9 +56,11 @@ struct terminate_order {
     struct process monitor; /* the sshd process that serves the connection as root */
     uint32_t audit;         /* PROCESS_NO_AUDIT: unknown, or shared with another session */
     uint32_t uid;           /* of the account */
-    const char *message;    /* for the session's terminals, a line without its newline */
+    const char *message;    /* for the session's terminals, a line without its newline; or "" */
     const char *id;         /* of the session, below TERMINATE_ID_SIZE; passed to done */
     terminate_done *done;
+    terminate_looked *looked; /* not NULL: the session is not terminated, but its terminals get the
+                                 message and are looked at; done is not called */
     void *arg;
 };
 

@@ -54,9 +54,12 @@ static const struct statefile_field fields[] = {
     FIELD("start", NUMBER, session.monitor.start),
     FIELD("audit", NUMBER, session.audit),
     FIELD("uid", NUMBER, session.uid),
+    OPTIONAL("opened", NUMBER, session.opened),
     OPTIONAL("key_expires", NUMBER, session.key_expires),
     OPTIONAL("certificate", TEXT, certificate),
     OPTIONAL("certificate_ends", NUMBER, session.offered.valid_before),
+    OPTIONAL("max_seconds", NUMBER, session.max_seconds),
+    OPTIONAL("idle_seconds", NUMBER, session.idle_seconds),
     OPTIONAL("ending", NUMBER, session.ending_audit), /* no audit session has the id 0 */
     {0},
 };

@@ -33,8 +33,10 @@ struct session {
     /* The key or certificate. Of a certificate only its name and its end are stored. */
     struct offered_key offered;
     char from[256], service[64];
-    int64_t since;       /* seconds since 1970 */
-    int64_t key_expires; /* seconds since 1970; 0: never, or not known */
+    int64_t since;                      /* seconds since 1970 */
+    int64_t opened;                     /* the same on cloud_clock_ms(); 0: not known */
+    int64_t key_expires;                /* seconds since 1970; 0: never, or not known */
+    uint32_t max_seconds, idle_seconds; /* that it may last, and without input; 0: any */
     struct process monitor;
     uint32_t audit;        /* audit session id, or PROCESS_NO_AUDIT */
     uint32_t uid;          /* of the account */

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2119,SC2120
+# shellcheck shell=bash disable=SC2016,SC2119,SC2120 # $key is jq's
 # SPDX-License-Identifier: Apache-2.0
 # From where and until when people and keys may enter: `from`, `not_before`, `expires_at` and `grant`.
 #
@@ -142,11 +142,11 @@ test_unreadable() {
         '{not_before: "yesterday"}' '{not_before: 1}' '{expires_at: "2099"}'; do
         limit_key alice "$bad"
         refused alice abcdefghij_stg
-        [[ $bad == *'[]'* ]] || contains "$(cloudauthctl check $ACCESS/abcdefghij/staging.json 2>&1)" 'users\[0\].ssh_keys\[0\]'
+        [[ $bad == *'[]'* ]] || contains "$(cloudauthctl check "$ACCESS"/abcdefghij/staging.json 2>&1)" 'users\[0\].ssh_keys\[0\]'
         host_reset
         limit_user alice "$bad"
         refused alice abcdefghij_stg
-        [[ $bad == *'[]'* ]] || contains "$(cloudauthctl check $ACCESS/abcdefghij/staging.json 2>&1)" 'users\[0\]'
+        [[ $bad == *'[]'* ]] || contains "$(cloudauthctl check "$ACCESS"/abcdefghij/staging.json 2>&1)" 'users\[0\]'
         enters bob abcdefghij_stg
         host_reset
     done
@@ -229,9 +229,100 @@ test_options() {
     cloudauthctl key add --from 192.0.2.7 --grant 'the laptop' abcdefghij_stg eve "$KEYS/stranger.pub"
     same '[["192.0.2.0/24","2001:db8::7"],"2026-01-01T00:00:00Z","2099-01-01T00:00:00Z","OPS-71",["192.0.2.7"],"the laptop"]' \
         "$(jq -c '.users[] | select(.username == "eve") | [.from, .not_before, .expires_at, .grant, .ssh_keys[0].from, .ssh_keys[0].grant]' \
-            $ACCESS/abcdefghij/staging.json)"
+            "$ACCESS"/abcdefghij/staging.json)"
     enters_at 192.0.2.7 stranger abcdefghij_stg
     refused_at 'you may not enter from 192.0.2.8' 192.0.2.8 stranger abcdefghij_stg
     contains "$(cloudauthctl user add --from 192.0.2.7/24 abcdefghij_stg zoe 2>&1)" 'not an IP address or block'
     contains "$(cloudauthctl key add --not-before soon abcdefghij_stg eve "$KEYS/bob.pub" 2>&1)" 'not_before: not an RFC 3339 date-time'
+}
+
+# ---- How long a session lasts ------------------------------------------------------------------------
+
+with_session() {
+    daemon_stop
+    rm -f /run/clocks
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    document abcdefghij staging ".session = $1"
+}
+says() { grep -q "$2" "/root/$1.out"; }
+
+# a session ends when it has lasted max_seconds, a minute after a warning on its terminal, and so does one of sFTP
+test_session_max() {
+    with_session '{max_seconds: 3600}'
+    command='echo inside; exec cat' stays a alice abcdefghij_stg -tt
+    stays_sftp s media-agency abcdefghij_stg_sftp
+    clocks 3550 3550
+    wait_for says a 'cloudauth ends this session in a minute: a session here may last 3600 seconds'
+    lives a
+    clocks 3610 3610
+    wait_for ended a
+    says a 'cloudauth ends this session: a session here may last 3600 seconds'
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=session-max'
+    audit 'end account=abcdefghij_stg_sftp .*user=media-agency .*reason=session-max'
+    hang_up
+}
+
+# an end of max_seconds that was under way when the daemon was restarted, and the clock set back, is kept
+test_session_max_restart() {
+    with_session '{max_seconds: 3600}'
+    stays a alice abcdefghij_stg
+    daemon_stop
+    echo '-86400 3610' >/run/clocks
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=session-max'
+    hang_up
+}
+
+# a session ends when nothing was typed for idle_seconds; input puts that off, and without a terminal it has no end
+test_session_idle() {
+    local tty
+    with_session '{idle_seconds: 600}'
+    command='echo inside; tty; exec cat' stays a alice abcdefghij_stg -tt
+    wait_for says a /dev/pts/
+    tty=$(grep -o '/dev/pts/[0-9]*' /root/a.out)
+    clocks 560 560
+    wait_for says a 'cloudauth ends this session in a minute: nothing was typed for 600 seconds'
+    typed_at=$(stat -c %X "$tty")
+    wait_for typed "$tty"
+    clocks 680 680
+    # It was looked at: the next warning says so.
+    clocks 1150 1150
+    WAIT=30 wait_for warned_twice
+    lives a
+    clocks 1300 1300
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=session-idle'
+    hang_up
+    with_session '{idle_seconds: 600}'
+    stays b bob abcdefghij_stg
+    clocks 1300 1300
+    enters alice abcdefghij_stg
+    clocks 2600 2600
+    enters alice abcdefghij_stg
+    lives b
+    hang_up
+}
+# The kernel keeps the time of input to 8 seconds.
+typed() {
+    echo x >&8
+    [[ $(stat -c %X "$1") != "$typed_at" ]]
+}
+warned_twice() { [[ $(grep -c 'in a minute' /root/a.out) -ge 2 ]]; }
+
+# a limit of sessions that cannot be read lets no session begin, and the open ones end
+test_session_unreadable() {
+    local bad
+    stays a alice abcdefghij_stg
+    for bad in 1 '{max_seconds: "1h"}' '{max_seconds: 0}' '{idle_seconds: 59}' '{idle_seconds: -1}' '{max_seconds: 1.5}'; do
+        document abcdefghij staging ".session = $bad"
+        refused alice abcdefghij_stg 'SSH is off for environment staging'
+        refused media-agency abcdefghij_stg_sftp
+        contains "$(cloudauthctl check "$ACCESS"/abcdefghij/staging.json 2>&1)" 'session'
+    done
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=access-off'
+    document abcdefghij staging '.session = {max_seconds: 3600, idle_seconds: null}'
+    enters alice abcdefghij_stg
+    hang_up
 }

@@ -825,6 +825,44 @@ static void test_bad_limits(void **state)
     document_free(document);
 }
 
+/* A limit of sessions that cannot be read lets no session begin. */
+static void test_session(void **state)
+{
+    static const struct {
+        const char *put;
+        uint32_t max, idle;
+        bool unread;
+    } each[] = {
+        {"\"session\": {\"max_seconds\": 60, \"idle_seconds\": 4294967294}", 60, 4294967294u,
+         false},
+        {"\"session\": {\"max_seconds\": null}", 0, 0, false},
+        {"\"session\": null", 0, 0, false},
+        {"\"session\": []", 0, 0, false},
+        {"\"session\": 1", 0, 0, true},
+        {"\"session\": {}, \"session\": {}", 0, 0, true},
+        {"\"session\": {\"max_seconds\": 59}", 0, 0, true},
+        {"\"session\": {\"max_seconds\": 4294967295}", 0, 0, true},
+        {"\"session\": {\"max_seconds\": \"60\"}", 0, 0, true},
+        {"\"session\": {\"idle_seconds\": 0}", 0, 0, true},
+        {"\"session\": {\"idle_seconds\": 60.5}", 0, 0, true},
+        {"\"session\": {\"idle_seconds\": 60, \"idle_seconds\": 60}", 0, 0, true},
+    };
+    char put[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
+        (void)snprintf(put, sizeof put, "\"version\": 1, %s", each[i].put);
+        struct document *document = must_with("\"version\": 1", put);
+        assert_int_equal(document->session_unread, each[i].unread);
+        assert_int_equal(document->warnings, each[i].unread);
+        if (!each[i].unread) {
+            assert_int_equal(document->session_max, each[i].max);
+            assert_int_equal(document->session_idle, each[i].idle);
+        }
+        document_free(document);
+    }
+}
+
 static void test_limits(void **state)
 {
     struct document *document = must_with(
@@ -1416,6 +1454,7 @@ int main(void)
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_bad_limits),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_session),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_changed_bytes),
         cmocka_unit_test(test_limits_of_lists),

@@ -1248,6 +1248,117 @@ static void test_right_ends(void **state)
     assert_non_null(strstr(line, " reason=key-expired source=api "));
 }
 
+/* Reports what a look at the terminals has found. */
+static void look_is_done(size_t i, int64_t input)
+{
+    assert_non_null(ordered[i].order.looked);
+    ordered[i].order.looked(ordered[i].order.arg, ordered[i].id, input);
+}
+
+/* A session ends when it has lasted max_seconds, after a warning, on whichever clock; the API is
+ * not asked for that, and a restart changes nothing. */
+static void test_max(void **state)
+{
+    int64_t begin;
+
+    (void)state;
+    open_of("alice", 100);
+    begin = fake_ms;
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"max_seconds\":3600}", false);
+    restart();
+    many = true;
+    fake_time -= 86400;
+    run_to(begin + 3539000);
+    assert_int_equal(orders, 0);
+    run_to(begin + 3542000);
+    assert_int_equal(orders, 1);
+    assert_non_null(
+        strstr(ordered[0].message, "in a minute: a session here may last 3600 seconds"));
+    look_is_done(0, 0);
+    run_to(begin + 3599000);
+    assert_int_equal(orders, 1);
+    run_to(begin + 3602000);
+    assert_int_equal(orders, 2);
+    assert_null(ordered[1].order.looked);
+    assert_non_null(strstr(line, "end account="));
+    assert_non_null(strstr(line, " reason=session-max source=none "));
+    many = false;
+}
+
+/* A virtual machine was paused: the wall clock alone knows. */
+static void test_max_by_wall(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"max_seconds\":3600}", false);
+    many = true;
+    fake_time += 3600;
+    run_to(fake_ms + 4000000);
+    assert_int_equal(orders, 1);
+    assert_null(ordered[0].order.looked);
+    many = false;
+}
+
+/* Nothing is ended for want of input that the terminals have not just confirmed. */
+static void test_idle(void **state)
+{
+    int64_t begin, wall;
+
+    (void)state;
+    open_of("alice", 100);
+    begin = fake_ms;
+    wall = fake_time;
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"idle_seconds\":600}", false);
+    many = true;
+    run_to(begin + 547000);
+    assert_int_equal(orders, 0);
+    run_to(begin + 550000);
+    assert_int_equal(orders, 1);
+    assert_string_equal(ordered[0].message, "");
+    fake_time = wall + 550;
+    look_is_done(0, wall + 500); /* a key was pressed at 500 s */
+    run_to(begin + 1046000);
+    assert_int_equal(orders, 1);
+    run_to(begin + 1050000);
+    assert_int_equal(orders, 2);
+    fake_time = wall - 7200; /* set back: what was not typed stays so */
+    look_is_done(1, wall + 500);
+    run_to(begin + 1052000);
+    assert_int_equal(orders, 3);
+    assert_non_null(strstr(ordered[2].message, "in a minute: nothing was typed for 600 seconds"));
+    look_is_done(2, wall + 500);
+    run_to(begin + 1105000);
+    assert_int_equal(orders, 3);
+    run_to(begin + 1111000);
+    assert_int_equal(orders, 4);
+    look_is_done(3, wall + 500);
+    run_to(begin + 1114000);
+    assert_int_equal(orders, 5);
+    assert_null(ordered[4].order.looked);
+    assert_non_null(strstr(line, " reason=session-idle source=none "));
+    many = false;
+}
+
+/* A session without a terminal is never idle. */
+static void test_idle_without_terminal(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"idle_seconds\":600}", false);
+    many = true;
+    for (size_t i = 0; i < 5; i++) {
+        run_to(fake_ms + 610000);
+        assert_int_equal(orders, i + 1);
+        assert_string_equal(ordered[i].message, "");
+        look_is_done(i, 0);
+    }
+    many = false;
+}
+
 /* A session from elsewhere ends as soon as the document says from where it may be. */
 static void test_from(void **state)
 {
@@ -1664,6 +1775,10 @@ int main(void)
         TEST(test_expired_in_outage),
         TEST(test_prolonged),
         TEST(test_right_ends),
+        TEST(test_max),
+        TEST(test_max_by_wall),
+        TEST(test_idle),
+        TEST(test_idle_without_terminal),
         TEST(test_from),
         TEST(test_max_stale),
         TEST(test_max_stale_restart),
