@@ -7,6 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int openat64(int directory, const char *path, int flags, ...);
+int openat(int directory, const char *path, int flags, ...) __attribute__((alias("openat64")));
+
 int openat64(int directory, const char *path, int flags, ...)
 {
     va_list more;
@@ -19,5 +22,3 @@ int openat64(int directory, const char *path, int flags, ...)
         usleep(1000);
     return (int)syscall(SYS_openat, directory, path, flags, mode);
 }
-
-int openat(int directory, const char *path, int flags, ...) __attribute__((alias("openat64")));
