@@ -97,9 +97,14 @@ static bool is_denied(const struct recheck *recheck, const struct session *sessi
     return denials_match(recheck->denials, &match, recheck->visit.wall);
 }
 
-static bool has_expired(const struct recheck *recheck, const struct session *session)
+/* What has ended the right of the session by the last document that could be used. */
+static enum policy_reason find_expiry(const struct recheck *recheck, const struct session *session)
 {
-    return session->key_expires != 0 && session->key_expires <= recheck->visit.now;
+    if (session->key_expires == 0 || session->key_expires > recheck->visit.now)
+        return POLICY_GRANTED;
+    return session->offered.certified && session->offered.valid_before == session->key_expires
+               ? POLICY_CERTIFICATE_EXPIRED
+               : POLICY_KEY_EXPIRED;
 }
 
 /* Whether the last good answer is older than session_max_stale. Before the first one since the
@@ -119,6 +124,7 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
                    struct recheck_verdict *out)
 {
     bool may_use = recheck_may_use(recheck->admitted);
+    enum policy_reason expiry = find_expiry(recheck, session);
 
     *out = (struct recheck_verdict){.key_expires = session->key_expires,
                                     .max_seconds = session->max_seconds,
@@ -130,8 +136,10 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
     else if (is_denied(recheck, session))
         terminate(out, policy_token(POLICY_DENIED),
                   "access is denied by the operator of this host");
-    else if (has_expired(recheck, session))
-        terminate(out, policy_token(POLICY_KEY_EXPIRED), "your key has expired");
+    else if (expiry != POLICY_GRANTED)
+        terminate(out, policy_token(expiry),
+                  expiry == POLICY_KEY_EXPIRED ? "your key has expired"
+                                               : "your certificate has expired");
     if (!out->terminate && (!may_use || recheck->answer->stale) && is_too_stale(recheck, session))
         terminate(out, REASON_MAX_STALE, "your access can no longer be verified");
 }

@@ -174,6 +174,26 @@ static void test_no_end(void **state)
     assert_string_equal(offered.key_id, ""); /* "u 1" is no person's id */
 }
 
+static void test_limit(void **state)
+{
+    struct offered_key offered;
+
+    (void)state;
+    assert_true(parse(CERT_GOOD_TYPE, CERT_GOOD_BASE64, &offered)); /* for an hour */
+    certificate_limit(&offered, 3600 - CERTIFICATE_EARLY);
+    assert_null(offered.fault);
+    certificate_limit(&offered, 3599 - CERTIFICATE_EARLY);
+    assert_non_null(offered.fault);
+    assert_true(parse(CERT_FOREVER_TYPE, CERT_FOREVER_BASE64, &offered));
+    certificate_limit(&offered, UINT32_MAX);
+    assert_null(offered.fault);
+    certificate_limit(&offered, UINT32_MAX - 1);
+    assert_non_null(offered.fault);
+    assert_true(parse(ED25519_TYPE, ED25519_BASE64, &offered));
+    certificate_limit(&offered, 1);
+    assert_null(offered.fault);
+}
+
 static void test_keys_that_are_not_accepted(void **state)
 {
     struct offered_key offered;
@@ -268,10 +288,15 @@ static void test_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_key_types),  cmocka_unit_test(test_name),
-        cmocka_unit_test(test_plain_key),  cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_no_end),     cmocka_unit_test(test_keys_that_are_not_accepted),
-        cmocka_unit_test(test_principals), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_key_types),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_plain_key),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_no_end),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_keys_that_are_not_accepted),
+        cmocka_unit_test(test_principals),
+        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_size),
     };
 

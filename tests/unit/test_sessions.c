@@ -1224,6 +1224,66 @@ static void test_expired_in_outage(void **state)
     assert_non_null(strstr(line, " reason=key-expired source=none "));
 }
 
+#define WITHOUT_KEYS                                                                               \
+    "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"ssh_keys\":[]}"
+#define AUTHORITIES                                                                                \
+    ",\"certificate_authorities\":[{\"value\":\"" ED25519_SECOND_TYPE " " ED25519_SECOND_BASE64    \
+    "\"}]"
+
+/* Opens a session of alice by a certificate that ends at 1800000060. */
+static void open_certified(void)
+{
+    struct session session = session_of("alice", 100, "staging");
+
+    session.offered.certified = true;
+    session.offered.valid_after = 1800000000;
+    session.offered.valid_before = 1800000060;
+    assert_true(keys_fingerprint_read(ED25519_SECOND_PRINT, session.offered.ca));
+    assert_true(sessions_open(sessions, &session, fake_ms));
+    await_question(fake_ms);
+    answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
+}
+
+/* The session of a certificate outlives it, but not its authority in the document. */
+static void test_certified(void **state)
+{
+    (void)state;
+    open_certified();
+    fake_time = 1800000060;
+    await_question(fake_ms);
+    answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
+    fake_time = 1799999999; /* the clock is set back */
+    await_question(fake_ms);
+    answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
+    assert_int_equal(orders, 0);
+    await_question(fake_ms);
+    answer_document("active", WITHOUT_KEYS, "", false);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " reason=authority-unknown source=api "));
+}
+
+/* It does not outlive the certificate where the host's settings say so, in an outage as well. */
+static void test_certificate_ends(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    conf.session_outlives_certificate = false;
+    open_certified();
+    restart();
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
+    fake_time = 1800000059;
+    await_question(fake_ms);
+    answer(&nothing);
+    assert_int_equal(orders, 0);
+    fake_time = 1800000060;
+    run_to(fake_ms + 200);
+    answer(&nothing);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " reason=certificate-expired source=none "));
+}
+
 /* The end of a right is a time to ask, and not only the next recheck; after a restart, too. */
 static void test_right_ends(void **state)
 {
@@ -1774,6 +1834,8 @@ int main(void)
         TEST(test_denied_in_outage),
         TEST(test_expired_in_outage),
         TEST(test_prolonged),
+        TEST(test_certified),
+        TEST(test_certificate_ends),
         TEST(test_right_ends),
         TEST(test_max),
         TEST(test_max_by_wall),
