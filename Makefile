@@ -101,6 +101,7 @@ $(B)/cloudauthd: $(call obj,cloudauthd/main.c $(DAEMON) $(ACCESS)) $(B)/base.a $
 
 $(B)/obj/ctl/doctor.o: ctl/doctor.sh
 $(B)/obj/ctl/edit.o: ctl/edit.sh
+$(B)/obj/ctl/hostkeys.o: ctl/hostkeys.sh
 $(B)/cloudauthctl: $(call obj,$(CTL) $(ACCESS) $(JAIL)) $(B)/base.a $(B)/common.a
 	$(CC) -pie -o $@ $^ $(LINK) $(shell $(PKG_CONFIG) --libs libcrypto libcjson) -lpthread
 

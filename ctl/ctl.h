@@ -37,7 +37,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl);
 
 ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refresh, cmd_deny,
-    cmd_undeny, cmd_doctor, cmd_edit, cmd_sessions, cmd_rebind, cmd_metrics;
+    cmd_undeny, cmd_doctor, cmd_hostkeys, cmd_edit, cmd_sessions, cmd_rebind, cmd_metrics;
 
 /* Writes the usage of the command to standard error. Returns CTL_USAGE. */
 int ctl_usage(const struct ctl *ctl);

@@ -300,6 +300,7 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "api_socket=%s", conf->api_socket);
     lines_argument(argv, "secrets=%s\n%s\n%s", conf->token_file, conf->client_id_file,
                    conf->client_key);
+    lines_argument(argv, "host_id=%s", conf->host_id);
     lines_argument(argv, "clock=%s", doctor->clock == NULL ? "" : doctor->clock);
     if (!lines_run(argv, take_row, doctor, &status))
         doctor_say(doctor, "host", DOCTOR_UNKNOWN, "", "/bin/sh cannot be run");

@@ -11,6 +11,7 @@ export PATH LC_ALL=C
 set -f # '*' in a setting or a file is text
 
 account='' sftp='' module='' ssh_gid='' sftp_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
+host_id=''
 for setting; do
     eval "${setting%%=*}=\${setting#*=}"
 done
@@ -186,6 +187,64 @@ END
     [ "$noted" ] || row sshd-global ok '' 'no passwords, and no CA for all users'
 }
 
+# field NAME: of the certificate in `seen`, what ssh-keygen -L says of it.
+field() { printf '%s\n' "$seen" | sed -n "s/^ *$1: //p" | head -n 1; }
+
+# moment WORDS: the time behind one of the words in the certificate's validity, in seconds since 1970.
+moment() { field Valid | sed -nE "s/(.* )?($1) ([^ ]*).*/\\3/p" | date -f - +%s; }
+
+# missing: the names of this host that no principal of the certificate in `seen` matches; each may be a pattern.
+missing() {
+    principals=$(printf '%s\n' "$seen" | sed -n '/^ *Principals:/,/^ *Critical Options:/s/^  *\([^ ]*\)$/\1/p')
+    for name in $(hostname -f) $host_id; do
+        is_listed "$principals" principals - "$name" || echo "$name"
+    done | sort -u | paste -s -d , -
+}
+
+# check_certificate FILE FINGERPRINTS: the certificate of one of the host keys with these fingerprints.
+check_certificate() {
+    remedy="# have %s signed anew by the CA of host keys: ssh-keygen -s CA -h -I $(uname -n) -n NAME,... -V -5m:+52w FILE; then $sshd_reload"
+    result=BAD fault=''
+    seen=$(ssh-keygen -L -f "$1")
+    key=$(field 'Public key') begins=$(moment 'from|after') ends=$(moment 'to|before') now=$(date +%s)
+    names=$(missing)
+    if [ ! "$key" ]; then
+        fault='not a certificate'
+    elif [ "$(field Type)" = "$(field Type | sed 's/ host certificate$//')" ]; then
+        fault='a certificate of a user: no client accepts it'
+    elif ! printf '%s\n' "$2" | grep -qF " ${key##* } "; then
+        fault='of none of the host keys: sshd does not use it'
+    elif [ "${ends:-$((now + 1))}" -le "$now" ]; then
+        fault="expired at $(date -d "@$ends")"
+    elif [ "${begins:-0}" -gt "$now" ]; then
+        fault="valid only from $(date -d "@$begins") on"
+    else
+        result=note
+        if [ "$(field Principals)" = '(none)' ]; then
+            fault='valid for every host: it names none'
+        elif [ "$names" ]; then
+            fault="it does not name $names"
+        elif [ "${ends:-$((now + 604801))}" -le $((now + 604800)) ]; then
+            fault="ends at $(date -d "@$ends")"
+        fi
+    fi
+    if [ "$fault" ]; then
+        row host-certificate $result "$remedy" "$1: $fault" "${1%-cert.pub}.pub"
+    else
+        row host-certificate ok '' "$1: $(field Valid)"
+    fi
+}
+
+# check_certificates: what sshd shows to clients that know the CA of the host keys. Uses `said` of check_global.
+check_certificates() {
+    fingerprints=$(printf '%s\n' "$said" | sed -n 's/^hostkey //p' | while read -r path; do
+        ssh-keygen -l -f "${path%.pub}.pub"
+    done)
+    for path in $(printf '%s\n' "$said" | sed -n 's/^hostcertificate //p' | grep -vx none); do
+        check_certificate "$path" "$fingerprints"
+    done
+}
+
 # The value that each setting must have in the end, for shell and for sFTP accounts: "!" and a value that it must not
 # have, "~" and a word that its list must have. Where a field is empty, any value will do.
 wanted='usepam|yes|yes
@@ -319,6 +378,7 @@ check_sshd() {
     # While ssh.socket waits for the first connection this directory is missing, and sshd -T fails without it.
     mkdir -m 755 /run/sshd
     check_global
+    check_certificates
     if [ -z "$account" ]; then
         row sshd-shell unknown '# cloudauthctl doctor NAME, with a login name that exists' 'there is no account to ask sshd about'
         return

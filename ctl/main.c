@@ -34,6 +34,8 @@ static const struct command {
      cmd_edit},
     {"explain", "[--from ADDRESS] NAME KEY|FINGERPRINT|FILE",
      "say whether a key or certificate would enter, and why not", 2, 2, cmd_explain},
+    {"hostkeys", "[--known-hosts | --sshfp] [NAME...]",
+     "print this host's public keys for its clients", 0, INT_MAX, cmd_hostkeys},
     {"key add",
      "[--title TEXT] [--from BLOCKS] [--not-before TIME] [--expires TIME] [--grant TEXT] "
      "ENVIRONMENT USER KEY|FILE",

@@ -5,7 +5,7 @@
 _cloudauthctl() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-} choices=''
     if ((COMP_CWORD == 1)); then
-        choices='check confirm-absences deny doctor env explain help key keys lookup metrics rebind refresh sessions status undeny user --version'
+        choices='check confirm-absences deny doctor env explain help hostkeys key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
         choices='create mount'
     elif ((COMP_CWORD == 2)) && [[ $command == key || $command == user ]]; then
@@ -18,6 +18,7 @@ _cloudauthctl() {
         rebind) choices='--json --force --dry-run' ;;
         sessions) choices='--json --end --end-user --leftovers' ;;
         explain) choices='--json --from' ;;
+        hostkeys) choices='--known-hosts --sshfp' ;;
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
         env) choices='--json --uid --gid --home --shell --title --writable' ;;
