@@ -22,7 +22,7 @@ TAB='\uE004' ENTER='\uE007'
 # driver METHOD PATH [JSON]: the answer's value, as JSON.
 driver() {
     local answer
-    answer=$(curl -s -m 30 -X "$1" -H 'Content-Type: application/json' ${3:+-d "$3"} "$DRIVER$2")
+    answer=$(curl -s -m 120 -X "$1" -H 'Content-Type: application/json' ${3:+-d "$3"} "$DRIVER$2")
     answer=${answer#'{"value":'}
     answer=${answer%\}}
     [[ $answer != '{"error":'* ]] || {
