@@ -518,10 +518,13 @@ static bool take_key(struct reader *reader, const struct json *at, struct docume
     *out = (struct document_key){0};
 
     if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
-        !take_limits(reader, at, &out->limits))
+        !take_limits(reader, at, &out->limits) || !json_get_bool(at, "verify", &out->verify))
         return false;
     if (!keys_parse_line(value, &parsed, &why))
         return fail_member(at, "value", why);
+    /* sshd asks for no more of other keys. */
+    if (out->verify && strncmp(parsed.type, "sk-", 3) != 0)
+        return fail_member(at, "verify", "only a security key (sk-) can verify a person");
     if (!take_label(reader, at, "title", &out->title) ||
         !copy_bytes(reader, parsed.base64, parsed.base64_length, &out->base64))
         return false;
@@ -617,7 +620,9 @@ static bool take_authorities(struct reader *reader)
     document->authority = authority;
     document->certified = certified;
     for (bool more = json_first(&array, &at); more; more = json_next(&at)) {
-        bool ok = take_key(reader, &at, &authority[document->authorities]);
+        bool ok = take_key(reader, &at, &authority[document->authorities]) &&
+                  (!authority[document->authorities].verify ||
+                   fail_member(&at, "verify", "an authority verifies no person"));
         if (!ok && !leave_out(reader))
             return false;
         for (size_t u = 0; ok && u < document->users; u++, certified++) {

@@ -100,6 +100,7 @@ struct document_key {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     const char *type, *base64; /* NUL-terminated */
     const char *title;         /* "" if there is none */
+    bool verify; /* a security key that must have verified the person (PIN or biometric) */
     struct document_limits limits;
     const struct document_user *user; /* who has limits of its own */
 };

@@ -106,6 +106,8 @@ static void add_line(struct cloud_text *text, const struct document *document,
 {
     cloud_text_add_all(text, text->used == 0 ? "" : "\n", "restrict");
     add_from(text, key);
+    if (key->verify)
+        cloud_text_add(text, ",verify-required");
     add_grants(text, document, name);
     if (policy_ends(key, NULL) != 0)
         add_expiry(text, policy_ends(key, NULL));

@@ -220,7 +220,7 @@ case $command in
     same=$(same_keys)
     change 'need_user | first(.users[] | select(is_user)).ssh_keys |= (list("ssh_keys")
         | if any(.[]; is_key) then fail("\(env.subject) has that key already") else . end
-        | . + [{title: env.title, value: env.key} + limits | given])'
+        | . + [{title: env.title, value: env.key, verify: (if env.verify then true else null end)} + limits | given])'
     ;;
 'key remove')
     same=$(same_keys)

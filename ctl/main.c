@@ -38,7 +38,7 @@ static const struct command {
      "print this host's public keys for its clients", 0, INT_MAX, cmd_hostkeys},
     {"key add",
      "[--title TEXT] [--from BLOCKS] [--not-before TIME] [--expires TIME] [--grant TEXT] "
-     "ENVIRONMENT USER KEY|FILE",
+     "[--verify] ENVIRONMENT USER KEY|FILE",
      "add a key to a user of a file:// API", 3, 3, cmd_edit},
     {"key remove", "ENVIRONMENT USER KEY|FINGERPRINT|FILE", "remove a key of a file:// API", 3, 3,
      cmd_edit},

@@ -77,7 +77,7 @@ static const struct {
     {"sftp", " mounts "},
     {"mounts", " path writable "},
     {"users", " id username mail role ssh_keys from not_before expires_at grant "},
-    {"ssh_keys", " title value key_id from not_before expires_at grant "},
+    {"ssh_keys", " title value key_id verify from not_before expires_at grant "},
     {"apps.", " access forwarding home "}, /* an application, by any name */
 };
 

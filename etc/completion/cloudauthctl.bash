@@ -22,7 +22,7 @@ _cloudauthctl() {
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
         env) choices='--json --uid --gid --home --shell --title --writable' ;;
-        key) choices='--json --title --from --not-before --expires --grant' ;;
+        key) choices='--json --title --from --not-before --expires --grant --verify' ;;
         user) choices='--json --role --id --mail --from --not-before --expires --grant' ;;
         *) choices='--json' ;;
         esac

@@ -766,6 +766,9 @@ static void test_bad_keys(void **state)
         {"2027-01-01T00:00:00Z", "2027-02-29T00:00:00Z", "expires_at: not an RFC 3339"},
         {"2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z\\n", "expires_at: not an RFC 3339"},
         {KEY_VALUE, "ssh-ed25519 AAAA", "the key is malformed"},
+        {"\"key_id\": 71", "\"verify\": 1", "ssh_keys[0].verify: neither true nor false"},
+        {"\"key_id\": 71", "\"verify\": true, \"verify\": false", "verify: given twice"},
+        {"\"key_id\": 71", "\"verify\": true", "verify: only a security key"},
         {"\"key_id\": 71", "\"not_before\": \"soon\"", "not_before: not an RFC 3339"},
         {"\"key_id\": 71", "\"not_before\": 7", "not_before: not a string"},
         {"\"key_id\": 71", "\"from\": \"192.0.2.7\"", "ssh_keys[0].from: not an array"},
@@ -861,6 +864,30 @@ static void test_session(void **state)
         }
         document_free(document);
     }
+}
+
+#define SK_KEY                                                                                     \
+    "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIPfNAzr7wMMVNyRM6lmH"  \
+    "I2ViEqi03RxtZ7tKONjsNl5AAAAABHNzaDo="
+
+static void test_verify(void **state)
+{
+    struct document *document =
+        must_with(KEY_OBJECT, "{\"verify\": true, \"value\": \"" SK_KEY "\"}");
+    unsigned verified = 0;
+
+    (void)state;
+    assert_int_equal(document->warnings, 0);
+    for (size_t i = 0; i < document->keys; i++)
+        verified += document->key[i].verify;
+    assert_int_equal(verified, 1);
+    document_free(document);
+    document =
+        must_with("\"version\": 1", "\"version\": 1, \"certificate_authorities\": [{\"verify\": "
+                                    "true, \"value\": \"" SK_KEY "\"}]");
+    assert_int_equal(document->authorities, 0);
+    assert_int_equal(document->warnings, 1);
+    document_free(document);
 }
 
 static void test_limits(void **state)
@@ -1454,6 +1481,7 @@ int main(void)
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_bad_limits),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_verify),
         cmocka_unit_test(test_session),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_changed_bytes),

@@ -400,6 +400,10 @@ static void test_from_lines(void **state)
     limit(&users[0].limits, desk, 2);
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,from=\"192.0.2.128/25\",pty" KEY_PART "\n" NOLOGIN_LINE);
+    keys[0].verify = true;
+    assert_string_equal(line_for("abcdefghij_stg_sftp"),
+                        "restrict,from=\"192.0.2.128/25\",verify-required" KEY_PART);
+    keys[0].verify = false;
     users[0].limits.blocks = 0;
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,from=\"0.0.0.0/32\",pty" KEY_PART "\n" NOLOGIN_LINE);
