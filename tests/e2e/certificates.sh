@@ -271,6 +271,18 @@ test_role() {
     audit 'refuse .*user=alice role=viewer .*cert=7 .*reason=role-too-low'
 }
 
+# `from` of the person or of the authority limits a certificate, and the person reads so
+test_from() {
+    accept
+    certify c device
+    document abcdefghij staging '(.users[] | select(.username == "alice")) |= (.from = ["127.0.0.0/8"] | .ssh_keys = [])'
+    enters c abcdefghij_stg
+    document abcdefghij staging '.certificate_authorities[0].from = ["192.0.2.0/24"]'
+    refused c abcdefghij_stg 'you may not enter from 127.0.0.1'
+    audit 'refuse .*user=alice .*cert=7 .*reason=from-elsewhere'
+    refused c abcdefghij_stg_sftp
+}
+
 # deny by serial, by the authority, by the key, by the person; and the session ends
 test_denials() {
     local ca what
