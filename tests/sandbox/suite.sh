@@ -20,7 +20,8 @@ arm64)
     base=bash,coreutils,dash,findutils,grep,mount,sed
     # shellcheck disable=SC2016 # of mmdebstrap
     options=(--variant=extract '--architectures=amd64,arm64' '--extract-hook=cp /etc/passwd /etc/group "$1/etc"')
-    BUILD+=(CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config all
+    # Nothing is measured there, and -O1 takes half the time.
+    BUILD+=(CFLAGS=-O1 CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config all
         "build/$SUITE/unit/test_snapshot" "build/$SUITE/unit/test_wire")
     ;;
 *)
