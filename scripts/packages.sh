@@ -21,11 +21,13 @@ cross=(make gcc-aarch64-linux-gnu pkg-config:arm64 libc6-dev:arm64 musl-dev:arm6
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
 e2e=("${demo[@]}" apparmor nginx-light libnginx-mod-nchan ca-certificates libnss-extrausers pamtester sudo cron strace zsh
     man-db prometheus prometheus-node-exporter
-    chromium chromium-driver git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
+    git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
     mariadb-client-core mariadb-server-core nscd redis-server redis-tools)
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
     python3-jsonschema python3-yaml
+    # tests/e2e/page.sh, which does not run on other suites.
+    chromium chromium-driver
     # The packages, and the systems that tests/deb installs them on.
     dpkg-dev debhelper fakeroot lintian mmdebstrap systemd)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
