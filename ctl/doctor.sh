@@ -203,7 +203,7 @@ missing() {
 
 # check_certificate FILE FINGERPRINTS: the certificate of one of the host keys with these fingerprints.
 check_certificate() {
-    remedy="# have %s signed anew by the CA of host keys: ssh-keygen -s CA -h -I $(uname -n) -n NAME,... -V -5m:+52w FILE; then $sshd_reload"
+    remedy="# have the CA of host keys make a new %s: ssh-keygen -s CA -h -I $(uname -n) -n NAME,... -V -5m:+52w FILE; then $sshd_reload"
     result=BAD fault=''
     seen=$(ssh-keygen -L -f "$1")
     key=$(field 'Public key') begins=$(moment 'from|after') ends=$(moment 'to|before') now=$(date +%s)
@@ -229,7 +229,7 @@ check_certificate() {
         fi
     fi
     if [ "$fault" ]; then
-        row host-certificate $result "$remedy" "$1: $fault" "${1%-cert.pub}.pub"
+        row host-certificate $result "$remedy" "$1: $fault" "$1"
     else
         row host-certificate ok '' "$1: $(field Valid)"
     fi
