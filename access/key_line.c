@@ -71,7 +71,8 @@ static size_t add_within(struct cloud_text *text, const struct document_limits *
         if (!within)
             continue;
         address_block_text(&list->from[i], block);
-        cloud_text_add_all(text, before++ == 0 ? ",from=\"" : ",", block);
+        cloud_text_add_all(text, before == 0 ? ",from=\"" : ",", block);
+        before++;
     }
     return before;
 }
@@ -127,7 +128,7 @@ void key_line_write(const struct document *document, const struct cloud_name *na
             return;
         elsewhere.reason = POLICY_FROM;
     }
-    if (!policy_gets_line(document, name, &elsewhere, visit))
+    if (verdict->key == NULL || !policy_gets_line(document, name, &elsewhere, visit))
         return;
     cloud_text_add_all(out, out->used == 0 ? "" : "\n", "restrict,command=\"" POLICY_NOLOGIN "\"");
     add_key(out, verdict->key, visit);
