@@ -69,7 +69,7 @@ static bool parse(struct key_bytes type, struct key_bytes base64, struct key *ou
 {
     unsigned char bytes[KEY_BLOB_MAX];
     const struct key_type *found = key_type_find(type, false);
-    struct key_bytes blob;
+    struct key_bytes blob = {NULL, 0};
 
     if (found == NULL)
         return fail_type(type, why);
@@ -140,7 +140,7 @@ bool keys_split_line(const char *line, struct key_bytes *type, struct key_bytes 
 
 bool keys_parse_line(const char *line, struct key *out, const char **why)
 {
-    struct key_bytes type, base64;
+    struct key_bytes type = {NULL, 0}, base64 = {NULL, 0};
 
     return keys_split_line(line, &type, &base64, why) && parse(type, base64, out, why);
 }
