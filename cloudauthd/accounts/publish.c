@@ -53,7 +53,7 @@ struct publish {
     struct publish_view counted; /* its counters alone */
     struct loop_timer judging; /* set: the records from the offset `judged` on are to be judged, */
     uint64_t judged;
-    bool judge_next; /* and those of the next file */
+    bool judge_next; /* and those of the next build: a change is older than the last judging */
 };
 
 /* A record of a published file that is taken back: it gets a checksum that is wrong. Readers pass
@@ -72,6 +72,7 @@ struct build {
     struct cloud_snapshot base; /* its map, or none: its records that have no change are copied */
     struct snapshot_file head;
     struct published file; /* the result: it has its name, but is still retired */
+    bool judged;           /* before it is live: a change is older than the last judging */
     bool written;          /* it is the published file, and on the way to be live */
     int64_t took;          /* milliseconds */
 };
@@ -527,6 +528,61 @@ static void settle_all(struct publish *publish)
         table_each(&publish->changes.table, visit_settle, publish);
 }
 
+/* ---- Judging ---- */
+
+/* A change of the environment stays, because it may be of a later document than the record. */
+static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
+{
+    const struct spoil spoil = spoil_of(&publish->published, account);
+    struct cloud_snapshot_record *record;
+    uint32_t flags = account->flags;
+    bool stands = publish->setup.judges(publish->setup.arg, account, &flags);
+
+    if (stands && flags == account->flags)
+        return;
+    if (is_changing(publish, &account->record)) {
+        take_back(publish, &spoil);
+        set_build(publish, true);
+        return;
+    }
+    record = malloc(account->record.size);
+    if (record == NULL) {
+        lose_change(publish);
+        return;
+    }
+    memcpy(record, &account->record, account->record.size);
+    record->flags = flags;
+    change_record(publish, record, !stands);
+}
+
+/* A walk touches all pages of the file, which are no longer needed then. */
+static void judge_some(void *arg)
+{
+    struct publish *publish = arg;
+    const struct cloud_snapshot *snapshot = &publish->published.snapshot;
+    struct cloud_snapshot_account account;
+    unsigned n = 0;
+
+    for (; n < JUDGE_AT_ONCE && cloud_snapshot_next(snapshot, &publish->judged, &account); n++)
+        judge_record(publish, &account);
+    if (n == JUDGE_AT_ONCE)
+        loop_timer_set(publish->setup.loop, &publish->judging, 0);
+    else if (snapshot->map != NULL)
+        madvise((void *)(uintptr_t)snapshot->map, snapshot->size, MADV_DONTNEED);
+}
+
+static void judge_all(struct publish *publish, bool at_once)
+{
+    publish->judged = 0;
+    loop_timer_set(publish->setup.loop, &publish->judging, 0);
+    while (at_once && publish->judging.set) {
+        loop_timer_clear(publish->setup.loop, &publish->judging);
+        judge_some(publish);
+    }
+}
+
+/* ---- The end of a build ---- */
+
 static void count_build(struct publish *publish, const struct build *build)
 {
     publish->counted.builds++;
@@ -551,6 +607,7 @@ static void give_back(struct publish *publish, struct build *build)
     if (!changes_add(&build->changes, &publish->changes))
         lose_change(publish);
     swap(&build->changes, &publish->changes);
+    publish->judge_next |= build->judged;
 }
 
 static void end_build(struct publish *publish, struct build *build)
@@ -589,7 +646,8 @@ static void finish_live(struct work *work)
 
 /*
  * The new file has its name: from now on it is the one that is changed. It is made live in the
- * order of these changes, so that none that would make it wrong comes in between.
+ * order of these changes, so that none that would make it wrong comes in between: what judging
+ * takes back is so before it is live.
  */
 static void finish_build(struct work *work)
 {
@@ -612,9 +670,9 @@ static void finish_build(struct work *work)
     publish->published = build->file;
     build->written = true;
     settle_all(publish);
+    if (publish->judging.set || build->judged)
+        judge_all(publish, true);
     build->file.live = publish->published.live;
-    if (publish->judging.set || publish->judge_next)
-        publish_judge(publish, false);
     work->run = make_live;
     work->finish = finish_live;
     add_to_store(publish, work);
@@ -661,6 +719,8 @@ static void start_build(void *arg)
                                .boot = publish->boot | publish->whole,
                                .state = CLOUD_SNAPSHOT_RETIRED,
                                .most = most_records(&build->base) + build->changes.table.used};
+    build->judged = publish->judge_next;
+    publish->judge_next = false;
     publish->build = build;
     publish->urgent = false;
     worker_add(publish->builder, &build->work);
@@ -687,62 +747,15 @@ void publish_follow_clock(struct publish *publish)
     set_timer(publish, PUBLISH_GATHER_MS);
 }
 
-/* ---- Judging ---- */
-
-/* A change of the environment stays, because it may be of a later document than the record. */
-static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
-{
-    const struct spoil spoil = spoil_of(&publish->published, account);
-    struct cloud_snapshot_record *record;
-    uint32_t flags = account->flags;
-    bool stands = publish->setup.judges(publish->setup.arg, account, &flags);
-
-    if (stands && flags == account->flags)
-        return;
-    if (is_changing(publish, &account->record)) {
-        take_back(publish, &spoil);
-        set_build(publish, true);
-        return;
-    }
-    record = malloc(account->record.size);
-    if (record == NULL) {
-        lose_change(publish);
-        return;
-    }
-    memcpy(record, &account->record, account->record.size);
-    record->flags = flags;
-    change_record(publish, record, !stands);
-}
-
-/* A walk touches all pages of the file, which are no longer needed then. */
-static void judge_some(void *arg)
-{
-    struct publish *publish = arg;
-    const struct cloud_snapshot *snapshot = &publish->published.snapshot;
-    struct cloud_snapshot_account account;
-    unsigned n = 0;
-
-    for (; n < JUDGE_AT_ONCE && cloud_snapshot_next(snapshot, &publish->judged, &account); n++)
-        judge_record(publish, &account);
-    if (n == JUDGE_AT_ONCE)
-        loop_timer_set(publish->setup.loop, &publish->judging, 0);
-    else if (snapshot->map != NULL)
-        madvise((void *)(uintptr_t)snapshot->map, snapshot->size, MADV_DONTNEED);
-}
+/* ---- The interface ---- */
 
 void publish_judge(struct publish *publish, bool at_once)
 {
-    publish->judge_next =
-        (publish->build != NULL && !publish->build->written) || changes_any(&publish->changes);
-    publish->judged = 0;
-    loop_timer_set(publish->setup.loop, &publish->judging, 0);
-    while (at_once && publish->judging.set) {
-        loop_timer_clear(publish->setup.loop, &publish->judging);
-        judge_some(publish);
-    }
+    if (publish->build != NULL)
+        publish->build->judged = true;
+    publish->judge_next = changes_any(&publish->changes);
+    judge_all(publish, at_once);
 }
-
-/* ---- The interface ---- */
 
 void publish_put(struct publish *publish, const struct snapshot_account *account)
 {

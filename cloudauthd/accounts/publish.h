@@ -75,7 +75,8 @@ void publish_follow_clock(struct publish *publish);
 
 /*
  * Has each record judged again, because what it is judged by has changed: in slices of the loop, in
- * some 0.2 s for 100,000; or, at_once, within the call.
+ * some 0.2 s for 100,000; or, at_once, within the call. A file with changes that came before is
+ * judged within one turn, before it is live.
  */
 void publish_judge(struct publish *publish, bool at_once);
 

@@ -1264,6 +1264,62 @@ static void test_judged_while_hanging(void **state)
     assert_string_equal(seen.home, "/elsewhere");
 }
 
+static bool was_active; /* the first environment, in a turn of idle_at_last */
+
+static bool idle_at_last(void)
+{
+    struct cloud_snapshot_account seen;
+
+    was_active |= see("abcdefghij", &seen) == SEEN && (seen.flags & CLOUD_SNAPSHOT_ACTIVE) != 0;
+    return idle();
+}
+
+static void put_all(const struct snapshot_account *account)
+{
+    char name[] = "project0000";
+
+    for (unsigned i = 0; i < 9000; i++) {
+        snprintf(name, sizeof name, "project%04u", i);
+        put(name, 300001 + i);
+    }
+    publish_put(accounts, account);
+}
+
+/* Later times that wait bring no flag back that was judged away: `ends`, the daemon does so before
+ * the next turn of the loop. */
+static void judge_with_times(bool ends)
+{
+    struct snapshot_account account = account_of("abcdefghij", 200001);
+
+    account.flags = CLOUD_SNAPSHOT_ACTIVE;
+    put_all(&account);
+    run_until(idle);
+    account.fresh += 60;
+    put_all(&account);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    cleared = CLOUD_SNAPSHOT_ACTIVE;
+    publish_judge(accounts, true);
+    store_document();
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    was_active = false;
+    if (ends)
+        restart();
+    run_until(idle_at_last);
+    assert_false(was_active);
+}
+
+static void test_judged_before_live(void **state)
+{
+    (void)state;
+    judge_with_times(false);
+}
+
+static void test_judged_at_the_end(void **state)
+{
+    (void)state;
+    judge_with_times(true);
+}
+
 static void finish_last(struct work *work)
 {
     publish_remove(accounts, "abcdefghij", "production");
@@ -1387,6 +1443,8 @@ int main(void)
         TEST(test_no_block_for_a_record),
         TEST(test_disk_hangs),
         TEST(test_judged_while_hanging),
+        TEST(test_judged_before_live),
+        TEST(test_judged_at_the_end),
         TEST(test_changed_at_the_end),
         TEST(test_bad_sector),
         TEST(test_lost),
