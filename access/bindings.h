@@ -20,7 +20,7 @@ struct binding {
     uint32_t uid, gid;
 };
 
-/* NULL if memory is out. */
+/* NULL if out of memory. */
 struct bindings *bindings_new(void);
 void bindings_free(struct bindings *bindings);
 
@@ -29,7 +29,7 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
                     size_t size);
 
 /* Binds ids that bindings_allow has allowed. Does nothing if the environment is bound already.
- * False if memory is out. */
+ * False if out of memory. */
 bool bindings_claim(struct bindings *bindings, const struct binding *claim);
 
 /* Removes the binding of an environment, so that any environment may claim its ids. False if there

@@ -25,11 +25,11 @@ struct offered_key {
     unsigned char digest[KEY_FINGERPRINT_SIZE]; /* SHA-256 of what is offered, key or certificate */
     /* A certificate. Without one, all that follows is 0. */
     bool certified;
-    const char *fault;                      /* why it opens nothing, a static sentence; or NULL */
+    const char *fault; /* why no login accepts it, a static sentence; or NULL */
     unsigned char ca[KEY_FINGERPRINT_SIZE]; /* fingerprint of the key that signed it */
     uint64_t serial;
     int64_t valid_after, valid_before;        /* seconds since 1970; INT64_MAX: no end */
-    char key_id[CERTIFICATE_ID_MAX + 1];      /* "" unless it can be a person's (fields.h) */
+    char key_id[CERTIFICATE_ID_MAX + 1];      /* "" unless it has the form of a user id */
     char principal[CERTIFICATE_TEXT_MAX + 1]; /* the first one */
 };
 
@@ -61,7 +61,8 @@ void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NA
 #define CERTIFICATE_EARLY 300
 void certificate_limit(struct offered_key *offered, uint32_t most);
 
-/* Reads such a name. False, with the outputs undefined, for any other text. */
+/* Reads a name that certificate_name has written. False, with the outputs undefined, for any other
+ * text. */
 bool certificate_name_read(const char *name, uint64_t *serial,
                            unsigned char ca[KEY_FINGERPRINT_SIZE]);
 

@@ -12,8 +12,8 @@
 
 /*
  * Denials: the keys, users and environments that this host refuses, whatever the project API says
- * and also during an outage, each until a time or for ever (cloudauthctl deny). Pure functions;
- * cloudauthd/state/denials_file.h keeps the list on the disk.
+ * and also during an outage, each until a given time or forever (cloudauthctl deny). Pure
+ * functions; cloudauthd/state/denials_file.h keeps the list on the disk.
  */
 
 #define DENIALS_MAX         4096

@@ -142,7 +142,7 @@ static bool take_string(struct reader *reader, const struct json *object, const 
 
 /*
  * Turns the problem into a warning: the value that cannot be read is left out of the document.
- * False if memory is out; that is no fault of the document.
+ * False if out of memory; that is no fault of the document.
  */
 static bool leave_out(struct reader *reader)
 {
@@ -305,7 +305,8 @@ static bool take_seconds(const struct json *session, const char *name, uint32_t 
     return seconds >= DOCUMENT_SESSION_MIN || fail_member(session, name, "less than 60");
 }
 
-/* Reads `session`. Without a limit that cannot be read a session would last longer: none begins. */
+/* Reads `session`. If a limit cannot be read no session may begin, because without the limit it
+ * would last too long. */
 static bool take_session(struct reader *reader)
 {
     struct document *document = reader->document;

@@ -161,7 +161,7 @@ struct document_problem {
 
 /*
  * Parses n bytes of JSON as the document of project and environment. Returns a document that the
- * caller frees with document_free; or NULL with *problem filled, also if memory is out.
+ * caller frees with document_free; or NULL with *problem filled, also if out of memory.
  *
  * A member cannot be read if it has another type, is given twice, exceeds a limit above, or is a
  * string with a control character. JSON that ends early, a NUL and invalid UTF-8, wherever they

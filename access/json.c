@@ -63,7 +63,7 @@ static size_t span(const char *at, size_t left, const char *set)
 }
 
 /* Copies n bytes that json_scan has accepted, with integers of more than 15 digits as strings. To
- * be freed. NULL if memory is out. */
+ * be freed. NULL if out of memory. */
 static char *keep_digits(const char *json, size_t n, size_t *out_n)
 {
     char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;

@@ -13,7 +13,7 @@
 
 struct local_ids;
 
-/* NULL if memory is out. Empty until local_ids_refresh. */
+/* NULL if out of memory. Empty until local_ids_refresh. */
 struct local_ids *local_ids_new(void);
 void local_ids_free(struct local_ids *ids);
 

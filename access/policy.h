@@ -102,8 +102,8 @@ bool policy_app_usable(const struct cloud_conf *conf, const struct document_app 
 /* Whether the document applies to this host: it has no `hosts`, or they contain host_id. */
 bool policy_for_host(const struct cloud_conf *conf, const struct document *document);
 
-/* The application that the name means, or NULL: it names none, or the document lists no such one.
- */
+/* The application that the name means. NULL if it names none, or one that the document does not
+ * list. */
 const struct document_app *policy_app(const struct document *document,
                                       const struct cloud_name *name);
 

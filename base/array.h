@@ -7,7 +7,7 @@
 /*
  * Makes space for one more element of a malloc'ed array (NULL: none yet) that has `used` elements
  * of `size` bytes and space for *capacity. Returns the array, which may have moved, or NULL if
- * memory is out: then the old one is still valid.
+ * out of memory: then the old one is still valid.
  */
 void *array_grow(void *array, size_t used, size_t *capacity, size_t size);
 

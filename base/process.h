@@ -61,7 +61,7 @@ bool process_real_uid(pid_t pid, uint32_t *out);
 bool process_look(pid_t pid, struct process_info *out);
 
 /* Calls each for every process that /proc shows at the beginning, until it returns false. False if
- * /proc cannot be read or memory is out. */
+ * /proc cannot be read, or if out of memory. */
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
@@ -89,7 +89,7 @@ typedef void process_visitor(void *arg, const struct process_met *met);
  * the time has a new pid by the time that its old one is visited; therefore the pids that were
  * given meanwhile are visited as well, until none was. Where processes fork all the time, that ends
  * after some thousand pids, and one may be missed. A process can be visited more than once. False
- * if /proc cannot be read or memory is out.
+ * if /proc cannot be read, or if out of memory.
  */
 bool process_visit(process_visitor *visit, void *arg);
 

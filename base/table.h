@@ -26,7 +26,7 @@ struct table {
 /* Whether the node has that key. */
 typedef bool table_equal(const struct table_node *node, const void *key);
 
-/* False if memory is out. table_end may be called in either case. */
+/* False if out of memory. table_end may be called in either case. */
 bool table_start(struct table *table);
 
 /* Frees the buckets. The nodes are left to the caller. */

@@ -256,7 +256,7 @@ static bool feed_lives(void *arg)
     return feed_is_live(context->feed);
 }
 
-/* Documents refer to the denials, so they come last. */
+/* Opened after the denials and the bindings, which the cache needs. */
 static bool open_cache(struct context *context)
 {
     const struct cache_setup setup = {.conf = &context->conf,

@@ -109,7 +109,8 @@ enum cloud_op {
     CLOUD_OP_END /* one past the last */
 };
 
-/* page of CLOUD_OP_REBIND. */
+/* What the `page` of a CLOUD_OP_REBIND question asks for: to show the binding, to release it unless
+ * it has sessions, or to release it in any case. */
 enum cloud_rebind {
     CLOUD_REBIND_LOOK = 0,
     CLOUD_REBIND_DO = 1,

@@ -38,7 +38,7 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Splits the text, which it changes, into rows. False if memory is out. */
+/* Splits the text, which it changes, into rows. False if out of memory. */
 static bool add_rows(struct ask_rows *rows, char *text)
 {
     char *line;

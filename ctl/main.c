@@ -244,7 +244,7 @@ static int run(struct ctl *ctl, char **argv)
     return CTL_USAGE;
 }
 
-/* Opens /dev/null, for reading, in the place of a standard stream that is closed. Otherwise the
+/* Opens /dev/null, for reading, in place of a standard stream that is closed. Otherwise the
  * next file or socket would get its descriptor, and with it the text that was meant for the
  * terminal. Writing to /dev/null opened for reading fails, which out_end notices. */
 static bool has_standard_files(void)

@@ -68,7 +68,7 @@ static void put_text(FILE *to, const char *text, bool json)
     }
 }
 
-/* Returns the text as people get it, malloc'ed; NULL if memory is out. */
+/* Returns the text as people get it, malloc'ed; NULL if out of memory. */
 static char *escape(const char *text)
 {
     char *out = NULL;

@@ -29,7 +29,7 @@ struct tree {
 
 /*
  * Reads a file, or every document of a directory in the order of their names. Documents must be
- * signed unless there are no signers. False, after a message, if memory is out or there is no
+ * signed unless there are no signers. False, after a message, if out of memory or there is no
  * document.
  */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);

@@ -23,7 +23,7 @@ struct membership {
     int error;
 };
 
-/* Grows the array, up to the limit if that is positive. False if memory is out. */
+/* Grows the array, up to the limit if that is positive. False if out of memory. */
 static bool grow(struct membership *member)
 {
     long int size = *member->size > 0 ? *member->size * 2 : 16;

@@ -437,7 +437,7 @@ static int check_account(struct visit *visit)
 }
 
 /* Returns the last line of sshd's AUTH_INFO, malloc'ed: the method by which the authentication was
- * completed. NULL if memory is out. */
+ * completed. NULL if out of memory. */
 static char *last_auth_info(const struct visit *visit)
 {
     const char *info = pam_getenv(visit->pamh, AUTH_INFO);

@@ -22,7 +22,7 @@ struct change {
     bool removed;
 };
 
-/* False if memory is out; changes_end may be called nevertheless. */
+/* False if out of memory; changes_end may be called nevertheless. */
 bool changes_start(struct changes *changes);
 void changes_end(struct changes *changes);
 
@@ -33,7 +33,7 @@ bool changes_any(const struct changes *changes);
 struct change *changes_find(const struct changes *changes,
                             const struct cloud_snapshot_record *record);
 
-/* Replaces the environment's change. The record is taken over. False if memory is out. */
+/* Replaces the environment's change. The record is taken over. False if out of memory. */
 bool changes_put(struct changes *changes, struct cloud_snapshot_record *record, bool removed);
 
 /* Forgets the environment's change. */
@@ -45,7 +45,7 @@ void changes_age(struct changes *changes, int64_t seconds);
 /* No record stays, neither of those put before nor of the published file. */
 void changes_clear(struct changes *changes);
 
-/* Makes the later changes on top of these, and leaves none of them. False if memory is out. */
+/* Makes the later changes on top of these, and leaves none of them. False if out of memory. */
 bool changes_add(struct changes *changes, struct changes *later);
 
 #endif

@@ -425,7 +425,7 @@ static void finish_amend(struct work *work)
     free(amend);
 }
 
-/* False if memory is out. */
+/* False if out of memory. */
 static bool amend(struct publish *publish, const struct spoil *spoil)
 {
     struct amend *amend = malloc(sizeof *amend);

@@ -105,7 +105,7 @@ static void wipe_string(char *text)
     free(text);
 }
 
-/* NULL if memory is out. */
+/* NULL if out of memory. */
 static struct request *request_new(struct api *api, const char *url, size_t most,
                                    void (*ended)(struct request *, CURLcode))
 {

@@ -48,7 +48,7 @@ struct feed;
 
 /*
  * conf has passed api_check and is not kept. The worker may be shared; it outlives the feed or is
- * freed right after it. NULL if memory is out.
+ * freed right after it. NULL if out of memory.
  */
 struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
                       const struct cloud_conf *conf, const struct feed_events *events);

@@ -24,8 +24,8 @@ struct feed_answer {
 
 /*
  * Parses n bytes of JSON. Every entry is checked; of a whole answer those alone are kept that this
- * host serves. NULL with *problem filled if anything in it is invalid, or memory is out. Depends on
- * its arguments alone, and may run in a worker thread.
+ * host serves. NULL with *problem filled if anything in it is invalid, or if out of memory. Depends
+ * on its arguments alone, and may run in a worker thread.
  */
 struct feed_answer *feed_answer_parse(const void *body, size_t n,
                                       const struct cloud_grammar *grammar,

@@ -42,7 +42,7 @@ struct oauth_waiter {
     STAILQ_ENTRY(oauth_waiter) entry; /* oauth.c's */
 };
 
-/* NULL if memory is out. loop and conf outlive it. */
+/* NULL if out of memory. loop and conf outlive it. */
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg);
 

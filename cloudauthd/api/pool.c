@@ -33,7 +33,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 static int on_timer(CURLM *multi, long milliseconds, void *arg);
 static void on_timer_due(void *arg);
 
-/* Puts a new group first. False if memory is out, or there are GROUPS_MAX. */
+/* Puts a new group first. False if out of memory, or there are GROUPS_MAX. */
 static bool add_group(struct pool *pool)
 {
     struct pool_group *group = NULL;

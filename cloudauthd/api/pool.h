@@ -31,7 +31,7 @@ struct pool *pool_new(struct loop *loop, pool_done *done, void *arg);
 /* Frees the pool. All transfers must have been removed. */
 void pool_free(struct pool *pool);
 
-/* Starts a transfer. Returns what pool_remove needs; NULL if memory is out. */
+/* Starts a transfer. Returns what pool_remove needs; NULL if out of memory. */
 struct pool_group *pool_add(struct pool *pool, CURL *easy);
 
 /* Aborts a transfer that has not ended. */

@@ -38,7 +38,7 @@ struct transfer {
 };
 
 /* Prepares a request of url. The body of its answer may have at most `most` bytes, and the request
- * may take at most request_timeout from now. transfer_owner returns owner. False if memory is out;
+ * may take at most request_timeout from now. transfer_owner returns owner. False if out of memory;
  * transfer_end is then not needed. */
 bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
                     size_t most, void *owner);

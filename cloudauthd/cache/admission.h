@@ -79,7 +79,7 @@ enum policy_reason admission_of(const struct admission *admission,
 
 /*
  * Binds a document's uid and gid to its environment, in memory and in the log, unless they are
- * bound already. admission_judge must have allowed the document. False if memory is out.
+ * bound already. admission_judge must have allowed the document. False if out of memory.
  */
 bool admission_bind(const struct admission *admission, const struct document *document);
 
@@ -89,7 +89,7 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment);
 
 /* Binds the ids of a stored document whose binding was lost, whether or not the document could be
- * used here now. False, logged, if another environment has them or memory is out. */
+ * used here now. False, logged, if another environment has them, or if out of memory. */
 bool admission_bind_stored(const struct admission *admission, const struct document *document);
 
 /*

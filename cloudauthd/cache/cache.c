@@ -42,7 +42,8 @@ void cache_stop(struct cache *cache)
 
 /* ---- Questions ---- */
 
-/* Whether the last good document settles the waiter's question, but for a naming since. */
+/* Whether the last good document settles the waiter's question. It does not if the change feed has
+ * named the environment since the document was requested. */
 static bool is_settled(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now)
 {
@@ -76,7 +77,7 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
         return true;
     }
     /* A lookup does not wait for a slow API: the document is revalidated behind it. Who may enter
-     * is never decided so. */
+     * is never decided this way. */
     if (need == CACHE_ACCOUNT && answer->result == CACHE_DOCUMENT &&
         freshness_is_within(entry, now, (int64_t)1000 * freshness_bound(&rules, entry->document)))
         return true;

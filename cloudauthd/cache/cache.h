@@ -43,9 +43,9 @@
 
 struct cache;
 
-/* NULL if memory is out. A document that the API has sent is in the store, on disk, before any
- * waiter is answered by it, so that no crash brings back a person who was removed. The workers
- * are freed before the store, and that before the cache. */
+/* NULL if out of memory. A document that the API has sent is in the store, on disk, before any
+ * waiter is answered by it, so that no crash brings back a person who was removed. The caller
+ * must free the workers first, then the store, then the cache. */
 struct cache *cache_new(const struct cache_setup *setup);
 
 /*
@@ -90,7 +90,8 @@ void cache_all_named(struct cache *cache);
 /* cloud_clock_ms() when the feed last named the environment or its project; 0: never. */
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment);
 
-/* The same, or when it named all; INT64_MIN: never. */
+/* The same, or when the feed last named all environments, whichever is later; INT64_MIN:
+ * never. */
 int64_t cache_last_named_at(const struct cache *cache, const char *project,
                             const char *environment);
 

@@ -199,7 +199,8 @@ void entries_forget(struct cache_entry *entry)
     entries_apply(entry, ENTRY_FORGET, NULL);
 }
 
-/* Whether an entry has something under way, or knows more than the disk. */
+/* Whether an entry must stay in memory: it has a request or a waiter, or it holds what is not on
+ * the disk. */
 static bool is_pinned(const struct cache_entry *entry)
 {
     const struct entries *entries = entry->entries;

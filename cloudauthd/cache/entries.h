@@ -200,7 +200,7 @@ struct entries {
     bool overflowed;           /* too many are ENTRY_STORE_FAILED */
 };
 
-/* False if memory is out. */
+/* False if out of memory. */
 bool entries_start(struct entries *entries);
 void entries_end(struct entries *entries);
 
@@ -208,7 +208,7 @@ void entries_end(struct entries *entries);
 struct cache_entry *entries_find(const struct entries *entries, const char *project,
                                  const char *environment);
 
-/* The environment's entry, made if there is none; NULL if memory is out. A new one is on no LRU
+/* The environment's entry, made if there is none; NULL if out of memory. A new one is on no LRU
  * list until entries_touch. */
 struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
                                         const char *environment);

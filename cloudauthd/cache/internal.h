@@ -73,7 +73,7 @@ static inline struct freshness_rules internal_rules(const struct cache *cache)
     return (struct freshness_rules){cache->setup.conf->max_stale, cache->signers.n > 0};
 }
 
-/* The environment's entry, made if there is none; NULL if memory is out. */
+/* The environment's entry, made if there is none; NULL if out of memory. */
 static inline struct cache_entry *internal_find(struct cache *cache, const char *project,
                                                 const char *environment)
 {
@@ -104,7 +104,7 @@ void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum e
 
 /* load.c: whether the entry's file has to be read before a request; whether that counts for no
  * budget, because there may well be one; and that it is read: then request_resume is called. False
- * if memory is out. */
+ * if out of memory. */
 bool load_is_due(const struct cache_entry *entry);
 bool load_is_free(const struct cache_entry *entry);
 bool load_start(struct cache_entry *entry);

@@ -29,7 +29,7 @@ void marks_name(struct marks *marks, const char *project, const char *environmen
 /* When the environment or its project was last named; 0: never. */
 int64_t marks_named(const struct marks *marks, const char *project, const char *environment);
 
-/* The same, or when all were; INT64_MIN: never. */
+/* The same, or when all environments were last named, whichever is later; INT64_MIN: never. */
 int64_t marks_last(const struct marks *marks, const char *project, const char *environment);
 
 #endif

@@ -452,7 +452,7 @@ static void finish_answer(struct work *work)
     free(answer);
 }
 
-/* Has a worker read an answer. False if memory is out or too much waits for it. */
+/* Has a worker read an answer. False if out of memory or too much waits for it. */
 static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;

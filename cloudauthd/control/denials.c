@@ -89,7 +89,7 @@ void denials_answer_list(struct connection *connection)
 
 /* ---- NAMED ---- */
 
-#define NAMED_USERS 20000 /* looked at for one page, so that the loop does not stand still */
+#define NAMED_USERS 20000 /* looked at for one page, so that the event loop is not blocked */
 
 struct naming {
     struct denial denial;

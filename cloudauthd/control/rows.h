@@ -13,7 +13,7 @@
  * builds one answer at a time, between rows_start and rows_send, in a buffer of this module.
  */
 
-/* Begins an answer without rows. */
+/* Begins an answer, which has no rows yet. */
 void rows_start(void);
 
 /* Adds a row of n fields. A control character in a field is replaced by '?', so that no field can
@@ -25,7 +25,8 @@ void rows_add(const char *const *field, size_t n);
     rows_add((const char *const[]){__VA_ARGS__},                                                   \
              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* Adds a row of a name, a number in decimal, and "#". */
+/* Adds the row name, number in decimal, "#". The "#" tells cloudauthctl that the value is a
+ * number. */
 void rows_add_number(const char *name, int64_t number);
 
 /* Adds a line that already is a row (denials_format), without its newline. */

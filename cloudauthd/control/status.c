@@ -200,7 +200,7 @@ static bool list_binding(void *arg, const struct binding *binding)
     return rows_full();
 }
 
-/* Pages from here on are of the bindings. */
+/* Page numbers from here on are those of the bindings. */
 #define BINDINGS (UINT32_C(1) << 31)
 
 void status_answer_documents(struct connection *connection)

@@ -27,7 +27,7 @@ struct login {
 
 struct pending;
 
-/* NULL if memory is out. If there are more than PENDING_MAX logins, the one that was added first is
+/* NULL if out of memory. If there are more than PENDING_MAX logins, the one that was added first is
  * dropped. */
 #define PENDING_MAX 4096
 struct pending *pending_new(void);

@@ -33,7 +33,7 @@ enum closer_packet {
     CLOSER_LADEN,   /* it carries descriptors, and was not received */
 };
 
-/* NULL if memory is out. */
+/* NULL if out of memory. */
 struct closer *closer_new(struct loop *loop);
 
 /* Does not wait for children. Sockets that wait for a child stay open until the process ends. */

@@ -64,7 +64,7 @@ static bool is_trusted(const struct server *server, uid_t uid)
     return uid == 0 || (uid != (uid_t)-1 && uid == server->context->keys_uid);
 }
 
-/* Finds the record of a user that connections count for, or adds one. NULL if memory is out. */
+/* Finds the record of a user that connections count for, or adds one. NULL if out of memory. */
 static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
@@ -78,7 +78,7 @@ static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 }
 
 /* Counts a connection. False if its user, or all untrusted users together, have too many, or if
- * memory is out. */
+ * out of memory. */
 static bool count_caller(struct server *server, struct connection *connection)
 {
     bool crowded = server->connections >= SERVER_CROWDED;

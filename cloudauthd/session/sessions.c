@@ -167,7 +167,7 @@ static struct entry *find_id(const struct sessions *sessions, const char *id)
     return entry;
 }
 
-/* NULL if memory is out. */
+/* NULL if out of memory. */
 static struct entry *add_entry(struct sessions *sessions, const struct session *session)
 {
     struct entry *entry = calloc(1, sizeof *entry);
@@ -554,7 +554,7 @@ static bool is_named_since(const struct watch *watch, int64_t time)
 
 /* Rechecks soon if the last answer was requested before the change feed named the environment. If
  * it was requested less than CACHE_SETTLE_MS later, the API may not have shown the change yet:
- * rechecks when that time is over. */
+ * rechecks after that time. */
 static void ask_of_named(struct watch *watch, int64_t asked)
 {
     int64_t named =

@@ -51,7 +51,7 @@ void sessions_free(struct sessions *sessions);
  * Adds a session that was opened; its id and since are set here. asked: cloud_clock_ms() when the
  * API was asked for the document that allowed it; 0: in an outage the last good one did, and the
  * session is rechecked within a second. False, logged, if the session cannot be listed and
- * therefore must not be opened: there are too many, or memory is out.
+ * therefore must not be opened: there are too many, or memory could not be allocated.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
 
@@ -96,7 +96,7 @@ void sessions_each(struct sessions *sessions, const char *after, sessions_visit 
 enum sessions_end {
     SESSIONS_END_UNKNOWN = 0, /* no such session */
     SESSIONS_END_BEGUN,
-    SESSIONS_END_CANNOT, /* without CAP_KILL, or memory is out */
+    SESSIONS_END_CANNOT, /* without CAP_KILL, or out of memory */
 };
 
 /* Terminates a session because an operator asks for it. */

@@ -36,7 +36,7 @@ struct survey {
     struct survey_item item[];
 };
 
-/* Makes a survey of n items, which the caller fills in. NULL if memory is out. */
+/* Makes a survey of n items, which the caller fills in. NULL if out of memory. */
 struct survey *survey_new(size_t n);
 
 /* Gives the survey to the worker. */

@@ -64,7 +64,7 @@ struct terminate_order {
     void *arg;
 };
 
-/* NULL if memory is out. loop and worker are borrowed. The worker must be freed, which ends the
+/* NULL if out of memory. loop and worker are borrowed. The worker must be freed, which ends the
  * round that it works on, before terminate_free, and the loop after it. */
 struct terminations *terminate_new(struct loop *loop, struct worker *worker);
 

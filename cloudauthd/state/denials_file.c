@@ -35,7 +35,7 @@ static struct denial_list *new_list(size_t capacity)
     return list;
 }
 
-/* Parses a file into a list. NULL if the file is damaged or memory is out. */
+/* Parses a file into a list. NULL if the file is damaged, or if out of memory. */
 static struct denial_list *parse_file(const char *file, size_t size)
 {
     size_t n;

@@ -17,7 +17,7 @@ struct denials_file;
 
 /* Reads the file below a directory, which must exist, and logs what is wrong with it. The worker
  * must be freed, which finishes its work, before denials_file_free. NULL, logged, if the directory
- * cannot be opened or memory is out. */
+ * cannot be opened, or if out of memory. */
 struct denials_file *denials_file_new(struct worker *worker, const char *directory);
 void denials_file_free(struct denials_file *file);
 

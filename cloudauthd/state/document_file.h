@@ -39,7 +39,7 @@ struct document_file {
     struct stored_document document;
 };
 
-/* Returns the file in one piece of memory, which the caller frees; NULL if memory is out or the
+/* Returns the file in one piece of memory, which the caller frees; NULL if out of memory or the
  * fields do not fit. */
 char *document_file_make(const struct document_file *from, size_t *size);
 

@@ -48,7 +48,7 @@ struct job {
     enum change change;
     char name[NAME_SIZE];
     struct document_file from; /* PUT, TOUCH: what the file is to say */
-    char *body;                /* PUT: of the document; NULL: memory is out */
+    char *body;                /* PUT: of the document; NULL: out of memory */
     char *file;                /* PUT, TOUCH: made in the worker */
     size_t size;
     int stays;        /* PUT: the errno with which the former file could not be removed */
@@ -322,7 +322,7 @@ static const char *environment_of(const char *name)
                : NULL;
 }
 
-/* Adds the names of all files of documents. False, with errno, if memory is out. */
+/* Adds the names of all files of documents. False, with errno, if out of memory. */
 static bool add_names(DIR *directory, FILE *names, size_t *n)
 {
     const struct dirent *entry;

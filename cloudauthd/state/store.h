@@ -37,7 +37,7 @@ struct store;
 /*
  * Opens the store below a directory, which must exist. host and url are this host's host_id and
  * access_url: documents of another host or API are not used. The worker must be freed, which
- * finishes what is under way, before store_free. NULL if memory is out, or with the reason logged.
+ * finishes what is under way, before store_free. NULL if out of memory, or with the reason logged.
  * To be called at the start alone, because it waits for the disk. It counts the documents and reads
  * none.
  */
