@@ -150,7 +150,8 @@ struct document {
     size_t warnings;
     const char *warning[DOCUMENT_WARNINGS_MAX + 1];
     size_t bytes; /* of memory that the document takes */
-    /* The denials of this host (denials.h), or NULL. Set by the cache, which owns them. */
+    /* The denials of this host (denials.h), or NULL. Set by the cache; not owned by the document.
+     */
     const struct denials *denials;
 };
 

@@ -256,7 +256,8 @@ static bool feed_lives(void *arg)
     return feed_is_live(context->feed);
 }
 
-/* Opened after the denials and the bindings, which the cache needs. */
+/* To be called after the denials and the bindings are open: each document of the cache points to
+ * the denials, and binds its ids. */
 static bool open_cache(struct context *context)
 {
     const struct cache_setup setup = {.conf = &context->conf,
