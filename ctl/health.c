@@ -152,11 +152,18 @@ static void judge_expiry(struct health *health, const char *row, const char *key
 static void judge_clock(struct health *health)
 {
     int64_t ahead = health_number(health, "clock_offset");
+    int64_t was_ahead = health_number(health, "clock_was_ahead");
 
     if (ahead > CLOCK_OFF || ahead < -CLOCK_OFF)
         find(health, HEALTH_DEGRADED, "clock", "timedatectl set-ntp true",
              "this host's clock is %" PRId64 " seconds %s the project API's",
              ahead < 0 ? -ahead : ahead, ahead > 0 ? "ahead of" : "behind");
+    else if (was_ahead > CLOCK_OFF)
+        find(health, HEALTH_DEGRADED, "clock",
+             "cloudauthctl refresh --all && systemctl restart cloudauthd",
+             "this host's clock was %" PRId64
+             " seconds ahead: rights that end within as many are over already",
+             was_ahead);
 }
 
 /* Environments that are not in memory wait for the disk, and so does what the API says anew. */

@@ -73,7 +73,7 @@ void cache_forget(struct cache_waiter *waiter);
  * How a person comes from that address, which may be NULL, now; the caller sets `offered`. The time
  * is the wall clock, but never runs back or behind the time since boot, nor before the last change
  * of the store: so no step of the clock makes a right last longer. A clock that was ahead therefore
- * ends rights early until the daemon is restarted.
+ * ends rights early, until the documents are confirmed and the daemon is restarted then.
  */
 struct policy_visit cache_visit(struct cache *cache, const char *from);
 

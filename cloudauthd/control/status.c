@@ -129,6 +129,7 @@ void status_answer(struct connection *connection)
 {
     const struct context *context = connection->context;
     const struct denials *list = denials_file_list(context->denials);
+    const struct policy_visit visit = cache_visit(context->cache, NULL);
     uint64_t denials[DENIAL_ENVIRONMENT + 1];
     struct sessions_view sessions;
     struct api_view api;
@@ -147,6 +148,7 @@ void status_answer(struct connection *connection)
         rows_add_number("clock_offset", api.clock_offset);
     else
         ROW("clock_offset", "");
+    rows_add_number("clock_was_ahead", visit.now - visit.wall);
     status_of_documents(context);
     status_of_snapshot(context);
     rows_add_number("open_sessions", (int64_t)sessions.open);

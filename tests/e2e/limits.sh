@@ -211,6 +211,37 @@ test_clock_steps() {
     rm -f /run/clocks
 }
 
+# reports_ahead COMMAND...: whether it reports that the clock was two hours ahead, with the remedy
+reports_ahead() {
+    { "$@" --json || true; } >/root/reported
+    grep -q 'was 7[12][0-9][0-9] seconds ahead' /root/reported &&
+        grep -q 'cloudauthctl refresh --all && systemctl restart' /root/reported
+}
+
+# a clock that was two hours ahead and is set right ends rights early: status and doctor say so, and what ends that
+test_clock_was_ahead() {
+    daemon_stop
+    echo '7200 0' >/run/clocks
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    limit_user alice "{expires_at: \"$(when '1 hour')\"}"
+    enters bob abcdefghij_stg
+    enters alice abcdefghij
+    if reports_ahead cloudauthctl status; then return 1; fi
+    clocks 0 0
+    refused alice abcdefghij_stg 'your access ended'
+    reports_ahead cloudauthctl status
+    reports_ahead cloudauthctl doctor abcdefghij
+    daemon_stop
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    refused alice abcdefghij_stg 'your access ended'
+    cloudauthctl refresh --all
+    daemon_stop
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    enters alice abcdefghij_stg
+    if reports_ahead cloudauthctl status; then return 1; fi
+    rm -f /run/clocks
+}
+
 # explain says what an address changes
 test_explain_from() {
     limit_user alice '{from: ["192.0.2.0/24"]}'
