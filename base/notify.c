@@ -79,6 +79,12 @@ static bool tell(const struct notify *notify, const char *message)
                   (const struct sockaddr *)&notify->to, notify->to_size) == (ssize_t)n;
 }
 
+void notify_extend(const struct notify *notify)
+{
+    if (notify->fd >= 0)
+        (void)tell(notify, "EXTEND_TIMEOUT_USEC=90000000");
+}
+
 static void on_timer(void *arg)
 {
     struct notify *notify = arg;

@@ -36,6 +36,9 @@ struct notify_variables {
 bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
                  size_t size);
 
+/* Sends EXTEND_TIMEOUT_USEC=, so that the start may take 90 seconds more from now on. */
+void notify_extend(const struct notify *notify);
+
 /* Sends READY=1, and from then on, as long as the loop runs, two WATCHDOG=1 in the time that the
  * watchdog allows. */
 void notify_ready(struct notify *notify, struct loop *loop);

@@ -273,7 +273,7 @@ static bool open_cache(struct context *context)
                                       .feed_arg = context};
 
     context->cache = cache_new(&setup);
-    return context->cache != NULL && cache_bind_stored(context->cache);
+    return context->cache != NULL && cache_bind_stored(context->cache, context->notify);
 }
 
 /* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
@@ -489,6 +489,7 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
     conf_path = options->conf_path;
     if (!read_conf(&context.conf))
         return EX_CONFIG; /* the unit does not restart it: only an operator can help */
+    context.notify = notify;
     ok = start(&context, options->foreground);
     if (ok) {
         probe = (struct loop_timer){.due = on_probe, .arg = &context};

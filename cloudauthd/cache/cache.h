@@ -2,6 +2,7 @@
 #ifndef CLOUDAUTHD_CACHE_CACHE_H
 #define CLOUDAUTHD_CACHE_CACHE_H
 
+#include "base/notify.h"
 #include "base/worker.h"
 #include "cloudauthd/api/api.h"
 #include "cloudauthd/cache/answers.h"
@@ -52,9 +53,10 @@ struct cache *cache_new(const struct cache_setup *setup);
  * Reads the stored documents of environments that have no bound ids, and binds theirs: a line of
  * the bindings log was lost, and another environment could be given those ids. Whether a document
  * may be used does not matter for that. For the start alone, before anything is answered, because
- * it waits for the disk. False, logged, if the documents cannot be listed.
+ * it waits for the disk; the service manager is notified that it goes on. False, logged, if the
+ * documents cannot be listed.
  */
-bool cache_bind_stored(struct cache *cache);
+bool cache_bind_stored(struct cache *cache, const struct notify *notify);
 
 /* From now on no request and no survey follows the reading of a document. To be called before the
  * API and the loader are freed. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOADS_MAX    1024 /* in flight, where ids are bound; others count for their budget */
+#define READS_TOLD   256  /* at the start: of as many the service manager is notified */
 #define SURVEY_LOADS 4    /* in flight of a survey: a login waits for as many */
 
 /* ---- One document ---- */
@@ -140,9 +141,9 @@ static bool bind_stored(struct cache *cache, const char *project, const char *en
     return ok;
 }
 
-bool cache_bind_stored(struct cache *cache)
+bool cache_bind_stored(struct cache *cache, const struct notify *notify)
 {
-    size_t n, bound = 0;
+    size_t n, reads = 0, bound = 0;
     char *names = store_list(cache->setup.store, &n);
 
     if (names == NULL)
@@ -150,8 +151,11 @@ bool cache_bind_stored(struct cache *cache)
     for (const char *at = names; n > 0; n--) {
         const char *project = at, *environment = project + strlen(project) + 1;
         at = environment + strlen(environment) + 1;
-        if (admission_lacks_ids(cache->setup.admission, project, environment))
-            bound += bind_stored(cache, project, environment);
+        if (!admission_lacks_ids(cache->setup.admission, project, environment))
+            continue;
+        if (reads++ % READS_TOLD == 0)
+            notify_extend(notify);
+        bound += bind_stored(cache, project, environment);
     }
     free(names);
     if (bound > 0)

@@ -15,6 +15,7 @@
 struct context {
     struct cloud_conf conf;
     uid_t keys_uid; /* of user cloudauth-keys, which runs the helper; (uid_t)-1: no such user */
+    struct notify *notify; /* to the service manager */
     struct loop *loop;
     struct local_ids *local_ids;
     struct bindings *bindings;

@@ -2109,6 +2109,15 @@ static void test_stopped(void **state)
     assert_int_equal(loadings, 0);
 }
 
+static const struct notify notify = {.fd = -1};
+static unsigned extended;
+
+void notify_extend(const struct notify *told)
+{
+    assert_ptr_equal(told, &notify);
+    extended++;
+}
+
 /* At the start the documents of environments without a binding are read, also those that may not be
  * used, and no others. */
 static void test_bind_stored(void **state)
@@ -2118,18 +2127,20 @@ static void test_bind_stored(void **state)
     keep_named("staging");
     keep_named("production");
     disk.too_old = true;
-    assert_true(cache_bind_stored(cache));
+    assert_true(cache_bind_stored(cache, &notify));
     assert_int_equal(disk.reads, 0);
+    assert_int_equal(extended, 0);
     lost = "production";
-    assert_true(cache_bind_stored(cache));
+    assert_true(cache_bind_stored(cache, &notify));
     assert_int_equal(disk.reads, 1);
     assert_int_equal(bound_again, 1);
+    assert_int_equal(extended, 1);
     strcpy(file[1].body, "{");
     file[1].from.length = 1;
-    assert_true(cache_bind_stored(cache));
+    assert_true(cache_bind_stored(cache, &notify));
     assert_int_equal(bound_again, 1);
     disk.unlisted = true;
-    assert_false(cache_bind_stored(cache));
+    assert_false(cache_bind_stored(cache, &notify));
 }
 
 static void count_done(void *arg)

@@ -76,6 +76,7 @@ static void test_no_manager(void **state)
     (void)state;
     assert_true(opens(&notify, NULL, NULL, NULL));
     assert_true(opens(&notify, NULL, "2000000", NULL));
+    notify_extend(&notify);
     notify_ready(&notify, loop);
     assert_false(notify.timer.set);
     notify_stop(&notify);
@@ -130,6 +131,8 @@ static void ready_and_pings(const char *name)
 
     assert_true(opens(&notify, name, "2000000", NULL));
     assert_string_equal(message(), "");
+    notify_extend(&notify);
+    assert_string_equal(message(), "EXTEND_TIMEOUT_USEC=90000000");
     notify_ready(&notify, loop);
     assert_string_equal(message(), "READY=1");
     turn(fake_ms + 999);
