@@ -25,7 +25,7 @@
 #define FEED_RETRY_MS  15000 /* after a failure the next request is sent within this time */
 #define FEED_DELAY_MS  60000 /* an answer's names are offered within this time, and later */
 #define FEED_SLICE     100   /* offers in a turn of the loop */
-#define FEED_NAMED_MAX 65536 /* `named` events of an answer; more are one `all_named` */
+#define FEED_NAMED_MAX 4096  /* `named` events of an answer; more are one `all_named` */
 #define FEED_PAGES_MAX 10000
 #define FEED_BYTES_MAX                                                                             \
     (64u << 20) /* of names, of an answer and of those that are to be offered                      \
@@ -34,7 +34,7 @@
 /* The receiver of events. None of these functions may free or configure the feed. */
 struct feed_events {
     /* The environment may have changed; if environment is NULL, any environment of the project may
-     * have. The name fits the grammar, but `allow` may not list it. */
+     * have; `allow` may not list the project. */
     void (*named)(void *arg, const char *project, const char *environment);
     /* Any environment may have changed. */
     void (*all_named)(void *arg);

@@ -57,7 +57,7 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
      * answer invalid nor be lost. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
-    if (!answer->whole || feed_answer_serves(grammar, &name))
+    if (feed_answer_serves(grammar, &name) || (!answer->whole && name.environment[0] == '\0'))
         put(answer, &name);
     return true;
 }

@@ -23,9 +23,9 @@ struct feed_answer {
 };
 
 /*
- * Parses n bytes of JSON. Every entry is checked; of a whole answer those alone are kept that this
- * host serves. NULL with *problem filled if anything in it is invalid, or if out of memory. Depends
- * on its arguments alone, and may run in a worker thread.
+ * Parses n bytes of JSON. Every entry is checked; those alone are kept that this host serves and,
+ * unless the answer is whole, those of environment "". NULL with *problem filled if anything in it
+ * is invalid, or if out of memory. Depends on its arguments alone, and may run in a worker thread.
  */
 struct feed_answer *feed_answer_parse(const void *body, size_t n,
                                       const struct cloud_grammar *grammar,

@@ -565,8 +565,8 @@ static void test_lenient(void **state)
 
 /* ---- Names ---- */
 
-/* All names, whatever `allow` takes: it may change while their documents are kept. An environment
- * that cannot have a login name counts as all of its project. */
+/* Those that `allow` takes: when it changes, the next answer names all. An environment that cannot
+ * have a login name counts as all of its project. */
 static void test_names(void **state)
 {
     (void)state;
@@ -574,7 +574,7 @@ static void test_names(void **state)
     answer("\"2\"", "{\"changed\":[" STAGING ",{\"project\":\"klmnopqrst\"},"
                     "{\"project\":\"klmnopqrst\",\"environment\":\"production\"},"
                     "{\"project\":\"abcdefghij\",\"environment\":\"feature/1\"}]}");
-    says("staging project:klmnopqrst production project:abcdefghij ");
+    says("staging project:klmnopqrst project:abcdefghij ");
     pass(FEED_DELAY_MS);
     says("+staging ");
 }
@@ -587,6 +587,22 @@ static void test_whole(void **state)
     says("ALL ");
     pass(FEED_DELAY_MS);
     says("+staging ");
+}
+
+/* However many names of environments that `allow` does not take are no event. */
+static void test_foreign(void **state)
+{
+    static char text[1000000];
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"changed\":[" STAGING);
+
+    (void)state;
+    go_live();
+    for (int i = 0; i <= FEED_NAMED_MAX; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              ",{\"project\":\"klmnopqrst\",\"environment\":\"x-%07d\"}", i);
+    snprintf(text + n, sizeof text - n, "]}");
+    answer("\"2\"", text);
+    says("staging ");
 }
 
 /* Many names are the same as all. */
@@ -872,6 +888,7 @@ int main(void)
         TEST(test_lenient),
         TEST(test_names),
         TEST(test_whole),
+        TEST(test_foreign),
         TEST(test_many),
         TEST(test_offers),
         TEST(test_whole_storm),
