@@ -2,12 +2,15 @@
 #include "access/certificate.h"
 
 #include "access/fields.h"
+#include "access/json.h"
 #include "common/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define TYPE_USER 1 /* SSH2_CERT_TYPE_USER */
+#define TYPE_USER  1 /* SSH2_CERT_TYPE_USER */
+#define CLAIMS_MAX 4096
+#define HAS_MFA    "has-mfa@platform.sh"
 
 /* The fields of a certificate, in their order. */
 struct fields {
@@ -232,6 +235,77 @@ void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NA
 
     keys_fingerprint_text(offered->ca, ca);
     snprintf(out, CERTIFICATE_NAME_SIZE, "%llu@%s", (unsigned long long)offered->serial, ca);
+}
+
+/* Adds a word. One that is too long is one that no document can ask for. False: there is no space.
+ */
+static bool add_amr(struct certificate_claims *claims, const char *word)
+{
+    if (strlen(word) > CERTIFICATE_AMR_MAX)
+        return true;
+    if (claims->amrs == CERTIFICATE_AMRS_MAX)
+        return false;
+    strcpy(claims->amr[claims->amrs++], word);
+    return true;
+}
+
+/* Reads the value of the extension, a string within its data. */
+static bool read_claims(struct key_bytes data, struct certificate_claims *out)
+{
+    static const struct json_limits limits = {8, 512};
+    struct key_blob blob = {data.at, data.n};
+    struct json root, array, at;
+    struct cloud_text problem;
+    struct key_bytes text;
+    uint64_t auth_time = 0;
+    const char *word;
+    char why[256];
+    bool ok;
+
+    cloud_text_start(&problem, why, sizeof why);
+    if (!key_blob_take(&blob, &text) || blob.left > 0 || text.n > CLAIMS_MAX ||
+        !json_parse(text.at, text.n, &limits, &problem, &root))
+        return false;
+    ok = json_expect_object(&root) &&
+         json_get_whole(&root, "auth_time", JSON_REQUIRED, 999999999999999, &auth_time) &&
+         json_get_array(&root, "amr", JSON_REQUIRED, CERTIFICATE_AMRS_MAX, &array);
+    for (bool more = ok && json_first(&array, &at); ok && more; more = json_next(&at))
+        ok = json_expect_string(&at, CLAIMS_MAX, &word) && add_amr(out, word);
+    out->auth_time = (int64_t)auth_time;
+    json_free(&root);
+    return ok;
+}
+
+void certificate_read_claims(const char *type, const char *base64, const char *name,
+                             struct offered_key *offered)
+{
+    struct key_bytes text = {(const unsigned char *)base64, strlen(base64)}, bytes, option, data;
+    const struct key_type *certified =
+        key_type_find((struct key_bytes){(const unsigned char *)type, strlen(type)}, true);
+    unsigned char space[KEY_BLOB_MAX];
+    struct certificate_claims claims = {0};
+    bool has_claims = false, has_mfa = false, ok;
+    struct key_blob blob;
+    struct fields fields;
+    const char *why;
+
+    if (!offered->certified || certified == NULL || !keys_decode(text, space, &bytes, &why))
+        return;
+    blob = (struct key_blob){bytes.at, bytes.n};
+    ok = take_fields(certified, &blob, &fields, &why);
+    for (blob = (struct key_blob){fields.extensions.at, fields.extensions.n};
+         ok && blob.left > 0;) {
+        ok = key_blob_take(&blob, &option) && key_blob_take(&blob, &data);
+        has_mfa |= ok && key_bytes_are(option, HAS_MFA);
+        if (ok && key_bytes_are(option, name)) {
+            ok = !has_claims && read_claims(data, &claims);
+            has_claims = true;
+        }
+    }
+    if (has_mfa && !has_claims)
+        claims.auth_time = offered->valid_after;
+    if (ok && (!has_mfa || add_amr(&claims, "mfa")))
+        offered->claims = claims;
 }
 
 bool certificate_name_read(const char *name, uint64_t *serial,

@@ -19,6 +19,15 @@
 #define CERTIFICATE_NAME_SIZE 72 /* "SERIAL@SHA256:..." and the NUL */
 #define CERTIFICATE_ID_MAX    128
 #define CERTIFICATE_TEXT_MAX  255 /* bytes of a principal */
+#define CERTIFICATE_AMRS_MAX  8
+#define CERTIFICATE_AMR_MAX   32 /* bytes of a word */
+
+/* How and when a person has authenticated: `amr` (RFC 8176) and `auth_time`. */
+struct certificate_claims {
+    int64_t auth_time; /* seconds since 1970; 0: not known, and it counts for nothing */
+    size_t amrs;
+    char amr[CERTIFICATE_AMRS_MAX][CERTIFICATE_AMR_MAX + 1];
+};
 
 struct offered_key {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE]; /* of the key, also of a certified one */
@@ -31,6 +40,8 @@ struct offered_key {
     int64_t valid_after, valid_before;        /* seconds since 1970; INT64_MAX: no end */
     char key_id[CERTIFICATE_ID_MAX + 1];      /* "" unless it has the form of a user id */
     char principal[CERTIFICATE_TEXT_MAX + 1]; /* the first one */
+    struct certificate_claims claims;         /* certificate_read_claims */
+    bool entered; /* also of a key: of an open session, which `require` has let in */
 };
 
 /*
@@ -60,6 +71,17 @@ void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NA
  * early for hosts with a slow clock. */
 #define CERTIFICATE_EARLY 300
 void certificate_limit(struct offered_key *offered, uint32_t most);
+
+/*
+ * Reads the claims of the certificate that offered_key_parse has read from type and base64; a plain
+ * key has none. They are in the extension `name`: at most 4 KiB of JSON, {"auth_time": SECONDS,
+ * "amr": [WORD...]} and members that do not matter here. The extension has-mfa@platform.sh counts
+ * as a further word "mfa", and as authentication at the begin of the certificate if that has no
+ * claims. Claims that cannot be read, occur twice or have more than 8 words count for nothing, and
+ * has-mfa beside them as well.
+ */
+void certificate_read_claims(const char *type, const char *base64, const char *name,
+                             struct offered_key *offered);
 
 /* Reads a name that certificate_name has written. False, with the outputs undefined, for any other
  * text. */

@@ -283,6 +283,51 @@ static bool take_level(const struct json *access, const char *name, enum documen
     return true;
 }
 
+/* A word stands in the JSON that a refused client reads (messages.c), unescaped. */
+static bool take_amr(struct reader *reader, const struct json *at, struct document_require *out)
+{
+    const char *word;
+
+    if (!json_expect_string(at, 32, &word))
+        return false;
+    for (const char *c = word; *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+            return json_fail(at, "not a word of printable ASCII");
+    return (word[0] != '\0' || json_fail(at, "empty")) &&
+           copy_string(reader, word, &out->amr[out->amrs++]);
+}
+
+static bool read_require(struct reader *reader, const struct json *require,
+                         struct document_require *out)
+{
+    uint64_t max_age = DOCUMENT_NO_BOUND;
+    struct json array, at;
+    bool ok = json_get_array(require, "amr", JSON_OPTIONAL, DOCUMENT_AMRS_MAX, &array) &&
+              json_get_whole(require, "max_age", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1, &max_age);
+
+    for (bool more = ok && json_first(require, &at); ok && more; more = json_next(&at))
+        ok = strcmp(at.name, "amr") == 0 || strcmp(at.name, "max_age") == 0 ||
+             json_fail(require, "a member is not known");
+    if (ok && array.value != NULL && array.count == 0)
+        return json_fail(&array, "empty");
+    for (bool more = ok && json_first(&array, &at); ok && more; more = json_next(&at))
+        ok = take_amr(reader, &at, out);
+    out->max_age = (uint32_t)max_age;
+    return ok && (out->amrs > 0 || max_age != DOCUMENT_NO_BOUND || json_fail(require, "empty"));
+}
+
+/* Reads access.require. If that cannot be read, no person meets it. */
+static bool take_require(struct reader *reader, const struct json *access)
+{
+    struct document_require *out = &reader->document->require;
+    struct json require;
+
+    out->unread = !json_get_object(access, "require", JSON_OPTIONAL, &require) ||
+                  (require.value != NULL && !read_require(reader, &require, out));
+    out->given = require.value != NULL;
+    return !out->unread || leave_out(reader);
+}
+
 static bool take_access(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -291,7 +336,7 @@ static bool take_access(struct reader *reader)
     document->ssh = document->sftp = DOCUMENT_LEVEL_CONTRIBUTOR;
     return json_get_object(&reader->root, "access", JSON_OPTIONAL, &access) &&
            take_level(&access, "ssh", &document->ssh, NULL) &&
-           take_level(&access, "sftp", &document->sftp, NULL);
+           take_level(&access, "sftp", &document->sftp, NULL) && take_require(reader, &access);
 }
 
 /* Reads a limit of sessions; 0 if it is missing. */

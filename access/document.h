@@ -34,6 +34,7 @@
 #define DOCUMENT_AUTHORITIES_MAX 8
 #define DOCUMENT_HOSTS_MAX       1024
 #define DOCUMENT_FROM_MAX        64 /* addresses and blocks of one person or key */
+#define DOCUMENT_AMRS_MAX        8  /* words of access.require.amr, of at most 32 bytes */
 #define DOCUMENT_SESSION_MIN     60 /* seconds of session.max_seconds and idle_seconds */
 #define DOCUMENT_WARNINGS_MAX    16
 
@@ -72,6 +73,15 @@ struct document_forwarding {
     size_t locals, remotes;
     const char **local, **remote; /* "host:port", as they go into permitopen and permitlisten */
     bool agent;
+};
+
+/* How and how lately a person must have authenticated to enter. */
+struct document_require {
+    bool given;
+    bool unread; /* it cannot be read: no person enters */
+    size_t amrs;
+    const char *amr[DOCUMENT_AMRS_MAX];
+    uint32_t max_age; /* seconds, or DOCUMENT_NO_BOUND */
 };
 
 struct document_mount {
@@ -121,6 +131,7 @@ struct document {
     uint32_t uid, gid;
     const char *gecos, *home, *shell;
     enum document_level ssh, sftp;
+    struct document_require require;
     uint32_t session_max, session_idle; /* seconds that a session may last, and without input;
                                            0: any */
     bool session_unread;                /* one of them cannot be read: no session may begin */

@@ -107,6 +107,8 @@ static const char *fixed_sentence(enum policy_reason reason)
         return "this environment does not accept the authority that signed your certificate";
     case POLICY_CERTIFICATE_UNKNOWN:
         return "your certificate is for a person who is not known here";
+    case POLICY_MFA:
+        return "log in again with multi-factor authentication, and connect with a new certificate";
     case POLICY_DENIED:
         return "access is denied by the operator of this host";
     default:
@@ -171,6 +173,27 @@ void messages_for_client(const struct message *message, char *out, size_t size)
         cloud_text_add(&text, fixed);
     else if (message->document == NULL || message->name == NULL || !add_sentence(&text, message))
         cloud_text_add(&text, "you may not enter here");
+}
+
+void messages_for_pam(const struct message *message, char *out, size_t size)
+{
+    const struct document_require *require =
+        message->document == NULL ? NULL : &message->document->require;
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, size);
+    if (message->reason == POLICY_MFA && require != NULL) {
+        cloud_text_add(&text, "Error: Access denied\nParameters: {");
+        for (size_t i = 0; i < require->amrs; i++)
+            cloud_text_add_all(&text, i == 0 ? "\"amr\":[\"" : ",\"", require->amr[i], "\"");
+        cloud_text_add(&text, require->amrs > 0 ? "]" : "");
+        if (require->max_age != DOCUMENT_NO_BOUND) {
+            cloud_text_add_all(&text, require->amrs > 0 ? "," : "", "\"max_age\":");
+            cloud_text_add_number(&text, require->max_age);
+        }
+        cloud_text_add(&text, "}\n");
+    }
+    messages_for_client(message, out + text.used, size - text.used);
 }
 
 void messages_detail(const struct message *message, char *out, size_t size)

@@ -22,6 +22,10 @@ struct message {
 /* Writes the sentence that the person at the client reads; it is cut off if it does not fit. */
 void messages_for_client(const struct message *message, char *out, size_t size);
 
+/* Writes all that PAM shows at the client: the sentence, and for POLICY_MFA two lines before it,
+ * from which the platform's client program takes what it must log in again for. */
+void messages_for_pam(const struct message *message, char *out, size_t size);
+
 /*
  * Writes the detail of the audit line: how the person's role is the reason, such as "key of alice:
  * role viewer, needs contributor". "" if the reason's token says everything.

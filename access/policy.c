@@ -33,6 +33,7 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_ROLE] = "role-too-low",
     [POLICY_ROLE_SFTP_ONLY] = "role-sftp-only",
     [POLICY_ACCESS_OFF] = "access-off",
+    [POLICY_MFA] = "mfa-required",
     [POLICY_APP_UNKNOWN] = "app-unknown",
     [POLICY_NOT_THIS_HOST] = "not-this-host",
     [POLICY_UNUSABLE] = "document-unusable",
@@ -204,7 +205,7 @@ static enum policy_reason check_role(const struct document *document, const stru
     };
     enum document_level level = policy_level(document, name);
 
-    if (document->session_unread ||
+    if (document->session_unread || document->require.unread ||
         (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
          level != DOCUMENT_LEVEL_ADMIN))
         return POLICY_ACCESS_OFF;
@@ -282,6 +283,7 @@ struct offered_key policy_session_key(const struct cloud_conf *conf,
 {
     struct offered_key key = *offered;
 
+    key.entered = true;
     key.valid_after = 0;
     if (conf->session_outlives_certificate)
         key.valid_before = INT64_MAX;
@@ -340,6 +342,38 @@ static enum policy_reason rule_role(const struct attempt *attempt)
     return check_role(attempt->document, attempt->name, attempt->key->user->role);
 }
 
+static bool has_amr(const struct certificate_claims *claims, const char *word)
+{
+    for (size_t i = 0; i < claims->amrs; i++)
+        if (strcmp(claims->amr[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* A security key that verifies its person at the login does so now. A time in the future is that of
+ * an authority with a fast clock, within the bound of certificates_max. */
+static enum policy_reason rule_require(const struct attempt *attempt)
+{
+    const struct document_require *require = &attempt->document->require;
+    const struct policy_visit *visit = attempt->visit;
+    const struct offered_key *certificate = policy_certificate(visit);
+    struct certificate_claims claims = {0};
+
+    if (!require->given || (visit->offered != NULL && visit->offered->entered))
+        return POLICY_GRANTED;
+    if (certificate != NULL)
+        claims = certificate->claims;
+    else if (attempt->key->verify)
+        claims = (struct certificate_claims){visit->now, 1, {"mfa"}};
+    if (claims.auth_time <= 0 || claims.auth_time > visit->now + CERTIFICATE_EARLY ||
+        (require->max_age != DOCUMENT_NO_BOUND && visit->now - claims.auth_time > require->max_age))
+        return POLICY_MFA;
+    for (size_t i = 0; i < require->amrs; i++)
+        if (!has_amr(&claims, require->amr[i]))
+            return POLICY_MFA;
+    return POLICY_GRANTED;
+}
+
 static const struct rule {
     const char *name;
     enum policy_reason (*check)(const struct attempt *);
@@ -351,6 +385,7 @@ static const struct rule {
     {"begin", rule_begin},
     {"from", rule_from},
     {"role", rule_role},
+    {"require", rule_require},
 };
 
 static enum policy_reason check_key(const struct document *document, const struct cloud_name *name,
@@ -467,7 +502,7 @@ static bool has_better_key(const struct document *document, const struct cloud_n
 static bool is_of_key(enum policy_reason reason)
 {
     return reason == POLICY_KEY_EXPIRED || reason == POLICY_TOO_EARLY || reason == POLICY_DENIED ||
-           reason == POLICY_FROM;
+           reason == POLICY_FROM || reason == POLICY_MFA;
 }
 
 bool policy_gets_line(const struct document *document, const struct cloud_name *name,

@@ -50,7 +50,9 @@ enum policy_reason {
     POLICY_STATUS_UNKNOWN,
     POLICY_ROLE, /* too low */
     POLICY_ROLE_SFTP_ONLY,
-    POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none, or `session` cannot be read */
+    POLICY_ACCESS_OFF, /* access.ssh or access.sftp is none, or `session` or `access.require` cannot
+                           be read */
+    POLICY_MFA,        /* `access.require` is not met by how or when the person has authenticated */
     POLICY_APP_UNKNOWN,
     POLICY_NOT_THIS_HOST, /* the document's `hosts` does not contain this host */
     POLICY_UNUSABLE,      /* this host may not use the document (policy_usable) */
@@ -148,8 +150,9 @@ struct policy_verdict policy_person(const struct document *document, const struc
 /* The certificate that the person comes with, or NULL. */
 const struct offered_key *policy_certificate(const struct policy_visit *visit);
 
-/* What an open session is judged by: a certificate without the times of the login, except that its
- * end remains unless sessions outlive it (session_outlives_certificate). */
+/* What an open session is judged by: without `access.require`, which is for the login, and for a
+ * certificate without the times of the login, except that its end remains unless sessions outlive
+ * it (session_outlives_certificate). */
 struct offered_key policy_session_key(const struct cloud_conf *conf,
                                       const struct offered_key *offered);
 
@@ -167,9 +170,10 @@ bool policy_has_from(const struct document_key *key);
  * The verdict of each rule for a key of the document, in the order in which policy_login applies
  * them; policy_login stops at the first that refuses. visit->offered may be NULL: the key itself.
  */
-#define POLICY_RULES 7
+#define POLICY_RULES 8
 struct policy_rule_verdict {
-    const char *rule; /* "certificate", "denied", "status", "expiry", "begin", "from", "role" */
+    const char *rule; /* "certificate", "denied", "status", "expiry", "begin", "from", "role",
+                         "require" */
     enum policy_reason reason;
 };
 void policy_rules(const struct document *document, const struct cloud_name *name,
@@ -184,9 +188,9 @@ void policy_rules(const struct document *document, const struct cloud_name *name
  * - An sFTP account. The ForceCommand of sshd's block overrides the command in the line, so with
  * `UsePAM no` the line would let a refused user into the chroot.
  *
- * - A key that is denied, expired, too early or refused by `from`, while its user has another key
- * that may enter (for `from`: from anywhere). sshd closes the connection after PAM's refusal, so
- * that the client could not offer the other key.
+ * - A key that is denied, expired, too early, refused by `from` or without MFA, while its user has
+ * another key that may enter (for `from`: from anywhere). sshd closes the connection after PAM's
+ * refusal, so that the client could not offer the other key.
  *
  * - A certificate that itself opens nothing. The client goes on to its plain key.
  */

@@ -336,6 +336,7 @@ static const struct conf_key keys[] = {
     SECONDS(session_max_stale, 0, DAY),
     {"certificates_max", take_seconds_or_forever, offsetof(struct cloud_conf, certificates_max), 1,
      UINT32_MAX - 1, NULL},
+    STRING(certificates_claims, take_text),
     YES_OR_NO(session_outlives_certificate),
     STRING(signing_key, take_signing_key),
     STRING(token_file, take_path),
@@ -386,6 +387,7 @@ void cloud_conf_defaults(struct cloud_conf *conf)
     conf->session_recheck = 60;
     conf->session_max_stale = 0;
     conf->certificates_max = 86400;
+    strcpy(conf->certificates_claims, "token-claims@platform.sh");
     conf->session_outlives_certificate = true;
 }
 

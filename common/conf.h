@@ -59,6 +59,7 @@ struct cloud_conf {
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
     uint32_t certificates_max; /* seconds that a certificate may be valid; UINT32_MAX: any number */
+    char certificates_claims[64]; /* the extension with the claims of a certificate */
     bool session_outlives_certificate;
     unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* the line that has the setting; 0: none has */
     /* These are last, because cloud_conf_defaults clears only what stands before the lists. */

@@ -68,16 +68,18 @@ static const struct {
     const char *of, *known;
 } members[] = {
     {"", " version project environment account access session forwarding sftp users message hosts "
-         "apps issued_at max_stale_seconds "},
+         "certificate_authorities apps issued_at max_stale_seconds "},
     {"environment", " name status title type "},
     {"account", " uid gid gecos home shell "},
-    {"access", " ssh sftp "},
+    {"access", " ssh sftp require "},
+    {"require", " amr max_age "},
     {"session", " max_seconds idle_seconds "},
     {"forwarding", " local remote agent "},
     {"sftp", " mounts "},
     {"mounts", " path writable "},
     {"users", " id username mail role ssh_keys from not_before expires_at grant "},
     {"ssh_keys", " title value key_id verify from not_before expires_at grant "},
+    {"certificate_authorities", " title value key_id from not_before expires_at grant "},
     {"apps.", " access forwarding home "}, /* an application, by any name */
 };
 

@@ -131,12 +131,21 @@ static void tell_name(const struct visit *visit, const char *before, const char 
         (void)pam_error(visit->pamh, "%s%s%s", before, name, after);
 }
 
+/* Whether a text of the daemon can be shown: lines without control characters. */
+static bool is_lines(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text != '\n' && cloud_text_is_control(*text))
+            return false;
+    return true;
+}
+
 static void tell_refusal(const struct visit *visit, enum cloud_status status,
                          const struct cloud_answer *answer)
 {
     switch (status) {
     case CLOUD_REFUSED:
-        if (answer->message[0] != '\0' && !cloud_text_has_control(answer->message))
+        if (answer->message[0] != '\0' && is_lines(answer->message))
             tell(visit, answer->message);
         else
             tell_name(visit, "access to ", " is refused");

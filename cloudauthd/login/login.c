@@ -42,6 +42,8 @@ void login_parse_key(struct connection *connection, const char *type, const char
     if (!connection->has_key)
         return;
     certificate_limit(&connection->offered, connection->context->conf.certificates_max);
+    certificate_read_claims(type, base64, connection->context->conf.certificates_claims,
+                            &connection->offered);
     connection->why = connection->offered.fault;
 }
 

@@ -53,9 +53,9 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     login_name_person(connection, refusal, &audit, detail);
     audit_write(&audit);
     count(connection, refusal->reason);
-    messages_for_client(&(const struct message){refusal->reason, document, &connection->name,
-                                                question->account, refusal->key, question->from},
-                        message, sizeof message);
+    messages_for_pam(&(const struct message){refusal->reason, document, &connection->name,
+                                             question->account, refusal->key, question->from},
+                     message, sizeof message);
     server_answer(connection, &answer);
 }
 

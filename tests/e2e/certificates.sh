@@ -85,6 +85,70 @@ test_enters() {
     audit 'grant .*cert=18446744073709551615 '
 }
 
+# demand JSON: staging's document requires that.
+demand() {
+    document abcdefghij staging ".access.require = $1 | .certificate_authorities =
+        [{title: \"certifier\", value: \"$(<$CA.pub)\"}]"
+}
+
+# claims FILE AUTH_TIME AMR: a certificate with these claims, and nothing else to enter by.
+claims() {
+    certify "$1" device -O "extension:token-claims@platform.sh={\"auth_time\":$2,\"amr\":$3}"
+}
+
+# without_mfa KEY [OPTION...]: it is refused, with the lines from which a client logs in again.
+without_mfa() {
+    local output
+    mark
+    output=$(as "$1" abcdefghij_stg 'echo inside' "${@:2}" 2>&1) && return 1
+    fails contains "$output" inside
+    contains "$output" '^Error: Access denied.?$'
+    same '{"amr":["mfa"],"max_age":3600}' "$(sed -nE 's/^Parameters: (\{.+\}).?$/\1/p' <<<"$output" | jq -c .)"
+    audit 'refuse account=abcdefghij_stg .*user=alice .*reason=mfa-required'
+}
+
+# a document that requires MFA: only claims that say so, lately enough; the session outlives the time
+test_require() {
+    local now
+    now=$(date +%s)
+    demand '{amr: ["mfa"], max_age: 3600}'
+    without_mfa alice
+    certify c device
+    without_mfa c
+    claims c "$now" '["pwd"]'
+    without_mfa c
+    claims c $((now - 3700)) '["mfa","pwd"]'
+    without_mfa c
+    claims c $((now + 3600)) '["mfa"]'
+    without_mfa c
+    claims c '"now"' '["mfa"]'
+    without_mfa c
+    claims c $((now - 60)) '["pwd","mfa"]'
+    enters c abcdefghij_stg
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/c-cert.pub")" 'require +yes'
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/alice.pub")" 'require +no +mfa-required'
+    contains "$(sftp_batch c abcdefghij_stg_sftp <<<'ls')" pub
+    refused alice abcdefghij_stg_sftp
+    audit 'refuse account=abcdefghij_stg_sftp .*reason=mfa-required .*proof=none'
+    certify c device -O extension:has-mfa@platform.sh
+    enters c abcdefghij_stg
+    configure 'certificates_claims = other@example.com'
+    daemon_reload
+    certify c device -O 'extension:other@example.com={"auth_time":'"$now"',"amr":["mfa"]}'
+    wait_for enters c abcdefghij_stg
+}
+
+# a requirement that cannot be read lets no person in
+test_require_unreadable() {
+    certify c device -O extension:has-mfa@platform.sh
+    demand '{amr: ["mfa"]}'
+    enters c abcdefghij_stg
+    demand '{amr: []}'
+    refused c abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*user=alice .*reason=access-off'
+    refused alice abcdefghij_stg
+}
+
 # the person needs no key in the document, and another environment that does not list the authority refuses
 test_other_environment() {
     accept

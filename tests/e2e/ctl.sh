@@ -439,7 +439,7 @@ test_env_home() {
 test_explain_rules() {
     local fingerprint
     fingerprint=$(ssh-keygen -lf "$KEYS/carol.pub" | cut -d' ' -f2)
-    same 'name=yes not-local=yes document=yes hosts=yes app=yes key=yes certificate=yes denied=yes status=yes expiry=yes begin=yes from=yes role=no' \
+    same 'name=yes not-local=yes document=yes hosts=yes app=yes key=yes certificate=yes denied=yes status=yes expiry=yes begin=yes from=yes role=no require=yes' \
         "$(ctl 1 explain --json abcdefghij_stg "$fingerprint" | jq -r '[.rules[] | "\(.rule)=\(.passed)"] | join(" ")')"
     same role-too-low "$(field decision 1 explain abcdefghij_stg "$(<"$KEYS/carol.pub")")"
     same "$fingerprint" "$(field fingerprint 1 explain abcdefghij_stg "$KEYS/carol.pub")"

@@ -46,9 +46,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 20000 || n > size - 4)
         return 0;
     digest_base64_encode(data, size, base64);
+    char type[KEY_BLOB_MAX];
+
     if (!offered_key_parse((const char *)data + 4, n, base64, &offered, &why))
         require(why != NULL);
-    else if (offered.certified)
+    else if (offered.certified) {
+        memcpy(type, data + 4, n);
+        type[n] = '\0';
+        certificate_read_claims(type, base64, "token-claims@platform.sh", &offered);
         check(&offered);
+    }
     return 0;
 }

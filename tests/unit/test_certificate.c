@@ -94,6 +94,105 @@ static void test_key_types(void **state)
     }
 }
 
+static size_t put_text(unsigned char *at, const void *text, size_t n)
+{
+    at[0] = at[1] = 0;
+    at[2] = (unsigned char)(n >> 8);
+    at[3] = (unsigned char)n;
+    memcpy(at + 4, text, n);
+    return n + 4;
+}
+
+#define CLAIMS "token-claims@platform.sh"
+#define AMR    "{\"auth_time\": 1798761500, \"amr\": [\"pwd\", \"mfa\"], \"sub\": {}}"
+
+/* The good certificate with other extensions: claims (or NULL) by name, twice if so, and has-mfa.
+ */
+static struct offered_key with_claims(const char *claims, bool twice, bool has_mfa)
+{
+    static unsigned char list[4 * 4096], value[8192];
+    static char base64[DIGEST_BASE64_SIZE(4 * BLOB_SIZE)];
+    static unsigned char all[4 * BLOB_SIZE];
+    struct offered_key offered;
+    size_t at, old, n = 0, size;
+
+    start(CERT_GOOD_BASE64);
+    at = find("permit-X11-forwarding", 21) - 8;
+    old = 4 + ((size_t)blob[at + 2] << 8 | blob[at + 3]);
+    for (int i = 0; claims != NULL && i < 1 + twice; i++) {
+        n += put_text(list + n, CLAIMS, strlen(CLAIMS));
+        size = put_text(value, claims, strlen(claims));
+        n += put_text(list + n, value, size);
+    }
+    if (has_mfa) {
+        n += put_text(list + n, "has-mfa@platform.sh", 19);
+        n += put_text(list + n, "", 0);
+    }
+    memcpy(all, blob, at);
+    size = at + put_text(all + at, list, n);
+    memcpy(all + size, blob + at + old, used - at - old);
+    digest_base64_encode(all, size + used - at - old, base64);
+    assert_true(parse(CERT_GOOD_TYPE, base64, &offered));
+    assert_int_equal(offered.claims.auth_time, 0);
+    certificate_read_claims(CERT_GOOD_TYPE, base64, CLAIMS, &offered);
+    return offered;
+}
+
+static void test_claims(void **state)
+{
+    struct offered_key offered = with_claims(AMR, false, false);
+
+    (void)state;
+    assert_int_equal(offered.claims.auth_time, 1798761500);
+    assert_int_equal(offered.claims.amrs, 2);
+    assert_string_equal(offered.claims.amr[0], "pwd");
+    assert_string_equal(offered.claims.amr[1], "mfa");
+    /* The time of the claims counts, also if has-mfa adds its word. */
+    offered = with_claims("{\"auth_time\":5,\"amr\":[]}", false, true);
+    assert_int_equal(offered.claims.auth_time, 5);
+    assert_int_equal(offered.claims.amrs, 1);
+    offered = with_claims(NULL, false, true);
+    assert_int_equal(offered.claims.auth_time, NEW_YEAR);
+    assert_string_equal(offered.claims.amr[0], "mfa");
+    offered = with_claims("{\"auth_time\":5,\"amr\":[\"12345678901234567890123456789012\","
+                          "\"123456789012345678901234567890123\"]}",
+                          false, false);
+    assert_int_equal(offered.claims.amrs, 1);
+    assert_int_equal(with_claims(NULL, false, false).claims.auth_time, 0);
+}
+
+/* Claims that cannot be read count for nothing, and has-mfa beside them as well. */
+static void test_bad_claims(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "mfa",
+        "[]",
+        "{\"amr\":[\"mfa\"]}",
+        "{\"auth_time\":5}",
+        "{\"auth_time\":\"5\",\"amr\":[\"mfa\"]}",
+        "{\"auth_time\":-5,\"amr\":[\"mfa\"]}",
+        "{\"auth_time\":5,\"amr\":\"mfa\"}",
+        "{\"auth_time\":5,\"amr\":[1]}",
+        "{\"auth_time\":5,\"auth_time\":6,\"amr\":[\"mfa\"]}",
+        "{\"auth_time\":5,\"amr\":[\"mfa\"]} x",
+        "{\"auth_time\":5,\"amr\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"mfa\"]}"};
+    char large[4200];
+    struct offered_key offered;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof bad / sizeof *bad; i++) {
+        offered = with_claims(bad[i / 2], false, i % 2 == 1);
+        assert_int_equal(offered.claims.auth_time, 0);
+        assert_int_equal(offered.claims.amrs, 0);
+    }
+    assert_int_equal(with_claims(AMR, true, false).claims.auth_time, 0);
+    snprintf(large, sizeof large, "%-4096s", AMR);
+    assert_int_equal(with_claims(large, false, false).claims.auth_time, 1798761500);
+    snprintf(large, sizeof large, "%-4097s", AMR);
+    assert_int_equal(with_claims(large, false, true).claims.auth_time, 0);
+}
+
 static void test_name(void **state)
 {
     struct offered_key offered;
@@ -287,6 +386,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key_types),
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_bad_claims),
         cmocka_unit_test(test_name),
         cmocka_unit_test(test_plain_key),
         cmocka_unit_test(test_faults),

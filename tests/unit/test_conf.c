@@ -72,13 +72,16 @@ static void test_values(void **state)
 
 static void test_certificates(void **state)
 {
-    static const char *const wrong[] = {"certificates_max = 0", "certificates_max = never",
-                                        "certificates_max = 4294967295",
-                                        "session_outlives_certificate = maybe"};
+    static const char *const wrong[] = {
+        "certificates_max = 0", "certificates_max = never", "certificates_max = 4294967295",
+        "session_outlives_certificate = maybe", "certificates_claims ="};
 
     (void)state;
     cloud_conf_defaults(&conf);
     assert_int_equal(conf.certificates_max, 86400);
+    assert_string_equal(conf.certificates_claims, "token-claims@platform.sh");
+    assert_true(cloud_conf_line(&conf, "certificates_claims = a@b", 25, &error));
+    assert_string_equal(conf.certificates_claims, "a@b");
     assert_true(conf.session_outlives_certificate);
     assert_true(cloud_conf_line(&conf, "certificates_max = 30m", 22, &error));
     assert_int_equal(conf.certificates_max, 1800);

@@ -866,6 +866,60 @@ static void test_session(void **state)
     }
 }
 
+/* A requirement that cannot be read is one that no person meets. */
+static void test_require(void **state)
+{
+    static const struct {
+        const char *require;
+        size_t amrs;
+        uint32_t max_age;
+        bool given, unread;
+    } each[] = {
+        {"{\"amr\": [\"mfa\", \"sso:x\"], \"max_age\": 3600}", 2, 3600, true, false},
+        {"{\"amr\": [\"12345678901234567890123456789012\"]}", 1, DOCUMENT_NO_BOUND, true, false},
+        {"{\"max_age\": 0}", 0, 0, true, false},
+        {"{\"amr\": null, \"max_age\": 4294967294}", 0, 4294967294u, true, false},
+        {"{\"amr\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\"]}", 8, DOCUMENT_NO_BOUND, true,
+         false},
+        {"null", 0, 0, false, false},
+        {"{}", 0, 0, true, true},
+        {"[]", 0, 0, true, true},
+        {"true", 0, 0, true, true},
+        {"{\"amr\": []}", 0, 0, true, true},
+        {"{\"amr\": [], \"max_age\": 60}", 0, 0, true, true},
+        {"{\"amr\": \"mfa\"}", 0, 0, true, true},
+        {"{\"amr\": [1]}", 0, 0, true, true},
+        {"{\"amr\": [\"\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"m f\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"m\\\"f\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"m\\u00e4\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"123456789012345678901234567890123\"]}", 0, 0, true, true},
+        {"{\"amr\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"], \"max_age\": \"60\"}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"], \"max_age\": -1}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"], \"max_age\": 4294967295}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"], \"acr\": \"2\"}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"], \"amr\": [\"mfa\"]}", 0, 0, true, true},
+        {"{\"amr\": [\"mfa\"]}, \"require\": null", 0, 0, true, true},
+    };
+    char put[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
+        (void)snprintf(put, sizeof put, "\"sftp\": \"viewer\", \"require\": %s", each[i].require);
+        struct document *document = must_with("\"sftp\": \"viewer\"", put);
+        assert_int_equal(document->require.unread, each[i].unread);
+        assert_int_equal(document->warnings, each[i].unread);
+        if (!each[i].unread) {
+            assert_int_equal(document->require.given, each[i].given);
+            assert_int_equal(document->require.amrs, each[i].amrs);
+            if (each[i].given)
+                assert_int_equal(document->require.max_age, each[i].max_age);
+        }
+        document_free(document);
+    }
+}
+
 #define SK_KEY                                                                                     \
     "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIPfNAzr7wMMVNyRM6lmH"  \
     "I2ViEqi03RxtZ7tKONjsNl5AAAAABHNzaDo="
@@ -1483,6 +1537,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_session),
+        cmocka_unit_test(test_require),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_changed_bytes),
         cmocka_unit_test(test_limits_of_lists),

@@ -875,6 +875,98 @@ static void test_certificate_session(void **state)
     assert_int_equal(policy_ends(&certified[0], &open), NOW + 30);
 }
 
+static void require_mfa(void)
+{
+    document.require =
+        (struct document_require){.given = true, .amrs = 1, .amr = {"mfa"}, .max_age = 3600};
+}
+
+static void test_require(void **state)
+{
+    struct offered_key offered = certificate_of_alice(), open;
+    struct cloud_name name = named("abcdefghij_stg");
+    const struct policy_visit visit = {NOW, NOW, NULL, &open};
+
+    (void)state;
+    accept_authority();
+    require_mfa();
+    assert_certificate(&offered, POLICY_MFA);
+    offered.claims = (struct certificate_claims){NOW - 3600, 1, {"pwd"}};
+    assert_certificate(&offered, POLICY_MFA);
+    offered.claims = (struct certificate_claims){NOW - 3600, 2, {"pwd", "mfa"}};
+    assert_certificate(&offered, POLICY_GRANTED);
+    offered.claims.auth_time--;
+    assert_certificate(&offered, POLICY_MFA);
+    open = policy_session_key(&conf, &offered);
+    assert_int_equal(policy_person(&document, &name, "u-1", &visit).reason, POLICY_GRANTED);
+    document.require.max_age = DOCUMENT_NO_BOUND;
+    assert_certificate(&offered, POLICY_GRANTED);
+    offered.claims.auth_time = 0;
+    assert_certificate(&offered, POLICY_MFA);
+    offered.claims.auth_time = NOW + CERTIFICATE_EARLY;
+    assert_certificate(&offered, POLICY_GRANTED);
+    offered.claims.auth_time++;
+    assert_certificate(&offered, POLICY_MFA);
+    offered.claims.auth_time = NOW;
+    document.require.amr[document.require.amrs++] = "hwk"; /* all of them */
+    assert_certificate(&offered, POLICY_MFA);
+    document.require = (struct document_require){.unread = true};
+    assert_certificate(&offered, POLICY_ACCESS_OFF);
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_ACCESS_OFF);
+}
+
+/* A key alone is no MFA, and its line runs nothing; one that verifies the person is. */
+static void test_require_key(void **state)
+{
+    struct offered_key offered = certificate_of_alice();
+    const struct policy_visit visit = {NOW, NOW, NULL, &offered};
+    struct cloud_name name = named("abcdefghij_stg");
+    struct policy_verdict verdict = {POLICY_MFA, &keys[0]};
+
+    (void)state;
+    require_mfa();
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_MFA);
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit));
+    accept_authority();
+    keys[0].verify = true;
+    document.require.max_age = 0;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
+    document.require.amr[0] = "sso";
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_MFA);
+    require_mfa();
+    verdict = policy_login(&document, &name, &visit);
+    assert_int_equal(verdict.reason, POLICY_MFA);
+    assert_false(policy_gets_line(&document, &name, &verdict, &visit)); /* the key is next */
+    users[0].role = DOCUMENT_ROLE_VIEWER;
+    assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_ROLE);
+}
+
+static void assert_shown(const char *expected)
+{
+    struct cloud_name name = named("abcdefghij_stg");
+    char text[512];
+
+    messages_for_pam(
+        &(const struct message){POLICY_MFA, &document, &name, "abcdefghij_stg", &keys[0], NULL},
+        text, sizeof text);
+    assert_int_equal(strncmp(text, "Error: Access denied\nParameters: ", 33), 0);
+    assert_int_equal(strncmp(text + 33, expected, strlen(expected)), 0);
+    assert_int_equal(strncmp(text + 33 + strlen(expected), "\nlog in again", 13), 0);
+}
+
+static void test_require_message(void **state)
+{
+    (void)state;
+    require_mfa();
+    assert_shown("{\"amr\":[\"mfa\"],\"max_age\":3600}");
+    document.require.amr[document.require.amrs++] = "hwk";
+    document.require.max_age = DOCUMENT_NO_BOUND;
+    assert_shown("{\"amr\":[\"mfa\",\"hwk\"]}");
+    document.require.amrs = 0;
+    document.require.max_age = 0;
+    assert_shown("{\"max_age\":0}");
+}
+
 static void test_certificate_denied(void **state)
 {
     static struct denial_list *list;
@@ -930,6 +1022,9 @@ int main(void)
         cmocka_unit_test_setup(test_certificate_faults, setup),
         cmocka_unit_test_setup(test_certificate_line, setup),
         cmocka_unit_test_setup(test_certificate_session, setup),
+        cmocka_unit_test_setup(test_require, setup),
+        cmocka_unit_test_setup(test_require_key, setup),
+        cmocka_unit_test_setup(test_require_message, setup),
         cmocka_unit_test_setup(test_certificate_denied, setup),
         cmocka_unit_test_setup(test_usable, setup),
         cmocka_unit_test_setup(test_hosts, setup),
