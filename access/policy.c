@@ -304,7 +304,9 @@ int64_t policy_ends(const struct document_key *key, const struct offered_key *of
 
 static enum policy_reason rule_begin(const struct attempt *attempt)
 {
-    int64_t now = attempt->visit->now; /* DOCUMENT_NO_TIME is before every time */
+    /* By the wall clock: of a clock that was ahead, visit->now keeps how far it was.
+     * DOCUMENT_NO_TIME is before every time. */
+    int64_t now = attempt->visit->wall;
 
     return attempt->key->limits.not_before > now || attempt->key->user->limits.not_before > now
                ? POLICY_TOO_EARLY
@@ -484,16 +486,20 @@ const struct document_key *policy_next(const struct document *document,
     return NULL;
 }
 
-/* Whether the person has a key that may enter; anywhere: one without a `from`. */
+/* Whether the person has another key that may enter where the key of the verdict is refused. What a
+ * person's own `from` refuses, it refuses for each key. */
 static bool has_better_key(const struct document *document, const struct cloud_name *name,
-                           const struct document_user *user, const struct policy_visit *visit,
-                           bool anywhere)
+                           const struct policy_verdict *verdict, const struct policy_visit *visit)
 {
     const struct policy_visit plain = {visit->now, visit->wall, visit->from, NULL};
+    const struct document_key *refused = verdict->key, *key = document->key;
 
-    for (size_t i = 0; i < document->keys; i++)
-        if (document->key[i].user == user && !(anywhere && policy_has_from(&document->key[i])) &&
-            check_key(document, name, &document->key[i], &plain) == POLICY_GRANTED)
+    if (verdict->reason == POLICY_FROM && !refused->limits.has_from)
+        return false;
+    for (; key < document->key + document->keys; key++)
+        if (key->user == refused->user &&
+            memcmp(key->fingerprint, refused->fingerprint, KEY_FINGERPRINT_SIZE) != 0 &&
+            check_key(document, name, key, &plain) == POLICY_GRANTED)
             return true;
     return false;
 }
@@ -516,8 +522,7 @@ bool policy_gets_line(const struct document *document, const struct cloud_name *
         verdict->reason == POLICY_CERTIFICATE_EARLY ||
         verdict->reason == POLICY_CERTIFICATE_EXPIRED)
         return false;
-    return !is_of_key(verdict->reason) || !has_better_key(document, name, verdict->key->user, visit,
-                                                          verdict->reason == POLICY_FROM);
+    return !is_of_key(verdict->reason) || !has_better_key(document, name, verdict, visit);
 }
 
 enum policy_reason policy_service(const struct document *document, const struct cloud_name *name,

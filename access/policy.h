@@ -20,8 +20,8 @@
 
 /* How a person comes. */
 struct policy_visit {
-    int64_t now;      /* by which a right begins and ends: never goes back (cache_visit) */
-    int64_t wall;     /* by which a denial of this host ends: the wall clock */
+    int64_t now;      /* by which a right ends: never goes back (cache_visit) */
+    int64_t wall;     /* by which a right begins, and a denial of this host ends: the wall clock */
     const char *from; /* the client's address, as PAM_RHOST has it; NULL: not known yet, so that
                          `from` refuses no person */
     const struct offered_key *offered; /* what the person comes with */
@@ -188,9 +188,9 @@ void policy_rules(const struct document *document, const struct cloud_name *name
  * - An sFTP account. The ForceCommand of sshd's block overrides the command in the line, so with
  * `UsePAM no` the line would let a refused user into the chroot.
  *
- * - A key that is denied, expired, too early, refused by `from` or without MFA, while its user has
- * another key that may enter (for `from`: from anywhere). sshd closes the connection after PAM's
- * refusal, so that the client could not offer the other key.
+ * - A key that is denied, expired, too early, refused by its own `from` or without MFA, while its
+ * user has another key that may enter. sshd closes the connection after PAM's refusal, so that the
+ * client could not offer the other key.
  *
  * - A certificate that itself opens nothing. The client goes on to its plain key.
  */

@@ -424,6 +424,40 @@ static void test_from_lines(void **state)
     memset(both[1].fingerprint, 2, KEY_FINGERPRINT_SIZE);
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART);
+    /* Nor a key for elsewhere, which the client may offer next; the person's own `from` holds for
+     * both keys. */
+    limit(&both[1].limits, desk, 2);
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART);
+    users[0].limits = both[0].limits;
+    both[0].limits = both[1].limits = NO_LIMITS;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART
+                        "\n" NOLOGIN_LINE);
+}
+
+/* No more lines are made than for 16 people with one key. */
+static void test_shared_from(void **state)
+{
+    static char buffer[16384];
+    struct address_block office[1] = {block("192.0.2.0/24")};
+    struct cloud_name name = named("abcdefghij_stg");
+    struct document_key many[17];
+    struct cloud_text text;
+
+    (void)state;
+    limit(&keys[0].limits, office, 1);
+    for (size_t i = 0; i < 17; i++)
+        many[i] = keys[0];
+    document.key = many;
+    for (document.keys = 16; document.keys <= 17; document.keys++) {
+        struct policy_verdict verdict =
+            judge_login(&document, &name, keys[0].fingerprint, &now_visit);
+
+        cloud_text_start(&text, buffer, sizeof buffer);
+        key_line_write(&document, &name, &verdict, &now_visit, &text);
+        assert_int_equal(text.cut, document.keys > 16);
+    }
 }
 
 /* The window of the key and that of the person: both must be open. */
@@ -431,6 +465,8 @@ static void test_windows(void **state)
 {
     struct document_limits *limits[] = {&keys[0].limits, &users[0].limits};
     const enum policy_reason expired[] = {POLICY_KEY_EXPIRED, POLICY_PERSON_EXPIRED};
+    const struct policy_visit was_ahead = {NOW + 9, NOW, NULL, NULL}; /* its clock */
+    struct cloud_name name = named("abcdefghij_stg");
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -444,6 +480,8 @@ static void test_windows(void **state)
         *limits[i] = NO_LIMITS;
         limits[i]->not_before = NOW + 1;
         assert_int_equal(verdict_from(NULL), POLICY_TOO_EARLY);
+        assert_int_equal(judge_login(&document, &name, keys[0].fingerprint, &was_ahead).reason,
+                         POLICY_TOO_EARLY);
         *limits[i] = NO_LIMITS;
     }
     keys[0].limits.expires_at = NOW + 9;
@@ -1010,6 +1048,7 @@ int main(void)
         cmocka_unit_test_setup(test_key_lines, setup),
         cmocka_unit_test_setup(test_from, setup),
         cmocka_unit_test_setup(test_from_lines, setup),
+        cmocka_unit_test_setup(test_shared_from, setup),
         cmocka_unit_test_setup(test_windows, setup),
         cmocka_unit_test_setup(test_refused_line, setup),
         cmocka_unit_test_setup(test_line_that_does_not_fit, setup),
