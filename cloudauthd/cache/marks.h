@@ -8,8 +8,9 @@
 /*
  * When the change feed last named an environment, its project, or all of them. Environments share
  * a fixed number of marks by their hash, so that any number of names takes no memory: an
- * environment can seem to be named when another one is, and then its document is asked for once
- * more. Times are cloud_clock_ms().
+ * environment can seem to be named when another one is. Then its document is asked for once more,
+ * and until the API has answered that, a login does not go on with it after connect_timeout, as
+ * with one that is named (cache/request.c). Times are cloud_clock_ms().
  */
 
 #define MARKS 65536
