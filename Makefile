@@ -2,10 +2,11 @@
 #
 #   make            builds what is installed          make check   unit tests, no root
 #   make test       passes all tests (root)           make demo    shows the main job (root)
-#   make install    DESTDIR= PREFIX= LIBDIR=          make fuzz    SECONDS=60 a target
+#   make install    DESTDIR= PREFIX= LIBDIR=          make fuzz    TIME=60 a target
 #   make lint       format, clang-tidy, cppcheck      make clean
 #   make bench      measures, beside peers (root)     make check-tsan
-#   make deb        Debian packages, in build/deb
+#   make chaos      logins while everything breaks (root)
+#   make deb        Debian packages, in build/deb      make test-vm  Debian in virtual machines (root)
 #
 # B is where it is built, so that flavours stand beside each other: make B=build/asan SAN=1
 # For another architecture: make B=build/arm64 CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config
@@ -14,7 +15,6 @@ VERSION := 0.1.1
 PREFIX  ?= /usr
 LIBDIR  ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch)
 B       ?= build
-SECONDS ?= 60
 
 CC       ?= gcc
 PKG_CONFIG ?= pkg-config
@@ -27,7 +27,8 @@ ifeq ($(SAN),)
 CFLAGS   ?= -O2 -g
 HARDEN   += -D_FORTIFY_SOURCE=2
 else
-CFLAGS   ?= -O0 -g
+# Of what is linked into 60 programs, a report shows the lines alone.
+CFLAGS   ?= -O0 -g1
 HARDEN   += -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANLINK  := -fsanitize=$(SANITIZERS)
 endif
@@ -136,6 +137,8 @@ install: all
 		$(DESTDIR)/etc/apparmor.d/$${profile##*/}; done
 	for page in $(wildcard man/*.[1-8]); do install -D -m 644 $$page \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	for file in $(wildcard etc/selinux/*); do install -D -m 644 $$file \
+		$(DESTDIR)$(PREFIX)/share/cloudauth/selinux/$${file##*/}; done
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/cloudauth
 	cp -r etc/examples etc/pam.d etc/nsswitch.conf.example $(DESTDIR)$(PREFIX)/share/doc/cloudauth
 	sh scripts/install-config.sh etc/cloudauth.conf $(DESTDIR)/etc/cloudauth/cloudauth.conf
@@ -147,6 +150,11 @@ test demo bench: B := build
 test:
 	@scripts/packages.sh test
 	@tests/run
+
+# Whole systems with Debian's kernel, in emulated machines: not a part of `test`.
+test-vm:
+	@scripts/packages.sh vm
+	@tests/vm/run
 
 demo:
 	@scripts/packages.sh demo
@@ -162,10 +170,26 @@ deb:
 	@scripts/deb.sh
 
 fuzz:
-	FUZZ_SECONDS=$(SECONDS) tests/fuzz/run
+	tests/fuzz/run
+
+# Ten minutes of logins while everything breaks, and 200 rounds of rotations.
+chaos: B := build
+chaos:
+	CHAOS=600 SEED=$$(date +%s) tests/e2e/run tests/e2e/chaos.sh
+	SOAK=200 tests/e2e/run tests/e2e/soak.sh
+
+# Hours: each call of the daemon fails once.
+faults: B := build
+faults:
+	@scripts/packages.sh test
+	@$(MAKE) --no-print-directory -s all
+	INJECT=1000000 E2E='^test_(nss|helper|pam|daemon) ' tests/e2e/run tests/e2e/inject.sh
+
+fuzz-coverage:
+	TIME=0 tests/fuzz/run
 
 clean:
 	rm -rf build
 
-.PHONY: all install test demo bench deb fuzz clean
+.PHONY: all install test test-vm demo bench deb fuzz fuzz-coverage faults chaos clean
 -include $(shell find $(addprefix $(B)/,obj here module helper faults) -name '*.d' 2>/dev/null)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAPPED_BITS 96 /* of ::ffff:0:0/96 */
+#define MAPPED_BITS 96 /* length of the prefix ::ffff:0:0/96 */
 
 static const unsigned char mapped[MAPPED_BITS / 8] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -25,7 +25,7 @@ bool address_read(const char *text, unsigned char out[ADDRESS_SIZE])
     return inet_pton(AF_INET, text, out + sizeof mapped) == 1;
 }
 
-/* Whether the first bits of both are equal. */
+/* Whether the first `bits` bits of both addresses are equal. */
 static bool is_equal(const unsigned char *a, const unsigned char *b, unsigned bits)
 {
     unsigned rest = bits % 8;
@@ -34,7 +34,7 @@ static bool is_equal(const unsigned char *a, const unsigned char *b, unsigned bi
            (rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
 }
 
-/* Whether all bits behind the first ones are 0. */
+/* Whether all bits after the first `bits` are 0. */
 static bool has_no_more(const unsigned char *address, unsigned bits)
 {
     for (unsigned i = bits; i < 8 * ADDRESS_SIZE; i++)

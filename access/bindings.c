@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/bindings.h"
 
+#include "base/fatal.h"
 #include "base/table.h"
 #include "common/clock.h"
-#include "common/name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +11,19 @@
 
 #define ID_BLOCK 64
 
-/* A project of which an environment is or was bound. */
+/* A project with at least one environment that is or was bound. */
 struct project {
     struct table_node node;
-    size_t bound; /* environments with a binding */
+    size_t bound; /* number of environments that have a binding */
     char name[];
 };
 
-/* An environment and its binding. Without a binding the entry is in by_name only. */
+/* An environment that is or was bound. If its binding was removed, the entry is in by_name only. */
 struct entry {
     struct table_node by_uid, by_gid, by_name;
     struct project *project;
     uint32_t uid, gid;
-    int64_t changed; /* bindings_changed_at() */
+    int64_t changed; /* ms, as bindings_changed_at returns it */
     bool bound;
     char environment[];
 };
@@ -34,13 +34,13 @@ struct bindings {
 
 struct bindings *bindings_new(void)
 {
-    struct bindings *bindings = calloc(1, sizeof *bindings);
+    struct bindings *bindings = xcalloc(1, sizeof *bindings);
 
-    if (bindings != NULL && table_start(&bindings->by_uid) && table_start(&bindings->by_gid) &&
-        table_start(&bindings->by_name) && table_start(&bindings->projects))
-        return bindings;
-    bindings_free(bindings);
-    return NULL;
+    table_start(&bindings->by_uid);
+    table_start(&bindings->by_gid);
+    table_start(&bindings->by_name);
+    table_start(&bindings->projects);
+    return bindings;
 }
 
 static void free_entry(void *arg, struct table_node *node)
@@ -92,8 +92,8 @@ static bool name_equal(const struct table_node *node, const void *key)
            strcmp(entry->environment, wanted->environment) == 0;
 }
 
-/* Ids are given one after the other: those of a block have buckets side by side, so that reading
- * 100,000 bindings does not wait for the memory at each. */
+/* Platforms assign ids one after the other. ID_BLOCK neighbouring ids have adjacent buckets, so
+ * that loading 100,000 bindings does not cause a cache miss for each. */
 static uint64_t id_hash(const struct table *table, uint32_t id)
 {
     uint32_t block = id / ID_BLOCK;
@@ -122,7 +122,7 @@ static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Finds the entry of an environment, bound or not. */
+/* Finds the entry of an environment, which may have lost its binding; NULL if there is none. */
 static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
 {
     struct table_node *node =
@@ -177,9 +177,9 @@ static struct project *find_or_add_project(struct bindings *bindings, const char
     struct project *project = find_project(bindings, name);
     size_t n = strlen(name);
 
-    if (project != NULL || n > CLOUD_PROJECT_MAX ||
-        (project = calloc(1, sizeof *project + n + 1)) == NULL)
+    if (project != NULL)
         return project;
+    project = xcalloc(1, sizeof *project + n + 1);
     memcpy(project->name, name, n);
     table_insert(&bindings->projects, &project->node, table_hash(&bindings->projects, name, n));
     return project;
@@ -187,40 +187,31 @@ static struct project *find_or_add_project(struct bindings *bindings, const char
 
 static struct entry *add_unbound(struct bindings *bindings, const struct binding *claim)
 {
-    struct project *project = find_or_add_project(bindings, claim->project);
     size_t n = strlen(claim->environment);
-    struct entry *entry;
+    struct entry *entry = xcalloc(1, sizeof *entry + n + 1);
 
-    if (project == NULL || n > CLOUD_NAME_MAX)
-        return NULL;
-    entry = calloc(1, sizeof *entry + n + 1);
-    if (entry == NULL)
-        return NULL;
-    entry->project = project;
+    entry->project = find_or_add_project(bindings, claim->project);
     memcpy(entry->environment, claim->environment, n);
     table_insert(&bindings->by_name, &entry->by_name, name_hash(&bindings->by_name, claim));
     return entry;
 }
 
-bool bindings_claim(struct bindings *bindings, const struct binding *claim)
+void bindings_claim(struct bindings *bindings, const struct binding *claim)
 {
     struct entry *entry = find_any(bindings, claim);
 
     if (entry != NULL && entry->bound)
-        return true;
+        return;
     if (entry != NULL)
         entry->changed = cloud_clock_ms();
     else
         entry = add_unbound(bindings, claim);
-    if (entry == NULL)
-        return false;
     entry->bound = true;
     entry->project->bound++;
     entry->uid = claim->uid;
     entry->gid = claim->gid;
     table_insert(&bindings->by_uid, &entry->by_uid, id_hash(&bindings->by_uid, claim->uid));
     table_insert(&bindings->by_gid, &entry->by_gid, id_hash(&bindings->by_gid, claim->gid));
-    return true;
 }
 
 bool bindings_has_project(const struct bindings *bindings, const char *name)

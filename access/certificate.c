@@ -12,10 +12,10 @@
 #define CLAIMS_MAX 4096
 #define HAS_MFA    "has-mfa@platform.sh"
 
-/* The fields of a certificate, in their order. */
+/* The fields of a certificate, in the order in which its blob has them. */
 struct fields {
     struct key_bytes type, nonce;
-    struct key_bytes key; /* the fields of the key, as they are behind the type of a plain one */
+    struct key_bytes key; /* the key's fields, as they follow the type in the blob of a plain key */
     uint64_t serial, kind;
     struct key_bytes key_id, principals;
     uint64_t valid_after, valid_before;
@@ -44,7 +44,8 @@ static bool take_fields(const struct key_type *type, struct key_blob *blob, stru
     return blob->left == 0 || key_fail(why, "the certificate is malformed: bytes follow it");
 }
 
-/* The fingerprint of the certified key: that of the blob that it has without a certificate. */
+/* Computes the fingerprint of the certified key: the SHA-256 of its blob as a plain key. False if
+ * OpenSSL fails. */
 static bool find_fingerprint(const struct key_type *type, struct key_bytes fields,
                              unsigned char out[KEY_FINGERPRINT_SIZE])
 {
@@ -52,7 +53,7 @@ static bool find_fingerprint(const struct key_type *type, struct key_bytes field
     const char *name = key_type_name(type);
     size_t n = strlen(name);
 
-    /* The type of a certificate is longer than that of its key, so this fits. */
+    /* The blob of the plain key is shorter than that of the certificate, so it fits. */
     plain[3] = (unsigned char)n;
     strcpy((char *)plain + 4, name);
     memcpy(plain + 4 + n, fields.at, fields.n);
@@ -74,7 +75,7 @@ static void set_fault(struct offered_key *offered, const char *sentence)
         offered->fault = sentence;
 }
 
-/* Reads the list of principals. False if a length in it is wrong. */
+/* Reads the list of principals. False if the list is malformed. */
 static bool read_principals(struct key_bytes list, struct offered_key *out)
 {
     struct key_blob blob = {list.at, list.n};
@@ -94,25 +95,16 @@ static bool read_principals(struct key_bytes list, struct offered_key *out)
     return true;
 }
 
-/* Reads one option of a certificate; data is the content of its value. */
-typedef void read_option(struct key_bytes name, struct key_bytes data, struct offered_key *out);
-
-static void read_critical(struct key_bytes name, struct key_bytes data, struct offered_key *out)
+static void judge_critical(struct key_bytes name, struct offered_key *out)
 {
-    (void)data;
     if (key_bytes_are(name, "force-command"))
         set_fault(out, "the certificate has a force-command");
     else if (!key_bytes_are(name, "source-address") && !key_bytes_are(name, "verify-required"))
         set_fault(out, "the certificate has a critical option that is not known here");
 }
 
-static void read_extension(struct key_bytes name, struct key_bytes data, struct offered_key *out)
-{
-    (void)name, (void)data, (void)out; /* sshd grants no more than the key's line and these do */
-}
-
-/* Reads a list of options. False if a length in it is wrong. */
-static bool read_options(struct key_bytes list, read_option *read, struct offered_key *out)
+/* Reads the list of critical options. False if the list is malformed. */
+static bool read_critical(struct key_bytes list, struct offered_key *out)
 {
     struct key_blob blob = {list.at, list.n};
     struct key_bytes name, data;
@@ -120,125 +112,13 @@ static bool read_options(struct key_bytes list, read_option *read, struct offere
     while (blob.left > 0) {
         if (!key_blob_take(&blob, &name) || !key_blob_take(&blob, &data))
             return false;
-        read(name, data, out);
+        judge_critical(name, out);
     }
     return true;
 }
 
-static int64_t time_of(uint64_t seconds)
-{
-    return seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds;
-}
-
-static bool read_certificate(const struct key_type *type, struct key_bytes bytes,
-                             struct key_bytes name, struct offered_key *out, const char **why)
-{
-    struct key_blob blob = {bytes.at, bytes.n};
-    struct fields fields;
-    struct key ca;
-
-    if (!take_fields(type, &blob, &fields, why))
-        return false;
-    if (fields.type.n != name.n || memcmp(fields.type.at, name.at, name.n) != 0)
-        return key_fail(why, "the certificate is of another type than it says");
-    if (fields.signature.n == 0)
-        return key_fail(why, "the certificate is not signed");
-    out->certified = true;
-    if (fields.kind != TYPE_USER)
-        set_fault(out, "the certificate is not one for users");
-    out->serial = fields.serial;
-    out->valid_after = time_of(fields.valid_after);
-    out->valid_before = time_of(fields.valid_before);
-    if (fields.key_id.n <= CERTIFICATE_ID_MAX)
-        memcpy(out->key_id, fields.key_id.at, fields.key_id.n);
-    if (strlen(out->key_id) != fields.key_id.n || !fields_user_id(out->key_id))
-        memset(out->key_id, 0, sizeof out->key_id);
-    if (!read_principals(fields.principals, out) ||
-        !read_options(fields.critical, read_critical, out) ||
-        !read_options(fields.extensions, read_extension, out))
-        return key_fail(why, "the certificate is malformed: a list in it is cut off");
-    if (!keys_read(fields.authority, &ca, why))
-        return key_fail(why, "the certificate is signed by a key that is not accepted");
-    memcpy(out->ca, ca.fingerprint, sizeof out->ca);
-    return (find_fingerprint(type, fields.key, out->fingerprint) &&
-            digest_sha256(bytes.at, bytes.n, out->digest)) ||
-           key_fail(why, "the certificate's fingerprint could not be computed");
-}
-
-static bool decode(const struct key_type *type, struct key_bytes name, struct key_bytes base64,
-                   struct offered_key *out, const char **why)
-{
-    unsigned char bytes[KEY_BLOB_MAX];
-    struct key_bytes blob;
-
-    return keys_decode(base64, bytes, &blob, why) && read_certificate(type, blob, name, out, why);
-}
-
-static void set_plain(const struct key *key, struct offered_key *out)
-{
-    memcpy(out->fingerprint, key->fingerprint, sizeof out->fingerprint);
-    memcpy(out->digest, key->fingerprint, sizeof out->digest);
-}
-
-bool offered_key_parse(const char *type, size_t type_length, const char *base64,
-                       struct offered_key *out, const char **why)
-{
-    struct key_bytes name = {(const unsigned char *)type, type_length};
-    struct key_bytes text = {(const unsigned char *)base64,
-                             strnlen(base64, (size_t)KEY_VALUE_MAX + 1)};
-    const struct key_type *certified = key_type_find(name, true);
-    struct key key;
-
-    memset(out, 0, sizeof *out);
-    if (certified != NULL)
-        return decode(certified, name, text, out, why);
-    if (!keys_parse(type, type_length, base64, &key, why))
-        return false;
-    set_plain(&key, out);
-    return true;
-}
-
-bool offered_key_parse_line(const char *line, struct offered_key *out, const char **why)
-{
-    const struct key_type *certified;
-    struct key_bytes name, text;
-    struct key key;
-
-    memset(out, 0, sizeof *out);
-    if (!keys_split_line(line, &name, &text, why))
-        return false;
-    certified = key_type_find(name, true);
-    if (certified != NULL)
-        return decode(certified, name, text, out, why);
-    if (!keys_parse_line(line, &key, why))
-        return false;
-    set_plain(&key, out);
-    return true;
-}
-
-bool offered_key_equal(const struct offered_key *a, const struct offered_key *b)
-{
-    return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
-}
-
-void certificate_limit(struct offered_key *offered, uint32_t most)
-{
-    if (offered->certified && most != UINT32_MAX &&
-        offered->valid_before - offered->valid_after > (int64_t)most + CERTIFICATE_EARLY)
-        set_fault(offered,
-                  "the certificate is valid for longer than certificates_max of this host");
-}
-
-void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NAME_SIZE])
-{
-    char ca[KEY_FINGERPRINT_TEXT];
-
-    keys_fingerprint_text(offered->ca, ca);
-    snprintf(out, CERTIFICATE_NAME_SIZE, "%llu@%s", (unsigned long long)offered->serial, ca);
-}
-
-/* Adds a word. One that is too long is one that no document can ask for. False: there is no space.
- */
+/* Adds a word of `amr`. A longer word is skipped, because no document can require it. False if
+ * there is no space for the word. */
 static bool add_amr(struct certificate_claims *claims, const char *word)
 {
     if (strlen(word) > CERTIFICATE_AMR_MAX)
@@ -249,7 +129,8 @@ static bool add_amr(struct certificate_claims *claims, const char *word)
     return true;
 }
 
-/* Reads the value of the extension, a string within its data. */
+/* Reads the claims. The data of the extension is one SSH string, which holds JSON. False if they
+ * cannot be read. */
 static bool read_claims(struct key_bytes data, struct certificate_claims *out)
 {
     static const struct json_limits limits = {8, 512};
@@ -276,36 +157,116 @@ static bool read_claims(struct key_bytes data, struct certificate_claims *out)
     return ok;
 }
 
-void certificate_read_claims(const char *type, const char *base64, const char *name,
-                             struct offered_key *offered)
+/* Reads the claims from the list of extensions; sshd enforces the other extensions. False if the
+ * list is malformed. */
+static bool read_extensions(struct key_bytes list, const char *claims, struct offered_key *out)
 {
-    struct key_bytes text = {(const unsigned char *)base64, strlen(base64)}, bytes, option, data;
-    const struct key_type *certified =
-        key_type_find((struct key_bytes){(const unsigned char *)type, strlen(type)}, true);
-    unsigned char space[KEY_BLOB_MAX];
-    struct certificate_claims claims = {0};
-    bool has_claims = false, has_mfa = false, ok;
-    struct key_blob blob;
-    struct fields fields;
-    const char *why;
+    struct key_blob blob = {list.at, list.n};
+    struct certificate_claims found = {0};
+    bool has_claims = false, has_mfa = false, ok = claims != NULL;
+    struct key_bytes name, data;
 
-    if (!offered->certified || certified == NULL || !keys_decode(text, space, &bytes, &why))
-        return;
-    blob = (struct key_blob){bytes.at, bytes.n};
-    ok = take_fields(certified, &blob, &fields, &why);
-    for (blob = (struct key_blob){fields.extensions.at, fields.extensions.n};
-         ok && blob.left > 0;) {
-        ok = key_blob_take(&blob, &option) && key_blob_take(&blob, &data);
-        has_mfa |= ok && key_bytes_are(option, HAS_MFA);
-        if (ok && key_bytes_are(option, name)) {
-            ok = !has_claims && read_claims(data, &claims);
+    while (blob.left > 0) {
+        if (!key_blob_take(&blob, &name) || !key_blob_take(&blob, &data))
+            return false;
+        has_mfa |= key_bytes_are(name, HAS_MFA);
+        if (ok && key_bytes_are(name, claims)) {
+            ok = !has_claims && read_claims(data, &found);
             has_claims = true;
         }
     }
     if (has_mfa && !has_claims)
-        claims.auth_time = offered->valid_after;
-    if (ok && (!has_mfa || add_amr(&claims, "mfa")))
-        offered->claims = claims;
+        found.auth_time = out->valid_after;
+    if (ok && (!has_mfa || add_amr(&found, "mfa")))
+        out->claims = found;
+    return true;
+}
+
+static int64_t time_of(uint64_t seconds)
+{
+    return seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds;
+}
+
+static bool read_certificate(const struct key_type *type, struct key_bytes bytes,
+                             const char *claims, struct offered_key *out, const char **why)
+{
+    struct key_blob blob = {bytes.at, bytes.n};
+    struct fields fields;
+    struct key ca;
+
+    if (!take_fields(type, &blob, &fields, why))
+        return false;
+    if (key_type_find(fields.type, true) != type)
+        return key_fail(why, "the certificate is of another type than it says");
+    if (fields.signature.n == 0)
+        return key_fail(why, "the certificate is not signed");
+    out->certified = true;
+    if (fields.kind != TYPE_USER)
+        set_fault(out, "the certificate is not one for users");
+    out->serial = fields.serial;
+    out->valid_after = time_of(fields.valid_after);
+    out->valid_before = time_of(fields.valid_before);
+    if (fields.key_id.n <= CERTIFICATE_ID_MAX)
+        memcpy(out->key_id, fields.key_id.at, fields.key_id.n);
+    if (strlen(out->key_id) != fields.key_id.n || !fields_user_id(out->key_id))
+        memset(out->key_id, 0, sizeof out->key_id);
+    if (!read_principals(fields.principals, out) || !read_critical(fields.critical, out) ||
+        !read_extensions(fields.extensions, claims, out))
+        return key_fail(why, "the certificate is malformed: a list in it is cut off");
+    if (!keys_read(fields.authority, &ca, why))
+        return key_fail(why, "the certificate is signed by a key that is not accepted");
+    memcpy(out->ca, ca.fingerprint, sizeof out->ca);
+    return (find_fingerprint(type, fields.key, out->fingerprint) &&
+            digest_sha256(bytes.at, bytes.n, out->digest)) ||
+           key_fail(why, "the certificate's fingerprint could not be computed");
+}
+
+bool offered_key_parse(struct key_bytes type, struct key_bytes base64, const char *claims,
+                       struct offered_key *out, const char **why)
+{
+    const struct key_type *certified = key_type_find(type, true);
+    unsigned char bytes[KEY_BLOB_MAX];
+    struct key_bytes blob;
+    struct key key;
+
+    memset(out, 0, sizeof *out);
+    if (certified != NULL)
+        return keys_decode(base64, bytes, &blob, why) &&
+               read_certificate(certified, blob, claims, out, why);
+    if (!keys_parse(type, base64, &key, why))
+        return false;
+    memcpy(out->fingerprint, key.fingerprint, sizeof out->fingerprint);
+    memcpy(out->digest, key.fingerprint, sizeof out->digest);
+    return true;
+}
+
+bool offered_key_parse_line(const char *line, struct offered_key *out, const char **why)
+{
+    struct key_bytes type, base64;
+
+    return keys_split_line(line, &type, &base64, why) &&
+           offered_key_parse(type, base64, NULL, out, why);
+}
+
+bool offered_key_equal(const struct offered_key *a, const struct offered_key *b)
+{
+    return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
+void certificate_limit(struct offered_key *offered, uint32_t most)
+{
+    if (offered->certified && most != UINT32_MAX &&
+        offered->valid_before - offered->valid_after > (int64_t)most + CERTIFICATE_EARLY)
+        set_fault(offered,
+                  "the certificate is valid for longer than certificates_max of this host");
+}
+
+void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NAME_SIZE])
+{
+    char ca[KEY_FINGERPRINT_TEXT];
+
+    keys_fingerprint_text(offered->ca, ca);
+    snprintf(out, CERTIFICATE_NAME_SIZE, "%llu@%s", (unsigned long long)offered->serial, ca);
 }
 
 bool certificate_name_read(const char *name, uint64_t *serial,

@@ -10,15 +10,16 @@
 
 #define TIME_MAX 253402300799u /* the end of the year 9999 */
 
-static const char *const kinds[] = {[DENIAL_KEY] = "key",
-                                    [DENIAL_USER] = "user",
-                                    [DENIAL_ENVIRONMENT] = "environment",
-                                    [DENIAL_CERTIFICATE] = "certificate"};
+static const char *const kinds[DENIAL_KINDS] = {[DENIAL_KEY] = "key",
+                                                [DENIAL_USER] = "user",
+                                                [DENIAL_ENVIRONMENT] = "environment",
+                                                [DENIAL_CERTIFICATE] = "certificate"};
 
 /* ---- Lines ---- */
 
-/* Copies the next field of the line to out, and moves *at behind it. The last field ends with the
- * line, every other field with a tab. */
+/* Copies the next field of the line to out, and moves *at past it. The last field must end with
+ * the line, every other field with a tab. False if the field does not, is too long or contains a
+ * NUL. */
 static bool take_field(const char **at, const char *end, bool last, char *out, size_t size)
 {
     const char *tab = memchr(*at, '\t', (size_t)(end - *at));
@@ -32,7 +33,8 @@ static bool take_field(const char **at, const char *end, bool last, char *out, s
     return true;
 }
 
-/* Checks the subject by its kind and decodes a fingerprint. Returns what is wrong, or NULL. */
+/* Checks the subject by the kind of the denial, and decodes its fingerprint and serial. Returns an
+ * error message, which is static, or NULL. */
 static const char *take_subject(struct denial *denial)
 {
     struct cloud_name name;
@@ -73,7 +75,7 @@ bool denials_parse(const char *line, size_t n, struct denial *out, const char **
         !take_field(&at, end, false, since, sizeof since) ||
         !take_field(&at, end, true, out->reason, sizeof out->reason))
         return false;
-    for (int i = DENIAL_KEY; i <= DENIAL_CERTIFICATE; i++)
+    for (int i = DENIAL_KEY; i < DENIAL_KINDS; i++)
         if (strcmp(kind, kinds[i]) == 0)
             out->kind = (enum denial_kind)i;
     *why = take_subject(out);
@@ -91,6 +93,11 @@ void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE])
 {
     snprintf(out, DENIAL_LINE_SIZE, "%s\t%s\t%lld\t%lld\t%s", kinds[denial->kind], denial->subject,
              (long long)denial->until, (long long)denial->since, denial->reason);
+}
+
+const char *denials_kind(enum denial_kind kind)
+{
+    return kinds[kind];
 }
 
 /* ---- Matching ---- */

@@ -11,16 +11,16 @@
 #include <stdint.h>
 
 /*
- * Denials: the keys, users and environments that this host refuses, whatever the project API says
- * and also during an outage, each until a given time or forever (cloudauthctl deny). Pure
- * functions; cloudauthd/state/denials_file.h keeps the list on the disk.
+ * Denials: the keys, certificates, users and environments that this host refuses, whatever the
+ * project API says and also during an outage, each until a given time or forever (cloudauthctl
+ * deny). Pure functions; cloudauthd/state/denials_file.h keeps the list on the disk.
  */
 
 #define DENIALS_MAX         4096
 #define DENIAL_SUBJECT_SIZE (CLOUD_PROJECT_MAX + 1 + CLOUD_NAME_MAX + 1)
 #define DENIAL_REASON_SIZE  201
 #define DENIAL_LINE_SIZE    512
-#define DENIAL_FOREVER      0 /* as `until` */
+#define DENIAL_FOREVER      0 /* the value of `until` */
 
 enum denial_kind {
     DENIAL_KEY = 1,
@@ -28,28 +28,31 @@ enum denial_kind {
     DENIAL_ENVIRONMENT,
     DENIAL_CERTIFICATE,
 };
+#define DENIAL_KINDS (DENIAL_CERTIFICATE + 1) /* size of an array with the kind as index */
 
 struct denial {
     enum denial_kind kind;
-    /* "SHA256:...", a user name or id, "project/environment", or "SERIAL@SHA256:..." */
+    /* By kind: "SHA256:...", user name or user id, "project/environment", "SERIAL@SHA256:...". */
     char subject[DENIAL_SUBJECT_SIZE];
-    /* Of a key and of a certificate, the subject decoded: of the key or the authority. */
+    /* Decoded from the subject: the fingerprint of the key or of the certificate's authority, and
+     * the certificate's serial. 0 for the other kinds. */
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     uint64_t serial;
-    int64_t until, since;            /* seconds since 1970 */
+    int64_t until, since;            /* seconds since 1970 (until may be DENIAL_FOREVER) */
     char reason[DENIAL_REASON_SIZE]; /* "" if none was given */
 };
 
 /*
- * A denial as a line without its newline: kind ("key", "user", "environment",
- * "certificate"), subject, until,
- * since and reason, with tabs between them. denials_parse checks every field. If one is wrong it
- * returns false, with a static sentence in *why.
+ * The text of a denial, a line without its newline: kind ("key", "user", "environment",
+ * "certificate"), subject, until, since and reason, with tabs between them. denials_kind returns
+ * the word for a kind. denials_parse checks every field; if one is wrong it returns false, with a
+ * static sentence in *why.
  */
 bool denials_parse(const char *line, size_t n, struct denial *out, const char **why);
 void denials_format(const struct denial *denial, char out[DENIAL_LINE_SIZE]);
+const char *denials_kind(enum denial_kind kind);
 
-/* A list of denials, which never changes: a change of the denials makes a new list. */
+/* A list of denials. It is never modified: a change of the denials makes a new list. */
 struct denial_list {
     size_t n;
     struct denial denial[];
@@ -57,32 +60,33 @@ struct denial_list {
 
 struct denials {
     struct denial_list *list;
-    bool damaged; /* the file on disk was: then every login is denied */
+    bool damaged; /* the file on disk is damaged: every login and service is denied */
 };
 
 /* Whether the denial has not expired at now (seconds since 1970). */
 bool denials_in_force(const struct denial *denial, int64_t now);
 
-/* A login. The user and the fingerprint are NULL for a service that needs no key. A denied key
- * opens nothing, neither by itself nor by a certificate for it nor by one that it has signed. */
+/* A login, as denials match it. user_id, username and fingerprint are NULL for a service that needs
+ * no key. The denial of a key matches the key itself, certificates for it, and certificates that it
+ * has signed. */
 struct denial_match {
     const char *project, *environment;
     const char *user_id, *username;
     const unsigned char *fingerprint;
-    const unsigned char *ca; /* of the login's certificate; NULL: it has none */
+    const unsigned char *ca; /* of the authority of the certificate; NULL: a plain key */
     uint64_t serial;
 };
 
 /* Whether a denial that is in force at now (seconds since 1970) matches the login. denials may be
- * NULL, which means that there are none. */
+ * NULL: there are none. */
 bool denials_match(const struct denials *denials, const struct denial_match *match, int64_t now);
 
-/* Whether the environment as a whole is denied at now. */
+/* Whether the environment as a whole is denied at now (seconds since 1970). */
 bool denials_environment(const struct denials *denials, const char *project,
                          const char *environment, int64_t now);
 
-/* The denial at index i, in the order in which they were added, expired ones included; NULL past
- * the end. */
+/* The denial at index i, or NULL past the end. The order is that in which denials were made;
+ * expired ones are included. */
 const struct denial *denials_at(const struct denials *denials, size_t i);
 
 #endif

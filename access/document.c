@@ -13,9 +13,9 @@
 #define CHUNK_SIZE   4096u
 #define ALIGNMENT    _Alignof(max_align_t)
 #define ID_NUMBER    UINT32_MAX
-#define USER_NUMBER  999999999999999 /* longer ones are read as text (json.h) */
+#define USER_NUMBER  999999999999999 /* the greatest id read as a number, not as text (json.h) */
 #define USERNAME_MAX 128
-#define WARNING_SIZE 400 /* a problem and a username */
+#define WARNING_SIZE 400 /* bytes: the text of a problem and a username */
 
 /* A document's arrays and strings live in chunks, which document_free frees together. */
 struct chunk {
@@ -25,14 +25,14 @@ struct chunk {
 };
 
 struct owned {
-    struct document document; /* first: document_free casts it back */
+    struct document document; /* first member: document_free casts a pointer to it back */
     SLIST_HEAD(chunks, chunk) chunks;
 };
 
-/* A key that has been read. All keys are sorted at the end. */
+/* A key that has been read. At the end sort_keys sorts all of them. */
 struct candidate {
     struct document_key key;
-    size_t order; /* in the document */
+    size_t order; /* position in the document */
 };
 
 struct reader {
@@ -41,7 +41,7 @@ struct reader {
     struct json root;
     struct candidate *candidate;
     size_t candidates, room;
-    const char *person; /* the user name to which the keys being read belong, or NULL */
+    const char *person; /* username of the owner of the keys being read, or NULL */
     size_t left_out;
     bool no_memory;
 };
@@ -95,7 +95,8 @@ static struct chunk *add_chunk(struct owned *owned, size_t least)
     return chunk;
 }
 
-/* Zeroed memory for count objects. The product cannot overflow: a DOCUMENT_..._MAX bounds count. */
+/* Returns zeroed memory for count objects of size bytes, which the document owns; NULL if out of
+ * memory. The product cannot overflow: a DOCUMENT_..._MAX bounds count. */
 static void *allot(struct reader *reader, size_t count, size_t size)
 {
     struct chunk *chunk = SLIST_FIRST(&reader->owned->chunks);
@@ -130,7 +131,7 @@ static bool copy_string(struct reader *reader, const char *text, const char **ou
     return text[0] == '\0' || copy_bytes(reader, text, strlen(text), out);
 }
 
-/* Copies a member that is a string into the document. */
+/* Copies a required member that is a string into the document. False if it cannot be read. */
 static bool take_string(struct reader *reader, const struct json *object, const char *name,
                         size_t max, const char **out)
 {
@@ -141,8 +142,8 @@ static bool take_string(struct reader *reader, const struct json *object, const 
 }
 
 /*
- * Turns the problem into a warning: the value that cannot be read is left out of the document.
- * False if out of memory; that is no fault of the document.
+ * Turns the current problem into a warning, about a value that the caller leaves out of the
+ * document. False if out of memory: this fails the whole parse.
  */
 static bool leave_out(struct reader *reader)
 {
@@ -157,7 +158,8 @@ static bool leave_out(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* Adds a last warning that says how many more there are, if not all have space. */
+/* If not all problems had space as warnings, adds a last warning that says how many more there
+ * are. */
 static bool count_the_rest(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -169,8 +171,8 @@ static bool count_the_rest(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* Reads an optional string that is shown to people. A string that cannot be read is "", with a
- * warning. */
+/* Reads an optional string that is shown to people. One that cannot be read becomes "", with a
+ * warning. False if out of memory. */
 static bool take_text(struct reader *reader, const struct json *object, const char *name,
                       size_t max, const char **out)
 {
@@ -180,7 +182,8 @@ static bool take_text(struct reader *reader, const struct json *object, const ch
            copy_string(reader, text, out);
 }
 
-/* Reads an optional string as take_text does, but without a warning: nothing is decided by it. */
+/* Reads an optional string that only names something. One that cannot be read becomes "", without a
+ * warning. False if out of memory. */
 static bool take_label(struct reader *reader, const struct json *object, const char *name,
                        const char **out)
 {
@@ -198,14 +201,18 @@ static bool fail_member(const struct json *object, const char *name, const char 
     return json_fail(&at, what);
 }
 
-/* Checks that a member is the expected string. */
-static bool check_string(const struct json *object, const char *name, const char *expected)
+/* Reads the name of the project or environment. *out is the name that the caller asked for, or
+ * DOCUMENT_ANY, and becomes a copy of the name in the document. A name other than the one asked
+ * for, or for DOCUMENT_ANY one that is_possible refuses, makes the document invalid. */
+static bool take_subject(struct reader *reader, const struct json *object, const char *name,
+                         bool (*is_possible)(const char *), const char **out)
 {
     const char *text = "";
 
     return json_get_string(object, name, JSON_REQUIRED, DOCUMENT_STRING_MAX, &text) &&
-           (strcmp(text, expected) == 0 ||
-            fail_member(object, name, "not the one that was asked for"));
+           ((strcmp(*out, DOCUMENT_ANY) == 0 ? is_possible(text) : strcmp(text, *out) == 0) ||
+            fail_member(object, name, "not the one that was asked for")) &&
+           copy_bytes(reader, text, strlen(text), out);
 }
 
 static bool take_number(const struct json *object, const char *name, uint32_t *out)
@@ -227,18 +234,19 @@ static bool take_version(struct reader *reader)
     return version == 1 || fail_member(&reader->root, "version", "not 1");
 }
 
-static bool take_environment(struct reader *reader, const char *name)
+static bool take_environment(struct reader *reader)
 {
     struct document *document = reader->document;
     struct json environment;
 
     if (!json_get_object(&reader->root, "environment", JSON_REQUIRED, &environment) ||
-        !check_string(&environment, "name", name) ||
+        !take_subject(reader, &environment, "name", cloud_name_environment_ok,
+                      &document->environment) ||
         !take_label(reader, &environment, "title", &document->title) ||
         !take_string(reader, &environment, "status", DOCUMENT_STRING_MAX, &document->status_text))
         return false;
     document->status = (enum document_status)value_of(statuses, document->status_text);
-    return copy_bytes(reader, name, strlen(name), &document->environment);
+    return true;
 }
 
 static bool take_account(struct reader *reader)
@@ -260,7 +268,8 @@ static bool take_account(struct reader *reader)
         return fail_member(&account, "shell", "not a plain absolute path");
     if (strchr(document->gecos, ':') != NULL) {
         document->gecos = "";
-        if (!fail_member(&account, "gecos", "has a ':'") && !leave_out(reader))
+        (void)fail_member(&account, "gecos", "has a ':'");
+        if (!leave_out(reader))
             return false;
     }
     return copy_string(reader, home, &document->home) &&
@@ -283,7 +292,8 @@ static bool take_level(const struct json *access, const char *name, enum documen
     return true;
 }
 
-/* A word stands in the JSON that a refused client reads (messages.c), unescaped. */
+/* Reads a word of access.require.amr. messages.c writes it into the JSON that a refused client
+ * reads, without escapes, so it may not contain a character that needs one. */
 static bool take_amr(struct reader *reader, const struct json *at, struct document_require *out)
 {
     const char *word;
@@ -316,7 +326,7 @@ static bool read_require(struct reader *reader, const struct json *require,
     return ok && (out->amrs > 0 || max_age != DOCUMENT_NO_BOUND || json_fail(require, "empty"));
 }
 
-/* Reads access.require. If that cannot be read, no person meets it. */
+/* Reads access.require. If it cannot be read, no person may enter. False if out of memory. */
 static bool take_require(struct reader *reader, const struct json *access)
 {
     struct document_require *out = &reader->document->require;
@@ -339,7 +349,7 @@ static bool take_access(struct reader *reader)
            take_level(&access, "sftp", &document->sftp, NULL) && take_require(reader, &access);
 }
 
-/* Reads a limit of sessions; 0 if it is missing. */
+/* Reads a limit of sessions, in seconds; 0 if it is missing. False if it cannot be read. */
 static bool take_seconds(const struct json *session, const char *name, uint32_t *out)
 {
     uint64_t seconds = DOCUMENT_NO_BOUND;
@@ -387,8 +397,8 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
     return true;
 }
 
-/* Reads `forwarding`; one that cannot be read allows no forward. *has says whether the member is
- * there. */
+/* Reads `forwarding`. If it cannot be read, no forward is allowed. *has says whether the object has
+ * this member. */
 static bool take_forwarding(struct reader *reader, const struct json *object,
                             struct document_forwarding *out, bool *has)
 {
@@ -428,18 +438,18 @@ static bool contains(const struct document_mount *mount, const struct document_m
     return strncmp(outer, inner, n) == 0 && (inner[n] == '/' || inner[n] == '\0');
 }
 
-/* Warns if the directory that was added last overlaps another. Both stay in the document. PAM
- * refuses the sFTP account for it and tells the person who logs in; the warning tells the author of
- * the document. */
+/* Warns if the directory that was added last overlaps another. Both stay in the document, and PAM
+ * then refuses sFTP logins and tells each person why. The warning tells the document's author. */
 static bool warn_overlap(struct reader *reader, const struct json *at)
 {
     const struct document *document = reader->document;
     const struct document_mount *mount = &document->mount[document->mounts - 1];
 
     for (const struct document_mount *other = document->mount; other < mount; other++)
-        if (contains(other, mount) || contains(mount, other))
-            return json_fail(at, "overlaps another, so the sFTP account cannot be used") ||
-                   leave_out(reader);
+        if (contains(other, mount) || contains(mount, other)) {
+            (void)json_fail(at, "overlaps another, so the sFTP account cannot be used");
+            return leave_out(reader);
+        }
     return true;
 }
 
@@ -465,7 +475,8 @@ static bool take_sftp(struct reader *reader)
     return true;
 }
 
-/* Reads the id of a user. A number counts as the text of its digits. */
+/* Reads the id of a user. A number counts as the text of its digits. False if the id cannot be
+ * read. */
 static bool take_user_id(struct reader *reader, const struct json *user, const char **out)
 {
     const char *text = "";
@@ -483,7 +494,7 @@ static bool take_user_id(struct reader *reader, const struct json *user, const c
                : fail_member(user, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
 }
 
-/* Reads an optional time; DOCUMENT_NO_TIME if it is missing. */
+/* Reads an optional time; DOCUMENT_NO_TIME if it is missing. False if it cannot be read. */
 static bool take_time(const struct json *object, const char *name, int64_t *out)
 {
     const char *text = NULL;
@@ -515,8 +526,8 @@ static bool take_from(struct reader *reader, const struct json *object, struct d
     return true;
 }
 
-/* Reads the limits of a person or a key. One that cannot be read fails the object that it limits:
- * without it the object would be worth more. */
+/* Reads the limits of a person or a key. If not_before, expires_at or `from` cannot be read, the
+ * person or key is left out: without that limit it would grant more. */
 static bool take_limits(struct reader *reader, const struct json *object,
                         struct document_limits *out)
 {
@@ -542,20 +553,15 @@ static bool take_user(struct reader *reader, const struct json *at, struct docum
 
 static bool add_candidate(struct reader *reader, const struct document_key *key)
 {
-    void *grown =
-        array_grow(reader->candidate, reader->candidates, &reader->room, sizeof *reader->candidate);
+    const struct candidate candidate = {*key, reader->candidates};
 
-    if (grown == NULL) {
-        reader->no_memory = !json_fail(&reader->root, "out of memory");
-        return false;
-    }
-    reader->candidate = grown;
-    reader->candidate[reader->candidates] = (struct candidate){*key, reader->candidates};
-    reader->candidates++;
-    return true;
+    reader->no_memory = !array_add(&reader->candidate, &reader->candidates, &reader->room,
+                                   &candidate, sizeof candidate) &&
+                        !json_fail(&reader->root, "out of memory");
+    return !reader->no_memory;
 }
 
-/* Reads the key of a user, or of an authority. */
+/* Reads a key of a user or of an authority. False if it cannot be read. */
 static bool take_key(struct reader *reader, const struct json *at, struct document_key *out)
 {
     const char *value = "", *why = NULL;
@@ -568,7 +574,7 @@ static bool take_key(struct reader *reader, const struct json *at, struct docume
         return false;
     if (!keys_parse_line(value, &parsed, &why))
         return fail_member(at, "value", why);
-    /* sshd asks for no more of other keys. */
+    /* sshd applies verify-required to security keys only. */
     if (out->verify && strncmp(parsed.type, "sk-", 3) != 0)
         return fail_member(at, "verify", "only a security key (sk-) can verify a person");
     if (!take_label(reader, at, "title", &out->title) ||
@@ -631,8 +637,8 @@ static bool take_users(struct reader *reader)
     struct document *document = reader->document;
     struct json users, at;
 
-    /* A document without `users` is valid and admits no one. If it were invalid, the document
-     * before it would stay in use, and people who have left would keep their rights. */
+    /* A document without `users` is valid and admits no one. If it were invalid, the previous
+     * document would stay in use, and people who have left would keep their rights. */
     if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users) &&
         !leave_out(reader))
         return false;
@@ -719,7 +725,7 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     *out = (struct document_app){0};
     if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
-    /* The application is read by its name, because a name that is given twice is no application. */
+    /* Searches the member by its name, and so refuses an application that is given twice. */
     if (forwarding == NULL || !json_get_object(at->parent, at->name, JSON_REQUIRED, &app) ||
         !copy_bytes(reader, at->name, strlen(at->name), &out->name) ||
         !json_get_object(&app, "access", JSON_OPTIONAL, &access) ||
@@ -730,8 +736,9 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     return true;
 }
 
-/* Reads `apps`. An application that cannot be read is not in the list, so it does not exist. If the
- * list cannot be read, no application exists: without a list all of them would. */
+/* Reads `apps`. An application that cannot be read is not in the list, so it does not exist. If
+ * `apps` itself cannot be read, no application exists: a document without `apps` admits every
+ * application name. */
 static bool take_apps(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -790,15 +797,14 @@ static bool take_body(struct reader *reader)
            take_hosts(reader) && take_apps(reader);
 }
 
-static bool take_document(struct reader *reader, const char *project, const char *environment)
+static bool take_document(struct reader *reader)
 {
     struct document *document = reader->document;
     const struct json *root = &reader->root;
 
     return json_expect_object(root) && take_version(reader) &&
-           check_string(root, "project", project) &&
-           copy_bytes(reader, project, strlen(project), &document->project) &&
-           take_environment(reader, environment) && take_times(reader) &&
+           take_subject(reader, root, "project", cloud_name_project_ok, &document->project) &&
+           take_environment(reader) && take_times(reader) &&
            (document->status == DOCUMENT_DELETED || take_body(reader)) && count_the_rest(reader);
 }
 
@@ -824,11 +830,13 @@ struct document *document_parse(const void *body, size_t n, const char *project,
     }
     reader.document = &reader.owned->document;
     reader.document->bytes = sizeof *reader.owned;
-    bool ok = take_document(&reader, project, environment);
+    reader.document->project = project;
+    reader.document->environment = environment;
+    bool ok = take_document(&reader);
     free(reader.candidate);
     json_free(&reader.root);
     if (ok) {
-        problem->text[0] = '\0'; /* that of what is left out */
+        problem->text[0] = '\0'; /* clears the last problem that became a warning */
         return reader.document;
     }
     document_free(reader.document);
@@ -854,7 +862,7 @@ const struct document_key *document_find_key(const struct document *document,
 {
     size_t low = 0, high = document->keys;
 
-    /* Finds the first key that does not sort before the fingerprint. */
+    /* Lower bound: keys are sorted by fingerprint, and several users may have the same key. */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (memcmp(document->key[middle].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) < 0)
@@ -884,39 +892,4 @@ const struct document_app *document_find_app(const struct document *document, co
         if (strcmp(document->app[i].name, name) == 0)
             return &document->app[i];
     return NULL;
-}
-
-static bool read_subject(const struct json *root, char project[CLOUD_PROJECT_MAX + 1],
-                         char environment[CLOUD_NAME_MAX + 1])
-{
-    const char *project_text = "", *environment_text = "";
-    struct json object;
-
-    if (!json_expect_object(root) ||
-        !json_get_string(root, "project", JSON_REQUIRED, CLOUD_PROJECT_MAX, &project_text) ||
-        !json_get_object(root, "environment", JSON_REQUIRED, &object) ||
-        !json_get_string(&object, "name", JSON_REQUIRED, CLOUD_NAME_MAX, &environment_text))
-        return false;
-    if (cloud_name_project_ok(project_text))
-        strcpy(project, project_text);
-    if (cloud_name_environment_ok(environment_text))
-        strcpy(environment, environment_text);
-    return true;
-}
-
-bool document_subject(const void *body, size_t n, char project[CLOUD_PROJECT_MAX + 1],
-                      char environment[CLOUD_NAME_MAX + 1], struct document_problem *problem)
-{
-    static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
-    struct cloud_text text;
-    struct json root;
-    bool ok;
-
-    project[0] = environment[0] = '\0';
-    cloud_text_start(&text, problem->text, sizeof problem->text);
-    if (!json_parse(body, n, &limits, &text, &root))
-        return false;
-    ok = read_subject(&root, project, environment);
-    json_free(&root);
-    return ok;
 }

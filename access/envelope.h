@@ -20,13 +20,13 @@
 #define ENVELOPE_SIGNERS_MAX    4
 /* The most bytes that are hashed for one envelope: its payload is hashed once for each pair of a
  * signature and a signer's key. Limits the work that wrong signatures, added by an attacker on the
- * way, can cause. */
+ * network, can cause. */
 #define ENVELOPE_HASHED_MAX ((size_t)16 << 20)
 
 #define ENVELOPE_FUTURE 300 /* seconds by which issued_at may be ahead of this host's clock */
 
-/* The public keys of the publisher. A document that any one of them signed is accepted. If there
- * are none, documents are not signed. */
+/* The public keys of the documents' publisher, from signing_key. A document that one of them has
+ * signed is accepted. If there are none, documents are not signed. */
 struct signers {
     size_t n;
     unsigned char key[ENVELOPE_SIGNERS_MAX][KEYS_SIGNER_SIZE];
@@ -43,8 +43,13 @@ bool envelope_parse_signers(const char *text, struct signers *out);
 char *envelope_open(const void *body, size_t n, const struct signers *signers, size_t *length,
                     struct document_problem *problem);
 
-/* Why a signed document with this issued_at is invalid at now (seconds since 1970), or NULL.
- * Whether an older document replaces a newer one is not checked here. */
+/* Returns the payload as envelope_open does, but without looking at the signatures, of an envelope
+ * that was verified when it was stored. The payload must let no person in: signing_key may have
+ * changed since then. */
+char *envelope_reopen(const void *body, size_t n, size_t *length, struct document_problem *problem);
+
+/* Why a signed document with this issued_at is invalid at now (seconds since 1970), or NULL. Does
+ * not check that the document is newer than the one in use. */
 const char *envelope_time_fault(int64_t issued_at, int64_t now);
 
 #endif

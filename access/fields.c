@@ -70,8 +70,8 @@ static bool is_label(const char *text, size_t n, bool *number)
     return true;
 }
 
-/* Whether n bytes are a DNS name or an IPv4 address. What ends in a label of digits must be an
- * address. */
+/* Whether the n bytes are a DNS name or an IPv4 address. If the last label is a number, only an
+ * address is valid: resolvers read such a name as an address. */
 static bool is_host(const char *text, size_t n)
 {
     size_t start = 0;
@@ -91,12 +91,7 @@ static bool is_host(const char *text, size_t n)
 
 static bool is_bracketed(const char *text, size_t n)
 {
-    if (n < 4 || text[0] != '[' || text[n - 1] != ']')
-        return false;
-    for (size_t i = 1; i < n - 1; i++)
-        if (!is_alnum(text[i]) && text[i] != ':' && text[i] != '.')
-            return false;
-    return is_inet(AF_INET6, text + 1, n - 2);
+    return n > 2 && text[0] == '[' && text[n - 1] == ']' && is_inet(AF_INET6, text + 1, n - 2);
 }
 
 bool fields_forward_any(const char *text)
@@ -137,7 +132,7 @@ bool fields_app(const char *text)
     return n > 0 && n <= APP_MAX && strstr(text, "--") == NULL;
 }
 
-/* Whether the text begins with the shape, in which 'd' stands for any digit and 'T' for T or t. */
+/* Whether the text begins with the shape, where 'd' is any digit and 'T' is T or t. */
 static bool has_shape(const char *text, const char *shape)
 {
     for (; *shape != '\0'; text++, shape++)
@@ -151,7 +146,7 @@ static int two_digits(const char *text)
     return (text[0] - '0') * 10 + text[1] - '0';
 }
 
-/* Reads "2027-01-01T00:00:00" as UTC. */
+/* Reads a text of the form "2027-01-01T00:00:00" as UTC. False if there is no such time. */
 static bool read_utc(const char *text, int64_t *out)
 {
     struct tm parts = {.tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
@@ -166,9 +161,10 @@ static bool read_utc(const char *text, int64_t *out)
         parts.tm_sec = 59;
     same = parts;
     *out = (int64_t)timegm(&same);
-    /* timegm(3) takes 30 February for a day in March, and 24:00 for the next day. */
+    /* timegm(3) takes 30 February for a day in March, 24:00 for the next day, and second 61 for
+     * the next minute. */
     return parts.tm_year > -1900 && same.tm_mon == parts.tm_mon && same.tm_hour == parts.tm_hour &&
-           same.tm_min == parts.tm_min && same.tm_sec == parts.tm_sec;
+           same.tm_min == parts.tm_min;
 }
 
 bool fields_time(const char *text, int64_t *out)

@@ -11,34 +11,34 @@
  * Pure functions.
  */
 
-/* An absolute path of at most 255 bytes, other than "/", without empty, "." or ".." parts, ':' and
- * control characters. */
+/* Whether text is an absolute path of at most 255 bytes, other than "/", without empty, "." or ".."
+ * parts, ':' and control characters. */
 bool fields_home(const char *text);
 
-/* A path as fields_home takes it, without a space. */
+/* Whether text is a path that fields_home accepts and that has no space. */
 bool fields_shell(const char *text);
 
 /*
- * A path of at most 255 bytes below the home, without empty, "." or ".." parts and control
- * characters; "" is the home itself. The home, and a path with a part that begins with a dot, must
- * not be writable.
+ * Whether text is a path of at most 255 bytes below the home, without empty, "." or ".." parts and
+ * control characters; "" is the home itself. The home, and a path with a part that begins with a
+ * dot, must not be writable.
  */
 bool fields_mount(const char *text, bool writable);
 
 /*
- * "host:port": a DNS name, an IPv4 address or an IPv6 address in brackets, and a port from 1 to
- * 65535. It needs no escaping within the quotes of permitopen="...".
+ * Whether text is "host:port": a DNS name, an IPv4 address or an IPv6 address in brackets, and a
+ * port from 1 to 65535. Such a text needs no escaping within the quotes of permitopen="...".
  */
 bool fields_forward(const char *text);
 
-/* "localhost:*", "127.0.0.1:*" or "[::1]:*": any port of loopback. Editors that run a server behind
- * ssh choose its port when they start it. */
+/* Whether text is "localhost:*", "127.0.0.1:*" or "[::1]:*": any port of loopback. An editor that
+ * runs a server on the remote host chooses the server's port at the start. */
 bool fields_forward_any(const char *text);
 
-/* 1 to 128 of [A-Za-z0-9._:@+=-]: the id is the comment of an authorized_keys line. */
+/* Whether text is 1 to 128 of [A-Za-z0-9._:@+=-]: a user id is the comment of a key line. */
 bool fields_user_id(const char *text);
 
-/* 1 to 100 of [A-Za-z0-9_-], without "--". */
+/* Whether text is 1 to 100 of [A-Za-z0-9_-], without "--": the name of an application. */
 bool fields_app(const char *text);
 
 /*

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT_DIGITS 15 /* of every integer of as many digits, a double keeps them all */
+#define EXACT_DIGITS 15 /* a double holds every integer of at most 15 digits exactly */
 
 /*
  * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, and text after the
  * document; json_scan() refuses these before cJSON sees them. The functions of cJSON that find
- * members are not used: they ignore case, or return the first of two members. Nor is valueint,
- * which saturates.
+ * members are not used: they ignore case, or return the first of two members. valueint is not used
+ * either, because it saturates.
  */
 
 static void add_path(const struct json *at)
@@ -52,7 +52,7 @@ static bool fail_number(const struct json *at, const char *what, size_t number, 
     return false;
 }
 
-/* The length of the run of characters of the set at the start of the bytes. */
+/* Counts the bytes at the start that are in `set`; `left` is the number of bytes. */
 static size_t span(const char *at, size_t left, const char *set)
 {
     size_t n = 0;
@@ -62,8 +62,8 @@ static size_t span(const char *at, size_t left, const char *set)
     return n;
 }
 
-/* Copies n bytes that json_scan has accepted, with integers of more than 15 digits as strings. To
- * be freed. NULL if out of memory. */
+/* Copies n bytes of JSON that json_scan has accepted, and writes integers of more than 15 digits as
+ * strings. The caller frees the copy. NULL if out of memory. */
 static char *keep_digits(const char *json, size_t n, size_t *out_n)
 {
     char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;
@@ -128,7 +128,8 @@ bool json_expect_object(const struct json *at)
            json_fail(at, "not an object");
 }
 
-/* Terminals also obey U+0080 to U+009F, which UTF-8 encodes as 0xc2 and 0x80 to 0x9f. */
+/* Whether text has a control character. Terminals also obey U+0080 to U+009F, which UTF-8 encodes
+ * as 0xc2 and 0x80 to 0x9f. */
 static bool has_control(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
@@ -159,8 +160,8 @@ bool json_expect_string(const struct json *at, size_t max, const char **out)
     return true;
 }
 
-/* Finds a member. Goes on to the end, because a second member of the name is a problem, even a
- * null. */
+/* Finds a member. Searches all members, because a second one of the same name is a problem, even if
+ * its value is null. */
 static bool find(const struct json *object, const char *name, enum json_need need, struct json *out)
 {
     const cJSON *found = NULL;
@@ -230,7 +231,7 @@ bool json_get_whole(const struct json *object, const char *name, enum json_need 
     if (at.value == NULL)
         return true;
     double number = has_type(&at, cJSON_Number) ? at.value->valuedouble : -1;
-    /* The range is checked first: to convert a double outside of it, or NaN, is undefined. */
+    /* Checks the range first: to convert a double outside of it, or NaN, is undefined behaviour. */
     if (!(number >= 0 && number <= (double)max) || (double)(uint64_t)number != number)
         return fail_number(&at, "not an integer from 0 to ", max, "");
     *out = (uint64_t)number;

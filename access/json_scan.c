@@ -55,7 +55,7 @@ static int hex_of(int c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The four digits after "\u". */
+/* Reads the four digits after "\u". False, with scan->what set, if they are not there. */
 static bool take_unit(struct scan *scan, unsigned *out)
 {
     *out = 0;
@@ -84,7 +84,7 @@ static bool scan_unicode_escape(struct scan *scan)
     return true;
 }
 
-/* An escape, after its backslash. */
+/* Scans an escape, after its backslash. False, with scan->what set, if it is wrong. */
 static bool scan_escape(struct scan *scan)
 {
     int c = peek(scan);
@@ -95,31 +95,10 @@ static bool scan_escape(struct scan *scan)
     return c != 'u' || scan_unicode_escape(scan);
 }
 
-/*
- * One character of more than one byte (RFC 3629). The range of the second byte excludes overlong
- * forms, surrogates, and code points above U+10FFFF.
- */
-static bool scan_utf8(struct scan *scan)
-{
-    int lead = peek(scan);
-    int low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    int high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-
-    if (lead < 0xc2 || lead > 0xf4)
-        return fail(scan, "not UTF-8");
-    scan->at++;
-    for (int i = 0; i < more; i++, scan->at++) {
-        if (peek(scan) < low || peek(scan) > high)
-            return fail(scan, "not UTF-8");
-        low = 0x80;
-        high = 0xbf;
-    }
-    return true;
-}
-
 static bool scan_string(struct scan *scan)
 {
+    unsigned code;
+
     if (!take(scan, '"'))
         return fail(scan, "not JSON: a string is missing");
     while (!take(scan, '"')) {
@@ -128,12 +107,10 @@ static bool scan_string(struct scan *scan)
             return fail(scan, "not JSON: a string has no end");
         if (c < 0x20)
             return fail(scan, "a control character in a string");
-        if (c >= 0x80) {
-            if (!scan_utf8(scan))
-                return false;
-            continue;
-        }
-        scan->at++;
+        size_t bytes = c < 0x80 ? 1 : json_utf8(scan->bytes + scan->at, scan->n - scan->at, &code);
+        if (bytes == 0)
+            return fail(scan, "not UTF-8");
+        scan->at += bytes;
         if (c == '\\' && !scan_escape(scan))
             return false;
     }
@@ -177,7 +154,8 @@ static bool scan_word(struct scan *scan, const char *word)
     return true;
 }
 
-/* An array or an object, after its bracket. */
+/* Scans an array or an object, after its opening bracket. False, with scan->what set, if it is
+ * wrong. */
 static bool scan_container(struct scan *scan, char close, bool members)
 {
     skip_space(scan);
@@ -200,7 +178,7 @@ static bool scan_container(struct scan *scan, char close, bool members)
     return take(scan, close) || fail(scan, "not JSON: ',' or a closing bracket is missing");
 }
 
-/* Recurses through scan_container as deep as the limit of nesting. */
+/* Scans a value. Recurses through scan_container, no deeper than the limit of nesting. */
 static bool scan_value(struct scan *scan)
 {
     bool ok;
@@ -231,6 +209,25 @@ static bool scan_value(struct scan *scan)
             return scan_number(scan);
         return fail(scan, "not JSON: a value is missing");
     }
+}
+
+size_t json_utf8(const unsigned char *at, size_t left, unsigned *code)
+{
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = at[0] < 0x80   ? 1
+               : at[0] < 0xc2 ? 0
+               : at[0] < 0xe0 ? 2
+               : at[0] < 0xf0 ? 3
+               : at[0] < 0xf5 ? 4
+                              : 0;
+
+    *code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if (i == left || (at[i] & 0xc0) != 0x80)
+            return 0;
+        *code = *code << 6 | (at[i] & 0x3f);
+    }
+    return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
 }
 
 bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,

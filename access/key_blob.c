@@ -45,7 +45,7 @@ static const struct key_type {
     const char *curve_name;
     size_t point_size;
     enum curve curve;
-    bool security_key; /* an application follows */
+    bool security_key; /* the application follows the fields */
 } types[] = {
     {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0, CURVES, false},
     {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0,
@@ -60,6 +60,11 @@ static const struct key_type {
      read_ecdsa, "nistp256", 65, CURVE_256, true},
     {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com", read_rsa, NULL, 0, CURVES, false},
 };
+
+struct key_bytes key_bytes_of(const char *text, size_t n)
+{
+    return (struct key_bytes){(const unsigned char *)text, n};
+}
 
 bool key_bytes_are(struct key_bytes bytes, const char *text)
 {
@@ -87,7 +92,8 @@ bool key_blob_take(struct key_blob *blob, struct key_bytes *out)
     return true;
 }
 
-/* A positive mpint in its canonical form; *out is its magnitude without leading zeros. */
+/* Takes a positive mpint in its canonical form; false if the next field is none. *out is its
+ * magnitude without leading zeros. */
 static bool take_positive(struct key_blob *blob, struct key_bytes *out)
 {
     if (!key_blob_take(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
@@ -130,8 +136,8 @@ static void create_groups(void)
         groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
 }
 
-/* Returns the group of a curve. The groups are created at the first use, by any thread, and kept:
- * to create one takes many times as long as to check a point. */
+/* Returns the group of a curve, or NULL if OpenSSL fails. The first call, of any thread, creates
+ * all groups, and they are kept: creating one takes many times as long as checking a point. */
 static const EC_GROUP *group_of(enum curve curve)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -140,8 +146,8 @@ static const EC_GROUP *group_of(enum curve curve)
     return groups[curve];
 }
 
-/* Whether the point is on the curve. Leaves no error in OpenSSL's queue of this thread, where a TLS
- * connection would take it for its own. */
+/* Whether the point is on the curve. Leaves no error in OpenSSL's queue of this thread, because a
+ * TLS connection of the thread would take it for its own. */
 static bool on_curve(enum curve curve, struct key_bytes encoded)
 {
     (void)ERR_set_mark();

@@ -5,7 +5,8 @@
 
 #include <time.h>
 
-/* People with one key, each with a `from`: for the sake of the loop, which compares these lists. */
+/* The most lines for users of one key, each with a `from`: bounds the time to compare their
+ * lists. */
 #define LINES_MAX 16
 
 #define LAST_EXPIRY INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
@@ -18,17 +19,20 @@ static const struct document_forwarding *forwarding_of(const struct document *do
     return app != NULL && app->forwarding != NULL ? app->forwarding : &document->forwarding;
 }
 
-/* Adds the destinations of one direction. Without the option sshd would allow all of them, so an
- * empty list needs a destination that never matches. */
+/* Adds an option, permitopen or permitlisten, for each destination. Without the option sshd would
+ * allow all destinations, so an empty list gets one that never matches. */
 static void add_destinations(struct cloud_text *text, const char *option, const char **destination,
                              size_t n)
 {
-    for (size_t i = 0; i < n || i == 0; i++)
-        cloud_text_add_all(text, ",", option, "=\"", n == 0 ? "none:1" : destination[i], "\"");
+    for (size_t i = 0; i < n || i == 0; i++) {
+        const char *to = n == 0 ? "none:1" : destination[i];
+        cloud_text_add_all(text, ",", option, "=\"", to, "\"");
+    }
 }
 
-/* Adds the expiry in UTC, as "20270101000000Z", which sshd reads since version 9.1. A year of five
- * digits, such as 9999-12-31 with a negative offset, would make sshd ignore the whole line. */
+/* Adds the expiry in UTC, as "20270101000000Z", which sshd reads since version 9.1. Later times
+ * become LAST_EXPIRY, because a year of five digits (9999-12-31 with a negative offset) would make
+ * sshd ignore the whole line. */
 static void add_expiry(struct cloud_text *text, int64_t seconds)
 {
     time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);
@@ -59,8 +63,9 @@ static void add_grants(struct cloud_text *text, const struct document *document,
     add_destinations(text, "permitlisten", forwarding->remote, forwarding->remotes);
 }
 
-/* Adds the blocks of one list that lie within the other's; a list that there is not limits nothing.
- * Both ways this is what the two lists have in common. Returns how many that are. */
+/* Adds the blocks of `list` that lie within a block of `other`, or all if `other` has no `from`.
+ * Called for both orders of two lists, this adds what they have in common. `before` is how many
+ * blocks the option has already; returns the new number. */
 static size_t add_within(struct cloud_text *text, const struct document_limits *list,
                          const struct document_limits *other, size_t before)
 {
@@ -74,13 +79,14 @@ static size_t add_within(struct cloud_text *text, const struct document_limits *
         if (!within)
             continue;
         address_block_text(&list->from[i], block);
-        cloud_text_add_all(text, before == 0 ? ",from=\"" : ",", block);
-        before++;
+        cloud_text_add(text, before++ == 0 ? ",from=\"" : ",");
+        cloud_text_add(text, block);
     }
     return before;
 }
 
-/* Adds the option `from`, if there is one. No client has the address that stands for no address. */
+/* Adds the option `from` if the key or its user has one. If their lists have nothing in common, the
+ * option is 0.0.0.0/32, which is no client's address. */
 static void add_from(struct cloud_text *text, const struct document_key *key)
 {
     size_t n = add_within(text, &key->limits, &key->user->limits, 0);
@@ -91,8 +97,8 @@ static void add_from(struct cloud_text *text, const struct document_key *key)
     cloud_text_add(text, n > 0 ? "\"" : ",from=\"0.0.0.0/32\"");
 }
 
-/* Adds the key. An authority is given the principal by which sshd takes this certificate alone:
- * without one it would take any. */
+/* Adds the key; for a certificate the key of its authority, with the certificate's principal:
+ * without the option principals= sshd would demand the account's name as a principal. */
 static void add_key(struct cloud_text *text, const struct document_key *key,
                     const struct policy_visit *visit)
 {
@@ -103,40 +109,60 @@ static void add_key(struct cloud_text *text, const struct document_key *key,
     cloud_text_add_all(text, " ", key->type, " ", key->base64, " ", key->user->id);
 }
 
-/* Adds the line with which the key enters. */
+/* Returns the begin of a line, after a newline unless it is the first. */
+static const char *line_begin(const struct cloud_text *text, bool verify)
+{
+    if (verify)
+        return text->used == 0 ? "restrict,verify-required" : "\nrestrict,verify-required";
+    return text->used == 0 ? "restrict" : "\nrestrict";
+}
+
+/* Adds the rest, after line_begin, of a line by which the key's user may enter. */
 static void add_line(struct cloud_text *text, const struct document *document,
                      const struct cloud_name *name, const struct document_key *key,
                      const struct policy_visit *visit)
 {
-    cloud_text_add_all(text, text->used == 0 ? "" : "\n", "restrict");
     add_from(text, key);
-    if (key->verify)
-        cloud_text_add(text, ",verify-required");
     add_grants(text, document, name);
     if (policy_ends(key, NULL) != 0)
         add_expiry(text, policy_ends(key, NULL));
     add_key(text, key, visit);
 }
 
-void key_line_write(const struct document *document, const struct cloud_name *name,
+/* Whether one of the users who may enter by the key has it with `verify`. False for a certificate:
+ * the key of an authority has no `verify`. */
+static bool needs_verification(const struct document *document, const struct cloud_name *name,
+                               const struct document_key *key, const struct policy_visit *visit)
+{
+    if (policy_certificate(visit) != NULL)
+        return false;
+    while (key != NULL && !key->verify)
+        key = policy_next(document, name, key, visit);
+    return key != NULL;
+}
+
+bool key_line_write(const struct document *document, const struct cloud_name *name,
                     const struct policy_verdict *verdict, const struct policy_visit *visit,
                     struct cloud_text *out)
 {
     const struct document_key *key = verdict->reason == POLICY_GRANTED ? verdict->key : NULL;
     struct policy_verdict elsewhere = {verdict->reason, verdict->key};
+    bool verify = needs_verification(document, name, verdict->key, visit);
 
     for (size_t lines = 0; key != NULL; key = policy_next(document, name, key, visit)) {
         if (++lines > LINES_MAX)
             out->cut = true;
         if (out->cut)
-            return;
+            return verify;
+        cloud_text_add(out, line_begin(out, verify));
         add_line(out, document, name, key, visit);
         if (!policy_has_from(key))
-            return;
+            return verify;
         elsewhere.reason = POLICY_FROM;
     }
     if (verdict->key == NULL || !policy_gets_line(document, name, &elsewhere, visit))
-        return;
-    cloud_text_add_all(out, out->used == 0 ? "" : "\n", "restrict,command=\"" POLICY_NOLOGIN "\"");
+        return verify;
+    cloud_text_add_all(out, line_begin(out, verify), ",command=\"" POLICY_NOLOGIN "\"");
     add_key(out, verdict->key, visit);
+    return verify;
 }

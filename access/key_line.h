@@ -9,15 +9,20 @@
 /*
  * Adds the authorized_keys lines (sshd(8)) of verdict->key, which must not be NULL, with newlines
  * between them. A line is `restrict`, the options that the document grants to this account, the
- * key, and the id of the user as the comment. If the verdict is not POLICY_GRANTED, the line lets
- * the key only authenticate, with nologin as its command, so that PAM can refuse the login and give
- * the reason.
+ * key, and the id of the user as the comment. If the verdict is not POLICY_GRANTED, the only line
+ * has nologin as its command: the key can only authenticate, and PAM then refuses the login and
+ * gives the reason.
  *
- * If the key or its user has a `from`, the line has it as an option; sshd goes on to the next line
- * for a client from elsewhere. That is the line of the next user with this key who may enter, and
- * at the end the line with nologin. out->cut if the lines do not fit.
+ * If the key or its user has a `from`, the line has it as an option, and sshd goes on to the next
+ * line for a client from elsewhere: to that of the next user with this key who may enter, and at
+ * last, unless policy_gets_line refuses it, to a line with nologin. Sets out->cut if the lines do
+ * not fit.
+ *
+ * If one of these users has the key with `verify`, each line has `verify-required`, because PAM may
+ * find another user than sshd does (with `UseDNS yes` PAM gets the client's name, not its address).
+ * Returns whether the lines have `verify-required`.
  */
-void key_line_write(const struct document *document, const struct cloud_name *name,
+bool key_line_write(const struct document *document, const struct cloud_name *name,
                     const struct policy_verdict *verdict, const struct policy_visit *visit,
                     struct cloud_text *out);
 

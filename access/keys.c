@@ -36,7 +36,7 @@ bool keys_decode(struct key_bytes base64, unsigned char out[KEY_BLOB_MAX], struc
            key_fail(why, "the key is not canonical base64");
 }
 
-/* Reads the whole blob of a key of that type. */
+/* Parses a blob that must be one key of the given type. False with a sentence in *why. */
 static bool read_blob(const struct key_type *type, struct key_bytes bytes, struct key *out,
                       const char **why)
 {
@@ -65,7 +65,7 @@ bool keys_read(struct key_bytes bytes, struct key *out, const char **why)
     return type == NULL ? fail_type(name, why) : read_blob(type, bytes, out, why);
 }
 
-static bool parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why)
+bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why)
 {
     unsigned char bytes[KEY_BLOB_MAX];
     const struct key_type *found = key_type_find(type, false);
@@ -80,20 +80,8 @@ static bool parse(struct key_bytes type, struct key_bytes base64, struct key *ou
     return true;
 }
 
-static struct key_bytes bytes_of(const char *text, size_t n)
-{
-    return (struct key_bytes){(const unsigned char *)text, n};
-}
-
-bool keys_parse(const char *type, size_t type_length, const char *base64, struct key *out,
-                const char **why)
-{
-    return parse(bytes_of(type, type_length),
-                 bytes_of(base64, strnlen(base64, (size_t)KEY_VALUE_MAX + 1)), out, why);
-}
-
-/* The length of the blank at the start of the text, or 0. Keys that were pasted or come from a file
- * may be surrounded by white space, line ends, no-break spaces and byte order marks. */
+/* The length in bytes of the blank at the start of the text, or 0. Keys that were pasted or come
+ * from a file may be surrounded by white space, line ends, no-break spaces and byte order marks. */
 static size_t blank(const char *text)
 {
     static const char *const blanks[] = {" ", "\t", "\r", "\n", "\xc2\xa0", "\xef\xbb\xbf"};
@@ -111,7 +99,7 @@ static const char *skip_blanks(const char *text)
     return text;
 }
 
-/* Returns the next word, and moves *at behind it. */
+/* Returns the next word, and moves *at past it. */
 static struct key_bytes take_word(const char **at)
 {
     const char *word = skip_blanks(*at), *end = word;
@@ -119,7 +107,7 @@ static struct key_bytes take_word(const char **at)
     while (*end != '\0' && blank(end) == 0)
         end++;
     *at = end;
-    return bytes_of(word, (size_t)(end - word));
+    return key_bytes_of(word, (size_t)(end - word));
 }
 
 bool keys_split_line(const char *line, struct key_bytes *type, struct key_bytes *base64,
@@ -142,7 +130,7 @@ bool keys_parse_line(const char *line, struct key *out, const char **why)
 {
     struct key_bytes type = {NULL, 0}, base64 = {NULL, 0};
 
-    return keys_split_line(line, &type, &base64, why) && parse(type, base64, out, why);
+    return keys_split_line(line, &type, &base64, why) && keys_parse(type, base64, out, why);
 }
 
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],

@@ -27,13 +27,6 @@ static void add_sftp_name(struct cloud_text *text, const struct message *message
         cloud_text_add_all(text, "; use ", message->account, "_sftp");
 }
 
-static void add_status(struct cloud_text *text, const struct document *document, const char *status)
-{
-    cloud_text_add_all(text, "environment ", document->environment, status);
-    if (document->message[0] != '\0')
-        cloud_text_add_all(text, ": ", document->message);
-}
-
 static void add_role(struct cloud_text *text, const struct message *message)
 {
     const struct document_user *user = message->key->user;
@@ -44,28 +37,30 @@ static void add_role(struct cloud_text *text, const struct message *message)
         add_sftp_name(text, message);
 }
 
-static void add_key_expired(struct cloud_text *text, const struct document_key *key)
+static void add_key_expired(struct cloud_text *text, const struct message *message)
 {
+    const struct document_key *key = message->key;
+
     cloud_text_add_all(text, "your key ", key->title, key->title[0] == '\0' ? "" : " ",
                        "expired on ");
     add_date(text, key->limits.expires_at);
 }
 
-static void add_person_expired(struct cloud_text *text, const struct document_key *key)
+static void add_person_expired(struct cloud_text *text, const struct message *message)
 {
     cloud_text_add(text, "your access ended on ");
-    add_date(text, key->user->limits.expires_at);
+    add_date(text, message->key->user->limits.expires_at);
 }
 
-static void add_too_early(struct cloud_text *text, const struct document_key *key)
+static void add_too_early(struct cloud_text *text, const struct message *message)
 {
-    int64_t own = key->limits.not_before, person = key->user->limits.not_before;
+    int64_t own = message->key->limits.not_before, person = message->key->user->limits.not_before;
 
     cloud_text_add(text, "your access begins on ");
     add_date(text, own > person ? own : person);
 }
 
-/* The address is told only if it is one: a name is the client's own word. */
+/* Shows the client's address, but never a host name, which is the client's own word. */
 static void add_from(struct cloud_text *text, const struct message *message)
 {
     unsigned char address[ADDRESS_SIZE];
@@ -83,96 +78,64 @@ static void add_access_off(struct cloud_text *text, const struct message *messag
         add_sftp_name(text, message);
 }
 
-/* The sentence for a reason that is always told in the same words; NULL for other reasons. */
-static const char *fixed_sentence(enum policy_reason reason)
-{
-    switch (reason) {
-    case POLICY_UNAVAILABLE:
-    case POLICY_UNUSABLE:
-        return "your access cannot be checked right now; try again in a minute";
-    case POLICY_ABSENT:
-        return "this environment no longer exists";
-    case POLICY_NO_KEY_LINE:
-    case POLICY_KEY_CHANGED:
-        return "the key of this login is not one that cloudauth has accepted";
-    case POLICY_IDS_CHANGED:
-        return "this account has just changed; connect again";
-    case POLICY_CERTIFICATE_UNUSABLE:
-        return "this host does not accept your certificate";
-    case POLICY_CERTIFICATE_EARLY:
-        return "your certificate is not valid yet";
-    case POLICY_CERTIFICATE_EXPIRED:
-        return "your certificate has expired";
-    case POLICY_AUTHORITY_UNKNOWN:
-        return "this environment does not accept the authority that signed your certificate";
-    case POLICY_CERTIFICATE_UNKNOWN:
-        return "your certificate is for a person who is not known here";
-    case POLICY_MFA:
-        return "log in again with multi-factor authentication, and connect with a new certificate";
-    case POLICY_DENIED:
-        return "access is denied by the operator of this host";
-    default:
-        return NULL;
-    }
-}
+#define TRY_AGAIN    "your access cannot be checked right now; try again in a minute"
+#define NOT_ACCEPTED "the key of this login is not one that cloudauth has accepted"
 
-/* Adds the sentence for a reason that depends on the document. False if the document does not
- * explain it. */
-static bool add_sentence(struct cloud_text *text, const struct message *message)
-{
-    const struct document *document = message->document;
-
-    switch (message->reason) {
-    case POLICY_STATUS_PAUSED:
-        add_status(text, document, " is paused");
-        return true;
-    case POLICY_STATUS_INACTIVE:
-        add_status(text, document, " is inactive");
-        return true;
-    case POLICY_STATUS_DELETING:
-        add_status(text, document, " is being deleted");
-        return true;
-    case POLICY_STATUS_UNKNOWN:
-        add_status(text, document, " is not active");
-        return true;
-    case POLICY_ACCESS_OFF:
-        add_access_off(text, message);
-        return true;
-    case POLICY_KEY_EXPIRED:
-        if (message->key != NULL)
-            add_key_expired(text, message->key);
-        return message->key != NULL;
-    case POLICY_PERSON_EXPIRED:
-        if (message->key != NULL)
-            add_person_expired(text, message->key);
-        return message->key != NULL;
-    case POLICY_TOO_EARLY:
-        if (message->key != NULL)
-            add_too_early(text, message->key);
-        return message->key != NULL;
-    case POLICY_FROM:
-        add_from(text, message);
-        return true;
-    case POLICY_ROLE:
-    case POLICY_ROLE_SFTP_ONLY:
-        if (message->key != NULL)
-            add_role(text, message);
-        return message->key != NULL;
-    default:
-        return false;
-    }
-}
+/* The sentence for each reason. Those that are not `fixed` need a document and a name. */
+static const struct sentence {
+    const char *fixed;  /* the whole sentence */
+    const char *status; /* follows the environment's name, and the document's message follows it */
+    void (*add)(struct cloud_text *text, const struct message *message);
+    bool of_key; /* `add` needs message->key */
+} sentences[POLICY_REASONS] = {
+    [POLICY_UNAVAILABLE] = {.fixed = TRY_AGAIN},
+    [POLICY_UNUSABLE] = {.fixed = TRY_AGAIN},
+    [POLICY_ABSENT] = {.fixed = "this environment no longer exists"},
+    [POLICY_NO_KEY_LINE] = {.fixed = NOT_ACCEPTED},
+    [POLICY_KEY_CHANGED] = {.fixed = NOT_ACCEPTED},
+    [POLICY_IDS_CHANGED] = {.fixed = "this account has just changed; connect again"},
+    [POLICY_CERTIFICATE_UNUSABLE] = {.fixed = "this host does not accept your certificate"},
+    [POLICY_CERTIFICATE_EARLY] = {.fixed = "your certificate is not valid yet"},
+    [POLICY_CERTIFICATE_EXPIRED] = {.fixed = "your certificate has expired"},
+    [POLICY_AUTHORITY_UNKNOWN] = {.fixed = "this environment does not accept the authority that "
+                                           "signed your certificate"},
+    [POLICY_CERTIFICATE_UNKNOWN] = {.fixed = "your certificate is for a person who is not known "
+                                             "here"},
+    [POLICY_MFA] = {.fixed = "log in again with multi-factor authentication, and connect with a "
+                             "new certificate"},
+    [POLICY_DENIED] = {.fixed = "access is denied by the operator of this host"},
+    [POLICY_STATUS_PAUSED] = {.status = " is paused"},
+    [POLICY_STATUS_INACTIVE] = {.status = " is inactive"},
+    [POLICY_STATUS_DELETING] = {.status = " is being deleted"},
+    [POLICY_STATUS_UNKNOWN] = {.status = " is not active"},
+    [POLICY_ACCESS_OFF] = {.add = add_access_off},
+    [POLICY_FROM] = {.add = add_from},
+    [POLICY_KEY_EXPIRED] = {.add = add_key_expired, .of_key = true},
+    [POLICY_PERSON_EXPIRED] = {.add = add_person_expired, .of_key = true},
+    [POLICY_TOO_EARLY] = {.add = add_too_early, .of_key = true},
+    [POLICY_ROLE] = {.add = add_role, .of_key = true},
+    [POLICY_ROLE_SFTP_ONLY] = {.add = add_role, .of_key = true},
+};
 
 void messages_for_client(const struct message *message, char *out, size_t size)
 {
-    const char *fixed = fixed_sentence(message->reason);
+    const struct document *document = message->document;
+    const struct sentence *sentence = &sentences[message->reason];
+    bool known = document != NULL && message->name != NULL;
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
-    if (fixed != NULL)
-        cloud_text_add(&text, fixed);
-    else if (message->document == NULL || message->name == NULL || !add_sentence(&text, message))
+    if (sentence->fixed != NULL) {
+        cloud_text_add(&text, sentence->fixed);
+    } else if (known && sentence->status != NULL) {
+        cloud_text_add_all(&text, "environment ", document->environment, sentence->status);
+        if (document->message[0] != '\0')
+            cloud_text_add_all(&text, ": ", document->message);
+    } else if (known && sentence->add != NULL && (!sentence->of_key || message->key != NULL)) {
+        sentence->add(&text, message);
+    } else {
         cloud_text_add(&text, "you may not enter here");
+    }
 }
 
 void messages_for_pam(const struct message *message, char *out, size_t size)
@@ -196,6 +159,16 @@ void messages_for_pam(const struct message *message, char *out, size_t size)
     messages_for_client(message, out + text.used, size - text.used);
 }
 
+static void add_offered(struct cloud_text *text, const struct message *message)
+{
+    if (message->offered == NULL || !message->offered->certified) {
+        cloud_text_add(text, "key");
+        return;
+    }
+    cloud_text_add(text, "certificate ");
+    cloud_text_add_number(text, message->offered->serial);
+}
+
 void messages_detail(const struct message *message, char *out, size_t size)
 {
     static const char *const least[] = {
@@ -207,22 +180,32 @@ void messages_detail(const struct message *message, char *out, size_t size)
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
+    if (message->reason == POLICY_CERTIFICATE_UNKNOWN && message->offered != NULL) {
+        add_offered(&text, message);
+        cloud_text_add_all(&text, " for ", message->offered->key_id, ", not known in ",
+                           message->name->environment);
+    }
     if (message->document == NULL || message->key == NULL ||
         (message->reason != POLICY_ROLE && message->reason != POLICY_ROLE_SFTP_ONLY))
         return;
-    cloud_text_add_all(&text, "key of ", message->key->user->username, ": role ",
+    add_offered(&text, message);
+    cloud_text_add_all(&text, " of ", message->key->user->username, ": role ",
                        message->key->user->role_text,
                        least[policy_level(message->document, message->name)]);
 }
 
-void messages_detail_elsewhere(const struct document_user *user, const char *where,
-                               const char *here, char *out, size_t size)
+void messages_detail_elsewhere(const struct message *message, const struct document_user *user,
+                               const char *where, char *out, size_t size)
 {
     struct cloud_text text;
 
     cloud_text_start(&text, out, size);
-    cloud_text_add_all(&text, "key of ", user->username, ": ", user->role_text, " in ", where,
-                       ", not known in ", here);
+    add_offered(&text, message);
+    cloud_text_add_all(&text, " of ", user->username, ": ", user->role_text, " in ", where,
+                       message->reason == POLICY_AUTHORITY_UNKNOWN
+                           ? ", by an authority that is not accepted in "
+                           : ", not known in ",
+                       message->name->environment);
 }
 
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account)

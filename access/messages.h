@@ -16,32 +16,37 @@ struct message {
     const struct cloud_name *name;
     const char *account; /* the login name as it was given; never NULL */
     const struct document_key *key;
-    const char *from; /* the client's address */
+    const char *from;                  /* the client's address, or its host name */
+    const struct offered_key *offered; /* the person's key or certificate, for the details */
 };
 
-/* Writes the sentence that the person at the client reads; it is cut off if it does not fit. */
+/* Writes the sentence that the person at the client reads. The sentence is cut off if it does not
+ * fit. */
 void messages_for_client(const struct message *message, char *out, size_t size);
 
-/* Writes all that PAM shows at the client: the sentence, and for POLICY_MFA two lines before it,
- * from which the platform's client program takes what it must log in again for. */
+/* Writes the text that PAM shows at the client: the sentence, and for POLICY_MFA two lines before
+ * it, which tell the platform's client program how the person must authenticate again. */
 void messages_for_pam(const struct message *message, char *out, size_t size);
 
 /*
- * Writes the detail of the audit line: how the person's role is the reason, such as "key of alice:
- * role viewer, needs contributor". "" if the reason's token says everything.
+ * Writes the value of detail= in the audit line. POLICY_ROLE and POLICY_ROLE_SFTP_ONLY: the
+ * person's role and the role that is needed ("key of alice: role viewer, needs contributor").
+ * POLICY_CERTIFICATE_UNKNOWN: the certificate's key id. Else "".
  */
 void messages_detail(const struct message *message, char *out, size_t size);
 
 /*
- * Writes the detail for a key that the document of the environment `here` does not contain, but
- * that of the environment `where` of the same project does: "key of alice: contributor in
- * production, not known in staging".
+ * Writes the value of detail= for a key or certificate of `user` that the environment of
+ * message->name does not know, but the environment `where` of the same project does: "key of alice:
+ * contributor in production, not known in staging". For a certificate of an authority that only
+ * `where` has: "certificate 7 of alice: contributor in production, by an authority that is not
+ * accepted in staging".
  */
-void messages_detail_elsewhere(const struct document_user *user, const char *where,
-                               const char *here, char *out, size_t size);
+void messages_detail_elsewhere(const struct message *message, const struct document_user *user,
+                               const char *where, char *out, size_t size);
 
-/* Why this host does not take the account for a login name, for operators: grammar, reservation or
- * `allow`. */
+/* Tells an operator why the account is not a login name on this host: it does not fit the grammar,
+ * is reserved, or `allow` does not list it. Returns a static text. */
 const char *messages_not_a_login_name(const struct cloud_grammar *grammar, const char *account);
 
 #endif

@@ -74,7 +74,7 @@ enum policy_reason policy_account(const struct policy_host *host, const struct b
     } else if (!cloud_name_plain(&conf->grammar, account->project, account->environment, plain)) {
         snprintf(why, size, "the environment has no login name under this host's grammar");
         reason = POLICY_NOT_OURS;
-    } else if (local_ids_has_user(local, plain) || local_ids_has_group(local, plain)) {
+    } else if (local_ids_has_name(local, plain)) {
         snprintf(why, size, "the login name %s is a local user's or group's", plain);
     } else {
         reason = POLICY_GRANTED;
@@ -179,7 +179,7 @@ static enum policy_reason check_status(const struct document *document)
         return POLICY_STATUS_INACTIVE;
     case DOCUMENT_DELETING:
         return POLICY_STATUS_DELETING;
-    case DOCUMENT_DELETED: /* the cache treats it as absent */
+    case DOCUMENT_DELETED: /* the cache treats such an environment as absent */
     case DOCUMENT_STATUS_UNKNOWN:
         break;
     }
@@ -195,28 +195,7 @@ enum document_level policy_level(const struct document *document, const struct c
     return app != NULL && app->has_level ? app->ssh : document->ssh;
 }
 
-static enum policy_reason check_role(const struct document *document, const struct cloud_name *name,
-                                     enum document_role role)
-{
-    static const enum document_role least[] = {
-        [DOCUMENT_LEVEL_VIEWER] = DOCUMENT_ROLE_VIEWER,
-        [DOCUMENT_LEVEL_CONTRIBUTOR] = DOCUMENT_ROLE_CONTRIBUTOR,
-        [DOCUMENT_LEVEL_ADMIN] = DOCUMENT_ROLE_ADMIN,
-    };
-    enum document_level level = policy_level(document, name);
-
-    if (document->session_unread || document->require.unread ||
-        (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
-         level != DOCUMENT_LEVEL_ADMIN))
-        return POLICY_ACCESS_OFF;
-    if (role == DOCUMENT_ROLE_UNKNOWN)
-        return POLICY_ROLE;
-    if (role == DOCUMENT_ROLE_SFTP)
-        return name->kind == CLOUD_SFTP ? POLICY_GRANTED : POLICY_ROLE_SFTP_ONLY;
-    return role >= least[level] ? POLICY_GRANTED : POLICY_ROLE;
-}
-
-/* What the rules judge. */
+/* The login that the rules judge. */
 struct attempt {
     const struct document *document;
     const struct cloud_name *name;
@@ -237,7 +216,7 @@ static enum policy_reason rule_certificate(const struct attempt *attempt)
         return POLICY_GRANTED;
     if (certificate->fault != NULL)
         return POLICY_CERTIFICATE_UNUSABLE;
-    if (certificate->valid_after > attempt->visit->now)
+    if (certificate->valid_after > attempt->visit->wall)
         return POLICY_CERTIFICATE_EARLY;
     return certificate->valid_before <= attempt->visit->now ? POLICY_CERTIFICATE_EXPIRED
                                                             : POLICY_GRANTED;
@@ -304,8 +283,7 @@ int64_t policy_ends(const struct document_key *key, const struct offered_key *of
 
 static enum policy_reason rule_begin(const struct attempt *attempt)
 {
-    /* By the wall clock: of a clock that was ahead, visit->now keeps how far it was.
-     * DOCUMENT_NO_TIME is before every time. */
+    /* DOCUMENT_NO_TIME, for no not_before, is before every time. */
     int64_t now = attempt->visit->wall;
 
     return attempt->key->limits.not_before > now || attempt->key->user->limits.not_before > now
@@ -341,7 +319,24 @@ static enum policy_reason rule_from(const struct attempt *attempt)
 
 static enum policy_reason rule_role(const struct attempt *attempt)
 {
-    return check_role(attempt->document, attempt->name, attempt->key->user->role);
+    static const enum document_role least[] = {
+        [DOCUMENT_LEVEL_VIEWER] = DOCUMENT_ROLE_VIEWER,
+        [DOCUMENT_LEVEL_CONTRIBUTOR] = DOCUMENT_ROLE_CONTRIBUTOR,
+        [DOCUMENT_LEVEL_ADMIN] = DOCUMENT_ROLE_ADMIN,
+    };
+    const struct document *document = attempt->document;
+    enum document_role role = attempt->key->user->role;
+    enum document_level level = policy_level(document, attempt->name);
+
+    if (document->session_unread || document->require.unread ||
+        (level != DOCUMENT_LEVEL_VIEWER && level != DOCUMENT_LEVEL_CONTRIBUTOR &&
+         level != DOCUMENT_LEVEL_ADMIN))
+        return POLICY_ACCESS_OFF;
+    if (role == DOCUMENT_ROLE_UNKNOWN)
+        return POLICY_ROLE;
+    if (role == DOCUMENT_ROLE_SFTP)
+        return attempt->name->kind == CLOUD_SFTP ? POLICY_GRANTED : POLICY_ROLE_SFTP_ONLY;
+    return role >= least[level] ? POLICY_GRANTED : POLICY_ROLE;
 }
 
 static bool has_amr(const struct certificate_claims *claims, const char *word)
@@ -352,8 +347,9 @@ static bool has_amr(const struct certificate_claims *claims, const char *word)
     return false;
 }
 
-/* A security key that verifies its person at the login does so now. A time in the future is that of
- * an authority with a fast clock, within the bound of certificates_max. */
+/* A security key with `verify` counts as MFA at this moment, because sshd verifies its user at the
+ * login. If sshd was given its line before the document had `verify`, the login is refused. An
+ * auth_time may be up to CERTIFICATE_EARLY in the future, for an authority with a fast clock. */
 static enum policy_reason rule_require(const struct attempt *attempt)
 {
     const struct document_require *require = &attempt->document->require;
@@ -361,7 +357,11 @@ static enum policy_reason rule_require(const struct attempt *attempt)
     const struct offered_key *certificate = policy_certificate(visit);
     struct certificate_claims claims = {0};
 
-    if (!require->given || (visit->offered != NULL && visit->offered->entered))
+    if (visit->offered != NULL && visit->offered->entered)
+        return POLICY_GRANTED;
+    if (attempt->key->verify && visit->offered != NULL && visit->offered->unverified)
+        return POLICY_NO_KEY_LINE;
+    if (!require->given)
         return POLICY_GRANTED;
     if (certificate != NULL)
         claims = certificate->claims;
@@ -415,8 +415,8 @@ void policy_rules(const struct document *document, const struct cloud_name *name
         out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
 }
 
-/* The keys of the document that may be what the person comes with, from the result to before *end;
- * NULL if there are none, with the reason. */
+/* Finds the document's entries for the offered key or certificate: from the result to before *end.
+ * NULL if there are none. *reason is why a login is refused for which no entry fits. */
 static const struct document_key *find_keys(const struct document *document,
                                             const struct offered_key *offered,
                                             const struct document_key **end,
@@ -475,19 +475,42 @@ const struct document_key *policy_next(const struct document *document,
                                        const struct document_key *key,
                                        const struct policy_visit *visit)
 {
+    const struct offered_key *certificate = policy_certificate(visit);
     const struct document_key *end = document->key + document->keys, *next = key + 1;
+    enum policy_reason reason;
 
-    for (; policy_certificate(visit) == NULL && next < end; next++) {
+    if (certificate != NULL)
+        (void)find_keys(document, certificate, &end, &reason);
+    for (; next < end; next++) {
         if (memcmp(next->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) != 0)
             break;
-        if (check_key(document, name, next, visit) == POLICY_GRANTED)
+        if ((certificate == NULL || strcmp(next->user->id, key->user->id) == 0) &&
+            check_key(document, name, next, visit) == POLICY_GRANTED)
             return next;
     }
     return NULL;
 }
 
-/* Whether the person has another key that may enter where the key of the verdict is refused. What a
- * person's own `from` refuses, it refuses for each key. */
+/* Whether the user could enter by a certificate of one of the document's authorities, with claims
+ * that meet access.require. */
+static bool has_better_certificate(const struct document *document, const struct cloud_name *name,
+                                   const struct document_user *user,
+                                   const struct policy_visit *visit)
+{
+    static const struct offered_key with_claims = {.entered = true};
+    const struct policy_visit certified = {visit->now, visit->wall, visit->from, &with_claims};
+    size_t own = (size_t)(user - document->user);
+
+    for (size_t i = 0; i < document->authorities; i++)
+        if (check_key(document, name, &document->certified[i * document->users + own],
+                      &certified) == POLICY_GRANTED)
+            return true;
+    return false;
+}
+
+/* Whether the user of the refused verdict may enter by another key or, if the refused one is a
+ * plain key, by a certificate: ssh(1) may offer a key before the certificate for it. A user's own
+ * `from` refuses each key of the user alike. */
 static bool has_better_key(const struct document *document, const struct cloud_name *name,
                            const struct policy_verdict *verdict, const struct policy_visit *visit)
 {
@@ -496,6 +519,9 @@ static bool has_better_key(const struct document *document, const struct cloud_n
 
     if (verdict->reason == POLICY_FROM && !refused->limits.has_from)
         return false;
+    if (policy_certificate(visit) == NULL &&
+        has_better_certificate(document, name, refused->user, visit))
+        return true;
     for (; key < document->key + document->keys; key++)
         if (key->user == refused->user &&
             memcmp(key->fingerprint, refused->fingerprint, KEY_FINGERPRINT_SIZE) != 0 &&
@@ -504,7 +530,7 @@ static bool has_better_key(const struct document *document, const struct cloud_n
     return false;
 }
 
-/* Whether the reason may be one of this key alone. */
+/* Whether the reason may hold for one key of a user and not for another. */
 static bool is_of_key(enum policy_reason reason)
 {
     return reason == POLICY_KEY_EXPIRED || reason == POLICY_TOO_EARLY || reason == POLICY_DENIED ||

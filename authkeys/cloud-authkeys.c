@@ -5,7 +5,7 @@
  *
  * Prints the authorized_keys lines with which the offered key may log in to the account, or
  * nothing. The exit status is 0 if that answer is certain, 1 if the daemon cannot be reached or
- * does not know, 2 after a wrong usage. sshd ignores the output if it is not 0.
+ * does not know, 2 after a wrong usage. sshd ignores the output if the status is not 0.
  */
 #include "common/call.h"
 #include "common/io.h"
@@ -40,8 +40,8 @@ static bool read_kind(const char *word, uint32_t *kind)
     return true;
 }
 
-/* Reads the uid; sets it to 0 if there is no argument, because sshd was not configured to pass
- * it. */
+/* Reads the uid; 0 if text is NULL, because sshd is not configured to pass a uid. False if text is
+ * no uid. */
 static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;
@@ -57,7 +57,7 @@ static int print_lines(const char *line)
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    /* Any other control character is none of a key's line. */
+    /* A key line contains no other control character. */
     for (size_t i = 0; i < n; i++)
         if (line[i] != '\n' && cloud_text_is_control(line[i]))
             return UNCERTAIN;
@@ -90,12 +90,11 @@ int main(int argc, char **argv)
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
-    /* An account with uid 0 is root on this host and no cloud account. In the question 0 means that
-     * no uid was passed. */
+    /* No cloud account has uid 0. In the question 0 would mean that no uid was passed. */
     if (argc == 6 && question.id == 0)
         return CERTAIN;
-    /* If sshd has ended the write fails, and so does this program, instead of being killed by a
-     * signal. */
+    /* If sshd has exited, the write fails and so does this program, instead of being killed by
+     * SIGPIPE. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];

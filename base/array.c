@@ -2,18 +2,24 @@
 #include "base/array.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define FIRST 64 /* elements */
+#define FIRST 64 /* capacity of a new array, in elements */
 
-void *array_grow(void *array, size_t used, size_t *capacity, size_t size)
+bool array_add(void *array, size_t *used, size_t *capacity, const void *element, size_t size)
 {
-    size_t more = *capacity == 0 ? FIRST : *capacity * 2;
-    void *grown;
+    char *at;
 
-    if (used < *capacity)
-        return array;
-    grown = reallocarray(array, more, size);
-    if (grown != NULL)
+    memcpy(&at, array, sizeof at);
+    if (*used == *capacity) {
+        size_t more = *capacity == 0 ? FIRST : *capacity * 2;
+        char *grown = reallocarray(at, more, size);
+        if (grown == NULL)
+            return false;
+        memcpy(array, &grown, sizeof grown);
+        at = grown;
         *capacity = more;
-    return grown;
+    }
+    memcpy(at + (*used)++ * size, element, size);
+    return true;
 }

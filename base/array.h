@@ -2,13 +2,15 @@
 #ifndef CLOUD_BASE_ARRAY_H
 #define CLOUD_BASE_ARRAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
- * Makes space for one more element of a malloc'ed array (NULL: none yet) that has `used` elements
- * of `size` bytes and space for *capacity. Returns the array, which may have moved, or NULL if
- * out of memory: then the old one is still valid.
+ * Appends the element, of `size` bytes, to a malloc'ed array of *used elements with space for
+ * *capacity. `array` is the address of the caller's pointer to the array; that pointer is NULL
+ * before the first element, and changes when the array is moved. False if out of memory; then
+ * nothing has changed.
  */
-void *array_grow(void *array, size_t used, size_t *capacity, size_t size);
+bool array_add(void *array, size_t *used, size_t *capacity, const void *element, size_t size);
 
 #endif

@@ -12,10 +12,14 @@ static EVP_MD *sha256;
 
 static void fetch(void)
 {
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    /* EVP_MD_fetch(3) crashes where there is no default context, because OpenSSL could not be
+     * initialized. */
+    if (OSSL_LIB_CTX_get0_global_default() != NULL)
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* EVP_sha256() is looked up by its name each time, which takes longer than the digest of a line. */
+/* SHA-256 is fetched once: OpenSSL looks up EVP_sha256() by its name in each EVP_Digest(3), which
+ * takes longer than the digest of a line. */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

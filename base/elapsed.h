@@ -4,12 +4,13 @@
 
 #include <stdint.h>
 
-#define ELAPSED_SLACK 2 /* seconds that a time daemon may step the wall clock */
+#define ELAPSED_SLACK 2 /* seconds by which a time daemon may step the wall clock */
 
 /*
- * The milliseconds that have passed while cloud_clock_ms() went on by boot_ms, and time(2) by wall
- * seconds. The wall clock counts where it is ahead: the time since boot stands still while a
- * virtual machine is paused. Else the other does: the wall clock can be put back.
+ * The time between two moments, in milliseconds. boot_ms is what cloud_clock_ms() has advanced by
+ * in between, wall what time(2) has, in seconds. The wall clock counts if it has advanced by over
+ * ELAPSED_SLACK more, because the time since boot stands still while a virtual machine is paused.
+ * Otherwise boot_ms counts, because the wall clock can be put back.
  */
 static inline int64_t elapsed_ms(int64_t boot_ms, int64_t wall)
 {

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls each for the services in a database's line other than files, compat and cloud, until each
- * returns false; returns false then. */
+/* Calls `each` for every foreign service in a line of nsswitch.conf(5), of which `line` is the text
+ * after the database's colon. Skips the words between brackets, such as [NOTFOUND=return]. False
+ * once `each` has returned false. Changes the line. */
 static bool each_word(char *line, foreign_service *each, void *arg)
 {
     char *rest, *word;
@@ -46,7 +47,7 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
     }
     free(line);
     if (file != NULL)
-        (void)fclose(file); /* it was only read */
+        (void)fclose(file); /* the file was only read */
 }
 
 struct question {
@@ -56,8 +57,8 @@ struct question {
     bool found;
 };
 
-/* Finds a function of the module of a service; NULL if there is none. The module stays loaded, as
- * after getpwuid(3). */
+/* Finds the function _nss_SERVICE_NAME in the NSS module of a service. NULL if there is none. The
+ * module stays loaded, as after getpwuid(3). */
 static void *function_of(const char *service, const char *name)
 {
     char text[128];
@@ -69,8 +70,7 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* Whether the status means that the module has an entry. The entry may be too large for the
- * buffer. */
+/* Whether the module has returned an entry, or has one that is too large for the buffer. */
 static bool is_there(enum nss_status status, int error)
 {
     return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);

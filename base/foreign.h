@@ -6,24 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The name services of nsswitch.conf(5) besides the host's own files and our module: sss, ldap,
- * winbind, systemd and the like.
- */
+/* Foreign name services: the services that nsswitch.conf(5) lists besides files, compat and cloud,
+ * which are the host's own files and our module. For example sss, ldap, winbind and systemd. */
 
 #ifndef CLOUD_NSSWITCH_PATH
 #define CLOUD_NSSWITCH_PATH "/etc/nsswitch.conf"
 #endif
 
-/* Calls each for every such service of a database ("passwd", "group"), until it returns false. */
+/* Calls `each` with the name of every foreign service of a database ("passwd" or "group"), until it
+ * returns false. */
 typedef bool foreign_service(void *arg, const char *service);
 void foreign_each(const char *database, foreign_service *each, void *arg);
 
 /*
- * Whether one of these services has a user with the uid or a group with the gid; why then names the
+ * Whether a foreign service has a user with the uid or a group with the gid; if so, `why` names the
  * service and the user or group. Calls the module of each service directly, because getpwuid(3)
- * would call our module too. Waits as long as the module does, so the loop's thread must never call
- * it. A service that cannot answer counts as having none.
+ * would call our module too. May wait for a server as long as the module does, so the loop's thread
+ * must never call it. A service that cannot answer counts as having no such user or group.
  */
 bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size);
 

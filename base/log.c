@@ -14,24 +14,24 @@
 #include <unistd.h>
 
 #define IDENT     "cloudauthd"
-#define RETRY_MIN 20   /* milliseconds between tries to send the lines that wait */
-#define RETRY_MAX 1000 /* while the log daemon takes none of them */
+#define RETRY_MIN 20   /* milliseconds: the shortest wait between tries to send kept lines */
+#define RETRY_MAX 1000 /* the longest wait, reached while the log daemon takes no line */
 
 static void on_retry(void *arg);
 
 static struct {
-    pthread_mutex_t lock; /* of all members below; held across no call that waits */
+    pthread_mutex_t lock; /* guards all members but daemon and to_stderr; held across no wait */
     struct sockaddr_un daemon;
     bool to_stderr;
-    int fd; /* -1: no socket yet */
+    int fd; /* -1: the socket is not created yet */
     struct loop *loop;
-    pthread_t thread; /* that runs the loop */
+    pthread_t thread; /* the thread that runs the loop */
     struct loop_timer timer;
-    int64_t wait;            /* milliseconds until the next try */
-    uint64_t lost;           /* lines that are not reported yet */
-    uint64_t reported;       /* lost lines before these */
-    size_t used;             /* bytes of kept */
-    char kept[LOG_KEPT_MAX]; /* each line with its NUL */
+    int64_t wait;            /* milliseconds until the timer sends again */
+    uint64_t lost;           /* lost lines that no line reports yet */
+    uint64_t reported;       /* lost lines that a line has reported */
+    size_t used;             /* bytes of kept that are in use */
+    char kept[LOG_KEPT_MAX]; /* the lines that wait, each with its NUL */
 } state = {
     .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .timer = {.due = on_retry}, .wait = RETRY_MIN};
 
@@ -43,8 +43,8 @@ void log_open(const char *path, bool to_stderr)
     tzset();
 }
 
-/* Sends a line. False if it is to be tried again later. A line that is too large for the kernel is
- * given up and counted as lost. */
+/* Sends a line. False if the line must be sent again later. A line that is too large for the kernel
+ * is given up and counted as lost. */
 static bool send_line(const char *line)
 {
     if (state.fd < 0)
@@ -98,8 +98,8 @@ static bool keep(int priority, const char *line)
     return true;
 }
 
-/* Appends the line that reports how many lines were lost. It follows the lines that came before
- * them. */
+/* Appends to the lines that wait a line that reports how many lines were lost, and so stands in
+ * their place. False if there is no space. */
 static bool keep_report(void)
 {
     char line[64];
@@ -112,7 +112,7 @@ static bool keep_report(void)
     return true;
 }
 
-/* Sends the lines that wait, until the socket takes no more. Returns whether one was sent. */
+/* Sends the lines that wait, until the socket takes no more. Returns whether a line was sent. */
 static bool send_kept(void)
 {
     size_t sent = 0;
@@ -125,24 +125,26 @@ static bool send_kept(void)
     return sent > 0;
 }
 
-/* Sends all that can be sent now; sets the timer for the rest. Returns whether a line was sent. */
+/* Sends the lines that wait; if the socket does not take all of them, sets the timer. Returns
+ * whether a line was sent. */
 static bool flush(void)
 {
     bool moved = send_kept();
 
-    /* Lost lines are reported only once a line was sent. While none is, reports would fill the
-     * buffer. */
+    /* Lost lines are reported only after a line was sent: while the log daemon takes none, the
+     * reports would fill the buffer. */
     if (moved && state.lost > 0 && keep_report())
         (void)send_kept();
-    /* Only the loop's thread may set its timer. What a worker could not send waits for the next
-     * line. */
+    /* Only the loop's thread may set its timer. Lines that another thread could not send wait until
+     * the next line is logged. */
     if (state.used > 0 && state.loop != NULL && !state.timer.set &&
         pthread_equal(pthread_self(), state.thread))
-        (void)loop_timer_set(state.loop, &state.timer, state.wait);
+        loop_timer_set(state.loop, &state.timer, state.wait);
     return moved;
 }
 
-/* Backs off while no line can be sent. */
+/* The timer's callback: sends the lines that wait. While no line can be sent, each wait is twice as
+ * long as the one before. */
 static void on_retry(void *arg)
 {
     (void)arg;
@@ -189,8 +191,8 @@ void log_write(int priority, const char *line)
     pthread_mutex_lock(&state.lock);
     if (state.used > 0)
         (void)flush();
-    /* As long as lost lines are not reported, this line must be lost too: their report comes before
-     * it. */
+    /* While lost lines are not reported this line is lost too, because their report must come
+     * before it. */
     if (state.lost == 0 && keep(priority, line))
         (void)flush();
     else

@@ -9,10 +9,12 @@
 
 #define BATCH 64
 
+LIST_HEAD(timers, loop_timer);
+
 struct loop {
     int epoll;
     bool stopped;
-    struct loop_timer *timer[LOOP_TIMERS];
+    struct timers timers; /* the timers that are set */
     struct epoll_event batch[BATCH];
     int batch_used;
 };
@@ -65,26 +67,19 @@ void loop_remove(struct loop *loop, struct loop_watch *watch)
             loop->batch[i].data.ptr = NULL;
 }
 
-bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds)
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds)
 {
-    if (!timer->set) {
-        int i = 0;
-        while (i < LOOP_TIMERS && loop->timer[i] != NULL)
-            i++;
-        if (i == LOOP_TIMERS)
-            return false;
-        loop->timer[i] = timer;
-        timer->set = true;
-    }
+    loop_timer_clear(loop, timer);
+    timer->set = true;
     timer->at = cloud_clock_ms() + milliseconds;
-    return true;
+    LIST_INSERT_HEAD(&loop->timers, timer, link);
 }
 
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
-    for (int i = 0; i < LOOP_TIMERS; i++)
-        if (loop->timer[i] == timer)
-            loop->timer[i] = NULL;
+    (void)loop;
+    if (timer->set)
+        LIST_REMOVE(timer, link);
     timer->set = false;
 }
 
@@ -93,10 +88,11 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 static int next_wait(const struct loop *loop)
 {
     int64_t next = INT64_MAX, left;
+    const struct loop_timer *timer;
 
-    for (int i = 0; i < LOOP_TIMERS; i++)
-        if (loop->timer[i] != NULL && loop->timer[i]->at < next)
-            next = loop->timer[i]->at;
+    LIST_FOREACH(timer, &loop->timers, link)
+        if (timer->at < next)
+            next = timer->at;
     if (next == INT64_MAX)
         return -1;
     left = next - cloud_clock_ms();
@@ -106,11 +102,19 @@ static int next_wait(const struct loop *loop)
 static void run_timers(struct loop *loop)
 {
     int64_t now = cloud_clock_ms();
+    struct timers due = LIST_HEAD_INITIALIZER(due);
+    struct loop_timer *timer, *next;
 
-    for (int i = 0; i < LOOP_TIMERS; i++) {
-        struct loop_timer *timer = loop->timer[i];
-        if (timer == NULL || timer->at > now)
+    for (timer = LIST_FIRST(&loop->timers); timer != NULL; timer = next) {
+        next = LIST_NEXT(timer, link);
+        if (timer->at > now)
             continue;
+        LIST_REMOVE(timer, link);
+        LIST_INSERT_HEAD(&due, timer, link);
+    }
+    /* A due timer is on a list until its callback is called, so that the callback of another timer
+     * can set or clear it. */
+    while ((timer = LIST_FIRST(&due)) != NULL) {
         loop_timer_clear(loop, timer);
         timer->due(timer->arg);
     }
@@ -131,7 +135,7 @@ bool loop_run(struct loop *loop)
         loop->batch_used = 0;
         run_timers(loop);
     }
-    loop->stopped = false; /* it may run again */
+    loop->stopped = false; /* loop_run may be called again */
     return true;
 }
 

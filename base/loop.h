@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 
 /*
  * An event loop over epoll(7) for one thread: descriptors and a few timers. A callback may remove
@@ -16,7 +17,7 @@ struct loop;
 /* A watched descriptor. The caller owns the struct and keeps it until loop_remove. */
 struct loop_watch {
     int fd;
-    void (*ready)(void *arg, uint32_t events); /* EPOLLIN, EPOLLOUT, EPOLLRDHUP ... */
+    void (*ready)(void *arg, uint32_t events); /* events: EPOLLIN, EPOLLOUT, EPOLLRDHUP ... */
     void *arg;
 };
 
@@ -25,7 +26,8 @@ struct loop_timer {
     void (*due)(void *arg);
     void *arg;
     bool set;
-    int64_t at; /* cloud_clock_ms() at which it is due */
+    int64_t at; /* cloud_clock_ms() at which the timer is due */
+    LIST_ENTRY(loop_timer) link;
 };
 
 /* Returns NULL with errno on failure. */
@@ -38,14 +40,13 @@ bool loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
-/* loop_timer_set has a timer run once, milliseconds from now (0: in the next turn of the loop),
- * also if it is set already. False if LOOP_TIMERS other timers are set. loop_timer_clear stops
- * it. */
-#define LOOP_TIMERS 24
-bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
+/* loop_timer_set has timer->due called once, `milliseconds` from now (0: by the end of the next
+ * turn of the loop); it replaces the time of a timer that is set. loop_timer_clear stops a timer,
+ * if it is set. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
-/* Runs until loop_stop is called. False with errno if epoll fails. */
+/* Calls back until loop_stop is called. False with errno if epoll_wait(2) fails. */
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

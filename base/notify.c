@@ -10,10 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* between two READY=1 while the manager's queue is full */
+#define AGAIN_MS 1000 /* milliseconds between two READY=1 while the manager's queue is full */
 
-/* Sets the address of the manager's socket. An abstract name has a NUL in the place of the '@', and
- * none at its end. */
+/* Sets the address of the manager's socket. The address of an abstract socket (unix(7)) has a NUL
+ * in the place of the '@', and none at its end. False if the name is neither abstract nor a path,
+ * or is too long. */
 static bool take_address(struct notify *notify, const char *name)
 {
     size_t n = strlen(name);
@@ -97,7 +98,7 @@ static void on_timer(void *arg)
     if (!notify->ready && (next == 0 || next > AGAIN_MS))
         next = AGAIN_MS;
     if (next > 0)
-        (void)loop_timer_set(notify->loop, &notify->timer, next);
+        loop_timer_set(notify->loop, &notify->timer, next);
 }
 
 void notify_ready(struct notify *notify, struct loop *loop)

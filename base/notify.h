@@ -18,29 +18,32 @@ struct notify {
     int fd; /* -1: there is no manager to notify */
     struct sockaddr_un to;
     socklen_t to_size;
-    int64_t ping_ms; /* between two WATCHDOG=1; 0: no watchdog */
+    int64_t ping_ms; /* milliseconds between two WATCHDOG=1; 0: no watchdog */
     struct loop *loop;
     struct loop_timer timer;
-    bool ready; /* READY=1 was taken */
+    bool ready; /* the socket has taken READY=1 */
 };
 
-/* The environment variables of the manager; NULL: not set. The strings are not kept. */
+/* The environment variables that the service manager sets; NULL: not set. The strings are not used
+ * after notify_open. */
 struct notify_variables {
     const char *socket;        /* NOTIFY_SOCKET: a path, or '@' and an abstract name */
-    const char *watchdog_usec; /* WATCHDOG_USEC: the longest time between two pings */
-    const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send them */
+    const char *watchdog_usec; /* WATCHDOG_USEC: microseconds between two WATCHDOG=1 at most */
+    const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send WATCHDOG=1 */
 };
 
-/* Opens the socket. True also if NOTIFY_SOCKET is not set. False, with a message in why, if a
- * variable has no valid value. In both of these cases the functions below do nothing. */
+/* Opens the socket; without NOTIFY_SOCKET there is none to open, and the result is true. False,
+ * with a message in why, if a variable has no valid value or the socket cannot be opened. The
+ * functions below do nothing while there is no socket. */
 bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
                  size_t size);
 
-/* Sends EXTEND_TIMEOUT_USEC=, so that the start may take 90 seconds more from now on. */
+/* Sends EXTEND_TIMEOUT_USEC=, so that the manager lets the start take 90 seconds more from now
+ * on. */
 void notify_extend(const struct notify *notify);
 
-/* Sends READY=1, and from then on, as long as the loop runs, two WATCHDOG=1 in the time that the
- * watchdog allows. */
+/* Sends READY=1. From then on, as long as the loop runs, sends WATCHDOG=1 twice in the time that
+ * the watchdog allows. */
 void notify_ready(struct notify *notify, struct loop *loop);
 
 /* Sends STOPPING=1 and closes the socket. */

@@ -39,8 +39,8 @@ bool privileges_limit(bool keep_kill)
         return false;
     if (keep_kill)
         then[0].effective = then[0].permitted = now[0].permitted & KILL_BIT;
-    /* The daemon executes no program, so it needs no ambient capability, which only programs
-     * inherit. */
+    /* Ambient capabilities matter only to programs that a process executes, and the daemon executes
+     * none. */
     return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
            syscall(SYS_capset, &head, then) == 0;
 }

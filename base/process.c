@@ -7,25 +7,26 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define STAT_MAX      4096
-#define NEWEST_BEFORE 256 /* pids visited below the one that was given last, at most */
-#define NEWEST_AGAIN  32  /* and in each further round */
-#define NEWEST_AFTER  24  /* and above it: pids that are given meanwhile */
-#define NEWEST_TIMES  8   /* rounds in each process_visit, at most */
-#define NEWEST_UNSEEN 8   /* pids that had been given, while /proc did not show them yet */
-#define FIELD_STATE   3   /* of /proc/PID/stat, counted from 1 as proc(5) does */
+#define NEWEST_BEFORE 256 /* most pids below the newest one that the first round visits */
+#define NEWEST_AGAIN  32  /* most pids below the newest one that a further round visits */
+#define NEWEST_AFTER  24  /* pids above the newest one that a round visits: those given meanwhile */
+#define NEWEST_TIMES  8   /* rounds of visit_newest, at most */
+#define NEWEST_UNSEEN 8   /* pids before `last` that are visited: /proc may not have shown them */
+#define FIELD_STATE   3   /* fields of /proc/PID/stat, counted from 1 as in proc(5) */
 #define FIELD_PARENT  4
 #define FIELD_TTY     7
 #define FIELD_THREADS 20
 #define FIELD_START   22
 
-/* Reads the start of a file of /proc, up to size - 1 bytes, as a string. One read(2) makes all of
- * it belong to one moment. False if the file cannot be read or is empty. */
+/* Reads the start of a file of /proc, up to size - 1 bytes, as a string, with a single read(2), so
+ * that all bytes show the same moment. False if the file cannot be read or is empty. */
 static bool read_file(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -47,20 +48,14 @@ static bool read_file(const char *path, char *out, size_t size)
 static bool read_of(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[64];
-    struct cloud_text text;
 
-    if (pid <= 0)
-        return false;
-    cloud_text_start(&text, path, sizeof path);
-    cloud_text_add(&text, "/proc/");
-    cloud_text_add_number(&text, (uint64_t)pid);
-    cloud_text_add(&text, "/");
-    cloud_text_add(&text, name);
-    return read_file(path, out, size);
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    return pid > 0 && read_file(path, out, size);
 }
 
-/* The start of a field of /proc/PID/stat, by its number in proc(5), from 3 on: the fields after the
- * name of the command, which may contain spaces and brackets. NULL if there is no such field. */
+/* Finds a field of /proc/PID/stat by its number in proc(5), which is 3 or more: the search begins
+ * after the name of the command, field 2, which may contain spaces and brackets. NULL if there is
+ * no such field. */
 static const char *field_at(const char *stat, unsigned wanted)
 {
     const char *at = strrchr(stat, ')');
@@ -84,8 +79,8 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
     return at != NULL && cloud_text_read_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
-/* Whether the process is a zombie. The state is that of its first thread: if that thread has ended
- * and others go on, the state is a zombie's, but the number of threads is more than one. */
+/* Whether the process is a zombie. The state in /proc/PID/stat is that of the first thread: if that
+ * thread has ended and others go on, the state is a zombie's, but there is more than one thread. */
 static bool is_zombie(const char *stat)
 {
     const char *state = field_at(stat, FIELD_STATE);
@@ -132,8 +127,8 @@ bool process_lives(const struct process *process)
            start == process->start && !is_zombie(stat);
 }
 
-/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. No command's name
- * before that line can imitate it, because its newlines are escaped. */
+/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. The name of the
+ * command, in a line before, cannot imitate that line, because /proc escapes its newlines. */
 static bool read_uids(pid_t pid, uint32_t out[4])
 {
     static const char mark[] = "\nUid:";
@@ -167,7 +162,7 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-/* A kernel without auditing has no sessionid file. */
+/* A kernel without auditing has no file /proc/PID/sessionid. */
 static uint32_t audit_session(pid_t pid)
 {
     char text[32];
@@ -191,7 +186,8 @@ bool process_look(pid_t pid, struct process_info *out)
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
-    /* proc(5) prints the device number as a signed number, which is 0 without a terminal. */
+    /* The device number is 0 without a terminal. It is printed as a signed number; a negative one
+     * is not parsed, and counts as none. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
     info.ids.audit = audit_session(pid);
@@ -200,33 +196,32 @@ bool process_look(pid_t pid, struct process_info *out)
 }
 
 /*
- * The pids that /proc shows, n of them, which the caller frees. NULL if it cannot be read or memory
- * is out. All are listed before any process is looked at: /proc shows them in ascending order, and
- * a reader that takes its time with each would never overtake processes that fork all the time.
+ * Lists the pids that /proc shows, *n of them; the caller frees the list. NULL if /proc cannot be
+ * read, or if out of memory. The list is completed before any process is looked at: /proc shows
+ * pids in ascending order, and a reader that looks at each process in between would never catch up
+ * with processes that fork all the time.
  */
 static pid_t *list_pids(size_t *n)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
-    pid_t *list = NULL, *grown = NULL;
+    pid_t *list = NULL, pid;
+    bool ok = true;
     size_t size = 0;
-    uint64_t pid;
+    uint64_t number;
 
     *n = 0;
     if (dir == NULL)
         return NULL;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
-    while ((entry = readdir(dir)) != NULL) {
-        if (!cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &pid))
+    while (ok && (entry = readdir(dir)) != NULL) {
+        if (!cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &number))
             continue;
-        grown = array_grow(list, *n, &size, sizeof *list);
-        if (grown == NULL)
-            break;
-        list = grown;
-        list[(*n)++] = (pid_t)pid;
+        pid = (pid_t)number;
+        ok = array_add(&list, n, &size, &pid, sizeof pid);
     }
     closedir(dir);
-    if (grown != NULL)
+    if (ok)
         return list;
     free(list);
     return NULL;
@@ -253,7 +248,7 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
         return;
     met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (met.pidfd < 0)
-        return; /* it has ended, or no descriptor is left */
+        return; /* the process has ended, or no descriptor is left */
     if (read_uids(pid, met.ids.uid)) {
         met.ids.audit = audit_session(pid);
         visit(arg, &met);
@@ -261,7 +256,7 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
     close(met.pidfd);
 }
 
-/* The pid of the newest process: the last field of /proc/loadavg. 0 if it cannot be read. */
+/* The pid that was given last: the last field of /proc/loadavg. 0 if it cannot be read. */
 static pid_t newest_pid(void)
 {
     char text[128];
@@ -278,10 +273,11 @@ static pid_t newest_pid(void)
 }
 
 /*
- * Visits the pids that were given after `last`, then those that were given meanwhile, and so on
- * until none was, or the rounds are used up: no process that lives has been missed then, unless
- * others fork all the time. A process that forks and exits all the time always has one of these
- * pids, and keeps each for longer than a visit takes.
+ * Visits the pids that were given after `last`, and in each further round those that were given
+ * during the round before. Ends when no pid was given during a round: then no living process has
+ * been missed. Ends also after NEWEST_TIMES rounds, because processes may fork all the time. A
+ * process that forks and exits all the time is met nevertheless: its pid is always one of the
+ * newest, and it keeps each pid for longer than a visit takes.
  */
 static void visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
@@ -291,7 +287,7 @@ static void visit_newest(pid_t last, process_visitor *visit, void *arg)
         pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
         if (i > 0 && newest == last)
             return;
-        if (first > newest || first < newest - most) /* the pids began anew, or too many */
+        if (first > newest || first < newest - most) /* pids wrapped around, or too many */
             first = newest - most;
         for (pid_t pid = first; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
             visit_pid(pid, visit, arg);
@@ -321,12 +317,12 @@ int process_open(const struct process *process, struct process_ids *ids)
     int fd;
 
     if (process->pid <= 1)
-        return -1; /* 0 and below are no single process; pid 1 never belongs to a session */
+        return -1; /* a pid of 0 or less is no single process; pid 1 never belongs to a session */
     fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
         return -1;
-    /* If the start time is still right after the pidfd was opened, no other process has had the pid
-     * in between, so the pidfd refers to this process. */
+    /* The start time is checked after the pidfd was opened: if it is right, no other process has
+     * had the pid in between, and the pidfd refers to this process. */
     if (process_look(process->pid, &now) && now.process.start == process->start) {
         *ids = now.ids;
         return fd;

@@ -19,8 +19,8 @@ struct process {
 /* Finds the process that has the pid now. False if it has ended or /proc hides it (hidepid). */
 bool process_find(pid_t pid, struct process *out);
 
-/* The start time of the process on the clock of cloud_clock_ms(), at most one clock tick too
- * early. */
+/* The start time of the process in milliseconds on the clock of cloud_clock_ms(), at most one clock
+ * tick too early. */
 int64_t process_began(const struct process *process);
 
 /* Finds the parent of a process. The result is certain only if the child was alive during the call,
@@ -28,10 +28,10 @@ int64_t process_began(const struct process *process);
 bool process_find_parent(pid_t child, struct process *out);
 
 /* Whether the process still runs; a zombie does not. A process runs as long as any of its threads
- * does: after the end of its first thread /proc shows the state of a zombie for it. */
+ * does, although /proc shows the state of a zombie once its first thread has ended. */
 bool process_lives(const struct process *process);
 
-#define PROCESS_NO_AUDIT UINT32_MAX /* the kernel's value where no login has set an id */
+#define PROCESS_NO_AUDIT UINT32_MAX /* audit session id of a process that belongs to no login */
 
 /* The ids that tell to which account or session a process belongs. */
 struct process_ids {
@@ -39,8 +39,8 @@ struct process_ids {
     uint32_t audit;  /* audit session id (pam_loginuid(8)), or PROCESS_NO_AUDIT */
 };
 
-/* Whether one of the four uids is the given one. A set-user-ID program of another user may keep the
- * uid in any of the four. */
+/* Whether one of the four uids is the given one. A process that runs another user's set-user-ID
+ * program may keep the uid of the user who started it in any of the four. */
 static inline bool process_has_uid(const struct process_ids *ids, uint32_t uid)
 {
     return ids->uid[0] == uid || ids->uid[1] == uid || ids->uid[2] == uid || ids->uid[3] == uid;
@@ -60,8 +60,8 @@ bool process_real_uid(pid_t pid, uint32_t *out);
 /* Reads everything in struct process_info. False if the process has ended or /proc hides it. */
 bool process_look(pid_t pid, struct process_info *out);
 
-/* Calls each for every process that /proc shows at the beginning, until it returns false. False if
- * /proc cannot be read, or if out of memory. */
+/* Calls `each` for every process that /proc shows at the beginning, until it returns false. False
+ * if /proc cannot be read, or if out of memory. */
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
@@ -75,8 +75,8 @@ int process_open(const struct process *process, struct process_ids *ids);
 bool process_signal(int pidfd, int signal);
 
 /* A process as process_visit meets it. The pidfd was opened before the other members were read, so
- * a signal sent through it reaches a process with these values or none; it is open during the call.
- */
+ * a signal sent through it reaches a process with these values or none. process_visit closes it
+ * after the call. */
 struct process_met {
     int pidfd;
     pid_t pid;
@@ -87,9 +87,9 @@ typedef void process_visitor(void *arg, const struct process_met *met);
 /*
  * Calls visit for every process, except pid 1 and the caller. A process that forks and exits all
  * the time has a new pid by the time that its old one is visited; therefore the pids that were
- * given meanwhile are visited as well, until none was. Where processes fork all the time, that ends
- * after some thousand pids, and one may be missed. A process can be visited more than once. False
- * if /proc cannot be read, or if out of memory.
+ * given during the walk are visited as well, until no pid was given meanwhile. While processes fork
+ * all the time, that ends after a few hundred pids, and one may be missed. A process can be visited
+ * more than once. False if /proc cannot be read, or if out of memory.
  */
 bool process_visit(process_visitor *visit, void *arg);
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/table.h"
 
+#include "base/fatal.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #define FIRST_BUCKETS 64
 
-bool table_start(struct table *table)
+void table_start(struct table *table)
 {
     *table = (struct table){.buckets = FIRST_BUCKETS};
     if (getrandom(&table->seed, sizeof table->seed, 0) != (ssize_t)sizeof table->seed)
-        return false;
+        fatal("no random bytes");
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
-    table->bucket = calloc(table->buckets, sizeof *table->bucket);
-    return table->bucket != NULL;
+    table->bucket = xcalloc(table->buckets, sizeof *table->bucket);
 }
 
 void table_end(struct table *table)
@@ -23,8 +24,8 @@ void table_end(struct table *table)
     *table = (struct table){0};
 }
 
-/* FNV-1a with a secret start value. The finalizer of MurmurHash3 then spreads the hash to its low
- * bits. */
+/* FNV-1a with a secret start value. Steps of MurmurHash3's finalizer then spread the hash to its
+ * low bits, which choose the bucket. */
 uint64_t table_hash(const struct table *table, const void *key, size_t n)
 {
     const unsigned char *at = key;
@@ -53,9 +54,8 @@ struct table_node *table_find(const struct table *table, uint64_t hash, table_eq
     return node;
 }
 
-static void grow(struct table *table)
+static void resize(struct table *table, size_t buckets)
 {
-    size_t buckets = table->buckets * 2;
     struct table_node **bucket = calloc(buckets, sizeof(struct table_node *));
 
     if (bucket == NULL)
@@ -74,7 +74,7 @@ static void grow(struct table *table)
 void table_insert(struct table *table, struct table_node *node, uint64_t hash)
 {
     if (table->used >= table->buckets)
-        grow(table);
+        resize(table, table->buckets * 2);
     node->hash = hash;
     node->next = table->bucket[hash & (table->buckets - 1)];
     table->bucket[hash & (table->buckets - 1)] = node;

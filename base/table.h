@@ -18,21 +18,21 @@ struct table_node {
 
 struct table {
     struct table_node **bucket;
-    size_t buckets; /* a power of two */
-    size_t used;    /* nodes */
+    size_t buckets; /* number of buckets, a power of two */
+    size_t used;    /* number of nodes */
     uint64_t seed;
 };
 
-/* Whether the node has that key. */
+/* Whether the node has the key. */
 typedef bool table_equal(const struct table_node *node, const void *key);
 
-/* False if out of memory. table_end may be called in either case. */
-bool table_start(struct table *table);
+void table_start(struct table *table);
 
 /* Frees the buckets. The nodes are left to the caller. */
 void table_end(struct table *table);
 
-/* The hash of n bytes, and of two strings such as a project and an environment. */
+/* table_hash: the hash of n bytes. table_hash_pair: the hash of two strings, such as a project and
+ * an environment. */
 uint64_t table_hash(const struct table *table, const void *key, size_t n);
 uint64_t table_hash_pair(const struct table *table, const char *first, const char *second);
 
@@ -40,22 +40,26 @@ uint64_t table_hash_pair(const struct table *table, const char *first, const cha
 struct table_node *table_find(const struct table *table, uint64_t hash, table_equal *equal,
                               const void *key);
 
-/* Adds a node that is in no table. The table allocates more buckets as it grows; without memory it
- * only gets slower. */
+/* Adds a node that is in no table; hash is the hash of its key. The table allocates more buckets as
+ * it grows; if out of memory it only gets slower. */
 void table_insert(struct table *table, struct table_node *node, uint64_t hash);
 void table_remove(struct table *table, struct table_node *node);
 
-/* Calls visit for each node, in no order. visit may remove and free that node, and no other. */
+/* Calls visit for each node, in no particular order. visit may remove and free the node that it is
+ * called with, and no other. */
 void table_each(const struct table *table, void (*visit)(void *arg, struct table_node *node),
                 void *arg);
 
-/* Calls visit for the nodes of the buckets from the given one on, until it returns true for one of
- * a bucket. Returns the bucket to continue with, or 0 at the end. Nodes that are inserted or
- * removed between two calls may be missed or seen twice. */
+/*
+ * Calls visit for each node, bucket by bucket, from bucket `from` on. After visit has returned true
+ * the other nodes of the same bucket are still visited, but no further bucket is. Returns the
+ * bucket to continue with, or 0 at the end. Nodes that are inserted or removed between two calls
+ * may be missed or seen twice.
+ */
 size_t table_walk(const struct table *table, size_t from,
                   bool (*visit)(void *arg, struct table_node *node), void *arg);
 
-/* The struct of type that node is a member of. */
+/* The struct, of the given type, that has the node as the given member. */
 #define TABLE_OWNER(node, type, member)                                                            \
     ((type *)(void *)((char *)(uintptr_t)(node)-offsetof(type, member)))
 

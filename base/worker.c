@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/worker.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "common/clock.h"
 
@@ -19,11 +20,11 @@ struct worker {
     struct loop *loop;
     struct loop_watch watch; /* an eventfd: wakes the loop when `done` has work */
     pthread_t thread;
-    pthread_mutex_t lock; /* of all members below */
+    pthread_mutex_t lock; /* guards all members below */
     pthread_cond_t wake;
     struct queue waiting, done;
-    size_t pending; /* added and not finished */
-    int64_t since;  /* cloud_clock_ms() when the work that runs was begun; 0: none runs */
+    size_t pending; /* number of works that were added and are not finished */
+    int64_t since;  /* cloud_clock_ms() at which the work that runs was begun; 0: none runs */
     bool ending;
 };
 
@@ -88,8 +89,8 @@ static void on_done(void *arg, uint32_t events)
     finish_done(worker);
 }
 
-/* The thread blocks all signals, which belong to the loop. */
-static bool start_thread(struct worker *worker)
+/* Starts the thread with all signals blocked, because the loop's thread handles them. */
+static void start_thread(struct worker *worker)
 {
     sigset_t all, before;
     int failed;
@@ -99,46 +100,36 @@ static bool start_thread(struct worker *worker)
     failed = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0)
-        log_error("worker: no thread: %s", strerror(failed));
-    return failed == 0;
+        fatal("worker: no thread: %s", strerror(failed));
 }
 
 struct worker *worker_new(struct loop *loop)
 {
-    struct worker *worker = calloc(1, sizeof *worker);
+    struct worker *worker = xcalloc(1, sizeof *worker);
 
-    if (worker == NULL)
-        return NULL;
     worker->loop = loop;
     worker->watch = (struct loop_watch){eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_done, worker};
     STAILQ_INIT(&worker->waiting);
     STAILQ_INIT(&worker->done);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->wake, NULL);
-    if (worker->watch.fd >= 0 && loop_add(loop, &worker->watch, EPOLLIN)) {
-        if (start_thread(worker))
-            return worker;
-        loop_remove(loop, &worker->watch);
-    }
-    if (worker->watch.fd >= 0)
-        close(worker->watch.fd);
-    free(worker);
-    return NULL;
+    if (worker->watch.fd < 0 || !loop_add(loop, &worker->watch, EPOLLIN))
+        fatal("worker: eventfd: %s", strerror(errno));
+    start_thread(worker);
+    return worker;
 }
 
 void worker_free(struct worker *worker)
 {
     struct work *work;
 
-    if (worker == NULL)
-        return;
     pthread_mutex_lock(&worker->lock);
     worker->ending = true;
     pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&worker->lock);
     pthread_join(worker->thread, NULL);
     finish_done(worker);
-    while ((work = pop(&worker->waiting)) != NULL) { /* added by what is finished now */
+    while ((work = pop(&worker->waiting)) != NULL) { /* added by a finish callback just now */
         work->run(work);
         work->finish(work);
     }

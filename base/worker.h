@@ -16,7 +16,7 @@
 
 struct worker;
 
-/* To be the first member of the caller's struct. */
+/* A piece of work; the first member of the caller's struct. */
 struct work {
     void (*run)(struct work *); /* in the worker's thread; sets failed to an errno, or leaves 0 */
     void (*finish)(struct work *); /* in the loop's thread, exactly once; frees the work */
@@ -24,20 +24,20 @@ struct work {
     STAILQ_ENTRY(work) next;
 };
 
-/* NULL, after a message in the log, if there is no thread or memory to be had. */
 struct worker *worker_new(struct loop *loop);
 
-/* Waits until all work that was added is done, finishes it, and ends the thread. Work that is added
- * meanwhile is done as well. */
+/* Waits until all work that was added is done, finishes it, and ends the thread. Work that finish
+ * callbacks add is done as well, by the caller's thread. */
 void worker_free(struct worker *worker);
 
 /* The number of works that were added and are not finished. */
 size_t worker_pending(struct worker *worker);
 
-/* For how long the work that runs now has been running, in milliseconds. 0: none is. */
+/* For how long the work that runs now has been running, in milliseconds. 0: none runs. */
 int64_t worker_busy_ms(struct worker *worker);
 
-/* Adds work, which belongs to the worker until finish. Never waits for work that is running. */
+/* Adds work, which belongs to the worker until its finish is called. Never waits for work that is
+ * running. */
 void worker_add(struct worker *worker, struct work *work);
 
 #endif

@@ -5,6 +5,7 @@
 #include "access/envelope.h"
 #include "access/local_ids.h"
 #include "base/daemonize.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -28,6 +29,8 @@
 #include "common/clock.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +48,8 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static unsigned judged_by;      /* local_ids_reads, of what the published accounts were judged by */
-static struct loop_timer probe; /* of documents whose last request failed, and local accounts */
+static unsigned judged_by;      /* local_ids_reads when the published accounts were last judged */
+static struct loop_timer probe; /* runs on_probe, every PROBE_MS */
 
 static void log_obsolete(const struct cloud_conf *conf)
 {
@@ -57,7 +60,8 @@ static void log_obsolete(const struct cloud_conf *conf)
                         cloud_conf_obsolete[i].instead);
 }
 
-/* Reads and checks the configuration; what is wrong goes to the log with file and line. */
+/* Reads and checks the configuration. If it is wrong, logs why, with the file and, where one is to
+ * blame, the line. */
 static bool read_conf(struct cloud_conf *conf)
 {
     struct cloud_conf_error error;
@@ -88,20 +92,20 @@ static bool read_conf(struct cloud_conf *conf)
     return true;
 }
 
+/* Finds the uid of CLOUDAUTHD_KEYS_USER. getpwnam(3) reads /etc/passwd alone in this process
+ * (main.c). */
 static void find_keys_user(struct context *context)
 {
-    uint32_t uid, gid;
+    const struct passwd *user = getpwnam(CLOUDAUTHD_KEYS_USER);
 
-    context->keys_uid = (uid_t)-1;
-    if (local_ids_refresh(context->local_ids) &&
-        local_ids_find_user(context->local_ids, CLOUDAUTHD_KEYS_USER, &uid, &gid) && uid != 0)
-        context->keys_uid = uid;
-    else
+    context->keys_uid = user == NULL || user->pw_uid == 0 ? (uid_t)-1 : user->pw_uid;
+    if (context->keys_uid == (uid_t)-1)
         log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
 }
 
-/* The settings that published records depend on and cannot be judged by: which documents are
- * genuine, which of them are for this host, and for how long they are used. */
+/* Returns a text of the settings on which records of accounts.snapshot depend and that no record
+ * shows: which documents are genuine, which of them are for this host, and for how long they are
+ * used. (publish_new calls that text the origin.) The next call overwrites it. */
 static const char *origin_of(const struct cloud_conf *conf)
 {
     static char
@@ -112,9 +116,10 @@ static const char *origin_of(const struct cloud_conf *conf)
     return origin;
 }
 
-/* Judges what is published and all known documents, and publishes their accounts. */
+/* Has the published accounts judged again, and publishes those of all documents in memory. */
 static void publish_all(struct context *context)
 {
+    (void)admission_refresh(context->admission);
     judged_by = local_ids_reads(context->local_ids);
     publish_judge(context->publish, false);
     cache_subscribe(context->cache, records_news, &records);
@@ -127,39 +132,46 @@ static void on_surveyed(void *arg)
     publish_set_whole(context->publish);
 }
 
-/* Has each stored document told, unless an earlier process of this boot had all of them. */
+/* Has the cache report every stored document, unless an earlier process of this boot has published
+ * the accounts of all of them. */
 static void survey(struct context *context)
 {
     if (!publish_is_whole(context->publish))
         cache_survey(context->cache, on_surveyed, context);
 }
 
-/* If the new settings are wrong, the last good ones stay in force. */
+/* With another API or other signing keys, the cache no longer believes its documents. */
+static enum cache_change compare(const struct cloud_conf *old, const struct cloud_conf *new)
+{
+    if (strcmp(new->access_url, old->access_url) != 0)
+        return CACHE_OTHER_API;
+    return strcmp(new->signing_key, old->signing_key) != 0 ? CACHE_OTHER_SIGNERS : CACHE_SAME;
+}
+
+/* Reads the settings again. If they are wrong, the last good ones stay in force. */
 static void reload(struct context *context)
 {
     struct cloud_conf *conf = malloc(sizeof *conf);
-    bool other_api;
+    enum cache_change change;
 
     if (conf == NULL || !read_conf(conf)) {
         log_error("the settings were not reloaded: the old ones stay in force");
         free(conf);
         return;
     }
-    /* Documents of another API, or with other signatures, are no longer believed. */
-    other_api = strcmp(conf->access_url, context->conf.access_url) != 0 ||
-                strcmp(conf->signing_key, context->conf.signing_key) != 0;
+    change = compare(&context->conf, conf);
     context->conf = *conf;
     free(conf);
     find_keys_user(context);
     api_configure(context->api, &context->conf);
-    cache_configure(context->cache, other_api);
+    cache_configure(context->cache, change);
     publish_reload(context->publish, origin_of(&context->conf));
     records.always_ask = api_is_file(context->api);
     publish_all(context);
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     survey(context);
     sessions_configure(context->sessions);
-    feed_configure(context->feed, &context->conf, other_api);
+    feed_configure(context->feed, &context->conf, change != CACHE_SAME);
     log_info("settings reloaded from %s", conf_path);
 }
 
@@ -179,7 +191,7 @@ static void on_signal(void *arg, uint32_t events)
     }
 }
 
-static bool watch_signals(struct context *context)
+static void watch_signals(struct context *context)
 {
     sigset_t set;
 
@@ -187,40 +199,37 @@ static bool watch_signals(struct context *context)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return false;
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
     signals =
         (struct loop_watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, context};
-    return signals.fd >= 0 && loop_add(context->loop, &signals, EPOLLIN);
+    if (signals.fd < 0 || !loop_add(context->loop, &signals, EPOLLIN))
+        fatal("signalfd: %s", strerror(errno));
 }
 
-/* As root: creates the directories and becomes the daemon's user for good. Otherwise systemd has
- * set the user, and privileges that are not needed are given up. */
-static bool drop_privileges(const struct context *context)
+/* Started as root, creates the directories and becomes the daemon's user for good. Otherwise
+ * systemd has set the user, and only the capabilities that are not needed are given up. */
+static void drop_privileges(const struct context *context)
 {
     bool ends_sessions = context->conf.session_recheck > 0;
-    uint32_t uid, gid, tty = 0;
+    const struct passwd *user;
+    const struct group *tty;
 
     if (geteuid() != 0) {
         if (!privileges_limit(ends_sessions))
             log_warning("capabilities that are not needed cannot be dropped: %s", strerror(errno));
-        return true;
+        return;
     }
-    if (ends_sessions)
-        local_ids_find_group(context->local_ids, "tty", &tty);
-    if (!local_ids_find_user(context->local_ids, CLOUDAUTHD_DAEMON_USER, &uid, &gid) || uid == 0 ||
-        gid == 0) {
-        log_error("there is no user %s to run as", CLOUDAUTHD_DAEMON_USER);
-        return false;
-    }
+    tty = ends_sessions ? getgrnam("tty") : NULL;
+    user = getpwnam(CLOUDAUTHD_DAEMON_USER);
+    if (user == NULL || user->pw_uid == 0 || user->pw_gid == 0)
+        fatal("there is no user %s to run as", CLOUDAUTHD_DAEMON_USER);
     if ((mkdir(RUN_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
-        chown(RUN_DIRECTORY, uid, gid) != 0 ||
+        chown(RUN_DIRECTORY, user->pw_uid, user->pw_gid) != 0 ||
         (mkdir(STATE_DIRECTORY, 0755) != 0 && errno != EEXIST) ||
-        chown(STATE_DIRECTORY, uid, gid) != 0 || !privileges_drop(uid, gid, tty, ends_sessions)) {
-        log_error("cannot become user %s: %s", CLOUDAUTHD_DAEMON_USER, strerror(errno));
-        return false;
-    }
-    return true;
+        chown(STATE_DIRECTORY, user->pw_uid, user->pw_gid) != 0 ||
+        !privileges_drop(user->pw_uid, user->pw_gid, tty == NULL ? 0 : tty->gr_gid, ends_sessions))
+        fatal("cannot become user %s: %s", CLOUDAUTHD_DAEMON_USER, strerror(errno));
 }
 
 static void take_binding(void *arg, const struct binding *line)
@@ -232,21 +241,16 @@ static void take_binding(void *arg, const struct binding *line)
         (void)bindings_forget(context->bindings, line->project, line->environment);
     else if (!bindings_allow(context->bindings, line, why, sizeof why))
         log_error("binding of %s/%s: %s", line->project, line->environment, why);
-    else if (!bindings_claim(context->bindings, line))
-        log_error("out of memory: the binding of %s/%s", line->project, line->environment);
+    else
+        bindings_claim(context->bindings, line);
 }
 
-static bool open_bindings(struct context *context)
+static void open_bindings(struct context *context)
 {
     struct bindings_log *log = bindings_log_new(context->state_worker, STATE_DIRECTORY);
 
-    if (log == NULL ||
-        !bindings_log_load(log, take_binding, context, &admission.bindings_damaged)) {
-        bindings_log_free(log);
-        return false;
-    }
+    bindings_log_load(log, take_binding, context, &admission.bindings_damaged);
     context->bindings_log = admission.bindings_log = log;
-    return true;
 }
 
 static bool feed_lives(void *arg)
@@ -256,9 +260,8 @@ static bool feed_lives(void *arg)
     return feed_is_live(context->feed);
 }
 
-/* To be called after the denials and the bindings are open: each document of the cache points to
- * the denials, and binds its ids. */
-static bool open_cache(struct context *context)
+/* To be called after denials_file_new: each document of the cache refers to the denials. */
+static void open_cache(struct context *context)
 {
     const struct cache_setup setup = {.conf = &context->conf,
                                       .api = context->api,
@@ -273,30 +276,32 @@ static bool open_cache(struct context *context)
                                       .feed_arg = context};
 
     context->cache = cache_new(&setup);
-    return context->cache != NULL && cache_bind_stored(context->cache, context->notify);
 }
 
-/* What the daemon knew before it was restarted. After daemonize_start, because no thread survives
- * fork(2). */
-static bool open_state(struct context *context)
+/* Loads what an earlier process stored. To be called after daemonize_start, because no thread of a
+ * worker would survive its fork(2). */
+static void open_state(struct context *context)
 {
+    struct worker *lister;
+
     context->state_worker = worker_new(context->loop);
     context->loader = worker_new(context->loop);
     context->reader = worker_new(context->loop);
     context->asker = worker_new(context->loop);
-    if (context->state_worker == NULL || context->loader == NULL || context->reader == NULL ||
-        context->asker == NULL)
-        return false;
     context->denials = denials_file_new(context->state_worker, STATE_DIRECTORY);
-    if (context->denials == NULL || !open_bindings(context))
-        return false;
     context->store = store_new(context->state_worker, STATE_DIRECTORY, context->conf.host_id,
                                context->conf.access_url);
-    return context->store != NULL && open_cache(context);
+    open_cache(context);
+    lister = worker_new(context->loop);
+    /* The stored documents and the bindings are read at the same time: with 100,000 environments
+     * each takes a tenth of a second. */
+    cache_list_stored(context->cache, lister);
+    open_bindings(context);
+    worker_free(lister);
 }
 
-/* From now on every process of the host can look up the accounts that this process knows. */
-static bool open_snapshot(struct context *context)
+/* Opens accounts.snapshot. From now on every process of the host can look up the accounts in it. */
+static void open_snapshot(struct context *context)
 {
     const struct publish_setup setup = {.loop = context->loop,
                                         .store = context->state_worker,
@@ -307,13 +312,11 @@ static bool open_snapshot(struct context *context)
     records.admission = context->admission;
     records.denials = denials_file_list(context->denials);
     context->publish = publish_new(&setup, origin_of(&context->conf));
-    if (context->publish == NULL)
-        return false;
+    cache_bind_stored(context->cache, context->notify, !publish_is_whole(context->publish));
     records.publish = context->publish;
     records.always_ask = api_is_file(context->api);
     publish_all(context);
     survey(context);
-    return true;
 }
 
 static void on_named(void *arg, const char *project, const char *environment)
@@ -337,12 +340,11 @@ static bool on_offer(void *arg, const char *project, const char *environment)
     return background_prefetch(context->cache, project, environment);
 }
 
-static bool open_feed(struct context *context)
+static void open_feed(struct context *context)
 {
     const struct feed_events events = {on_named, on_all_named, on_offer, context};
 
     context->feed = feed_new(context->loop, context->api, context->reader, &context->conf, &events);
-    return context->feed != NULL;
 }
 
 static void on_files(void *arg)
@@ -352,8 +354,8 @@ static void on_files(void *arg)
     sessions_check(context->sessions);
 }
 
-/* The sessions that were open before a restart. */
-static bool open_sessions(struct context *context)
+/* Loads the sessions that were open before a restart, and watches the files of their documents. */
+static void open_sessions(struct context *context)
 {
     bool wanted = context->conf.session_recheck > 0, may_end = wanted && privileges_may_kill();
     struct process init;
@@ -372,11 +374,8 @@ static bool open_sessions(struct context *context)
                                                     .denials = denials_file_list(context->denials),
                                                     .directory = STATE_DIRECTORY,
                                                     .may_terminate = may_end});
-    if (context->sessions == NULL)
-        return false;
     file_watch_start(context->loop, on_files, context);
     log_info("%zu sessions are open", sessions_count(context->sessions));
-    return true;
 }
 
 static void watch_files_of(void *arg, const char *project, const char *environment)
@@ -393,8 +392,8 @@ static void on_probe(void *arg)
 {
     struct context *context = arg;
 
-    /* This costs two stat(2). inotify(7) would not see a change of a file behind a bind mount or a
-     * symbolic link, nor one that another host makes. */
+    /* admission_refresh costs four stat(2). inotify(7) would not see a change of a file behind a
+     * bind mount or a symbolic link, nor one that another host makes. */
     if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
         sessions_configure(context->sessions);
@@ -409,14 +408,12 @@ static void on_probe(void *arg)
     loop_timer_set(context->loop, &probe, PROBE_MS);
 }
 
-static bool start(struct context *context, bool foreground)
+static void start(struct context *context, bool foreground)
 {
     int ready = -1;
 
-    if (!foreground && !daemonize_start(&ready)) {
-        log_error("cannot go to the background: %s", strerror(errno));
-        return false;
-    }
+    if (!foreground && !daemonize_start(&ready))
+        fatal("cannot go to the background: %s", strerror(errno));
     context->local_ids = local_ids_new();
     context->bindings = bindings_new();
     admission.conf = &context->conf;
@@ -425,27 +422,24 @@ static bool start(struct context *context, bool foreground)
     context->admission = &admission;
     context->pending = pending_new();
     context->loop = loop_new();
-    if (context->local_ids == NULL || context->bindings == NULL || context->pending == NULL ||
-        context->loop == NULL) {
-        log_error("out of memory");
-        return false;
-    }
+    if (context->loop == NULL)
+        fatal("out of memory");
     log_start(context->loop);
     context->started = cloud_clock_ms();
     find_keys_user(context);
     daemonize_set_limits();
-    if (!drop_privileges(context) || !watch_signals(context))
-        return false;
+    drop_privileges(context);
+    watch_signals(context);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     context->api = api_new(context->loop, &context->conf);
-    if (context->api == NULL) {
-        log_error("libcurl or memory failed");
-        return false;
-    }
     context->server = server_new(context, requests_handle);
-    /* The parent exits with 0 last: then the socket exists and nothing can fail. */
-    return context->server != NULL && open_state(context) && open_snapshot(context) &&
-           open_sessions(context) && open_feed(context) && (foreground || daemonize_finish(ready));
+    open_state(context);
+    open_snapshot(context);
+    open_sessions(context);
+    open_feed(context);
+    /* The parent exits with 0 only now: the socket exists, and nothing can fail any longer. */
+    if (!foreground && !daemonize_finish(ready))
+        fatal("cannot go to the background: %s", strerror(errno));
 }
 
 /* Stops the daemon. False if a thread is left that waits for another name service. */
@@ -458,11 +452,13 @@ static bool stop(struct context *context)
     cache_stop(context->cache);
     api_free(context->api);
     feed_free(context->feed);
-    /* In this order: what has been read is written. */
+    /* The readers end before the state worker, so that the state worker still writes the documents
+     * that they have read. */
     worker_free(context->loader);
     worker_free(context->reader);
-    /* Where another name service hangs, its thread is left behind, with what it reads. */
-    asking = context->asker != NULL && worker_pending(context->asker) > 0;
+    /* If another name service hangs, the asker's thread is left behind, with the cache that it
+     * reads. */
+    asking = worker_pending(context->asker) > 0;
     if (!asking)
         worker_free(context->asker);
     worker_free(context->state_worker);
@@ -488,18 +484,18 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
 
     conf_path = options->conf_path;
     if (!read_conf(&context.conf))
-        return EX_CONFIG; /* the unit does not restart it: only an operator can help */
+        return EX_CONFIG; /* the unit does not restart the daemon then: only an operator can help */
     context.notify = notify;
-    ok = start(&context, options->foreground);
-    if (ok) {
-        probe = (struct loop_timer){.due = on_probe, .arg = &context};
-        on_probe(&context);
-        log_info("cloudauthd %s serves %s", CLOUD_VERSION, context.conf.access_url);
-        notify_ready(notify, context.loop);
-        ok = loop_run(context.loop);
-    }
+    start(&context, options->foreground);
+    probe = (struct loop_timer){.due = on_probe, .arg = &context};
+    on_probe(&context);
+    log_info("cloudauthd %s serves %s", CLOUD_VERSION, context.conf.access_url);
+    notify_ready(notify, context.loop);
+    ok = loop_run(context.loop);
+    if (!ok)
+        log_error("cloudauthd ends because of a failure");
     notify_stop(notify);
-    /* Beside a thread that is left no library's handler of exit(3) may run. */
+    /* No library's handler of exit(3) may run while another thread is left. */
     if (!stop(&context))
         _exit(ok ? 0 : 1);
     return ok ? 0 : 1;

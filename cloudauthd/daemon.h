@@ -15,8 +15,9 @@ struct daemon_options {
 
 /*
  * Starts every subsystem, serves until SIGTERM or SIGINT, and stops them. SIGHUP reloads the
- * settings (cloudauthd(8)). The process has no thread yet. Returns the exit status: 0, EX_CONFIG
- * (sysexits.h) if the settings are wrong, else 1; the log says why.
+ * settings (cloudauthd(8)). To be called before the process has another thread. Returns the exit
+ * status: 0, EX_CONFIG (sysexits.h) if the settings are wrong at the start, else 1; the log says
+ * why.
  */
 int daemon_run(const struct daemon_options *options, struct notify *notify);
 

@@ -12,8 +12,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* Settings of systemd's that cannot be parsed are no reason not to serve: without READY=1 systemd
- * stops the unit by itself. */
+/* Variables of systemd that cannot be parsed do not keep the daemon from serving: it sends no
+ * READY=1, so that systemd stops the unit by itself. */
 static void open_notify(struct notify *notify)
 {
     const struct notify_variables variables = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
@@ -53,14 +53,15 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
-    /* systemd's journal takes both standard error and syslog, and each line must stand there only
-     * once. */
+    /* Under systemd both standard error and syslog end in the journal, where each line must stand
+     * only once. */
     log_open(_PATH_LOG, options.foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     open_notify(&notify);
-    /* No environment variable sets libcurl's or OpenSSL's proxy, key log or CA. */
+    /* No environment variable may set libcurl's or OpenSSL's proxy, key log or CA. */
     clearenv();
-    /* In this process libnss_cloud is switched off: it would wait for this process's answer. */
+    /* Switches libnss_cloud off in this process, where it would wait for this process's own
+     * answer. */
     __nss_configure_lookup("passwd", "files");
     __nss_configure_lookup("group", "files");
     __nss_configure_lookup("initgroups", "files");

@@ -11,26 +11,29 @@
 
 #define MINUTE 60000
 
-/* Who may ask a question. It is checked by the uid of the peer. */
+/* Who may ask a question, by the uid of the peer (SO_PEERCRED). */
 enum who {
     ANYONE,
     KEYS_USER, /* root and cloudauth-keys */
     ROOT,
 };
 
-/* How the questions of one opcode are answered. Each of these functions, except check and suits,
- * leads to one server_answer. */
+/* How the questions of one opcode are answered. `now`, `answer` and `refuse` each lead to exactly
+ * one server_answer. */
 struct request {
     enum who who;
     enum cache_need need;
-    void (*now)(struct connection *); /* NULL: a document decides, fresh enough for need, */
-    /* which is that of connection->name. NULL: login_check_name by the question's account. */
+    void (*now)(struct connection *); /* answers at once, without a document; or NULL */
+    /* If `now` is NULL: judges the question and sets connection->name. The cache is then asked for
+     * the document of that name, as fresh as `need` says. If check is NULL, login_check_name does
+     * so with the question's account. */
     enum policy_reason (*check)(struct connection *);
-    /* NULL, or the function `suits` of cache_waiter. */
+    /* The function `suits` of cache_waiter, or NULL. */
     bool (*suits)(void *connection, const struct document *);
     /* Called with a document that this host may use and that is meant for this host. */
     void (*answer)(struct connection *, const struct cache_answer *);
-    /* Called without such a document. The answer is NULL if check did not return POLICY_GRANTED. */
+    /* Called if there is no document for `answer`. The cache_answer is NULL if check has refused
+     * the question. */
     void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
@@ -79,7 +82,8 @@ static bool may_ask(const struct connection *connection, enum who who)
     return false;
 }
 
-/* At most one line a minute: any user can look accounts up at any rate. */
+/* Logs why a document is not used; at most one line a minute, because any user can look accounts up
+ * at any rate. */
 static void log_unusable(const struct connection *connection, const struct document *document)
 {
     static int64_t next;
@@ -94,13 +98,28 @@ static void log_unusable(const struct connection *connection, const struct docum
                 why);
 }
 
-/* Takes the answer of the cache, and has the question answered. */
+/* Judges the document. If the cache has not answered at once, judges the account again: meanwhile
+ * `allow` may have changed, or a local user of that name may have been added. */
+static enum policy_reason judge(const struct connection *connection,
+                                const struct cache_answer *known)
+{
+    const struct admission *admission = connection->context->admission;
+    const char *account = connection->question.account;
+    enum policy_reason reason =
+        admission_of(admission, known, &connection->name, connection->looked);
+    struct cloud_name name;
+
+    if (reason != POLICY_GRANTED || known->at_once || !connection->looked || account == NULL)
+        return reason;
+    return admission_judge_name(admission, account, &name);
+}
+
+/* Answers the question by the cache's answer. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
     const struct request *request = &requests[connection->question.op];
-    enum policy_reason reason =
-        admission_of(connection->context->admission, known, &connection->name, connection->looked);
+    enum policy_reason reason = judge(connection, known);
 
     if (reason == POLICY_UNUSABLE)
         log_unusable(connection, known->document);
@@ -110,7 +129,8 @@ static void on_document(void *arg, const struct cache_answer *known)
         request->refuse(connection, reason, known);
 }
 
-/* At most one line a minute: any user can send questions at any rate. */
+/* Logs that a peer may not ask a question; at most one line a minute, because any user can send
+ * questions at any rate. */
 static void log_denied(const struct connection *connection)
 {
     static int64_t next;
@@ -126,7 +146,8 @@ static void log_denied(const struct connection *connection)
     denied = 0;
 }
 
-/* The function `may_trust` of cache_waiter. */
+/* The function `may_trust` of cache_waiter: false for a set-user-ID program that asks as root for
+ * another user. */
 static bool is_of_root(void *arg)
 {
     const struct connection *connection = arg;

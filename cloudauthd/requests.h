@@ -5,8 +5,8 @@
 #include "cloudauthd/server/server.h"
 
 /*
- * The questions that the daemon answers: a table of opcode, who may ask, and the handlers. Handles
- * the connection's question, which leads to exactly one server_answer, at once or later.
+ * Answers the connection's question by a table of the opcodes, who may ask each, and its handlers.
+ * Leads to exactly one server_answer, at once or later.
  */
 void requests_handle(struct connection *connection);
 

@@ -30,10 +30,10 @@ static bool wait_for(int fd, short events, int64_t deadline)
 }
 
 /*
- * Connects, until the deadline. A non-blocking connect to a Unix socket is never in progress: while
- * the backlog is full it fails with EAGAIN, and there is no event to poll for, so it is tried
- * again. A caller can tell from the time taken that the daemon does not accept connections
- * (nss_cloud/backoff.c).
+ * Connects. False if that fails until the deadline. A non-blocking connect to a Unix socket is
+ * never in progress: while the backlog is full it fails with EAGAIN, and there is no event to poll
+ * for, so this function tries again after RETRY_MS. A caller can tell from the time taken that the
+ * daemon does not accept connections (nss_cloud/backoff.c).
  */
 static bool connect_before(int fd, int64_t deadline)
 {
@@ -68,7 +68,7 @@ static bool send_before(int fd, const void *packet, size_t n, int64_t deadline)
     }
 }
 
-/* Returns the packet's length, or 0 if none came or it is longer than the buffer. */
+/* Returns the packet's length, or 0 if no packet came or it is longer than the buffer. */
 static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline)
 {
     while (wait_for(fd, POLLIN, deadline)) {

@@ -4,8 +4,8 @@
 
 #include "common/wire.h"
 
-#define CLOUD_CALL_NSS_MS   2000  /* for how long a lookup waits for the daemon */
-#define CLOUD_CALL_LOGIN_MS 10000 /* for how long the helper and PAM wait */
+#define CLOUD_CALL_NSS_MS   2000  /* for how long a lookup waits for the daemon's answer */
+#define CLOUD_CALL_LOGIN_MS 10000 /* for how long the helper and the PAM module wait */
 
 /*
  * Asks the daemon a question: connects, sends one packet and receives one, within timeout_ms.

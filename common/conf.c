@@ -15,17 +15,17 @@
 
 struct conf_key;
 
-/* Reads a value into a member of struct cloud_conf. May change the value. False with the reason in
- * *error. */
+/* Reads a value into a member of struct cloud_conf. May overwrite the text of the value. False with
+ * the reason in *error. */
 typedef bool conf_take(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error);
 
 struct conf_key {
     const char *name;
     conf_take *take;
-    size_t offset;                  /* of the member */
-    uint32_t least, most;           /* of a number; most: the size of a string's buffer */
-    bool (*good)(const char *word); /* each word of a list */
+    size_t offset;        /* of the member in struct cloud_conf */
+    uint32_t least, most; /* bounds of a number; most: also the size of a string's buffer */
+    bool (*good)(const char *word); /* checks each word of a list */
 };
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
@@ -48,13 +48,13 @@ static bool fail_with(struct cloud_conf_error *error, const char *what)
     return fail(error, what, "");
 }
 
-/* Whether the text has these characters alone. */
+/* Whether all characters of text are in `characters`. */
 static bool has_only(const char *text, const char *characters)
 {
     return text[strspn(text, characters)] == '\0';
 }
 
-/* Removes blanks at both ends. */
+/* Removes the blanks at both ends of the text, in place. Returns the new begin. */
 static char *trim(char *text)
 {
     size_t n;
@@ -82,7 +82,7 @@ static bool take_id(void *member, const struct conf_key *key, char *value,
     return true;
 }
 
-/* A number of seconds, or one with the unit s, m or h. */
+/* Reads a time: a number of seconds, or a number with the unit s, m or h. */
 static bool take_seconds(void *member, const struct conf_key *key, char *value,
                          struct cloud_conf_error *error)
 {
@@ -112,7 +112,7 @@ static bool take_seconds_or_forever(void *member, const struct conf_key *key, ch
     return true;
 }
 
-/* Adds words to a list. */
+/* Adds the words of the value to a list. */
 static bool take_words(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error)
 {
@@ -164,10 +164,10 @@ static bool take_project_length(void *member, const struct conf_key *key, char *
 }
 
 /*
- * Whether a suffix may stand for an environment. No environment may get two login names by it, so
- * "_sftp", which marks sFTP accounts, is refused; so are "production", which has no suffix, and the
- * environments that have a <machine_name>. Both texts must end in a letter, because a number may
- * follow.
+ * Whether a suffix may be mapped to an environment. No environment may get two login names, so
+ * "production", which has no suffix, and environments with a <machine_name> are refused. So is
+ * "_sftp", which marks sFTP accounts. Both texts must end in a letter, because a number may follow
+ * them.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)
@@ -180,8 +180,7 @@ static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
         return false;
     if (!has_only(suffix + 1, LOWER DIGITS))
         return false;
-    if (!(suffix[s - 1] >= 'a' && suffix[s - 1] <= 'z') ||
-        !(environment[e - 1] >= 'a' && environment[e - 1] <= 'z'))
+    if (suffix[s - 1] < 'a' || environment[e - 1] < 'a') /* it ends in a digit or '-' */
         return false;
     for (unsigned i = 0; i < grammar->suffixes; i++)
         if (strcmp(grammar->suffix[i].suffix, suffix) == 0 ||
@@ -238,7 +237,7 @@ static bool take_url(void *member, const struct conf_key *key, char *value,
     return take_text(member, key, value, error);
 }
 
-/* A URL, or an empty value for no proxy. */
+/* Reads a URL, or an empty value for no proxy. */
 static bool take_proxy(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error)
 {
@@ -246,7 +245,7 @@ static bool take_proxy(void *member, const struct conf_key *key, char *value,
     return value[0] == '\0' || take_url(member, key, value, error);
 }
 
-/* An absolute path, or the plain name of a file in systemd's credentials directory. */
+/* Reads an absolute path, or the plain name of a file in systemd's credentials directory. */
 static bool take_path(void *member, const struct conf_key *key, char *value,
                       struct cloud_conf_error *error)
 {
@@ -363,7 +362,7 @@ const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    /* The bytes of a list after `used` are never read. To clear them would touch four more
+    /* The bytes of a list after `used` are never read. Clearing them would touch four more
      * pages. */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
     conf->grammar.allow.used = conf->homes.used = 0;
@@ -463,7 +462,8 @@ bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *er
     return check_credentials(conf, error);
 }
 
-/* Parses the whole lines in the buffer and moves the rest of the last one to its start. */
+/* Parses the complete lines in the buffer, and moves the incomplete rest to the buffer's start.
+ * False with *error filled. */
 static bool take_lines(struct cloud_conf *conf, char *buffer, size_t *used,
                        struct cloud_conf_error *error)
 {
@@ -534,7 +534,7 @@ static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error)
 {
-    /* O_NONBLOCK: a FIFO in its place must not block every process of the host. */
+    /* O_NONBLOCK: a FIFO in the file's place must not block every process of the host. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     bool ok;
 

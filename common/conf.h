@@ -20,7 +20,7 @@
 #endif
 #define CLOUD_CONF_MAX          65536u /* bytes of the file */
 #define CLOUD_CONF_LINE_MAX     4096u  /* bytes of a line */
-#define CLOUD_SIGNING_KEYS_SIZE 256    /* of up to four keys */
+#define CLOUD_SIGNING_KEYS_SIZE 256    /* up to four keys in base64, with spaces between them */
 #define CLOUD_URL_SIZE          1024
 #define CLOUD_PATH_SIZE         256
 #define CLOUD_CONF_HOMES        "/app/*"
@@ -37,12 +37,12 @@ extern const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE]
 
 struct cloud_conf {
     uint32_t uid_min, uid_max;
-    uint32_t ssh_gid, sftp_gid;                       /* the marker groups */
+    uint32_t ssh_gid, sftp_gid; /* gids of the marker groups (sshd's Match blocks) */
     uint32_t keys_fresh, account_fresh, absent_fresh; /* seconds */
     uint32_t max_stale;                               /* seconds, at most 86400 */
     uint32_t connect_timeout, request_timeout;        /* seconds */
     char access_url[CLOUD_URL_SIZE];
-    char changes_url[CLOUD_URL_SIZE]; /* of the change feed; "": there is none */
+    char changes_url[CLOUD_URL_SIZE]; /* URL of the change feed; "": there is none */
     uint32_t changes_wait;            /* seconds that the server may hold its answer */
     /* The host's credentials: absolute paths, or names in systemd's credentials directory
      * (cloudauthd/api/credentials.h); "" if not set. */
@@ -51,20 +51,21 @@ struct cloud_conf {
     char client_id_file[CLOUD_PATH_SIZE];
     char client_cert[CLOUD_PATH_SIZE], client_key[CLOUD_PATH_SIZE];
     char ca_file[CLOUD_PATH_SIZE];
-    char proxy[CLOUD_PATH_SIZE];               /* a URL */
-    char api_socket[CLOUD_PATH_SIZE];          /* of requests by plain http; "" if not set */
+    char proxy[CLOUD_PATH_SIZE];               /* a URL; "": no proxy */
+    char api_socket[CLOUD_PATH_SIZE];          /* Unix socket for http requests; "" if not set */
     char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* "", or base64 keys with a space between them */
     char host_id[256];   /* "" if not set; the daemon then sets the host name */
-    char env_prefix[32]; /* of the session's environment variables */
+    char env_prefix[32]; /* prefix of the session's environment variables */
     bool enumerate;      /* getpwent(3) lists the accounts of the snapshot */
-    uint32_t session_recheck, session_max_stale; /* seconds; 0: off */
+    uint32_t session_recheck, session_max_stale; /* seconds; 0: never */
     uint32_t certificates_max; /* seconds that a certificate may be valid; UINT32_MAX: any number */
-    char certificates_claims[64]; /* the extension with the claims of a certificate */
+    char certificates_claims[64]; /* name of the extension with a certificate's claims */
     bool session_outlives_certificate;
-    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* the line that has the setting; 0: none has */
-    /* These are last, because cloud_conf_defaults clears only what stands before the lists. */
+    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* number of the line with the setting; 0: none */
+    /* The lists of words are last, because cloud_conf_defaults clears only what stands before their
+     * texts. */
     struct cloud_grammar grammar;
-    struct cloud_words homes; /* patterns; none: CLOUD_CONF_HOMES */
+    struct cloud_words homes; /* patterns; if empty, CLOUD_CONF_HOMES is the only pattern */
 };
 
 /* Why a configuration was refused. */
@@ -84,13 +85,14 @@ void cloud_conf_defaults(struct cloud_conf *conf);
 bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
                      struct cloud_conf_error *error);
 
-/* Checks the configuration as a whole: required keys, and values that depend on each other. */
+/* Checks the configuration as a whole: required keys, and values that depend on each other. False
+ * with *error filled. */
 bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *error);
 
 /*
  * Sets the defaults, reads the file and checks the result. The file must be a regular file of at
- * most CLOUD_CONF_MAX bytes; it must belong to owner, and no other user may have write permission.
- * False: *error says why, and *conf must not be used. May change errno.
+ * most CLOUD_CONF_MAX bytes; it must belong to `owner`, and no other user may have write
+ * permission. False: *error says why, and *conf must not be used. May change errno.
  */
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error);

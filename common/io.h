@@ -11,7 +11,7 @@
 /* Reads up to the end of the file or size bytes. Returns how many were read, or -1 with errno. */
 ssize_t io_read_all(int fd, char *buffer, size_t size);
 
-/* Writes n bytes. False with errno if it cannot write all of them. */
+/* Writes n bytes. False with errno if not all of them can be written. */
 bool io_write_all(int fd, const char *bytes, size_t n);
 
 /*
@@ -24,7 +24,7 @@ bool io_write_all(int fd, const char *bytes, size_t n);
  * the kernel ignores the set-user-ID bit of programs with an unmapped owner.
  *
  * Reads /proc only if `seen` is the overflow uid and not `owner`. Without /proc the process counts
- * as one outside of any such namespace.
+ * as one outside of such a namespace.
  */
 bool cloud_owned_by(uid_t seen, uid_t owner);
 

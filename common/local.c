@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ID_DIGITS 10 /* of a uint32_t */
+#define ID_DIGITS 10 /* the most decimal digits of a uint32_t */
 
 /* Reads a file of lines name:x:id[:gid[:...]] byte by byte. */
 struct scanner {
     struct cloud_local_entry entry;
     bool passwd;
     unsigned field;
-    size_t used; /* of the field being read */
+    size_t used; /* bytes of the current field so far */
     char digits[ID_DIGITS];
 };
 
@@ -53,10 +53,12 @@ static void take(struct scanner *scanner, char c)
 {
     if (scanner->field == 0) {
         if (scanner->used == 0 && is_blank(c))
-            return; /* libc skips it, too */
+            return; /* libc skips leading blanks, too */
         if (scanner->used < CLOUD_LOCAL_NAME_SIZE - 1)
             scanner->entry.name[scanner->used] = c;
     } else {
+        if (scanner->used == 0 && (is_blank(c) || c == '+'))
+            return; /* strtoul(3), by which libc reads an id, skips these */
         if (scanner->used == 1 && scanner->digits[0] == '0')
             scanner->used = 0; /* libc accepts leading zeros, so such an id is local, too */
         if (scanner->used < ID_DIGITS)
@@ -72,7 +74,7 @@ static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
     bool more = true;
 
     end_field(scanner);
-    if (scanner->field > 1 && name[0] != '\0' && strchr("#+-", name[0]) == NULL)
+    if (scanner->field > 1 && (name[0] == '\0' || strchr("#+-", name[0]) == NULL))
         more = each(arg, &scanner->entry);
     start_line(scanner);
     return more;

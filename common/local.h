@@ -17,22 +17,23 @@
 #define CLOUD_SUBGID_PATH "/etc/subgid"
 #endif
 
-/* A line of either file. A name is cut off after CLOUD_LOCAL_NAME_SIZE - 1 bytes. */
+/* A line of passwd(5) or group(5). A name is cut off after CLOUD_LOCAL_NAME_SIZE - 1 bytes. */
 #define CLOUD_LOCAL_NAME_SIZE 256
 struct cloud_local_entry {
     char name[CLOUD_LOCAL_NAME_SIZE];
     uint32_t id;        /* uid of a passwd line, gid of a group line */
     uint32_t gid;       /* of a passwd line: the primary group */
-    bool id_ok, gid_ok; /* the field is a number */
+    bool id_ok, gid_ok; /* whether the field is a number */
 };
 
-/* Returns false to end the scan. */
+/* Receives an entry, which is valid during the call. Returns false to end the scan. */
 typedef bool cloud_local_each(void *arg, const struct cloud_local_entry *entry);
 
 /*
- * Calls each for every line that has a name, until it returns false. Lines may be of any length;
- * blank lines, comments and compat entries ('+', '-') are skipped. False if the file cannot be
- * opened, or if reading fails before the end of the file and before each has returned false.
+ * Calls `each` for every line with a ':', until `each` returns false. passwd: the file is a
+ * passwd(5), else a group(5). Lines may be of any length and their names empty, as for libc; blank
+ * lines, comments and compat entries ('+', '-') are skipped. False if the file cannot be opened, or
+ * if reading fails before the end of the file and before `each` has returned false.
  */
 bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, void *arg);
 
@@ -42,7 +43,7 @@ enum cloud_local {
     CLOUD_LOCAL_UNKNOWN = 2, /* /etc/passwd cannot be read */
 };
 
-/* Whether the host itself has an account of that name. */
+/* Whether /etc/passwd has an account of that name. */
 enum cloud_local cloud_local_user(const char *name);
 
 #endif

@@ -43,8 +43,8 @@ static const char reserved[][16] = {
 
 /* ---- Characters ---- */
 
-/* The parts of a name that a character may belong to, as bits. Every lookup reads all characters of
- * its name by this table. */
+/* The parts of a name in which a character may stand, as bits of its class. Every lookup reads all
+ * characters of its name by the table `classes`. */
 enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
 
 #define TEN(class)     class, class, class, class, class, class, class, class, class, class
@@ -70,7 +70,7 @@ static bool is_app(char c)
     return (class_of(c) & APP) != 0;
 }
 
-/* The length of the run of characters of an id at the start of n bytes. */
+/* Counts how many of the n characters, from the first on, may belong to a project id. */
 static size_t span_id(const char *text, size_t n)
 {
     size_t i = 0;
@@ -106,7 +106,7 @@ static bool is_number(const char *text, size_t n)
     return i == n;
 }
 
-/* Most names that are not login names are refused within their first few characters. */
+/* Refuses most names that are not login names after a look at their first few characters. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
     size_t n = 0;
@@ -172,7 +172,8 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
     const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    /* Most patterns begin with another letter than the name, and are skipped by their length. */
+    /* Most patterns begin with another letter than the name, and need no call of
+     * cloud_name_matches. */
     for (; at < end; at += (unsigned char)*at + 2u)
         if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;
@@ -207,7 +208,8 @@ static bool take(char *out, size_t size, const char *text, size_t n)
     return true;
 }
 
-/* Takes n characters, which may all be part of an id, as the project id. */
+/* Takes n characters, each of which may stand in a project id, as the project id. False if this
+ * host does not allow an id of this length. */
 static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -216,7 +218,7 @@ static bool take_project(const struct cloud_grammar *grammar, const char *text, 
     return take(out->project, sizeof out->project, text, n);
 }
 
-/* The N of <suffix>N: none, or 1 to 999. */
+/* Whether n characters may be the N of <suffix>N: none, or 1 to 999. */
 static bool is_ordinal(const char *text, size_t n)
 {
     return n == 0 || (n <= SUFFIX_NUMBER && text[0] != '0' && is_number(text, n));
@@ -233,9 +235,9 @@ static bool is_machine_name(const char *text, size_t n)
     return true;
 }
 
-/* Reads the suffix of a name: "" is production, "_stg" the environment that the settings map it to,
- * and "_stg2" that environment's name with a 2. An environment with a <machine_name> has no
- * suffix. */
+/* Reads the suffix of a name: "" means production, "_stg" the environment that the settings map it
+ * to, and "_stg2" that environment's name with a 2. False if no suffix matches, or if the
+ * environment would have a <machine_name>, which needs no suffix. */
 static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
                         struct cloud_name *out)
 {
@@ -256,7 +258,7 @@ static bool take_suffix(const struct cloud_grammar *grammar, const char *text, s
     return false;
 }
 
-/* An application or a worker: at least one character, no "--". */
+/* Whether n characters may be an application or a worker: at least one, no "--", no '-' first. */
 static bool is_part(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -273,7 +275,7 @@ static const char *find_double_hyphen(const char *text, size_t n)
     return NULL;
 }
 
-/* <machine_name>[--<app>[--<worker>]] */
+/* Parses <machine_name>[--<app>[--<worker>]]. False for any other text. */
 static bool take_grid(const char *text, size_t n, struct cloud_name *out)
 {
     const char *end = text + n;
@@ -299,7 +301,7 @@ static bool take_grid(const char *text, size_t n, struct cloud_name *out)
     return is_part(worker, length) && take(out->worker, sizeof out->worker, worker, length);
 }
 
-/* <project>-<environment>-<hash>, after "ent-" */
+/* Parses <project>-<environment>-<hash>, which follows "ent-". False for any other text. */
 static bool take_gateway(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -312,7 +314,8 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
         n - hash > GATEWAY_HASH_MAX || span_id(text + hash, n - hash) != n - hash)
         return false;
     char plain[CLOUD_NAME_MAX + 1];
-    /* The gateway's name is of a dedicated account: the main name of its environment has no '-'. */
+    /* The gateway's names are for dedicated accounts only: the environment's main name has no
+     * '-'. */
     return take_project(grammar, text, project, out) &&
            take(out->environment, sizeof out->environment, text + project + 1,
                 hash - 1 - project - 1) &&
@@ -320,7 +323,8 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
            strchr(plain, '-') == NULL;
 }
 
-/* <project>[<suffix>[N]][_sftp] */
+/* Parses <project>[<suffix>[N]][_sftp]; `project` is the length of the project id. False for any
+ * other text. */
 static bool take_dedicated(const struct cloud_grammar *grammar, const char *text, size_t project,
                            size_t n, struct cloud_name *out)
 {
@@ -393,8 +397,8 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
     return false;
 }
 
-/* Writes the only name that can be the main name of the environment. False if the name is too
- * long. */
+/* Writes the only name that can be the main name of the environment, and fills *run for it. False
+ * if the name is too long. */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {
@@ -421,7 +425,8 @@ static bool spell(const struct cloud_grammar *grammar, const char *project, cons
     return !text.cut;
 }
 
-/* Writes the main name, and parses it: it is the main name only if it means this environment. */
+/* Writes the main name and parses it. False if the name means another environment: then this
+ * environment has no main name. */
 static bool spell_plain(const struct cloud_grammar *grammar, const char *project,
                         const char *environment, char out[CLOUD_NAME_MAX + 1],
                         struct cloud_name_run *run)

@@ -13,15 +13,15 @@
 
 struct cloud_words {
     size_t used;
-    char text[CLOUD_WORDS_SIZE]; /* for each word: its length in a byte, the word, a NUL */
+    char text[CLOUD_WORDS_SIZE]; /* for each word one byte with its length, the word, a NUL */
 };
 
 /* Adds a word of n characters. False, with the list unchanged, if it has 0 characters or more than
  * CLOUD_WORDS_WORD_MAX, or if the list is full. */
 bool cloud_words_add(struct cloud_words *words, const char *word, size_t n);
 
-/* Returns the word at offset *at and moves *at to the next word; NULL at the end. The first offset
- * is 0. */
+/* Returns the word at offset *at in the list, and moves *at to the next word; NULL at the end. The
+ * first offset is 0. */
 const char *cloud_words_next(const struct cloud_words *words, size_t *at);
 
 /*
@@ -35,7 +35,7 @@ const char *cloud_words_next(const struct cloud_words *words, size_t *at);
  *   [<node>.]ent-<project>-<environment>-<hash>  the gateway's name of a dedicated account
  *
  * The kind of an account depends on its name alone: it is sFTP if and only if the name ends in
- * "_sftp". A name with an application that ends so is therefore not in the grammar.
+ * "_sftp". A name with an application is therefore not in the grammar if it ends in "_sftp".
  */
 
 #define CLOUD_NAME_MAX        128 /* characters of a login name, without the NUL */
@@ -51,7 +51,7 @@ enum cloud_kind {
 };
 
 /* The parameters of the grammar, from cloudauth.conf. The struct has no pointers, so that it can be
- * copied. A lookup reads two pages of it. */
+ * copied. A lookup reads only two pages of it. */
 struct cloud_grammar {
     unsigned project_min, project_max;
     unsigned suffixes;
@@ -59,8 +59,8 @@ struct cloud_grammar {
         char suffix[CLOUD_SUFFIX_SIZE];              /* "_stg" */
         char environment[CLOUD_ENVIRONMENT_MAX + 1]; /* "staging" */
     } suffix[CLOUD_SUFFIXES_MAX];
-    struct cloud_words reserved; /* names, in addition to the built-in ones */
-    struct cloud_words allow;    /* patterns */
+    struct cloud_words reserved; /* names that are never served, besides the built-in ones */
+    struct cloud_words allow;    /* patterns of the names that are served */
 };
 
 _Static_assert(CLOUD_WORDS_WORD_MAX == CLOUD_NAME_MAX, "every login name can be a word");
@@ -68,7 +68,7 @@ _Static_assert(CLOUD_WORDS_WORD_MAX == CLOUD_NAME_MAX, "every login name can be 
 /* A parsed login name. Every string is NUL-terminated and in the grammar's alphabet. */
 struct cloud_name {
     enum cloud_kind kind;
-    bool plain; /* it is the environment's main name, which getpwuid(3) returns */
+    bool plain; /* the name is the environment's main name, which getpwuid(3) returns */
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
     char app[CLOUD_NAME_MAX + 1];    /* "": the default application, or none */
@@ -77,17 +77,17 @@ struct cloud_name {
 
 /*
  * Whether name fits the grammar of any host, whatever its configuration. Reads at most
- * CLOUD_NAME_MAX + 1 bytes and does no I/O. Every lookup asks this first.
+ * CLOUD_NAME_MAX + 1 bytes and does no I/O. Every lookup calls this first.
  */
 bool cloud_name_possible(const char *name);
 
 /* What cloud_name_look finds out about a name. */
 struct cloud_name_run {
-    size_t n;   /* its length */
-    size_t ids; /* how many characters at its start may belong to a project id */
+    size_t n;   /* length of the name */
+    size_t ids; /* how many characters at the start of the name may belong to a project id */
 };
 
-/* The same as cloud_name_possible, and fills *run if the result is true. */
+/* Returns what cloud_name_possible returns, and fills *run if that is true. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run);
 
 /*
@@ -103,13 +103,13 @@ bool cloud_name_parse(const struct cloud_grammar *grammar, const char *name,
 bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
                           struct cloud_name *out);
 
-/* Parses a login name as cloud_name_parse does. *run is what cloud_name_look found out about the
- * name; out must not be NULL. */
+/* Parses a login name as cloud_name_parse does, after cloud_name_look has filled *run for it. out
+ * must not be NULL. */
 bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
                            const struct cloud_name_run *run, struct cloud_name *out);
 
-/* The kind of account that any text, as a login name, would have by its ending. _of: of n
- * characters. */
+/* The kind of account that a login name has by its ending. The name need not be in the grammar, and
+ * for cloud_name_kind_of it has n characters and need not end in a NUL. */
 enum cloud_kind cloud_name_kind(const char *name);
 enum cloud_kind cloud_name_kind_of(const char *name, size_t n);
 
@@ -121,23 +121,23 @@ enum cloud_kind cloud_name_kind_of(const char *name, size_t n);
 bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
                       const char *environment, char out[CLOUD_NAME_MAX + 1]);
 
-/* Writes the main login name, and its length to *n. False if cloud_name_plain is, or if this host
- * does not serve the name (cloud_name_parse). */
+/* Writes the main login name, and its length to *n. False if cloud_name_plain returns false, or if
+ * this host does not serve the name (cloud_name_parse). */
 bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *project,
                              const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
 
-/* Whether the pattern matches the whole name; '*' stands for any text, also none. Takes time
+/* Whether the pattern matches the whole name; '*' matches any text, also "". Takes time
  * proportional to the product of the lengths. */
 bool cloud_name_matches(const char *pattern, const char *name);
 
-/* Whether text is a project id that some host could allow; the name of an environment as the API
- * has it; a <machine_name>. */
+/* Whether text is a project id that some host could allow; whether it can be the name of an
+ * environment in the API; whether it is a <machine_name>. */
 bool cloud_name_project_ok(const char *text);
 bool cloud_name_environment_ok(const char *text);
 bool cloud_name_is_machine(const char *text);
 
 /* Parses "project/environment" into those two members of *out. False, with *out undefined, unless
- * both are names that some host could allow. */
+ * cloud_name_project_ok and cloud_name_environment_ok accept them. */
 bool cloud_name_split(const char *text, struct cloud_name *out);
 
 #endif

@@ -23,7 +23,7 @@
 /* ---- Hashes ---- */
 
 #define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
-#define KEY_STEP   (MULTIPLIER - 1) /* even: an odd key stays odd */
+#define KEY_STEP   (MULTIPLIER - 1) /* even, so that an odd key stays odd */
 
 /* Mixes a word into a hash. The multiplication spreads low bits upwards and the shift spreads high
  * bits downwards, so that after two rounds every bit of the word has changed every bit of the
@@ -92,8 +92,8 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
     return mix(mix(seed, id), seed);
 }
 
-/* The seed of a record's checksum. By it the checksum covers the record's first two numbers as
- * well. */
+/* The seed of a record's checksum. Through the seed the checksum covers size and flags as well,
+ * which stand before it. */
 static uint64_t record_seed(uint64_t seed, uint32_t size, uint32_t flags)
 {
     return seed ^ (((uint64_t)flags << 32) | size);
@@ -159,7 +159,7 @@ static uint64_t load_once(const unsigned char *at)
     return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
 }
 
-/* Takes the next string; NULL if there is no NUL before the end. */
+/* Takes the next string, and moves *at past it; NULL if there is no NUL before the end. */
 static const char *next_string(const char **at, const char *end)
 {
     const char *string = *at;
@@ -171,7 +171,7 @@ static const char *next_string(const char **at, const char *end)
     return string;
 }
 
-/* Takes the next string, which has n bytes and a NUL; NULL if it does not. */
+/* Takes the next string, and moves *at past it; NULL if it does not have n bytes and a NUL. */
 static const char *sized_string(const char **at, const char *end, size_t n)
 {
     const char *string = *at;
@@ -182,7 +182,7 @@ static const char *sized_string(const char **at, const char *end, size_t n)
     return string;
 }
 
-/* Sets the strings to those of the copied record. */
+/* Sets the strings of *out to those of its copied record. False if their lengths are wrong. */
 static bool take_strings(struct cloud_snapshot_account *out)
 {
     const uint16_t *length = out->record.length;
@@ -200,8 +200,9 @@ static bool take_strings(struct cloud_snapshot_account *out)
 }
 
 /*
- * Copies the words of a record after the first two. Returns the checksum of the copy: each word of
- * the map is read once, so no change of the file in between goes unseen.
+ * Copies the words of a record after the first two. Returns the checksum of the copy. Each word of
+ * the map is read once, so the checksum is that of the copied bytes even if the file changes
+ * meanwhile.
  */
 static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, uint32_t size)
 {
@@ -215,7 +216,7 @@ static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, u
     return mix(mix(sum, seed), size - COVERED_FROM);
 }
 
-/* Copies and verifies the record at an offset within the records. */
+/* Copies the record at an offset within the records. False if it is damaged. */
 static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
                         struct cloud_snapshot_account *out)
 {
@@ -237,25 +238,20 @@ static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
                    size) != checksum)
         return false;
     out->offset = offset;
-    out->flags = out->record.flags;
-    out->uid = out->record.uid;
-    out->gid = out->record.gid;
-    out->fresh = out->record.fresh;
-    out->expires = out->record.expires;
     return take_strings(out);
 }
 
 /* ---- Lookups ---- */
 
 struct wanted {
-    const char *project, *environment; /* NULL: look for an id */
+    const char *project, *environment; /* NULL: an id is wanted */
     size_t project_n, environment_n;
     uint32_t id;
     bool gid; /* the id is a gid, not a uid */
 };
 
-/* Compares a string of a record with one of n bytes, without a call of memcmp(3), which would take
- * longer for strings as short as these. */
+/* Whether a string of a record equals one of n bytes. Does not call memcmp(3), which takes longer
+ * for strings as short as those of a record. */
 static bool is_same(const char *string, size_t length, const char *wanted, size_t n)
 {
     if (length != n)
@@ -275,7 +271,7 @@ static bool is_wanted(const struct cloud_snapshot_account *account, const struct
                        wanted->project_n) &&
                is_same(account->environment, account->record.length[1], wanted->environment,
                        wanted->environment_n);
-    return (wanted->gid ? account->gid : account->uid) == wanted->id;
+    return (wanted->gid ? account->record.gid : account->record.uid) == wanted->id;
 }
 
 static bool find(const struct cloud_snapshot *snapshot, uint64_t index, uint64_t hash,
@@ -336,7 +332,7 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
     while (*at <= available && available - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
         uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
         memcpy(&size, &head, sizeof size);
-        /* Behind a damaged size the next record is where a checksum is right. */
+        /* After a damaged size the next record is found by its checksum: tries every 8 bytes. */
         if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX)
             size = 8;
         *at = here + size;
@@ -354,9 +350,9 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
     *home = account->home;
     if (name->app[0] == '\0')
         return true;
-    if ((account->flags & CLOUD_SNAPSHOT_PARTIAL) != 0)
+    if ((account->record.flags & CLOUD_SNAPSHOT_PARTIAL) != 0)
         return false;
-    if ((account->flags & CLOUD_SNAPSHOT_APPS) == 0)
+    if ((account->record.flags & CLOUD_SNAPSHOT_APPS) == 0)
         return true;
     while ((app = next_string(&at, account->end)) != NULL && app[0] != '\0' &&
            (own = next_string(&at, account->end)) != NULL) {

@@ -123,7 +123,7 @@ void cloud_text_add_value(struct cloud_text *text, const char *value)
     }
     text->cut = false;
     add_quoted(text, value);
-    if (text->cut) { /* without its closing quote it would swallow what follows */
+    if (text->cut) { /* without its closing quote the value would swallow what follows */
         text->used = start;
         text->at[start] = '\0';
     }

@@ -8,8 +8,8 @@
 
 /*
  * Builds a string in a buffer, without stdio, which the NSS module may not use. The text is always
- * NUL-terminated. Text that does not fit is not appended at all, and sets `cut` for good, so that a
- * caller can append everything and check once at the end.
+ * NUL-terminated. Text that does not fit is not appended at all, and sets `cut`, which stays set,
+ * so that a caller can append everything and check once at the end.
  */
 struct cloud_text {
     char *at;
@@ -21,7 +21,7 @@ struct cloud_text {
 /* Starts an empty text in a buffer of at least one byte. */
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
 
-/* Appends a string; n bytes; one character; a number in decimal. */
+/* Append a string; n bytes; one character; a number in decimal. */
 void cloud_text_add(struct cloud_text *text, const char *string);
 void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);

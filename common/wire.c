@@ -4,12 +4,13 @@
 #include <string.h>
 
 #define HEADER    8
-#define FIELDS    8 /* the most that a packet has */
+#define FIELDS    8 /* the most fields that a packet has */
 #define STATUS_AT 6
 
 static const unsigned char magic[4] = {'C', 'L', 'D', 'A'};
 
-/* A field of a packet: the offset of its member, and whether it is a string or a number. */
+/* A field of a packet: the offset of its member in the struct, and whether it is a string or a
+ * number. */
 struct field {
     size_t offset;
     bool string;
@@ -155,14 +156,21 @@ static void get_fields(struct cursor *cursor, const struct layout *layout, void 
     }
 }
 
-/* Checks the header, and that the opcode is known. */
+unsigned cloud_wire_version(const void *packet, size_t n)
+{
+    const unsigned char *at = packet;
+
+    return n < HEADER || memcmp(at, magic, sizeof magic) != 0 ? 0 : at[4];
+}
+
+/* Checks the header and that the opcode is known; false if not. Sets *cursor to the fields. */
 static bool get_header(struct cursor *cursor, const void *packet, size_t n, unsigned *op,
                        unsigned *status)
 {
     const unsigned char *at = packet;
 
-    if (n < HEADER || memcmp(at, magic, sizeof magic) != 0 || at[4] != CLOUD_WIRE_VERSION ||
-        !cloud_wire_op_known(at[5]) || at[7] != 0)
+    if (cloud_wire_version(packet, n) != CLOUD_WIRE_VERSION || !cloud_wire_op_known(at[5]) ||
+        at[7] != 0)
         return false;
     *op = at[5];
     *status = at[STATUS_AT];

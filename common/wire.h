@@ -2,8 +2,6 @@
 #ifndef CLOUD_COMMON_WIRE_H
 #define CLOUD_COMMON_WIRE_H
 
-#include "common/status.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,20 +49,23 @@
  *   METRICS          (none)                               text
  *   CONFIRM          account                              text
  *
- * KEYS: id is the uid that sshd has looked up for the account, or 0 if the helper was not told.
- * line is one line or several, with newlines between them; sshd takes the first that suits.
+ * KEYS: id is the uid that sshd has looked up for the account, or 0 if sshd does not pass it to the
+ * helper (%U). line is one line or several, with newlines between them; sshd uses the first that
+ * admits the client.
  *
  * PAM_ACCOUNT: home, id and gid are the account's, and mounts lists the directories below that home
  * that an sFTP account may see, a line each: "rw pub/media\n" or "ro var/log\n", at most
- * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account mounts is "".
- * For an SSH login to an sFTP account message has the pairs project= to key= of the audit line.
+ * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account mounts is "". For an SSH login to
+ * an sFTP account message has the pairs project= to key= for the audit line that PAM writes if it
+ * refuses the login in the session.
  *
  * SESSIONS lists the sessions after the one with the id in the question ("": from the first); the
  * answer's session is the id to continue after, "" at the end.
  *
- * text is lines of fields separated by tabs (cloudauthd/control/control.h), but
- * METRICS' text has the text exposition format of Prometheus. The first page is 0; an answer's page
- * is the next one to ask for, 0 at the end. The opcodes have gaps.
+ * text is lines of fields separated by tabs (cloudauthd/control/control.h), but METRICS' text has
+ * the text exposition format of Prometheus. The first page is 0, except in REBIND, whose page
+ * is an enum cloud_rebind; an answer's page is the next one to ask for, 0 at the end. Some opcodes
+ * are unused.
  *
  * An answer of CLOUD_REFUSED has `reason message` (a token for logs, a sentence for the client);
  * one of CLOUD_ABSENT and CLOUD_UNAVAILABLE has `reason`.
@@ -76,7 +77,7 @@
 #define CLOUD_WIRE_ACCOUNT_MAX  4096u   /* bytes of the longest answer to the NSS module */
 #define CLOUD_WIRE_STRING_MAX   131000u
 #define CLOUD_WIRE_MOUNTS_MAX   64  /* lines of `mounts` */
-#define CLOUD_WIRE_PATH_MAX     255 /* bytes of a path in it */
+#define CLOUD_WIRE_PATH_MAX     255 /* bytes of a path in `mounts` */
 #define CLOUD_WIRE_MOUNTS_SIZE  (CLOUD_WIRE_MOUNTS_MAX * (CLOUD_WIRE_PATH_MAX + 4) + 1)
 
 #ifndef CLOUD_SOCKET_PATH
@@ -94,7 +95,7 @@ enum cloud_op {
     CLOUD_OP_PAM_SESSION_END = 8,
     CLOUD_OP_SESSIONS = 9,
     CLOUD_OP_SESSION_END = 10,
-    CLOUD_OP_STATUS = 32, /* from here on what operators ask: cloudauthctl(1) */
+    CLOUD_OP_STATUS = 32, /* from here on the questions of operators: cloudauthctl(1) */
     CLOUD_OP_DOCUMENTS = 33,
     CLOUD_OP_EXPLAIN = 34,
     CLOUD_OP_PEOPLE = 35,
@@ -106,20 +107,32 @@ enum cloud_op {
     CLOUD_OP_NAMED = 44,
     CLOUD_OP_METRICS = 45,
     CLOUD_OP_CONFIRM = 46,
-    CLOUD_OP_END /* one past the last */
+    CLOUD_OP_END /* one more than the last opcode */
 };
 
-/* What the `page` of a CLOUD_OP_REBIND question asks for: to show the binding, to release it unless
- * it has sessions, or to release it in any case. */
+/*
+ * The four answers to a question about an account, on the wire and in every program. They are never
+ * mixed: an account is absent only if the API says so, and an outage is never answered as absent.
+ * Each client has one function that maps them to NSS, PAM or an exit status; its default refuses
+ * the login.
+ */
+enum cloud_status {
+    CLOUD_UNAVAILABLE = 0, /* unknown for now: an outage, timeout or protocol error; the default */
+    CLOUD_OK = 1,          /* the packet has the fields of the answer */
+    CLOUD_ABSENT = 2,      /* there is no such account on this host */
+    CLOUD_REFUSED = 3,     /* the policy refuses; the packet has a reason and a message */
+};
+
+/* What the `page` of a CLOUD_OP_REBIND question asks for: LOOK shows the binding, DO releases it
+ * unless the environment has sessions, FORCE releases it in any case. */
 enum cloud_rebind {
     CLOUD_REBIND_LOOK = 0,
     CLOUD_REBIND_DO = 1,
     CLOUD_REBIND_FORCE = 2,
 };
 
-/* The strings are borrowed; after decoding they point into the packet. Unused members are NULL or
- * 0.
- */
+/* The strings are borrowed; in a decoded packet they point into the packet. Unused members are NULL
+ * or 0. */
 struct cloud_question {
     enum cloud_op op;
     const char *account;
@@ -129,8 +142,8 @@ struct cloud_question {
     const char *service, *from;
     const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
     uint32_t is_ssh;       /* 0 or 1: the service authenticates with SSH keys */
-    const char *session;   /* an id, or "" */
-    const char *text;      /* a denial */
+    const char *session;   /* a session's id, or "" */
+    const char *text;      /* a denial as a line (denials_parse), or "all" */
     uint32_t page;
 };
 
@@ -152,8 +165,8 @@ struct cloud_answer {
 /* Whether the opcode exists. */
 bool cloud_wire_op_known(unsigned op);
 
-/* Encode into buffer. Return the bytes used, or 0 if the packet does not fit, a string that it
- * needs is NULL, or the opcode is unknown. */
+/* Encode the packet into buffer, of size bytes. Return the bytes used, or 0 if the packet does not
+ * fit, if a string that it needs is NULL, or if the opcode is unknown. */
 size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size);
 size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size);
 
@@ -161,5 +174,8 @@ size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, si
  * exactly one well-formed packet of this version. */
 bool cloud_wire_get_question(const void *packet, size_t n, struct cloud_question *out);
 bool cloud_wire_get_answer(const void *packet, size_t n, struct cloud_answer *out);
+
+/* The version in the header of a packet; 0 if it is not a packet of this protocol. */
+unsigned cloud_wire_version(const void *packet, size_t n);
 
 #endif

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define PAGES_MAX 100000
-#define BUSY_MAX  100 /* times, BUSY_MS each */
+#define BUSY_MAX  100 /* repetitions while the daemon is busy */
 #define BUSY_MS   50
 
 static char buffer[CLOUD_WIRE_ANSWER_MAX];
@@ -38,26 +38,24 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Splits the text, which it changes, into rows. False if out of memory. */
-static bool add_rows(struct ask_rows *rows, char *text)
+/* Splits a text, which it changes, into rows. */
+static void add_rows(struct ask_rows *rows, char *text)
 {
     char *line;
 
     while ((line = strsep(&text, "\n")) != NULL) {
         if (line[0] == '\0')
             continue;
-        struct ask_row *row = array_grow(rows->row, rows->n, &rows->room, sizeof *row);
-        if (row == NULL)
-            return false;
-        rows->row = row;
-        row += rows->n++;
+        struct ask_row row;
         for (size_t i = 0; i < ASK_FIELDS; i++)
-            row->field[i] = line == NULL ? "" : strsep(&line, "\t");
+            row.field[i] = line == NULL ? "" : strsep(&line, "\t");
+        if (!array_add(&rows->row, &rows->n, &rows->room, &row, sizeof row))
+            out_no_memory();
     }
-    return true;
 }
 
-/* Repeats the question while the daemon is busy: it writes one change of the denials at a time. */
+/* Repeats the question while the daemon is busy: it writes one change of the denials, and one
+ * release of a binding, at a time. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;
@@ -74,21 +72,20 @@ enum cloud_status ask_once(const struct cloud_question *question, struct cloud_a
 
 int ask_rows(struct cloud_question *question, struct ask_rows *rows)
 {
-    static char after[64]; /* the session to continue after */
+    static char after[64]; /* the id after which the next page of sessions begins */
     struct cloud_answer answer;
 
     for (int i = 0; i < PAGES_MAX; i++) {
         if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
         snprintf(after, sizeof after, "%s", answer.session == NULL ? "" : answer.session);
-        char *text = strdup(answer.text); /* the rows refer to it */
-        if (text == NULL || !add_rows(rows, text)) {
-            ctl_say("out of memory");
-            return CTL_UNKNOWN;
-        }
-        if (answer.page == 0 && after[0] == '\0') /* NOLINT(clang-analyzer-unix.Malloc): rows */
+        char *text = strdup(answer.text); /* the rows point into it, and are never freed */
+        if (text == NULL)
+            out_no_memory();
+        add_rows(rows, text);
+        if (answer.page == 0 && after[0] == '\0')
             return CTL_YES;
-        question->page = answer.page;
+        question->page = answer.page; /* NOLINT(clang-analyzer-unix.Malloc): rows */
         question->session = after;
     }
     ctl_say("the answer does not end");

@@ -12,24 +12,23 @@
  * Asks the daemon, and reads the rows of its answers (cloudauthd/control/control.h).
  */
 
-#define ASK_FIELDS 17
+#define ASK_FIELDS 19
 
-/* A row. A field that the answer does not have is "". */
+/* A row of an answer. A field that the answer does not have is "". */
 struct ask_row {
     const char *field[ASK_FIELDS];
 };
 
-/* To be zeroed. Rows and their strings live as long as the process. */
+/* The rows of an answer. To be zeroed before use. Rows and their strings live as long as the
+ * process. */
 struct ask_rows {
     struct ask_row *row;
     size_t n, room;
 };
 
-/*
- * Asks page by page, and adds the rows of all pages. CTL_YES: all have come. Otherwise says why on
- * standard error and returns CTL_NO if the daemon refused or the account is absent, CTL_UNKNOWN if
- * there is no answer.
- */
+/* Asks for all pages of the answer, and adds their rows. Returns CTL_YES if all have come.
+ * Otherwise writes the reason to standard error, and returns CTL_NO if the daemon refused or the
+ * account is absent, CTL_UNKNOWN if there is no answer. */
 int ask_rows(struct cloud_question *question, struct ask_rows *rows);
 
 /* The second field of the row with the name as its first field; "" if there is no such row. */
@@ -39,12 +38,12 @@ const char *ask_value(const struct ask_rows *rows, const char *name);
 int ask_table(struct out *out, const char *name, const char *columns,
               struct cloud_question *question);
 
-/* Asks one question, within CLOUD_CALL_LOGIN_MS, and repeats it for up to 5 seconds while the
- * daemon is busy. The strings of the answer live until the next question. */
+/* Asks one question. Waits CLOUD_CALL_LOGIN_MS for the answer, and repeats the question for up to 5
+ * seconds while the daemon is busy. The strings of the answer live until the next question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
-/* Writes to standard error why a question that only root may ask failed. Returns the exit status.
- */
+/* Writes to standard error why a question that only root may ask failed. Returns the exit
+ * status. */
 int ask_failed(const struct cloud_answer *answer);
 
 #endif

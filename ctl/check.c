@@ -12,13 +12,14 @@
 /* The host: documents are checked against its settings, ids and bindings. */
 struct host {
     struct cloud_conf conf;
-    bool known; /* conf is read from a file, not the defaults */
+    bool known; /* conf comes from a file; else it is the defaults */
     struct signers signers;
     struct local_ids *local_ids;
     struct bindings *bindings;
 };
 
-/* Reads the settings. If there are none, the defaults apply and every name is allowed. */
+/* Reads the settings. If there is no file and none is given (-c), the defaults apply and every name
+ * is allowed. Returns CTL_YES, or CTL_UNKNOWN after a message. */
 static int read_host(const struct ctl *ctl, bool given, struct host *host)
 {
     struct cloud_conf_error error;
@@ -32,16 +33,15 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
     }
     host->local_ids = local_ids_new();
     host->bindings = bindings_new();
-    if (host->local_ids == NULL || host->bindings == NULL ||
-        !envelope_parse_signers(host->conf.signing_key, &host->signers)) {
-        ctl_say("%s: signing_key is not up to four keys, or memory is out", ctl->conf_path);
+    if (!envelope_parse_signers(host->conf.signing_key, &host->signers)) {
+        ctl_say("%s: signing_key is not up to four keys", ctl->conf_path);
         return CTL_UNKNOWN;
     }
     return CTL_YES;
 }
 
-/* The path that an argument names. Of a file:// URL this is the directory above the first
- * placeholder. NULL if it is another URL. */
+/* Returns the path that an argument names; of a file:// URL the directory above the first
+ * placeholder. NULL for any other URL. Changes the argument. */
 static const char *path_of(char *argument)
 {
     char *brace, *slash;
@@ -59,7 +59,7 @@ static const char *path_of(char *argument)
     return argument[0] == '/' ? argument : NULL;
 }
 
-/* A number as text. */
+/* Writes a number in decimal to out, which it returns. */
 static const char *digits(char out[24], size_t number)
 {
     snprintf(out, 24, "%zu", number);
@@ -74,7 +74,7 @@ static int64_t end_of(const struct host *host, const struct document *document)
     return document->issued_at + (document->max_stale < most ? document->max_stale : most);
 }
 
-/* Checks the times of a signed document as the cache does. */
+/* Checks the times of a signed document as the cache does. An outdated document is still shown. */
 static void judge_times(const struct host *host, struct checked *checked, int64_t now)
 {
     const struct document *document = checked->document;
@@ -117,7 +117,8 @@ static void put_document(struct out *out, const struct host *host, const struct 
             keys, until);
 }
 
-/* The policy's verdict on the key for that login name; "" if the document has no such account. */
+/* The policy's verdict on a login to the account with the key, as a token; "" if the account is not
+ * of the document's environment. */
 static const char *verdict_for(const struct host *host, const struct document *document,
                                const struct document_key *key, const char *account)
 {
@@ -151,7 +152,8 @@ static void put_key(struct out *out, const struct host *host, const struct check
             verdict_for(host, document, key, sftp));
 }
 
-/* The keys grouped by user, in the document's order. */
+/* Adds a row for each key, grouped by user in the document's order, and one for each user without
+ * keys. */
 static void put_people(struct out *out, const struct host *host, const struct checked *checked)
 {
     const struct document *document = checked->document;
@@ -223,7 +225,7 @@ static void put_host_warnings(struct out *out, const struct host *host,
                        document, why, sizeof why))
         warn(out, checked, why);
     else
-        (void)bindings_claim(host->bindings, &claim);
+        bindings_claim(host->bindings, &claim);
     for (size_t i = 0; i < document->apps; i++)
         if (!policy_app_usable(&host->conf, &document->app[i], why, sizeof why))
             warn(out, checked, why);

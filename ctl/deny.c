@@ -5,13 +5,14 @@
 
 #include "access/denials.h"
 #include "access/fields.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* The kind of subject that an option names, or NULL. */
+/* The kind of subject that an option of the command line names; NULL if none does. */
 static const char *kind_of(const struct ctl *ctl)
 {
     static const char *const kinds[] = {"--key", "--user", "--environment", "--certificate"};
@@ -22,7 +23,24 @@ static const char *kind_of(const struct ctl *ctl)
     return NULL;
 }
 
-/* Parses a span ("2h", "30m", "7d") or an RFC 3339 time to come. False after a message. */
+/* Parses a span such as "30s", "10m", "2h" or "7d" into seconds. */
+static bool read_span(const char *text, int64_t *seconds)
+{
+    static const char units[] = "smhd";
+    static const int64_t length[] = {1, 60, 3600, 86400};
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
+    uint64_t n = 0;
+
+    if (unit == NULL || text[digits + 1] != '\0' ||
+        !cloud_text_read_number(text, digits, 999999, &n) || n == 0)
+        return false;
+    *seconds = (int64_t)n * length[unit - units];
+    return true;
+}
+
+/* Parses --until into seconds since 1970: a span ("2h", "30m", "7d"), or an RFC 3339 time in the
+ * future. NULL means DENIAL_FOREVER. False after a message. */
 static bool read_until(const char *text, int64_t *until)
 {
     int64_t now = (int64_t)time(NULL);
@@ -31,7 +49,7 @@ static bool read_until(const char *text, int64_t *until)
     *until = DENIAL_FOREVER;
     if (text == NULL)
         return true;
-    if (ctl_span(text, &span))
+    if (read_span(text, &span))
         *until = now + span;
     else if (!fields_time(text, until) || *until <= now) {
         ctl_say(
@@ -50,8 +68,8 @@ static bool ends_in(const char *text, const char *ending)
     return n > e && strcmp(text + n - e, ending) == 0;
 }
 
-/* Writes the name of a certificate, which the argument is or which it is a certificate's file or
- * line of. False after a message. */
+/* Writes the name (SERIAL@SHA256:...) of a certificate to out. The argument is the certificate's
+ * file or its line; or it is such a name, which out has already. False after a message. */
 static bool name_certificate(const char *what, struct subject_key *key, char *out, size_t size)
 {
     char name[CERTIFICATE_NAME_SIZE];
@@ -69,7 +87,7 @@ static bool name_certificate(const char *what, struct subject_key *key, char *ou
     return true;
 }
 
-/* The kind of subject that the argument looks like, where no option names one. */
+/* Guesses the kind of subject from the form of the argument, where no option names the kind. */
 static const char *guess_kind(const char *what)
 {
     if (strstr(what, "@SHA256:") != NULL || ends_in(what, "-cert.pub"))
@@ -150,7 +168,8 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
             kind, subject);
 }
 
-/* Sends the denial to the daemon, to be added or removed. NULL: all denials are to be removed. */
+/* Has the daemon add (CLOUD_OP_DENY) or remove the denial. NULL: all denials are removed. Returns
+ * the exit status. */
 static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *denial)
 {
     char line[DENIAL_LINE_SIZE] = "all", kind[16];
@@ -184,7 +203,7 @@ static int list_denials(struct ctl *ctl)
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
-/* Reads the denial from the command line and sends it. */
+/* Reads the denial from the command line, and has the daemon add or remove it. */
 static int change(struct ctl *ctl, enum cloud_op op)
 {
     struct denial denial;

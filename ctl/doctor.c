@@ -26,13 +26,13 @@
 enum doctor_result {
     DOCTOR_OK,
     DOCTOR_BAD,
-    DOCTOR_UNKNOWN, /* it could not be looked at */
+    DOCTOR_UNKNOWN, /* the check could not be made */
     DOCTOR_NOTE,    /* no fault, but an operator should know it */
 };
 
 static const char *const results[] = {"ok", "BAD", "unknown", "note"};
 
-/* A row with a remedy, which is shown below the table. */
+/* A row with a remedy. The remedies are shown below the table. */
 struct doctor_fault {
     enum doctor_result result;
     char finding[512], remedy[REMEDY_SIZE];
@@ -40,16 +40,17 @@ struct doctor_fault {
 
 struct doctor {
     struct out *out;
-    struct cloud_conf conf; /* the defaults where the file is broken */
+    struct cloud_conf conf; /* the settings, or the defaults if the file is broken */
     const char *account;    /* a shell account to ask sshd about, or "" */
-    const char *clock;      /* what the project API's answers say of it, or NULL */
+    const char *clock;      /* "is off" or "agrees with ..." (the API's clock); NULL: not known */
     bool bad, unknown;
-    bool shadowed; /* a local name is a login name */
+    bool shadowed; /* a local user or group has a login name of `allow` */
     size_t faults;
-    struct doctor_fault fault[64]; /* JSON has all of them */
+    struct doctor_fault fault[64]; /* further ones are in JSON alone */
 };
 
-/* Reports a row. remedy: "" where nothing is wrong. */
+/* Reports a row: adds it to the table, and its remedy to the faults. remedy is "" where nothing is
+ * wrong. */
 __attribute__((format(printf, 5, 6))) static void
 doctor_say(struct doctor *doctor, const char *check, enum doctor_result result, const char *remedy,
            const char *format, ...)
@@ -80,7 +81,7 @@ static bool is_shown(const struct doctor *doctor, size_t i)
     return false;
 }
 
-/* Prints the remedies of all rows, for people only: those of faults, then the notes'. */
+/* Prints the remedies of all rows, for people only: those of faults first, then those of notes. */
 static void show_remedies(const struct doctor *doctor)
 {
     if (doctor->faults == 0)
@@ -156,7 +157,8 @@ static const char *known_account(const struct ask_rows *documents)
     return found;
 }
 
-/* Chooses a name of `allow` that has no '*', if the daemon knows no account yet. */
+/* Chooses an account to ask sshd about while the daemon knows none: the first pattern of `allow`
+ * that is a login name itself, without '*'. "" if there is none. */
 static const char *guess_account(const struct doctor *doctor)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
@@ -184,8 +186,8 @@ static void report_health(struct doctor *doctor, struct health *health)
                         : NULL;
 }
 
-/* Has the daemon ask for the account's document, so that what STATUS then says of the project API
- * is true now. */
+/* Has the daemon ask the project API for a document first, so that its STATUS shows how the API
+ * answers now. */
 static void check_daemon(struct doctor *doctor)
 {
     struct cloud_question status = {.op = CLOUD_OP_STATUS}, refresh = {.op = CLOUD_OP_REFRESH};
@@ -212,11 +214,11 @@ static void check_daemon(struct doctor *doctor)
 
 /* ---- The script ---- */
 
-/* The checks that read files of the host and run its programs. */
+/* doctor.sh: the checks that read files of the host and run its programs. */
 extern const char doctor_script[];
 LINES_SCRIPT(doctor_script, "ctl/doctor.sh");
 
-/* Reports a row of the script. */
+/* Reports a row of the script: check, result, remedy, detail, and the word for the remedy. */
 static bool take_row(void *arg, char *line)
 {
     char *field[5], remedy[REMEDY_SIZE];
@@ -252,7 +254,7 @@ static void find_accounts(const struct doctor *doctor, struct accounts *out)
     snprintf(out->sftp, sizeof out->sftp, "%s_sftp", out->shell);
 }
 
-/* The patterns of `homes`, with a space between them. */
+/* Returns the patterns of `homes`, or of its default, with a space between them. */
 static const char *join_homes(const struct cloud_conf *conf, char *out, size_t size)
 {
     struct cloud_text text;
@@ -350,7 +352,7 @@ static void check_snapshot(struct doctor *doctor)
         return;
     }
     if (file != NULL)
-        (void)fclose(file); /* it was only read */
+        (void)fclose(file); /* the file was only read */
     if (got == sizeof header && header.magic == CLOUD_SNAPSHOT_MAGIC &&
         header.version == CLOUD_SNAPSHOT_VERSION)
         doctor_say(doctor, "snapshot", DOCTOR_OK, "", "%llu accounts",

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /*
- * env, user and key change one access document of an embedded API, where access_url is
- * file://DIRECTORY/{project}/{environment}.json.
+ * The commands env, user and key change one access document of an embedded API, where access_url
+ * is file://DIRECTORY/{project}/{environment}.json.
  *
  * One change is made at a time, under flock(2) on DIRECTORY/.lock, which only users who may write
  * in the directory can open. (Every user who may read the directory could lock the directory
@@ -33,7 +33,7 @@
 extern const char edit_script[];
 LINES_SCRIPT(edit_script, "ctl/edit.sh");
 
-/* Writes the directory of the documents. False after a message. */
+/* Writes the DIRECTORY of access_url. False after a message. */
 static bool find_directory(const struct cloud_conf *conf, char directory[CLOUD_URL_SIZE])
 {
     const char *url = conf->access_url;
@@ -53,8 +53,9 @@ static bool find_directory(const struct cloud_conf *conf, char directory[CLOUD_U
     return true;
 }
 
-/* Takes the lock of the directory `place`, which is held as long as a process has its descriptor.
- * Its mode lets only those users open it who may write in the directory. False with errno. */
+/* Takes the lock of the directory that `place` is open on. The lock is held until each process that
+ * has its descriptor, which is never closed, has ended. The mode of the lock's file lets only those
+ * users open it who may write in the directory. False with errno. */
 static bool take_lock(int place)
 {
     int lock = openat(place, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -79,7 +80,8 @@ static bool take_lock(int place)
     return true;
 }
 
-/* Locks the directory, which is made if it is missing. False after a message. */
+/* Locks the directory; if `create` is set, makes it first if it is missing. False after a
+ * message. */
 static bool lock_directory(const char *directory, bool create)
 {
     int place = -1;
@@ -99,7 +101,8 @@ static bool say(void *arg, char *line)
     return true;
 }
 
-/* Has the script change the document at the path. Returns its exit status. */
+/* Runs edit.sh with the arguments in argv and the options of the command line. Returns its exit
+ * status; CTL_UNKNOWN if it has not ended properly. */
 static int run_script(const struct ctl *ctl, char **argv)
 {
     char self[PATH_MAX];
@@ -127,14 +130,15 @@ int cmd_edit(struct ctl *ctl)
     char path[sizeof directory + sizeof subject + 8], login[CLOUD_NAME_MAX + 1] = "";
     char *argv[32] = {NULL};
     bool creates = strcmp(ctl->command, "env create") == 0;
+    bool of_key = ctl->words == 3 || strncmp(ctl->command, "env authority", 13) == 0;
     struct cloud_name name;
     struct out out;
     int status;
 
-    if (ctl->words == 3 && !subject_read_key(ctl->word[2], &key))
+    if (of_key && !subject_read_key(ctl->word[ctl->words - 1], &key))
         return CTL_USAGE;
     if (key.offered.certified) {
-        ctl_say("%s: a certificate, not a key", ctl->word[2]);
+        ctl_say("%s: a certificate, not a key", ctl->word[ctl->words - 1]);
         return CTL_USAGE;
     }
     if (!ctl_conf(ctl, &conf) || !find_directory(&conf, directory) ||

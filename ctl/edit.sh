@@ -14,8 +14,9 @@
 
 self='' command='' directory='' project='' environment='' path='' login='' uid_min='' fingerprint='' key=''
 for setting; do
-    case $setting in not-before=*) setting=not_before=${setting#*=} ;; esac
-    export "${setting?}"
+    name=${setting%%=*}
+    while [ "$name" != "${name%-*}" ]; do name=${name%-*}_${name##*-}; done
+    export "${name?}=${setting#*=}"
 done
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
@@ -33,6 +34,14 @@ trap 'exit 3' HUP INT TERM
 
 # ---- The document ----------------------------------------------------------------------------------
 
+# Enters the directory of the project, from where the document is read and written by its name: another user who may write in
+# the directory above it could put a link in its place.
+enter() {
+    cd -P -- "$directory/$project" || exit 3
+    [ "$(realpath .)" = "$(realpath -- "$directory")/$project" ] ||
+        die 1 "$directory/$project is a symbolic link: change what it leads to"
+}
+
 # judge NAME [DIRECTORY]: has `check` judge $work/NAME/PROJECT/ENVIRONMENT.json, beside the documents of a directory.
 judge() {
     "$self" check --json ${2:+"$2"} "$work/$1" >"$work/$1.said"
@@ -43,9 +52,17 @@ keep_digits() {
     perl -0777 -pe 's/"(?:\\.|[^"\\])*+"|-?\d[\d.eE+-]*/$& =~ m{^-?\d{16,}$} ? "\"$&\"" : $&/ges'
 }
 
-# The values of the user's keys that have the fingerprint, as a list.
+# Of a member that is given twice jq would keep the last, and the hosts may have closed what it limits. A value ends once.
+need_single() {
+    twice=$(jq -c --stream 'if length == 2 then .[0] else .[0][:-1] end' "$work/old.json" 2>/dev/null | sort | uniq -d |
+        jq -nr '[inputs] | min_by(length) // empty
+            | map(if type == "number" then "[\(.)]" else ".\(.)" end) | join("") | ltrimstr(".")')
+    [ ! "$twice" ] || die 1 "$path: $twice: given twice: remove one of them first"
+}
+
+# same_keys PATH: the values of the keys there that have the fingerprint, as a list.
 same_keys() {
-    jq -r '.users[]? | objects | select(.username == env.subject) | .ssh_keys[]? | objects.value | strings' "$work/old.json" |
+    jq -r "$1 | objects.value | strings" "$work/old.json" |
         while IFS= read -r value; do
             found=$(printf '%s\n' "$value" | ssh-keygen -E sha256 -lf - 2>/dev/null | cut -d' ' -f2)
             [ "$found" != "$fingerprint" ] || printf '%s\n' "$value"
@@ -64,6 +81,10 @@ change() {
             | try tonumber catch ("\($text): not a number\n" | halt_error(1));
         def is_user: type == "object" and .username == env.subject;
         def is_key: type == "object" and (.value | IN($same[]));
+        def dict(name): if . == null or . == [] then {} elif type == "object" then . else fail("\(name) is no object") end;
+        def put(name; value): if value == "none" then del(.[name]) elif value then .[name] = value else . end;
+        def drop(name): if .[name] == {} then del(.[name]) else . end;
+        def count: if . == null or . == "none" then . else number(null) end;
         def is_mount: type == "object" and .path == env.subject;
         def need_user: if any(.users[]?; is_user) then . else fail("there is no user \(env.subject)") end;
         $said[0].documents[0].problem // "" |
@@ -86,31 +107,24 @@ judge_change() {
     [ -s "$work/verdict" ] || exit 3
 }
 
-# Written through its descriptor: where others may write in the directory, the path could lead elsewhere by then. A file that
-# is there already was left by a crash, because no other process has the lock.
-write_aside() {
-    rm -f -- "$1" || return
-    umask 077
-    set -C
-    {
-        cat "$work/new/$project/$environment.json" >&9 &&
-            if [ -e "$path" ]; then
-                chown --reference="$path" /proc/self/fd/9 && chmod --reference="$path" /proc/self/fd/9
-            else
-                chmod 644 /proc/self/fd/9
-            fi && sync /proc/self/fd/9
-    } 9>"$1"
-}
-
+# The new document gets the owner and mode of the old one, which root has in its own copy. A file aside was left by a crash,
+# because no other process has the lock; cp(1) makes it anew, and follows no link that another user puts there.
 replace() {
-    place=$directory/$project
-    aside=$place/.$environment.json.new
-    [ -d "$place" ] || mkdir -m 755 -- "$place" || exit 3
-    if ! (write_aside "$aside") || ! mv -fT -- "$aside" "$path"; then
+    new=$work/new/$project/$environment.json
+    aside=.$environment.json.new
+    if [ -e "$old" ]; then
+        chown --reference="$old" -- "$new" && chmod --reference="$old" -- "$new" || exit 3
+    else
+        chmod 644 -- "$new" || exit 3
+        [ -d "$directory/$project" ] || mkdir -m 755 -- "$directory/$project" || exit 3
+        enter
+    fi
+    if ! cp -T --preserve=mode,ownership --remove-destination -- "$new" "$aside" || ! sync "$aside" ||
+        ! mv -fT -- "$aside" "$environment.json"; then
         rm -f -- "$aside"
         exit 3
     fi
-    sync "$place" "$directory" || die 3 "$path is changed, but a crash could bring the old one back"
+    sync . "$directory" || die 3 "$path is changed, but a crash could bring the old one back"
 }
 
 # ---- A new environment -----------------------------------------------------------------------------
@@ -151,32 +165,42 @@ is_guarded() (
 # Makes the home directory, and those above it, unless there is something. Without a home sshd would start the shell in /,
 # with a message.
 make_home() {
-    home=$(jq -r .account.home "$path")
+    home=$(jq -r .account.home "$new") uid=$(jq .account.uid "$new") gid=$(jq .account.gid "$new")
     if [ -e "$home" ] || [ -L "$home" ]; then return; fi
     above=$home
     while [ "$above" != / ]; do
         above=$(dirname -- "$above")
         if [ -e "$above" ] && ! is_guarded "$(realpath -- "$above")"; then
-            echo "the home $home is not made: another user than root may write in a directory above it"
+            printf '%s\n' "the home $home is not made: another user than root may write in a directory above it"
             return
         fi
     done
-    owner=$(jq -r '.account | "-o\(.uid) -g\(.gid)"' "$path")
-    # shellcheck disable=SC2086 # two options
-    install -d -m 750 $owner -- "$home" || echo "the home $home is not made"
+    install -d -m 750 -o "$uid" -g "$gid" -- "$home" || printf '%s\n' "the home $home is not made"
+}
+
+# Refuses what is no whole key, or a time that jq would not.
+need_key() {
+    [ "$key" ] || die 2 'the key itself is needed, not its fingerprint'
+    case ${expires-} in
+    '' | [0-9][0-9][0-9][0-9]-[0-9][0-9]-*) ;;
+    *) die 2 "--expires $expires: not a time such as 2027-01-01T00:00:00Z" ;;
+    esac
 }
 
 # ---- The commands ----------------------------------------------------------------------------------
 
 mkdir -p "$work/old/$project" "$work/new/$project" || exit 3
 echo null | tee "$work/old.json" >"$work/old.said"
-[ ! -L "$path" ] || die 1 "$path is a symbolic link: change what it leads to"
-if [ -e "$path" ]; then
+old=$work/old/$project/$environment.json
+if [ -e "$path" ] || [ -L "$path" ]; then
     [ "$command" != 'env create' ] || die 1 "$path is there already"
-    [ -f "$path" ] || die 3 "$path is not a file"
-    cp -- "$path" "$work/old/$project/" || exit 3
+    enter
+    [ -f "$environment.json" ] || [ -L "$environment.json" ] || die 3 "$path is not a file"
+    cp -PT --preserve=mode,ownership -- "$environment.json" "$old" || exit 3
+    [ ! -L "$old" ] || die 1 "$path is a symbolic link: change what it leads to"
     judge old
-    keep_digits <"$work/old/$project/$environment.json" >"$work/old.json"
+    keep_digits <"$old" >"$work/old.json"
+    need_single
 elif [ "$command" != 'env create' ]; then
     die 1 "$path: there is no such environment"
 else
@@ -184,6 +208,7 @@ else
     look_at_others
 fi
 
+of_user='.users[]? | objects | select(.username == env.subject) | .ssh_keys[]?'
 case $command in
 'env create')
     change '(env.uid | number(env.free)) as $uid | {version: 1, project: env.project,
@@ -192,13 +217,40 @@ case $command in
             shell: (env.shell // "/bin/bash")}, users: []}'
     ;;
 'env mount add')
-    change '.sftp |= if type == "object" then . else {} end | .sftp.mounts |= if type == "array" then . else [] end
+    change '.sftp |= dict("sftp") | .sftp.mounts |= if type == "array" then . else [] end
         | if any(.sftp.mounts[]; is_mount) then fail("\(env.subject) is listed already") else . end
         | .sftp.mounts += [{path: env.subject, writable: (env.writable != null)}]'
     ;;
 'env mount remove')
     change 'if any(.sftp?.mounts[]?; is_mount) then . else fail("there is no mount \(env.subject)") end
         | del(.sftp.mounts[] | select(is_mount))'
+    ;;
+'env authority add')
+    need_key
+    same=$(same_keys '.certificate_authorities[]?')
+    change '.certificate_authorities |= ((. // []) | list("certificate_authorities")
+        | if any(.[]; is_key) then fail("the environment has that authority already") else . end
+        | . + [{title: env.title, value: env.key} + limits | given])'
+    ;;
+'env authority remove')
+    same=$(same_keys '.certificate_authorities[]?')
+    change 'if any(.certificate_authorities[]?; is_key) then . else fail("there is no authority \(env.fingerprint)") end
+        | del(.certificate_authorities[] | select(is_key))'
+    ;;
+'env set')
+    [ "${max_seconds-}${idle_seconds-}${amr-}${max_age-}" ] || die 2 'nothing is to be set'
+    # A `try` within |= would catch what jq 1.6 ends that with. What closes the environment, because it cannot be read, is
+    # not opened by the way.
+    change '(env.max_seconds | count) as $max | (env.idle_seconds | count) as $idle | (env.max_age | count) as $age
+        | if $max // $idle then
+            .session |= (dict("session") | put("max_seconds"; $max) | put("idle_seconds"; $idle)) | drop("session")
+          else . end
+        | if $age // env.amr then
+            first($said[0].warnings[]?.warning | select(startswith("access.require")) | fail("\(.); repair it first")),
+            (.access |= (dict("access") | .require |= (dict("access.require") | put("max_age"; $age)
+                | put("amr"; env.amr | if . == null or . == "none" then . else split(",") end)) | drop("require"))
+                | drop("access"))
+          else . end'
     ;;
 'user add')
     case ${role-viewer} in
@@ -212,18 +264,16 @@ case $command in
     ;;
 'user remove') change 'need_user | del(.users[] | select(is_user))' ;;
 'key add')
-    [ "$key" ] || die 2 'the key itself is needed, not its fingerprint'
-    case ${expires-} in
-    '' | [0-9][0-9][0-9][0-9]-[0-9][0-9]-*) ;;
-    *) die 2 "--expires $expires: not a time such as 2027-01-01T00:00:00Z" ;;
-    esac
-    same=$(same_keys)
-    change 'need_user | first(.users[] | select(is_user)).ssh_keys |= (list("ssh_keys")
-        | if any(.[]; is_key) then fail("\(env.subject) has that key already") else . end
-        | . + [{title: env.title, value: env.key, verify: (if env.verify then true else null end)} + limits | given])'
+    need_key
+    same=$(same_keys "$of_user")
+    # jq 1.6 aborts on an error within an update.
+    change 'need_user | (first(.users[] | select(is_user)).ssh_keys | list("ssh_keys")) as $keys
+        | if any($keys[]; is_key) then fail("\(env.subject) has that key already") else . end
+        | first(.users[] | select(is_user)).ssh_keys = $keys
+            + [{title: env.title, value: env.key, verify: (if env.verify then true else null end)} + limits | given]'
     ;;
 'key remove')
-    same=$(same_keys)
+    same=$(same_keys "$of_user")
     change 'need_user
         | if any(.users[] | select(is_user) | .ssh_keys[]?; is_key) then .
           else fail("\(env.subject) does not have the key \(env.fingerprint)") end

@@ -19,14 +19,14 @@
 
 struct explanation {
     struct out *out;
-    const char *token, *message; /* the decision */
+    const char *token, *message; /* token and sentence of the decision */
 };
 
 /* ---- Rules of the host, which the daemon cannot check ---- */
 
 struct host_rule {
     const char *rule, *detail;
-    const char *token, *message; /* the decision if it is not passed */
+    const char *token, *message; /* the decision if the rule is not passed */
 };
 
 /* Adds the verdict of a rule of the host. The first rule that is not passed decides. */
@@ -47,8 +47,8 @@ static bool find_nologin(void *arg, char *line)
     return !*found;
 }
 
-/* Looks for the file of nologin(5), with which only root enters if sshd's stack has pam_nologin, as
- * on Debian. sshd itself does not look at the file if it uses PAM. */
+/* Looks for the file of nologin(5). While there is one, only root can log in if sshd's PAM stack
+ * has pam_nologin, as on Debian. sshd itself does not look at the file if it uses PAM. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
@@ -80,7 +80,7 @@ static void look_at_shell(struct explanation *explanation, const char *account)
 
 /* Checks the directories of an sFTP login with the functions of the PAM module, which give the
  * sentence that the client sees. Drops the groups of this process first, because sshd has dropped
- * its own by then. */
+ * its groups before PAM checks. */
 static void look_at_mounts(struct explanation *explanation, const struct ask_rows *rows)
 {
     static char mounts[JAIL_TEXT_SIZE];
@@ -119,7 +119,7 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* Ends a word of the line with a NUL. */
+/* Ends a word of key->line with a NUL, and returns it. */
 static const char *end_word(struct subject_key *key, struct key_bytes word)
 {
     char *at = key->line + ((const char *)word.at - key->line);
@@ -128,8 +128,8 @@ static const char *end_word(struct subject_key *key, struct key_bytes word)
     return at;
 }
 
-/* Puts the key or certificate into the question: as its type and base64 if the operator named it by
- * its line, else as its fingerprint. */
+/* Sets the key or certificate of the question: its type and base64 if the operator gave the line,
+ * else its fingerprint. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
     struct key_bytes type, base64;
@@ -207,7 +207,7 @@ int cmd_explain(struct ctl *ctl)
 
 /* ---- keys ---- */
 
-/* For qsort(3): by user, then by fingerprint. */
+/* Compares two rows of PEOPLE for qsort(3): by user name, then by fingerprint. */
 static int by_user(const void *one, const void *other)
 {
     const struct ask_row *a = one, *b = other;

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define DAY             INT64_C(86400)
-#define EXPIRES_SOON    (14 * DAY) /* certificates: degraded */
-#define EXPIRES_AT_ONCE (2 * DAY)  /* critical */
-#define FEED_GRACE      30 /* seconds: a server that is restarted is missed for half of it */
-#define DISK_SLOW       5  /* seconds: more than a disk that is loaded makes one file wait */
-#define CLOCK_OFF       30 /* seconds: more than a slow answer and rounding make */
+#define EXPIRES_SOON    (14 * DAY) /* certificates that end within this time: HEALTH_DEGRADED */
+#define EXPIRES_AT_ONCE (2 * DAY)  /* certificates that end within this time: HEALTH_CRITICAL */
+#define FEED_GRACE      30 /* seconds; a restart of the feed's server takes about half of them */
+#define DISK_SLOW       5  /* seconds; a busy disk makes one file wait for less */
+#define CLOCK_OFF       30 /* seconds; a slow answer and rounding make less */
 
 const char *health_word(enum health_level level)
 {
@@ -41,7 +41,7 @@ bool health_has(const struct health *health, const char *check)
     return false;
 }
 
-/* Adds a finding with its remedy, if there is space for it. */
+/* Adds a finding with its remedy, if there is space for it, and raises the level. */
 __attribute__((format(printf, 5, 6))) static void find(struct health *health,
                                                        enum health_level level, const char *check,
                                                        const char *remedy, const char *format, ...)
@@ -110,11 +110,13 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     if (unusable > 0)
         find(health, HEALTH_CRITICAL, "documents",
              "cloudauthctl refresh --all  # when the project API answers again",
-             "%" PRId64 " environments that no one can enter: their document is too old", unusable);
+             "%" PRId64 " environment%s with a document that is too old: no one can enter",
+             unusable, unusable == 1 ? "" : "s");
     if (failing > 0) {
         remedy_for_api(conf, error, remedy);
         find(health, HEALTH_DEGRADED, "api", remedy,
-             "the last request failed for %" PRId64 " environments; %.500s", failing, error);
+             "the last request failed for %" PRId64 " environment%s; %.500s", failing,
+             failing == 1 ? "" : "s", error);
     }
     if (credential[0] != '\0') {
         remedy_for_api(conf, credential, remedy);
@@ -122,7 +124,8 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     }
 }
 
-/* Without the feed keys_fresh, account_fresh and session_recheck are in force. */
+/* A feed that is not live is no more than degraded: changes are still seen, as late as keys_fresh,
+ * account_fresh and session_recheck allow. */
 static void judge_feed(struct health *health)
 {
     if (strcmp(health_value(health, "feed"), "not-live") == 0 &&
@@ -133,7 +136,8 @@ static void judge_feed(struct health *health)
              health_value(health, "feed_error"));
 }
 
-/* Judges when the certificate of a setting expires, which a row of STATUS says. */
+/* Judges when a certificate expires. `row` is the name of the row of STATUS that has the time, key
+ * the setting that names the file, path its value. now is in seconds since 1970. */
 static void judge_expiry(struct health *health, const char *row, const char *key, const char *path,
                          int64_t now)
 {
@@ -166,7 +170,8 @@ static void judge_clock(struct health *health)
              was_ahead);
 }
 
-/* Environments that are not in memory wait for the disk, and so does what the API says anew. */
+/* Critical, because lookups and logins of environments that are not in memory wait for the disk,
+ * and so do new documents of the API. */
 static void judge_disk(struct health *health)
 {
     int64_t seconds = health_number(health, "disk_waiting_age");
@@ -196,4 +201,13 @@ void health_judge(struct health *health, const struct cloud_conf *conf, int64_t 
     judge_clock(health);
     judge_disk(health);
     judge_version(health);
+}
+
+/* Critical, although the daemon goes on with the settings that it has read: each login is a new
+ * process of sshd, which cannot read them. */
+void health_settings(struct health *health, const char *path, const struct cloud_conf_error *error)
+{
+    find(health, HEALTH_CRITICAL, "settings", "cloudauthctl doctor",
+         "%.200s:%u: %s: processes that start now, sshd's too, refuse cloud accounts", path,
+         error->line, error->text);
 }

@@ -11,17 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * What the rows of STATUS (cloudauthd/control/control.h) mean: findings, each with its remedy, for
- * the commands status and doctor.
- */
+/* Judges the rows of STATUS (cloudauthd/control/control.h): makes findings, each with its remedy,
+ * for the commands status and doctor. */
 
 #define HEALTH_FINDINGS 16
 
-/* The worst is last. */
+/* From good to worst. */
 enum health_level {
     HEALTH_GOOD,
-    HEALTH_DEGRADED, /* who should enter does, but something needs attention */
+    HEALTH_DEGRADED, /* all who should enter can, but something needs attention */
     HEALTH_CRITICAL, /* someone who should enter cannot, or soon will not */
 };
 
@@ -30,7 +28,7 @@ const char *health_word(enum health_level level);
 
 struct health_finding {
     enum health_level level;
-    const char *check; /* the word that doctor has for it */
+    const char *check; /* the name of the check, as doctor prints it */
     char text[700], remedy[REMEDY_SIZE];
 };
 
@@ -41,15 +39,20 @@ struct health {
     struct health_finding finding[HEALTH_FINDINGS];
 };
 
-/* The value of the row with that name, or "" if there is none; and the same as a number. */
+/* The value of the row with that name; "" if there is none. health_number: the value as a number,
+ * or 0. */
 const char *health_value(const struct health *health, const char *name);
 int64_t health_number(const struct health *health, const char *name);
 
-/* Whether there is a finding of that check. */
+/* Whether the check with that name has a finding. */
 bool health_has(const struct health *health, const char *check);
 
-/* Fills in the findings. conf has the host's settings, or the defaults where those
- * cannot be read. now is in seconds since 1970. */
+/* Fills in the findings. conf has the host's settings, or the defaults if those cannot be read. now
+ * is in seconds since 1970. */
 void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now);
+
+/* Adds the finding that the settings at path cannot be read. For status alone: doctor has its own
+ * check of the settings. */
+void health_settings(struct health *health, const char *path, const struct cloud_conf_error *error);
 
 #endif

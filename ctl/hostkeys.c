@@ -8,7 +8,7 @@
 extern const char hostkeys_script[];
 LINES_SCRIPT(hostkeys_script, "ctl/hostkeys.sh");
 
-/* The script takes the place of this process. */
+/* Executes the script in the place of this process, and returns only if that fails. */
 int cmd_hostkeys(struct ctl *ctl)
 {
     static struct cloud_conf conf;
@@ -30,7 +30,7 @@ int cmd_hostkeys(struct ctl *ctl)
         return CTL_UNKNOWN;
     argv = calloc((size_t)ctl->words + 7, sizeof *argv);
     if (argv == NULL)
-        return CTL_UNKNOWN;
+        out_no_memory();
     lines_argument(argv, "/bin/sh");
     lines_argument(argv, "-c");
     lines_argument(argv, "%s", hostkeys_script);

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Calls each for every line until it returns false. Reads the rest nevertheless, so that the
- * program that writes the lines can end. */
+/* Calls `each` for every line until it returns false. Reads the rest nevertheless, so that the
+ * program that writes the lines can end. A line ends at the first of the characters `ends`. */
 static void give(FILE *in, const char *ends, lines_each *each, void *arg)
 {
     char *line = NULL;
@@ -35,7 +35,7 @@ bool lines_read(const char *path, bool comments, lines_each *each, void *arg)
         return false;
     give(in, comments ? "\n#" : "\n", each, arg);
     whole = ferror(in) == 0;
-    (void)fclose(in); /* it was only read */
+    (void)fclose(in); /* the file was only read */
     return whole;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
-#include "common/text.h"
-
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -16,7 +14,7 @@
  * stands between it and a ']'. */
 static const struct command {
     const char *name, *arguments, *summary;
-    int least, most; /* arguments without options */
+    int least, most; /* number of arguments, without options */
     ctl_command *run;
 } commands[] = {
     {"lookup", "NAME", "show what a login name means on this host", 1, 1, cmd_lookup},
@@ -28,6 +26,14 @@ static const struct command {
      0, INT_MAX, cmd_refresh},
     {"env create", "[--uid N] [--gid N] [--home PATH] [--shell PATH] [--title TEXT] ENVIRONMENT",
      "make an environment of a file:// API", 1, 1, cmd_edit},
+    {"env set", "[--max-seconds N] [--idle-seconds N] [--amr WORDS] [--max-age N] ENVIRONMENT",
+     "limit sessions, or require MFA, of a file:// API", 1, 1, cmd_edit},
+    {"env authority add",
+     "[--title TEXT] [--from BLOCKS] [--not-before TIME] [--expires TIME] [--grant TEXT] "
+     "ENVIRONMENT KEY|FILE",
+     "accept an authority's certificates in a file:// API", 2, 2, cmd_edit},
+    {"env authority remove", "ENVIRONMENT KEY|FINGERPRINT|FILE",
+     "remove an authority of a file:// API", 2, 2, cmd_edit},
     {"env mount add", "[--writable] ENVIRONMENT PATH", "add an sFTP directory of a file:// API", 2,
      2, cmd_edit},
     {"env mount remove", "ENVIRONMENT PATH", "remove an sFTP directory of a file:// API", 2, 2,
@@ -60,7 +66,7 @@ static const struct command {
      cmd_undeny},
 };
 
-/* Whether the word is the first of the command's name. */
+/* Whether the word is the first word of the command's name. */
 static bool is_called(const struct command *command, const char *word)
 {
     size_t n = strcspn(command->name, " ");
@@ -115,21 +121,6 @@ void ctl_say(const char *format, ...)
     out_error(text);
 }
 
-bool ctl_span(const char *text, int64_t *seconds)
-{
-    static const char units[] = "smhd";
-    static const int64_t length[] = {1, 60, 3600, 86400};
-    size_t digits = strspn(text, "0123456789");
-    const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
-    uint64_t n = 0;
-
-    if (unit == NULL || text[digits + 1] != '\0' ||
-        !cloud_text_read_number(text, digits, 999999, &n) || n == 0)
-        return false;
-    *seconds = (int64_t)n * length[unit - units];
-    return true;
-}
-
 /* Removes --json, which may stand anywhere before "--". Returns the number of arguments that are
  * left. */
 static int take_json(struct ctl *ctl, int argc, char **argv)
@@ -151,8 +142,8 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
-/* The usage text behind an option, of which n characters are given; NULL if the usage does not have
- * the option. */
+/* Finds an option, of n characters, in the usage of a command. Returns the text after the option;
+ * NULL if the usage does not have it. */
 static const char *find_option(const char *arguments, const char *option, size_t n)
 {
     for (const char *at = arguments; (at = strchr(at, '-')) != NULL; at += strcspn(at, " |]"))
@@ -161,8 +152,9 @@ static const char *find_option(const char *arguments, const char *option, size_t
     return NULL;
 }
 
-/* Takes one option, and its value from *next if it is not in the same argument. False if the
- * command has no such option. */
+/* Takes one option, and its value: from the same argument ("--title=T") or from the next one, past
+ * which it moves *next. False if the command has no such option, or the value is missing or not
+ * expected. */
 static bool take_option(struct ctl *ctl, const struct command *command, const char *argument,
                         char ***next)
 {
@@ -183,7 +175,8 @@ static bool take_option(struct ctl *ctl, const struct command *command, const ch
     return value != NULL;
 }
 
-/* Parses the arguments of a command, up to a NULL. False if they make no sense. */
+/* Parses the arguments of a command, from *next up to a NULL. False if the command does not take
+ * them. */
 static bool take_arguments(struct ctl *ctl, const struct command *command, char **next)
 {
     char *argument;
@@ -212,7 +205,7 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
     return NULL;
 }
 
-/* The number of arguments that make up the name of the command; 0 if the arguments name another
+/* The number of arguments that the command's name consists of; 0 if the arguments name another
  * command. */
 static int match(const char *name, char **argv)
 {
@@ -244,8 +237,8 @@ static int run(struct ctl *ctl, char **argv)
     return CTL_USAGE;
 }
 
-/* Opens /dev/null, for reading, in place of a standard stream that is closed. Otherwise the
- * next file or socket would get its descriptor, and with it the text that was meant for the
+/* Opens /dev/null, for reading, in place of each standard stream that is closed. Otherwise the next
+ * file or socket would get the stream's descriptor, and with it the text that was meant for the
  * terminal. Writing to /dev/null opened for reading fails, which out_end notices. */
 static bool has_standard_files(void)
 {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/out.h"
 
+#include "access/json_scan.h"
+#include "base/array.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,22 +12,6 @@
 
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
-
-/* Decodes the UTF-8 sequence at `at` (RFC 3629). Returns its length, or 0 if the bytes are not
- * valid UTF-8. */
-static size_t decode(const unsigned char *at, unsigned *code)
-{
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-    *code = n == 1 ? at[0] : at[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (at[i] & 0x3f);
-    }
-    return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
-}
 
 /* Whether a terminal would not show the character but obey it, or hide it: C0, DEL, C1, marks of
  * direction, line separators, characters of no width, tags. */
@@ -45,14 +32,14 @@ static void put_escaped(FILE *to, unsigned code)
         fprintf(to, "\\u%04x", code);
 }
 
-/* Writes a text with its control characters and invalid bytes escaped: as \xHH for people, and by
- * JSON's own escapes in JSON, which people read on terminals as well. */
+/* Writes a text with its control characters and invalid bytes escaped: as \xHH for people, and as
+ * JSON escapes them in JSON, which people read on terminals as well. */
 static void put_text(FILE *to, const char *text, bool json)
 {
     unsigned code;
 
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t n = decode(at, &code), bytes = n == 0 ? 1 : n;
+        size_t n = json_utf8(at, strnlen((const char *)at, 4), &code), bytes = n == 0 ? 1 : n;
         if (json && n == 0)
             fputs("\\ufffd", to);
         else if (json && is_control(code))
@@ -68,7 +55,13 @@ static void put_text(FILE *to, const char *text, bool json)
     }
 }
 
-/* Returns the text as people get it, malloc'ed; NULL if out of memory. */
+void out_no_memory(void)
+{
+    fputs("cloudauthctl: out of memory\n", stderr);
+    exit(3); /* CTL_UNKNOWN */
+}
+
+/* Returns the text, malloc'ed, as put_text writes it for people. */
 static char *escape(const char *text)
 {
     char *out = NULL;
@@ -76,12 +69,11 @@ static char *escape(const char *text)
     FILE *to = open_memstream(&out, &size);
 
     if (to == NULL)
-        return NULL;
+        out_no_memory();
     put_text(to, text, false);
-    if (fclose(to) == 0)
-        return out;
-    free(out);
-    return NULL;
+    if (fclose(to) != 0)
+        out_no_memory();
+    return out;
 }
 
 static void put_json(const char *text)
@@ -115,13 +107,12 @@ bool out_end(struct out *out)
 {
     if (out->json)
         fputs("}\n", stdout);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        out->failed = true;
     free(out->cell);
     out->cell = NULL;
-    if (out->failed)
-        fputs("cloudauthctl: the answer could not be written whole\n", stderr);
-    return !out->failed;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fputs("cloudauthctl: the answer could not be written whole\n", stderr);
+    return false;
 }
 
 void out_pair(struct out *out, const char *name, const char *value)
@@ -139,10 +130,7 @@ void out_pair(struct out *out, const char *name, const char *value)
     if (value == NULL || value[0] == '\0')
         return;
     shown = escape(value);
-    if (shown == NULL)
-        out->failed = true;
-    else
-        printf("%s%s%s: %s\n", out->colour ? BOLD : "", name, out->colour ? PLAIN : "", shown);
+    printf("%s%s%s: %s\n", out->colour ? BOLD : "", name, out->colour ? PLAIN : "", shown);
     free(shown);
 }
 
@@ -188,7 +176,8 @@ void out_time(int64_t seconds, char *out, size_t size)
         out[0] = '\0';
 }
 
-/* Returns the text of a cell; for a column of times, the time that the cell means. */
+/* Returns the text to print for a cell: the cell itself, or in a column of times the time, in
+ * `time`. */
 static const char *shown(const struct out *out, size_t column, const char *cell, char time[32])
 {
     if (out->column[column].type != '@')
@@ -197,7 +186,8 @@ static const char *shown(const struct out *out, size_t column, const char *cell,
     return time;
 }
 
-/* Whether the text is a JSON number. A cell of a number column that is not is printed as null. */
+/* Whether the text is an integer as JSON writes it. In a column of numbers any other text is
+ * printed as null. */
 static bool is_number(const char *text)
 {
     text += text[0] == '-';
@@ -232,21 +222,10 @@ void out_row(struct out *out, const char *const *cell)
         put_row(out, cell);
         return;
     }
-    if (out->cells + out->columns > out->room) {
-        size_t room = (out->room + out->columns) * 2;
-        char **grown = reallocarray(out->cell, room, sizeof *grown);
-        if (grown == NULL) {
-            out->failed = true;
-            return;
-        }
-        out->cell = grown;
-        out->room = room;
-    }
     for (size_t i = 0; i < out->columns; i++) {
-        out->cell[out->cells] = escape(shown(out, i, cell[i + out->skip], time));
-        if (out->cell[out->cells] == NULL)
-            out->failed = true;
-        out->cells++;
+        const char *text = escape(shown(out, i, cell[i + out->skip], time));
+        if (!array_add(&out->cell, &out->cells, &out->room, &text, sizeof text))
+            out_no_memory();
     }
 }
 
@@ -264,12 +243,11 @@ static void put_cells(const struct out *out, const char *const *cell, const size
 {
     size_t last = out->columns;
 
-    while (last > 0 && (cell[last - 1] == NULL || cell[last - 1][0] == '\0'))
+    while (last > 0 && cell[last - 1][0] == '\0')
         last--;
     for (size_t i = 0; i < last; i++) {
-        const char *text = cell[i] == NULL ? "" : cell[i];
-        fputs(text, stdout);
-        for (size_t n = width(text); i + 1 < last && n < widths[i] + 2; n++)
+        fputs(cell[i], stdout);
+        for (size_t n = width(cell[i]); i + 1 < last && n < widths[i] + 2; n++)
             putchar(' ');
     }
     putchar('\n');
@@ -291,7 +269,7 @@ void out_table_end(struct out *out)
     }
     for (size_t row = 0; row < out->cells; row += out->columns)
         for (size_t i = 0; i < out->columns; i++)
-            if (out->cell[row + i] != NULL && width(out->cell[row + i]) > widths[i])
+            if (width(out->cell[row + i]) > widths[i])
                 widths[i] = width(out->cell[row + i]);
     if (out->cells > 0) {
         fputs(out->colour ? BOLD : "", stdout);
@@ -305,22 +283,25 @@ void out_table_end(struct out *out)
     out->cells = 0;
 }
 
-void out_line(struct out *out, const char *text)
+static void put_line(const struct out *out, const char *text, bool bold)
 {
-    char *shown = out->json ? NULL : escape(text);
+    char *shown;
 
-    if (shown != NULL)
-        puts(shown);
+    if (out->json)
+        return;
+    shown = escape(text);
+    printf("%s%s%s\n", bold ? BOLD : "", shown, bold ? PLAIN : "");
     free(shown);
 }
 
-void out_heading(struct out *out, const char *text)
+void out_line(const struct out *out, const char *text)
 {
-    char *shown = out->json ? NULL : escape(text);
+    put_line(out, text, false);
+}
 
-    if (shown != NULL)
-        printf("%s%s%s\n", out->colour ? BOLD : "", shown, out->colour ? PLAIN : "");
-    free(shown);
+void out_heading(const struct out *out, const char *text)
+{
+    put_line(out, text, out->colour);
 }
 
 bool out_is_terminal(const struct out *out)
@@ -332,6 +313,6 @@ void out_error(const char *text)
 {
     char *shown = escape(text);
 
-    fprintf(stderr, "cloudauthctl: %s\n", shown == NULL ? "out of memory" : shown);
+    fprintf(stderr, "cloudauthctl: %s\n", shown);
     free(shown);
 }

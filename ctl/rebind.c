@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDING_MS 3000 /* for sessions and processes that are ending */
-#define SAY_MS    1000 /* of that pass without a word */
+#define ENDING_MS 3000 /* milliseconds to wait for the end of sessions and processes */
+#define SAY_MS    1000 /* milliseconds of waiting before a message says so */
 #define AGAIN_MS  50
 
-/* A binding, as the daemon answers it. */
+/* A binding, from the rows of the daemon's answer to REBIND. */
 struct binding {
     const char *project, *environment, *account;
     uint32_t uid, gid;
@@ -41,9 +41,9 @@ static int ask_binding(struct cloud_question *question, struct binding *out)
 /* The processes that use the uid of a binding. */
 struct use {
     uint32_t uid;
-    bool known; /* /proc can be read */
+    bool known; /* /proc could be read */
     unsigned long processes;
-    char pids[256]; /* of the first eight */
+    char pids[256]; /* the pids of the first eight processes */
 };
 
 static bool take_process(void *arg, const struct process_info *info)
@@ -58,8 +58,8 @@ static bool take_process(void *arg, const struct process_info *info)
 }
 
 /* Asks for the binding, and finds what uses its uid. The session and the processes of a client that
- * has just left go on for a moment: waits for their end, unless force is set. Returns the exit
- * status. */
+ * has just left go on for a moment: waits for their end, at most ENDING_MS, unless force is set.
+ * Returns the exit status. */
 static int find_use(struct cloud_question *question, bool force, struct binding *binding,
                     struct use *use)
 {
@@ -83,7 +83,7 @@ static int find_use(struct cloud_question *question, bool force, struct binding 
     }
 }
 
-/* Whether the uid may be released: it is not in use, or force is set. Prints what uses it. */
+/* Whether the uid may be released: it is not in use, or force is set. Prints what uses the uid. */
 static bool may_release(const struct binding *binding, const struct use *use, bool force)
 {
     bool unused = binding->sessions == 0 && use->processes == 0;
@@ -103,7 +103,7 @@ static bool may_release(const struct binding *binding, const struct use *use, bo
     return unused || force;
 }
 
-/* Prints the command that gives the new owner the files that the old uid has below the home. */
+/* Prints the command that gives the files of the old uid below the home to the new uid and gid. */
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
@@ -123,8 +123,8 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
 /* ---- The command ---- */
 
-/* Has the daemon ask the project API, so that the uid that the document has now is bound at
- * once. */
+/* Has the daemon ask the project API, so that the uid in the document is bound at once, and prints
+ * that uid. */
 static int show_new(struct out *out, const struct binding *old)
 {
     char name[400], home[CLOUD_WIRE_PATH_MAX + 4096] = "";

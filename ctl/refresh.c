@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The worse of two exit statuses: no answer is worse than a no. */
+/* Returns the worse of two exit statuses: CTL_UNKNOWN is worse than CTL_NO. */
 static int worse(int one, int other)
 {
     return one > other ? one : other;
 }
 
-/* Asks the API anew about one environment. With CLOUD_OP_REFRESH a document is the answer that is
- * wanted; with CLOUD_OP_CONFIRM it is that the environment is absent. */
+/* Has the daemon ask the API about one environment. CTL_YES if the result is the expected one: a
+ * document for CLOUD_OP_REFRESH, and for CLOUD_OP_CONFIRM that the environment is absent. */
 static int refresh(struct out *out, enum cloud_op op, const char *name)
 {
     struct cloud_question question = {.op = op, .account = name};
@@ -28,8 +28,8 @@ static int refresh(struct out *out, enum cloud_op op, const char *name)
     return strcmp(field[0], "unavailable") == 0 ? CTL_UNKNOWN : CTL_NO;
 }
 
-/* CLOUD_OP_REFRESH: asks anew about every environment that the daemon knows. CLOUD_OP_CONFIRM:
- * confirms, or with `list` only lists, every absence that is withheld. */
+/* CLOUD_OP_REFRESH: refreshes the environments that the daemon lists, except absent and unknown
+ * ones. CLOUD_OP_CONFIRM: confirms, or with `list` only lists, every absence that is withheld. */
 static int each_known(struct out *out, enum cloud_op op, bool list)
 {
     struct cloud_question question = {.op = CLOUD_OP_DOCUMENTS};

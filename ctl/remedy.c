@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A shell takes a word of only these characters as it stands. */
+/* Characters that need no quotes in a word of a shell command. */
 static const char safe[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,-";
 
@@ -36,10 +36,8 @@ bool remedy_quote(const char *text, char *out, size_t size)
 #define EDIT "editor " CLOUD_CONF_PATH "  # "
 #define CA   "set ca_file to the CA that signed the project API's certificate"
 
-/*
- * Remedies, found by words in the messages of libcurl, OpenSSL and the daemon. %s in a command is
- * replaced by what `find` finds in the settings or in the message.
- */
+/* Remedies, found by words in the messages of libcurl, OpenSSL and the daemon. Each %s in a command
+ * is replaced by the word that `find` takes from the settings or from the message. */
 typedef void find_word(const struct cloud_conf *conf, const char *detail, char *out, size_t size);
 static find_word find_directory, find_environment, find_owner;
 
@@ -84,7 +82,7 @@ static const struct {
     {"invalid document", "cloudauthctl check %s  # says which member is wrong", find_directory},
 };
 
-/* The directory of a file:// URL, up to its first placeholder. */
+/* Finds the directory of access_url above the first placeholder, if that is a file:// URL. */
 static void find_directory(const struct cloud_conf *conf, const char *detail, char *out,
                            size_t size)
 {

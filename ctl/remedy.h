@@ -9,18 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * A remedy: the command that repairs a finding, for an operator to read and to paste into root's
- * shell. Text behind "  # " in it is a comment; a remedy that begins with '#' is advice alone.
- */
+/* A remedy: the command that repairs a finding, for an operator to read and to paste into root's
+ * shell. Text behind "  # " in a remedy is a comment; a remedy that begins with '#' is advice
+ * alone. */
 #define REMEDY_SIZE 1024
 
-/* Writes text as one word of a shell command, in quotes where it needs them. False, with *out
- * empty, if it does not fit. */
+/* Writes text as one word of a shell command, in quotes where it needs them. False, with out empty,
+ * if the word does not fit into size bytes. */
 bool remedy_quote(const char *text, char *out, size_t size);
 
-/* Writes a command with each %s replaced by the quoted word. False, with *out empty, if it does not
- * fit, or if there is a %s and the word is "". */
+/* Writes a command with each %s replaced by the quoted word. False, with out empty, if the command
+ * does not fit, or if it has a %s and the word is "". */
 bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE]);
 
 /*

@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fields of a row (cloudauthd/control/control.h). The first HIDDEN fields are printed in JSON
- * only. */
+/* The fields of a row of SESSIONS (cloudauthd/control/control.h). The first HIDDEN fields are
+ * printed in JSON only. */
 #define COLUMNS                                                                                    \
-    "project environment kind app user_id mail role service audit# session account user since@ "   \
-    "from pid# key state"
-#define HIDDEN 9
-enum { PROJECT, ENVIRONMENT, USER_ID = 4, AUDIT = 8, SESSION, ACCOUNT, USER, PID = 14, STATE = 16 };
+    "project environment kind app user_id mail role service audit# ca session account user "       \
+    "since@ from pid# key cert state"
+#define HIDDEN 10
+enum { PROJECT, ENVIRONMENT, USER_ID = 4, AUDIT = 8, SESSION = 10, ACCOUNT, USER };
+enum { PID = 15, STATE = 18 };
 
-/* Whether the session is of a login name or "project/environment"; NULL: of any. */
+/* Whether the session belongs to name, a login name or "project/environment". NULL matches all. */
 static bool is_of(const char *const *field, const char *name)
 {
     char whole[512];
@@ -62,8 +63,8 @@ static bool is_in(const char *const *field, const struct process_info *process)
            (audit != PROCESS_NO_AUDIT && audit == process->ids.audit);
 }
 
-/* Whether the process belongs to a session of the list: it, or one of its ancestors, is in the
- * audit session, or is the sshd process, of that session. */
+/* Whether the process belongs to a session of the list: the process or one of its ancestors is the
+ * sshd process of that session, or is in its audit session. */
 static bool in_session(const struct leftovers *leftovers, const struct process_info *process)
 {
     struct process_info at = *process;
@@ -125,7 +126,8 @@ static int list_leftovers(const struct ctl *ctl, const char *name)
 
 /* ---- Ending sessions ---- */
 
-/* Whether the word names the session: its user, by name or id, or else its own id. */
+/* Whether the word names the session: by the name or id of its user (by_user), else by its own
+ * id. */
 static bool is_named(const char *const *field, const char *word, bool by_user)
 {
     if (!by_user)
@@ -133,7 +135,8 @@ static bool is_named(const char *const *field, const char *word, bool by_user)
     return strcmp(word, field[USER]) == 0 || strcmp(word, field[USER_ID]) == 0;
 }
 
-/* Ends a session. It is no error if the session has ended by itself in the meantime. */
+/* Ends a session. It is no error if the session has ended by itself in the meantime. Returns the
+ * exit status. */
 static int end_one(struct out *out, const char *const *field)
 {
     struct cloud_question question = {.op = CLOUD_OP_SESSION_END, .session = field[SESSION]};

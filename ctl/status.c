@@ -43,7 +43,7 @@ static void put_rows(struct out *out, const struct health *health)
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-/* "3 d 4 h", "55 min", "12 s" */
+/* Formats a span of time: "3 d 4 h", "55 min", "12 s". */
 static const char *span(int64_t seconds, char out[40])
 {
     if (seconds >= DAY)
@@ -57,7 +57,8 @@ static const char *span(int64_t seconds, char out[40])
     return out;
 }
 
-/* Prints a row. The ending of its name says whether its value is a time or a span of time. */
+/* Prints a row of STATUS. The ending of the row's name says whether its value is a time or a span
+ * of time. */
 static void put_row(struct out *out, const char *const *field)
 {
     const char *end = strrchr(field[0], '_'), *value = field[1];
@@ -128,15 +129,16 @@ int cmd_status(struct ctl *ctl)
     struct cloud_conf_error error;
     static struct health health;
     struct out out;
+    bool read = cloud_conf_read(&conf, ctl->conf_path, 0, &error);
     int status;
 
-    /* Settings that are broken are no finding here: the running daemon still uses its good ones,
-     * and doctor reports them. */
-    if (!cloud_conf_read(&conf, ctl->conf_path, 0, &error))
+    if (!read)
         cloud_conf_defaults(&conf);
     out_start(&out, ctl->json);
     status = ask_rows(&question, &health.rows);
     if (status == CTL_YES) {
+        if (!read)
+            health_settings(&health, ctl->conf_path, &error);
         health_judge(&health, &conf, (int64_t)time(NULL));
         if (!out_is_terminal(&out))
             put_rows(&out, &health);

@@ -41,8 +41,8 @@ char *tree_read(const char *path, size_t most, size_t *n)
     return bytes;
 }
 
-/* Finds line and column of a syntax error, with the scan that the parser begins with. False if
- * there is none. */
+/* Finds line and column of a syntax error in JSON, with the same scan (json_scan) as the parser.
+ * False if there is none. */
 static bool find_fault(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -80,7 +80,7 @@ static const struct {
     {"users", " id username mail role ssh_keys from not_before expires_at grant "},
     {"ssh_keys", " title value key_id verify from not_before expires_at grant "},
     {"certificate_authorities", " title value key_id from not_before expires_at grant "},
-    {"apps.", " access forwarding home "}, /* an application, by any name */
+    {"apps.", " access forwarding home "}, /* the members of an application */
 };
 
 static bool is_known(const char *of, const char *name)
@@ -101,7 +101,7 @@ static void find_unknown(const struct json *value, const char *of, struct cloud_
 
     for (bool more = json_first(value, &at); more; more = json_next(&at)) {
         bool is_app = at.name != NULL && strcmp(of, "apps") == 0;
-        at.count = SIZE_MAX; /* all elements, if it is a list */
+        at.count = SIZE_MAX; /* no limit, if the value is a list */
         if (at.name != NULL && !is_app && !is_known(of, at.name)) {
             if (!cloud_text_has_control(at.name))
                 (void)json_fail(&at, "unknown member");
@@ -114,7 +114,7 @@ static void find_unknown(const struct json *value, const char *of, struct cloud_
     }
 }
 
-/* Collects the members of a valid document that no host reads. */
+/* Collects the members of a valid document that cloudauth does not know, in checked->unknown. */
 static void note_unknown(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -131,17 +131,15 @@ static void note_unknown(struct checked *checked, const char *body, size_t n)
     checked->unknown = lines[0] == '\0' ? NULL : strdup(lines);
 }
 
-/* Where a document comes from. */
+/* What a document is checked against: who must have signed it, and its project and environment. */
 struct source {
     const struct signers *signers;
-    const char *project, *environment; /* by its path; NULL: those that the document names itself */
+    const char *project, *environment; /* as the file's path says, or DOCUMENT_ANY */
 };
 
 /* Parses the bytes of a file, and notes the document, or what is wrong with it, in `checked`. */
 static void judge(struct checked *checked, const char *body, size_t n, const struct source *source)
 {
-    const char *project = source->project, *environment = source->environment;
-    char own_project[CLOUD_PROJECT_MAX + 1], own_environment[CLOUD_NAME_MAX + 1];
     struct document_problem problem = {""};
     char *payload = NULL;
 
@@ -151,13 +149,8 @@ static void judge(struct checked *checked, const char *body, size_t n, const str
         payload = envelope_open(body, n, source->signers, &n, &problem);
         body = payload;
     }
-    if (body != NULL && project == NULL &&
-        document_subject(body, n, own_project, own_environment, &problem)) {
-        project = own_project;
-        environment = own_environment;
-    }
-    if (body != NULL && project != NULL)
-        checked->document = document_parse(body, n, project, environment, &problem);
+    if (body != NULL)
+        checked->document = document_parse(body, n, source->project, source->environment, &problem);
     if (checked->document == NULL)
         snprintf(checked->problem, sizeof checked->problem, "%s", problem.text);
     else
@@ -167,29 +160,20 @@ static void judge(struct checked *checked, const char *body, size_t n, const str
 
 static struct checked *add_checked(struct tree *tree, const char *path)
 {
-    struct checked *grown = array_grow(tree->checked, tree->n, &tree->room, sizeof *grown);
+    const struct checked checked = {.path = strdup(path)};
 
-    if (grown == NULL)
-        return NULL;
-    tree->checked = grown;
-    struct checked *checked = &tree->checked[tree->n];
-    memset(checked, 0, sizeof *checked);
-    checked->path = strdup(path);
-    tree->n += checked->path != NULL;
-    return checked->path == NULL ? NULL : checked;
+    if (checked.path == NULL ||
+        !array_add(&tree->checked, &tree->n, &tree->room, &checked, sizeof checked))
+        out_no_memory();
+    return &tree->checked[tree->n - 1];
 }
 
-static bool add_file(struct tree *tree, const char *path, const struct source *source)
+static void add_file(struct tree *tree, const char *path, const struct source *source)
 {
     struct checked *checked = add_checked(tree, path);
     size_t n = 0;
     char *body = tree_read(path, DOCUMENT_SIZE_MAX, &n);
 
-    if (checked == NULL) {
-        free(body);
-        ctl_say("out of memory");
-        return false;
-    }
     if (body != NULL) {
         judge(checked, body, n, source);
     } else {
@@ -197,10 +181,9 @@ static bool add_file(struct tree *tree, const char *path, const struct source *s
         snprintf(checked->problem, sizeof checked->problem, "cannot be read: %s", strerror(errno));
     }
     free(body);
-    return true;
 }
 
-/* For scandir(3). */
+/* Whether the name does not begin with a dot; for scandir(3). */
 static int not_hidden(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
@@ -219,25 +202,24 @@ static bool add_project(struct tree *tree, const char *directory, const char *pr
 {
     struct dirent **entry = NULL;
     int n = scandir(directory, &entry, not_hidden, alphasort);
-    bool ok = n >= 0;
     char path[4096], environment[CLOUD_NAME_MAX + 1];
 
-    if (!ok)
+    if (n < 0)
         ctl_say("%s: %s", directory, strerror(errno));
     for (int i = 0; i < n; i++) {
         const char *name = entry[i]->d_name;
         size_t length = strlen(name), stem = length - (sizeof SUFFIX - 1);
-        if (ok && length > sizeof SUFFIX - 1 && strcmp(name + stem, SUFFIX) == 0 &&
+        if (length > sizeof SUFFIX - 1 && strcmp(name + stem, SUFFIX) == 0 &&
             stem < sizeof environment &&
             snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path) {
             memcpy(environment, name, stem);
             environment[stem] = '\0';
-            ok = add_file(tree, path, &(const struct source){signers, project, environment});
+            add_file(tree, path, &(const struct source){signers, project, environment});
         }
         free(entry[i]);
     }
     free(entry);
-    return ok;
+    return n >= 0;
 }
 
 /* Adds every document of a directory, which may be empty. False after a message. */
@@ -266,8 +248,8 @@ bool tree_add(struct tree *tree, const char *path, const struct signers *signers
     size_t before = tree->n;
 
     if (!is_directory(path))
-        return add_file(tree, path, &(const struct source){signers, NULL, NULL});
-    if (!add_directory(tree, path, signers))
+        add_file(tree, path, &(const struct source){signers, DOCUMENT_ANY, DOCUMENT_ANY});
+    else if (!add_directory(tree, path, signers))
         return false;
     if (tree->n == before)
         ctl_say("%s: there is no {project}/{environment}.json in it", path);

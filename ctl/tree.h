@@ -8,16 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * Access documents as files: one, or a directory of {project}/{environment}.json. They are read
- * with the rights of the caller, and checked by the parser that the daemon uses.
- */
+/* Access documents in files: one file, or a directory of {project}/{environment}.json. The files
+ * are read with the rights of the caller, and checked by the parser that the daemon uses. */
 
 struct checked {
     char *path;
-    struct document *document; /* NULL: invalid, or not read */
+    struct document *document; /* NULL: the document is invalid, or could not be read */
     bool unreadable;
-    char problem[300];   /* why it is not valid; "" if it is */
+    char problem[300];   /* why the document is not valid; "" if it is valid */
     char *unknown;       /* lines "path: unknown member", malloc'ed; NULL: none */
     size_t line, column; /* of a syntax error in JSON, from 1; 0: the problem names the member */
 };
@@ -27,17 +25,14 @@ struct tree {
     size_t n, room;
 };
 
-/*
- * Reads a file, or every document of a directory in the order of their names. Documents must be
- * signed unless there are no signers. False, after a message, if out of memory or there is no
- * document.
- */
+/* Reads a file, or every document of a directory in the order of their names. Documents must be
+ * signed unless signers is empty. False, after a message, if there is no document. */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
 
 void tree_free(struct tree *tree);
 
-/* Reads a regular file. Returns its bytes, malloc'ed, but at most most + 1 of them, so that the
- * caller sees that it is longer than most; NULL with errno. */
+/* Reads a regular file. Returns its first bytes, at most most + 1, malloc'ed, and their number in
+ * *n: a number greater than most means that the file is longer. NULL with errno. */
 char *tree_read(const char *path, size_t most, size_t *n);
 
 #endif

@@ -23,13 +23,13 @@
 
 /*
  * The limits of the tmpfs, which holds only the directories that lead to the mount points.
- * Directories take no blocks. At most JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts need half of
- * these inodes. Only root may write to the tmpfs, and only until it is made read-only.
+ * Directories take no blocks. JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts each need only half
+ * of these inodes. Only root may write to the tmpfs, and only until it is made read-only.
  */
 #define ROOT_SIZE   "64k"
 #define ROOT_INODES "16384"
 
-/* ---- Faults ---------------------------------------------------------------------------------- */
+/* ---- Faults ---- */
 
 static bool fail(struct jail_fault *fault, const char *before, const char *path, const char *after)
 {
@@ -40,7 +40,8 @@ static bool fail(struct jail_fault *fault, const char *before, const char *path,
     return false;
 }
 
-/* Says that a system call failed for a reason that has nothing to do with the account. */
+/* Says that a system call failed for a reason that has nothing to do with the account. Returns
+ * false. */
 static bool fail_call(struct jail_fault *fault, const char *call, const char *path)
 {
     const char *why = strerrordesc_np(errno);
@@ -53,7 +54,7 @@ static bool fail_call(struct jail_fault *fault, const char *call, const char *pa
 }
 
 /* Says why a directory could not be opened, in words for the owner of the account, who can repair
- * it. */
+ * it. Returns false. */
 static bool fail_open(struct jail_fault *fault, const char *path)
 {
     switch (errno) {
@@ -71,8 +72,7 @@ static bool fail_open(struct jail_fault *fault, const char *path)
     }
 }
 
-/* ---- Reading the daemon's answer ---------------------------------------------------------------
- */
+/* ---- Reading the daemon's answer ---- */
 
 static bool is_plain(const char *path)
 {
@@ -85,7 +85,7 @@ static const char *target_of(const struct jail_mount *mount)
     return mount->path[0] == '\0' ? JAIL_HOME : mount->path;
 }
 
-/* The path of the directory as messages have it. */
+/* The path of the directory, as messages show it. */
 static const char *name_of(const struct jail *jail, const struct jail_mount *mount)
 {
     return mount->path[0] == '\0' ? jail->home : mount->path;
@@ -109,7 +109,7 @@ static bool overlaps(const struct jail *jail, const struct jail_mount *mount)
     return false;
 }
 
-/* Reads one line of the list of directories, without its newline. */
+/* Adds the directory of one line of the list, which has no newline. The path stays in line. */
 static bool read_mount(struct jail *jail, char *line, struct jail_fault *fault)
 {
     struct jail_mount mount = {line + 3, line[0] == 'r' && line[1] == 'w'};
@@ -153,8 +153,7 @@ bool jail_read(struct jail *jail, const struct jail_account *account, struct jai
     return true;
 }
 
-/* ---- Opening the account's directories ---------------------------------------------------------
- */
+/* ---- Opening the account's directories ---- */
 
 static int open_beneath(int at, const char *path, uint64_t resolve)
 {
@@ -166,16 +165,16 @@ static int open_beneath(int at, const char *path, uint64_t resolve)
 static bool become(uid_t uid, gid_t gid)
 {
     /* setfsgid(2) and setfsuid(2) return the previous id whether they succeed or fail; a second
-     * call shows which of the two it was. */
+     * call with an invalid id returns the current one. */
     (void)setfsgid(gid);
     (void)setfsuid(uid);
     return (gid_t)setfsgid((gid_t)-1) == gid && (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
 /*
- * Opens a directory with the uid and gid of the account. So the rights of root open nothing that
- * the account cannot reach, and a home on NFS can be opened where the server takes root for the
- * user nobody.
+ * Opens a directory with the uid and gid of the account, so that root's rights open nothing that
+ * the account cannot reach, and that a home on NFS opens where the server maps root to an
+ * unprivileged user. Returns a descriptor, or -1 with errno.
  */
 static int open_as(const struct jail *jail, int at, const char *path, uint64_t resolve)
 {
@@ -188,7 +187,7 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
         directory = open_beneath(at, path, resolve | no_links);
         error = errno;
     }
-    if (!become(uid, gid) && directory >= 0) { /* cannot happen; there must be no session then */
+    if (!become(uid, gid) && directory >= 0) { /* cannot happen; no session may start then */
         close(directory);
         directory = -1;
         error = EPERM;
@@ -197,8 +196,8 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
     return directory;
 }
 
-/* Opens JAIL_ROOT. sshd itself checks owner and mode of JAIL_ROOT, and of each directory above it,
- * before its chroot(2). */
+/* Opens JAIL_ROOT. Its owner and mode, and those of each directory above it, are checked by sshd
+ * before its chroot(2). Returns a descriptor, or -1 with the fault filled. */
 static int open_jail_root(struct jail_fault *fault)
 {
     int root = open_beneath(AT_FDCWD, JAIL_ROOT, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -218,9 +217,9 @@ static int open_home(const struct jail *jail, struct jail_fault *fault)
 }
 
 /*
- * Makes a copy of the mount that a directory is on. The copy has the directory as its root and none
- * of the mounts below it, and is attached nowhere yet. Returns its descriptor, or -1 with the fault
- * filled.
+ * Makes a copy of the mount that a directory is on. The root of the copy is that directory; mounts
+ * below it are not copied. The copy is attached nowhere yet. Returns its descriptor, or -1 with the
+ * fault filled.
  */
 static int copy_directory(const struct jail *jail, int home, const struct jail_mount *mount,
                           struct jail_fault *fault)
@@ -268,11 +267,10 @@ bool jail_check(const struct jail *jail, struct jail_fault *fault)
     return found;
 }
 
-/* ---- Building ----------------------------------------------------------------------------------
- */
+/* ---- Building ---- */
 
-/* Enters a new mount namespace. Its mounts are slaves: what the host mounts and unmounts is seen
- * here, and what is mounted here is not seen by the host. */
+/* Enters a new mount namespace. Its mounts are slaves (mount_namespaces(7)): mounts and unmounts of
+ * the host are seen in the namespace, and those of the namespace are not seen by the host. */
 static bool enter_namespace(struct jail_fault *fault)
 {
     if (unshare(CLONE_NEWNS) != 0)
@@ -282,7 +280,8 @@ static bool enter_namespace(struct jail_fault *fault)
     return true;
 }
 
-/* Makes a tmpfs that is not attached anywhere yet. */
+/* Makes a tmpfs that is not attached anywhere yet. Returns a descriptor of its root, or -1 with
+ * errno. */
 static int make_tmpfs(void)
 {
     int tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC), root = -1, error;
@@ -303,7 +302,7 @@ static int make_tmpfs(void)
     return root;
 }
 
-/* Attaches a mount that make_tmpfs or copy_directory made. */
+/* Attaches a mount that make_tmpfs or copy_directory made at `point`. False with errno. */
 static bool attach(int mount, int point)
 {
     return move_mount(mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
@@ -327,22 +326,23 @@ static int mount_root(struct jail_fault *fault)
     return root;
 }
 
-/* Makes one directory on the path to a mount point, if it is not there yet for another mount
- * point. */
+/* Makes one directory on the path to a mount point, unless it exists already for another mount
+ * point. Returns its descriptor, or -1 with errno. */
 static int make_part(int at, const char *part)
 {
-    /* The mode is set again, because mkdirat obeys the umask that sshd was started with. */
+    /* Sets the mode again, because mkdirat(2) applies the umask that sshd was started with. */
     if (mkdirat(at, part, 0755) == 0) {
         if (fchmodat(at, part, 0755, 0) != 0)
             return -1;
     } else if (errno != EEXIST) {
         return -1;
     }
-    /* RESOLVE_NO_XDEV: nothing is made inside a directory that is mounted already. */
+    /* RESOLVE_NO_XDEV: nothing is made inside a directory that has been mounted already. */
     return open_beneath(at, part, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
-/* Makes the directories of a path below root. Returns the descriptor of the last one, or -1. */
+/* Makes the directories of a path below root. Returns the descriptor of the last one, or -1 with
+ * errno. */
 static int make_mount_point(int root, const char *path)
 {
     char parts[JAIL_PATH_MAX + 1], *rest = parts, *part;
@@ -383,7 +383,7 @@ static bool mount_directory(const struct jail *jail, int home, int root,
 
 /*
  * Mounts the host's /dev/log in the jail, where the sFTP server looks for it; without it transfers
- * are not logged. Failing is no fault of the session: the host may have no log daemon, and a
+ * are not logged. A failure does not end the session: the host may have no log daemon, and a
  * directory of the document may lie at /dev.
  */
 static void mount_log(const struct jail *jail, int root)
@@ -423,8 +423,8 @@ bool jail_build(const struct jail *jail, struct jail_fault *fault)
     int home = -1, root = -1;
     bool built = false;
 
-    /* The directories are opened after the new namespace was entered, because open_tree(2) copies
-     * mounts of the caller's own namespace only. */
+    /* Opens the directories after entering the new namespace, because open_tree(2) copies only
+     * mounts of the caller's own namespace. */
     if (enter_namespace(fault) && (home = open_home(jail, fault)) >= 0 &&
         (root = mount_root(fault)) >= 0) {
         built = true;

@@ -52,7 +52,8 @@ struct jail_account {
     const char *mounts;
 };
 
-/* Why there is no jail: a sentence without control characters, for the client and the audit log. */
+/* Why a function below returned false: a sentence without control characters, for the client and
+ * the audit log. */
 struct jail_fault {
     char text[640];
 };
@@ -73,8 +74,8 @@ bool jail_check(const struct jail *jail, struct jail_fault *fault);
 
 /*
  * Moves the calling process into a mount namespace with the jail. The root and the working
- * directory of the process stay those of the host. On false the process may have the namespace
- * already, with half a jail, and must not start anything for the account. Leaves no descriptor
+ * directory of the process stay those of the host. On false the process may already be in the
+ * namespace, with half a jail, and must not start anything for the account. Leaves no descriptor
  * open.
  */
 bool jail_build(const struct jail *jail, struct jail_fault *fault);

@@ -5,10 +5,10 @@
 
 #include <stdatomic.h>
 
-#define COUNT_MAX 16 /* enough to reach BACKOFF_MIN_MS from any timeout */
+#define COUNT_MAX 16 /* halvings: enough to reach BACKOFF_MIN_MS from any timeout */
 
-static atomic_uint unanswered; /* in a row; each halves the next timeout */
-static _Atomic int64_t last;   /* cloud_clock_ms() of the last one */
+static atomic_uint unanswered; /* calls in a row without an answer; each halves the next timeout */
+static _Atomic int64_t last;   /* cloud_clock_ms() at the end of the last call without an answer */
 
 int backoff_timeout(int full_ms)
 {

@@ -10,20 +10,21 @@
  * wait for a hung daemon a thousand times. An answer restores the full time, and so does a pause of
  * BACKOFF_RESET_MS.
  *
- * There is no lock, and no state that fork(2) could leave half written. If two threads meet here,
- * one of their waits may not be counted.
+ * There is no lock, and no state that fork(2) could leave half written. If two threads call these
+ * functions at the same time, one of their waits may not be counted.
  */
-#define BACKOFF_MIN_MS   20    /* a working daemon answers within a fraction of it */
-#define BACKOFF_RESET_MS 10000 /* of cloud_clock_ms() */
+#define BACKOFF_MIN_MS   20    /* milliseconds; a working daemon answers in a fraction of that */
+#define BACKOFF_RESET_MS 10000 /* milliseconds of cloud_clock_ms() */
 
-/* The time to wait now, in milliseconds; full_ms for a daemon that answers. No system call. */
+/* The time to wait for the next answer, in milliseconds: full_ms while the daemon answers. Makes no
+ * system call. */
 int backoff_timeout(int full_ms);
 
-/* The daemon has answered, whatever the answer. */
+/* To be called when the daemon has answered, whatever the answer. */
 void backoff_answered(void);
 
-/* A call that began at `since` (cloud_clock_ms()) got no answer within timeout_ms. A call that
- * failed before that did not wait, and is not counted. */
+/* To be called when a call that began at `since` (cloud_clock_ms()) got no answer. A call that
+ * ended before timeout_ms is not counted: it failed at once, and did not wait. */
 void backoff_unanswered(int64_t since, int timeout_ms);
 
 #endif

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* An enumeration under way. It keeps a map of its own: if the file were replaced between two
- * entries, accounts would be missing or come twice. */
+/* An enumeration under way. It keeps its own map of the snapshot: otherwise accounts would be
+ * missing or come twice if the file were replaced between two entries. */
 struct list {
     bool open;
-    struct cloud_snapshot snapshot; /* map NULL: there is none */
+    struct cloud_snapshot snapshot; /* snapshot.map NULL: there are no entries */
     uint64_t at;
 };
 
@@ -59,7 +59,7 @@ enum nss_status enumerate_start(enum enumerate_what what, int *errnop)
     return lookup_guard(open_list, &step, &step.status, &step.error, errnop);
 }
 
-/* The next account of the list that this host's settings allow. */
+/* Writes the next account that this host's settings allow to step->lookup. */
 static void take_account(const struct cloud_conf *conf, struct step *step)
 {
     struct list *list = step->list;

@@ -4,21 +4,20 @@
 
 #include "nss_cloud/lookup.h"
 
-/*
- * Enumeration (getpwent(3), getgrent(3)) of the snapshot, if the configuration has
- * `enumerate = yes`; else there are no entries. Accounts have their plain names. glibc holds a lock
- * of its own around these calls.
- */
+/* Enumeration (getpwent(3), getgrent(3)) of the snapshot, if the configuration has
+ * `enumerate = yes`; else there are no entries. Accounts have their plain names. glibc serializes
+ * these calls with a lock of its own. */
 enum enumerate_what {
     ENUMERATE_PASSWD,
     ENUMERATE_GROUP,
 };
 
-/* Begins again with the first account. UNAVAIL if there is no snapshot that is live and current. */
+/* Begins again with the first account. UNAVAIL if the settings cannot be read or, with
+ * `enumerate = yes`, if there is no live snapshot. */
 enum nss_status enumerate_start(enum enumerate_what what, int *errnop);
 
-/* Puts the next entry into lookup's passwd or group. NOTFOUND after the last one. After TRYAGAIN
- * with ERANGE the next call returns the same entry. */
+/* Writes the next entry to lookup->passwd or lookup->group. NOTFOUND after the last one. After
+ * TRYAGAIN with ERANGE, for a buffer that is too small, the next call returns the same entry. */
 enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, int *errnop);
 
 void enumerate_end(enum enumerate_what what);

@@ -105,8 +105,8 @@ static bool is_sftp(const struct pack_account *account)
 }
 
 /* Whether the entry may be returned. Neither the daemon nor the snapshot is trusted: this host's
- * settings must allow the ids and the home, and the entry must have the id that was asked for. The
- * name has been checked already. */
+ * settings must allow the ids and the home, and the entry must have the id that the caller asked
+ * for. The name has been checked before. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
@@ -120,7 +120,8 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
            is_absolute(&account->shell) && pack_fields_ok(account);
 }
 
-/* Returns the account to the caller; UNAVAIL if this host's settings do not allow it. */
+/* Writes the account's entry to the caller's buffer, and the result to *lookup: UNAVAIL if this
+ * host's settings do not allow the account. */
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
     /* An sFTP account has no shell, whatever the document says. */
@@ -138,8 +139,8 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
         set_packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
 }
 
-/* Whether the daemon's answer has the right name: the one that was asked for, or, for a lookup by
- * id, a plain name that this host serves. */
+/* Whether `came`, the name in the daemon's answer, is right: the one that the caller asked for or,
+ * for a lookup by id, a plain name that this host serves. */
 static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
 {
     struct cloud_name name;
@@ -149,7 +150,7 @@ static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup
     return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
 }
 
-/* Returns the daemon's answer, which for a group has only a name and a gid. */
+/* Returns the daemon's answer to the caller. For a group it has only a name and a gid. */
 static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_answer *answer)
 {
@@ -166,8 +167,8 @@ static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
         give(conf, lookup, &account);
 }
 
-/* Whether this host serves the name or id that is asked for. *out is the parsed name. A group has
- * only the plain name of its environment. */
+/* Whether this host serves the name or id that the caller asks for. Parses a name into *out. A
+ * group has only the plain name of its environment. */
 static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
                     struct cloud_name *out)
 {
@@ -179,10 +180,10 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 
 /* ---- The snapshot ---- */
 
-/* How long a record may be used. */
+/* How old a record of the snapshot may be. */
 enum trust {
-    FRESH,       /* until it is no longer fresh: the daemon can be asked */
-    UNREACHABLE, /* however old: the daemon cannot be reached, and a name lets no one in */
+    FRESH,       /* only while the record is fresh: the daemon can be asked instead */
+    UNREACHABLE, /* any age: the daemon cannot be reached, and a lookup grants no login */
 };
 
 enum found {
@@ -200,14 +201,15 @@ static bool find_record(const struct cloud_snapshot *snapshot, const struct look
                             : cloud_snapshot_by_uid(snapshot, lookup->id, out);
 }
 
-/* A string of a record; next is the string that follows it. */
+/* A string of a record; `next` is the string that follows it there. */
 static struct pack_text text_between(const char *string, const char *next)
 {
     return (struct pack_text){string, (size_t)(next - string) - 1};
 }
 
-/* Returns the record under the name that is asked for. False if the record does not say the home of
- * that name, or if this host's settings do not allow it. plain is a buffer for a name. */
+/* Returns the record to the caller under the name that the caller asks for, or, for a lookup by id,
+ * under its plain name, for which `plain` is a buffer. False if the record does not have the home
+ * for that name, or if this host's settings do not allow the account. */
 static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_name *name, const struct cloud_snapshot_account *record,
                         char plain[CLOUD_NAME_MAX + 1])
@@ -216,8 +218,8 @@ static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
         .gecos = text_between(record->gecos, record->home),
         .home = text_between(record->home, record->shell),
         .shell = text_between(record->shell, record->apps),
-        .uid = record->uid,
-        .gid = record->gid,
+        .uid = record->record.uid,
+        .gid = record->record.gid,
     };
     const char *home;
 
@@ -242,7 +244,7 @@ bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
     char plain[CLOUD_NAME_MAX + 1];
 
     lookup->name = NULL;
-    lookup->id = is_group(lookup) ? account->gid : account->uid;
+    lookup->id = is_group(lookup) ? account->record.gid : account->record.uid;
     return take_record(conf, lookup, NULL, account, plain);
 }
 
@@ -257,7 +259,7 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
     if (trust == FRESH && !cloud_snapshot_current(snapshot, now))
         return NO_FILE;
     if (!find_record(snapshot, lookup, name, &account) ||
-        (trust == FRESH && now >= account.fresh) ||
+        (trust == FRESH && now >= account.record.fresh) ||
         !take_record(conf, lookup, name, &account, plain))
         return MISSED;
     return FOUND;
@@ -269,20 +271,11 @@ static struct negcache_key negcache_key_of(const struct lookup *lookup)
         .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
 }
 
-/* Whether the daemon's "absent" may be remembered. With file:// every lookup has the daemon read
- * the document. */
+/* Whether the daemon's answer that a name or id is absent may be remembered. Not with file://,
+ * where each lookup has the daemon read the document again. */
 static bool may_remember(const struct cloud_conf *conf, const struct lookup *lookup)
 {
     return lookup->lacks && conf->absent_fresh > 0 && strncmp(conf->access_url, "file:", 5) != 0;
-}
-
-/* Notes in the lookup which snapshot does not have the record. */
-static enum found note_file(struct lookup *lookup, const struct cloud_snapshot *snapshot,
-                            enum found found)
-{
-    lookup->lacks = found == MISSED;
-    lookup->file = snapshot->header.seed;
-    return found;
 }
 
 static void remember_absent(const struct cloud_conf *conf, const struct lookup *lookup)
@@ -305,10 +298,14 @@ static enum found search_live(const struct map *map, struct lookup *lookup,
                               const struct cloud_name *name)
 {
     const struct cloud_snapshot *snapshot = &map->held->snapshot;
+    enum found found;
 
     if (!map_is_live(map))
         return NO_FILE;
-    return note_file(lookup, snapshot, search(map->held->conf, lookup, name, snapshot, FRESH));
+    found = search(map->held->conf, lookup, name, snapshot, FRESH);
+    lookup->lacks = found == MISSED;
+    lookup->file = snapshot->header.seed;
+    return found;
 }
 
 /*
@@ -329,8 +326,8 @@ static void search_unreachable(const struct map *map, struct lookup *lookup,
 
 /* ---- Lookups ---- */
 
-/* Answers a question about a marker group, without the daemon. False if it is about another
- * group. */
+/* Answers a question about a marker group, without the daemon. False if the question is about
+ * another group. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
@@ -348,7 +345,7 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 }
 
 /* Asks the daemon. Not inlined: a thread may have 16 KiB of stack, of which the caller needs half
- * to read the settings, and the packet must not take its space at the same time. */
+ * to read the settings, and the packet must not be on the stack at the same time. */
 __attribute__((noinline)) static void find_by_daemon(const struct map *map, struct lookup *lookup,
                                                      const struct cloud_name *name)
 {
@@ -383,8 +380,9 @@ static void find_account(void *arg)
     map_release(&map);
 }
 
-/* Answers without a system call: from the kept map and the negative cache and, until the settings
- * are due to be looked at again, for names and ids that this host does not serve. */
+/* Tries to answer without a system call: from the kept map and the negative cache and, until the
+ * settings are due to be looked at again, for names and ids that this host does not serve. False if
+ * that is not enough. */
 static bool find_kept(const struct map *map, struct lookup *lookup)
 {
     const struct cloud_conf *conf = map->held->conf;

@@ -17,26 +17,26 @@
 #define LOOKUP_SSH_GROUP  "cloud-ssh"
 #define LOOKUP_SFTP_GROUP "cloud-sftp"
 
-/* A lookup: its question, where the result goes, and the result. */
+/* A lookup: the question, where the entry goes, and the result. */
 struct lookup {
     enum cloud_op op;
-    const char *name; /* NULL: by id */
+    const char *name; /* NULL: the lookup is by id */
     uint32_t id;
     struct passwd *passwd;
     struct group *group;
     char *buffer;
     size_t size;
 
-    struct cloud_name_run run; /* of name */
-    bool lacks;                /* a live snapshot has no record of it */
-    uint64_t file;             /* the seed of that snapshot */
+    struct cloud_name_run run; /* what cloud_name_look finds out about name */
+    bool lacks;                /* a live snapshot has no fresh record for the question */
+    uint64_t file;             /* the seed of the snapshot that lacks the record */
     enum nss_status status;
-    int error; /* for *errnop, with UNAVAIL and TRYAGAIN */
+    int error; /* for *errnop, if status is UNAVAIL or TRYAGAIN */
 };
 
 /*
  * Finds an account or a group: first in the map that this process keeps, without a system call;
- * then in the current snapshot; then by asking the daemon. *errnop is set as NSS requires. Once a
+ * then in the current snapshot; then by asking the daemon. Sets *errnop as NSS requires. Once a
  * second a lookup of a name or id that this host does not serve checks whether root has changed the
  * settings.
  */
@@ -52,8 +52,10 @@ bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
                  const struct cloud_snapshot_account *account);
 
 /*
- * Runs a step that may do I/O. *status and *error are UNAVAIL and EAGAIN unless the step sets them.
- * In pid 1, which starts the daemon and must never wait for it, the step does not run.
+ * Runs a step that may do I/O, with thread cancellation off, and preserves errno. *status and
+ * *error are UNAVAIL and EAGAIN unless the step sets them. *errnop gets *error if *status is
+ * UNAVAIL or TRYAGAIN. In pid 1, which starts the daemon and must never wait for it, the step does
+ * not run.
  */
 typedef void lookup_step(void *arg);
 enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,

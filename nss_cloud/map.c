@@ -16,24 +16,24 @@
 #define SLOTS       8
 #define NONE        (-1)
 #define TAKEN       0x80000000u /* in a slot's count: a thread fills or empties the slot */
-#define TRIES       64          /* to be counted in while the current map changes */
-#define RENEW_TRIES 2           /* to map a snapshot that is not retired at once */
+#define TRIES       64 /* tries of map_acquire while other threads change the current slot */
+#define RENEW_TRIES 2  /* tries to map a snapshot: one may be retired at once */
 
 /*
- * The slots are safe because their accesses have one order that all threads see (they are
+ * The slots are safe because all threads see the accesses to them in one order (the accesses are
  * sequentially consistent). A reader increments the count of the current slot, and then checks that
- * the slot is still the current one. A thread that empties a slot checks that it is not the current
- * one, swaps a count of exactly 0 for TAKEN, and checks again. Only a thread that holds TAKEN makes
- * a slot the current one, before it drops TAKEN.
+ * the slot is still the current one. A thread that empties a slot checks that the slot is not the
+ * current one, swaps a count of exactly 0 for TAKEN, and checks again. Only a thread that holds
+ * TAKEN makes a slot the current one, before it drops TAKEN.
  */
 struct slot {
     atomic_uint count;
-    struct map_held held; /* conf NULL: the slot is empty; written under TAKEN alone */
+    struct map_held held; /* held.conf NULL: empty slot; only the holder of TAKEN writes it */
 };
 
 static struct slot slots[SLOTS];
 static atomic_int current = NONE;
-static _Atomic time_t looked; /* when the settings' file was last looked at */
+static _Atomic time_t looked; /* time(2) when the settings file was last looked at */
 
 static void drop(struct map_held *held)
 {
@@ -81,7 +81,7 @@ bool map_is_due(void)
     return time(NULL) != atomic_load_explicit(&looked, memory_order_relaxed);
 }
 
-/* Takes a slot that is neither current nor read. */
+/* Sets TAKEN in the slot's count. False if the slot is the current one or has a reader. */
 static bool take_slot(int slot)
 {
     unsigned none = 0;
@@ -95,7 +95,7 @@ static bool take_slot(int slot)
     return false;
 }
 
-/* Empties all slots that are neither current nor read. */
+/* Empties all slots that are neither current nor have a reader. */
 static void empty_slots(void)
 {
     for (int i = 0; i < SLOTS; i++)
@@ -113,8 +113,8 @@ static int find_slot(void)
     return NONE;
 }
 
-/* Puts `held` into a free slot, makes that slot the current one and counts the caller in there. If
- * no slot is free, the caller gets `held` for itself. */
+/* Puts `held` into a free slot, makes that slot the current one and counts the caller as its
+ * reader. If no slot is free, the caller gets `held` for itself. */
 static void keep(const struct map_held *held, struct map *map)
 {
     int slot = find_slot();
@@ -137,7 +137,7 @@ static void keep(const struct map_held *held, struct map *map)
 
 /* ---- The files ---- */
 
-/* Whether the settings file has been replaced or changed since it was read. */
+/* Whether the settings file has been replaced or changed since it was read into the map. */
 static bool is_outdated(const struct map *map)
 {
     const struct stat *old = &map->held->read_as;
@@ -149,11 +149,9 @@ static bool is_outdated(const struct map *map)
             st.st_ctim.tv_sec != old->st_ctim.tv_sec || st.st_ctim.tv_nsec != old->st_ctim.tv_nsec);
 }
 
-/*
- * Reads the settings; or copies them from old, if old is not NULL and the file has not changed.
- * They get pages of their own: a thread may have only 16 KiB of stack, and in a child of fork(2)
- * the lock of malloc(3) may be held for ever.
- */
+/* Reads the settings into held->conf; copies them from old instead if old is not NULL and the file
+ * has not changed. They are in pages of their own: a thread may have only 16 KiB of stack, and in a
+ * child of fork(2) the lock of malloc(3) may be held for ever. False if they cannot be read. */
 static bool read_settings(struct map_held *held, const struct map *old)
 {
     struct cloud_conf_error error;
@@ -199,8 +197,8 @@ void map_snapshot(struct map *map)
             return;
         }
         /* The settings are read after the snapshot was mapped. The daemon retires a snapshot when
-         * the settings change; so the settings that are kept with a live snapshot are as new as it
-         * is. */
+         * the settings change; so the settings that are kept with a live snapshot are not older
+         * than the snapshot. */
         if (!read_settings(&fresh, map)) {
             drop(&fresh);
             return;

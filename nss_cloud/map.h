@@ -20,30 +20,27 @@
  */
 struct map_held {
     struct cloud_conf *conf;
-    struct stat read_as;            /* the file of conf, just before it was read */
-    struct cloud_snapshot snapshot; /* map NULL: there is none */
+    struct stat read_as;            /* the settings file, just before it was read */
+    struct cloud_snapshot snapshot; /* snapshot.map NULL: no snapshot is mapped */
 };
 
 struct map {
     const struct map_held *held;
-    int slot;            /* or MAP_OWN */
-    bool out_of_sight;   /* this process can reach no snapshot, as after chroot(2) */
-    struct map_held own; /* MAP_OWN */
+    int slot;            /* index of the slot of held, or MAP_OWN */
+    bool out_of_sight;   /* this process sees no snapshot file, as after chroot(2) */
+    struct map_held own; /* what held points to if slot is MAP_OWN */
 };
 
 #define MAP_OWN (-1)
 
-/*
- * Gives the caller the current slot, however old its content is, and increments its count. False if
- * there is no current slot. To be followed by map_release. No system call.
- */
+/* Gives the caller the current slot, however old its content is, and increments its count. False if
+ * there is no current slot, or if other threads change it all the time. To be followed by
+ * map_release if true. Makes no system call. */
 bool map_acquire(struct map *map);
 
-/*
- * Does the same as map_acquire, but reads the settings again if the file has changed. Settings that
- * cannot be parsed do not replace the ones that are kept. False if there are none. Does not touch
- * the map of the snapshot, because logins of local users come here.
- */
+/* Does the same as map_acquire, but reads the settings again if the file has changed. Settings that
+ * cannot be parsed do not replace the ones that are kept. False if there are no settings. Never
+ * maps a snapshot, because lookups of local users' names get here too. */
 bool map_settings(struct map *map);
 
 /*
@@ -55,7 +52,7 @@ void map_snapshot(struct map *map);
 /* Whether the map is of a snapshot that the daemon has not retired. */
 bool map_is_live(const struct map *map);
 
-/* Whether the settings file was last looked at in an earlier second. No system call. */
+/* Whether the settings file was last looked at in an earlier second. Makes no system call. */
 bool map_is_due(void);
 
 void map_release(struct map *map);

@@ -7,23 +7,23 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* The parts of a key other than its file: the operation and the id, then the name, padded with one
- * NUL or more. */
+/* A key in words, without its `file`: the operation and the id, then the name, padded with one NUL
+ * or more. */
 struct packed_key {
     uint64_t word[(sizeof(uint64_t) + CLOUD_NAME_MAX + 1 + 7) / 8];
-    size_t words; /* used */
+    size_t words; /* words in use */
 };
 #define WORDS (sizeof(((struct packed_key *)0)->word) / sizeof(uint64_t))
 
 /*
- * A place for one entry. It is guarded by a sequence lock, for which no thread waits: the count is
- * odd while the entry is written. Each word is an atomic, written after the odd count (release) and
+ * A place for one entry, guarded by a sequence lock, for which no thread waits: the count is odd
+ * while the entry is written. Each word is an atomic, written after the odd count (release) and
  * read before the count is read again (acquire). So a reader that got a word of another entry finds
- * that the count changed.
+ * that the count has changed.
  */
 struct place {
     atomic_uint count;
-    _Atomic int64_t until; /* cloud_clock_ms() */
+    _Atomic int64_t until; /* cloud_clock_ms() at which the entry ends */
     _Atomic uint64_t file, word[WORDS];
 };
 

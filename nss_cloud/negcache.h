@@ -16,17 +16,17 @@
  * Any thread may call these functions at any time, also after fork(2) at any moment: they never
  * wait. An entry that is being written, or was never completed, counts as missing.
  */
-#define NEGCACHE_MS     1000 /* of cloud_clock_ms() */
-#define NEGCACHE_PLACES 16   /* a power of two; an entry replaces another in the same place */
+#define NEGCACHE_MS     1000 /* milliseconds of cloud_clock_ms() */
+#define NEGCACHE_PLACES 16   /* a power of two; a new entry replaces the one in its place */
 
 struct negcache_key {
     enum cloud_op op;
-    const char *name; /* at most CLOUD_NAME_MAX characters; or NULL: by id */
+    const char *name; /* of at most CLOUD_NAME_MAX characters; NULL: the key is the id */
     uint32_t id;
-    uint64_t file; /* the seed of the snapshot that lacks it */
+    uint64_t file; /* the seed of the snapshot that lacks the record */
 };
 
-/* No system call. */
+/* Whether the daemon has just called the key absent. Makes no system call. */
 bool negcache_has(const struct negcache_key *key);
 
 void negcache_add(const struct negcache_key *key);

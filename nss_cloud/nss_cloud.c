@@ -11,8 +11,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* A call of initgroups: the account, and the array of groups, which belongs to glibc and grows
- * here. */
+/* A call of _nss_cloud_initgroups_dyn: the account, and the array of groups, which belongs to glibc
+ * and is grown here. */
 struct membership {
     const char *name;
     long int *start, *size;
@@ -23,7 +23,7 @@ struct membership {
     int error;
 };
 
-/* Grows the array, up to the limit if that is positive. False if out of memory. */
+/* Grows the array of groups, up to the limit if that is positive. False if out of memory. */
 static bool grow(struct membership *member)
 {
     long int size = *member->size > 0 ? *member->size * 2 : 16;
@@ -45,8 +45,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* This is a failure: an account without its marker group would escape sshd's Match
-         * block. */
+        /* A full array is a failure, because an account without its marker group would escape
+         * sshd's Match block. */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
         if (!grow(member)) {
@@ -58,8 +58,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
     return NSS_STATUS_SUCCESS;
 }
 
-/* Adds the marker group. A user of the host itself gets none, because sshd's Match block is not
- * meant for local users. */
+/* Adds the marker group to the account's groups. A user of the host itself gets none, because
+ * sshd's Match block is not meant for local users. */
 static enum nss_status join(struct membership *member, gid_t marker)
 {
     switch (cloud_local_user(member->name)) {
@@ -138,7 +138,7 @@ EXPORT enum nss_status _nss_cloud_initgroups_dyn(const char *name, gid_t gid, lo
     struct membership member = {
         .name = name, .start = start, .size = size, .groups = groups, .limit = limit};
 
-    (void)gid; /* is in *groups already */
+    (void)gid; /* the primary group is in *groups already */
     if (name == NULL || !cloud_name_possible(name))
         return NSS_STATUS_NOTFOUND;
     return lookup_guard(find_membership, &member, &member.status, &member.error, errnop);

@@ -8,14 +8,15 @@
 #include <sys/types.h>
 
 /*
- * libnss_cloud.so.2, for `passwd: files cloud` and `group: files cloud` in nsswitch.conf(5). It
- * exports these functions and nothing else. Their contract is glibc's manual, "NSS Module Function
- * Internals".
+ * libnss_cloud.so.2, for `passwd: files cloud` and `group: files cloud` in nsswitch.conf(5). The
+ * module exports these functions and nothing else. Their contract is glibc's manual, "NSS Module
+ * Function Internals".
  *
  * A name or id that cannot be a cloud account's under any configuration is NSS_STATUS_NOTFOUND,
  * without a system call. Otherwise NSS_STATUS_NOTFOUND means that this host's configuration
- * excludes the name or id, or that the project API has no such environment. Every failure is
- * NSS_STATUS_UNAVAIL. errno is preserved; *errnop is set as NSS requires.
+ * excludes the name or id, or that the project API has no such environment. A buffer that is too
+ * small is NSS_STATUS_TRYAGAIN with ERANGE, lack of memory in initgroups the same with ENOMEM;
+ * every other failure is NSS_STATUS_UNAVAIL. errno is preserved; *errnop is set as NSS requires.
  */
 enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *result, char *buffer,
                                       size_t size, int *errnop);
@@ -26,7 +27,7 @@ enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *result, ch
 enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, char *buffer, size_t size,
                                       int *errnop);
 
-/* Enumeration, of the snapshot alone, if the configuration has `enumerate = yes`. */
+/* Enumeration, of the snapshot alone; without `enumerate = yes` there are no entries. */
 enum nss_status _nss_cloud_setpwent(int stay_open);
 enum nss_status _nss_cloud_getpwent_r(struct passwd *result, char *buffer, size_t size,
                                       int *errnop);
@@ -35,7 +36,8 @@ enum nss_status _nss_cloud_setgrent(int stay_open);
 enum nss_status _nss_cloud_getgrent_r(struct group *result, char *buffer, size_t size, int *errnop);
 enum nss_status _nss_cloud_endgrent(void);
 
-/* Adds the marker group of the account's kind to *groups, which may be reallocated. */
+/* Adds the marker group of the account's kind (shell or sFTP) to *groups, which may be
+ * reallocated. */
 enum nss_status _nss_cloud_initgroups_dyn(const char *name, gid_t gid, long int *start,
                                           long int *size, gid_t **groups, long int limit,
                                           int *errnop);

@@ -6,9 +6,12 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Not 0 if one of eight bytes may not stand in a field of passwd(5). Bytes from 0x80 on are
- * allowed. For the others, each subtraction sets the high bit of a byte that is not; a borrow
- * reaches only bytes above such a byte. */
+/*
+ * Not 0 if one of the eight bytes is not allowed in a field of passwd(5): a control character, ':'
+ * or DEL. Bytes from 0x80 on are allowed. For the others, each subtraction sets the high bit of a
+ * byte that is not allowed; its borrow changes only bytes above that one, when the result is not 0
+ * anyway.
+ */
 static uint64_t has_wrong(uint64_t word)
 {
     uint64_t control = word - EACH(' '), colon = (word ^ EACH(':')) - EACH(1),
@@ -17,7 +20,8 @@ static uint64_t has_wrong(uint64_t word)
     return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
-/* One to seven bytes as a word, padded with bytes that are allowed. */
+/* Up to seven bytes as a word. The rest of the word is spaces, or bytes of the text again, so that
+ * only the text decides what has_wrong returns. */
 static uint64_t short_word(const char *text, size_t n)
 {
     uint64_t word = EACH(' ');
@@ -33,8 +37,8 @@ static uint64_t short_word(const char *text, size_t n)
     return word;
 }
 
-/* Checks eight bytes at a time; the last eight may overlap those before. Inlined, because the three
- * fields of each lookup use the same constants. */
+/* Checks eight bytes at a time (has_wrong); the last eight may overlap those before. Inlined,
+ * because the three fields of each lookup use the same constants. */
 static inline __attribute__((always_inline)) uint64_t wrong_of(const struct pack_text *text)
 {
     uint64_t word, wrong = 0;
@@ -59,8 +63,8 @@ struct pack_text pack_text(const char *string)
     return (struct pack_text){string, strlen(string)};
 }
 
-/* Copies a text and a NUL to *at, and moves *at behind them. The caller has checked that there is
- * space. */
+/* Copies a text and a NUL to *at, moves *at past them and returns the copy. The caller has checked
+ * that there is space. */
 static char *put(char **at, const struct pack_text *text)
 {
     char *place = *at;
@@ -73,7 +77,7 @@ static char *put(char **at, const struct pack_text *text)
 
 #define NO_PASSWORD "*"
 
-/* The size is a constant, so that the compiler makes no call for two bytes. */
+/* The size is a constant, so that the compiler copies the two bytes without a call of memcpy(3). */
 static char *put_no_password(char **at)
 {
     char *place = *at;
@@ -83,7 +87,8 @@ static char *put_no_password(char **at)
     return place;
 }
 
-/* In a record the three strings are adjacent, and are copied at once. */
+/* Copies gecos, home and shell. In a record of the snapshot they are adjacent, and are copied at
+ * once. */
 static void put_rest(char *at, const struct pack_account *account, struct passwd *out)
 {
     const struct pack_text *gecos = &account->gecos, *home = &account->home,
@@ -103,7 +108,7 @@ static void put_rest(char *at, const struct pack_account *account, struct passwd
 
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
-    /* All strings come from one packet or record, so the sum cannot overflow. */
+    /* All strings come from one packet or one record, so the sum cannot overflow. */
     size_t all = account->name.n + sizeof NO_PASSWORD + account->gecos.n + account->home.n +
                  account->shell.n + 4;
     char *at = buffer;

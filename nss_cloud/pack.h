@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A string of n bytes and a NUL. */
+/* A string of n bytes, followed by a NUL that is not counted. */
 struct pack_text {
     const char *at;
     size_t n;
 };
 
-/* An entry to be copied to the caller of a lookup. Its strings are borrowed. */
+/* An entry that is to be copied to the caller of a lookup. Its strings are borrowed. */
 struct pack_account {
     struct pack_text name, gecos, home, shell;
     uint32_t uid, gid;
@@ -22,18 +22,13 @@ struct pack_account {
 
 struct pack_text pack_text(const char *string);
 
-/*
- * Whether gecos, home and shell are valid as fields of passwd(5): without ':' and control
- * characters. A program that prints an entry with a newline would print two entries.
- */
+/* Whether gecos, home and shell are valid as fields of passwd(5): without ':' and control
+ * characters. A program that prints an entry with a newline would print two entries. */
 bool pack_fields_ok(const struct pack_account *account);
 
-/*
- * Copies an entry into the caller's struct and buffer. Every pointer then points into the buffer.
- * False if the entry does not fit; struct and buffer are then unchanged. pw_passwd and gr_passwd
- * are
- * "*": with "x", pam_unix(8) would look for a shadow entry. A group has no members.
- */
+/* Copies an entry into the caller's struct and buffer. Every pointer then points into the buffer.
+ * False, with struct and buffer unchanged, if the entry does not fit. pw_passwd and gr_passwd are
+ * "*": with "x", pam_unix(8) would look for a shadow entry. A group has no members. */
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size);
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
                 size_t size);

@@ -2,7 +2,7 @@
 
 /*
  * pam_cloud.so: refuses passwords for cloud accounts, asks the daemon whether a login is allowed
- * (account) and which person it is (session), and returns PAM_IGNORE for other users.
+ * (account step) and which person logs in (session step), and returns PAM_IGNORE for other users.
  *
  * A user in /etc/passwd gets PAM_IGNORE before anything else is looked at: no fault of the daemon,
  * of the configuration or of the module's arguments can lock out the host's own users. A user who
@@ -35,30 +35,25 @@
 #define PAM_TIMEOUT_MS CLOUD_CALL_LOGIN_MS
 #endif
 
-enum who {
-    WHO_UNKNOWN = 0, /* cannot be determined: refused */
-    WHO_OTHER,       /* no cloud account: PAM_IGNORE */
-    WHO_CLOUD,       /* a cloud account */
-};
-
 /* A call of one of the module's functions for a user who is not in /etc/passwd. */
 struct visit {
     pam_handle_t *pamh;
     bool silent;
     bool is_ssh;
-    struct cloud_name name; /* what the account means */
+    struct cloud_name name; /* the account's login name, parsed */
     const char *account, *service, *from;
     const char *subject; /* the audit line's pairs project= to key= */
     struct cloud_conf conf;
-    /* Holds the answer, and before that the question, which may be longer. */
+    /* Holds the question's packet, and then the answer's. The question may be the longer one. */
     char packet[CLOUD_WIRE_QUESTION_MAX];
 };
 
-/* What a function does for a cloud account, and what it returns for WHO_UNKNOWN. */
+/* What a function of the module does for a cloud account, and the PAM code that it returns if it
+ * cannot be determined whether the user is one. */
 struct entry {
     int (*act)(struct visit *visit);
     int unknown;
-    bool audited; /* it makes a decision, for which there is one audit line */
+    bool audited; /* the function makes a decision, which gets one audit line */
 };
 
 /* The only place where an answer becomes a PAM code. */
@@ -86,8 +81,8 @@ static const char *string_item(const pam_handle_t *pamh, int type)
     return item;
 }
 
-/* Writes the audit line of a decision that is made without the daemon. The daemon writes its own.
- */
+/* Writes the audit line of a decision that is made without the daemon. For other decisions the
+ * daemon writes it. */
 static void audit(const struct visit *visit, bool granted, const char *reason, const char *source,
                   const char *detail)
 {
@@ -131,7 +126,7 @@ static void tell_name(const struct visit *visit, const char *before, const char 
         (void)pam_error(visit->pamh, "%s%s%s", before, name, after);
 }
 
-/* Whether a text of the daemon can be shown: lines without control characters. */
+/* Whether a text of the daemon can be shown: it has no control characters but newlines. */
 static bool is_lines(const char *text)
 {
     for (; *text != '\0'; text++)
@@ -162,15 +157,16 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
 
 static bool record_grants(const struct visit *visit, const struct cloud_snapshot_account *account)
 {
-    const char *home; /* found only if the application exists */
+    const char *home; /* cloud_snapshot_home finds it only if the application exists */
 
-    if (!cloud_conf_has_id(&visit->conf, account->uid) ||
+    if (!cloud_conf_has_id(&visit->conf, account->record.uid) ||
         !cloud_snapshot_home(account, &visit->name, &home) ||
         !cloud_conf_has_home(&visit->conf, home))
         return false;
-    if ((account->flags & CLOUD_SNAPSHOT_ACTIVE) != 0)
+    if ((account->record.flags & CLOUD_SNAPSHOT_ACTIVE) != 0)
         return true;
-    return (account->flags & CLOUD_SNAPSHOT_PAUSED) != 0 && strcmp(visit->service, "cron") == 0;
+    return (account->record.flags & CLOUD_SNAPSHOT_PAUSED) != 0 &&
+           strcmp(visit->service, "cron") == 0;
 }
 
 /*
@@ -190,12 +186,13 @@ static bool snapshot_grants(const struct visit *visit)
         return false;
     granted = !cloud_snapshot_retired(&snapshot) && cloud_snapshot_current(&snapshot, now) &&
               cloud_snapshot_by_name(&snapshot, name->project, name->environment, &record) &&
-              now < record.expires && record_grants(visit, &record);
+              now < record.record.expires && record_grants(visit, &record);
     cloud_snapshot_unmap(&snapshot);
     return granted;
 }
 
-/* Grants, by the snapshot, what may be granted while the daemon cannot be reached. */
+/* Grants, by the snapshot, the account step of a service other than SSH while the daemon cannot be
+ * reached. False if nothing is granted. */
 static bool grant_alone(const struct visit *visit, const struct cloud_question *question)
 {
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh || !snapshot_grants(visit))
@@ -228,7 +225,8 @@ static bool conf_argument(struct visit *visit, const char *argument)
     return false;
 }
 
-/* Reads the settings file, then the arguments of the module, which have the syntax of its lines. */
+/* Reads the settings file, then the arguments of the module, which have the syntax of the file's
+ * lines. False after a log line. */
 static bool read_conf(struct visit *visit, int argc, const char **argv)
 {
     struct cloud_conf_error error = {0, ""};
@@ -247,17 +245,7 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Determines by the name alone whether a user who is not in /etc/passwd is a cloud account; a user
- * of another name service may have any uid. *reason is set if the result is WHO_UNKNOWN. */
-static enum who who_is(struct visit *visit, int argc, const char **argv, const char **reason)
-{
-    *reason = "configuration-broken";
-    if (!read_conf(visit, argc, argv))
-        return WHO_UNKNOWN;
-    return cloud_name_parse(&visit->conf.grammar, visit->account, &visit->name) ? WHO_CLOUD
-                                                                                : WHO_OTHER;
-}
-
+/* Refuses a user because it cannot be determined whether the user is a cloud account. */
 static int refuse_unknown(const struct visit *visit, const struct entry *entry, const char *reason)
 {
     if (entry->audited) {
@@ -267,11 +255,11 @@ static int refuse_unknown(const struct visit *visit, const struct entry *entry, 
     return entry->unknown;
 }
 
+/* Runs the entry for a user who is not in /etc/passwd. The name alone makes such a user a cloud
+ * account; a user of another name service may have any uid. */
 static int visit_entry(struct visit *visit, int argc, const char **argv, enum cloud_local local,
                        const struct entry *entry)
 {
-    const char *reason;
-
     visit->service = string_item(visit->pamh, PAM_SERVICE);
     visit->from = string_item(visit->pamh, PAM_RHOST);
     /* An sshd that runs under another service name sets AUTH_INFO too, to "" until the session
@@ -280,15 +268,10 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
         strcmp(visit->service, "sshd") == 0 || pam_getenv(visit->pamh, AUTH_INFO) != NULL;
     if (local == CLOUD_LOCAL_UNKNOWN)
         return refuse_unknown(visit, entry, "local-accounts-unreadable");
-    switch (who_is(visit, argc, argv, &reason)) {
-    case WHO_OTHER:
-        return PAM_IGNORE;
-    case WHO_CLOUD:
-        return entry->act(visit);
-    case WHO_UNKNOWN:
-    default:
-        return refuse_unknown(visit, entry, reason);
-    }
+    if (!read_conf(visit, argc, argv))
+        return refuse_unknown(visit, entry, "configuration-broken");
+    return cloud_name_parse(&visit->conf.grammar, visit->account, &visit->name) ? entry->act(visit)
+                                                                                : PAM_IGNORE;
 }
 
 /* The start that all functions of the module have in common. */
@@ -323,7 +306,7 @@ static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
 
 static int refuse_password(struct visit *visit)
 {
-    (void)visit; /* no prompt: no password is right */
+    (void)visit; /* no prompt, because no password is right */
     return PAM_AUTH_ERR;
 }
 
@@ -344,7 +327,7 @@ static bool needs_jail(const struct visit *visit)
     return visit->is_ssh && cloud_name_kind(visit->account) == CLOUD_SFTP;
 }
 
-/* What the account step keeps for the session. */
+/* What the account step of an sFTP login keeps for the session. */
 struct prepared {
     struct jail jail;
     char subject[LINE_MAX_LOG];
@@ -364,11 +347,9 @@ static void refuse_jail(const struct visit *visit, const char *reason,
     tell(visit, fault->text);
 }
 
-/*
- * Checks the directories of an sFTP account, and keeps their list for the session. A sentence about
- * a refusal can be shown only here: in the session it would be taken for a message of the sFTP
- * protocol.
- */
+/* Checks the directories of an sFTP account, and keeps their list for the session. The sentence
+ * about a refusal is shown here, because in the session step the client would take it for a message
+ * of the sFTP protocol. */
 static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
 {
     struct jail_fault fault = {"this account cannot be given sFTP directories right now"};
@@ -391,7 +372,7 @@ static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
     return PAM_PERM_DENIED;
 }
 
-/* Builds the jail that prepare_jail has kept; PAM runs both in the same process. */
+/* Builds the jail that prepare_jail has kept; PAM runs both functions in the same process. */
 static bool enter_jail(struct visit *visit)
 {
     struct jail_fault fault = {"the sFTP directories of this login are unknown"};
@@ -525,7 +506,7 @@ static int open_session(struct visit *visit)
     int code = PAM_SESSION_ERR;
 
     if (!visit->is_ssh)
-        return PAM_SUCCESS; /* decided by account */
+        return PAM_SUCCESS; /* the account step has decided */
     auth_info = last_auth_info(visit);
     if (auth_info != NULL)
         code = open_ssh_session(visit, auth_info);
@@ -534,7 +515,7 @@ static int open_session(struct visit *visit)
 }
 
 /* Tells the daemon that the session is over. The daemon would notice by itself, but later; so this
- * never fails, and waits no longer than a lookup. */
+ * function never fails, and waits no longer than a lookup. */
 static int close_session(struct visit *visit)
 {
     struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
@@ -556,9 +537,9 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 /*
  * Returns PAM_SUCCESS although there are no credentials to set. pam_setcred(3) runs the auth stack,
  * and Debian's common-auth ends in pam_deny unless an earlier module returns success. sshd after a
- * publickey login, cron and systemd call it without pam_authenticate(3), and cron and systemd give
- * up if it fails. This success grants nothing: access is decided by account management, which all
- * of them call first.
+ * publickey login, cron and systemd call pam_setcred without pam_authenticate(3), and cron and
+ * systemd give up if it fails. This success grants nothing: access is decided by account
+ * management, which all of them call first.
  */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {

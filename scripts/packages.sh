@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh build|deb|cross|e2e|test|demo|bench
+# packages.sh build|deb|cross|e2e|test|vm|demo|bench
 #
 # Installs the Debian packages that a make target needs and this machine lacks, and says which;
 # `packages.sh list NAME` prints them, with commas between them.
@@ -21,15 +21,22 @@ cross=(make gcc-aarch64-linux-gnu pkg-config:arm64 libc6-dev:arm64 musl-dev:arm6
 # What tests/e2e needs: servers, tools, and the clients of tests/e2e/clients*.sh.
 e2e=("${demo[@]}" apparmor nginx-light libnginx-mod-nchan ca-certificates libnss-extrausers pamtester sudo cron strace zsh
     man-db prometheus prometheus-node-exporter
-    git lftp libssh-dev putty-tools python3-asyncssh python3-paramiko rclone rsync sshfs
+    git lftp libssh-dev putty-tools python3-asyncssh python3-jsonschema python3-paramiko python3-yaml
+    rclone rsync sshfs
     mariadb-client-core mariadb-server-core nscd redis-server redis-tools)
 # shellcheck disable=SC2034 # each list is used by its name
 test=("${e2e[@]}" libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck binutils mandoc
-    python3-jsonschema python3-yaml
     # tests/e2e/page.sh, which does not run on other suites.
     chromium chromium-driver
     # The packages, and the systems that tests/deb installs them on.
     dpkg-dev debhelper fakeroot lintian mmdebstrap systemd)
+# To make and run the machines of tests/vm, and what is in one: what the packages depend on, and an API.
+# shellcheck disable=SC2034
+vm=("${deb[@]}" git mmdebstrap e2fsprogs qemu-system-x86 qemu-utils)
+# shellcheck disable=SC2034
+machine=(linux-image-cloud-amd64 initramfs-tools kmod udev systemd systemd-sysv dbus libpam-systemd libnss-systemd
+    openssh-server openssh-client perl-base procps iproute2 jq apparmor libcurl4 libcjson1 libssl3 nginx-light openssl
+    selinux-policy-default selinux-policy-dev selinux-utils policycoreutils)
 # The last four are measured beside ours; to install them enables nothing in nsswitch.conf or PAM.
 # shellcheck disable=SC2034
 bench=("${demo[@]}" nginx-light libnginx-mod-nchan strace valgrind git rsync
@@ -62,8 +69,8 @@ forbid_daemons() {
 
 [[ ${1-} == list ]] && printing=yes && shift
 case ${1-} in
-build | deb | cross | e2e | test | demo | bench) declare -n list=$1 ;;
-*) echo "usage: packages.sh build|deb|cross|e2e|test|demo|bench" >&2 && exit 2 ;;
+build | deb | cross | e2e | test | vm | machine | demo | bench) declare -n list=$1 ;;
+*) echo "usage: packages.sh build|deb|cross|e2e|test|vm|demo|bench" >&2 && exit 2 ;;
 esac
 
 if [[ -n ${printing-} ]]; then

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/changes.h"
 
+#include "base/fatal.h"
 #include "cloudauthd/accounts/snapshot_write.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool changes_start(struct changes *changes)
+void changes_start(struct changes *changes)
 {
     *changes = (struct changes){0};
-    return table_start(&changes->table);
+    table_start(&changes->table);
 }
 
 bool changes_any(const struct changes *changes)
@@ -45,22 +46,17 @@ struct change *changes_find(const struct changes *changes,
     return node == NULL ? NULL : change_of(node);
 }
 
-bool changes_put(struct changes *changes, struct cloud_snapshot_record *record, bool removed)
+void changes_put(struct changes *changes, struct cloud_snapshot_record *record, bool removed)
 {
     struct change *change = changes_find(changes, record);
 
     if (change == NULL) {
-        change = calloc(1, sizeof *change);
-        if (change == NULL) {
-            free(record);
-            return false;
-        }
+        change = xcalloc(1, sizeof *change);
         table_insert(&changes->table, &change->node, hash_names(changes, record));
     }
     free(change->record);
     change->record = record;
     change->removed = removed;
-    return true;
 }
 
 static void visit_drop(void *arg, struct table_node *node)
@@ -103,7 +99,6 @@ void changes_clear(struct changes *changes)
 
 struct adding {
     struct changes *to, *from;
-    bool failed;
 };
 
 static void visit_add(void *arg, struct table_node *node)
@@ -111,12 +106,12 @@ static void visit_add(void *arg, struct table_node *node)
     struct adding *adding = arg;
     struct change *change = change_of(node);
 
-    adding->failed |= !changes_put(adding->to, change->record, change->removed);
+    changes_put(adding->to, change->record, change->removed);
     change->record = NULL;
     visit_drop(adding->from, node);
 }
 
-bool changes_add(struct changes *changes, struct changes *later)
+void changes_add(struct changes *changes, struct changes *later)
 {
     struct adding adding = {.to = changes, .from = later};
 
@@ -124,7 +119,6 @@ bool changes_add(struct changes *changes, struct changes *later)
         changes_clear(changes);
     changes_age(changes, later->older);
     table_each(&later->table, visit_add, &adding);
-    return !adding.failed;
 }
 
 void changes_end(struct changes *changes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/publish.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "cloudauthd/accounts/changes.h"
@@ -19,47 +20,49 @@
 #include <unistd.h>
 
 #define NEW_FILE                                                                                   \
-    CLOUD_SNAPSHOT_FILE ".new"       /* being written; then the replaced one, until retired */
-#define LONG_MS       500            /* a file that takes longer is logged */
-#define JUDGE_AT_ONCE 500            /* records, in about half a millisecond */
-#define BOOT          (~UINT64_C(1)) /* of header.boot; the last bit: the file is whole */
-#define FROM_NAMES    offsetof(struct cloud_snapshot_record, uid) /* what is not flags and times */
-#define CHUNK         ((size_t)256 * 1024)
+    CLOUD_SNAPSHOT_FILE ".new" /* the file being written; then the replaced one, until retired */
+#define LONG_MS       500      /* a build that takes this long is logged */
+#define JUDGE_AT_ONCE 500      /* records in one turn of the loop, in about half a millisecond */
+/* The bits of header.boot that are a hash of the boot id. The last bit is set if the file has the
+ * accounts of all stored documents (publish_is_whole). */
+#define BOOT       (~UINT64_C(1))
+#define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* the members after the times */
+#define CHUNK      ((size_t)256 * 1024)
 
-/* A published file, as the loop sees it. */
+/* A published file, as the loop's thread sees it. */
 struct published {
-    int fd;                         /* to change its state and its records; -1: there is no file */
+    int fd; /* for writing its state and its records; -1: there is no file */
     struct cloud_snapshot snapshot; /* map NULL: the file is not readable as a snapshot */
-    bool live;                      /* when what is waiting for the store's worker is done */
+    bool live; /* the file is live after the present jobs of the store's worker, else retired */
 };
 
 struct publish {
     struct publish_setup setup;
     struct worker *builder;
-    struct loop_timer timer; /* starts the next build */
-    int64_t clock_ahead;     /* of the time since boot, in seconds, when last looked at */
+    struct loop_timer timer; /* runs start_build */
+    int64_t clock_ahead;     /* seconds that the wall clock was ahead of the time since boot */
     int directory;
-    uint64_t origin; /* of the next file */
-    uint64_t boot;   /* but for its last bit; 0: not known */
-    bool whole;      /* each stored document has been told */
+    uint64_t origin; /* hash of the origin (publish_new), for the next file */
+    uint64_t boot;   /* hash of the boot id, with its last bit 0; 0: not known */
+    bool whole;      /* all stored documents have been published (publish_is_whole) */
     struct published published;
-    struct changes changes; /* of the published file, or of the one that is being written */
-    struct build *build;    /* or NULL */
-    int refused;            /* the store's worker's: of a file with a wrong record, or -1 */
+    struct changes changes; /* for the next file whose build has not begun */
+    struct build *build;    /* the build that is under way, or NULL */
+    int refused; /* descriptor of a file in which a record could not be taken back, or -1; used by
+                    the store's worker alone */
     bool failed;
-    bool urgent;                 /* a change since the last build is more than later times */
-    bool lost;                   /* a change was lost for lack of memory: no file is live again */
+    bool urgent;                 /* since the last build more has changed than times of records */
     int64_t not_before;          /* cloud_clock_ms() of the earliest next build */
-    struct publish_view counted; /* its counters alone */
-    struct loop_timer judging; /* set: the records from the offset `judged` on are to be judged, */
-    uint64_t judged;
-    bool judge_next; /* and those of the next build: a change is older than the last judging */
+    struct publish_view counted; /* only its counters are used */
+    struct loop_timer judging;   /* runs judge_some while published records are to be judged */
+    uint64_t judged;             /* offset of the next record to judge (cloud_snapshot_next) */
+    bool judge_next; /* judge the next file, too: a change is older than the last judging */
 };
 
-/* A record of a published file that is taken back: it gets a checksum that is wrong. Readers pass
- * it over as a damaged one, and ask the daemon. */
+/* How a record of a published file is taken back: its checksum is made wrong. Readers pass the
+ * record over as a damaged one, and ask the daemon. */
 struct spoil {
-    uint64_t at; /* of the checksum within the file; 0: no record is taken back */
+    uint64_t at; /* offset of the checksum in the file; 0: no record is taken back */
     uint64_t checksum;
 };
 
@@ -68,13 +71,13 @@ struct build {
     struct work work;
     struct publish *publish;
     struct changes changes;
-    struct published old;       /* the published file */
-    struct cloud_snapshot base; /* its map, or none: its records that have no change are copied */
+    struct published old;       /* the file that was published when the build began */
+    struct cloud_snapshot base; /* old's map, or none: its records without a change are copied */
     struct snapshot_file head;
-    struct published file; /* the result: it has its name, but is still retired */
-    bool judged;           /* before it is live: a change is older than the last judging */
-    bool written;          /* it is the published file, and on the way to be live */
-    int64_t took;          /* milliseconds */
+    struct published file; /* the new file: it has its name once written, but is still retired */
+    bool judged;           /* the new file is judged before it is live (judge_next) */
+    bool written;          /* the new file is the published one, but may not be live yet */
+    int64_t took;          /* milliseconds to write the file */
 };
 
 /* A change of the published file: a record is taken back, or the whole file is retired. */
@@ -88,10 +91,10 @@ struct amend {
 /* ---- The published file ---- */
 
 /*
- * By pwrite(2), not through the map: a store into the map raises SIGBUS where the file system has
- * no block for it (copy on write, a quota). A reader that sees half of what is written takes it for
- * a file that is not live, because the bytes of the two states are all different, or for a damaged
- * record. False with errno.
+ * Writes to a published file: by pwrite(2), because a store into the map raises SIGBUS where the
+ * file system has no block for it (copy on write, a quota). A reader that sees half of a new state
+ * takes the file for retired, because the two states differ in every byte; one that sees half of a
+ * checksum takes the record for damaged. False with errno.
  */
 static bool write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 {
@@ -117,8 +120,8 @@ static void close_published(struct published *published)
 }
 
 /*
- * Retires a file. If that fails its name is unlinked, so that no process begins to use it;
- * processes that have it mapped go on using each record while it is fresh, and then only while the
+ * Retires a file. If that fails, unlinks its name, so that no process begins to use the file.
+ * Processes that have it mapped go on using each record while it is fresh, and then only while the
  * daemon does not answer.
  */
 static void retire(int directory, int fd, const char *name)
@@ -132,8 +135,8 @@ static void retire(int directory, int fd, const char *name)
         log_error("%s cannot be removed: %s", name, strerror(errno));
 }
 
-/* Reads a file of an earlier process, so that a fault of the disk is an error here and no SIGBUS
- * later. False with errno. */
+/* Reads a file of an earlier process once, so that a fault of the disk is an error here and no
+ * SIGBUS later. False with errno. */
 static bool read_through(int fd)
 {
     char *chunk = malloc(CHUNK);
@@ -145,7 +148,7 @@ static bool read_through(int fd)
     return n == 0;
 }
 
-/* Maps the file. On success the descriptor belongs to *out. */
+/* Maps the file. On success the descriptor belongs to *out. False with errno. */
 static bool map_file(int fd, struct published *out)
 {
     struct stat st;
@@ -197,8 +200,9 @@ static void open_file(const struct publish *publish, const char *name, struct pu
 
 /*
  * Finds the file that was in force when an earlier process ended, and retires and removes the other
- * one: what that process was writing, or had replaced. A process that is killed behind the exchange
- * of names leaves the file in force with the name of a new one, and what was to replace it retired.
+ * one, which that process was writing or had replaced. If the process was killed right after
+ * exchange_names, the file in force has the name NEW_FILE, and the file that was to replace it is
+ * still retired.
  */
 static void find_file(struct publish *publish)
 {
@@ -219,10 +223,11 @@ static void find_file(struct publish *publish)
 
 /* ---- A record of a published file ---- */
 
+/* How a published file compares with a change. */
 enum settled {
-    SETTLED, /* it is as the change has it */
-    OLDER,   /* it is right, and only its times differ */
-    CHANGED, /* it is another one, or processes do not find it */
+    SETTLED, /* its record equals the change's, or is missing and the change removes it */
+    OLDER,   /* only the times of its record differ, CACHE_LAG too late at most */
+    CHANGED, /* its record differs, has to go, or is missing */
 };
 
 static struct spoil spoil_of(const struct published *file,
@@ -236,10 +241,10 @@ static struct spoil spoil_of(const struct published *file,
 }
 
 /*
- * Compares a file with a change. CHANGED: *spoil is the record that has to be taken back, if there
- * is one. Times wait for the next file, because they come with each confirmation. They may be
- * CACHE_LAG too late, because a document that was read from the disk may have been confirmed as
- * much later than its file says.
+ * Compares a published file with a change. CHANGED: *spoil is the record that has to be taken back,
+ * if there is one. OLDER can wait for the next file, because each confirmation brings new times.
+ * The times in the file may be later than those of the change by CACHE_LAG, because a document that
+ * was read from the disk may have been confirmed as much later than its file says.
  */
 static enum settled compare(const struct published *file,
                             const struct cloud_snapshot_record *record, bool removed,
@@ -252,13 +257,14 @@ static enum settled compare(const struct published *file,
                                                               snapshot_environment(record), &old))
         return removed ? SETTLED : CHANGED;
     *spoil = spoil_of(file, &old);
-    if (removed || old.flags != record->flags || old.record.size != record->size ||
+    if (removed || old.record.flags != record->flags || old.record.size != record->size ||
         memcmp(old.bytes + FROM_NAMES, (const char *)record + FROM_NAMES,
                record->size - FROM_NAMES) != 0)
         return CHANGED;
-    if (old.fresh == record->fresh && old.expires == record->expires)
+    if (old.record.fresh == record->fresh && old.record.expires == record->expires)
         return SETTLED;
-    return old.fresh <= record->fresh + CACHE_LAG && old.expires <= record->expires + CACHE_LAG
+    return old.record.fresh <= record->fresh + CACHE_LAG &&
+                   old.record.expires <= record->expires + CACHE_LAG
                ? OLDER
                : CHANGED;
 }
@@ -267,8 +273,9 @@ static enum settled compare(const struct published *file,
 
 /*
  * Exchanges the names of the new and the published file. So the published file still has a name
- * until it is retired, and the next process finds it if this one is killed in between. If the file
- * system cannot exchange names (EINVAL), the published file is retired first. False with errno.
+ * until it is retired, and the next process finds it if this process is killed in between. If the
+ * file system cannot exchange names (EINVAL), the published file is retired first. False with
+ * errno.
  */
 static bool exchange_names(const struct build *build)
 {
@@ -355,7 +362,8 @@ static void run_build(struct work *work)
 
 /* ---- In the store's worker ---- */
 
-/* A record that cannot be taken back costs the whole file. */
+/* Takes back the record that amend->spoil describes. If there is none, or that fails, retires the
+ * file. */
 static void run_amend(struct work *work)
 {
     struct amend *amend = (struct amend *)work;
@@ -370,7 +378,8 @@ static void run_amend(struct work *work)
     retire(amend->publish->directory, amend->fd, CLOUD_SNAPSHOT_FILE);
 }
 
-/* Makes a new file live, which has its name already, and retires the one before. */
+/* Makes a new file live, which has its name already, unless one of its records could not be taken
+ * back. Retires the file before it. */
 static void make_live(struct work *work)
 {
     struct build *build = (struct build *)work;
@@ -387,7 +396,8 @@ static void make_live(struct work *work)
 
 /* ---- In the loop ---- */
 
-/* Has the store's worker do it. When that has ended, with the daemon, it is done at once. */
+/* Has the store's worker do the work. Where publish_free builds a last file, that worker has ended,
+ * and the work is done at once. */
 static void add_to_store(struct publish *publish, struct work *work)
 {
     if (publish->setup.store != NULL) {
@@ -425,46 +435,34 @@ static void finish_amend(struct work *work)
     free(amend);
 }
 
-/* False if out of memory. */
-static bool amend(struct publish *publish, const struct spoil *spoil)
+static void amend(struct publish *publish, const struct spoil *spoil)
 {
-    struct amend *amend = malloc(sizeof *amend);
+    struct amend *amend = xcalloc(1, sizeof *amend);
 
-    if (amend == NULL)
-        return false;
     *amend = (struct amend){
         {.run = run_amend, .finish = finish_amend}, publish, publish->published.fd, *spoil};
     add_to_store(publish, &amend->work);
-    return true;
 }
 
-/* Retires the published file. Without memory the loop waits for the disk. */
+/* Retires the published file. */
 static void withdraw(struct publish *publish)
 {
     const struct spoil none = {0};
 
-    if (publish->published.live && !amend(publish, &none))
-        retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);
+    if (publish->published.live)
+        amend(publish, &none);
     publish->published.live = false;
 }
 
-static void lose_change(struct publish *publish)
-{
-    publish->lost = true;
-    withdraw(publish);
-    log_error("no memory for a change of %s: it is not used until the next start",
-              CLOUD_SNAPSHOT_FILE);
-}
-
-/* Takes a record of the published file back. */
+/* Takes a record of the published file back (struct spoil). */
 static void take_back(struct publish *publish, const struct spoil *spoil)
 {
-    if (publish->published.live && !amend(publish, spoil))
-        lose_change(publish);
+    if (publish->published.live)
+        amend(publish, spoil);
 }
 
-/* Whether the next file, or the one that is being written, has a change of the environment. Then
- * its record may be one that is about to be taken back. */
+/* Whether the next file, or the one that is being written, has a change of the record's
+ * environment. That change, not the published record, is then the last one. */
 static bool is_changing(const struct publish *publish, const struct cloud_snapshot_record *record)
 {
     const struct build *build = publish->build;
@@ -479,7 +477,7 @@ static void set_build(struct publish *publish, bool urgent)
     set_timer(publish, publish->urgent ? PUBLISH_GATHER_MS : PUBLISH_RENEW_MS);
 }
 
-/* Takes back what the published file has instead of the change. */
+/* Compares the published file with a change, and takes its record back if that is CHANGED. */
 static enum settled settle(struct publish *publish, const struct cloud_snapshot_record *record,
                            bool removed)
 {
@@ -491,18 +489,20 @@ static enum settled settle(struct publish *publish, const struct cloud_snapshot_
     return settled;
 }
 
-/* Takes ownership of the record. Settles it, or keeps the change for the next file. */
+/* Takes ownership of the record. Frees it if the published file has the change already, or else
+ * keeps the change for the next file. */
 static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
                           bool removed)
 {
     enum settled settled = settle(publish, record, removed);
 
-    if (settled == SETTLED && !is_changing(publish, record) && (removed || publish->published.live))
+    if (settled == SETTLED && !is_changing(publish, record) &&
+        (removed || publish->published.live)) {
         free(record);
-    else if (changes_put(&publish->changes, record, removed))
-        set_build(publish, settled == CHANGED);
-    else
-        lose_change(publish);
+        return;
+    }
+    changes_put(&publish->changes, record, removed);
+    set_build(publish, settled == CHANGED);
 }
 
 static void visit_settle(void *arg, struct table_node *node)
@@ -517,12 +517,11 @@ static void visit_settle(void *arg, struct table_node *node)
         set_build(publish, settled == CHANGED);
 }
 
-/* Brings a new file in line with the changes that came while it was written, if they do not make
- * it wrong as a whole. */
+/* Takes back the records of a new file that changes have made wrong while it was written. If they
+ * have made all of its records wrong, the file does not become live. */
 static void settle_all(struct publish *publish)
 {
-    publish->published.live =
-        !publish->lost && !publish->changes.clear && publish->changes.older == 0;
+    publish->published.live = !publish->changes.clear && publish->changes.older == 0;
     publish->urgent = false;
     if (publish->published.live)
         table_each(&publish->changes.table, visit_settle, publish);
@@ -530,32 +529,39 @@ static void settle_all(struct publish *publish)
 
 /* ---- Judging ---- */
 
-/* A change of the environment stays, because it may be of a later document than the record. */
+/* Whether the next file takes over no record of the published one: all of them belong to other
+ * settings (publish_reload). */
+static bool is_cleared(const struct publish *publish)
+{
+    const struct build *build = publish->build;
+
+    return publish->changes.clear || (build != NULL && !build->written && build->changes.clear);
+}
+
+/* Judges one record. If it no longer stands, while its environment has a change for the next file,
+ * the record is taken back and that change stays: it may come from a later document. */
 static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
 {
     const struct spoil spoil = spoil_of(&publish->published, account);
     struct cloud_snapshot_record *record;
-    uint32_t flags = account->flags;
+    uint32_t flags = account->record.flags;
     bool stands = publish->setup.judges(publish->setup.arg, account, &flags);
 
-    if (stands && flags == account->flags)
+    if (stands && flags == account->record.flags)
         return;
     if (is_changing(publish, &account->record)) {
         take_back(publish, &spoil);
         set_build(publish, true);
         return;
     }
-    record = malloc(account->record.size);
-    if (record == NULL) {
-        lose_change(publish);
-        return;
-    }
+    record = xcalloc(1, account->record.size);
     memcpy(record, &account->record, account->record.size);
     record->flags = flags;
     change_record(publish, record, !stands);
 }
 
-/* A walk touches all pages of the file, which are no longer needed then. */
+/* Judges the next JUDGE_AT_ONCE records. At the end of the file, gives up the pages of the map, all
+ * of which the walk has touched. */
 static void judge_some(void *arg)
 {
     struct publish *publish = arg;
@@ -563,6 +569,8 @@ static void judge_some(void *arg)
     struct cloud_snapshot_account account;
     unsigned n = 0;
 
+    if (is_cleared(publish))
+        return;
     for (; n < JUDGE_AT_ONCE && cloud_snapshot_next(snapshot, &publish->judged, &account); n++)
         judge_record(publish, &account);
     if (n == JUDGE_AT_ONCE)
@@ -599,13 +607,13 @@ static void swap(struct changes *one, struct changes *other)
     *other = changes;
 }
 
-/* The changes of a build that failed wait for the next one, below those that came meanwhile. */
+/* Keeps the changes of a build that failed for the next one. Those that came meanwhile replace
+ * them. */
 static void give_back(struct publish *publish, struct build *build)
 {
     if (build->base.map != NULL)
         madvise((void *)(uintptr_t)build->base.map, build->base.size, MADV_DONTNEED);
-    if (!changes_add(&build->changes, &publish->changes))
-        lose_change(publish);
+    changes_add(&build->changes, &publish->changes);
     swap(&build->changes, &publish->changes);
     publish->judge_next |= build->judged;
 }
@@ -630,7 +638,8 @@ static void end_build(struct publish *publish, struct build *build)
     free(build);
 }
 
-/* The new file is live, or cannot be. */
+/* The end of a build, after make_live. The new file is live, unless that failed or changes made all
+ * of its records wrong while it was written. */
 static void finish_live(struct work *work)
 {
     struct build *build = (struct build *)work;
@@ -639,15 +648,13 @@ static void finish_live(struct work *work)
     close_published(&build->old);
     if (work->failed != 0)
         publish->published.live = false;
-    if (publish->lost)
-        withdraw(publish);
     end_build(publish, build);
 }
 
 /*
- * The new file has its name: from now on it is the one that is changed. It is made live in the
- * order of these changes, so that none that would make it wrong comes in between: what judging
- * takes back is so before it is live.
+ * The new file has been written and has its name: from now on changes are made to it. The store's
+ * worker makes it live after all that settle_all and judge_all take back here, because the worker
+ * keeps the order of its jobs. So the file has no wrong record when it becomes live.
  */
 static void finish_build(struct work *work)
 {
@@ -678,14 +685,15 @@ static void finish_build(struct work *work)
     add_to_store(publish, work);
 }
 
-/* Whether the next file has what the published one lacks. */
+/* Whether lookups miss something that the next file will have: a change other than of times, or a
+ * live file. */
 static bool is_behind(const struct publish *publish)
 {
     return (publish->urgent && changes_any(&publish->changes)) ||
            (publish->timer.set && !publish->published.live);
 }
 
-/* Records that the published file has at most. */
+/* The most records that the file can have. */
 static size_t most_records(const struct cloud_snapshot *snapshot)
 {
     uint64_t fit = snapshot->header.records_size / CLOUD_SNAPSHOT_RECORD_MIN;
@@ -699,14 +707,10 @@ static void start_build(void *arg)
     struct build *build;
 
     publish_follow_clock(publish);
-    if (publish->build != NULL || publish->lost)
+    if (publish->build != NULL)
         return; /* the timer is set again when the running build ends */
-    build = calloc(1, sizeof *build);
-    if (build == NULL || !changes_start(&build->changes)) {
-        free(build);
-        set_timer(publish, PUBLISH_RETRY_MS);
-        return;
-    }
+    build = xcalloc(1, sizeof *build);
+    changes_start(&build->changes);
     build->work = (struct work){.run = run_build, .finish = finish_build};
     build->publish = publish;
     build->file = (struct published){.fd = -1};
@@ -770,19 +774,14 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
 
 /*
  * Any local user can ask for names that turn out to be absent. Such a name takes nothing back and
- * causes no build, unless it is in the published file; while a file is being written, it may be in
- * that.
+ * causes no build, unless the published file has it, or a change of it is waiting or being written.
  */
 void publish_remove(struct publish *publish, const char *project, const char *environment)
 {
     const struct snapshot_account names = {
         .project = project, .environment = environment, .gecos = "", .home = "", .shell = ""};
-    struct cloud_snapshot_record *record = snapshot_encode(&names);
 
-    if (record == NULL)
-        lose_change(publish);
-    else
-        change_record(publish, record, true);
+    change_record(publish, snapshot_encode(&names), true);
 }
 
 void publish_reload(struct publish *publish, const char *origin)
@@ -848,8 +847,9 @@ static void adopt_file(struct publish *publish)
         set_timer(publish, PUBLISH_GATHER_MS);
         return;
     }
-    /* What was taken back shortly before a reboot may not have reached the disk; and of a file from
-     * the future it is not known how old it is. So names stay, and the daemon is asked for each. */
+    /* After a reboot the disk may have a record that was taken back shortly before; and of a file
+     * from the future it is not known how old it is. So the file is retired, and the next one has
+     * its records with times that have passed: lookups ask the daemon for each. */
     if (publish->boot == 0 || (snapshot->header.boot & BOOT) != publish->boot ||
         !cloud_snapshot_current(snapshot, now)) {
         retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);
@@ -864,11 +864,9 @@ static void adopt_file(struct publish *publish)
 
 struct publish *publish_new(const struct publish_setup *setup, const char *origin)
 {
-    struct publish *publish = calloc(1, sizeof *publish);
+    struct publish *publish = xcalloc(1, sizeof *publish);
     char boot[PROCESS_BOOT_SIZE];
 
-    if (publish == NULL)
-        return NULL;
     publish->setup = *setup;
     publish->published = (struct published){.fd = -1};
     publish->refused = -1;
@@ -879,25 +877,15 @@ struct publish *publish_new(const struct publish_setup *setup, const char *origi
     publish->clock_ahead = clock_ahead();
     publish->directory = open(setup->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (publish->directory < 0)
-        log_error("%s: %s", setup->directory, strerror(errno));
-    if (publish->directory >= 0 && changes_start(&publish->changes)) {
-        publish->builder = worker_new(setup->loop);
-        if (publish->builder != NULL) {
-            adopt_file(publish);
-            return publish;
-        }
-    }
-    changes_end(&publish->changes);
-    if (publish->directory >= 0)
-        close(publish->directory);
-    free(publish);
-    return NULL;
+        fatal("%s: %s", setup->directory, strerror(errno));
+    changes_start(&publish->changes);
+    publish->builder = worker_new(setup->loop);
+    adopt_file(publish);
+    return publish;
 }
 
 void publish_free(struct publish *publish)
 {
-    if (publish == NULL)
-        return;
     publish->setup.store = NULL;
     if (is_behind(publish))
         start_build(publish);

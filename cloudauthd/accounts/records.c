@@ -5,8 +5,8 @@
 
 #include <time.h>
 
-/* Without the daemon, PAM lets the jobs of an active or paused environment run: a denied
- * environment is neither. */
+/* The flags that a denied environment's record must not have: while the daemon cannot be reached,
+ * pam_cloud lets cron and other services use an account that is marked active or paused. */
 static uint32_t denied_flags(const struct denials *denials, const char *project,
                              const char *environment)
 {
@@ -48,8 +48,8 @@ static void put(const struct records *records, const struct cache_news *news)
 
     for (size_t i = 0; i < document->apps; i++)
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
-    /* The clock was put back by an unknown time since the document was fetched. So lookups have it
-     * fetched again. */
+    /* The document was requested in the future: the clock has been put back since, by an unknown
+     * time. With times of 0, lookups ask the daemon, which fetches the document again. */
     if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)
         account.fresh = account.expires = 0;
     publish_put(records->publish, &account);
@@ -72,7 +72,8 @@ bool records_news(void *arg, const struct cache_news *news)
 bool records_judge(void *arg, const struct cloud_snapshot_account *account, uint32_t *flags)
 {
     const struct records *records = arg;
-    const struct binding ids = {account->project, account->environment, account->uid, account->gid};
+    const struct binding ids = {account->project, account->environment, account->record.uid,
+                                account->record.gid};
 
     *flags &= ~denied_flags(records->denials, account->project, account->environment);
     return admission_keeps(records->admission, &ids, account->home);

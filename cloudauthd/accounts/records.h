@@ -17,12 +17,12 @@ struct records {
                         reads the file */
 };
 
-/* A function cache_told; its arg is a struct records. Withdraws a document that this host does not
- * take, or no longer takes. */
+/* Implements cache_told; arg is a struct records. Publishes a document's account, or withdraws it
+ * if this host does not take the document, or no longer does. */
 cache_told records_news;
 
 /* Implements publish_judges; arg is a struct records. Judges by the settings, the local accounts,
- * the bindings and the denials, which may have changed while no daemon ran. */
+ * the bindings and the denials, which may have changed since the record was written. */
 publish_judges records_judge;
 
 #endif

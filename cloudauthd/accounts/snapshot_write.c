@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/accounts/snapshot_write.h"
 
+#include "base/fatal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 
 /* ---- One record ---- */
 
-/* The size of the strings that every record has. */
+/* The size in bytes of the strings that every record has, with their NULs. */
 static size_t strings_size(const struct snapshot_account *account)
 {
     return strlen(account->project) + strlen(account->environment) + strlen(account->gecos) +
@@ -58,9 +60,7 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
         size = CLOUD_SNAPSHOT_RECORD_MIN;
     if (size > CLOUD_SNAPSHOT_RECORD_MAX)
         return NULL;
-    record = calloc(1, size);
-    if (record == NULL)
-        return NULL;
+    record = xcalloc(1, size);
     record->size = (uint32_t)size;
     record->flags = account->flags | (whole ? 0 : CLOUD_SNAPSHOT_PARTIAL);
     record->fresh = account->fresh;
@@ -69,7 +69,7 @@ struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *acc
     record->gid = account->gid;
     at = record->strings;
     for (size_t i = 0; i < CLOUD_SNAPSHOT_STRINGS; i++) {
-        record->length[i] = (uint16_t)strlen(string[i]); /* fits: the record is smaller */
+        record->length[i] = (uint16_t)strlen(string[i]); /* fits: a record is below 64 KiB */
         at = put(at, string[i]);
     }
     for (size_t i = 0; whole && i < account->apps; i++)
@@ -86,7 +86,7 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record)
 
 enum { BY_NAME, BY_UID, BY_GID, KEYS };
 
-/* Indexes are at most half full. */
+/* The number of bits of an index for n records, which is then at most half full. */
 static uint32_t bits_for(size_t n)
 {
     uint32_t bits = BITS_MIN;
@@ -107,7 +107,7 @@ bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapsho
                    .version = CLOUD_SNAPSHOT_VERSION,
                    .bits = bits,
                    .created = file->created,
-                   .unused = UINT64_C(1) << 40, /* version 0.1.0 reads when the file expires */
+                   .unused = UINT64_C(1) << 40, /* a far time: version 0.1.0 reads an expiry here */
                    .seed = file->seed,
                    .names = sizeof writer->header,
                    .uids = sizeof writer->header + index,
@@ -130,7 +130,7 @@ bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapsho
  * Puts the place of a record into an index. An id belongs to one environment (access/bindings.h);
  * of two records with the same id, as there can be after a binding was released, the first is
  * found. The index compares half of a hash: if two ids agree in it, a lookup of the second one asks
- * the daemon. False if the key would be too far from its place.
+ * the daemon. False if the first CLOUD_SNAPSHOT_PROBES buckets for the key are taken.
  */
 static bool put_place(const struct snapshot_writer *writer, unsigned key, uint64_t hash,
                       uint64_t place)

@@ -26,9 +26,9 @@ struct snapshot_account {
 };
 
 /*
- * Encodes the account as a record, malloc'ed, whose checksum is not set yet. Applications that do
- * not fit are left out, all of them, and the record gets CLOUD_SNAPSHOT_PARTIAL. NULL if memory is
- * out or the account does not fit without applications.
+ * Encodes the account as a record, malloc'ed, whose checksum is not set yet. If the applications do
+ * not fit, all of them are left out, and the record gets CLOUD_SNAPSHOT_PARTIAL. NULL if the
+ * account does not fit without applications.
  */
 struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *account);
 
@@ -37,14 +37,14 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record);
 
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
-    uint64_t seed;   /* of all hashes and checksums; random, because names come from outside */
-    uint64_t origin; /* tells files of other settings apart */
-    uint64_t boot;   /* and those of other boots */
+    uint64_t seed;   /* of all hashes and checksums; random: no input makes names collide */
+    uint64_t origin; /* hash of the settings that records depend on (publish_new) */
+    uint64_t boot;   /* hash of the boot id; the last bit: publish_is_whole */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */
-    size_t most;     /* records that it has at most */
+    size_t most;     /* the most records that the file can have */
 };
 
-/* A file that is being written. It has the indexes in memory, and no record. */
+/* A file that is being written. Its indexes are in memory, its records in the file. */
 struct snapshot_writer {
     struct cloud_snapshot_header header;
     uint64_t *buckets;
@@ -52,9 +52,9 @@ struct snapshot_writer {
 };
 
 /*
- * Writes a file to fd, which is new: start, each record, end, which is called in any case; ok: all
- * calls before it were true. snapshot_add sets the record's checksum. No two records may have the
- * same names. Of those with the same id, lookups find the first. False with errno.
+ * Write a file to fd, which is new: snapshot_start, snapshot_add for each record, whose checksum it
+ * sets, and in any case snapshot_end. ok: all calls before have returned true. No two records may
+ * have the same names. Of records with the same id, lookups find the first. False with errno.
  */
 bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapshot_file *file);
 bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *record);

@@ -2,6 +2,8 @@
 #include "cloudauthd/api/api.h"
 
 #include "access/document.h"
+#include "base/digest.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/api/credentials.h"
 #include "cloudauthd/api/file.h"
@@ -22,8 +24,9 @@
 #include <time.h>
 
 #define REDIRECTS_MAX 3
-#define CLOCK_OFF     60      /* seconds: a smaller difference is not logged */
-#define CLOCK_LOG_MS  3600000 /* how often a difference is logged */
+#define CLOCK_OFF     60      /* seconds: a smaller difference between the clocks is not logged */
+#define CLOCK_LOG_MS  3600000 /* a difference between the clocks is logged once in this time */
+#define CLOCK_SLACK   2       /* seconds: a wall clock that gains more has been set forward */
 
 /* A GET, or the POST to the token endpoint. */
 struct request {
@@ -32,13 +35,13 @@ struct request {
     struct transfer transfer;
     void (*ended)(struct request *, CURLcode);
     char *secret; /* the access token of a GET; the form of a POST */
-    /* Of a GET: */
-    uint64_t generation; /* of the settings that it was made by */
+    /* For a GET only: */
+    uint64_t generation; /* api->generation when the request was made */
     api_done *done;
     void *arg;
     struct oauth_waiter waiter;
-    bool polls;                 /* the change feed */
-    struct validator validator; /* as asked with */
+    bool polls;                 /* the request is for a page of the change feed */
+    struct validator validator; /* the validator that the request sends */
     unsigned redirects;
     bool token_renewed;
     struct api_result result;
@@ -46,15 +49,18 @@ struct request {
 };
 
 struct api {
-    struct loop *loop;
     const struct cloud_conf *conf;
-    struct cloud_conf asked_by; /* as conf was at the last api_configure: it may be overwritten */
-    uint64_t generation;        /* of the settings that say where and with what to ask */
+    /* A copy of *conf from the last api_configure, because the owner may overwrite *conf. */
+    struct cloud_conf asked_by;
+    /* Grows when settings change that say where, or with which credential, to send requests. */
+    uint64_t generation;
     struct pool *pool;
     struct oauth *oauth;
-    LIST_HEAD(, request) requests; /* all that have not ended */
-    int64_t clock_logged;          /* cloud_clock_ms(): not earlier again */
-    struct api_view view;          /* but for the token */
+    LIST_HEAD(, request) requests; /* all requests that have not ended */
+    int64_t ahead;                 /* the result of api_ahead */
+    int64_t wall_ahead;   /* time(2) minus the time since boot, in seconds, at the last answer */
+    int64_t clock_logged; /* cloud_clock_ms() before which no difference of clocks is logged */
+    struct api_view view; /* the counters of api_look, without `token` */
 };
 
 static void ask(struct request *request);
@@ -105,16 +111,12 @@ static void wipe_string(char *text)
     free(text);
 }
 
-/* NULL if out of memory. */
 static struct request *request_new(struct api *api, const char *url, size_t most,
                                    void (*ended)(struct request *, CURLcode))
 {
-    struct request *request = calloc(1, sizeof *request);
+    struct request *request = xcalloc(1, sizeof *request);
 
-    if (request == NULL || !transfer_start(&request->transfer, api->conf, url, most, request)) {
-        free(request);
-        return NULL;
-    }
+    transfer_start(&request->transfer, api->conf, url, most, request);
     request->api = api;
     request->generation = api->generation;
     request->ended = ended;
@@ -130,7 +132,7 @@ static void request_free(struct request *request)
     free(request);
 }
 
-/* The function pool_done of the pool. */
+/* The pool_done function of api->pool. */
 static void on_ended(void *arg, CURL *easy, CURLcode code)
 {
     struct request *request = transfer_owner(easy);
@@ -150,7 +152,7 @@ static void finish(struct request *request)
     request_free(request);
 }
 
-/* Ends the request as an outage. */
+/* Ends the request with an outage, for the reason in why, and frees the request. */
 static void fail(struct request *request, enum api_outcome outcome, const char *why)
 {
     struct api_result *result = &request->result;
@@ -160,11 +162,9 @@ static void fail(struct request *request, enum api_outcome outcome, const char *
     finish(request);
 }
 
-/*
- * Whether the settings that say where to ask, or with which credential, have changed since the
- * request was made. To be checked before a credential is read or sent for the request, because the
- * credential that is configured now may be meant for another server.
- */
+/* Whether the settings that say where to send requests, or with which credential, have changed
+ * since the request was made. To be checked before a credential is read or sent for the request,
+ * because the credential that is configured now may be meant for another server. */
 static bool is_outdated(const struct request *request)
 {
     return request->generation != request->api->generation;
@@ -200,7 +200,7 @@ static bool is_problem(const struct transfer *transfer)
     return said != NULL && transfer->used > 0 && strncasecmp(said, type, sizeof type - 1) == 0;
 }
 
-/* Takes a status that does not answer the question, as an outage. */
+/* Makes the result an outage, because the status says nothing about the document. */
 static void take_failure(struct request *request, long status)
 {
     struct transfer *transfer = &request->transfer;
@@ -251,7 +251,7 @@ static void take_status(struct request *request, long status)
     }
 }
 
-/* Whether another access token could help after a 401. True at most once for a request. */
+/* Whether another access token could help after a 401. At most one is tried for a request. */
 static bool can_renew_token(const struct request *request)
 {
     const struct api *api = request->api;
@@ -275,7 +275,7 @@ static void follow(struct request *request)
 
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &from);
     curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &to);
-    if (url_may_follow(from, to, why, sizeof why)) {
+    if (url_may_follow(from, to, request->secret, why, sizeof why)) {
         if (++request->redirects > REDIRECTS_MAX)
             snprintf(why, sizeof why, "more than %d redirects", REDIRECTS_MAX);
         else if (curl_easy_setopt(easy, CURLOPT_URL, to) != CURLE_OK)
@@ -285,7 +285,7 @@ static void follow(struct request *request)
         fail(request, API_OUTCOME_STATUS, why);
         return;
     }
-    /* The validator belongs to the first URL; another URL could have the same one for another
+    /* The validator belongs to the first URL. Another URL could have the same one for another
      * document. */
     memset(&request->validator, 0, sizeof request->validator);
     ask(request);
@@ -296,23 +296,36 @@ static bool is_redirect(long status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* Compares the API's clock with this host's. A cached answer has the time at which it was made, and
- * its age. */
+/* Compares the API's clock with this host's. The Date of a cached answer is the time at which the
+ * answer was made, so the answer's Age is added. */
 static void note_clock(struct api *api, const struct transfer *transfer)
 {
     time_t said = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
+    int64_t now = cloud_clock_ms(), boot = transfer->dated / 1000, off;
     uint64_t age = 0;
 
     (void)cloud_text_read_number(transfer->age, strlen(transfer->age), UINT32_MAX, &age);
     if (said <= 0)
         return;
-    api->view.clock_offset = (int64_t)time(NULL) - (int64_t)said - (int64_t)age;
-    api->view.clock_known = true;
-    if (llabs(api->view.clock_offset) < CLOCK_OFF || cloud_clock_ms() < api->clock_logged)
+    api->ahead = (int64_t)said + (int64_t)age - boot;
+    api->wall_ahead = transfer->dated_wall - boot;
+    off = api->wall_ahead - api->ahead;
+    if (llabs(off) < CLOCK_OFF || now < api->clock_logged)
         return;
-    api->clock_logged = cloud_clock_ms() + CLOCK_LOG_MS;
-    log_warning("the clock of this host is %lld seconds %s that of the project API",
-                llabs(api->view.clock_offset), api->view.clock_offset > 0 ? "ahead of" : "behind");
+    api->clock_logged = now + CLOCK_LOG_MS;
+    log_warning("the clock of this host is %lld seconds %s that of the project API", llabs(off),
+                off > 0 ? "ahead of" : "behind");
+}
+
+int64_t api_ahead(const struct api *api)
+{
+    return api->ahead;
+}
+
+void api_judge_clock(struct api *api)
+{
+    if ((int64_t)time(NULL) - cloud_clock_ms() / 1000 > api->wall_ahead + CLOCK_SLACK)
+        api->ahead = INT64_MAX;
 }
 
 static void get_ended(struct request *request, CURLcode code)
@@ -346,12 +359,12 @@ static void get_ended(struct request *request, CURLcode code)
 
 /* ---- Questions ---- */
 
-/* Sends the GET with the access token that the request has, or with none. */
+/* Sends the GET with request->secret as the access token, or without one if that is NULL. */
 static void send_get(struct request *request)
 {
     struct transfer *transfer = &request->transfer;
-    /* "no-cache" (RFC 9111, 5.2.1.4): the answer of a cache on the way could be older than a change
-     * that the feed has named. */
+    /* "no-cache" (RFC 9111, 5.2.1.4): a cache on the way could answer with a document that is older
+     * than a change that the feed has named. */
     const char *bypass = request->api->conf->changes_url[0] == '\0' ? "" : "no-cache";
     char why[256] = "no memory for a request", wait[32] = "";
 
@@ -369,7 +382,7 @@ static void send_get(struct request *request)
         fail(request, API_OUTCOME_OTHER, why);
 }
 
-/* The function `ready` of oauth_waiter. */
+/* The function `ready` of request->waiter: sends the GET with the token, or fails. */
 static void on_token(void *arg, const char *token, const char *why)
 {
     struct request *request = arg;
@@ -379,16 +392,15 @@ static void on_token(void *arg, const char *token, const char *why)
         return;
     }
     wipe_string(request->secret);
-    request->secret = token == NULL ? NULL : strdup(token);
-    if (request->secret != NULL)
+    request->secret = token == NULL ? NULL : xstrdup(token);
+    if (token != NULL)
         send_get(request);
-    else if (token == NULL)
-        fail(request, API_OUTCOME_CREDENTIAL, why);
     else
-        fail(request, API_OUTCOME_OTHER, "no memory for a token");
+        fail(request, API_OUTCOME_CREDENTIAL, why);
 }
 
-/* Obtains an access token, then sends the GET; also after a redirect and after a refused token. */
+/* Obtains an access token, if one is configured, and sends the GET. Also called after a redirect,
+ * and to replace a refused token. */
 static void ask(struct request *request)
 {
     const struct cloud_conf *conf = request->api->conf;
@@ -411,17 +423,12 @@ static void ask(struct request *request)
     }
 }
 
-/* Sends a GET of the URL. The names of the environment in `asked` are not used. */
+/* Makes a GET of url. Of `asked`, the names of the environment are not used. */
 static void get_http(struct api *api, const char *url, const struct api_request *asked, bool polls)
 {
-    struct api_result failure = {.detail = "no memory for a request"};
     struct request *request = request_new(api, url, DOCUMENT_SIZE_MAX, get_ended);
     char why[256];
 
-    if (request == NULL) {
-        asked->done(asked->arg, &failure);
-        return;
-    }
     request->done = asked->done;
     request->arg = asked->arg;
     request->waiter = (struct oauth_waiter){.ready = on_token, .arg = request};
@@ -438,8 +445,8 @@ static void get_http(struct api *api, const char *url, const struct api_request 
     }
 }
 
-/* Reads a file. The first directory_length bytes of the URL's path are the directory that must
- * exist. */
+/* Reads a document from a file. The first directory_length bytes of the URL's path are the API's
+ * directory (file_get). */
 static void get_file(const char *url, size_t directory_length, const struct api_request *asked)
 {
     struct api_result result;
@@ -488,25 +495,23 @@ static void post_ended(struct request *request, CURLcode code)
     request_free(request);
 }
 
-/* The function oauth_send. A redirect of the POST is not followed. */
+/* The oauth_send function of api->oauth. A redirect of the POST is not followed. */
 static void post(void *arg, const struct oauth_post *post)
 {
     struct api *api = arg;
     struct request *request = request_new(api, post->url, OAUTH_ANSWER_MAX, post_ended);
-    struct transfer *transfer = request == NULL ? NULL : &request->transfer;
+    struct transfer *transfer = &request->transfer;
     char why[256] = "no memory for a request";
 
-    if (request != NULL) {
-        request->secret = strdup(post->form);
-        if (request->secret != NULL && transfer_reserve(transfer) &&
-            curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, request->secret) == CURLE_OK &&
-            transfer_add_header(transfer, "Accept: ", "application/json") &&
-            transfer_add_header(transfer, "Authorization: ", post->authorization) &&
-            transfer_set_tls(transfer, api->conf, why, sizeof why) &&
-            transfer_launch(transfer, api->conf, api->pool, why, sizeof why))
-            return;
-        request_free(request);
-    }
+    request->secret = xstrdup(post->form);
+    transfer_reserve(transfer);
+    if (curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, request->secret) == CURLE_OK &&
+        transfer_add_header(transfer, "Accept: ", "application/json") &&
+        transfer_add_header(transfer, "Authorization: ", post->authorization) &&
+        transfer_set_tls(transfer, api->conf, why, sizeof why) &&
+        transfer_launch(transfer, api->conf, api->pool, why, sizeof why))
+        return;
+    request_free(request);
     oauth_posted(api->oauth, 0, NULL, 0, why);
 }
 
@@ -514,28 +519,22 @@ static void post(void *arg, const struct oauth_post *post)
 
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
 {
-    struct api *api = calloc(1, sizeof *api);
+    struct api *api = xcalloc(1, sizeof *api);
+    unsigned char hash[DIGEST_SIZE];
 
-    if (api == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        free(api);
-        return NULL;
-    }
-    api->loop = loop;
+    /* The digest tests OpenSSL, whose failure curl_global_init does not report. */
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !digest_sha256("", 0, hash))
+        fatal("libcurl or memory failed");
+    api->ahead = INT64_MAX;
     api->conf = conf;
     api->asked_by = *conf;
     api->oauth = oauth_new(loop, conf, post, api);
     api->pool = pool_new(loop, on_ended, api);
-    if (api->oauth == NULL || api->pool == NULL) {
-        api_free(api);
-        return NULL;
-    }
     return api;
 }
 
 void api_free(struct api *api)
 {
-    if (api == NULL)
-        return;
     for (struct request *at = LIST_FIRST(&api->requests), *next; at != NULL; at = next) {
         next = LIST_NEXT(at, entry);
         request_free(at);
@@ -546,7 +545,8 @@ void api_free(struct api *api)
     curl_global_cleanup();
 }
 
-/* Whether requests go to the same URLs, by the same proxy, with credentials from the same files. */
+/* Whether requests go to the same URLs, by the same proxy or socket, with credentials and CAs from
+ * the same files. */
 static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
 {
     return strcmp(a->access_url, b->access_url) == 0 &&

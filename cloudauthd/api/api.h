@@ -12,92 +12,99 @@
 #include <stdint.h>
 
 /*
- * The project API's client: GETs an access document, or a page of the change feed (docs/api.md,
- * "Answers"), by https, http to loopback, or from files. RFC 9110, RFC 9111.
+ * The client of the project API: GETs an access document, or a page of the change feed
+ * (docs/api.md, "Answers"), over https, over http to loopback or api_socket, or from files. RFC
+ * 9110, RFC 9111.
  *
- * A redirect is followed within its origin. This host proves itself with a bearer token from a file
- * (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If those cannot
- * be used no request is sent, and the result is an outage.
+ * A redirect is followed within its origin. This host authenticates with a bearer token from a file
+ * (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If the
+ * configured credential cannot be used, no request is sent and the result is an outage.
  */
 
-/* Called once for each request; result is borrowed for the call. */
+/* Receives the result of a request, exactly once. result is borrowed for the call. */
 typedef void api_done(void *arg, const struct api_result *result);
 
 struct api;
 
-/* Whether the URLs in conf may be used (url.h), and its credentials' files have paths. False with
- * the reason in why. */
+/* Whether the URLs in conf may be used (url_check) and the paths of its credential files are known
+ * (credentials_check). False with the reason in why. */
 bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 
-/* NULL if libcurl or memory fails. conf has passed api_check, and outlives the API. */
+/* conf must have passed api_check. loop and conf must outlive the API. */
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
 
 /* Frees the API. api_done is not called for requests that have not ended. */
 void api_free(struct api *api);
 
 /*
- * Sets the settings for requests that are made from now on. A request under way keeps its URL and
- * the credential that was sent. If it would have to send a credential again, because it waits for a
- * token, is redirected or was refused, and a setting that says where to ask or with which
- * credential has changed, it ends as an outage: so no credential goes to a server that it is not
- * configured for. conf may be the same object as before, with new content.
+ * Applies new settings to requests that are made from now on. A request under way keeps its URL and
+ * the credential that was sent. If such a request has yet to send a credential, because it waits
+ * for a token, is redirected or got a 401, and the URLs, the proxy, api_socket or the files of
+ * credentials have changed, it ends as an outage: so no credential goes to a server that it is not
+ * meant for. conf may be the same object as before, with new content.
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
-/* Whether access_url is a file:// URL, so that asking costs no network. */
+/* Whether access_url is a file:// URL, so that a request costs no network. */
 bool api_is_file(const struct api *api);
 
-/* A question for the document of an environment. */
+/* A request for the document of an environment. */
 struct api_request {
-    const char *project, *environment; /* in the grammar's alphabet */
-    const struct validator *validator; /* of the last good document, or an empty one */
+    const char *project, *environment; /* valid names: they need no escaping in a URL */
+    const struct validator *validator; /* of the last good document; empty: there is none */
     api_done *done;
     void *arg;
 };
 
-/* Asks for a document. done is called exactly once, within request_timeout and perhaps before
- * api_get returns. The strings and the validator of the request are borrowed for the call of
- * api_get. */
+/* Requests a document. done is called exactly once, within request_timeout and perhaps before
+ * api_get returns. *request and what it points to are borrowed until api_get returns. */
 void api_get(struct api *api, const struct api_request *request);
 
-/* Asks for a page of the change feed, which is changes_url or the result of url_next. May take
- * changes_wait + API_POLL_SLACK_MS. The counts below leave these requests out. */
+/* Requests a page of the change feed. url is changes_url or a result of url_next. done is called
+ * within changes_wait + API_POLL_SLACK_MS. api_view does not count these requests. */
 #define API_POLL_SLACK_MS 2000
 void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
               void *arg);
 
 /* How a request to the project API over HTTP ended. */
 enum api_outcome {
-    API_OUTCOME_OTHER = 0,  /* none of the others: memory, settings that changed meanwhile */
-    API_OUTCOME_DOCUMENT,   /* 200 */
-    API_OUTCOME_UNCHANGED,  /* 304 */
-    API_OUTCOME_ABSENT,     /* 404, 410 */
-    API_OUTCOME_REFUSED,    /* 401, 403: this host's credential */
-    API_OUTCOME_THROTTLED,  /* 429 */
+    API_OUTCOME_OTHER = 0,  /* any other failure: no memory, or settings that changed */
+    API_OUTCOME_DOCUMENT,   /* status 200 */
+    API_OUTCOME_UNCHANGED,  /* status 304 */
+    API_OUTCOME_ABSENT,     /* status 404 or 410 */
+    API_OUTCOME_REFUSED,    /* status 401 or 403: the API refuses this host's credential */
+    API_OUTCOME_THROTTLED,  /* status 429: too many requests */
     API_OUTCOME_STATUS,     /* any other status */
-    API_OUTCOME_TIMEOUT,    /* no answer in time */
-    API_OUTCOME_TLS,        /* the server's certificate, or this host's, was not accepted */
-    API_OUTCOME_CONNECTION, /* no name, no connection, or one that broke */
-    API_OUTCOME_CREDENTIAL, /* a file or token of this host cannot be used: nothing was sent */
+    API_OUTCOME_TIMEOUT,    /* no complete answer within request_timeout */
+    API_OUTCOME_TLS,        /* a certificate, the server's or this host's, was not accepted */
+    API_OUTCOME_CONNECTION, /* the name was not resolved, or the connection failed */
+    API_OUTCOME_CREDENTIAL, /* this host's credential cannot be used: no request was sent */
     API_OUTCOMES
 };
 
-/* Upper bounds of the durations' buckets, in milliseconds; the last bucket has none. */
+/* Upper bounds of the buckets of request durations, in milliseconds. The last bucket has none. */
 #define API_BUCKETS 12
 extern const uint32_t api_bounds[API_BUCKETS - 1];
 
-/* For operators. */
+/* Figures for operators, since the start. */
 struct api_view {
-    struct oauth_view token;         /* where token_url is set */
-    uint64_t requests[API_OUTCOMES]; /* since the start */
-    uint64_t bucket[API_BUCKETS];    /* durations of those that were sent; not cumulated */
-    uint64_t milliseconds;           /* the sum of these durations */
-    bool clock_known;                /* an answer had a Date: */
-    int64_t clock_offset; /* by how many seconds this host's clock is ahead of the last one */
+    struct oauth_view token;         /* figures of the token endpoint, if token_url is set */
+    uint64_t requests[API_OUTCOMES]; /* requests that have ended, by outcome */
+    uint64_t bucket[API_BUCKETS];    /* requests that were sent, by duration; not cumulative */
+    uint64_t milliseconds;           /* the sum of the durations of requests that were sent */
 };
 void api_look(const struct api *api, struct api_view *out);
 
-/* Counts a request that ended. sent: it was given to libcurl, and took that many milliseconds. */
+/* Seconds by which the API's clock is ahead of the time since boot, by the Date header of the API's
+ * last answer; INT64_MAX: not known. */
+int64_t api_ahead(const struct api *api);
+
+/* Makes api_ahead return INT64_MAX if this host's wall clock was set forward since the API's last
+ * answer: the time since boot may have stood still, as in a virtual machine that was paused. To be
+ * called before each use of api_ahead for a decision. */
+void api_judge_clock(struct api *api);
+
+/* Counts a request that has ended. sent: libcurl has run it, for `milliseconds`. */
 void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds);
 
 #endif

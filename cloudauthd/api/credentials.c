@@ -16,7 +16,7 @@
 
 #define ALARM_MS 60000
 
-static char directory[CLOUD_PATH_SIZE]; /* of credentials; "": there is none */
+static char directory[CLOUD_PATH_SIZE]; /* $CREDENTIALS_DIRECTORY, or "" */
 
 void credentials_directory(const char *path)
 {
@@ -57,7 +57,8 @@ bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* Writes "credential unusable: token_file /etc/cloudauth/token: fault". Returns false. */
+/* Writes to why "credential unusable: token_file /etc/cloudauth/token: empty", for example. Returns
+ * false. */
 static bool fail(const struct credential_file *file, const char *path, const char *fault, char *why,
                  size_t size)
 {
@@ -65,7 +66,7 @@ static bool fail(const struct credential_file *file, const char *path, const cha
     return false;
 }
 
-/* Returns what is wrong with the file that was opened, or NULL. */
+/* Returns what is wrong with the opened file, or NULL. */
 static const char *fault_of(const struct credential_file *file, const struct stat *st)
 {
     mode_t others = file->kind == CREDENTIAL_PUBLIC ? S_IWGRP | S_IWOTH : S_IRWXG | S_IRWXO;
@@ -84,8 +85,8 @@ static const char *fault_of(const struct credential_file *file, const struct sta
     return NULL;
 }
 
-/* Opens and checks the file; -1 with the reason. Links are followed, because certificates are often
- * reached by one; so the check is made on the descriptor. */
+/* Opens and checks a file; -1 with the reason in why. Symbolic links are followed, because
+ * certificates are often installed as links. So the descriptor is checked, not the path. */
 static int open_checked(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE],
                         char *why, size_t size)
 {

@@ -2,6 +2,7 @@
 #include "cloudauthd/api/feed.h"
 
 #include "base/elapsed.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/api/feed_answer.h"
 #include "cloudauthd/api/url.h"
@@ -15,17 +16,17 @@
 
 STAILQ_HEAD(answers, feed_answer);
 
-/* When something was: cloud_clock_ms(), and seconds since 1970. */
+/* A point in time: cloud_clock_ms(), and seconds since 1970. */
 struct moment {
     int64_t boot, wall;
 };
 
-/* A request, and then the worker's job of parsing its answer. */
+/* A request for a page, and then the worker's job of parsing the answer. */
 struct query {
-    struct work work; /* first: finish_query */
+    struct work work; /* the first member: finish_query casts it to the query */
     LIST_ENTRY(query) entry;
-    struct feed *feed; /* NULL: the feed was freed meanwhile */
-    bool working;      /* the worker has it */
+    struct feed *feed; /* NULL once the feed is freed */
+    bool working;      /* the worker has the job */
     struct cloud_grammar grammar;
     char *body;
     size_t length;
@@ -38,30 +39,33 @@ struct feed {
     struct api *api;
     struct worker *worker;
     struct feed_events events;
-    struct loop_timer poll;    /* the next request */
-    struct loop_timer silence; /* set while the feed is live */
-    struct loop_timer offers;  /* of the queue */
+    struct loop_timer poll;    /* sends the next request */
+    struct loop_timer silence; /* makes the feed not live; set while it is live */
+    struct loop_timer offers;  /* makes the next offers of the queue */
     LIST_HEAD(, query) queries;
-    struct query *query; /* the one that counts, or NULL: the others are dropped when they end */
+    struct query *query; /* the query whose answer is awaited, or NULL */
     /* From the settings: */
     char url[CLOUD_URL_SIZE]; /* "": there is no feed */
-    int64_t window;           /* milliseconds: changes_wait and the slack */
+    int64_t window;           /* milliseconds for which the feed is live after an answer */
     struct cloud_grammar grammar;
     /* The answer that is being fetched, page by page: */
     struct answers pages;
-    size_t page, bytes, names;
+    size_t page, bytes, names; /* pages that have come; bytes and number of the names in them */
     bool whole;
-    struct validator validator; /* of the first page */
-    char at[URL_SIZE];          /* the page that is asked for */
-    struct moment sent, heard;  /* the last request; the first page's answer */
-    /* What the last good answer left: */
-    struct validator cursor; /* empty: none */
-    bool live;               /* as of the last event: feed_is_live looks at the time, too */
-    char why[320];           /* why it is not */
-    /* The names that are to be offered: those of the first answer from `next` on. */
+    struct validator validator; /* the validator of the answer's first page */
+    char at[URL_SIZE];          /* URL of the page that is being requested */
+    struct moment sent, first;  /* times: last request sent; first page received */
+    /* Since the last good answer: */
+    struct moment heard;     /* when the answer's first page was received */
+    struct validator cursor; /* the answer's validator, for the next request; empty: none */
+    bool failing;            /* the last request failed */
+    bool live;               /* the feed is live, unless the window is over (feed_is_live) */
+    char why[320];           /* why the feed is not live */
+    /* The names that are still to be offered (feed_events.offer): of the first page in the queue
+     * those from `next` on (NULL: all), of the later pages all. */
     struct answers queue;
     const char *next;
-    size_t queued; /* bytes */
+    size_t queued; /* bytes of names in the queue */
     struct feed_view view;
 };
 
@@ -70,18 +74,12 @@ static struct moment now(void)
     return (struct moment){cloud_clock_ms(), (int64_t)time(NULL)};
 }
 
-/* Milliseconds. */
+/* Milliseconds that have passed since `then`. */
 static int64_t since(struct moment then)
 {
     struct moment at = now();
 
     return elapsed_ms(at.boot - then.boot, at.wall - then.wall);
-}
-
-static void set_timer(struct feed *feed, struct loop_timer *timer, int64_t milliseconds)
-{
-    if (!loop_timer_set(feed->loop, timer, milliseconds))
-        log_error("change feed: no timer is left, it is not used from now on");
 }
 
 static bool has_validator(const struct validator *validator)
@@ -99,7 +97,7 @@ static void drop_answers(struct answers *answers)
     }
 }
 
-/* Drops the pages that have come so far of the answer that is being fetched. */
+/* Drops the pages that have come so far of an answer that is being fetched. */
 static void drop_pages(struct feed *feed)
 {
     drop_answers(&feed->pages);
@@ -125,7 +123,7 @@ static void end_live(struct feed *feed, const char *why)
     snprintf(feed->why, sizeof feed->why, "%s", why);
 }
 
-/* The function `due` of a loop_timer. */
+/* The timer `silence`: the last answer is too old. */
 static void on_silence(void *arg)
 {
     struct feed *feed = arg;
@@ -133,11 +131,13 @@ static void on_silence(void *arg)
     end_live(feed, "no answer in time");
 }
 
-/* Ends a good answer: all of its events have been sent. */
+/* Makes the feed live, after all events of a good answer have been sent. */
 static void set_live(struct feed *feed)
 {
-    int64_t left = feed->window - since(feed->heard);
+    int64_t left = feed->window - since(feed->first);
 
+    feed->failing = false;
+    feed->heard = feed->first;
     feed->view.answered = cloud_clock_ms();
     if (left <= 0) {
         end_live(feed, "the answer took too long");
@@ -149,20 +149,21 @@ static void set_live(struct feed *feed)
     }
     feed->live = true;
     feed->why[0] = '\0';
-    set_timer(feed, &feed->silence, left);
+    loop_timer_set(feed->loop, &feed->silence, left);
 }
 
-/* Has the next request sent after that time, but not sooner than FEED_PAUSE_MS after the last
+/* Has the next request sent after `milliseconds`, but not sooner than FEED_PAUSE_MS after the last
  * one. */
 static void schedule(struct feed *feed, int64_t milliseconds)
 {
     int64_t pause = feed->sent.boot + FEED_PAUSE_MS - cloud_clock_ms();
 
-    set_timer(feed, &feed->poll, milliseconds > pause ? milliseconds : pause);
+    loop_timer_set(feed->loop, &feed->poll, milliseconds > pause ? milliseconds : pause);
 }
 
-/* There is no back-off here. On average a host asks every FEED_RETRY_MS / 2, and the hosts of a
- * fleet do not ask in step. */
+/* Ends a request or an answer as a failure. There is no back-off: the hosts of a fleet spread over
+ * FEED_RETRY_MS at their first failure and keep these distances, so that they come back evenly
+ * spread, however long the server fails. */
 static void fail(struct feed *feed, const char *why, uint32_t retry_after)
 {
     char text[sizeof feed->why];
@@ -171,7 +172,9 @@ static void fail(struct feed *feed, const char *why, uint32_t retry_after)
     drop_pages(feed);
     feed->view.failures++;
     end_live(feed, text);
-    schedule(feed, (int64_t)retry_after * 1000 + arc4random_uniform(FEED_RETRY_MS));
+    schedule(feed, (int64_t)retry_after * 1000 +
+                       (feed->failing ? FEED_RETRY_MS : arc4random_uniform(FEED_RETRY_MS)));
+    feed->failing = true;
 }
 
 /* ---- Offers ---- */
@@ -183,7 +186,7 @@ static void drop_queue(struct feed *feed)
     feed->next = NULL;
 }
 
-/* Offers the next name, if this host serves it. False if the receiver did not take it. */
+/* Offers the next name of the queue, if this host serves it. False if the receiver refused it. */
 static bool offer(struct feed *feed, struct feed_answer *first)
 {
     struct feed_name name;
@@ -199,7 +202,7 @@ static bool offer(struct feed *feed, struct feed_answer *first)
     return true;
 }
 
-/* The function `due` of a loop_timer. */
+/* The timer `offers`: offers names of the queue, at most FEED_SLICE in this turn of the loop. */
 static void on_offers(void *arg)
 {
     struct feed *feed = arg;
@@ -212,13 +215,14 @@ static void on_offers(void *arg)
             feed->next = NULL;
             feed_answer_free(first);
         } else if (n == FEED_SLICE || !offer(feed, first)) {
-            set_timer(feed, &feed->offers, n == FEED_SLICE ? 0 : FEED_PAUSE_MS);
+            loop_timer_set(feed->loop, &feed->offers, n == FEED_SLICE ? 0 : FEED_PAUSE_MS);
             return;
         }
     }
 }
 
-/* Queues the names of the pages. Names that find no space are fetched when they are asked for. */
+/* Queues the names of the answer, to be offered. If the queue has no space for them, their
+ * documents are fetched when a login or lookup needs them. */
 static void queue_names(struct feed *feed)
 {
     if (feed->whole)
@@ -226,7 +230,7 @@ static void queue_names(struct feed *feed)
     if (feed->queued + feed->bytes > FEED_BYTES_MAX || feed->names == 0)
         return;
     if (!feed->offers.set)
-        set_timer(feed, &feed->offers, arc4random_uniform(FEED_DELAY_MS));
+        loop_timer_set(feed->loop, &feed->offers, arc4random_uniform(FEED_DELAY_MS));
     STAILQ_CONCAT(&feed->queue, &feed->pages);
     feed->queued += feed->bytes;
     feed->view.waiting += feed->names;
@@ -250,8 +254,8 @@ static void tell_names(struct feed *feed)
     feed->view.names += feed->names;
 }
 
-/* Takes an answer of which all pages have come. The events are sent first: from the moment that the
- * feed is live, documents that have not been named count as current. */
+/* Takes an answer of which all pages have come. Its events are sent before the feed is live,
+ * because from then on documents that have not been named count as current. */
 static void take_answer(struct feed *feed)
 {
     bool first = !has_validator(&feed->cursor);
@@ -326,7 +330,7 @@ static void finish_query(struct work *work)
     query_free(query);
 }
 
-/* Takes a page: has the worker parse its body. Returns why the page cannot count, or NULL. */
+/* Has the worker parse a page. Returns why the page makes the answer a failure, or NULL. */
 static const char *start_parse(struct query *query, const struct api_result *result)
 {
     struct feed *feed = query->feed;
@@ -346,7 +350,7 @@ static const char *start_parse(struct query *query, const struct api_result *res
     return NULL;
 }
 
-/* The function api_done of a request. */
+/* The api_done function of a query's request. */
 static void on_result(void *arg, const struct api_result *result)
 {
     struct query *query = arg;
@@ -358,13 +362,14 @@ static void on_result(void *arg, const struct api_result *result)
         return;
     }
     if (feed->page == 0)
-        feed->heard = now();
+        feed->first = now();
     if (result->verdict == API_ABSENT)
         why = "there is no such page";
     else if (result->verdict == API_OUTAGE)
         why = result->detail;
     else if (since(feed->sent) > feed->window)
-        why = "the answer came too late"; /* it waited in the kernel while the host was suspended */
+        /* The answer may have waited in the kernel while the host was suspended. */
+        why = "the answer came too late";
     else if (result->verdict == API_DOCUMENT)
         why = start_parse(query, result);
     else if (feed->page > 0 || !has_validator(&feed->cursor))
@@ -382,18 +387,14 @@ static void on_result(void *arg, const struct api_result *result)
     query_free(query);
 }
 
-/* The function `due` of a loop_timer. */
+/* The timer `poll`: sends the next request. */
 static void on_poll(void *arg)
 {
     static const struct validator none;
     struct feed *feed = arg;
-    struct query *query = calloc(1, sizeof *query);
+    struct query *query = xcalloc(1, sizeof *query);
 
     feed->sent = now();
-    if (query == NULL) {
-        fail(feed, "out of memory", 0);
-        return;
-    }
     query->work = (struct work){.run = run_query, .finish = finish_query};
     query->feed = feed;
     LIST_INSERT_HEAD(&feed->queries, query, entry);
@@ -440,10 +441,8 @@ void feed_configure(struct feed *feed, const struct cloud_conf *conf, bool forge
 struct feed *feed_new(struct loop *loop, struct api *api, struct worker *worker,
                       const struct cloud_conf *conf, const struct feed_events *events)
 {
-    struct feed *feed = calloc(1, sizeof *feed);
+    struct feed *feed = xcalloc(1, sizeof *feed);
 
-    if (feed == NULL)
-        return NULL;
     feed->loop = loop;
     feed->api = api;
     feed->worker = worker;
@@ -467,8 +466,6 @@ void feed_free(struct feed *feed)
 {
     struct query *query, *next;
 
-    if (feed == NULL)
-        return;
     loop_timer_clear(feed->loop, &feed->poll);
     loop_timer_clear(feed->loop, &feed->silence);
     loop_timer_clear(feed->loop, &feed->offers);
@@ -477,7 +474,7 @@ void feed_free(struct feed *feed)
     for (query = LIST_FIRST(&feed->queries); query != NULL; query = next) {
         next = LIST_NEXT(query, entry);
         if (query->working)
-            query->feed = NULL; /* freed when that is finished */
+            query->feed = NULL; /* finish_query frees the query later */
         else
             query_free(query);
     }

@@ -2,6 +2,7 @@
 #include "cloudauthd/api/feed_answer.h"
 
 #include "access/json.h"
+#include "base/fatal.h"
 #include "cloudauthd/api/url.h"
 
 #include "common/text.h"
@@ -31,7 +32,8 @@ const char *feed_answer_after(const struct feed_name *name)
     return name->environment + strlen(name->environment) + 1;
 }
 
-/* The block has the size of the body: each entry of the body is longer than its two strings. */
+/* Appends a name to the block, which is large enough: it has the size of the body, in which each
+ * entry is longer than its two strings. */
 static void put(struct feed_answer *answer, const struct feed_name *name)
 {
     char *end = stpcpy(answer->block + answer->used, name->project) + 1;
@@ -53,8 +55,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
         return false;
     if (!cloud_name_project_ok(name.project))
         return json_fail(&project, "not one that can be");
-    /* An entry without a login name, because it is too long for example, must neither make the
-     * answer invalid nor be lost. */
+    /* An environment that no login name can have, because its name is too long for example, must
+     * neither make the page invalid nor be lost: all of its project counts as named. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
     if (feed_answer_serves(grammar, &name) || (!answer->whole && name.environment[0] == '\0'))
@@ -74,8 +76,8 @@ static bool take_next(struct feed_answer *answer, const struct json *root)
         return true;
     if (!json_get_string(&next, "href", JSON_REQUIRED, URL_SIZE - 1, &href))
         return false;
-    answer->next = strdup(href);
-    return answer->next != NULL || json_fail(root, "out of memory");
+    answer->next = xstrdup(href);
+    return true;
 }
 
 static bool take(struct feed_answer *answer, const struct cloud_grammar *grammar,
@@ -98,15 +100,14 @@ struct feed_answer *feed_answer_parse(const void *body, size_t n,
                                       struct document_problem *problem)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
-    struct feed_answer *answer = calloc(1, sizeof *answer);
+    struct feed_answer *answer = xcalloc(1, sizeof *answer);
     struct cloud_text text;
     struct json root;
     bool ok;
 
     cloud_text_start(&text, problem->text, sizeof problem->text);
-    if (answer != NULL)
-        answer->block = malloc(n + 1);
-    if (answer == NULL || answer->block == NULL) {
+    answer->block = malloc(n + 1);
+    if (answer->block == NULL) {
         cloud_text_add(&text, "out of memory");
     } else if (json_parse(body, n, &limits, &text, &root)) {
         ok = take(answer, grammar, &root);

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETTLED 2 /* seconds after which another change shows in a file's times */
+#define SETTLED 2 /* seconds: changes that lie further apart differ in the file's times */
 
 static void fail(struct api_result *result, const char *what, const char *path)
 {
@@ -24,8 +24,8 @@ static void fail(struct api_result *result, const char *what, const char *path)
              strerror(errno));
 }
 
-/* A file that changed within SETTLED gets no validator, and is read again the next time: two writes
- * within one tick of the clock leave the same times behind. */
+/* A file that changed within the last SETTLED seconds gets no validator, and so is read again the
+ * next time: two writes within one tick of the clock leave the same times behind. */
 static void make_validator(const struct stat *st, struct validator *out)
 {
     struct timespec now;
@@ -49,7 +49,7 @@ static void read_document(int fd, const char *path, const struct stat *st,
     ssize_t got = buffer == NULL ? -1 : io_read_all(fd, buffer, size + 1);
 
     if (got < 0 || (size_t)got > size) {
-        errno = got < 0 ? errno : EFBIG; /* too large, or it grows while it is read */
+        errno = got < 0 ? errno : EFBIG; /* the file is too large, or grows while it is read */
         fail(result, "cannot be read", path);
         free(buffer);
         return;
@@ -133,7 +133,7 @@ void file_get(const char *path, size_t directory_length, const struct validator 
         take_file(fd, path, validator, result);
         close(fd);
     } else if (errno == ENOENT || errno == ENOTDIR) {
-        /* An empty directory counts as an outage: it is what remains where a file system is not
+        /* An empty directory is an outage: it is what remains where a file system is not
          * mounted. */
         if (has_entry(base))
             result->verdict = API_ABSENT;

@@ -5,11 +5,11 @@
 #include "cloudauthd/api/result.h"
 
 /*
- * A directory as the project API (file://). Documents, absences and outages are told apart as
- * docs/api.md says. The first directory_length bytes of path are the directory of the API. A file
- * that is missing in it is API_ABSENT, unless the directory does not open, has no entry or cannot
- * be read; that, and any other failure, is an outage, as is a file larger than DOCUMENT_SIZE_MAX.
- * Fills *result; a body is malloc'ed, and the caller frees it.
+ * Gets a document from a directory that is the project API (file://; docs/api.md, "A directory as
+ * the API"). The first directory_length bytes of path are that directory. A file that is missing
+ * there is API_ABSENT if the directory opens and has an entry. Any other failure is an outage, as
+ * is a file larger than DOCUMENT_SIZE_MAX. Fills *result; the caller frees its body, which is
+ * malloc'ed.
  */
 void file_get(const char *path, size_t directory_length, const struct validator *validator,
               struct api_result *result);

@@ -17,11 +17,11 @@
 
 static struct loop *loop;
 static struct loop_watch watch = {.fd = -1};
-static struct loop_timer timer; /* to call its function, `changed` */
-static int64_t next;            /* cloud_clock_ms(): not before */
+static struct loop_timer timer; /* calls `changed` of file_watch_start */
+static int64_t next;            /* cloud_clock_ms() before which `changed` is not called */
 static struct {
     int wd;
-    bool added; /* since the last commit */
+    bool added; /* the directory was added since the last file_watch_commit */
 } directory[FILE_WATCH_MAX];
 static size_t used;
 
@@ -29,12 +29,14 @@ static void tell(void)
 {
     int64_t now = cloud_clock_ms();
 
-    if (timer.set || !loop_timer_set(loop, &timer, next > now ? next - now : 0))
+    if (timer.set)
         return;
+    loop_timer_set(loop, &timer, next > now ? next - now : 0);
     next = timer.at + FILE_WATCH_PAUSE_MS;
 }
 
-/* loop_watch's ready. Which events they are does not matter, an overflow included. */
+/* The `ready` function of `watch`. The events are not looked at: each of them, and an overflow of
+ * their queue, means that any file may have changed. */
 static void on_events(void *arg, uint32_t events)
 {
     char buffer[4096];

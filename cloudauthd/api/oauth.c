@@ -3,6 +3,7 @@
 
 #include "access/json.h"
 #include "base/digest.h"
+#include "base/fatal.h"
 #include "base/retry.h"
 #include "cloudauthd/api/credentials.h"
 #include "common/clock.h"
@@ -13,18 +14,18 @@
 #include <strings.h>
 #include <sys/queue.h>
 
-#define BACKOFF_MIN      1000 /* milliseconds between exchanges that fail */
-#define BACKOFF_MAX      60000
-#define MARGIN_MAX       60000 /* milliseconds: renewed before its end, or at 4/5 of its life */
-#define REFUSAL_PAUSE    10000 /* milliseconds between exchanges because the API refused a token */
-#define LIFETIME_DEFAULT 300   /* seconds, if the answer has no expires_in */
-#define LIFETIME_MAX     86400
+#define BACKOFF_MIN      1000  /* milliseconds to wait after a failed exchange, then doubled */
+#define BACKOFF_MAX      60000 /* milliseconds: the longest wait after failed exchanges */
+#define MARGIN_MAX       60000 /* milliseconds: tokens are renewed this long before their end */
+#define REFUSAL_PAUSE    10000 /* milliseconds between exchanges that replace refused tokens */
+#define LIFETIME_DEFAULT 300   /* seconds that a token lives if the answer has no expires_in */
+#define LIFETIME_MAX     86400 /* seconds: the longest life of a token, whatever expires_in says */
 
-#define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64) /* of a text in a form */
+#define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64) /* bytes of a percent-encoded credential */
 #define BASIC_SIZE   (sizeof BASIC + DIGEST_BASE64_SIZE(ENCODED_SIZE))
-#define BASIC        "Basic "                          /* and that text in base64: RFC 7617 */
-#define API_CLIENT   "platform-api-user:"              /* Platform.sh's client id for api_token */
-#define BY_API_TOKEN "grant_type=api_token&api_token=" /* and the form of that grant */
+#define BASIC        "Basic "             /* precedes id:secret in base64 (RFC 7617) */
+#define API_CLIENT   "platform-api-user:" /* Platform.sh's client id for the grant api_token */
+#define BY_API_TOKEN "grant_type=api_token&api_token=" /* the token follows */
 
 STAILQ_HEAD(oauth_waiters, oauth_waiter);
 
@@ -35,16 +36,16 @@ struct oauth {
     void *arg;
     struct loop_timer timer;
     struct oauth_waiters waiters;
-    char *token;     /* NULL: none */
-    int64_t sent;    /* cloud_clock_ms() of the last exchange */
-    int64_t end;     /* of the token */
-    int64_t retry;   /* not before, after a failure */
-    int64_t refused; /* when a token was last forgotten because the API refused it */
-    unsigned failures;
-    uint64_t exchanges, exchanges_failed; /* since the start */
+    char *token;       /* the access token; NULL: there is none */
+    int64_t sent;      /* cloud_clock_ms() when the last exchange was sent */
+    int64_t end;       /* cloud_clock_ms() when the token expires */
+    int64_t retry;     /* cloud_clock_ms() before which no exchange is sent, if failures > 0 */
+    int64_t refused;   /* cloud_clock_ms() of the last oauth_forget that forgot a token */
+    unsigned failures; /* exchanges that failed in a row */
+    uint64_t exchanges, exchanges_failed; /* counted since the start */
     bool in_flight;
-    bool outdated; /* the exchange under way was made by earlier settings */
-    char why[256]; /* of the last failure */
+    bool outdated; /* the exchange in flight was sent with earlier settings */
+    char why[256]; /* the reason of the last failure */
 };
 
 static void on_timer_due(void *arg);
@@ -52,10 +53,8 @@ static void on_timer_due(void *arg);
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg)
 {
-    struct oauth *oauth = calloc(1, sizeof *oauth);
+    struct oauth *oauth = xcalloc(1, sizeof *oauth);
 
-    if (oauth == NULL)
-        return NULL;
     oauth->loop = loop;
     oauth->conf = conf;
     oauth->send = send;
@@ -77,8 +76,6 @@ static void forget(struct oauth *oauth)
 
 void oauth_free(struct oauth *oauth)
 {
-    if (oauth == NULL)
-        return;
     forget(oauth);
     free(oauth);
 }
@@ -101,7 +98,7 @@ static bool is_current(const struct oauth *oauth, const char *token)
     return oauth->token != NULL && strcmp(oauth->token, token) == 0;
 }
 
-/* Answers all waiters. A waiter that asks again while it is answered waits for the next time. */
+/* Answers all waiters. One that asks again while it is answered waits for the next exchange. */
 static void answer_waiters(struct oauth *oauth)
 {
     struct oauth_waiters waiters = STAILQ_HEAD_INITIALIZER(waiters);
@@ -118,11 +115,11 @@ static void answer_waiters(struct oauth *oauth)
 static void set_timer(struct oauth *oauth, int64_t at, int64_t now)
 {
     if (at < oauth->end)
-        (void)loop_timer_set(oauth->loop, &oauth->timer, at > now ? at - now : 0);
+        loop_timer_set(oauth->loop, &oauth->timer, at > now ? at - now : 0);
 }
 
-/* Notes that an exchange failed. A token that has not expired is used further, while the exchange
- * is tried again. */
+/* Records a failed exchange. A token that has not expired stays in use while the exchange is tried
+ * again. */
 static void fail(struct oauth *oauth, const char *why)
 {
     int64_t now = cloud_clock_ms();
@@ -155,8 +152,8 @@ static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
     }
 }
 
-/* Reads the client id and secret, each encoded (RFC 6749, 2.3.1). False if the text is not
- * "id:secret", or too long. */
+/* Writes "id:secret" to out with both parts percent-encoded (RFC 6749, 2.3.1). False if the
+ * credential is not of this form, or is too long. */
 static bool encode_client(const struct credential *client, char *out, size_t size)
 {
     const char *colon = memchr(client->bytes, ':', client->length);
@@ -171,7 +168,7 @@ static bool encode_client(const struct credential *client, char *out, size_t siz
     return !text.cut;
 }
 
-/* Fills form and client (the content of the Authorization header) from the configured file. */
+/* Fills form and client (the Authorization header before base64) from the configured file. */
 static bool read_file(const struct cloud_conf *conf, char form[ENCODED_SIZE],
                       char client[ENCODED_SIZE], char *why, size_t size)
 {
@@ -270,7 +267,7 @@ void oauth_forget(struct oauth *oauth, const char *token)
     forget(oauth);
 }
 
-/* Keeps the token of an answer (RFC 6749, 5.1). */
+/* Keeps the token of a successful answer (RFC 6749, 5.1). False if the answer is invalid. */
 static bool take_token(struct oauth *oauth, const struct json *answer)
 {
     const char *token, *type;
@@ -288,10 +285,8 @@ static bool take_token(struct oauth *oauth, const struct json *answer)
     if (seconds == 0)
         return json_fail(answer, "access_token has expired");
     forget(oauth);
-    oauth->token = strdup(token);
-    explicit_bzero((void *)(uintptr_t)token, strlen(token)); /* json_free does not wipe */
-    if (oauth->token == NULL)
-        return json_fail(answer, "out of memory");
+    oauth->token = xstrdup(token);
+    explicit_bzero((void *)(uintptr_t)token, strlen(token)); /* json_free does not wipe the token */
     oauth->end = oauth->sent + 1000 * (int64_t)(seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX);
     return true;
 }
@@ -322,8 +317,8 @@ static void take_answer(struct oauth *oauth, const void *body, size_t n)
     answer_waiters(oauth);
 }
 
-/* Finds the error code of an answer (RFC 6749, 5.2). Nothing else of the answer is logged, because
- * it may repeat the secret. */
+/* Returns the error code of an answer (RFC 6749, 5.2). Nothing else of the answer is logged,
+ * because it may repeat the secret. */
 static const char *error_of(const void *body, size_t n)
 {
     static const char *const codes[] = {"invalid_request", "invalid_client",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/pool.h"
 
+#include "base/fatal.h"
 #include "cloudauthd/api/result.h"
 
 #include <stdlib.h>
@@ -13,14 +14,14 @@ struct pool_group {
     struct pool *pool;
     CURLM *multi;
     struct loop_timer timer;
-    unsigned running; /* transfers */
+    unsigned running; /* transfers that have not ended */
 };
 
 struct pool {
     struct loop *loop;
     pool_done *done;
     void *arg;
-    LIST_HEAD(, pool_group) groups; /* new transfers go to the first */
+    LIST_HEAD(, pool_group) groups; /* new transfers join the first group */
 };
 
 /* A socket that libcurl has opened, and that the loop watches. */
@@ -33,32 +34,29 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 static int on_timer(CURLM *multi, long milliseconds, void *arg);
 static void on_timer_due(void *arg);
 
-/* Puts a new group first. False if out of memory, or there are GROUPS_MAX. */
-static bool add_group(struct pool *pool)
+/* Adds a group, which all new transfers join from then on; none if there are GROUPS_MAX. */
+static void add_group(struct pool *pool)
 {
     struct pool_group *group = NULL;
     size_t n = 0;
 
     LIST_FOREACH(group, &pool->groups, entry)
         n++;
-    group = n < GROUPS_MAX ? calloc(1, sizeof *group) : NULL;
-    if (group == NULL)
-        return false;
+    if (n == GROUPS_MAX)
+        return;
+    group = xcalloc(1, sizeof *group);
     group->multi = curl_multi_init();
-    if (group->multi == NULL) {
-        free(group);
-        return false;
-    }
+    if (group->multi == NULL)
+        fatal("libcurl: out of memory");
     group->pool = pool;
     group->timer = (struct loop_timer){.due = on_timer_due, .arg = group};
     curl_multi_setopt(group->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(group->multi, CURLMOPT_SOCKETDATA, group);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERDATA, group);
-    /* Limits the connections to an API without HTTP/2: further transfers wait. */
+    /* Limits the connections to an API without HTTP/2. More transfers than that wait for one. */
     curl_multi_setopt(group->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)API_CONNECTIONS_MAX);
     LIST_INSERT_HEAD(&pool->groups, group, entry);
-    return true;
 }
 
 /* Frees a group that has no transfers. */
@@ -70,8 +68,7 @@ static void group_free(struct pool_group *group)
     free(group);
 }
 
-/* Whether the transfer had a connection when its time was over. A connection that was never made is
- * not kept by libcurl. */
+/* Whether the transfer timed out when it had a connection, which libcurl then keeps. */
 static bool timed_out_on_connection(CURL *easy, CURLcode code)
 {
     curl_off_t sent = 0;
@@ -80,7 +77,8 @@ static bool timed_out_on_connection(CURL *easy, CURLcode code)
     return code == CURLE_OPERATION_TIMEDOUT && sent > 0;
 }
 
-/* Ends the transfers that are done. The group may be freed. */
+/* Removes the transfers that libcurl has completed, and calls pool_done for them. May free the
+ * group. */
 static void end_transfers(struct pool_group *group)
 {
     struct pool *pool = group->pool;
@@ -94,7 +92,7 @@ static void end_transfers(struct pool_group *group)
             continue;
         pool_remove(group, easy);
         if (group == LIST_FIRST(&pool->groups) && timed_out_on_connection(easy, code))
-            (void)add_group(pool);
+            add_group(pool);
         pool->done(pool->arg, easy, code);
     }
     if (group != LIST_FIRST(&pool->groups) && group->running == 0)
@@ -114,7 +112,7 @@ static void on_socket_ready(void *arg, uint32_t events)
     end_transfers(group);
 }
 
-/* CURLMOPT_SOCKETFUNCTION: watches a socket for what libcurl waits for. */
+/* CURLMOPT_SOCKETFUNCTION(3): has the loop watch a socket for the events that libcurl waits for. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     struct pool_group *group = arg;
@@ -134,9 +132,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     }
     if (entry != NULL)
         return loop_change(loop, &entry->watch, events) ? 0 : -1;
-    entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return -1;
+    entry = xcalloc(1, sizeof *entry);
     entry->group = group;
     entry->watch = (struct loop_watch){fd, on_socket_ready, entry};
     if (!loop_add(loop, &entry->watch, events) ||
@@ -156,7 +152,7 @@ static void on_timer_due(void *arg)
     end_transfers(group);
 }
 
-/* CURLMOPT_TIMERFUNCTION */
+/* CURLMOPT_TIMERFUNCTION(3): sets the one timer of libcurl; -1 deletes it. */
 static int on_timer(CURLM *multi, long milliseconds, void *arg)
 {
     struct pool_group *group = arg;
@@ -164,30 +160,24 @@ static int on_timer(CURLM *multi, long milliseconds, void *arg)
     (void)multi;
     if (milliseconds < 0)
         loop_timer_clear(group->pool->loop, &group->timer);
-    else if (!loop_timer_set(group->pool->loop, &group->timer, milliseconds))
-        return -1;
+    else
+        loop_timer_set(group->pool->loop, &group->timer, milliseconds);
     return 0;
 }
 
 struct pool *pool_new(struct loop *loop, pool_done *done, void *arg)
 {
-    struct pool *pool = calloc(1, sizeof *pool);
+    struct pool *pool = xcalloc(1, sizeof *pool);
 
-    if (pool == NULL)
-        return NULL;
     pool->loop = loop;
     pool->done = done;
     pool->arg = arg;
-    if (add_group(pool))
-        return pool;
-    free(pool);
-    return NULL;
+    add_group(pool);
+    return pool;
 }
 
 void pool_free(struct pool *pool)
 {
-    if (pool == NULL)
-        return;
     for (struct pool_group *at = LIST_FIRST(&pool->groups), *next; at != NULL; at = next) {
         next = LIST_NEXT(at, entry);
         group_free(at);

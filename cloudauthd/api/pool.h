@@ -8,33 +8,33 @@
 
 /*
  * Runs libcurl's transfers on the event loop. Connections are kept from one transfer to the next:
- * one connection for many transfers with HTTP/2, else up to API_CONNECTIONS_MAX connections.
+ * with HTTP/2 one connection for many transfers, else up to API_CONNECTIONS_MAX connections.
  *
  * libcurl (7.88) keeps an HTTP/2 connection on which a transfer timed out, and puts the next
- * transfers on it; if the peer has fallen silent, all of these would time out as well, for ever. So
- * after a time-out new transfers get new connections, and the old ones are closed when the last of
- * their own transfers has ended.
+ * transfers on it. If the peer has fallen silent, all of these would time out as well, for ever. So
+ * after a time-out new transfers get new connections, and the old connections are closed when the
+ * last of their own transfers has ended.
  */
 
 struct pool;
 
-/* The transfers that share connections. */
+/* The transfers that share a set of connections. */
 struct pool_group;
 
-/* Called when a transfer has ended and left the pool. The callee may free it and add others, but
- * may not call pool_free. */
+/* Called when a transfer has ended and left the pool. May free the handle and add other transfers,
+ * but may not call pool_free. */
 typedef void pool_done(void *arg, CURL *easy, CURLcode code);
 
-/* NULL if libcurl or memory fails. loop outlives the pool. */
+/* loop must outlive the pool. done is called with arg for each transfer that ends. */
 struct pool *pool_new(struct loop *loop, pool_done *done, void *arg);
 
-/* Frees the pool. All transfers must have been removed. */
+/* Frees the pool. All transfers must have ended or been removed. */
 void pool_free(struct pool *pool);
 
 /* Starts a transfer. Returns what pool_remove needs; NULL if out of memory. */
 struct pool_group *pool_add(struct pool *pool, CURL *easy);
 
-/* Aborts a transfer that has not ended. */
+/* Aborts a transfer that has not ended. pool_done is not called for it. */
 void pool_remove(struct pool_group *group, CURL *easy);
 
 #endif

@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 /*
- * Adds what an API says about a failure: the title and detail of application/problem+json (RFC
- * 9457), quoted, at most 70 bytes of each, with '?' for all but printable ASCII. Adds nothing if
- * the body is no such object. A text that repeats the secret of the request is withheld; secret may
- * be NULL.
+ * Appends what the API says about a failure to text: `title` and `detail` of an
+ * application/problem+json object in a body of n bytes (RFC 9457), each quoted, cut to 70 bytes,
+ * and with '?' for each quote, backslash and byte that is not printable ASCII. A string that
+ * contains secret (the request's credential, or NULL) is replaced by a note. Appends nothing if the
+ * body is no such object, or is larger than 16 KiB.
  */
 void problem_add(struct cloud_text *text, const void *body, size_t n, const char *secret);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/api/transfer.h"
 
+#include "base/fatal.h"
 #include "common/clock.h"
 #include "common/text.h"
 
@@ -9,14 +10,17 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define HEADER_MAX (4 * CREDENTIAL_TEXT_MAX + 512) /* a client's name and secret in base64 */
-#define CA_KEPT    300L                            /* seconds that libcurl keeps a parsed ca_file */
+/* Bytes of a header line. The longest has a client id and secret, percent-encoded and then in
+ * base64. */
+#define HEADER_MAX (4 * CREDENTIAL_TEXT_MAX + 512)
+#define CA_KEPT    300L /* seconds for which libcurl keeps the parsed CAs of the host */
 
 /* ---- The answer ---- */
 
-/* CURLOPT_WRITEFUNCTION */
+/* CURLOPT_WRITEFUNCTION(3): takes bytes of the body; to return 0 aborts the transfer. */
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
@@ -40,7 +44,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return n;
 }
 
-/* The value of a header of the answer; NULL if it has none of that name, "" if it has several. */
+/* Returns the value of a header of the answer: NULL if there is no such header, "" if there are
+ * several. */
 static const char *header_of(CURL *easy, const char *name)
 {
     struct curl_header *header;
@@ -50,7 +55,8 @@ static const char *header_of(CURL *easy, const char *name)
     return header->amount == 1 ? header->value : "";
 }
 
-/* Keeps the value of a header if it fits and is printable ASCII; else "". */
+/* Copies the value of a header to out: "" if there is none, or it does not fit or is not printable
+ * ASCII. */
 static void keep_header(CURL *easy, const char *name, char *out, size_t size)
 {
     const char *value = header_of(easy, name);
@@ -66,10 +72,11 @@ static void keep_header(CURL *easy, const char *name, char *out, size_t size)
 
 /*
  * Whether the answer has a coding that was not asked for. libcurl decodes transfer codings by
- * itself on the loop's thread, also several gzip codings of one body: two kilobytes of nested
- * codings take it 20 s. So the only coding that is accepted is one "chunked" (RFC 9112, 7.1).
- * libcurl does not decode content codings here, so a document with one is refused. The body of
- * another status is not needed: a 404 counts, whatever coding a proxy has given to its page.
+ * itself on the loop's thread, also several gzip codings of one body: to decode two kilobytes of
+ * nested codings takes 20 s. So the only transfer coding that is accepted is a single "chunked"
+ * (RFC 9112, 7.1). libcurl does not decode content codings here, so a document with one is refused.
+ * The body of another status is not needed: a 404 counts, whatever coding a proxy has given to its
+ * page.
  */
 static bool is_coded(CURL *easy, long status)
 {
@@ -80,8 +87,8 @@ static bool is_coded(CURL *easy, long status)
            (status == 200 && content != NULL && strcasecmp(content, "identity") != 0);
 }
 
-/* CURLOPT_HEADERFUNCTION: one line of the answer's header, which ends in a blank one. Another
- * header follows that of an interim answer (1xx). */
+/* CURLOPT_HEADERFUNCTION(3): takes one line of the answer's header, which a blank line ends. The
+ * header of an interim answer (1xx) is followed by another header. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
@@ -90,6 +97,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 
     n *= size;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (n > 5 && strncasecmp(line, "date:", 5) == 0 && !transfer->head_done) {
+        transfer->dated = cloud_clock_ms();
+        transfer->dated_wall = (int64_t)time(NULL);
+    }
     if (n == 0 || (line[0] != '\r' && line[0] != '\n') || status < 200 || transfer->head_done)
         return n;
     transfer->head_done = true;
@@ -102,11 +113,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     return transfer->coded ? 0 : n;
 }
 
-bool transfer_reserve(struct transfer *transfer)
+void transfer_reserve(struct transfer *transfer)
 {
-    transfer->body = malloc(transfer->most);
-    transfer->size = transfer->body == NULL ? 0 : transfer->most;
-    return transfer->body != NULL;
+    transfer->body = xcalloc(1, transfer->most);
+    transfer->size = transfer->most;
 }
 
 void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size)
@@ -122,8 +132,8 @@ void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *
 
 /* ---- The request ---- */
 
-/* Everything that the environment or libcurl's defaults could bring in is set here: no redirect by
- * libcurl itself, no netrc, no other protocol, no signal. */
+/* Overrides whatever libcurl would do by default or by environment variables: no redirect is
+ * followed by libcurl itself, no netrc, no other protocol and no signal is used. */
 static void set_options(struct transfer *transfer, const struct cloud_conf *conf)
 {
     CURL *easy = transfer->easy;
@@ -132,12 +142,12 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Without this the end of a request would wait until its name is resolved, and a silent name
-     * server would stop the whole daemon. The resolver's thread ends by itself. */
+    /* Otherwise the end of a transfer would wait for the thread that resolves its name, and a
+     * silent name server would stop the whole daemon. The thread ends by itself. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* To wait for a connection that can carry many requests pays only with HTTP/2, which needs
-     * TLS. */
+    /* A transfer waits for a connection that it can share only where HTTP/2 is possible, which
+     * needs TLS. */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
                      strncasecmp(conf->access_url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
@@ -148,8 +158,8 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 }
 
-/* Sets the proxy: the configured one for https, none for loopback, and never one of the
- * environment's. */
+/* Sets the configured proxy for https, and none for http, which goes to loopback or api_socket. An
+ * empty string also keeps libcurl from using https_proxy and no_proxy of the environment. */
 static void set_proxy(CURL *easy, const char *proxy, const char *url)
 {
     curl_easy_setopt(easy, CURLOPT_PROXY, strncasecmp(url, "http:", 5) == 0 ? "" : proxy);
@@ -161,21 +171,18 @@ static void set_proxy(CURL *easy, const char *proxy, const char *url)
     curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
 }
 
-bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
+void transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
                     size_t most, void *owner)
 {
     *transfer = (struct transfer){.most = most, .easy = curl_easy_init()};
-    if (transfer->easy == NULL || curl_easy_setopt(transfer->easy, CURLOPT_URL, url) != CURLE_OK) {
-        curl_easy_cleanup(transfer->easy);
-        return false;
-    }
+    if (transfer->easy == NULL || curl_easy_setopt(transfer->easy, CURLOPT_URL, url) != CURLE_OK)
+        fatal("libcurl: out of memory");
     transfer->begun = cloud_clock_ms();
     transfer->deadline = transfer->begun + (int64_t)1000 * conf->request_timeout;
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, owner);
     set_options(transfer, conf);
     set_proxy(transfer->easy, conf->proxy, url);
     transfer->plain = strncasecmp(url, "http:", 5) == 0;
-    return true;
 }
 
 void *transfer_owner(CURL *easy)
@@ -207,13 +214,15 @@ void transfer_end(struct transfer *transfer)
     free(transfer->body);
 }
 
-/* Only ca_file counts: libcurl would also look into the directory of CAs that it was built with. */
+/* If ca_file is set, no other CA is trusted: by default libcurl would add its own directory of CAs
+ * (CAPATH). The file is read for each connection, so that a new CA ends an outage at once and a
+ * removed CA is no longer trusted. */
 static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
 {
     const struct credential_file file = credential_file(conf, CREDENTIAL_CA_FILE);
     char path[CREDENTIAL_PATH_SIZE];
 
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, conf->ca_file[0] == '\0' ? CA_KEPT : 0L);
     if (conf->ca_file[0] == '\0')
         return true;
     if (!credential_path(&file, path, why, size))
@@ -227,8 +236,8 @@ static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why
     return false;
 }
 
-/* The certificate is given from memory, so that a kept connection does not go on with one that has
- * been replaced. */
+/* Passes the certificate and key from memory, not by path: libcurl then compares their content
+ * before it reuses a connection, so that no replaced certificate stays in use. */
 static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                        size_t size)
 {
@@ -245,8 +254,7 @@ static bool set_client(struct transfer *transfer, const struct cloud_conf *conf,
     cert.len = transfer->cert.length;
     key.data = transfer->key.bytes;
     key.len = transfer->key.length;
-    /* An empty password is set, because OpenSSL would ask for the password of an encrypted key on
-     * the terminal. */
+    /* Without a password OpenSSL would ask for that of an encrypted key on the terminal. */
     if (curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_KEYPASSWD, "") == CURLE_OK)
@@ -285,7 +293,7 @@ bool transfer_add_header(struct transfer *transfer, const char *name, const char
     return true;
 }
 
-/* Whether no user but root can put another file into the directory of a path, which is absolute. */
+/* Whether only root can create or replace files in the directory of an absolute path. */
 static bool is_in_root_directory(const char *path)
 {
     struct stat directory;
@@ -299,9 +307,9 @@ static bool is_in_root_directory(const char *path)
            (directory.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Sends plain http through api_socket, if that is set. Only root and the daemon's user may own the
- * socket, and only root its directory: another user could answer in the API's place and receive the
- * credential. */
+/* Has plain http go through api_socket, if that is set. Root or the daemon's user must own the
+ * socket, in a directory to which only root can write: any other user could answer in the API's
+ * place and receive the credential. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
     struct stat file;
@@ -312,6 +320,20 @@ static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
            (file.st_uid == 0 || file.st_uid == geteuid()) &&
            is_in_root_directory(conf->api_socket) &&
            curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
+}
+
+/* Replaces the libcurl handle before it is used again. libcurl before 8.1.1 keeps in a handle a
+ * pointer to the last header of its former answer, which has been freed, and uses the pointer if
+ * the next answer begins with a header line that continues another one (RFC 9112, 5.2). */
+static bool renew_handle(struct transfer *transfer)
+{
+    CURL *easy = curl_easy_duphandle(transfer->easy);
+
+    if (easy == NULL)
+        return false;
+    curl_easy_cleanup(transfer->easy);
+    transfer->easy = easy;
+    return true;
 }
 
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
@@ -329,6 +351,10 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
             "%s is not a socket of root or of the daemon's user, in a directory that only root can "
             "write to",
             conf->api_socket);
+        return false;
+    }
+    if (transfer->was_sent && !renew_handle(transfer)) {
+        snprintf(why, size, "no memory for a request");
         return false;
     }
     transfer->used = 0;

@@ -12,62 +12,64 @@
 #include <stdint.h>
 
 /*
- * One HTTP exchange by libcurl: the options, the request's headers, and the answer (RFC 9110). TLS
- * 1.2 at least, always verified; a proxy is the configuration's or none; nothing comes from the
- * environment or ~/.netrc. Redirects are not followed here. The functions that take conf use its
- * settings as they are at the call; those with why and size write the reason there when they return
- * false.
+ * One HTTP exchange by libcurl: its options, the request's headers, and the answer (RFC 9110). TLS
+ * is 1.2 at least, and certificates are always verified. The proxy is the configured one or none;
+ * nothing is taken from environment variables or ~/.netrc. Redirects are not followed here. A
+ * function that takes conf uses the settings at the time of the call. One that takes why and size
+ * writes the reason to why when it returns false.
  */
 struct transfer {
     CURL *easy;
-    struct pool_group *group; /* where it is running, or NULL */
+    struct pool_group *group; /* the group in which the transfer runs; NULL: it does not run */
     struct curl_slist *headers;
-    struct credential cert, key; /* of client_cert: libcurl borrows them */
-    int64_t begun, deadline;     /* cloud_clock_ms() */
-    bool was_sent;               /* it was running at least once */
+    struct credential cert, key; /* client_cert and client_key, which libcurl borrows */
+    int64_t begun, deadline;     /* when the exchange began, and must end: cloud_clock_ms() */
+    bool was_sent;               /* transfer_launch has run it at least once */
     bool plain;                  /* http without TLS */
     char error[CURL_ERROR_SIZE];
-    /* The answer: */
-    size_t most, used, size; /* bytes of the body: the limit, so far, of the buffer */
+    /* The answer to the last request: */
+    size_t most, used, size; /* bytes: the body's limit, its length so far, its buffer */
     char *body;
-    bool too_large; /* the body is larger than `most`, and was aborted */
-    bool coded;     /* it has a coding that was not asked for, and was aborted */
-    bool head_done; /* libcurl takes an answer that ends in its header for a complete one */
+    bool too_large; /* the transfer was aborted: the body is larger than `most` */
+    bool coded;     /* the transfer was aborted: the body has a coding that was not asked for */
+    bool head_done; /* the header is complete: libcurl also reports success if it is not */
     struct validator validator;
-    char date[64], age[16]; /* RFC 9110, 6.6.1; RFC 9111, 5.1 */
+    char date[64], age[16];    /* values of the headers Date and Age, or "" */
+    int64_t dated, dated_wall; /* cloud_clock_ms() and time(2) when the Date header came */
 };
 
-/* Prepares a request of url. The body of its answer may have at most `most` bytes, and the request
- * may take at most request_timeout from now. transfer_owner returns owner. False if out of memory;
- * transfer_end is then not needed. */
-bool transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
+/* Prepares a request for url. The answer's body may have at most `most` bytes. The deadline is
+ * request_timeout from now. transfer_owner returns owner for the transfer's libcurl handle. */
+void transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
                     size_t most, void *owner);
 void *transfer_owner(CURL *easy);
 
-/* Aborts the transfer if it is running; wipes and frees everything. */
+/* Aborts the transfer if it is running, and wipes and frees what *transfer owns. */
 void transfer_end(struct transfer *transfer);
 
-/* Sets what the server and this host prove themselves with: ca_file, client_cert, client_key. */
+/* Sets the CAs that verify the server's certificate (ca_file), and this host's own certificate and
+ * key (client_cert, client_key). */
 bool transfer_set_tls(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                       size_t size);
 
-/* Adds "name" and its value to the headers, unless the value is "". name ends with ": ". */
+/* Adds a header to the request, unless value is "". name ends with ": ". False if there is no
+ * memory, or if the line is too long. */
 bool transfer_add_header(struct transfer *transfer, const char *name, const char *value);
 
-/* Wipes and frees the headers. */
+/* Wipes and frees the headers of the request. */
 void transfer_drop_headers(struct transfer *transfer);
 
-/* Allocates the whole buffer of the body now, so that libcurl's data is never moved and no copy of
- * a secret is left in freed memory. */
-bool transfer_reserve(struct transfer *transfer);
+/* Allocates the body's buffer in its full size now, so that realloc(3) never moves it and leaves no
+ * copy of a secret in freed memory. */
+void transfer_reserve(struct transfer *transfer);
 
-/* Runs the transfer in the pool, for what is left of its time; also again, after another URL was
- * set. */
+/* Runs the transfer in the pool, until its deadline at most. May be called again when the transfer
+ * has ended, for another URL or with other headers; transfer->easy is a new handle then. */
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
                      char *why, size_t size);
 
-/* Writes why there is no answer; code is libcurl's. The text contains nothing of a header or
- * body. */
+/* Writes to out why the transfer that ended with `code` has no answer. The text contains nothing of
+ * a header or body. */
 void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size);
 
 #endif

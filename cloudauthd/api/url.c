@@ -56,7 +56,7 @@ size_t url_directory_length(const char *url)
 
 /* ---- Parsing ---- */
 
-/* The members are NULL where the URL does not have them. */
+/* A parsed URL. A string is NULL if the URL has no such part. */
 struct parts {
     CURLU *url;
     char *scheme, *host, *port, *user, *path;
@@ -72,20 +72,22 @@ static void parts_free(struct parts *parts)
     curl_url_cleanup(parts->url);
 }
 
-/* False if it has no scheme or host. parts is to be freed in any case. */
+/* Parses text. False if it is no URL with scheme and host. The caller must call parts_free in any
+ * case. */
 static bool parse(const char *text, struct parts *parts)
 {
     *parts = (struct parts){.url = curl_url()};
     if (parts->url == NULL || curl_url_set(parts->url, CURLUPART_URL, text, 0) != CURLUE_OK)
         return false;
-    curl_url_get(parts->url, CURLUPART_USER, &parts->user, 0);
-    curl_url_get(parts->url, CURLUPART_PATH, &parts->path, 0);
-    return curl_url_get(parts->url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
+    CURLUcode user = curl_url_get(parts->url, CURLUPART_USER, &parts->user, 0);
+    return (user == CURLUE_OK || user == CURLUE_NO_USER) &&
+           curl_url_get(parts->url, CURLUPART_PATH, &parts->path, 0) == CURLUE_OK &&
+           curl_url_get(parts->url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
            curl_url_get(parts->url, CURLUPART_HOST, &parts->host, 0) == CURLUE_OK &&
            curl_url_get(parts->url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 }
 
-/* Whether two URLs have the same origin (RFC 6454, 5), and the second one has no user. */
+/* Whether two URLs have the same origin (RFC 6454, 5), and b has no user. */
 static bool same_origin(const struct parts *a, const struct parts *b)
 {
     return b->user == NULL && strcmp(a->scheme, b->scheme) == 0 && strcmp(a->port, b->port) == 0 &&
@@ -94,22 +96,22 @@ static bool same_origin(const struct parts *a, const struct parts *b)
 
 /* ---- Settings ---- */
 
-/* The first port that any user may listen on, where that is below 1024: ip(7). */
+/* The file that has the first port on which any user may listen (ip(7)). */
 #ifndef CLOUD_PORT_START_PATH
 #define CLOUD_PORT_START_PATH "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 #endif
 #define PRIVILEGED_PORTS 1024
 
-/* A setting with a URL: its name, and the function that says what is wrong with its value
- * (fault_of, fault_of_proxy). */
+/* The rule for a setting that holds a URL. fault is fault_of or fault_of_proxy: it returns what is
+ * wrong with the URL, or NULL. */
 struct rule {
     const char *key;
     const char *(*fault)(const struct rule *rule, const struct parts *parts);
     const struct cloud_conf *conf;
 };
 
-/* The number of ports on which only root may listen. On other ports, and on the other addresses of
- * a name such as localhost, a local user could listen first and answer in the API's place. */
+/* The number of ports, from 0 on, on which only root may listen. On any other port a local user
+ * could listen first and answer in the API's place. */
 static unsigned long privileged_ports(void)
 {
     FILE *file = fopen(CLOUD_PORT_START_PATH, "re");
@@ -120,10 +122,11 @@ static unsigned long privileged_ports(void)
         return start;
     if (fgets(line, sizeof line, file) != NULL)
         start = strtoul(line, NULL, 10);
-    (void)fclose(file); /* it was only read */
+    (void)fclose(file); /* the file was only read */
     return start < PRIVILEGED_PORTS ? start : PRIVILEGED_PORTS;
 }
 
+/* Only a numeric address is trusted, because a name may have other addresses too. */
 static bool is_trusted_loopback(const struct parts *parts)
 {
     struct in_addr address;
@@ -138,7 +141,7 @@ static bool is_http(const struct parts *parts)
     return strcmp(parts->scheme, "http") == 0;
 }
 
-/* Why no credential may be sent to this URL, or NULL. */
+/* Returns why no credential may be sent to this URL, or NULL if one may. */
 static const char *fault_of(const struct rule *rule, const struct parts *parts)
 {
     if (parts->user != NULL)
@@ -163,7 +166,8 @@ static const char *fault_of_proxy(const struct rule *rule, const struct parts *p
     return strcmp(parts->path, "/") != 0 ? "nothing may follow the port" : NULL;
 }
 
-/* libcurl takes https:///a for https://a, and a.example for http://a.example. */
+/* Whether a host follows "://". libcurl does not tell: it reads https:///a as https://a, and
+ * a.example as http://a.example. */
 static bool has_authority(const char *text)
 {
     const char *authority = strstr(text, "://");
@@ -234,13 +238,16 @@ bool url_check(const struct cloud_conf *conf, char *why, size_t size)
 
 /* ---- Redirects and links ---- */
 
-bool url_may_follow(const char *from, const char *to, char *why, size_t size)
+bool url_may_follow(const char *from, const char *to, const char *secret, char *why, size_t size)
 {
     struct parts here = {.url = NULL}, there = {.url = NULL};
     bool ok = false;
 
     if (from == NULL || to == NULL || !parse(from, &here) || !parse(to, &there))
         snprintf(why, size, "a redirect to nowhere");
+    else if (!same_origin(&here, &there) && secret != NULL &&
+             strcasestr(there.host, secret) != NULL)
+        snprintf(why, size, "redirect to another origin (withheld: it repeats the credential)");
     else if (!same_origin(&here, &there))
         snprintf(why, size, "redirect to another origin (%.10s://%.100s:%.5s)", there.scheme,
                  there.host, there.port);
@@ -258,7 +265,7 @@ static bool is_printable(const char *text)
     return *text == '\0';
 }
 
-/* Why a page may not link to this URL, or NULL. */
+/* Returns why a page may not link to the URL next, or NULL if it may. */
 static const char *fault_of_next(const char *first, const char *next)
 {
     struct parts here, there = {.url = NULL};

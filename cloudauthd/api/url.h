@@ -7,47 +7,48 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * The URLs of the settings, and the URLs that the API links or redirects to (RFC 3986). libcurl
- * parses them, as it does for a request, so that no two parsers can disagree about the host in a
- * URL. Functions with why and size write the reason there when they return false.
- */
+/* The URLs of the settings, and the URLs to which the API links or redirects (RFC 3986). libcurl
+ * parses them here as it does for a request, so that no two parsers can disagree about the host in
+ * a URL. A function that takes why and size writes the reason to why when it returns false. */
 
-#define URL_SIZE 2048 /* bytes of an expanded or linked URL, with its NUL */
+#define URL_SIZE 2048 /* the longest expanded or linked URL, with its NUL, in bytes */
 
 /*
- * Whether access_url, changes_url, token_url and proxy may be used: https, file (for the first), or
- * http by api_socket or to a loopback address and port that no user but root can listen on; no user
- * or password. In access_url the placeholders {project} and {environment} stand in the path alone:
- * in the host they would let a login name choose the server.
+ * Whether those of access_url, changes_url, token_url and proxy that are set may be used. None may
+ * have a user or password. The first three must be https, or http by api_socket or to a loopback
+ * address and a port on which only root can listen; access_url may also be file://. The proxy may
+ * be http or https, without a path. In access_url the placeholders {project} and {environment} must
+ * stand in the path: in the host they would let a login name choose the server.
  */
 bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 
-/* Replaces {project} and {environment} in template. False if other braces are in it, or the result
- * needs more than size bytes. */
+/* Copies template to out with {project} and {environment} replaced. False if template has other
+ * braces, or if the result with its NUL is longer than size bytes. */
 bool url_expand(const char *template, const char *project, const char *environment, char *out,
                 size_t size);
 
-/* Whether the URL is a file:// URL; and the path of such a URL. */
+/* Whether the URL is a file:// URL. url_file_path returns the path inside such a URL, borrowed. */
 bool url_is_file(const char *url);
 const char *url_file_path(const char *url);
 
-/* The length of the directory in the path of a file:// template, with its last '/': of the longest
- * one before the first placeholder. */
+/* The length in bytes of the longest directory before the first placeholder in the path of a
+ * file:// template, with the directory's last '/'. */
 size_t url_directory_length(const char *url);
 
-/* Whether a redirect may be followed: scheme, host and port are the same, no user is in it. Either
- * may be NULL, which is false. */
-bool url_may_follow(const char *from, const char *to, char *why, size_t size);
+/* Whether a redirect from one URL to another may be followed: both have the same scheme, host and
+ * port, and `to` has no user. False if from or to is NULL. why never contains secret, the request's
+ * credential, which may be NULL. */
+bool url_may_follow(const char *from, const char *to, const char *secret, char *why, size_t size);
 
-/* A page's link to the next page of an answer: href, perhaps relative, in the page at `page`. */
+/* A link from one page of the change feed's answer to the next page. */
 struct url_link {
     const char *first; /* the URL of the first page, changes_url */
-    const char *page;
-    const char *href;
+    const char *page;  /* the URL of the page that has the link */
+    const char *href;  /* the link as the page has it, perhaps relative */
 };
 
-/* Resolves the link. False if it is no URL, or has another origin than `first`. */
+/* Resolves the link to an absolute URL. False if that is no URL, is too long for out, has a user,
+ * or has another origin (scheme, host, port) than `first`. */
 bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size);
 
 #endif

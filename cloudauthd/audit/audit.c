@@ -11,7 +11,7 @@
 
 #define MINUTE 60000
 
-/* Adds app=app, or app=app--worker. */
+/* Adds app=APP, or app=APP--WORKER. */
 static void add_app(struct cloud_text *text, const struct audit *audit)
 {
     cloud_text_add_pair(text, "app", audit->app);
@@ -114,18 +114,18 @@ const struct audit_view *audit_look(void)
 
 /* ---- Refused offers ---- */
 
-/* A refused offer that got its own line. */
+/* A refused offer of a key that got an audit line of its own. */
 struct offer {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
-    int64_t at; /* when it got its line */
+    int64_t at; /* cloud_clock_ms() when the offer got its line */
     bool used;
 };
 
 /* The refused offers of one account. */
 struct refused {
-    int64_t at;       /* of the last one */
-    int64_t since;    /* of the first one without a line, */
-    unsigned omitted; /* and how many those are */
+    int64_t at;       /* cloud_clock_ms() of the account's last refused offer */
+    int64_t since;    /* cloud_clock_ms() of the first omitted offer */
+    unsigned omitted; /* offers that got no line, since the last `omit` line */
     char account[CLOUD_NAME_MAX + 1];
     struct offer offers[AUDIT_OFFERS];
 };
@@ -157,7 +157,8 @@ void audit_tell_omitted(int64_t now)
             tell_omitted(each);
 }
 
-/* Finds the record of an account. A new record takes the place of the one with the oldest offer. */
+/* Finds the record of an account. A new record takes the place of the record whose last offer is
+ * the oldest. */
 static struct refused *find_account(const char *account)
 {
     struct refused *oldest = accounts;
@@ -174,8 +175,9 @@ static struct refused *find_account(const char *account)
     return oldest;
 }
 
-/* Finds a place for an offer. NULL if this offer, or as many others as have space, got a line
- * within the last minute; *again is set if this one did. */
+/* Finds a place for an offer that gets a line: an unused one, or one whose line is a minute old.
+ * NULL if the offer gets no line: the same key got one within the last minute (*again is set), or
+ * as many other keys as there are places did. */
 static struct offer *find_offer(struct refused *refused, const unsigned char *fingerprint,
                                 int64_t now, bool *again)
 {

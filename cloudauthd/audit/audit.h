@@ -20,7 +20,7 @@
  *   [proof=none] [grant-reason=] [detail=] [session=]
  *
  * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
- * with `close`; and one that begins with `omit` for refused offers that have none.
+ * with `close`; and one that begins with `omit` for refused offers without a line of their own.
  *
  * age is in seconds. Values are quoted and escaped as by cloud_text_add_value. A key that was only
  * offered, not proved, has proof=none: anyone can offer anyone's public key.
@@ -29,7 +29,7 @@
 #define AUDIT_LINE_MAX 14592 /* bytes: every value at its longest (CLOUD_TEXT_VALUE_MAX) */
 #define AUDIT_NO_AGE   UINT32_MAX
 
-/* A string may be NULL: it is not known, and its value is empty. */
+/* What the audit line says. A string that is not known is NULL, and its value in the line empty. */
 struct audit {
     bool granted;
     const char *event; /* the first word, instead of grant or refuse; or NULL */
@@ -38,11 +38,11 @@ struct audit {
     const struct offered_key *offered; /* the key or certificate, or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
-    pid_t pid; /* of sshd's or another service's process; 0: not known */
+    pid_t pid; /* of the process of sshd or another service; 0: not known */
     bool unproved;
     const char *grant;   /* the document's reason for the person's right, or NULL */
     const char *detail;  /* a sentence for the reader of the line, or NULL */
-    const char *session; /* its id, or NULL */
+    const char *session; /* the session's id, or NULL */
 };
 
 /* Formats the line into out, with a NUL and no newline. With less space than AUDIT_LINE_MAX, values
@@ -58,31 +58,31 @@ void audit_format_subject(const struct audit *audit, char *out);
 void audit_write(const struct audit *audit);
 
 /*
- * Counts a refused offer of a key for an account. Returns whether the offer gets a line of its own.
- * It does not if the same offer got one within the last minute, or if AUDIT_OFFERS others for this
- * account did: so made-up keys neither flood the log nor hide offers for other accounts. now is
- * cloud_clock_ms().
+ * Counts a refused offer of a key for an account. Returns whether the offer gets an audit line of
+ * its own: it does not if the same offer got one within the last minute, or if AUDIT_OFFERS others
+ * for this account did. So made-up keys neither flood the log nor hide offers for other accounts.
+ * now is cloud_clock_ms().
  */
-#define AUDIT_OFFERS 64
-#define AUDIT_ACCOUNTS                                                                             \
-    128 /* that are distinguished; then the least recently offered is forgotten */
+#define AUDIT_OFFERS   64
+#define AUDIT_ACCOUNTS 128 /* accounts kept; a new one replaces that with the oldest offer */
 bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
-/* Writes a line that begins with `omit`, with a number, for each account that has had offers
- * without a line for a minute. To be called every second, and with INT64_MAX at the end. */
+/* Writes an `omit` line for each account whose first omitted offer is a minute old; the line has
+ * the number of omitted offers. now is cloud_clock_ms(), or INT64_MAX at exit, which writes a line
+ * for every account. To be called every second. */
 void audit_tell_omitted(int64_t now);
 
-/* Where a decision is made. An offered key that gets a line is not decided yet: PAM decides
- * later. */
+/* Where a decision is made. An offered key that the helper answers with an authorized_keys line is
+ * not a decision: PAM decides later. */
 enum audit_stage {
-    AUDIT_OFFER,   /* the helper: a key that opens nothing */
+    AUDIT_OFFER,   /* the helper: a key that gets no authorized_keys line */
     AUDIT_LOGIN,   /* PAM account of an SSH login */
     AUDIT_SERVICE, /* PAM account of su, sudo, cron and others */
     AUDIT_SESSION, /* PAM session of an SSH login */
     AUDIT_STAGES
 };
 
-/* Decisions since the start, by stage, enum cloud_kind and reason. */
+/* The number of decisions since the start, by stage, kind of account (1: sFTP) and reason. */
 struct audit_view {
     uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
 };
@@ -91,7 +91,7 @@ struct audit_view {
  * of range is not counted. */
 void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
 
-/* The counters, for metrics; they are never freed. */
+/* Returns the counters of decisions, which are static, for the metrics. */
 const struct audit_view *audit_look(void);
 
 #endif

@@ -20,8 +20,7 @@ enum policy_reason admission_judge_name(const struct admission *admission, const
         return POLICY_NOT_OURS;
     if (!admission_refresh(admission))
         return POLICY_UNAVAILABLE;
-    if (local_ids_has_user(admission->local_ids, account) ||
-        local_ids_has_group(admission->local_ids, account))
+    if (local_ids_has_name(admission->local_ids, account))
         return POLICY_LOCAL;
     return POLICY_GRANTED;
 }
@@ -83,20 +82,17 @@ enum policy_reason admission_of(const struct admission *admission,
     return admission_judge(admission, answer->document, name, why, sizeof why);
 }
 
-bool admission_bind(const struct admission *admission, const struct document *document)
+void admission_bind(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return true; /* bound to this environment already: admission_judge refuses the uid of
-                        another */
-    if (!bindings_claim(admission->bindings, &claim))
-        return false;
+        return; /* the uid is bound to this environment: admission_judge refuses another's */
+    bindings_claim(admission->bindings, &claim);
     if (admission->bindings_log != NULL)
         bindings_log_add(admission->bindings_log, &claim);
-    return true;
 }
 
 bool admission_lacks_ids(const struct admission *admission, const char *project,
@@ -111,11 +107,12 @@ bool admission_bind_stored(const struct admission *admission, const struct docum
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
-    char why[256] = "out of memory";
+    char why[256];
 
-    if (bindings_allow(admission->bindings, &claim, why, sizeof why) &&
-        admission_bind(admission, document))
+    if (bindings_allow(admission->bindings, &claim, why, sizeof why)) {
+        admission_bind(admission, document);
         return true;
+    }
     log_error("the ids of %s/%s are not bound again: %s", document->project, document->environment,
               why);
     return false;
@@ -141,9 +138,6 @@ bool admission_accept(const struct admission *admission, const struct document *
     if (reason == POLICY_NOT_THIS_HOST && !is_stored)
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, admission->conf->host_id);
-    if (!admission_bind(admission, document)) {
-        snprintf(why, size, "out of memory");
-        return false;
-    }
+    admission_bind(admission, document);
     return true;
 }

@@ -11,7 +11,6 @@ _Static_assert(UNKNOWN_MAX + BACKGROUND_MAX + 32 <= API_CONNECTIONS_MAX,
 
 void background_probe(struct cache *cache)
 {
-    const struct freshness_rules rules = internal_rules(cache);
     struct freshness_now now = freshness_now();
     struct cache_entry *entry, *next;
     unsigned probes = 0;
@@ -21,7 +20,7 @@ void background_probe(struct cache *cache)
     cache->some_fail = false;
     for (entry = TAILQ_FIRST(&cache->entries.known.list); entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, link);
-        if (entry->state != ENTRY_STALE || freshness_why_not(&rules, entry, now) != NULL)
+        if (entry->state != ENTRY_STALE || freshness_why_not(entry, now) != NULL)
             continue;
         cache->some_fail = true;
         if (probes == BACKGROUND_PROBES || cache->background >= BACKGROUND_PROBES)
@@ -33,16 +32,20 @@ void background_probe(struct cache *cache)
     }
 }
 
-/* Whether to fetch the environment's document now: none is known, or the change feed has named the
- * environment since it was asked for. False during the back-off after a failure, for a fresh answer
- * that there is no such environment, and while the entry is busy or can be loaded from the disk. */
+/*
+ * Whether to fetch the environment's document now: none is known, or the change feed has named the
+ * environment since the known one was requested. False during the back-off after a failure, for a
+ * fresh answer that there is no such environment, and while the entry is busy or can be loaded from
+ * the disk.
+ */
 static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
-    int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);
+    int64_t named = cache_named_at(entry->cache, entry->project, entry->environment);
 
     if (entry->phase != ENTRY_IDLE || load_is_free(entry))
         return false;
-    /* After all were named, known ones are fetched by need: a fleet does so at the same time. */
+    /* If the feed has named all environments, a known document waits for the next login or lookup,
+     * because all hosts of a fleet hear of that at the same time. */
     if (entry->document != NULL)
         return !entries_is_failing(entry) && named > 0 && named >= entry->asked;
     if (entry->state == ENTRY_FAILING)
@@ -60,7 +63,7 @@ bool background_prefetch(struct cache *cache, const char *project, const char *e
     if (now.boot < cache->prefetch_pause || cache->background >= most)
         return false;
     entry = internal_find(cache, project, environment);
-    if (entry == NULL || !is_wanted(entry, now)) {
+    if (!is_wanted(entry, now)) {
         entries_drop_if_new(entry);
         return true;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/cache.h"
 
+#include "base/fatal.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/internal.h"
 #include "common/clock.h"
@@ -10,12 +11,10 @@
 
 struct cache *cache_new(const struct cache_setup *setup)
 {
-    struct cache *cache = calloc(1, sizeof *cache);
+    struct cache *cache = xcalloc(1, sizeof *cache);
 
-    if (cache == NULL || !entries_start(&cache->entries) || !marks_start(&cache->marks)) {
-        free(cache);
-        return NULL;
-    }
+    entries_start(&cache->entries);
+    cache->marks.all = INT64_MIN;
     cache->setup = *setup;
     TAILQ_INIT(&cache->due);
     cache->timer = (struct loop_timer){.due = request_overdue, .arg = cache};
@@ -25,8 +24,6 @@ struct cache *cache_new(const struct cache_setup *setup)
 
 void cache_free(struct cache *cache)
 {
-    if (cache == NULL)
-        return;
     if (cache->setup.loop != NULL)
         loop_timer_clear(cache->setup.loop, &cache->timer);
     entries_end(&cache->entries);
@@ -36,50 +33,44 @@ void cache_free(struct cache *cache)
 
 void cache_stop(struct cache *cache)
 {
-    if (cache != NULL)
-        cache->stopping = true;
+    cache->stopping = true;
 }
 
 /* ---- Questions ---- */
 
-/* Whether the last good document settles the waiter's question. It does not if the change feed has
- * named the environment since the document was requested. */
+/* Whether the last good document settles the waiter's question (cache_waiter.suits). It does not if
+ * the change feed has named the environment since the document was requested. */
 static bool is_settled(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now)
 {
-    const struct freshness_rules rules = internal_rules(entry->cache);
-
-    return waiter->suits != NULL && !request_is_named(entry) &&
-           freshness_is_within(entry, now,
-                               INT64_C(1000) * freshness_bound(&rules, entry->document)) &&
+    return waiter->suits != NULL && !request_is_named(entry) && freshness_is_in_bound(entry, now) &&
            waiter->suits(waiter->arg, entry->document);
 }
 
-/* Whether the entry answers without a new request; *answer is filled in any case. */
+/* Whether the entry answers without a new request. *answer is filled in any case. */
 static bool can_answer(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now, struct cache_answer *answer)
 {
     enum cache_need need = waiter->need;
     const struct cache *cache = entry->cache;
-    const struct freshness_rules rules = internal_rules(cache);
     bool failing = entries_is_failing(entry);
 
     *answer = request_known(entry, need, now);
     if (api_is_file(cache->setup.api) || entry->phase == ENTRY_WRITING || need == CACHE_NOW)
         return false;
-    /* While the API fails, only the bound of an outage decides how long a document says who may
+    /* While the API fails, the bound of an outage alone decides how long a document says who may
      * enter, even if keys_fresh is longer. Account data may be used for account_fresh in any case,
      * so that a person who is refused is told why. */
-    if (entry->document != NULL && freshness_fault(&rules, entry, now) == NULL &&
+    if (entry->document != NULL && freshness_fault(entry, now) == NULL &&
         request_is_fresh(entry, need, now) && (!failing || need == CACHE_ACCOUNT)) {
         answer->result = CACHE_DOCUMENT;
         answer->document = entry->document;
         return true;
     }
-    /* A lookup does not wait for a slow API: the document is revalidated behind it. Who may enter
-     * is never decided this way. */
+    /* A lookup does not wait for a slow API: an older document answers within its bound, and is
+     * revalidated in the background. Who may enter is never decided this way. */
     if (need == CACHE_ACCOUNT && answer->result == CACHE_DOCUMENT &&
-        freshness_is_within(entry, now, (int64_t)1000 * freshness_bound(&rules, entry->document)))
+        freshness_is_in_bound(entry, now))
         return true;
     if (entry->state == ENTRY_ABSENT && !request_is_named(entry) &&
         freshness_is_within(entry, now, (int64_t)1000 * cache->setup.conf->absent_fresh))
@@ -88,13 +79,15 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
         ((request_is_hurried(entry, waiter) && request_is_overdue(entry, now)) ||
          is_settled(entry, waiter, now)))
         return true;
-    /* If there is no document, one waiter asks the API when the back-off is over, and the others
-     * wait for its answer. What the feed has named since the failed request is asked for first. */
+    /* After a failure the last good document answers or, without one, the failure itself until the
+     * back-off is over. Then one waiter asks the API, and the others wait for its answer. If the
+     * feed has named the environment since the failed request, the API is asked first. */
     return failing && !request_is_outdated(entry) &&
            (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
 }
 
-/* Answers a question that can_answer. The document is revalidated behind it where that is due. */
+/* Gives the answer of can_answer. Then revalidates the document in the background where that is
+ * due. */
 static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
                        struct cache_answer *answer, bool within)
 {
@@ -110,7 +103,7 @@ static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
         request_start(entry, ENTRY_FREE);
 }
 
-/* Whether a waiter for this entry needs no request, or a request that is not limited. */
+/* Whether a waiter for this entry needs no request of its own, or one that is not limited. */
 static bool is_unlimited(const struct cache_entry *entry)
 {
     return entry->document != NULL || entry->phase != ENTRY_IDLE || load_is_free(entry);
@@ -181,16 +174,10 @@ void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum e
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter)
 {
-    struct cache_entry *entry = internal_find(cache, project, environment);
-    struct cache_answer answer = {.detail = "out of memory"};
-
     waiter->entry = NULL;
     waiter->need = need;
     waiter->since = freshness_now().boot;
-    if (entry == NULL)
-        request_answer(cache, waiter, &answer);
-    else
-        internal_ask(entry, waiter, ENTRY_FREE, true);
+    internal_ask(internal_find(cache, project, environment), waiter, ENTRY_FREE, true);
 }
 
 void cache_forget(struct cache_waiter *waiter)
@@ -211,9 +198,17 @@ void cache_each_of(const struct cache *cache, const char *project,
 
 /* ---- The change feed ---- */
 
+/* Environment "" stands for the whole project, because no environment has that name. */
+static size_t mark_of(const struct cache *cache, const char *project, const char *environment)
+{
+    return table_hash_pair(&cache->entries.table, project, environment) % MARKS;
+}
+
 void cache_named(struct cache *cache, const char *project, const char *environment)
 {
-    marks_name(&cache->marks, project, environment, freshness_now().boot);
+    size_t mark = mark_of(cache, project, environment == NULL ? "" : environment);
+
+    cache->marks.mark[mark] = freshness_now().boot;
 }
 
 void cache_all_named(struct cache *cache)
@@ -223,19 +218,23 @@ void cache_all_named(struct cache *cache)
 
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment)
 {
-    return marks_named(&cache->marks, project, environment);
+    int64_t own = cache->marks.mark[mark_of(cache, project, environment)],
+            all = cache->marks.mark[mark_of(cache, project, "")];
+
+    return own > all ? own : all;
 }
 
 int64_t cache_last_named_at(const struct cache *cache, const char *project, const char *environment)
 {
-    return marks_last(&cache->marks, project, environment);
+    int64_t named = cache_named_at(cache, project, environment);
+
+    return named > 0 && named > cache->marks.all ? named : cache->marks.all;
 }
 
 /* ---- The subscriber ---- */
 
 static void tell_known(struct cache *cache)
 {
-    const struct freshness_rules rules = internal_rules(cache);
     struct cache_entry *entry;
 
     TAILQ_FOREACH(entry, &cache->entries.known.list, link) {
@@ -244,7 +243,7 @@ static void tell_known(struct cache *cache)
             .environment = entry->environment,
             .document = entry->document,
             .asked_wall = entry->asked_wall,
-            .until = freshness_usable_until(&rules, entry->document, entry->asked_wall)};
+            .until = freshness_usable_until(cache, entry->document, entry->asked_wall)};
         entry->told = entry->asked_wall;
         entry->taken = cache->told(cache->told_arg, &news);
     }
@@ -253,13 +252,17 @@ static void tell_known(struct cache *cache)
 struct policy_visit cache_visit(struct cache *cache, const char *from)
 {
     int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000;
-    int64_t before = store_was_ahead(cache->setup.store);
+    int64_t before = store_was_ahead(cache->setup.store), ahead;
 
+    api_judge_clock(cache->setup.api);
+    ahead = api_ahead(cache->setup.api);
     if (wall - boot > cache->ahead)
         cache->ahead = wall - boot;
     if (before > cache->ahead)
         cache->ahead = before;
-    return (struct policy_visit){boot + cache->ahead, wall, from, NULL};
+    if (cache->ahead < ahead)
+        ahead = cache->ahead;
+    return (struct policy_visit){wall - boot > ahead ? wall : boot + ahead, wall, from, NULL};
 }
 
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg)
@@ -282,7 +285,7 @@ void cache_denials_changed(struct cache *cache)
 bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment)
 {
     struct cache_entry *entry = internal_find(cache, project, environment);
-    bool is_withheld = entry != NULL && entry->absence != ENTRY_BELIEVED;
+    bool is_withheld = entry->absence != ENTRY_BELIEVED;
 
     if (is_withheld)
         entries_set_absence(entry, ENTRY_CONFIRMED);
@@ -290,17 +293,26 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
     return is_withheld;
 }
 
-/* An entry that is forgotten moves to the end of a list, of this one or another. So the loop takes
- * as many entries as the list had at first. */
-static void forget_all(struct lru *lru)
+/* Forgets all entries of a list. An entry that is forgotten moves to the list of unknown entries,
+ * or to the end of that list. So the loop takes only as many entries as the list had at first. */
+static void forget_all(struct lru *lru, enum cache_change change)
 {
     struct cache_entry *entry, *next;
     size_t n = lru->used;
+    int64_t issued;
 
     for (entry = TAILQ_FIRST(&lru->list); n > 0 && entry != NULL; entry = next, n--) {
         next = TAILQ_NEXT(entry, link);
         entries_step(entry, ENTRY_ORPHAN);
+        issued = entry->issued;
         entries_forget(entry);
+        if (change != CACHE_OTHER_SIGNERS)
+            continue;
+        /* No key may bring an older document back. */
+        entry->issued = issued;
+        /* What the disk has refused is newer than what it may have. */
+        if (entry->stored != ENTRY_STORE_FAILED)
+            entry->loaded = false;
     }
 }
 
@@ -314,17 +326,18 @@ static void end_back_off(struct lru *lru)
     }
 }
 
-void cache_configure(struct cache *cache, bool forget)
+void cache_configure(struct cache *cache, enum cache_change change)
 {
     envelope_parse_signers(cache->setup.conf->signing_key, &cache->signers);
-    /* The operator may just have repaired what failed. */
+    /* The back-off ends, because the operator may just have repaired what failed. */
     end_back_off(&cache->entries.known);
     end_back_off(&cache->entries.unknown);
-    if (!forget)
+    if (change == CACHE_SAME)
         return;
-    /* In this order: what is forgotten moves to the list of unknown ones. */
-    forget_all(&cache->entries.unknown);
-    forget_all(&cache->entries.known);
+    /* The unknown entries come first, because the known ones join their list when they are
+     * forgotten. */
+    forget_all(&cache->entries.unknown, change);
+    forget_all(&cache->entries.known, change);
 }
 
 /* ---- What operators see ---- */

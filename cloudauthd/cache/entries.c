@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/entries.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EVICT_STEPS 1024 /* entries that are looked at in one go */
+#define EVICT_STEPS 1024 /* entries that one call of evict looks at, at most */
 
 /* ---- States and phases: the tables of entries.h ---- */
 
@@ -83,7 +84,7 @@ void entries_touch(struct cache_entry *entry)
 
 /* ---- Projects ---- */
 
-/* A project with a known document. */
+/* A project of which some entries have a document. */
 struct project {
     struct table_node node;
     LIST_HEAD(, cache_entry) entries;
@@ -109,9 +110,7 @@ static void join_project(struct cache_entry *entry)
     struct project *project = find_project(entries, entry->project);
 
     if (project == NULL) {
-        project = calloc(1, sizeof *project);
-        if (project == NULL)
-            return; /* its other environments then count as those of an unknown project */
+        project = xcalloc(1, sizeof *project);
         strcpy(project->name, entry->project);
         table_insert(&entries->projects, &project->node, entries_hash_project(entry));
     }
@@ -123,9 +122,6 @@ static void leave_project(struct cache_entry *entry)
 {
     struct project *project = entry->of;
 
-    entry->of = NULL;
-    if (project == NULL)
-        return;
     LIST_REMOVE(entry, beside);
     if (!LIST_EMPTY(&project->entries))
         return;
@@ -135,8 +131,8 @@ static void leave_project(struct cache_entry *entry)
 
 /* ---- Documents ---- */
 
-/* Replaces the document, by NULL as well; the old one is freed. Moves the entry to the LRU list
- * where it belongs then. */
+/* Replaces the entry's document, perhaps by NULL; the former one is freed. Moves the entry to the
+ * end of the LRU list where it belongs then. */
 static void set_document(struct cache_entry *entry, struct document *document)
 {
     struct entries *entries = entry->entries;
@@ -186,7 +182,7 @@ static void drop_entry(struct cache_entry *entry)
 
 void entries_drop_if_new(struct cache_entry *entry)
 {
-    if (entry != NULL && entry->lru == NULL)
+    if (entry->lru == NULL)
         drop_entry(entry);
 }
 
@@ -194,13 +190,13 @@ void entries_forget(struct cache_entry *entry)
 {
     entry->failures = 0;
     entry->asked = entry->asked_wall = entry->issued = 0;
-    /* Without this the API would answer "unchanged" about a document that is no longer known. */
+    /* Otherwise the API would answer 304 about a document that is no longer known. */
     memset(&entry->validator, 0, sizeof entry->validator);
     entries_apply(entry, ENTRY_FORGET, NULL);
 }
 
-/* Whether an entry must stay in memory: it has a request or a waiter, or it holds what is not on
- * the disk. */
+/* Whether an entry must stay in memory: it has something under way or a waiter, or it holds what is
+ * not on the disk. */
 static bool is_pinned(const struct cache_entry *entry)
 {
     const struct entries *entries = entry->entries;
@@ -210,7 +206,8 @@ static bool is_pinned(const struct cache_entry *entry)
            (entry->absence != ENTRY_BELIEVED && entries->withheld <= ENTRIES_WITHHELD_MAX);
 }
 
-/* Whether a list's entries take more than so many times what they may. */
+/* Whether the entries of a list take more than `times` times the memory, or number, that they
+ * may. */
 static bool is_over(const struct entries *entries, const struct lru *lru, size_t times)
 {
     if (lru == &entries->unknown)
@@ -218,7 +215,8 @@ static bool is_over(const struct entries *entries, const struct lru *lru, size_t
     return entries->bytes + lru->used * sizeof(struct cache_entry) > times * ENTRIES_BYTES_MAX;
 }
 
-/* Pinned entries that are met move behind the others, so that they are not met each time. */
+/* Drops entries from the front of a list that is over its limit. Pinned entries move behind the
+ * others, so that the next call does not meet them first. */
 static void evict(struct entries *entries, struct lru *lru)
 {
     struct cache_entry *entry, *next, *last = TAILQ_LAST(&lru->list, lru_list);
@@ -278,12 +276,9 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
 {
     struct cache_entry *entry = entries_find(entries, project, environment);
 
-    if (entry != NULL || strlen(project) >= sizeof entry->project ||
-        strlen(environment) >= sizeof entry->environment)
+    if (entry != NULL)
         return entry;
-    entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return NULL;
+    entry = xcalloc(1, sizeof *entry);
     entry->entries = entries;
     LIST_INIT(&entry->waiters);
     strcpy(entry->project, project);
@@ -311,12 +306,13 @@ static void start_lru(struct lru *lru)
     TAILQ_INIT(&lru->list);
 }
 
-bool entries_start(struct entries *entries)
+void entries_start(struct entries *entries)
 {
     memset(entries, 0, sizeof *entries);
     start_lru(&entries->known);
     start_lru(&entries->unknown);
-    return table_start(&entries->table) && table_start(&entries->projects);
+    table_start(&entries->table);
+    table_start(&entries->projects);
 }
 
 static void drop_all(struct lru *lru)

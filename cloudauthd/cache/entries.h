@@ -15,21 +15,23 @@
 #include <sys/queue.h>
 
 /*
- * The cache's entries, one for each environment that was asked for lately: found by project and
+ * The cache's entries, one for each environment that was used lately: found by project and
  * environment, evicted by LRU, and each with a state that changes by the tables below. What an
- * evicted one knew is on the disk (store.h), and is read again before anything else is done with
+ * evicted entry knew is on the disk (store.h), and is read again before anything else is done with
  * its environment.
  *
  * So an entry that knows more than the disk stays: one that the disk has refused, and one whose
- * absence is withheld, up to ENTRIES_WITHHELD_MAX of them. Where the first kind takes
- * ENTRIES_OVERFLOW times the memory of all, the disk is not read again until a restart: what it
- * has is older than what was answered.
+ * absence is withheld, up to ENTRIES_WITHHELD_MAX of the latter. If entries take ENTRIES_OVERFLOW
+ * times the memory that they may, because the disk has refused them, they are evicted all the same;
+ * then the disk is not read again until a restart, because it has older documents than were
+ * answered.
  */
 
 #ifndef ENTRIES_BYTES_MAX
-#define ENTRIES_BYTES_MAX ((size_t)32 << 20) /* of entries with a document, and of that */
+/* Bytes of the entries with a document, and of their documents. */
+#define ENTRIES_BYTES_MAX ((size_t)32 << 20)
 #endif
-#define ENTRIES_UNKNOWN_MAX  10000 /* entries without a document */
+#define ENTRIES_UNKNOWN_MAX  10000 /* the most entries without a document */
 #define ENTRIES_WITHHELD_MAX 1000
 #define ENTRIES_OVERFLOW     4
 
@@ -43,14 +45,15 @@
  *   ABSENT    none       answered: 404, 410    absent, within absent_fresh
  *   FAILING   none       failed                unavailable, until the API may be asked again
  *
- * An event changes it (entries_apply):
+ * An event changes the state (entries_apply):
  *
  *   event      UNKNOWN  CURRENT  STALE    ABSENT   FAILING
  *   DOCUMENT   CURRENT  CURRENT  CURRENT  CURRENT  CURRENT   a document was accepted
  *   CONFIRM    -        CURRENT  CURRENT  -        -         the document is unchanged
  *   ABSENCE    ABSENT   ABSENT   ABSENT   ABSENT   ABSENT    there is no such environment
  *   FAILURE    FAILING  STALE    STALE    FAILING  FAILING   no answer, or one that is not used
- *   FORGET     UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN   evicted, or the API is another one
+ *   FORGET     UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN   the API is another one, or a stored
+ *                                                            document may not be used
  *
  * "-" cannot happen. If it does, it is logged and handled as FAILURE: the environment is
  * unavailable, or its last good document serves within the bound of an outage.
@@ -74,18 +77,18 @@ enum entry_event {
 };
 
 /*
- * What is under way for an entry. This is not part of the state above, because each state can have
- * a request in flight: a CURRENT document serves while it is revalidated, a STALE one while the API
- * is probed.
+ * What is under way for an entry. The phase is not part of the state above, because each state can
+ * have a request in flight: a CURRENT document serves while it is revalidated, a STALE one while
+ * the API is probed.
  *
  *   phase      what is under way
  *   IDLE       nothing
- *   LOADING    its file is being read from the store: first of all in the life of an entry
+ *   LOADING    the entry's file is being read from the store, before any request is sent
  *   SENT       a request is in flight, or its answer is being read
- *   ORPHANED   a request to an API that is no longer configured, or a file of it: it is ignored
+ *   ORPHANED   a request or the reading of a file, to be ignored: the API is another one since
  *   WRITING    the answer is being written to the store: waiters are answered after that
  *
- * A step changes it (entries_step):
+ * A step changes the phase (entries_step):
  *
  *   step      IDLE     LOADING   SENT      ORPHANED  WRITING
  *   LOAD      LOADING  -         -         -         -
@@ -117,28 +120,28 @@ enum entry_step {
     ENTRY_STEPS
 };
 
-/* The limit that an entry's request counts for, from when it is sent until it is released. */
+/* The limit that an entry's request counts against, from its start until `release` (request.c). */
 enum entry_budget {
-    ENTRY_FREE = 0,   /* none: it revalidates a known document that is being used */
-    ENTRY_LOOKUP,     /* for an unknown environment, looked up by root */
-    ENTRY_LOGIN,      /* for one, asked for by a login: root's PAM, cloudauth-keys */
-    ENTRY_OTHERS,     /* for one, asked for by another user */
-    ENTRY_BACKGROUND, /* no login or lookup waits for it (background.h) */
+    ENTRY_FREE = 0,   /* no limit: the request revalidates a known document that is in use */
+    ENTRY_LOOKUP,     /* for an unknown environment that root looks up */
+    ENTRY_LOGIN,      /* for an unknown environment of a login (root's PAM, cloudauth-keys) */
+    ENTRY_OTHERS,     /* for an unknown environment that another user asks for */
+    ENTRY_BACKGROUND, /* no login or lookup waits for the request (background.h) */
 };
 
-/* What the store has of an entry. */
+/* What the store has of an entry's document. */
 enum entry_stored {
-    ENTRY_MAY_BE_STORED = 0, /* what it was given last, or a file from before the start */
-    ENTRY_NOT_STORED,        /* it has removed the file */
-    ENTRY_STORE_FAILED,      /* it could not write or remove the document: that is tried again */
+    ENTRY_MAY_BE_STORED = 0, /* the file has what was last written, or is from before the start */
+    ENTRY_NOT_STORED,        /* there is no file */
+    ENTRY_STORE_FAILED,      /* the last write or removal failed, and is to be tried again */
 };
 
 /* What is done with an answer that a known environment is absent (limits.h, the guard). The next
- * good answer puts it back to ENTRY_BELIEVED. */
+ * answer that is not a failure sets ENTRY_BELIEVED. */
 enum entry_absence {
-    ENTRY_BELIEVED = 0, /* there was none, or it is believed */
-    ENTRY_WITHHELD,     /* the last good document stays */
-    ENTRY_CONFIRMED,    /* an operator has confirmed it: the next such answer is believed */
+    ENTRY_BELIEVED = 0, /* there was no such answer, or the last one is believed */
+    ENTRY_WITHHELD,     /* the answer is not believed: the last good document stays */
+    ENTRY_CONFIRMED,    /* an operator has confirmed the absence: the next one is believed */
 };
 
 /* Entries in the order of their use, the least recently used first. */
@@ -147,15 +150,15 @@ struct lru {
     size_t used;
 };
 
-/* Newest first. */
+/* The waiters of an entry, the newest first. */
 LIST_HEAD(waiter_list, cache_waiter);
 
 struct cache_entry {
     struct table_node node;
-    TAILQ_ENTRY(cache_entry) link;
-    LIST_ENTRY(cache_entry) beside; /* of the same project */
-    struct project *of;             /* NULL: not among its entries */
-    struct lru *lru;                /* the list that it is on, or NULL */
+    TAILQ_ENTRY(cache_entry) link;  /* link of the list `lru` */
+    LIST_ENTRY(cache_entry) beside; /* links entries of one project that have a document */
+    struct project *of;             /* the entry's project, if the entry has a document */
+    struct lru *lru;                /* the list that the entry is on, or NULL */
     struct entries *entries;
     struct cache *cache;
     char project[CLOUD_PROJECT_MAX + 1];
@@ -166,72 +169,72 @@ struct cache_entry {
     enum entry_budget budget;
     enum entry_stored stored;
     enum entry_absence absence;
-    bool loaded; /* its file has been looked for in the store */
-    bool cold;   /* only background work has asked for it: it is evicted first */
+    bool loaded; /* the entry's file has been looked for in the store */
+    bool cold;   /* only background requests have used the entry, so it is evicted first */
     struct waiter_list waiters;
-    bool is_due; /* it is on the cache's list of requests that may become overdue, */
-    TAILQ_ENTRY(cache_entry) due; /* in the order of `sent` */
+    bool is_due;                  /* the entry is on the list cache->due */
+    TAILQ_ENTRY(cache_entry) due; /* link of cache->due, in the order of `sent` */
 
-    struct document *document; /* CURRENT, STALE: the last good one; else NULL */
-    unsigned char hash[DIGEST_SIZE];
+    struct document *document; /* the last good document, in states CURRENT and STALE; else NULL */
+    unsigned char hash[DIGEST_SIZE]; /* hash of the document's body */
     struct validator validator;
-    int64_t asked; /* cloud_clock_ms() when the last good answer was asked for; 0: there is none */
-    int64_t asked_wall; /* the same on the wall clock, seconds since 1970 */
-    int64_t refresh;    /* cloud_clock_ms() from which a lookup has it revalidated behind it */
+    int64_t asked;      /* cloud_clock_ms() when the last good answer was requested; 0: none */
+    int64_t asked_wall; /* time(2) when the last good answer was requested */
+    int64_t refresh;    /* cloud_clock_ms() from which a lookup also revalidates the document */
     int64_t issued;     /* issued_at of the last signed document or tombstone; 0: none */
-    int64_t signed_at;  /* the document's issued_at as cloud_clock_ms(), when it was taken */
+    int64_t signed_at;  /* the document's issued_at, converted to cloud_clock_ms() */
     int64_t sent;       /* cloud_clock_ms() when the last request was sent */
-    int64_t sent_wall;  /* the same on the wall clock */
+    int64_t sent_wall;  /* time(2) when the last request was sent */
 
-    unsigned failures; /* requests that have failed in a row */
+    unsigned failures; /* the number of requests that have failed in a row */
     int64_t retry;     /* cloud_clock_ms() before which the API is not asked again */
-    char detail[256];  /* of the last failure */
+    char detail[256];  /* the reason of the last failure */
 
-    int64_t told; /* `asked_wall` when the subscriber was told last; 0: never (cache_subscribe) */
-    bool taken;   /* whether it said then that this host takes the document */
-    int64_t kept; /* `asked` as the store has it */
+    int64_t told; /* `asked_wall` when the subscriber was last told; 0: never (cache_subscribe) */
+    bool taken; /* the subscriber said, when it was last told, that this host takes the document */
+    int64_t kept; /* `asked` as last written to the store */
 };
 
 struct entries {
     struct table table, projects;
-    struct lru known, unknown; /* with a document; without */
-    size_t bytes;              /* of all documents */
-    size_t withheld;           /* entries that are ENTRY_WITHHELD */
-    bool overflowed;           /* too many are ENTRY_STORE_FAILED */
+    struct lru known, unknown; /* the entries with a document, and those without */
+    size_t bytes;              /* bytes of all documents */
+    size_t withheld;           /* the number of entries that are ENTRY_WITHHELD */
+    bool overflowed;           /* the disk has refused too many documents, and is no longer read */
 };
 
-/* False if out of memory. */
-bool entries_start(struct entries *entries);
+void entries_start(struct entries *entries);
 void entries_end(struct entries *entries);
 
-/* The environment's entry, or NULL. */
+/* Returns the environment's entry, or NULL. */
 struct cache_entry *entries_find(const struct entries *entries, const char *project,
                                  const char *environment);
 
-/* The environment's entry, made if there is none; NULL if out of memory. A new one is on no LRU
- * list until entries_touch. */
+/* Returns the environment's entry, made if there is none. A new entry is on no LRU list until
+ * entries_touch. */
 struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
                                         const char *environment);
 
-/* Frees an entry that find_or_add has made and that was not used; entry may be NULL. */
+/* Frees an entry that entries_find_or_add has made and that entries_touch has not seen. */
 void entries_drop_if_new(struct cache_entry *entry);
 
-/* Marks the entry as the most recently used of its list; a cold one as the least recently used. */
+/* Marks an entry as the most recently used of its list or, if it is cold, as the least recently
+ * used. */
 void entries_touch(struct cache_entry *entry);
 
-/* Evicts entries that are past the limits, the least recently used first, but for those that have
- * waiters or something under way or know more than the disk, and the most recently used one of each
- * list. */
+/* Evicts entries of lists that are past their limit, the least recently used first. Left out are
+ * those with waiters, those that are not IDLE, those that know more than the disk, and the most
+ * recently used entry of each list. */
 void entries_evict(struct entries *entries);
 
-/* Applies an event to the state. document: ENTRY_DOCUMENT: the new one, which the entry owns from
- * then on; else NULL. The document that was known before is freed unless it stays. */
+/* Applies an event to the state. document is the new document for ENTRY_DOCUMENT, which the entry
+ * owns from then on, else NULL. The former document is freed unless it stays. */
 void entries_apply(struct cache_entry *entry, enum entry_event event, struct document *document);
 
-/* Applies a step to the phase. False, logged, if it is impossible in this phase. */
+/* Applies a step to the phase. False, and logged, if the step is impossible in this phase. */
 bool entries_step(struct cache_entry *entry, enum entry_step step);
 
-/* Sets `absence` of the entry, and counts it. */
+/* Sets `absence` of the entry, and keeps entries->withheld up to date. */
 void entries_set_absence(struct cache_entry *entry, enum entry_absence absence);
 
 /* Whether the last request failed. */
@@ -243,7 +246,8 @@ void entries_forget(struct cache_entry *entry);
 /* A keyed hash of the entry's project. */
 uint64_t entries_hash_project(const struct cache_entry *entry);
 
-/* The entries of a project with a document, by their `beside`; NULL if there are none. */
+/* Returns the first entry of a project with a document, linked to the others by `beside`; NULL if
+ * there is none. */
 struct cache_entry *entries_of_project(const struct entries *entries, const char *project);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloudauthd/cache/freshness.h"
-
-#include "access/envelope.h"
 #include "base/elapsed.h"
+#include "cloudauthd/cache/internal.h"
 #include "common/clock.h"
 
 #include <time.h>
@@ -12,7 +10,7 @@ struct freshness_now freshness_now(void)
     return (struct freshness_now){cloud_clock_ms(), (int64_t)time(NULL)};
 }
 
-/* Milliseconds since the last good answer was asked for. */
+/* Milliseconds since the last good answer was requested. */
 static int64_t since_asked(const struct cache_entry *entry, struct freshness_now now)
 {
     return elapsed_ms(now.boot - entry->asked, now.wall - entry->asked_wall);
@@ -34,49 +32,61 @@ static int64_t since_signed(const struct cache_entry *entry, struct freshness_no
     return wall > boot ? wall : boot;
 }
 
-uint32_t freshness_age(const struct freshness_rules *rules, const struct cache_entry *entry,
-                       struct freshness_now now)
+static bool is_signed(const struct cache *cache)
+{
+    return cache->signers.n > 0;
+}
+
+uint32_t freshness_age(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t age = since_asked(entry, now) / 1000;
 
-    if (rules->is_signed && entry->document != NULL)
+    if (is_signed(entry->cache) && entry->document != NULL)
         age = since_signed(entry, now);
     return age < 0 ? 0 : age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
 }
 
-uint32_t freshness_bound(const struct freshness_rules *rules, const struct document *document)
+int64_t freshness_bound(const struct cache *cache, const struct document *document)
 {
-    return document->max_stale < rules->max_stale ? document->max_stale : rules->max_stale;
+    uint32_t most = cache->setup.conf->max_stale;
+
+    return document->max_stale < most ? document->max_stale : most;
 }
 
-int64_t freshness_usable_until(const struct freshness_rules *rules, const struct document *document,
+bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now now)
+{
+    return freshness_is_within(entry, now, 1000 * freshness_bound(entry->cache, entry->document));
+}
+
+int64_t freshness_usable_until(const struct cache *cache, const struct document *document,
                                int64_t asked_wall)
 {
-    return (rules->is_signed ? document->issued_at : asked_wall) +
-           (int64_t)freshness_bound(rules, document);
+    return (is_signed(cache) ? document->issued_at : asked_wall) + freshness_bound(cache, document);
 }
 
-const char *freshness_fault(const struct freshness_rules *rules, const struct cache_entry *entry,
-                            struct freshness_now now)
+const char *freshness_signature_fault(const struct cache_entry *entry, struct freshness_now now)
 {
-    if (now.wall < entry->asked_wall - ELAPSED_SLACK)
-        return "the clock stands before the time of the last good document";
-    if (!rules->is_signed)
+    if (!is_signed(entry->cache))
         return NULL;
     if (entry->document->issued_at > now.wall + ENVELOPE_FUTURE)
         return "the last good document is from the future";
-    if (since_signed(entry, now) >= (int64_t)freshness_bound(rules, entry->document))
+    if (since_signed(entry, now) >= freshness_bound(entry->cache, entry->document))
         return "the last good document was signed too long ago";
     return NULL;
 }
 
-const char *freshness_why_not(const struct freshness_rules *rules, const struct cache_entry *entry,
-                              struct freshness_now now)
+const char *freshness_fault(const struct cache_entry *entry, struct freshness_now now)
 {
-    const char *why = freshness_fault(rules, entry, now);
+    if (now.wall < entry->asked_wall - ELAPSED_SLACK)
+        return "the clock stands before the time of the last good document";
+    return freshness_signature_fault(entry, now);
+}
 
-    if (why == NULL && entries_is_failing(entry) &&
-        since_asked(entry, now) / 1000 >= freshness_bound(rules, entry->document))
+const char *freshness_why_not(const struct cache_entry *entry, struct freshness_now now)
+{
+    const char *why = freshness_fault(entry, now);
+
+    if (why == NULL && entries_is_failing(entry) && !freshness_is_in_bound(entry, now))
         why = entry->detail;
     return why;
 }

@@ -35,7 +35,7 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after)
     return wait < asked ? asked : wait;
 }
 
-/* Absences that were believed within the last ten minutes. */
+/* The number of absences that were believed within the last ten minutes. */
 static size_t recent_absences(const struct guard *guard, int64_t now)
 {
     size_t n = 0;
@@ -50,7 +50,7 @@ bool limits_may_believe(const struct guard *guard, size_t known, int64_t now)
 {
     size_t before = recent_absences(guard, now), absent = before + 1;
 
-    /* The environments that turned absent within that time count as known, too. */
+    /* The environments that turned absent in these ten minutes count as known, too. */
     return absent <= GUARD_COUNT || absent * 100 <= (known + before) * GUARD_PERCENT;
 }
 

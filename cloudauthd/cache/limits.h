@@ -6,10 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The cache's limits: how many requests may go, when one may go after a failure, and how many
- * environments may turn absent. Their state is in the structs. Times are cloud_clock_ms().
- */
+/* The cache's limits: how many requests are sent, how long to wait after a failure, and how many
+ * environments may turn absent. The state is in the structs. Times are cloud_clock_ms(). */
 
 /*
  * Documents of more than LIMITS_READ_MAX bytes are verified and parsed by a worker thread: to parse
@@ -23,38 +21,38 @@
 /* A token bucket. Zeroed, it is full. */
 struct bucket {
     bool started;
-    uint32_t thousandths; /* of tokens that are left */
-    int64_t at;
+    uint32_t thousandths; /* tokens that are left, in thousandths */
+    int64_t at;           /* cloud_clock_ms() of the last limits_take_token */
 };
 
 /* Takes one token from a bucket that holds at most `burst` tokens and gets `rate` a second. False
  * if it is empty. */
 bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now);
 
-/* Returns how many milliseconds to wait after a failed request: 1, 2, 4, 8 and then 15 seconds, or
- * retry_after seconds, for which the server asked, if that is more. failures: how many came before
- * this one in a row, counted up to LIMITS_FAILURES_MAX. */
+/* Returns how many milliseconds to wait after a failed request: 1000, 2000, 4000, 8000 and then
+ * 15000, or retry_after seconds, for which the server asked, if that is more. failures is how many
+ * requests failed before this one in a row, counted up to LIMITS_FAILURES_MAX. */
 #define LIMITS_FAILURES_MAX 1000
 int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 
 /*
  * The guard against mass absence. A few environments that turn absent have been deleted; many at
- * once are more likely an error of the API. More than GUARD_COUNT and more than GUARD_PERCENT of
- * the known environments within ten minutes are not believed, nor is any further one while such an
- * absence is withheld: until an operator confirms it, or the API says otherwise. Zeroed, the guard
- * has seen none.
+ * once are more likely an error of the API. If more than GUARD_COUNT and more than GUARD_PERCENT of
+ * the known environments would turn absent within ten minutes, the answer is withheld (not
+ * believed), and so is every further one while one is withheld: until an operator confirms it, or
+ * the API answers otherwise. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
 #define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
-    int64_t minute[GUARD_MINUTES]; /* minutes since boot */
-    size_t absent[GUARD_MINUTES];  /* absences counted in that minute */
+    int64_t minute[GUARD_MINUTES]; /* minutes since boot; absent[i] belongs to minute[i] */
+    size_t absent[GUARD_MINUTES];  /* absences that were believed in minute[i] */
 };
 
-/* Whether one more absence may be believed. known: environments with a document, this one among
- * them. */
+/* Whether one more absence may be believed. known: the number of environments with a document, the
+ * one that turns absent among them. */
 bool limits_may_believe(const struct guard *guard, size_t known, int64_t now);
 
 /* Counts an absence that was believed. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
@@ -9,19 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOADS_MAX    1024 /* in flight, where ids are bound; others count for their budget */
-#define READS_TOLD   256  /* at the start: of as many the service manager is notified */
-#define SURVEY_LOADS 4    /* in flight of a survey: a login waits for as many */
+#define LOADS_MAX    1024 /* while fewer are in flight, loads for bound ids are not limited */
+#define READS_TOLD   256  /* reads at the start between two notices to the service manager */
+#define SURVEY_LOADS 4    /* of a survey in flight; few, because a login's load waits for them */
 
 /* ---- One document ---- */
 
-/* The file of an entry that a worker reads. */
+/* A worker's job: reads the file of an entry. */
 struct load {
     struct work work;
     struct cache_entry *entry;
-    bool surveys;
+    bool surveys; /* cache_survey has started the load */
     struct store_file file;
-    struct api_result result; /* its body is the file's */
+    struct api_result result; /* the body is in file.bytes */
     struct reading reading;
 };
 
@@ -68,9 +69,9 @@ static void finish(struct work *work)
     if (!ignored && store_judge(cache->setup.store, &load->file)) {
         take_stored(entry, &load->reading, &load->file.file.document);
     } else {
-        document_free(load->reading.document);
         if (!ignored && !none)
-            take_unusable(entry);
+            take_unusable(entry, load->file.is_own ? load->reading.document : NULL);
+        document_free(load->reading.document);
     }
     free(load->file.bytes);
     free(load);
@@ -86,84 +87,35 @@ static void finish(struct work *work)
     entries_evict(&cache->entries);
 }
 
-static bool start(struct cache_entry *entry, bool surveys)
+static void start(struct cache_entry *entry, bool surveys)
 {
     struct cache *cache = entry->cache;
-    struct load *load = calloc(1, sizeof *load);
+    struct load *load;
 
-    if (load == NULL || !entries_step(entry, ENTRY_LOAD)) {
-        free(load);
-        return false;
-    }
+    if (!entries_step(entry, ENTRY_LOAD))
+        return;
+    load = xcalloc(1, sizeof *load);
     load->work = (struct work){.run = run, .finish = finish};
     load->entry = entry;
     load->surveys = surveys;
     take_prepare(&load->reading, entry, &load->result);
     cache->loads++;
     worker_add(cache->setup.loader, &load->work);
-    return true;
 }
 
-bool load_start(struct cache_entry *entry)
+void load_start(struct cache_entry *entry)
 {
-    return start(entry, false);
-}
-
-/* ---- The start ---- */
-
-/* Whether the document's ids are bound now; else the reason is logged, but for a tombstone. A
- * damaged document is set aside. */
-static bool bind_stored(struct cache *cache, const char *project, const char *environment)
-{
-    struct store_file file;
-    struct api_result result = {.verdict = API_DOCUMENT};
-    struct reading reading = {.result = &result,
-                              .project = project,
-                              .environment = environment,
-                              .signers = cache->signers};
-    bool ok = false;
-
-    store_read(cache->setup.store, project, environment, &file);
-    if (file.is_whole) {
-        result.body = file.file.document.body;
-        result.length = file.file.document.length;
-        take_read(&reading);
-    } else {
-        (void)store_judge(cache->setup.store, &file);
-    }
-    if (reading.document != NULL)
-        ok = reading.document->status != DOCUMENT_DELETED &&
-             admission_bind_stored(cache->setup.admission, reading.document);
-    else if (file.is_whole)
-        log_error("store: document %s: its ids are not known: %s", file.name, reading.problem.text);
-    document_free(reading.document);
-    free(file.bytes);
-    return ok;
-}
-
-bool cache_bind_stored(struct cache *cache, const struct notify *notify)
-{
-    size_t n, reads = 0, bound = 0;
-    char *names = store_list(cache->setup.store, &n);
-
-    if (names == NULL)
-        return false;
-    for (const char *at = names; n > 0; n--) {
-        const char *project = at, *environment = project + strlen(project) + 1;
-        at = environment + strlen(environment) + 1;
-        if (!admission_lacks_ids(cache->setup.admission, project, environment))
-            continue;
-        if (reads++ % READS_TOLD == 0)
-            notify_extend(notify);
-        bound += bind_stored(cache, project, environment);
-    }
-    free(names);
-    if (bound > 0)
-        log_warning("bindings were lost: %zu stored documents have bound their ids again", bound);
-    return true;
+    start(entry, false);
 }
 
 /* ---- All documents ---- */
+
+static void drop_names(struct survey *survey)
+{
+    free(survey->names);
+    survey->names = NULL;
+    survey->left = 0;
+}
 
 struct listing {
     struct work work;
@@ -187,27 +139,23 @@ static void finish_listing(struct work *work)
     survey->is_listing = false;
     survey->names = survey->at = listing->names;
     survey->left = listing->names == NULL ? 0 : listing->n;
-    if (listing->names != NULL || survey->again)
+    if (!survey->is_first && (listing->names != NULL || survey->again))
         survey_on(listing->cache);
     free(listing);
 }
 
-static void list(struct cache *cache)
+static void list(struct cache *cache, struct worker *worker)
 {
-    struct listing *listing = calloc(1, sizeof *listing);
+    struct listing *listing = xcalloc(1, sizeof *listing);
 
-    if (listing == NULL) {
-        log_error("out of memory: the documents are not loaded");
-        return;
-    }
     cache->survey.again = false;
     cache->survey.is_listing = true;
     listing->work = (struct work){.run = run_listing, .finish = finish_listing};
     listing->cache = cache;
-    worker_add(cache->setup.loader, &listing->work);
+    worker_add(worker, &listing->work);
 }
 
-/* Loads the next document of the survey, unless its environment is in memory. */
+/* Loads the next document of the survey, unless its entry has been loaded or is busy. */
 static void survey_next(struct cache *cache)
 {
     struct survey *survey = &cache->survey;
@@ -217,17 +165,15 @@ static void survey_next(struct cache *cache)
 
     survey->at = environment + strlen(environment) + 1;
     survey->left--;
-    if (entry == NULL || !load_is_due(entry) || entry->phase != ENTRY_IDLE) {
-        survey->missed |= entry == NULL || (!entry->loaded && entry->phase == ENTRY_IDLE);
+    if (!load_is_due(entry) || entry->phase != ENTRY_IDLE) {
+        survey->missed |= !entry->loaded && entry->phase == ENTRY_IDLE;
         entries_drop_if_new(entry);
         return;
     }
     entry->cold = entry->lru == NULL;
     entries_touch(entry);
-    if (start(entry, true))
-        survey->loads++;
-    else
-        survey->missed = true;
+    start(entry, true);
+    survey->loads++;
 }
 
 static void survey_on(struct cache *cache)
@@ -238,12 +184,11 @@ static void survey_on(struct cache *cache)
         survey_next(cache);
     if (survey->left > 0 || survey->loads > 0 || survey->is_listing)
         return;
-    free(survey->names);
-    survey->names = NULL;
+    drop_names(survey);
     if (cache->stopping)
         return;
     if (survey->again)
-        list(cache);
+        list(cache, cache->setup.loader);
     else if (survey->done != NULL && !survey->missed)
         survey->done(survey->arg);
 }
@@ -254,8 +199,74 @@ void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg)
 
     survey->done = done;
     survey->arg = arg;
-    survey->again = true;
-    survey->left = 0;
+    survey->again = !survey->is_first;
+    if (survey->again)
+        survey->left = 0;
+    survey->is_first = false;
     if (!survey->is_listing)
         survey_on(cache);
+}
+
+/* ---- The start ---- */
+
+/* Binds the ids of a stored document. False if they are not bound then; the reason is logged,
+ * unless the document is a tombstone. A damaged file is set aside. */
+static bool bind_stored(struct cache *cache, const char *project, const char *environment)
+{
+    struct store_file file;
+    struct api_result result = {.verdict = API_DOCUMENT};
+    struct reading reading = {.result = &result,
+                              .project = project,
+                              .environment = environment,
+                              .signers = cache->signers,
+                              .ids_only = true};
+    bool ok = false;
+
+    store_read(cache->setup.store, project, environment, &file);
+    if (file.is_whole) {
+        result.body = file.file.document.body;
+        result.length = file.file.document.length;
+        take_read(&reading);
+    } else {
+        (void)store_judge(cache->setup.store, &file);
+    }
+    if (reading.document != NULL)
+        ok = reading.document->status != DOCUMENT_DELETED &&
+             admission_bind_stored(cache->setup.admission, reading.document);
+    else if (file.is_whole)
+        log_error("store: document %s: its ids are not known: %s", file.name, reading.problem.text);
+    document_free(reading.document);
+    free(file.bytes);
+    return ok;
+}
+
+void cache_list_stored(struct cache *cache, struct worker *worker)
+{
+    cache->survey.is_first = true;
+    list(cache, worker);
+}
+
+void cache_bind_stored(struct cache *cache, const struct notify *notify, bool surveys)
+{
+    struct survey *survey = &cache->survey;
+    size_t reads = 0, bound = 0;
+    const char *at = survey->names;
+
+    if (at == NULL)
+        fatal("the stored documents cannot be listed");
+    store_count(cache->setup.store, survey->left);
+    for (size_t n = survey->left; n > 0; n--) {
+        const char *project = at, *environment = project + strlen(project) + 1;
+        at = environment + strlen(environment) + 1;
+        if (!admission_lacks_ids(cache->setup.admission, project, environment))
+            continue;
+        if (reads++ % READS_TOLD == 0)
+            notify_extend(notify);
+        bound += bind_stored(cache, project, environment);
+    }
+    if (bound > 0)
+        log_warning("bindings were lost: %zu stored documents have bound their ids again", bound);
+    survey->is_first = surveys;
+    if (!surveys)
+        drop_names(survey);
 }

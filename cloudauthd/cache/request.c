@@ -4,50 +4,52 @@
 #include "base/foreign.h"
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
+#include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/take.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CURRENT_MS 3600000 /* a change that the feed does not name is found after this time */
+#define CURRENT_MS 3600000 /* milliseconds after which no document is fresh, even if not named */
 
 /* ---- Answers ---- */
 
-/* Whether the entry's answer shows every change that the change feed has named until now. */
+/* Whether the change feed is live, and the entry's answer shows every change that the feed has
+ * named. */
 static bool is_current(const struct cache_entry *entry)
 {
     const struct cache *cache = entry->cache;
-    int64_t named = marks_named(&cache->marks, entry->project, entry->environment);
+    int64_t named = cache_named_at(cache, entry->project, entry->environment);
 
     return cache->setup.feed_lives != NULL && cache->setup.feed_lives(cache->setup.feed_arg) &&
            (named == 0 || entry->asked >= named + CACHE_SETTLE_MS);
 }
 
-/* Milliseconds for which the entry's answer is fresh enough. */
+/* Milliseconds, from its request on, for which the entry's answer is fresh enough for a need. */
 static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
 {
     const struct cache *cache = entry->cache;
-    const struct freshness_rules rules = internal_rules(cache);
     int64_t least = INT64_C(1000) * (need == CACHE_KEYS ? cache->setup.conf->keys_fresh
                                                         : cache->setup.conf->account_fresh);
     int64_t most = CURRENT_MS;
 
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    /* A document that an outage may no longer use may have become so before it was evicted. */
-    if (entry->document != NULL && INT64_C(1000) * freshness_bound(&rules, entry->document) < most)
-        most = INT64_C(1000) * freshness_bound(&rules, entry->document);
+    /* The bound of an outage holds too: a document that became unusable in an outage could be
+     * evicted, and would be usable again when it is read from the disk. */
+    if (entry->document != NULL && 1000 * freshness_bound(cache, entry->document) < most)
+        most = 1000 * freshness_bound(cache, entry->document);
     return least < most && is_current(entry) ? most : least;
 }
 
 bool request_is_named(const struct cache_entry *entry)
 {
-    return entry->asked <= marks_last(&entry->cache->marks, entry->project, entry->environment);
+    return entry->asked <= cache_last_named_at(entry->cache, entry->project, entry->environment);
 }
 
 bool request_is_outdated(const struct cache_entry *entry)
 {
-    return entry->sent <= marks_last(&entry->cache->marks, entry->project, entry->environment);
+    return entry->sent <= cache_last_named_at(entry->cache, entry->project, entry->environment);
 }
 
 int64_t request_retry(const struct cache_entry *entry)
@@ -73,30 +75,27 @@ bool request_is_overdue(const struct cache_entry *entry, struct freshness_now no
 
 bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter)
 {
-    int64_t named = marks_named(&entry->cache->marks, entry->project, entry->environment);
+    int64_t named = cache_named_at(entry->cache, entry->project, entry->environment);
 
-    /* `asked` may be from before the boot, and then is negative. */
+    /* named is 0 for never, but `asked` is negative if it was before the boot. */
     return waiter->hurried && waiter->need != CACHE_NOW && (named == 0 || entry->asked > named);
 }
 
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
                                   struct freshness_now now)
 {
-    const struct freshness_rules rules = internal_rules(entry->cache);
     bool failing = entries_is_failing(entry), overdue = request_is_overdue(entry, now);
     struct cache_answer answer = {.detail = failing   ? entry->detail
                                             : overdue ? "the API has not answered yet"
                                                       : "not known",
                                   .stale = failing || overdue,
                                   .current = is_current(entry) && !request_is_named(entry),
-                                  .age = freshness_age(&rules, entry, now),
+                                  .age = freshness_age(entry, now),
                                   .asked = entry->asked};
 
     if (entry->document != NULL) {
-        const char *why = need == CACHE_ACCOUNT ? NULL : freshness_why_not(&rules, entry, now);
-        if (why == NULL && overdue && need != CACHE_ACCOUNT &&
-            !freshness_is_within(entry, now,
-                                 freshness_bound(&rules, entry->document) * INT64_C(1000)))
+        const char *why = need == CACHE_ACCOUNT ? NULL : freshness_why_not(entry, now);
+        if (why == NULL && overdue && need != CACHE_ACCOUNT && !freshness_is_in_bound(entry, now))
             why = answer.detail;
         if (why != NULL)
             answer.detail = why;
@@ -117,7 +116,7 @@ void request_answer(struct cache *cache, struct cache_waiter *waiter,
     waiter->answered(waiter->arg, answer);
 }
 
-/* Sends the request that the entry's waiters, if there are any, still need. */
+/* Sends the request that waiters still need, if there are any. */
 static void start_for_waiters(struct cache_entry *entry)
 {
     const struct cache_waiter *waiter;
@@ -132,9 +131,8 @@ static void start_for_waiters(struct cache_entry *entry)
     request_start(entry, budget);
 }
 
-/* Whether the answer that has come, or a failure, is fresh enough for the waiter: for one that came
- * when the request had long been under way, or after the feed has named the environment, it may not
- * be. */
+/* Whether the answer or failure that has come is fresh enough for the waiter. It may not be if the
+ * waiter came long after the request was sent, or if the feed has named the environment since. */
 static bool is_served(const struct cache_waiter *waiter)
 {
     const struct cache_entry *entry = waiter->entry;
@@ -143,18 +141,18 @@ static bool is_served(const struct cache_waiter *waiter)
         return entry->sent >= waiter->since || !request_is_outdated(entry);
     if (entry->asked >= waiter->since)
         return true;
-    return !request_is_named(entry) &&
+    return entry->state != ENTRY_UNKNOWN && !request_is_named(entry) &&
            waiter->since - entry->asked <= fresh_ms(entry, waiter->need);
 }
 
-/* Whether the waiter takes the last good document while the request is overdue. */
+/* Whether the waiter gets the last good document while the request is overdue. */
 static bool takes_known(const struct cache_waiter *waiter, struct freshness_now now)
 {
     return request_is_hurried(waiter->entry, waiter) &&
            request_known(waiter->entry, waiter->need, now).result == CACHE_DOCUMENT;
 }
 
-/* Answers the waiters that the answer serves, or the hurried ones of an overdue request. */
+/* Answers the waiters that is_served selects or, if overdue, those that takes_known selects. */
 static void answer_waiters(struct cache_entry *entry, bool overdue)
 {
     struct freshness_now now = freshness_now();
@@ -169,7 +167,7 @@ static void answer_waiters(struct cache_entry *entry, bool overdue)
         LIST_REMOVE(waiter, link);
         LIST_INSERT_HEAD(&ready, waiter, link);
     }
-    /* On a list until its turn, so that cache_forget can take it off. */
+    /* Each waiter stays on a list until its turn, so that cache_forget can remove it. */
     while ((waiter = LIST_FIRST(&ready)) != NULL) {
         LIST_REMOVE(waiter, link);
         answer = request_known(entry, waiter->need, now);
@@ -183,10 +181,9 @@ static void set_timer(struct cache *cache)
 {
     const struct cache_entry *first = TAILQ_FIRST(&cache->due);
 
-    if (first != NULL && cache->setup.loop != NULL &&
-        !loop_timer_set(cache->setup.loop, &cache->timer,
-                        first->sent + overdue_ms(cache) - freshness_now().boot))
-        log_error("no timer is left: logins wait for an API that does not answer");
+    if (first != NULL && cache->setup.loop != NULL)
+        loop_timer_set(cache->setup.loop, &cache->timer,
+                       first->sent + overdue_ms(cache) - freshness_now().boot);
 }
 
 static void end_due(struct cache_entry *entry)
@@ -255,7 +252,7 @@ struct share *request_share(struct askers *askers, const struct cache_entry *ent
     return &askers->project[entries_hash_project(entry) % shares];
 }
 
-/* Counts, or counts no longer, a request in flight for the entry's budget. */
+/* Adds change, 1 or -1, to the number of requests in flight of the entry's budget. */
 static void count(struct cache_entry *entry, int change)
 {
     struct cache *cache = entry->cache;
@@ -281,8 +278,8 @@ static void release(struct cache_entry *entry)
     entry->budget = ENTRY_FREE;
 }
 
-/* Lets prefetches pause after a failure. The failures of requests that were in flight at the same
- * time are one failure. */
+/* Ends a background request. A failed prefetch makes prefetches pause. Further failures in that
+ * pause, of prefetches that were in flight at the same time, do not count. */
 static void end_background(struct cache_entry *entry, const struct api_result *result)
 {
     struct cache *cache = entry->cache;
@@ -290,7 +287,7 @@ static void end_background(struct cache_entry *entry, const struct api_result *r
 
     release(entry);
     if (entry->document != NULL)
-        return; /* it was a probe */
+        return; /* the document was known: its entry has a back-off of its own */
     if (result->verdict != API_OUTAGE) {
         cache->prefetch_failures = 0;
     } else if (now >= cache->prefetch_pause) {
@@ -315,10 +312,14 @@ static void end_write(struct cache_entry *entry, enum entry_stored stored)
     if (!entries_step(entry, ENTRY_WRITTEN))
         return;
     entry->stored = stored;
+    /* What the disk may still have is older: it is not read, even if a reload has forgotten this.
+     */
+    if (stored == ENTRY_STORE_FAILED)
+        entry->loaded = true;
     end(entry);
 }
 
-/* A failure changes no answer, and the store has logged it. */
+/* The store_done of store_put. A failed write changes no answer, and the store has logged it. */
 static void on_put(void *arg, bool ok)
 {
     end_write(arg, ok ? ENTRY_MAY_BE_STORED : ENTRY_STORE_FAILED);
@@ -329,8 +330,8 @@ static void on_removed(void *arg, bool ok)
     end_write(arg, ok ? ENTRY_NOT_STORED : ENTRY_STORE_FAILED);
 }
 
-/* Whether it is time to write to the store again: that the document was confirmed at that time, or
- * the document that the store failed to write. */
+/* Whether CACHE_LAG has passed since the last write to the store: then a confirmation at `asked` is
+ * written, or the document that the store failed to write. */
 static bool is_write_due(const struct cache_entry *entry, int64_t asked)
 {
     return asked - entry->kept >= INT64_C(1000) * CACHE_LAG;
@@ -354,8 +355,8 @@ static bool put_stored(struct cache_entry *entry, const struct stored_document *
     return true;
 }
 
-/* Brings the store up to date with the answer that was taken. False if there is nothing to write
- * that waiters have to wait for; else end_write follows, perhaps within the call. */
+/* Brings the store up to date with the answer that was taken. True if waiters have to wait for
+ * that: then end_write is called, perhaps within the call. */
 static bool write_store(struct cache_entry *entry, const struct api_result *result,
                         enum api_verdict verdict)
 {
@@ -372,7 +373,8 @@ static bool write_store(struct cache_entry *entry, const struct api_result *resu
     memcpy(stored.hash, entry->hash, sizeof stored.hash);
     if (store == NULL || entries_is_failing(entry))
         return false;
-    /* A signed tombstone is stored as a document is, so that none older is accepted after it. */
+    /* A signed tombstone is stored like a document, so that no older document is accepted after
+     * it. */
     if (entry->state == ENTRY_ABSENT && entry->cache->signers.n == 0)
         return remove_stored(entry);
     if (verdict == API_DOCUMENT || (failed && due && result->verdict == API_DOCUMENT))
@@ -386,7 +388,7 @@ static bool write_store(struct cache_entry *entry, const struct api_result *resu
 
 /* ---- Requests ---- */
 
-/* The entry's request has ended with an answer, which has been read. */
+/* Ends the entry's request with an answer that take_read has read. */
 static void take_answer(struct cache_entry *entry, struct reading *reading)
 {
     bool orphaned = entry->phase == ENTRY_ORPHANED;
@@ -404,19 +406,19 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
         return;
     }
     verdict = take_result(entry, reading);
-    /* An absent environment counts until its file is removed: while a disk hangs there could be any
-     * number of such names. */
+    /* The request for an absent environment counts against its budget until the file is removed:
+     * while a disk hangs there could be any number of such entries. */
     if (entry->state != ENTRY_ABSENT)
         release(entry);
     if (!write_store(entry, reading->result, verdict))
         end(entry);
 }
 
-/* An answer that the worker reads. */
+/* A worker's job: reads an answer. */
 struct answer {
     struct work work;
     struct cache_entry *entry;
-    struct api_result result; /* its body is the one below */
+    struct api_result result; /* its member `body` points to the copy below */
     struct reading reading;
     char body[];
 };
@@ -426,7 +428,8 @@ static void read_answer(struct work *work)
     take_read(&((struct answer *)(void *)work)->reading);
 }
 
-/* The same, and asks the other name services whether the document's ids are theirs. */
+/* Reads an answer as read_answer does, and asks the host's other name services whether the
+ * document's ids are theirs: then the document is invalid. */
 static void ask_answer(struct work *work)
 {
     struct reading *reading = &((struct answer *)(void *)work)->reading;
@@ -452,7 +455,8 @@ static void finish_answer(struct work *work)
     free(answer);
 }
 
-/* Has a worker read an answer. False if out of memory or too much waits for it. */
+/* Has a worker read an answer, which also asks name services if `ask`. False if memory is short or
+ * too many bytes wait for a worker. */
 static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;
@@ -510,7 +514,7 @@ void request_resume(struct cache_entry *entry)
         LIST_REMOVE(waiter, link);
         LIST_INSERT_HEAD(&waiters, waiter, link);
     }
-    /* On a list until its turn, so that cache_forget can take it off. */
+    /* Each waiter stays on a list until its turn, so that cache_forget can remove it. */
     while ((waiter = LIST_FIRST(&waiters)) != NULL) {
         LIST_REMOVE(waiter, link);
         waiter->entry = NULL;
@@ -518,26 +522,16 @@ void request_resume(struct cache_entry *entry)
     }
 }
 
-/* Without memory to read the entry's file: what that says is not known, so nothing else is done. */
-static void fail_to_load(struct cache_entry *entry)
-{
-    release(entry);
-    strcpy(entry->detail, "out of memory");
-    entries_apply(entry, ENTRY_FAILURE, NULL);
-    answer_waiters(entry, false);
-}
-
 void request_start(struct cache_entry *entry, enum entry_budget budget)
 {
     static const struct validator none;
     struct freshness_now now = freshness_now();
-    /* For a document that the store failed to write, the whole body is needed, not a 304. */
+    /* To store a document again that the store failed to write takes the whole body, not a 304. */
     bool whole = entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot);
 
     if (load_is_due(entry)) {
         charge(entry, budget);
-        if (!load_start(entry))
-            fail_to_load(entry);
+        load_start(entry);
         return;
     }
     if (!entries_step(entry, ENTRY_SEND))

@@ -19,7 +19,7 @@ static void fail(struct cache_entry *entry, const char *detail)
 
 /* ---- Documents ---- */
 
-/* Whether a signed document's issued_at is acceptable. */
+/* Whether issued_at of a signed document is acceptable. True if documents are not signed. */
 static bool check_issued(const struct cache_entry *entry, const struct document *document,
                          struct document_problem *problem)
 {
@@ -55,12 +55,15 @@ void take_read(struct reading *reading)
     if (reading->result->verdict != API_DOCUMENT)
         return;
     if (!digest_sha256(body, length, reading->hash))
-        memset(reading->hash, 0, sizeof reading->hash); /* the same body is parsed again */
+        /* Zeros are no body's hash: without a hash the same body is parsed again next time. */
+        memset(reading->hash, 0, sizeof reading->hash);
     else if (reading->has_known && memcmp(reading->hash, reading->known, DIGEST_SIZE) == 0)
         reading->is_known = true;
     if (reading->is_known)
         return;
-    if (reading->signers.n > 0)
+    if (reading->signers.n > 0 && reading->ids_only)
+        body = payload = envelope_reopen(body, length, &length, &reading->problem);
+    else if (reading->signers.n > 0)
         body = payload = envelope_open(body, length, &reading->signers, &length, &reading->problem);
     if (body != NULL)
         reading->document =
@@ -68,12 +71,11 @@ void take_read(struct reading *reading)
     free(payload);
 }
 
-/* Reports a change to the subscriber. A confirmation is only reported if the last report has lost a
- * quarter of its freshness, or was made before the wall clock was put back. */
+/* Reports a change to the subscriber. A confirmation is only reported account_fresh / 4 after the
+ * last report, or if that was made before the wall clock was put back. */
 static void tell(struct cache_entry *entry, const struct document *document, int64_t asked_wall)
 {
     const struct cache *cache = entry->cache;
-    const struct freshness_rules rules = internal_rules(cache);
     struct cache_news news = {.project = entry->project,
                               .environment = entry->environment,
                               .document = document,
@@ -84,12 +86,13 @@ static void tell(struct cache_entry *entry, const struct document *document, int
          asked_wall - entry->told < cache->setup.conf->account_fresh / 4))
         return;
     if (document != NULL)
-        news.until = freshness_usable_until(&rules, document, asked_wall);
+        news.until = freshness_usable_until(cache, document, asked_wall);
     entry->told = asked_wall;
     entry->taken = cache->told(cache->told_arg, &news);
 }
 
-/* Environments with a document: files, of which some may be foreign or tombstones. */
+/* Estimates the number of environments with a document: the number of files, of which some may be
+ * foreign or tombstones, or the number of bound environments if that is less. */
 static size_t known(const struct cache *cache)
 {
     struct store_figures figures;
@@ -124,25 +127,46 @@ static void take_absence(struct cache_entry *entry)
     entries_apply(entry, ENTRY_ABSENCE, NULL);
 }
 
-/* is_stored: what is wrong with it was logged when it was stored. */
+/* When the document was signed, by cloud_clock_ms(). Another envelope of the same payload is not
+ * signed later, though the wall clock that was put back says so. */
+static int64_t signed_at(const struct cache_entry *entry, const struct document *document)
+{
+    struct freshness_now now = freshness_now();
+    int64_t at = now.boot - 1000 * (now.wall - document->issued_at);
+
+    if (entry->document != NULL && entry->document->issued_at == document->issued_at &&
+        entry->signed_at < at)
+        return entry->signed_at;
+    return at;
+}
+
+/* Gives the document to the entry. is_stored: the warnings were logged when it was stored. */
 static void use_document(struct cache_entry *entry, const struct reading *reading,
                          int64_t asked_wall, bool is_stored)
 {
     struct document *document = reading->document;
-    struct freshness_now now = freshness_now();
 
     for (size_t i = 0; i < document->warnings && !is_stored; i++)
         log_warning("document %s/%s: %s", entry->project, entry->environment, document->warning[i]);
     document->denials = entry->cache->setup.denials;
     tell(entry, document, asked_wall);
-    entries_apply(entry, ENTRY_DOCUMENT, document);
     if (entry->cache->signers.n > 0)
-        entry->signed_at = now.boot - 1000 * (now.wall - document->issued_at);
+        entry->signed_at = signed_at(entry, document);
+    entries_apply(entry, ENTRY_DOCUMENT, document);
     entry->validator = reading->result->validator;
     memcpy(entry->hash, reading->hash, sizeof entry->hash);
 }
 
-/* Takes the document that was read. is_stored: from the store, so it was accepted before. */
+/* From now on no document is accepted that is older than the stored one, even if this host does not
+ * use that one. */
+static void note_issued(struct cache_entry *entry, const struct document *document)
+{
+    if (entry->cache->signers.n > 0 && document->issued_at > entry->issued)
+        entry->issued = document->issued_at;
+}
+
+/* Judges the document that was read and applies it to the entry. is_stored: it is from the store,
+ * so it was accepted before. */
 static void take_document(struct cache_entry *entry, struct reading *reading, int64_t asked_wall,
                           bool is_stored)
 {
@@ -152,13 +176,12 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     struct document_problem *problem = &reading->problem;
     char detail[sizeof entry->detail];
 
+    if (document != NULL && is_stored)
+        note_issued(entry, document);
     if (document != NULL && !check_issued(entry, document, problem)) {
         document_free(document);
         document = NULL;
     }
-    /* From now on no older document is accepted, even if this host does not take this one. */
-    if (document != NULL && is_stored && is_signed)
-        entry->issued = document->issued_at;
     if (document != NULL && document->status != DOCUMENT_DELETED &&
         !admission_accept(cache->setup.admission, document, is_stored, problem->text,
                           sizeof problem->text)) {
@@ -182,8 +205,8 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
 
 /* ---- Answers ---- */
 
-/* Chooses when a lookup has the document revalidated behind it: within the last fifth of its
- * freshness, at random so that documents are not asked for all at once. */
+/* Chooses when a lookup that the document answers has it revalidated in the background: after 80 to
+ * 95 % of account_fresh, at random so that documents are not all requested at once. */
 static void set_refresh(struct cache_entry *entry)
 {
     int64_t fresh = (int64_t)1000 * entry->cache->setup.conf->account_fresh;
@@ -205,8 +228,8 @@ static void apply_verdict(struct cache_entry *entry, struct reading *reading,
             entries_apply(entry, ENTRY_CONFIRM, NULL);
         break;
     case API_ABSENT:
-        /* Where documents are signed, only their publisher can say that an environment is absent,
-         * and no cache or proxy before the API. */
+        /* Where documents are signed, only a signed tombstone makes an environment absent: the 404
+         * may be from a cache or proxy on the way. */
         if (entry->cache->signers.n > 0)
             fail(entry, "absent without a signed tombstone");
         else
@@ -218,19 +241,20 @@ static void apply_verdict(struct cache_entry *entry, struct reading *reading,
     }
 }
 
-/* A document that the API confirms although its signature is older than the bound is a failure. */
+/* Makes it a failure if the API has confirmed a document whose signature is older than the
+ * bound. */
 static void refuse_outdated(struct cache_entry *entry)
 {
-    const struct freshness_rules rules = internal_rules(entry->cache);
     const char *why = NULL;
 
-    if (entry->state == ENTRY_CURRENT && rules.is_signed)
-        why = freshness_fault(&rules, entry, freshness_now());
+    if (entry->state == ENTRY_CURRENT)
+        why = freshness_signature_fault(entry, freshness_now());
     if (why != NULL)
         fail(entry, why);
 }
 
-/* Takes a failure. before is the detail of the failure before this one, or "". */
+/* Counts a failure, sets the back-off, and logs the reason if it has changed. before is the reason
+ * of the failure before this one, or "". */
 static void count_failure(struct cache_entry *entry, const char *before, uint32_t retry_after)
 {
     entry->retry = freshness_now().boot + limits_back_off(entry->failures, retry_after);
@@ -261,8 +285,7 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     if (was_failing)
         log_info("project API, %s/%s: well again", entry->project, entry->environment);
     entry->failures = 0;
-    /* The age of the document counts from the request, because the answer may have been long under
-     * way. */
+    /* The age of the document counts from the request, because the answer may have taken long. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
     if (verdict == API_UNCHANGED)
@@ -271,8 +294,10 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     return verdict;
 }
 
-void take_unusable(struct cache_entry *entry)
+void take_unusable(struct cache_entry *entry, const struct document *document)
 {
+    if (document != NULL)
+        note_issued(entry, document);
     tell(entry, NULL, entry->asked_wall);
 }
 
@@ -288,7 +313,7 @@ void take_stored(struct cache_entry *entry, struct reading *reading,
         issued = entry->issued;
         entries_forget(entry);
         entry->issued = issued;
-        take_unusable(entry);
+        take_unusable(entry, NULL);
         return;
     }
     entry->asked = entry->kept = from->asked;

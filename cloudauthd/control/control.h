@@ -10,30 +10,32 @@
  * between them; a control character in a field is replaced by '?'. Rows that do not fit a packet
  * come on further pages.
  *
- *   SESSIONS   project, environment, kind, app, user id, mail, role, service, audit id, id,
- *              account, user, since (seconds since 1970), from, pid, key, state (open, ending,
- *              detached)
- *   STATUS     name, value, "#" if it is a number; in the order of the page of status
+ *   SESSIONS   project, environment, kind, app, user id, mail, role, service, audit id, fingerprint
+ *              of the authority or "", id, account, user, since (seconds since 1970), from, pid,
+ *              key, serial of the certificate or "", state (open, ending, detached)
+ *   STATUS     name, value, "#" if it is a number; in the order in which status prints them
  *   DOCUMENTS  project, environment, plain login name, state, age, status, detail; the state
- *              "bound": it has ids and is not in memory
+ *              "bound": the environment has ids on this host and is not in memory
  *   EXPLAIN    "fact", name, value
- *              "rule", name, "yes" or "no" or "-" (not reached), detail
- *              "home", home, uid, gid and "mount", line of `mounts`: of an sFTP login that is
- *              granted; cloudauthctl checks that they exist
+ *              "rule", name, "yes" or "no", detail
+ *              "home", home, uid, gid and "mount", line of `mounts`: for an sFTP login that is
+ *              granted; cloudauthctl checks that the directories exist
  *              "decision", token, the sentence that the client is shown
  *              "warning", text
  *   PEOPLE     "key", user name, user id, role, fingerprint, type, title, expiry (seconds since
- *              1970, or ""), verdict for the account
+ *              1970, or ""), verdict for the account; then, for each person and authority, the same
+ *              with the type "certificate" and the authority's fingerprint and title
  *              "warning", text
  *   REFRESH    result (document, absent, unavailable, refused), status, why
- *   CONFIRM    the same, once the environment's absence is confirmed
+ *   CONFIRM    as REFRESH, after the operator has confirmed the environment's absence
  *   DENIALS    a denial in force, as denials_format writes it
  *   NAMED      "documents", how many documents of this page contain the denial's subject
  *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions
  *
  * Page CLOUD_REBIND_LOOK of REBIND only shows the binding; CLOUD_REBIND_DO releases it, unless the
  * environment has sessions; CLOUD_REBIND_FORCE releases it with sessions as well. DENY, UNDENY and
- * REBIND are answered when the change is on the disk; meanwhile others are refused as busy.
+ * REBIND are answered when the change is on the disk. Until then a further change of the same file
+ * (denials or bindings) gets CLOUD_UNAVAILABLE with reason busy.
  */
 
 void status_answer(struct connection *connection);
@@ -44,11 +46,12 @@ void denials_answer_named(struct connection *connection);
 void rebind_answer(struct connection *connection);
 
 /* SESSIONS and SESSION_END. The answer to SESSION_END is CLOUD_ABSENT if there is no such session,
- * and CLOUD_REFUSED with reason cannot-end if the daemon cannot end it. */
+ * and CLOUD_REFUSED with reason cannot-end if the daemon has no CAP_KILL. */
 void sessions_answer_list(struct connection *connection);
 void sessions_answer_end(struct connection *connection);
 
-/* EXPLAIN, PEOPLE, REFRESH and CONFIRM, as requests.c calls them. */
+/* EXPLAIN, PEOPLE, REFRESH and CONFIRM. requests.c calls the function _answer with a document that
+ * this host may use, else _refuse; known is NULL if the name itself is refused. */
 void explain_answer(struct connection *connection, const struct cache_answer *known);
 void explain_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
@@ -59,18 +62,19 @@ void refresh_answer(struct connection *connection, const struct cache_answer *kn
 void refresh_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Parses the account, or "project/environment", of REFRESH, CONFIRM and REBIND into
- * connection->name. */
+/* Parses the account of REFRESH, CONFIRM or REBIND, a login name or "project/environment", into
+ * connection->name. Returns POLICY_GRANTED, or why the name is refused. */
 enum policy_reason refresh_check(struct connection *connection);
 
-/* Parses the account as refresh_check does, and confirms the absence of its environment. The API is
- * then asked for the document. */
+/* Parses the account as refresh_check does, and confirms the absence of its environment, so that
+ * the API's next answer that the environment is absent is believed. POLICY_REFUSED if no such
+ * answer is withheld. */
 enum policy_reason confirm_check(struct connection *connection);
 void confirm_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Why cloudauth does not handle the question's account on this host; "" if the reason is not about
- * the name. */
+/* Why this host does not handle the question's account, as a static sentence; "" if the reason is
+ * not about the name. */
 const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
 
 #endif

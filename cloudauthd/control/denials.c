@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/control/control.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/accounts/publish.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/control/rows.h"
+#include "cloudauthd/session/sessions.h"
 #include "cloudauthd/state/denials_file.h"
 
 #include <stdio.h>
@@ -14,20 +16,26 @@
 
 /* A change of the denials that is being written to the disk. */
 struct change {
-    void *connection; /* to be answered then; NULL when the client has gone (server.h, pending) */
+    void *connection; /* gets the answer; set to NULL when the client goes (`pending`, server.h) */
     struct context *context;
-    bool of_environment; /* the snapshot's records of environments may change */
+    bool shows_accounts; /* ends a denial of an environment: its record may be published again */
 };
 
+static void judge_accounts(const struct context *context)
+{
+    publish_judge(context->publish, true);
+    cache_denials_changed(context->cache);
+}
+
+/* Called when the change is on the disk, or has failed (problem is not NULL). Must not use
+ * context->sessions: when the daemon stops, they are freed before the worker that calls this. */
 static void on_written(void *arg, const char *problem)
 {
     struct change *change = arg;
     struct connection *connection = change->connection;
 
-    if (change->of_environment) {
-        publish_judge(change->context->publish, true);
-        cache_denials_changed(change->context->cache);
-    }
+    if (change->shows_accounts)
+        judge_accounts(change->context);
     free(change);
     if (connection == NULL)
         return;
@@ -42,22 +50,24 @@ static void on_written(void *arg, const char *problem)
 void denials_answer_change(struct connection *connection)
 {
     struct context *context = connection->context;
-    const char *line = connection->question.text, *why = "out of memory";
+    const char *line = connection->question.text, *why;
     bool add = connection->question.op == CLOUD_OP_DENY, all = !add && strcmp(line, "all") == 0;
+    bool of_environment;
     struct denial denial = {0};
-    struct change *change = NULL;
+    struct change *change;
 
     if (denials_file_busy(context->denials)) {
         rows_refuse(connection, CLOUD_UNAVAILABLE, "busy", NULL);
         return;
     }
-    if ((!all && !denials_parse(line, strlen(line), &denial, &why)) ||
-        (change = calloc(1, sizeof *change)) == NULL) {
+    if (!all && !denials_parse(line, strlen(line), &denial, &why)) {
         rows_refuse(connection, CLOUD_REFUSED, "malformed", why);
         return;
     }
     denial.since = (int64_t)time(NULL);
-    *change = (struct change){connection, context, all || denial.kind == DENIAL_ENVIRONMENT};
+    of_environment = all || denial.kind == DENIAL_ENVIRONMENT;
+    change = xcalloc(1, sizeof *change);
+    *change = (struct change){connection, context, !add && of_environment};
     if (!denials_file_change(
             context->denials,
             &(const struct denials_change){all ? NULL : &denial, add, on_written, change}, &why)) {
@@ -66,6 +76,10 @@ void denials_answer_change(struct connection *connection)
         return;
     }
     connection->pending = &change->connection;
+    if (add && of_environment)
+        judge_accounts(context);
+    if (add) /* the denial is in force, although it may not be on the disk yet */
+        sessions_judge_by_host(context->sessions);
     log_warning("operator: %s %s", add ? "deny" : "undeny", all ? "all" : denial.subject);
 }
 
@@ -89,14 +103,14 @@ void denials_answer_list(struct connection *connection)
 
 /* ---- NAMED ---- */
 
-#define NAMED_USERS 20000 /* looked at for one page, so that the event loop is not blocked */
+#define NAMED_USERS 20000 /* users looked at for one page: more would block the event loop */
 
 struct naming {
     struct denial denial;
     size_t looked, found;
 };
 
-/* Whether the document contains the subject of the denial. */
+/* Whether the document contains the subject of the denial; of a certificate, its authority. */
 static bool contains(const struct document *document, const struct denial *denial)
 {
     char environment[DENIAL_SUBJECT_SIZE];

@@ -50,8 +50,8 @@ static void explain_name(const struct connection *connection, enum policy_reason
     rule("not-local", reason, explain_name_detail(connection, reason));
 }
 
-/* Adds the warnings of the document: the key that the operator asks about may have been left out of
- * it. */
+/* Adds the warnings of the document: they may say why the key that the operator asks about was left
+ * out of the document. */
 static void add_warnings(const struct document *document)
 {
     for (size_t i = 0; i < document->warnings; i++)
@@ -73,8 +73,8 @@ static void decide(struct connection *connection, enum policy_reason reason, con
     rows_send(connection, 0);
 }
 
-/* Reads the key or certificate that the question has, or the key that it names by its fingerprint,
- * into connection->offered, has_key and why. */
+/* Finds the key that the operator asks about, for connection->offered, has_key and why: the key or
+ * certificate of the question, or else the key with the fingerprint in the question. */
 static void find_key(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
@@ -87,7 +87,7 @@ static void find_key(struct connection *connection)
     connection->has_key = keys_fingerprint_read(question->key, connection->offered.fingerprint);
 }
 
-/* Adds the rules about what is offered, which come before those about the person. */
+/* Adds the rules about the key or certificate, which come before those about the person. */
 static void explain_offered(const struct connection *connection, const struct document *document,
                             const struct policy_verdict *verdict)
 {
@@ -117,7 +117,8 @@ static void explain_certificate(const struct offered_key *offered)
     fact("key-id", offered->key_id);
 }
 
-/* How the person comes: now, and from the address that the operator gives, if any. */
+/* The login that is to be judged: at the present time and, if the operator gives an address, from
+ * that address. */
 static struct policy_visit visit_of(const struct connection *connection)
 {
     const char *from = connection->question.from;
@@ -141,8 +142,8 @@ static void explain_key(const struct document *document, const struct cloud_name
                                                             : policy_token(rules[i].reason));
 }
 
-/* Adds the directories that an sFTP login would get, as PAM_ACCOUNT's answer has them. cloudauthctl
- * checks them as root, because the daemon cannot look into home directories. */
+/* Adds the directories that an sFTP login would get, as the answer to PAM_ACCOUNT has them.
+ * cloudauthctl checks them as root, because the daemon cannot look into home directories. */
 static void explain_directories(const struct document *document, const struct cloud_name *name)
 {
     char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
@@ -163,7 +164,8 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     const struct cloud_name *name = &connection->name;
     struct policy_visit visit = visit_of(connection);
     struct policy_verdict verdict;
-    char message[2048] = "";
+    char message[2048] = "", detail[LOGIN_DETAIL_SIZE];
+    struct audit line = {.offered = &connection->offered}; /* not logged; its detail is shown */
 
     explain_name(connection, POLICY_GRANTED);
     add_warnings(document);
@@ -185,10 +187,16 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
         explain_key(document, name, verdict.key, &visit);
     if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, &visit))
         messages_for_client(&(const struct message){verdict.reason, document, name,
-                                                    question->account, verdict.key, visit.from},
+                                                    question->account, verdict.key, visit.from,
+                                                    visit.offered},
                             message, sizeof message);
-    if (verdict.reason == POLICY_GRANTED)
+    if (verdict.reason == POLICY_GRANTED) {
         explain_directories(document, name);
+    } else {
+        login_name_person(connection, &(const struct refusal){verdict.reason, known, verdict.key},
+                          &line, detail);
+        fact("detail", detail);
+    }
     decide(connection, verdict.reason, message);
 }
 
@@ -228,6 +236,7 @@ static void list_key(const struct document *document, const struct cloud_name *n
     struct policy_rule_verdict rules[POLICY_RULES];
     enum policy_reason reason =
         policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN;
+    bool certified = visit->offered != NULL;
     char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
 
     policy_rules(document, name, key, visit, rules);
@@ -236,22 +245,27 @@ static void list_key(const struct document *document, const struct cloud_name *n
     keys_fingerprint_text(key->fingerprint, fingerprint);
     if (policy_ends(key, NULL) != 0)
         snprintf(expires, sizeof expires, "%lld", (long long)policy_ends(key, NULL));
-    ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint, key->type,
-        key->title, expires, policy_token(reason));
+    ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint,
+        certified ? "certificate" : key->type, key->title, expires, policy_token(reason));
 }
 
 void people_answer(struct connection *connection, const struct cache_answer *known)
 {
     const struct document *document = known->document;
-    const struct policy_visit visit = cache_visit(connection->context->cache, NULL);
+    static const struct offered_key certificate = {.entered = true}; /* meets any `require` */
+    struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     size_t i = connection->question.page;
+    size_t keys = document->keys, all = keys + document->authorities * document->users;
 
     rows_start();
     if (i == 0)
         add_warnings(document);
-    for (; i < document->keys && !rows_full(); i++)
-        list_key(document, &connection->name, &document->key[i], &visit);
-    rows_send(connection, i < document->keys ? (uint32_t)i : 0);
+    for (; i < all && !rows_full(); i++) {
+        visit.offered = i < keys ? NULL : &certificate;
+        list_key(document, &connection->name,
+                 i < keys ? &document->key[i] : &document->certified[i - keys], &visit);
+    }
+    rows_send(connection, i < all ? (uint32_t)i : 0);
 }
 
 void people_refuse(struct connection *connection, enum policy_reason reason,

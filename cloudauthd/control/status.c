@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* A row for a time that is known. */
+/* Adds a row for a time in seconds since 1970, unless it is HEALTH_NO_TIME. */
 static void time_row(const char *name, int64_t seconds)
 {
     if (seconds != HEALTH_NO_TIME)
@@ -30,10 +30,10 @@ struct documents {
     const struct admission *admission;
     struct health_documents seen;
     int64_t conflicts;
-    char first[512]; /* of them, with the reason; "": none */
+    char first[512]; /* the first document that conflicts, with the reason; "": none */
 };
 
-/* Whether the document conflicts with this host; why says with what. */
+/* Whether the document conflicts with this host; if so, `why` says with what. */
 static bool conflicts(const struct admission *admission, const struct cache_view *view,
                       char why[256])
 {
@@ -130,13 +130,11 @@ void status_answer(struct connection *connection)
     const struct context *context = connection->context;
     const struct denials *list = denials_file_list(context->denials);
     const struct policy_visit visit = cache_visit(context->cache, NULL);
-    uint64_t denials[DENIAL_ENVIRONMENT + 1];
+    uint64_t denials[DENIAL_KINDS];
     struct sessions_view sessions;
-    struct api_view api;
+    int64_t ahead = api_ahead(context->api);
 
-    health_denials(context, denials);
     sessions_look(context->sessions, &sessions);
-    api_look(context->api, &api);
     rows_start();
     ROW("version", CLOUD_VERSION);
     rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
@@ -144,16 +142,15 @@ void status_answer(struct connection *connection)
     ROW("access_url", context->conf.access_url);
     status_of_feed(context);
     status_of_credentials(context);
-    if (api.clock_known)
-        rows_add_number("clock_offset", api.clock_offset);
+    if (ahead != INT64_MAX)
+        rows_add_number("clock_offset", visit.wall - cloud_clock_ms() / 1000 - ahead);
     else
         ROW("clock_offset", "");
     rows_add_number("clock_was_ahead", visit.now - visit.wall);
     status_of_documents(context);
     status_of_snapshot(context);
     rows_add_number("open_sessions", (int64_t)sessions.open);
-    rows_add_number("denials", (int64_t)(denials[DENIAL_KEY] + denials[DENIAL_USER] +
-                                         denials[DENIAL_ENVIRONMENT]));
+    rows_add_number("denials", (int64_t)health_denials(context, denials));
     ROW("denials_file", list->damaged ? "damaged" : "whole");
     ROW("helper_user", context->keys_uid == (uid_t)-1 ? "missing" : "present");
     rows_send(connection, 0);
@@ -188,8 +185,8 @@ static bool list_document(void *arg, const struct cache_view *view)
     return rows_full();
 }
 
-/* An environment that is not in memory: whether there is a document of it is only known when it is
- * asked for. */
+/* Adds a row for an environment that has ids, but is not in memory. Whether there is a document of
+ * it is known only when the environment is asked for. */
 static bool list_binding(void *arg, const struct binding *binding)
 {
     const struct context *context = arg;
@@ -202,7 +199,8 @@ static bool list_binding(void *arg, const struct binding *binding)
     return rows_full();
 }
 
-/* Page numbers from here on are those of the bindings. */
+/* Pages with this number or a greater one list bindings; those below it list buckets of the
+ * cache. */
 #define BINDINGS (UINT32_C(1) << 31)
 
 void status_answer_documents(struct connection *connection)

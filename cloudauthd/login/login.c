@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* How many environments of one project are searched for the user of a refused key. */
+/* The most environments of one project that are searched for the user of a refused key. */
 #define ELSEWHERE_MAX 1000
 
 void login_answer_no(struct connection *connection, enum policy_reason reason,
@@ -36,14 +36,16 @@ bool login_find_sshd(const struct connection *connection, struct process *out)
 
 void login_parse_key(struct connection *connection, const char *type, const char *base64)
 {
+    struct key_bytes name = key_bytes_of(type, strlen(type));
+    struct key_bytes text = key_bytes_of(base64, strlen(base64));
+
     connection->why = NULL;
     connection->has_key =
-        offered_key_parse(type, strlen(type), base64, &connection->offered, &connection->why);
+        offered_key_parse(name, text, connection->context->conf.certificates_claims,
+                          &connection->offered, &connection->why);
     if (!connection->has_key)
         return;
     certificate_limit(&connection->offered, connection->context->conf.certificates_max);
-    certificate_read_claims(type, base64, connection->context->conf.certificates_claims,
-                            &connection->offered);
     connection->why = connection->offered.fault;
 }
 
@@ -92,12 +94,14 @@ const char *login_grant(const struct document_key *key)
 struct elsewhere {
     const struct cloud_name *name;
     const struct offered_key *offered;
-    const struct document_user *user; /* as found, or NULL */
+    const struct document_user *user; /* the user that was found, or NULL */
     const char *environment;          /* the environment of the document searched last */
     unsigned searched;
 };
 
-/* The person of the key or certificate by the document, or NULL. */
+/* The person of the key or certificate by the document, or NULL. If the authority of a certificate
+ * is not accepted, the person is not known: anyone can make a certificate with the id of
+ * another. */
 static const struct document_user *find_person(const struct document *document,
                                                const struct offered_key *offered)
 {
@@ -105,13 +109,15 @@ static const struct document_user *find_person(const struct document *document,
 
     if (!offered->certified)
         return key == NULL ? NULL : key->user;
+    if (document_find_authority(document, offered->ca) == NULL)
+        return NULL;
     for (size_t i = 0; i < document->users; i++)
         if (strcmp(document->user[i].id, offered->key_id) == 0)
             return &document->user[i];
     return NULL;
 }
 
-/* cache_each_of: searches the document of one environment. */
+/* The function `each` of cache_each_of: searches the document of one environment. */
 static bool search_document(void *arg, const struct document *document)
 {
     struct elsewhere *elsewhere = arg;
@@ -123,29 +129,35 @@ static bool search_document(void *arg, const struct document *document)
     return elsewhere->user == NULL && ++elsewhere->searched < ELSEWHERE_MAX;
 }
 
+/* Whether the document lacks the key, the certificate's authority or its user: the document of
+ * another environment may have it. */
+static bool is_unknown_here(enum policy_reason reason)
+{
+    return reason == POLICY_KEY_UNKNOWN || reason == POLICY_AUTHORITY_UNKNOWN ||
+           reason == POLICY_CERTIFICATE_UNKNOWN;
+}
+
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail)
 {
     const struct cloud_name *name = &connection->name;
     struct elsewhere elsewhere = {name, audit->offered, NULL, NULL, 0};
+    const struct message message = {.reason = refusal->reason,
+                                    .document =
+                                        refusal->known == NULL ? NULL : refusal->known->document,
+                                    .name = name,
+                                    .key = refusal->key,
+                                    .offered = audit->offered};
 
-    detail[0] = '\0';
     audit->detail = detail;
     login_add_person(audit, refusal->key);
-    if (refusal->key != NULL) {
-        if (refusal->known != NULL)
-            messages_detail(&(const struct message){refusal->reason, refusal->known->document, name,
-                                                    connection->question.account, refusal->key,
-                                                    connection->question.from},
-                            detail, LOGIN_DETAIL_SIZE);
-        return;
-    }
-    if (audit->offered == NULL || name->project[0] == '\0')
+    messages_detail(&message, detail, LOGIN_DETAIL_SIZE);
+    if (!is_unknown_here(refusal->reason) || audit->offered == NULL)
         return;
     cache_each_of(connection->context->cache, name->project, search_document, &elsewhere);
     if (elsewhere.user == NULL)
         return;
     audit->user = elsewhere.user->username;
-    messages_detail_elsewhere(elsewhere.user, elsewhere.environment, name->environment, detail,
+    messages_detail_elsewhere(&message, elsewhere.user, elsewhere.environment, detail,
                               LOGIN_DETAIL_SIZE);
 }

@@ -15,31 +15,32 @@
  * The handlers of lookups, key offers and PAM, and what they share.
  */
 
-/* Size of the detail of an audit line (login_name_person). */
+/* Bytes of the detail of an audit line (login_name_person). */
 #define LOGIN_DETAIL_SIZE 1024
 
 /* A decision against a login. */
 struct refusal {
     enum policy_reason reason;
-    const struct cache_answer *known; /* what the cache answered; NULL: it was not asked */
-    const struct document_key *key;   /* the key in its document; NULL: not in it, or none */
+    const struct cache_answer *known; /* the cache's answer; NULL: it was not asked */
+    const struct document_key *key;   /* the key's entry in known->document; NULL: there is none */
 };
 
 /* Answers a question with a refusal. If the reason is POLICY_UNAVAILABLE or POLICY_UNUSABLE, it is
- * not known whether the account exists or may enter, and the status is CLOUD_UNAVAILABLE; otherwise
- * it is `otherwise`. */
+ * not known whether the account exists or may enter, and the status is CLOUD_UNAVAILABLE; else the
+ * status is `otherwise`. */
 void login_answer_no(struct connection *connection, enum policy_reason reason,
                      enum cloud_status otherwise);
 
 /*
  * Whether the account is a login name of this host. Parses it into connection->name, and reads the
- * local accounts again, because they have precedence (connection->looked). Returns POLICY_GRANTED,
- * POLICY_NOT_OURS, POLICY_LOCAL, or POLICY_UNAVAILABLE if the local accounts cannot be read.
+ * local accounts again, because they have precedence; connection->looked then says that they were
+ * read. Returns POLICY_GRANTED, POLICY_NOT_OURS, POLICY_LOCAL, or POLICY_UNAVAILABLE if the local
+ * accounts cannot be read.
  */
 enum policy_reason login_check_name(struct connection *connection, const char *account);
 
-/* Finds the sshd process that asks for a PAM step. False if it has ended, or may have: the pid of
- * the connection is certainly its own only while it lives. */
+/* Finds the sshd process that asks for a PAM step. False if that process has ended, or may have:
+ * the connection's pid is certain only while the process lives. */
 bool login_find_sshd(const struct connection *connection, struct process *out);
 
 /* The fields of the audit line that follow from the question and the cache's answer (may be NULL).
@@ -47,17 +48,18 @@ bool login_find_sshd(const struct connection *connection, struct process *out);
 struct audit login_audit(const struct connection *connection, enum policy_reason reason,
                          const struct cache_answer *known);
 
-/* Adds the user, role and login_grant of a key, unless it is NULL. */
+/* Adds the user, role and login_grant of a key, unless the key is NULL. */
 void login_add_person(struct audit *audit, const struct document_key *key);
 
-/* Why the person may enter by the key: what the document says of the key, else of the person. */
+/* The reason that the document gives for the key, or else for its user; "" if it gives none. */
 const char *login_grant(const struct document_key *key);
 
 /*
- * Adds to the audit line of a refusal the user of audit->offered. The user
- * is looked for in the document itself, then in the documents that the cache has of other
- * environments of the project, however old. `detail`, of LOGIN_DETAIL_SIZE bytes, gets a sentence
- * for the reader of the line, or "". To be called after the decision, which must not depend on it.
+ * Adds to the audit line of a refusal the user of audit->offered: by the document itself or, if
+ * that has no such key, authority or person, by the documents that the cache has of other
+ * environments of the project, however old. A certificate is of the user only where the document
+ * has its authority. `detail`, of LOGIN_DETAIL_SIZE bytes, gets a sentence for the reader of the
+ * line, or "". To be called after the decision, which must not depend on what is found here.
  */
 void login_name_person(struct connection *connection, const struct refusal *refusal,
                        struct audit *audit, char *detail);
@@ -84,9 +86,9 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
  * decides by the line that was last answered to the same sshd process (pending.h). offer_check
  * parses the key into connection->offered, as login_parse_key does.
  *
- * sshd asks first when a client offers a key, then when it has signed, and then by PAM. The first
- * question is settled by a document that grants the login, however fresh it is (offer_suits), so
- * that the API is asked while the client signs; the later ones wait for its answer.
+ * sshd asks first when a client offers a key, then when the client has signed, and then by PAM. A
+ * document that grants the login settles the first question, however old it is (offer_suits), so
+ * that the API is asked while the client signs; the later questions wait for the API's answer.
  */
 enum policy_reason offer_check(struct connection *connection);
 bool offer_suits(void *connection, const struct document *document);
@@ -98,7 +100,7 @@ void offer_refuse(struct connection *connection, enum policy_reason reason,
  * The questions of pam_cloud. PAM_ACCOUNT decides whether a login, or another PAM service (su,
  * cron), may have the account, and gives the sentence that a refused client is shown. PAM_SESSION
  * comes when sshd has recorded the key: it checks that this is the key that was granted, and opens
- * the session (sessions.h). PAM_SESSION_END closes it.
+ * the session (sessions.h). PAM_SESSION_END closes the session.
  */
 enum policy_reason pam_check_account(struct connection *connection);
 void pam_answer_account(struct connection *connection, const struct cache_answer *known);

@@ -12,7 +12,7 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
     login_answer_no(connection, reason, CLOUD_ABSENT);
 }
 
-/* An environment's group has the plain name of its account only. */
+/* An environment has one group, whose name is the plain login name. */
 enum policy_reason lookup_check_group(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
@@ -69,8 +69,7 @@ void lookup_answer(struct connection *connection, const struct cache_answer *kno
                                   .home = policy_home(document, name),
                                   .shell = policy_shell(document, name)};
 
-    /* This always succeeds, because a document without a plain name is not usable
-     * (policy_usable). */
+    /* This always succeeds: policy_usable refuses a document without a plain name. */
     cloud_name_plain(&connection->context->conf.grammar, document->project, document->environment,
                      plain);
     if (question->op == CLOUD_OP_PASSWD_BY_ID && document->uid != question->id)

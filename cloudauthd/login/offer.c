@@ -23,7 +23,7 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     if (connection->has_key)
         audit.offered = &connection->offered;
     audit.service = "sshd";
-    audit.pid = 0; /* the helper's, which is about to end */
+    audit.pid = 0; /* not known: the peer is the helper, which is about to end */
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
     if (audit_take_offer(account, connection->offered.digest, now)) {
@@ -74,8 +74,9 @@ bool offer_suits(void *arg, const struct document *document)
     return login == NULL || !offered_key_equal(&login->session.offered, &connection->offered);
 }
 
-/* Remembers which key the line is for. False if that fails; PAM would then refuse the login. */
-static bool remember(const struct connection *connection)
+/* Remembers which key the line is for, and whether it demands verification. False if that fails;
+ * PAM would then refuse the login. */
+static bool remember(const struct connection *connection, bool verify)
 {
     struct process monitor;
     struct login *login = NULL;
@@ -91,19 +92,20 @@ static bool remember(const struct connection *connection)
         return false;
     }
     login->sshd_uid = connection->question.id;
+    login->session.offered.unverified = !verify;
     return true;
 }
 
 void offer_answer(struct connection *connection, const struct cache_answer *known)
 {
-    static char
-        lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's other fields */
-    /* The helper is not told the client's address. */
+    static char lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's fields */
+    /* `from` is NULL: the helper is not told the client's address. */
     struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     const struct cloud_name *name = &connection->name;
     struct cloud_answer answer = {.status = CLOUD_OK, .line = lines};
     struct policy_verdict verdict;
     struct cloud_text text;
+    bool verify;
 
     visit.offered = &connection->offered;
     verdict = policy_login(known->document, name, &visit);
@@ -112,8 +114,8 @@ void offer_answer(struct connection *connection, const struct cache_answer *know
         return;
     }
     cloud_text_start(&text, lines, sizeof lines);
-    key_line_write(known->document, name, &verdict, &visit, &text);
-    if (text.cut || !remember(connection))
+    verify = key_line_write(known->document, name, &verdict, &visit, &text);
+    if (text.cut || !remember(connection, verify))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else
         server_answer(connection, &answer);

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_SIZE 1536 /* of the sentence for the client */
+#define MESSAGE_SIZE 1536 /* bytes of the sentence for the client */
 
 /* Finds the pending login of the sshd process that asks, or NULL. */
 static struct login *find_login(const struct connection *connection)
@@ -35,6 +35,13 @@ static void count(const struct connection *connection, enum policy_reason reason
     audit_count(stage, cloud_name_kind(question->account), reason);
 }
 
+static void add_login(struct audit *audit, const struct login *login)
+{
+    audit->user = login->session.user;
+    audit->role = login->session.role;
+    audit->offered = &login->session.offered;
+}
+
 /* Refuses the question, with a sentence for the client. */
 static void refuse(struct connection *connection, const struct refusal *refusal)
 {
@@ -43,7 +50,8 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     const struct document *document =
         known != NULL && known->result == CACHE_DOCUMENT ? known->document : NULL;
     struct audit audit = login_audit(connection, refusal->reason, known);
-    const struct login *login = question->is_ssh ? find_login(connection) : NULL;
+    bool opens = question->op == CLOUD_OP_PAM_SESSION;
+    const struct login *login = opens || question->is_ssh ? find_login(connection) : NULL;
     char message[MESSAGE_SIZE], detail[LOGIN_DETAIL_SIZE];
     struct cloud_answer answer = {
         .status = CLOUD_REFUSED, .reason = policy_token(refusal->reason), .message = message};
@@ -51,10 +59,12 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     if (login != NULL)
         audit.offered = &login->session.offered;
     login_name_person(connection, refusal, &audit, detail);
+    if (login != NULL && opens)
+        add_login(&audit, login);
     audit_write(&audit);
     count(connection, refusal->reason);
     messages_for_pam(&(const struct message){refusal->reason, document, &connection->name,
-                                             question->account, refusal->key, question->from},
+                                             question->account, refusal->key, question->from, NULL},
                      message, sizeof message);
     server_answer(connection, &answer);
 }
@@ -86,9 +96,10 @@ enum policy_reason pam_check_account(struct connection *connection)
     return reason;
 }
 
-/* Grants the account. An sFTP login over SSH gets no audit line yet: PAM still has to make its
- * directories, in the session, and may refuse the login. For the line of that refusal PAM gets the
- * pairs about the person here. */
+/* Grants the account. An sFTP login over SSH gets no audit line yet: PAM still has to mount the
+ * account's directories, in the session, and may refuse the login. For the audit line of such a
+ * refusal, which PAM writes, the answer's message has the name=value pairs of
+ * audit_format_subject. */
 static void grant_account(struct connection *connection, const struct cache_answer *known,
                           const struct document_key *key, const struct login *login)
 {
@@ -119,16 +130,14 @@ static void grant_account(struct connection *connection, const struct cache_answ
     server_answer(connection, &answer);
 }
 
-/* Writes the audit line that grants an sFTP login, when its directories have been made. */
+/* Writes the audit line that grants an sFTP login, once its directories have been mounted. */
 static void grant_sftp(const struct connection *connection, const struct login *login)
 {
     const struct cache_answer known = {
         .result = CACHE_DOCUMENT, .stale = login->stale, .age = login->age};
     struct audit audit = login_audit(connection, POLICY_GRANTED, &known);
 
-    audit.user = login->session.user;
-    audit.role = login->session.role;
-    audit.offered = &login->session.offered;
+    add_login(&audit, login);
     audit.grant = login->grant;
     audit_write(&audit);
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
@@ -157,8 +166,8 @@ static void remember_person(const struct context *context, struct login *login,
 
 /*
  * Binds the ids of a document again after an operator has released its binding (cloudauthctl
- * rebind). The document must have been confirmed by the API since then: only such a document has
- * the right ids.
+ * rebind). The document must have been confirmed by the API since the release: only such a document
+ * has the right ids.
  */
 static void bind_again(const struct context *context, const struct cache_answer *known)
 {
@@ -169,7 +178,7 @@ static void bind_again(const struct context *context, const struct cache_answer 
         known->asked >
             bindings_changed_at(context->bindings, document->project, document->environment) &&
         !bindings_by_name(context->bindings, document->project, document->environment, &owner))
-        (void)admission_bind(context->admission, document);
+        admission_bind(context->admission, document);
 }
 
 /*
@@ -240,7 +249,8 @@ static bool is_login_key(const char *auth_info, const struct login *login)
     auth_info += strlen(method);
     space = strchr(auth_info, ' ');
     return space != NULL &&
-           offered_key_parse(auth_info, (size_t)(space - auth_info), space + 1, &offered, &why) &&
+           offered_key_parse(key_bytes_of(auth_info, (size_t)(space - auth_info)),
+                             key_bytes_of(space + 1, strlen(space + 1)), NULL, &offered, &why) &&
            offered_key_equal(&offered, &login->session.offered);
 }
 
@@ -268,18 +278,22 @@ static uint32_t find_audit(const struct process *sshd)
 }
 
 /* Lists the session, so that it can be checked again and ended. */
-static bool open_session(struct connection *connection, const struct login *login)
+static enum policy_reason open_session(struct connection *connection, const struct login *login)
 {
     const struct cloud_question *question = &connection->question;
+    struct sessions *sessions = connection->context->sessions;
     struct session session = login->session;
 
     if (!login_find_sshd(connection, &session.monitor))
-        return false;
+        return POLICY_UNAVAILABLE;
     session.name = connection->name;
+    if (sessions_is_denied(sessions, &session))
+        return POLICY_DENIED;
     session.audit = find_audit(&session.monitor);
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
-    return sessions_open(connection->context->sessions, &session, login->stale ? 0 : login->asked);
+    return sessions_open(sessions, &session, login->asked, login->stale) ? POLICY_GRANTED
+                                                                         : POLICY_UNAVAILABLE;
 }
 
 static void answer_session(struct connection *connection, const struct login *login)
@@ -297,7 +311,8 @@ static void answer_session(struct connection *connection, const struct login *lo
     server_answer(connection, &answer);
 }
 
-/* Whether the session may open for what PAM_ACCOUNT has granted (login may be NULL). */
+/* Whether the session may be opened: PAM_ACCOUNT has granted the login, with this key and with the
+ * ids that are bound now. login may be NULL. */
 static enum policy_reason check_session(const struct connection *connection,
                                         const struct login *login)
 {
@@ -322,8 +337,8 @@ void pam_open_session(struct connection *connection)
 
     if (reason == POLICY_GRANTED)
         reason = check_session(connection, login);
-    if (reason == POLICY_GRANTED && !open_session(connection, login))
-        reason = POLICY_UNAVAILABLE;
+    if (reason == POLICY_GRANTED)
+        reason = open_session(connection, login);
     if (reason == POLICY_GRANTED) {
         count(connection, reason);
         if (connection->name.kind == CLOUD_SFTP)
@@ -334,7 +349,7 @@ void pam_open_session(struct connection *connection)
     }
 }
 
-/* The answer does not say whether there was a session, because the asker does not need to know. */
+/* The answer does not say whether there was a session, because pam_cloud does not need to know. */
 void pam_close_session(struct connection *connection)
 {
     struct cloud_answer answer = {.status = CLOUD_OK};

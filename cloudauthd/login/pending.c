@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/login/pending.h"
 
+#include "base/fatal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* What a search compares is in an array of its own, so that a search touches little memory. */
+/* The members that a search compares have arrays of their own, so that a search touches little
+ * memory. */
 struct pending {
     struct process monitor[PENDING_MAX];
-    uint64_t used[PENDING_MAX]; /* the counter `clock` at that time; 0: free */
+    uint64_t used[PENDING_MAX]; /* the value of `clock` when the login was added; 0: free */
     struct login login[PENDING_MAX];
     uint64_t clock;
 };
 
 struct pending *pending_new(void)
 {
-    return calloc(1, sizeof(struct pending));
+    return xcalloc(1, sizeof(struct pending));
 }
 
 void pending_free(struct pending *pending)
@@ -27,7 +30,7 @@ static bool is_same(const struct process *a, const struct process *b)
     return a->pid == b->pid && a->start == b->start;
 }
 
-/* Returns the index of the monitor, or PENDING_MAX. */
+/* Returns the index of the monitor's login, or PENDING_MAX. */
 static size_t find_place(const struct pending *pending, const struct process *monitor)
 {
     size_t i = 0;

@@ -16,25 +16,24 @@
  */
 
 struct login {
-    struct session session; /* account and key; the person and uid from PAM's account step on */
+    struct session session; /* account and key; person and uid: set by PAM's account step */
     uint32_t sshd_uid;      /* the uid that sshd has looked up; 0: sshd_config does not pass it */
-    bool granted;           /* by PAM's account step */
-    bool stale;             /* source and age of the document, for the audit line */
-    uint32_t age;
-    char grant[256]; /* the reason of the grant (login_grant), for the audit line */
-    int64_t asked;   /* cloud_clock_ms() when the API was asked for the document that granted it */
+    bool granted;           /* PAM's account step has granted the login */
+    bool stale;             /* the document that granted the login was stale (cache_answer) */
+    uint32_t age;           /* of that document in seconds, for the audit line */
+    char grant[256];        /* the reason of the grant (login_grant), for the audit line */
+    int64_t asked;          /* cloud_clock_ms() of the request that got the granting document */
 };
 
 struct pending;
 
-/* NULL if out of memory. If there are more than PENDING_MAX logins, the one that was added first is
- * dropped. */
+/* If there are more than PENDING_MAX logins, the one that was added first is dropped. */
 #define PENDING_MAX 4096
 struct pending *pending_new(void);
 void pending_free(struct pending *pending);
 
 /* Adds a login, in the place of an earlier one of the same monitor. The result is valid until the
- * next call. NULL if the name of the account is too long. */
+ * next pending_remember. NULL if the name of the account is too long. */
 struct login *pending_remember(struct pending *pending, const struct process *monitor,
                                const char *account, const struct offered_key *offered);
 

@@ -16,7 +16,8 @@
 
 /* ---- Certificates ---- */
 
-/* Reads when a certificate expires. False if OpenSSL cannot parse the time. */
+/* Reads when a certificate expires, in seconds since 1970. False if OpenSSL cannot parse the
+ * time. */
 static bool not_after(const X509 *certificate, int64_t *out)
 {
     struct tm parts = {.tm_mday = 1};
@@ -27,7 +28,8 @@ static bool not_after(const X509 *certificate, int64_t *out)
     return true;
 }
 
-/* Whether the text has been read to its end; if not, a block in it is no certificate. */
+/* Whether PEM_read_bio_X509(3) has failed because it has reached the end of the text; if not, a
+ * certificate in the text cannot be parsed. */
 static bool at_end(void)
 {
     unsigned long error = ERR_peek_last_error();
@@ -64,9 +66,9 @@ bool certificates_read(const char *pem, size_t n, struct certificates *out)
 
 /* ---- Health ---- */
 
-/* Reads a credential as requests do, and notes when its certificate expires: of client_cert the
- * first certificate, of ca_file the one that expires first. False with the reason if the file
- * cannot be used. */
+/* Reads the file of a credential as requests to the API do. If it has certificates, notes when they
+ * expire: of client_cert the first certificate, of ca_file the one that expires first. False with
+ * the reason in why if the file cannot be used. */
 static bool check_file(const struct credential_file *file, struct health_credentials *out,
                        char *why, size_t size)
 {
@@ -151,15 +153,18 @@ void health_disk(const struct context *context, struct health_disk *out)
                                 .seconds = (reading > writing ? reading : writing) / 1000};
 }
 
-void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1])
+uint64_t health_denials(const struct context *context, uint64_t by_kind[DENIAL_KINDS])
 {
     const struct denials *list = denials_file_list(context->denials);
     int64_t now = (int64_t)time(NULL);
     const struct denial *denial;
+    uint64_t sum = 0;
 
-    for (int i = 0; i <= DENIAL_ENVIRONMENT; i++)
-        by_kind[i] = 0;
+    memset(by_kind, 0, DENIAL_KINDS * sizeof *by_kind);
     for (size_t i = 0; (denial = denials_at(list, i)) != NULL; i++)
-        if (denials_in_force(denial, now))
+        if (denials_in_force(denial, now)) {
             by_kind[denial->kind]++;
+            sum++;
+        }
+    return sum;
 }

@@ -10,57 +10,59 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What cloudauthctl status and the metrics both report. */
+/* The state of the daemon, as both cloudauthctl status and the metrics report it. */
 
 #define HEALTH_NO_TIME INT64_MIN
 
 struct health_credentials {
     bool set[CREDENTIALS], usable[CREDENTIALS];
-    char why[256];       /* why the first unusable one cannot be used; "": all can */
-    int64_t client_cert; /* when it expires: seconds since 1970, or HEALTH_NO_TIME: not known */
-    int64_t ca_file;     /* when the first of its certificates expires; the same */
+    char why[256];       /* why the first unusable credential is unusable; "": all are usable */
+    int64_t client_cert; /* when client_cert expires (seconds since 1970), or HEALTH_NO_TIME */
+    int64_t ca_file;     /* the earliest expiry of a certificate of ca_file, or HEALTH_NO_TIME */
     bool by_token_url;
     bool token;          /* there is an access token that has not expired */
-    int64_t token_end;   /* when it expires, or HEALTH_NO_TIME */
-    char token_why[256]; /* why the last exchange failed; "": it did not */
+    int64_t token_end;   /* when the access token expires, or HEALTH_NO_TIME */
+    char token_why[256]; /* why the last request for a token failed; "": it did not */
 };
 
-/* Reads the credentials' files as a request to the API does. */
+/* Reads the credentials' files, as a request to the API does, and looks at the access token. */
 void health_credentials(const struct context *context, struct health_credentials *out);
 
-/* Counts of all environments of the cache (metrics.c says what each count means). To be zeroed. */
+/* Counts of all environments of the cache (metrics.c says what each count means). To be zeroed
+ * before the first health_count. */
 struct health_documents {
     uint64_t known, fresh, failing, unusable, absent, unknown;
     int64_t oldest, freshest; /* ages of the known documents, in seconds */
-    char error[512];          /* of one that is failing */
+    char error[512];          /* the first environment that is failing, and why */
 };
 
-/* Counts an environment. */
+/* Adds an environment to the counts. */
 void health_count(struct health_documents *out, const struct cache_view *view);
 
-/* What waits for the disk: documents that are to be read, and changes that are to be written. */
+/* Work that waits for the disk: documents that are to be read, and changes that are to be
+ * written. */
 struct health_disk {
     size_t reads, changes;
-    int64_t seconds; /* since when the oldest of them has */
+    int64_t seconds; /* for how long the oldest job under way has been running; 0: none */
 };
 void health_disk(const struct context *context, struct health_disk *out);
 
-/* Counts the denials that are in force now, by enum denial_kind. */
-void health_denials(const struct context *context, uint64_t by_kind[DENIAL_ENVIRONMENT + 1]);
+/* Counts the denials that are in force now into by_kind[enum denial_kind]. Returns their sum. */
+uint64_t health_denials(const struct context *context, uint64_t by_kind[DENIAL_KINDS]);
 
-/* When certificates expire (RFC 5280, 4.1.2.5), so that operators are told in time. Which
- * certificates are trusted is decided by libcurl. */
+/* When certificates expire (RFC 5280, 4.1.2.5), so that operators are told in time. libcurl, not
+ * this code, decides which certificates are trusted. */
 
-#define CERTIFICATES_MAX 64 /* of a file; further ones are not read */
+#define CERTIFICATES_MAX 64 /* certificates of one file; further ones are not read */
 
 /* When the certificates of a file expire, in seconds since 1970. */
 struct certificates {
     size_t n;
-    int64_t first; /* of the first: in a chain, the host's own */
+    int64_t first; /* of the first certificate, which in a chain is the host's own */
     int64_t earliest;
 };
 
-/* Reads the certificates of n bytes of PEM (RFC 7468); other blocks are skipped. False if there is
+/* Reads the certificates in n bytes of PEM (RFC 7468); other blocks are skipped. False if there is
  * no certificate, or one that cannot be parsed. */
 bool certificates_read(const char *pem, size_t n, struct certificates *out);
 

@@ -12,21 +12,32 @@
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
 #include "common/clock.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <time.h>
 
 _Static_assert(METRICS_TEXT_MAX <= CLOUD_WIRE_STRING_MAX, "the text is one string of a packet");
 
-void exposition_family(struct cloud_text *text, const char *name, const char *type,
-                       const char *help)
+/* Prometheus' text exposition format, version 0.0.4: families with HELP and TYPE, and their
+ * samples. Help and labels are constants of the source: no byte of them needs an escape. Text that
+ * does not fit sets text->cut (common/text.h). */
+
+/* A label of a sample. A list of labels ends with a name of NULL. */
+struct label {
+    const char *name, *value;
+};
+
+/* Begins a family. type is "counter", "gauge" or "histogram". */
+static void family(struct cloud_text *text, const char *name, const char *type, const char *help)
 {
     cloud_text_add_all(text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
 }
 
-/* A sample without its value. */
+/* Adds a sample without its value: the name of the family with a suffix ("", "_sum", ...), and
+ * labels, or NULL for none. */
 static void add_name(struct cloud_text *text, const char *name, const char *suffix,
-                     const struct exposition_label *labels)
+                     const struct label *labels)
 {
     const char *before = "{";
 
@@ -38,8 +49,8 @@ static void add_name(struct cloud_text *text, const char *name, const char *suff
     cloud_text_add(text, before[0] == ',' ? "} " : " ");
 }
 
-void exposition_sample(struct cloud_text *text, const char *name, const char *suffix,
-                       const struct exposition_label *labels, int64_t value)
+static void sample(struct cloud_text *text, const char *name, const char *suffix,
+                   const struct label *labels, int64_t value)
 {
     char digits[32];
 
@@ -48,19 +59,20 @@ void exposition_sample(struct cloud_text *text, const char *name, const char *su
     cloud_text_add(text, digits);
 }
 
-void exposition_seconds(struct cloud_text *text, const char *name, const char *suffix,
-                        const struct exposition_label *labels, uint64_t milliseconds)
+/* Adds a sample whose value, in milliseconds, is printed in seconds: 1234 as 1.234. */
+static void seconds(struct cloud_text *text, const char *name, const char *suffix,
+                    uint64_t milliseconds)
 {
     char digits[48];
 
     snprintf(digits, sizeof digits, "%llu.%03u\n", (unsigned long long)(milliseconds / 1000),
              (unsigned)(milliseconds % 1000));
-    add_name(text, name, suffix, labels);
+    add_name(text, name, suffix, NULL);
     cloud_text_add(text, digits);
 }
 
 #define LABELS(...)                                                                                \
-    (const struct exposition_label[])                                                              \
+    (const struct label[])                                                                         \
     {                                                                                              \
         __VA_ARGS__,                                                                               \
         {                                                                                          \
@@ -68,12 +80,12 @@ void exposition_seconds(struct cloud_text *text, const char *name, const char *s
         }                                                                                          \
     }
 
-/* A family with one sample. */
+/* Adds a family with one sample, which has no label. */
 static void one(struct cloud_text *text, const char *name, const char *type, const char *help,
                 int64_t value)
 {
-    exposition_family(text, name, type, help);
-    exposition_sample(text, name, "", NULL, value);
+    family(text, name, type, help);
+    sample(text, name, "", NULL, value);
 }
 
 static void counter(struct cloud_text *text, const char *name, const char *help, uint64_t value)
@@ -86,11 +98,11 @@ static void gauge(struct cloud_text *text, const char *name, const char *help, i
     one(text, name, "gauge", help, value);
 }
 
-/* A sample with one label. */
+/* Adds a sample with one label. */
 static void by(struct cloud_text *text, const char *name, const char *label, const char *value,
                int64_t number)
 {
-    exposition_sample(text, name, "", LABELS({label, value}), number);
+    sample(text, name, "", LABELS({label, value}), number);
 }
 
 static void write_decisions(struct cloud_text *text)
@@ -99,17 +111,17 @@ static void write_decisions(struct cloud_text *text)
     static const char *const stages[AUDIT_STAGES] = {"offer", "login", "service", "session"};
     static const char *const kinds[2] = {"shell", "sftp"};
 
-    exposition_family(text, name, "counter",
-                      "Decisions, with the reason in their audit line. Stage offer: keys that open "
-                      "nothing, each time that they are offered.");
+    family(text, name, "counter",
+           "Decisions, with the reason in their audit line. Stage offer: keys that open "
+           "nothing, each time that they are offered.");
     for (int stage = 0; stage < AUDIT_STAGES; stage++)
         for (int kind = 0; kind < 2; kind++)
             for (int reason = 0; reason < POLICY_REASONS; reason++)
                 if (stage != AUDIT_OFFER || reason != POLICY_GRANTED)
-                    exposition_sample(text, name, "",
-                                      LABELS({"stage", stages[stage]}, {"kind", kinds[kind]},
-                                             {"reason", policy_token((enum policy_reason)reason)}),
-                                      (int64_t)audit_look()->decisions[stage][kind][reason]);
+                    sample(text, name, "",
+                           LABELS({"stage", stages[stage]}, {"kind", kinds[kind]},
+                                  {"reason", policy_token((enum policy_reason)reason)}),
+                           (int64_t)audit_look()->decisions[stage][kind][reason]);
 }
 
 static void write_requests(struct cloud_text *text, const struct context *context)
@@ -124,20 +136,19 @@ static void write_requests(struct cloud_text *text, const struct context *contex
     char bound[16];
 
     api_look(context->api, &api);
-    exposition_family(text, name, "counter",
-                      "HTTP requests to the project API, by how they ended.");
+    family(text, name, "counter", "HTTP requests to the project API, by how they ended.");
     for (int i = 0; i < API_OUTCOMES; i++)
         by(text, name, "outcome", outcomes[i], (int64_t)api.requests[i]);
-    exposition_family(text, times, "histogram", "Duration of the HTTP requests that were sent.");
+    family(text, times, "histogram", "Duration of the HTTP requests that were sent.");
     for (int i = 0; i < API_BUCKETS; i++) {
         sum += api.bucket[i];
         snprintf(bound, sizeof bound, "+Inf");
         if (i < API_BUCKETS - 1)
             snprintf(bound, sizeof bound, "%g", api_bounds[i] / 1000.0);
-        exposition_sample(text, times, "_bucket", LABELS({"le", bound}), (int64_t)sum);
+        sample(text, times, "_bucket", LABELS({"le", bound}), (int64_t)sum);
     }
-    exposition_seconds(text, times, "_sum", NULL, api.milliseconds);
-    exposition_sample(text, times, "_count", NULL, (int64_t)sum);
+    seconds(text, times, "_sum", api.milliseconds);
+    sample(text, times, "_count", NULL, (int64_t)sum);
     counter(text, "cloudauth_token_exchanges_total", "Requests to the token endpoint.",
             api.token.exchanges);
     counter(text, "cloudauth_token_failures_total",
@@ -154,9 +165,9 @@ static void write_feed(struct cloud_text *text, const struct context *context)
     if (feed.used)
         gauge(text, "cloudauth_feed_live",
               "1: the change feed is live; 0: documents are asked for as without it.", feed.live);
-    exposition_family(text, name, "counter",
-                      "Answers of the change feed: with names, or one that names all environments, "
-                      "without any, and failures.");
+    family(text, name, "counter",
+           "Answers of the change feed: with names, or one that names all environments, "
+           "without any, and failures.");
     by(text, name, "outcome", "names", (int64_t)(feed.answers - feed.alls));
     by(text, name, "outcome", "all", (int64_t)feed.alls);
     by(text, name, "outcome", "unchanged", (int64_t)feed.unchanged);
@@ -172,9 +183,9 @@ static void write_documents(struct cloud_text *text, const struct health_documen
 {
     static const char name[] = "cloudauth_documents";
 
-    exposition_family(text, name, "gauge",
-                      "Environments in memory: with a fresh document, with an older one, absent by "
-                      "the API's answer, or unknown since the API did not answer.");
+    family(text, name, "gauge",
+           "Environments in memory: with a fresh document, with an older one, absent by "
+           "the API's answer, or unknown since the API did not answer.");
     by(text, name, "state", "fresh", (int64_t)documents->fresh);
     by(text, name, "state", "aged", (int64_t)(documents->known - documents->fresh));
     by(text, name, "state", "absent", (int64_t)documents->absent);
@@ -228,9 +239,9 @@ static void write_sessions(struct cloud_text *text, const struct context *contex
     sessions_look(context->sessions, &view);
     gauge(text, "cloudauth_sessions_open", "Open SSH sessions.", (int64_t)view.open);
     counter(text, "cloudauth_sessions_opened_total", "SSH sessions opened.", view.opened);
-    exposition_family(text, ended, "counter",
-                      "SSH sessions that are over: closed by sshd, gone without notice, ended by "
-                      "cloudauthd.");
+    family(text, ended, "counter",
+           "SSH sessions that are over: closed by sshd, gone without notice, ended by "
+           "cloudauthd.");
     by(text, ended, "how", "closed", (int64_t)view.closed);
     by(text, ended, "how", "gone", (int64_t)view.gone);
     by(text, ended, "how", "ended", (int64_t)view.ended);
@@ -238,7 +249,7 @@ static void write_sessions(struct cloud_text *text, const struct context *contex
 
 static void write_snapshot(struct cloud_text *text, const struct publish_view *view)
 {
-    static const char seconds[] = "cloudauth_snapshot_build_seconds_total";
+    static const char total[] = "cloudauth_snapshot_build_seconds_total";
     static const char last[] = "cloudauth_snapshot_last_build_seconds";
 
     gauge(text, "cloudauth_snapshot_live",
@@ -253,11 +264,10 @@ static void write_snapshot(struct cloud_text *text, const struct publish_view *v
             view->builds);
     counter(text, "cloudauth_snapshot_build_failures_total",
             "Attempts to write accounts.snapshot that failed.", view->builds_failed);
-    exposition_family(text, seconds, "counter",
-                      "Time that writing accounts.snapshot took, in total.");
-    exposition_seconds(text, seconds, "", NULL, view->build_ms);
-    exposition_family(text, last, "gauge", "Time that writing the last accounts.snapshot took.");
-    exposition_seconds(text, last, "", NULL, view->last_build_ms);
+    family(text, total, "counter", "Time that writing accounts.snapshot took, in total.");
+    seconds(text, total, "", view->build_ms);
+    family(text, last, "gauge", "Time that writing the last accounts.snapshot took.");
+    seconds(text, last, "", view->last_build_ms);
 }
 
 static void write_store(struct cloud_text *text, const struct context *context,
@@ -275,7 +285,7 @@ static void write_store(struct cloud_text *text, const struct context *context,
             figures.writes);
     counter(text, "cloudauth_store_errors_total", "Files that could not be written or removed.",
             figures.errors);
-    exposition_family(text, queue, "gauge", "Jobs that wait for a disk, or use it.");
+    family(text, queue, "gauge", "Jobs that wait for a disk, or use it.");
     by(text, queue, "worker", "loader", (int64_t)disk.reads);
     by(text, queue, "worker", "store", (int64_t)disk.changes);
     by(text, queue, "worker", "snapshot", (int64_t)view->pending);
@@ -290,15 +300,15 @@ static void write_credentials(struct cloud_text *text, const struct cloud_conf *
     static const char usable[] = "cloudauth_credential_usable";
     static const char end[] = "cloudauth_credential_expiry_timestamp_seconds";
 
-    exposition_family(text, usable, "gauge",
-                      "Whether the file of a credential that is configured can be used.");
+    family(text, usable, "gauge",
+           "Whether the file of a credential that is configured can be used.");
     for (int i = 0; i < CREDENTIALS; i++)
         if (seen->set[i])
             by(text, usable, "key", credential_file(conf, (enum credential_id)i).key,
                seen->usable[i]);
-    exposition_family(text, end, "gauge",
-                      "When the client certificate, the first certificate of ca_file to do so, and "
-                      "the access token expire.");
+    family(text, end, "gauge",
+           "When the client certificate, the first certificate of ca_file to do so, and "
+           "the access token expire.");
     if (seen->client_cert != HEALTH_NO_TIME)
         by(text, end, "credential", "client_cert", seen->client_cert);
     if (seen->ca_file != HEALTH_NO_TIME)
@@ -310,13 +320,12 @@ static void write_credentials(struct cloud_text *text, const struct cloud_conf *
 static void write_denials(struct cloud_text *text, const struct context *context)
 {
     static const char name[] = "cloudauth_denials";
-    uint64_t kinds[DENIAL_ENVIRONMENT + 1];
+    uint64_t kinds[DENIAL_KINDS];
 
     health_denials(context, kinds);
-    exposition_family(text, name, "gauge", "Local denials that are in force.");
-    by(text, name, "kind", "key", (int64_t)kinds[DENIAL_KEY]);
-    by(text, name, "kind", "user", (int64_t)kinds[DENIAL_USER]);
-    by(text, name, "kind", "environment", (int64_t)kinds[DENIAL_ENVIRONMENT]);
+    family(text, name, "gauge", "Local denials that are in force.");
+    for (int i = DENIAL_KEY; i < DENIAL_KINDS; i++)
+        by(text, name, "kind", denials_kind((enum denial_kind)i), (int64_t)kinds[i]);
     gauge(text, "cloudauth_denials_damaged",
           "1: the list of denials is damaged, and every cloud account is refused.",
           denials_file_list(context->denials)->damaged);
@@ -330,13 +339,13 @@ static void write_program(struct cloud_text *text, const struct context *context
     counter(text, "cloudauth_log_lines_lost_total", "Log lines that the log daemon did not take.",
             log_lost());
     counter(text, "cloudauth_scrapes_total", "Times that the metrics were asked for.", scrapes);
-    exposition_family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
+    family(text, "cloudauth_build_info", "gauge", "1; the version is its label.");
     by(text, "cloudauth_build_info", "version", CLOUD_VERSION, 1);
     gauge(text, "cloudauth_start_time_seconds", "When the daemon was started.",
           (int64_t)time(NULL) - (cloud_clock_ms() - context->started) / 1000);
 }
 
-/* The function cache_see of a walk. */
+/* Counts an environment. Returns false, so that cache_walk goes on. */
 static bool count_document(void *arg, const struct cache_view *view)
 {
     health_count(arg, view);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/server/closer.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -14,17 +15,17 @@
 #include <unistd.h>
 
 #ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#define SO_PASSRIGHTS 83 /* since Linux 6.16 */
 #endif
 
-#define PACKETS  64 /* of a socket, that are looked at before it is closed */
+#define PACKETS  64 /* packets of one socket that drain looks at, at most */
 #define TICK_MS  10
 #define CHILDREN 16
 #define STACK    16384
 
-/* A child process, and the users that own the sockets it closes. */
+/* A child process, and the users whose sockets it closes. */
 struct child {
-    pid_t pid; /* 0: none */
+    pid_t pid; /* 0: this slot has no child */
     size_t n;
     uid_t uid[CLOSER_WAITING_MAX];
     _Alignas(16) unsigned char stack[STACK];
@@ -32,8 +33,8 @@ struct child {
 
 struct closer {
     struct loop *loop;
-    struct loop_timer tick; /* set while a socket waits or a child lives */
-    pid_t pid;              /* the daemon's */
+    struct loop_timer tick; /* the timer is set while a socket waits or a child lives */
+    pid_t pid;              /* process id of the daemon */
     size_t n;
     struct {
         int fd;
@@ -42,8 +43,8 @@ struct closer {
     struct child child[CHILDREN];
 };
 
-/* The child. It shares the daemon's memory, so it calls no function that changes memory. The daemon
- * kills it. */
+/* The child process. It shares the daemon's memory, so it calls no function that changes memory. It
+ * sleeps until the daemon kills it. */
 static int run_child(void *arg)
 {
     const struct closer *closer = arg;
@@ -55,10 +56,9 @@ static int run_child(void *arg)
         syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-/*
- * Starts a child with a copy of every descriptor (no CLONE_FILES): so no close(2) here drops the
- * last reference to a socket; the end of the child does. False if no process is to be had.
- */
+/* Starts a child with a copy of every descriptor (no CLONE_FILES), closes the waiting sockets here,
+ * and kills the child. So no close(2) here drops the last reference to a socket; the end of the
+ * child does. False if no child can be started. */
 static bool start_child(struct closer *closer, struct child *child)
 {
     pid_t pid = clone(run_child, child->stack + STACK, CLONE_VM, closer);
@@ -76,7 +76,7 @@ static bool start_child(struct closer *closer, struct child *child)
     return true;
 }
 
-/* Whether the child has ended; its end has closed all of its sockets. */
+/* Whether the child has ended, which has closed all of its sockets. */
 static bool reap(const struct child *child)
 {
     return waitpid(child->pid, NULL, WNOHANG | __WALL) != 0;
@@ -100,10 +100,8 @@ static void on_tick(void *arg)
 
 struct closer *closer_new(struct loop *loop)
 {
-    struct closer *closer = calloc(1, sizeof *closer);
+    struct closer *closer = xcalloc(1, sizeof *closer);
 
-    if (closer == NULL)
-        return NULL;
     closer->loop = loop;
     closer->tick = (struct loop_timer){.due = on_tick, .arg = closer};
     closer->pid = getpid();
@@ -112,8 +110,6 @@ struct closer *closer_new(struct loop *loop)
 
 void closer_free(struct closer *closer)
 {
-    if (closer == NULL)
-        return;
     loop_timer_clear(closer->loop, &closer->tick);
     for (size_t i = 0; i < CHILDREN; i++)
         if (closer->child[i].pid != 0 && !reap(&closer->child[i]))
@@ -121,8 +117,8 @@ void closer_free(struct closer *closer)
     free(closer);
 }
 
-/* Prepares the listener. With SO_PASSCRED every packet comes with the credentials of its sender, by
- * which an empty packet differs from the end of the connection. */
+/* With SO_PASSCRED every packet comes with the credentials of its sender, by which an empty packet
+ * differs from the end of the connection. */
 bool closer_prepare(int listener)
 {
     const int on = 1, off = 0;
@@ -134,8 +130,8 @@ bool closer_prepare(int listener)
 
 static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
 {
-    /* There is space for the credentials alone: MSG_CTRUNC says that descriptors came, which are
-     * not received. */
+    /* There is space for the credentials alone, so descriptors are not received: MSG_CTRUNC says
+     * that some came. */
     union {
         struct cmsghdr header;
         unsigned char space[CMSG_SPACE(sizeof(struct ucred))];
@@ -162,7 +158,7 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
 {
     enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
 
-    /* Removes the packet that was only looked at. It is the same one, because no other thread reads
+    /* Removes the packet that MSG_PEEK has left. It is the same one, because no other thread reads
      * from this socket. */
     if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
         return CLOSER_NOTHING;
@@ -174,13 +170,13 @@ enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t
     return receive(fd, 0, buffer, size, length);
 }
 
-/* Receives all packets that carry no descriptors. Returns whether no packet is left. */
+/* Receives the packets that carry no descriptors. Returns whether no packet is left. */
 static bool drain(int fd)
 {
     enum closer_packet packet = CLOSER_PLAIN;
     size_t length;
 
-    /* This comes first, so that no packet arrives afterwards. */
+    /* The shutdown comes first, so that no packet arrives later. */
     if (shutdown(fd, SHUT_RD) != 0)
         return false;
     for (int i = 0; i < PACKETS && packet == CLOSER_PLAIN; i++)

@@ -14,30 +14,30 @@
  */
 struct context {
     struct cloud_conf conf;
-    uid_t keys_uid; /* of user cloudauth-keys, which runs the helper; (uid_t)-1: no such user */
-    struct notify *notify; /* to the service manager */
+    uid_t keys_uid; /* uid of user cloudauth-keys, who runs the helper; (uid_t)-1: no such user */
+    struct notify *notify; /* notifies the service manager */
     struct loop *loop;
     struct local_ids *local_ids;
     struct bindings *bindings;
-    struct admission *admission; /* judges documents by the two above and conf */
+    struct admission *admission; /* judges documents by conf, local_ids and bindings */
     struct api *api;
     struct cache *cache;
-    struct feed *feed;           /* the change feed */
-    struct worker *loader;       /* reads stored documents */
+    struct feed *feed;           /* the client of the change feed */
+    struct worker *loader;       /* the thread that reads stored documents */
     struct worker *reader;       /* reads large documents, and the answers of the feed */
-    struct worker *asker;        /* asks other name services for the cache */
-    struct worker *state_worker; /* writes the files of the next three */
+    struct worker *asker;        /* asks other name services of the host about new documents */
+    struct worker *state_worker; /* writes the files of store, bindings_log and denials */
     struct store *store;
-    struct bindings_log *bindings_log; /* NULL until the bindings have been read from it */
-    struct denials_file *denials;      /* `cloudauthctl deny` */
-    struct pending *pending;
-    struct sessions *sessions;
+    struct bindings_log *bindings_log; /* NULL until the bindings have been read from the log */
+    struct denials_file *denials;      /* what operators have denied (cloudauthctl deny) */
+    struct pending *pending;           /* pending logins */
+    struct sessions *sessions;         /* open sessions */
     struct server *server;
-    struct publish *publish; /* accounts.snapshot */
-    int64_t started;         /* cloud_clock_ms() at the start */
+    struct publish *publish; /* publishes accounts.snapshot */
+    int64_t started;         /* cloud_clock_ms() when the daemon started */
 };
 
-/* The user that the helper runs as (AuthorizedKeysCommandUser), and the daemon's own. */
+/* The user that runs the helper (AuthorizedKeysCommandUser), and the one that runs the daemon. */
 #define CLOUDAUTHD_KEYS_USER   "cloudauth-keys"
 #define CLOUDAUTHD_DAEMON_USER "cloudauth"
 

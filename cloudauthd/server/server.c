@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/server/server.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/table.h"
@@ -19,8 +20,8 @@
 #include <unistd.h>
 
 #define BACKLOG  1024
-#define SWEEP_MS 1000
-#define ACCEPTS  64 /* in one turn of the loop, so that a flood of connections does not stop it */
+#define SWEEP_MS 1000 /* milliseconds between searches for overdue connections */
+#define ACCEPTS  64   /* the most connections in one turn of the loop: a flood must not stop it */
 
 /* The connections of one user. */
 struct caller {
@@ -37,11 +38,11 @@ struct server {
     bool paused; /* no connection is accepted until the next sweep */
     struct loop_timer sweep;
     LIST_HEAD(, connection) all;
-    struct connection *serving;   /* by serve_new; NULL once that connection has ended */
-    unsigned connections, others; /* others: those of untrusted peers */
+    struct connection *serving;   /* the connection in serve_new; NULL once it has ended */
+    unsigned connections, others; /* others: those that count for users who are not trusted */
     struct table callers;
     struct closer *closer;
-    int lock; /* never closed: held until the process ends, which is later than the server */
+    bool told_version;
     struct server_view view;
     unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 };
@@ -64,21 +65,22 @@ static bool is_trusted(const struct server *server, uid_t uid)
     return uid == 0 || (uid != (uid_t)-1 && uid == server->context->keys_uid);
 }
 
-/* Finds the record of a user that connections count for, or adds one. NULL if out of memory. */
+/* Returns the record of a user that connections count for, made if there is none. */
 static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
 
-    if (caller != NULL || (caller = calloc(1, sizeof *caller)) == NULL)
+    if (caller != NULL)
         return caller;
+    caller = xcalloc(1, sizeof *caller);
     caller->uid = uid;
     caller->trusted = is_trusted(server, uid);
     table_insert(&server->callers, &caller->node, table_hash(&server->callers, &uid, sizeof uid));
     return caller;
 }
 
-/* Counts a connection. False if its user, or all untrusted users together, have too many, or if
- * out of memory. */
+/* Counts a connection for its user. False if the user, or all untrusted users together, have too
+ * many. */
 static bool count_caller(struct server *server, struct connection *connection)
 {
     bool crowded = server->connections >= SERVER_CROWDED;
@@ -88,7 +90,7 @@ static bool count_caller(struct server *server, struct connection *connection)
     if (!is_trusted(server, uid) && server->others >= SERVER_OTHERS_MAX)
         return false;
     caller = find_or_add_caller(server, uid);
-    if (caller == NULL || (!caller->trusted && caller->connections >= SERVER_PER_UID_MAX))
+    if (!caller->trusted && caller->connections >= SERVER_PER_UID_MAX)
         return false;
     caller->connections++;
     server->others += caller->trusted ? 0 : 1;
@@ -176,12 +178,29 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
         log_warning("an answer to opcode %u does not fit a packet", (unsigned)answer->op);
         n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
     }
-    /* This does not block: the buffer of a new socket has space for one answer. A client that has
+    /* send does not block: the buffer of a new socket has space for one answer. A client that has
      * gone needs no answer. */
     if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
         errno != EPIPE && errno != ECONNRESET)
         log_warning("an answer could not be sent: %s", strerror(errno));
     connection_end(connection);
+}
+
+/* Logs, once, that a peer uses another version of the packets. Only for root and cloudauth-keys
+ * (the helper), because any user may send such a question. */
+static void tell_version(const struct connection *connection, size_t n)
+{
+    struct server *server = connection->server;
+    unsigned version = cloud_wire_version(server->packet, n);
+
+    if (version == 0 || version == CLOUD_WIRE_VERSION || server->told_version ||
+        !connection->trusted)
+        return;
+    server->told_version = true;
+    log_warning(
+        "a question has version %u of the packets, and this daemon knows version %u alone: "
+        "install all packages in one version, then restart what has loaded the other's modules",
+        version, (unsigned)CLOUD_WIRE_VERSION);
 }
 
 enum reading { NOTHING_YET, NO_QUESTION, QUESTION };
@@ -197,12 +216,12 @@ static enum reading read_question(struct connection *connection)
         return NOTHING_YET;
     if (packet != CLOSER_PLAIN || got == 0 || got > CLOUD_WIRE_QUESTION_MAX)
         return NO_QUESTION;
-    connection->packet = malloc(got);
-    if (connection->packet == NULL)
-        return NO_QUESTION;
+    connection->packet = xcalloc(1, got);
     memcpy(connection->packet, server->packet, got);
-    return cloud_wire_get_question(connection->packet, got, &connection->question) ? QUESTION
-                                                                                   : NO_QUESTION;
+    if (cloud_wire_get_question(connection->packet, got, &connection->question))
+        return QUESTION;
+    tell_version(connection, got);
+    return NO_QUESTION;
 }
 
 /* Reads the question, if it has come, and has it answered. Ends the connection if there is no valid
@@ -237,7 +256,7 @@ static void on_connection(void *arg, uint32_t events)
 }
 
 /* Serves a new connection. Most clients have sent their question by now and are answered at once;
- * the others cost an epoll_ctl(2). */
+ * only for the others the loop has to watch the socket, which costs an epoll_ctl(2). */
 static void serve_new(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -252,8 +271,8 @@ static void serve_new(struct connection *connection)
         connection_end(connection);
 }
 
-/* Takes ownership of an accepted socket, unless it returns NULL: too many connections, or no
- * memory. */
+/* Makes a connection, which owns the accepted socket from then on. NULL if there are too many
+ * connections: then the caller still owns the socket. */
 static struct connection *admit(struct server *server, int fd, const struct ucred *peer)
 {
     struct connection *connection;
@@ -261,9 +280,7 @@ static struct connection *admit(struct server *server, int fd, const struct ucre
     if (peer->uid == (uid_t)-1 || server->connections >= SERVER_CONNECTIONS_MAX ||
         closer_count(server->closer, peer->uid) >= CLOSER_PER_UID_MAX)
         return NULL;
-    connection = calloc(1, sizeof *connection);
-    if (connection == NULL)
-        return NULL;
+    connection = xcalloc(1, sizeof *connection);
     connection->server = server;
     connection->context = server->context;
     connection->peer = *peer;
@@ -346,20 +363,14 @@ static void on_listener(void *arg, uint32_t events)
  * Takes the lock that lets only one daemon run. Without it two daemons could be started at the same
  * moment, or one while another still writes its state before it ends: each would take the other's
  * socket for a stale one, and both would write the same files. The mode of the lock file is 0600,
- * so that other users cannot lock it. -1 with errno.
+ * so that other users cannot lock it. It is never unlocked: the process ends later than the server.
  */
-static int lock_socket(void)
+static void lock_socket(void)
 {
     int fd = open(CLOUD_SOCKET_PATH ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    if (errno == EWOULDBLOCK)
-        errno = EADDRINUSE;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+        fatal("%s: %s", CLOUD_SOCKET_PATH, strerror(errno == EWOULDBLOCK ? EADDRINUSE : errno));
 }
 
 /* Whether the socket was left by a daemon that was killed: no process listens on it. */
@@ -379,49 +390,29 @@ static int listen_socket(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLOUD_SOCKET_PATH};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (fd < 0)
-        return -1;
     if (is_stale(&address))
         unlink(CLOUD_SOCKET_PATH);
-    if (!closer_prepare(fd) || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        chmod(CLOUD_SOCKET_PATH, 0666) != 0 || listen(fd, BACKLOG) != 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
+    if (fd < 0 || !closer_prepare(fd) ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        chmod(CLOUD_SOCKET_PATH, 0666) != 0 || listen(fd, BACKLOG) != 0)
+        fatal("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
     return fd;
 }
 
 struct server *server_new(struct context *context, void (*handle)(struct connection *))
 {
-    struct server *server = calloc(1, sizeof *server);
-    int fd = -1;
+    struct server *server = xcalloc(1, sizeof *server);
 
-    if (server == NULL || !table_start(&server->callers)) {
-        free(server);
-        return NULL;
-    }
+    table_start(&server->callers);
     server->context = context;
     server->handle = handle;
     server->sweep = (struct loop_timer){.due = on_sweep, .arg = server};
     server->closer = closer_new(context->loop);
-    server->lock = server->closer == NULL ? -1 : lock_socket();
-    if (server->lock >= 0)
-        fd = listen_socket();
-    if (server->closer != NULL && fd < 0)
-        log_error("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
-    server->watch = (struct loop_watch){fd, on_listener, server};
-    if (fd >= 0 && loop_add(context->loop, &server->watch, EPOLLIN))
-        return server;
-    if (fd >= 0)
-        close(fd);
-    if (server->lock >= 0)
-        close(server->lock);
-    closer_free(server->closer);
-    table_end(&server->callers);
-    free(server);
-    return NULL;
+    lock_socket();
+    server->watch = (struct loop_watch){listen_socket(), on_listener, server};
+    if (!loop_add(context->loop, &server->watch, EPOLLIN))
+        fatal("%s: %s", CLOUD_SOCKET_PATH, strerror(errno));
+    return server;
 }
 
 /* Closes the listening socket and the connections in its queue. No other connection can come after
@@ -440,8 +431,6 @@ static void close_listener(struct server *server)
 
 void server_free(struct server *server)
 {
-    if (server == NULL)
-        return;
     for (struct connection *each = LIST_FIRST(&server->all), *next; each != NULL; each = next) {
         next = LIST_NEXT(each, among);
         connection_end(each);

@@ -20,11 +20,13 @@
  */
 
 #define SERVER_CONNECTIONS_MAX 4096
-#define SERVER_OTHERS_MAX      3072  /* of users other than root and cloudauth-keys */
-#define SERVER_PER_UID_MAX     256   /* of one user other than root and cloudauth-keys */
-#define SERVER_CROWDED         1024  /* from so many on, root's count for their real uid */
-#define SERVER_QUIET_MS        2000  /* how long a connection without a question stays open */
-#define SERVER_ANSWER_MS       12000 /* and one without an answer: no client waits as long */
+#define SERVER_OTHERS_MAX      3072 /* connections of all users but root and cloudauth-keys */
+#define SERVER_PER_UID_MAX     256  /* connections of one user but root or cloudauth-keys */
+/* Connections. From this number on, a connection of a process of root counts for the process's real
+ * uid, because any user can start set-user-ID programs. */
+#define SERVER_CROWDED   1024
+#define SERVER_QUIET_MS  2000  /* milliseconds that a connection without a question stays open */
+#define SERVER_ANSWER_MS 12000 /* milliseconds until a question is dropped; clients wait less */
 
 struct server;
 
@@ -33,52 +35,52 @@ struct connection {
     struct server *server;
     struct context *context;
     struct loop_watch watch;
-    bool watched;      /* by the loop; not needed where the question is answered at once */
+    bool watched;      /* the loop watches the socket; not needed if the answer is given at once */
     bool trusted;      /* the peer is root or cloudauth-keys */
     struct ucred peer; /* the process that connected (SO_PEERCRED, unix(7)) */
-    uid_t caller;      /* the user that the connection counts for */
-    int64_t deadline;
-    LIST_ENTRY(connection) among; /* all of the server's */
-    bool asked;
-    unsigned char *packet; /* the strings of question point into it */
+    uid_t caller;      /* the user that the connection counts for (SERVER_PER_UID_MAX) */
+    int64_t deadline;  /* cloud_clock_ms() at which the connection is closed */
+    LIST_ENTRY(connection) among; /* link of the list of all connections */
+    bool asked;                   /* the question has been received */
+    unsigned char *packet; /* the received packet, into which the strings of `question` point */
     struct cloud_question question;
-    struct cloud_name name; /* the account's, parsed (login_check_name) */
-    bool looked;  /* login_check_name has read the local accounts: an answer given at once need not
-                     do it again */
-    bool has_key; /* offered is the question's key (offer_check) */
+    struct cloud_name name; /* the account's name, parsed by login_check_name */
+    bool looked;  /* login_check_name has read the local accounts, which need not be read again for
+                     an answer at once */
+    bool has_key; /* `offered` holds the key of the question (offer_check) */
     struct offered_key offered;
-    const char *why; /* has_key is not set, or offered has a fault: what is wrong; or NULL */
+    const char *why; /* what is wrong with the key of the question, or NULL */
     struct cache_waiter waiter;
-    void **pending; /* NULL, or set to NULL when the connection ends, for work that answers later */
+    /* NULL, or a pointer elsewhere to this connection, which becomes NULL when the connection
+     * ends. */
+    void **pending;
 };
 
-/*
- * Binds the socket at CLOUD_SOCKET_PATH with mode 0666, in the place of a stale one. handle is
- * called for each question, and leads to one server_answer, at once or later. NULL, with the reason
- * in the log, on failure, also if another daemon runs.
- */
+/* Binds the socket at CLOUD_SOCKET_PATH with mode 0666, in the place of a stale one. handle is
+ * called for each question, and leads to one server_answer, at once or later. Ends the process if
+ * it cannot bind, also because another daemon runs. */
 struct server *server_new(struct context *context, void (*handle)(struct connection *));
 void server_free(struct server *server);
 
-/* Sends the answer (its op is set here), then closes and frees the connection. */
+/* Sends the answer, of which `op` is set here, then closes and frees the connection. */
 void server_answer(struct connection *connection, struct cloud_answer *answer);
 
-/* Questions since the start, for metrics. */
+/* Figures since the start, for metrics. */
 struct server_view {
-    uint64_t questions, refused; /* refused: of those, the ones that the peer may not ask */
+    uint64_t questions, refused; /* refused: questions that the peer may not ask */
 };
 void server_look(const struct server *server, struct server_view *out);
 
-/* The handler refuses a question because its peer may not ask it. */
+/* Counts a question that its handler refuses because the peer may not ask it. */
 void server_count_refused(struct server *server);
 
-/* The user that runs the peer. If the peer is root, this is its real uid, because a set-user-ID
- * program (su) connects as root for another user. (uid_t)-1 if the peer has ended or /proc hides
- * it. */
+/* Returns the user that runs the peer. If the peer is root, that is its real uid, because a
+ * set-user-ID program (su) connects as root for another user. (uid_t)-1 if the peer has ended or
+ * /proc hides it. */
 uid_t server_user(const struct connection *connection);
 
-/* Whether the peer is still connected. As long as it is, peer.pid is the process that connected;
- * later the pid may have been given to another process. */
+/* Whether the peer is still connected. While it is, peer.pid is the process that connected; later
+ * the pid may be another process's. */
 bool server_peer_lives(const struct connection *connection);
 
 #endif

@@ -9,14 +9,14 @@
 #include <string.h>
 #include <time.h>
 
-/* Reasons for the audit line that are not the policy's. */
+/* Reasons in the audit line beside those of policy_token. */
 #define REASON_MAX_STALE "session-max-stale"
 #define REASON_MAX       "session-max"
 #define REASON_IDLE      "session-idle"
 
 #define MINUTE_MS 60000
-#define INPUT_MS  8000 /* the kernel's precision of a terminal's times */
-#define FRESH_MS  1000 /* as long as a look at the terminals counts */
+#define INPUT_MS  8000 /* the kernel has a terminal's atime in steps of 8 s */
+#define FRESH_MS  1000 /* how long a look at the terminals counts, or whole seconds may be off */
 
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
 {
@@ -25,14 +25,28 @@ static void terminate(struct recheck_verdict *out, const char *reason, const cha
     snprintf(out->message, sizeof out->message, "%s", message);
 }
 
-/* A name may mean another environment after the suffixes in the settings have changed. */
+/* A login name may mean another environment after the suffixes in the settings have changed. */
 static bool is_same_environment(const struct cloud_name *a, const struct cloud_name *b)
 {
     return strcmp(a->project, b->project) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
-void recheck_judge_account(const struct admission *admission, const struct session *session,
-                           struct recheck_verdict *out)
+bool recheck_is_denied(const struct denials *denials, const struct session *session)
+{
+    const struct denial_match match = {.project = session->name.project,
+                                       .environment = session->name.environment,
+                                       .user_id = session->user_id,
+                                       .username = session->user,
+                                       .fingerprint = session->offered.fingerprint,
+                                       .ca =
+                                           session->offered.certified ? session->offered.ca : NULL,
+                                       .serial = session->offered.serial};
+
+    return denials_match(denials, &match, (int64_t)time(NULL));
+}
+
+void recheck_judge_by_host(const struct admission *admission, const struct denials *denials,
+                           const struct session *session, struct recheck_verdict *out)
 {
     const struct policy_host host = {admission->conf, admission->local_ids, admission->bindings};
     struct binding account = {.gid = session->uid};
@@ -50,6 +64,9 @@ void recheck_judge_account(const struct admission *admission, const struct sessi
     *out = (struct recheck_verdict){.key_expires = session->key_expires};
     if (reason == POLICY_NOT_OURS || reason == POLICY_LOCAL)
         terminate(out, policy_token(reason), "this host no longer serves the account");
+    else if (recheck_is_denied(denials, session))
+        terminate(out, policy_token(POLICY_DENIED),
+                  "access is denied by the operator of this host");
 }
 
 bool recheck_may_use(enum policy_reason admitted)
@@ -79,25 +96,13 @@ static void judge_person(const struct recheck *recheck, const struct session *se
     terminate(out, policy_token(verdict.reason), "your key no longer opens this account");
     if (verdict.key != NULL || session->offered.certified)
         messages_for_client(&(const struct message){verdict.reason, document, &session->name,
-                                                    session->account, verdict.key, session->from},
+                                                    session->account, verdict.key, session->from,
+                                                    NULL},
                             out->message, sizeof out->message);
 }
 
-static bool is_denied(const struct recheck *recheck, const struct session *session)
-{
-    const struct denial_match match = {.project = session->name.project,
-                                       .environment = session->name.environment,
-                                       .user_id = session->user_id,
-                                       .username = session->user,
-                                       .fingerprint = session->offered.fingerprint,
-                                       .ca =
-                                           session->offered.certified ? session->offered.ca : NULL,
-                                       .serial = session->offered.serial};
-
-    return denials_match(recheck->denials, &match, recheck->visit.wall);
-}
-
-/* What has ended the right of the session by the last document that could be used. */
+/* Returns which right of the session has expired, the certificate's or the key's, by the last
+ * document that could be used; POLICY_GRANTED if none has. */
 static enum policy_reason find_expiry(const struct recheck *recheck, const struct session *session)
 {
     if (session->key_expires == 0 || session->key_expires > recheck->visit.now)
@@ -107,8 +112,8 @@ static enum policy_reason find_expiry(const struct recheck *recheck, const struc
                : POLICY_KEY_EXPIRED;
 }
 
-/* Whether the last good answer is older than session_max_stale. Before the first one since the
- * start, the session counts as confirmed when it was opened. */
+/* Whether the API's last good answer is older than session_max_stale. If there was none since the
+ * daemon started, the time since the session was opened counts. */
 static bool is_too_stale(const struct recheck *recheck, const struct session *session)
 {
     uint32_t most = recheck->conf->session_max_stale;
@@ -133,9 +138,6 @@ void recheck_judge(const struct recheck *recheck, const struct session *session,
         terminate(out, policy_token(POLICY_ABSENT), "the environment no longer exists");
     else if (may_use)
         judge_person(recheck, session, out);
-    else if (is_denied(recheck, session))
-        terminate(out, policy_token(POLICY_DENIED),
-                  "access is denied by the operator of this host");
     else if (expiry != POLICY_GRANTED)
         terminate(out, policy_token(expiry),
                   expiry == POLICY_KEY_EXPIRED ? "your key has expired"
@@ -164,7 +166,8 @@ static void warn(struct recheck_limit *out, const char *what, uint32_t seconds)
              "cloudauth ends this session in a minute: %s %u seconds", what, seconds);
 }
 
-/* The session's age counts on both clocks, as that of documents does: the larger one is right. */
+/* Judges the session by max_seconds. Its age is taken from the time since boot and from the wall
+ * clock (now); the larger one counts, so that no step of the wall clock prolongs the session. */
 static void judge_max(const struct session *session, int64_t now, struct recheck_use *use,
                       struct recheck_limit *out)
 {
@@ -182,7 +185,8 @@ static void judge_max(const struct session *session, int64_t now, struct recheck
     due_at(out, at + (left > MINUTE_MS ? left - MINUTE_MS : left));
 }
 
-/* Nothing is ended or warned about that the terminals have not just confirmed. */
+/* Judges the session by idle_seconds. A session is warned or ended only by a look at its terminals
+ * that is at most FRESH_MS old; without one, RECHECK_LOOK asks for it. */
 static void judge_idle(const struct session *session, struct recheck_use *use,
                        struct recheck_limit *out)
 {
@@ -212,7 +216,8 @@ void recheck_limits(const struct session *session, int64_t now, struct recheck_u
         judge_idle(session, use, out);
 }
 
-/* Only a change is input: then it was after the last look, whatever the wall clock says. */
+/* A time of input that equals that of the last look is no new input. Another one means input since
+ * that look: active_at is kept between the two looks, in case the wall clock was set. */
 void recheck_looked(const struct session *session, int64_t input, struct recheck_use *use)
 {
     int64_t at = cloud_clock_ms(), before = use->looked_at != 0 ? use->looked_at : session->opened;

@@ -21,65 +21,70 @@
  *   - a document that may be used here and that no longer lets this person in
  *   - the API's answer that the environment does not exist
  *   - a denial of this host (cloudauthctl deny)
- *   - the expiry of the key, as the last usable document has it
- *   - the host's settings, /etc/passwd or /etc/group, if they no longer leave it the account
- * The last three also apply when no document may be used.
+ *   - the expiry of its key or certificate, by the last document that could be used
+ *   - the host's settings, /etc/passwd or /etc/group, if this host no longer has the account
+ *   - its limits max_seconds and idle_seconds (recheck_limits)
+ * The last four also apply when no document may be used.
  */
 
 struct recheck {
     const struct cloud_conf *conf;
-    const struct denials *denials; /* NULL: none */
     const struct cache_answer *answer;
-    enum policy_reason admitted; /* admission_of the answer */
-    struct policy_visit visit;   /* now */
-    int64_t confirmed; /* cloud_clock_ms() when the API was last asked with a good answer, about the
-                          session's environment; 0: not since the start */
+    enum policy_reason admitted; /* admission_of's result for answer */
+    struct policy_visit visit;   /* the time, by cache_visit */
+    int64_t confirmed; /* cloud_clock_ms() of the last request about the environment that got a good
+                          answer; 0: none has since the start */
 };
 
 struct recheck_verdict {
     bool terminate;
-    const char *reason; /* terminate: the token for the audit line; static */
-    char message[384];  /* terminate: for the person at the client */
-    /* By the document; where none may be used, as the session has them. */
+    const char *reason; /* if terminate: the token for the audit line; static */
+    char message[384];  /* if terminate: for the person at the client */
+    /* The bounds of the session by the document, or those that it has if no document may be
+     * used. */
     int64_t key_expires;
     uint32_t max_seconds, idle_seconds;
 };
 
 /*
- * Judges the account of a session before anything is asked about its environment: it must be
- * terminated if this host no longer has that name for that environment, or no longer may have its
- * uid or gid (admission_judge_name, policy_account).
+ * Judges a session before the API is asked about its environment. It must be terminated if it is
+ * denied, or if this host no longer has its account's name for that environment, or may no longer
+ * have its uid or gid (admission_judge_name, policy_account). denials may be NULL: there are none.
  */
-void recheck_judge_account(const struct admission *admission, const struct session *session,
-                           struct recheck_verdict *out);
+void recheck_judge_by_host(const struct admission *admission, const struct denials *denials,
+                           const struct session *session, struct recheck_verdict *out);
+
+/* Whether a denial matches the session. */
+bool recheck_is_denied(const struct denials *denials, const struct session *session);
 
 /* Whether admission_of's result means that the answer's document may be used. */
 bool recheck_may_use(enum policy_reason admitted);
 
-/* What is known of the use of a session. Times are of cloud_clock_ms(). */
+/* What is known of the use of a session. Times are cloud_clock_ms(), except input. */
 struct recheck_use {
-    int64_t active_at; /* when it last had input, as far as is known; without a terminal: now */
-    int64_t looked_at; /* when its terminals were looked at; or 0 */
-    int64_t input;     /* what they said then (terminate_looked) */
+    int64_t active_at; /* time of the last known input; without a terminal, of the last look */
+    int64_t looked_at; /* time of the last look at its terminals; 0: none yet */
+    int64_t input; /* time of input that this look found, seconds since 1970 (terminate_looked) */
     bool warned_max, warned_idle;
 };
 
-/* What max_seconds and idle_seconds ask for now. */
+/* What is to be done with a session because of its max_seconds and idle_seconds. */
 struct recheck_limit {
     enum { RECHECK_WAIT, RECHECK_LOOK, RECHECK_END } step;
-    int64_t due;        /* cloud_clock_ms() when to ask again */
+    int64_t due;        /* cloud_clock_ms() at which to judge the limits again */
     const char *reason; /* RECHECK_END: the token for the audit line; static */
-    char message[128];  /* END: for the person; LOOK: the warning for the terminals, or "" */
+    char message[128];  /* for the terminals. RECHECK_END: why; RECHECK_LOOK: a warning, or "" */
 };
 
-/* Judges the session by its limits; now is that of cache_visit. The message is then given. */
+/* Judges the session by its limits. now is that of cache_visit. The caller must write the message
+ * to the terminals: *use notes that the person has been warned. */
 void recheck_limits(const struct session *session, int64_t now, struct recheck_use *use,
                     struct recheck_limit *out);
 
-/* Notes what terminate_looked says. */
+/* Notes a look at the terminals of the session; input is that of terminate_looked. */
 void recheck_looked(const struct session *session, int64_t input, struct recheck_use *use);
 
-/* Judges one session. */
+/* Judges one session by the cache's answer. */
 void recheck_judge(const struct recheck *recheck, const struct session *session,
                    struct recheck_verdict *out);
 

@@ -2,6 +2,7 @@
 #include "cloudauthd/session/sessions.h"
 
 #include "access/policy.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "cloudauthd/audit/audit.h"
@@ -20,16 +21,17 @@
 #define TICK_MS        100
 #define FULL_SWEEP_MS  5000  /* between two sweeps of a full list, at least */
 #define FULL_LOG_MS    60000 /* between two log lines about a full list */
-#define FLOOR_MS       1000  /* between two questions about one environment, if recheck allows */
+#define FLOOR_MS       1000  /* between two questions about one environment, at least (next_due) */
 #define SURVEY_SOON_MS 250   /* between surveys until DETACHED_MS after sshd has closed a session */
-#define DETACHED_MS    2000  /* a session that has processes after this time is detached */
+#define DETACHED_MS    2000  /* a session whose processes outlive its close by this is detached */
 #define SURVEY_MS      10000 /* between surveys of detached sessions */
 #define NAMED_RATE     200   /* questions a second about environments that the change feed names */
 #define NAMED_BURST    400
-#define RECHECK_LEAST  85 /* a recheck is due at a random moment between these */
-#define RECHECK_MOST   95 /* per cents of session_recheck */
+/* A recheck is due after a random RECHECK_LEAST to RECHECK_MOST per cent of session_recheck. */
+#define RECHECK_LEAST 85
+#define RECHECK_MOST  95
 
-/* Reasons for the audit line that are neither the policy's nor recheck.c's. */
+/* Reasons in the audit line beside those of policy_token and of recheck.c. */
 #define REASON_CLOSED   "closed"
 #define REASON_GONE     "gone"
 #define REASON_OPERATOR "ended-by-operator"
@@ -37,15 +39,15 @@
 
 /* An open session. */
 struct entry {
-    struct table_node node;   /* by its monitor's pid */
+    struct table_node node;   /* in the table `monitors`, by the pid of session.monitor */
     TAILQ_ENTRY(entry) all;   /* in the order of ids, which is the order of opening */
-    LIST_ENTRY(entry) beside; /* of the same environment */
+    LIST_ENTRY(entry) beside; /* in the list of its environment's entries */
     struct watch *watch;
-    int64_t left_at; /* cloud_clock_ms() when it was found that its sshd process has closed it or
-                        ended, while processes of its audit session may be left; or 0 */
+    int64_t left_at; /* cloud_clock_ms() when the session's sshd process was found to have closed it
+                        or ended, while processes of its audit session may be left; or 0 */
     const char *left_by; /* the reason in the audit line once no process is left */
     bool detached;       /* processes were left after DETACHED_MS */
-    bool looking;        /* at its terminals */
+    bool looking;        /* a look at its terminals is under way (terminate_looked) */
     struct recheck_use use;
     struct session session;
 };
@@ -53,31 +55,35 @@ struct entry {
 /* An environment with open sessions. */
 struct watch {
     struct table_node node;
-    LIST_ENTRY(watch) link;
+    TAILQ_ENTRY(watch) link; /* in `watches`; the watch that took the last token is the last */
     struct sessions *sessions;
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
     LIST_HEAD(, entry) entries;
-    size_t used;       /* number of entries */
-    int64_t due;       /* cloud_clock_ms() of the next recheck */
-    int64_t limits;    /* cloud_clock_ms() when the limits of its sessions are to be judged */
-    int64_t ends;      /* when the first right of a session ends: a recheck is due then, too */
-    int64_t confirmed; /* cloud_clock_ms() of the request that had the last good answer; or 0 */
-    int64_t asked;     /* cloud_clock_ms() of the last question; or 0 */
+    size_t used;   /* number of entries */
+    int64_t due;   /* cloud_clock_ms() of the next recheck */
+    int64_t named; /* cloud_clock_ms() of the next question, by a token, because the change feed has
+                      named the environment */
+    int64_t limits; /* cloud_clock_ms() at which the limits of its sessions are judged next */
+    int64_t ends; /* seconds since 1970 when the first key or certificate of its sessions expires: a
+                     recheck is due then, too */
+    int64_t confirmed; /* cloud_clock_ms() of the last request with a good answer; or 0 */
+    int64_t asked;     /* cloud_clock_ms() of the last question, or earlier (sessions_open) */
     bool asking;       /* waiter waits for the cache's answer */
     struct cache_waiter waiter;
 };
 
 struct sessions {
     struct sessions_setup setup;
-    struct worker *worker;
+    struct worker *worker; /* reads /proc, so that it waits for no disk */
+    struct worker *disk;   /* writes the sessions' files */
     struct session_files *files;
     struct terminations *terminations;
     struct loop_timer timer, survey_timer;
-    struct bucket questions; /* about named environments */
+    struct bucket questions; /* limits questions about environments that the change feed names */
     bool surveying, stopping;
-    struct table table, monitors; /* of watches, of entries */
-    LIST_HEAD(, watch) watches;
+    struct table table, monitors; /* of watches by environment, of entries by monitor */
+    TAILQ_HEAD(watches, watch) watches;
     TAILQ_HEAD(, entry) entries;
     size_t used;
     uint64_t last_id;
@@ -115,14 +121,12 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
 
     if (watch != NULL)
         return watch;
-    watch = calloc(1, sizeof *watch);
-    if (watch == NULL)
-        return NULL;
+    watch = xcalloc(1, sizeof *watch);
     watch->sessions = sessions;
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
-    watch->due = watch->ends = INT64_MAX; /* limits: at once */
-    LIST_INSERT_HEAD(&sessions->watches, watch, link);
+    watch->due = watch->named = watch->ends = INT64_MAX; /* limits is 0: judged at once */
+    TAILQ_INSERT_TAIL(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
 }
@@ -131,7 +135,7 @@ static void drop_watch(struct watch *watch)
 {
     if (watch->asking)
         cache_forget(&watch->waiter);
-    LIST_REMOVE(watch, link);
+    TAILQ_REMOVE(&watch->sessions->watches, watch, link);
     table_remove(&watch->sessions->table, &watch->node);
     free(watch);
 }
@@ -167,16 +171,11 @@ static struct entry *find_id(const struct sessions *sessions, const char *id)
     return entry;
 }
 
-/* NULL if out of memory. */
 static struct entry *add_entry(struct sessions *sessions, const struct session *session)
 {
-    struct entry *entry = calloc(1, sizeof *entry);
-    struct watch *watch = entry == NULL ? NULL : find_or_add_watch(sessions, &session->name);
+    struct entry *entry = xcalloc(1, sizeof *entry);
+    struct watch *watch = find_or_add_watch(sessions, &session->name);
 
-    if (watch == NULL) {
-        free(entry);
-        return NULL;
-    }
     entry->session = *session;
     entry->use.active_at = session->opened;
     entry->watch = watch;
@@ -230,7 +229,7 @@ static void audit_session(const struct session *session, const char *event, cons
                           .pid = session->monitor.pid,
                           .session = session->id};
 
-    /* Only root may ask for this end (requests.c). */
+    /* Only root may ask to end a session (requests.c). */
     if (strcmp(reason, REASON_OPERATOR) == 0)
         audit.detail = "root ended it with cloudauthctl";
     if (answer != NULL && answer->result != CACHE_UNAVAILABLE) {
@@ -240,8 +239,8 @@ static void audit_session(const struct session *session, const char *event, cons
     audit_write(&audit);
 }
 
-/* Ends the entry of a session that is over. A session that was terminated has its audit line
- * already. */
+/* Counts a session that is over and drops its entry. The audit line of a session that was
+ * terminated has been written already. */
 static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (!entry->session.ending)
@@ -255,10 +254,10 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
     drop_entry(sessions, entry);
 }
 
-/* The audit session id by which the processes of the session are found; PROCESS_NO_AUDIT if another
- * open session has the same id, as when a person has started an sshd by hand. If an earlier daemon
- * has begun to terminate the session, this is the id that was the session's own at that time, and
- * other sessions that are being terminated do not count. */
+/* Returns the audit session id by which the processes of the session are found; PROCESS_NO_AUDIT if
+ * another open session has the same id, as when a person has started an sshd by hand. For a session
+ * that an earlier daemon has begun to terminate, this is the id that was the session's own at that
+ * time, and other sessions that are being terminated do not count. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
     uint32_t audit = session->ending ? session->ending_audit : session->audit;
@@ -283,12 +282,11 @@ static void set_survey(struct sessions *sessions, int64_t milliseconds)
         return;
     timer->due = on_survey;
     timer->arg = sessions;
-    if (!loop_timer_set(sessions->setup.loop, timer, milliseconds))
-        log_error("detached sessions are not looked at: too many timers are set");
+    loop_timer_set(sessions->setup.loop, timer, milliseconds);
 }
 
-/* A session is over if its sshd process left it before the survey began and the survey found no
- * process of it. */
+/* Closes each session that is over: its sshd process had closed it or ended before the survey
+ * began, and the survey found no process of it. */
 static void on_surveyed(void *arg, const struct survey *survey)
 {
     struct sessions *sessions = arg;
@@ -330,12 +328,9 @@ static void on_survey(void *arg)
 
     TAILQ_FOREACH(entry, &sessions->entries, all)
         n += entry->left_at != 0;
-    survey = n == 0 ? NULL : survey_new(n);
-    if (survey == NULL) {
-        if (n > 0)
-            set_survey(sessions, SURVEY_MS);
+    if (n == 0)
         return;
-    }
+    survey = survey_new(n);
     survey->n = 0;
     TAILQ_FOREACH(entry, &sessions->entries, all)
         if (entry->left_at != 0) {
@@ -349,8 +344,9 @@ static void on_survey(void *arg)
     survey_begin(survey, sessions->worker);
 }
 
-/* Notes that the sshd process of the session has closed it or has ended. False if the session is
- * over. If its processes can be found, the next survey decides whether it is. */
+/* Notes that the sshd process of the session has closed it or has ended. If the processes of the
+ * session can be found by an audit session id, the next survey decides whether the session is over.
+ * Otherwise it is over: returns false, and the entry has been freed. */
 static bool leave_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (entry->left_at != 0)
@@ -365,16 +361,16 @@ static bool leave_entry(struct sessions *sessions, struct entry *entry, const ch
     return true;
 }
 
-/* Whether the session goes on. If its sshd process has ended, that is noted, and the entry may have
- * been freed. */
+/* Whether the session goes on. If its sshd process has ended, leave_entry notes that. On false the
+ * entry has been freed. */
 static bool goes_on(struct sessions *sessions, struct entry *entry)
 {
     return entry->left_at != 0 || process_lives(&entry->session.monitor) ||
            leave_entry(sessions, entry, REASON_GONE);
 }
 
-/* Drops the sessions of the environment that have no sshd process left. False if no session
- * remains; watch has then been freed. */
+/* Drops the sessions of the environment that do not go on. False if no session remains; watch has
+ * then been freed. */
 static bool sweep(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -405,7 +401,7 @@ static void on_terminated(void *arg, const char *id)
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL) { /* sshd has reported the end meanwhile */
+    if (entry == NULL) { /* sshd has closed the session meanwhile */
         session_files_remove(sessions->files, id);
         return;
     }
@@ -421,8 +417,8 @@ static void on_terminated(void *arg, const char *id)
     session_files_keep(sessions->files, &entry->session); /* the next recheck tries again */
 }
 
-/* Finds the processes by session->ending_audit. */
-static bool begin_termination(struct sessions *sessions, const struct session *session,
+/* Has terminate.h terminate the session, with session->ending_audit as its audit session id. */
+static void begin_termination(struct sessions *sessions, const struct session *session,
                               const char *message)
 {
     const struct terminate_order order = {.monitor = session->monitor,
@@ -433,27 +429,25 @@ static bool begin_termination(struct sessions *sessions, const struct session *s
                                           .done = on_terminated,
                                           .arg = sessions};
 
-    return terminate_begin(sessions->terminations, &order);
+    terminate_begin(sessions->terminations, &order);
 }
 
-/* Begins to terminate a session, if that has not begun. False, logged, if the session cannot be
- * terminated. */
-static bool end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
+/* Begins to terminate a session, unless that has begun already. reason is for the audit line, why
+ * for the session's terminals. answer may be NULL. */
+static void end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
                       const char *why, const struct cache_answer *answer)
 {
     const struct session *session = &entry->session;
     char message[512];
 
     if (entry->session.ending)
-        return true;
+        return;
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
     entry->session.ending_audit = own_audit(sessions, session);
-    if (!begin_termination(sessions, session, message))
-        return false;
+    begin_termination(sessions, session, message);
     entry->session.ending = true;
     session_files_keep(sessions->files, session);
     audit_session(session, "end", reason, answer);
-    return true;
 }
 
 /* Continues a termination that an earlier daemon had begun. False, logged, if that is not
@@ -461,19 +455,20 @@ static bool end_entry(struct sessions *sessions, struct entry *entry, const char
 static bool continue_termination(struct sessions *sessions, struct session *session)
 {
     session->ending_audit = own_audit(sessions, session);
-    if (!sessions->setup.may_terminate ||
-        !begin_termination(sessions, session, "cloudauth ends this session")) {
+    if (!sessions->setup.may_terminate) {
         log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,
                     session->user, session->account);
         return false;
     }
+    begin_termination(sessions, session, "cloudauth ends this session");
     log_info("session %s of %s as %s: continuing to terminate it", session->id, session->user,
              session->account);
     return true;
 }
 
-/* A session can be neither terminated by this daemon nor listed if its sshd process has ended. Its
- * file then stays, for a daemon that may terminate it. */
+/* Continues the terminations that an earlier daemon had begun. A session whose sshd process has
+ * ended is not listed. Its file stays until it has been terminated, if need be by a later daemon
+ * that may do so. */
 static void continue_terminations(struct sessions *sessions)
 {
     struct entry *entry, *next;
@@ -502,8 +497,9 @@ static bool rechecks(const struct sessions *sessions)
     return sessions->setup.may_terminate && recheck_ms(sessions) > 0;
 }
 
-/* When to ask again after an answer that was true at that time: within session_recheck, at a random
- * moment, so that the questions about several environments spread. */
+/* Returns when to ask again (cloud_clock_ms()) after an answer that was true at the time `asked`:
+ * within session_recheck, at a random moment, so that the questions about several environments
+ * spread. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
     int64_t recheck = recheck_ms(sessions), now = cloud_clock_ms(), floor = recheck / 2;
@@ -521,14 +517,15 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
-/* A right that has ended is judged at each recheck. */
+/* Notes when the session's key or certificate expires, unless it has expired: then each recheck
+ * judges that. */
 static void set_ends(struct watch *watch, const struct session *session, int64_t now)
 {
     if (session->key_expires > now && session->key_expires < watch->ends)
         watch->ends = session->key_expires;
 }
 
-/* Stores the bounds of the session. These are used while no document may be used. */
+/* Stores the bounds of the session, which are used while no document may be used. */
 static void keep_bounds(struct sessions *sessions, struct entry *entry,
                         const struct recheck_verdict *verdict)
 {
@@ -545,25 +542,28 @@ static void keep_bounds(struct sessions *sessions, struct entry *entry,
     session_files_keep(sessions->files, &entry->session);
 }
 
-/* Whether the change feed has named the environment, alone or with all, at that time or later. */
+/* Whether the change feed has named the environment, by itself or among all environments, at that
+ * time or later. */
 static bool is_named_since(const struct watch *watch, int64_t time)
 {
     return cache_last_named_at(watch->sessions->setup.cache, watch->project, watch->environment) >=
            time;
 }
 
-/* Rechecks soon if the last answer was requested before the change feed named the environment. If
- * it was requested less than CACHE_SETTLE_MS later, the API may not have shown the change yet:
- * rechecks after that time. */
+/* Sets watch->named to ask again soon if the change feed has named the environment since the last
+ * answer was requested (asked). If the answer was requested within CACHE_SETTLE_MS after the
+ * naming, it may not show the change yet: sets the end of that time. While the API fails, the cache
+ * answers from memory, by its back-off. */
 static void ask_of_named(struct watch *watch, int64_t asked)
 {
-    int64_t named =
-        cache_named_at(watch->sessions->setup.cache, watch->project, watch->environment);
+    struct cache *cache = watch->sessions->setup.cache;
+    int64_t named = cache_named_at(cache, watch->project, watch->environment);
+    int64_t soon = cloud_clock_ms() + FLOOR_MS, settled = named + CACHE_SETTLE_MS;
 
     if (is_named_since(watch, asked))
-        set_due(watch, cloud_clock_ms() + FLOOR_MS);
-    else if (named > 0 && asked < named + CACHE_SETTLE_MS)
-        set_due(watch, named + CACHE_SETTLE_MS);
+        watch->named = soon;
+    else if (named > 0 && asked < settled)
+        watch->named = soon > settled ? soon : settled;
 }
 
 static void on_answer(void *arg, const struct cache_answer *answer)
@@ -571,7 +571,6 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct watch *watch = arg;
     struct sessions *sessions = watch->sessions;
     struct recheck recheck = {.conf = sessions->setup.conf,
-                              .denials = sessions->setup.denials,
                               .answer = answer,
                               .visit = cache_visit(sessions->setup.cache, NULL),
                               .admitted =
@@ -581,10 +580,11 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct entry *entry;
 
     watch->asking = false;
-    /* Also an answer of CACHE_UNAVAILABLE says when the last good one was asked for. */
+    /* In an answer CACHE_UNAVAILABLE, too, `asked` is the time of the last good answer's
+     * request. */
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
-    /* A current answer is true now, however long ago it was asked for. */
+    /* A current answer (cache_answer) is true now, however long ago it was requested. */
     from_asked = may_use && !answer->stale && !answer->current;
     watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
     ask_of_named(watch, answer->asked);
@@ -601,10 +601,10 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     }
 }
 
-/* Ends the sessions of the environment with accounts that this host no longer has. False if no
- * other session is open: then nothing is asked, because this host may not be meant to ask about the
- * environment. */
-static bool end_not_ours(struct watch *watch)
+/* Terminates the sessions of the environment that recheck_judge_by_host rejects. False if no other
+ * session is open: the API is not asked then, because the settings may no longer allow a question
+ * about the environment. */
+static bool end_by_host(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
     struct recheck_verdict verdict;
@@ -614,7 +614,8 @@ static bool end_not_ours(struct watch *watch)
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
             continue;
-        recheck_judge_account(sessions->setup.admission, &entry->session, &verdict);
+        recheck_judge_by_host(sessions->setup.admission, sessions->setup.denials, &entry->session,
+                              &verdict);
         if (verdict.terminate)
             end_entry(sessions, entry, verdict.reason, verdict.message, NULL);
         else
@@ -627,25 +628,33 @@ static void ask(struct watch *watch)
 {
     if (!sweep(watch))
         return;
-    if (!end_not_ours(watch)) {
-        watch->due = next_due(watch->sessions, cloud_clock_ms());
-        return;
-    }
-    watch->asking = true;
+    watch->named = watch->ends = INT64_MAX;
     watch->asked = cloud_clock_ms();
+    watch->due = next_due(watch->sessions, watch->asked);
+    if (!end_by_host(watch))
+        return;
+    watch->asking = true;
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
     cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,
               &watch->waiter);
 }
 
-/* Whether to ask now: a recheck is due, a right has ended, or the change feed has named the
- * environment since the last question, for which a token is taken. */
-static bool take_turn(const struct watch *watch, int64_t now, int64_t wall)
+/* Whether to ask about the environment now, because a recheck is due, a key or certificate has
+ * expired (wall), or the change feed has named the environment. The last case takes a token, and
+ * puts the watch behind all others: so the tokens go round, even if the feed names all environments
+ * again and again. */
+static bool take_turn(struct watch *watch, int64_t now, int64_t wall)
 {
+    struct sessions *sessions = watch->sessions;
+
     if (watch->asking || watch->due <= now || watch->ends <= wall)
         return !watch->asking;
-    return is_named_since(watch, watch->asked) &&
-           limits_take_token(&watch->sessions->questions, NAMED_RATE, NAMED_BURST, now);
+    if ((watch->named > now && !is_named_since(watch, watch->asked)) ||
+        !limits_take_token(&sessions->questions, NAMED_RATE, NAMED_BURST, now))
+        return false;
+    TAILQ_REMOVE(&sessions->watches, watch, link);
+    TAILQ_INSERT_TAIL(&sessions->watches, watch, link);
+    return true;
 }
 
 static void on_looked(void *arg, const char *id, int64_t input)
@@ -660,7 +669,7 @@ static void on_looked(void *arg, const char *id, int64_t input)
     entry->watch->limits = 0;
 }
 
-static bool look(struct sessions *sessions, struct entry *entry, const char *message)
+static void look(struct sessions *sessions, struct entry *entry, const char *message)
 {
     const struct session *session = &entry->session;
     const struct terminate_order order = {.monitor = session->monitor,
@@ -671,10 +680,11 @@ static bool look(struct sessions *sessions, struct entry *entry, const char *mes
                                           .looked = on_looked,
                                           .arg = sessions};
 
-    return terminate_begin(sessions->terminations, &order);
+    entry->looking = true;
+    terminate_begin(sessions->terminations, &order);
 }
 
-/* Warns and ends the sessions of the environment that reach their limits. */
+/* Warns and terminates the sessions of the environment that reach their limits. */
 static void judge_limits(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -688,9 +698,9 @@ static void judge_limits(struct watch *watch)
             continue;
         recheck_limits(&entry->session, now, &entry->use, &limit);
         if (limit.step == RECHECK_END)
-            (void)end_entry(sessions, entry, limit.reason, limit.message, NULL);
+            end_entry(sessions, entry, limit.reason, limit.message, NULL);
         if (limit.step == RECHECK_LOOK)
-            entry->looking = look(sessions, entry, limit.message);
+            look(sessions, entry, limit.message);
         if (limit.due < watch->limits)
             watch->limits = limit.due;
     }
@@ -703,24 +713,25 @@ static void on_tick(void *arg);
 /* Sets the timer, which runs only while there are sessions to recheck. */
 static void set_timer(struct sessions *sessions)
 {
-    if (LIST_EMPTY(&sessions->watches) || !rechecks(sessions) || sessions->timer.set)
+    if (TAILQ_EMPTY(&sessions->watches) || !rechecks(sessions) || sessions->timer.set)
         return;
     sessions->timer.due = on_tick;
     sessions->timer.arg = sessions;
-    if (!loop_timer_set(sessions->setup.loop, &sessions->timer, TICK_MS))
-        log_error("sessions are not rechecked: too many timers are set");
+    loop_timer_set(sessions->setup.loop, &sessions->timer, TICK_MS);
 }
 
 static void on_tick(void *arg)
 {
     struct sessions *sessions = arg;
     struct watch *watch, *next;
+    const struct watch *last = TAILQ_LAST(&sessions->watches, watches);
     int64_t now = cloud_clock_ms(), wall = cache_visit(sessions->setup.cache, NULL).now;
 
     if (!rechecks(sessions))
         return;
-    for (watch = LIST_FIRST(&sessions->watches); watch != NULL; watch = next) {
-        next = LIST_NEXT(watch, link);
+    for (watch = TAILQ_FIRST(&sessions->watches); watch != NULL; watch = next) {
+        /* take_turn may move watch to the end. */
+        next = watch == last ? NULL : TAILQ_NEXT(watch, link);
         if (watch->limits <= now)
             judge_limits(watch);
         if (take_turn(watch, now, wall))
@@ -733,7 +744,7 @@ void sessions_check(struct sessions *sessions)
 {
     struct watch *watch;
 
-    LIST_FOREACH(watch, &sessions->watches, link)
+    TAILQ_FOREACH(watch, &sessions->watches, link)
         watch->due = cloud_clock_ms();
 }
 
@@ -744,21 +755,30 @@ void sessions_each_environment(const struct sessions *sessions,
 {
     const struct watch *watch;
 
-    LIST_FOREACH(watch, &sessions->watches, link)
+    TAILQ_FOREACH(watch, &sessions->watches, link)
         visit(arg, watch->project, watch->environment);
+}
+
+void sessions_judge_by_host(struct sessions *sessions)
+{
+    struct watch *watch;
+
+    if (!rechecks(sessions))
+        return;
+    TAILQ_FOREACH(watch, &sessions->watches, link)
+        (void)end_by_host(watch);
 }
 
 void sessions_configure(struct sessions *sessions)
 {
     struct watch *watch;
 
-    LIST_FOREACH(watch, &sessions->watches, link) {
+    TAILQ_FOREACH(watch, &sessions->watches, link) {
         int64_t now = cloud_clock_ms(), due = next_due(sessions, now);
         if (due < watch->due || watch->due <= now) /* overdue: rechecks were off */
             watch->due = due;
-        if (rechecks(sessions))
-            end_not_ours(watch);
     }
+    sessions_judge_by_host(sessions);
     set_timer(sessions);
 }
 
@@ -779,8 +799,8 @@ static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
     snprintf(out, SESSION_ID_SIZE, "%016llx", (unsigned long long)id);
 }
 
-/* Whether the environment may have one more session. It may have as many as there is space left
- * for, so that one environment never takes all of it. */
+/* Whether the environment may have one more session: it must have fewer than the list has free
+ * places, so that one environment never takes all of them. */
 static bool fits(const struct sessions *sessions, const struct cloud_name *name)
 {
     const struct watch *watch = find_watch(sessions, name);
@@ -811,7 +831,13 @@ static void log_full(struct sessions *sessions, const struct cloud_name *name)
               sessions->used, SESSIONS_MAX, name->environment, name->project);
 }
 
-bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked)
+bool sessions_is_denied(const struct sessions *sessions, const struct session *session)
+{
+    return recheck_is_denied(sessions->setup.denials, session);
+}
+
+bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
+                   bool stale)
 {
     struct entry *entry = find_monitor(sessions, &session->monitor);
     struct session opened = *session;
@@ -828,17 +854,16 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     opened.opened = cloud_clock_ms();
     opened.since = cache_visit(sessions->setup.cache, NULL).now;
     entry = add_entry(sessions, &opened);
-    if (entry == NULL) {
-        log_error("session of %s as %s: out of memory", session->user, session->account);
-        return false;
-    }
-    set_due(entry->watch, next_due(sessions, asked));
+    set_due(entry->watch, next_due(sessions, stale ? opened.opened - recheck_ms(sessions) : asked));
     set_ends(entry->watch, &opened, 0);
-    if (asked < entry->watch->asked) /* a name since then has had the others judged alone */
+    /* If the change feed has named the environment since `asked`, only the sessions that were open
+     * then have been rechecked. The earlier time makes take_turn ask again, for this session
+     * too. */
+    if (asked < entry->watch->asked)
         entry->watch->asked = asked;
     if (asked > entry->watch->confirmed)
         entry->watch->confirmed = asked;
-    session_files_keep(sessions->files, &opened);
+    session_files_add(sessions->files, &opened);
     set_timer(sessions);
     sessions->view.opened++;
     return true;
@@ -902,15 +927,16 @@ enum sessions_end sessions_end(struct sessions *sessions, const char *id)
         entry = NULL;
     if (entry == NULL)
         return SESSIONS_END_UNKNOWN;
-    if (!sessions->setup.may_terminate ||
-        !end_entry(sessions, entry, REASON_OPERATOR, "an operator of this host requests it", NULL))
+    if (!sessions->setup.may_terminate)
         return SESSIONS_END_CANNOT;
+    end_entry(sessions, entry, REASON_OPERATOR, "an operator of this host requests it", NULL);
     return SESSIONS_END_BEGUN;
 }
 
 /* ---- Start and stop ---- */
 
-/* A session that ended while no daemon ran, by a reboot too, gets its audit line now. */
+/* The function of session_files_load: adds a stored session to the list. A session that ended while
+ * no daemon ran, by a reboot too, gets its audit line now instead. */
 static bool load(void *arg, const struct session *session, bool this_boot)
 {
     struct sessions *sessions = arg;
@@ -926,8 +952,6 @@ static bool load(void *arg, const struct session *session, bool this_boot)
     if (!this_boot || sessions->used >= SESSIONS_MAX)
         return false;
     entry = add_entry(sessions, session);
-    if (entry == NULL)
-        return true;
     set_due(entry->watch, cloud_clock_ms() + (int64_t)arc4random_uniform(
                                                  (uint32_t)(recheck_ms(sessions) / 2 + 1)));
     set_ends(entry->watch, session, 0);
@@ -938,51 +962,23 @@ static bool load(void *arg, const struct session *session, bool this_boot)
     return true;
 }
 
-/* Starts the parts that need memory, a thread, /proc and the disk. False, logged, if one of these
- * fails. */
-static bool start(struct sessions *sessions)
-{
-    const struct sessions_setup *setup = &sessions->setup;
-    char boot[PROCESS_BOOT_SIZE];
-
-    if (!process_boot(boot)) {
-        log_error("cannot read /proc/sys/kernel/random/boot_id");
-        return false;
-    }
-    if (!table_start(&sessions->table) || !table_start(&sessions->monitors)) {
-        log_error("sessions: out of memory");
-        return false;
-    }
-    sessions->worker = worker_new(setup->loop);
-    if (sessions->worker == NULL)
-        return false;
-    sessions->files = session_files_new(sessions->worker, setup->directory, boot);
-    if (sessions->files == NULL)
-        return false;
-    sessions->terminations = terminate_new(setup->loop, sessions->worker);
-    if (sessions->terminations == NULL) {
-        log_error("sessions: out of memory");
-        return false;
-    }
-    session_files_load(sessions->files, load, sessions);
-    return true;
-}
-
 struct sessions *sessions_new(const struct sessions_setup *setup)
 {
-    struct sessions *sessions = calloc(1, sizeof *sessions);
+    struct sessions *sessions = xcalloc(1, sizeof *sessions);
+    char boot[PROCESS_BOOT_SIZE];
 
-    if (sessions == NULL) {
-        log_error("sessions: out of memory");
-        return NULL;
-    }
+    if (!process_boot(boot))
+        fatal("cannot read /proc/sys/kernel/random/boot_id");
     sessions->setup = *setup;
-    LIST_INIT(&sessions->watches);
+    TAILQ_INIT(&sessions->watches);
     TAILQ_INIT(&sessions->entries);
-    if (!start(sessions)) {
-        sessions_free(sessions);
-        return NULL;
-    }
+    table_start(&sessions->table);
+    table_start(&sessions->monitors);
+    sessions->worker = worker_new(setup->loop);
+    sessions->disk = worker_new(setup->loop);
+    sessions->files = session_files_new(sessions->disk, setup->directory, boot);
+    sessions->terminations = terminate_new(setup->loop, sessions->worker);
+    session_files_load(sessions->files, load, sessions);
     continue_terminations(sessions);
     set_timer(sessions);
     return sessions;
@@ -993,16 +989,16 @@ void sessions_free(struct sessions *sessions)
     struct watch *watch;
     struct entry *entry;
 
-    if (sessions == NULL)
-        return;
-    /* The worker is freed first, because its work refers to the rest. The files stay. */
+    /* The workers are freed first, because their work refers to all that follows. The sessions'
+     * files stay. */
     sessions->stopping = true;
     worker_free(sessions->worker);
+    worker_free(sessions->disk);
     loop_timer_clear(sessions->setup.loop, &sessions->survey_timer);
     terminate_free(sessions->terminations);
     loop_timer_clear(sessions->setup.loop, &sessions->timer);
-    while ((watch = LIST_FIRST(&sessions->watches)) != NULL) {
-        LIST_REMOVE(watch, link);
+    while ((watch = TAILQ_FIRST(&sessions->watches)) != NULL) {
+        TAILQ_REMOVE(&sessions->watches, watch, link);
         if (watch->asking)
             cache_forget(&watch->waiter);
         free(watch);

@@ -14,26 +14,27 @@
 #include <stdint.h>
 
 /*
- * The list of open SSH sessions. While there are any, the document of each of their environments is
- * revalidated within session_recheck, with one request however many sessions the environment has,
- * and at once when the change feed names the environment; sessions that it no longer allows are
+ * The list of open SSH sessions. The document of each environment that has sessions is revalidated
+ * within session_recheck, with one request however many sessions the environment has, and soon
+ * after the change feed names the environment. Sessions that the document no longer allows are
  * terminated (recheck.h decides, terminate.h acts).
  *
- * That the sshd process of a session has ended without reporting it is noticed at a recheck, when
+ * A session whose sshd process has ended without reporting that is noticed at a recheck, when
  * sessions are listed, when the list is full, or at the start. A session whose sshd process has
  * closed it or ended, and that has processes left (setsid, tmux, mosh), stays on the list as
- * detached and is rechecked and terminated like any other; survey.h finds the processes by its
- * audit session, without which none are found. A termination that a stopped daemon had begun is
- * continued by the next daemon: the session's file stays until no process of the session is left.
+ * detached and is rechecked and terminated like any other. survey.h finds those processes by the
+ * audit session of the session; without an audit session none are found. If a daemon stops while it
+ * terminates a session, the next daemon continues: the session's file stays until no process of the
+ * session is left.
  */
 
-#define SESSIONS_MAX 20000 /* and one environment at most as many as are still free */
+#define SESSIONS_MAX 20000 /* in all; an environment has at most as many as are still free */
 
 struct sessions;
 
-/* What sessions are built on. All of it is borrowed and outlives them. */
+/* What the list works with. All of it is borrowed and outlives the list. */
 struct sessions_setup {
-    const struct cloud_conf *conf; /* read at each use */
+    const struct cloud_conf *conf; /* read at each use, because a reload changes it */
     struct loop *loop;
     struct cache *cache;
     const struct admission *admission;
@@ -43,17 +44,23 @@ struct sessions_setup {
                            listed */
 };
 
-/* Loads the sessions stored below the directory. NULL with the reason logged. */
+/* Loads the sessions stored below the directory, and continues terminations that an earlier daemon
+ * had begun. Only for the start of the daemon, because it reads the disk. */
 struct sessions *sessions_new(const struct sessions_setup *setup);
 void sessions_free(struct sessions *sessions);
 
+/* Whether a session that is to be opened is denied: the denial may be younger than the decision
+ * that granted the login. */
+bool sessions_is_denied(const struct sessions *sessions, const struct session *session);
+
 /*
- * Adds a session that was opened; its id and since are set here. asked: cloud_clock_ms() when the
- * API was asked for the document that allowed it; 0: in an outage the last good one did, and the
- * session is rechecked within a second. False, logged, if the session cannot be listed and
- * therefore must not be opened: there are too many, or memory could not be allocated.
+ * Adds a session that PAM opens; sets its id, since and opened. asked: cloud_clock_ms() when the
+ * API was asked for the document that granted the login. stale: the API failed or had not answered,
+ * so that the document was the last good one; the session is rechecked within a second. False,
+ * logged, if the list is full: the session must not be opened then.
  */
-bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked);
+bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
+                   bool stale);
 
 /* The sshd process reports that it has closed the session of the account. It is no error if there
  * is no such session. */
@@ -68,15 +75,19 @@ void sessions_each_environment(const struct sessions *sessions,
                                              const char *environment),
                                void *arg);
 
-/* To be called when conf, /etc/passwd or /etc/group has changed: ends the sessions of accounts that
- * this host no longer has. */
+/* To be called when the denials have changed: terminates the sessions that recheck_judge_by_host
+ * rejects, without asking the API. */
+void sessions_judge_by_host(struct sessions *sessions);
+
+/* To be called when conf, /etc/passwd or /etc/group has changed: as sessions_judge_by_host, and
+ * applies a new session_recheck. */
 void sessions_configure(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 
-/* Counters since the start, for metrics. */
+/* Figures for operators: the number of open sessions, and counters since the start. */
 struct sessions_view {
-    size_t open; /* now */
+    size_t open;
     uint64_t opened;
     uint64_t closed; /* sshd reported the end */
     uint64_t gone;   /* the sshd process ended without reporting it */
@@ -84,7 +95,7 @@ struct sessions_view {
 };
 void sessions_look(const struct sessions *sessions, struct sessions_view *out);
 
-/* The number of sessions of the environment, and of other environments with that uid. */
+/* The number of sessions that belong to the environment or whose account has the uid. */
 size_t sessions_using(struct sessions *sessions, const char *project, const char *environment,
                       uint32_t uid);
 
@@ -96,7 +107,7 @@ void sessions_each(struct sessions *sessions, const char *after, sessions_visit 
 enum sessions_end {
     SESSIONS_END_UNKNOWN = 0, /* no such session */
     SESSIONS_END_BEGUN,
-    SESSIONS_END_CANNOT, /* without CAP_KILL, or out of memory */
+    SESSIONS_END_CANNOT, /* this daemon may not terminate sessions (may_terminate) */
 };
 
 /* Terminates a session because an operator asks for it. */

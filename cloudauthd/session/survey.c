@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/session/survey.h"
 
+#include "base/fatal.h"
+
 #include <stdlib.h>
 
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids)
@@ -31,7 +33,7 @@ static bool all_live(const struct survey *survey)
     return i == survey->n;
 }
 
-/* Where /proc cannot be read, all sessions count as alive. */
+/* Runs in the worker. If /proc cannot be read, all sessions count as alive. */
 static void run(struct work *work)
 {
     struct survey *survey = (struct survey *)work;
@@ -53,10 +55,9 @@ static void finish(struct work *work)
 
 struct survey *survey_new(size_t n)
 {
-    struct survey *survey = calloc(1, sizeof *survey + n * sizeof survey->item[0]);
+    struct survey *survey = xcalloc(1, sizeof *survey + n * sizeof survey->item[0]);
 
-    if (survey != NULL)
-        survey->n = n;
+    survey->n = n;
     return survey;
 }
 

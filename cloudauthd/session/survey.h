@@ -12,34 +12,35 @@
 
 /*
  * Finds out which of the sessions that sshd has closed still have processes (survey_owns). The
- * worker looks at all processes of the host, once for all sessions. If a session seems to have none
- * it looks once more, because a process that forks and exits all the time is easily missed.
+ * worker looks at all processes of the host, once for all sessions. If a session seems to have
+ * none, the worker looks once more, because a process that forks and exits all the time is easily
+ * missed.
  */
 
-/* Whether a process belongs to the session of an account with that audit id: the process has the
- * id, and one of its four uids is the account's, or its real uid is not root's. With
- * PROCESS_NO_AUDIT none does. */
+/* Whether a process belongs to the session of the account `uid` with the audit session id `audit`:
+ * the process has that id, and one of its four uids is the account's, or its real uid is not
+ * root's. False if audit is PROCESS_NO_AUDIT. */
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids);
 
 struct survey_item {
     char id[SESSION_ID_SIZE];
     uint32_t audit, uid;
-    bool lives; /* the answer */
+    bool lives; /* the result: a process of the session was found */
 };
 
 struct survey {
     struct work work;
-    void (*done)(void *arg,
-                 const struct survey *survey); /* in the loop's thread; then it is freed */
+    /* Called in the loop's thread. The survey is freed after the call. */
+    void (*done)(void *arg, const struct survey *survey);
     void *arg;
     size_t n;
     struct survey_item item[];
 };
 
-/* Makes a survey of n items, which the caller fills in. NULL if out of memory. */
+/* Makes a survey of n items. The caller fills them in, with done and arg. */
 struct survey *survey_new(size_t n);
 
-/* Gives the survey to the worker. */
+/* Gives the survey to the worker; done is called later. */
 void survey_begin(struct survey *survey, struct worker *worker);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cloudauthd/session/terminate.h"
 
 #include "base/array.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/session/survey.h"
 #include "common/clock.h"
@@ -16,11 +17,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MESSAGE_SIZE    512
-#define TERMINALS_MAX   64   /* of one session that get the message */
-#define CHASE_MS        200  /* of a round, for all sessions together */
-#define SURVIVOR_VISITS 8    /* without a meeting, before a session counts as terminated */
-#define PTS_MAJOR       136u /* the first of eight: Documentation/admin-guide/devices.txt */
+#define MESSAGE_SIZE  512
+#define TERMINALS_MAX 64 /* terminals of one session that get the message */
+/* For so long a round repeats walks through /proc (chase): once to kill, once to find survivors. */
+#define CHASE_MS        200
+#define SURVIVOR_VISITS 8    /* walks through /proc, at most, that look for a survivor */
+#define PTS_MAJOR       136u /* the first of eight majors: the kernel's admin-guide/devices.txt */
 #define PTS_MAJORS      8u
 
 enum stage {
@@ -30,10 +32,10 @@ enum stage {
     STAGE_DONE,
 };
 
-/* A session that is being terminated. The loop owns it while it waits for its next round, the
- * worker while it is in a round. */
+/* A session that is being terminated. The loop's thread owns it while it waits for its next round,
+ * the worker while it is in a round. */
 struct termination {
-    LIST_ENTRY(termination) link; /* of `waiting` or of a round */
+    LIST_ENTRY(termination) link; /* in `waiting` or in a round's list */
     struct process monitor;
     uint32_t audit, uid;
     char message[MESSAGE_SIZE];
@@ -41,14 +43,14 @@ struct termination {
     terminate_done *done;
     terminate_looked *looked;
     void *arg;
-    int64_t input; /* terminate_looked */
+    int64_t input; /* the last input found, for terminate_looked */
     enum stage stage;
     int64_t due, kill_at; /* cloud_clock_ms() */
     unsigned kills;
     size_t left;  /* processes found in the last round */
-    size_t roots; /* processes of root's that are left at the end, and one of them */
+    size_t roots; /* processes of root that are left at the end; root is one */
     pid_t root;
-    bool survivor;        /* one was met after the last round had found none */
+    bool survivor;        /* a process was met after the last round had found none */
     struct process *seen; /* processes of the last round: their children belong to the session */
     size_t used;
 };
@@ -59,7 +61,7 @@ struct terminations {
     struct worker *worker;
     struct loop_timer timer;
     struct termination_list waiting;
-    struct round *round; /* the worker's, or NULL */
+    struct round *round; /* the round that the worker runs, or NULL */
 };
 
 /* One round: the worker walks through /proc once, for all sessions that are due. */
@@ -74,7 +76,7 @@ struct round {
 
 struct row {
     struct process_info info;
-    bool member;  /* it belongs to the session that is looked at */
+    bool member;  /* the process belongs to the session that is looked at */
     bool visited; /* its ancestors have been looked at */
 };
 
@@ -83,15 +85,10 @@ struct row {
 static bool add_row(void *arg, const struct process_info *info)
 {
     struct round *round = arg;
-    struct row *grown = array_grow(round->row, round->used, &round->size, sizeof *grown);
+    const struct row row = {.info = *info};
 
-    if (grown == NULL) {
-        round->failed = true;
-        return false;
-    }
-    round->row = grown;
-    round->row[round->used++] = (struct row){.info = *info};
-    return true;
+    round->failed = !array_add(&round->row, &round->used, &round->size, &row, sizeof row);
+    return !round->failed;
 }
 
 static int by_pid(const void *a, const void *b)
@@ -130,8 +127,8 @@ static struct row *parent_of(const struct round *round, const struct row *row)
     return parent;
 }
 
-/* Marks the row and the rows on the way, if one of its ancestors is marked. Not recursive, because
- * the processes of the session decide how many ancestors there are. */
+/* Marks the row and the rows up to its nearest marked ancestor, if it has one. Not recursive,
+ * because the processes of the session decide how many ancestors there are. */
 static void look_up(const struct round *round, struct row *row)
 {
     struct row *at = row;
@@ -148,7 +145,8 @@ static void look_up(const struct round *round, struct row *row)
         row->member = true;
 }
 
-/* Whether a process that was found by its parent or its audit session belongs to the session. */
+/* Whether the uids of a process in the session's tree or audit session let it have a signal
+ * (terminate.h). */
 static bool is_accounts(const struct termination *session, const struct process_ids *ids)
 {
     return process_has_uid(ids, session->uid) || survey_owns(session->audit, session->uid, ids);
@@ -174,8 +172,8 @@ static bool is_monitor(const struct termination *session, const struct row *row)
            row->info.process.start == session->monitor.start;
 }
 
-/* Whether the process gets a signal: it does not if it is this daemon, pid 1, or not the
- * account's. */
+/* Whether the process gets a signal: a member that is no zombie, not pid 1, not this daemon, and
+ * the sshd monitor or one that is_accounts accepts. */
 static bool is_target(const struct termination *session, const struct row *row)
 {
     return row->member && !row->info.zombie && row->info.process.pid > 1 &&
@@ -192,7 +190,7 @@ static size_t count_targets(const struct round *round, const struct termination 
     return n;
 }
 
-/* Counts the processes of root that the audit session leaves. */
+/* Counts the processes of the audit session that get no signal, because they are root's. */
 static void count_roots(const struct round *round, struct termination *session)
 {
     session->roots = 0;
@@ -206,8 +204,9 @@ static void count_roots(const struct round *round, struct termination *session)
     }
 }
 
-/* When these processes have ended, their children become init's, and can no longer be found by
- * their parents. */
+/* Remembers the processes that get a signal, at most TERMINATE_PROCESSES. When their parents have
+ * ended, they become children of init, and the next round would no longer find them by their
+ * parents. */
 static void remember_targets(const struct round *round, struct termination *session)
 {
     size_t n = count_targets(round, session);
@@ -216,9 +215,7 @@ static void remember_targets(const struct round *round, struct termination *sess
         n = TERMINATE_PROCESSES;
     free(session->seen);
     session->used = 0;
-    session->seen = n == 0 ? NULL : calloc(n, sizeof *session->seen);
-    if (session->seen == NULL)
-        return;
+    session->seen = xcalloc(n, sizeof *session->seen);
     for (size_t i = 0; i < round->used && session->used < n; i++)
         if (is_target(session, &round->row[i]))
             session->seen[session->used++] = round->row[i].info.process;
@@ -226,8 +223,9 @@ static void remember_targets(const struct round *round, struct termination *sess
 
 /* ---- In the worker: messages and signals ---- */
 
-/* Notes when a terminal of the account had input, and writes the message to it. Returns whether all
- * of it was taken. Does not wait, because the user may have stopped the terminal's output. */
+/* Notes when a terminal of the account had input, and writes the message to it. Returns whether the
+ * terminal has taken all of the message. Does not wait, because the user may have stopped the
+ * terminal's output. */
 static bool write_message(uint32_t tty, struct termination *session)
 {
     unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
@@ -253,8 +251,8 @@ static bool write_message(uint32_t tty, struct termination *session)
     return written;
 }
 
-/* Writes the message to each of the session's terminals once. Returns whether there was one: its
- * client needs a moment to show it. */
+/* Writes the message to each of the session's terminals once. Returns whether a terminal has taken
+ * it: the client then needs a moment to show it. */
 static bool notify_terminals(const struct round *round, struct termination *session)
 {
     uint32_t tty[TERMINALS_MAX];
@@ -350,15 +348,15 @@ static void take_step(struct round *round, struct termination *session)
 
 /* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
 
-/* Whether a process has outlived a KILL. It may be another process, which got the pid in
+/* Whether processes of the session were left after a first KILL. They may be new ones, forked in
  * between. */
 static bool is_chased(const struct termination *session)
 {
     return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;
 }
 
-/* Whether the last round found no process. The round may have missed one that forks and exits all
- * the time. */
+/* Whether the last round found no process of the session. That round may have missed one that forks
+ * and exits all the time. */
 static bool is_found_empty(const struct termination *session)
 {
     return session->looked == NULL && session->stage == STAGE_DONE && session->left == 0 &&
@@ -378,8 +376,8 @@ static void kill_chased(void *arg, const struct process_met *met)
     }
 }
 
-/* A process that has ended since it was found counts as well, because its child may go on in its
- * place. */
+/* Notes the session of a process that was met. A process that has ended since counts, too, because
+ * its child may go on in its place; a zombie does not. */
 static void note_survivor(void *arg, const struct process_met *met)
 {
     struct round *round = arg;
@@ -452,8 +450,7 @@ static void set_timer(struct terminations *terminations)
         return;
     terminations->timer.due = on_timer;
     terminations->timer.arg = terminations;
-    if (!loop_timer_set(terminations->loop, &terminations->timer, next > now ? next - now : 0))
-        log_error("sessions cannot be terminated: too many timers are set");
+    loop_timer_set(terminations->loop, &terminations->timer, next > now ? next - now : 0);
 }
 
 static void free_termination(struct termination *session)
@@ -507,15 +504,10 @@ static void finish_round(struct work *work)
 static void on_timer(void *arg)
 {
     struct terminations *terminations = arg;
-    struct round *round = calloc(1, sizeof *round);
+    struct round *round = xcalloc(1, sizeof *round);
     struct termination *session, *next;
     int64_t now = cloud_clock_ms();
 
-    if (round == NULL) {
-        log_error("out of memory: terminating sessions is tried again");
-        loop_timer_set(terminations->loop, &terminations->timer, TERMINATE_ROUND_MS);
-        return;
-    }
     round->work = (struct work){.run = run_round, .finish = finish_round};
     round->terminations = terminations;
     for (session = LIST_FIRST(&terminations->waiting); session != NULL; session = next) {
@@ -531,10 +523,8 @@ static void on_timer(void *arg)
 
 struct terminations *terminate_new(struct loop *loop, struct worker *worker)
 {
-    struct terminations *terminations = calloc(1, sizeof *terminations);
+    struct terminations *terminations = xcalloc(1, sizeof *terminations);
 
-    if (terminations == NULL)
-        return NULL;
     terminations->loop = loop;
     terminations->worker = worker;
     return terminations;
@@ -544,8 +534,6 @@ void terminate_free(struct terminations *terminations)
 {
     struct termination *session;
 
-    if (terminations == NULL)
-        return;
     loop_timer_clear(terminations->loop, &terminations->timer);
     while ((session = LIST_FIRST(&terminations->waiting)) != NULL) {
         LIST_REMOVE(session, link);
@@ -554,14 +542,10 @@ void terminate_free(struct terminations *terminations)
     free(terminations);
 }
 
-bool terminate_begin(struct terminations *terminations, const struct terminate_order *order)
+void terminate_begin(struct terminations *terminations, const struct terminate_order *order)
 {
-    struct termination *session = calloc(1, sizeof *session);
+    struct termination *session = xcalloc(1, sizeof *session);
 
-    if (session == NULL) {
-        log_error("session %s cannot be terminated: out of memory", order->id);
-        return false;
-    }
     session->monitor = order->monitor;
     session->audit = order->audit;
     session->uid = order->uid;
@@ -573,5 +557,4 @@ bool terminate_begin(struct terminations *terminations, const struct terminate_o
     session->due = cloud_clock_ms();
     LIST_INSERT_HEAD(&terminations->waiting, session, link);
     set_timer(terminations);
-    return true;
 }

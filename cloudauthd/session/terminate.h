@@ -14,38 +14,39 @@
  * monitor, and the processes with the audit session id of the session. The id also finds processes
  * that have left the tree (setsid, nohup, a double fork).
  *
- * Signals go to the monitor, which runs as root; to the other processes that have the uid of the
- * account as one of their four uids; and to processes of the audit session with any uid but root's,
- * so that a set-user-ID program of another account is no way out. Other processes of root are left,
- * and logged, because one may be a service of the host that was restarted in the session. Each
- * signal goes through a pidfd; the process is checked after the pidfd was opened (process_open).
+ * Signals go to the monitor, which runs as root; to those other processes that have the uid of the
+ * account as one of their four uids; and to processes of the audit session with any real uid but
+ * root's, so that a set-user-ID program of another account is no way out. Other processes of root
+ * are left, and logged, because one may be a service of the host that was restarted in the session.
+ * Each signal goes through a pidfd; the process is checked after the pidfd was opened
+ * (process_open).
  *
  *   at once                  a message on the session's terminals
- *   TERMINATE_NOTICE_MS      later (at once if there is no terminal): TERM to the monitor, HUP and
- *                            TERM to the others
- *   TERMINATE_KILL_MS        later: KILL to those that are left, again every TERMINATE_ROUND_MS
- *                            until none is, at most TERMINATE_KILLS times. From the second KILL on,
- *                            processes of the audit session are also killed one by one as they are
- *                            found (process_visit), because a process that forks and exits all the
- *                            time has another pid by the time a whole round has been read
+ *   TERMINATE_NOTICE_MS      later (at once if no terminal takes the message): TERM to the monitor,
+ *                            HUP and TERM to the other processes
+ *   TERMINATE_KILL_MS        later: KILL to the processes that are left, again every
+ *                            TERMINATE_ROUND_MS until none is left, at most TERMINATE_KILLS times.
+ *                            From the second KILL on, processes of the audit session are also
+ *                            killed one by one as they are found (process_visit), because a process
+ *                            that forks and exits all the time has another pid by the time a whole
+ *                            round has been read
  *
- * The worker thread does all of it: one walk through /proc a round for all sessions that are due.
+ * The worker thread does all of this: one walk through /proc a round for all sessions that are due.
  */
 
 #define TERMINATE_NOTICE_MS 400
 #define TERMINATE_ROUND_MS  500
 #define TERMINATE_KILL_MS   5000
 #define TERMINATE_KILLS     10
-#define TERMINATE_PROCESSES                                                                        \
-    4096 /* of a session, signalled in a round; the rest wait for the next */
-#define TERMINATE_ID_SIZE 24
+#define TERMINATE_PROCESSES 4096 /* processes of a session that a round signals, at most */
+#define TERMINATE_ID_SIZE   24
 
 /* The sessions that are being terminated. */
 struct terminations;
 
-/* Called from the loop, once: when a program last read input from one of the session's terminals
- * (atime, as w(1) has it; the kernel keeps it to 8 seconds), seconds since 1970; 0: there is no
- * terminal, or it cannot be known. */
+/* Called from the loop, once. input: when a program last read input from one of the session's
+ * terminals (atime, as w(1) has it; the kernel keeps it to 8 seconds), in seconds since 1970; 0:
+ * the session has no terminal, or the time cannot be read. */
 typedef void terminate_looked(void *arg, const char *id, int64_t input);
 
 /* Called from the loop, once, when no process of the session is left, or when nothing more can be
@@ -54,26 +55,25 @@ typedef void terminate_done(void *arg, const char *id);
 
 struct terminate_order {
     struct process monitor; /* the sshd process that serves the connection as root */
-    uint32_t audit;         /* PROCESS_NO_AUDIT: unknown, or shared with another session */
+    uint32_t audit;         /* audit session id, or PROCESS_NO_AUDIT if unknown or shared */
     uint32_t uid;           /* of the account */
     const char *message;    /* for the session's terminals, a line without its newline; or "" */
-    const char *id;         /* of the session, below TERMINATE_ID_SIZE; passed to done */
+    const char *id;         /* of the session, below TERMINATE_ID_SIZE; passed to done and looked */
     terminate_done *done;
     terminate_looked *looked; /* not NULL: the session is not terminated, but its terminals get the
                                  message and are looked at; done is not called */
     void *arg;
 };
 
-/* NULL if out of memory. loop and worker are borrowed. The worker must be freed, which ends the
- * round that it works on, before terminate_free, and the loop after it. */
+/* Borrows loop and worker. To be freed in this order: the worker, which completes its round; then
+ * the terminations; then the loop. */
 struct terminations *terminate_new(struct loop *loop, struct worker *worker);
 
 /* Frees the terminations. Sessions that are not terminated by then stay as they are, and done is
  * not called for them. */
 void terminate_free(struct terminations *terminations);
 
-/* Begins to terminate a session; the order and its strings are copied. False, logged, if memory is
- * out: then done is not called. */
-bool terminate_begin(struct terminations *terminations, const struct terminate_order *order);
+/* Begins to terminate a session; the order and its strings are copied. */
+void terminate_begin(struct terminations *terminations, const struct terminate_order *order);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/bindings_log.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/state/statefile.h"
 #include "common/io.h"
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #define FILE_NAME "owners"
-#define FILE_MAX  (256u << 20) /* bytes: more lines than there are uids */
+#define FILE_MAX  (256u << 20) /* bytes, enough for millions of lines */
 
 /* A line that is to be written, or that the disk has refused. */
 struct line {
@@ -24,9 +25,9 @@ struct line {
     struct bindings_log *log;
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     uint32_t uid, gid;
-    bindings_log_done *done; /* called when a release is on the disk */
+    bindings_log_done *done; /* of a release; NULL for a binding */
     void *arg;
-    bool is_logged; /* its failure is logged */
+    bool is_logged; /* a failure to write the line has been logged */
     STAILQ_ENTRY(line) next;
 };
 
@@ -36,7 +37,7 @@ struct bindings_log {
     int directory;
     struct worker *worker;
     struct lines refused; /* bindings that the disk has refused, oldest first */
-    unsigned under_way;   /* lines that the worker has */
+    unsigned under_way;   /* lines that the worker has not finished */
 };
 
 /* ---- A line ---- */
@@ -47,8 +48,8 @@ static size_t put_line(const struct line *line, char out[STATEFILE_LINE_SIZE])
                                             line->gid, line->project, line->environment));
 }
 
-/* Copies the next word, which ends before a space, and moves behind that. False if it is empty or
- * does not fit. */
+/* Copies the word at *at, which a space must end, and moves *at behind the space. False if the word
+ * is empty, does not fit, or no space follows. */
 static bool take_word(const char **at, const char *end, char *out, size_t size)
 {
     const char *space = memchr(*at, ' ', (size_t)(end - *at));
@@ -74,8 +75,8 @@ static bool take_id(const char **at, const char *end, uint32_t *out)
     return true;
 }
 
-/* Parses a line of n bytes without its newline. Not by sscanf(3): a host can have 100,000 lines,
- * and answers no question before they are read. */
+/* Parses a line of n bytes without its newline. sscanf(3) would be too slow: a host can have
+ * 100,000 lines, and answers no question before they are read. */
 static bool parse_line(const char *text, size_t n, struct line *out)
 {
     const char *at = text, *end = text + n;
@@ -104,15 +105,7 @@ static void keep_damaged(const struct bindings_log *log, const char *file, size_
         log_error("%s: %s", FILE_NAME STATEFILE_DAMAGED, strerror(failed));
 }
 
-static void log_unreadable(int error)
-{
-    log_error("%s cannot be read: %s", FILE_NAME,
-              error == EPERM ? "not a regular file of the daemon's user or root's, or others can "
-                               "write to it"
-                             : strerror(error));
-}
-
-bool bindings_log_load(struct bindings_log *log,
+void bindings_log_load(struct bindings_log *log,
                        void (*each)(void *arg, const struct binding *binding), void *arg,
                        bool *damaged)
 {
@@ -120,12 +113,13 @@ bool bindings_log_load(struct bindings_log *log,
     char *file = statefile_read(log->directory, FILE_NAME, FILE_MAX, &size);
 
     *damaged = false;
-    if (file == NULL) {
-        if (errno == ENOENT)
-            return true;
-        log_unreadable(errno);
-        return false;
-    }
+    if (file == NULL && errno == ENOENT)
+        return;
+    if (file == NULL)
+        fatal("%s cannot be read: %s", FILE_NAME,
+              errno == EPERM ? "not a regular file of the daemon's user or root's, or others can "
+                               "write to it"
+                             : strerror(errno));
     for (size_t at = 0; at < size;) {
         struct line line;
         const char *newline = memchr(file + at, '\n', size - at);
@@ -141,25 +135,19 @@ bool bindings_log_load(struct bindings_log *log,
     if (*damaged)
         keep_damaged(log, file, size);
     free(file);
-    return true;
 }
 
 struct bindings_log *bindings_log_new(struct worker *worker, const char *directory)
 {
-    struct bindings_log *log = calloc(1, sizeof *log);
+    struct bindings_log *log = xcalloc(1, sizeof *log);
 
-    if (log == NULL)
-        return NULL;
     STAILQ_INIT(&log->refused);
     log->worker = worker;
     log->directory = statefile_directory(directory, NULL);
-    if (log->directory >= 0)
-        return log;
-    free(log);
-    return NULL;
+    return log;
 }
 
-/* Drops the refused bindings of an environment, or all of them. */
+/* Drops the refused bindings of the environment that `of` names, or, if `of` is NULL, of all. */
 static void drop_refused(struct bindings_log *log, const struct line *of)
 {
     struct line *line, *next;
@@ -176,8 +164,6 @@ static void drop_refused(struct bindings_log *log, const struct line *of)
 
 void bindings_log_free(struct bindings_log *log)
 {
-    if (log == NULL)
-        return;
     drop_refused(log, NULL);
     close(log->directory);
     free(log);
@@ -185,8 +171,8 @@ void bindings_log_free(struct bindings_log *log)
 
 /* ---- Appending ---- */
 
-/* If a crash has cut the last line short, the next line begins with a newline, so that it is
- * whole. */
+/* Appends the line. If a crash has cut the last line of the file short, a newline comes first, so
+ * that only that line is damaged. */
 static bool append(int fd, const struct line *line)
 {
     char text[1 + STATEFILE_LINE_SIZE] = "\n", last = '\n';
@@ -195,16 +181,17 @@ static bool append(int fd, const struct line *line)
 
     if (n == 0 || end < 0 || (end > 0 && pread(fd, &last, 1, end - 1) != 1))
         return false;
-    return (last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1)) &&
-           fdatasync(fd) == 0;
+    return last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1);
 }
 
-/* Appends the line. Runs in the worker. */
+/* Appends the line. Runs in the worker. O_DSYNC syncs with the write itself. Between a write and a
+ * separate sync the daemon could be killed, and the next daemon would rely on a line that a loss of
+ * power takes back. */
 static void run(struct work *work)
 {
     const struct line *line = (struct line *)work;
     int fd = openat(line->log->directory, FILE_NAME,
-                    O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+                    O_RDWR | O_CREAT | O_APPEND | O_DSYNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     errno = fd < 0 ? errno : 0;
     work->failed = fd >= 0 && append(fd, line) ? 0 : (errno == 0 ? EIO : errno);
@@ -212,8 +199,8 @@ static void run(struct work *work)
         close(fd);
 }
 
-/* Ends the work, in the main thread. A line that is on the disk, and a newer binding, make the
- * refused lines of the environment obsolete. */
+/* Ends the work, in the main thread. The environment's refused lines are dropped if this line is on
+ * the disk, or if it is a binding that was refused and takes their place. */
 static void finish(struct work *work)
 {
     struct line *line = (struct line *)work;
@@ -246,15 +233,8 @@ static void add_work(struct line *line)
 static void add(struct bindings_log *log, const struct binding *binding, bindings_log_done *done,
                 void *arg)
 {
-    struct line *line = calloc(1, sizeof *line);
+    struct line *line = xcalloc(1, sizeof *line);
 
-    if (line == NULL) {
-        log_error("out of memory: the uid of %s/%s is not written to %s", binding->project,
-                  binding->environment, FILE_NAME);
-        if (done != NULL)
-            done(arg, false);
-        return;
-    }
     line->work = (struct work){.run = run, .finish = finish};
     line->log = log;
     snprintf(line->project, sizeof line->project, "%s", binding->project);

@@ -13,8 +13,8 @@
  *
  *   <uid> <gid> <project> <environment> <16 hexadecimal digits of the SHA-256 of what precedes>
  *
- * A release has uid and gid 0. The file is only ever appended to, so a crash leaves the state
- * before a change or after it.
+ * A release has uid and gid 0. The daemon only ever appends to the file, so a crash leaves the
+ * state before a change or after it.
  */
 
 struct bindings_log;
@@ -23,19 +23,18 @@ struct bindings_log;
  * Opens the log in a directory, which must exist. The worker appends the lines. If the store
  * (store.h) uses the same worker, a binding is on the disk before any document that is stored after
  * it; so no process is told a uid that could belong to another environment after a crash. The
- * worker must be freed, which finishes its work, before bindings_log_free. NULL with the reason
- * logged.
+ * worker must be freed, which finishes its work, before bindings_log_free.
  */
 struct bindings_log *bindings_log_new(struct worker *worker, const char *directory);
 void bindings_log_free(struct bindings_log *log);
 
 /*
  * Calls each for every line, in the order in which they were written; the strings are borrowed for
- * the call. Damaged lines are skipped: this is logged, the file is copied to owners.damaged, and
- * *damaged is set. False, logged, if the file exists and cannot be read. Only for the start of the
+ * the call. Damaged lines are skipped: that is logged, the file is copied to owners.damaged, and
+ * *damaged is set. Ends the daemon if the file exists and cannot be read. Only for the start of the
  * daemon, because it reads the disk.
  */
-bool bindings_log_load(struct bindings_log *log,
+void bindings_log_load(struct bindings_log *log,
                        void (*each)(void *arg, const struct binding *binding), void *arg,
                        bool *damaged);
 
@@ -45,15 +44,15 @@ bool bindings_log_is_release(const struct binding *line);
 /* Appends a binding. A failure is logged, and bindings_log_retry tries again. */
 void bindings_log_add(struct bindings_log *log, const struct binding *binding);
 
-/* Called from the main thread, perhaps before the call that it ends returns. ok: the line is on the
- * disk; if not, the reason has been logged. */
+/* Called from the main thread when a release has been written (ok), or could not be: the reason has
+ * then been logged. */
 typedef void bindings_log_done(void *arg, bool ok);
 
 /* Appends a line that releases the binding of an environment. */
 void bindings_log_release(struct bindings_log *log, const char *project, const char *environment,
                           bindings_log_done *done, void *arg);
 
-/* Appends again the bindings that the disk has refused, except of environments that got another
+/* Appends again the bindings that the disk has refused, unless the environment has got another
  * binding or a release since. To be called every second or so. */
 void bindings_log_retry(struct bindings_log *log);
 

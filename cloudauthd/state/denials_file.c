@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/denials_file.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/state/statefile.h"
 
@@ -17,25 +18,21 @@
 static const struct statefile_format format = {"cloudauth denials 1\nsha256 ", false};
 
 struct denials_file {
-    struct denials denials; /* those in force */
+    struct denials denials; /* the denials in force */
     int directory;
     struct worker *worker;
     bool is_busy;             /* a change is being written */
-    struct denial_list *next; /* the list that is to be in force once it is written; or NULL */
+    struct denial_list *next; /* the list after a removal, not in force until written; or NULL */
 };
 
 /* ---- The file ---- */
 
 static struct denial_list *new_list(size_t capacity)
 {
-    struct denial_list *list = malloc(sizeof *list + capacity * sizeof list->denial[0]);
-
-    if (list != NULL)
-        list->n = 0;
-    return list;
+    return xcalloc(1, sizeof(struct denial_list) + capacity * sizeof(struct denial));
 }
 
-/* Parses a file into a list. NULL if the file is damaged, or if out of memory. */
+/* Parses a file into a list, which the caller frees. NULL if the file is damaged. */
 static struct denial_list *parse_file(const char *file, size_t size)
 {
     size_t n;
@@ -54,44 +51,37 @@ static struct denial_list *parse_file(const char *file, size_t size)
     return list;
 }
 
-static bool load(struct denials_file *file)
+static void load(struct denials_file *file)
 {
     struct denial_list **list = &file->denials.list;
     size_t size = 0;
     char *bytes = statefile_read(file->directory, FILE_NAME, FILE_MAX, &size);
+    bool is_new = bytes == NULL && errno == ENOENT;
 
-    if (bytes == NULL && errno == ENOENT)
-        return (*list = new_list(0)) != NULL;
     *list = bytes == NULL ? NULL : parse_file(bytes, size);
     free(bytes);
     if (*list != NULL)
-        return true;
-    file->denials.damaged = true;
-    log_error("the list of denials is damaged or cannot be read: everyone is refused until "
-              "`cloudauthctl undeny --all`");
-    return (*list = new_list(0)) != NULL;
+        return;
+    *list = new_list(0);
+    file->denials.damaged = !is_new;
+    if (!is_new)
+        log_error("the list of denials is damaged or cannot be read: everyone is refused until "
+                  "`cloudauthctl undeny --all`");
 }
 
 struct denials_file *denials_file_new(struct worker *worker, const char *directory)
 {
-    struct denials_file *file = calloc(1, sizeof *file);
+    struct denials_file *file = xcalloc(1, sizeof *file);
 
-    if (file == NULL)
-        return NULL;
     file->worker = worker;
     file->directory = statefile_directory(directory, NULL);
-    if (file->directory >= 0 && load(file))
-        return file;
-    denials_file_free(file);
-    return NULL;
+    load(file);
+    return file;
 }
 
 void denials_file_free(struct denials_file *file)
 {
-    if (file == NULL)
-        return;
-    if (file->directory >= 0)
-        close(file->directory);
+    close(file->directory);
     free(file->denials.list);
     free(file);
 }
@@ -119,21 +109,16 @@ struct job {
 
 static char *make_file(const struct denial_list *list, size_t *size)
 {
-    char *file = malloc(STATEFILE_HEAD_MAX + list->n * DENIAL_LINE_SIZE + 1);
+    char *file = xcalloc(1, STATEFILE_HEAD_MAX + list->n * DENIAL_LINE_SIZE + 1);
     size_t at = STATEFILE_HEAD_MAX;
 
-    if (file == NULL)
-        return NULL;
     for (size_t i = 0; i < list->n; i++) {
         denials_format(&list->denial[i], file + at);
         at += strlen(file + at);
         file[at++] = '\n';
     }
     *size = statefile_seal(&format, file, at - STATEFILE_HEAD_MAX);
-    if (*size > 0)
-        return file;
-    free(file);
-    return NULL;
+    return file;
 }
 
 /* Writes the file. Runs in the worker. */
@@ -144,7 +129,8 @@ static void run_job(struct work *work)
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
 }
 
-/* Ends the work, in the main thread. */
+/* Ends a write, in the main thread: if it has succeeded, a removal comes into force; if not, the
+ * failure is logged. Tells the caller (done). */
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;
@@ -170,24 +156,18 @@ static void finish_job(struct work *work)
     free(job);
 }
 
-static bool start_write(struct denials_file *file, const struct denial_list *list,
+static void start_write(struct denials_file *file, const struct denial_list *list,
                         const struct denials_change *change)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = xcalloc(1, sizeof *job);
 
-    if (job != NULL)
-        job->bytes = make_file(list, &job->size);
-    if (job == NULL || job->bytes == NULL) {
-        free(job);
-        return false;
-    }
+    job->bytes = make_file(list, &job->size);
     job->work = (struct work){.run = run_job, .finish = finish_job};
     job->owner = file;
     job->done = change->done;
     job->arg = change->arg;
     file->is_busy = true;
     worker_add(file->worker, &job->work);
-    return true;
 }
 
 static bool same_subject(const struct denial *one, const struct denial *other)
@@ -195,8 +175,8 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* Copies the list without the denials that have expired and without the denial of a subject. *found
- * says whether there was one. */
+/* Copies the list without the denials that have expired and without the denial of the subject of
+ * `without`. *found: the list had a denial of that subject. */
 static struct denial_list *copy_without(const struct denials_file *file,
                                         const struct denial *without, bool *found)
 {
@@ -205,7 +185,7 @@ static struct denial_list *copy_without(const struct denials_file *file,
     int64_t now = (int64_t)time(NULL);
 
     *found = false;
-    for (size_t i = 0; copy != NULL && i < list->n; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         const struct denial *denial = &list->denial[i];
         if (same_subject(denial, without))
             *found = true;
@@ -229,20 +209,18 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
     if (file->denials.damaged && denial != NULL)
         return false;
     list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
-    *why = list == NULL ? "out of memory"
-           : is_new     ? "there are too many denials"
-                        : "there is no such denial";
-    if (list != NULL && (is_new ? list->n < DENIALS_MAX : found)) {
-        if (is_new)
-            list->denial[list->n++] = *denial;
-        *why = "out of memory";
-        if (start_write(file, list, change)) {
-            if (is_new)
-                free(file->denials.list);
-            *(is_new ? &file->denials.list : &file->next) = list;
-            return true;
-        }
+    if (is_new ? list->n == DENIALS_MAX : !found) {
+        *why = is_new ? "there are too many denials" : "there is no such denial";
+        free(list);
+        return false;
     }
-    free(list);
-    return false;
+    if (is_new) {
+        list->denial[list->n++] = *denial;
+        free(file->denials.list);
+        file->denials.list = list;
+    } else {
+        file->next = list;
+    }
+    start_write(file, list, change);
+    return true;
 }

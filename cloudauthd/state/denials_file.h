@@ -16,15 +16,14 @@
 struct denials_file;
 
 /* Reads the file below a directory, which must exist, and logs what is wrong with it. The worker
- * must be freed, which finishes its work, before denials_file_free. NULL, logged, if the directory
- * cannot be opened, or if out of memory. */
+ * must be freed, which finishes its work, before denials_file_free. */
 struct denials_file *denials_file_new(struct worker *worker, const char *directory);
 void denials_file_free(struct denials_file *file);
 
-/* The denials in force; the pointer is valid as long as the file. */
+/* The denials in force. The pointer is valid until denials_file_free, and shows later changes. */
 const struct denials *denials_file_list(const struct denials_file *file);
 
-/* Whether a change is being written. There is one at a time. */
+/* Whether a change is being written. Only one change can be written at a time. */
 bool denials_file_busy(const struct denials_file *file);
 
 /* Called from the main thread. problem is NULL if the change is on the disk, else a sentence. */
@@ -32,7 +31,7 @@ typedef void denials_done(void *arg, const char *problem);
 
 struct denials_change {
     const struct denial *denial; /* NULL: all are removed, those of a damaged file included */
-    bool is_new;                 /* it is added; else removed: only kind and subject count */
+    bool is_new; /* `denial` is added; else it is removed, by kind and subject alone */
     denials_done *done;
     void *arg;
 };
@@ -41,7 +40,8 @@ struct denials_change {
  * Changes the list. A new denial replaces the denial of the same subject. It is in force from this
  * call on, even if it cannot be written, which done is then told; a removal is in force when it is
  * on the disk. False, with *why and without a call of done, if there are too many denials, if there
- * is none to remove, or while another change is being written.
+ * is none to remove, while another change is being written, or while the list is damaged, unless
+ * the change removes all.
  */
 bool denials_file_change(struct denials_file *file, const struct denials_change *change,
                          const char **why);

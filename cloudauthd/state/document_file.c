@@ -20,7 +20,7 @@ static const struct statefile_field fields[] = {
     FIELD("environment", TEXT, environment),
     FIELD("asked", NUMBER, document.asked_wall),
     FIELD("clock", NUMBER, clock),
-    FIELD("boot", TEXT, boot), /* and `asked` behind it */
+    FIELD("boot", TEXT, boot), /* the boot id and document.asked (split_boot) */
     FIELD("etag", TEXT, document.validator.etag),
     FIELD("modified", TEXT, document.validator.modified),
     FIELD("length", NUMBER, document.length),
@@ -41,20 +41,18 @@ char *document_file_make(const struct document_file *from, size_t *size)
              (long long)document->asked);
     n = statefile_put_fields(fields, &line, content,
                              DOCUMENT_FILE_HEAD_MAX - STATEFILE_HEAD_MAX - 1);
-    if (n > 0) {
-        content[n++] = '\n';
-        if (document->length > 0)
-            memcpy(content + n, document->body, document->length);
-        n = statefile_seal(&format, file, n + document->length);
+    if (n == 0) {
+        free(file);
+        return NULL;
     }
-    *size = n;
-    if (n > 0)
-        return file;
-    free(file);
-    return NULL;
+    content[n++] = '\n';
+    if (document->length > 0)
+        memcpy(content + n, document->body, document->length);
+    *size = statefile_seal(&format, file, n + document->length);
+    return file;
 }
 
-/* Splits the value of the boot line, which is "<boot id> <asked>". */
+/* Splits the value of the boot line, which is "<boot id> <asked>", into boot and document.asked. */
 static bool split_boot(struct document_file *file)
 {
     char *space = strrchr(file->boot, ' '), *end;

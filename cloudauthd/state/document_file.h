@@ -17,24 +17,24 @@
  * clock, boot, etag, modified and length, a blank line, and the body as the API sent it.
  */
 
-#define DOCUMENT_FILE_HEAD_MAX 8192u /* bytes before the body */
+#define DOCUMENT_FILE_HEAD_MAX 8192u /* bytes before the body, at most */
 
 struct stored_document {
     const char *project, *environment;
     struct validator validator;
-    int64_t asked;      /* cloud_clock_ms() when the request was sent that last confirmed it */
-    int64_t asked_wall; /* the same by the wall clock, seconds since 1970 */
-    unsigned char hash[DIGEST_SIZE]; /* store_touch: SHA-256 of the body */
+    int64_t asked; /* cloud_clock_ms() when the request was sent that last confirmed the document */
+    int64_t asked_wall; /* the time of the same request by the wall clock, seconds since 1970 */
+    unsigned char hash[DIGEST_SIZE]; /* SHA-256 of the body, for store_touch alone */
     const void *body;
     size_t length;
 };
 
-/* The content of a file. The members project and environment are the file's; those of the document
- * in it are not used. */
+/* The content of a file. It is written with the project and environment below, not with those of
+ * `document`. */
 struct document_file {
     char host[sizeof((struct cloud_conf *)NULL)->host_id], url[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
-    char boot[PROCESS_BOOT_SIZE + 24]; /* the boot during which `asked` means something */
+    char boot[PROCESS_BOOT_SIZE + 24]; /* id of the boot whose clock document.asked refers to */
     uint32_t clock;                    /* how often the wall clock had been put back (store.h) */
     struct stored_document document;
 };
@@ -43,8 +43,8 @@ struct document_file {
  * fields do not fit. */
 char *document_file_make(const struct document_file *from, size_t *size);
 
-/* Whether size bytes are a whole file of a document. The strings and the body of out->document then
- * lie in out and in file. */
+/* Parses a file of size bytes. False unless it is a complete, undamaged file of a document. The
+ * strings of out->document then point into out, and its body into file. */
 bool document_file_parse(const char *file, size_t size, struct document_file *out);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/state/session_files.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "cloudauthd/state/statefile.h"
 
 #include <dirent.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define SESSIONS "sessions"
@@ -18,6 +21,9 @@ struct session_files {
     struct worker *worker;
     int directory;
     char boot[PROCESS_BOOT_SIZE];
+    struct table table; /* of waiting jobs, by id */
+    TAILQ_HEAD(, job) waiting;
+    bool busy; /* the worker has a job */
 };
 
 /* ---- A session's file ---- */
@@ -27,7 +33,9 @@ static const struct statefile_format format = {"cloudauth session 1 ", true};
 struct record {
     struct session session;
     char boot[PROCESS_BOOT_SIZE];
-    char certificate[CERTIFICATE_NAME_SIZE]; /* "0": none, or read "" */
+    /* What certificate_name writes of the session's certificate. If it has none: "0" to write, ""
+     * as read. */
+    char certificate[CERTIFICATE_NAME_SIZE];
 };
 
 #define FIELD(name, type, member) STATEFILE_FIELD(struct record, name, STATEFILE_##type, member)
@@ -60,7 +68,7 @@ static const struct statefile_field fields[] = {
     OPTIONAL("certificate_ends", NUMBER, session.offered.valid_before),
     OPTIONAL("max_seconds", NUMBER, session.max_seconds),
     OPTIONAL("idle_seconds", NUMBER, session.idle_seconds),
-    OPTIONAL("ending", NUMBER, session.ending_audit), /* no audit session has the id 0 */
+    OPTIONAL("ending", NUMBER, session.ending_audit), /* 0: not ending; no audit session has id 0 */
     {0},
 };
 
@@ -108,15 +116,20 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
 
 /* ---- In the worker ---- */
 
+/* What is to be done with a session's file. At most one job of each session waits. */
 struct job {
     struct work work;
-    const struct session_files *files;
+    struct table_node node; /* in `table`, by id */
+    TAILQ_ENTRY(job) next;
+    struct session_files *files;
     char id[SESSION_ID_SIZE];
-    size_t size; /* 0: the file is removed */
-    char file[SESSION_FILE_SIZE];
+    bool is_new; /* no file of the session has been written yet */
+    size_t size; /* bytes in `file`; 0: the session's file is removed */
+    char file[];
 };
 
-/* A removal is not synced: a loss of power ends the sessions as well. */
+/* Writes or removes the file. A removal is not synced: a loss of power ends the sessions as
+ * well. */
 static void run(struct work *work)
 {
     struct job *job = (struct job *)work;
@@ -130,51 +143,99 @@ static void run(struct work *work)
 
 /* ---- In the main thread ---- */
 
+static bool has_id(const struct table_node *node, const void *key)
+{
+    return strcmp(TABLE_OWNER(node, struct job, node)->id, key) == 0;
+}
+
+static uint64_t hash(const struct session_files *files, const char *id)
+{
+    return table_hash(&files->table, id, strlen(id));
+}
+
+static void take_off(struct job *job)
+{
+    TAILQ_REMOVE(&job->files->waiting, job, next);
+    table_remove(&job->files->table, &job->node);
+}
+
+/* Gives the next job to the worker, which has one at a time, so that the other jobs can still be
+ * replaced. */
+static void start_next(struct session_files *files)
+{
+    struct job *job = TAILQ_FIRST(&files->waiting);
+
+    if (files->busy || job == NULL)
+        return;
+    take_off(job);
+    files->busy = true;
+    worker_add(files->worker, &job->work);
+}
+
 static void finish(struct work *work)
 {
     struct job *job = (struct job *)work;
+    struct session_files *files = job->files;
 
     if (work->failed != 0)
         log_error("the file of session %s cannot be %s: %s", job->id,
                   job->size > 0 ? "written" : "removed", strerror(work->failed));
     free(job);
+    files->busy = false;
+    start_next(files);
 }
 
-static struct job *make_job(struct session_files *files, const char *id)
+/* Adds a job in place of a job of the same session that still waits. A file that was never written
+ * needs no removal. */
+static void add(struct session_files *files, const char *id, const char *file, size_t size,
+                bool is_new)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct table_node *node = table_find(&files->table, hash(files, id), has_id, id);
+    struct job *former = node == NULL ? NULL : TABLE_OWNER(node, struct job, node);
+    struct job *job = xcalloc(1, sizeof *job + size);
 
-    if (job == NULL) {
-        log_error("session %s: out of memory", id);
-        return NULL;
-    }
     job->work = (struct work){.run = run, .finish = finish};
     job->files = files;
     snprintf(job->id, sizeof job->id, "%s", id);
-    return job;
+    job->size = size;
+    memcpy(job->file, file, size);
+    job->is_new = former == NULL ? is_new : former->is_new;
+    if (former != NULL)
+        take_off(former);
+    free(former);
+    if (job->is_new && size == 0) {
+        free(job);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&files->waiting, job, next);
+    table_insert(&files->table, &job->node, hash(files, id));
+    start_next(files);
+}
+
+static void keep(struct session_files *files, const struct session *session, bool is_new)
+{
+    char file[SESSION_FILE_SIZE];
+    size_t size = session_files_format(session, files->boot, file);
+
+    if (size == 0)
+        log_error("session %s does not fit into a file", session->id);
+    else
+        add(files, session->id, file, size, is_new);
+}
+
+void session_files_add(struct session_files *files, const struct session *session)
+{
+    keep(files, session, true);
 }
 
 void session_files_keep(struct session_files *files, const struct session *session)
 {
-    struct job *job = make_job(files, session->id);
-
-    if (job == NULL)
-        return;
-    job->size = session_files_format(session, files->boot, job->file);
-    if (job->size == 0) {
-        log_error("session %s does not fit into a file", session->id);
-        free(job);
-        return;
-    }
-    worker_add(files->worker, &job->work);
+    keep(files, session, false);
 }
 
 void session_files_remove(struct session_files *files, const char *id)
 {
-    struct job *job = make_job(files, id);
-
-    if (job != NULL)
-        worker_add(files->worker, &job->work);
+    add(files, id, "", 0, false);
 }
 
 /* ---- Start ---- */
@@ -219,23 +280,19 @@ void session_files_load(struct session_files *files, session_files_each *each, v
 struct session_files *session_files_new(struct worker *worker, const char *directory,
                                         const char *boot)
 {
-    struct session_files *files = calloc(1, sizeof *files);
+    struct session_files *files = xcalloc(1, sizeof *files);
 
-    if (files == NULL)
-        return NULL;
     files->worker = worker;
     snprintf(files->boot, sizeof files->boot, "%s", boot);
+    TAILQ_INIT(&files->waiting);
     files->directory = statefile_directory(directory, SESSIONS);
-    if (files->directory >= 0)
-        return files;
-    free(files);
-    return NULL;
+    table_start(&files->table);
+    return files;
 }
 
 void session_files_free(struct session_files *files)
 {
-    if (files == NULL)
-        return;
     close(files->directory);
+    table_end(&files->table);
     free(files);
 }

@@ -2,6 +2,7 @@
 #include "cloudauthd/state/statefile.h"
 
 #include "base/digest.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "common/io.h"
 #include "common/text.h"
@@ -19,31 +20,28 @@
 #define ASIDE        "new"
 #define CHECK_LENGTH 16 /* hexadecimal digits that end a line */
 
-static bool hash_hex(const char *bytes, size_t n, char out[DIGEST_HEX_SIZE])
+static void hash_hex(const char *bytes, size_t n, char out[DIGEST_HEX_SIZE])
 {
     unsigned char hash[DIGEST_SIZE];
 
     if (!digest_sha256(bytes, n, hash))
-        return false;
+        fatal("OpenSSL has failed");
     digest_hex(hash, sizeof hash, out);
-    return true;
 }
 
 /* ---- The head ---- */
 
-/* Returns the length of the head that a content has, 0 if OpenSSL fails. */
+/* Writes the head of a content of n bytes to out, and returns the length of the head. */
 static size_t put_head(const struct statefile_format *format, const char *content, size_t n,
                        char out[STATEFILE_HEAD_MAX])
 {
     char hex[DIGEST_HEX_SIZE], length[24] = "";
-    int used;
 
-    if (!hash_hex(content, n, hex))
-        return 0;
+    hash_hex(content, n, hex);
     if (format->has_length)
         snprintf(length, sizeof length, "%zu ", n);
-    used = snprintf(out, STATEFILE_HEAD_MAX, "%s%s%s\n", format->magic, length, hex);
-    return used < 0 || used >= STATEFILE_HEAD_MAX ? 0 : (size_t)used;
+    snprintf(out, STATEFILE_HEAD_MAX, "%s%s%s\n", format->magic, length, hex);
+    return strlen(out);
 }
 
 size_t statefile_seal(const struct statefile_format *format, char *file, size_t n)
@@ -51,8 +49,6 @@ size_t statefile_seal(const struct statefile_format *format, char *file, size_t 
     char head[STATEFILE_HEAD_MAX];
     size_t used = put_head(format, file + STATEFILE_HEAD_MAX, n, head);
 
-    if (used == 0)
-        return 0;
     memmove(file + used, file + STATEFILE_HEAD_MAX, n);
     memcpy(file, head, used);
     return used + n;
@@ -78,8 +74,9 @@ size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n)
 {
     char hex[DIGEST_HEX_SIZE];
 
-    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= STATEFILE_LINE_SIZE || !hash_hex(line, (size_t)n, hex))
+    if (n < 0 || n + 1 + CHECK_LENGTH + 1 >= STATEFILE_LINE_SIZE)
         return 0;
+    hash_hex(line, (size_t)n, hex);
     snprintf(line + n, (size_t)(STATEFILE_LINE_SIZE - n), " %.*s\n", CHECK_LENGTH, hex);
     return (size_t)n + 1 + CHECK_LENGTH + 1;
 }
@@ -88,9 +85,10 @@ bool statefile_is_line(const char *line, size_t n)
 {
     char hex[DIGEST_HEX_SIZE];
 
-    return n > CHECK_LENGTH + 1 && line[n - CHECK_LENGTH - 1] == ' ' &&
-           hash_hex(line, n - CHECK_LENGTH - 1, hex) &&
-           memcmp(line + n - CHECK_LENGTH, hex, CHECK_LENGTH) == 0;
+    if (n <= CHECK_LENGTH + 1 || line[n - CHECK_LENGTH - 1] != ' ')
+        return false;
+    hash_hex(line, n - CHECK_LENGTH - 1, hex);
+    return memcmp(line + n - CHECK_LENGTH, hex, CHECK_LENGTH) == 0;
 }
 
 /* ---- Fields ---- */
@@ -108,7 +106,8 @@ static int64_t load_number(const void *member, size_t size)
     return wide;
 }
 
-/* The text of a value. A value that is no text is written to buffer. */
+/* Returns the value of a member as text: a text member itself, or else buffer, to which the value
+ * is written. */
 static const char *print_value(const struct statefile_field *field, const char *member,
                                char buffer[DIGEST_HEX_SIZE])
 {
@@ -193,7 +192,7 @@ size_t statefile_put_fields(const struct statefile_field *fields, const void *re
     return used;
 }
 
-/* Whether the line between at and end, without its newline, has that name. */
+/* Whether the line between at and end, without its newline, begins with the name and a space. */
 static bool has_name(const char *at, const char *end, const char *name)
 {
     size_t n = strlen(name);
@@ -231,11 +230,14 @@ int statefile_directory(const char *path, const char *name)
     if (name == NULL || mkdir(whole, 0700) == 0 || errno == EEXIST)
         fd = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        log_error("%s: %s", whole, strerror(errno));
+        fatal("%s: %s", whole, strerror(errno));
+    if (fsync(fd) != 0)
+        log_error("%s cannot be synced: %s; a loss of power can undo changes that are relied on",
+                  whole, strerror(errno));
     return fd;
 }
 
-/* Checks that a file may be read. Returns 0 or an errno. */
+/* Checks that a file may be read (statefile_read), and sets *size. Returns 0 or an errno. */
 static int check(int fd, size_t most, size_t *size)
 {
     struct stat st;
@@ -298,8 +300,8 @@ int statefile_write(int directory, const char *name, const char *bytes, size_t n
 
 int statefile_remove(int directory, const char *name)
 {
-    if (unlinkat(directory, name, 0) != 0)
-        return errno == ENOENT ? 0 : errno;
+    if (unlinkat(directory, name, 0) != 0 && errno != ENOENT)
+        return errno;
     return fsync(directory) == 0 ? 0 : errno;
 }
 

@@ -16,8 +16,8 @@
  * disk, not against an attacker who can write to the directory. The content, or the beginning of
  * it, is `name value` lines in the order of a table of fields.
  *
- * `directory` is always a descriptor of the directory. Functions that return an int return 0 or an
- * errno. Those that write or remove wait for the disk, so they are for a worker thread, and one
+ * `directory` is a descriptor of the directory. statefile_write and statefile_remove return 0 or an
+ * errno. Functions that write or remove wait for the disk, so they are for a worker thread, and one
  * thread at a time may use them on a directory: each write goes through the same file "new".
  */
 
@@ -33,12 +33,12 @@ struct statefile_format {
 /*
  * Turns a content into a file. `file` has STATEFILE_HEAD_MAX bytes that are not used yet, then n
  * bytes of content; it begins with the head afterwards, and the content follows directly. Returns
- * the size of the file, or 0 if OpenSSL fails.
+ * the size of the file.
  */
 size_t statefile_seal(const struct statefile_format *format, char *file, size_t n);
 
-/* The content of a file of size bytes; n is its length. NULL unless the file is whole and of this
- * format. */
+/* Returns the content of a file of size bytes, and its length in *n. NULL unless the file is
+ * complete, undamaged and of this format. */
 const char *statefile_open(const struct statefile_format *format, const char *file, size_t size,
                            size_t *n);
 
@@ -48,11 +48,11 @@ enum statefile_type {
     STATEFILE_NUMBER, /* in decimal: a uint32_t, an int64_t, or a uint64_t below 2^63 */
 };
 
-/* A line of a record. An optional line is left out where its number is 0. */
+/* A line of a record. An optional line is left out where its value is "0". */
 struct statefile_field {
     const char *name; /* NULL ends a table */
     enum statefile_type type;
-    size_t offset, size; /* of the member */
+    size_t offset, size; /* of the record's member */
     bool optional;
 };
 
@@ -71,22 +71,26 @@ size_t statefile_put_fields(const struct statefile_field *fields, const void *re
                             size_t size);
 
 /* Reads the lines between *at and end into a record, which the caller has set to 0; *at moves
- * behind them. False if a line is missing, out of order or malformed. */
+ * behind the lines. False if a line is missing, out of order or malformed. */
 bool statefile_get_fields(const struct statefile_field *fields, const char **at, const char *end,
                           void *record);
 
-/* Ends a line of n bytes, as snprintf returned them, with a space, 16 digits of its SHA-256 and a
- * newline. Returns its length then, or 0 if it does not fit. */
+/* Ends a line of n bytes, as snprintf returned n, with a space, the first 16 hexadecimal digits of
+ * its SHA-256 and a newline. Returns the length with these, or 0 if they do not fit. */
 #define STATEFILE_LINE_SIZE 256
 size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n);
 
-/* Whether n bytes without a newline are what statefile_end_line makes of a line. */
+/* Whether a line of n bytes, without its newline, ends with the digits that statefile_end_line
+ * gives it. */
 bool statefile_is_line(const char *line, size_t n);
 
 /* ---- The disk ---- */
 
-/* Opens a directory, which must exist, or with a name that one below it, which is created (mode
- * 0700) if need be. -1 with the reason logged. */
+/* Opens the directory `path`, which must exist, or, if name is not NULL, path/name, which is
+ * created (mode 0700) if it is missing. Then syncs the directory: an earlier daemon may have been
+ * killed before it synced a change, and a loss of power would undo that change after this daemon
+ * has relied on it. A failure of the sync is only logged. Ends the daemon if it cannot open the
+ * directory. */
 int statefile_directory(const char *path, const char *name);
 
 /*
@@ -101,7 +105,8 @@ char *statefile_read(int directory, const char *name, size_t most, size_t *size)
  * still be there. */
 int statefile_write(int directory, const char *name, const char *bytes, size_t n);
 
-/* Removes a file and syncs the directory. It is no failure if there is no such file. */
+/* Removes a file and syncs the directory. If there is no such file, that is no failure, and the
+ * directory is synced all the same: the sync of an earlier removal may have failed. */
 int statefile_remove(int directory, const char *name);
 
 /* Renames a damaged file to name.damaged, so that an operator can look at it, and logs that. `what`

@@ -3,6 +3,7 @@
 
 #include "access/document.h"
 #include "base/digest.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/state/statefile.h"
 #include "common/clock.h"
@@ -21,13 +22,15 @@
 #define CLOCK       "clock"
 #define FILE_MAX    (DOCUMENT_FILE_HEAD_MAX + DOCUMENT_SIZE_MAX)
 #define NAME_SIZE   STORE_NAME_SIZE
-#define CLOCK_SLACK 2 /* seconds: less is not taken for a clock that was put back */
+#define BEHIND      1000 /* while more jobs wait, store_touch and set_aside add none */
+#define CLOCK_SLACK 2    /* seconds: a wall clock that is behind by more counts as put back */
 
 struct store {
-    int documents;            /* the directory */
-    struct document_file own; /* host, url, boot and clock, as files that are made now say them */
-    int64_t ahead;            /* the most seconds by which it was ahead of the time since boot */
-    int64_t was_ahead;        /* the same, before a clock that was put back while no daemon ran */
+    int documents;            /* a descriptor of the directory */
+    struct document_file own; /* host, url, boot and clock for files that are made now */
+    int64_t ahead;     /* seconds: the most that the wall clock was ahead of the time since boot */
+    int64_t was_ahead; /* `ahead` before the clock was put back while no daemon ran; or 0 */
+    uint32_t counting; /* the value of own.clock that is being written; 0: none is */
     struct worker *worker;
     struct store_figures figures;
 };
@@ -48,16 +51,16 @@ struct job {
     enum change change;
     char name[NAME_SIZE];
     struct document_file from; /* PUT, TOUCH: what the file is to say */
-    char *body;                /* PUT: of the document; NULL: out of memory */
-    char *file;                /* PUT, TOUCH: made in the worker */
+    char *body;                /* PUT: a copy of the document's body; NULL: out of memory */
+    char *file;                /* the new content; PUT, TOUCH: made in the worker */
     size_t size;
     int stays;        /* PUT: the errno with which the former file could not be removed */
-    int64_t files;    /* by how much there are more than before */
+    int64_t files;    /* how many more files there are than before: -1, 0 or 1 */
     store_done *done; /* or NULL */
     void *arg;
 };
 
-/* Adds the document's file to the figures, with sign -1 before the change and 1 after it. */
+/* Adds sign to job->files if the document has a file: -1 before the change and 1 after it. */
 static void measure(struct job *job, int sign)
 {
     if (job->change < PUT_CLOCK &&
@@ -65,8 +68,8 @@ static void measure(struct job *job, int sign)
         job->files += sign;
 }
 
-/* Writes a stored file again, with the time of the last confirmation. It stays a file of the host
- * and the API from which it came, whatever the settings are now. */
+/* Prepares job->file: the stored file with the times of the last confirmation. It stays a file of
+ * the host and the API from which it came, whatever the settings are now. */
 static void renew_times(struct job *job)
 {
     size_t size;
@@ -133,7 +136,7 @@ static void log_failure(const struct job *job)
                   strerror(job->stays));
 }
 
-/* Files that others put there or remove are not counted. */
+/* Files that other programs put there or remove are not counted. */
 static void add_files(struct store_figures *figures, int64_t files)
 {
     int64_t sum = (int64_t)figures->documents + files;
@@ -158,10 +161,8 @@ static void finish(struct work *work)
 
 static struct job *new_job(struct store *store, enum change change)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = xcalloc(1, sizeof *job);
 
-    if (job == NULL)
-        return NULL;
     job->store = store;
     job->change = change;
     job->work = (struct work){.run = run, .finish = finish};
@@ -173,37 +174,61 @@ static struct job *new_document_job(struct store *store, enum change change, con
 {
     struct job *job = new_job(store, change);
 
-    if (job == NULL || file_name(project, environment, job->name))
-        return job;
-    free(job);
-    return NULL;
+    (void)file_name(project, environment, job->name);
+    return job;
 }
 
 /* ---- The clock ---- */
 
-/* Counts that the clock was put back. A restart before the count is on the disk does not know of
- * it. */
-static void count_clock(struct store *store)
+static void on_clock(void *arg, bool ok);
+
+static void write_clock(struct store *store)
 {
     struct job *job = new_job(store, PUT_CLOCK);
-    char *line = malloc(STATEFILE_LINE_SIZE);
+    char *line = xcalloc(1, STATEFILE_LINE_SIZE);
 
-    store->own.clock++;
-    if (job == NULL || line == NULL) {
-        log_error("store: out of memory: that the clock was put back is not recorded");
-        free(job);
-        free(line);
-        return;
-    }
     strcpy(job->name, CLOCK);
     job->file = line;
     job->size =
         statefile_end_line(line, snprintf(line, STATEFILE_LINE_SIZE, "%u", store->own.clock));
+    job->done = on_clock;
+    job->arg = store;
+    store->counting = store->own.clock;
     worker_add(store->worker, &job->work);
 }
 
-/* Notices that the wall clock was put back: it is then less ahead of the time since boot, which
- * never goes back, than it was. */
+static void on_clock(void *arg, bool ok)
+{
+    struct store *store = arg;
+    bool is_last = store->counting == store->own.clock;
+
+    (void)ok;
+    store->counting = 0;
+    if (!is_last)
+        write_clock(store);
+}
+
+/* Counts that the clock was put back. If the daemon ends before the count is on the disk, the next
+ * one does not know of it. */
+static void count_clock(struct store *store)
+{
+    store->own.clock++;
+    if (store->counting == 0)
+        write_clock(store);
+}
+
+/* Takes a count above `least` that no stored document has, because the true one is lost: a lower
+ * one could be that of a document from before the clock was put back. */
+static void renew_count(struct store *store, uint32_t least)
+{
+    if (least < UINT32_MAX / 2)
+        least = UINT32_MAX / 2;
+    store->own.clock = least + arc4random_uniform(1 << 24);
+    count_clock(store);
+}
+
+/* Notices that the wall clock was put back: it is then ahead of the time since boot, which never
+ * goes back, by less than before. */
 void store_watch_clock(struct store *store)
 {
     int64_t ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
@@ -219,7 +244,8 @@ void store_watch_clock(struct store *store)
         store->ahead = ahead;
 }
 
-/* When the document was requested, by the wall clock as it is now. */
+/* When the document was requested (seconds since 1970), by the wall clock as it is now, or as it
+ * was then if that is earlier. */
 static int64_t asked_wall(const struct stored_document *document)
 {
     int64_t now = (int64_t)time(NULL) - (cloud_clock_ms() - document->asked) / 1000;
@@ -249,13 +275,6 @@ void store_put(struct store *store, const struct stored_document *document, stor
 
     store_watch_clock(store);
     job = new_document_job(store, PUT, document->project, document->environment);
-    if (job == NULL) {
-        log_error("store: out of memory: document %s/%s is not stored; a restart during an outage "
-                  "could use a former one",
-                  document->project, document->environment);
-        done(arg, false);
-        return;
-    }
     job->done = done;
     job->arg = arg;
     describe(job, document);
@@ -271,9 +290,9 @@ void store_touch(struct store *store, const struct stored_document *document)
     struct job *job;
 
     store_watch_clock(store);
+    if (worker_pending(store->worker) > BEHIND)
+        return;
     job = new_document_job(store, TOUCH, document->project, document->environment);
-    if (job == NULL)
-        return; /* the former times stay: they shorten the bound */
     describe(job, document);
     worker_add(store->worker, &job->work);
 }
@@ -283,13 +302,6 @@ void store_remove(struct store *store, const char *project, const char *environm
 {
     struct job *job = new_document_job(store, REMOVE, project, environment);
 
-    if (job == NULL) {
-        log_error("store: out of memory: document %s/%s is not removed; a restart during an outage "
-                  "could use it",
-                  project, environment);
-        done(arg, false);
-        return;
-    }
     job->done = done;
     job->arg = arg;
     worker_add(store->worker, &job->work);
@@ -311,31 +323,34 @@ void store_read(const struct store *store, const char *project, const char *envi
     out->is_whole = out->bytes != NULL && document_file_parse(out->bytes, size, &out->file);
 }
 
-/* project.environment, in which no other dot is, as there is in the name of a damaged one. */
+/* Returns the environment in the name project.environment. NULL for any other name, such as that of
+ * a damaged file, which has another dot. */
 static const char *environment_of(const char *name)
 {
     const char *dot = strchr(name, '.');
 
-    return dot != NULL && dot != name && dot[1] != '\0' && strchr(dot + 1, '.') == NULL &&
-                   strlen(name) < NAME_SIZE
+    return dot != NULL && dot != name && dot - name <= CLOUD_PROJECT_MAX && dot[1] != '\0' &&
+                   strchr(dot + 1, '.') == NULL && strlen(dot + 1) <= CLOUD_NAME_MAX
                ? dot + 1
                : NULL;
 }
 
-/* Adds the names of all files of documents. False, with errno, if out of memory. */
+/* Adds the names of all files of documents. False, with errno, if memory or the disk fails. */
 static bool add_names(DIR *directory, FILE *names, size_t *n)
 {
-    const struct dirent *entry;
+    struct dirent *entry;
 
-    while ((entry = readdir(directory)) != NULL) {
+    for (errno = 0; (entry = readdir(directory)) != NULL; errno = 0) {
         const char *environment = environment_of(entry->d_name);
+        size_t length;
         if (environment == NULL)
             continue;
-        fprintf(names, "%.*s%c%s%c", (int)(environment - 1 - entry->d_name), entry->d_name, '\0',
-                environment, '\0');
+        length = strlen(entry->d_name);
+        entry->d_name[environment - 1 - entry->d_name] = '\0';
+        (void)fwrite(entry->d_name, 1, length + 1, names);
         ++*n;
     }
-    return ferror(names) == 0;
+    return errno == 0 && ferror(names) == 0;
 }
 
 char *store_list(const struct store *store, size_t *n)
@@ -363,7 +378,7 @@ char *store_list(const struct store *store, size_t *n)
     return NULL;
 }
 
-/* Why a file that is whole is not used, or NULL. */
+/* Why a complete file is not used, or NULL. */
 static const char *judge(const struct store *store, const struct document_file *file,
                          const char *name)
 {
@@ -383,7 +398,7 @@ static bool is_of_this_boot(const struct store *store, const struct document_fil
     return strcmp(file->boot, store->own.boot) == 0 && file->document.asked <= cloud_clock_ms();
 }
 
-/* The wall clock should stand at that time, or later. */
+/* Notes that the wall clock, had it not been put back, would show at least `wall`. */
 static void note_ahead(struct store *store, int64_t wall)
 {
     int64_t ahead = wall - cloud_clock_ms() / 1000;
@@ -397,8 +412,8 @@ int64_t store_was_ahead(const struct store *store)
     return store->was_ahead;
 }
 
-/* Finds out by a document that the clock was put back while no daemon ran, or that the count of it
- * was lost. */
+/* Finds out by a stored document that the clock was put back while no daemon ran, or that the file
+ * with the count was lost. */
 static void check_clock(struct store *store, const struct document_file *file)
 {
     int64_t then = file->document.asked_wall + (cloud_clock_ms() - file->document.asked) / 1000;
@@ -406,10 +421,10 @@ static void check_clock(struct store *store, const struct document_file *file)
 
     if (behind)
         note_ahead(store, then);
-    if (file->clock < store->own.clock || (file->clock == store->own.clock && !behind))
-        return;
-    store->own.clock = file->clock;
-    count_clock(store);
+    if (file->clock > store->own.clock)
+        renew_count(store, file->clock);
+    else if (file->clock == store->own.clock && behind)
+        count_clock(store);
 }
 
 /* Converts the stored times to those of this boot. Returns why the document's age is not known, or
@@ -425,17 +440,18 @@ static const char *set_times(const struct store *store, struct document_file *fi
     if (file->clock != store->own.clock)
         return "was stored before the clock was put back";
     file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
-    if (file->document.asked > 0) /* by a step of the clock: it was before this boot */
+    if (file->document.asked > 0) /* the wall clock was stepped: the request was before this boot */
         file->document.asked = 0;
     return NULL;
 }
 
 static void set_aside(struct store *store, const char *name)
 {
-    struct job *job = new_job(store, SET_ASIDE);
+    struct job *job;
 
-    if (job == NULL)
-        return; /* it is found again */
+    if (worker_pending(store->worker) > BEHIND)
+        return; /* the file is found again when it is next read */
+    job = new_job(store, SET_ASIDE);
     strcpy(job->name, name);
     worker_add(store->worker, &job->work);
 }
@@ -446,7 +462,8 @@ bool store_judge(struct store *store, struct store_file *file)
 
     if (file->error == ENOENT)
         return false;
-    /* A file that is no regular one of this user, or is too large, is damaged as well. */
+    /* EPERM, ELOOP, EFBIG: not a regular file, not owned by this user or root, writable by others,
+     * or too large (statefile_read). Such a file counts as damaged, and is set aside below. */
     if (file->error != 0 && file->error != EPERM && file->error != ELOOP && file->error != EFBIG) {
         log_error("store: document %s cannot be read: %s", file->name, strerror(file->error));
         return false;
@@ -456,11 +473,12 @@ bool store_judge(struct store *store, struct store_file *file)
         return false;
     }
     why = judge(store, &file->file, file->name);
+    file->is_own = why == NULL;
     if (why == NULL) {
         check_clock(store, &file->file);
         why = set_times(store, &file->file);
     }
-    /* It stays: perhaps the settings are wrong, not the document. */
+    /* The file stays: perhaps the settings are wrong, not the document. */
     if (why != NULL)
         log_error("store: document %s %s: not used until the API confirms it", file->name, why);
     return why == NULL;
@@ -484,44 +502,27 @@ static bool read_clock(struct store *store)
     return ok;
 }
 
-/* Finds out whether the clock was put back while no daemon ran: the kernel has set the directory's
- * time at the last change of a document. Where the count is damaged it may have been. */
+/* Counts that the clock was put back if that happened while no daemon ran: the mtime of the
+ * directory, which is the time of the last change in it, is then in the future. Also counts it if
+ * CLOCK, the file with the count, is damaged. */
 static void survey_clock(struct store *store)
 {
     int64_t wall = (int64_t)time(NULL);
-    bool is_known = read_clock(store);
     struct stat st;
+    bool behind =
+        fstat(store->documents, &st) == 0 && wall < (int64_t)st.st_mtim.tv_sec - CLOCK_SLACK;
 
-    if (!is_known)
+    if (behind)
+        note_ahead(store, st.st_mtim.tv_sec);
+    if (!read_clock(store)) {
         log_error("store: %s is damaged: documents of earlier boots are not used", CLOCK);
-    else if (fstat(store->documents, &st) == 0 && wall < st.st_mtim.tv_sec - CLOCK_SLACK)
+        renew_count(store, 0);
+    } else if (behind) {
         log_error("store: the clock is %lld s before the last change of the documents: it was put "
                   "back, or had been ahead: documents of earlier boots are not used",
                   (long long)(st.st_mtim.tv_sec - wall));
-    else
-        return;
-    if (is_known)
-        note_ahead(store, st.st_mtim.tv_sec);
-    count_clock(store);
-}
-
-/* False with the reason logged. */
-static bool start(struct store *store)
-{
-    size_t n;
-    char *names;
-
-    if (!process_boot(store->own.boot)) {
-        log_error("store: the boot id cannot be read");
-        return false;
+        count_clock(store);
     }
-    names = store_list(store, &n);
-    if (names == NULL)
-        return false;
-    free(names);
-    store->figures.documents = n;
-    survey_clock(store);
-    return true;
 }
 
 /* ---- The store ---- */
@@ -529,27 +530,27 @@ static bool start(struct store *store)
 struct store *store_new(struct worker *worker, const char *directory, const char *host,
                         const char *url)
 {
-    struct store *store = calloc(1, sizeof *store);
+    struct store *store = xcalloc(1, sizeof *store);
 
-    if (store == NULL)
-        return NULL;
     store->worker = worker;
     store_configure(store, host, url);
     store->ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
     store->documents = statefile_directory(directory, DOCUMENTS);
-    if (store->documents >= 0 && start(store))
-        return store;
-    store_free(store);
-    return NULL;
+    if (!process_boot(store->own.boot))
+        fatal("store: the boot id cannot be read");
+    survey_clock(store);
+    return store;
 }
 
 void store_free(struct store *store)
 {
-    if (store == NULL)
-        return;
-    if (store->documents >= 0)
-        close(store->documents);
+    close(store->documents);
     free(store);
+}
+
+void store_count(struct store *store, size_t documents)
+{
+    store->figures.documents = documents;
 }
 
 void store_look(const struct store *store, struct store_figures *out)

@@ -29,6 +29,20 @@ int run_in_processes(const struct CMUnitTest *tests, size_t n, CMFixtureFunction
     return failed;
 }
 
+void assert_fatal(void (*call)(void *arg), void *arg)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0) {
+        call(arg);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 static char path[64]; /* of the directory; "": there is none */
 
 void enter_directory(void)

@@ -16,6 +16,9 @@
 /* A row of the table in main(): the test runs between setup() and teardown() of its file. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The call, made in a process of its own, ends that with status 1 (base/fatal.h). */
+void assert_fatal(void (*call)(void *arg), void *arg);
+
 /*
  * Runs each test, with the group's fixtures, in a process forked for it alone: for what a process
  * keeps for its life. Returns the number of processes that failed.

@@ -8,16 +8,15 @@
 
 #include <cmocka.h>
 
-static void test_grow(void **state)
+static void test_add(void **state)
 {
-    size_t capacity = 0, *array = NULL;
+    size_t used = 0, capacity = 0, *array = NULL;
 
     (void)state;
     for (size_t i = 0; i < 1000; i++) {
-        array = array_grow(array, i, &capacity, sizeof *array);
-        assert_non_null(array);
-        assert_true(capacity > i);
-        array[i] = i;
+        assert_true(array_add(&array, &used, &capacity, &i, sizeof i));
+        assert_int_equal(used, i + 1);
+        assert_true(capacity >= used);
     }
     for (size_t i = 0; i < 1000; i++)
         assert_int_equal(array[i], i);
@@ -27,7 +26,7 @@ static void test_grow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_add),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

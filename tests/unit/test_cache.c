@@ -41,6 +41,7 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
 }
 
 static bool is_file;
+static int64_t ahead_by_api;
 static bool accepted;
 static bool any_name;
 static bool feed; /* whether the change feed is live */
@@ -61,6 +62,17 @@ bool api_is_file(const struct api *api)
 {
     (void)api;
     return is_file;
+}
+
+int64_t api_ahead(const struct api *api)
+{
+    (void)api;
+    return ahead_by_api;
+}
+
+void api_judge_clock(struct api *api)
+{
+    (void)api;
 }
 
 void api_get(struct api *api, const struct api_request *request)
@@ -181,6 +193,7 @@ void store_read(const struct store *store, const char *project, const char *envi
 bool store_judge(struct store *store, struct store_file *read)
 {
     (void)store;
+    read->is_own = read->is_whole;
     return read->is_whole && !disk.too_old;
 }
 
@@ -198,12 +211,21 @@ void store_look(const struct store *store, struct store_figures *out)
     *out = (struct store_figures){.documents = disk.documents};
 }
 
+static size_t counted, lists;
+
+void store_count(struct store *store, size_t documents)
+{
+    (void)store;
+    counted = documents;
+}
+
 char *store_list(const struct store *store, size_t *n)
 {
     char *names = malloc(sizeof file), *at = names;
 
     (void)store;
     assert_non_null(names);
+    lists++;
     if (disk.unlisted) {
         free(names);
         return NULL;
@@ -305,9 +327,9 @@ static struct cache_setup plan;
 /* Makes the cache anew, by the plan. */
 static void start_cache(void)
 {
-    cache_free(cache);
+    if (cache != NULL)
+        cache_free(cache);
     cache = cache_new(&plan);
-    assert_non_null(cache);
 }
 
 static void keep_documents(void)
@@ -377,6 +399,7 @@ static int setup(void **state)
     fake_ms = 1000000;
     fake_time = 1800000000;
     is_file = false;
+    ahead_by_api = INT64_MAX;
     accepted = true;
     any_name = false;
     retry_after = 0;
@@ -941,13 +964,12 @@ static void test_named_before_failure(void **state)
 
 static struct loop_timer *timer;
 
-bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
+void loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
     assert_ptr_equal(loop, &feed);
     set->at = fake_ms + milliseconds;
     set->set = true;
     timer = set;
-    return true;
 }
 
 void loop_timer_clear(struct loop *loop, struct loop_timer *set)
@@ -1389,6 +1411,35 @@ static void test_time_of_rights(void **state)
     was_ahead = 0;
 }
 
+/* The API's clock decides whether a clock that was put back had been ahead. Alone it ends and
+ * begins nothing. */
+static void test_time_by_api(void **state)
+{
+    int64_t begin = fake_time, right = begin - fake_ms / 1000;
+
+    (void)state;
+    ahead_by_api = right + 3600; /* the API's is wrong */
+    assert_int_equal(cache_visit(cache, NULL).now, begin);
+    fake_time -= 86400;
+    ahead_by_api = right;
+    assert_int_equal(cache_visit(cache, NULL).now, begin);
+    fake_time = begin + 7200;
+    ahead_by_api =
+        INT64_MAX; /* forgotten, as by api_judge_clock: it may have been a paused machine */
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 7200);
+    fake_time = begin;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 7200);
+    ahead_by_api = right; /* by the next answer */
+    assert_int_equal(cache_visit(cache, NULL).now, begin);
+    fake_time = begin - 60;
+    fake_ms += 1000;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 1);
+    ahead_by_api = right - 86400;
+    assert_int_equal(cache_visit(cache, NULL).now, begin - 60);
+    ahead_by_api = INT64_MAX;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 7201);
+}
+
 /* A virtual machine was paused for longer than the bound: its time since boot stood still. */
 static void test_paused(void **state)
 {
@@ -1530,7 +1581,7 @@ static void test_other_api(void **state)
     learn("");
     fake_ms += 3000;
     ask(&client, CACHE_KEYS);
-    cache_configure(cache, true);
+    cache_configure(cache, CACHE_OTHER_API);
     api_says(API_UNCHANGED, ""); /* of the old API */
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
@@ -1590,19 +1641,23 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
     (void)arg;
 }
 
+#define TOMBSTONE                                                                                  \
+    "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","             \
+    "\"status\":\"deleted\"}%s}"
+
 /* No other name service is asked for the ids of a tombstone, which has none. */
 static void test_tombstone_and_services(void **state)
 {
     struct client client;
+    char tombstone[512];
 
     (void)state;
     plan.asker = (struct worker *)working;
     unbound = true;
     start_cache();
     ask(&client, CACHE_KEYS);
-    api_says_bytes(
-        "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
-        "\"status\":\"deleted\"}}");
+    snprintf(tombstone, sizeof tombstone, TOMBSTONE, "");
+    api_says_bytes(tombstone);
     worker_is_done();
     assert_told(&client, CACHE_ABSENT);
     assert_int_equal(foreign_asked, 0);
@@ -1650,7 +1705,7 @@ static void test_large_of_other_api(void **state)
     use_worker(LIMITS_READ_MAX + 1);
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
-    cache_configure(cache, true);
+    cache_configure(cache, CACHE_OTHER_API);
     worker_is_done();
     assert_int_equal(client.answers, 0);
     assert_int_equal(pendings, 1);
@@ -2068,7 +2123,7 @@ static void test_read_of_other_api(void **state)
     keep_documents();
     keep_named("staging");
     ask(&client, CACHE_KEYS);
-    cache_configure(cache, true);
+    cache_configure(cache, CACHE_OTHER_API);
     loads_are_done();
     assert_int_equal(disk.reads, 2);
     assert_told(&client, CACHE_DOCUMENT);
@@ -2118,6 +2173,20 @@ void notify_extend(const struct notify *told)
     extended++;
 }
 
+/* Lists the stored documents, and binds what was lost. */
+static void bind_stored(bool surveys)
+{
+    cache_list_stored(cache, (struct worker *)loading);
+    loads_are_done();
+    cache_bind_stored(cache, &notify, surveys);
+}
+
+static void bind_none(void *arg)
+{
+    (void)arg;
+    bind_stored(false);
+}
+
 /* At the start the documents of environments without a binding are read, also those that may not be
  * used, and no others. */
 static void test_bind_stored(void **state)
@@ -2127,20 +2196,21 @@ static void test_bind_stored(void **state)
     keep_named("staging");
     keep_named("production");
     disk.too_old = true;
-    assert_true(cache_bind_stored(cache, &notify));
+    bind_stored(false);
+    assert_int_equal(counted, 2);
     assert_int_equal(disk.reads, 0);
     assert_int_equal(extended, 0);
     lost = "production";
-    assert_true(cache_bind_stored(cache, &notify));
+    bind_stored(false);
     assert_int_equal(disk.reads, 1);
     assert_int_equal(bound_again, 1);
     assert_int_equal(extended, 1);
     strcpy(file[1].body, "{");
     file[1].from.length = 1;
-    assert_true(cache_bind_stored(cache, &notify));
+    bind_stored(false);
     assert_int_equal(bound_again, 1);
     disk.unlisted = true;
-    assert_false(cache_bind_stored(cache, &notify));
+    assert_fatal(bind_none, NULL);
 }
 
 static void count_done(void *arg)
@@ -2178,6 +2248,38 @@ static void test_survey(void **state)
     assert_int_equal(news, 20);
     assert_int_equal(disk.reads, 10);
     assert_int_equal(requests, 0);
+}
+
+/* The first survey uses the listing of the start, where that is told to keep it; the next one lists
+ * anew. */
+static void test_survey_of_the_start(void **state)
+{
+    unsigned done = 0;
+
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    lists = 0;
+    bind_stored(true);
+    assert_int_equal(disk.reads, 0);
+    keep_named("production");
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(done, 1);
+    assert_int_equal(disk.reads, 1);
+    assert_int_equal(lists, 1);
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(done, 2);
+    assert_int_equal(disk.reads, 2);
+    assert_int_equal(lists, 2);
+    keep_named("third");
+    bind_stored(false);
+    keep_named("fourth");
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    assert_int_equal(disk.reads, 4);
+    assert_int_equal(lists, 4);
 }
 
 /* One that has missed a document of a bad disk is not done: the next process has to look again. */
@@ -2345,7 +2447,7 @@ static void test_other_api_many(void **state)
         ask_for(&client, name, "production");
         api_says(API_ABSENT, "");
     }
-    cache_configure(cache, true);
+    cache_configure(cache, CACHE_OTHER_API);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(name, sizeof name, "abcdefgh%02u", i);
         ask_for(&client, name, "staging");
@@ -2414,7 +2516,7 @@ static void use_signatures(void)
     assert_non_null(signer);
     assert_int_equal(EVP_PKEY_get_raw_public_key(signer, key, &n), 1);
     base64(key, n, conf.signing_key);
-    cache_configure(cache, true);
+    cache_configure(cache, CACHE_OTHER_SIGNERS);
 }
 
 static void make_signature(const char *type, const char *payload, char out[100])
@@ -2597,6 +2699,45 @@ static void test_signed_clock_put_back(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* Nor does the same payload in another envelope: the signature covers the payload alone. */
+static void test_signed_sent_again(void **state)
+{
+    char payload[1024], envelope[4096];
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(0));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope - 4);
+    for (int i = 0; i < 3; i++) {
+        ask(&client, CACHE_KEYS);
+        api_says_bytes(envelope);
+        assert_told(&client, i < 2 ? CACHE_DOCUMENT : CACHE_UNAVAILABLE);
+        strcat(envelope, " ");
+        fake_ms += 1800000;
+    }
+    EVP_PKEY_free(signer);
+}
+
+/* After the wall clock was put back, answers of the API count as before. */
+static void test_signed_after_clock_put_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    fake_time -= 60;
+    assert_false(told_by(issued(61), CACHE_DOCUMENT).stale);
+    fake_time -= 60;
+    fake_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    EVP_PKEY_free(signer);
+}
+
 static void test_unsigned_is_refused(void **state)
 {
     struct client client;
@@ -2643,10 +2784,7 @@ static void test_signed_absence(void **state)
     assert_true(client.stale);
     fake_ms += 61000;
     ask(&client, CACHE_KEYS);
-    snprintf(tombstone, sizeof tombstone,
-             "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","
-             "\"status\":\"deleted\"}%s}",
-             issued(1));
+    snprintf(tombstone, sizeof tombstone, TOMBSTONE, issued(1));
     sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
     api_says_bytes(envelope);
     client = told_at_once(CACHE_KEYS, CACHE_ABSENT);
@@ -2690,6 +2828,144 @@ static void test_signed_not_restored(void **state)
     accepted = true;
     told_by(issued(-61), CACHE_UNAVAILABLE);
     told_by(issued(-60), CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
+/* The same where the clock was put back: the stored one is not used, or is from the future. */
+static void test_signed_not_restored_by_clock(void **state)
+{
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .asked = fake_ms,
+                                   .asked_wall = fake_time};
+    char payload[1024], envelope[4096];
+
+    (void)state;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(0));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    disk.at_once = true;
+    keep(&kept, envelope, strlen(envelope));
+    disk.too_old = true;
+    keep_documents();
+    told_by(issued(-1), CACHE_UNAVAILABLE);
+    disk.too_old = false;
+    fake_time -= 3600;
+    keep_documents();
+    told_by(issued(-1), CACHE_UNAVAILABLE);
+    EVP_PKEY_free(signer);
+}
+
+/* While keys are replaced, the documents that one of them has signed go on, and none that is older
+ * is accepted. */
+static void test_signed_keys_replaced(void **state)
+{
+    EVP_PKEY *first;
+    char key[sizeof conf.signing_key];
+    struct client client;
+
+    (void)state;
+    disk.at_once = true;
+    keep_documents();
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    first = signer;
+    snprintf(key, sizeof key, "%s", conf.signing_key);
+    use_signatures();
+    told_by("", CACHE_UNAVAILABLE); /* the first key is gone */
+    EVP_PKEY_free(signer);
+    signer = first;
+    strcat(conf.signing_key, " ");
+    strcat(conf.signing_key, key); /* and is back */
+    cache_configure(cache, CACHE_OTHER_SIGNERS);
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    client = told_by(issued(-1), CACHE_DOCUMENT);
+    assert_true(client.stale);
+    EVP_PKEY_free(signer);
+}
+
+/* A reload while a newer document waits for the disk, which then refuses it: the older one that the
+ * disk has is not read. */
+static void test_signed_not_kept(void **state)
+{
+    char payload[1024], envelope[4096];
+    struct client client;
+    size_t reads;
+
+    (void)state;
+    disk.at_once = true;
+    keep_documents();
+    use_signatures();
+    told_by(issued(0), CACHE_DOCUMENT);
+    disk.at_once = false;
+    reads = disk.reads;
+    fake_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    snprintf(payload, sizeof payload, DOCUMENT, issued(1));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    api_says_bytes(envelope);
+    cache_configure(cache, CACHE_OTHER_SIGNERS);
+    disk.fails = true;
+    disk_says_done();
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, reads);
+    told_by(issued(0), CACHE_UNAVAILABLE); /* nor is it accepted from the API */
+    EVP_PKEY_free(signer);
+}
+
+/* A document waits for the disk while the settings name another API. On a host that has just
+ * booted, "never asked" is not "asked at the boot", which would be fresh. */
+static void test_other_api_after_boot(void **state)
+{
+    struct client client;
+
+    (void)state;
+    keep_documents();
+    fake_ms = 1000;
+    conf.keys_fresh = 60;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    cache_configure(cache, CACHE_OTHER_API);
+    disk_says_done();
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+/* A stored document binds its ids again also where its signature is by a key that is gone. It is
+ * not used for more. A tombstone has none. */
+static void test_bind_signed(void **state)
+{
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .asked = fake_ms,
+                                   .asked_wall = fake_time};
+    struct client client;
+    char payload[1024], envelope[4096];
+
+    (void)state;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(0));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    EVP_PKEY_free(signer);
+    use_signatures();
+    disk.at_once = true;
+    keep_documents();
+    keep(&kept, envelope, strlen(envelope));
+    lost = "staging";
+    bind_stored(false);
+    assert_int_equal(bound_again, 1);
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    snprintf(payload, sizeof payload, TOMBSTONE, issued(0));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    keep(&kept, envelope, strlen(envelope));
+    bind_stored(false);
+    assert_int_equal(bound_again, 1);
     EVP_PKEY_free(signer);
 }
 
@@ -3038,6 +3314,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_no_bound_below_keys_fresh),
     TEST(test_clock_put_back),
     TEST(test_time_of_rights),
+    TEST(test_time_by_api),
     TEST(test_paused),
     TEST(test_clock_corrected),
     TEST(test_invalid_is_an_outage),
@@ -3047,6 +3324,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_forgotten_while_answering),
     TEST(test_file_is_looked_at_every_time),
     TEST(test_other_api),
+    TEST(test_other_api_after_boot),
     TEST(test_large),
     TEST(test_tombstone_and_services),
     TEST(test_large_again),
@@ -3071,6 +3349,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_stopped),
     TEST(test_bind_stored),
     TEST(test_survey),
+    TEST(test_survey_of_the_start),
     TEST(test_survey_of_bad_disk),
     TEST(test_guard),
     TEST(test_unknown_names),
@@ -3106,9 +3385,15 @@ static const struct CMUnitTest tests[] = {
     TEST(test_signed_times),
     TEST(test_signed_age),
     TEST(test_signed_clock_put_back),
+    TEST(test_signed_sent_again),
+    TEST(test_signed_after_clock_put_back),
     TEST(test_unsigned_is_refused),
     TEST(test_signed_absence),
+    TEST(test_signed_not_restored_by_clock),
+    TEST(test_signed_keys_replaced),
+    TEST(test_signed_not_kept),
     TEST(test_signed_not_restored),
+    TEST(test_bind_signed),
 };
 
 int main(void)

@@ -9,15 +9,21 @@
 #include <string.h>
 
 #define BLOB_SIZE 4096
+#define CLAIMS    "token-claims@platform.sh"
 #define NEW_YEAR  INT64_C(1798761600) /* 2027-01-01T00:00:00Z */
 
 static unsigned char blob[BLOB_SIZE];
 static size_t used;
 
+static struct key_bytes bytes(const char *text)
+{
+    return key_bytes_of(text, strlen(text));
+}
+
 static bool parse(const char *type, const char *base64, struct offered_key *out)
 {
     const char *why = NULL;
-    bool ok = offered_key_parse(type, strlen(type), base64, out, &why);
+    bool ok = offered_key_parse(bytes(type), bytes(base64), CLAIMS, out, &why);
 
     assert_true(ok || why != NULL);
     return ok;
@@ -103,8 +109,7 @@ static size_t put_text(unsigned char *at, const void *text, size_t n)
     return n + 4;
 }
 
-#define CLAIMS "token-claims@platform.sh"
-#define AMR    "{\"auth_time\": 1798761500, \"amr\": [\"pwd\", \"mfa\"], \"sub\": {}}"
+#define AMR "{\"auth_time\": 1798761500, \"amr\": [\"pwd\", \"mfa\"], \"sub\": {}}"
 
 /* The good certificate with other extensions: claims (or NULL) by name, twice if so, and has-mfa.
  */
@@ -133,8 +138,6 @@ static struct offered_key with_claims(const char *claims, bool twice, bool has_m
     memcpy(all + size, blob + at + old, used - at - old);
     digest_base64_encode(all, size + used - at - old, base64);
     assert_true(parse(CERT_GOOD_TYPE, base64, &offered));
-    assert_int_equal(offered.claims.auth_time, 0);
-    certificate_read_claims(CERT_GOOD_TYPE, base64, CLAIMS, &offered);
     return offered;
 }
 
@@ -240,6 +243,18 @@ static void test_plain_key(void **state)
         offered_key_parse_line("restrict " CERT_GOOD_TYPE " " CERT_GOOD_BASE64, &other, &why));
 }
 
+/* The type within a certificate is the one that stands before it. */
+static void test_other_type(void **state)
+{
+    struct offered_key offered;
+
+    (void)state;
+    start(CERT_GOOD_BASE64);
+    assert_true(parse_blob(used, &offered));
+    blob[find(CERT_GOOD_TYPE, strlen(CERT_GOOD_TYPE))] = 'S';
+    assert_false(parse_blob(used, &offered));
+}
+
 static void test_faults(void **state)
 {
     static const struct {
@@ -300,8 +315,8 @@ static void test_keys_that_are_not_accepted(void **state)
 
     (void)state;
     assert_false(parse(CERT_WEAK_KEY_TYPE, CERT_WEAK_KEY_BASE64, &offered));
-    assert_false(offered_key_parse(CERT_WEAK_CA_TYPE, strlen(CERT_WEAK_CA_TYPE),
-                                   CERT_WEAK_CA_BASE64, &offered, &why));
+    assert_false(offered_key_parse(bytes(CERT_WEAK_CA_TYPE), bytes(CERT_WEAK_CA_BASE64), NULL,
+                                   &offered, &why));
     assert_non_null(strstr(why, "signed by"));
     assert_false(parse(CERT_DSA_TYPE, CERT_DSA_BASE64, &offered));
     assert_false(parse(ED25519_TYPE, CERT_GOOD_BASE64, &offered));
@@ -378,24 +393,19 @@ static void test_size(void **state)
 
     (void)state;
     memset(base64, 'A', sizeof base64 - 1);
-    assert_false(offered_key_parse(CERT_GOOD_TYPE, strlen(CERT_GOOD_TYPE), base64, &offered, &why));
+    assert_false(offered_key_parse(bytes(CERT_GOOD_TYPE), bytes(base64), NULL, &offered, &why));
     assert_non_null(strstr(why, "longer than 16384"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_key_types),
-        cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_bad_claims),
-        cmocka_unit_test(test_name),
-        cmocka_unit_test(test_plain_key),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_no_end),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_keys_that_are_not_accepted),
-        cmocka_unit_test(test_principals),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_key_types),  cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_bad_claims), cmocka_unit_test(test_name),
+        cmocka_unit_test(test_plain_key),  cmocka_unit_test(test_other_type),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_no_end),
+        cmocka_unit_test(test_limit),      cmocka_unit_test(test_keys_that_are_not_accepted),
+        cmocka_unit_test(test_principals), cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_size),
     };
 

@@ -351,6 +351,7 @@ static const struct mutation {
     {"Deploys", "\xed\xa0\x80", "not UTF-8"},
     {"Deploys", "\xf0\x8f\xbf\xbf", "not UTF-8"},
     {"Deploys", "\xf4\x90\x80\x80", "not UTF-8"},
+    {"Deploys", "\xfc\x84\x80\x80", "not UTF-8"},
     {"Deploys", "\xf5\x80\x80\x80", "not UTF-8"},
     {"Deploys", "\xe2\x82", "not UTF-8"},
 };
@@ -656,6 +657,26 @@ static void test_other_arguments(void **state)
     assert_non_null(strstr(problem.text, "project: not the one"));
     assert_null(document_parse(sample, strlen(sample), PROJECT, "production", &problem));
     assert_non_null(strstr(problem.text, "environment.name: not the one"));
+}
+
+static void test_own_names(void **state)
+{
+    static const char *const others[][2] = {{"\"" PROJECT "\"", "\"root\""},
+                                            {"\"" ENVIRONMENT "\"", "\"*\""}};
+    struct document *document =
+        document_parse(sample, strlen(sample), DOCUMENT_ANY, DOCUMENT_ANY, &problem);
+
+    (void)state;
+    assert_non_null(document);
+    assert_string_equal(document->project, PROJECT);
+    assert_string_equal(document->environment, ENVIRONMENT);
+    document_free(document);
+    for (size_t i = 0; i < 2; i++) {
+        char *body = replaced(sample, others[i][0], others[i][1]);
+        assert_null(document_parse(body, strlen(body), DOCUMENT_ANY, DOCUMENT_ANY, &problem));
+        assert_non_null(strstr(problem.text, "not the one"));
+        free(body);
+    }
 }
 
 static void test_taken_variants(void **state)
@@ -1529,6 +1550,7 @@ int main(void)
         cmocka_unit_test(test_user_ids),
         cmocka_unit_test(test_nul_bytes),
         cmocka_unit_test(test_other_arguments),
+        cmocka_unit_test(test_own_names),
         cmocka_unit_test(test_taken_variants),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_words),

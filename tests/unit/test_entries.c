@@ -19,7 +19,8 @@ void document_free(struct document *document)
 static int setup(void **state)
 {
     (void)state;
-    return !entries_start(&entries);
+    entries_start(&entries);
+    return 0;
 }
 
 static int teardown(void **state)

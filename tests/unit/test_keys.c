@@ -95,7 +95,7 @@ static bool parse(const char *type, const char *base64, size_t n, const char **w
     assert_non_null(copy.at);
     ((char *)copy.at)[n] = '\0';
     *why = NULL;
-    bool ok = keys_parse(type, strlen(type), copy.at, &key, why);
+    bool ok = keys_parse(key_bytes_of(type, strlen(type)), key_bytes_of(copy.at, n), &key, why);
     if (ok) {
         assert_string_equal(key.type, type);
         assert_ptr_equal(key.base64, copy.at);
@@ -476,10 +476,12 @@ static void test_lines(void **state)
     line[KEY_VALUE_MAX] = '\0';
     assert_true(keys_parse_line(line, &out, &why));
     memset(line, 'A', KEY_VALUE_MAX + 1);
-    assert_false(keys_parse("ssh-rsa", 7, line, &out, &why));
+    assert_false(
+        keys_parse(key_bytes_of("ssh-rsa", 7), key_bytes_of(line, strlen(line)), &out, &why));
     assert_non_null(strstr(why, "longer than 16384"));
     line[KEY_VALUE_MAX] = '\0';
-    assert_false(keys_parse("ssh-rsa", 7, line, &out, &why));
+    assert_false(
+        keys_parse(key_bytes_of("ssh-rsa", 7), key_bytes_of(line, strlen(line)), &out, &why));
     assert_non_null(strstr(why, "another type"));
     free(line);
 }

@@ -125,20 +125,25 @@ static void test_passed_over(void **state)
 {
     struct seen seen =
         scan("\n\n# comment:x:1:1\n#c:x:2:2::: \n+\n+nis::::::\n-nis:x:3:3\n+@group::::\n"
-             "noname\n:x:4:4::/:/bin/sh\n   \nlast:x:5:5\n");
+             "noname\n   \nlast:x:5:5\n");
 
     (void)state;
     assert_int_equal(seen.n, 1);
     assert_entry(&seen, 0, "last", 5, 5);
 }
 
-/* libc skips blanks before a name, so such a user is local. */
+/* libc skips blanks before a name and before an id, and a sign before that, and takes an empty
+ * name: such a user is local. */
 static void test_leading_blanks(void **state)
 {
-    struct seen seen = scan(" alice:x:1:2\n\t bob:x:3:4\n  # comment:x:5:5\nin side:x:6:7\n");
+    struct seen seen = scan(" alice:x:1:2\n\t bob:x:3:4\n  # comment:x:5:5\nin side:x:6:7\n"
+                            "id:x: 8:\t+09\n:x:10:11\nbehind:x:12 :13\n");
 
     (void)state;
-    assert_int_equal(seen.n, 3);
+    assert_int_equal(seen.n, 6);
+    assert_entry(&seen, 3, "id", 8, 9);
+    assert_entry(&seen, 4, "", 10, 11);
+    assert_entry(&seen, 5, "behind", -1, 13);
     assert_entry(&seen, 0, "alice", 1, 2);
     assert_entry(&seen, 1, "bob", 3, 4);
     assert_entry(&seen, 2, "in side", 6, 7);
@@ -210,10 +215,11 @@ static void test_nul_bytes(void **state)
     struct seen seen = scan_bytes(text, sizeof text - 1, true);
 
     (void)state;
-    assert_int_equal(seen.n, 3);
+    assert_int_equal(seen.n, 4);
     assert_entry(&seen, 0, "al", 1, 2);
-    assert_entry(&seen, 1, "c", -1, 6);
-    assert_entry(&seen, 2, "d", 7, 8);
+    assert_entry(&seen, 1, "", 3, 4);
+    assert_entry(&seen, 2, "c", -1, 6);
+    assert_entry(&seen, 3, "d", 7, 8);
 }
 
 /* A name of any length is cut, and its ids are still known as local. */

@@ -47,46 +47,37 @@ static int teardown(void **state)
 
 static void test_nothing_yet(void **state)
 {
-    uint32_t uid = 7, gid = 8;
-
     (void)state;
-    assert_false(local_ids_has_user(db, "root"));
-    assert_false(local_ids_has_group(db, "root"));
+    assert_false(local_ids_has_name(db, "root"));
+    assert_false(local_ids_has_name(db, "root"));
     assert_false(local_ids_has_uid(db, 0));
     assert_false(local_ids_has_gid(db, 0));
-    assert_false(local_ids_find_user(db, "root", &uid, &gid));
-    assert_true(uid == 7 && gid == 8);
     local_ids_free(NULL);
 }
 
 static void test_users(void **state)
 {
-    uint32_t uid = 0, gid = 0;
-
     (void)state;
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_user(db, "root"));
-    assert_true(local_ids_has_user(db, "alice"));
-    assert_true(local_ids_has_user(db, "zoe"));
-    assert_false(local_ids_has_user(db, "staff"));
-    assert_false(local_ids_has_user(db, "alic"));
-    assert_false(local_ids_has_user(db, "alicee"));
-    assert_false(local_ids_has_user(db, ""));
+    assert_true(local_ids_has_name(db, "root"));
+    assert_true(local_ids_has_name(db, "alice"));
+    assert_true(local_ids_has_name(db, "zoe"));
+    assert_false(local_ids_has_name(db, "alic"));
+    assert_false(local_ids_has_name(db, "alicee"));
+    assert_false(local_ids_has_name(db, ""));
     assert_true(local_ids_has_uid(db, 0));
     assert_true(local_ids_has_uid(db, 1000));
     assert_false(local_ids_has_uid(db, 2000));
     assert_false(local_ids_has_uid(db, UINT32_MAX));
-    assert_true(local_ids_find_user(db, "alice", &uid, &gid));
-    assert_true(uid == 1000 && gid == 2000);
 }
 
 static void test_groups(void **state)
 {
     (void)state;
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_group(db, "adm"));
-    assert_true(local_ids_has_group(db, "staff"));
-    assert_false(local_ids_has_group(db, "alice"));
+    assert_true(local_ids_has_name(db, "adm"));
+    assert_true(local_ids_has_name(db, "staff"));
+    assert_false(local_ids_has_name(db, "ad"));
     assert_true(local_ids_has_gid(db, 50));
     assert_true(local_ids_has_gid(db, 2000)); /* a primary group without a line of its own */
     assert_false(local_ids_has_gid(db, 1000));
@@ -94,22 +85,18 @@ static void test_groups(void **state)
 
 static void test_odd_lines(void **state)
 {
-    uint32_t uid = 0, gid = 0;
-
     (void)state;
     put("passwd", "noids:x\nnogid:x:1001\nbig:x:4294967296:5\n+nis\n#c:x:9:9\n");
     put("group", "");
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_user(db, "noids"));
-    assert_false(local_ids_find_user(db, "noids", &uid, &gid));
-    assert_false(local_ids_find_user(db, "nogid", &uid, &gid));
+    assert_true(local_ids_has_name(db, "noids"));
     assert_true(local_ids_has_uid(db, 1001));
-    assert_true(local_ids_has_user(db, "big"));
+    assert_true(local_ids_has_name(db, "big"));
     assert_true(local_ids_has_gid(db, 5));
     assert_false(local_ids_has_uid(db, 0));
     assert_false(local_ids_has_uid(db, 9));
-    assert_false(local_ids_has_user(db, "+nis"));
-    assert_false(local_ids_has_group(db, "root"));
+    assert_false(local_ids_has_name(db, "+nis"));
+    assert_false(local_ids_has_name(db, "root"));
 }
 
 static void test_long_name(void **state)
@@ -122,7 +109,7 @@ static void test_long_name(void **state)
     snprintf(line, sizeof line, "%s:x:1234:5678:::\n", name);
     put("passwd", line);
     assert_true(local_ids_refresh(db));
-    assert_false(local_ids_has_user(db, name));
+    assert_false(local_ids_has_name(db, name));
     assert_true(local_ids_has_uid(db, 1234)); /* its ids are local nevertheless */
     assert_true(local_ids_has_gid(db, 5678));
 }
@@ -131,17 +118,17 @@ static void test_change_is_seen(void **state)
 {
     (void)state;
     assert_true(local_ids_refresh(db));
-    assert_false(local_ids_has_user(db, "abcdefghij"));
+    assert_false(local_ids_has_name(db, "abcdefghij"));
     put("passwd", "root:x:0:0:::\nabcdefghij:x:1001:1001:::\n");
-    assert_false(local_ids_has_user(db, "abcdefghij"));
+    assert_false(local_ids_has_name(db, "abcdefghij"));
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_user(db, "abcdefghij"));
-    assert_false(local_ids_has_user(db, "alice"));
+    assert_true(local_ids_has_name(db, "abcdefghij"));
+    assert_false(local_ids_has_name(db, "alice"));
     assert_false(local_ids_has_gid(db, 2000));
     assert_true(local_ids_has_gid(db, 50)); /* the group file is still known */
     put("group", "web:x:70:\n");
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_group(db, "web"));
+    assert_true(local_ids_has_name(db, "web"));
     assert_false(local_ids_has_gid(db, 50));
     assert_true(local_ids_has_gid(db, 1001));
 }
@@ -156,7 +143,7 @@ static void test_unchanged_is_kept(void **state)
     before = reads;
     assert_true(before > 0);
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_user(db, "alice"));
+    assert_true(local_ids_has_name(db, "alice"));
     assert_int_equal(reads, before);
 }
 
@@ -178,9 +165,26 @@ static void test_unreadable(void **state)
 {
     (void)state;
     check_unreadable("passwd");
-    assert_true(local_ids_has_user(db, "back"));
+    assert_true(local_ids_has_name(db, "back"));
     check_unreadable("group");
-    assert_true(local_ids_has_group(db, "back"));
+    assert_true(local_ids_has_name(db, "back"));
+}
+
+/* Without the file no id is a user's; with one that cannot be read each one may be. */
+static void test_subordinate(void **state)
+{
+    (void)state;
+    assert_true(local_ids_refresh(db));
+    assert_false(local_ids_is_subordinate(db, 100000, 100000));
+    put("subuid", "alice:100000:65536\n");
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_is_subordinate(db, 165535, 0));
+    assert_false(local_ids_is_subordinate(db, 165536, 165535));
+    assert_int_equal(unlink("subuid"), 0);
+    assert_int_equal(mkdir("subuid", 0700), 0); /* opens, but cannot be read */
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_is_subordinate(db, 200000, 0));
+    assert_int_equal(rmdir("subuid"), 0);
 }
 
 static void test_many(void **state)
@@ -196,40 +200,40 @@ static void test_many(void **state)
     put("passwd", text);
     assert_true(local_ids_refresh(db));
     for (unsigned i = 1; i <= MANY; i++) {
-        uint32_t uid = 0, gid = 0;
         snprintf(name, sizeof name, "user%u", i);
-        assert_true(local_ids_find_user(db, name, &uid, &gid));
-        assert_true(uid == i && gid == 10000 + i);
         assert_true(local_ids_has_uid(db, i));
         assert_true(local_ids_has_gid(db, 10000 + i));
     }
     assert_false(local_ids_has_uid(db, MANY + 1));
-    assert_false(local_ids_has_user(db, "user0"));
+    assert_false(local_ids_has_name(db, "user0"));
 }
 
 static void test_the_host(void **state)
 {
-    uint32_t uid = 1, gid = 1;
-
     (void)state;
     test_here.passwd = "/etc/passwd";
     test_here.group = "/etc/group";
     assert_true(local_ids_refresh(db));
-    assert_true(local_ids_has_user(db, "root"));
-    assert_true(local_ids_has_group(db, "root"));
+    assert_true(local_ids_has_name(db, "root"));
+    assert_true(local_ids_has_name(db, "root"));
     assert_true(local_ids_has_uid(db, 0));
     assert_true(local_ids_has_gid(db, 0));
-    assert_true(local_ids_find_user(db, "root", &uid, &gid));
-    assert_true(uid == 0 && gid == 0);
-    assert_false(local_ids_has_user(db, "no:such:user"));
+    assert_false(local_ids_has_name(db, "no:such:user"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_yet),       TEST(test_users),      TEST(test_groups),
-        TEST(test_odd_lines),         TEST(test_long_name),  TEST(test_change_is_seen),
-        TEST(test_unchanged_is_kept), TEST(test_unreadable), TEST(test_many),
+        TEST(test_nothing_yet),
+        TEST(test_users),
+        TEST(test_groups),
+        TEST(test_odd_lines),
+        TEST(test_long_name),
+        TEST(test_change_is_seen),
+        TEST(test_unchanged_is_kept),
+        TEST(test_unreadable),
+        TEST(test_subordinate),
+        TEST(test_many),
         TEST(test_the_host),
     };
 

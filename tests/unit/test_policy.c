@@ -381,6 +381,12 @@ static void test_from(void **state)
     assert_int_equal(verdict_from("192.0.2.200"), POLICY_FROM);
 }
 
+static void require_mfa(void)
+{
+    document.require =
+        (struct document_require){.given = true, .amrs = 1, .amr = {"mfa"}, .max_age = 3600};
+}
+
 #define NOLOGIN_LINE "restrict,command=\"/usr/sbin/nologin\"" KEY_PART
 
 static void test_from_lines(void **state)
@@ -402,7 +408,7 @@ static void test_from_lines(void **state)
                         "restrict,from=\"192.0.2.128/25\",pty" KEY_PART "\n" NOLOGIN_LINE);
     keys[0].verify = true;
     assert_string_equal(line_for("abcdefghij_stg_sftp"),
-                        "restrict,from=\"192.0.2.128/25\",verify-required" KEY_PART);
+                        "restrict,verify-required,from=\"192.0.2.128/25\"" KEY_PART);
     keys[0].verify = false;
     users[0].limits.blocks = 0;
     assert_string_equal(line_for("abcdefghij_stg"),
@@ -434,6 +440,53 @@ static void test_from_lines(void **state)
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,from=\"192.0.2.0/24,2001:db8::/32\",pty" KEY_PART
                         "\n" NOLOGIN_LINE);
+}
+
+/* Where one of two people with a security key has to be verified, each line demands it, also that
+ * with nologin, as PAM cannot know which one sshd took. */
+static void test_verify_lines(void **state)
+{
+    struct address_block office[1] = {block("192.0.2.0/24")};
+    struct document_key both[2] = {keys[0], keys[0]};
+
+    (void)state;
+    limit(&both[0].limits, office, 1);
+    both[1].user = &users[1];
+    both[1].verify = true;
+    document.key = both;
+    document.keys = 2;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,from=\"192.0.2.0/24\",pty" KEY_PART "\n" NOLOGIN_LINE);
+    users[1].role = DOCUMENT_ROLE_ADMIN;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,verify-required,from=\"192.0.2.0/24\",pty" KEY_PART
+                        "\nrestrict,verify-required,pty " ED25519_TYPE " " ED25519_BASE64 " u-2");
+    document.keys = 1;
+    both[0].verify = true;
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,verify-required,from=\"192.0.2.0/24\",pty" KEY_PART
+                        "\nrestrict,verify-required,command=\"/usr/sbin/nologin\"" KEY_PART);
+}
+
+/* A key with `verify` enters by a line that demands it, and its open session goes on. */
+static void test_unverified(void **state)
+{
+    struct offered_key offered = {.unverified = true}, open;
+    const struct policy_visit visit = {NOW, NOW, NULL, &offered};
+    const struct policy_visit session = {NOW, NOW, NULL, &open};
+    struct cloud_name name = named("abcdefghij_stg");
+
+    (void)state;
+    memcpy(offered.fingerprint, keys[0].fingerprint, KEY_FINGERPRINT_SIZE);
+    assert_int_equal(policy_login(&document, &name, &visit).reason, POLICY_GRANTED);
+    keys[0].verify = true;
+    assert_int_equal(policy_login(&document, &name, &visit).reason, POLICY_NO_KEY_LINE);
+    require_mfa();
+    assert_int_equal(policy_login(&document, &name, &visit).reason, POLICY_NO_KEY_LINE);
+    open = policy_session_key(&conf, &offered);
+    assert_int_equal(policy_person(&document, &name, "u-1", &session).reason, POLICY_GRANTED);
+    offered.unverified = false;
+    assert_int_equal(policy_login(&document, &name, &visit).reason, POLICY_GRANTED);
 }
 
 /* No more lines are made than for 16 people with one key. */
@@ -526,8 +579,9 @@ static void assert_message(enum policy_reason reason, const char *account, const
     struct cloud_name name = named(account);
     char message[512];
 
-    messages_for_client(&(const struct message){reason, &document, &name, account, &keys[0], NULL},
-                        message, sizeof message);
+    messages_for_client(
+        &(const struct message){reason, &document, &name, account, &keys[0], NULL, NULL}, message,
+        sizeof message);
     assert_string_equal(message, expected);
 }
 
@@ -536,8 +590,8 @@ static void assert_detail(enum policy_reason reason, const char *expected)
     struct cloud_name name = named("abcdefghij_stg");
     char detail[256];
 
-    messages_detail(&(const struct message){reason, &document, &name, "", &keys[0], NULL}, detail,
-                    sizeof detail);
+    messages_detail(&(const struct message){reason, &document, &name, "", &keys[0], NULL, NULL},
+                    detail, sizeof detail);
     assert_string_equal(detail, expected);
 }
 
@@ -553,11 +607,24 @@ static void test_details(void **state)
     users[0].role_text = "sftp";
     assert_detail(POLICY_ROLE_SFTP_ONLY, "key of alice: role sftp, needs admin");
     assert_detail(POLICY_STATUS_PAUSED, "");
-    messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0], NULL}, detail,
-                    sizeof detail);
+    messages_detail(&(const struct message){POLICY_ROLE, NULL, &name, "", &keys[0], NULL, NULL},
+                    detail, sizeof detail);
     assert_string_equal(detail, "");
-    messages_detail_elsewhere(keys[0].user, "production", "staging", detail, sizeof detail);
+    struct message message = {.reason = POLICY_KEY_UNKNOWN, .name = &name};
+    messages_detail_elsewhere(&message, keys[0].user, "production", detail, sizeof detail);
     assert_string_equal(detail, "key of alice: sftp in production, not known in staging");
+    message.offered = &(const struct offered_key){.certified = true, .serial = 7, .key_id = "u-9"};
+    messages_detail_elsewhere(&message, keys[0].user, "production", detail, sizeof detail);
+    assert_string_equal(detail, "certificate 7 of alice: sftp in production, not known in staging");
+    messages_detail(&message, detail, sizeof detail);
+    assert_string_equal(detail, "");
+    message.reason = POLICY_AUTHORITY_UNKNOWN;
+    messages_detail_elsewhere(&message, keys[0].user, "production", detail, sizeof detail);
+    assert_string_equal(detail, "certificate 7 of alice: sftp in production, by an authority that "
+                                "is not accepted in staging");
+    message.reason = POLICY_CERTIFICATE_UNKNOWN;
+    messages_detail(&message, detail, sizeof detail);
+    assert_string_equal(detail, "certificate 7 for u-9, not known in staging");
 }
 
 /* Judges one user: another user with the same key does not count. */
@@ -722,7 +789,7 @@ static void test_usable(void **state)
     assert_true(local_ids_refresh(db));
     assert_usable(owners, db, true, "");
 
-    assert_true(bindings_claim(owners, &claim));
+    bindings_claim(owners, &claim);
     document.uid = 200050;
     assert_usable(owners, db, false, "uid 200050 belongs to environment production");
     document.uid = 200002;
@@ -730,7 +797,7 @@ static void test_usable(void **state)
     assert_usable(owners, db, false, "gid 200051 belongs to");
     document.gid = 200002;
     claim = (struct binding){document.project, document.environment, 200002, 200002};
-    assert_true(bindings_claim(owners, &claim));
+    bindings_claim(owners, &claim);
     assert_usable(owners, db, true, "");
     /* A bound environment goes on: its files are that uid's already. */
     write_file("subuid", "bob:200002:1\n");
@@ -853,7 +920,7 @@ static void test_certificate_faults(void **state)
     accept_authority();
     for (size_t i = 0; i < 3; i++) {
         struct offered_key offered = certificate_of_alice();
-        const struct policy_visit visit = {NOW, NOW, NULL, &offered};
+        const struct policy_visit visit = {NOW + (i == 1), NOW, NULL, &offered}; /* was ahead */
         offered.fault = i == 0 ? "it is bad" : NULL;
         offered.valid_after += i == 1 ? 61 : 0;
         offered.valid_before -= i == 2 ? 60 : 0;
@@ -891,6 +958,34 @@ static void test_certificate_line(void **state)
     }
 }
 
+/* Two entries with the id of the certificate: each has its line, as each is judged by its own. */
+static void test_certificate_id_twice(void **state)
+{
+    struct offered_key offered = certificate_of_alice();
+    struct policy_visit visit = {NOW, NOW, NULL, &offered};
+    struct address_block office[1] = {block("192.0.2.0/24")};
+    struct cloud_name name = named("abcdefghij");
+    struct policy_verdict verdict;
+    struct cloud_text text;
+    char line[1024];
+
+    (void)state;
+    accept_authority();
+    document.forwarding = (struct document_forwarding){0};
+    users[2] = users[0];
+    limit(&users[0].limits, office, 1);
+    document.users = 3;
+    verdict = policy_login(&document, &name, &visit);
+    cloud_text_start(&text, line, sizeof line);
+    key_line_write(&document, &name, &verdict, &visit, &text);
+    assert_string_equal(line, "restrict,from=\"192.0.2.0/24\",pty,cert-authority,principals="
+                              "\"alice\" " ED25519_TYPE " " ED25519_BASE64 " u-1\n"
+                              "restrict,pty,cert-authority,principals=\"alice\" " ED25519_TYPE
+                              " " ED25519_BASE64 " u-1");
+    visit.from = "198.51.100.7";
+    assert_ptr_equal(policy_login(&document, &name, &visit).key, &certified[2]);
+}
+
 /* An open session outlives its certificate, unless the setting says no. */
 static void test_certificate_session(void **state)
 {
@@ -911,12 +1006,6 @@ static void test_certificate_session(void **state)
     assert_int_equal(policy_ends(&certified[0], &open), NOW + 60);
     certified[0].limits.expires_at = NOW + 30;
     assert_int_equal(policy_ends(&certified[0], &open), NOW + 30);
-}
-
-static void require_mfa(void)
-{
-    document.require =
-        (struct document_require){.given = true, .amrs = 1, .amr = {"mfa"}, .max_age = 3600};
 }
 
 static void test_require(void **state)
@@ -965,7 +1054,11 @@ static void test_require_key(void **state)
     require_mfa();
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_MFA);
     assert_true(policy_gets_line(&document, &name, &verdict, &now_visit));
-    accept_authority();
+    accept_authority(); /* ssh(1) offers a certificate after the key */
+    assert_false(policy_gets_line(&document, &name, &verdict, &now_visit));
+    users[0].limits.expires_at = 1; /* for certificates, too */
+    assert_true(policy_gets_line(&document, &name, &verdict, &now_visit));
+    users[0].limits = NO_LIMITS;
     keys[0].verify = true;
     document.require.max_age = 0;
     assert_int_equal(verdict_for("abcdefghij_stg"), POLICY_GRANTED);
@@ -984,9 +1077,9 @@ static void assert_shown(const char *expected)
     struct cloud_name name = named("abcdefghij_stg");
     char text[512];
 
-    messages_for_pam(
-        &(const struct message){POLICY_MFA, &document, &name, "abcdefghij_stg", &keys[0], NULL},
-        text, sizeof text);
+    messages_for_pam(&(const struct message){POLICY_MFA, &document, &name, "abcdefghij_stg",
+                                             &keys[0], NULL, NULL},
+                     text, sizeof text);
     assert_int_equal(strncmp(text, "Error: Access denied\nParameters: ", 33), 0);
     assert_int_equal(strncmp(text + 33, expected, strlen(expected)), 0);
     assert_int_equal(strncmp(text + 33 + strlen(expected), "\nlog in again", 13), 0);
@@ -1048,6 +1141,8 @@ int main(void)
         cmocka_unit_test_setup(test_key_lines, setup),
         cmocka_unit_test_setup(test_from, setup),
         cmocka_unit_test_setup(test_from_lines, setup),
+        cmocka_unit_test_setup(test_verify_lines, setup),
+        cmocka_unit_test_setup(test_unverified, setup),
         cmocka_unit_test_setup(test_shared_from, setup),
         cmocka_unit_test_setup(test_windows, setup),
         cmocka_unit_test_setup(test_refused_line, setup),
@@ -1060,6 +1155,7 @@ int main(void)
         cmocka_unit_test_setup(test_certificate, setup),
         cmocka_unit_test_setup(test_certificate_faults, setup),
         cmocka_unit_test_setup(test_certificate_line, setup),
+        cmocka_unit_test_setup(test_certificate_id_twice, setup),
         cmocka_unit_test_setup(test_certificate_session, setup),
         cmocka_unit_test_setup(test_require, setup),
         cmocka_unit_test_setup(test_require_key, setup),

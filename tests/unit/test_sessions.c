@@ -39,7 +39,7 @@ static bool no_disk;
 
 static struct loop_timer *timers[2]; /* that are or were set */
 
-bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
+void loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
     (void)loop;
     set->at = fake_ms + milliseconds;
@@ -48,7 +48,6 @@ bool loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseco
         timers[1] = set;
     else
         timers[0] = set;
-    return true;
 }
 
 void loop_timer_clear(struct loop *loop, struct loop_timer *set)
@@ -81,8 +80,9 @@ static void run_to(int64_t ms)
     fake_ms = ms;
 }
 
-static struct cache_waiter *waiter; /* the question that is not answered yet */
-static bool many;                   /* any number of questions is not answered */
+static struct cache_waiter *waiter;        /* the question that is not answered yet */
+static bool many;                          /* any number of questions is not answered */
+static struct cache_waiter *asks_of[8000]; /* while many: each question's waiter */
 static unsigned questions, forgotten;
 
 void cache_ask(struct cache *cache, const char *project, const char *environment,
@@ -95,6 +95,8 @@ void cache_ask(struct cache *cache, const char *project, const char *environment
     assert_true(asks->trusted);
     assert_true(many || waiter == NULL);
     waiter = asks;
+    if (many && questions < sizeof asks_of / sizeof asks_of[0])
+        asks_of[questions] = asks;
     questions++;
 }
 
@@ -131,7 +133,11 @@ int64_t cache_last_named_at(const struct cache *cache, const char *project, cons
 static struct denial_list none_denied;
 static struct denials denials = {.list = &none_denied};
 
-/* The worker does everything at once. */
+static struct work *stuck[64]; /* while the disk hangs: what has been added */
+static size_t stuck_n, runs;
+static bool hangs;
+
+/* The worker does everything at once, unless the disk hangs. */
 struct worker *worker_new(struct loop *loop)
 {
     (void)loop;
@@ -146,6 +152,12 @@ void worker_free(struct worker *worker)
 void worker_add(struct worker *worker, struct work *work)
 {
     (void)worker;
+    if (hangs) {
+        assert_true(stuck_n < sizeof stuck / sizeof stuck[0]);
+        stuck[stuck_n++] = work;
+        return;
+    }
+    runs++;
     if (!no_disk)
         work->run(work);
     work->finish(work);
@@ -170,7 +182,7 @@ void terminate_free(struct terminations *terminations)
     (void)terminations;
 }
 
-bool terminate_begin(struct terminations *terminations, const struct terminate_order *order)
+void terminate_begin(struct terminations *terminations, const struct terminate_order *order)
 {
     (void)terminations;
     assert_true(orders < sizeof ordered / sizeof ordered[0]);
@@ -178,7 +190,6 @@ bool terminate_begin(struct terminations *terminations, const struct terminate_o
     snprintf(ordered[orders].message, sizeof ordered[0].message, "%s", order->message);
     snprintf(ordered[orders].id, sizeof ordered[0].id, "%s", order->id);
     orders++;
-    return true;
 }
 
 /* Reports that the termination is over. */
@@ -189,9 +200,11 @@ static void order_is_done(size_t i)
 
 static pid_t dead[8]; /* every other process lives */
 static size_t deads;
+static unsigned looks; /* at processes */
 
 bool process_lives(const struct process *process)
 {
+    looks++;
     for (size_t i = 0; i < deads; i++)
         if (dead[i] == process->pid)
             return false;
@@ -245,17 +258,10 @@ bool local_ids_refresh(struct local_ids *db)
 
 static const char *local_name = ""; /* of a local user */
 
-bool local_ids_has_user(const struct local_ids *db, const char *name)
+bool local_ids_has_name(const struct local_ids *db, const char *name)
 {
     (void)db;
     return strcmp(name, local_name) == 0;
-}
-
-bool local_ids_has_group(const struct local_ids *db, const char *name)
-{
-    (void)db;
-    (void)name;
-    return false;
 }
 
 static uint32_t local_uid, local_gid;
@@ -289,7 +295,8 @@ static void take_print(const char *type, const char *base64, unsigned char *out)
     struct key key;
     const char *why;
 
-    assert_true(keys_parse(type, strlen(type), base64, &key, &why));
+    assert_true(keys_parse(key_bytes_of(type, strlen(type)), key_bytes_of(base64, strlen(base64)),
+                           &key, &why));
     memcpy(out, key.fingerprint, KEY_FINGERPRINT_SIZE);
 }
 
@@ -338,7 +345,7 @@ static int setup(void **state)
     many = false;
     memset(timers, 0, sizeof timers);
     boot = BOOT;
-    no_disk = false;
+    no_disk = hangs = false;
     start(true);
     return 0;
 }
@@ -384,7 +391,7 @@ static void open_of(const char *user, pid_t pid)
 {
     struct session session = session_of(user, pid, "staging");
 
-    assert_true(sessions_open(sessions, &session, fake_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
 }
 
 static bool add_session(void *arg, const struct session *session, const char *session_state)
@@ -517,7 +524,7 @@ static void test_detached(void **state)
     (void)state;
     a.audit = 9;
     left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
-    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     lines = 0;
     sessions_close(sessions, &a.monitor, a.account);
@@ -551,8 +558,8 @@ static void test_detached_ends(void **state)
     a.audit = 9;
     b.audit = 10;
     left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
-    assert_true(sessions_open(sessions, &a, fake_ms));
-    assert_true(sessions_open(sessions, &b, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &b, fake_ms, false));
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     sessions_close(sessions, &a.monitor, a.account);
     sessions_close(sessions, &b.monitor, b.account);
@@ -564,7 +571,7 @@ static void test_detached_ends(void **state)
     order_is_done(0);
     assert_int_equal(sessions_count(sessions), 0);
     left.ids = (struct process_ids){{0, 0, 0, 0}, 9};
-    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
     sessions_close(sessions, &a.monitor, a.account);
     run_to(fake_ms + 1000);
     assert_int_equal(sessions_count(sessions), 0);
@@ -622,7 +629,7 @@ static size_t fill(const char *environment, pid_t pid)
     struct session session = session_of("alice", pid, environment);
     size_t before = sessions_count(sessions);
 
-    while (sessions_open(sessions, &session, fake_ms))
+    while (sessions_open(sessions, &session, fake_ms, false))
         session.monitor.pid++;
     return sessions_count(sessions) - before;
 }
@@ -637,11 +644,12 @@ static void test_share(void **state)
     assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
     assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has swept a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms, false)); /* it has swept a moment ago */
     fake_ms += 5000;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has 9999, and 5001 are free */
+    assert_false(
+        sessions_open(sessions, &session, fake_ms, false)); /* it has 9999, and 5001 are free */
     strcpy(session.name.environment, "main-bvxea6i");
-    assert_true(sessions_open(sessions, &session, fake_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
 }
 
 static void test_full(void **state)
@@ -659,11 +667,11 @@ static void test_full(void **state)
         snprintf(environment, sizeof environment, "e%d", i);
     }
     strcpy(session.name.environment, environment);
-    assert_false(sessions_open(sessions, &session, fake_ms));
+    assert_false(sessions_open(sessions, &session, fake_ms, false));
     dead[deads++] = 100500;
-    assert_false(sessions_open(sessions, &session, fake_ms)); /* it has swept a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms, false)); /* it has swept a moment ago */
     fake_ms += 5000;
-    assert_true(sessions_open(sessions, &session, fake_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
     assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
 }
 
@@ -715,6 +723,35 @@ static void test_closed_is_removed(void **state)
     sessions_close(sessions, &monitor, "abcdefghij_stg");
     restart();
     assert_int_equal(sessions_count(sessions), 0);
+}
+
+/* While the disk hangs, a session has one job at most, and one that has opened and closed none. */
+static void test_disk_hangs(void **state)
+{
+    struct session session = session_of("alice", 100, "staging");
+
+    (void)state;
+    hangs = true;
+    stuck_n = runs = 0;
+    for (pid_t pid = 100; pid < 150; pid++) {
+        session.monitor.pid = pid;
+        assert_true(sessions_open(sessions, &session, fake_ms, false));
+        if (pid != 125)
+            sessions_close(sessions, &session.monitor, session.account);
+    }
+    for (uint32_t seconds = 86400; seconds < 86410; seconds++) {
+        char more[64];
+        snprintf(more, sizeof more, ", \"session\": {\"max_seconds\": %u}", seconds);
+        run_to(fake_ms + (int64_t)1000 * RECHECK);
+        answer_document("active", ALICE, more, false);
+    }
+    hangs = false;
+    assert_int_equal(stuck_n, 1);
+    worker_add(NULL, stuck[0]);
+    assert_int_equal(runs, 3); /* the first session's file is written and removed */
+    restart();
+    assert_int_equal(sessions_count(sessions), 1);
+    assert_true(lists("pid=125"));
 }
 
 /* A file with any byte changed is refused. */
@@ -840,7 +877,7 @@ static void test_end_goes_on(void **state)
 
     (void)state;
     a.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
     open_of("bob", 101);
     end_first(id);
     restart();
@@ -874,10 +911,10 @@ static void test_end_goes_on_beside(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
     end_first(id);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &b, fake_ms));
+    assert_true(sessions_open(sessions, &b, fake_ms, false));
     restart();
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
@@ -894,7 +931,7 @@ static void test_ends_go_on(void **state)
     a.audit = b.audit = 9;
     for (int i = 0; i < 2; i++) {
         char id[SESSION_ID_SIZE];
-        assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms));
+        assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms, false));
         snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
         assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
         dead[deads++] = 100 + i;
@@ -989,7 +1026,7 @@ static void test_one_question(void **state)
     answer_document("active", ALICE "," BOB, "", false);
     assert_int_equal(orders, 0);
     production.uid = 200001;
-    assert_true(sessions_open(sessions, &production, fake_ms));
+    assert_true(sessions_open(sessions, &production, fake_ms, false));
 }
 
 /* After an older answer the next question comes earlier by its age. */
@@ -1115,7 +1152,7 @@ static void test_app(void **state)
 
     (void)state;
     strcpy(session.name.app, "shop");
-    assert_true(sessions_open(sessions, &session, fake_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
     await_question(fake_ms);
     answer_document("active", ALICE, ",\"apps\":{\"shop\":{}}", false);
     assert_int_equal(orders, 0);
@@ -1150,7 +1187,7 @@ static void test_outage(void **state)
         await_question(fake_ms);
         answer(&nothing);
     }
-    assert_true(bindings_claim(admission.bindings, &other));
+    bindings_claim(admission.bindings, &other);
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 0);
@@ -1161,6 +1198,38 @@ static void test_outage(void **state)
 }
 
 /* A denial needs no document: it terminates the sessions that it matches, also in an outage. */
+/* A denial ends sessions without a question. While their processes hang, /proc is read for them at
+ * rechecks alone, also where a right has ended. */
+static void test_denied(void **state)
+{
+    static const char alice[] = "user\talice\t0\t1\t";
+    struct denial_list *list = calloc(1, sizeof *list + sizeof list->denial[0]);
+    struct session session = session_of("alice", 100, "staging");
+    const char *why;
+
+    (void)state;
+    assert_non_null(list);
+    session.key_expires = fake_time + 5;
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    sessions_judge_by_host(sessions);
+    assert_int_equal(orders, 0);
+    list->n = 1;
+    assert_true(denials_parse(alice, strlen(alice), &list->denial[0], &why));
+    denials.list = list;
+    sessions_judge_by_host(sessions);
+    assert_int_equal(orders, 1);
+    assert_string_equal(ordered[0].message, "cloudauth ends this session: access is denied by the "
+                                            "operator of this host");
+    assert_non_null(strstr(line, " reason=denied source=none "));
+    fake_time += 10;
+    looks = 0;
+    run_to(fake_ms + (int64_t)2000 * RECHECK);
+    assert_int_equal(questions, 0);
+    assert_in_range(looks, 1, 4);
+    denials.list = &none_denied;
+    free(list);
+}
+
 static void test_denied_in_outage(void **state)
 {
     static const char *const those[] = {
@@ -1184,8 +1253,8 @@ static void test_denied_in_outage(void **state)
     assert_int_equal(orders, 0);
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
         assert_true(denials_parse(those[i], strlen(those[i]), &list->denial[0], &why));
-        await_question(fake_ms);
-        answer(&nothing);
+        run_to(fake_ms + (int64_t)1000 * RECHECK);
+        assert_int_equal(questions, 1);
         assert_int_equal(orders, i + 1);
         assert_non_null(strstr(line, " reason=denied "));
         order_is_done(i); /* her sshd process is still running */
@@ -1239,7 +1308,7 @@ static void open_certified(void)
     session.offered.valid_after = 1800000000;
     session.offered.valid_before = 1800000060;
     assert_true(keys_fingerprint_read(ED25519_SECOND_PRINT, session.offered.ca));
-    assert_true(sessions_open(sessions, &session, fake_ms));
+    assert_true(sessions_open(sessions, &session, fake_ms, false));
     await_question(fake_ms);
     answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
 }
@@ -1575,12 +1644,12 @@ static void test_shared_audit(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &a, fake_ms));
-    assert_true(sessions_open(sessions, &b, fake_ms));
+    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &b, fake_ms, false));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 2);
@@ -1606,7 +1675,7 @@ static void test_not_ours(void **state)
     const struct binding bound = {"abcdefghij", "staging", 200002, 200003};
 
     (void)state;
-    assert_true(bindings_claim(admission.bindings, &bound));
+    bindings_claim(admission.bindings, &bound);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct process monitor = {100, 77};
         orders = 0;
@@ -1694,6 +1763,31 @@ static void test_named_too_early(void **state)
     assert_int_equal(questions, 2);
 }
 
+/* While the API fails, an answer from memory is no reason to ask at each tick. */
+static void test_named_then_outage(void **state)
+{
+    struct document *document = make_document("active", ALICE, "");
+    struct cache_answer given = {.result = CACHE_DOCUMENT, .document = document};
+
+    (void)state;
+    open_of("alice", 100);
+    run_to(fake_ms + 5000);
+    named_at = fake_ms;
+    run_to(fake_ms + 100);
+    given.asked = fake_ms;
+    answer(&given);
+    run_to(named_at + CACHE_SETTLE_MS + 100);
+    assert_int_equal(questions, 2);
+    given.stale = given.at_once = true;
+    for (int i = 0; i < 50; i++) { /* 5 seconds */
+        if (waiter != NULL)
+            answer(&given);
+        run_to(fake_ms + 100);
+    }
+    assert_in_range(questions, 5, 7);
+    document_free(document);
+}
+
 /* So is it when the feed names all; then no change in particular is under way. */
 static void test_all_named(void **state)
 {
@@ -1750,25 +1844,31 @@ static void test_opened_after_naming(void **state)
     answer_document("active", ALICE, "", false);
     assert_int_equal(questions, 1);
     run_to(fake_ms + 500);
-    assert_true(sessions_open(sessions, &late, before));
+    assert_true(sessions_open(sessions, &late, before, false));
     run_to(fake_ms + 100);
     assert_int_equal(questions, 2);
+}
+
+/* Opens sessions in a thousand environments. */
+static void open_many(void)
+{
+    struct session session;
+    char name[32];
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "env-%07x", (unsigned)i);
+        session = session_of("alice", 100 + i, name);
+        assert_true(cloud_name_plain(&conf.grammar, "abcdefghij", name, session.account));
+        assert_true(sessions_open(sessions, &session, fake_ms, false));
+    }
+    many = true;
 }
 
 /* A thousand environments that are named at once are asked at a bounded rate. */
 static void test_named_many(void **state)
 {
-    struct session session;
-    char name[32];
-
     (void)state;
-    for (int i = 0; i < 1000; i++) {
-        snprintf(name, sizeof name, "env-%07x", (unsigned)i);
-        session = session_of("alice", 100 + i, name);
-        assert_true(cloud_name_plain(&conf.grammar, "abcdefghij", name, session.account));
-        assert_true(sessions_open(sessions, &session, fake_ms));
-    }
-    many = true;
+    open_many();
     all_named_at = fake_ms;
     run_to(fake_ms + 100);
     assert_int_equal(questions, 400);
@@ -1778,13 +1878,60 @@ static void test_named_many(void **state)
     assert_int_equal(questions, 1000);
 }
 
-/* A session that the last good document let in is rechecked soon. */
+/* So are they if they are named again and again, and each has its turn. */
+static void test_named_again(void **state)
+{
+    struct document *document = make_document("active", ALICE, "");
+    struct cache_answer given = {.result = CACHE_DOCUMENT, .document = document};
+    unsigned answered = 0, sent[3] = {0}; /* until 0.3 seconds ago */
+
+    (void)state;
+    open_many();
+    for (int tenths = 0; tenths < 200; tenths++) {
+        if (tenths % 2 == 0)
+            all_named_at = fake_ms;
+        given.asked = fake_ms - 300;
+        for (; answered < sent[tenths % 3]; answered++)
+            asks_of[answered]->answered(asks_of[answered]->arg, &given);
+        sent[tenths % 3] = questions;
+        run_to(fake_ms + 100);
+    }
+    assert_in_range(questions, 4300, 4420);
+    for (unsigned i = 0; i + 1000 < questions; i++)
+        assert_ptr_equal(asks_of[i], asks_of[i + 1000]);
+    document_free(document);
+}
+
+/* What was asked too soon is asked at that rate as well. */
+static void test_named_many_too_early(void **state)
+{
+    struct document *document = make_document("active", ALICE, "");
+    const struct cache_answer given = {
+        .result = CACHE_DOCUMENT, .document = document, .asked = fake_ms + 1};
+
+    (void)state;
+    open_many();
+    named_at = fake_ms;
+    run_to(fake_ms + 4000);
+    assert_int_equal(questions, 1000);
+    for (unsigned i = 0; i < 1000; i++)
+        asks_of[i]->answered(asks_of[i]->arg, &given);
+    run_to(named_at + CACHE_SETTLE_MS + 100);
+    assert_in_range(questions, 1400, 1440);
+    run_to(fake_ms + 3000);
+    assert_int_equal(questions, 2000);
+    document_free(document);
+}
+
+/* A session that the last good document let in is rechecked soon, on a host that has just booted as
+ * well. */
 static void test_hurried(void **state)
 {
     struct session session = session_of("alice", 100, "staging");
 
     (void)state;
-    assert_true(sessions_open(sessions, &session, 0));
+    fake_ms = 20000;
+    assert_true(sessions_open(sessions, &session, fake_ms, true));
     run_to(fake_ms + 1100);
     assert_int_equal(questions, 1);
     answer_document("active", BOB, "", false);
@@ -1814,6 +1961,7 @@ int main(void)
         TEST(test_full),
         TEST(test_restart),
         TEST(test_closed_is_removed),
+        TEST(test_disk_hangs),
         TEST(test_file),
         TEST(test_file_format),
         TEST(test_file_of_certificate),
@@ -1831,6 +1979,7 @@ int main(void)
         TEST(test_app),
         TEST(test_absent),
         TEST(test_outage),
+        TEST(test_denied),
         TEST(test_denied_in_outage),
         TEST(test_expired_in_outage),
         TEST(test_prolonged),
@@ -1854,10 +2003,13 @@ int main(void)
         TEST(test_other_environment),
         TEST(test_named),
         TEST(test_named_too_early),
+        TEST(test_named_then_outage),
         TEST(test_all_named),
         TEST(test_current),
         TEST(test_opened_after_naming),
         TEST(test_named_many),
+        TEST(test_named_again),
+        TEST(test_named_many_too_early),
         TEST(test_hurried),
         TEST(test_check),
     };

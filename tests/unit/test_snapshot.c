@@ -110,10 +110,10 @@ static void assert_account(const struct cloud_snapshot_account *account, uint32_
     assert_string_equal(account->gecos, "a comment");
     assert_int_equal(strlen(account->home), 5 + i % 250);
     assert_string_equal(account->shell, "/bin/bash");
-    assert_int_equal(account->uid, 200000 + i);
-    assert_int_equal(account->gid, 300000 + i);
-    assert_int_equal(account->fresh, NOW + 300);
-    assert_int_equal(account->expires, NOW + 3600 + i);
+    assert_int_equal(account->record.uid, 200000 + i);
+    assert_int_equal(account->record.gid, 300000 + i);
+    assert_int_equal(account->record.fresh, NOW + 300);
+    assert_int_equal(account->record.expires, NOW + 3600 + i);
 }
 
 static void find_all(const struct cloud_snapshot *snapshot, uint32_t n)
@@ -196,7 +196,7 @@ static void test_applications(void **state)
     /* Without a list of applications every application has the account's home. */
     assert_true(cloud_snapshot_by_uid(&snapshot, 200001, &account));
     assert_string_equal(home_of(&account, "other"), "/app/d");
-    account.flags |= CLOUD_SNAPSHOT_PARTIAL;
+    account.record.flags |= CLOUD_SNAPSHOT_PARTIAL;
     assert_null(home_of(&account, "other"));
     assert_string_equal(home_of(&account, ""), "/app/d");
     guarded_free(&file);

@@ -144,6 +144,8 @@ static void test_refused(void **state)
     (void)state;
     packet[4] = CLOUD_WIRE_VERSION + 1;
     assert_false(cloud_wire_get_question(packet, n, &out));
+    assert_int_equal(cloud_wire_version(packet, n), CLOUD_WIRE_VERSION + 1);
+    assert_int_equal(cloud_wire_version(packet, 7), 0);
     packet[4] = CLOUD_WIRE_VERSION;
     packet[6] = 1; /* a question has no status */
     assert_false(cloud_wire_get_question(packet, n, &out));
