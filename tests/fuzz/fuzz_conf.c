@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/conf.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 /*
- * Lines of a configuration; after the first NUL, login names, which are read by the grammar that
- * those lines made. A line that is taken leaves a whole configuration behind, and a name that is
- * ours means one environment, one kind, and nothing outside the grammar's alphabet.
+ * Lines of a configuration, also as a file; after the first NUL, login names, which are read by the
+ * grammar that those lines made. A line that is taken leaves a whole configuration behind, and a
+ * name that is ours means one environment, one kind, and nothing outside the grammar's alphabet. A
+ * name is also a home, and a project and an environment with a slash between them.
  */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool ends(const char *string, size_t size)
 {
@@ -77,13 +68,35 @@ static void check_plain(const struct cloud_grammar *grammar, const char *name,
     }
 }
 
+static void check_split(const struct cloud_grammar *grammar, const char *name)
+{
+    char plain[CLOUD_NAME_MAX + 1];
+    struct cloud_name split, found;
+    size_t n;
+
+    if (!cloud_name_split(name, &split))
+        return;
+    require(cloud_name_project_ok(split.project) && cloud_name_environment_ok(split.environment));
+    if (!cloud_name_plain_served(grammar, split.project, split.environment, plain, &n))
+        return;
+    require(n == strlen(plain) && cloud_name_parse(grammar, plain, &found) && found.plain);
+    require(strcmp(found.project, split.project) == 0);
+    require(strcmp(found.environment, split.environment) == 0);
+}
+
 static void check_name(const struct cloud_grammar *grammar, const char *name)
 {
     struct cloud_name found;
+    bool any = cloud_name_parse_any(grammar, name, &found);
 
     (void)cloud_name_possible(name);
+    (void)cloud_name_project_ok(name);
+    (void)cloud_name_environment_ok(name);
+    check_split(grammar, name);
+    require(cloud_name_parse(grammar, name, NULL) == cloud_name_parse(grammar, name, &found));
     if (!cloud_name_parse(grammar, name, &found))
         return;
+    require(any);
     require(cloud_name_possible(name) && strlen(name) <= CLOUD_NAME_MAX);
     require(found.kind == cloud_name_kind(name));
     require(cloud_name_project_ok(found.project) && cloud_name_environment_ok(found.environment));
@@ -110,6 +123,26 @@ static bool take_lines(struct cloud_conf *conf, const char *lines)
     return true;
 }
 
+static void check_file(const char *lines)
+{
+    static struct cloud_conf conf;
+    struct cloud_conf_error error;
+
+    require(!cloud_conf_read(&conf, "missing", geteuid(), &error));
+    require(!cloud_conf_read(&conf, ".", geteuid(), &error));
+    fuzz_file("conf", lines, strlen(lines));
+    if (cloud_conf_read(&conf, "conf", geteuid(), &error))
+        check_conf(&conf);
+    else
+        require(error.text[0] != '\0' && ends(error.text, sizeof error.text));
+}
+
+static void check_home(const struct cloud_conf *conf, const char *home)
+{
+    if (cloud_conf_has_home(conf, home))
+        require(home[0] == '/' && strstr(home, "/../") == NULL && strstr(home, "//") == NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct cloud_conf conf;
@@ -124,9 +157,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (take_lines(&conf, text)) {
         check_conf(&conf);
         (void)cloud_conf_check(&conf, &error);
-        for (size_t at = strlen(text) + 1; at <= size; at += strlen(text + at) + 1)
+        for (size_t at = strlen(text) + 1; at <= size; at += strlen(text + at) + 1) {
             check_name(&conf.grammar, text + at);
+            check_home(&conf, text + at);
+        }
     }
+    check_file(text);
     free(text);
     return 0;
 }

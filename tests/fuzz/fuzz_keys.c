@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/keys.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 /*
  * Public key lines. One that is taken is a type that we know and one run of base64 with nothing but
  * blanks before and between them;
  * the two alone are the same key, and nothing of them could end a key line.
  */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_key(const char *line, const struct key *key)
 {
@@ -34,11 +24,31 @@ static void check_key(const char *line, const struct key *key)
                        key->base64[i]) != NULL);
     memcpy(base64, key->base64, key->base64_length);
     base64[key->base64_length] = '\0';
-    require(keys_parse(key->type, type, base64, &same, &why));
+    require(keys_parse(key_bytes_of(key->type, type), key_bytes_of(base64, key->base64_length),
+                       &same, &why));
     require(same.type == key->type);
     require(memcmp(same.fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0);
     keys_fingerprint_text(key->fingerprint, print);
     require(strlen(print) == KEY_FINGERPRINT_TEXT - 1);
+}
+
+/* The blob of an authority in a certificate, the base64 that a client offers, and a fingerprint in
+ * an operator's words. */
+static void check_blob(const uint8_t *data, size_t size, const char *line)
+{
+    unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    char print[KEY_FINGERPRINT_TEXT];
+    const char *why = NULL;
+    struct key key;
+
+    require(
+        keys_parse(key_bytes_of("ssh-ed25519", 11), key_bytes_of(line, strlen(line)), &key, &why) ||
+        why != NULL);
+    require(keys_read((struct key_bytes){data, size}, &key, &why) || why != NULL);
+    if (!keys_fingerprint_read(line, fingerprint))
+        return;
+    keys_fingerprint_text(fingerprint, print);
+    require(strcmp(print, line) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -46,15 +56,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct key key;
     const char *why = NULL;
     char *line = malloc(size + 1);
+    bool failed = true, ok;
 
     require(line != NULL);
     if (size > 0)
         memcpy(line, data, size);
     line[size] = '\0';
-    if (keys_parse_line(line, &key, &why))
+    for (unsigned n = 1; failed; n++) {
+        fuzz_fail(n);
+        ok = keys_parse_line(line, &key, &why);
+        failed = fuzz_failed();
+        require(!ok || !failed);
+    }
+    if (ok)
         check_key(line, &key);
     else
         require(why != NULL);
+    check_blob(data, size, line);
     free(line);
     return 0;
 }

@@ -2,15 +2,15 @@
 
 /*
  * accounts.snapshot as a hostile owner could leave it, against a page that cannot be read. The
- * first byte of an input says whether the header's and the records' checksums are made right, so
- * that what lies behind them is reached; the rest is the file. A hundred lookups that take more
+ * first byte of an input says whether the header's and the records' checksums are made right, and
+ * the buckets of names fit for a name, so that what lies behind them is reached; the rest is the
+ * file. A hundred lookups that take more
  * than SLOW_NS of the processor's time, each time they are tried, are a hang.
  */
 #include "common/snapshot.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,9 +19,7 @@
 #define SLOW_NS 10000000
 #define TRIES   3 /* the machine may have been slow, not the lookup */
 
-enum { FIX_HEADER = 1, FIX_RECORDS = 2 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { FIX_HEADER = 1, FIX_RECORDS = 2, FIX_NAMES = 4 };
 
 /* The file's place ends where a guard page begins. */
 static unsigned char *place(void)
@@ -73,6 +71,26 @@ static void fix_records(unsigned char *file, const struct cloud_snapshot *snapsh
     }
 }
 
+static const char *const wanted[][2] = {
+    {"bench0000001", "production"}, {"abcde", "pr-1-abcdefg"}, {"", ""}, {"abcdefgh", "staging"}};
+
+enum { WANTED = sizeof wanted / sizeof wanted[0] };
+
+/* Gives each bucket of names that is not empty the hash of the n-th wanted name. */
+static void fix_names(unsigned char *file, const struct cloud_snapshot *snapshot, unsigned n)
+{
+    uint64_t hash = cloud_snapshot_hash_name(snapshot->header.seed, wanted[n][0], wanted[n][1]);
+
+    for (uint64_t i = 0; i >> snapshot->header.bits == 0; i++) {
+        unsigned char *bucket = file + snapshot->header.names + i * sizeof hash;
+        uint64_t value;
+        memcpy(&value, bucket, sizeof value);
+        if ((value & UINT32_MAX) != 0)
+            value = (hash & ~(uint64_t)UINT32_MAX) | (value & UINT32_MAX);
+        memcpy(bucket, &value, sizeof value);
+    }
+}
+
 static volatile size_t sum; /* so that nothing is left out */
 
 /* Reads all that a lookup would hand on. */
@@ -103,8 +121,11 @@ static void look_up(const struct cloud_snapshot *snapshot)
         if (cloud_snapshot_by_gid(snapshot, id, &account))
             use(&account);
     }
-    if (cloud_snapshot_by_name(snapshot, "bench0000001", "production", &account))
-        use(&account);
+    for (size_t i = 0; i < WANTED; i++)
+        if (cloud_snapshot_by_name(snapshot, wanted[i][0], wanted[i][1], &account)) {
+            require(strcmp(account.project, wanted[i][0]) == 0);
+            use(&account);
+        }
     for (int i = 0; i < 100 && cloud_snapshot_next(snapshot, &at, &account); i++)
         use(&account);
     (void)cloud_snapshot_current(snapshot, 1800000000);
@@ -148,6 +169,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if ((fix & FIX_RECORDS) != 0)
         fix_records(file, &snapshot);
+    if ((fix & FIX_NAMES) != 0)
+        fix_names(file, &snapshot, fix / 8 % WANTED);
     if (((uintptr_t)file + offsetof(struct cloud_snapshot_header, state)) % 4 == 0)
         (void)cloud_snapshot_retired(&snapshot);
     look_up_in_time(&snapshot);

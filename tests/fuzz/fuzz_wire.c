@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/wire.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 /*
  * Packets, as questions and as answers. One that is taken has exactly one spelling: put again it
  * gives the same bytes. Its strings lie inside it.
  */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static unsigned char again[CLOUD_WIRE_ANSWER_MAX];
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_inside(const char *string, const uint8_t *data, size_t size)
 {
@@ -64,6 +54,12 @@ static void check_answer(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static unsigned char large[CLOUD_WIRE_ANSWER_MAX + 1];
+    struct cloud_question question;
+    struct cloud_answer answer;
+
+    require(!cloud_wire_get_question(large, CLOUD_WIRE_QUESTION_MAX + 1, &question));
+    require(!cloud_wire_get_answer(large, sizeof large, &answer));
     check_question(data, size);
     check_answer(data, size);
     return 0;
