@@ -3,8 +3,8 @@
 /*
  * hosts N URL TOKEN CA WAIT: N hosts that wait at a change feed (docs/api.md), each with a
  * connection of its own by libcurl, as cloudauthd does: the same headers, the next request 200 ms
- * after the one before at the earliest, and after a failure at a random moment of 15 seconds. The
- * first requests are spread over a minute. Ends by a signal.
+ * after the one before at the earliest, and after a failure at a random moment of 25 seconds, then
+ * every 25 seconds. The first requests are spread over a minute. Ends by a signal.
  *
  * Prints a line for each event, each some tenths of a second late: MILLISECONDS (realtime) HOST
  * WHAT, where WHAT is `send`, `whole`, `changed`, `same` (304) or `failed`.
@@ -21,7 +21,7 @@
 #include <time.h>
 
 #define PAUSE_MS  200
-#define RETRY_MS  15000
+#define RETRY_MS  25000
 #define START_MS  60000
 #define SLACK_MS  2000
 #define TICK_MS   5
@@ -32,6 +32,7 @@ struct host {
     CURL *easy;
     struct curl_slist *headers;
     int64_t curl_due, send_due, sent;
+    bool failing;
     char etag[256], body[256];
     size_t body_size;
 };
@@ -149,9 +150,11 @@ static void finish(struct host *host, CURLcode result)
                     : strstr(host->body, "\"whole\":true") != NULL ? "whole"
                                                                    : "changed");
         host->send_due = host->sent + PAUSE_MS > now ? host->sent + PAUSE_MS : now;
+        host->failing = false;
     } else {
         event(host, "failed");
-        host->send_due = now + rand() % RETRY_MS;
+        host->send_due = now + (host->failing ? RETRY_MS : rand() % RETRY_MS);
+        host->failing = true;
     }
 }
 

@@ -4,7 +4,7 @@
  * spawn [-n ROUNDS] [-w WARM] [-j TOGETHER] FILE COMMAND... [:: COMMAND...]...
  *
  * Starts each command once a round, as a process in no shell, and waits for its end. The commands
- * take turns, and every other round they come in the opposite order: what drifts meets all alike.
+ * take turns, and each round begins with the next of them: what drifts meets all alike.
  * The first WARM rounds do not count. -j: so many of one command at once, whose time is that of
  * all. FILE gets a line for each: COMMAND(0...) WALL-NS CPU-US RSS-KB FAULTS, where CPU time, the
  * greatest resident set and minor page faults are those of the process and of those that it waited
@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COMMANDS_MAX 8
+#define COMMANDS_MAX 16
 #define TOGETHER_MAX 256
 
 extern char **environ;
@@ -145,8 +145,7 @@ int main(int argc, char **argv)
     signal(SIGHUP, options.passes ? SIG_IGN : SIG_DFL);
     for (long round = 0; round < options.warm + options.rounds; round++)
         for (int i = 0; i < commands; i++)
-            status =
-                measure(round % 2 == 0 ? i : commands - 1 - i, round < options.warm ? NULL : out);
+            status = measure((int)((i + round) % commands), round < options.warm ? NULL : out);
     if (fclose(out) != 0)
         samples_die("%s: cannot be written", argv[optind]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -9,11 +9,12 @@ trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND"' ERR
 DROP_IN=/etc/ssh/sshd_config.d/00-cloudauth.conf
 PACKAGES=(libnss-cloud libpam-cloud cloudauth)
 SSH_OPTIONS=()
+PATIENCE=60 # seconds, for a condition or a login
 
 # ---- Words -------------------------------------------------------------------------------------------
 
 wait_for() {
-    local end=$((SECONDS + 20))
+    local end=$((SECONDS + PATIENCE))
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
             echo "waited in vain for: $*"
@@ -56,10 +57,10 @@ sshd_start() {
 # sshd that is started again closes its port for a moment.
 sshd_listens() { (: </dev/tcp/127.0.0.1/22); }
 
-# login KEY LOGIN [COMMAND]
+# login KEY LOGIN [COMMAND], for at most PATIENCE, or STAYS, seconds
 login() {
     wait_for sshd_listens >&2
-    timeout 30 ssh -F none "${SSH_OPTIONS[@]}" -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
+    timeout "${STAYS:-$PATIENCE}" ssh -F none "${SSH_OPTIONS[@]}" -i "/root/$1" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
         -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no "$2@127.0.0.1" "${3:-id -un}" </dev/null
 }
 
@@ -167,9 +168,8 @@ fresh_host() {
 # ---- Tests -------------------------------------------------------------------------------------------
 
 # The commands are README's own, as they stand there.
-test_quick_start() {
+quick_start() {
     local commands count=0 command
-    fresh_host
     add_key alice
     mkdir /run/here
     cd /run/here
@@ -184,6 +184,11 @@ test_quick_start() {
     enters alice abcdefghij
     enters ada ada
     echo "note: $(cloudauthctl doctor abcdefghij | grep -c ' ok ') checks of doctor are ok"
+}
+
+test_quick_start() {
+    fresh_host
+    quick_start
 }
 
 # An account that is in no file of the host but in another directory, as one of LDAP is.
@@ -529,13 +534,14 @@ test_booted() {
     systemctl disable --now ssh.service
     systemctl enable --now ssh.socket
     enters ada ada
-    login ada ada 'echo $$; exec sleep 1000' >/root/open &
+    STAYS=1000 login ada ada 'echo $$; exec sleep 1000' >/root/open &
     wait_for test -s /root/open
     install_debs
     systemctl is-active ssh.socket
     grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
     serve
     enters alice abcdefghij
+    confined
     enters ada ada
     kill -0 "$(cat /root/open)"
     has_session alice abcdefghij
@@ -567,6 +573,18 @@ END
     rm /var/lib/cloudauth/accounts.snapshot
 }
 
+# The daemon, after it has answered: its system calls are filtered, it has CAP_KILL alone and gains nothing, and no
+# other process of its user reads its memory, nor does the swap.
+confined() {
+    local pid line
+    pid=$(systemctl show -P MainPID cloudauthd)
+    for line in 'Seccomp:.2' 'NoNewPrivs:.1' 'CapEff:.0000000000000020' 'CapBnd:.0000000000000020'; do
+        grep -qx "$line" "/proc/$pid/status"
+    done
+    same root "$(stat -c %U "/proc/$pid/environ")"
+    same 0 "$(systemctl show -P MemorySwapMax cloudauthd)"
+}
+
 # has_session KEY LOGIN: systemd-logind, which is older than the setting, knows the account.
 has_session() {
     # shellcheck disable=SC2016 # the account's shell expands it
@@ -588,7 +606,7 @@ test_added_by_reload() {
 # A session that ends while the daemon is stopped is in the log all the same.
 test_gone_while_stopped() {
     local open
-    login alice abcdefghij 'echo in; exec sleep 1001' >/root/other &
+    STAYS=1000 login alice abcdefghij 'echo in; exec sleep 1001' >/root/other &
     open=$!
     wait_for grep -q in /root/other
     systemctl stop cloudauthd

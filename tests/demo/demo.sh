@@ -201,7 +201,11 @@ The page, on which you can add a key of your own, is here; the link signs alice 
 
     $(link alice)
 
-Other users ask for a link at $PROJECT_API/, and it is printed below. Ctrl-C ends it all.
+Other users ask for a link at $PROJECT_API/, and it is printed below. A root shell on the host, for cloudauthctl:
+
+    nsenter -t $SANDBOX_PID -a
+
+Ctrl-C ends it all.
 
 END
     cp /root/known_hosts "$KEYS/known_hosts"

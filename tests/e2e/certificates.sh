@@ -102,17 +102,18 @@ without_mfa() {
     mark
     output=$(as "$1" abcdefghij_stg 'echo inside' "${@:2}" 2>&1) && return 1
     fails contains "$output" inside
-    contains "$output" '^Error: Access denied.?$'
-    same '{"amr":["mfa"],"max_age":3600}' "$(sed -nE 's/^Parameters: (\{.+\}).?$/\1/p' <<<"$output" | jq -c .)"
+    contains "$output" '^Error: Access denied'
+    same '{"amr":["mfa"],"max_age":3600}' "$(sed -nE 's/^Parameters: (\{.+)$/\1/p' <<<"$output" | jq -c .)"
     audit 'refuse account=abcdefghij_stg .*user=alice .*reason=mfa-required'
 }
 
-# a document that requires MFA: only claims that say so, lately enough; the session outlives the time
+# a document that requires MFA: only claims that say so, lately enough
 test_require() {
     local now
     now=$(date +%s)
-    demand '{amr: ["mfa"], max_age: 3600}'
+    document abcdefghij staging '.access.require = {amr: ["mfa"], max_age: 3600}'
     without_mfa alice
+    demand '{amr: ["mfa"], max_age: 3600}'
     certify c device
     without_mfa c
     claims c "$now" '["pwd"]'
@@ -138,6 +139,19 @@ test_require() {
     wait_for enters c abcdefghij_stg
 }
 
+# a certificate for a key of the document enters where the key itself may not: ssh offers the key first
+test_certified_own_key() {
+    demand '{amr: ["mfa"], max_age: 3600}'
+    certify own alice -O extension:has-mfa@platform.sh
+    enters own abcdefghij_stg
+    refused alice abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*user=alice .*reason=mfa-required .*proof=none'
+    document abcdefghij staging ".users[0].ssh_keys[0].expires_at = \"2020-01-01T00:00:00Z\" | .certificate_authorities =
+        [{title: \"certifier\", value: \"$(<$CA.pub)\"}]"
+    enters own abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=alice .*cert=7 '
+}
+
 # a requirement that cannot be read lets no person in
 test_require_unreadable() {
     certify c device -O extension:has-mfa@platform.sh
@@ -149,6 +163,36 @@ test_require_unreadable() {
     refused alice abcdefghij_stg
 }
 
+# an open session goes on when the document begins to require what its person does not meet
+test_require_session() {
+    api_rechecks
+    accept
+    certify c device
+    stays c c abcdefghij_stg
+    stays b bob abcdefghij_stg
+    demand '{amr: ["mfa"], max_age: 3600}'
+    document abcdefghij staging '.users |= map(select(.username != "bob"))'
+    wait_for ended b
+    without_mfa c
+    lives c
+    hang_up
+}
+
+# authorities that cannot be read certify nothing, each for itself, and the keys of people go on
+test_authority_unreadable() {
+    local bad good # of nine authorities the last one is left out
+    good="{value: \"$(<$CA.pub)\"}"
+    certify c device
+    for bad in "$good" "[$good + {from: \"127.0.0.1\"}]" "[$good + {expires_at: 1}]" "[$good + {verify: true}]" \
+        "[(range(8) | {value: \"$(</root/other-ca.pub)\"}), $good]"; do
+        document abcdefghij staging ".certificate_authorities = $bad"
+        refused c abcdefghij_stg
+        enters alice abcdefghij_stg
+    done
+    document abcdefghij staging ".certificate_authorities = [{value: \"ssh-ed25519 AAAA\"}, $good]"
+    enters c abcdefghij_stg
+}
+
 # the person needs no key in the document, and another environment that does not list the authority refuses
 test_other_environment() {
     accept
@@ -156,7 +200,29 @@ test_other_environment() {
     certify c device
     enters c abcdefghij_stg
     refused c abcdefghij
-    audit 'refuse account=abcdefghij .*cert=7 .*reason=authority-unknown .*proof=none'
+    audit 'refuse account=abcdefghij .*user=alice .*cert=7 .*reason=authority-unknown .*proof=none detail="certificate 7 of alice: [a-z]+ in staging, by an authority that is not accepted in production"'
+}
+
+# where an application does not exist, what is said of a person who is known there is nothing of other environments
+test_no_app() {
+    local of=$ACCESS/abcdefg123abc
+    jq '.environment.name = "other-a12b34c" | .account += {uid: 200077, gid: 200077}' "$of/smith-a12b34c.json" >"$of/other-a12b34c.json"
+    document abcdefg123abc smith-a12b34c '.apps = {web: {}}'
+    cloudauthctl refresh abcdefg123abc-other-a12b34c
+    cloudauthctl explain abcdefg123abc-smith-a12b34c--no-app "$KEYS/bob.pub" >/root/explained || true
+    grep app-unknown /root/explained
+    fails grep 'bob: .*not known' /root/explained
+    rm "$of/other-a12b34c.json"
+}
+
+# a certificate by an authority of no document is of no person: the line names none, whatever its key id
+test_no_authority() {
+    both
+    ssh-keygen -q -t ed25519 -N '' -f /root/own-ca
+    ssh-keygen -q -s /root/own-ca -I "$ALICE" -n alice -z 7 -V +1h "$KEYS/bad.pub"
+    cloudauthctl refresh abcdefghij_stg # so that the daemon knows alice there
+    refused bad abcdefghij
+    audit 'refuse account=abcdefghij .*user= .*cert=7 .*reason=authority-unknown .*proof=none$'
 }
 
 # the authority of another document opens nothing
@@ -170,8 +236,15 @@ test_other_authority() {
 # a person of another environment's document, or of none, does not enter
 test_other_person() {
     both -I 00000000-0000-0000-0000-000000000000
-    document abcdefghij production '.users[0].id = "00000000-0000-0000-0000-000000000000"'
+    document abcdefghij production ".users[0].id = \"00000000-0000-0000-0000-000000000000\" |
+        .certificate_authorities = [{value: \"$(<$CA.pub)\"}]"
+    cloudauthctl refresh abcdefghij # so that the daemon knows that person
     never certificate-unknown
+    audit 'refuse .*reason=certificate-unknown .*detail="certificate 7 of [a-z-]+: [a-z]+ in production, not known in staging"'
+    contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/bad-cert.pub")" '^detail: +certificate 7 of [a-z-]+: [a-z]+ in production, not known in staging$'
+    both -I nobody-here
+    never certificate-unknown
+    audit 'refuse .*reason=certificate-unknown .*detail="certificate 7 for nobody-here, not known in staging"'
     both -I "$ALICE,admin"
     refused bad abcdefghij_stg
 }
@@ -192,12 +265,14 @@ test_bad_principals() {
     local text
     both -n al-ce
     enters bad abcdefghij_stg "${CERTIFIED[@]}"
-    for text in 'al,ce' 'al"ce' 'al\\ce' 'al\nce'; do
+    for text in 'al"ce' 'al\\ce' 'al\nce'; do
         both -n al-ce
         forge bad al-ce "$text"
         forge own al-ce "$text"
         mark
-        never 'certificate-unusable .*detail="a principal of the certificate '
+        refused bad abcdefghij_stg
+        audit 'refuse .*reason=certificate-unusable .*detail="a principal of the certificate '
+        refused own abcdefghij_stg '' "${CERTIFIED[@]}"
     done
     both -n al-ce
     forge bad al-ce 'al\0ce' # which ssh(1) does not offer
@@ -214,9 +289,13 @@ test_bad_principals() {
 test_host_certificate() {
     both -h
     # ssh(1) does not offer one: the helper is asked as sshd would ask it
-    # shellcheck disable=SC2046 # words
-    same '' "$(helper $(cut -d ' ' -f 1,2 "$KEYS/bad-cert.pub"))"
-    audit 'reason=certificate-unusable .*detail="the certificate is not one for users"'
+    for name in bad own; do
+        mark
+        # shellcheck disable=SC2046 # words
+        same '' "$(helper $(cut -d ' ' -f 1,2 "$KEYS/$name-cert.pub"))"
+        audit 'reason=certificate-unusable .*detail="the certificate is not one for users"'
+    done
+    enters own abcdefghij_stg
 }
 
 # helper TYPE BASE64: what sshd is answered.
@@ -326,13 +405,45 @@ test_authority_removed() {
     hang_up
 }
 
+shipped_drop_in() {
+    kill "$refusing" "$SSH_AGENT_PID" || true
+    cp -a /root/drop-in.conf /etc/ssh/sshd_config.d/00-cloudauth.conf
+}
+
+# a certificate that was granted opens nothing for another one of the same key, which sshd takes by a file of its own
+test_other_certificate() {
+    local output refusing
+    cp -a /etc/ssh/sshd_config.d/00-cloudauth.conf /root/drop-in.conf
+    trap shipped_drop_in EXIT
+    echo "cert-authority,principals=\"of-the-file\" $(<$CA.pub)" >/etc/ssh/more_keys
+    sed 's|AuthorizedKeysFile none|AuthorizedKeysFile /etc/ssh/more_keys|' /root/drop-in.conf \
+        >/etc/ssh/sshd_config.d/00-cloudauth.conf
+    sshd_stop
+    sshd_start -o LogLevel=VERBOSE # with an option, so that the next test starts it afresh
+    accept
+    certify c device
+    certify second device -z 8 -n of-the-file
+    eval "$(ssh-agent -a /root/agent)" >/dev/null
+    ssh-add -q "$KEYS/c"
+    ssh-add -q "$KEYS/second"
+    rm -f /root/refusing
+    "$REPO/tests/sandbox/refusing_agent.py" /root/refusing /root/agent "$KEYS/c-cert.pub" &
+    refusing=$!
+    wait_for test -S /root/refusing
+    output=$(SSH_AUTH_SOCK=/root/refusing timeout 60 ssh -o IdentitiesOnly=no "${SSH_OPTIONS[@]}" "${CERTIFIED[@]}" \
+        -p "$SSH_PORT" abcdefghij_stg@127.0.0.1 'echo inside' 2>&1 </dev/null) || true
+    fails contains "$output" inside
+    contains "$output" 'the key of this login'
+    audit 'refuse account=abcdefghij_stg .*service=sshd reason=key-changed'
+}
+
 # the role decides as with a key, and the person reads why
 test_role() {
     accept
     certify c device
     document abcdefghij staging '(.users[] | select(.username == "alice")).role = "viewer"'
     refused c abcdefghij_stg 'your role viewer may not use SSH here'
-    audit 'refuse .*user=alice role=viewer .*cert=7 .*reason=role-too-low'
+    audit 'refuse .*user=alice role=viewer .*cert=7 .*reason=role-too-low .*detail="certificate 7 of alice: role viewer, needs contributor"'
 }
 
 # `from` of the person or of the authority limits a certificate, and the person reads so
@@ -345,6 +456,36 @@ test_from() {
     refused c abcdefghij_stg 'you may not enter from 127.0.0.1'
     audit 'refuse .*user=alice .*cert=7 .*reason=from-elsewhere'
     refused c abcdefghij_stg_sftp
+}
+
+# cloudauthctl lists who may enter by a certificate alone, and by which one a session was opened
+test_lists() {
+    local ca
+    accept
+    ca=$(ca_pattern)
+    certify c device
+    document abcdefghij staging '(.users[] | select(.username == "alice")).ssh_keys = []'
+    contains "$(cloudauthctl keys abcdefghij_stg)" "^alice +$ALICE +admin +$ca +certificate +certifier +granted$"
+    contains "$(cloudauthctl keys abcdefghij_stg)" "^carol .* $ca +certificate +certifier +role-too-low$"
+    stays c c abcdefghij_stg
+    wait_for listed_are 1
+    contains "$(cloudauthctl sessions)" ' SHA256:[^ ]+ +7 +open$'
+    same "7 $(ssh-keygen -lf $CA | cut -d ' ' -f 2)" "$(cloudauthctl sessions --json | jq -r '.sessions[] | "\(.cert) \(.ca)"')"
+    hang_up
+    cloudauthctl deny $CA.pub
+    fails contains "$(cloudauthctl keys abcdefghij_stg)" "$ca +certificate +certifier +granted"
+    cloudauthctl undeny --all
+}
+
+# two entries with the id of the certificate: each enters from where it may, and the log says what sshd does
+test_id_twice() {
+    accept
+    certify c device
+    document abcdefghij staging '.users += [.users[] | select(.username == "alice") | .from = ["192.0.2.0/24"]] | .users |= reverse'
+    enters c abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=alice .*cert=7 '
+    document abcdefghij staging '(.users[] | select(.username == "alice")).from = ["192.0.2.0/24"]'
+    refused c abcdefghij_stg 'you may not enter from 127.0.0.1'
 }
 
 # deny by serial, by the authority, by the key, by the person; and the session ends
@@ -360,6 +501,8 @@ test_denials() {
         stays c c abcdefghij_stg
         cloudauthctl deny "$what"
         wait_for ended c
+        same 1 "$(cloudauthctl status --json | jq .denials)"
+        contains "$(cloudauthctl metrics)" '^cloudauth_denials\{kind="certificate"\} 1$'
         refused c abcdefghij_stg 'denied by the operator'
         enters d abcdefghij_stg
         contains "$(cloudauthctl deny --list)" "certificate +7@$(ca_pattern)"

@@ -36,7 +36,7 @@ test_complete_bash() {
     local ask='. /usr/share/bash-completion/completions/cloudauthctl
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _cloudauthctl; echo "${COMPREPLY[*]}"'
     same 'deny doctor' "$(bash -c "$ask" _ cloudauthctl d)"
-    same 'create mount' "$(bash -c "$ask" _ cloudauthctl env '')"
+    same 'authority create mount set' "$(bash -c "$ask" _ cloudauthctl env '')"
     same '--until --user' "$(bash -c "$ask" _ cloudauthctl deny --u)"
     same /etc/passwd "$(bash -c "$ask" _ cloudauthctl check /etc/passw | tr ' ' '\n' | grep -x /etc/passwd)"
     same '' "$(bash -c "$ask" _ cloudauthctl lookup abc)"
@@ -48,7 +48,7 @@ test_complete_zsh() {
     local ask='compadd() { shift; print -- $*; }; _files() { print files; }
         words=("$@") CURRENT=$#; . /usr/share/zsh/vendor-completions/_cloudauthctl'
     contains "$(zsh -fc "$ask" _ cloudauthctl d)" '^check confirm-absences deny doctor '
-    same 'create mount' "$(zsh -fc "$ask" _ cloudauthctl env '')"
+    same 'authority create mount set' "$(zsh -fc "$ask" _ cloudauthctl env '')"
     contains "$(zsh -fc "$ask" _ cloudauthctl deny --u)" '^--json --until '
     same files "$(zsh -fc "$ask" _ cloudauthctl check /etc/passw)"
     same '' "$(zsh -fc "$ask" _ cloudauthctl lookup abc)"
@@ -114,9 +114,9 @@ test_check_warnings() {
 
 # a document's bytes reach neither the operator's terminal nor the JSON as control characters
 test_check_foreign_bytes() {
-    mkdir "$ACCESS/"$'evil\x1b[31m\xff'
-    cp "$ACCESS/abcdefghij/staging.json" "$ACCESS/"$'evil\x1b[31m\xff/x".json'
-    contains "$(ctl 1 check "$ACCESS")" 'evil\\x1b\[31m\\xff/x"\.json'
+    mkdir "$ACCESS/"$'evil\x1b[31m\xff\xfc\x84\x80\x80'
+    cp "$ACCESS/abcdefghij/staging.json" "$ACCESS/"$'evil\x1b[31m\xff\xfc\x84\x80\x80/x".json'
+    contains "$(ctl 1 check "$ACCESS")" 'evil\\x1b\[31m\\xff\\xfc\\x84\\x80\\x80/x"\.json'
     fails grep -q $'\x1b' <(cloudauthctl check "$ACCESS")
     jq -e . <(cloudauthctl check --json "$ACCESS") >/dev/null
 }
@@ -170,7 +170,7 @@ test_status_after_restart() {
     daemon_stop
     daemon_start
     wait_for same 2 "$(field documents 0 status)"
-    contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +(bound|fresh|aged)'
+    contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +(asked|bound|fresh|aged)'
     ctl 0 refresh --all
     contains "$(ctl 0 status --documents)" '^abcdefghij +production +abcdefghij +fresh'
 }
@@ -186,12 +186,25 @@ test_status() {
     api_gone
     enters alice abcdefghij
     contains "$(ctl 1 status)" '^error: abcdefghij/production: '
-    contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environments; abcdefghij/production: '
+    contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environment; abcdefghij/production: '
     contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
     same 'degraded cloudauthctl status' "$(field 'findings[0] | "\(.level) \(.remedy[:19])"' 1 status)"
     ctl 2 status --all
     daemon_stop
     contains "$(ctl 3 status)" 'does not answer'
+}
+
+# settings that cannot be read are critical: the daemon goes on, but sshd reads them for each login
+test_status_settings() {
+    local good
+    good=$(</etc/cloudauth/cloudauth.conf)
+    enters alice abcdefghij
+    echo 'keys_fresh = soon' >>/etc/cloudauth/cloudauth.conf
+    refused alice abcdefghij
+    contains "$(ctl 1 status)" '^critical +/etc/cloudauth/cloudauth.conf:[0-9]+: keys_fresh: .*refuse cloud accounts'
+    echo "$good" >/etc/cloudauth/cloudauth.conf
+    enters alice abcdefghij
+    ctl 0 status
 }
 
 # page STATUS [ARGUMENT...]: status as a terminal of 80 columns shows it.
@@ -435,6 +448,22 @@ test_env_home() {
     [[ ! -e /srv/homes/new && ! -e /etc/x ]]
 }
 
+# a user who may write in the directory of the documents, and swaps a new one at once, has no directory made elsewhere
+test_env_home_swapped() {
+    local i file=$ACCESS/abcdefghij/production.json
+    rm -rf "${ACCESS:?}" /app
+    install -d -o 65534 -g 65534 "$ACCESS" "$ACCESS/abcdefghij"
+    for i in {1..5}; do
+        echo '{"account": {"uid": "65534 /root/theirs", "gid": 65534, "home": "/root/home"}}' >"$ACCESS/other"
+        # shellcheck disable=SC2016 # variables of perl
+        as_nobody timeout 60 perl -e '1 until -e $ARGV[1]; rename $ARGV[0], $ARGV[1]' "$ACCESS/other" "$file" &
+        ctl 0 env create abcdefghij
+        wait $!
+        rm "$file"
+    done
+    [[ ! -e /root/theirs && ! -e /root/home ]]
+    test -d /app/abcdefghij
+}
 # explain prints each rule in its order, and takes a key, a fingerprint or a file
 test_explain_rules() {
     local fingerprint
@@ -538,6 +567,24 @@ test_deny_service() {
     su -s /bin/sh abcdefghij -c true
 }
 
+# a denial that is written between PAM's account step and its session refuses the session
+test_deny_late() {
+    local login output
+    make_homes # other tests remove them
+    cp -a /etc/pam.d/sshd /root/sshd.pam
+    trap 'cp -a /root/sshd.pam /etc/pam.d/sshd' EXIT
+    sed -i "1i session optional pam_exec.so $(command -v cloudauthctl) deny alice" /etc/pam.d/sshd
+    for login in abcdefghij abcdefghij_sftp; do
+        mark
+        output=$(login alice $login@127.0.0.1 'echo inside' </dev/null || true)
+        fails contains "$output" inside
+        contains "$output" 'denied by the operator'
+        audit "refuse account=$login .*user=alice .*key=SHA256:.* reason=denied"
+        ctl 0 undeny --all
+    done
+    same 0 "$(field open_sessions 0 status)"
+}
+
 # deny --until: the denial ends by itself
 test_deny_until() {
     ctl 0 deny --user --until 2s alice
@@ -631,6 +678,50 @@ test_embedded_mount() {
     ctl 0 env mount add abcdefghij pub/media
     same 'mount pub/media' "$(mounts)"
 }
+
+# env authority accepts the certificates of a key, and env set says how long sessions last and how people authenticate
+test_embedded_members() {
+    local require file=$ACCESS/abcdefghij/production.json
+    rm -rf "${ACCESS:?}" /app
+    ssh-keygen -q -t ed25519 -N '' -f /root/ca
+    ssh-keygen -q -s /root/ca -I eve -n eve -z 7 -V +1h "$KEYS/stranger.pub"
+    ctl 0 env create abcdefghij
+    ctl 0 user add abcdefghij eve
+    refused stranger abcdefghij
+    contains "$(ctl 2 env authority add abcdefghij "$(ssh-keygen -lf /root/ca.pub | cut -d' ' -f2)")" 'the key itself is needed'
+    contains "$(ctl 2 env authority add abcdefghij "$KEYS/stranger-cert.pub")" 'a certificate, not a key'
+    ctl 0 env authority add --title certifier --grant OPS-71 abcdefghij /root/ca.pub
+    enters stranger abcdefghij
+    audit 'grant account=abcdefghij .*user=eve .*cert=7 .*grant-reason=OPS-71'
+    contains "$(ctl 1 env authority add abcdefghij /root/ca.pub)" 'has that authority already'
+    ctl 0 env set --max-seconds 3600 --idle-seconds=600 --amr mfa,pwd --max-age 900 abcdefghij
+    same '[{"max_seconds":3600,"idle_seconds":600},{"require":{"amr":["mfa","pwd"],"max_age":900}}]' \
+        "$(jq -c '[.session | {max_seconds, idle_seconds}] + [.access | {require: {amr: .require.amr, max_age: .require.max_age}}]' "$file")"
+    refused stranger abcdefghij
+    contains "$(ctl 1 env set --max-seconds 5 abcdefghij)" 'session'
+    contains "$(ctl 1 env set --amr none --max-age ten abcdefghij)" 'ten: not a number'
+    contains "$(ctl 2 env set abcdefghij)" 'nothing is to be set'
+    ctl 0 env set --idle-seconds none --amr none abcdefghij
+    ctl 0 env set --max-age none abcdefghij
+    same '[{"max_seconds":3600},null]' "$(jq -c '[.session, .access]' "$file")"
+    enters stranger abcdefghij
+    ctl 0 env authority remove abcdefghij "$(ssh-keygen -lf /root/ca.pub | cut -d' ' -f2)"
+    refused stranger abcdefghij
+    contains "$(ctl 1 env authority remove abcdefghij /root/ca.pub)" 'there is no authority SHA256:'
+    rm "$KEYS/stranger-cert.pub"
+    document abcdefghij production '.session = "for ever"' # closes what it limits, and is not removed by the way
+    contains "$(ctl 1 env set --max-seconds 600 abcdefghij)" 'session is no object'
+    ctl 0 env set --amr mfa abcdefghij
+    same '["for ever",["mfa"]]' "$(jq -c '[.session, .access.require.amr]' "$file")"
+    # With a requirement that cannot be read no person enters, and no other setting changes that.
+    for require in '{}' '[]' '{"amr":[]}' '"mfa"'; do
+        document abcdefghij production "del(.session) | .access.require = $require"
+        ctl 0 env set --max-seconds 3600 abcdefghij
+        contains "$(ctl 1 env set --amr none abcdefghij)" 'access.require.*; repair it first'
+        contains "$(ctl 1 env set --max-age 60 abcdefghij)" 'access.require.*; repair it first'
+        same "[3600,$require]" "$(jq -c '[.session.max_seconds, .access.require]' "$file")"
+    done
+}
 mounts() { ctl 0 check "$ACCESS/abcdefghij/production.json" --json | jq -r '.grants[] | "\(.grant) \(.value)"'; }
 
 # check names members that no host reads, such as a misspelt one, wherever they are
@@ -688,6 +779,27 @@ test_embedded_twice() {
     contains "$(ctl 1 user remove abcdefghij_stg alice)" 'there is no user alice'
 }
 
+# a document with a member that is given twice, which hosts close, is not written anew with one of them
+test_embedded_given_twice() {
+    local members twice before file=$ACCESS/abcdefghij/staging.json
+    while IFS='|' read -r members twice; do
+        jq -c 'del(.session, .access)' "$PRISTINE/abcdefghij/staging.json" | sed "s/\"users\":/$members,&/" >"$file"
+        before=$(sha256sum "$file")
+        contains "$(ctl 1 user add abcdefghij_stg frank)" "staging.json: $twice: given twice"
+        contains "$(ctl 1 key remove abcdefghij_stg alice "$KEYS/alice.pub")" "staging.json: $twice: given twice"
+        contains "$(ctl 1 env set --max-seconds 3600 --amr pwd abcdefghij_stg)" "staging.json: $twice: given twice"
+        same "$before" "$(sha256sum "$file")"
+    done <<'END'
+"session":{"max_seconds":60,"max_seconds":90000}|session.max_seconds
+"session":{"max_seconds":5,"idle_seconds":60,"idle_seconds":90000}|session.idle_seconds
+"access":{"require":{"amr":["mfa"]},"requir\\u0065":null}|access.require
+"hosts":["h"],"hosts":[]|hosts
+"apps":{"a":{"access":{"ssh":"admin"}},"a":{}}|apps.a
+END
+    jq -c '.users[0].ssh_keys[1].from = ["192.0.2.1"]' "$PRISTINE/abcdefghij/staging.json" | sed 's/"from":\["192.0.2.1"]/&,"from":null/' >"$file"
+    contains "$(ctl 1 user add abcdefghij_stg frank)" 'staging.json: users\[0].ssh_keys\[1].from: given twice'
+}
+
 # a change that would make a document invalid, or unusable on this host, is not written
 test_embedded_refused() {
     local before file=$ACCESS/abcdefghij/staging.json
@@ -724,6 +836,14 @@ test_embedded_refused() {
     contains "$(ctl 1 user add abcdefghij_stg frank)" 'only file://'
 }
 
+# The wait for the lock is bounded, and so is the number of times that it is tried here.
+adds() {
+    for _ in {1..5}; do
+        ! cloudauthctl user add abcdefghij_stg "$1" || return 0
+    done
+    return 1
+}
+
 # thirty changes at a time: none is lost, unknown members stay, a reader never sees half a document
 test_embedded_parallel() {
     local i file=$ACCESS/abcdefghij/staging.json watcher
@@ -735,7 +855,7 @@ test_embedded_parallel() {
     ) &
     watcher=$!
     for i in {1..30}; do
-        cloudauthctl user add abcdefghij_stg "user$i" >/dev/null &
+        adds "user$i" >/dev/null &
     done
     for i in $(jobs -p); do
         [[ $i == "$watcher" ]] || wait "$i"
@@ -802,6 +922,12 @@ test_embedded_links() {
     ln -s /root/real.json "$file"
     contains "$(ctl 1 user add abcdefghij_stg grace)" 'is a symbolic link'
     test -L "$file"
+    mv "$ACCESS/abcdefghij" /root/elsewhere
+    ln -s /root/elsewhere "$ACCESS/abcdefghij"
+    contains "$(ctl 1 user add abcdefghij_stg2 grace)" 'abcdefghij is a symbolic link'
+    contains "$(ctl 1 env create --uid 200009 abcdefghij_stg7)" 'abcdefghij is a symbolic link'
+    fails grep -q grace /root/elsewhere/staging2.json
+    fails test -e /root/elsewhere/staging7.json
 }
 
 # a full disk: the old document stays, no other file is left, and a message says so

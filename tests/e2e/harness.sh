@@ -13,7 +13,8 @@
 #   logins WHAT                                nine logins of bob, and a note of their median time
 #   as KEY LOGIN COMMAND                       the output of a command there
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
-#   audit REGEX                                waits for a line in auth.log since the test began
+#   audit REGEX, logged REGEX                  wait for a line of auth.log, of the daemon in syslog,
+#   requested REGEX, appears LOG REGEX         of nginx's access log, of LOG: since the test began
 #   methods LOGIN                              the methods that sshd offers before any authentication
 #   since [LOG]                                the lines of a log since the test began
 #   mark                                       as if the test began now
@@ -118,13 +119,23 @@ since() {
     tail -n "+$((${began[$log]:-0} + 1))" "$log"
 }
 
-audited() { since | grep -qE -- "$1"; }
+log_has() { since "$1" | grep -qE -- "$2"; }
 
-audit() {
-    wait_for audited "$1" && return
-    since
+appears() {
+    wait_for log_has "$1" "$2" && return
+    since "$1"
     return 1
 }
+
+audited() { log_has "$AUTH_LOG" "$1"; }
+
+audit() { appears "$AUTH_LOG" "$1"; }
+
+in_log() { log_has /var/log/syslog "cloudauthd\[[0-9]+\]: .*($1)"; }
+
+logged() { appears /var/log/syslog "cloudauthd\[[0-9]+\]: .*($1)"; }
+
+requested() { appears "$API_LOG" "$1"; }
 
 api_requests() { since "$API_LOG" | wc -l; }
 
@@ -145,11 +156,11 @@ tests_of() {
 }
 
 mark() {
-    local log
-    for log in "$AUTH_LOG" /var/log/syslog "$API_LOG"; do
-        touch "$log"
-        began[$log]=$(wc -l <"$log")
-    done
+    local count log logs=("$AUTH_LOG" /var/log/syslog "$API_LOG")
+    touch "${logs[@]}"
+    while read -r count log; do
+        began[$log]=$count
+    done < <(wc -l "${logs[@]}")
 }
 
 # Not called in a condition: that would switch off set -e in the test.
@@ -159,7 +170,10 @@ run_test() {
         set -eE
         # Not to stdout, which may be what a word is just reading.
         trap 'echo "failed: line $LINENO of $FUNCNAME: $BASH_COMMAND" >&8' ERR
+        rm -f /run/mismatches
         "$1"
+        # Of `ctl` within "$(...)", whose status is lost where it is an argument.
+        fails grep -s . /run/mismatches
     ) >"$captured" 2>&1
 }
 
@@ -181,17 +195,35 @@ report() {
     } | sed 's/^/    /'
 }
 
-# With TIMES set, says how long a test took, its host_reset included.
+# The processor time of the sandbox, in milliseconds: what pid 1 has reaped, and what runs.
+computed() {
+    awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); ticks += $12 + $13 + $14 + $15 }
+        END { printf "%d", ticks * 1000 / tick }' /proc/[0-9]*/stat 2>/dev/null
+}
+
+# With TIMES set, says how long a test took, its host_reset included, and its processor time.
 took() {
-    [[ -z ${TIMES-} ]] || note "took $(((${EPOCHREALTIME/./} - $1) / 1000)) ms"
+    [[ -z ${TIMES-} ]] || note "took $(((${EPOCHREALTIME/./} - $1) / 1000)) ms, $(($(computed) - $2)) ms of processor"
+}
+
+# Ends the sandbox if one test takes longer than LIMIT seconds, and shows what runs then.
+watch_tests() {
+    while sleep 5; do
+        (($(date +%s) - $(stat -c %Y /root/test) > LIMIT)) || continue
+        echo "not ok 0 - $(</root/test): did not end within $LIMIT seconds"
+        { ps -ef --forest && cat "$captured"; } | sed 's/^/    /'
+        kill -KILL $$
+    done
 }
 
 run_file() {
-    local name text status start
+    local name text status start ran=0
     while read -r name text <&9; do
         [[ -z ${E2E-} || "$name $text" =~ $E2E ]] || continue
         : >"$notes"
+        echo "$name" >/root/test
         start=${EPOCHREALTIME/./}
+        [[ -z ${TIMES-} ]] || ran=$(computed)
         host_reset >"$captured" 2>&1
         status=$?
         mark
@@ -199,7 +231,7 @@ run_file() {
             run_test "$name"
             status=$?
         fi
-        took "$start"
+        took "$start" "$ran"
         report "$status" "$name" "$text"
     done 9< <(tests_of "$1")
 }
@@ -208,7 +240,7 @@ main() {
     declare -gA began=()
     unset SSH_AUTH_SOCK
     SSH_OPTIONS+=("${FAST_KEX[@]}")
-    captured=/root/captured notes=/root/notes count=0 failed=0
+    captured=/root/captured notes=/root/notes count=0 failed=0 LIMIT=${LIMIT:-600}
     : >"$notes"
     # shellcheck source=/dev/null
     . "$1"
@@ -217,6 +249,9 @@ main() {
         report 1 host_up "the host of $(basename "$1" .sh) comes up"
         exit 1
     fi
+    echo host_up >/root/test
+    watch_tests &
+    disown
     run_file "$1"
     [[ $failed -eq 0 ]]
     exit

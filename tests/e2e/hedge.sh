@@ -33,6 +33,8 @@ held_api() {
 asked() { since "$API_LOG" | grep -c "GET $STAGING " || true; }
 asked_more() { (($(asked) > $1)); }
 
+is_held() { since "$API_LOG" | grep -q "GET $STAGING hold$"; }
+
 remove_alice() { document abcdefghij staging "$without_alice"; }
 
 # no login of a known account waits for a hung API, not the first one either, and one request is under way
@@ -55,6 +57,27 @@ test_other_fronts() {
     su abcdefghij_stg -c true
     pamtester -I service=cron cron abcdefghij_stg acct_mgmt
     mode good
+}
+
+# a local user who gets a name while the API is waited for is no cloud account any more
+test_local_meanwhile() {
+    local name=ent-abcdefghij-staging-abc1234
+    # NSS asks for nothing, so that the request is PAM's.
+    held_api 'keys_fresh = 0' 'account_fresh = 300s' 'connect_timeout = 5s'
+    mode good
+    su $name -c true
+    audit "grant account=$name .*service=su"
+    mode hold
+    mark
+    cp /etc/passwd /root/passwd
+    su $name -c true >/root/said 2>&1 &
+    wait_for is_held
+    echo "$name:x:1700:1700::/:/bin/sh" >>/etc/passwd
+    mode good
+    fails wait $!
+    cp /root/passwd /etc/passwd
+    audit "refuse account=$name .*service=su.* reason=local-user"
+    fails audited "grant account=$name "
 }
 
 # an account whose document was never seen is unavailable, and does not enter
@@ -153,6 +176,7 @@ test_late_failure() {
     enters bob abcdefghij_stg
     lives a
     mode good
+    cloudauthctl refresh abcdefghij/staging
     wait_for ended a
     hang_up
 }
@@ -246,6 +270,21 @@ test_named() {
     fails audited 'grant .*user=alice .*source=cache'
 }
 
+# names of environments that this host does not serve, however many, do not make a login wait for a hung API
+test_foreign_names() {
+    held_with_feed
+    mode good
+    put page_size 70000
+    seq 60000 | sed 's/.*/zyxwvutsrq x&-a12b34c/' | changes
+    heard
+    wait_for feed_is live
+    mode hold
+    enters alice abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=alice '
+    enters bob abcdefghij_stg
+    mode good
+}
+
 # a removed key that is named enters no more, and its session ends, though the API has just asked for five minutes of rest
 test_named_in_back_off() {
     held_with_feed
@@ -278,4 +317,3 @@ held_with_feed() {
     heard
     mode hold
 }
-is_held() { since "$API_LOG" | grep -q "GET $STAGING hold$"; }

@@ -651,18 +651,20 @@ raced() {
 
 # thousands of jails while the directory, and its parent, is swapped for a link to another one
 test_race() {
+    # Another Debian brings neither another kernel nor another jail.c.
+    local times=${SUITE:+500}
     fresh_home
     account ln -s $TRAP "$HOME_DIR/pub/link"
     raced "$(swapping "$MEDIA" "$HOME_DIR/pub/link" \
-        jail race $HOME_DIR 200001 "$MOUNTS" 2000 /pub/media)"
+        jail race $HOME_DIR 200001 "$MOUNTS" "${times:-2000}" /pub/media)"
     fresh_home
     account ln -s $TRAP "$HOME_DIR/link"
     raced "$(swapping "$HOME_DIR/pub" "$HOME_DIR/link" \
-        jail race $HOME_DIR 200001 "$MOUNTS" 2000 /pub/media)"
+        jail race $HOME_DIR 200001 "$MOUNTS" "${times:-2000}" /pub/media)"
     fresh_home
     account ln -s $TRAP "$HOME_DIR/link"
     raced "$(swapping "$HOME_DIR/var" "$HOME_DIR/link" \
-        jail race $HOME_DIR 200001 "$MOUNTS" 2000 /var/log)"
+        jail race $HOME_DIR 200001 "$MOUNTS" "${times:-2000}" /var/log)"
 }
 
 # logins by sshd during the same race: each sees the directory, or is refused
@@ -698,9 +700,9 @@ test_transfer_log() {
     monitor=$(cloudauthctl sessions --json | jq -r '.sessions[0].pid')
     hang_up
     wait_for transfer_logged
-    contains "$(since)" 'internal-sftp.* rename old "/pub/media/new" new "/pub/media/newer"'
+    audit 'internal-sftp.* rename old "/pub/media/new" new "/pub/media/newer"'
     audit "grant account=$JAILED .* user=media-agency .* pid=$monitor\$"
-    contains "$(since)" "sshd(-session)?.$monitor.: Accepted publickey for $JAILED"
+    audit "sshd(-session)?.$monitor.: Accepted publickey for $JAILED"
     install -d -o 200001 -g 200001 $HOME_DIR/dev $HOME_DIR/dev/log
     document abcdefghij production '.sftp.mounts = [{path: "dev/log"}]'
     session

@@ -131,3 +131,16 @@ test_journal() {
     contains "$said" 'pam_cloud\(su:account\): grant account=abcdefghij '
     contains "$said" ': refuse account=abcdefghij_stg .*user=carol '
 }
+
+# a question in another version of the packets gets no answer, and the log says once what to do; not of any user's
+test_other_version() {
+    local question='passwd abcdefghij'
+    contains "$("$REPO/tests/sandbox/ask.pl" 1 /dev/null <<<"$question")" 'ok=1 .* none=0$'
+    contains "$(VERSION=9 setpriv --reuid=65534 --regid=65534 --clear-groups \
+        "$REPO/tests/sandbox/ask.pl" 1 /dev/null <<<"$question")" 'ok=0 .* none=1$'
+    contains "$(VERSION=2 "$REPO/tests/sandbox/ask.pl" 1 /dev/null <<<"$question"$'\n'"$question")" 'ok=0 .* none=2$'
+    logged 'a question has version 2 of the packets'
+    VERSION=3 "$REPO/tests/sandbox/ask.pl" 1 /dev/null <<<"$question"
+    enters alice abcdefghij
+    same 1 "$(since /var/log/syslog | grep -c 'of the packets')"
+}

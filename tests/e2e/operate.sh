@@ -47,8 +47,8 @@ test_sessions_list() {
     wait_for open_are 3
     fingerprint=$(ssh-keygen -lf "$KEYS/bob.pub" | cut -d' ' -f2 | sed "s/+/[+]/g")
     said=$(ctl 0 sessions)
-    contains "$said" '^session +account +user +since +from +pid +key +state$'
-    contains "$said" "^[0-9a-f]{16}  abcdefghij_stg  bob +20[0-9-]+ [0-9:]+ UTC +127.0.0.1 +[0-9]+ +$fingerprint  open$"
+    contains "$said" '^session +account +user +since +from +pid +key +cert +state$'
+    contains "$said" "^[0-9a-f]{16}  abcdefghij_stg  bob +20[0-9-]+ [0-9:]+ UTC +127.0.0.1 +[0-9]+ +$fingerprint +open$"
     same 'staging shell contributor sshd true' "$(ctl 0 sessions --json |
         jq -r '.sessions[] | select(.user == "bob") |
             "\(.environment) \(.kind) \(.role) \(.service) \(.pid > 1)"')"
@@ -307,9 +307,9 @@ test_rebind_outage() {
     daemon_stop
     daemon_start
     wait_for fails getent passwd abcdefghij_stg
-    contains "$(since /var/log/syslog)" 'document abcdefghij/staging: invalid document: its uid was released'
     contains "$(ctl 1 rebind --dry-run abcdefghij_stg)" 'not-bound'
     refused alice abcdefghij_stg
+    logged 'document abcdefghij/staging: invalid document: its uid was released'
     document abcdefghij production '.account.uid = 200002 | .account.gid = 200002'
     document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
     nginx_start

@@ -79,6 +79,9 @@ test_path() {
     wait_for works "${command[@]}"
     read -ra other <<<"$(shown sftp)"
     contains "$(echo ls | "${other[@]}" 2>&1)" 'pub +var'
+    read -ra other <<<"$(script 'const [user, host, port] = [...document.querySelectorAll(`dd`)].map((fact) => fact.textContent);
+        return `sftp -P ${port} ${user}@${host}`')"
+    contains "$(echo pwd | "${other[@]}" 2>&1)" 'directory: /.?$'
     read -ra other <<<"$(shown 'ssh -N -L 6379')"
     "${other[@]}" </dev/null >/dev/null 2>&1 &
     wait_for listening 6379
@@ -106,7 +109,7 @@ test_path() {
 shown() { script "return [...document.querySelectorAll('.command code')].map((code) => code.textContent).find((text) => text.startsWith('$1'))"; }
 works() { "$@" true </dev/null; }
 
-# markup in a title stays text; one tab hears of what the other removed; a large file and a private key are not sent
+# markup in a title stays text; one tab hears of what the other removed; a large file and a private key are not sent, chosen or dropped
 test_tried() {
     local first second checks title='<img src=x onerror=alert(1)><script>alert(2)</script>'
     project_api_start
@@ -143,6 +146,15 @@ test_tried() {
     same "$checks" "$(grep -c key-check $PROJECT_API_LOG)"
     fill_file "$KEYS/tablet.pub"
     shows '#verdict' 'A good'
+    script 'document.getElementById(`value`).value = ``'
+    drop "$KEYS/tablet" '#value'
+    shows '#verdict' 'private key'
+    same '' "$(script 'return document.getElementById(`value`).value')"
+    drag "$KEYS/tablet.pub" '#value'
+    shot 11-drag
+    drop "$KEYS/tablet.pub" '#value'
+    shows '#verdict' 'A good'
+    same "$(cat "$KEYS/tablet.pub")" "$(script 'return document.getElementById(`value`).value.trim()')"
     visit "$PROJECT_API/#abcdefghij/production"
     shows '#title' '^smith$'
     visit "$PROJECT_API/#none"
@@ -152,6 +164,33 @@ test_tried() {
     shows '#notice' 'used or has expired'
     same "$PROJECT_API/" "$(script 'return location.href')"
 }
+
+# a link of another account asks before it replaces a session, and is not used up by that; one of the same account does not ask
+test_replaced() {
+    local link
+    project_api_start
+    enter_page bob
+    link=$(link alice)
+    visit "$link"
+    shows '#switch-from' '^bob$'
+    shows '#switch-to' '^alice$'
+    shot 17-replace
+    click '#ask-switch .quiet'
+    wait_for lacks '#switch-from' .
+    reload
+    shows '#username' '^bob$'
+    visit "$link"
+    shows '#switch-to' '^alice$'
+    click '#ask-switch .danger'
+    shows '#username' '^alice$'
+    visit "$(link alice)"
+    wait_for used alice
+    shows '#username' '^alice$'
+    fails matches '#switch-from' .
+    leave_page
+}
+# used USER: whether the last link has been.
+used() { ! token='' ask POST /v1/session "{\"link\": \"$(sed -n 's/^sign in: .*#//p' $PROJECT_API_LOG | tail -n 1)\", \"for\": \"look\"}" | grep -q "$1"; }
 
 lacks() { matches '#keys-title' . && ! matches "$@"; }
 
@@ -170,7 +209,7 @@ test_keyboard() {
     press "$ENTER"
     shows '#site' 'sftp abcdefghij_stg_sftp@localhost'
     fails wide
-    shot 11-narrow-dark
+    shot 12-narrow-dark
     tab_to Copy
     press "$ENTER"
     same 'ssh abcdefghij_stg@localhost' "$(script 'return navigator.clipboard.readText()')"
@@ -178,7 +217,7 @@ test_keyboard() {
     write 'ssh-rsa AAAA'
     shows '#verdict' 'damaged'
     fails wide
-    shot 12-narrow-dark-key
+    shot 13-narrow-dark-key
     script 'document.getElementById(`value`).value = ``'
     write "$(cat "$KEYS/tablet.pub")"
     shows '#verdict' 'A good'
@@ -189,15 +228,15 @@ test_keyboard() {
     script 'document.querySelector(`#keys li:last-child button`).focus()'
     press "$ENTER"
     same 'Keep it' "$(focused)"
-    shot 13-narrow-dark-remove
+    shot 14-narrow-dark-remove
     press "$TAB"
     press "$ENTER"
     shows '#said' removed
     wait_for lacks '#keys' 'bob@tablet'
     screen 1100 900 dark
-    shot 14-dark
+    shot 15-dark
     screen 360 740
-    shot 15-narrow
+    shot 16-narrow
     leave_page
     screen 1100 900
 }

@@ -102,6 +102,22 @@ test_tombstone() {
     refused alice abcdefghij
 }
 
+# the bindings are lost and the publisher has another key: a uid stays its environment's, whose document is not used
+test_owners_lost() {
+    signed_host
+    publish production
+    known abcdefghij 200001
+    daemon_stop
+    rm /var/lib/cloudauth/owners
+    signed_host
+    publish staging '.environment.name = "dev-abcdefg" | .account.uid = 200001'
+    mv "$ACCESS/abcdefghij/staging.json" "$ACCESS/abcdefghij/dev-abcdefg.json"
+    refused alice abcdefghij-dev-abcdefg
+    wait_for grep -q 'bindings were lost: 1 stored documents' /var/log/syslog
+    wait_for grep -q 'uid 200001 belongs to environment production' /var/log/syslog
+    refused alice abcdefghij
+}
+
 # cloudauthctl check tells a publisher how a host with these settings judges the document
 test_check() {
     local file=$ACCESS/abcdefghij/production.json until

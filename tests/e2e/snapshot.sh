@@ -107,12 +107,12 @@ test_settings_change() {
     says 'zyxwvutsrq unknown'
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'allow = zyxwvutsrq'
     daemon_reload
-    WAIT=2 wait_for says 'zyxwvutsrq zyxwvutsrq:200070:/app/zyx'
+    WAIT=10 wait_for says 'zyxwvutsrq zyxwvutsrq:200070:/app/zyx'
     wait_for snapshot_has zyxwvutsrq
     says 'zyxwvutsrq zyxwvutsrq:200070:/app/zyx'
     configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
     daemon_reload
-    WAIT=2 wait_for says 'zyxwvutsrq unknown'
+    WAIT=10 wait_for says 'zyxwvutsrq unknown'
     exec 7>&-
 }
 
@@ -438,7 +438,7 @@ test_restart() {
     daemon_start
     fails asks
     contains "$(</root/traced)" '^abcdefghij:'
-    WAIT=2 wait_for unknown abcdefghij_stg
+    WAIT=10 wait_for unknown abcdefghij_stg
     unknown 200002
     fails asks
     cp /root/nsswitch.conf /etc/nsswitch.conf
@@ -452,8 +452,8 @@ test_killed_behind_change() {
     known abcdefghij_stg 200002
     wait_for snapshot_has staging
     document abcdefghij production '.account.home = "/app/elsewhere"'
-    strace -f -qq -p "$(daemon_pid)" -o /dev/null -e inject=fsync,fdatasync:signal=KILL:when=1 \
-        -e trace=fsync,fdatasync &
+    strace -f -qq -p "$(daemon_pid)" -o /dev/null -e inject=fsync:signal=KILL:when=1 \
+        -e trace=fsync &
     wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
     as stranger abcdefghij true || true
     wait_for killed

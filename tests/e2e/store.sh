@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The daemon is restarted, or killed, and the API is not there: what it knew is on the disk.
 
+# shellcheck source=tests/sandbox/sessions.sh
+. "$REPO/tests/sandbox/sessions.sh"
+
 DOCUMENTS=/var/lib/cloudauth/documents
 
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
@@ -210,8 +213,8 @@ test_full_disk() {
 # No thread of the daemon gets further than a call on the state directory, as on a disk that hangs.
 disk_hangs() {
     strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth -P $DOCUMENTS \
-        -P /var/lib/cloudauth/sessions -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,fdatasync,renameat2,unlinkat \
-        -e inject=pwrite64,openat,fsync,fdatasync,renameat2,unlinkat:delay_enter=600000000 &
+        -P /var/lib/cloudauth/sessions -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,renameat2,unlinkat \
+        -e inject=pwrite64,openat,fsync,renameat2,unlinkat:delay_enter=600000000 &
     wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
 }
 
@@ -244,4 +247,28 @@ test_hung_disk() {
     wait
     refused alice abcdefghij_stg
     wait_for snapshot_has elsewhere
+}
+
+# a hung disk: open sessions can be ended, by a denial too, though its file and those of others wait to be written
+test_hung_disk_ends() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH"
+    daemon_stop
+    daemon_start
+    stays a alice abcdefghij_stg
+    stays b bob abcdefghij_stg
+    wait_for listed user=alice
+    wait_for listed user=bob
+    disk_hangs
+    mark
+    enters bob abcdefghij_stg
+    cloudauthctl sessions --end "$(session_of alice)"
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*reason=ended-by-operator'
+    cloudauthctl deny bob &
+    wait_for ended b
+    audit 'end account=abcdefghij_stg .*user=bob .*reason=denied'
+    fails gone $!
+    kill %1
+    wait_for listed_are 0
 }

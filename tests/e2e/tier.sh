@@ -198,11 +198,11 @@ test_one_request() {
     wait_for past $(($(date +%s%N) + 1100000000))
     each enters alice abcdefghij_stg
     same 1 "$(since $ORIGIN_LOG | wc -l)"
-    contains "$(since $ORIGIN_LOG)" ' "tier" GET /v1/projects/abcdefghij/environments/staging/ssh-access 200 HTTP/1.1$'
+    appears $ORIGIN_LOG ' "tier" GET /v1/projects/abcdefghij/environments/staging/ssh-access 200 HTTP/1.1$'
     (($(since $TIER_LOG | wc -l) >= 6))
     same "${HOSTS[*]}" "$(since $TIER_LOG | grep -oE '"web[0-9]"' | sort -u | tr -d '"' | xargs)"
     # and hosts that have the document ask with its validators, which the tier answers
-    contains "$(since $TIER_LOG)" ' "web1" GET .* 304 HIT - '
+    appears $TIER_LOG ' "web1" GET .* 304 HIT - '
     note "$(since $TIER_LOG | wc -l) requests to the tier, $(since $ORIGIN_LOG | wc -l) to the origin"
 }
 
@@ -311,7 +311,7 @@ test_no_cache() {
     same 1 "$(since $ORIGIN_LOG | wc -l)"
     same 200 "$(ask -H 'Cache-Control: no-cache' "$URL")"
     same new "$(jq -r .message /root/body)"
-    contains "$(since $TIER_LOG)" ' "web1" GET .* 200 BYPASS 200 '
+    appears $TIER_LOG ' "web1" GET .* 200 BYPASS 200 '
     same 200 "$(ask "$URL")"
     same new "$(jq -r .message /root/body)"
     same 2 "$(since $ORIGIN_LOG | wc -l)"

@@ -43,7 +43,7 @@ test_one_connection() {
     same 20 "$(grep -c inside /root/inside.log)"
     (($(api_requests) >= 20))
     same 1 "$(connections)"
-    contains "$(since "$API_LOG")" 'ssh-access 304 HTTP/2.0'
+    requested 'ssh-access 304 HTTP/2.0'
 }
 
 # a connection that the server closes while it is idle is reopened without an outage

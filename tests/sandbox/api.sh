@@ -117,14 +117,6 @@ by_https() {
     mark
 }
 
-in_log() { since /var/log/syslog | grep 'cloudauthd\[' | grep -qE -- "$1"; }
-
-logged() {
-    wait_for in_log "$1" && return
-    since /var/log/syslog
-    return 1
-}
-
 # says REGEX: whether a question makes the daemon log that; not at once where it does not ask again.
 says() {
     getent passwd abcdefghij_stg

@@ -9,12 +9,14 @@
 # AT_ONCE of them on as many sockets before it reads an answer. The file SENT is made when the first
 # so many are sent; where UNTIL is given, all is asked again until that file is there. Prints how many
 # answers of each status there were: asked=N ok=N absent=N refused=N unavailable=N none=N
+# VERSION of the environment is that of the packets.
 use strict;
 use warnings;
 use Socket;
 
 my ($at_once, $sent, $until) = @ARGV;
 ($sent) = $sent =~ /(.*)/s; # perl taints it in a process whose real and effective uids differ
+my $version = $ENV{VERSION} // 1;
 my %kind = (shell => 1, sftp => 2);
 my @status = ('unavailable', 'ok', 'absent', 'refused');
 my %count = map { $_ => 0 } 'asked', 'none', @status;
@@ -23,8 +25,8 @@ sub text { return pack 'V/a* x', $_[0] }
 
 sub question {
     my ($op, @field) = split ' ', $_[0];
-    return pack('a4 C4', 'CLDA', 1, 1, 0, 0) . text($field[0]) if $op eq 'passwd';
-    return pack('a4 C4 V', 'CLDA', 1, 5, 0, 0, $kind{$field[0]}) . join '', (map { text($_) } @field[1 .. 3]), pack('V', 0)
+    return pack('a4 C4', 'CLDA', $version, 1, 0, 0) . text($field[0]) if $op eq 'passwd';
+    return pack('a4 C4 V', 'CLDA', $version, 5, 0, 0, $kind{$field[0]}) . join '', (map { text($_) } @field[1 .. 3]), pack('V', 0)
         if $op eq 'keys';
     die "no such question: $op\n";
 }

@@ -7,6 +7,7 @@
 #   visit URL, reload
 #   click CSS, fill CSS TEXT
 #   press KEY, write TEXT               to what has the focus; KEY is $TAB or $ENTER
+#   drag FILE CSS, drop FILE CSS        a file over the first such element, and let go
 #   text CSS                            what is visible of the first such element; nothing, if there is none
 #   shows CSS REGEX                     waits until its text matches
 #   script JAVASCRIPT                   the string that it returns, or a promise of it
@@ -87,6 +88,17 @@ write() {
 script() {
     driver POST "$PAGE/execute/sync" "{\"script\": $(json "$1"), \"args\": []}" | sed 's/^"//; s/"$//; s/\\"/"/g; s/\\n/\n/g'
 }
+
+# drag_event TYPE FILE CSS
+drag_event() {
+    local place
+    place=$(script "const element = document.querySelector(\`$3\`); element.scrollIntoView({block: \`center\`});
+        const {x, y, width, height} = element.getBoundingClientRect(); return (x + width / 2) + \` \` + (y + height / 2)")
+    cdp Input.dispatchDragEvent "{\"type\": \"$1\", \"x\": ${place% *}, \"y\": ${place#* },
+        \"data\": {\"items\": [], \"files\": [\"$2\"], \"dragOperationsMask\": 1}}"
+}
+drag() { drag_event dragEnter "$@" && drag_event dragOver "$@"; }
+drop() { drag "$@" && drag_event drop "$@"; }
 
 text() { driver GET "$PAGE/element/$(find_element "$1")/text" 2>/dev/null | sed 's/^"//; s/"$//; s/\\"/"/g'; }
 matches() { text "$1" | grep -qE -- "$2"; }

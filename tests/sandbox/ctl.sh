@@ -9,7 +9,7 @@ ctl() {
     shift
     cloudauthctl "$@" 2>&1 || status=$?
     [[ $status -eq $expected ]] && return
-    echo "cloudauthctl $*: exit status $status, expected $expected" >&2
+    echo "cloudauthctl $*: exit status $status, expected $expected" | tee -a /run/mismatches >&2
     return 1
 }
 

@@ -97,6 +97,8 @@ make_root() {
 
 inside() {
     local here=$PWD status=0
+    # This process, as the machine counts: nsenter(1) enters by it. /proc is still the machine's here.
+    read -r SANDBOX_PID _ </proc/self/stat
     make_root
     echo "$SANDBOX_HOSTNAME" >"$root/proc/sys/kernel/hostname"
     if [[ $network == private ]]; then
@@ -109,7 +111,7 @@ inside() {
     pivot_root . ".$stage"
     umount -l "$stage"
     cd "$here" 2>/dev/null || cd "$REPO"
-    export SANDBOX=1 REPO HOME=/root LC_ALL=C.UTF-8
+    export SANDBOX=1 SANDBOX_PID REPO HOME=/root LC_ALL=C.UTF-8
     export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     trap : INT TERM HUP
     "${command[@]}" || status=$?

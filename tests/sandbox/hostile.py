@@ -135,10 +135,10 @@ def good(connection, head, path, *more):
 
 
 def hold(connection, head, path):
-    """Says nothing until the mode is another one, and then the truth."""
-    while mode() == "hold":
+    """Says nothing until the mode is another one, and then the status that this is, or the truth."""
+    while (now := mode()) == "hold":
         time.sleep(0.02)
-    return good(connection, head, path)
+    return (REQUESTS[now] if now in STATUSES else good)(connection, head, path)
 
 
 def silence(connection, _head, _path):

@@ -104,10 +104,6 @@ PYTHON
 
 nss_says() { same "$1" "$(nss "$2")"; }
 
-# past TIME: whether that is over, in milliseconds
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-past() { (($(milliseconds) > $1)); }
-
 # The daemon waits for request_timeout; sshd rounds a step that took long up to twice that time.
 timed() {
     local what=$1 begin=${EPOCHREALTIME/[.,]/} took

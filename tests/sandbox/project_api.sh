@@ -8,7 +8,7 @@
 #   by_project_api [SETTING...]       the daemon asks it, by its credential, and listens to its feed
 #   link USER                         prints the one-time link that the page sends
 #   sign_in USER                      by a link; $token is what the command would keep
-#   page_sign_in USER                 by a link; $jar has the cookie, and $csrf the proof, of the page
+#   page_sign_in USER                 by a link; $jar has the cookie of the page
 #   ask METHOD PATH [JSON [CURL OPTION...]]   as the holder of $token, if it is set; prints the status, and then the body
 #   page METHOD PATH [JSON [CURL OPTION...]]   as the page asks
 #   code                              prints the next code of the second factor, which it waits for
@@ -21,6 +21,7 @@ PROJECT_API=${PROJECT_API:-http://127.0.0.1:882}
 API_DIR=/root/api
 PROJECT_API_LOG=/root/api.log
 API_PY=$REPO/etc/examples/api/api.py
+API_ADMIN=$REPO/etc/examples/api/admin
 # shellcheck disable=SC2034 # for those who source this
 FORM=(-d grant_type=client_credentials)
 
@@ -29,8 +30,8 @@ project_api_start() {
     : >$PROJECT_API_LOG
     echo none >/root/last-code
     if [[ ! -d $API_DIR.pristine ]]; then
-        "$API_PY" $API_DIR.pristine import "$PRISTINE"/*/*.json
-        "$API_PY" $API_DIR.pristine host web1 >/root/web1.secret
+        "$API_ADMIN" $API_DIR.pristine import "$PRISTINE"/*/*.json
+        "$API_ADMIN" $API_DIR.pristine host web1 >/root/web1.secret
     fi
     rm -rf $API_DIR
     cp -a $API_DIR.pristine $API_DIR
@@ -38,7 +39,7 @@ project_api_start() {
 }
 
 project_api_serve() {
-    "$API_PY" $API_DIR serve --listen "${PROJECT_API#*//}" --ssh "localhost:$SSH_PORT" "$@" </dev/null >>$PROJECT_API_LOG 2>&1 &
+    "$API_PY" $API_DIR --port "${PROJECT_API##*:}" --ssh "localhost:$SSH_PORT" "$@" </dev/null >>$PROJECT_API_LOG 2>&1 &
     echo $! >/run/project-api.pid
     disown
     wait_for listening "${PROJECT_API##*:}"
@@ -60,7 +61,7 @@ by_project_api() {
     daemon_start
 }
 
-feed_live() { [[ $(cloudauthctl status --json | jq -r .feed) == live ]]; }
+feed_live() { [[ $(cloudauthctl status --json) =~ \"feed\":\ *\"live\" ]]; }
 
 link() {
     token='' ask POST /v1/link "{\"username\": \"$1\"}" >/dev/null
@@ -78,8 +79,7 @@ page_sign_in() {
     local link
     token='' jar=/root/jar link=$(link "$1")
     ask POST /v1/session "{\"link\": \"${link#*#}\", \"for\": \"page\"}" -c $jar >/dev/null
-    csrf=$(ask GET /v1/me '' -b $jar | sed -n 's/.*"csrf": "\([^"]*\)".*/\1/p')
-    [[ -n $csrf ]]
+    [[ $(ask GET /v1/me '' -b $jar) == '200 '* ]]
 }
 
 code() {
@@ -91,7 +91,7 @@ new_code() { sed -n 's/^code: //p' $PROJECT_API_LOG | tail -n 1 | grep -vxFf /ro
 cloud() { "$REPO/etc/examples/api/cloud" "$@"; }
 
 page() {
-    token='' ask "$1" "$2" "${3-}" -b "$jar" -H "X-CSRF-Token: $csrf" -H "Origin: $PROJECT_API" "${@:4}"
+    token='' ask "$1" "$2" "${3-}" -b "$jar" -H "Origin: $PROJECT_API" "${@:4}"
 }
 
 ask() {
@@ -129,7 +129,7 @@ instead_of_files() {
         sed -i "s|^access_url = .*|access_url = $PROJECT_API/$API_PATH|" "$CONF"
     }
     document() {
-        by_file_document "$@" && "$API_PY" "$API_DIR" import "$ACCESS/$1/$2.json"
+        by_file_document "$@" && "$API_ADMIN" "$API_DIR" import "$ACCESS/$1/$2.json"
     }
     host_reset() {
         project_api_start --open && by_file_host_reset

@@ -35,9 +35,9 @@ if (@ARGV) {
     exit 0;
 }
 # The fields of a row (cloudauthd/control/control.h), and the order in which they are printed.
-my @fields = qw(project environment kind app user_id mail role service audit session account user since
-    from pid key state);
-my @shown = qw(session account kind project environment app user user_id mail role key audit from since
+my @fields = qw(project environment kind app user_id mail role service audit ca session account user since
+    from pid key cert state);
+my @shown = qw(session account kind project environment app user user_id mail role key cert ca audit from since
     service pid state);
 my $after = '';
 do {

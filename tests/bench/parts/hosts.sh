@@ -53,17 +53,19 @@ message() {
 # in_a_second FILE: the most lines of it (column 1: milliseconds) in a second
 in_a_second() { awk '{ n[int($1 / 1000)]++ } END { for (s in n) if (n[s] > m) m = n[s]; print m + 0 }' "$1"; }
 
+# restart SECONDS: nginx is away for so long.
 restart() {
     local begin back cpu median
     changes_kill
     begin=$(ms)
+    until_ms $((begin + $1 * 1000))
     changes_start
     back=$(ms)
     WAIT=120 wait_for all_since "$back"
     cpu=$(nginx_cpu)
     awk -v from="$begin" '$3 == "send" && $1 >= from { print $1 - from }' $EVENTS >/root/sent
     read -r _ median _ < <("$HERE/stats.pl" column /root/first 1 1)
-    row 'kill -9 of nginx, and a start' "at most $(in_a_second /root/first) hosts come back in a second, with at most $(in_a_second /root/sent) requests in a second, the waiting ones of those that are back among them; half of the hosts are back after $(ns $((${median%.*} * 1000000))), the last after $(ns $(($(sort -n /root/first | tail -n 1 | cut -d' ' -f1) * 1000000)))" \
+    row "kill -9 of nginx, and a start $1 s later" "at most $(in_a_second /root/first) hosts come back in a second, with at most $(in_a_second /root/sent) requests in a second, the waiting ones of those that are back among them; half of the hosts are back after $(ns $((${median%.*} * 1000000))), the last after $(ns $(($(sort -n /root/first | tail -n 1 | cut -d' ' -f1) * 1000000)))" \
         "$(ns $((cpu / n))) a host"
 }
 
@@ -87,7 +89,9 @@ many_hosts() {
     idle
     message
     message
-    restart
+    restart 0
+    until_ms $(($(ms) + 11000))
+    restart "$(size 60 2)"
     kill $hosts
     trap - EXIT
 }

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""chaos.py SECONDS SEED DIRECTORY KEYS LOG: logins while everything breaks, and a judgement of each.
+
+50 people with keys KEYS/pNN gain and lose the right to enter 20 environments, documents in DIRECTORY/abcdefghij, and
+log in by ssh(1). Meanwhile API, feed, daemon, disk and clock break and are mended: each line of stdout is a command
+for the shell that started this, which answers it with a line on stdin. LOG is nginx's, with the time in front.
+The last line is `N admitted, N refused, N wrong`; what was wrong stands before it.
+"""
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+SECONDS, SEED = float(sys.argv[1]), int(sys.argv[2])
+DIRECTORY, KEYS, LOG = sys.argv[3:]
+BOUND = 4.5  # seconds: changes_wait, 2 s and keys_fresh, as with_feed sets them, and what a reading of the clock may miss
+BACK_OFF = 12  # after which nothing of a fault is left
+NEVER = float("inf")
+PEOPLE, ENVIRONMENTS = range(50), range(20)
+choose = random.Random(SEED)
+end = time.time() + SECONDS
+hands = threading.Lock()
+publishing = threading.Lock()
+rights = {e: [] for e in ENVIRONMENTS}  # [begin, end, people] of each version; begin is before it is visible, end after
+faults = []  # [kind, begin, end]
+changed = [(0, 0)]  # (environment, person), the last one at the end
+attempts = []  # (environment, person, begin, end, admitted, what ssh said)
+
+
+def do(command):
+    with hands:
+        print(command, flush=True)
+        if sys.stdin.readline() != "0\n":
+            sys.exit(f"failed: {command}")
+
+
+def name(e):
+    return f"c{e:02}-a12b34c"
+
+
+def key(p, suffix=""):
+    return f"{KEYS}/p{p:02}{suffix}"
+
+
+def publish(e, people, text=None):
+    """Makes a version visible at the API and names it in the feed. Without people, the first three environments are
+    absent (a host takes more at once for an outage), and others have a document."""
+    path = f"{DIRECTORY}/abcdefghij/{name(e)}.json"
+    begin = time.time()
+    if people or e >= 3:
+        users = [{"id": f"person-{p}", "username": f"p{p:02}", "role": "admin", "ssh_keys": [{"value": PUBLIC[p]}]}
+                 for p in sorted(people)]
+        text = text or json.dumps({**TEMPLATE, "users": users, "account": {
+            "uid": 200100 + e, "gid": 200100 + e, "gecos": "", "home": f"/app/{name(e)}", "shell": "/bin/bash"},
+            "environment": {**TEMPLATE["environment"], "name": name(e), "type": "development"}})
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.write(text)
+        publish.time += 1  # an ETag of nginx's knows whole seconds
+        os.utime(path + ".new", (publish.time, publish.time))
+        os.rename(path + ".new", path)
+    elif os.path.exists(path):
+        os.unlink(path)
+    with open("/root/feed/journal", "a", encoding="ascii") as file:
+        file.write(f"abcdefghij {name(e)}\n")
+    return begin
+
+
+publish.time = 1_600_000_000
+
+
+def give(e, people):
+    with publishing:
+        begin = publish(e, people)
+        if rights[e]:
+            rights[e][-1][1] = time.time()
+        rights[e].append([begin, NEVER, people])
+
+
+def change():
+    """Gives a right, takes one, or takes all of an environment."""
+    e = choose.choice(ENVIRONMENTS)
+    people = rights[e][-1][2]
+    p = choose.choice(sorted(people) if people and choose.random() < 0.6 else PEOPLE)
+    give(e, frozenset() if choose.random() < 0.1 else people ^ {p})
+    changed.append((e, p))
+
+
+def log_in():
+    pick = random.Random(choose.random())
+    while time.time() < end:
+        e, p = pick.choice(ENVIRONMENTS), pick.choice(PEOPLE)
+        if pick.random() < 0.6:  # one of the last changes
+            e, p = pick.choice(changed[-5:])
+        elif pick.random() < 0.6 and rights[e][-1][2]:
+            p = pick.choice(sorted(rights[e][-1][2]))
+        begin = time.time()
+        ran = subprocess.run(["ssh", "-F", "/dev/null", "-oBatchMode=yes", "-oIdentitiesOnly=yes", "-oLogLevel=ERROR",
+                              "-oKexAlgorithms=curve25519-sha256",
+                              "-oUserKnownHostsFile=/root/known_hosts", "-i", key(p), f"abcdefghij-{name(e)}@127.0.0.1",
+                              "echo inside"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        attempts.append((e, p, begin, time.time(), "inside" in ran.stdout, ran.stderr.strip()))
+
+
+FAULTS = {  # kind: [(break, mend, longest time between)]
+    "api": [("api_stops", "api_goes_on", 3), ("api_ends", "api_begins", 3)],
+    "feed": [(f"feed_mode {mode}", "feed_mode good", 3) for mode in
+             ("500", "401", "hang", "cut", "big", "whole", "spin", "drip")] + [("feed_kill", "feed_serve", 2)],
+    "daemon": [("daemon_killed", "daemon_back", 1), ("daemon_reload", "true", 0)],
+    "disk": [("disk_fills", "disk_empties", 3)],
+    "clock": [(f"clocks {wall} {boot}", "true", 0) for wall, boot in ((-86400, 0), (7200, 0), (0, 0), (30, 30))],
+}
+
+
+def broken(kinds, begin, finish):
+    return any(kind in kinds and first <= finish and last >= begin for kind, first, last in faults)
+
+
+def break_and_mend():
+    """Faults for 18 seconds, and calm for 14, so that what should work can be judged too."""
+    begun = time.time()
+    while time.time() < end:
+        if (time.time() - begun) % 32 >= 18:
+            time.sleep(0.2)
+            continue
+        kind = choose.choice(list(FAULTS))
+        fault, mend, longest = choose.choice(FAULTS[kind])
+        entry = [kind, time.time(), NEVER]
+        faults.append(entry)
+        do(fault)
+        if choose.random() < 0.3:  # a second one beside it
+            publish_garbage()
+        time.sleep(choose.uniform(0, longest))
+        do(mend)
+        entry[2] = time.time()
+        time.sleep(choose.uniform(0, 1))
+
+
+def publish_garbage():
+    e = choose.choice(ENVIRONMENTS)
+    with publishing:
+        if rights[e][-1][2]:
+            entry = ["api", time.time(), NEVER]
+            faults.append(entry)
+            publish(e, rights[e][-1][2], choose.choice(["{", "[]", '{"version": 1}', "\0" * 100]))
+            time.sleep(0.3)
+            publish(e, rights[e][-1][2])
+            entry[2] = time.time()
+
+
+def allowed(e, p, begin, finish):
+    """Whether some version that was visible in that time lets the person in."""
+    return any(first <= finish and last >= begin and p in people for first, last, people in rights[e])
+
+
+def always(e, p, begin, finish):
+    return begin >= rights[e][0][0] and all(
+        p in people for first, last, people in rights[e] if first <= finish and last >= begin)
+
+
+def known_since(e, before):
+    """The time of the last answer that the daemon must still have: it took it in quiet, and was not killed with it."""
+    return max((when for when in fetches[e] if when < before - 0.5 and not broken(["api"], when - 1, when + 1) and
+                not broken(["daemon", "disk"], when - 1, when + 2)), default=-NEVER)
+
+
+def judge(e, p, begin, finish, admitted, _said):
+    last = known_since(e, begin)
+    if admitted:
+        if broken(["api"], begin - BOUND, finish):
+            return allowed(e, p, last, finish)
+        return allowed(e, p, begin - BOUND, finish)
+    if broken(["daemon", "disk", "clock"], begin - BACK_OFF, finish):
+        return True
+    since = begin - BACK_OFF
+    if broken(["api", "feed"], since, finish):  # an outage: those whom the last good answer lets in
+        since = min(since, last - 0.5)
+    return not always(e, p, since, finish)
+
+
+with open(f"{DIRECTORY}/abcdefghij/staging.json", encoding="ascii") as template:
+    TEMPLATE = {k: v for k, v in json.load(template).items() if k in ("version", "project", "environment", "access")}
+PUBLIC = []
+for person in PEOPLE:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key(person)], check=True)
+    with open(key(person, ".pub"), encoding="ascii") as public:
+        PUBLIC.append(public.read().strip())
+for environment in ENVIRONMENTS:
+    give(environment, frozenset(choose.sample(PEOPLE, 10)))
+threads = [threading.Thread(target=log_in) for _ in range(4)] + [threading.Thread(target=break_and_mend)]
+for thread in threads:
+    thread.start()
+while time.time() < end:
+    change()
+    time.sleep(choose.uniform(0, 0.3))
+for thread in threads:
+    thread.join()
+
+fetches = {e: [] for e in ENVIRONMENTS}
+with open(LOG, encoding="ascii") as log:
+    for line in log:
+        when, _, uri, status = line.split()[:4]
+        for environment in ENVIRONMENTS:
+            if name(environment) in uri and status in ("200", "304", "404"):
+                fetches[environment].append(float(when))
+wrong = [attempt for attempt in attempts if not judge(*attempt)]
+for e, p, begin, finish, admitted, said in wrong:
+    print(f"# wrong: p{p:02} {'entered' if admitted else 'was refused at'} {name(e)} {begin:.3f} to {finish:.3f}: {said!r}")
+    print(f"# answers {[f'{when:.3f}' for when in fetches[e] if begin - 30 < when < finish]}")
+    print(f"# rights {[(f'{a:.3f}', f'{b:.3f}', p in people) for a, b, people in rights[e] if b > begin - 30]}")
+    print(f"# faults {[(kind, f'{a:.3f}', f'{b:.3f}') for kind, a, b in faults if b > begin - 30 and a < finish]}")
+entered = sum(attempt[4] for attempt in attempts)
+print(f"# {entered} admitted, {len(attempts) - entered} refused, {len(wrong)} wrong, {len(faults)} faults, seed {SEED}")
