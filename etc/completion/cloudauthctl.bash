@@ -7,7 +7,7 @@ _cloudauthctl() {
     if ((COMP_CWORD == 1)); then
         choices='check confirm-absences deny doctor env explain help hostkeys key keys lookup metrics rebind refresh sessions status undeny user --version'
     elif ((COMP_CWORD == 2)) && [[ $command == env ]]; then
-        choices='create mount'
+        choices='authority create mount set'
     elif ((COMP_CWORD == 2)) && [[ $command == key || $command == user ]]; then
         choices='add remove'
     elif [[ $word == -* ]]; then
@@ -21,7 +21,7 @@ _cloudauthctl() {
         hostkeys) choices='--known-hosts --sshfp' ;;
         status) choices='--json --documents' ;;
         metrics) choices='' ;;
-        env) choices='--json --uid --gid --home --shell --title --writable' ;;
+        env) choices='--json --uid --gid --home --shell --title --max-seconds --idle-seconds --amr --max-age --from --not-before --expires --grant --writable' ;;
         key) choices='--json --title --from --not-before --expires --grant --verify' ;;
         user) choices='--json --role --id --mail --from --not-before --expires --grant' ;;
         *) choices='--json' ;;
@@ -31,7 +31,7 @@ _cloudauthctl() {
     if [[ -n $choices ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
     elif [[ $command == check || $command == explain || $command == deny || $command == undeny ||
-        $command == key ]]; then
+        $command == key || $command == env ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
 }

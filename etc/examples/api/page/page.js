@@ -11,7 +11,6 @@ let filled = ""; // the title that the page has put in by itself
 async function ask(method, path, body) {
     const headers = {};
     if (body) headers["Content-Type"] = "application/json";
-    if (me) headers["X-CSRF-Token"] = me.csrf;
     const answer = await fetch(path, {method, headers, body: body && JSON.stringify(body)}).catch(() => {
         throw new Error("The server does not answer. Try again in a moment.");
     });
@@ -50,13 +49,30 @@ function signedOut(why) {
     $("user").focus();
 }
 
+// Another account's link, opened by mistake or by deceit, does not replace a session unseen: keys would go to that account.
+async function signIn(link) {
+    const now = await ask("GET", "/v1/me").catch((error) => { if (error.status !== 401) throw error; });
+    const then = now && await ask("POST", "/v1/session", {link, for: "look"});
+    if (now && then.username !== now.username && !await askSwitch(now.username, then.username)) return;
+    await ask("POST", "/v1/session", {link, for: "page"});
+}
+
+function askSwitch(from, to) {
+    const dialog = $("ask-switch");
+    $("switch-from").textContent = from;
+    $("switch-to").textContent = to;
+    dialog.returnValue = "no";
+    dialog.showModal();
+    return new Promise((resolve) => { dialog.onclose = () => resolve(dialog.returnValue === "yes"); });
+}
+
 async function start() {
     // Names of environments have a slash, links have none. The link leaves the address before it is used.
     const link = location.hash.slice(1);
     let why = "";
     if (link && !link.includes("/")) {
         history.replaceState(null, "", "/");
-        await ask("POST", "/v1/session", {link, for: "page"}).catch((error) => { why = error.message; });
+        await signIn(link).catch((error) => { why = error.message; });
     }
     await refresh();
     if (!me && why) signedOut(why);
@@ -144,21 +160,17 @@ function site(one) {
     const port = (flag) => one.port === 22 ? "" : `${flag} ${one.port} `;
     const parts = [];
     for (const login of one.logins) {
-        parts.push(element("h3", {}, login.app ? `SSH to ${login.app}` : "SSH"));
-        parts.push(login.admitted ? command(`ssh ${port("-p")}${login.login}@${one.host}`)
-            : element("p", {className: "hint"}, `Your role ${one.role} may not use SSH here.`));
+        parts.push(element("h3", {}, login.app ? `SSH to ${login.app}` : "SSH"),
+            command(`ssh ${port("-p")}${login.login}@${one.host}`));
     }
-    if (one.sftp) parts.push(element("h3", {}, "sFTP"));
-    if (one.sftp && !one.sftp.admitted) {
-        parts.push(element("p", {className: "hint"}, `Your role ${one.role} may not use sFTP here.`));
-    } else if (one.sftp) {
+    if (one.sftp) {
         const facts = {Username: one.sftp.login, Host: one.host, Port: one.port, Password: "none: leave it empty",
             Directories: one.sftp.mounts.map((mount) => `/${mount.path || "home"}${mount.writable ? "" : " (read only)"}`).join(", ")};
-        parts.push(command(`sftp ${port("-P")}${one.sftp.login}@${one.host}`), element("dl", {},
+        parts.push(element("h3", {}, "sFTP"), command(`sftp ${port("-P")}${one.sftp.login}@${one.host}`), element("dl", {},
             ...Object.entries(facts).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))])));
     }
     const [first] = one.logins;
-    if (first.admitted && first.forwards.length) {
+    if (first.forwards.length) {
         parts.push(element("h3", {}, "Tunnels"), element("p", {className: "hint"},
             "While the command runs, the service answers on your own computer, at the first port."));
         for (const target of first.forwards.filter((name) => !name.endsWith(":*"))) {
@@ -196,8 +208,8 @@ function showKeys() {
         const button = element("button", {type: "button"}, "Remove");
         button.setAttribute("aria-label", `Remove the key ${key.title}`);
         button.addEventListener("click", () => askRemove(key));
-        const about = `${key.fingerprint} · ${key.value.split(" ")[0]}${key.expires_at ? ` · until ${key.expires_at.slice(0, 10)}` : ""}`;
-        return element("li", {}, element("div", {}, key.title, element("small", {}, about)), button);
+        const kind = key.value.split(" ")[0] + (key.expires_at ? ` · until ${key.expires_at.slice(0, 10)}` : "");
+        return element("li", {}, element("div", {}, key.title, element("small", {}, kind), element("small", {}, key.fingerprint)), button);
     }));
     if (!me.ssh_keys.length) $("keys").append(element("li", {className: "hint"}, "You have no key yet. Add one, and you can log in."));
 }
