@@ -64,7 +64,7 @@ test_published() {
         waits "$host"
     done
     changed abcdefghij staging
-    wait
+    wait_jobs
     for host in h{1..8}; do
         same 200 "$(<"/root/$host.status")"
         same '[{"project":"abcdefghij","environment":"staging"}]' "$(body "$host" .changed)"
@@ -95,7 +95,7 @@ stays_right() {
     same 200 "$(poll waiting)"
     waits waiting
     "$@"
-    wait
+    wait_jobs
     wait_for until_whole before
     # Unless the server had already said so.
     [[ $(jq -c .whole /root/waiting.body) == true ]] || wait_for until_whole waiting
@@ -228,7 +228,7 @@ test_redis() {
     poll web1 >/dev/null &
     redis_down
     redis_up
-    wait
+    wait_jobs
     wait_for changes_tick
     wait_for until_whole web1
     changed abcdefghij staging

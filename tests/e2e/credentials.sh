@@ -221,7 +221,7 @@ test_one_exchange() {
     for environment in abcdefghij abcdefghij_stg abcdefghij_stg2; do
         for _ in {1..7}; do getent passwd "$environment" >/dev/null & done
     done
-    wait
+    wait_jobs
     same 1 "$(exchanges)"
     known abcdefghij 200001
 }

@@ -189,7 +189,7 @@ each_call_fails() {
         : | tee /root/{entered,right_key,own_keys_file,password}$lane
         try_calls "$1" "$lane" "$2" >"/root/wrong$lane" 2>&1 &
     done
-    wait
+    wait_jobs
     same "" "$(cat /root/wrong?)"
     echo "entered, though these calls failed: $(sort -n /root/entered? | xargs)"
     (($(tried entered) <= $(grants "$1")))

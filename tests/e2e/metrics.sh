@@ -286,7 +286,7 @@ test_hung_disk() {
     wait_for waited_for_disk 5
     status_is 1 critical '^1 documents wait for the disk, for [0-9]+ seconds'
     rm /run/hung
-    wait
+    wait_jobs
     wait_for status_is 0 good
     is cloudauth_disk_wait_seconds 0
     is 'cloudauth_worker_queue{worker="loader"}' 0
@@ -306,7 +306,7 @@ test_many() {
     for i in {1..20}; do
         scrape >"/root/scrape$i" &
     done
-    wait
+    wait_jobs
     for i in {1..20}; do
         same 2000 "$(value 'cloudauth_documents{state="fresh"}' "/root/scrape$i")"
         promtool check metrics <"/root/scrape$i"

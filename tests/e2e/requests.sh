@@ -63,7 +63,7 @@ test_many_at_once() {
     for _ in {1..20}; do
         login bob abcdefghij_stg@127.0.0.1 'echo inside' >>/root/many.log &
     done
-    wait
+    wait_jobs
     same 20 "$(grep -c inside /root/many.log)"
     same 1 "$(api_requests)"
     rm /root/many.log

@@ -501,6 +501,6 @@ test_killed_while_writing() {
         read -r -u 6
         contains "$REPLY" "abcdefghij:200001:$home"
         exec 5>&- 6<&-
-        wait
+        wait_jobs
     done
 }

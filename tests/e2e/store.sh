@@ -244,7 +244,7 @@ test_hung_disk() {
     cloudauthctl status >/dev/null
     fails snapshot_has elsewhere
     kill %1
-    wait
+    wait_jobs
     refused alice abcdefghij_stg
     wait_for snapshot_has elsewhere
 }

@@ -56,6 +56,15 @@ wait_for() {
     done
 }
 
+# wait_jobs: until each job of this shell has ended. wait(1) without operands also waits for a process substitution that the
+# shell's parent had not reaped when it made this subshell, that is until no child is left: the daemon is one, though no job.
+wait_jobs() {
+    local pid
+    for pid in $(jobs -p); do
+        wait "$pid" || true
+    done
+}
+
 # ---- Installation --------------------------------------------------------------------------------
 
 host_users() {
