@@ -9,14 +9,14 @@
 #include <string.h>
 #include <time.h>
 
-/* Reasons in the audit line beside those of policy_token. */
+/* Reasons in the audit line, besides those of policy_token. */
 #define REASON_MAX_STALE "session-max-stale"
 #define REASON_MAX       "session-max"
 #define REASON_IDLE      "session-idle"
 
 #define MINUTE_MS 60000
-#define INPUT_MS  8000 /* the kernel has a terminal's atime in steps of 8 s */
-#define FRESH_MS  1000 /* how long a look at the terminals counts, or whole seconds may be off */
+#define INPUT_MS  8000 /* the kernel keeps a terminal's atime in steps of 8 s */
+#define FRESH_MS  1000 /* for how long a look counts; also the error of times in whole seconds */
 
 static void terminate(struct recheck_verdict *out, const char *reason, const char *message)
 {
@@ -101,8 +101,8 @@ static void judge_person(const struct recheck *recheck, const struct session *se
                             out->message, sizeof out->message);
 }
 
-/* Returns which right of the session has expired, the certificate's or the key's, by the last
- * document that could be used; POLICY_GRANTED if none has. */
+/* Returns POLICY_CERTIFICATE_EXPIRED or POLICY_KEY_EXPIRED if the session's certificate or key has
+ * expired, by the last document that could be used; else POLICY_GRANTED. */
 static enum policy_reason find_expiry(const struct recheck *recheck, const struct session *session)
 {
     if (session->key_expires == 0 || session->key_expires > recheck->visit.now)
@@ -112,8 +112,8 @@ static enum policy_reason find_expiry(const struct recheck *recheck, const struc
                : POLICY_KEY_EXPIRED;
 }
 
-/* Whether the API's last good answer is older than session_max_stale. If there was none since the
- * daemon started, the time since the session was opened counts. */
+/* Whether the API's last good answer is older than session_max_stale. If there has been none since
+ * the daemon started, the time since the session was opened counts instead. */
 static bool is_too_stale(const struct recheck *recheck, const struct session *session)
 {
     uint32_t most = recheck->conf->session_max_stale;
@@ -166,8 +166,9 @@ static void warn(struct recheck_limit *out, const char *what, uint32_t seconds)
              "cloudauth ends this session in a minute: %s %u seconds", what, seconds);
 }
 
-/* Judges the session by max_seconds. Its age is taken from the time since boot and from the wall
- * clock (now); the larger one counts, so that no step of the wall clock prolongs the session. */
+/* Judges the session by max_seconds. Its age is measured by the time since boot and by the wall
+ * clock (now), and the greater one counts, so that no step of the wall clock prolongs the
+ * session. */
 static void judge_max(const struct session *session, int64_t now, struct recheck_use *use,
                       struct recheck_limit *out)
 {
@@ -185,8 +186,8 @@ static void judge_max(const struct session *session, int64_t now, struct recheck
     due_at(out, at + (left > MINUTE_MS ? left - MINUTE_MS : left));
 }
 
-/* Judges the session by idle_seconds. A session is warned or ended only by a look at its terminals
- * that is at most FRESH_MS old; without one, RECHECK_LOOK asks for it. */
+/* Judges the session by idle_seconds. It is warned or ended only if its terminals were looked at
+ * within the last FRESH_MS; otherwise RECHECK_LOOK asks for a look first. */
 static void judge_idle(const struct session *session, struct recheck_use *use,
                        struct recheck_limit *out)
 {
@@ -216,8 +217,8 @@ void recheck_limits(const struct session *session, int64_t now, struct recheck_u
         judge_idle(session, use, out);
 }
 
-/* A time of input that equals that of the last look is no new input. Another one means input since
- * that look: active_at is kept between the two looks, in case the wall clock was set. */
+/* If `input` equals that of the last look, there was no input since. If it differs, there was:
+ * active_at is kept between the two looks, in case the wall clock was set. */
 void recheck_looked(const struct session *session, int64_t input, struct recheck_use *use)
 {
     int64_t at = cloud_clock_ms(), before = use->looked_at != 0 ? use->looked_at : session->opened;

@@ -19,19 +19,20 @@
 #include <time.h>
 
 #define TICK_MS        100
-#define FULL_SWEEP_MS  5000  /* between two sweeps of a full list, at least */
-#define FULL_LOG_MS    60000 /* between two log lines about a full list */
-#define FLOOR_MS       1000  /* between two questions about one environment, at least (next_due) */
+#define FULL_SWEEP_MS  5000  /* least time between two sweeps of a full list */
+#define FULL_LOG_MS    60000 /* least time between two log lines about a full list */
+#define FLOOR_MS       1000  /* least time to the next question about an environment (next_due) */
 #define SURVEY_SOON_MS 250   /* between surveys until DETACHED_MS after sshd has closed a session */
-#define DETACHED_MS    2000  /* a session whose processes outlive its close by this is detached */
+#define DETACHED_MS    2000  /* a session with processes this long after its close is detached */
 #define SURVEY_MS      10000 /* between surveys of detached sessions */
-#define NAMED_RATE     200   /* questions a second about environments that the change feed names */
+#define NAMED_RATE     200   /* the most questions a second that the change feed causes */
 #define NAMED_BURST    400
-/* A recheck is due after a random RECHECK_LEAST to RECHECK_MOST per cent of session_recheck. */
+/* A recheck is due RECHECK_LEAST to RECHECK_MOST per cent of session_recheck after the last answer,
+ * at random. */
 #define RECHECK_LEAST 85
 #define RECHECK_MOST  95
 
-/* Reasons in the audit line beside those of policy_token and of recheck.c. */
+/* Reasons in the audit line, besides those of policy_token and of recheck.c. */
 #define REASON_CLOSED   "closed"
 #define REASON_GONE     "gone"
 #define REASON_OPERATOR "ended-by-operator"
@@ -40,14 +41,15 @@
 /* An open session. */
 struct entry {
     struct table_node node;   /* in the table `monitors`, by the pid of session.monitor */
-    TAILQ_ENTRY(entry) all;   /* in the order of ids, which is the order of opening */
-    LIST_ENTRY(entry) beside; /* in the list of its environment's entries */
+    TAILQ_ENTRY(entry) all;   /* in sessions->entries, by id and so by opening */
+    LIST_ENTRY(entry) beside; /* in watch->entries */
     struct watch *watch;
     int64_t left_at; /* cloud_clock_ms() when the session's sshd process was found to have closed it
-                        or ended, while processes of its audit session may be left; or 0 */
-    const char *left_by; /* the reason in the audit line once no process is left */
-    bool detached;       /* processes were left after DETACHED_MS */
-    bool looking;        /* a look at its terminals is under way (terminate_looked) */
+                        or to have ended, with processes of its audit session perhaps left; 0: sshd
+                        still has the session */
+    const char *left_by; /* the reason for the audit line that is written once no process is left */
+    bool detached;       /* a survey has found processes DETACHED_MS after left_at */
+    bool looking;        /* its terminals are being looked at: on_looked will be called */
     struct recheck_use use;
     struct session session;
 };
@@ -55,34 +57,34 @@ struct entry {
 /* An environment with open sessions. */
 struct watch {
     struct table_node node;
-    TAILQ_ENTRY(watch) link; /* in `watches`; the watch that took the last token is the last */
+    TAILQ_ENTRY(watch) link; /* in `watches`; take_turn puts it at the end */
     struct sessions *sessions;
     char project[CLOUD_PROJECT_MAX + 1];
     char environment[CLOUD_NAME_MAX + 1];
     LIST_HEAD(, entry) entries;
-    size_t used;   /* number of entries */
-    int64_t due;   /* cloud_clock_ms() of the next recheck */
-    int64_t named; /* cloud_clock_ms() of the next question, by a token, because the change feed has
-                      named the environment */
-    int64_t limits; /* cloud_clock_ms() at which the limits of its sessions are judged next */
-    int64_t ends; /* seconds since 1970 when the first key or certificate of its sessions expires: a
-                     recheck is due then, too */
-    int64_t confirmed; /* cloud_clock_ms() of the last request with a good answer; or 0 */
-    int64_t asked;     /* cloud_clock_ms() of the last question, or earlier (sessions_open) */
-    bool asking;       /* waiter waits for the cache's answer */
+    size_t used;       /* number of entries in the list */
+    int64_t due;       /* cloud_clock_ms() of the next recheck */
+    int64_t named;     /* cloud_clock_ms() of the next question because of the change feed
+                          (ask_of_named), which takes a token; INT64_MAX: none is planned */
+    int64_t limits;    /* cloud_clock_ms() of the next judge_limits */
+    int64_t ends;      /* the first expiry of a key or certificate of its sessions, in seconds since
+                          1970, which makes a recheck due; INT64_MAX: none expires */
+    int64_t confirmed; /* cloud_clock_ms() of the last request that got a good answer; 0: none */
+    int64_t asked;     /* cloud_clock_ms() of the last question; sessions_open may set it back */
+    bool asking;       /* `waiter` is waiting for the cache's answer */
     struct cache_waiter waiter;
 };
 
 struct sessions {
     struct sessions_setup setup;
-    struct worker *worker; /* reads /proc, so that it waits for no disk */
+    struct worker *worker; /* runs surveys and terminations, which read /proc; waits for no disk */
     struct worker *disk;   /* writes the sessions' files */
     struct session_files *files;
     struct terminations *terminations;
     struct loop_timer timer, survey_timer;
-    struct bucket questions; /* limits questions about environments that the change feed names */
+    struct bucket questions; /* limits the questions that watch->named plans */
     bool surveying, stopping;
-    struct table table, monitors; /* of watches by environment, of entries by monitor */
+    struct table table, monitors; /* watches by environment; entries by monitor */
     TAILQ_HEAD(watches, watch) watches;
     TAILQ_HEAD(, entry) entries;
     size_t used;
@@ -125,7 +127,7 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     watch->sessions = sessions;
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
-    watch->due = watch->named = watch->ends = INT64_MAX; /* limits is 0: judged at once */
+    watch->due = watch->named = watch->ends = INT64_MAX; /* limits 0: at the next tick */
     TAILQ_INSERT_TAIL(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
@@ -188,8 +190,8 @@ static struct entry *add_entry(struct sessions *sessions, const struct session *
     return entry;
 }
 
-/* Removes an entry, and the watch of its environment if that has no other entry. The file of a
- * session that is being terminated stays until the termination has ended. */
+/* Removes an entry, and with the last entry of an environment its watch. The file of a session that
+ * is being terminated stays until the termination is over. */
 static void drop_entry(struct sessions *sessions, struct entry *entry)
 {
     struct watch *watch = entry->watch;
@@ -239,8 +241,8 @@ static void audit_session(const struct session *session, const char *event, cons
     audit_write(&audit);
 }
 
-/* Counts a session that is over and drops its entry. The audit line of a session that was
- * terminated has been written already. */
+/* Counts a session that is over, and drops its entry. Writes its audit line, unless it was
+ * terminated: end_entry has then written one. */
 static void close_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (!entry->session.ending)
@@ -254,10 +256,11 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
     drop_entry(sessions, entry);
 }
 
-/* Returns the audit session id by which the processes of the session are found; PROCESS_NO_AUDIT if
- * another open session has the same id, as when a person has started an sshd by hand. For a session
- * that an earlier daemon has begun to terminate, this is the id that was the session's own at that
- * time, and other sessions that are being terminated do not count. */
+/* Returns the audit session id by which the session's processes are found. PROCESS_NO_AUDIT if
+ * another open session has the same id, as when a person has started an sshd by hand within a
+ * session: the processes of the two could not be told apart. If an earlier daemon had begun to
+ * terminate the session, the id is the one that it stored (ending_audit), and sessions that are
+ * being terminated as well are not compared. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
     uint32_t audit = session->ending ? session->ending_audit : session->audit;
@@ -286,7 +289,8 @@ static void set_survey(struct sessions *sessions, int64_t milliseconds)
 }
 
 /* Closes each session that is over: its sshd process had closed it or ended before the survey
- * began, and the survey found no process of it. */
+ * began, and the survey found no process of it. Marks a session as detached if processes are left
+ * after DETACHED_MS. */
 static void on_surveyed(void *arg, const struct survey *survey)
 {
     struct sessions *sessions = arg;
@@ -344,9 +348,10 @@ static void on_survey(void *arg)
     survey_begin(survey, sessions->worker);
 }
 
-/* Notes that the sshd process of the session has closed it or has ended. If the processes of the
- * session can be found by an audit session id, the next survey decides whether the session is over.
- * Otherwise it is over: returns false, and the entry has been freed. */
+/* Notes that the sshd process of the session has closed it or has ended. If the session's processes
+ * can be found by an audit session id, returns true: the next survey decides whether the session is
+ * over. Otherwise, and if the session is being terminated, closes it and returns false: the entry
+ * has been freed. */
 static bool leave_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (entry->left_at != 0)
@@ -361,16 +366,16 @@ static bool leave_entry(struct sessions *sessions, struct entry *entry, const ch
     return true;
 }
 
-/* Whether the session goes on. If its sshd process has ended, leave_entry notes that. On false the
- * entry has been freed. */
+/* Returns whether the session goes on. Calls leave_entry if its sshd process has ended. If the
+ * result is false, the entry has been freed. */
 static bool goes_on(struct sessions *sessions, struct entry *entry)
 {
     return entry->left_at != 0 || process_lives(&entry->session.monitor) ||
            leave_entry(sessions, entry, REASON_GONE);
 }
 
-/* Drops the sessions of the environment that do not go on. False if no session remains; watch has
- * then been freed. */
+/* Drops the sessions of the environment that do not go on. False if none is left: watch has then
+ * been freed. */
 static bool sweep(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -401,7 +406,7 @@ static void on_terminated(void *arg, const char *id)
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL) { /* sshd has closed the session meanwhile */
+    if (entry == NULL) { /* sshd has closed the session in the meantime */
         session_files_remove(sessions->files, id);
         return;
     }
@@ -417,7 +422,8 @@ static void on_terminated(void *arg, const char *id)
     session_files_keep(sessions->files, &entry->session); /* the next recheck tries again */
 }
 
-/* Has terminate.h terminate the session, with session->ending_audit as its audit session id. */
+/* Begins to terminate the session (terminate.h), with session->ending_audit as its audit session
+ * id. */
 static void begin_termination(struct sessions *sessions, const struct session *session,
                               const char *message)
 {
@@ -433,7 +439,7 @@ static void begin_termination(struct sessions *sessions, const struct session *s
 }
 
 /* Begins to terminate a session, unless that has begun already. reason is for the audit line, why
- * for the session's terminals. answer may be NULL. */
+ * for the session's terminals. answer is the cache's answer that decided; NULL: none did. */
 static void end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
                       const char *why, const struct cache_answer *answer)
 {
@@ -450,8 +456,8 @@ static void end_entry(struct sessions *sessions, struct entry *entry, const char
     audit_session(session, "end", reason, answer);
 }
 
-/* Continues a termination that an earlier daemon had begun. False, logged, if that is not
- * possible. */
+/* Continues a termination that an earlier daemon had begun. False, with a line in the log, if this
+ * daemon may not terminate sessions. */
 static bool continue_termination(struct sessions *sessions, struct session *session)
 {
     session->ending_audit = own_audit(sessions, session);
@@ -467,8 +473,8 @@ static bool continue_termination(struct sessions *sessions, struct session *sess
 }
 
 /* Continues the terminations that an earlier daemon had begun. A session whose sshd process has
- * ended is not listed. Its file stays until it has been terminated, if need be by a later daemon
- * that may do so. */
+ * ended is taken off the list; its file stays until its other processes have been terminated, by a
+ * later daemon if this one may not do so. */
 static void continue_terminations(struct sessions *sessions)
 {
     struct entry *entry, *next;
@@ -497,9 +503,9 @@ static bool rechecks(const struct sessions *sessions)
     return sessions->setup.may_terminate && recheck_ms(sessions) > 0;
 }
 
-/* Returns when to ask again (cloud_clock_ms()) after an answer that was true at the time `asked`:
- * within session_recheck, at a random moment, so that the questions about several environments
- * spread. */
+/* Returns the cloud_clock_ms() of the next recheck after an answer that was true at the time
+ * `asked`: at a random moment before session_recheck has passed, so that the rechecks of several
+ * environments spread, but at least `floor` from now. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
     int64_t recheck = recheck_ms(sessions), now = cloud_clock_ms(), floor = recheck / 2;
@@ -517,15 +523,17 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
-/* Notes when the session's key or certificate expires, unless it has expired: then each recheck
- * judges that. */
+/* Moves watch->ends forward to the expiry of the session's key or certificate, if that is sooner.
+ * An expiry that has passed is left out, because it would make a recheck due all the time; each
+ * recheck judges it anyway. */
 static void set_ends(struct watch *watch, const struct session *session, int64_t now)
 {
     if (session->key_expires > now && session->key_expires < watch->ends)
         watch->ends = session->key_expires;
 }
 
-/* Stores the bounds of the session, which are used while no document may be used. */
+/* Copies the verdict's bounds to the session, and stores them if they have changed: they still
+ * apply after a restart, and while no document may be used. */
 static void keep_bounds(struct sessions *sessions, struct entry *entry,
                         const struct recheck_verdict *verdict)
 {
@@ -542,18 +550,18 @@ static void keep_bounds(struct sessions *sessions, struct entry *entry,
     session_files_keep(sessions->files, &entry->session);
 }
 
-/* Whether the change feed has named the environment, by itself or among all environments, at that
- * time or later. */
+/* Whether the change feed has named the environment, its project or all environments at `time`
+ * (cloud_clock_ms()) or later. */
 static bool is_named_since(const struct watch *watch, int64_t time)
 {
     return cache_last_named_at(watch->sessions->setup.cache, watch->project, watch->environment) >=
            time;
 }
 
-/* Sets watch->named to ask again soon if the change feed has named the environment since the last
- * answer was requested (asked). If the answer was requested within CACHE_SETTLE_MS after the
- * naming, it may not show the change yet: sets the end of that time. While the API fails, the cache
- * answers from memory, by its back-off. */
+/* Plans another question (watch->named) if the answer that was requested at `asked` may not show
+ * all that the change feed has named: soon, if the feed has named the environment since; at the end
+ * of CACHE_SETTLE_MS, if the request was sent within that time after the naming. While the API
+ * fails, the questions go on, but the cache's back-off limits the requests. */
 static void ask_of_named(struct watch *watch, int64_t asked)
 {
     struct cache *cache = watch->sessions->setup.cache;
@@ -580,11 +588,11 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     struct entry *entry;
 
     watch->asking = false;
-    /* In an answer CACHE_UNAVAILABLE, too, `asked` is the time of the last good answer's
-     * request. */
+    /* `asked` is when the last good answer was requested, even if the result is
+     * CACHE_UNAVAILABLE. */
     if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
         watch->confirmed = answer->asked;
-    /* A current answer (cache_answer) is true now, however long ago it was requested. */
+    /* A current answer (cache_answer) holds now, however long ago it was requested. */
     from_asked = may_use && !answer->stale && !answer->current;
     watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
     ask_of_named(watch, answer->asked);
@@ -601,9 +609,9 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     }
 }
 
-/* Terminates the sessions of the environment that recheck_judge_by_host rejects. False if no other
- * session is open: the API is not asked then, because the settings may no longer allow a question
- * about the environment. */
+/* Terminates the sessions of the environment that recheck_judge_by_host rejects. Returns whether
+ * any other session is left; if not, the API must not be asked, because the settings may no longer
+ * allow a question about the environment. */
 static bool end_by_host(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -639,10 +647,10 @@ static void ask(struct watch *watch)
               &watch->waiter);
 }
 
-/* Whether to ask about the environment now, because a recheck is due, a key or certificate has
- * expired (wall), or the change feed has named the environment. The last case takes a token, and
- * puts the watch behind all others: so the tokens go round, even if the feed names all environments
- * again and again. */
+/* Returns whether to ask about the environment at `now` (cloud_clock_ms()) and `wall` (seconds
+ * since 1970): because a recheck is due, a key or certificate has expired, or the change feed has
+ * named the environment. In the last case it takes a token, and moves the watch behind all others:
+ * so each gets its turn, even if the feed names all environments again and again. */
 static bool take_turn(struct watch *watch, int64_t now, int64_t wall)
 {
     struct sessions *sessions = watch->sessions;
@@ -684,7 +692,8 @@ static void look(struct sessions *sessions, struct entry *entry, const char *mes
     terminate_begin(sessions->terminations, &order);
 }
 
-/* Warns and terminates the sessions of the environment that reach their limits. */
+/* Warns the sessions of the environment whose limits are near, and terminates those whose limits
+ * are reached. */
 static void judge_limits(struct watch *watch)
 {
     struct sessions *sessions = watch->sessions;
@@ -730,7 +739,7 @@ static void on_tick(void *arg)
     if (!rechecks(sessions))
         return;
     for (watch = TAILQ_FIRST(&sessions->watches); watch != NULL; watch = next) {
-        /* take_turn may move watch to the end. */
+        /* take_turn may move watch to the end: the walk stops at the former last one. */
         next = watch == last ? NULL : TAILQ_NEXT(watch, link);
         if (watch->limits <= now)
             judge_limits(watch);
@@ -784,8 +793,8 @@ void sessions_configure(struct sessions *sessions)
 
 /* ---- Open, close, list, end ---- */
 
-/* Makes the id of a session. Ids grow, so that the list is in the order in which sessions were
- * opened. */
+/* Makes the id of a session from the time in microseconds. Each id is greater than the one before,
+ * so that the list is in the order in which sessions were opened. */
 static void make_id(struct sessions *sessions, char out[SESSION_ID_SIZE])
 {
     struct timespec now = {0};
@@ -808,8 +817,8 @@ static bool fits(const struct sessions *sessions, const struct cloud_name *name)
     return (watch == NULL ? 0 : watch->used) < SESSIONS_MAX - sessions->used;
 }
 
-/* Drops sessions that are over. This reads /proc for each session, so it is not done each time that
- * a session is opened. */
+/* Drops the sessions that are over, at most every FULL_SWEEP_MS, because it reads /proc for each
+ * session. */
 static void sweep_full(struct sessions *sessions)
 {
     int64_t now = cloud_clock_ms();
@@ -856,9 +865,9 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     entry = add_entry(sessions, &opened);
     set_due(entry->watch, next_due(sessions, stale ? opened.opened - recheck_ms(sessions) : asked));
     set_ends(entry->watch, &opened, 0);
-    /* If the change feed has named the environment since `asked`, only the sessions that were open
-     * then have been rechecked. The earlier time makes take_turn ask again, for this session
-     * too. */
+    /* If the change feed has named the environment since `asked`, the question that followed has
+     * rechecked only the sessions that were open then. Setting watch->asked back makes take_turn
+     * ask again, for this session. */
     if (asked < entry->watch->asked)
         entry->watch->asked = asked;
     if (asked > entry->watch->confirmed)
@@ -935,8 +944,9 @@ enum sessions_end sessions_end(struct sessions *sessions, const char *id)
 
 /* ---- Start and stop ---- */
 
-/* The function of session_files_load: adds a stored session to the list. A session that ended while
- * no daemon ran, by a reboot too, gets its audit line now instead. */
+/* Implements session_files_each: adds a stored session to the list. If the session ended while no
+ * daemon ran, as in a reboot, writes its audit line instead. Returns false to have its file
+ * removed. */
 static bool load(void *arg, const struct session *session, bool this_boot)
 {
     struct sessions *sessions = arg;
@@ -989,8 +999,8 @@ void sessions_free(struct sessions *sessions)
     struct watch *watch;
     struct entry *entry;
 
-    /* The workers are freed first, because their work refers to all that follows. The sessions'
-     * files stay. */
+    /* The workers are freed first, because their work refers to everything that is freed below. The
+     * sessions' files stay on the disk. */
     sessions->stopping = true;
     worker_free(sessions->worker);
     worker_free(sessions->disk);

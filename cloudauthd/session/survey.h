@@ -11,15 +11,15 @@
 #include <stdint.h>
 
 /*
- * Finds out which of the sessions that sshd has closed still have processes (survey_owns). The
- * worker looks at all processes of the host, once for all sessions. If a session seems to have
- * none, the worker looks once more, because a process that forks and exits all the time is easily
- * missed.
+ * Finds out which of the sessions that sshd has closed still have processes (survey_owns). One pass
+ * of the worker over all processes of the host serves all sessions. If a session seems to have
+ * none, the worker makes a second pass, because a process that forks and exits all the time is
+ * easily missed.
  */
 
-/* Whether a process belongs to the session of the account `uid` with the audit session id `audit`:
- * the process has that id, and one of its four uids is the account's, or its real uid is not
- * root's. False if audit is PROCESS_NO_AUDIT. */
+/* Whether a process with these ids belongs to the session that has the audit session id `audit` and
+ * whose account has the uid `uid`: its audit session id is `audit`, and either one of its four uids
+ * is `uid` or its real uid is not root's. False if audit is PROCESS_NO_AUDIT. */
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids);
 
 struct survey_item {
@@ -37,10 +37,10 @@ struct survey {
     struct survey_item item[];
 };
 
-/* Makes a survey of n items. The caller fills them in, with done and arg. */
+/* Makes a survey of n items. The caller sets them, `done` and `arg`. */
 struct survey *survey_new(size_t n);
 
-/* Gives the survey to the worker; done is called later. */
+/* Gives the survey to the worker. survey->done is called when it is complete. */
 void survey_begin(struct survey *survey, struct worker *worker);
 
 #endif

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #define MESSAGE_SIZE  512
-#define TERMINALS_MAX 64 /* terminals of one session that get the message */
-/* For so long a round repeats walks through /proc (chase): once to kill, once to find survivors. */
+#define TERMINALS_MAX 64 /* the most terminals of one session that get the message */
+/* The most milliseconds in a round for which chase walks through /proc again and again: once for
+ * kills, and once more to find survivors. */
 #define CHASE_MS        200
-#define SURVIVOR_VISITS 8    /* walks through /proc, at most, that look for a survivor */
-#define PTS_MAJOR       136u /* the first of eight majors: the kernel's admin-guide/devices.txt */
+#define SURVIVOR_VISITS 8    /* the most walks through /proc that look for a survivor */
+#define PTS_MAJOR       136u /* majors 136 to 143: pseudoterminals (the kernel's devices.txt) */
 #define PTS_MAJORS      8u
 
 enum stage {
@@ -32,8 +33,8 @@ enum stage {
     STAGE_DONE,
 };
 
-/* A session that is being terminated. The loop's thread owns it while it waits for its next round,
- * the worker while it is in a round. */
+/* A session that is being terminated, or whose terminals are looked at. It belongs to the loop's
+ * thread while it waits for its next round, and to the worker during a round. */
 struct termination {
     LIST_ENTRY(termination) link; /* in `waiting` or in a round's list */
     struct process monitor;
@@ -43,15 +44,15 @@ struct termination {
     terminate_done *done;
     terminate_looked *looked;
     void *arg;
-    int64_t input; /* the last input found, for terminate_looked */
+    int64_t input; /* the last input, in seconds since 1970; 0: none (terminate_looked) */
     enum stage stage;
-    int64_t due, kill_at; /* cloud_clock_ms() */
+    int64_t due, kill_at; /* cloud_clock_ms() of the next round, and of the first KILL */
     unsigned kills;
-    size_t left;  /* processes found in the last round */
-    size_t roots; /* processes of root that are left at the end; root is one */
+    size_t left;  /* number of processes that get signals, by the last round */
+    size_t roots; /* number of root's processes that are left at the end; `root` is one */
     pid_t root;
-    bool survivor;        /* a process was met after the last round had found none */
-    struct process *seen; /* processes of the last round: their children belong to the session */
+    bool survivor;        /* chase met a process after the last round had found none */
+    struct process *seen; /* processes that got signals: their descendants belong to the session */
     size_t used;
 };
 LIST_HEAD(termination_list, termination);
@@ -76,8 +77,8 @@ struct round {
 
 struct row {
     struct process_info info;
-    bool member;  /* the process belongs to the session that is looked at */
-    bool visited; /* its ancestors have been looked at */
+    bool member;  /* the process belongs to the session that is being handled */
+    bool visited; /* look_up has visited the row */
 };
 
 /* ---- In the worker: which processes belong to a session ---- */
@@ -116,8 +117,8 @@ static void mark(const struct round *round, const struct process *process)
         row->member = true;
 }
 
-/* Finds the row of the parent, or NULL. A parent is older than its child; if the row's process is
- * younger, it got the pid of the parent while /proc was being read. */
+/* Returns the row of the parent, or NULL. A parent is never younger than its child: a younger
+ * process has been given the parent's pid while /proc was being read. */
 static struct row *parent_of(const struct round *round, const struct row *row)
 {
     struct row *parent = find_row(round, row->info.parent);
@@ -127,15 +128,15 @@ static struct row *parent_of(const struct round *round, const struct row *row)
     return parent;
 }
 
-/* Marks the row and the rows up to its nearest marked ancestor, if it has one. Not recursive,
- * because the processes of the session decide how many ancestors there are. */
+/* If the row has a marked ancestor, marks the row and all rows between them. Not recursive, because
+ * the processes of the session decide how deep the tree is. */
 static void look_up(const struct round *round, struct row *row)
 {
     struct row *at = row;
     bool member;
 
-    /* A row that was visited before ends the walk: pids that were given again while /proc was being
-     * read could form a circle. */
+    /* A visited row ends the walk, because pids that were reused while /proc was being read could
+     * form a cycle. */
     while (at != NULL && !at->member && !at->visited) {
         at->visited = true;
         at = parent_of(round, at);
@@ -145,7 +146,7 @@ static void look_up(const struct round *round, struct row *row)
         row->member = true;
 }
 
-/* Whether the uids of a process in the session's tree or audit session let it have a signal
+/* Whether the uids of a process of the session's tree or audit session allow a signal to it
  * (terminate.h). */
 static bool is_accounts(const struct termination *session, const struct process_ids *ids)
 {
@@ -172,8 +173,8 @@ static bool is_monitor(const struct termination *session, const struct row *row)
            row->info.process.start == session->monitor.start;
 }
 
-/* Whether the process gets a signal: a member that is no zombie, not pid 1, not this daemon, and
- * the sshd monitor or one that is_accounts accepts. */
+/* Whether the process gets a signal: it is a member, but not a zombie, pid 1 or this daemon, and it
+ * is the sshd monitor or is_accounts accepts it. */
 static bool is_target(const struct termination *session, const struct row *row)
 {
     return row->member && !row->info.zombie && row->info.process.pid > 1 &&
@@ -204,9 +205,8 @@ static void count_roots(const struct round *round, struct termination *session)
     }
 }
 
-/* Remembers the processes that get a signal, at most TERMINATE_PROCESSES. When their parents have
- * ended, they become children of init, and the next round would no longer find them by their
- * parents. */
+/* Remembers the processes that get a signal, at most TERMINATE_PROCESSES. When their ancestors have
+ * ended they are children of init, and the next round could not find them by the tree. */
 static void remember_targets(const struct round *round, struct termination *session)
 {
     size_t n = count_targets(round, session);
@@ -223,9 +223,9 @@ static void remember_targets(const struct round *round, struct termination *sess
 
 /* ---- In the worker: messages and signals ---- */
 
-/* Notes when a terminal of the account had input, and writes the message to it. Returns whether the
- * terminal has taken all of the message. Does not wait, because the user may have stopped the
- * terminal's output. */
+/* Writes the message to a terminal, given by its device number, if the account owns it, and notes
+ * when the terminal had input. Returns whether the terminal has taken all of the message. Does not
+ * wait, because the user may have stopped the terminal's output. */
 static bool write_message(uint32_t tty, struct termination *session)
 {
     unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
@@ -251,8 +251,8 @@ static bool write_message(uint32_t tty, struct termination *session)
     return written;
 }
 
-/* Writes the message to each of the session's terminals once. Returns whether a terminal has taken
- * it: the client then needs a moment to show it. */
+/* Writes the message once to each of the session's terminals. Returns whether any terminal has
+ * taken it: the client then needs a moment to show it. */
 static bool notify_terminals(const struct round *round, struct termination *session)
 {
     uint32_t tty[TERMINALS_MAX];
@@ -348,15 +348,15 @@ static void take_step(struct round *round, struct termination *session)
 
 /* ---- In the worker: processes that no round sees, because they fork and exit all the time ---- */
 
-/* Whether processes of the session were left after a first KILL. They may be new ones, forked in
- * between. */
+/* Whether processes of the session were left after the first KILL. They may have been forked
+ * meanwhile, so chase kills processes of the session as it finds them. */
 static bool is_chased(const struct termination *session)
 {
     return session->kills > 1 && session->left > 0 && session->audit != PROCESS_NO_AUDIT;
 }
 
-/* Whether the last round found no process of the session. That round may have missed one that forks
- * and exits all the time. */
+/* Whether this round has found no process of the session. It may have missed one that forks and
+ * exits all the time, so chase looks for a survivor. */
 static bool is_found_empty(const struct termination *session)
 {
     return session->looked == NULL && session->stage == STAGE_DONE && session->left == 0 &&
@@ -376,8 +376,8 @@ static void kill_chased(void *arg, const struct process_met *met)
     }
 }
 
-/* Notes the session of a process that was met. A process that has ended since counts, too, because
- * its child may go on in its place; a zombie does not. */
+/* Sets `survivor` of the session that the process belongs to. The process counts even if it has
+ * ended meanwhile, because a child may go on in its place; a zombie does not count. */
 static void note_survivor(void *arg, const struct process_met *met)
 {
     struct round *round = arg;

@@ -14,12 +14,12 @@
  * monitor, and the processes with the audit session id of the session. The id also finds processes
  * that have left the tree (setsid, nohup, a double fork).
  *
- * Signals go to the monitor, which runs as root; to those other processes that have the uid of the
- * account as one of their four uids; and to processes of the audit session with any real uid but
- * root's, so that a set-user-ID program of another account is no way out. Other processes of root
- * are left, and logged, because one may be a service of the host that was restarted in the session.
- * Each signal goes through a pidfd; the process is checked after the pidfd was opened
- * (process_open).
+ * Signals go to the monitor, which runs as root; to other processes of the session that have the
+ * uid of the account as one of their four uids; and to processes of the audit session whose real
+ * uid is not root's, so that a set-user-ID program of another account is no way to escape. Other
+ * processes of root get no signal, and are logged: one may be a service of the host that was
+ * restarted in the session. Each signal is sent through a pidfd, and the process is checked after
+ * the pidfd was opened (process_open).
  *
  *   at once                  a message on the session's terminals
  *   TERMINATE_NOTICE_MS      later (at once if no terminal takes the message): TERM to the monitor,
@@ -27,41 +27,42 @@
  *   TERMINATE_KILL_MS        later: KILL to the processes that are left, again every
  *                            TERMINATE_ROUND_MS until none is left, at most TERMINATE_KILLS times.
  *                            From the second KILL on, processes of the audit session are also
- *                            killed one by one as they are found (process_visit), because a process
- *                            that forks and exits all the time has another pid by the time a whole
- *                            round has been read
+ *                            killed one by one as they are found (process_visit): a process that
+ *                            forks and exits all the time has another pid by the time that all of
+ *                            /proc has been read
  *
- * The worker thread does all of this: one walk through /proc a round for all sessions that are due.
+ * The worker thread does all of this in rounds. A round is one walk through /proc, for all sessions
+ * that are due.
  */
 
 #define TERMINATE_NOTICE_MS 400
 #define TERMINATE_ROUND_MS  500
 #define TERMINATE_KILL_MS   5000
 #define TERMINATE_KILLS     10
-#define TERMINATE_PROCESSES 4096 /* processes of a session that a round signals, at most */
+#define TERMINATE_PROCESSES 4096 /* the most processes of a session that a round signals */
 #define TERMINATE_ID_SIZE   24
 
 /* The sessions that are being terminated. */
 struct terminations;
 
-/* Called from the loop, once. input: when a program last read input from one of the session's
- * terminals (atime, as w(1) has it; the kernel keeps it to 8 seconds), in seconds since 1970; 0:
- * the session has no terminal, or the time cannot be read. */
+/* Called from the loop, once. input is when a program last read input from one of the session's
+ * terminals, in seconds since 1970: their atime, as in w(1), which the kernel keeps in steps of 8
+ * seconds. 0: the session has no terminal, or the time cannot be read. */
 typedef void terminate_looked(void *arg, const char *id, int64_t input);
 
-/* Called from the loop, once, when no process of the session is left, or when nothing more can be
- * done, which is logged. */
+/* Called from the loop, once, when no process of the session is left, or when cloudauthd gives up,
+ * which is logged. */
 typedef void terminate_done(void *arg, const char *id);
 
 struct terminate_order {
     struct process monitor; /* the sshd process that serves the connection as root */
-    uint32_t audit;         /* audit session id, or PROCESS_NO_AUDIT if unknown or shared */
-    uint32_t uid;           /* of the account */
-    const char *message;    /* for the session's terminals, a line without its newline; or "" */
-    const char *id;         /* of the session, below TERMINATE_ID_SIZE; passed to done and looked */
+    uint32_t audit; /* audit session id; PROCESS_NO_AUDIT: unknown, or another session has it */
+    uint32_t uid;   /* of the account */
+    const char *message; /* for the session's terminals, a line without its newline; or "" */
+    const char *id;      /* of the session, shorter than TERMINATE_ID_SIZE; for done and looked */
     terminate_done *done;
-    terminate_looked *looked; /* not NULL: the session is not terminated, but its terminals get the
-                                 message and are looked at; done is not called */
+    terminate_looked *looked; /* if not NULL, the session is not terminated: its terminals get the
+                                 message and are looked at, and `done` is not called */
     void *arg;
 };
 
@@ -69,11 +70,11 @@ struct terminate_order {
  * the terminations; then the loop. */
 struct terminations *terminate_new(struct loop *loop, struct worker *worker);
 
-/* Frees the terminations. Sessions that are not terminated by then stay as they are, and done is
- * not called for them. */
+/* Frees the terminations. A session whose termination is not complete is left as it is, and `done`
+ * is not called for it. */
 void terminate_free(struct terminations *terminations);
 
-/* Begins to terminate a session; the order and its strings are copied. */
+/* Begins to terminate a session, or to look at its terminals. Copies the order and its strings. */
 void terminate_begin(struct terminations *terminations, const struct terminate_order *order);
 
 #endif
