@@ -48,7 +48,7 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static unsigned judged_by;      /* local_ids_reads when the published accounts were last judged */
+static unsigned judged_by;      /* local_ids_reads() when the published accounts were last judged */
 static struct loop_timer probe; /* runs on_probe, every PROBE_MS */
 
 static void log_obsolete(const struct cloud_conf *conf)
@@ -60,8 +60,8 @@ static void log_obsolete(const struct cloud_conf *conf)
                         cloud_conf_obsolete[i].instead);
 }
 
-/* Reads and checks the configuration. If it is wrong, logs why, with the file and, where one is to
- * blame, the line. */
+/* Reads and checks the configuration. If it is wrong, logs why, with the file and, if the fault is
+ * in one line, the line's number. */
 static bool read_conf(struct cloud_conf *conf)
 {
     struct cloud_conf_error error;
@@ -92,7 +92,7 @@ static bool read_conf(struct cloud_conf *conf)
     return true;
 }
 
-/* Finds the uid of CLOUDAUTHD_KEYS_USER. getpwnam(3) reads /etc/passwd alone in this process
+/* Finds the uid of CLOUDAUTHD_KEYS_USER. In this process getpwnam(3) reads only /etc/passwd
  * (main.c). */
 static void find_keys_user(struct context *context)
 {
@@ -103,9 +103,10 @@ static void find_keys_user(struct context *context)
         log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
 }
 
-/* Returns a text of the settings on which records of accounts.snapshot depend and that no record
- * shows: which documents are genuine, which of them are for this host, and for how long they are
- * used. (publish_new calls that text the origin.) The next call overwrites it. */
+/* Returns the origin (publish_new): a text of the settings on which the records of
+ * accounts.snapshot depend although no record shows them, that is, which documents are genuine,
+ * which of them are for this host, and for how long they are used. The next call overwrites the
+ * text. */
 static const char *origin_of(const struct cloud_conf *conf)
 {
     static char
@@ -116,7 +117,8 @@ static const char *origin_of(const struct cloud_conf *conf)
     return origin;
 }
 
-/* Has the published accounts judged again, and publishes those of all documents in memory. */
+/* Has the published accounts judged again, and publishes the accounts of all documents in
+ * memory. */
 static void publish_all(struct context *context)
 {
     (void)admission_refresh(context->admission);
@@ -140,7 +142,8 @@ static void survey(struct context *context)
         cache_survey(context->cache, on_surveyed, context);
 }
 
-/* With another API or other signing keys, the cache no longer believes its documents. */
+/* Returns what the new settings leave of the cache's documents: none, if the API or the signing
+ * keys have changed. */
 static enum cache_change compare(const struct cloud_conf *old, const struct cloud_conf *new)
 {
     if (strcmp(new->access_url, old->access_url) != 0)
@@ -207,8 +210,9 @@ static void watch_signals(struct context *context)
         fatal("signalfd: %s", strerror(errno));
 }
 
-/* Started as root, creates the directories and becomes the daemon's user for good. Otherwise
- * systemd has set the user, and only the capabilities that are not needed are given up. */
+/* If started as root, creates the directories and becomes the daemon's user for good. Otherwise the
+ * service manager has set the user, and the process only gives up capabilities that it does not
+ * need. */
 static void drop_privileges(const struct context *context)
 {
     bool ends_sessions = context->conf.session_recheck > 0;
@@ -260,7 +264,7 @@ static bool feed_lives(void *arg)
     return feed_is_live(context->feed);
 }
 
-/* To be called after denials_file_new: each document of the cache refers to the denials. */
+/* To be called after denials_file_new, because each document of the cache refers to the denials. */
 static void open_cache(struct context *context)
 {
     const struct cache_setup setup = {.conf = &context->conf,
@@ -278,8 +282,8 @@ static void open_cache(struct context *context)
     context->cache = cache_new(&setup);
 }
 
-/* Loads what an earlier process stored. To be called after daemonize_start, because no thread of a
- * worker would survive its fork(2). */
+/* Loads what an earlier process has stored. To be called after daemonize_start, whose fork(2) no
+ * worker's thread would survive. */
 static void open_state(struct context *context)
 {
     struct worker *lister;
@@ -293,14 +297,14 @@ static void open_state(struct context *context)
                                context->conf.access_url);
     open_cache(context);
     lister = worker_new(context->loop);
-    /* The stored documents and the bindings are read at the same time: with 100,000 environments
-     * each takes a tenth of a second. */
+    /* The worker lists the stored documents while this thread reads the bindings: with 100,000
+     * environments each takes a tenth of a second. */
     cache_list_stored(context->cache, lister);
     open_bindings(context);
     worker_free(lister);
 }
 
-/* Opens accounts.snapshot. From now on every process of the host can look up the accounts in it. */
+/* Opens accounts.snapshot. From now on every process of the host can look accounts up in it. */
 static void open_snapshot(struct context *context)
 {
     const struct publish_setup setup = {.loop = context->loop,
@@ -354,7 +358,8 @@ static void on_files(void *arg)
     sessions_check(context->sessions);
 }
 
-/* Loads the sessions that were open before a restart, and watches the files of their documents. */
+/* Loads the sessions that were open before a restart, and begins to watch documents that are
+ * files. */
 static void open_sessions(struct context *context)
 {
     bool wanted = context->conf.session_recheck > 0, may_end = wanted && privileges_may_kill();
@@ -392,8 +397,8 @@ static void on_probe(void *arg)
 {
     struct context *context = arg;
 
-    /* admission_refresh costs four stat(2). inotify(7) would not see a change of a file behind a
-     * bind mount or a symbolic link, nor one that another host makes. */
+    /* Every PROBE_MS, admission_refresh costs only four stat(2). inotify(7) would miss a change of
+     * a file behind a bind mount or a symbolic link, and a change that another host makes. */
     if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
         sessions_configure(context->sessions);
@@ -437,12 +442,12 @@ static void start(struct context *context, bool foreground)
     open_snapshot(context);
     open_sessions(context);
     open_feed(context);
-    /* The parent exits with 0 only now: the socket exists, and nothing can fail any longer. */
+    /* The parent exits with 0 only now, when the socket exists and nothing can fail any longer. */
     if (!foreground && !daemonize_finish(ready))
         fatal("cannot go to the background: %s", strerror(errno));
 }
 
-/* Stops the daemon. False if a thread is left that waits for another name service. */
+/* Stops the daemon. False if the asker's thread still waits for another name service. */
 static bool stop(struct context *context)
 {
     bool asking;
@@ -452,8 +457,8 @@ static bool stop(struct context *context)
     cache_stop(context->cache);
     api_free(context->api);
     feed_free(context->feed);
-    /* The readers end before the state worker, so that the state worker still writes the documents
-     * that they have read. */
+    /* These workers end before the state worker, so that it still writes the documents that they
+     * have read. */
     worker_free(context->loader);
     worker_free(context->reader);
     /* If another name service hangs, the asker's thread is left behind, with the cache that it
@@ -495,7 +500,7 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
     if (!ok)
         log_error("cloudauthd ends because of a failure");
     notify_stop(notify);
-    /* No library's handler of exit(3) may run while another thread is left. */
+    /* exit(3) would run the exit handlers of libraries, while another thread still runs. */
     if (!stop(&context))
         _exit(ok ? 0 : 1);
     return ok ? 0 : 1;

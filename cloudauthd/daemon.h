@@ -14,10 +14,10 @@ struct daemon_options {
 };
 
 /*
- * Starts every subsystem, serves until SIGTERM or SIGINT, and stops them. SIGHUP reloads the
- * settings (cloudauthd(8)). To be called before the process has another thread. Returns the exit
- * status: 0, EX_CONFIG (sysexits.h) if the settings are wrong at the start, else 1; the log says
- * why.
+ * Starts every subsystem, serves until SIGTERM or SIGINT, and stops the subsystems. SIGHUP reloads
+ * the settings (cloudauthd(8)). To be called before the process has another thread. Returns the
+ * exit status: 0 after a signal; EX_CONFIG (sysexits.h) if the settings are wrong at the start; 1
+ * after any other failure. The log says why.
  */
 int daemon_run(const struct daemon_options *options, struct notify *notify);
 

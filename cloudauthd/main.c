@@ -12,8 +12,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* Variables of systemd that cannot be parsed do not keep the daemon from serving: it sends no
- * READY=1, so that systemd stops the unit by itself. */
+/* If the service manager's variables cannot be parsed, the daemon still starts. But it sends no
+ * READY=1, so that the service manager stops the unit after its start timeout. */
 static void open_notify(struct notify *notify)
 {
     const struct notify_variables variables = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
@@ -53,15 +53,16 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
-    /* Under systemd both standard error and syslog end in the journal, where each line must stand
+    /* Under systemd both standard error and syslog go to the journal, which must have each line
      * only once. */
     log_open(_PATH_LOG, options.foreground && getenv("JOURNAL_STREAM") == NULL);
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     open_notify(&notify);
-    /* No environment variable may set libcurl's or OpenSSL's proxy, key log or CA. */
+    /* Drops every environment variable, so that none sets libcurl's or OpenSSL's proxy, key log or
+     * CA. */
     clearenv();
-    /* Switches libnss_cloud off in this process, where it would wait for this process's own
-     * answer. */
+    /* Switches libnss_cloud off in this process, where it would wait for an answer of this same
+     * process. */
     __nss_configure_lookup("passwd", "files");
     __nss_configure_lookup("group", "files");
     __nss_configure_lookup("initgroups", "files");

@@ -23,17 +23,17 @@ enum who {
 struct request {
     enum who who;
     enum cache_need need;
-    void (*now)(struct connection *); /* answers at once, without a document; or NULL */
+    void (*now)(struct connection *); /* answers without a document; or NULL */
     /* If `now` is NULL: judges the question and sets connection->name. The cache is then asked for
-     * the document of that name, as fresh as `need` says. If check is NULL, login_check_name does
-     * so with the question's account. */
+     * the document of that name, as fresh as `need` says. If `check` is NULL too, login_check_name
+     * judges the question's account. */
     enum policy_reason (*check)(struct connection *);
-    /* The function `suits` of cache_waiter, or NULL. */
+    /* Becomes cache_waiter.suits; may be NULL. */
     bool (*suits)(void *connection, const struct document *);
-    /* Called with a document that this host may use and that is meant for this host. */
+    /* Called with a document that this host may use and whose `hosts` admits this host. */
     void (*answer)(struct connection *, const struct cache_answer *);
-    /* Called if there is no document for `answer`. The cache_answer is NULL if check has refused
-     * the question. */
+    /* Called if there is no such document. The cache_answer is NULL if `check` has refused the
+     * question. */
     void (*refuse)(struct connection *, enum policy_reason, const struct cache_answer *);
 };
 
@@ -82,8 +82,8 @@ static bool may_ask(const struct connection *connection, enum who who)
     return false;
 }
 
-/* Logs why a document is not used; at most one line a minute, because any user can look accounts up
- * at any rate. */
+/* Logs why a document is not used. At most one line a minute, because any user can cause lookups at
+ * any rate. */
 static void log_unusable(const struct connection *connection, const struct document *document)
 {
     static int64_t next;
@@ -98,8 +98,8 @@ static void log_unusable(const struct connection *connection, const struct docum
                 why);
 }
 
-/* Judges the document. If the cache has not answered at once, judges the account again: meanwhile
- * `allow` may have changed, or a local user of that name may have been added. */
+/* Judges the document. If the cache has not answered at once, judges the account again, because
+ * `allow` may have changed meanwhile, or a local user of that name may have been added. */
 static enum policy_reason judge(const struct connection *connection,
                                 const struct cache_answer *known)
 {
@@ -114,7 +114,7 @@ static enum policy_reason judge(const struct connection *connection,
     return admission_judge_name(admission, account, &name);
 }
 
-/* Answers the question by the cache's answer. */
+/* Implements cache_waiter.answered: answers the question. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
@@ -129,7 +129,7 @@ static void on_document(void *arg, const struct cache_answer *known)
         request->refuse(connection, reason, known);
 }
 
-/* Logs that a peer may not ask a question; at most one line a minute, because any user can send
+/* Logs that a peer may not ask a question. At most one line a minute, because any user can send
  * questions at any rate. */
 static void log_denied(const struct connection *connection)
 {
@@ -146,8 +146,8 @@ static void log_denied(const struct connection *connection)
     denied = 0;
 }
 
-/* The function `may_trust` of cache_waiter: false for a set-user-ID program that asks as root for
- * another user. */
+/* Implements cache_waiter.may_trust: false for a set-user-ID program that asks as root for another
+ * user. */
 static bool is_of_root(void *arg)
 {
     const struct connection *connection = arg;

@@ -5,8 +5,8 @@
 #include "cloudauthd/server/server.h"
 
 /*
- * Answers the connection's question by a table of the opcodes, who may ask each, and its handlers.
- * Leads to exactly one server_answer, at once or later.
+ * Answers the connection's question. A table says for each opcode who may ask and which handlers
+ * answer. Leads to exactly one server_answer, at once or later.
  */
 void requests_handle(struct connection *connection);
 

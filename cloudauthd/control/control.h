@@ -6,16 +6,17 @@
 #include "cloudauthd/server/server.h"
 
 /*
- * The questions of cloudauthctl, which root alone may ask. Each answer is rows of fields with a tab
- * between them; a control character in a field is replaced by '?'. Rows that do not fit a packet
- * come on further pages.
+ * The questions of cloudauthctl, which only root may ask. Each answer is a list of rows, and a row
+ * is fields with a tab between them; a control character in a field is replaced by '?'. Rows that
+ * do not fit into a packet come on further pages.
  *
  *   SESSIONS   project, environment, kind, app, user id, mail, role, service, audit id, fingerprint
  *              of the authority or "", id, account, user, since (seconds since 1970), from, pid,
  *              key, serial of the certificate or "", state (open, ending, detached)
- *   STATUS     name, value, "#" if it is a number; in the order in which status prints them
- *   DOCUMENTS  project, environment, plain login name, state, age, status, detail; the state
- *              "bound": the environment has ids on this host and is not in memory
+ *   STATUS     name, value, "#" if the value is a number; in the order in which cloudauthctl prints
+ *              them
+ *   DOCUMENTS  project, environment, main login name, state, age, status, detail; the state "bound"
+ *              is that of an environment that has ids on this host and is not in memory
  *   EXPLAIN    "fact", name, value
  *              "rule", name, "yes" or "no", detail
  *              "home", home, uid, gid and "mount", line of `mounts`: for an sFTP login that is
@@ -29,13 +30,13 @@
  *   REFRESH    result (document, absent, unavailable, refused), status, why
  *   CONFIRM    as REFRESH, after the operator has confirmed the environment's absence
  *   DENIALS    a denial in force, as denials_format writes it
- *   NAMED      "documents", how many documents of this page contain the denial's subject
- *   REBIND     name, value: project, environment, plain login name, uid, gid, sessions
+ *   NAMED      "documents", how many documents of this page contain the denial's subject, "#"
+ *   REBIND     name, value: project, environment, account (the main login name), uid, gid, sessions
  *
- * Page CLOUD_REBIND_LOOK of REBIND only shows the binding; CLOUD_REBIND_DO releases it, unless the
- * environment has sessions; CLOUD_REBIND_FORCE releases it with sessions as well. DENY, UNDENY and
- * REBIND are answered when the change is on the disk. Until then a further change of the same file
- * (denials or bindings) gets CLOUD_UNAVAILABLE with reason busy.
+ * The page of a REBIND question says what to do: CLOUD_REBIND_LOOK only shows the binding,
+ * CLOUD_REBIND_DO releases it unless the environment has sessions, CLOUD_REBIND_FORCE releases it
+ * in any case. DENY, UNDENY and REBIND are answered when the change is on the disk. Until then,
+ * another change of the same file (denials or bindings) gets CLOUD_UNAVAILABLE with reason busy.
  */
 
 void status_answer(struct connection *connection);
@@ -50,8 +51,8 @@ void rebind_answer(struct connection *connection);
 void sessions_answer_list(struct connection *connection);
 void sessions_answer_end(struct connection *connection);
 
-/* EXPLAIN, PEOPLE, REFRESH and CONFIRM. requests.c calls the function _answer with a document that
- * this host may use, else _refuse; known is NULL if the name itself is refused. */
+/* EXPLAIN, PEOPLE, REFRESH and CONFIRM. requests.c calls NAME_answer with a document that this host
+ * may use, and NAME_refuse if there is none; `known` is NULL if the name itself is refused. */
 void explain_answer(struct connection *connection, const struct cache_answer *known);
 void explain_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
@@ -66,15 +67,15 @@ void refresh_refuse(struct connection *connection, enum policy_reason reason,
  * connection->name. Returns POLICY_GRANTED, or why the name is refused. */
 enum policy_reason refresh_check(struct connection *connection);
 
-/* Parses the account as refresh_check does, and confirms the absence of its environment, so that
- * the API's next answer that the environment is absent is believed. POLICY_REFUSED if no such
- * answer is withheld. */
+/* Parses the account as refresh_check does, and confirms that its environment is absent, so that
+ * the API's next answer to that effect is believed. POLICY_REFUSED if no such answer is being
+ * withheld. */
 enum policy_reason confirm_check(struct connection *connection);
 void confirm_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Why this host does not handle the question's account, as a static sentence; "" if the reason is
- * not about the name. */
+/* Returns why this host does not handle the question's account, as a static sentence; "" if the
+ * reason is not about the name. */
 const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
 
 #endif

@@ -16,9 +16,9 @@
 
 /* A change of the denials that is being written to the disk. */
 struct change {
-    void *connection; /* gets the answer; set to NULL when the client goes (`pending`, server.h) */
+    void *connection; /* gets the answer; NULL once the client has gone (connection->pending) */
     struct context *context;
-    bool shows_accounts; /* ends a denial of an environment: its record may be published again */
+    bool shows_accounts; /* an environment's denial ends: its account may be published again */
 };
 
 static void judge_accounts(const struct context *context)
@@ -27,8 +27,9 @@ static void judge_accounts(const struct context *context)
     cache_denials_changed(context->cache);
 }
 
-/* Called when the change is on the disk, or has failed (problem is not NULL). Must not use
- * context->sessions: when the daemon stops, they are freed before the worker that calls this. */
+/* Called when the change is on the disk, or has failed (then problem is not NULL). Must not use
+ * context->sessions: when the daemon stops, the sessions are freed before the worker that calls
+ * this. */
 static void on_written(void *arg, const char *problem)
 {
     struct change *change = arg;
@@ -103,14 +104,15 @@ void denials_answer_list(struct connection *connection)
 
 /* ---- NAMED ---- */
 
-#define NAMED_USERS 20000 /* users looked at for one page: more would block the event loop */
+#define NAMED_USERS 20000 /* the most users looked at for a page: more would block the loop */
 
 struct naming {
     struct denial denial;
     size_t looked, found;
 };
 
-/* Whether the document contains the subject of the denial; of a certificate, its authority. */
+/* Whether the document contains the subject of the denial or, if that is a certificate, the
+ * certificate's authority. */
 static bool contains(const struct document *document, const struct denial *denial)
 {
     char environment[DENIAL_SUBJECT_SIZE];

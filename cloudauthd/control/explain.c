@@ -31,7 +31,7 @@ const char *explain_name_detail(const struct connection *connection, enum policy
                                      connection->question.account);
 }
 
-/* Starts the answer with the rules about the name, which come before those about the document. */
+/* Begins the answer, with the rules about the name, which come before those about the document. */
 static void explain_name(const struct connection *connection, enum policy_reason reason)
 {
     const struct cloud_name *name = &connection->name;
@@ -50,8 +50,8 @@ static void explain_name(const struct connection *connection, enum policy_reason
     rule("not-local", reason, explain_name_detail(connection, reason));
 }
 
-/* Adds the warnings of the document: they may say why the key that the operator asks about was left
- * out of the document. */
+/* Adds the warnings of the document, which may say why the key that the operator asks about was
+ * left out of it. */
 static void add_warnings(const struct document *document)
 {
     for (size_t i = 0; i < document->warnings; i++)
@@ -73,8 +73,8 @@ static void decide(struct connection *connection, enum policy_reason reason, con
     rows_send(connection, 0);
 }
 
-/* Finds the key that the operator asks about, for connection->offered, has_key and why: the key or
- * certificate of the question, or else the key with the fingerprint in the question. */
+/* Sets connection->offered, has_key and why for the key that the operator asks about. The question
+ * has a key or certificate, or only the fingerprint of a key. */
 static void find_key(struct connection *connection)
 {
     const struct cloud_question *question = &connection->question;
@@ -117,7 +117,7 @@ static void explain_certificate(const struct offered_key *offered)
     fact("key-id", offered->key_id);
 }
 
-/* The login that is to be judged: at the present time and, if the operator gives an address, from
+/* Returns the circumstances of the login to judge: now and, if the operator gives an address, from
  * that address. */
 static struct policy_visit visit_of(const struct connection *connection)
 {
@@ -142,8 +142,8 @@ static void explain_key(const struct document *document, const struct cloud_name
                                                             : policy_token(rules[i].reason));
 }
 
-/* Adds the directories that an sFTP login would get, as the answer to PAM_ACCOUNT has them.
- * cloudauthctl checks them as root, because the daemon cannot look into home directories. */
+/* Adds the directories that an sFTP login would get, as in the answer to PAM_ACCOUNT. cloudauthctl,
+ * which runs as root, checks them, because the daemon cannot look into home directories. */
 static void explain_directories(const struct document *document, const struct cloud_name *name)
 {
     char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
@@ -165,7 +165,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     struct policy_visit visit = visit_of(connection);
     struct policy_verdict verdict;
     char message[2048] = "", detail[LOGIN_DETAIL_SIZE];
-    struct audit line = {.offered = &connection->offered}; /* not logged; its detail is shown */
+    struct audit line = {.offered = &connection->offered}; /* only for `detail`; not logged */
 
     explain_name(connection, POLICY_GRANTED);
     add_warnings(document);
@@ -252,7 +252,7 @@ static void list_key(const struct document *document, const struct cloud_name *n
 void people_answer(struct connection *connection, const struct cache_answer *known)
 {
     const struct document *document = known->document;
-    static const struct offered_key certificate = {.entered = true}; /* meets any `require` */
+    static const struct offered_key certificate = {.entered = true}; /* meets any access.require */
     struct policy_visit visit = cache_visit(connection->context->cache, NULL);
     size_t i = connection->question.page;
     size_t keys = document->keys, all = keys + document->authorities * document->users;

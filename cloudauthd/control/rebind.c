@@ -9,10 +9,10 @@
 
 #include <stdio.h>
 
-/* The release of a binding that is being written to the disk. At most one is at a time. */
+/* The release of a binding that is being written to the disk. There is at most one at a time. */
 static struct {
     bool busy;
-    void *connection; /* gets the answer; set to NULL when the client goes (`pending`, server.h) */
+    void *connection; /* gets the answer; NULL once the client has gone (connection->pending) */
     struct context *context;
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
 } release;

@@ -22,8 +22,8 @@ static void send_refresh(struct connection *connection, const char *result,
     rows_send(connection, 0);
 }
 
-/* Binds the uid and gid of the document again if an operator has released the binding. Where the
- * API answers that the document has not changed, the cache binds nothing. */
+/* Binds the uid and gid of the document again if an operator has released their binding. The cache
+ * does not do that if the API answers that the document has not changed. */
 void refresh_answer(struct connection *connection, const struct cache_answer *known)
 {
     char why[256];

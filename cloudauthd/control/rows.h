@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Builds the text of an answer to cloudauthctl: rows of fields (control.h). The loop's thread
- * builds one answer at a time, from rows_start to rows_send, in a buffer of this module. */
+/* Builds the text of an answer to cloudauthctl: rows of fields (control.h). There is one static
+ * buffer, so the loop's thread builds one answer at a time, from rows_start to rows_send. */
 
-/* Begins an answer, without rows. */
+/* Begins an answer. It has no rows yet. */
 void rows_start(void);
 
 /* Adds a row of n fields. A control character in a field is replaced by '?', so that no field can
@@ -27,22 +27,22 @@ void rows_add(const char *const *field, size_t n);
  * value is a number. */
 void rows_add_number(const char *name, int64_t number);
 
-/* Adds a line that already is a row (denials_format), without its newline. */
+/* Adds a line that is formatted as a row already (denials_format) and has no newline. */
 void rows_add_line(const char *line);
 
-/* Whether further rows belong on the next page, because less than 32 KiB are left in the packet.
- * The rows of one key, or of one bucket of the cache, fit into 32 KiB. */
+/* Whether further rows belong on the next page, because less than 32 KiB are left in this one. The
+ * rows of one key, or of one bucket of the cache's hash table, fit into 32 KiB. */
 bool rows_full(void);
 
-/* Answers the connection with the rows. page is the page to ask for next, 0 at the end. */
+/* Answers the connection with the rows. page is the next page to ask for; 0: there is none. */
 void rows_send(struct connection *connection, uint32_t page);
 
-/* Answers SESSIONS with the rows. session is the id of the last session in them, after which the
- * next question continues; "" at the end. */
+/* Answers SESSIONS with the rows. session is the id of the last session among them, after which the
+ * next question continues; "": there are no more sessions. */
 void rows_send_after(struct connection *connection, const char *session);
 
-/* Answers without rows. reason is a token for logs. message is a sentence for the operator; only
- * CLOUD_REFUSED sends it, and needs it ("" for none). */
+/* Answers without rows. reason is a token for logs, message a sentence for the operator. Only an
+ * answer of CLOUD_REFUSED contains the message, which must then not be NULL ("": none). */
 void rows_refuse(struct connection *connection, enum cloud_status status, const char *reason,
                  const char *message);
 

@@ -30,10 +30,10 @@ struct documents {
     const struct admission *admission;
     struct health_documents seen;
     int64_t conflicts;
-    char first[512]; /* the first document that conflicts, with the reason; "": none */
+    char first[512]; /* the first document that conflicts, and why; "": none does */
 };
 
-/* Whether the document conflicts with this host; if so, `why` says with what. */
+/* Whether the document conflicts with this host. If so, writes to `why` with what. */
 static bool conflicts(const struct admission *admission, const struct cache_view *view,
                       char why[256])
 {
@@ -185,8 +185,8 @@ static bool list_document(void *arg, const struct cache_view *view)
     return rows_full();
 }
 
-/* Adds a row for an environment that has ids, but is not in memory. Whether there is a document of
- * it is known only when the environment is asked for. */
+/* Adds a row for an environment that has bound ids and is not in memory. Only a question to the
+ * cache would tell whether there is a document of it. */
 static bool list_binding(void *arg, const struct binding *binding)
 {
     const struct context *context = arg;
@@ -199,8 +199,7 @@ static bool list_binding(void *arg, const struct binding *binding)
     return rows_full();
 }
 
-/* Pages with this number or a greater one list bindings; those below it list buckets of the
- * cache. */
+/* Pages from this number on list bindings; lower ones list buckets of the cache's hash table. */
 #define BINDINGS (UINT32_C(1) << 31)
 
 void status_answer_documents(struct connection *connection)

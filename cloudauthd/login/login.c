@@ -99,9 +99,9 @@ struct elsewhere {
     unsigned searched;
 };
 
-/* The person of the key or certificate by the document, or NULL. If the authority of a certificate
- * is not accepted, the person is not known: anyone can make a certificate with the id of
- * another. */
+/* Returns the user to whom the document gives the key or certificate, or NULL. NULL also if the
+ * document does not have the certificate's authority, because anyone can make a certificate with
+ * the id of another person. */
 static const struct document_user *find_person(const struct document *document,
                                                const struct offered_key *offered)
 {
@@ -117,7 +117,7 @@ static const struct document_user *find_person(const struct document *document,
     return NULL;
 }
 
-/* The function `each` of cache_each_of: searches the document of one environment. */
+/* Passed to cache_each_of: searches the document of one environment. Returns whether to go on. */
 static bool search_document(void *arg, const struct document *document)
 {
     struct elsewhere *elsewhere = arg;
@@ -129,8 +129,8 @@ static bool search_document(void *arg, const struct document *document)
     return elsewhere->user == NULL && ++elsewhere->searched < ELSEWHERE_MAX;
 }
 
-/* Whether the document lacks the key, the certificate's authority or its user: the document of
- * another environment may have it. */
+/* Whether the reason is that the document lacks the key, the certificate's authority or its user,
+ * which the document of another environment may have. */
 static bool is_unknown_here(enum policy_reason reason)
 {
     return reason == POLICY_KEY_UNKNOWN || reason == POLICY_AUTHORITY_UNKNOWN ||

@@ -12,7 +12,7 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
     login_answer_no(connection, reason, CLOUD_ABSENT);
 }
 
-/* An environment has one group, whose name is the plain login name. */
+/* An environment has one group, whose name is the environment's main login name. */
 enum policy_reason lookup_check_group(struct connection *connection)
 {
     enum policy_reason reason = login_check_name(connection, connection->question.account);
@@ -21,9 +21,9 @@ enum policy_reason lookup_check_group(struct connection *connection)
 }
 
 /*
- * Finds the plain login name of the environment that an id belongs to: by the binding or, if an
- * operator has released the binding, by the snapshot. The document of the environment then decides
- * whether the id is its own.
+ * Finds the main login name of the environment that has a uid or gid: by the binding or, if there
+ * is none because an operator has released it, by the published snapshot. The document of the
+ * environment then decides whether the id is its own.
  */
 static bool name_of_id(const struct connection *connection, char plain[CLOUD_NAME_MAX + 1])
 {
@@ -69,7 +69,7 @@ void lookup_answer(struct connection *connection, const struct cache_answer *kno
                                   .home = policy_home(document, name),
                                   .shell = policy_shell(document, name)};
 
-    /* This always succeeds: policy_usable refuses a document without a plain name. */
+    /* This always succeeds: policy_usable refuses a document without a main login name. */
     cloud_name_plain(&connection->context->conf.grammar, document->project, document->environment,
                      plain);
     if (question->op == CLOUD_OP_PASSWD_BY_ID && document->uid != question->id)

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Refuses an offered key. The same key and account get at most one audit line a minute. */
+/* Refuses an offered key. The same key and account get at most one audit line a minute
+ * (audit_take_offer). */
 static void refuse_key(struct connection *connection, const struct refusal *refusal)
 {
     const char *account = connection->question.account;
@@ -74,15 +75,15 @@ bool offer_suits(void *arg, const struct document *document)
     return login == NULL || !offered_key_equal(&login->session.offered, &connection->offered);
 }
 
-/* Remembers which key the line is for, and whether it demands verification. False if that fails;
- * PAM would then refuse the login. */
+/* Remembers for which key the line is, and whether the line has verify-required. False if that
+ * fails; the caller must then refuse the key, because PAM would refuse the login. */
 static bool remember(const struct connection *connection, bool verify)
 {
     struct process monitor;
     struct login *login = NULL;
 
-    /* The parent of the helper is the sshd process that runs PAM. The pid belongs to it only while
-     * the helper lives. */
+    /* The parent of the helper is the sshd process that runs PAM. While the helper is connected,
+     * its pid, and so its parent, are certain. */
     if (process_find_parent(connection->peer.pid, &monitor) && server_peer_lives(connection))
         login = pending_remember(connection->context->pending, &monitor,
                                  connection->question.account, &connection->offered);

@@ -15,7 +15,7 @@
 
 #define MESSAGE_SIZE 1536 /* bytes of the sentence for the client */
 
-/* Finds the pending login of the sshd process that asks, or NULL. */
+/* Returns the pending login of the sshd process that asks, or NULL. */
 static struct login *find_login(const struct connection *connection)
 {
     struct process sshd;
@@ -96,10 +96,10 @@ enum policy_reason pam_check_account(struct connection *connection)
     return reason;
 }
 
-/* Grants the account. An sFTP login over SSH gets no audit line yet: PAM still has to mount the
- * account's directories, in the session, and may refuse the login. For the audit line of such a
- * refusal, which PAM writes, the answer's message has the name=value pairs of
- * audit_format_subject. */
+/* Grants the account. An sFTP login over SSH gets no audit line yet: in its session step pam_cloud
+ * still has to mount the account's directories, and may refuse the login. pam_cloud then writes the
+ * audit line itself, with the name=value pairs of audit_format_subject, which the answer has as its
+ * message. */
 static void grant_account(struct connection *connection, const struct cache_answer *known,
                           const struct document_key *key, const struct login *login)
 {
@@ -116,8 +116,8 @@ static void grant_account(struct connection *connection, const struct cache_answ
                                   .gid = document->gid,
                                   .mounts = mounts};
 
-    /* This always fits, because a document has at most DOCUMENT_MOUNTS_MAX mounts. With an empty
-     * list PAM would refuse the session (jail.h). */
+    /* This always fits, because a document has at most DOCUMENT_MOUNTS_MAX mounts. If it did not,
+     * the empty list would have pam_cloud refuse the session (jail.h). */
     (void)policy_mounts(document, &connection->name, mounts, sizeof mounts);
     login_add_person(&audit, key);
     audit.offered = login == NULL ? NULL : &login->session.offered;
@@ -143,7 +143,8 @@ static void grant_sftp(const struct connection *connection, const struct login *
     audit_count(AUDIT_LOGIN, CLOUD_SFTP, POLICY_GRANTED);
 }
 
-/* Remembers, for the session that follows, the person and the document that granted the login. */
+/* Copies to the pending login what its session will need: the person, and from the document the
+ * uid, the session's bounds and the document's age. */
 static void remember_person(const struct context *context, struct login *login,
                             const struct cache_answer *known, const struct document_key *key)
 {
@@ -165,9 +166,9 @@ static void remember_person(const struct context *context, struct login *login,
 }
 
 /*
- * Binds the ids of a document again after an operator has released its binding (cloudauthctl
- * rebind). The document must have been confirmed by the API since the release: only such a document
- * has the right ids.
+ * Binds the ids of a document again after an operator has released their binding (cloudauthctl
+ * rebind). Does so only if the API has confirmed the document since the release: an older one may
+ * have the wrong ids.
  */
 static void bind_again(const struct context *context, const struct cache_answer *known)
 {
@@ -183,8 +184,8 @@ static void bind_again(const struct context *context, const struct cache_answer 
 
 /*
  * Whether the ids that sshd looked up when the login began are those of the document. A login may
- * take minutes; if the ids changed in between, sshd would open the session with the uid of another
- * environment.
+ * take minutes; if the ids have changed meanwhile, sshd would open the session with a uid that may
+ * be another environment's by now.
  */
 static bool has_current_ids(const struct connection *connection, const struct login *login,
                             const struct document *document)
@@ -195,8 +196,7 @@ static bool has_current_ids(const struct connection *connection, const struct lo
     struct process sshd;
     struct binding owner;
 
-    /* sshd_uid is the uid that sshd_config passes as %U; it is 0 if sshd_config does not pass
-     * it. */
+    /* sshd_uid is 0 if sshd_config does not pass %U. */
     if (login->sshd_uid != 0 && login->sshd_uid != document->uid)
         return false;
     return changed_at == 0 ||
@@ -236,8 +236,8 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
 
 /* ---- PAM_SESSION ---- */
 
-/* Whether auth_info (SSH_AUTH_INFO_0 of sshd's PAM environment), "publickey <type> <base64>", is
- * about the key or certificate that was granted. */
+/* Whether auth_info, the last line of SSH_AUTH_INFO_0 ("publickey <type> <base64>"), names the key
+ * or certificate for which the login was granted. */
 static bool is_login_key(const char *auth_info, const struct login *login)
 {
     static const char method[] = "publickey ";
@@ -254,8 +254,8 @@ static bool is_login_key(const char *auth_info, const struct login *login)
            offered_key_equal(&offered, &login->session.offered);
 }
 
-/* Copies a string from PAM. Replaces control characters, which would break the session list and the
- * session's file. */
+/* Copies a string from PAM, with '?' for each control character, which would break the session list
+ * and the session's file. */
 static void copy_clean(char *out, size_t size, const char *from)
 {
     snprintf(out, size, "%s", from);
@@ -264,9 +264,9 @@ static void copy_clean(char *out, size_t size, const char *from)
             *out = '?';
 }
 
-/* The audit session that pam_loginuid has given to the sshd process of a login. Without
- * pam_loginuid the process has the audit session of its parent, the listening sshd; the result is
- * then PROCESS_NO_AUDIT. */
+/* Returns the id of the audit session that pam_loginuid has given to the sshd process of a login.
+ * Without pam_loginuid the process has the audit session of its parent, the listening sshd: the
+ * result is then PROCESS_NO_AUDIT. */
 static uint32_t find_audit(const struct process *sshd)
 {
     struct process_info own, above;
@@ -277,7 +277,8 @@ static uint32_t find_audit(const struct process *sshd)
     return own.ids.audit;
 }
 
-/* Lists the session, so that it can be checked again and ended. */
+/* Adds the session to the list of open sessions, so that it is rechecked and can be terminated.
+ * Returns POLICY_GRANTED, or why it is not opened. */
 static enum policy_reason open_session(struct connection *connection, const struct login *login)
 {
     const struct cloud_question *question = &connection->question;
@@ -311,8 +312,8 @@ static void answer_session(struct connection *connection, const struct login *lo
     server_answer(connection, &answer);
 }
 
-/* Whether the session may be opened: PAM_ACCOUNT has granted the login, with this key and with the
- * ids that are bound now. login may be NULL. */
+/* Returns POLICY_GRANTED if the session may be opened: PAM_ACCOUNT has granted the login, for this
+ * key and with the ids that are bound now. login may be NULL. */
 static enum policy_reason check_session(const struct connection *connection,
                                         const struct login *login)
 {

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The members that a search compares have arrays of their own, so that a search touches little
- * memory. */
+/* What a search compares is in arrays of its own, so that a search touches little memory. */
 struct pending {
     struct process monitor[PENDING_MAX];
     uint64_t used[PENDING_MAX]; /* the value of `clock` when the login was added; 0: free */
@@ -30,7 +29,7 @@ static bool is_same(const struct process *a, const struct process *b)
     return a->pid == b->pid && a->start == b->start;
 }
 
-/* Returns the index of the monitor's login, or PENDING_MAX. */
+/* Returns the index of the monitor's login; PENDING_MAX if there is none. */
 static size_t find_place(const struct pending *pending, const struct process *monitor)
 {
     size_t i = 0;

@@ -18,7 +18,7 @@
 #define SO_PASSRIGHTS 83 /* since Linux 6.16 */
 #endif
 
-#define PACKETS  64 /* packets of one socket that drain looks at, at most */
+#define PACKETS  64 /* the most packets of one socket that drain receives */
 #define TICK_MS  10
 #define CHILDREN 16
 #define STACK    16384
@@ -33,7 +33,7 @@ struct child {
 
 struct closer {
     struct loop *loop;
-    struct loop_timer tick; /* the timer is set while a socket waits or a child lives */
+    struct loop_timer tick; /* set while a socket waits or a child lives */
     pid_t pid;              /* process id of the daemon */
     size_t n;
     struct {
@@ -43,8 +43,8 @@ struct closer {
     struct child child[CHILDREN];
 };
 
-/* The child process. It shares the daemon's memory, so it calls no function that changes memory. It
- * sleeps until the daemon kills it. */
+/* The child process. It shares the daemon's memory, so it calls only functions that leave memory
+ * unchanged. It sleeps until the daemon kills it. */
 static int run_child(void *arg)
 {
     const struct closer *closer = arg;
@@ -56,9 +56,9 @@ static int run_child(void *arg)
         syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-/* Starts a child with a copy of every descriptor (no CLONE_FILES), closes the waiting sockets here,
- * and kills the child. So no close(2) here drops the last reference to a socket; the end of the
- * child does. False if no child can be started. */
+/* Starts a child that has a copy of every descriptor (no CLONE_FILES), closes the waiting sockets
+ * in the daemon, and kills the child. So the last reference to a socket is dropped by the end of
+ * the child, not by a close(2) here. False if no child can be started. */
 static bool start_child(struct closer *closer, struct child *child)
 {
     pid_t pid = clone(run_child, child->stack + STACK, CLONE_VM, closer);
@@ -76,7 +76,7 @@ static bool start_child(struct closer *closer, struct child *child)
     return true;
 }
 
-/* Whether the child has ended, which has closed all of its sockets. */
+/* Reaps the child if it has ended, which has closed its sockets. Returns whether it has ended. */
 static bool reap(const struct child *child)
 {
     return waitpid(child->pid, NULL, WNOHANG | __WALL) != 0;
@@ -117,8 +117,8 @@ void closer_free(struct closer *closer)
     free(closer);
 }
 
-/* With SO_PASSCRED every packet comes with the credentials of its sender, by which an empty packet
- * differs from the end of the connection. */
+/* With SO_PASSCRED every packet comes with the credentials of its sender, which tells an empty
+ * packet from the end of the connection. */
 bool closer_prepare(int listener)
 {
     const int on = 1, off = 0;
@@ -130,7 +130,7 @@ bool closer_prepare(int listener)
 
 static enum closer_packet receive(int fd, int flags, void *buffer, size_t size, size_t *length)
 {
-    /* There is space for the credentials alone, so descriptors are not received: MSG_CTRUNC says
+    /* There is space only for the credentials, so descriptors are not received, and MSG_CTRUNC says
      * that some came. */
     union {
         struct cmsghdr header;
@@ -158,8 +158,8 @@ enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length
 {
     enum closer_packet packet = receive(fd, MSG_PEEK, buffer, size, length);
 
-    /* Removes the packet that MSG_PEEK has left. It is the same one, because no other thread reads
-     * from this socket. */
+    /* Removes the packet that MSG_PEEK has left in the queue. It is the same packet, because no
+     * other thread reads from this socket. */
     if (packet == CLOSER_PLAIN && recv(fd, NULL, 0, MSG_DONTWAIT) < 0)
         return CLOSER_NOTHING;
     return packet;
@@ -170,7 +170,8 @@ enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t
     return receive(fd, 0, buffer, size, length);
 }
 
-/* Receives the packets that carry no descriptors. Returns whether no packet is left. */
+/* Shuts the socket down for reading, and receives its packets up to one that carries descriptors.
+ * Returns whether no packet is left. */
 static bool drain(int fd)
 {
     enum closer_packet packet = CLOSER_PLAIN;

@@ -13,48 +13,50 @@
  *
  * A packet can carry descriptors (SCM_RIGHTS, unix(7)). The task that drops the last reference to
  * an open file waits until the file is closed, which can take long: a TCP socket with SO_LINGER
- * blocks until its peer has acknowledged all data, and the last reference to a deleted file frees
- * its blocks. So a user could make the daemon wait. Where the kernel can refuse such packets
- * (SO_PASSRIGHTS, Linux 6.16) the daemon has it refuse them. Elsewhere the daemon never receives
- * such a packet, and a socket that holds one is closed by the end of a child process: a process
- * that exits does not wait for SO_LINGER, and the daemon does not wait for the child. If no child
- * can be started, the sockets stay open until one can.
+ * blocks until its peer has acknowledged all data, and the blocks of a deleted file are freed. So a
+ * user could make the daemon wait. Where the kernel can refuse such packets (SO_PASSRIGHTS, Linux
+ * 6.16), the daemon has it refuse them. On older kernels the daemon never receives such a packet,
+ * and a socket that holds one is closed by the end of a child process: a process that exits does
+ * not wait for SO_LINGER, and the daemon does not wait for the child. If no child can be started,
+ * the sockets stay open until one can.
  */
 
 #define CLOSER_WAITING_MAX 8192 /* the most sockets that wait for a child */
-/* Sockets of one user that wait for a child or are being closed by one. A user who has this number
- * gets no further connection. */
+/* The most sockets of one user that wait for a child or are being closed by one. A user who has
+ * reached this number gets no further connection. */
 #define CLOSER_PER_UID_MAX 64
 
 struct closer;
 
 enum closer_packet {
-    CLOSER_NOTHING, /* no packet; errno: EAGAIN if none has come yet, 0 if the peer has closed the
-                       connection, else the error */
+    CLOSER_NOTHING, /* no packet; errno is EAGAIN if none has come yet, 0 if the peer has closed the
+                       connection, or the error */
     CLOSER_PLAIN,   /* a packet was received */
     CLOSER_LADEN,   /* the packet carries descriptors, which were not received */
 };
 
 struct closer *closer_new(struct loop *loop);
 
-/* Frees the closer; its memory stays while a child lives, which shares it. Does not wait for
+/* Frees the closer, but not its memory if a child is alive, which shares it. Does not wait for
  * children. Sockets that wait for a child stay open until the daemon ends. */
 void closer_free(struct closer *closer);
 
-/* Sets the options of a listening socket, which the sockets inherit that are accepted from it.
- * False with errno. */
+/* Sets the options of a listening socket. The sockets that are accepted from it inherit them. False
+ * with errno. */
 bool closer_prepare(int listener);
 
-/* Receives a packet. *length is the packet's in bytes, which may be more than size. Never
- * blocks. */
+/* Receives a packet. Sets *length to the packet's length in bytes; if that is more than size, the
+ * rest of the packet is lost. Never blocks. */
 enum closer_packet closer_take(int fd, void *buffer, size_t size, size_t *length);
 
-/* Receives a packet in one system call, from root, which is trusted not to send descriptors (root
- * can hold up the daemon in other ways). If descriptors come all the same, they are closed here. */
+/* Receives a packet as closer_take does, but in one system call. Only for a peer that is root,
+ * which is trusted not to send descriptors, because root can hold up the daemon in other ways.
+ * Descriptors that come all the same are closed within the call, which may block. */
 enum closer_packet closer_take_at_once(int fd, void *buffer, size_t size, size_t *length);
 
-/* Closes the socket of a user: at once, or by a child if the socket holds a packet that could
- * block. Never blocks. At most CLOSER_WAITING_MAX sockets may wait for a child. */
+/* Closes the socket of a user: at once or, if it holds a packet that could block, by a child. Never
+ * blocks. If CLOSER_WAITING_MAX sockets wait for a child already, the socket stays open, with a
+ * line in the log. */
 void closer_close(struct closer *closer, int fd, uid_t uid);
 
 /* The number of sockets that wait for a child. */

@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 /*
- * The settings in force and the subsystems of the daemon, which the handlers of requests work with.
- * The subsystems are pointers, so that this header includes none of their headers. The main thread
- * owns everything; daemon.c fills it in at the start.
+ * The settings in force and the subsystems of the daemon, which the handlers of requests use. The
+ * subsystems are pointers, so that this header needs none of their headers. The main thread owns
+ * everything; daemon.c sets the members at the start.
  */
 struct context {
     struct cloud_conf conf;
@@ -24,20 +24,21 @@ struct context {
     struct cache *cache;
     struct feed *feed;           /* the client of the change feed */
     struct worker *loader;       /* the thread that reads stored documents */
-    struct worker *reader;       /* reads large documents, and the answers of the feed */
-    struct worker *asker;        /* asks other name services of the host about new documents */
+    struct worker *reader;       /* parses large documents and the answers of the feed */
+    struct worker *asker;        /* asks the host's other name services about new documents' ids */
     struct worker *state_worker; /* writes the files of store, bindings_log and denials */
     struct store *store;
     struct bindings_log *bindings_log; /* NULL until the bindings have been read from the log */
     struct denials_file *denials;      /* what operators have denied (cloudauthctl deny) */
-    struct pending *pending;           /* pending logins */
-    struct sessions *sessions;         /* open sessions */
+    struct pending *pending;           /* pending logins (pending.h) */
+    struct sessions *sessions;         /* the list of open SSH sessions */
     struct server *server;
     struct publish *publish; /* publishes accounts.snapshot */
     int64_t started;         /* cloud_clock_ms() when the daemon started */
 };
 
-/* The user that runs the helper (AuthorizedKeysCommandUser), and the one that runs the daemon. */
+/* The user that runs the helper cloud-authkeys (AuthorizedKeysCommandUser), and the user that runs
+ * the daemon. */
 #define CLOUDAUTHD_KEYS_USER   "cloudauth-keys"
 #define CLOUDAUTHD_DAEMON_USER "cloudauth"
 

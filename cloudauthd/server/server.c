@@ -21,9 +21,9 @@
 
 #define BACKLOG  1024
 #define SWEEP_MS 1000 /* milliseconds between searches for overdue connections */
-#define ACCEPTS  64   /* the most connections in one turn of the loop: a flood must not stop it */
+#define ACCEPTS  64   /* the most accepts in one turn of the loop, which a flood must not stop */
 
-/* The connections of one user. */
+/* A user, and how many connections count for the user. Freed when there are none. */
 struct caller {
     struct table_node node;
     uid_t uid;
@@ -38,8 +38,8 @@ struct server {
     bool paused; /* no connection is accepted until the next sweep */
     struct loop_timer sweep;
     LIST_HEAD(, connection) all;
-    struct connection *serving;   /* the connection in serve_new; NULL once it has ended */
-    unsigned connections, others; /* others: those that count for users who are not trusted */
+    struct connection *serving;   /* the connection that serve_new serves; NULL once it has ended */
+    unsigned connections, others; /* others: those that count for untrusted users */
     struct table callers;
     struct closer *closer;
     bool told_version;
@@ -65,7 +65,7 @@ static bool is_trusted(const struct server *server, uid_t uid)
     return uid == 0 || (uid != (uid_t)-1 && uid == server->context->keys_uid);
 }
 
-/* Returns the record of a user that connections count for, made if there is none. */
+/* Returns the user's record, and makes it if there is none. */
 static struct caller *find_or_add_caller(struct server *server, uid_t uid)
 {
     struct caller *caller = find_caller(server, uid);
@@ -79,8 +79,8 @@ static struct caller *find_or_add_caller(struct server *server, uid_t uid)
     return caller;
 }
 
-/* Counts a connection for its user. False if the user, or all untrusted users together, have too
- * many. */
+/* Counts a connection for its user. False if the user has too many connections, or all untrusted
+ * users together have. */
 static bool count_caller(struct server *server, struct connection *connection)
 {
     bool crowded = server->connections >= SERVER_CROWDED;
@@ -111,8 +111,8 @@ static void uncount_caller(struct server *server, uid_t uid)
     free(caller);
 }
 
-/* Closes the socket. One of root's is closed directly: root has other ways to hold up the
- * daemon. */
+/* Closes the socket. Root's is closed directly, because root can hold up the daemon in other ways
+ * anyway; the closer closes any other. */
 static void close_connection(struct server *server, int fd, uid_t uid)
 {
     if (uid == 0)
@@ -178,8 +178,8 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
         log_warning("an answer to opcode %u does not fit a packet", (unsigned)answer->op);
         n = cloud_wire_put_answer(&failure, server->packet, sizeof server->packet);
     }
-    /* send does not block: the buffer of a new socket has space for one answer. A client that has
-     * gone needs no answer. */
+    /* The send buffer of a new socket has space for one answer, so EAGAIN does not occur. A client
+     * that has gone needs no answer. */
     if (send(connection->watch.fd, server->packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
         errno != EPIPE && errno != ECONNRESET)
         log_warning("an answer could not be sent: %s", strerror(errno));
@@ -187,7 +187,7 @@ void server_answer(struct connection *connection, struct cloud_answer *answer)
 }
 
 /* Logs, once, that a peer uses another version of the packets. Only for root and cloudauth-keys
- * (the helper), because any user may send such a question. */
+ * (the helper), because any user can send a packet of any version. */
 static void tell_version(const struct connection *connection, size_t n)
 {
     struct server *server = connection->server;
@@ -224,8 +224,8 @@ static enum reading read_question(struct connection *connection)
     return NO_QUESTION;
 }
 
-/* Reads the question, if it has come, and has it answered. Ends the connection if there is no valid
- * question. */
+/* Reads the question, if it has come, and has it answered. Ends the connection if what has come is
+ * not a valid question. */
 static void serve(struct connection *connection)
 {
     switch (read_question(connection)) {
@@ -255,8 +255,8 @@ static void on_connection(void *arg, uint32_t events)
         serve(connection);
 }
 
-/* Serves a new connection. Most clients have sent their question by now and are answered at once;
- * only for the others the loop has to watch the socket, which costs an epoll_ctl(2). */
+/* Serves a new connection. Most clients have sent their question by now and are answered at once.
+ * Only the sockets of the others are watched by the loop, because that costs an epoll_ctl(2). */
 static void serve_new(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -272,7 +272,7 @@ static void serve_new(struct connection *connection)
 }
 
 /* Makes a connection, which owns the accepted socket from then on. NULL if there are too many
- * connections: then the caller still owns the socket. */
+ * connections or the peer is not known: then the caller still owns the socket. */
 static struct connection *admit(struct server *server, int fd, const struct ucred *peer)
 {
     struct connection *connection;
@@ -360,10 +360,11 @@ static void on_listener(void *arg, uint32_t events)
 }
 
 /*
- * Takes the lock that lets only one daemon run. Without it two daemons could be started at the same
- * moment, or one while another still writes its state before it ends: each would take the other's
- * socket for a stale one, and both would write the same files. The mode of the lock file is 0600,
- * so that other users cannot lock it. It is never unlocked: the process ends later than the server.
+ * Takes the lock that lets only one daemon run. Without it, if two daemons were started at the same
+ * moment, each could take the other's socket for a stale one; and a daemon that is started while
+ * another still writes its state before it ends would write the same files. The mode of the lock
+ * file is 0600, so that other users cannot lock it. It is never unlocked: the process ends later
+ * than the server.
  */
 static void lock_socket(void)
 {
@@ -373,7 +374,7 @@ static void lock_socket(void)
         fatal("%s: %s", CLOUD_SOCKET_PATH, strerror(errno == EWOULDBLOCK ? EADDRINUSE : errno));
 }
 
-/* Whether the socket was left by a daemon that was killed: no process listens on it. */
+/* Whether the socket is a stale one, left by a daemon that was killed: no process listens on it. */
 static bool is_stale(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -415,8 +416,8 @@ struct server *server_new(struct context *context, void (*handle)(struct connect
     return server;
 }
 
-/* Closes the listening socket and the connections in its queue. No other connection can come after
- * that. */
+/* Shuts the listening socket down, so that no further connection comes, and closes it and the
+ * connections in its queue, as far as the closer has space for them. */
 static void close_listener(struct server *server)
 {
     struct ucred peer;
