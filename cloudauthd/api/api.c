@@ -25,8 +25,8 @@
 
 #define REDIRECTS_MAX 3
 #define CLOCK_OFF     60      /* seconds: a smaller difference between the clocks is not logged */
-#define CLOCK_LOG_MS  3600000 /* a difference between the clocks is logged once in this time */
-#define CLOCK_SLACK   2       /* seconds: a wall clock that gains more has been set forward */
+#define CLOCK_LOG_MS  3600000 /* the least time between two log lines about a difference */
+#define CLOCK_SLACK   2       /* seconds by which time daemons may set the wall clock forward */
 
 /* A GET, or the POST to the token endpoint. */
 struct request {
@@ -34,14 +34,14 @@ struct request {
     struct api *api;
     struct transfer transfer;
     void (*ended)(struct request *, CURLcode);
-    char *secret; /* the access token of a GET; the form of a POST */
+    char *secret; /* the access token of a GET, the form of a POST; NULL: none */
     /* For a GET only: */
     uint64_t generation; /* api->generation when the request was made */
     api_done *done;
     void *arg;
     struct oauth_waiter waiter;
     bool polls;                 /* the request is for a page of the change feed */
-    struct validator validator; /* the validator that the request sends */
+    struct validator validator; /* sent with the request; empty: none */
     unsigned redirects;
     bool token_renewed;
     struct api_result result;
@@ -50,16 +50,16 @@ struct request {
 
 struct api {
     const struct cloud_conf *conf;
-    /* A copy of *conf from the last api_configure, because the owner may overwrite *conf. */
+    /* A copy of *conf as of the last api_configure, because the owner may overwrite *conf. */
     struct cloud_conf asked_by;
-    /* Grows when settings change that say where, or with which credential, to send requests. */
+    /* Grows when a setting changes that says where to send requests, or with which credential. */
     uint64_t generation;
     struct pool *pool;
     struct oauth *oauth;
     LIST_HEAD(, request) requests; /* all requests that have not ended */
-    int64_t ahead;                 /* the result of api_ahead */
+    int64_t ahead;                 /* what api_ahead returns */
     int64_t wall_ahead;   /* time(2) minus the time since boot, in seconds, at the last answer */
-    int64_t clock_logged; /* cloud_clock_ms() before which no difference of clocks is logged */
+    int64_t clock_logged; /* cloud_clock_ms() until which no difference is logged */
     struct api_view view; /* the counters of api_look, without `token` */
 };
 
@@ -163,7 +163,7 @@ static void fail(struct request *request, enum api_outcome outcome, const char *
 }
 
 /* Whether the settings that say where to send requests, or with which credential, have changed
- * since the request was made. To be checked before a credential is read or sent for the request,
+ * since the request was made. Must be checked before a credential is read or sent for the request,
  * because the credential that is configured now may be meant for another server. */
 static bool is_outdated(const struct request *request)
 {
@@ -200,7 +200,8 @@ static bool is_problem(const struct transfer *transfer)
     return said != NULL && transfer->used > 0 && strncasecmp(said, type, sizeof type - 1) == 0;
 }
 
-/* Makes the result an outage, because the status says nothing about the document. */
+/* Makes the result an outage: statuses other than those of take_status say nothing about the
+ * document. */
 static void take_failure(struct request *request, long status)
 {
     struct transfer *transfer = &request->transfer;
@@ -251,7 +252,7 @@ static void take_status(struct request *request, long status)
     }
 }
 
-/* Whether another access token could help after a 401. At most one is tried for a request. */
+/* Whether to try again with another access token after a 401: at most once for each request. */
 static bool can_renew_token(const struct request *request)
 {
     const struct api *api = request->api;
@@ -267,7 +268,7 @@ static void renew_token(struct request *request)
     ask(request);
 }
 
-/* Follows a redirect if it has the same origin; otherwise the request fails. */
+/* Follows a redirect within the same origin. Any other redirect fails the request. */
 static void follow(struct request *request)
 {
     CURL *easy = request->transfer.easy;
@@ -285,7 +286,7 @@ static void follow(struct request *request)
         fail(request, API_OUTCOME_STATUS, why);
         return;
     }
-    /* The validator belongs to the first URL. Another URL could have the same one for another
+    /* The validator belongs to the first URL: another URL could have an equal one for another
      * document. */
     memset(&request->validator, 0, sizeof request->validator);
     ask(request);
@@ -296,8 +297,8 @@ static bool is_redirect(long status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* Compares the API's clock with this host's. The Date of a cached answer is the time at which the
- * answer was made, so the answer's Age is added. */
+/* Notes by how much the API's clock differs from this host's, and logs a large difference. The Date
+ * of a cached answer says when the answer was made, so the answer's Age is added. */
 static void note_clock(struct api *api, const struct transfer *transfer)
 {
     time_t said = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
@@ -359,12 +360,12 @@ static void get_ended(struct request *request, CURLcode code)
 
 /* ---- Questions ---- */
 
-/* Sends the GET with request->secret as the access token, or without one if that is NULL. */
+/* Sends the GET with the access token request->secret, or without a token if that is NULL. */
 static void send_get(struct request *request)
 {
     struct transfer *transfer = &request->transfer;
-    /* "no-cache" (RFC 9111, 5.2.1.4): a cache on the way could answer with a document that is older
-     * than a change that the feed has named. */
+    /* With a change feed, "no-cache" (RFC 9111, 5.2.1.4): otherwise a cache on the way could answer
+     * with a document from before the change that the feed has named. */
     const char *bypass = request->api->conf->changes_url[0] == '\0' ? "" : "no-cache";
     char why[256] = "no memory for a request", wait[32] = "";
 
@@ -423,7 +424,8 @@ static void ask(struct request *request)
     }
 }
 
-/* Makes a GET of url. Of `asked`, the names of the environment are not used. */
+/* Starts a GET of url, for a page of the change feed if polls is set. Does not use the project and
+ * environment of *asked. */
 static void get_http(struct api *api, const char *url, const struct api_request *asked, bool polls)
 {
     struct request *request = request_new(api, url, DOCUMENT_SIZE_MAX, get_ended);
@@ -445,8 +447,8 @@ static void get_http(struct api *api, const char *url, const struct api_request 
     }
 }
 
-/* Reads a document from a file. The first directory_length bytes of the URL's path are the API's
- * directory (file_get). */
+/* Reads a document from a file and passes it to asked->done. The first directory_length bytes of
+ * the URL's path are the API's directory (file_get). */
 static void get_file(const char *url, size_t directory_length, const struct api_request *asked)
 {
     struct api_result result;
@@ -522,7 +524,7 @@ struct api *api_new(struct loop *loop, const struct cloud_conf *conf)
     struct api *api = xcalloc(1, sizeof *api);
     unsigned char hash[DIGEST_SIZE];
 
-    /* The digest tests OpenSSL, whose failure curl_global_init does not report. */
+    /* curl_global_init does not report a failure of OpenSSL, so a digest tests it. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !digest_sha256("", 0, hash))
         fatal("libcurl or memory failed");
     api->ahead = INT64_MAX;
@@ -545,8 +547,8 @@ void api_free(struct api *api)
     curl_global_cleanup();
 }
 
-/* Whether requests go to the same URLs, by the same proxy or socket, with credentials and CAs from
- * the same files. */
+/* Whether both settings send requests to the same URLs, through the same proxy or socket, with
+ * credentials and CAs from files of the same names. */
 static bool asks_alike(const struct cloud_conf *a, const struct cloud_conf *b)
 {
     return strcmp(a->access_url, b->access_url) == 0 &&

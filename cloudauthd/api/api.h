@@ -12,99 +12,103 @@
 #include <stdint.h>
 
 /*
- * The client of the project API: GETs an access document, or a page of the change feed
- * (docs/api.md, "Answers"), over https, over http to loopback or api_socket, or from files. RFC
- * 9110, RFC 9111.
+ * The client of the project API: fetches access documents and pages of the change feed
+ * (docs/api.md, "Answers") over https, over http to a loopback address or through api_socket, or
+ * from files (file://). HTTP is RFC 9110, its caching RFC 9111.
  *
- * A redirect is followed within its origin. This host authenticates with a bearer token from a file
- * (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If the
- * configured credential cannot be used, no request is sent and the result is an outage.
+ * A redirect is followed only within its origin. This host authenticates with a bearer token from a
+ * file (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If the
+ * configured credential cannot be used, no request is sent and the result is an outage
+ * (API_OUTAGE).
  */
 
-/* Receives the result of a request, exactly once. result is borrowed for the call. */
+/* Receives the result of a request, exactly once. *result is valid only during the call. */
 typedef void api_done(void *arg, const struct api_result *result);
 
 struct api;
 
 /* Whether the URLs in conf may be used (url_check) and the paths of its credential files are known
- * (credentials_check). False with the reason in why. */
+ * (credentials_check). If not, writes the reason to why, of size bytes. */
 bool api_check(const struct cloud_conf *conf, char *why, size_t size);
 
-/* conf must have passed api_check. loop and conf must outlive the API. */
+/* Creates the client. conf must have passed api_check. loop and conf must outlive the client. */
 struct api *api_new(struct loop *loop, const struct cloud_conf *conf);
 
-/* Frees the API. api_done is not called for requests that have not ended. */
+/* Frees the client. Requests that have not ended are dropped: api_done is not called for them. */
 void api_free(struct api *api);
 
 /*
- * Applies new settings to requests that are made from now on. A request under way keeps its URL and
- * the credential that was sent. If such a request has yet to send a credential, because it waits
- * for a token, is redirected or got a 401, and the URLs, the proxy, api_socket or the files of
- * credentials have changed, it ends as an outage: so no credential goes to a server that it is not
- * meant for. conf may be the same object as before, with new content.
+ * Applies new settings to requests made from now on. A request under way keeps its URL and the
+ * credential that it has sent. If the URLs, the proxy, api_socket or the names of the credential
+ * files have changed, it sends no further credential, which might reach a server that it is not
+ * meant for: a request that still waits for a token, is redirected or gets a 401 then ends as an
+ * outage. conf may be the same object as before, with new content.
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
-/* Whether access_url is a file:// URL, so that a request costs no network. */
+/* Whether access_url is a file:// URL: then requests for documents use no network. */
 bool api_is_file(const struct api *api);
 
 /* A request for the document of an environment. */
 struct api_request {
     const char *project, *environment; /* valid names: they need no escaping in a URL */
-    const struct validator *validator; /* of the last good document; empty: there is none */
+    const struct validator *validator; /* of the last good document; empty if there is none */
     api_done *done;
     void *arg;
 };
 
-/* Requests a document. done is called exactly once, within request_timeout and perhaps before
- * api_get returns. *request and what it points to are borrowed until api_get returns. */
+/* Requests a document. Calls done exactly once, at most request_timeout later and perhaps before
+ * api_get returns. *request and what it points to need to be valid only until api_get returns. */
 void api_get(struct api *api, const struct api_request *request);
 
-/* Requests a page of the change feed. url is changes_url or a result of url_next. done is called
- * within changes_wait + API_POLL_SLACK_MS. api_view does not count these requests. */
+/* Requests a page of the change feed. url is changes_url or a result of url_next. Calls done
+ * exactly once, at most changes_wait + API_POLL_SLACK_MS later. api_view does not count these
+ * requests. */
 #define API_POLL_SLACK_MS 2000
 void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
               void *arg);
 
 /* How a request to the project API over HTTP ended. */
 enum api_outcome {
-    API_OUTCOME_OTHER = 0,  /* any other failure: no memory, or settings that changed */
+    API_OUTCOME_OTHER = 0,  /* any other failure, such as no memory or changed settings */
     API_OUTCOME_DOCUMENT,   /* status 200 */
     API_OUTCOME_UNCHANGED,  /* status 304 */
     API_OUTCOME_ABSENT,     /* status 404 or 410 */
     API_OUTCOME_REFUSED,    /* status 401 or 403: the API refuses this host's credential */
     API_OUTCOME_THROTTLED,  /* status 429: too many requests */
-    API_OUTCOME_STATUS,     /* any other status */
+    API_OUTCOME_STATUS,     /* any other status, or a redirect that is not followed */
     API_OUTCOME_TIMEOUT,    /* no complete answer within request_timeout */
     API_OUTCOME_TLS,        /* a certificate, the server's or this host's, was not accepted */
-    API_OUTCOME_CONNECTION, /* the name was not resolved, or the connection failed */
+    API_OUTCOME_CONNECTION, /* resolving the name, connecting or the transfer failed */
     API_OUTCOME_CREDENTIAL, /* this host's credential cannot be used: no request was sent */
     API_OUTCOMES
 };
 
-/* Upper bounds of the buckets of request durations, in milliseconds. The last bucket has none. */
+/* Upper bounds, in milliseconds, of the buckets for durations of requests. The last bucket has
+ * none. */
 #define API_BUCKETS 12
 extern const uint32_t api_bounds[API_BUCKETS - 1];
 
 /* Figures for operators, since the start. */
 struct api_view {
-    struct oauth_view token;         /* figures of the token endpoint, if token_url is set */
+    struct oauth_view token;         /* figures of the token endpoint, used if token_url is set */
     uint64_t requests[API_OUTCOMES]; /* requests that have ended, by outcome */
-    uint64_t bucket[API_BUCKETS];    /* requests that were sent, by duration; not cumulative */
+    uint64_t bucket[API_BUCKETS];    /* requests that were sent, by duration; each in one bucket */
     uint64_t milliseconds;           /* the sum of the durations of requests that were sent */
 };
 void api_look(const struct api *api, struct api_view *out);
 
-/* Seconds by which the API's clock is ahead of the time since boot, by the Date header of the API's
- * last answer; INT64_MAX: not known. */
+/* Returns by how many seconds the API's clock (the Date header of its last answer, in seconds since
+ * 1970) is ahead of this host's time since boot. INT64_MAX: not known. */
 int64_t api_ahead(const struct api *api);
 
-/* Makes api_ahead return INT64_MAX if this host's wall clock was set forward since the API's last
- * answer: the time since boot may have stood still, as in a virtual machine that was paused. To be
- * called before each use of api_ahead for a decision. */
+/* Makes api_ahead return INT64_MAX if this host's wall clock has gained on the time since boot
+ * since the API's last answer: the time since boot may have stood still, as in a paused virtual
+ * machine. Must be called before api_ahead is used for a decision. */
 void api_judge_clock(struct api *api);
 
-/* Counts a request that has ended. sent: libcurl has run it, for `milliseconds`. */
+/* Counts a request that has ended. sent: libcurl has run it, for `milliseconds`; otherwise the
+ * duration is not counted. */
 void api_count(struct api_view *view, enum api_outcome outcome, bool sent, int64_t milliseconds);
 
 #endif

@@ -57,8 +57,8 @@ bool credentials_check(const struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* Writes to why "credential unusable: token_file /etc/cloudauth/token: empty", for example. Returns
- * false. */
+/* Writes, for example, "credential unusable: token_file /etc/cloudauth/token: empty" to why.
+ * Returns false. */
 static bool fail(const struct credential_file *file, const char *path, const char *fault, char *why,
                  size_t size)
 {
@@ -85,8 +85,9 @@ static const char *fault_of(const struct credential_file *file, const struct sta
     return NULL;
 }
 
-/* Opens and checks a file; -1 with the reason in why. Symbolic links are followed, because
- * certificates are often installed as links. So the descriptor is checked, not the path. */
+/* Opens a file, checks it (credential_path) and writes its path to path. -1 with the reason in why.
+ * Follows symbolic links, because certificates are often installed as links; so it checks the
+ * descriptor, not the path. */
 static int open_checked(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE],
                         char *why, size_t size)
 {
@@ -122,7 +123,7 @@ bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PA
     return true;
 }
 
-/* Removes a newline at the end of a text. Returns what is wrong with the rest, or NULL. */
+/* Removes one newline at the end of a text. Returns what is wrong with the rest, or NULL. */
 static const char *trim(struct credential *text)
 {
     if (text->length > 0 && text->bytes[text->length - 1] == '\n')

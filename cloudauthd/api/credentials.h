@@ -7,18 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The files with which this host authenticates to the API, and ca_file. They are opened at every
+/* The files with which this host authenticates to the API, and ca_file. They are opened for every
  * use, so that a change takes effect at once, and their content is kept in memory no longer than a
- * request takes. No message of these functions contains any of it. */
+ * request takes. The messages of these functions contain none of that content. */
 
 #define CREDENTIAL_MAX       65536u /* the largest size of a file, in bytes */
 #define CREDENTIAL_TEXT_MAX  4096u  /* the longest token, or "id:secret", in bytes */
 #define CREDENTIAL_PATH_SIZE ((size_t)CLOUD_PATH_SIZE * 2)
 
 enum credential_kind {
-    CREDENTIAL_TEXT,   /* a secret: one line of printable ASCII without a space */
-    CREDENTIAL_KEY,    /* a secret key in PEM */
-    CREDENTIAL_PUBLIC, /* certificates in PEM, which are no secret */
+    CREDENTIAL_TEXT,   /* a secret: one line of printable ASCII without spaces */
+    CREDENTIAL_KEY,    /* a private key in PEM */
+    CREDENTIAL_PUBLIC, /* certificates in PEM, which are not secret */
 };
 
 enum credential_id {
@@ -38,40 +38,41 @@ struct credential_file {
 };
 struct credential_file credential_file(const struct cloud_conf *conf, enum credential_id id);
 
-/* The content of a file, followed by a NUL; freed by credential_wipe. */
+/* The content of a file, followed by a NUL. credential_wipe frees it. */
 struct credential {
-    char *bytes;
+    char *bytes; /* a buffer of CREDENTIAL_MAX + 2 bytes, or NULL */
     size_t length;
 };
 
-/* Sets the directory of files that are configured without a path: $CREDENTIALS_DIRECTORY of
- * systemd.exec(5), or NULL. path is copied. */
+/* Sets the directory of the files that are configured by name, without a path: the value of
+ * $CREDENTIALS_DIRECTORY (systemd.exec(5)), or NULL if it is not set. path is copied. */
 void credentials_directory(const char *path);
 
-/* Whether the paths of all credentials in conf are known: a bare name needs the credentials
- * directory. False with the reason in why. */
+/* Whether the paths of all credential files in conf are known: a name without a path needs the
+ * credentials directory. If not, writes the reason to why. */
 bool credentials_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /*
- * Writes the path of a file to path, and checks that the file may be used: a regular file, owned by
- * root or by the daemon's user, of at most CREDENTIAL_MAX bytes. Only its owner may have access to
- * a secret, and only its owner may write to a public file. In $CREDENTIALS_DIRECTORY systemd grants
- * access by an ACL, which stat(2) shows as rights of the group: there the group may read a file of
- * root's. False: why says "credential unusable: ...".
+ * Writes the path of a credential file to path, and checks that the file may be used: a regular
+ * file, owned by root or by the daemon's user, of at most CREDENTIAL_MAX bytes. Only its owner may
+ * have access to a secret file, and only its owner may write to a public one. A file of root in
+ * $CREDENTIALS_DIRECTORY may be readable by its group, because stat(2) shows the ACL by which
+ * systemd grants the daemon access as permissions of the group. False with the reason, "credential
+ * unusable: ...", in why.
  */
 bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
                      size_t size);
 
-/* Checks a file as credential_path does, and reads it. One newline at the end of a CREDENTIAL_TEXT
- * is removed. False with the reason in why; *out is empty then. */
+/* Checks a file as credential_path does, and reads it. Removes one newline at the end of a
+ * CREDENTIAL_TEXT. False with the reason in why and *out empty. */
 bool credential_read(const struct credential_file *file, struct credential *out, char *why,
                      size_t size);
 
 /* Overwrites and frees the content, if there is any. */
 void credential_wipe(struct credential *credential);
 
-/* Logs "ALARM: " and what, on which an operator must act. Within a minute after an alarm, others
- * are not logged. */
+/* Logs "ALARM: " and what, a fault that an operator must correct. After an alarm, no other one is
+ * logged for a minute. */
 void credential_alarm(const char *what);
 
 #endif

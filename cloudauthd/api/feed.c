@@ -16,14 +16,14 @@
 
 STAILQ_HEAD(answers, feed_answer);
 
-/* A point in time: cloud_clock_ms(), and seconds since 1970. */
+/* A point in time by two clocks: cloud_clock_ms(), and time(2). */
 struct moment {
     int64_t boot, wall;
 };
 
-/* A request for a page, and then the worker's job of parsing the answer. */
+/* A request for a page, and afterwards the worker's job that parses the page. */
 struct query {
-    struct work work; /* the first member: finish_query casts it to the query */
+    struct work work; /* the first member: run_query and finish_query cast it to the query */
     LIST_ENTRY(query) entry;
     struct feed *feed; /* NULL once the feed is freed */
     bool working;      /* the worker has the job */
@@ -40,7 +40,7 @@ struct feed {
     struct worker *worker;
     struct feed_events events;
     struct loop_timer poll;    /* sends the next request */
-    struct loop_timer silence; /* makes the feed not live; set while it is live */
+    struct loop_timer silence; /* ends the live state; set while the feed is live */
     struct loop_timer offers;  /* makes the next offers of the queue */
     LIST_HEAD(, query) queries;
     struct query *query; /* the query whose answer is awaited, or NULL */
@@ -50,22 +50,22 @@ struct feed {
     struct cloud_grammar grammar;
     /* The answer that is being fetched, page by page: */
     struct answers pages;
-    size_t page, bytes, names; /* pages that have come; bytes and number of the names in them */
-    bool whole;
+    size_t page, bytes, names;  /* pages that have come; bytes and number of their names */
+    bool whole;                 /* one of these pages says `whole` (feed_answer.h) */
     struct validator validator; /* the validator of the answer's first page */
     char at[URL_SIZE];          /* URL of the page that is being requested */
-    struct moment sent, first;  /* times: last request sent; first page received */
+    struct moment sent, first;  /* when the last request was sent, and the first page came */
     /* Since the last good answer: */
     struct moment heard;     /* when the answer's first page was received */
     struct validator cursor; /* the answer's validator, for the next request; empty: none */
     bool failing;            /* the last request failed */
-    bool live;               /* the feed is live, unless the window is over (feed_is_live) */
+    bool live;               /* the feed is live, unless `window` is over since `heard` */
     char why[320];           /* why the feed is not live */
-    /* The names that are still to be offered (feed_events.offer): of the first page in the queue
-     * those from `next` on (NULL: all), of the later pages all. */
+    /* The pages with names that are still to be offered (feed_events.offer). Of the first page, the
+     * names before `next` have been offered (NULL: none). */
     struct answers queue;
     const char *next;
-    size_t queued; /* bytes of names in the queue */
+    size_t queued; /* bytes of names in `queue` */
     struct feed_view view;
 };
 
@@ -97,7 +97,7 @@ static void drop_answers(struct answers *answers)
     }
 }
 
-/* Drops the pages that have come so far of an answer that is being fetched. */
+/* Drops the pages that have come of the answer that is being fetched. */
 static void drop_pages(struct feed *feed)
 {
     drop_answers(&feed->pages);
@@ -123,7 +123,7 @@ static void end_live(struct feed *feed, const char *why)
     snprintf(feed->why, sizeof feed->why, "%s", why);
 }
 
-/* The timer `silence`: the last answer is too old. */
+/* The function of the timer `silence`: the last answer is too old. */
 static void on_silence(void *arg)
 {
     struct feed *feed = arg;
@@ -131,7 +131,7 @@ static void on_silence(void *arg)
     end_live(feed, "no answer in time");
 }
 
-/* Makes the feed live, after all events of a good answer have been sent. */
+/* Makes the feed live. Called after all events of a good answer have been sent. */
 static void set_live(struct feed *feed)
 {
     int64_t left = feed->window - since(feed->first);
@@ -152,7 +152,7 @@ static void set_live(struct feed *feed)
     loop_timer_set(feed->loop, &feed->silence, left);
 }
 
-/* Has the next request sent after `milliseconds`, but not sooner than FEED_PAUSE_MS after the last
+/* Schedules the next request `milliseconds` from now, but at least FEED_PAUSE_MS after the last
  * one. */
 static void schedule(struct feed *feed, int64_t milliseconds)
 {
@@ -161,9 +161,12 @@ static void schedule(struct feed *feed, int64_t milliseconds)
     loop_timer_set(feed->loop, &feed->poll, milliseconds > pause ? milliseconds : pause);
 }
 
-/* Ends a request or an answer as a failure. There is no back-off: the hosts of a fleet spread over
- * FEED_RETRY_MS at their first failure and keep these distances, so that they come back evenly
- * spread, however long the server fails. */
+/*
+ * Ends a request or an answer as failed, and schedules the next request, at least retry_after
+ * seconds from now. There is no back-off that grows: after its first failure each host of a fleet
+ * waits a random part of FEED_RETRY_MS, and after each further one all of it. So the requests of
+ * the fleet stay evenly spread, however long the server fails.
+ */
 static void fail(struct feed *feed, const char *why, uint32_t retry_after)
 {
     char text[sizeof feed->why];
@@ -186,7 +189,8 @@ static void drop_queue(struct feed *feed)
     feed->next = NULL;
 }
 
-/* Offers the next name of the queue, if this host serves it. False if the receiver refused it. */
+/* Offers the next name of the queue if this host serves it, and moves on to the one after it.
+ * False, without moving on, if the receiver refused the offer. */
 static bool offer(struct feed *feed, struct feed_answer *first)
 {
     struct feed_name name;
@@ -202,7 +206,8 @@ static bool offer(struct feed *feed, struct feed_answer *first)
     return true;
 }
 
-/* The timer `offers`: offers names of the queue, at most FEED_SLICE in this turn of the loop. */
+/* The function of the timer `offers`: offers names of the queue, at most FEED_SLICE in this turn of
+ * the loop. */
 static void on_offers(void *arg)
 {
     struct feed *feed = arg;
@@ -221,8 +226,8 @@ static void on_offers(void *arg)
     }
 }
 
-/* Queues the names of the answer, to be offered. If the queue has no space for them, their
- * documents are fetched when a login or lookup needs them. */
+/* Queues the names of the answer, so that they are offered. If the queue has no room for them, they
+ * are not: then their documents are fetched when a login or lookup needs them. */
 static void queue_names(struct feed *feed)
 {
     if (feed->whole)
@@ -254,8 +259,8 @@ static void tell_names(struct feed *feed)
     feed->view.names += feed->names;
 }
 
-/* Takes an answer of which all pages have come. Its events are sent before the feed is live,
- * because from then on documents that have not been named count as current. */
+/* Takes an answer of which all pages have come. Sends its events before the feed becomes live,
+ * because from then on a document that no event has named counts as current. */
 static void take_answer(struct feed *feed)
 {
     bool first = !has_validator(&feed->cursor);
@@ -330,7 +335,7 @@ static void finish_query(struct work *work)
     query_free(query);
 }
 
-/* Has the worker parse a page. Returns why the page makes the answer a failure, or NULL. */
+/* Hands a page to the worker, which parses it. Returns NULL, or why the answer has failed. */
 static const char *start_parse(struct query *query, const struct api_result *result)
 {
     struct feed *feed = query->feed;
@@ -368,7 +373,7 @@ static void on_result(void *arg, const struct api_result *result)
     else if (result->verdict == API_OUTAGE)
         why = result->detail;
     else if (since(feed->sent) > feed->window)
-        /* The answer may have waited in the kernel while the host was suspended. */
+        /* The answer may have waited in the kernel while this host was suspended. */
         why = "the answer came too late";
     else if (result->verdict == API_DOCUMENT)
         why = start_parse(query, result);
@@ -387,7 +392,7 @@ static void on_result(void *arg, const struct api_result *result)
     query_free(query);
 }
 
-/* The timer `poll`: sends the next request. */
+/* The function of the timer `poll`: sends the next request. */
 static void on_poll(void *arg)
 {
     static const struct validator none;

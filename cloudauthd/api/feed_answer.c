@@ -33,7 +33,7 @@ const char *feed_answer_after(const struct feed_name *name)
 }
 
 /* Appends a name to the block, which is large enough: it has the size of the body, in which each
- * entry is longer than its two strings. */
+ * entry takes more bytes than its two strings with their NULs. */
 static void put(struct feed_answer *answer, const struct feed_name *name)
 {
     char *end = stpcpy(answer->block + answer->used, name->project) + 1;
@@ -55,8 +55,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
         return false;
     if (!cloud_name_project_ok(name.project))
         return json_fail(&project, "not one that can be");
-    /* An environment that no login name can have, because its name is too long for example, must
-     * neither make the page invalid nor be lost: all of its project counts as named. */
+    /* An environment that no login name can have, for example because its name is too long, must
+     * neither make the page invalid nor be lost: the whole project counts as named instead. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
     if (feed_answer_serves(grammar, &name) || (!answer->whole && name.environment[0] == '\0'))

@@ -14,27 +14,28 @@
 struct feed_answer {
     STAILQ_ENTRY(feed_answer) entry;
     bool whole;   /* the page says `whole`: any environment may have changed */
-    char *next;   /* the link to the next page, as it stands here; NULL: none */
+    char *next;   /* the link to the next page as the page has it, perhaps relative; NULL: none */
     size_t names; /* the number of names in `block` */
-    size_t used;  /* the number of bytes in `block` that names take */
-    /* For each name the project and the environment, each with its NUL. Environment "" means all
-     * environments of the project. It also replaces an environment that no login name can have. */
+    size_t used;  /* the number of bytes of `block` that the names take */
+    /* The names: for each, the project and the environment, each followed by a NUL. The environment
+     * "" means all environments of the project. It also stands for an environment that no login
+     * name can have. */
     char *block;
 };
 
 /*
- * Parses a page, n bytes of JSON. Every entry is checked. Kept are the names that this host serves
- * and, unless the page says `whole`, those with environment "". NULL with the reason in *problem if
- * any part of the page is invalid, or if memory is short. Uses its arguments alone, so any thread
- * may call it.
+ * Parses a page, n bytes of JSON. Checks every entry, and keeps the names that this host serves
+ * (feed_answer_serves) and, unless the page says `whole`, those with environment "". The caller
+ * frees the result with feed_answer_free. NULL, with the reason in *problem, if any part of the
+ * page is invalid or memory is short. Uses only its arguments, so any thread may call it.
  */
 struct feed_answer *feed_answer_parse(const void *body, size_t n,
                                       const struct cloud_grammar *grammar,
                                       struct document_problem *problem);
 void feed_answer_free(struct feed_answer *answer);
 
-/* A name in a block. feed_answer_name returns the name at `at`; feed_answer_after returns where the
- * next name begins. */
+/* A name in a block, borrowed from it. feed_answer_name returns the name at `at`; feed_answer_after
+ * returns where the next name begins. */
 struct feed_name {
     const char *project, *environment;
 };

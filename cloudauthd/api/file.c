@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETTLED 2 /* seconds: changes that lie further apart differ in the file's times */
+#define SETTLED 2 /* seconds: two changes at least this far apart leave different timestamps */
 
 static void fail(struct api_result *result, const char *what, const char *path)
 {
@@ -24,8 +24,9 @@ static void fail(struct api_result *result, const char *what, const char *path)
              strerror(errno));
 }
 
-/* A file that changed within the last SETTLED seconds gets no validator, and so is read again the
- * next time: two writes within one tick of the clock leave the same times behind. */
+/* Makes a validator from the file's identity, size and timestamps. A file that changed within the
+ * last SETTLED seconds gets none, and so is read again the next time: two writes within one tick of
+ * the clock leave the same timestamps. */
 static void make_validator(const struct stat *st, struct validator *out)
 {
     struct timespec now;
@@ -49,7 +50,7 @@ static void read_document(int fd, const char *path, const struct stat *st,
     ssize_t got = buffer == NULL ? -1 : io_read_all(fd, buffer, size + 1);
 
     if (got < 0 || (size_t)got > size) {
-        errno = got < 0 ? errno : EFBIG; /* the file is too large, or grows while it is read */
+        errno = got < 0 ? errno : EFBIG; /* the file is too large, or grew while it was read */
         fail(result, "cannot be read", path);
         free(buffer);
         return;
@@ -80,11 +81,9 @@ static void take_file(int fd, const char *path, const struct validator *validato
         read_document(fd, path, &st, result);
 }
 
-/*
- * Whether the directory has an entry. Hidden entries, such as the lock of cloudauthctl, do not
+/* Whether the directory has an entry. Hidden entries, such as the lock file of cloudauthctl, do not
  * count. A directory that may be searched but not listed (mode 0711) counts as having one, because
- * that mode was set on purpose. False with errno: ENODATA if it has no entry.
- */
+ * that mode was set on purpose. False with errno, which is ENODATA if there is no entry. */
 static bool has_entry(int directory)
 {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
@@ -133,7 +132,7 @@ void file_get(const char *path, size_t directory_length, const struct validator 
         take_file(fd, path, validator, result);
         close(fd);
     } else if (errno == ENOENT || errno == ENOTDIR) {
-        /* An empty directory is an outage: it is what remains where a file system is not
+        /* An empty directory is an outage: a mount point is empty while its file system is not
          * mounted. */
         if (has_entry(base))
             result->verdict = API_ABSENT;

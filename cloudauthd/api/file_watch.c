@@ -35,8 +35,8 @@ static void tell(void)
     next = timer.at + FILE_WATCH_PAUSE_MS;
 }
 
-/* The `ready` function of `watch`. The events are not looked at: each of them, and an overflow of
- * their queue, means that any file may have changed. */
+/* The `ready` function of `watch`. Reads the events without looking at them: each of them, and an
+ * overflow of their queue, means that any file may have changed. */
 static void on_events(void *arg, uint32_t events)
 {
     char buffer[4096];

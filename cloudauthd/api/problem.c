@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define BODY_MAX 16384u
-#define SHOWN    70 /* bytes of each string that are appended */
+#define SHOWN    70 /* the most bytes of a string that are appended */
 
 static void add_quoted(struct cloud_text *text, const char *said)
 {
