@@ -14,18 +14,20 @@
 #include <strings.h>
 #include <sys/queue.h>
 
-#define BACKOFF_MIN      1000  /* milliseconds to wait after a failed exchange, then doubled */
-#define BACKOFF_MAX      60000 /* milliseconds: the longest wait after failed exchanges */
-#define MARGIN_MAX       60000 /* milliseconds: tokens are renewed this long before their end */
-#define REFUSAL_PAUSE    10000 /* milliseconds between exchanges that replace refused tokens */
-#define LIFETIME_DEFAULT 300   /* seconds that a token lives if the answer has no expires_in */
-#define LIFETIME_MAX     86400 /* seconds: the longest life of a token, whatever expires_in says */
+/* Milliseconds: */
+#define BACKOFF_MIN   1000  /* the wait after a failed exchange; doubled after each further one */
+#define BACKOFF_MAX   60000 /* the longest wait after failed exchanges */
+#define MARGIN_MAX    60000 /* a token is renewed at most this long before it expires */
+#define REFUSAL_PAUSE 10000 /* the least time between replacements of refused tokens */
+/* Seconds: */
+#define LIFETIME_DEFAULT 300   /* the life of a token if the answer has no expires_in */
+#define LIFETIME_MAX     86400 /* the longest life of a token, whatever expires_in says */
 
 #define ENCODED_SIZE (3 * CREDENTIAL_TEXT_MAX + 64) /* bytes of a percent-encoded credential */
 #define BASIC_SIZE   (sizeof BASIC + DIGEST_BASE64_SIZE(ENCODED_SIZE))
 #define BASIC        "Basic "             /* precedes id:secret in base64 (RFC 7617) */
 #define API_CLIENT   "platform-api-user:" /* Platform.sh's client id for the grant api_token */
-#define BY_API_TOKEN "grant_type=api_token&api_token=" /* the token follows */
+#define BY_API_TOKEN "grant_type=api_token&api_token=" /* the API token follows */
 
 STAILQ_HEAD(oauth_waiters, oauth_waiter);
 
@@ -34,14 +36,14 @@ struct oauth {
     const struct cloud_conf *conf;
     oauth_send *send;
     void *arg;
-    struct loop_timer timer;
+    struct loop_timer timer; /* renews the token before it expires */
     struct oauth_waiters waiters;
     char *token;       /* the access token; NULL: there is none */
     int64_t sent;      /* cloud_clock_ms() when the last exchange was sent */
     int64_t end;       /* cloud_clock_ms() when the token expires */
     int64_t retry;     /* cloud_clock_ms() before which no exchange is sent, if failures > 0 */
     int64_t refused;   /* cloud_clock_ms() of the last oauth_forget that forgot a token */
-    unsigned failures; /* exchanges that failed in a row */
+    unsigned failures; /* consecutive exchanges that have failed */
     uint64_t exchanges, exchanges_failed; /* counted since the start */
     bool in_flight;
     bool outdated; /* the exchange in flight was sent with earlier settings */
@@ -98,7 +100,8 @@ static bool is_current(const struct oauth *oauth, const char *token)
     return oauth->token != NULL && strcmp(oauth->token, token) == 0;
 }
 
-/* Answers all waiters. One that asks again while it is answered waits for the next exchange. */
+/* Answers the requests that wait now. One that a `ready` function adds waits for the next
+ * exchange. */
 static void answer_waiters(struct oauth *oauth)
 {
     struct oauth_waiters waiters = STAILQ_HEAD_INITIALIZER(waiters);
@@ -112,14 +115,15 @@ static void answer_waiters(struct oauth *oauth)
     }
 }
 
+/* Schedules the renewal of the token, unless the token expires before it. */
 static void set_timer(struct oauth *oauth, int64_t at, int64_t now)
 {
     if (at < oauth->end)
         loop_timer_set(oauth->loop, &oauth->timer, at > now ? at - now : 0);
 }
 
-/* Records a failed exchange. A token that has not expired stays in use while the exchange is tried
- * again. */
+/* Records a failed exchange, and answers the requests that wait. A token that has not expired stays
+ * in use while the exchange is tried again. */
 static void fail(struct oauth *oauth, const char *why)
 {
     int64_t now = cloud_clock_ms();
@@ -152,8 +156,8 @@ static void add_encoded(struct cloud_text *text, const char *bytes, size_t n)
     }
 }
 
-/* Writes "id:secret" to out with both parts percent-encoded (RFC 6749, 2.3.1). False if the
- * credential is not of this form, or is too long. */
+/* Writes "id:secret" to out, with id and secret percent-encoded (RFC 6749, 2.3.1). False if the
+ * credential has no colon, or if out is too small. */
 static bool encode_client(const struct credential *client, char *out, size_t size)
 {
     const char *colon = memchr(client->bytes, ':', client->length);
@@ -168,7 +172,8 @@ static bool encode_client(const struct credential *client, char *out, size_t siz
     return !text.cut;
 }
 
-/* Fills form and client (the Authorization header before base64) from the configured file. */
+/* Reads the configured credential file, and makes of it the POST's form, and in client what its
+ * Authorization header has in base64: "id:secret". False with the reason in why. */
 static bool read_file(const struct cloud_conf *conf, char form[ENCODED_SIZE],
                       char client[ENCODED_SIZE], char *why, size_t size)
 {
@@ -317,8 +322,8 @@ static void take_answer(struct oauth *oauth, const void *body, size_t n)
     answer_waiters(oauth);
 }
 
-/* Returns the error code of an answer (RFC 6749, 5.2). Nothing else of the answer is logged,
- * because it may repeat the secret. */
+/* Returns the error code of an answer (RFC 6749, 5.2), for the log. The log gets nothing else of
+ * the answer, and no unknown code, because these may repeat the secret. */
 static const char *error_of(const void *body, size_t n)
 {
     static const char *const codes[] = {"invalid_request", "invalid_client",

@@ -12,44 +12,45 @@
 #include <sys/queue.h>
 
 /*
- * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant
- * client_credentials for client_id_file, or api_token for token_file. All requests share one token
- * and one exchange. A token is replaced before it expires, and when the API refuses it. After a
- * failure no exchange is sent for a while (back-off); a caller that asks for a token in that
- * time gets the reason of the failure.
+ * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant type
+ * client_credentials if client_id_file is set, or api_token if token_file is set. All requests
+ * share one token, and one exchange: a POST to the endpoint that returns a token. A token is
+ * replaced before it expires, and when the API refuses it. After a failed exchange no other one is
+ * sent for a while (back-off); a caller that asks for a token in that time gets the reason of the
+ * failure.
  */
 
-#define OAUTH_ANSWER_MAX 65536u /* bytes of the endpoint's answer */
+#define OAUTH_ANSWER_MAX 65536u /* the most bytes of the endpoint's answer */
 
 struct oauth;
 
-/* A POST to the token endpoint. Its strings are borrowed for the call, and wiped afterwards. */
+/* A POST to the token endpoint. Its strings are valid only during the call, and are wiped
+ * afterwards. */
 struct oauth_post {
     const char *url;
     const char *authorization; /* the value of the Authorization header */
     const char *form;          /* the body: application/x-www-form-urlencoded */
 };
 
-/* Sends the POST, which leads to one call of oauth_posted, perhaps before oauth_send returns. */
+/* Sends the POST. Leads to exactly one call of oauth_posted, perhaps before oauth_send returns. */
 typedef void oauth_send(void *arg, const struct oauth_post *post);
 
-/* A request for a token. The caller owns it and keeps it until ready is called, or until
- * oauth_free. */
+/* A request for a token. The caller owns it and keeps it until `ready` or oauth_free is called. */
 struct oauth_waiter {
-    /* token is borrowed for the call. NULL: no token can be had, for the reason in why. */
+    /* token is valid only during the call. NULL: there is no token, for the reason in why. */
     void (*ready)(void *arg, const char *token, const char *why);
     void *arg;
-    STAILQ_ENTRY(oauth_waiter) entry; /* link of a list in oauth.c */
+    STAILQ_ENTRY(oauth_waiter) entry; /* the link of a list in oauth.c */
 };
 
 /* loop and conf must outlive the result. send is called with arg. */
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg);
 
-/* Frees the object. The functions `ready` of its waiters are not called. */
+/* Frees the object. Does not call `ready` for requests that still wait. */
 void oauth_free(struct oauth *oauth);
 
-/* Applies new settings, and forgets the token. */
+/* Applies new settings, and forgets the token and the back-off. */
 void oauth_configure(struct oauth *oauth, const struct cloud_conf *conf);
 
 /* Asks for a token. waiter->ready is called once, perhaps before oauth_ask returns. */
@@ -63,14 +64,14 @@ void oauth_posted(struct oauth *oauth, long status, void *body, size_t n, const 
 struct oauth_view {
     bool token;         /* there is a token that has not expired */
     int64_t left;       /* seconds until the token expires */
-    const char *why;    /* why the last exchange failed, borrowed; "": it did not */
+    const char *why;    /* why the last exchange failed, borrowed; "" if it did not */
     uint64_t exchanges; /* requests to the token endpoint, since the start */
     uint64_t failures;  /* exchanges that failed, and credential files that could not be used */
 };
 void oauth_look(const struct oauth *oauth, struct oauth_view *out);
 
-/* Whether to ask for another token after the API has refused a token: yes if that token has been
- * replaced already, or if none was forgotten within the last 10 seconds. */
+/* Whether to ask for another token after the API has refused this one: true if this token has been
+ * replaced already, or if oauth_forget has forgotten none within the last 10 seconds. */
 bool oauth_may_replace(const struct oauth *oauth, const char *token);
 
 /* Forgets a token that the API has refused, so that the next request leads to an exchange. Does

@@ -34,7 +34,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 static int on_timer(CURLM *multi, long milliseconds, void *arg);
 static void on_timer_due(void *arg);
 
-/* Adds a group, which all new transfers join from then on; none if there are GROUPS_MAX. */
+/* Adds a group, which new transfers join from now on. Adds none if there are GROUPS_MAX already. */
 static void add_group(struct pool *pool)
 {
     struct pool_group *group = NULL;
@@ -54,7 +54,8 @@ static void add_group(struct pool *pool)
     curl_multi_setopt(group->multi, CURLMOPT_SOCKETDATA, group);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(group->multi, CURLMOPT_TIMERDATA, group);
-    /* Limits the connections to an API without HTTP/2. More transfers than that wait for one. */
+    /* Limits the connections to an API without HTTP/2. While all are in use, further transfers
+     * wait. */
     curl_multi_setopt(group->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)API_CONNECTIONS_MAX);
     LIST_INSERT_HEAD(&pool->groups, group, entry);
 }
@@ -68,7 +69,7 @@ static void group_free(struct pool_group *group)
     free(group);
 }
 
-/* Whether the transfer timed out when it had a connection, which libcurl then keeps. */
+/* Whether the transfer timed out while it used a connection: libcurl then keeps the connection. */
 static bool timed_out_on_connection(CURL *easy, CURLcode code)
 {
     curl_off_t sent = 0;
@@ -112,7 +113,8 @@ static void on_socket_ready(void *arg, uint32_t events)
     end_transfers(group);
 }
 
-/* CURLMOPT_SOCKETFUNCTION(3): has the loop watch a socket for the events that libcurl waits for. */
+/* CURLMOPT_SOCKETFUNCTION(3): makes the loop watch a socket for the events that libcurl waits
+ * for. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     struct pool_group *group = arg;
@@ -152,7 +154,7 @@ static void on_timer_due(void *arg)
     end_transfers(group);
 }
 
-/* CURLMOPT_TIMERFUNCTION(3): sets the one timer of libcurl; -1 deletes it. */
+/* CURLMOPT_TIMERFUNCTION(3): sets libcurl's timer, of which each group has one; -1 clears it. */
 static int on_timer(CURLM *multi, long milliseconds, void *arg)
 {
     struct pool_group *group = arg;

@@ -7,22 +7,22 @@
 #include <curl/curl.h>
 
 /*
- * Runs libcurl's transfers on the event loop. Connections are kept from one transfer to the next:
- * with HTTP/2 one connection for many transfers, else up to API_CONNECTIONS_MAX connections.
+ * Runs libcurl's transfers on the event loop. Connections are kept for later transfers: with HTTP/2
+ * many transfers share one connection, otherwise there are up to API_CONNECTIONS_MAX connections.
  *
- * libcurl (7.88) keeps an HTTP/2 connection on which a transfer timed out, and puts the next
- * transfers on it. If the peer has fallen silent, all of these would time out as well, for ever. So
- * after a time-out new transfers get new connections, and the old connections are closed when the
- * last of their own transfers has ended.
+ * After a transfer has timed out, libcurl (7.88) keeps its HTTP/2 connection and puts later
+ * transfers on it. If the peer has fallen silent, all of these time out as well, for ever. So after
+ * a timeout new transfers get new connections, and the old connections are closed when the last of
+ * their transfers has ended.
  */
 
 struct pool;
 
-/* The transfers that share a set of connections. */
+/* A group of transfers that share a set of connections. */
 struct pool_group;
 
 /* Called when a transfer has ended and left the pool. May free the handle and add other transfers,
- * but may not call pool_free. */
+ * but must not call pool_free. */
 typedef void pool_done(void *arg, CURL *easy, CURLcode code);
 
 /* loop must outlive the pool. done is called with arg for each transfer that ends. */
@@ -31,7 +31,7 @@ struct pool *pool_new(struct loop *loop, pool_done *done, void *arg);
 /* Frees the pool. All transfers must have ended or been removed. */
 void pool_free(struct pool *pool);
 
-/* Starts a transfer. Returns what pool_remove needs; NULL if out of memory. */
+/* Starts a transfer. Returns its group, for pool_remove, or NULL if memory is short. */
 struct pool_group *pool_add(struct pool *pool, CURL *easy);
 
 /* Aborts a transfer that has not ended. pool_done is not called for it. */

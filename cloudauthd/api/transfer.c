@@ -13,14 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes of a header line. The longest has a client id and secret, percent-encoded and then in
- * base64. */
+/* The most bytes of a header line. The longest line has a client id and secret, percent-encoded and
+ * then encoded in base64. */
 #define HEADER_MAX (4 * CREDENTIAL_TEXT_MAX + 512)
-#define CA_KEPT    300L /* seconds for which libcurl keeps the parsed CAs of the host */
+#define CA_KEPT    300L /* seconds for which libcurl keeps the host's CAs after parsing them */
 
 /* ---- The answer ---- */
 
-/* CURLOPT_WRITEFUNCTION(3): takes bytes of the body; to return 0 aborts the transfer. */
+/* CURLOPT_WRITEFUNCTION(3): takes bytes of the body. Returning 0 aborts the transfer. */
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
@@ -55,8 +55,8 @@ static const char *header_of(CURL *easy, const char *name)
     return header->amount == 1 ? header->value : "";
 }
 
-/* Copies the value of a header to out: "" if there is none, or it does not fit or is not printable
- * ASCII. */
+/* Copies the value of a header to out: "" if there is no such header or more than one, or if the
+ * value does not fit or is not printable ASCII. */
 static void keep_header(CURL *easy, const char *name, char *out, size_t size)
 {
     const char *value = header_of(easy, name);
@@ -71,12 +71,12 @@ static void keep_header(CURL *easy, const char *name, char *out, size_t size)
 }
 
 /*
- * Whether the answer has a coding that was not asked for. libcurl decodes transfer codings by
- * itself on the loop's thread, also several gzip codings of one body: to decode two kilobytes of
- * nested codings takes 20 s. So the only transfer coding that is accepted is a single "chunked"
- * (RFC 9112, 7.1). libcurl does not decode content codings here, so a document with one is refused.
- * The body of another status is not needed: a 404 counts, whatever coding a proxy has given to its
- * page.
+ * Whether the answer has a coding that this client does not accept. libcurl decodes transfer
+ * codings itself, on the loop's thread, even several layers of them: two kilobytes of nested gzip
+ * can take 20 s. So the only transfer coding that is accepted is a single "chunked" (RFC 9112,
+ * 7.1). Content codings are not decoded, so a 200 with one is refused. With any other status the
+ * body is not needed and its content coding does not matter: a 404 counts even if a proxy has
+ * compressed the page.
  */
 static bool is_coded(CURL *easy, long status)
 {
@@ -87,8 +87,8 @@ static bool is_coded(CURL *easy, long status)
            (status == 200 && content != NULL && strcasecmp(content, "identity") != 0);
 }
 
-/* CURLOPT_HEADERFUNCTION(3): takes one line of the answer's header, which a blank line ends. The
- * header of an interim answer (1xx) is followed by another header. */
+/* CURLOPT_HEADERFUNCTION(3): takes one line of the answer's header, which ends with a blank line.
+ * After the header of an interim answer (1xx) another header follows. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
     struct transfer *transfer = arg;
@@ -132,8 +132,8 @@ void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *
 
 /* ---- The request ---- */
 
-/* Overrides whatever libcurl would do by default or by environment variables: no redirect is
- * followed by libcurl itself, no netrc, no other protocol and no signal is used. */
+/* Sets all options whose default or environment variable could matter: libcurl follows no redirect
+ * itself, reads no netrc file, speaks only HTTP and uses no signals. */
 static void set_options(struct transfer *transfer, const struct cloud_conf *conf)
 {
     CURL *easy = transfer->easy;
@@ -142,12 +142,11 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Otherwise the end of a transfer would wait for the thread that resolves its name, and a
-     * silent name server would stop the whole daemon. The thread ends by itself. */
+    /* Otherwise the end of a transfer would wait for the thread that resolves its host name, and a
+     * silent name server would block the whole daemon. The thread ends by itself. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* A transfer waits for a connection that it can share only where HTTP/2 is possible, which
-     * needs TLS. */
+    /* Wait for a connection to share only where HTTP/2 is possible, which needs TLS. */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
                      strncasecmp(conf->access_url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloudauthd/" CLOUD_VERSION);
@@ -158,8 +157,8 @@ static void set_options(struct transfer *transfer, const struct cloud_conf *conf
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 }
 
-/* Sets the configured proxy for https, and none for http, which goes to loopback or api_socket. An
- * empty string also keeps libcurl from using https_proxy and no_proxy of the environment. */
+/* Sets the configured proxy for https, and none for http, which goes to loopback or api_socket. The
+ * empty strings keep libcurl from using https_proxy and no_proxy of the environment. */
 static void set_proxy(CURL *easy, const char *proxy, const char *url)
 {
     curl_easy_setopt(easy, CURLOPT_PROXY, strncasecmp(url, "http:", 5) == 0 ? "" : proxy);
@@ -214,8 +213,8 @@ void transfer_end(struct transfer *transfer)
     free(transfer->body);
 }
 
-/* If ca_file is set, no other CA is trusted: by default libcurl would add its own directory of CAs
- * (CAPATH). The file is read for each connection, so that a new CA ends an outage at once and a
+/* Trusts only the CAs of ca_file if that is set: by default libcurl would add its own directory of
+ * CAs (CAPATH). The file is read for each connection, so that a new CA ends an outage at once and a
  * removed CA is no longer trusted. */
 static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
 {
@@ -236,8 +235,9 @@ static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why
     return false;
 }
 
-/* Passes the certificate and key from memory, not by path: libcurl then compares their content
- * before it reuses a connection, so that no replaced certificate stays in use. */
+/* Passes the certificate and key from memory, not by path: before libcurl reuses a connection it
+ * then compares their content, so that no connection is reused that a replaced certificate has
+ * opened. */
 static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                        size_t size)
 {
@@ -254,7 +254,7 @@ static bool set_client(struct transfer *transfer, const struct cloud_conf *conf,
     cert.len = transfer->cert.length;
     key.data = transfer->key.bytes;
     key.len = transfer->key.length;
-    /* Without a password OpenSSL would ask for that of an encrypted key on the terminal. */
+    /* Without this OpenSSL would ask on the terminal for the password of an encrypted key. */
     if (curl_easy_setopt(transfer->easy, CURLOPT_SSLCERT_BLOB, &cert) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK &&
         curl_easy_setopt(transfer->easy, CURLOPT_KEYPASSWD, "") == CURLE_OK)
@@ -307,9 +307,9 @@ static bool is_in_root_directory(const char *path)
            (directory.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Has plain http go through api_socket, if that is set. Root or the daemon's user must own the
+/* Sends plain http through api_socket, if that is set. Root or the daemon's user must own the
  * socket, in a directory to which only root can write: any other user could answer in the API's
- * place and receive the credential. */
+ * place and receive the credential. False if this is not so, or memory is short. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
     struct stat file;
@@ -322,8 +322,8 @@ static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
            curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
 }
 
-/* Replaces the libcurl handle before it is used again. libcurl before 8.1.1 keeps in a handle a
- * pointer to the last header of its former answer, which has been freed, and uses the pointer if
+/* Replaces the libcurl handle before it is used again. In a handle, libcurl before 8.1.1 keeps a
+ * pointer to the last header of the previous answer, which it has freed, and follows the pointer if
  * the next answer begins with a header line that continues another one (RFC 9112, 5.2). */
 static bool renew_handle(struct transfer *transfer)
 {

@@ -13,33 +13,34 @@
 
 /*
  * One HTTP exchange by libcurl: its options, the request's headers, and the answer (RFC 9110). TLS
- * is 1.2 at least, and certificates are always verified. The proxy is the configured one or none;
- * nothing is taken from environment variables or ~/.netrc. Redirects are not followed here. A
+ * has version 1.2 or later, and certificates are always verified. The proxy is the configured one
+ * or none; environment variables and ~/.netrc have no effect. Redirects are not followed here. A
  * function that takes conf uses the settings at the time of the call. One that takes why and size
  * writes the reason to why when it returns false.
  */
 struct transfer {
     CURL *easy;
-    struct pool_group *group; /* the group in which the transfer runs; NULL: it does not run */
+    struct pool_group *group; /* the group in which the transfer runs; NULL while it does not run */
     struct curl_slist *headers;
     struct credential cert, key; /* client_cert and client_key, which libcurl borrows */
-    int64_t begun, deadline;     /* when the exchange began, and must end: cloud_clock_ms() */
-    bool was_sent;               /* transfer_launch has run it at least once */
+    int64_t begun, deadline;     /* cloud_clock_ms() when it began, and must have ended */
+    bool was_sent;               /* transfer_launch has started it at least once */
     bool plain;                  /* http without TLS */
     char error[CURL_ERROR_SIZE];
     /* The answer to the last request: */
-    size_t most, used, size; /* bytes: the body's limit, its length so far, its buffer */
+    size_t most, used, size; /* bytes: limit of the body, its length so far, size of `body` */
     char *body;
     bool too_large; /* the transfer was aborted: the body is larger than `most` */
     bool coded;     /* the transfer was aborted: the body has a coding that was not asked for */
-    bool head_done; /* the header is complete: libcurl also reports success if it is not */
+    bool head_done; /* the header is complete; libcurl reports success even if it is not */
     struct validator validator;
     char date[64], age[16];    /* values of the headers Date and Age, or "" */
     int64_t dated, dated_wall; /* cloud_clock_ms() and time(2) when the Date header came */
 };
 
 /* Prepares a request for url. The answer's body may have at most `most` bytes. The deadline is
- * request_timeout from now. transfer_owner returns owner for the transfer's libcurl handle. */
+ * request_timeout from now. transfer_owner returns `owner`, given the libcurl handle of the
+ * transfer. */
 void transfer_start(struct transfer *transfer, const struct cloud_conf *conf, const char *url,
                     size_t most, void *owner);
 void *transfer_owner(CURL *easy);
@@ -47,29 +48,30 @@ void *transfer_owner(CURL *easy);
 /* Aborts the transfer if it is running, and wipes and frees what *transfer owns. */
 void transfer_end(struct transfer *transfer);
 
-/* Sets the CAs that verify the server's certificate (ca_file), and this host's own certificate and
- * key (client_cert, client_key). */
+/* Sets the CAs by which the server's certificate is verified (ca_file), and this host's own
+ * certificate and key (client_cert, client_key). */
 bool transfer_set_tls(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                       size_t size);
 
-/* Adds a header to the request, unless value is "". name ends with ": ". False if there is no
- * memory, or if the line is too long. */
+/* Adds a header to the request, unless value is "". name ends with ": ". False if memory is short,
+ * or if the line is too long. */
 bool transfer_add_header(struct transfer *transfer, const char *name, const char *value);
 
 /* Wipes and frees the headers of the request. */
 void transfer_drop_headers(struct transfer *transfer);
 
-/* Allocates the body's buffer in its full size now, so that realloc(3) never moves it and leaves no
- * copy of a secret in freed memory. */
+/* Allocates the whole buffer of the body now: otherwise realloc(3) might move the buffer, and leave
+ * a copy of a secret in freed memory. */
 void transfer_reserve(struct transfer *transfer);
 
-/* Runs the transfer in the pool, until its deadline at most. May be called again when the transfer
- * has ended, for another URL or with other headers; transfer->easy is a new handle then. */
+/* Starts the transfer in the pool, where it runs until its deadline at most. May be called again
+ * when the transfer has ended, for another URL or with other headers; this replaces
+ * transfer->easy. */
 bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, struct pool *pool,
                      char *why, size_t size);
 
-/* Writes to out why the transfer that ended with `code` has no answer. The text contains nothing of
- * a header or body. */
+/* Writes to out why a transfer that ended with `code` has no answer. The text contains nothing of
+ * the answer's header or body. */
 void transfer_say_failure(const struct transfer *transfer, CURLcode code, char *out, size_t size);
 
 #endif

@@ -72,8 +72,8 @@ static void parts_free(struct parts *parts)
     curl_url_cleanup(parts->url);
 }
 
-/* Parses text. False if it is no URL with scheme and host. The caller must call parts_free in any
- * case. */
+/* Parses text. False if it is not a URL with a scheme and a host. The caller must call parts_free
+ * in either case. */
 static bool parse(const char *text, struct parts *parts)
 {
     *parts = (struct parts){.url = curl_url()};
@@ -96,7 +96,7 @@ static bool same_origin(const struct parts *a, const struct parts *b)
 
 /* ---- Settings ---- */
 
-/* The file that has the first port on which any user may listen (ip(7)). */
+/* The file that contains the number of the first port on which any user may listen (ip(7)). */
 #ifndef CLOUD_PORT_START_PATH
 #define CLOUD_PORT_START_PATH "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 #endif
@@ -110,8 +110,8 @@ struct rule {
     const struct cloud_conf *conf;
 };
 
-/* The number of ports, from 0 on, on which only root may listen. On any other port a local user
- * could listen first and answer in the API's place. */
+/* Returns the first port on which users other than root may listen, at most 1024. On such a port a
+ * local user could listen first and answer in the API's place. */
 static unsigned long privileged_ports(void)
 {
     FILE *file = fopen(CLOUD_PORT_START_PATH, "re");
@@ -122,11 +122,11 @@ static unsigned long privileged_ports(void)
         return start;
     if (fgets(line, sizeof line, file) != NULL)
         start = strtoul(line, NULL, 10);
-    (void)fclose(file); /* the file was only read */
+    (void)fclose(file); /* nothing was written that could be lost */
     return start < PRIVILEGED_PORTS ? start : PRIVILEGED_PORTS;
 }
 
-/* Only a numeric address is trusted, because a name may have other addresses too. */
+/* Trusts only a numeric address, because a host name may resolve to others. */
 static bool is_trusted_loopback(const struct parts *parts)
 {
     struct in_addr address;
@@ -166,7 +166,7 @@ static const char *fault_of_proxy(const struct rule *rule, const struct parts *p
     return strcmp(parts->path, "/") != 0 ? "nothing may follow the port" : NULL;
 }
 
-/* Whether a host follows "://". libcurl does not tell: it reads https:///a as https://a, and
+/* Whether a host follows "://". libcurl does not show that: it reads https:///a as https://a, and
  * a.example as http://a.example. */
 static bool has_authority(const char *text)
 {
