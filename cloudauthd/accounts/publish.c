@@ -21,49 +21,50 @@
 
 #define NEW_FILE                                                                                   \
     CLOUD_SNAPSHOT_FILE ".new" /* the file being written; then the replaced one, until retired */
-#define LONG_MS       500      /* a build that takes this long is logged */
-#define JUDGE_AT_ONCE 500      /* records in one turn of the loop, in about half a millisecond */
-/* The bits of header.boot that are a hash of the boot id. The last bit is set if the file has the
+#define LONG_MS       500      /* milliseconds: a build that takes this long is logged */
+#define JUDGE_AT_ONCE 500      /* records judged in one turn of the loop, in some 0.5 ms */
+/* The bits of header.boot that are a hash of the boot id. The lowest bit is set if the file has the
  * accounts of all stored documents (publish_is_whole). */
 #define BOOT       (~UINT64_C(1))
-#define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* the members after the times */
+#define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* what follows the times */
 #define CHUNK      ((size_t)256 * 1024)
 
 /* A published file, as the loop's thread sees it. */
 struct published {
-    int fd; /* for writing its state and its records; -1: there is no file */
-    struct cloud_snapshot snapshot; /* map NULL: the file is not readable as a snapshot */
-    bool live; /* the file is live after the present jobs of the store's worker, else retired */
+    int fd;                         /* for writing its state and checksums; -1: there is no file */
+    struct cloud_snapshot snapshot; /* map is NULL if the file is not a readable snapshot */
+    bool live; /* live once the queued jobs of the store's worker are done, else retired */
 };
 
 struct publish {
     struct publish_setup setup;
     struct worker *builder;
     struct loop_timer timer; /* runs start_build */
-    int64_t clock_ahead;     /* seconds that the wall clock was ahead of the time since boot */
+    int64_t clock_ahead;     /* wall clock minus time since boot, in seconds, as last noted */
     int directory;
     uint64_t origin; /* hash of the origin (publish_new), for the next file */
-    uint64_t boot;   /* hash of the boot id, with its last bit 0; 0: not known */
+    uint64_t boot;   /* hash of the boot id, with its lowest bit 0; 0: not known */
     bool whole;      /* all stored documents have been published (publish_is_whole) */
     struct published published;
-    struct changes changes; /* for the next file whose build has not begun */
+    struct changes changes; /* for the next file, whose build has not begun */
     struct build *build;    /* the build that is under way, or NULL */
-    int refused; /* descriptor of a file in which a record could not be taken back, or -1; used by
-                    the store's worker alone */
+    int refused; /* descriptor of a file in which a record could not be taken back, or -1; used only
+                    by the store's worker */
     bool failed;
-    bool urgent;                 /* since the last build more has changed than times of records */
+    bool urgent;                 /* the next build does not wait for PUBLISH_RENEW_MS (set_build) */
     int64_t not_before;          /* cloud_clock_ms() of the earliest next build */
     struct publish_view counted; /* only its counters are used */
     struct loop_timer judging;   /* runs judge_some while published records are to be judged */
     uint64_t judged;             /* offset of the next record to judge (cloud_snapshot_next) */
-    bool judge_next; /* judge the next file, too: a change is older than the last judging */
+    bool judge_next; /* judge the next file before it is live: it has changes from before the last
+                        publish_judge */
 };
 
-/* How a record of a published file is taken back: its checksum is made wrong. Readers pass the
- * record over as a damaged one, and ask the daemon. */
+/* How a record of a published file is taken back: a wrong checksum is written over its own. Readers
+ * then pass the record over as damaged, and ask the daemon. */
 struct spoil {
-    uint64_t at; /* offset of the checksum in the file; 0: no record is taken back */
-    uint64_t checksum;
+    uint64_t at;       /* offset of the checksum in the file; 0: no record is taken back */
+    uint64_t checksum; /* the wrong checksum */
 };
 
 /* The build of one file: the builder writes it, the store's worker makes it live. */
@@ -72,29 +73,29 @@ struct build {
     struct publish *publish;
     struct changes changes;
     struct published old;       /* the file that was published when the build began */
-    struct cloud_snapshot base; /* old's map, or none: its records without a change are copied */
+    struct cloud_snapshot base; /* map of `old`, or none; unchanged records are copied from it */
     struct snapshot_file head;
-    struct published file; /* the new file: it has its name once written, but is still retired */
+    struct published file; /* the new file; once written it has its name, but is still retired */
     bool judged;           /* the new file is judged before it is live (judge_next) */
     bool written;          /* the new file is the published one, but may not be live yet */
     int64_t took;          /* milliseconds to write the file */
 };
 
-/* A change of the published file: a record is taken back, or the whole file is retired. */
+/* A change of the published file: one record is taken back, or the whole file is retired. */
 struct amend {
     struct work work;
     struct publish *publish;
-    int fd;
-    struct spoil spoil;
+    int fd;             /* of the file */
+    struct spoil spoil; /* at 0: retire the file */
 };
 
 /* ---- The published file ---- */
 
 /*
- * Writes to a published file: by pwrite(2), because a store into the map raises SIGBUS where the
- * file system has no block for it (copy on write, a quota). A reader that sees half of a new state
- * takes the file for retired, because the two states differ in every byte; one that sees half of a
- * checksum takes the record for damaged. False with errno.
+ * Writes to a published file: with pwrite(2), because a store into the map would raise SIGBUS where
+ * the file system cannot allocate a block for it (copy on write, a quota). A reader that sees half
+ * of a new state takes the file for retired, because the two states differ in every byte; one that
+ * sees half of a checksum takes the record for damaged. False with errno.
  */
 static bool write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 {
@@ -119,11 +120,9 @@ static void close_published(struct published *published)
     *published = (struct published){.fd = -1};
 }
 
-/*
- * Retires a file. If that fails, unlinks its name, so that no process begins to use the file.
- * Processes that have it mapped go on using each record while it is fresh, and then only while the
- * daemon does not answer.
- */
+/* Retires a file. If that fails, unlinks its name, so that no further process maps the file.
+ * Processes that have mapped it go on using each of its records while the record is fresh, and
+ * after that only while the daemon does not answer. */
 static void retire(int directory, int fd, const char *name)
 {
     if (fd < 0 || set_state(fd, CLOUD_SNAPSHOT_RETIRED))
@@ -135,7 +134,7 @@ static void retire(int directory, int fd, const char *name)
         log_error("%s cannot be removed: %s", name, strerror(errno));
 }
 
-/* Reads a file of an earlier process once, so that a fault of the disk is an error here and no
+/* Reads a file of an earlier process once, so that a fault of the disk is an error here and not a
  * SIGBUS later. False with errno. */
 static bool read_through(int fd)
 {
@@ -200,7 +199,7 @@ static void open_file(const struct publish *publish, const char *name, struct pu
 
 /*
  * Finds the file that was in force when an earlier process ended, and retires and removes the other
- * one, which that process was writing or had replaced. If the process was killed right after
+ * file, which that process was writing or had just replaced. If the process was killed right after
  * exchange_names, the file in force has the name NEW_FILE, and the file that was to replace it is
  * still retired.
  */
@@ -225,8 +224,8 @@ static void find_file(struct publish *publish)
 
 /* How a published file compares with a change. */
 enum settled {
-    SETTLED, /* its record equals the change's, or is missing and the change removes it */
-    OLDER,   /* only the times of its record differ, CACHE_LAG too late at most */
+    SETTLED, /* the file already has what the change says */
+    OLDER,   /* only the times of its record differ, and are at most CACHE_LAG too late */
     CHANGED, /* its record differs, has to go, or is missing */
 };
 
@@ -241,10 +240,11 @@ static struct spoil spoil_of(const struct published *file,
 }
 
 /*
- * Compares a published file with a change. CHANGED: *spoil is the record that has to be taken back,
- * if there is one. OLDER can wait for the next file, because each confirmation brings new times.
- * The times in the file may be later than those of the change by CACHE_LAG, because a document that
- * was read from the disk may have been confirmed as much later than its file says.
+ * Compares a published file with a change. If the result is CHANGED and the file has a record of
+ * the environment, *spoil takes that record back. OLDER can wait for the next file, because each
+ * confirmation of a document brings new times. The times in the file may be up to CACHE_LAG seconds
+ * later than those of the change: if the document was read from the disk, it may have been
+ * confirmed that much later than its file says.
  */
 static enum settled compare(const struct published *file,
                             const struct cloud_snapshot_record *record, bool removed,
@@ -271,12 +271,9 @@ static enum settled compare(const struct published *file,
 
 /* ---- In the builder ---- */
 
-/*
- * Exchanges the names of the new and the published file. So the published file still has a name
- * until it is retired, and the next process finds it if this process is killed in between. If the
- * file system cannot exchange names (EINVAL), the published file is retired first. False with
- * errno.
- */
+/* Exchanges the names of the new and the published file. So the published file keeps a name until
+ * it is retired, and if this process is killed in between, the next process finds it. If the file
+ * system cannot exchange names (EINVAL), retires the published file first. False with errno. */
 static bool exchange_names(const struct build *build)
 {
     int directory = build->publish->directory;
@@ -362,8 +359,8 @@ static void run_build(struct work *work)
 
 /* ---- In the store's worker ---- */
 
-/* Takes back the record that amend->spoil describes. If there is none, or that fails, retires the
- * file. */
+/* Takes back the record that amend->spoil describes. If it describes none, or if that fails,
+ * retires the file. */
 static void run_amend(struct work *work)
 {
     struct amend *amend = (struct amend *)work;
@@ -378,8 +375,8 @@ static void run_amend(struct work *work)
     retire(amend->publish->directory, amend->fd, CLOUD_SNAPSHOT_FILE);
 }
 
-/* Makes a new file live, which has its name already, unless one of its records could not be taken
- * back. Retires the file before it. */
+/* Makes the new file live, which already has its name, unless a record in it could not be taken
+ * back. Then retires and removes the file before it. */
 static void make_live(struct work *work)
 {
     struct build *build = (struct build *)work;
@@ -396,8 +393,8 @@ static void make_live(struct work *work)
 
 /* ---- In the loop ---- */
 
-/* Has the store's worker do the work. Where publish_free builds a last file, that worker has ended,
- * and the work is done at once. */
+/* Gives the work to the store's worker. When publish_free writes a last file, that worker has
+ * ended: then the work is done here, at once. */
 static void add_to_store(struct publish *publish, struct work *work)
 {
     if (publish->setup.store != NULL) {
@@ -408,7 +405,8 @@ static void add_to_store(struct publish *publish, struct work *work)
     }
 }
 
-/* Sets the time at which a file is written, unless an earlier time is set. */
+/* Schedules the next build `milliseconds` from now, but not before `not_before`. Leaves an earlier
+ * time as it is. While a build is under way, does nothing: end_build schedules the next one. */
 static void set_timer(struct publish *publish, int64_t milliseconds)
 {
     int64_t now = cloud_clock_ms(), at = now + milliseconds;
@@ -454,7 +452,7 @@ static void withdraw(struct publish *publish)
     publish->published.live = false;
 }
 
-/* Takes a record of the published file back (struct spoil). */
+/* Takes back a record of the published file. */
 static void take_back(struct publish *publish, const struct spoil *spoil)
 {
     if (publish->published.live)
@@ -462,7 +460,7 @@ static void take_back(struct publish *publish, const struct spoil *spoil)
 }
 
 /* Whether the next file, or the one that is being written, has a change of the record's
- * environment. That change, not the published record, is then the last one. */
+ * environment. That change is then newer than the published record. */
 static bool is_changing(const struct publish *publish, const struct cloud_snapshot_record *record)
 {
     const struct build *build = publish->build;
@@ -477,7 +475,8 @@ static void set_build(struct publish *publish, bool urgent)
     set_timer(publish, publish->urgent ? PUBLISH_GATHER_MS : PUBLISH_RENEW_MS);
 }
 
-/* Compares the published file with a change, and takes its record back if that is CHANGED. */
+/* Compares the published file with a change. If the result is CHANGED, takes back the file's record
+ * of the environment, if there is one. */
 static enum settled settle(struct publish *publish, const struct cloud_snapshot_record *record,
                            bool removed)
 {
@@ -489,8 +488,8 @@ static enum settled settle(struct publish *publish, const struct cloud_snapshot_
     return settled;
 }
 
-/* Takes ownership of the record. Frees it if the published file has the change already, or else
- * keeps the change for the next file. */
+/* Takes ownership of the record. Frees it if the published file already has what the change says;
+ * otherwise keeps the change for the next file. */
 static void change_record(struct publish *publish, struct cloud_snapshot_record *record,
                           bool removed)
 {
@@ -517,8 +516,8 @@ static void visit_settle(void *arg, struct table_node *node)
         set_build(publish, settled == CHANGED);
 }
 
-/* Takes back the records of a new file that changes have made wrong while it was written. If they
- * have made all of its records wrong, the file does not become live. */
+/* Takes back the records of a new file that changes have made wrong while the file was being
+ * written. If they have made all of its records wrong, the file does not become live. */
 static void settle_all(struct publish *publish)
 {
     publish->published.live = !publish->changes.clear && publish->changes.older == 0;
@@ -529,8 +528,8 @@ static void settle_all(struct publish *publish)
 
 /* ---- Judging ---- */
 
-/* Whether the next file takes over no record of the published one: all of them belong to other
- * settings (publish_reload). */
+/* Whether the next file takes over no record of the published one, because all of these belong to
+ * earlier settings (publish_reload). */
 static bool is_cleared(const struct publish *publish)
 {
     const struct build *build = publish->build;
@@ -538,8 +537,8 @@ static bool is_cleared(const struct publish *publish)
     return publish->changes.clear || (build != NULL && !build->written && build->changes.clear);
 }
 
-/* Judges one record. If it no longer stands, while its environment has a change for the next file,
- * the record is taken back and that change stays: it may come from a later document. */
+/* Judges one record. If it is no longer right, but the next file has a change of its environment,
+ * the record is taken back and that change stays, because it may come from a later document. */
 static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
 {
     const struct spoil spoil = spoil_of(&publish->published, account);
@@ -560,8 +559,8 @@ static void judge_record(struct publish *publish, const struct cloud_snapshot_ac
     change_record(publish, record, !stands);
 }
 
-/* Judges the next JUDGE_AT_ONCE records. At the end of the file, gives up the pages of the map, all
- * of which the walk has touched. */
+/* Judges the next JUDGE_AT_ONCE records. At the end of the file, releases the pages of the map,
+ * because the walk has read all of them into memory. */
 static void judge_some(void *arg)
 {
     struct publish *publish = arg;
@@ -607,8 +606,7 @@ static void swap(struct changes *one, struct changes *other)
     *other = changes;
 }
 
-/* Keeps the changes of a build that failed for the next one. Those that came meanwhile replace
- * them. */
+/* Keeps the changes of a failed build for the next one. Those made in the meantime replace them. */
 static void give_back(struct publish *publish, struct build *build)
 {
     if (build->base.map != NULL)
@@ -638,8 +636,8 @@ static void end_build(struct publish *publish, struct build *build)
     free(build);
 }
 
-/* The end of a build, after make_live. The new file is live, unless that failed or changes made all
- * of its records wrong while it was written. */
+/* Ends a build after make_live. The new file is live now, unless make_live failed or changes made
+ * all of its records wrong while it was being written. */
 static void finish_live(struct work *work)
 {
     struct build *build = (struct build *)work;
@@ -652,9 +650,10 @@ static void finish_live(struct work *work)
 }
 
 /*
- * The new file has been written and has its name: from now on changes are made to it. The store's
- * worker makes it live after all that settle_all and judge_all take back here, because the worker
- * keeps the order of its jobs. So the file has no wrong record when it becomes live.
+ * The new file has been written and has its name: from now on records are taken back in it. The
+ * store's worker keeps the order of its jobs, so it makes the file live only after it has taken
+ * back all records that settle_all and judge_all find here. So the file has no wrong record when it
+ * becomes live.
  */
 static void finish_build(struct work *work)
 {
@@ -685,15 +684,15 @@ static void finish_build(struct work *work)
     add_to_store(publish, work);
 }
 
-/* Whether lookups miss something that the next file will have: a change other than of times, or a
- * live file. */
+/* Whether lookups miss something that the next file will have: a change that is not only of times,
+ * or, if no file is live, any record. */
 static bool is_behind(const struct publish *publish)
 {
     return (publish->urgent && changes_any(&publish->changes)) ||
            (publish->timer.set && !publish->published.live);
 }
 
-/* The most records that the file can have. */
+/* Returns the most records that the file can have, going by its header. */
 static size_t most_records(const struct cloud_snapshot *snapshot)
 {
     uint64_t fit = snapshot->header.records_size / CLOUD_SNAPSHOT_RECORD_MIN;
@@ -708,7 +707,7 @@ static void start_build(void *arg)
 
     publish_follow_clock(publish);
     if (publish->build != NULL)
-        return; /* the timer is set again when the running build ends */
+        return; /* end_build sets the timer again */
     build = xcalloc(1, sizeof *build);
     changes_start(&build->changes);
     build->work = (struct work){.run = run_build, .finish = finish_build};
@@ -834,7 +833,7 @@ void publish_look(const struct publish *publish, struct publish_view *out)
     out->created = snapshot->header.created;
 }
 
-/* Takes over the file of an earlier process, if it can be believed, and has it judged. */
+/* Takes over the file of an earlier process if it can be trusted, and judges its records. */
 static void adopt_file(struct publish *publish)
 {
     const struct cloud_snapshot *snapshot = &publish->published.snapshot;
@@ -847,9 +846,12 @@ static void adopt_file(struct publish *publish)
         set_timer(publish, PUBLISH_GATHER_MS);
         return;
     }
-    /* After a reboot the disk may have a record that was taken back shortly before; and of a file
-     * from the future it is not known how old it is. So the file is retired, and the next one has
-     * its records with times that have passed: lookups ask the daemon for each. */
+    /*
+     * After a reboot the file may again have a record that was taken back shortly before, because
+     * that write did not reach the disk. The age of a file from the future is not known. So such a
+     * file is retired, and in the next one the times of its records are in the past: each lookup
+     * asks the daemon.
+     */
     if (publish->boot == 0 || (snapshot->header.boot & BOOT) != publish->boot ||
         !cloud_snapshot_current(snapshot, now)) {
         retire(publish->directory, publish->published.fd, CLOUD_SNAPSHOT_FILE);

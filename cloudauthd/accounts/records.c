@@ -5,8 +5,9 @@
 
 #include <time.h>
 
-/* The flags that a denied environment's record must not have: while the daemon cannot be reached,
- * pam_cloud lets cron and other services use an account that is marked active or paused. */
+/* Returns the flags that the record of an environment must not have: none unless the environment is
+ * denied. While the daemon cannot be reached, pam_cloud lets cron and other services use an account
+ * that is marked active or paused. */
 static uint32_t denied_flags(const struct denials *denials, const char *project,
                              const char *environment)
 {
@@ -48,8 +49,8 @@ static void put(const struct records *records, const struct cache_news *news)
 
     for (size_t i = 0; i < document->apps; i++)
         apps[i] = (struct snapshot_app){document->app[i].name, document->app[i].home};
-    /* The document was requested in the future: the clock has been put back since, by an unknown
-     * time. With times of 0, lookups ask the daemon, which fetches the document again. */
+    /* The request for the document lies in the future: the clock has been put back since, by an
+     * unknown time. With times of 0, lookups ask the daemon, which fetches the document again. */
     if (news->asked_wall > (int64_t)time(NULL) + CLOUD_SNAPSHOT_SLACK)
         account.fresh = account.expires = 0;
     publish_put(records->publish, &account);

@@ -17,8 +17,8 @@ struct records {
                         reads the file */
 };
 
-/* Implements cache_told; arg is a struct records. Publishes a document's account, or withdraws it
- * if this host does not take the document, or no longer does. */
+/* Implements cache_told; arg is a struct records. Publishes the account of a document, or withdraws
+ * it if there is no document or this host does not take it. */
 cache_told records_news;
 
 /* Implements publish_judges; arg is a struct records. Judges by the settings, the local accounts,

@@ -16,7 +16,7 @@
 
 /* ---- One record ---- */
 
-/* The size in bytes of the strings that every record has, with their NULs. */
+/* Returns the size in bytes of the strings that every record has, with their NULs. */
 static size_t strings_size(const struct snapshot_account *account)
 {
     return strlen(account->project) + strlen(account->environment) + strlen(account->gecos) +
@@ -86,7 +86,7 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record)
 
 enum { BY_NAME, BY_UID, BY_GID, KEYS };
 
-/* The number of bits of an index for n records, which is then at most half full. */
+/* Returns the bits of an index for n records: it has 2^bits buckets and is at most half full. */
 static uint32_t bits_for(size_t n)
 {
     uint32_t bits = BITS_MIN;
@@ -127,10 +127,11 @@ bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapsho
 }
 
 /*
- * Puts the place of a record into an index. An id belongs to one environment (access/bindings.h);
- * of two records with the same id, as there can be after a binding was released, the first is
- * found. The index compares half of a hash: if two ids agree in it, a lookup of the second one asks
- * the daemon. False if the first CLOUD_SNAPSHOT_PROBES buckets for the key are taken.
+ * Puts the place of a record into an index. An id normally belongs to one environment
+ * (access/bindings.h). If two records have the same id, as they may after a binding was released,
+ * lookups find the first. An index has only half of each hash: if the halves of two ids are equal,
+ * the second id may be left out, and lookups of it then ask the daemon. False if the first
+ * CLOUD_SNAPSHOT_PROBES buckets for the key are taken.
  */
 static bool put_place(const struct snapshot_writer *writer, unsigned key, uint64_t hash,
                       uint64_t place)

@@ -12,7 +12,7 @@
 /* Writes accounts.snapshot; common/snapshot.h describes its layout. */
 
 struct snapshot_app {
-    const char *name, *home; /* home NULL or "": that of the account */
+    const char *name, *home; /* home is NULL or "" if it is the account's */
 };
 
 /* The account of an environment. The strings are borrowed. */
@@ -25,21 +25,19 @@ struct snapshot_account {
     const struct snapshot_app *app;
 };
 
-/*
- * Encodes the account as a record, malloc'ed, whose checksum is not set yet. If the applications do
- * not fit, all of them are left out, and the record gets CLOUD_SNAPSHOT_PARTIAL. NULL if the
- * account does not fit without applications.
- */
+/* Encodes the account as a record, malloc'ed, whose checksum is not set yet. If the applications do
+ * not fit, leaves all of them out and sets CLOUD_SNAPSHOT_PARTIAL. NULL if the account does not fit
+ * even without applications. */
 struct cloud_snapshot_record *snapshot_encode(const struct snapshot_account *account);
 
-/* The name of a record's environment, which follows that of its project. */
+/* Returns the name of a record's environment, which follows that of the project. */
 const char *snapshot_environment(const struct cloud_snapshot_record *record);
 
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
-    uint64_t seed;   /* of all hashes and checksums; random: no input makes names collide */
+    uint64_t seed;   /* of all hashes and checksums; random: names cannot be made to collide */
     uint64_t origin; /* hash of the settings that records depend on (publish_new) */
-    uint64_t boot;   /* hash of the boot id; the last bit: publish_is_whole */
+    uint64_t boot;   /* hash of the boot id; its lowest bit is publish_is_whole */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */
     size_t most;     /* the most records that the file can have */
 };
@@ -52,9 +50,10 @@ struct snapshot_writer {
 };
 
 /*
- * Write a file to fd, which is new: snapshot_start, snapshot_add for each record, whose checksum it
- * sets, and in any case snapshot_end. ok: all calls before have returned true. No two records may
- * have the same names. Of records with the same id, lookups find the first. False with errno.
+ * Write a file to fd, a new file that stays open: first snapshot_start; then snapshot_add for each
+ * record, of which it sets the checksum; at the end, in any case, snapshot_end, with ok set if all
+ * calls before have returned true. No two records may have the same project and environment. If
+ * several have the same id, lookups find the first. False with errno.
  */
 bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapshot_file *file);
 bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *record);

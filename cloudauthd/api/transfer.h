@@ -14,9 +14,9 @@
 /*
  * One HTTP exchange by libcurl: its options, the request's headers, and the answer (RFC 9110). TLS
  * has version 1.2 or later, and certificates are always verified. The proxy is the configured one
- * or none; environment variables and ~/.netrc have no effect. Redirects are not followed here. A
- * function that takes conf uses the settings at the time of the call. One that takes why and size
- * writes the reason to why when it returns false.
+ * or none; no proxy and no login comes from environment variables or ~/.netrc. Redirects are not
+ * followed here. A function that takes conf uses the settings at the time of the call. One that
+ * takes why and size writes the reason to why when it returns false.
  */
 struct transfer {
     CURL *easy;
