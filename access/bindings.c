@@ -18,12 +18,13 @@ struct project {
     char name[];
 };
 
-/* An environment that is or was bound. If its binding was removed, the entry is in by_name only. */
+/* An environment that is or was bound. After its binding is removed, the entry remains only in the
+ * table by_name. */
 struct entry {
     struct table_node by_uid, by_gid, by_name;
     struct project *project;
     uint32_t uid, gid;
-    int64_t changed; /* ms, as bindings_changed_at returns it */
+    int64_t changed; /* milliseconds, as returned by bindings_changed_at */
     bool bound;
     char environment[];
 };
@@ -92,8 +93,9 @@ static bool name_equal(const struct table_node *node, const void *key)
            strcmp(entry->environment, wanted->environment) == 0;
 }
 
-/* Platforms assign ids one after the other. ID_BLOCK neighbouring ids have adjacent buckets, so
- * that loading 100,000 bindings does not cause a cache miss for each. */
+/* The project API usually assigns consecutive ids. The ids of one block of ID_BLOCK hash to
+ * adjacent buckets, so that loading 100,000 bindings does not cause a cache miss for each of
+ * them. */
 static uint64_t id_hash(const struct table *table, uint32_t id)
 {
     uint32_t block = id / ID_BLOCK;
@@ -122,7 +124,8 @@ static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Finds the entry of an environment, which may have lost its binding; NULL if there is none. */
+/* Finds the entry of an environment, even one whose binding was removed. Returns NULL if there is
+ * none. */
 static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
 {
     struct table_node *node =

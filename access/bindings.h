@@ -7,16 +7,17 @@
 #include <stdint.h>
 
 /*
- * Bindings of uid and gid to environments. The first document with an id binds the id to its
- * environment. A document is refused if it has an id that is bound to another environment, because
- * its users would get the files and processes of that environment, or if its environment is bound
- * to other ids. If memory runs out, the process ends (base/fatal.h).
+ * Bindings: which environment owns a uid and gid on this host. The first document that this host
+ * accepts for an environment binds the uid and gid in it. After that, a document is refused if its
+ * uid or gid is bound to another environment, because its users would get access to the files and
+ * processes of that environment, or if its own environment is bound to another uid or gid. If
+ * memory runs out, the process ends (base/fatal.h).
  */
 
 struct bindings;
 
-/* A binding. The strings of a binding that a function below returns belong to struct bindings, and
- * stay valid until bindings_free. */
+/* A binding. In a binding that a function below returns, the strings belong to struct bindings and
+ * are valid until bindings_free. */
 struct binding {
     const char *project, *environment;
     uint32_t uid, gid;
@@ -26,7 +27,7 @@ struct bindings *bindings_new(void);
 void bindings_free(struct bindings *bindings);
 
 /* Whether the claim's environment may have the claim's uid and gid. If not, writes the reason to
- * why, a buffer of size bytes. */
+ * `why`, a buffer of `size` bytes. */
 bool bindings_allow(const struct bindings *bindings, const struct binding *claim, char *why,
                     size_t size);
 
@@ -40,8 +41,8 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
 /* Whether at least one environment of the project has a binding. */
 bool bindings_has_project(const struct bindings *bindings, const char *project);
 
-/* bindings_count returns the number of bindings. bindings_walk calls `see` for a part of them; the
- * arguments and the results are those of table_walk (base/table.h). */
+/* bindings_count returns the number of bindings. bindings_walk calls `see` for some of them,
+ * beginning at position `from`; its arguments and result are those of table_walk (base/table.h). */
 size_t bindings_count(const struct bindings *bindings);
 size_t bindings_walk(const struct bindings *bindings, size_t from,
                      bool (*see)(void *arg, const struct binding *binding), void *arg);
@@ -51,13 +52,13 @@ size_t bindings_walk(const struct bindings *bindings, size_t from,
 bool bindings_is_released(const struct bindings *bindings, const char *project,
                           const char *environment);
 
-/* When the environment's binding was last removed or bound again in this process, on the clock of
- * cloud_clock_ms(); 0: never. Processes that looked the ids up before that time may still use the
- * old ones. */
+/* Returns when this process last removed the environment's binding or bound the environment again,
+ * in milliseconds of cloud_clock_ms(); 0: never. A process that looked the ids up before that time
+ * may still use the old ids. */
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,
                             const char *environment);
 
-/* Find the binding of an environment, of a uid, and of a gid. False if there is none. */
+/* Look up a binding by its environment, its uid or its gid. Return false if there is none. */
 bool bindings_by_name(const struct bindings *bindings, const char *project, const char *environment,
                       struct binding *out);
 bool bindings_by_uid(const struct bindings *bindings, uint32_t uid, struct binding *out);

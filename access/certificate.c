@@ -12,10 +12,11 @@
 #define CLAIMS_MAX 4096
 #define HAS_MFA    "has-mfa@platform.sh"
 
-/* The fields of a certificate, in the order in which its blob has them. */
+/* The fields of a certificate, in the order of its blob. */
 struct fields {
     struct key_bytes type, nonce;
-    struct key_bytes key; /* the key's fields, as they follow the type in the blob of a plain key */
+    struct key_bytes key; /* the fields of the certified key, encoded as after the type in the blob
+                             of a plain key */
     uint64_t serial, kind;
     struct key_bytes key_id, principals;
     uint64_t valid_after, valid_before;
@@ -117,8 +118,8 @@ static bool read_critical(struct key_bytes list, struct offered_key *out)
     return true;
 }
 
-/* Adds a word of `amr`. A longer word is skipped, because no document can require it. False if
- * there is no space for the word. */
+/* Adds a word of `amr`. A word of more than CERTIFICATE_AMR_MAX bytes is skipped, because no
+ * document can require it. Returns false if there is no space for the word. */
 static bool add_amr(struct certificate_claims *claims, const char *word)
 {
     if (strlen(word) > CERTIFICATE_AMR_MAX)
@@ -129,8 +130,8 @@ static bool add_amr(struct certificate_claims *claims, const char *word)
     return true;
 }
 
-/* Reads the claims. The data of the extension is one SSH string, which holds JSON. False if they
- * cannot be read. */
+/* Reads the claims from the data of their extension, which is one SSH string that contains JSON.
+ * Returns false if they cannot be read. */
 static bool read_claims(struct key_bytes data, struct certificate_claims *out)
 {
     static const struct json_limits limits = {8, 512};
@@ -157,8 +158,8 @@ static bool read_claims(struct key_bytes data, struct certificate_claims *out)
     return ok;
 }
 
-/* Reads the claims from the list of extensions; sshd enforces the other extensions. False if the
- * list is malformed. */
+/* Reads the claims from the list of extensions. The other extensions are left to sshd. Returns
+ * false if the list is malformed. */
 static bool read_extensions(struct key_bytes list, const char *claims, struct offered_key *out)
 {
     struct key_blob blob = {list.at, list.n};

@@ -17,9 +17,9 @@ static const char *const kinds[DENIAL_KINDS] = {[DENIAL_KEY] = "key",
 
 /* ---- Lines ---- */
 
-/* Copies the next field of the line to out, and moves *at past it. The last field must end with
- * the line, every other field with a tab. False if the field does not, is too long or contains a
- * NUL. */
+/* Copies the next field of the line to `out`, and moves *at past it. The last field must end at the
+ * end of the line, every other field at a tab. Returns false if the field ends otherwise, is too
+ * long or contains a NUL. */
 static bool take_field(const char **at, const char *end, bool last, char *out, size_t size)
 {
     const char *tab = memchr(*at, '\t', (size_t)(end - *at));
@@ -33,8 +33,8 @@ static bool take_field(const char **at, const char *end, bool last, char *out, s
     return true;
 }
 
-/* Checks the subject by the kind of the denial, and decodes its fingerprint and serial. Returns an
- * error message, which is static, or NULL. */
+/* Checks that the subject is valid for the kind of the denial, and decodes its fingerprint and
+ * serial. Returns NULL, or a static error message. */
 static const char *take_subject(struct denial *denial)
 {
     struct cloud_name name;

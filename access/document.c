@@ -13,9 +13,9 @@
 #define CHUNK_SIZE   4096u
 #define ALIGNMENT    _Alignof(max_align_t)
 #define ID_NUMBER    UINT32_MAX
-#define USER_NUMBER  999999999999999 /* the greatest id read as a number, not as text (json.h) */
+#define USER_NUMBER  999999999999999 /* greatest id read as a number; others are text (json.h) */
 #define USERNAME_MAX 128
-#define WARNING_SIZE 400 /* bytes: the text of a problem and a username */
+#define WARNING_SIZE 400 /* bytes of a problem's text and a username */
 
 /* A document's arrays and strings live in chunks, which document_free frees together. */
 struct chunk {
@@ -25,11 +25,11 @@ struct chunk {
 };
 
 struct owned {
-    struct document document; /* first member: document_free casts a pointer to it back */
+    struct document document; /* must be first: document_free casts a pointer to it */
     SLIST_HEAD(chunks, chunk) chunks;
 };
 
-/* A key that has been read. At the end sort_keys sorts all of them. */
+/* A key that has been read. After the last one, sort_keys sorts them all. */
 struct candidate {
     struct document_key key;
     size_t order; /* position in the document */
@@ -73,8 +73,8 @@ static const struct word levels[] = {
     {NULL, DOCUMENT_LEVEL_NONE},
 };
 
-/* The value of the word in the table; if it is not there, the value of the last row, which has no
- * word. */
+/* Returns the value for the text. The last row of the table, without a text, has the value for any
+ * unknown text. */
 static int value_of(const struct word *word, const char *text)
 {
     while (word->text != NULL && strcmp(word->text, text) != 0)
@@ -142,8 +142,8 @@ static bool take_string(struct reader *reader, const struct json *object, const 
 }
 
 /*
- * Turns the current problem into a warning, about a value that the caller leaves out of the
- * document. False if out of memory: this fails the whole parse.
+ * Turns the current problem into a warning; the caller leaves the value that it is about out of the
+ * document. Returns false if out of memory, which makes the whole parse fail.
  */
 static bool leave_out(struct reader *reader)
 {
@@ -158,8 +158,8 @@ static bool leave_out(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* If not all problems had space as warnings, adds a last warning that says how many more there
- * are. */
+/* If more than DOCUMENT_WARNINGS_MAX values were left out, adds a last warning that says how many
+ * more there are. */
 static bool count_the_rest(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -171,8 +171,8 @@ static bool count_the_rest(struct reader *reader)
     return copy_bytes(reader, text, strlen(text), &document->warning[document->warnings++]);
 }
 
-/* Reads an optional string that is shown to people. One that cannot be read becomes "", with a
- * warning. False if out of memory. */
+/* Reads an optional string that is shown to people. A string that cannot be read becomes "", with a
+ * warning. Returns false if out of memory. */
 static bool take_text(struct reader *reader, const struct json *object, const char *name,
                       size_t max, const char **out)
 {
@@ -182,8 +182,8 @@ static bool take_text(struct reader *reader, const struct json *object, const ch
            copy_string(reader, text, out);
 }
 
-/* Reads an optional string that only names something. One that cannot be read becomes "", without a
- * warning. False if out of memory. */
+/* Reads an optional string that is only a label. A string that cannot be read becomes "", without a
+ * warning. Returns false if out of memory. */
 static bool take_label(struct reader *reader, const struct json *object, const char *name,
                        const char **out)
 {
@@ -201,9 +201,9 @@ static bool fail_member(const struct json *object, const char *name, const char 
     return json_fail(&at, what);
 }
 
-/* Reads the name of the project or environment. *out is the name that the caller asked for, or
- * DOCUMENT_ANY, and becomes a copy of the name in the document. A name other than the one asked
- * for, or for DOCUMENT_ANY one that is_possible refuses, makes the document invalid. */
+/* Reads the name of the project or environment. On entry, *out is the expected name, or
+ * DOCUMENT_ANY; on success, it is a copy of the name in the document. The name must be the expected
+ * one or, with DOCUMENT_ANY, one that is_possible accepts; otherwise the document is invalid. */
 static bool take_subject(struct reader *reader, const struct json *object, const char *name,
                          bool (*is_possible)(const char *), const char **out)
 {
@@ -276,8 +276,8 @@ static bool take_account(struct reader *reader)
            copy_string(reader, shell, &document->shell);
 }
 
-/* Reads a level. If the member is missing, *out keeps its value. *has (may be NULL) says whether
- * the member is there. */
+/* Reads a level. If the member is missing, *out keeps its value. *has is set to whether the member
+ * is there; `has` may be NULL. */
 static bool take_level(const struct json *access, const char *name, enum document_level *out,
                        bool *has)
 {
@@ -292,8 +292,8 @@ static bool take_level(const struct json *access, const char *name, enum documen
     return true;
 }
 
-/* Reads a word of access.require.amr. messages.c writes it into the JSON that a refused client
- * reads, without escapes, so it may not contain a character that needs one. */
+/* Reads a word of access.require.amr. messages.c writes the word unescaped into the JSON that a
+ * refused client reads, so it must not contain a character that needs escaping. */
 static bool take_amr(struct reader *reader, const struct json *at, struct document_require *out)
 {
     const char *word;
@@ -349,7 +349,8 @@ static bool take_access(struct reader *reader)
            take_level(&access, "sftp", &document->sftp, NULL) && take_require(reader, &access);
 }
 
-/* Reads a limit of sessions, in seconds; 0 if it is missing. False if it cannot be read. */
+/* Reads a session limit in seconds; *out is 0 if it is missing. Returns false if it cannot be read
+ * or is less than DOCUMENT_SESSION_MIN. */
 static bool take_seconds(const struct json *session, const char *name, uint32_t *out)
 {
     uint64_t seconds = DOCUMENT_NO_BOUND;
@@ -360,8 +361,8 @@ static bool take_seconds(const struct json *session, const char *name, uint32_t 
     return seconds >= DOCUMENT_SESSION_MIN || fail_member(session, name, "less than 60");
 }
 
-/* Reads `session`. If a limit cannot be read no session may begin, because without the limit it
- * would last too long. */
+/* Reads `session`. If a limit cannot be read, no session may begin, because without the limit a
+ * session could last too long. Returns false if out of memory. */
 static bool take_session(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -397,8 +398,8 @@ static bool take_forwards(struct reader *reader, const struct json *forwarding, 
     return true;
 }
 
-/* Reads `forwarding`. If it cannot be read, no forward is allowed. *has says whether the object has
- * this member. */
+/* Reads `forwarding`. If it cannot be read, no forward is allowed. *has is set to whether the
+ * object has this member. Returns false if out of memory. */
 static bool take_forwarding(struct reader *reader, const struct json *object,
                             struct document_forwarding *out, bool *has)
 {
@@ -475,8 +476,8 @@ static bool take_sftp(struct reader *reader)
     return true;
 }
 
-/* Reads the id of a user. A number counts as the text of its digits. False if the id cannot be
- * read. */
+/* Reads the id of a user. A number is converted to its decimal digits. Returns false if the id
+ * cannot be read. */
 static bool take_user_id(struct reader *reader, const struct json *user, const char **out)
 {
     const char *text = "";
@@ -494,7 +495,8 @@ static bool take_user_id(struct reader *reader, const struct json *user, const c
                : fail_member(user, "id", "not 1 to 128 of A-Z a-z 0-9 . _ : @ + = -");
 }
 
-/* Reads an optional time; DOCUMENT_NO_TIME if it is missing. False if it cannot be read. */
+/* Reads an optional time; *out is DOCUMENT_NO_TIME if it is missing. Returns false if it cannot be
+ * read. */
 static bool take_time(const struct json *object, const char *name, int64_t *out)
 {
     const char *text = NULL;
@@ -526,8 +528,9 @@ static bool take_from(struct reader *reader, const struct json *object, struct d
     return true;
 }
 
-/* Reads the limits of a person or a key. If not_before, expires_at or `from` cannot be read, the
- * person or key is left out: without that limit it would grant more. */
+/* Reads the limits of a person or a key. Returns false if `not_before`, `expires_at` or `from`
+ * cannot be read; the person or key is then left out, because without the limit it would have more
+ * rights. */
 static bool take_limits(struct reader *reader, const struct json *object,
                         struct document_limits *out)
 {
@@ -725,7 +728,8 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     *out = (struct document_app){0};
     if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
-    /* Searches the member by its name, and so refuses an application that is given twice. */
+    /* Looks the application up by its name, because this fails if the application is given
+     * twice. */
     if (forwarding == NULL || !json_get_object(at->parent, at->name, JSON_REQUIRED, &app) ||
         !copy_bytes(reader, at->name, strlen(at->name), &out->name) ||
         !json_get_object(&app, "access", JSON_OPTIONAL, &access) ||
@@ -736,9 +740,9 @@ static bool take_app(struct reader *reader, const struct json *at, struct docume
     return true;
 }
 
-/* Reads `apps`. An application that cannot be read is not in the list, so it does not exist. If
- * `apps` itself cannot be read, no application exists: a document without `apps` admits every
- * application name. */
+/* Reads `apps`. An application that cannot be read is left out of the list, so it does not exist.
+ * If `apps` itself cannot be read, no application exists; it is not treated as missing, because a
+ * document without `apps` admits every application name. */
 static bool take_apps(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -862,7 +866,8 @@ const struct document_key *document_find_key(const struct document *document,
 {
     size_t low = 0, high = document->keys;
 
-    /* Lower bound: keys are sorted by fingerprint, and several users may have the same key. */
+    /* A binary search for the first match: keys are sorted by fingerprint, and several users may
+     * have the same key. */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (memcmp(document->key[middle].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) < 0)

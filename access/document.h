@@ -14,58 +14,59 @@
 /*
  * The access document (docs/api.md), parsed from JSON.
  *
- * A value that cannot be read removes only the smallest object that contains it: the key, person,
- * application, directory or forward is left out of the result, with a warning. Where the value is a
- * restriction of the whole document, the strictest one applies instead. So no mistake in a document
- * extends a right. The whole document is invalid only if its JSON, size, version, project,
- * environment, account, access level, `hosts` or issued_at is wrong. policy_usable (policy.h) says
- * whether this host may use a valid document.
+ * A value that cannot be read invalidates only the smallest part that contains it: that key, user,
+ * application, directory or forward is left out of the result, with a warning. If the value
+ * restricts the whole document, the strictest restriction applies instead. So a value that cannot
+ * be read never gives anyone more rights. The whole document is invalid only if its JSON, size,
+ * version, project, environment, account, access level, `hosts` or issued_at is wrong. Whether this
+ * host may use a valid document is decided by policy_usable (policy.h).
  */
 
 #define DOCUMENT_SIZE_MAX        4194304u /* bytes of JSON: 4 MiB */
 #define DOCUMENT_NESTING_MAX     16
-#define DOCUMENT_VALUES_MAX      400000 /* JSON values: bounds the memory that parsing takes */
+#define DOCUMENT_VALUES_MAX      400000 /* JSON values; bounds the memory that parsing takes */
 #define DOCUMENT_USERS_MAX       2000
-#define DOCUMENT_KEYS_MAX        100 /* of one user */
+#define DOCUMENT_KEYS_MAX        100 /* keys of one user */
 #define DOCUMENT_STRING_MAX      255 /* bytes of a string, except a key's value and the message */
 #define DOCUMENT_MESSAGE_MAX     1024
-#define DOCUMENT_FORWARDS_MAX    128 /* entries of one list; bounds the length of a key line */
+#define DOCUMENT_FORWARDS_MAX    128 /* forwards in one list; bounds the length of a key line */
 #define DOCUMENT_MOUNTS_MAX      64
 #define DOCUMENT_APPS_MAX        256
 #define DOCUMENT_AUTHORITIES_MAX 8
 #define DOCUMENT_HOSTS_MAX       1024
 #define DOCUMENT_FROM_MAX        64 /* entries of `from` of one person or key */
 #define DOCUMENT_AMRS_MAX        8  /* words of access.require.amr, of at most 32 bytes */
-#define DOCUMENT_SESSION_MIN     60 /* the least session.max_seconds and idle_seconds */
+#define DOCUMENT_SESSION_MIN     60 /* the lowest valid session.max_seconds and idle_seconds */
 #define DOCUMENT_WARNINGS_MAX    16
 
-#define DOCUMENT_NO_TIME  INT64_MIN  /* a time that is not in the document */
-#define DOCUMENT_NO_BOUND UINT32_MAX /* max_stale or max_age is not in the document */
+#define DOCUMENT_NO_TIME  INT64_MIN  /* in place of a time that the document does not have */
+#define DOCUMENT_NO_BOUND UINT32_MAX /* in place of a missing max_stale or max_age */
 
 struct denials;
 
 enum document_status {
-    DOCUMENT_STATUS_UNKNOWN = 0, /* a status that this version does not know: no login */
+    DOCUMENT_STATUS_UNKNOWN = 0, /* a status that this version does not know: no login is allowed */
     DOCUMENT_ACTIVE,
     DOCUMENT_DIRTY,
     DOCUMENT_INACTIVE,
     DOCUMENT_PAUSED,
     DOCUMENT_DELETING,
-    DOCUMENT_DELETED, /* a tombstone: no such environment; account, access and people are not set */
+    DOCUMENT_DELETED, /* a tombstone, for an environment that no longer exists: account, access and
+                         users are not set */
 };
 
 enum document_role {
-    DOCUMENT_ROLE_UNKNOWN = 0, /* a role that this version does not know: no login */
+    DOCUMENT_ROLE_UNKNOWN = 0, /* a role that this version does not know: no login is allowed */
     DOCUMENT_ROLE_SFTP,
     DOCUMENT_ROLE_VIEWER,
     DOCUMENT_ROLE_CONTRIBUTOR,
     DOCUMENT_ROLE_ADMIN,
 };
 
-/* The least role that may enter; sFTP accounts also admit the role sftp, unless the level is
+/* The lowest role that may enter. An sFTP account also admits the role sftp, unless its level is
  * NONE. */
 enum document_level {
-    DOCUMENT_LEVEL_NONE = 0, /* no role may enter; also a level that this version does not know */
+    DOCUMENT_LEVEL_NONE = 0, /* no role may enter; also used for an unknown level */
     DOCUMENT_LEVEL_VIEWER,
     DOCUMENT_LEVEL_CONTRIBUTOR,
     DOCUMENT_LEVEL_ADMIN,
@@ -87,14 +88,14 @@ struct document_require {
 };
 
 struct document_mount {
-    const char *path; /* relative to the home, without "." and ".." parts; "" is the home */
+    const char *path; /* relative to the home, without "." and ".." components; "" is the home */
     bool writable;
 };
 
 /* When and from where a person may enter, or a key may be used. */
 struct document_limits {
     int64_t not_before, expires_at; /* seconds since 1970, or DOCUMENT_NO_TIME */
-    bool has_from;                  /* `from` is given: only addresses in these blocks may enter */
+    bool has_from; /* the document has `from`: only addresses in these blocks may enter */
     size_t blocks;
     const struct address_block *from;
     const char *grant; /* why the right was granted, for the audit log; "" if not given */
@@ -114,7 +115,8 @@ struct document_key {
     const char *title;         /* "" if there is none */
     bool verify; /* the security key must verify the person at each login (PIN or biometric) */
     struct document_limits limits;
-    const struct document_user *user; /* the owner, with further limits; NULL in `authority` */
+    /* The owner, whose limits apply as well. NULL for an entry of document.authority. */
+    const struct document_user *user;
 };
 
 struct document_app {
@@ -134,9 +136,10 @@ struct document {
     const char *gecos, *home, *shell;
     enum document_level ssh, sftp;
     struct document_require require;
-    uint32_t session_max, session_idle; /* seconds that a session may last, and may last without
-                                           input; 0: unlimited */
-    bool session_unread; /* a limit of sessions cannot be read: no session may begin */
+    /* The longest duration of a session, and its longest time without input, in seconds; 0: no
+     * limit. */
+    uint32_t session_max, session_idle;
+    bool session_unread; /* a session limit cannot be read: no session may begin */
     struct document_forwarding forwarding;
     size_t mounts;
     const struct document_mount *mount;
@@ -144,11 +147,12 @@ struct document {
     const struct document_user *user; /* in the document's order */
     size_t keys;
     const struct document_key *key; /* sorted by fingerprint, then in the document's order */
-    /* Authorities. For each, `certified` has `users` copies of its key, one for each user: by that
-     * copy the user may enter with a certificate that the authority has signed. */
+    /* The certificate authorities. For each of them, `certified` has one copy of its key for each
+     * user. A login with a certificate that the authority has signed for a user is judged by the
+     * copy for that user. */
     size_t authorities;
-    const struct document_key *authority; /* with user NULL */
-    const struct document_key *certified; /* of authority a, user u: [a * users + u] */
+    const struct document_key *authority; /* `user` of each is NULL */
+    const struct document_key *certified; /* [a * users + u]: authority a, user u */
     const char *message;                  /* "" if there is none */
     bool has_hosts;
     size_t hosts;
@@ -158,8 +162,8 @@ struct document {
     const struct document_app *app;
     int64_t issued_at;  /* seconds since 1970, or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
-    /* What was left out of the document, and directories that overlap. If there are more than
-     * DOCUMENT_WARNINGS_MAX, the last one says how many more. */
+    /* Warnings about values that were left out of the document, and about directories that overlap.
+     * If there are more than DOCUMENT_WARNINGS_MAX, one more warning says how many are missing. */
     size_t warnings;
     const char *warning[DOCUMENT_WARNINGS_MAX + 1];
     size_t bytes; /* size of the document in memory */
@@ -174,13 +178,14 @@ struct document_problem {
 };
 
 /*
- * Parses n bytes of JSON as the document of project and environment, which must be the names in the
- * document. Given DOCUMENT_ANY, accepts each name that a login name can contain. Returns a document
- * that the caller frees with document_free; or NULL with *problem filled, also if out of memory.
+ * Parses n bytes of JSON. `project` and `environment` must be the names in the document;
+ * DOCUMENT_ANY stands for any name that a login name can contain. Returns a document, which the
+ * caller frees with document_free. If the document is invalid or memory runs out, returns NULL,
+ * with the reason in *problem.
  *
- * A member cannot be read if it has the wrong type, is given twice, exceeds a limit
- * (DOCUMENT_..._MAX), or is a string with a control character. JSON that ends early, a NUL and
- * invalid UTF-8, wherever they are, make the whole document invalid.
+ * A member "cannot be read" if it has the wrong type, is given twice, exceeds a limit
+ * (DOCUMENT_..._MAX), or is a string with a control character. Truncated JSON, and a NUL or invalid
+ * UTF-8 anywhere, make the whole document invalid.
  */
 #define DOCUMENT_ANY "*"
 struct document *document_parse(const void *body, size_t n, const char *project,
@@ -188,18 +193,19 @@ struct document *document_parse(const void *body, size_t n, const char *project,
 void document_free(struct document *document);
 
 /*
- * The first key with the fingerprint, or NULL. If several users list the key, their copies follow
- * it in document->key.
+ * Returns the first entry for the key with that fingerprint; NULL if there is none. If several
+ * users have the key, their entries follow in document->key.
  */
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
 
-/* The entries of `certified` for the authority with that fingerprint, `users` of them; or NULL. */
+/* Returns the first of the `users` entries in document->certified for the authority with that
+ * fingerprint; NULL if there is no such authority. */
 const struct document_key *
 document_find_authority(const struct document *document,
                         const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
 
-/* The application with that name, or NULL. */
+/* Returns the application with that name; NULL if there is none. */
 const struct document_app *document_find_app(const struct document *document, const char *name);
 
 #endif

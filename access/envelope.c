@@ -31,8 +31,8 @@ bool envelope_parse_signers(const char *text, struct signers *out)
     return true;
 }
 
-/* The bytes that the signatures cover, NUL-terminated: `prefix` bytes of prefix, `length` bytes of
- * payload. */
+/* The bytes that the signatures cover, NUL-terminated: a prefix of `prefix` bytes, then the payload
+ * of `length` bytes. */
 struct signed_bytes {
     char *bytes;
     size_t prefix, length;
@@ -72,8 +72,8 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
     return out->bytes != NULL || json_fail(&at, "out of memory");
 }
 
-/* Whether one of the signers made the signature. Subtracts the bytes that were hashed from
- * payload->left. */
+/* Whether the text is a signature, in base64, by one of the signers. Subtracts the bytes that were
+ * hashed from payload->left. */
 static bool verify_one(const char *text, const struct signers *signers,
                        struct signed_bytes *payload)
 {
@@ -112,7 +112,8 @@ static bool check_signatures(const struct json *root, const struct signers *sign
     return json_fail(&list, "none is by a key of this host's signing_key");
 }
 
-/* Returns the payload, malloc'ed. Does not look at the signatures if signers is NULL. */
+/* Returns the payload, malloc'ed; NULL, with the reason in *problem, if the envelope is invalid.
+ * Does not verify the signatures if `signers` is NULL. */
 static char *open_envelope(const void *body, size_t n, const struct signers *signers,
                            size_t *length, struct document_problem *problem)
 {

@@ -55,7 +55,8 @@ static bool is_inet(int family, const char *text, size_t n)
     return inet_pton(family, copy, address) == 1;
 }
 
-/* Whether n bytes are a label of a DNS name. *number says whether all of them are digits. */
+/* Whether the n bytes are a label of a DNS name; '_' is allowed as well. If so, *number is set to
+ * whether all of them are digits. */
 static bool is_label(const char *text, size_t n, bool *number)
 {
     *number = true;
@@ -70,8 +71,8 @@ static bool is_label(const char *text, size_t n, bool *number)
     return true;
 }
 
-/* Whether the n bytes are a DNS name or an IPv4 address. If the last label is a number, only an
- * address is valid: resolvers read such a name as an address. */
+/* Whether the n bytes are a DNS name or an IPv4 address. If the last label is a number, only a
+ * valid address is accepted, because resolvers would read the name as an address. */
 static bool is_host(const char *text, size_t n)
 {
     size_t start = 0;
@@ -132,7 +133,7 @@ bool fields_app(const char *text)
     return n > 0 && n <= APP_MAX && strstr(text, "--") == NULL;
 }
 
-/* Whether the text begins with the shape, where 'd' is any digit and 'T' is T or t. */
+/* Whether the text begins with the shape, in which 'd' stands for any digit and 'T' for T or t. */
 static bool has_shape(const char *text, const char *shape)
 {
     for (; *shape != '\0'; text++, shape++)
@@ -146,7 +147,8 @@ static int two_digits(const char *text)
     return (text[0] - '0') * 10 + text[1] - '0';
 }
 
-/* Reads a text of the form "2027-01-01T00:00:00" as UTC. False if there is no such time. */
+/* Parses a text that has the shape of "2027-01-01T00:00:00" as a time in UTC. Returns false if
+ * there is no such time. */
 static bool read_utc(const char *text, int64_t *out)
 {
     struct tm parts = {.tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
@@ -161,8 +163,8 @@ static bool read_utc(const char *text, int64_t *out)
         parts.tm_sec = 59;
     same = parts;
     *out = (int64_t)timegm(&same);
-    /* timegm(3) takes 30 February for a day in March, 24:00 for the next day, and second 61 for
-     * the next minute. */
+    /* timegm(3) normalizes a time that does not exist: 30 February becomes a day in March, 24:00
+     * the next day, and second 61 the next minute. */
     return parts.tm_year > -1900 && same.tm_mon == parts.tm_mon && same.tm_hour == parts.tm_hour &&
            same.tm_min == parts.tm_min;
 }

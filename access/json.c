@@ -52,7 +52,7 @@ static bool fail_number(const struct json *at, const char *what, size_t number, 
     return false;
 }
 
-/* Counts the bytes at the start that are in `set`; `left` is the number of bytes. */
+/* Like strspn(3), but looks at no more than `left` bytes. */
 static size_t span(const char *at, size_t left, const char *set)
 {
     size_t n = 0;
@@ -62,8 +62,8 @@ static size_t span(const char *at, size_t left, const char *set)
     return n;
 }
 
-/* Copies n bytes of JSON that json_scan has accepted, and writes integers of more than 15 digits as
- * strings. The caller frees the copy. NULL if out of memory. */
+/* Copies n bytes of JSON that json_scan has accepted, with each non-negative integer of more than
+ * EXACT_DIGITS digits put into quotes. Returns NULL if out of memory; the caller frees the copy. */
 static char *keep_digits(const char *json, size_t n, size_t *out_n)
 {
     char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;
@@ -128,8 +128,8 @@ bool json_expect_object(const struct json *at)
            json_fail(at, "not an object");
 }
 
-/* Whether text has a control character. Terminals also obey U+0080 to U+009F, which UTF-8 encodes
- * as 0xc2 and 0x80 to 0x9f. */
+/* Whether text has a control character: of ASCII, or U+0080 to U+009F, which terminals interpret as
+ * well, and which UTF-8 encodes as 0xc2 and a byte from 0x80 to 0x9f. */
 static bool has_control(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
@@ -160,7 +160,7 @@ bool json_expect_string(const struct json *at, size_t max, const char **out)
     return true;
 }
 
-/* Finds a member. Searches all members, because a second one of the same name is a problem, even if
+/* Finds a member. Looks at all members, because a second one of the same name is an error, even if
  * its value is null. */
 static bool find(const struct json *object, const char *name, enum json_need need, struct json *out)
 {
@@ -231,7 +231,8 @@ bool json_get_whole(const struct json *object, const char *name, enum json_need 
     if (at.value == NULL)
         return true;
     double number = has_type(&at, cJSON_Number) ? at.value->valuedouble : -1;
-    /* Checks the range first: to convert a double outside of it, or NaN, is undefined behaviour. */
+    /* The range is checked before the conversion, because converting NaN or a double that does not
+     * fit is undefined behaviour. */
     if (!(number >= 0 && number <= (double)max) || (double)(uint64_t)number != number)
         return fail_number(&at, "not an integer from 0 to ", max, "");
     *out = (uint64_t)number;

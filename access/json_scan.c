@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define NUMBER_MAX 60 /* characters: cJSON copies a number into 64 bytes */
+#define NUMBER_MAX 60 /* characters; cJSON copies a number into a buffer of 64 bytes */
 
 struct scan {
     const unsigned char *bytes;
@@ -20,7 +20,7 @@ static bool fail(struct scan *scan, const char *what)
     return false;
 }
 
-/* The next byte; -1 at the end. */
+/* Returns the next byte; -1 at the end. */
 static int peek(const struct scan *scan)
 {
     return scan->at < scan->n ? scan->bytes[scan->at] : -1;
@@ -45,7 +45,7 @@ static bool is_digit(int c)
     return c >= '0' && c <= '9';
 }
 
-/* The value of a hexadecimal digit, or -1. */
+/* Returns the value of a hexadecimal digit; -1 for any other byte. */
 static int hex_of(int c)
 {
     if (is_digit(c))
@@ -178,7 +178,7 @@ static bool scan_container(struct scan *scan, char close, bool members)
     return take(scan, close) || fail(scan, "not JSON: ',' or a closing bracket is missing");
 }
 
-/* Scans a value. Recurses through scan_container, no deeper than the limit of nesting. */
+/* Scans a value. Recurses through scan_container, no deeper than json_limits.nesting. */
 static bool scan_value(struct scan *scan)
 {
     bool ok;

@@ -5,32 +5,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A strict check of JSON (RFC 8259) before any library parses it. */
+/* Strict validation of JSON (RFC 8259), before a library parses it. */
 
 struct json_limits {
-    size_t nesting; /* depth of arrays and objects within one another */
+    size_t nesting; /* greatest depth of nested arrays and objects */
     size_t values;
 };
 
-/* The first error of a scan. */
+/* The first error that a scan has found. */
 struct json_fault {
     size_t offset;
     const char *what; /* a static text */
 };
 
 /*
- * Whether n bytes are one JSON value, which may have white space around it and a byte order mark
- * before it (RFC 8259 allows a parser to ignore the mark). False, with *fault filled, if they are
- * not; also for everything on which JSON libraries disagree (bytes after the value, invalid UTF-8,
- * NUL (also as an escape), an unpaired surrogate, numbers of more than 60 characters), and for a
- * value that exceeds *limits. Does not allocate.
+ * Whether the n bytes are one JSON value, optionally with white space around it and with a byte
+ * order mark before it, which RFC 8259 allows a parser to ignore. Returns false, with *fault
+ * filled, if they are not, if the value exceeds *limits, and if they contain anything that JSON
+ * libraries treat differently: bytes after the value, invalid UTF-8, a NUL (also an escaped one),
+ * an unpaired surrogate, or a number of more than 60 characters. Does not allocate memory.
  */
 bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
                struct json_fault *fault);
 
-/* Decodes the first character of UTF-8 text (RFC 3629) of `left` bytes, at least one. Returns the
- * character's length in bytes; 0 if it is cut off or invalid, as overlong forms and surrogates
- * are. */
+/* Decodes the first character of `left` bytes, at least one, of UTF-8 text (RFC 3629). Returns the
+ * length of the character in bytes; 0 if it is truncated or invalid, for example overlong or a
+ * surrogate. */
 size_t json_utf8(const unsigned char *at, size_t left, unsigned *code);
 
 #endif

@@ -45,7 +45,7 @@ static const struct key_type {
     const char *curve_name;
     size_t point_size;
     enum curve curve;
-    bool security_key; /* the application follows the fields */
+    bool security_key; /* the fields are followed by the application */
 } types[] = {
     {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0, CURVES, false},
     {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", read_ed25519, NULL, 0,
@@ -92,8 +92,8 @@ bool key_blob_take(struct key_blob *blob, struct key_bytes *out)
     return true;
 }
 
-/* Takes a positive mpint in its canonical form; false if the next field is none. *out is its
- * magnitude without leading zeros. */
+/* Takes a positive mpint; *out is its magnitude without leading zeros. Returns false if the next
+ * field is not a positive mpint in canonical form. */
 static bool take_positive(struct key_blob *blob, struct key_bytes *out)
 {
     if (!key_blob_take(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
@@ -136,8 +136,9 @@ static void create_groups(void)
         groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
 }
 
-/* Returns the group of a curve, or NULL if OpenSSL fails. The first call, of any thread, creates
- * all groups, and they are kept: creating one takes many times as long as checking a point. */
+/* Returns the group of a curve, or NULL if OpenSSL fails. The first call in any thread creates all
+ * groups, which are never freed, because creating a group takes much longer than checking a
+ * point. */
 static const EC_GROUP *group_of(enum curve curve)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -146,8 +147,8 @@ static const EC_GROUP *group_of(enum curve curve)
     return groups[curve];
 }
 
-/* Whether the point is on the curve. Leaves no error in OpenSSL's queue of this thread, because a
- * TLS connection of the thread would take it for its own. */
+/* Whether the point is on the curve. Leaves no error in this thread's OpenSSL error queue, because
+ * a TLS connection of the thread would take the error for its own. */
 static bool on_curve(enum curve curve, struct key_bytes encoded)
 {
     (void)ERR_set_mark();

@@ -8,7 +8,7 @@
 
 /*
  * The blobs of public keys (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4, OpenSSH PROTOCOL.u2f), and the
- * one reader of their wire format (RFC 4251 section 5). No function reads past the end of its
+ * only reader of their wire format (RFC 4251 section 5). No function reads past the end of its
  * input, or allocates memory except within OpenSSL. Any thread may call these functions.
  */
 
@@ -32,22 +32,22 @@ bool key_fail(const char **why, const char *sentence);
 struct key_bytes key_bytes_of(const char *text, size_t n);
 bool key_bytes_are(struct key_bytes bytes, const char *text);
 
-/* Take the next value of the blob: a string, which *out borrows, or a number of width bytes (4:
- * uint32, 8: uint64). False if the blob ends before the value does: then the blob must not be read
- * further. */
+/* Take the next value of the blob: a string, with *out pointing into the blob, or a number of
+ * `width` bytes (4: uint32, 8: uint64). Return false if the blob ends before the value does; after
+ * that, the blob must not be read further. */
 bool key_blob_take(struct key_blob *blob, struct key_bytes *out);
 bool key_blob_take_number(struct key_blob *blob, size_t width, uint64_t *out);
 
-/* An accepted type of key. */
+/* A type of key that is accepted. */
 struct key_type;
 
-/* Returns the type with that name or, if certificate is true, the type whose certificates have that
- * name. NULL if there is none. */
+/* Returns the type with that name or, if `certificate` is set, the type whose certificates have
+ * that name; NULL if there is none. */
 const struct key_type *key_type_find(struct key_bytes name, bool certificate);
 const char *key_type_name(const struct key_type *type);
 
-/* Reads and checks the fields of a key, which follow its type in a blob. False, with a static
- * sentence in *why, if they are malformed, or if the key has a size that is not accepted. */
+/* Reads and checks the fields of a key, which follow its type in a blob. Returns false, with a
+ * static sentence in *why, if they are malformed, or if the size of the key is not accepted. */
 bool key_type_read(const struct key_type *type, struct key_blob *blob, const char **why);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include <time.h>
 
-/* The most lines for users of one key, each with a `from`: bounds the time to compare their
- * lists. */
+/* The most lines for one key, one for each of its users. Bounds the time to intersect the `from` of
+ * a key with that of its user. */
 #define LINES_MAX 16
 
 #define LAST_EXPIRY INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
@@ -20,7 +20,7 @@ static const struct document_forwarding *forwarding_of(const struct document *do
 }
 
 /* Adds an option, permitopen or permitlisten, for each destination. Without the option sshd would
- * allow all destinations, so an empty list gets one that never matches. */
+ * allow all destinations, so for an empty list the option gets a destination that never matches. */
 static void add_destinations(struct cloud_text *text, const char *option, const char **destination,
                              size_t n)
 {
@@ -30,9 +30,9 @@ static void add_destinations(struct cloud_text *text, const char *option, const 
     }
 }
 
-/* Adds the expiry in UTC, as "20270101000000Z", which sshd reads since version 9.1. Later times
- * become LAST_EXPIRY, because a year of five digits (9999-12-31 with a negative offset) would make
- * sshd ignore the whole line. */
+/* Adds the expiry time in UTC, such as "20270101000000Z", a form that sshd accepts since version
+ * 9.1. A time after LAST_EXPIRY (9999-12-31 with a negative offset from UTC) is replaced by
+ * LAST_EXPIRY, because a year of five digits would make sshd ignore the whole line. */
 static void add_expiry(struct cloud_text *text, int64_t seconds)
 {
     time_t when = (time_t)(seconds < LAST_EXPIRY ? seconds : LAST_EXPIRY);
@@ -63,9 +63,9 @@ static void add_grants(struct cloud_text *text, const struct document *document,
     add_destinations(text, "permitlisten", forwarding->remote, forwarding->remotes);
 }
 
-/* Adds the blocks of `list` that lie within a block of `other`, or all if `other` has no `from`.
- * Called for both orders of two lists, this adds what they have in common. `before` is how many
- * blocks the option has already; returns the new number. */
+/* Adds the blocks of list->from that lie within a block of other->from; all of them if `other` has
+ * no `from`. Two calls, the second with the arguments swapped, add the intersection of both lists.
+ * `before` is the number of blocks that the option has already; returns the new number. */
 static size_t add_within(struct cloud_text *text, const struct document_limits *list,
                          const struct document_limits *other, size_t before)
 {
@@ -86,7 +86,7 @@ static size_t add_within(struct cloud_text *text, const struct document_limits *
 }
 
 /* Adds the option `from` if the key or its user has one. If their lists have nothing in common, the
- * option is 0.0.0.0/32, which is no client's address. */
+ * value of the option is 0.0.0.0/32, an address that no client has. */
 static void add_from(struct cloud_text *text, const struct document_key *key)
 {
     size_t n = add_within(text, &key->limits, &key->user->limits, 0);
@@ -97,8 +97,9 @@ static void add_from(struct cloud_text *text, const struct document_key *key)
     cloud_text_add(text, n > 0 ? "\"" : ",from=\"0.0.0.0/32\"");
 }
 
-/* Adds the key; for a certificate the key of its authority, with the certificate's principal:
- * without the option principals= sshd would demand the account's name as a principal. */
+/* Adds the key. For a certificate, this is the key of its authority, and the option principals= has
+ * the certificate's principal; without it sshd would require a principal with the account's
+ * name. */
 static void add_key(struct cloud_text *text, const struct document_key *key,
                     const struct policy_visit *visit)
 {
@@ -109,7 +110,7 @@ static void add_key(struct cloud_text *text, const struct document_key *key,
     cloud_text_add_all(text, " ", key->type, " ", key->base64, " ", key->user->id);
 }
 
-/* Returns the begin of a line, after a newline unless it is the first. */
+/* Returns the beginning of a line, with a newline before it unless the line is the first. */
 static const char *line_begin(const struct cloud_text *text, bool verify)
 {
     if (verify)
@@ -117,7 +118,7 @@ static const char *line_begin(const struct cloud_text *text, bool verify)
     return text->used == 0 ? "restrict" : "\nrestrict";
 }
 
-/* Adds the rest, after line_begin, of a line by which the key's user may enter. */
+/* Adds the rest of a line, after line_begin, for a key whose user may enter. */
 static void add_line(struct cloud_text *text, const struct document *document,
                      const struct cloud_name *name, const struct document_key *key,
                      const struct policy_visit *visit)
@@ -129,8 +130,8 @@ static void add_line(struct cloud_text *text, const struct document *document,
     add_key(text, key, visit);
 }
 
-/* Whether one of the users who may enter by the key has it with `verify`. False for a certificate:
- * the key of an authority has no `verify`. */
+/* Whether the key has `verify`, for its user or for another user who may enter with it. False for a
+ * certificate, because the key of an authority has no `verify`. */
 static bool needs_verification(const struct document *document, const struct cloud_name *name,
                                const struct document_key *key, const struct policy_visit *visit)
 {

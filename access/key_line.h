@@ -7,20 +7,20 @@
 #include "common/text.h"
 
 /*
- * Adds the authorized_keys lines (sshd(8)) of verdict->key, which must not be NULL, with newlines
- * between them. A line is `restrict`, the options that the document grants to this account, the
- * key, and the id of the user as the comment. If the verdict is not POLICY_GRANTED, the only line
- * has nologin as its command: the key can only authenticate, and PAM then refuses the login and
- * gives the reason.
+ * Adds the authorized_keys lines (sshd(8)) for verdict->key, which must not be NULL, separated by
+ * newlines. A line has the option `restrict`, the options that the document grants to this account,
+ * the key, and the id of the user as the comment. If the verdict is not POLICY_GRANTED, there is at
+ * most one line (policy_gets_line), with nologin as its command: the client can only authenticate
+ * with the key, and PAM then refuses the login and gives the reason.
  *
- * If the key or its user has a `from`, the line has it as an option, and sshd goes on to the next
- * line for a client from elsewhere: to that of the next user with this key who may enter, and at
- * last, unless policy_gets_line refuses it, to a line with nologin. Sets out->cut if the lines do
- * not fit.
+ * If the key or its user has a `from`, it is an option of the line, and for a client from another
+ * address sshd goes on to the next line. For that case there are lines for the other users who have
+ * this key and may enter and, if all these lines have a `from`, a last line with nologin, unless
+ * policy_gets_line refuses it. Sets out->cut if the lines do not fit.
  *
- * If one of these users has the key with `verify`, each line has `verify-required`, because PAM may
- * find another user than sshd does (with `UseDNS yes` PAM gets the client's name, not its address).
- * Returns whether the lines have `verify-required`.
+ * If the key has `verify` for one of these users, each line has `verify-required`: PAM may choose
+ * another of these users than sshd does, because with `UseDNS yes` PAM gets the client's host name,
+ * not its address. Returns whether the lines have `verify-required`.
  */
 bool key_line_write(const struct document *document, const struct cloud_name *name,
                     const struct policy_verdict *verdict, const struct policy_visit *visit,

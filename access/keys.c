@@ -80,8 +80,9 @@ bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out,
     return true;
 }
 
-/* The length in bytes of the blank at the start of the text, or 0. Keys that were pasted or come
- * from a file may be surrounded by white space, line ends, no-break spaces and byte order marks. */
+/* Returns the length in bytes of the blank at the start of the text; 0 if there is none. A key that
+ * was pasted or comes from a file may have white space, line ends, no-break spaces and byte order
+ * marks around it. */
 static size_t blank(const char *text)
 {
     static const char *const blanks[] = {" ", "\t", "\r", "\n", "\xc2\xa0", "\xef\xbb\xbf"};
@@ -149,7 +150,8 @@ bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *messa
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = false;
 
-    /* A wrong signature must leave no error in OpenSSL's queue of this thread for its next user. */
+    /* A wrong signature must not leave an error in this thread's OpenSSL error queue, where the
+     * thread's next use of OpenSSL would find it. */
     ERR_set_mark();
     if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
         ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;

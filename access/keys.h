@@ -13,18 +13,18 @@
  * SSH public keys: their syntax, fingerprints, and Ed25519 signatures. Any thread may call these
  * functions.
  *
- * Accepted are ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
- * sk-ecdsa-sha2-nistp256@openssh.com, ssh-rsa with a modulus of 2048 to 16384 bits. Nothing else is
- * accepted: no DSA key, no certificate, no line with cert-authority. (RFC 4253 6.6, RFC 5656 3.1,
- * RFC 8709 4, OpenSSH PROTOCOL.u2f.)
+ * The accepted types are ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp{256,384,521},
+ * sk-ecdsa-sha2-nistp256@openssh.com, and ssh-rsa with a modulus of 2048 to 16384 bits. Nothing
+ * else is accepted: no DSA key, no certificate, no line with cert-authority. (RFC 4253 6.6, RFC
+ * 5656 3.1, RFC 8709 4, OpenSSH PROTOCOL.u2f.)
  */
 
 #define KEY_FINGERPRINT_SIZE DIGEST_SIZE /* SHA-256 of the key's blob */
-#define KEY_FINGERPRINT_TEXT 51          /* "SHA256:" and 43 characters, and the NUL */
+#define KEY_FINGERPRINT_TEXT 51          /* "SHA256:", 43 characters and the NUL */
 
 struct key {
     const char *type;   /* name of the type, such as "ssh-rsa"; static */
-    const char *base64; /* borrowed from the parsed text; not NUL-terminated */
+    const char *base64; /* points into the parsed text; not NUL-terminated */
     size_t base64_length;
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
 };
@@ -32,24 +32,25 @@ struct key {
 /*
  * Parses a key given as its type and its base64 (RFC 4648 section 4: canonical, padded, no space or
  * line break). The type in the blob must equal the type given, the lengths in the blob must add up
- * to its length, and curve points must be on their curve. On false, *why is a static sentence such
- * as "the key is an RSA key of less than 2048 bits". *out borrows base64.
+ * to its length, and curve points must be on their curve. If not, returns false, with a static
+ * sentence in *why, such as "the key is an RSA key of less than 2048 bits". out->base64 points into
+ * `base64`.
  */
 bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why);
 
 /*
- * Parses a public key line: type, base64, and perhaps a comment, with blanks between and around
+ * Parses a public key line: type, base64, and an optional comment, with blanks between and around
  * them. Keys are often pasted, so tabs, line ends, no-break spaces and byte order marks (in UTF-8)
- * count as blanks. False, with a static sentence in *why, for what keys_parse refuses, an option
- * before the type, more than KEY_VALUE_MAX bytes, or a control character other than a tab between
- * the base64 and the blanks at the end, because another key could follow the end of a line.
+ * count as blanks. Returns false, with a static sentence in *why, for what keys_parse refuses, for
+ * an option before the type, for more than KEY_VALUE_MAX bytes, and for a comment with a control
+ * character other than a tab: after a line end, the text could contain another key.
  */
 bool keys_parse_line(const char *line, struct key *out, const char **why);
 
-/* The steps of keys_parse_line, which the parser of certificates shares. keys_decode decodes
- * base64: *blob points into out. keys_read parses the whole blob of a key; out->base64 is left
- * unset. keys_split_line finds type and base64, which point into line. False with a static sentence
- * in *why. */
+/* The steps of keys_parse_line, which the certificate parser uses too. keys_decode decodes base64
+ * into `out`; *blob points into it. keys_read parses the blob of a key, without setting
+ * out->base64. keys_split_line finds the type and the base64; both point into `line`. On failure,
+ * all return false, with a static sentence in *why. */
 bool keys_decode(struct key_bytes base64, unsigned char out[KEY_BLOB_MAX], struct key_bytes *blob,
                  const char **why);
 bool keys_read(struct key_bytes blob, struct key *out, const char **why);
@@ -60,14 +61,14 @@ bool keys_split_line(const char *line, struct key_bytes *type, struct key_bytes 
 void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                            char out[KEY_FINGERPRINT_TEXT]);
 
-/* Reads a fingerprint of exactly the form of keys_fingerprint_text. False, with *out unchanged, for
- * any other text. */
+/* Parses a fingerprint in exactly the format that keys_fingerprint_text writes. Returns false, with
+ * *out unchanged, for any other text. */
 bool keys_fingerprint_read(const char *text, unsigned char out[KEY_FINGERPRINT_SIZE]);
 
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64
 
-/* Whether signature is the signer's Ed25519 signature (RFC 8032) of the n bytes of message. */
+/* Whether `signature` is the signer's Ed25519 signature (RFC 8032) of the n bytes of `message`. */
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
                  const unsigned char signature[KEYS_SIGNATURE_SIZE]);
 

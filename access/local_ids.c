@@ -82,8 +82,8 @@ struct reading {
     bool failed;
 };
 
-/* Adds the name and ids of a line. The primary gid of a user counts as a gid, too. False, which
- * ends the scan, if out of memory. */
+/* Adds the name and ids of a line. The primary gid of a user is added to the gids, too. Returns
+ * false, which ends the scan, if out of memory. */
 static bool take(void *arg, const struct cloud_local_entry *entry)
 {
     struct reading *reading = arg;
@@ -108,8 +108,8 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
-/* Reads the lines "user:first:count". A file that cannot be read to its end is treated as one with
- * every id, so that no new id is bound. False if out of memory. */
+/* Reads the lines "user:first:count". A file that exists but cannot be read to its end is treated
+ * as if it listed every id, so that no new id is bound. Returns false if out of memory. */
 static bool read_spans(const char *path, struct spans *spans)
 {
     static const struct span all = {0, UINT64_MAX};
@@ -120,7 +120,7 @@ static bool read_spans(const char *path, struct spans *spans)
     char *line = NULL;
 
     while (ok && file != NULL && getline(&line, &capacity, file) > 0)
-        /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no id */
+        /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is not an id */
         if (sscanf(line, "%*[^:]:%" SCNu64 ":%" SCNu64, &span.first, &span.count) == 2)
             ok = array_add(&spans->span, &spans->used, &spans->capacity, &span, sizeof span);
     if (ok && !whole && (file == NULL || !feof(file))) {
@@ -155,14 +155,14 @@ bool local_ids_refresh(struct local_ids *ids)
         if (stat(paths[i], &now[i]) != 0) {
             if (i < SUBUID)
                 return ids->ready = false;
-            now[i].st_dev = (dev_t)errno; /* tells a missing file from an unreadable one */
+            now[i].st_dev = (dev_t)errno; /* distinguishes a missing file from an unreadable one */
         }
         same = same && !changed(&now[i], &ids->stat[i]);
     }
     if (same)
         return true;
-    /* The files were examined with stat(2) before they are read, so the next call of this function
-     * sees a change made in between. */
+    /* stat(2) was called before the files are read, so a change in between is noticed by the next
+     * call of this function. */
     fresh = local_ids_new();
     ids->ready = read_all(fresh);
     if (ids->ready) {

@@ -60,7 +60,7 @@ static void add_too_early(struct cloud_text *text, const struct message *message
     add_date(text, own > person ? own : person);
 }
 
-/* Shows the client's address, but never a host name, which is the client's own word. */
+/* Shows the client's address, but never a host name, which the owner of the address chooses. */
 static void add_from(struct cloud_text *text, const struct message *message)
 {
     unsigned char address[ADDRESS_SIZE];
@@ -81,10 +81,11 @@ static void add_access_off(struct cloud_text *text, const struct message *messag
 #define TRY_AGAIN    "your access cannot be checked right now; try again in a minute"
 #define NOT_ACCEPTED "the key of this login is not one that cloudauth has accepted"
 
-/* The sentence for each reason. Those that are not `fixed` need a document and a name. */
+/* The sentence for each reason. One that is not `fixed` can only be made if the document and the
+ * name are known. */
 static const struct sentence {
     const char *fixed;  /* the whole sentence */
-    const char *status; /* follows the environment's name, and the document's message follows it */
+    const char *status; /* comes between the environment's name and the document's message */
     void (*add)(struct cloud_text *text, const struct message *message);
     bool of_key; /* `add` needs message->key */
 } sentences[POLICY_REASONS] = {

@@ -283,7 +283,7 @@ int64_t policy_ends(const struct document_key *key, const struct offered_key *of
 
 static enum policy_reason rule_begin(const struct attempt *attempt)
 {
-    /* DOCUMENT_NO_TIME, for no not_before, is before every time. */
+    /* A missing not_before is DOCUMENT_NO_TIME, which is before every time. */
     int64_t now = attempt->visit->wall;
 
     return attempt->key->limits.not_before > now || attempt->key->user->limits.not_before > now
@@ -347,9 +347,10 @@ static bool has_amr(const struct certificate_claims *claims, const char *word)
     return false;
 }
 
-/* A security key with `verify` counts as MFA at this moment, because sshd verifies its user at the
- * login. If sshd was given its line before the document had `verify`, the login is refused. An
- * auth_time may be up to CERTIFICATE_EARLY in the future, for an authority with a fast clock. */
+/* A security key with `verify` counts as MFA now, because sshd requires the key to verify its user
+ * at the login. If the line that sshd got does not require this, because the document had no
+ * `verify` then, the login is refused. `auth_time` may be up to CERTIFICATE_EARLY seconds in the
+ * future, for an authority whose clock is fast. */
 static enum policy_reason rule_require(const struct attempt *attempt)
 {
     const struct document_require *require = &attempt->document->require;
@@ -415,8 +416,9 @@ void policy_rules(const struct document *document, const struct cloud_name *name
         out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
 }
 
-/* Finds the document's entries for the offered key or certificate: from the result to before *end.
- * NULL if there are none. *reason is why a login is refused for which no entry fits. */
+/* Finds the document's entries for the offered key or certificate. Returns the first of them, and
+ * sets *end to the end of the last one; returns NULL if there are none. *reason is set to the
+ * reason for refusing the login if no entry matches it. */
 static const struct document_key *find_keys(const struct document *document,
                                             const struct offered_key *offered,
                                             const struct document_key **end,
@@ -491,8 +493,8 @@ const struct document_key *policy_next(const struct document *document,
     return NULL;
 }
 
-/* Whether the user could enter by a certificate of one of the document's authorities, with claims
- * that meet access.require. */
+/* Whether the user could enter with a certificate of one of the document's authorities, if its
+ * claims met access.require. */
 static bool has_better_certificate(const struct document *document, const struct cloud_name *name,
                                    const struct document_user *user,
                                    const struct policy_visit *visit)
@@ -508,9 +510,9 @@ static bool has_better_certificate(const struct document *document, const struct
     return false;
 }
 
-/* Whether the user of the refused verdict may enter by another key or, if the refused one is a
- * plain key, by a certificate: ssh(1) may offer a key before the certificate for it. A user's own
- * `from` refuses each key of the user alike. */
+/* Whether the user of the refused key may enter with another key or, if the refused one is a plain
+ * key, with a certificate: ssh(1) may offer a key before the certificate for it. There is no better
+ * key if the user's own `from` is the reason, because it holds for all keys of the user. */
 static bool has_better_key(const struct document *document, const struct cloud_name *name,
                            const struct policy_verdict *verdict, const struct policy_visit *visit)
 {
@@ -530,7 +532,7 @@ static bool has_better_key(const struct document *document, const struct cloud_n
     return false;
 }
 
-/* Whether the reason may hold for one key of a user and not for another. */
+/* Whether the reason may apply to one key of a user and not to another. */
 static bool is_of_key(enum policy_reason reason)
 {
     return reason == POLICY_KEY_EXPIRED || reason == POLICY_TOO_EARLY || reason == POLICY_DENIED ||
@@ -560,8 +562,8 @@ enum policy_reason policy_service(const struct document *document, const struct 
         return POLICY_APP_UNKNOWN;
     if (denials_environment(document->denials, document->project, document->environment, now))
         return POLICY_DENIED;
-    /* The cron jobs of a paused environment go on: they belong to the application, and no person
-     * enters by them. */
+    /* Cron jobs of a paused environment still run: they belong to the application, and let no
+     * person in. */
     if (reason == POLICY_STATUS_PAUSED && strcmp(service, "cron") == 0)
         return POLICY_GRANTED;
     return reason;
