@@ -471,7 +471,7 @@ killed() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
 
 # a daemon that is killed at any step of writing leaves no file that running processes use for ever
 test_killed_while_writing() {
-    local call n=3 home=/app/abcdefghij
+    local call tracer n=3 home=/app/abcdefghij
     by_http 'keys_fresh = 0s'
     for call in fsync renameat2 pwrite64; do
         known abcdefghij 200001
@@ -485,6 +485,7 @@ test_killed_while_writing() {
         read -r -u 6
         strace -f -qq -p "$(daemon_pid)" -o /dev/null -e "inject=$call:signal=KILL:when=1" -P "$SNAPSHOT" \
             -P "$SNAPSHOT.new" -P /var/lib/cloudauth -e "trace=$call" &
+        tracer=$!
         wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
         # One that is new: nothing is taken back for it before the new file is written.
         jq ".environment.name = \"staging$n\" | .account.uid = 20001$n | .account.gid = 20001$n" \
@@ -492,7 +493,7 @@ test_killed_while_writing() {
         getent passwd "abcdefghij_stg$n" >/root/found || true
         ((n += 1))
         wait_for killed
-        wait %2 2>/dev/null || true
+        wait $tracer 2>/dev/null || true
         home=/app/after-$call
         document abcdefghij production ".account.home = \"$home\""
         daemon_start
