@@ -89,7 +89,7 @@ void admission_bind(const struct admission *admission, const struct document *do
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return; /* the uid is bound to this environment: admission_judge refuses another's */
+        return; /* bound to this environment: the uid of another one would have been refused */
     bindings_claim(admission->bindings, &claim);
     if (admission->bindings_log != NULL)
         bindings_log_add(admission->bindings_log, &claim);

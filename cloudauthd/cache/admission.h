@@ -11,17 +11,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * Whether this host takes a document: one question, admission_judge, which changes nothing, and one
- * action, admission_accept, which also binds the document's uid and gid to its environment. Every
- * module of the daemon asks here, so that all of them give one answer.
- */
+/* Decides whether this host takes a document. admission_judge only judges it and changes nothing;
+ * admission_accept also binds the document's uid and gid to its environment. All modules of the
+ * daemon ask here, so that they agree. */
 
 struct bindings;
 struct local_ids;
 struct bindings_log;
 
-/* What decides whether a document is taken. Everything is borrowed, and outlives the struct. */
+/* What decides whether a document is taken. Everything is borrowed, and must outlive the struct. */
 struct admission {
     const struct cloud_conf *conf;
     struct local_ids *local_ids;
@@ -30,17 +28,16 @@ struct admission {
     bool bindings_damaged;             /* lines of the bindings log were lost */
 };
 
-/*
- * Reads /etc/passwd and /etc/group again if they have changed (four stat(2) if not). False if they
- * cannot be read: then no document may be used, because a local account may have its uid or name.
- */
+/* Reads /etc/passwd, /etc/group, /etc/subuid and /etc/subgid again if one has changed; otherwise
+ * costs four calls of stat(2). False if /etc/passwd or /etc/group cannot be read: then no document
+ * may be used, because a local account may have its uid or name. */
 bool admission_refresh(const struct admission *admission);
 
 /*
- * Judges a login name by the settings and local accounts, and parses it into *out. Returns
- * POLICY_NOT_OURS if this host does not serve the name (cloud_name_parse); else calls
- * admission_refresh and returns POLICY_UNAVAILABLE if that fails, POLICY_LOCAL if a local account
- * has the name, or POLICY_GRANTED.
+ * Judges a login name by the settings and the local accounts, and parses it into *out. Returns
+ * POLICY_NOT_OURS if this host does not serve the name (cloud_name_parse). Otherwise calls
+ * admission_refresh, and returns POLICY_UNAVAILABLE if that fails, POLICY_LOCAL if a local account
+ * has the name, and POLICY_GRANTED if none has.
  */
 enum policy_reason admission_judge_name(const struct admission *admission, const char *account,
                                         struct cloud_name *out);
@@ -58,8 +55,8 @@ enum policy_reason admission_judge(const struct admission *admission,
                                    const struct document *document, const struct cloud_name *name,
                                    char *why, size_t size);
 
-/* Whether a stored document that this host took could still be used here, as far as its ids and its
- * home directory tell. */
+/* Whether this host could still use a stored document that it once took, judged only by its ids and
+ * its home directory. */
 bool admission_keeps(const struct admission *admission, const struct binding *ids,
                      const char *home);
 
@@ -73,22 +70,23 @@ size_t admission_count(const struct admission *admission);
 
 /*
  * Judges the document of a cache answer again, because a local user may have been added since the
- * document was accepted. looked: the caller has read the local accounts just before it asked the
- * cache, which is enough for an answer that is given at once; else admission_refresh is called.
- * Returns POLICY_ABSENT for CACHE_ABSENT, POLICY_UNAVAILABLE if there is no document or the local
- * accounts cannot be read, or what admission_judge returns.
+ * document was accepted. looked: the caller has called admission_refresh just before cache_ask,
+ * which is enough for an answer that is given at once; otherwise calls admission_refresh. Returns
+ * POLICY_ABSENT for CACHE_ABSENT, POLICY_UNAVAILABLE if there is no document or the local accounts
+ * cannot be read, and otherwise what admission_judge returns.
  */
 enum policy_reason admission_of(const struct admission *admission,
                                 const struct cache_answer *answer, const struct cloud_name *name,
                                 bool looked);
 
 /* Binds a document's uid and gid to its environment, in memory and in the bindings log, unless they
- * are bound already. admission_judge must have allowed the document. */
+ * are bound already. The caller must have made sure that no other environment has them
+ * (admission_judge). */
 void admission_bind(const struct admission *admission, const struct document *document);
 
-/* Whether an environment that has a stored document has lost its bound ids: it has none, and an
- * operator has not released them. If lines of the log are damaged a release does not count, because
- * one of them may have bound the ids again. */
+/* Whether an environment with a stored document has lost its binding: it is not bound, and no
+ * operator has released its ids. If lines of the bindings log are damaged, a release does not
+ * count, because a damaged line may have bound the ids again. */
 bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment);
 
@@ -97,10 +95,11 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
 bool admission_bind_stored(const struct admission *admission, const struct document *document);
 
 /*
- * Calls admission_refresh, admission_judge and admission_bind. is_stored: the document is from the
- * disk. If an operator has released its ids it is refused then, because by now the ids may be
- * another environment's. A document whose `hosts` does not contain this host is accepted, too, with
- * a warning unless is_stored, because the cache has to know that. False with the reason in why.
+ * Judges a document for its environment as a whole (admission_refresh, admission_judge), and binds
+ * its ids (admission_bind). is_stored: the document is from the disk; it is then refused if an
+ * operator has released its ids, because another environment may have them by now. A document whose
+ * `hosts` does not contain this host is accepted as well, because the cache has to remember it, but
+ * logged as a warning unless is_stored. False with the reason in why.
  */
 bool admission_accept(const struct admission *admission, const struct document *document,
                       bool is_stored, char *why, size_t size);

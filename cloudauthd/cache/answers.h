@@ -10,19 +10,21 @@
 
 /* What the cache is asked, what it answers, and what it reports. */
 
-/* Milliseconds. An answer that was requested within this time after the change feed named the
- * environment may not show the change yet, because a replica of the API may have given it. */
+/* Milliseconds. An answer that was requested within this time after the change feed named its
+ * environment may not show the change yet: it may come from a replica of the API that lags
+ * behind. */
 #define CACHE_SETTLE_MS 10000
 
 enum cache_need {
-    CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh; in an outage the last good document
-                      has it however old, because processes of the account need its name */
+    CACHE_ACCOUNT, /* the passwd entry: fresh for account_fresh; in an outage it is taken from the
+                      last good document, however old, because processes of the account need their
+                      name */
     CACHE_KEYS,    /* who may enter: fresh for keys_fresh */
-    CACHE_NOW,     /* for an operator: the API is always asked, also within a back-off */
+    CACHE_NOW,     /* for an operator: the API is always asked, even during a back-off */
 };
 
 enum cache_result {
-    CACHE_UNAVAILABLE = 0, /* no document that may be used: an outage, or a limit */
+    CACHE_UNAVAILABLE = 0, /* no usable document: an outage, or a limit */
     CACHE_DOCUMENT,
     CACHE_ABSENT, /* the API has answered that there is no such environment */
 };
@@ -30,12 +32,13 @@ enum cache_result {
 struct cache_answer {
     enum cache_result result;
     const struct document *document; /* CACHE_DOCUMENT only: the document, borrowed for the call */
-    bool stale;                      /* the last request failed, or is not answered in time */
-    uint32_t age;       /* seconds since the answer was signed or, unsigned, requested */
-    bool current;       /* the change feed is live, and the answer shows all that it has named */
-    bool at_once;       /* `answered` is called before cache_ask returns */
-    int64_t asked;      /* cloud_clock_ms() when the last good answer was requested; 0: never */
-    const char *detail; /* stale or CACHE_UNAVAILABLE: the reason, for logs */
+    bool stale;                      /* the last request failed, or is overdue */
+    uint32_t age;  /* seconds since the answer was signed or, if unsigned, requested */
+    bool current;  /* the change feed is live, and the answer reflects all changes that the feed has
+                      reported */
+    bool at_once;  /* `answered` is called before cache_ask returns */
+    int64_t asked; /* cloud_clock_ms() when the last good answer was requested; 0: never */
+    const char *detail; /* if `stale` or CACHE_UNAVAILABLE: the reason, for logs */
 };
 
 /* One question. The caller owns it and keeps it until `answered` is called or cache_forget
@@ -44,15 +47,18 @@ struct cache_waiter {
     /* Must not call cache_ask; may call cache_forget, for any waiter. */
     void (*answered)(void *arg, const struct cache_answer *answer);
     void *arg;
-    bool trusted; /* root or user cloudauth-keys asks: such questions have limits of their own */
-    bool hurried; /* if the API does not answer within connect_timeout, the last good document does,
-                     within its bound */
-    /* NULL, or whether a question with `trusted` is trusted indeed: a set-user-ID program (su) asks
-     * as root for the user that runs it. Called with arg, only if a limit depends on the result. */
+    bool trusted; /* asked by root or the user cloudauth-keys, who have limits of their own */
+    bool hurried; /* if the API does not answer within connect_timeout, the last good document is
+                     used, within its outage bound */
+    /* Whether a question with `trusted` may really be trusted: a set-user-ID program such as su
+     * asks as root on behalf of the user who runs it. Called with arg, and only if a limit depends
+     * on the result. NULL: `trusted` is enough. */
     bool (*may_trust)(void *arg);
-    /* NULL, or whether the last good document settles the question although it is no longer fresh:
-     * then the question is answered at once, and the API is asked meanwhile. Only for a question
-     * that is asked again before it has an effect (offer_suits). */
+    /*
+     * Whether the last good document settles the question although it is no longer fresh. If so,
+     * the question is answered at once, and the API is asked in the background. Only for a question
+     * that is asked again before its answer takes effect (offer_suits). NULL: no old document does.
+     */
     bool (*suits)(void *arg, const struct document *document);
     /* Set by the cache: */
     LIST_ENTRY(cache_waiter) link;
@@ -61,8 +67,8 @@ struct cache_waiter {
     int64_t since; /* cloud_clock_ms() when the question was asked */
 };
 
-/* What a cache uses. All of it is borrowed and outlives the cache, but for the store and the
- * workers. */
+/* What a cache uses. All of it is borrowed, and all but the store and the workers must outlive the
+ * cache. */
 struct cache_setup {
     const struct cloud_conf *conf; /* signing_key has been checked (envelope_parse_signers) */
     struct api *api;
@@ -72,20 +78,21 @@ struct cache_setup {
     struct worker *worker; /* parses large answers (LIMITS_READ_MAX); NULL: the main thread does */
     /*
      * Reads the answers for environments without bound ids (admission_is_bound), and asks the
-     * host's other name services for the document's uid and gid (base/foreign.h): a document is
-     * invalid if a service has one of them. A service that hangs delays new environments and
-     * nothing else. NULL: no service is asked.
+     * host's other name services whether they have the document's uid or gid (base/foreign.h); if
+     * one has, the document is invalid. A service that hangs delays only new environments. NULL: no
+     * service is asked.
      */
     struct worker *asker;
     const struct denials *denials; /* what this host denies; every document points to it */
     struct loop *loop; /* for the timer of hurried waiters; NULL: they wait for the API */
-    /* feed_is_live, called with feed_arg; NULL: there is no change feed. */
+    /* Whether the change feed is live (feed_is_live). Called with feed_arg. NULL: there is no
+     * feed. */
     bool (*feed_lives)(void *arg);
     void *feed_arg;
 };
 
-/* Seconds. The time of a confirmation is written to the disk at most once in this time, so a
- * document from the disk may have been confirmed this much later than its file says. */
+/* Seconds. Confirmations of a document are written to the disk at most once in this time, so a
+ * document from the disk may have been confirmed up to this much later than its file says. */
 #define CACHE_LAG 60
 
 /* A change of what is known about an environment. */
@@ -93,7 +100,7 @@ struct cache_news {
     const char *project, *environment;
     const struct document *document; /* NULL: the environment has none, or none any longer */
     int64_t asked_wall;              /* when the API was asked, seconds since 1970 */
-    int64_t until;                   /* when the document's bound ends, seconds since 1970 */
+    int64_t until;                   /* when the document's outage bound ends, seconds since 1970 */
 };
 
 /* Tells the subscriber about a change. Returns whether this host takes news->document; false if

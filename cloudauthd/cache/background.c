@@ -34,9 +34,9 @@ void background_probe(struct cache *cache)
 
 /*
  * Whether to fetch the environment's document now: none is known, or the change feed has named the
- * environment since the known one was requested. False during the back-off after a failure, for a
- * fresh answer that there is no such environment, and while the entry is busy or can be loaded from
- * the disk.
+ * environment since the known one was requested. False during the back-off after a failure, while a
+ * fresh answer says that the environment is absent, and while the entry is busy or can be loaded
+ * from the disk.
  */
 static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 {
@@ -44,8 +44,8 @@ static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
 
     if (entry->phase != ENTRY_IDLE || load_is_free(entry))
         return false;
-    /* If the feed has named all environments, a known document waits for the next login or lookup,
-     * because all hosts of a fleet hear of that at the same time. */
+    /* If the feed has named all environments, known documents are left to the next login or lookup.
+     * Otherwise all hosts of a fleet would request all of them at the same time. */
     if (entry->document != NULL)
         return !entries_is_failing(entry) && named > 0 && named >= entry->asked;
     if (entry->state == ENTRY_FAILING)

@@ -9,21 +9,22 @@
 struct cache;
 
 #define BACKGROUND_MAX 64 /* the most background requests in flight */
-/* The most probes that one background_probe sends. It sends none while as many background requests
- * are in flight. */
+/* The most probes that one call of background_probe sends. It sends none while this many background
+ * requests are in flight. */
 #define BACKGROUND_PROBES 32
 
-/* Requests the documents again whose last request failed, each after its back-off and as long as
- * the document may be used. Otherwise the first login after an outage would still be decided by the
- * last good document. To be called every second. */
+/* Requests each document whose last request failed again, after its back-off and while the document
+ * may still be used. Otherwise the first login after an outage would still be decided by the last
+ * good document. To be called every second. */
 void background_probe(struct cache *cache);
 
 /*
- * Fetches the document of an environment that the change feed has named, if none is known or if the
- * known one was requested before that. So a uid has its name before a process looks it up. The
- * limits are BACKGROUND_MAX, a token bucket and a back-off while the API fails. An environment with
- * bound ids that is not in memory is left alone: its document is on the disk, and the next login or
- * lookup requests it. False: not now; to be called again for the same environment a little later.
+ * Fetches the document of an environment that the change feed has named, if none is known or the
+ * known one was requested earlier, so that a uid has its name before a process looks it up. Limited
+ * by BACKGROUND_MAX, a token bucket and, while the API fails, a back-off. Does nothing for an
+ * environment with bound ids that is not in memory: its document is on the disk, and the next login
+ * or lookup revalidates it. False if a limit is reached: to be called again for the same
+ * environment a little later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* requests a second */
 #define BACKGROUND_PREFETCH_BURST 100

@@ -47,7 +47,7 @@ static bool is_settled(const struct cache_entry *entry, const struct cache_waite
            waiter->suits(waiter->arg, entry->document);
 }
 
-/* Whether the entry answers without a new request. *answer is filled in any case. */
+/* Whether the entry can answer without a new request. Always fills in *answer. */
 static bool can_answer(const struct cache_entry *entry, const struct cache_waiter *waiter,
                        struct freshness_now now, struct cache_answer *answer)
 {
@@ -58,17 +58,17 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
     *answer = request_known(entry, need, now);
     if (api_is_file(cache->setup.api) || entry->phase == ENTRY_WRITING || need == CACHE_NOW)
         return false;
-    /* While the API fails, the bound of an outage alone decides how long a document says who may
-     * enter, even if keys_fresh is longer. Account data may be used for account_fresh in any case,
-     * so that a person who is refused is told why. */
+    /* While the API fails, only the outage bound (freshness_bound) limits how long a document
+     * decides who may enter, even if keys_fresh is longer. The passwd entry may be used for
+     * account_fresh in any case, so that a login gets as far as telling a refused person why. */
     if (entry->document != NULL && freshness_fault(entry, now) == NULL &&
         request_is_fresh(entry, need, now) && (!failing || need == CACHE_ACCOUNT)) {
         answer->result = CACHE_DOCUMENT;
         answer->document = entry->document;
         return true;
     }
-    /* A lookup does not wait for a slow API: an older document answers within its bound, and is
-     * revalidated in the background. Who may enter is never decided this way. */
+    /* A lookup does not wait for a slow API: an older document answers within its outage bound, and
+     * is revalidated in the background. Who may enter is never decided this way. */
     if (need == CACHE_ACCOUNT && answer->result == CACHE_DOCUMENT &&
         freshness_is_in_bound(entry, now))
         return true;
@@ -79,14 +79,17 @@ static bool can_answer(const struct cache_entry *entry, const struct cache_waite
         ((request_is_hurried(entry, waiter) && request_is_overdue(entry, now)) ||
          is_settled(entry, waiter, now)))
         return true;
-    /* After a failure the last good document answers or, without one, the failure itself until the
-     * back-off is over. Then one waiter asks the API, and the others wait for its answer. If the
-     * feed has named the environment since the failed request, the API is asked first. */
+    /*
+     * After a failure the last good document answers. If there is none, the failure is the answer
+     * until the back-off is over; then the first question causes a request, and the others wait for
+     * its result. If the feed has named the environment since the failed request, the API is asked
+     * first.
+     */
     return failing && !request_is_outdated(entry) &&
            (answer->result == CACHE_DOCUMENT || now.boot < entry->retry);
 }
 
-/* Gives the answer of can_answer. Then revalidates the document in the background where that is
+/* Passes on the answer of can_answer, then revalidates the document in the background if that is
  * due. */
 static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
                        struct cache_answer *answer, bool within)
@@ -103,7 +106,7 @@ static void answer_now(struct cache_entry *entry, struct cache_waiter *waiter,
         request_start(entry, ENTRY_FREE);
 }
 
-/* Whether a waiter for this entry needs no request of its own, or one that is not limited. */
+/* Whether a question about this entry needs no new request, or one that is not limited. */
 static bool is_unlimited(const struct cache_entry *entry)
 {
     return entry->document != NULL || entry->phase != ENTRY_IDLE || load_is_free(entry);
@@ -116,7 +119,7 @@ static unsigned most_in_flight(enum entry_budget budget)
                                    : UNKNOWN_OTHERS_MAX;
 }
 
-/* Takes the tokens for a request for an unknown environment. False if a limit is reached. */
+/* Takes the tokens that a request for an unknown environment costs. False if a limit is reached. */
 static bool take_permit(const struct cache_entry *entry, enum entry_budget budget, int64_t now)
 {
     struct cache *cache = entry->cache;
@@ -293,8 +296,8 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
     return is_withheld;
 }
 
-/* Forgets all entries of a list. An entry that is forgotten moves to the list of unknown entries,
- * or to the end of that list. So the loop takes only as many entries as the list had at first. */
+/* Forgets all entries of a list. A forgotten entry is added to the list of unknown entries, which
+ * may be the same list; so the loop handles only as many entries as the list had at first. */
 static void forget_all(struct lru *lru, enum cache_change change)
 {
     struct cache_entry *entry, *next;
@@ -308,9 +311,9 @@ static void forget_all(struct lru *lru, enum cache_change change)
         entries_forget(entry);
         if (change != CACHE_OTHER_SIGNERS)
             continue;
-        /* No key may bring an older document back. */
+        /* A change of the keys must not bring back an older document. */
         entry->issued = issued;
-        /* What the disk has refused is newer than what it may have. */
+        /* After a failed write the disk may have an older document, which is not read. */
         if (entry->stored != ENTRY_STORE_FAILED)
             entry->loaded = false;
     }

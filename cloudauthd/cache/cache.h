@@ -15,20 +15,23 @@
 #include <stdint.h>
 
 /*
- * The access documents that this host knows. An environment has one request in flight at most,
- * however many waiters it has. In an outage the last good document serves within its bound: the
- * lesser of its own max_stale_seconds and the host's max_stale, counted from the request for the
- * last good answer. Where documents are signed, the bound counts from their issued_at and holds
- * without an outage too, a document older than the last accepted one is invalid, and only a signed
- * tombstone makes an environment absent.
+ * The access documents that this host knows. An environment has at most one request in flight,
+ * however many waiters it has. In an outage the last good document stays in use until its outage
+ * bound: the smaller of its own max_stale_seconds and the host's max_stale, counted from the
+ * request for the last good answer. If documents are signed, the bound counts from issued_at of the
+ * document and also applies without an outage; a document older than the last accepted one is
+ * invalid; and only a signed tombstone makes an environment absent.
  *
- * Documents are on the disk (store.h). Memory has those that were used lately (entries.h); any
- * other is first read by the loader. A request for an environment of which no document is known
- * takes a token from its project's bucket: UNKNOWN_RATE a second, or NEIGHBOUR_RATE if ids are
- * bound to an environment of the project; and, if none are, one from a bucket that all such
- * projects share, STRANGERS_RATE a second. Lookups by root, logins (PAM and cloudauth-keys) and all
- * other users have buckets of their own. Without a token the environment is unavailable, which is
- * not remembered.
+ * Documents are kept on the disk (store.h). Those that were used recently are also in memory
+ * (entries.h); any other is first loaded from the disk.
+ *
+ * A request for an environment of which no document is known takes a token from its project's
+ * bucket, which gets NEIGHBOUR_RATE tokens a second if ids are bound to an environment of the
+ * project, otherwise UNKNOWN_RATE. In the latter case it also takes a token from a bucket that all
+ * such projects share (STRANGERS_RATE a second). Lookups by root, logins (PAM and cloudauth-keys),
+ * and all other users each have their own buckets. If there is no token, the answer is
+ * CACHE_UNAVAILABLE; that is not remembered, so the next question tries again. With file:// no
+ * token is needed.
  */
 #define UNKNOWN_RATE    10
 #define UNKNOWN_BURST   50
@@ -36,121 +39,129 @@
 #define NEIGHBOUR_BURST 200
 #define STRANGERS_RATE  100
 #define STRANGERS_BURST 400
-/* The most requests in flight for environments of which no document is known. One project may have
- * as many as are still free: half of them if no other project has any. */
+/* The most requests in flight, by kind of asker, for environments of which no document is known. A
+ * project may have as many in flight as are still free, so a single project gets at most half. */
 #define UNKNOWN_LOOKUPS_MAX 48
 #define UNKNOWN_LOGINS_MAX  16
 #define UNKNOWN_OTHERS_MAX  24
 
 struct cache;
 
-/* Makes a cache; *setup is copied. A document that the API has sent is in the store, on disk,
- * before any waiter is answered by it, so that no crash brings back a person who was removed. The
- * caller must free the workers first, then the store, then the cache. */
+/* Creates a cache; *setup is copied. A document that the API has sent is written to the disk before
+ * it answers any waiter, so that a crash cannot bring back a person who was removed. The caller
+ * must free the workers first, then the store, then the cache. */
 struct cache *cache_new(const struct cache_setup *setup);
 
-/* At the start: has a worker list the stored documents. The worker must be freed, so that the list
- * is complete, before cache_bind_stored. */
+/* At the start: makes a worker list the stored documents. The worker must be freed before
+ * cache_bind_stored is called, so that the list is complete. */
 void cache_list_stored(struct cache *cache, struct worker *worker);
 
 /*
- * At the start: reads the stored documents of environments without bound ids, and binds the ids in
- * them. A line of the bindings log was lost, and without it another environment could be given
- * those ids; so it does not matter whether the document may be used. To be called before any
- * question is answered, because it waits for the disk; it extends the start's time-out at the
- * service manager. surveys: cache_survey will be called, and uses the same list. Ends the daemon if
- * the documents could not be listed.
+ * At the start: binds the ids in stored documents whose environments have lost their binding
+ * (admission_lacks_ids), that is, their line of the bindings log. Otherwise another environment
+ * could get those ids; so they are bound even if the document itself may not be used. Waits for the
+ * disk, so it must be called before any question is answered; meanwhile it extends the service
+ * manager's start timeout. surveys: cache_survey will be called later, and uses the same list. Ends
+ * the daemon if the documents could not be listed.
  */
 void cache_bind_stored(struct cache *cache, const struct notify *notify, bool surveys);
 
-/* From now on the end of a load starts no request and no other load. To be called before the API
+/* From now on, a load that ends starts no request and no other load. To be called before the API
  * and the loader are freed. */
 void cache_stop(struct cache *cache);
 void cache_free(struct cache *cache);
 
-/* Asks for the document of an environment. waiter->answered is called exactly once, perhaps before
- * cache_ask returns, unless cache_forget comes first. */
+/* Asks for the document of an environment. waiter->answered is called exactly once, possibly before
+ * cache_ask returns, unless cache_forget is called first. */
 void cache_ask(struct cache *cache, const char *project, const char *environment,
                enum cache_need need, struct cache_waiter *waiter);
 void cache_forget(struct cache_waiter *waiter);
 
 /*
- * Returns the time of a login and the client's address (`from`, or NULL) for policy.h; the caller
- * sets `offered`. The time is the wall clock. After that was put back the time is what the clock
- * would show otherwise, or less if the API's clock says so. So no step of the clock makes a right
- * last longer. A clock that was ahead ends rights early until the API's next answer or, with
- * file://, where the API has no clock, until the documents are confirmed and the daemon is
+ * Returns the circumstances of a login for policy.h: its time and the client's address (`from`, or
+ * NULL); the caller sets `offered`. Normally the member `now` is the wall clock. After the wall
+ * clock was put back, `now` is what it would show if it had not been put back, or less if the API's
+ * clock is behind that; so putting the clock back never makes a right last longer. If the wall
+ * clock had been ahead before, rights end early until the next answer of the API. With file:// the
+ * API has no clock; there they end early until the documents are confirmed and the daemon is
  * restarted.
  */
 struct policy_visit cache_visit(struct cache *cache, const char *from);
 
 /*
- * The change feed has named an environment or, with environment NULL, all of the project's
- * (cache_named), or all environments (cache_all_named). A document that was requested before then
- * answers no later question, unless the API does not answer. As long as the feed is live
- * (cache_setup.feed_lives), a document answers without a request if its environment was never
- * named, or if it was requested CACHE_SETTLE_MS or more after its environment was last named.
+ * To be called when the change feed names an environment, all environments of a project
+ * (environment NULL), or all environments (cache_all_named). A document that was requested earlier
+ * no longer decides logins unless the API fails; a lookup still gets it, and has it revalidated.
+ * While the feed is live (cache_setup.feed_lives), a document stays fresh for up to an hour if its
+ * environment was never named, or if the document was requested CACHE_SETTLE_MS or more after its
+ * environment was last named.
  */
 void cache_named(struct cache *cache, const char *project, const char *environment);
 void cache_all_named(struct cache *cache);
 
-/* cloud_clock_ms() when the feed last named the environment or its project; 0: never. */
+/* Returns the cloud_clock_ms() when the feed last named the environment or its project; 0:
+ * never. */
 int64_t cache_named_at(const struct cache *cache, const char *project, const char *environment);
 
-/* cloud_clock_ms() when the feed last named the environment, its project or all environments;
- * INT64_MIN: never. */
+/* Returns the cloud_clock_ms() when the feed last named the environment, its project or all
+ * environments; INT64_MIN: never. */
 int64_t cache_last_named_at(const struct cache *cache, const char *project,
                             const char *environment);
 
-/* Calls each for the last good document in memory, however old, of every environment of the
- * project, until each returns false. Not for decisions, only for names in log lines. */
+/* Calls `each` with every last good document of the project that is in memory, however old, until
+ * `each` returns false. To be used only for names in log lines, not for decisions. */
 void cache_each_of(const struct cache *cache, const char *project,
                    bool (*each)(void *arg, const struct document *document), void *arg);
 
 /*
- * Subscribes to changes of documents: those that come, also from the disk, that change and that go;
- * and to their confirmations as often as account_fresh needs them. Documents in memory are reported
- * at once, also if this is called again; all others by cache_survey. There is one subscriber; it
- * and arg outlive the cache.
+ * Subscribes to changes: documents that are added (also by a load from the disk), replaced or
+ * removed, and confirmations, for each document at most one per account_fresh / 4 seconds. Each
+ * call reports all documents in memory at once; cache_survey reports the others. There is only one
+ * subscriber, which must outlive the cache, as must arg.
  */
 void cache_subscribe(struct cache *cache, cache_told *told, void *arg);
 
-/* This host's denials have changed: reports the documents in memory again at once, then all others
- * by cache_survey. */
+/* To be called when this host's denials have changed: reports all documents to the subscriber
+ * again, those in memory at once, the others by cache_survey. */
 void cache_denials_changed(struct cache *cache);
 
 /*
- * Loads the documents that are on the disk and not in memory, a few at a time, and reports each to
- * the subscriber. No document in use is evicted for them. A document that cannot be loaded is
- * skipped. Then calls done, which may be NULL, unless the disk or memory has failed for any
- * document since the start. If the documents cannot be listed, that is logged and done is not
- * called. A call during a survey begins the survey anew, and the former done is not called.
+ * Loads the documents that are on the disk but not in memory, a few at a time, and reports each to
+ * the subscriber. They are evicted before any document that is in use. A document that cannot be
+ * loaded is skipped. At the end calls `done`, which may be NULL, unless a document could not be
+ * read since the start because the disk or memory failed. If the documents cannot be listed, that
+ * is logged and `done` is not called. A call during a survey starts it over, and the former `done`
+ * is not called.
  */
 void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg);
 
-/* An operator confirms that the environment is deleted: the next answer that it is absent is
- * believed. False if no such answer is withheld (limits.h, the guard). */
+/* To be called when an operator confirms that the environment is deleted: the next answer that it
+ * is absent is believed. False if no such answer was withheld (the guard in limits.h). */
 bool cache_confirm_absent(struct cache *cache, const char *project, const char *environment);
 
-/* What is known of one environment. All pointers are borrowed for the call of cache_see. */
+/* What is known about one environment. All pointers are borrowed for the call of cache_see. */
 struct cache_view {
     const char *project, *environment;
     const struct document *document; /* the last good document, or NULL */
     bool usable;                     /* the document may decide logins now */
     bool taken;                      /* the subscriber has said that this host takes the document */
     bool fresh;                      /* the document answers lookups without a request */
-    bool absent;
-    bool withheld;      /* the API says that the environment is absent, but the guard disbelieves */
+    bool absent;        /* the API's last good answer is that there is no such environment */
+    bool withheld;      /* the API says that there is none, but the guard does not believe it */
     bool failing;       /* the last request failed */
-    uint32_t age;       /* seconds since the document was signed or, unsigned, requested */
+    uint32_t age;       /* seconds since the document was signed or, if unsigned, requested */
     const char *detail; /* why the last request failed; "" if it did not */
 };
-/* Called for an entry. Returns true to have the walk end after this bucket of the hash table. */
+/* Called for each entry. Returns true to end the walk after the current bucket of the hash
+ * table. */
 typedef bool cache_see(void *arg, const struct cache_view *view);
 
-/* Calls see for the entries of whole buckets of the hash table, from bucket `from` on, until it has
- * returned true. Returns the bucket to continue with, or 0 at the end. Entries that are added or
- * evicted between two calls may be missed or seen twice. */
+/*
+ * Walks the hash table of the entries from bucket `from` on (0: the first), and calls `see` for
+ * each entry, until `see` has returned true and its bucket is done. Returns the bucket to continue
+ * with, or 0 at the end. Entries that are added or evicted between two calls may be missed or seen
+ * twice.
+ */
 size_t cache_walk(struct cache *cache, size_t from, cache_see *see, void *arg);
 
 /* Whether the cache has an entry for the environment in memory. */
@@ -158,15 +169,16 @@ bool cache_has(const struct cache *cache, const char *project, const char *envir
 
 void cache_look(const struct cache *cache, struct cache_figures *out);
 
-/* What a change of the settings leaves of the documents in memory, and of requests under way. */
+/* What happens to documents in memory, and to requests in flight, when the settings change. */
 enum cache_change {
-    CACHE_SAME = 0,      /* all */
-    CACHE_OTHER_API,     /* nothing: access_url is another one */
-    CACHE_OTHER_SIGNERS, /* nothing: signing_key is another one. What is on the disk is read again,
-                          * as after a restart, if one of the keys has signed it */
+    CACHE_SAME = 0,      /* they stay */
+    CACHE_OTHER_API,     /* they are dropped: access_url has changed */
+    CACHE_OTHER_SIGNERS, /* they are dropped: signing_key has changed. Documents on the disk are
+                            read again, as after a restart, and used if one of the keys has signed
+                            them */
 };
 
-/* Applies the new settings in *conf of cache_setup. */
+/* Applies the settings that are now in *conf of cache_setup, and ends all back-offs. */
 void cache_configure(struct cache *cache, enum cache_change change);
 
 #endif

@@ -84,7 +84,7 @@ void entries_touch(struct cache_entry *entry)
 
 /* ---- Projects ---- */
 
-/* A project of which some entries have a document. */
+/* A project that has at least one entry with a document. */
 struct project {
     struct table_node node;
     LIST_HEAD(, cache_entry) entries;
@@ -131,8 +131,8 @@ static void leave_project(struct cache_entry *entry)
 
 /* ---- Documents ---- */
 
-/* Replaces the entry's document, perhaps by NULL; the former one is freed. Moves the entry to the
- * end of the LRU list where it belongs then. */
+/* Replaces the entry's document, or removes it if `document` is NULL, and frees the former one.
+ * Moves the entry to the LRU list to which it now belongs (entries_touch). */
 static void set_document(struct cache_entry *entry, struct document *document)
 {
     struct entries *entries = entry->entries;
@@ -190,13 +190,13 @@ void entries_forget(struct cache_entry *entry)
 {
     entry->failures = 0;
     entry->asked = entry->asked_wall = entry->issued = 0;
-    /* Otherwise the API would answer 304 about a document that is no longer known. */
+    /* Otherwise the API would answer 304 for a document that is no longer known. */
     memset(&entry->validator, 0, sizeof entry->validator);
     entries_apply(entry, ENTRY_FORGET, NULL);
 }
 
-/* Whether an entry must stay in memory: it has something under way or a waiter, or it holds what is
- * not on the disk. */
+/* Whether an entry must stay in memory: it is not IDLE, it has a waiter, or it knows more than the
+ * disk. */
 static bool is_pinned(const struct cache_entry *entry)
 {
     const struct entries *entries = entry->entries;
@@ -206,8 +206,8 @@ static bool is_pinned(const struct cache_entry *entry)
            (entry->absence != ENTRY_BELIEVED && entries->withheld <= ENTRIES_WITHHELD_MAX);
 }
 
-/* Whether the entries of a list take more than `times` times the memory, or number, that they
- * may. */
+/* Whether a list exceeds `times` times its limit: bytes for the known entries, a number of entries
+ * for the unknown ones. */
 static bool is_over(const struct entries *entries, const struct lru *lru, size_t times)
 {
     if (lru == &entries->unknown)
@@ -215,8 +215,8 @@ static bool is_over(const struct entries *entries, const struct lru *lru, size_t
     return entries->bytes + lru->used * sizeof(struct cache_entry) > times * ENTRIES_BYTES_MAX;
 }
 
-/* Drops entries from the front of a list that is over its limit. Pinned entries move behind the
- * others, so that the next call does not meet them first. */
+/* Drops entries from the front of a list while it is over its limit. Moves pinned entries to the
+ * end, before the most recently used one, so that the next call does not meet them first. */
 static void evict(struct entries *entries, struct lru *lru)
 {
     struct cache_entry *entry, *next, *last = TAILQ_LAST(&lru->list, lru_list);

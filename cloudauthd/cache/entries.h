@@ -15,20 +15,19 @@
 #include <sys/queue.h>
 
 /*
- * The cache's entries, one for each environment that was used lately: found by project and
- * environment, evicted by LRU, and each with a state that changes by the tables below. What an
- * evicted entry knew is on the disk (store.h), and is read again before anything else is done with
- * its environment.
+ * The cache's entries: one for each environment that was used recently, found by project and
+ * environment, and evicted by LRU. The tables below say how an entry changes. What an evicted entry
+ * knew is on the disk (store.h), and is read back before the environment is used again.
  *
- * So an entry that knows more than the disk stays: one that the disk has refused, and one whose
- * absence is withheld, up to ENTRIES_WITHHELD_MAX of the latter. If entries take ENTRIES_OVERFLOW
- * times the memory that they may, because the disk has refused them, they are evicted all the same;
- * then the disk is not read again until a restart, because it has older documents than were
- * answered.
+ * An entry that knows more than the disk is therefore not evicted: its last write or removal
+ * failed, or its absence is withheld (enum entry_absence) and at most ENTRIES_WITHHELD_MAX entries
+ * are. If a list grows beyond ENTRIES_OVERFLOW times its limit because writes fail, such entries
+ * are evicted all the same. From then on until a restart the disk is not read, because its
+ * documents may be older than those that have already been used.
  */
 
 #ifndef ENTRIES_BYTES_MAX
-/* Bytes of the entries with a document, and of their documents. */
+/* The most bytes that the entries with a document take, documents included. */
 #define ENTRIES_BYTES_MAX ((size_t)32 << 20)
 #endif
 #define ENTRIES_UNKNOWN_MAX  10000 /* the most entries without a document */
@@ -36,27 +35,30 @@
 #define ENTRIES_OVERFLOW     4
 
 /*
- * What is known of an environment.
+ * What is known about an environment.
  *
- *   state     document   last request          the answer without a new request
- *   UNKNOWN   none       there was none        none
- *   CURRENT   there is   answered              the document, while it is fresh enough
- *   STALE     there is   failed                the document, within the bound of an outage
- *   ABSENT    none       answered: 404, 410    absent, within absent_fresh
- *   FAILING   none       failed                unavailable, until the API may be asked again
+ *   state     document   last request          answer without a new request
+ *   UNKNOWN   no         none                  none
+ *   CURRENT   yes        answered              the document, while it is fresh enough
+ *   STALE     yes        failed                the document; for logins, within the outage bound
+ *   ABSENT    no         answered: absent      absent, within absent_fresh
+ *   FAILING   no         failed                unavailable, until the API may be asked again
+ *
+ * The outage bound is freshness_bound (internal.h). A document or an absence that is read from the
+ * store counts as an answer.
  *
  * An event changes the state (entries_apply):
  *
  *   event      UNKNOWN  CURRENT  STALE    ABSENT   FAILING
  *   DOCUMENT   CURRENT  CURRENT  CURRENT  CURRENT  CURRENT   a document was accepted
- *   CONFIRM    -        CURRENT  CURRENT  -        -         the document is unchanged
+ *   CONFIRM    -        CURRENT  CURRENT  -        -         the API confirmed the document
  *   ABSENCE    ABSENT   ABSENT   ABSENT   ABSENT   ABSENT    there is no such environment
- *   FAILURE    FAILING  STALE    STALE    FAILING  FAILING   no answer, or one that is not used
- *   FORGET     UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN   the API is another one, or a stored
- *                                                            document may not be used
+ *   FAILURE    FAILING  STALE    STALE    FAILING  FAILING   no answer, or one that is rejected
+ *   FORGET     UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN  UNKNOWN   the API or its signing keys changed,
+ *                                                            or a stored document is unusable
  *
- * "-" cannot happen. If it does, it is logged and handled as FAILURE: the environment is
- * unavailable, or its last good document serves within the bound of an outage.
+ * "-" must not happen. If it does, it is logged and handled as FAILURE: the environment is
+ * unavailable, or its last good document stays in use within the outage bound.
  */
 enum entry_state {
     ENTRY_UNKNOWN = 0,
@@ -78,28 +80,28 @@ enum entry_event {
 
 /*
  * What is under way for an entry. The phase is not part of the state above, because each state can
- * have a request in flight: a CURRENT document serves while it is revalidated, a STALE one while
+ * have a request in flight: a CURRENT document is in use while it is revalidated, a STALE one while
  * the API is probed.
  *
  *   phase      what is under way
  *   IDLE       nothing
  *   LOADING    the entry's file is being read from the store, before any request is sent
  *   SENT       a request is in flight, or its answer is being read
- *   ORPHANED   a request or the reading of a file, to be ignored: the API is another one since
- *   WRITING    the answer is being written to the store: waiters are answered after that
+ *   ORPHANED   a request or load whose result is ignored: the API or its signing keys changed
+ *   WRITING    the answer is being written to the store; the waiters are answered afterwards
  *
  * A step changes the phase (entries_step):
  *
  *   step      IDLE     LOADING   SENT      ORPHANED  WRITING
  *   LOAD      LOADING  -         -         -         -
  *   SEND      SENT     -         -         -         -
- *   ANSWER    -        IDLE      IDLE      IDLE      -         of the store or the API
+ *   ANSWER    -        IDLE      IDLE      IDLE      -         the store or the API answered
  *   WRITE     WRITING  -         -         -         -
  *   WRITTEN   -        -         -         -         IDLE
- *   ORPHAN    IDLE     ORPHANED  ORPHANED  ORPHANED  WRITING   the API is another one
+ *   ORPHAN    IDLE     ORPHANED  ORPHANED  ORPHANED  WRITING   the API or its keys changed
  *
- * "-" cannot happen. If it does, it is logged, the phase stays, and the caller does not do what the
- * step stands for.
+ * "-" must not happen. If it does, it is logged, the phase stays as it is, and entries_step returns
+ * false, so that the caller does not take the step.
  */
 enum entry_phase {
     ENTRY_IDLE = 0,
@@ -120,34 +122,35 @@ enum entry_step {
     ENTRY_STEPS
 };
 
-/* The limit that an entry's request counts against, from its start until `release` (request.c). */
+/* The limit against which an entry's request or load counts, until `release` (request.c). */
 enum entry_budget {
-    ENTRY_FREE = 0,   /* no limit: the request revalidates a known document that is in use */
-    ENTRY_LOOKUP,     /* for an unknown environment that root looks up */
-    ENTRY_LOGIN,      /* for an unknown environment of a login (root's PAM, cloudauth-keys) */
-    ENTRY_OTHERS,     /* for an unknown environment that another user asks for */
+    ENTRY_FREE = 0,   /* no limit: a known document, or the load of a bound environment's file */
+    ENTRY_LOOKUP,     /* root looks up an unknown environment: one of which no document is known */
+    ENTRY_LOGIN,      /* a login or an operator asks for an unknown environment (as root or
+                         cloudauth-keys) */
+    ENTRY_OTHERS,     /* another user asks for an unknown environment */
     ENTRY_BACKGROUND, /* no login or lookup waits for the request (background.h) */
 };
 
-/* What the store has of an entry's document. */
+/* What the store holds for an entry. */
 enum entry_stored {
-    ENTRY_MAY_BE_STORED = 0, /* the file has what was last written, or is from before the start */
+    ENTRY_MAY_BE_STORED = 0, /* there may be a file, from the last write or from before the start */
     ENTRY_NOT_STORED,        /* there is no file */
-    ENTRY_STORE_FAILED,      /* the last write or removal failed, and is to be tried again */
+    ENTRY_STORE_FAILED,      /* the last write or removal failed and has to be repeated */
 };
 
-/* What is done with an answer that a known environment is absent (limits.h, the guard). The next
- * answer that is not a failure sets ENTRY_BELIEVED. */
+/* Whether an answer that a known environment is absent is believed (the guard in limits.h). The
+ * next answer that is not a failure resets this to ENTRY_BELIEVED. */
 enum entry_absence {
     ENTRY_BELIEVED = 0, /* there was no such answer, or the last one is believed */
-    ENTRY_WITHHELD,     /* the answer is not believed: the last good document stays */
-    ENTRY_CONFIRMED,    /* an operator has confirmed the absence: the next one is believed */
+    ENTRY_WITHHELD,     /* the answer is not believed: the last good document stays in use */
+    ENTRY_CONFIRMED, /* an operator has confirmed the absence: the next such answer is believed */
 };
 
 /* Entries in the order of their use, the least recently used first. */
 struct lru {
     TAILQ_HEAD(lru_list, cache_entry) list;
-    size_t used;
+    size_t used; /* the number of entries on the list */
 };
 
 /* The waiters of an entry, the newest first. */
@@ -157,8 +160,8 @@ struct cache_entry {
     struct table_node node;
     TAILQ_ENTRY(cache_entry) link;  /* link of the list `lru` */
     LIST_ENTRY(cache_entry) beside; /* links entries of one project that have a document */
-    struct project *of;             /* the entry's project, if the entry has a document */
-    struct lru *lru;                /* the list that the entry is on, or NULL */
+    struct project *of; /* the entry's project; valid only while the entry has a document */
+    struct lru *lru;    /* the list that the entry is on, or NULL */
     struct entries *entries;
     struct cache *cache;
     char project[CLOUD_PROJECT_MAX + 1];
@@ -169,29 +172,31 @@ struct cache_entry {
     enum entry_budget budget;
     enum entry_stored stored;
     enum entry_absence absence;
-    bool loaded; /* the entry's file has been looked for in the store */
-    bool cold;   /* only background requests have used the entry, so it is evicted first */
+    bool loaded; /* the entry's file was looked for in the store, or may be older than the entry */
+    bool cold;   /* no login or lookup has used the entry yet, so it is evicted first */
     struct waiter_list waiters;
     bool is_due;                  /* the entry is on the list cache->due */
     TAILQ_ENTRY(cache_entry) due; /* link of cache->due, in the order of `sent` */
 
-    struct document *document; /* the last good document, in states CURRENT and STALE; else NULL */
+    struct document *document;       /* the last good document; NULL unless CURRENT or STALE */
     unsigned char hash[DIGEST_SIZE]; /* hash of the document's body */
     struct validator validator;
-    int64_t asked;      /* cloud_clock_ms() when the last good answer was requested; 0: none */
+    int64_t asked; /* cloud_clock_ms() when the last good answer was requested (negative if before
+                      the boot); 0: there was none */
     int64_t asked_wall; /* time(2) when the last good answer was requested */
-    int64_t refresh;    /* cloud_clock_ms() from which a lookup also revalidates the document */
-    int64_t issued;     /* issued_at of the last signed document or tombstone; 0: none */
-    int64_t signed_at;  /* the document's issued_at, converted to cloud_clock_ms() */
-    int64_t sent;       /* cloud_clock_ms() when the last request was sent */
-    int64_t sent_wall;  /* time(2) when the last request was sent */
+    int64_t refresh;   /* cloud_clock_ms() from which on a lookup that the document answers also has
+                          it revalidated */
+    int64_t issued;    /* issued_at of the last signed document or tombstone; 0: none */
+    int64_t signed_at; /* the document's issued_at, converted to cloud_clock_ms() */
+    int64_t sent;      /* cloud_clock_ms() when the last request was sent */
+    int64_t sent_wall; /* time(2) when the last request was sent */
 
     unsigned failures; /* the number of requests that have failed in a row */
     int64_t retry;     /* cloud_clock_ms() before which the API is not asked again */
     char detail[256];  /* the reason of the last failure */
 
-    int64_t told; /* `asked_wall` when the subscriber was last told; 0: never (cache_subscribe) */
-    bool taken; /* the subscriber said, when it was last told, that this host takes the document */
+    int64_t told; /* the last `asked_wall` that the subscriber was told; 0: none */
+    bool taken;   /* the subscriber's last answer: this host takes the document */
     int64_t kept; /* `asked` as last written to the store */
 };
 
@@ -210,28 +215,31 @@ void entries_end(struct entries *entries);
 struct cache_entry *entries_find(const struct entries *entries, const char *project,
                                  const char *environment);
 
-/* Returns the environment's entry, made if there is none. A new entry is on no LRU list until
- * entries_touch. */
+/* Returns the environment's entry, which is created if there is none. A new entry is on no LRU list
+ * until entries_touch. */
 struct cache_entry *entries_find_or_add(struct entries *entries, const char *project,
                                         const char *environment);
 
-/* Frees an entry that entries_find_or_add has made and that entries_touch has not seen. */
+/* Frees the entry if it is new: entries_touch has not been called for it since entries_find_or_add
+ * created it. */
 void entries_drop_if_new(struct cache_entry *entry);
 
 /* Marks an entry as the most recently used of its list or, if it is cold, as the least recently
  * used. */
 void entries_touch(struct cache_entry *entry);
 
-/* Evicts entries of lists that are past their limit, the least recently used first. Left out are
- * those with waiters, those that are not IDLE, those that know more than the disk, and the most
- * recently used entry of each list. */
+/* Evicts the least recently used entries of each list that is over its limit, except entries that
+ * have waiters, are not IDLE or know more than the disk, and the most recently used entry of each
+ * list. A call looks at a bounded number of entries, so a list can stay over its limit. */
 void entries_evict(struct entries *entries);
 
-/* Applies an event to the state. document is the new document for ENTRY_DOCUMENT, which the entry
- * owns from then on, else NULL. The former document is freed unless it stays. */
+/* Applies an event to the state. `document` is the new document for ENTRY_DOCUMENT, of which the
+ * entry takes ownership; NULL for the other events. Frees the former document if the event replaces
+ * or removes it. */
 void entries_apply(struct cache_entry *entry, enum entry_event event, struct document *document);
 
-/* Applies a step to the phase. False, and logged, if the step is impossible in this phase. */
+/* Applies a step to the phase. False, with a line in the log, if the step is impossible in this
+ * phase. */
 bool entries_step(struct cache_entry *entry, enum entry_step step);
 
 /* Sets `absence` of the entry, and keeps entries->withheld up to date. */
@@ -243,11 +251,11 @@ bool entries_is_failing(const struct cache_entry *entry);
 /* Forgets everything that the API has said; the entry stays. */
 void entries_forget(struct cache_entry *entry);
 
-/* A keyed hash of the entry's project. */
+/* Returns a keyed hash of the name of the entry's project. */
 uint64_t entries_hash_project(const struct cache_entry *entry);
 
-/* Returns the first entry of a project with a document, linked to the others by `beside`; NULL if
- * there is none. */
+/* Returns the first of the project's entries that have a document; `beside` links the others. NULL
+ * if there is none. */
 struct cache_entry *entries_of_project(const struct entries *entries, const char *project);
 
 #endif

@@ -10,7 +10,7 @@ struct freshness_now freshness_now(void)
     return (struct freshness_now){cloud_clock_ms(), (int64_t)time(NULL)};
 }
 
-/* Milliseconds since the last good answer was requested. */
+/* Returns the milliseconds since the last good answer was requested. */
 static int64_t since_asked(const struct cache_entry *entry, struct freshness_now now)
 {
     return elapsed_ms(now.boot - entry->asked, now.wall - entry->asked_wall);
@@ -22,8 +22,9 @@ bool freshness_is_within(const struct cache_entry *entry, struct freshness_now n
     return since_asked(entry, now) < milliseconds;
 }
 
-/* Seconds since the document was signed, by the wall clock or by the time since boot, whichever is
- * more: a wall clock that is set back repeatedly must not keep a document usable. */
+/* Returns the seconds since the document was signed, by the wall clock or by the time since boot,
+ * whichever is more: putting the wall clock back again and again must not keep a document
+ * usable. */
 static int64_t since_signed(const struct cache_entry *entry, struct freshness_now now)
 {
     int64_t boot = (now.boot - entry->signed_at) / 1000;

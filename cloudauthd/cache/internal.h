@@ -12,13 +12,13 @@
 
 /* What the cache's own files share: cache.c (questions), load.c (documents on the disk), request.c
  * (requests and answers), take.c (what the API says), freshness.c (the age of answers),
- * background.c (requests that no one waits for). */
+ * background.c (requests for which no login or lookup waits). */
 
 /*
  * When the change feed last named an environment, its project, or all environments, as
- * cloud_clock_ms(). Environments share a fixed number of marks by their keyed hash, so that names
- * take no memory: an environment can seem to be named when another one is. That costs one more
- * request for its document; until the API has answered, no hurried waiter gets the last good
+ * cloud_clock_ms(). Names are not stored: a keyed hash maps each name to one of a fixed number of
+ * marks, so an environment can seem to be named when another one is. That costs one more request
+ * for its document, and until the API has answered, hurried waiters do not get the last good
  * document (request_is_hurried).
  */
 #define MARKS 65536
@@ -28,18 +28,19 @@ struct marks {
     int64_t mark[MARKS]; /* when a name with this hash was last named; 0: never */
 };
 
-/* A project's share of a budget. Projects with the same hash have one share, so the table is large;
- * the kernel allocates only the pages of shares that were used. */
+/* A project's share of a budget. Projects whose hashes collide have one share in common, so the
+ * table is large to make that rare; the kernel allocates only the pages of shares that were
+ * used. */
 struct share {
     struct bucket bucket;
-    unsigned in_flight;
+    unsigned in_flight; /* requests in flight */
 };
 
 /* A budget of requests for unknown environments. */
 struct askers {
     struct share project[65536];
-    struct bucket strangers; /* shared by all projects of which no environment is bound */
-    unsigned in_flight;
+    struct bucket strangers; /* shared by all projects without a bound environment */
+    unsigned in_flight;      /* requests in flight for all projects */
 };
 
 /* The progress of cache_survey. */
@@ -47,12 +48,12 @@ struct survey {
     void (*done)(void *arg);
     void *arg;
     char *names, *at; /* the result of store_list, or NULL; the next name in it */
-    size_t left;      /* number of names from `at` on */
+    size_t left;      /* the number of environments from `at` on */
     unsigned loads;   /* loads of the survey in flight */
-    bool is_listing;
-    bool is_first; /* the names are those of cache_list_stored, for the first survey */
-    bool missed;   /* the disk or memory has failed for a document since the start */
-    bool again;    /* the survey is to begin anew when the loads in flight are done */
+    bool is_listing;  /* a worker is listing the stored documents */
+    bool is_first;    /* the names are those of cache_list_stored, for the first survey */
+    bool missed;      /* a document could not be read since the start: the disk or memory failed */
+    bool again;       /* the survey has to start over when the loads in flight are done */
 };
 
 struct cache {
@@ -71,15 +72,17 @@ struct cache {
     struct askers lookups, logins, others; /* the budgets ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
     bool some_fail;      /* an entry may be STALE, so background_probe has to look for it */
     unsigned background; /* the number of background requests in flight */
-    TAILQ_HEAD(, cache_entry) due; /* entries with a document and a request, not yet overdue */
-    struct loop_timer timer;       /* calls request_overdue for the first entry of `due` */
-    struct bucket prefetches;      /* the tokens of background_prefetch */
-    int64_t ahead; /* seconds: the most that time(2) was ahead of the time since boot */
-    unsigned prefetch_failures; /* prefetches that failed in a row; if any, one is sent at a time */
+    /* Entries with a document whose request is in flight and not yet overdue. */
+    TAILQ_HEAD(, cache_entry) due;
+    struct loop_timer timer;  /* calls request_overdue for the first entry of `due` */
+    struct bucket prefetches; /* the token bucket of background_prefetch */
+    int64_t ahead; /* the most seconds that the wall clock was ahead of the time since boot */
+    unsigned prefetch_failures; /* prefetches that failed in a row; unless 0, only one is sent at a
+                                   time */
     int64_t prefetch_pause;     /* cloud_clock_ms() before which no prefetch is sent */
 };
 
-/* Returns the environment's entry, made if there is none. */
+/* Returns the environment's entry, which is created if there is none. */
 static inline struct cache_entry *internal_find(struct cache *cache, const char *project,
                                                 const char *environment)
 {
@@ -92,8 +95,8 @@ static inline struct cache_entry *internal_find(struct cache *cache, const char 
 /*
  * freshness.c: how old an entry's answer is, and whether its document may still be used.
  *
- * Two clocks tell an age, and the larger result counts: the time since boot stands still while a
- * virtual machine is paused, and the wall clock can be put back.
+ * An age is measured by two clocks, and the larger result counts: the time since boot stands still
+ * while a virtual machine is paused, and the wall clock can be put back.
  */
 struct freshness_now {
     int64_t boot; /* the time as cloud_clock_ms() */
@@ -109,59 +112,63 @@ bool freshness_is_within(const struct cache_entry *entry, struct freshness_now n
  * good answer was requested. */
 uint32_t freshness_age(const struct cache_entry *entry, struct freshness_now now);
 
-/* The bound of an outage, in seconds: the lesser of the host's max_stale and the document's own. */
+/* The outage bound, in seconds: how long after the last good answer the document may still be used
+ * while the API fails. The smaller of the host's max_stale and the document's own. */
 int64_t freshness_bound(const struct cache *cache, const struct document *document);
 
 /* Whether the last good answer of an entry with a document was requested within freshness_bound. */
 bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now now);
 
-/* When the bound ends of a document that was requested at asked_wall; both in seconds since
- * 1970. */
+/* Returns when the outage bound of a document ends, counted from asked_wall, when it was requested,
+ * or from its issued_at if documents are signed. Both times are in seconds since 1970. */
 int64_t freshness_usable_until(const struct cache *cache, const struct document *document,
                                int64_t asked_wall);
 
-/* Why the entry's document may not be used even if the API confirms it, or NULL: its signature is
- * older than the bound or from the future. The entry must have a document. */
+/* Returns why the entry's document may not be used even if the API confirms it: its signature is
+ * older than freshness_bound, or from the future. NULL if neither is the case or documents are not
+ * signed. The entry must have a document. */
 const char *freshness_signature_fault(const struct cache_entry *entry, struct freshness_now now);
 
-/* The same, or that the clock was put back since the last good answer. */
+/* Like freshness_signature_fault, but a wall clock that was put back to before the last good answer
+ * is a fault, too. */
 const char *freshness_fault(const struct cache_entry *entry, struct freshness_now now);
 
-/* Why the entry's document may not be used now, or NULL: for a freshness_fault, or because the API
- * fails and the bound of an outage is over. The entry must have a document. The text may be
- * entry->detail. */
+/* Returns why the entry's document may not decide logins now, or NULL: it has a freshness_fault, or
+ * the API fails and freshness_bound is over. The entry must have a document. The result may point
+ * to entry->detail. */
 const char *freshness_why_not(const struct cache_entry *entry, struct freshness_now now);
 
 /* request.c: one request of an entry to the API, from when it is sent until its waiters are
- * answered. The answer is first written to the store and only then given to the waiters, so that no
- * crash brings back a person who was removed. */
+ * answered. The answer is first written to the store and only then given to the waiters, so that a
+ * crash cannot bring back a person who was removed. */
 
-/* Sends a request for an entry that is IDLE. If the entry's file has not been read yet, it is read
- * instead, and then the waiters ask again. The request, or the reading, counts against the budget
- * until it ends. */
+/* Sends a request for an IDLE entry. If the entry's file has not been read yet, reads it instead;
+ * the waiters then ask again. The request or the load counts against the budget until it ends. */
 void request_start(struct cache_entry *entry, enum entry_budget budget);
 
-/* Ends the reading of an entry's file: its waiters ask again. */
+/* Called when the load of an entry's file has ended: its waiters ask again, and a background
+ * request is sent if it is still needed. Sends nothing after cache_stop. */
 void request_resume(struct cache_entry *entry);
 
-/* cache.c: answers a question, or has the waiter wait for a request. paid: the budget that a permit
- * was taken from already, or ENTRY_FREE. within: cache_ask is the caller. */
+/* cache.c: answers a question, or makes the waiter wait for a request. `paid`: the budget from
+ * which a permit was already taken, or ENTRY_FREE. `within`: cache_ask is the caller, so that an
+ * immediate answer is given before cache_ask returns (cache_answer.at_once). */
 void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum entry_budget paid,
                   bool within);
 
-/* load.c. load_is_due: whether the entry's file has to be read before a request. load_is_free:
- * whether that counts against no budget, because the environment is bound and so has a file,
- * probably. load_start: reads the file, then calls request_resume. */
+/* load.c. load_is_due: whether the entry's file has to be read before a request is sent.
+ * load_is_free: whether that load is due and counts against no budget: the environment is bound, so
+ * it probably has a file. load_start: reads the file, then calls request_resume. */
 bool load_is_due(const struct cache_entry *entry);
 bool load_is_free(const struct cache_entry *entry);
 void load_start(struct cache_entry *entry);
 
-/* The budget of the request that the waiter needs. */
+/* Returns the budget of the request that the waiter needs. */
 enum entry_budget request_budget(const struct cache_entry *entry,
                                  const struct cache_waiter *waiter);
 
 /* request_askers: the limits of a budget for unknown environments; NULL for other budgets.
- * request_share: what the entry's project has of them. */
+ * request_share: the entry's project's share of them. */
 struct askers *request_askers(struct cache *cache, enum entry_budget budget);
 struct share *request_share(struct askers *askers, const struct cache_entry *entry);
 
@@ -171,28 +178,30 @@ bool request_is_named(const struct cache_entry *entry);
 /* Whether the change feed has named the environment since the last request was sent. */
 bool request_is_outdated(const struct cache_entry *entry);
 
-/* cloud_clock_ms() before which the API is not asked again after a failure; 0 if the change feed
- * has named the environment since the failed request was sent. */
+/* Returns the cloud_clock_ms() before which the API is not asked again after a failure; 0 if the
+ * change feed has named the environment since the failed request was sent. */
 int64_t request_retry(const struct cache_entry *entry);
 
-/* Whether the last good answer is fresh enough for a need: it was requested lately, or the change
- * feed is live and has not named the environment since. */
+/* Whether the last good answer is fresh enough for `need`: the change feed has not named the
+ * environment since it was requested, and that was within account_fresh or keys_fresh, or within a
+ * longer time while the feed is live. */
 bool request_is_fresh(const struct cache_entry *entry, enum cache_need need,
                       struct freshness_now now);
 
-/* Whether the entry's request has had no answer for connect_timeout. From then on hurried waiters
- * get the last good document. */
+/* Whether the entry's request was sent connect_timeout or longer ago and is not answered yet. From
+ * then on hurried waiters get the last good document. */
 bool request_is_overdue(const struct cache_entry *entry, struct freshness_now now);
 
-/* Whether the waiter is hurried, and the change feed has not named the environment since its last
- * good document was requested. */
+/* Whether the waiter may get the last good document while the request is overdue: `hurried` is set,
+ * the question is not CACHE_NOW, and the change feed has named neither the environment nor its
+ * project since the last good document was requested. */
 bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter);
 
-/* Answers the hurried waiters of overdue requests. A function `due` of a timer; arg is the
+/* Answers the hurried waiters of overdue requests. The function `due` of cache->timer; arg is the
  * cache. */
 void request_overdue(void *arg);
 
-/* The answer that the entry gives without a new request. */
+/* Returns the answer that the entry gives without a new request. */
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,
                                   struct freshness_now now);
 

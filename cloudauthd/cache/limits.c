@@ -13,7 +13,8 @@ bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int
 {
     uint64_t most = (uint64_t)burst * TOKEN, left = most;
 
-    /* The level is kept in thousandths of tokens, which are milliseconds times tokens a second. */
+    /* In thousandths of a token, the gain is the elapsed milliseconds times the tokens per
+     * second. */
     if (bucket->started && now - bucket->at < HOUR)
         left = bucket->thousandths + (uint64_t)(now - bucket->at) * rate;
     bucket->started = true;
@@ -35,7 +36,7 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after)
     return wait < asked ? asked : wait;
 }
 
-/* The number of absences that were believed within the last ten minutes. */
+/* Returns the number of absences that were believed within the last ten minutes. */
 static size_t recent_absences(const struct guard *guard, int64_t now)
 {
     size_t n = 0;

@@ -7,21 +7,22 @@
 #include <stdint.h>
 
 /* The cache's limits: how many requests are sent, how long to wait after a failure, and how many
- * environments may turn absent. The state is in the structs. Times are cloud_clock_ms(). */
+ * environments may turn absent. All state is in the structs that the caller passes. Times are
+ * cloud_clock_ms(). */
 
 /*
- * Documents of more than LIMITS_READ_MAX bytes are verified and parsed by a worker thread: to parse
- * 4 MiB takes 30 to 160 ms, and no other login or lookup is to wait for that; 16 KiB take half a
- * millisecond. If more than LIMITS_UNREAD_MAX bytes wait for the worker, another such answer is a
- * failure.
+ * A worker thread verifies and parses documents of more than LIMITS_READ_MAX bytes, so that other
+ * logins and lookups do not wait: parsing 4 MiB takes 30 to 160 ms, 16 KiB half a millisecond.
+ * While more than LIMITS_UNREAD_MAX bytes wait for the worker, a further such answer counts as a
+ * failed request.
  */
 #define LIMITS_READ_MAX   16384u
 #define LIMITS_UNREAD_MAX ((size_t)32 << 20)
 
-/* A token bucket. Zeroed, it is full. */
+/* A token bucket. A zeroed bucket is full. */
 struct bucket {
     bool started;
-    uint32_t thousandths; /* tokens that are left, in thousandths */
+    uint32_t thousandths; /* thousandths of tokens that are left */
     int64_t at;           /* cloud_clock_ms() of the last limits_take_token */
 };
 
@@ -29,18 +30,22 @@ struct bucket {
  * if it is empty. */
 bool limits_take_token(struct bucket *bucket, uint32_t rate, uint32_t burst, int64_t now);
 
-/* Returns how many milliseconds to wait after a failed request: 1000, 2000, 4000, 8000 and then
- * 15000, or retry_after seconds, for which the server asked, if that is more. failures is how many
- * requests failed before this one in a row, counted up to LIMITS_FAILURES_MAX. */
+/*
+ * Returns how many milliseconds to wait after a failed request: 1000, 2000, 4000, 8000 and then
+ * always 15000, or retry_after seconds, for which the server asked, if that is longer. `failures`
+ * is the number of failed requests in a row before this one; callers do not count beyond
+ * LIMITS_FAILURES_MAX.
+ */
 #define LIMITS_FAILURES_MAX 1000
 int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 
 /*
- * The guard against mass absence. A few environments that turn absent have been deleted; many at
- * once are more likely an error of the API. If more than GUARD_COUNT and more than GUARD_PERCENT of
- * the known environments would turn absent within ten minutes, the answer is withheld (not
- * believed), and so is every further one while one is withheld: until an operator confirms it, or
- * the API answers otherwise. A zeroed guard has seen no absence.
+ * The guard against mass absence. If a few environments turn absent, they have been deleted; if
+ * many do at once, an error of the API is more likely. An answer is withheld (not believed) if with
+ * it more than GUARD_COUNT environments, and more than GUARD_PERCENT % of the known ones, would
+ * have turned absent within ten minutes. While any answer is withheld, every further absence is
+ * withheld as well. An answer stays withheld until an operator confirms it or the API answers
+ * otherwise. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
@@ -51,8 +56,8 @@ struct guard {
     size_t absent[GUARD_MINUTES];  /* absences that were believed in minute[i] */
 };
 
-/* Whether one more absence may be believed. known: the number of environments with a document, the
- * one that turns absent among them. */
+/* Whether one more absence may be believed. `known` is the number of environments with a document,
+ * including the one that turns absent. */
 bool limits_may_believe(const struct guard *guard, size_t known, int64_t now);
 
 /* Counts an absence that was believed. */

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOADS_MAX    1024 /* while fewer are in flight, loads for bound ids are not limited */
-#define READS_TOLD   256  /* reads at the start between two notices to the service manager */
-#define SURVEY_LOADS 4    /* of a survey in flight; few, because a login's load waits for them */
+/* While fewer loads are in flight, those of bound environments need no permit. */
+#define LOADS_MAX  1024
+#define READS_TOLD 256 /* reads at the start after which the start timeout is extended again */
+/* The most loads of a survey in flight; few, because a login's load waits behind them. */
+#define SURVEY_LOADS 4
 
 /* ---- One document ---- */
 
@@ -209,8 +211,8 @@ void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg)
 
 /* ---- The start ---- */
 
-/* Binds the ids of a stored document. False if they are not bound then; the reason is logged,
- * unless the document is a tombstone. A damaged file is set aside. */
+/* Binds the ids of a stored document. False if that fails, with the reason in the log, or if the
+ * document is a tombstone, which has no ids. A damaged file is set aside. */
 static bool bind_stored(struct cache *cache, const char *project, const char *environment)
 {
     struct store_file file;

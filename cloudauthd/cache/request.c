@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CURRENT_MS 3600000 /* milliseconds after which no document is fresh, even if not named */
+#define CURRENT_MS 3600000 /* milliseconds after which no document is fresh */
 
 /* ---- Answers ---- */
 
-/* Whether the change feed is live, and the entry's answer shows every change that the feed has
- * named. */
+/* Whether the change feed is live, and the entry's answer reflects every change that the feed has
+ * reported. */
 static bool is_current(const struct cache_entry *entry)
 {
     const struct cache *cache = entry->cache;
@@ -25,7 +25,8 @@ static bool is_current(const struct cache_entry *entry)
            (named == 0 || entry->asked >= named + CACHE_SETTLE_MS);
 }
 
-/* Milliseconds, from its request on, for which the entry's answer is fresh enough for a need. */
+/* Returns for how many milliseconds after its request the entry's answer is fresh enough for
+ * `need`. */
 static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
 {
     const struct cache *cache = entry->cache;
@@ -35,8 +36,8 @@ static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
 
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    /* The bound of an outage holds too: a document that became unusable in an outage could be
-     * evicted, and would be usable again when it is read from the disk. */
+    /* Never longer than the outage bound. Otherwise a document that has become unusable in an
+     * outage could be evicted, and would be usable again when it is loaded from the disk. */
     if (entry->document != NULL && 1000 * freshness_bound(cache, entry->document) < most)
         most = 1000 * freshness_bound(cache, entry->document);
     return least < most && is_current(entry) ? most : least;
@@ -77,7 +78,8 @@ bool request_is_hurried(const struct cache_entry *entry, const struct cache_wait
 {
     int64_t named = cache_named_at(entry->cache, entry->project, entry->environment);
 
-    /* named is 0 for never, but `asked` is negative if it was before the boot. */
+    /* The comparison alone would fail if the feed has never named the environment (0), because
+     * `asked` is negative for a request before the boot. */
     return waiter->hurried && waiter->need != CACHE_NOW && (named == 0 || entry->asked > named);
 }
 
@@ -116,7 +118,8 @@ void request_answer(struct cache *cache, struct cache_waiter *waiter,
     waiter->answered(waiter->arg, answer);
 }
 
-/* Sends the request that waiters still need, if there are any. */
+/* Sends the request that the remaining waiters need. Does nothing if there are none or the entry is
+ * busy. */
 static void start_for_waiters(struct cache_entry *entry)
 {
     const struct cache_waiter *waiter;
@@ -131,8 +134,9 @@ static void start_for_waiters(struct cache_entry *entry)
     request_start(entry, budget);
 }
 
-/* Whether the answer or failure that has come is fresh enough for the waiter. It may not be if the
- * waiter came long after the request was sent, or if the feed has named the environment since. */
+/* Whether the answer or failure that has arrived is fresh enough for the waiter. It may not be if
+ * the waiter came long after the request was sent, or if the feed has named the environment since
+ * the request. */
 static bool is_served(const struct cache_waiter *waiter)
 {
     const struct cache_entry *entry = waiter->entry;
@@ -278,8 +282,8 @@ static void release(struct cache_entry *entry)
     entry->budget = ENTRY_FREE;
 }
 
-/* Ends a background request. A failed prefetch makes prefetches pause. Further failures in that
- * pause, of prefetches that were in flight at the same time, do not count. */
+/* Ends a background request. A failed prefetch starts a pause of all prefetches. Other prefetches
+ * that were in flight at that time and fail during the pause do not count. */
 static void end_background(struct cache_entry *entry, const struct api_result *result)
 {
     struct cache *cache = entry->cache;
@@ -312,8 +316,8 @@ static void end_write(struct cache_entry *entry, enum entry_stored stored)
     if (!entries_step(entry, ENTRY_WRITTEN))
         return;
     entry->stored = stored;
-    /* What the disk may still have is older: it is not read, even if a reload has forgotten this.
-     */
+    /* The disk may still have an older document. It must not be read, even if a reload has made the
+     * entry forget the newer one. */
     if (stored == ENTRY_STORE_FAILED)
         entry->loaded = true;
     end(entry);
@@ -330,8 +334,8 @@ static void on_removed(void *arg, bool ok)
     end_write(arg, ok ? ENTRY_NOT_STORED : ENTRY_STORE_FAILED);
 }
 
-/* Whether CACHE_LAG has passed since the last write to the store: then a confirmation at `asked` is
- * written, or the document that the store failed to write. */
+/* Whether `asked` is CACHE_LAG or more after the last write to the store, so that a confirmation is
+ * to be written or a failed write repeated. */
 static bool is_write_due(const struct cache_entry *entry, int64_t asked)
 {
     return asked - entry->kept >= INT64_C(1000) * CACHE_LAG;
@@ -355,8 +359,8 @@ static bool put_stored(struct cache_entry *entry, const struct stored_document *
     return true;
 }
 
-/* Brings the store up to date with the answer that was taken. True if waiters have to wait for
- * that: then end_write is called, perhaps within the call. */
+/* Brings the store up to date with the answer that was applied. True if the waiters have to wait
+ * until that is written: end_write then answers them. */
 static bool write_store(struct cache_entry *entry, const struct api_result *result,
                         enum api_verdict verdict)
 {
@@ -406,8 +410,8 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
         return;
     }
     verdict = take_result(entry, reading);
-    /* The request for an absent environment counts against its budget until the file is removed:
-     * while a disk hangs there could be any number of such entries. */
+    /* The request for an absent environment counts against its budget until the file is removed.
+     * Otherwise there could be any number of such entries while the disk hangs. */
     if (entry->state != ENTRY_ABSENT)
         release(entry);
     if (!write_store(entry, reading->result, verdict))
@@ -428,8 +432,8 @@ static void read_answer(struct work *work)
     take_read(&((struct answer *)(void *)work)->reading);
 }
 
-/* Reads an answer as read_answer does, and asks the host's other name services whether the
- * document's ids are theirs: then the document is invalid. */
+/* Reads an answer as read_answer does, and asks the host's other name services whether they have
+ * the document's ids. If one has, the document is invalid. */
 static void ask_answer(struct work *work)
 {
     struct reading *reading = &((struct answer *)(void *)work)->reading;
@@ -455,8 +459,8 @@ static void finish_answer(struct work *work)
     free(answer);
 }
 
-/* Has a worker read an answer, which also asks name services if `ask`. False if memory is short or
- * too many bytes wait for a worker. */
+/* Makes a worker read an answer and, if `ask`, ask the name services. False if out of memory or too
+ * many bytes wait for a worker. */
 static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;
@@ -526,7 +530,7 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
 {
     static const struct validator none;
     struct freshness_now now = freshness_now();
-    /* To store a document again that the store failed to write takes the whole body, not a 304. */
+    /* To repeat a failed write takes the whole body, so the request has no validator: no 304. */
     bool whole = entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot);
 
     if (load_is_due(entry)) {

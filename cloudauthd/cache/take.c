@@ -19,7 +19,8 @@ static void fail(struct cache_entry *entry, const char *detail)
 
 /* ---- Documents ---- */
 
-/* Whether issued_at of a signed document is acceptable. True if documents are not signed. */
+/* Whether issued_at of a signed document is acceptable; if not, *problem says why. True if
+ * documents are not signed. */
 static bool check_issued(const struct cache_entry *entry, const struct document *document,
                          struct document_problem *problem)
 {
@@ -55,7 +56,7 @@ void take_read(struct reading *reading)
     if (reading->result->verdict != API_DOCUMENT)
         return;
     if (!digest_sha256(body, length, reading->hash))
-        /* Zeros are no body's hash: without a hash the same body is parsed again next time. */
+        /* No body has a hash of zeros, so the same body is parsed again next time. */
         memset(reading->hash, 0, sizeof reading->hash);
     else if (reading->has_known && memcmp(reading->hash, reading->known, DIGEST_SIZE) == 0)
         reading->is_known = true;
@@ -71,8 +72,8 @@ void take_read(struct reading *reading)
     free(payload);
 }
 
-/* Reports a change to the subscriber. A confirmation is only reported account_fresh / 4 after the
- * last report, or if that was made before the wall clock was put back. */
+/* Reports a change to the subscriber. A confirmation is reported only if the last report is at
+ * least account_fresh / 4 seconds old, or is in the future because the wall clock was put back. */
 static void tell(struct cache_entry *entry, const struct document *document, int64_t asked_wall)
 {
     const struct cache *cache = entry->cache;
@@ -91,8 +92,8 @@ static void tell(struct cache_entry *entry, const struct document *document, int
     entry->taken = cache->told(cache->told_arg, &news);
 }
 
-/* Estimates the number of environments with a document: the number of files, of which some may be
- * foreign or tombstones, or the number of bound environments if that is less. */
+/* Estimates the number of environments with a document: the smaller of the number of files, of
+ * which some may be another host's or tombstones, and the number of bound environments. */
 static size_t known(const struct cache *cache)
 {
     struct store_figures figures;
@@ -127,8 +128,9 @@ static void take_absence(struct cache_entry *entry)
     entries_apply(entry, ENTRY_ABSENCE, NULL);
 }
 
-/* When the document was signed, by cloud_clock_ms(). Another envelope of the same payload is not
- * signed later, though the wall clock that was put back says so. */
+/* Returns when the document was signed, converted to cloud_clock_ms(). If the known document has
+ * the same issued_at, the earlier result counts: after the wall clock was put back, the same
+ * issued_at seems to be more recent. */
 static int64_t signed_at(const struct cache_entry *entry, const struct document *document)
 {
     struct freshness_now now = freshness_now();
@@ -140,7 +142,7 @@ static int64_t signed_at(const struct cache_entry *entry, const struct document 
     return at;
 }
 
-/* Gives the document to the entry. is_stored: the warnings were logged when it was stored. */
+/* Gives the document to the entry. is_stored: its warnings are not logged again. */
 static void use_document(struct cache_entry *entry, const struct reading *reading,
                          int64_t asked_wall, bool is_stored)
 {
@@ -157,8 +159,8 @@ static void use_document(struct cache_entry *entry, const struct reading *readin
     memcpy(entry->hash, reading->hash, sizeof entry->hash);
 }
 
-/* From now on no document is accepted that is older than the stored one, even if this host does not
- * use that one. */
+/* From now on no document is accepted that is older than this stored one, even if this host does
+ * not use it. */
 static void note_issued(struct cache_entry *entry, const struct document *document)
 {
     if (entry->cache->signers.n > 0 && document->issued_at > entry->issued)
@@ -205,8 +207,8 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
 
 /* ---- Answers ---- */
 
-/* Chooses when a lookup that the document answers has it revalidated in the background: after 80 to
- * 95 % of account_fresh, at random so that documents are not all requested at once. */
+/* Chooses from when on a lookup that the document answers also has it revalidated: after 80 to 95 %
+ * of account_fresh, at random so that documents are not all requested at once. */
 static void set_refresh(struct cache_entry *entry)
 {
     int64_t fresh = (int64_t)1000 * entry->cache->setup.conf->account_fresh;
@@ -241,8 +243,8 @@ static void apply_verdict(struct cache_entry *entry, struct reading *reading,
     }
 }
 
-/* Makes it a failure if the API has confirmed a document whose signature is older than the
- * bound. */
+/* Turns the answer into a failure if the document's signature is too old, although the API has
+ * confirmed the document. */
 static void refuse_outdated(struct cache_entry *entry)
 {
     const char *why = NULL;
@@ -253,8 +255,8 @@ static void refuse_outdated(struct cache_entry *entry)
         fail(entry, why);
 }
 
-/* Counts a failure, sets the back-off, and logs the reason if it has changed. before is the reason
- * of the failure before this one, or "". */
+/* Counts a failure, sets the back-off, and logs the reason if it has changed. `before` is the
+ * reason of the previous failure, or "". */
 static void count_failure(struct cache_entry *entry, const char *before, uint32_t retry_after)
 {
     entry->retry = freshness_now().boot + limits_back_off(entry->failures, retry_after);
@@ -267,7 +269,7 @@ static void count_failure(struct cache_entry *entry, const char *before, uint32_
 
 enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
 {
-    /* A server without validators sends the same body again, which says as much as a 304. */
+    /* A server without validators sends the same body again, which means the same as a 304. */
     enum api_verdict verdict = reading->is_known ? API_UNCHANGED : reading->result->verdict;
     bool was_failing = entries_is_failing(entry);
     char before[sizeof entry->detail] = "";
@@ -285,7 +287,8 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     if (was_failing)
         log_info("project API, %s/%s: well again", entry->project, entry->environment);
     entry->failures = 0;
-    /* The age of the document counts from the request, because the answer may have taken long. */
+    /* The age of the document counts from the request, because the answer may have taken a long
+     * time. */
     entry->asked = entry->sent;
     entry->asked_wall = entry->sent_wall;
     if (verdict == API_UNCHANGED)

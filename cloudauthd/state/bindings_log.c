@@ -19,13 +19,13 @@
 #define FILE_NAME "owners"
 #define FILE_MAX  (256u << 20) /* bytes, enough for millions of lines */
 
-/* A line that is to be written, or that the disk has refused. */
+/* A line that waits to be written, or that could not be written. */
 struct line {
     struct work work;
     struct bindings_log *log;
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     uint32_t uid, gid;
-    bindings_log_done *done; /* of a release; NULL for a binding */
+    bindings_log_done *done; /* called for a release; NULL for a binding */
     void *arg;
     bool is_logged; /* a failure to write the line has been logged */
     STAILQ_ENTRY(line) next;
@@ -36,7 +36,7 @@ STAILQ_HEAD(lines, line);
 struct bindings_log {
     int directory;
     struct worker *worker;
-    struct lines refused; /* bindings that the disk has refused, oldest first */
+    struct lines refused; /* bindings that could not be written, oldest first */
     unsigned under_way;   /* lines that the worker has not finished */
 };
 
@@ -48,8 +48,8 @@ static size_t put_line(const struct line *line, char out[STATEFILE_LINE_SIZE])
                                             line->gid, line->project, line->environment));
 }
 
-/* Copies the word at *at, which a space must end, and moves *at behind the space. False if the word
- * is empty, does not fit, or no space follows. */
+/* Copies the word at *at up to the next space, and moves *at behind that space. False if the word
+ * is empty or does not fit, or if there is no space. */
 static bool take_word(const char **at, const char *end, char *out, size_t size)
 {
     const char *space = memchr(*at, ' ', (size_t)(end - *at));
@@ -147,7 +147,8 @@ struct bindings_log *bindings_log_new(struct worker *worker, const char *directo
     return log;
 }
 
-/* Drops the refused bindings of the environment that `of` names, or, if `of` is NULL, of all. */
+/* Drops the refused bindings of the environment that `of` names, or of all environments if `of` is
+ * NULL. */
 static void drop_refused(struct bindings_log *log, const struct line *of)
 {
     struct line *line, *next;
@@ -171,7 +172,7 @@ void bindings_log_free(struct bindings_log *log)
 
 /* ---- Appending ---- */
 
-/* Appends the line. If a crash has cut the last line of the file short, a newline comes first, so
+/* Appends the line. If a crash has cut short the last line of the file, writes a newline first, so
  * that only that line is damaged. */
 static bool append(int fd, const struct line *line)
 {
@@ -184,9 +185,9 @@ static bool append(int fd, const struct line *line)
     return last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1);
 }
 
-/* Appends the line. Runs in the worker. O_DSYNC syncs with the write itself. Between a write and a
- * separate sync the daemon could be killed, and the next daemon would rely on a line that a loss of
- * power takes back. */
+/* Appends the line. Runs in the worker. O_DSYNC makes write(2) itself sync. If the daemon were
+ * killed between a write and a separate fsync(2), the next daemon would rely on a line that a power
+ * failure could still undo. */
 static void run(struct work *work)
 {
     const struct line *line = (struct line *)work;
@@ -199,8 +200,8 @@ static void run(struct work *work)
         close(fd);
 }
 
-/* Ends the work, in the main thread. The environment's refused lines are dropped if this line is on
- * the disk, or if it is a binding that was refused and takes their place. */
+/* Finishes the work in the main thread. Drops the refused bindings of the environment if this line
+ * is on the disk, or if it is a binding that was refused as well and replaces them. */
 static void finish(struct work *work)
 {
     struct line *line = (struct line *)work;

@@ -22,17 +22,17 @@ struct bindings_log;
 /*
  * Opens the log in a directory, which must exist. The worker appends the lines. If the store
  * (store.h) uses the same worker, a binding is on the disk before any document that is stored after
- * it; so no process is told a uid that could belong to another environment after a crash. The
+ * it, so that no process gets a uid that could belong to another environment after a crash. The
  * worker must be freed, which finishes its work, before bindings_log_free.
  */
 struct bindings_log *bindings_log_new(struct worker *worker, const char *directory);
 void bindings_log_free(struct bindings_log *log);
 
 /*
- * Calls each for every line, in the order in which they were written; the strings are borrowed for
- * the call. Damaged lines are skipped: that is logged, the file is copied to owners.damaged, and
- * *damaged is set. Ends the daemon if the file exists and cannot be read. Only for the start of the
- * daemon, because it reads the disk.
+ * Calls `each` for every line, in the order in which they were written; the strings are borrowed
+ * for the call. If lines are damaged, skips them, logs that, copies the file to owners.damaged and
+ * sets *damaged; otherwise clears *damaged. Ends the daemon if the file exists but cannot be read.
+ * To be called only at the start, because it waits for the disk.
  */
 void bindings_log_load(struct bindings_log *log,
                        void (*each)(void *arg, const struct binding *binding), void *arg,
@@ -44,16 +44,16 @@ bool bindings_log_is_release(const struct binding *line);
 /* Appends a binding. A failure is logged, and bindings_log_retry tries again. */
 void bindings_log_add(struct bindings_log *log, const struct binding *binding);
 
-/* Called from the main thread when a release has been written (ok), or could not be: the reason has
- * then been logged. */
+/* Called from the main thread when a release has been written (ok), or when that has failed, after
+ * the reason was logged. */
 typedef void bindings_log_done(void *arg, bool ok);
 
 /* Appends a line that releases the binding of an environment. */
 void bindings_log_release(struct bindings_log *log, const char *project, const char *environment,
                           bindings_log_done *done, void *arg);
 
-/* Appends again the bindings that the disk has refused, unless the environment has got another
- * binding or a release since. To be called every second or so. */
+/* Tries again to append the bindings that could not be written, except those whose environment has
+ * been bound again or released since. To be called about every second. */
 void bindings_log_retry(struct bindings_log *log);
 
 #endif

@@ -129,8 +129,8 @@ static void run_job(struct work *work)
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
 }
 
-/* Ends a write, in the main thread: if it has succeeded, a removal comes into force; if not, the
- * failure is logged. Tells the caller (done). */
+/* Finishes a write in the main thread: puts a removal into force if the write has succeeded, logs
+ * the failure if not, and calls `done`. */
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;
@@ -175,8 +175,8 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* Copies the list without the denials that have expired and without the denial of the subject of
- * `without`. *found: the list had a denial of that subject. */
+/* Copies the list without expired denials and without the one that has the kind and subject of
+ * `without`; *found tells whether the list had that one. The copy has room for one more denial. */
 static struct denial_list *copy_without(const struct denials_file *file,
                                         const struct denial *without, bool *found)
 {

@@ -17,14 +17,14 @@
  * clock, boot, etag, modified and length, a blank line, and the body as the API sent it.
  */
 
-#define DOCUMENT_FILE_HEAD_MAX 8192u /* bytes before the body, at most */
+#define DOCUMENT_FILE_HEAD_MAX 8192u /* the most bytes before the body */
 
 struct stored_document {
     const char *project, *environment;
     struct validator validator;
-    int64_t asked; /* cloud_clock_ms() when the request was sent that last confirmed the document */
-    int64_t asked_wall; /* the time of the same request by the wall clock, seconds since 1970 */
-    unsigned char hash[DIGEST_SIZE]; /* SHA-256 of the body, for store_touch alone */
+    int64_t asked; /* cloud_clock_ms() when the request that last confirmed the document was sent */
+    int64_t asked_wall;              /* the same time by the wall clock, in seconds since 1970 */
+    unsigned char hash[DIGEST_SIZE]; /* SHA-256 of the body; only store_touch uses it */
     const void *body;
     size_t length;
 };
@@ -35,12 +35,13 @@ struct document_file {
     char host[sizeof((struct cloud_conf *)NULL)->host_id], url[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
     char boot[PROCESS_BOOT_SIZE + 24]; /* id of the boot whose clock document.asked refers to */
-    uint32_t clock;                    /* how often the wall clock had been put back (store.h) */
+    /* How often the wall clock had been put back when the file was written (store.h). */
+    uint32_t clock;
     struct stored_document document;
 };
 
-/* Returns the file in one piece of memory, which the caller frees; NULL if out of memory or the
- * fields do not fit. */
+/* Returns the content of the file, which the caller frees, and its length in *size; NULL if out of
+ * memory or the fields do not fit. */
 char *document_file_make(const struct document_file *from, size_t *size);
 
 /* Parses a file of size bytes. False unless it is a complete, undamaged file of a document. The

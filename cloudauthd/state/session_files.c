@@ -21,7 +21,7 @@ struct session_files {
     struct worker *worker;
     int directory;
     char boot[PROCESS_BOOT_SIZE];
-    struct table table; /* of waiting jobs, by id */
+    struct table table; /* the waiting jobs, by id */
     TAILQ_HEAD(, job) waiting;
     bool busy; /* the worker has a job */
 };
@@ -33,8 +33,8 @@ static const struct statefile_format format = {"cloudauth session 1 ", true};
 struct record {
     struct session session;
     char boot[PROCESS_BOOT_SIZE];
-    /* What certificate_name writes of the session's certificate. If it has none: "0" to write, ""
-     * as read. */
+    /* The name of the session's certificate (certificate_name). If it has none, the value is "0"
+     * when the record is written, which leaves the line out, and "" when it was read. */
     char certificate[CERTIFICATE_NAME_SIZE];
 };
 
@@ -128,7 +128,7 @@ struct job {
     char file[];
 };
 
-/* Writes or removes the file. A removal is not synced: a loss of power ends the sessions as
+/* Writes or removes the file. A removal is not synced, because a power failure ends the session as
  * well. */
 static void run(struct work *work)
 {
@@ -159,8 +159,8 @@ static void take_off(struct job *job)
     table_remove(&job->files->table, &job->node);
 }
 
-/* Gives the next job to the worker, which has one at a time, so that the other jobs can still be
- * replaced. */
+/* Gives the next job to the worker, which gets only one at a time, so that the other jobs can still
+ * be replaced. */
 static void start_next(struct session_files *files)
 {
     struct job *job = TAILQ_FIRST(&files->waiting);
@@ -185,8 +185,8 @@ static void finish(struct work *work)
     start_next(files);
 }
 
-/* Adds a job in place of a job of the same session that still waits. A file that was never written
- * needs no removal. */
+/* Adds a job, which replaces one of the same session that still waits. A file that was never
+ * written needs no removal, so then no job remains. */
 static void add(struct session_files *files, const char *id, const char *file, size_t size,
                 bool is_new)
 {

@@ -13,24 +13,25 @@
 #include <stdint.h>
 
 /*
- * Open sessions on disk, so that a daemon that is restarted still knows to whom they belong:
- * sessions/<id> below the state directory, one file each (statefile.h, all of it fields). No caller
- * waits for the disk. A damaged file is set aside (*.damaged) with a line in the log, and costs
- * that one session.
+ * Open sessions on disk, so that the daemon still knows after a restart to whom they belong. Each
+ * has a file sessions/<id> below the state directory, whose whole content is fields (statefile.h).
+ * After the start no caller waits for the disk. A damaged file is set aside (*.damaged) with a line
+ * in the log; only its session is lost.
  */
 
 #define SESSION_ID_SIZE   17   /* 16 hexadecimal digits */
-#define SESSION_FILE_SIZE 4096 /* bytes: every session's file fits */
+#define SESSION_FILE_SIZE 4096 /* bytes, enough for every session's file */
 
 /* An open session: the account and the person, the client's address, and the sshd process. Strings
  * have no control characters. */
 struct session {
     char id[SESSION_ID_SIZE];
     char account[CLOUD_NAME_MAX + 1];
-    struct cloud_name name;                  /* what the account means; `plain` is not stored */
+    struct cloud_name name; /* the parsed account name; its member `plain` is not stored */
     char user[129], user_id[256], mail[256]; /* the person; mail may be "" */
-    char role[256];                          /* when the session was opened */
-    /* The key or certificate. Only the name and the end of a certificate are stored. */
+    char role[256];                          /* the person's role when the session was opened */
+    /* The key or certificate of the login. Only its fingerprint and, for a certificate, the serial,
+     * the authority and the end of its validity are stored. */
     struct offered_key offered;
     char from[256], service[64];
     int64_t since;       /* when the session was opened, seconds since 1970 */
@@ -40,7 +41,7 @@ struct session {
     uint32_t max_seconds, idle_seconds; /* longest age, longest time without input; 0: no limit */
     struct process monitor;
     uint32_t audit; /* audit session id, or PROCESS_NO_AUDIT */
-    uint32_t uid;   /* of the account */
+    uint32_t uid;   /* uid of the account */
     bool ending;    /* the session is being terminated; it may have outlived its sshd process */
     uint32_t ending_audit; /* if ending: the audit session id, or PROCESS_NO_AUDIT if another
                               session has it */
@@ -51,32 +52,36 @@ struct session {
 size_t session_files_format(const struct session *session, const char *boot,
                             char out[SESSION_FILE_SIZE]);
 
-/* Parses a file of size bytes. False unless it is complete and undamaged. */
+/* Parses a file of size bytes into *out and `boot`, the id that was given to session_files_format.
+ * False unless the file is complete and undamaged. */
 bool session_files_parse(const char *file, size_t size, struct session *out,
                          char boot[PROCESS_BOOT_SIZE]);
 
 struct session_files;
 
 /*
- * Opens the directory `sessions` below a directory, which must exist. If the daemon is killed
- * before the worker has written a session's file, the next daemon does not know the session;
- * therefore the worker is not the store's, which may have thousands of documents to sync. The
- * worker must be freed, which finishes what is under way, before session_files_free.
+ * Opens the directory `sessions` below `directory`, which must exist; `boot` is the id of this boot
+ * (process_boot). If the daemon is killed before the worker has written a session's file, the next
+ * daemon does not know the session. Therefore the worker must not be that of the store, which may
+ * have thousands of documents to sync. The worker must be freed, which finishes its work, before
+ * session_files_free.
  */
 struct session_files *session_files_new(struct worker *worker, const char *directory,
                                         const char *boot);
 void session_files_free(struct session_files *files);
 
-/* Calls each for every undamaged file, in the order of ids. each returns whether the session is
+/* Calls `each` for every undamaged file, in the order of ids. `each` returns whether the session is
  * still open; if not, the file is removed. this_boot: the session was stored in this boot; if not,
- * its processes have ended. Only for the start of the daemon, because it reads the disk. */
+ * its processes have ended. To be called only at the start, because it waits for the disk. */
 typedef bool session_files_each(void *arg, const struct session *session, bool this_boot);
 void session_files_load(struct session_files *files, session_files_each *each, void *arg);
 
-/* session_files_add writes the file of a new session, session_files_keep writes it again, and
- * session_files_remove removes it. A job of the session that still waits for the worker is
- * replaced: so while the disk hangs, a session has one waiting job at most, and none if it has
- * opened and closed. A failure is logged. */
+/*
+ * session_files_add writes the file of a new session, session_files_keep writes it again, and
+ * session_files_remove removes it. A new job replaces one of the same session that still waits for
+ * the worker: so while the disk hangs, a session has at most one waiting job, and none if it was
+ * opened and closed in that time. A failure is logged.
+ */
 void session_files_add(struct session_files *files, const struct session *session);
 void session_files_keep(struct session_files *files, const struct session *session);
 void session_files_remove(struct session_files *files, const char *id);

@@ -106,8 +106,8 @@ static int64_t load_number(const void *member, size_t size)
     return wide;
 }
 
-/* Returns the value of a member as text: a text member itself, or else buffer, to which the value
- * is written. */
+/* Returns the value of a member as text: the member itself if it is text, otherwise `buffer`, into
+ * which the value is formatted. */
 static const char *print_value(const struct statefile_field *field, const char *member,
                                char buffer[DIGEST_HEX_SIZE])
 {

@@ -11,10 +11,11 @@
  *
  * A state file is a head and its content, both text. The head is the magic of the format, which
  * names the kind of file and its version; in some formats the length of the content in decimal and
- * a space; the SHA-256 of the content in lower case hexadecimal; and a newline. So a file in which
- * a byte has changed, is missing or was added is noticed. The hash guards against faults of the
- * disk, not against an attacker who can write to the directory. The content, or the beginning of
- * it, is `name value` lines in the order of a table of fields.
+ * a space; the SHA-256 of the content in lower case hexadecimal; and a newline. So a changed,
+ * missing or added byte is noticed. The hash guards against faults of the disk, not against an
+ * attacker who can write to the directory. The content of documents and sessions begins with `name
+ * value` lines, in the order of a table of fields. Two files have no head: the bindings log and the
+ * clock file, of which each line ends with digits of its own hash (statefile_end_line).
  *
  * `directory` is a descriptor of the directory. statefile_write and statefile_remove return 0 or an
  * errno. Functions that write or remove wait for the disk, so they are for a worker thread, and one
@@ -30,11 +31,9 @@ struct statefile_format {
 
 #define STATEFILE_HEAD_MAX 128 /* bytes of a head */
 
-/*
- * Turns a content into a file. `file` has STATEFILE_HEAD_MAX bytes that are not used yet, then n
- * bytes of content; it begins with the head afterwards, and the content follows directly. Returns
- * the size of the file.
- */
+/* Makes a file of a content of n bytes, in place: before the call the content begins at offset
+ * STATEFILE_HEAD_MAX of `file`; after it, `file` begins with the head, which the content follows
+ * directly. Returns the size of the whole in bytes. */
 size_t statefile_seal(const struct statefile_format *format, char *file, size_t n);
 
 /* Returns the content of a file of size bytes, and its length in *n. NULL unless the file is
@@ -48,7 +47,8 @@ enum statefile_type {
     STATEFILE_NUMBER, /* in decimal: a uint32_t, an int64_t, or a uint64_t below 2^63 */
 };
 
-/* A line of a record. An optional line is left out where its value is "0". */
+/* A line of a record, which is a struct of the caller. An optional line is not written if its value
+ * is "0", and need not be there when the record is read. */
 struct statefile_field {
     const char *name; /* NULL ends a table */
     enum statefile_type type;
@@ -65,52 +65,58 @@ struct statefile_field {
         name, type, offsetof(record, member), sizeof(((record *)NULL)->member), true               \
     }
 
-/* Writes the lines of a record to out and returns how many bytes they have, or 0 if they do not fit
+/* Writes the lines of a record to out and returns their length in bytes, or 0 if they do not fit
  * into size bytes or a string has a newline. */
 size_t statefile_put_fields(const struct statefile_field *fields, const void *record, char *out,
                             size_t size);
 
-/* Reads the lines between *at and end into a record, which the caller has set to 0; *at moves
- * behind the lines. False if a line is missing, out of order or malformed. */
+/* Reads the lines between *at and end into a record, which the caller has zeroed, and moves *at
+ * behind them. False if a line is malformed or out of order, or if one that is not optional is
+ * missing. */
 bool statefile_get_fields(const struct statefile_field *fields, const char **at, const char *end,
                           void *record);
 
-/* Ends a line of n bytes, as snprintf returned n, with a space, the first 16 hexadecimal digits of
- * its SHA-256 and a newline. Returns the length with these, or 0 if they do not fit. */
+/* Appends to a line a space, the first 16 hexadecimal digits of its SHA-256 and a newline. n is
+ * what snprintf returned for the line, so it may be negative or too large. Returns the new length
+ * in bytes, or 0 if that does not fit. */
 #define STATEFILE_LINE_SIZE 256
 size_t statefile_end_line(char line[STATEFILE_LINE_SIZE], int n);
 
 /* Whether a line of n bytes, without its newline, ends with the digits that statefile_end_line
- * gives it. */
+ * appends. */
 bool statefile_is_line(const char *line, size_t n);
 
 /* ---- The disk ---- */
 
-/* Opens the directory `path`, which must exist, or, if name is not NULL, path/name, which is
- * created (mode 0700) if it is missing. Then syncs the directory: an earlier daemon may have been
- * killed before it synced a change, and a loss of power would undo that change after this daemon
- * has relied on it. A failure of the sync is only logged. Ends the daemon if it cannot open the
- * directory. */
+/*
+ * Opens a directory and returns its descriptor: `path`, which must exist, or, if name is not NULL,
+ * path/name, which is created (mode 0700) if it is missing. Then syncs the directory: an earlier
+ * daemon may have been killed before it synced a change, and a power failure could undo that change
+ * after this daemon has relied on it. A failure of the sync is only logged. Ends the daemon if it
+ * cannot open the directory.
+ */
 int statefile_directory(const char *path, const char *name);
 
 /*
- * Reads a file; the caller frees it, and a NUL follows it. NULL with errno: EFBIG if it has more
- * than `most` bytes, EPERM unless it is a regular file (never a symbolic link: ELOOP) of the
- * daemon's user or root that no other user can write to.
+ * Reads a whole file. Returns its bytes, which the caller frees, with a NUL after them, and their
+ * number in *size. NULL with errno on failure: EFBIG if the file has more than `most` bytes, ELOOP
+ * if it is a symbolic link, EPERM if it is no regular file, belongs to a user other than root and
+ * the daemon's, or is writable by group or others.
  */
 char *statefile_read(int directory, const char *name, size_t most, size_t *size);
 
-/* Replaces a file, or creates it (mode 0600): the bytes are written aside and synced, the file is
- * renamed over the former one, and the directory is synced. Where that fails the former file may
- * still be there. */
+/* Replaces a file, or creates it (mode 0600): writes the bytes to the file "new", syncs it, renames
+ * it over the former file and syncs the directory. If one of these fails, the former file may still
+ * be there. */
 int statefile_write(int directory, const char *name, const char *bytes, size_t n);
 
-/* Removes a file and syncs the directory. If there is no such file, that is no failure, and the
- * directory is synced all the same: the sync of an earlier removal may have failed. */
+/* Removes a file and syncs the directory. A missing file is not an error, and even then the
+ * directory is synced, because the sync of an earlier removal may have failed. */
 int statefile_remove(int directory, const char *name);
 
-/* Renames a damaged file to name.damaged, so that an operator can look at it, and logs that. `what`
- * names the kind of file, `lost` says what is lost with it. */
+/* Renames a damaged file to name.damaged, so that an operator can look at it, and logs that;
+ * removes it if it cannot be renamed. `what` names the kind of file, `lost` says what is lost with
+ * it. */
 void statefile_set_aside(int directory, const char *name, const char *what, const char *lost);
 
 #define STATEFILE_DAMAGED ".damaged"

@@ -50,17 +50,18 @@ struct job {
     struct store *store;
     enum change change;
     char name[NAME_SIZE];
-    struct document_file from; /* PUT, TOUCH: what the file is to say */
+    struct document_file from; /* PUT, TOUCH: the new content of the file; the body is in `body` */
     char *body;                /* PUT: a copy of the document's body; NULL: out of memory */
     char *file;                /* the new content; PUT, TOUCH: made in the worker */
     size_t size;
-    int stays;        /* PUT: the errno with which the former file could not be removed */
-    int64_t files;    /* how many more files there are than before: -1, 0 or 1 */
+    int stays;        /* PUT: errno if the former file could not be removed, otherwise 0 */
+    int64_t files;    /* the change in the number of document files: -1, 0 or 1 */
     store_done *done; /* or NULL */
     void *arg;
 };
 
-/* Adds sign to job->files if the document has a file: -1 before the change and 1 after it. */
+/* Adds `sign`, which is -1 before the change and 1 after it, to job->files if the document has a
+ * file. */
 static void measure(struct job *job, int sign)
 {
     if (job->change < PUT_CLOCK &&
@@ -68,8 +69,8 @@ static void measure(struct job *job, int sign)
         job->files += sign;
 }
 
-/* Prepares job->file: the stored file with the times of the last confirmation. It stays a file of
- * the host and the API from which it came, whatever the settings are now. */
+/* Prepares job->file: the stored file with the times of the last confirmation, or NULL if its body
+ * is not the one that was confirmed. Keeps its host and its API, whatever the settings are now. */
 static void renew_times(struct job *job)
 {
     size_t size;
@@ -110,8 +111,9 @@ static void run(struct work *work)
         work->failed = statefile_write(directory, job->name, job->file, job->size);
     else if (job->change == PUT)
         work->failed = ENOMEM;
-    /* A write that failed leaves no older file: an older document would admit people who have been
-     * removed since. An older time of confirmation only shortens the bound. */
+    /* If a document cannot be written, its older file is removed, because that would admit people
+     * who have been removed since. If only the times cannot be written, the file stays: old times
+     * only shorten the outage bound. */
     if (job->change == PUT && work->failed != 0)
         job->stays = statefile_remove(directory, job->name);
     measure(job, 1);
@@ -136,7 +138,7 @@ static void log_failure(const struct job *job)
                   strerror(job->stays));
 }
 
-/* Files that other programs put there or remove are not counted. */
+/* The sum could become negative, because files that other programs add are not counted. */
 static void add_files(struct store_figures *figures, int64_t files)
 {
     int64_t sum = (int64_t)figures->documents + files;
@@ -208,8 +210,8 @@ static void on_clock(void *arg, bool ok)
         write_clock(store);
 }
 
-/* Counts that the clock was put back. If the daemon ends before the count is on the disk, the next
- * one does not know of it. */
+/* Counts that the clock was put back. If the daemon is killed before the count is on the disk, the
+ * next daemon has the old count. */
 static void count_clock(struct store *store)
 {
     store->own.clock++;
@@ -217,8 +219,8 @@ static void count_clock(struct store *store)
         write_clock(store);
 }
 
-/* Takes a count above `least` that no stored document has, because the true one is lost: a lower
- * one could be that of a document from before the clock was put back. */
+/* Replaces a count that is lost by one above `least` that no stored document has: a lower one could
+ * be that of a document from before the clock was put back. */
 static void renew_count(struct store *store, uint32_t least)
 {
     if (least < UINT32_MAX / 2)
@@ -244,8 +246,8 @@ void store_watch_clock(struct store *store)
         store->ahead = ahead;
 }
 
-/* When the document was requested (seconds since 1970), by the wall clock as it is now, or as it
- * was then if that is earlier. */
+/* Returns when the document was requested (seconds since 1970), by the wall clock as it is now or
+ * as it was then, whichever is earlier. */
 static int64_t asked_wall(const struct stored_document *document)
 {
     int64_t now = (int64_t)time(NULL) - (cloud_clock_ms() - document->asked) / 1000;
@@ -323,8 +325,8 @@ void store_read(const struct store *store, const char *project, const char *envi
     out->is_whole = out->bytes != NULL && document_file_parse(out->bytes, size, &out->file);
 }
 
-/* Returns the environment in the name project.environment. NULL for any other name, such as that of
- * a damaged file, which has another dot. */
+/* Returns the environment in a file name of the form <project>.<environment>. NULL for any other
+ * name, such as that of a damaged file, which has a second dot. */
 static const char *environment_of(const char *name)
 {
     const char *dot = strchr(name, '.');
@@ -335,7 +337,8 @@ static const char *environment_of(const char *name)
                : NULL;
 }
 
-/* Adds the names of all files of documents. False, with errno, if memory or the disk fails. */
+/* Appends the names of all files of documents to `names` (store_list), and adds their number to *n.
+ * False, with errno, if memory or the disk fails. */
 static bool add_names(DIR *directory, FILE *names, size_t *n)
 {
     struct dirent *entry;
@@ -378,7 +381,7 @@ char *store_list(const struct store *store, size_t *n)
     return NULL;
 }
 
-/* Why a complete file is not used, or NULL. */
+/* Returns why a complete file is not used, or NULL if it may be. */
 static const char *judge(const struct store *store, const struct document_file *file,
                          const char *name)
 {
@@ -412,8 +415,8 @@ int64_t store_was_ahead(const struct store *store)
     return store->was_ahead;
 }
 
-/* Finds out by a stored document that the clock was put back while no daemon ran, or that the file
- * with the count was lost. */
+/* Finds out from a stored document whether the clock was put back while no daemon ran, and whether
+ * the file with the count was lost. */
 static void check_clock(struct store *store, const struct document_file *file)
 {
     int64_t then = file->document.asked_wall + (cloud_clock_ms() - file->document.asked) / 1000;
@@ -503,8 +506,8 @@ static bool read_clock(struct store *store)
 }
 
 /* Counts that the clock was put back if that happened while no daemon ran: the mtime of the
- * directory, which is the time of the last change in it, is then in the future. Also counts it if
- * CLOCK, the file with the count, is damaged. */
+ * directory, which is the time of the last change in it, is then in the future. If CLOCK, the file
+ * with the count, is damaged, chooses a new count (renew_count). */
 static void survey_clock(struct store *store)
 {
     int64_t wall = (int64_t)time(NULL);
