@@ -4,8 +4,8 @@
  * sshd's AuthorizedKeysCommand: cloud-authkeys shell|sftp %u %t %k [%U]
  *
  * Prints the authorized_keys lines with which the offered key may log in to the account, or
- * nothing. The exit status is 0 if that answer is certain, 1 if the daemon cannot be reached or
- * does not know, 2 after a wrong usage. sshd ignores the output if the status is not 0.
+ * nothing. The exit status is 0 if this answer is certain, 1 if the daemon cannot be reached or
+ * cannot decide now, 2 if the arguments are wrong. sshd ignores the output if the status is not 0.
  */
 #include "common/call.h"
 #include "common/io.h"
@@ -18,7 +18,7 @@
 
 enum { CERTAIN = 0, UNCERTAIN = 1, USAGE = 2 };
 
-/* Static, because a stack of this size would slow down the start of the process. */
+/* Static, because touching a stack of this size would slow down the start of the process. */
 static unsigned char packet[CLOUD_WIRE_ANSWER_MAX];
 
 static int usage(void)
@@ -40,8 +40,8 @@ static bool read_kind(const char *word, uint32_t *kind)
     return true;
 }
 
-/* Reads the uid; 0 if text is NULL, because sshd is not configured to pass a uid. False if text is
- * no uid. */
+/* Parses the uid. If text is NULL, because sshd is not configured to pass a uid (%U), sets *uid to
+ * 0. False if text is not a uid. */
 static bool read_uid(const char *text, uint32_t *uid)
 {
     uint64_t number = 0;
@@ -57,7 +57,7 @@ static int print_lines(const char *line)
     size_t n = strlen(line);
     size_t at = (size_t)((const unsigned char *)line - packet);
 
-    /* A key line contains no other control character. */
+    /* Newlines separate the lines; a line itself contains no control character. */
     for (size_t i = 0; i < n; i++)
         if (line[i] != '\n' && cloud_text_is_control(line[i]))
             return UNCERTAIN;
@@ -67,7 +67,7 @@ static int print_lines(const char *line)
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
 }
 
-/* The only place where an answer becomes an exit status. */
+/* The only place where a status becomes an exit status. */
 static int finish(enum cloud_status status, const struct cloud_answer *answer)
 {
     switch (status) {
@@ -90,16 +90,18 @@ int main(int argc, char **argv)
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
-    /* No cloud account has uid 0. In the question 0 would mean that no uid was passed. */
+    /* No cloud account has uid 0, so no key may log in. In the question 0 would mean that no uid
+     * was passed. */
     if (argc == 6 && question.id == 0)
         return CERTAIN;
-    /* If sshd has exited, the write fails and so does this program, instead of being killed by
-     * SIGPIPE. */
+    /* If sshd has exited, SIGPIPE would kill this program; with the signal ignored, the write fails
+     * and the exit status says so. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];
     question.key = argv[4];
-    /* The question does not fit: the key is longer than the keys of any document. */
+    /* If the question does not fit, the key is longer than any key in a document: it may not log
+     * in. */
     if (cloud_wire_put_question(&question, packet, sizeof packet) == 0)
         return CERTAIN;
     return finish(cloud_call(&question, &answer, packet, sizeof packet, CLOUD_CALL_LOGIN_MS),

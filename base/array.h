@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * Appends the element, of `size` bytes, to a malloc'ed array of *used elements with space for
- * *capacity. `array` is the address of the caller's pointer to the array; that pointer is NULL
- * before the first element, and changes when the array is moved. False if out of memory; then
- * nothing has changed.
+ * Appends an element of `size` bytes to a malloc'ed array of *used elements that has space for
+ * *capacity. `array` is the address of the caller's pointer to the array. That pointer is NULL for
+ * an empty array, and changes when the array is reallocated. False, with nothing changed, if out of
+ * memory.
  */
 bool array_add(void *array, size_t *used, size_t *capacity, const void *element, size_t size);
 

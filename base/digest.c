@@ -12,14 +12,14 @@ static EVP_MD *sha256;
 
 static void fetch(void)
 {
-    /* EVP_MD_fetch(3) crashes where there is no default context, because OpenSSL could not be
-     * initialized. */
+    /* EVP_MD_fetch(3) crashes without a default library context, which is missing if OpenSSL could
+     * not be initialized. */
     if (OSSL_LIB_CTX_get0_global_default() != NULL)
         sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* SHA-256 is fetched once: OpenSSL looks up EVP_sha256() by its name in each EVP_Digest(3), which
- * takes longer than the digest of a line. */
+/* SHA-256 is fetched only once: with EVP_sha256(), each EVP_Digest(3) would look it up by name,
+ * which takes longer than the digest of a line. */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -28,8 +28,8 @@ bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
     return sha256 != NULL && EVP_Digest(bytes, n, out, NULL, sha256, NULL) == 1;
 }
 
-/* EVP_DecodeBlock alone would accept spaces at both ends, '=' as a digit, and unused bits that are
- * set. */
+/* EVP_DecodeBlock(3) alone would accept spaces at both ends, '=' as a digit, and unused bits that
+ * are not 0. */
 bool digest_base64_decode(const char *text, size_t n, unsigned char *out, size_t *used)
 {
     unsigned char last[5];

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* SHA-256 (FIPS 180-4), and bytes as text: base64 (RFC 4648 section 4) and lower-case hexadecimal.
- * Any thread may call any of these functions. */
+/* SHA-256 (FIPS 180-4), and the encoding of bytes in base64 (RFC 4648 section 4) and lower-case
+ * hexadecimal. Any thread may call these functions. */
 
 #define DIGEST_SIZE     32                    /* bytes of a SHA-256 digest */
 #define DIGEST_HEX_SIZE (2 * DIGEST_SIZE + 1) /* bytes of a digest in hexadecimal, with the NUL */
@@ -17,12 +17,15 @@
 /* Writes the digest of n bytes to out. False if OpenSSL fails (out of memory). */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE]);
 
-/* Decodes n characters of base64 into out, which must have space for n / 4 * 3 bytes, and sets
- * *used to the number of decoded bytes. Only the canonical form is accepted: at least one group,
- * padded, unused bits zero, no other character. False, with *out undefined, for any other text. */
+/*
+ * Decodes n characters of base64 into out, which must have space for n / 4 * 3 bytes, and sets
+ * *used to the number of decoded bytes. Only the canonical form is accepted: at least one group of
+ * four, with padding, unused bits 0, no other character. False, with *out undefined, for any other
+ * text.
+ */
 bool digest_base64_decode(const char *text, size_t n, unsigned char *out, size_t *used);
 
-/* Encodes n bytes as padded base64 into out, of DIGEST_BASE64_SIZE(n) bytes. */
+/* Encodes n bytes as padded base64 with a NUL into out, which has DIGEST_BASE64_SIZE(n) bytes. */
 void digest_base64_encode(const void *bytes, size_t n, char *out);
 
 /* Writes n bytes to out as 2 * n lower-case hexadecimal digits and a NUL. */

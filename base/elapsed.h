@@ -7,10 +7,11 @@
 #define ELAPSED_SLACK 2 /* seconds by which a time daemon may step the wall clock */
 
 /*
- * The time between two moments, in milliseconds. boot_ms is what cloud_clock_ms() has advanced by
- * in between, wall what time(2) has, in seconds. The wall clock counts if it has advanced by over
- * ELAPSED_SLACK more, because the time since boot stands still while a virtual machine is paused.
- * Otherwise boot_ms counts, because the wall clock can be put back.
+ * Returns the time between two moments, in milliseconds. boot_ms is the difference of their
+ * cloud_clock_ms(), in milliseconds; `wall` is that of their time(2), in seconds. If the wall clock
+ * has advanced by over ELAPSED_SLACK seconds more than the other, its difference is returned,
+ * because the clock since boot stands still while a virtual machine is paused. Otherwise boot_ms is
+ * returned, because the wall clock may have been set back.
  */
 static inline int64_t elapsed_ms(int64_t boot_ms, int64_t wall)
 {

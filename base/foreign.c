@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls `each` for every foreign service in a line of nsswitch.conf(5), of which `line` is the text
- * after the database's colon. Skips the words between brackets, such as [NOTFOUND=return]. False
- * once `each` has returned false. Changes the line. */
+/* Calls `each` for every foreign service in a line of nsswitch.conf(5). `line` is the text after
+ * the colon of the database, and is changed. Actions in brackets, such as [NOTFOUND=return], are
+ * skipped. False if `each` returned false. */
 static bool each_word(char *line, foreign_service *each, void *arg)
 {
     char *rest, *word;
@@ -47,7 +47,7 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
     }
     free(line);
     if (file != NULL)
-        (void)fclose(file); /* the file was only read */
+        (void)fclose(file); /* nothing was written that could be lost */
 }
 
 struct question {
@@ -57,8 +57,8 @@ struct question {
     bool found;
 };
 
-/* Finds the function _nss_SERVICE_NAME in the NSS module of a service. NULL if there is none. The
- * module stays loaded, as after getpwuid(3). */
+/* Returns the function _nss_SERVICE_NAME of the NSS module of a service, or NULL if there is none.
+ * The module stays loaded, as it does after getpwuid(3). */
 static void *function_of(const char *service, const char *name)
 {
     char text[128];
@@ -70,7 +70,7 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* Whether the module has returned an entry, or has one that is too large for the buffer. */
+/* Whether the module has found an entry, even one that is too large for the buffer. */
 static bool is_there(enum nss_status status, int error)
 {
     return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);

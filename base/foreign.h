@@ -6,23 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Foreign name services: the services that nsswitch.conf(5) lists besides files, compat and cloud,
- * which are the host's own files and our module. For example sss, ldap, winbind and systemd. */
+/* Foreign name services: those that nsswitch.conf(5) lists besides `files` and `compat`, the host's
+ * own files, and `cloud`, our module. For example sss, ldap, winbind and systemd. */
 
 #ifndef CLOUD_NSSWITCH_PATH
 #define CLOUD_NSSWITCH_PATH "/etc/nsswitch.conf"
 #endif
 
-/* Calls `each` with the name of every foreign service of a database ("passwd" or "group"), until it
- * returns false. */
+/* Calls `each` with the name of every foreign service of a database ("passwd" or "group"), until
+ * `each` returns false. */
 typedef bool foreign_service(void *arg, const char *service);
 void foreign_each(const char *database, foreign_service *each, void *arg);
 
 /*
- * Whether a foreign service has a user with the uid or a group with the gid; if so, `why` names the
- * service and the user or group. Calls the module of each service directly, because getpwuid(3)
- * would call our module too. May wait for a server as long as the module does, so the loop's thread
- * must never call it. A service that cannot answer counts as having no such user or group.
+ * Whether a foreign service has a user with the uid or a group with the gid; if so, writes a
+ * message that names the service and the user or group to `why`, a buffer of `size` bytes. Calls
+ * the module of each service directly, because getpwuid(3) would also call our module. Blocks while
+ * a module waits for its server, so the loop's thread must never call it. A service that cannot
+ * answer counts as having no such user or group.
  */
 bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size);
 

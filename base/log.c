@@ -14,24 +14,24 @@
 #include <unistd.h>
 
 #define IDENT     "cloudauthd"
-#define RETRY_MIN 20   /* milliseconds: the shortest wait between tries to send kept lines */
-#define RETRY_MAX 1000 /* the longest wait, reached while the log daemon takes no line */
+#define RETRY_MIN 20   /* milliseconds: the first wait before kept lines are sent again */
+#define RETRY_MAX 1000 /* the longest wait, while the log daemon takes no line */
 
 static void on_retry(void *arg);
 
 static struct {
-    pthread_mutex_t lock; /* guards all members but daemon and to_stderr; held across no wait */
+    pthread_mutex_t lock; /* guards all members but `daemon` and `to_stderr` */
     struct sockaddr_un daemon;
     bool to_stderr;
     int fd; /* -1: the socket is not created yet */
     struct loop *loop;
-    pthread_t thread; /* the thread that runs the loop */
+    pthread_t thread; /* the thread that runs `loop` */
     struct loop_timer timer;
-    int64_t wait;            /* milliseconds until the timer sends again */
-    uint64_t lost;           /* lost lines that no line reports yet */
-    uint64_t reported;       /* lost lines that a line has reported */
-    size_t used;             /* bytes of kept that are in use */
-    char kept[LOG_KEPT_MAX]; /* the lines that wait, each with its NUL */
+    int64_t wait;            /* milliseconds: the next timeout of the timer */
+    uint64_t lost;           /* lost lines that are not reported yet */
+    uint64_t reported;       /* lost lines that a log line has reported */
+    size_t used;             /* bytes of `kept` in use */
+    char kept[LOG_KEPT_MAX]; /* the lines that wait to be sent, each with its NUL */
 } state = {
     .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .timer = {.due = on_retry}, .wait = RETRY_MIN};
 
@@ -43,8 +43,8 @@ void log_open(const char *path, bool to_stderr)
     tzset();
 }
 
-/* Sends a line. False if the line must be sent again later. A line that is too large for the kernel
- * is given up and counted as lost. */
+/* Sends a line. False if it must be sent again later. A line that is too large for the socket is
+ * dropped and counted as lost. */
 static bool send_line(const char *line)
 {
     if (state.fd < 0)
@@ -62,8 +62,8 @@ static bool send_line(const char *line)
     return true;
 }
 
-/* Appends "<30>Nov 2 03:04:05 cloudauthd[123]: ", in local time. The months are RFC 3164's English
- * ones, because the daemon sets no locale. */
+/* Appends a header such as "<30>Nov 2 03:04:05 cloudauthd[123]: ", in local time. The month's name
+ * is English, as RFC 3164 requires, because the daemon sets no locale. */
 static void add_header(struct cloud_text *text, int priority)
 {
     time_t now = time(NULL);
@@ -98,8 +98,8 @@ static bool keep(int priority, const char *line)
     return true;
 }
 
-/* Appends to the lines that wait a line that reports how many lines were lost, and so stands in
- * their place. False if there is no space. */
+/* Appends to the lines that wait one that reports how many lines were lost in its place. False if
+ * there is no space. */
 static bool keep_report(void)
 {
     char line[64];
@@ -112,7 +112,7 @@ static bool keep_report(void)
     return true;
 }
 
-/* Sends the lines that wait, until the socket takes no more. Returns whether a line was sent. */
+/* Sends the lines that wait, until the socket takes no more. Returns whether any line was sent. */
 static bool send_kept(void)
 {
     size_t sent = 0;
@@ -126,17 +126,17 @@ static bool send_kept(void)
 }
 
 /* Sends the lines that wait; if the socket does not take all of them, sets the timer. Returns
- * whether a line was sent. */
+ * whether any line was sent. */
 static bool flush(void)
 {
     bool moved = send_kept();
 
-    /* Lost lines are reported only after a line was sent: while the log daemon takes none, the
-     * reports would fill the buffer. */
+    /* Lost lines are reported only after a line was sent: otherwise the reports would fill the
+     * buffer while the log daemon takes no line. */
     if (moved && state.lost > 0 && keep_report())
         (void)send_kept();
-    /* Only the loop's thread may set its timer. Lines that another thread could not send wait until
-     * the next line is logged. */
+    /* Only the loop's thread may set the timer. What another thread could not send waits until the
+     * next line is logged. */
     if (state.used > 0 && state.loop != NULL && !state.timer.set &&
         pthread_equal(pthread_self(), state.thread))
         loop_timer_set(state.loop, &state.timer, state.wait);
@@ -144,7 +144,7 @@ static bool flush(void)
 }
 
 /* The timer's callback: sends the lines that wait. While no line can be sent, each wait is twice as
- * long as the one before. */
+ * long as the one before, up to RETRY_MAX. */
 static void on_retry(void *arg)
 {
     (void)arg;
@@ -191,8 +191,8 @@ void log_write(int priority, const char *line)
     pthread_mutex_lock(&state.lock);
     if (state.used > 0)
         (void)flush();
-    /* While lost lines are not reported this line is lost too, because their report must come
-     * before it. */
+    /* Until lost lines are reported, this line is lost as well, because the report must come before
+     * it. */
     if (state.lost == 0 && keep(priority, line))
         (void)flush();
     else

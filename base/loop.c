@@ -61,7 +61,7 @@ bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
 void loop_remove(struct loop *loop, struct loop_watch *watch)
 {
     control(loop, EPOLL_CTL_DEL, watch, 0);
-    /* The batch that loop_run works through may still have an event of this watch. */
+    /* The batch that loop_run is working through may still have an event of this watch. */
     for (int i = 0; i < loop->batch_used; i++)
         if (loop->batch[i].data.ptr == watch)
             loop->batch[i].data.ptr = NULL;
@@ -83,8 +83,8 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
     timer->set = false;
 }
 
-/* The timeout for epoll_wait(2): milliseconds to the next timer, an hour at the most; -1 if no
- * timer is set. */
+/* Returns the timeout for epoll_wait(2) in milliseconds: the time to the next timer, at most an
+ * hour; -1 if no timer is set. */
 static int next_wait(const struct loop *loop)
 {
     int64_t next = INT64_MAX, left;
@@ -112,8 +112,8 @@ static void run_timers(struct loop *loop)
         LIST_REMOVE(timer, link);
         LIST_INSERT_HEAD(&due, timer, link);
     }
-    /* A due timer is on a list until its callback is called, so that the callback of another timer
-     * can set or clear it. */
+    /* A due timer stays on a list until its callback is called, so that the callback of another
+     * timer can set or clear it. */
     while ((timer = LIST_FIRST(&due)) != NULL) {
         loop_timer_clear(loop, timer);
         timer->due(timer->arg);

@@ -7,10 +7,8 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 
-/*
- * An event loop over epoll(7) for one thread: descriptors and a few timers. A callback may remove
- * and free any watch, also its own.
- */
+/* An event loop over epoll(7) for one thread: descriptors and a few timers. A callback may remove
+ * and free any watch, including its own. */
 
 struct loop;
 
@@ -30,23 +28,24 @@ struct loop_timer {
     LIST_ENTRY(loop_timer) link;
 };
 
-/* Returns NULL with errno on failure. */
+/* Returns a new loop, or NULL with errno. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* loop_add starts to watch a descriptor for events, loop_change changes the events. False with
- * errno. */
+/* loop_add starts watching a descriptor for `events`, loop_change changes the events that it is
+ * watched for. False with errno. */
 bool loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
-/* loop_timer_set has timer->due called once, `milliseconds` from now (0: by the end of the next
- * turn of the loop); it replaces the time of a timer that is set. loop_timer_clear stops a timer,
- * if it is set. */
+/* loop_timer_set schedules one call of timer->due in `milliseconds` from now; 0: by the end of the
+ * next turn of the loop. If the timer is already set, the new time replaces the old one.
+ * loop_timer_clear cancels the call, if one is scheduled. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
-/* Calls back until loop_stop is called. False with errno if epoll_wait(2) fails. */
+/* Waits for events and timers and runs their callbacks, until a callback calls loop_stop. False
+ * with errno if epoll_wait(2) fails. */
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

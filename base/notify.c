@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* milliseconds between two READY=1 while the manager's queue is full */
+#define AGAIN_MS 1000 /* milliseconds before READY=1 is sent again, if the queue is full */
 
 /* Sets the address of the manager's socket. The address of an abstract socket (unix(7)) has a NUL
- * in the place of the '@', and none at its end. False if the name is neither abstract nor a path,
- * or is too long. */
+ * in place of the '@', and no NUL at its end. False if the name is neither abstract nor a path, or
+ * is too long. */
 static bool take_address(struct notify *notify, const char *name)
 {
     size_t n = strlen(name);
@@ -30,8 +30,9 @@ static bool take_address(struct notify *notify, const char *name)
     return true;
 }
 
-/* Reads the watchdog variables, and sets ping_ms to half the time that the manager allows, so that
- * one ping may come late. False if a value is not valid. */
+/* Parses the watchdog variables. If the watchdog is meant for this process, sets ping_ms to half
+ * the time that the manager allows, so that one ping may come late. False if a value is not
+ * valid. */
 static bool take_watchdog(struct notify *notify, const struct notify_variables *variables)
 {
     uint64_t usec = 0, pid = 0;

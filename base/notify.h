@@ -9,11 +9,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/*
- * Notifies the service manager by the protocol of sd_notify(3), without libsystemd: each message is
- * a datagram to the socket $NOTIFY_SOCKET. No function waits: a message that the socket does not
- * take at once is dropped, but READY=1 is sent again until it is taken.
- */
+/* Notifies the service manager by the protocol of sd_notify(3), without libsystemd: each message is
+ * a datagram to the socket $NOTIFY_SOCKET. No function blocks: a message that the socket does not
+ * take at once is dropped, except READY=1, which is sent again until it is taken. */
 struct notify {
     int fd; /* -1: there is no manager to notify */
     struct sockaddr_un to;
@@ -28,22 +26,22 @@ struct notify {
  * after notify_open. */
 struct notify_variables {
     const char *socket;        /* NOTIFY_SOCKET: a path, or '@' and an abstract name */
-    const char *watchdog_usec; /* WATCHDOG_USEC: microseconds between two WATCHDOG=1 at most */
+    const char *watchdog_usec; /* WATCHDOG_USEC: microseconds between two pings, at most */
     const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send WATCHDOG=1 */
 };
 
-/* Opens the socket; without NOTIFY_SOCKET there is none to open, and the result is true. False,
- * with a message in why, if a variable has no valid value or the socket cannot be opened. The
- * functions below do nothing while there is no socket. */
+/* Opens the socket; if NOTIFY_SOCKET is not set, opens none and returns true. False, with a message
+ * in `why`, if a variable has no valid value or the socket cannot be opened. Without a socket the
+ * functions below do nothing. */
 bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
                  size_t size);
 
-/* Sends EXTEND_TIMEOUT_USEC=, so that the manager lets the start take 90 seconds more from now
- * on. */
+/* Sends EXTEND_TIMEOUT_USEC=: the manager's start timeout then expires 90 seconds from now at the
+ * earliest. */
 void notify_extend(const struct notify *notify);
 
-/* Sends READY=1. From then on, as long as the loop runs, sends WATCHDOG=1 twice in the time that
- * the watchdog allows. */
+/* Sends READY=1. Afterwards sends WATCHDOG=1 twice in each period of the watchdog, as long as the
+ * loop runs. */
 void notify_ready(struct notify *notify, struct loop *loop);
 
 /* Sends STOPPING=1 and closes the socket. */

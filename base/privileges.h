@@ -5,15 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The privileges of the running daemon: user and group cloudauth and, to end sessions, group tty
- * (to write to their terminals) and the one capability CAP_KILL (capabilities(7)).
- */
+/* The privileges of the running daemon: user and group cloudauth and, if it ends sessions, the
+ * group tty, to write to their terminals, and the capability CAP_KILL (capabilities(7)). */
 
-/*
- * Changes from root to uid and gid for good. tty is the only supplementary group, or 0 for none;
- * keep_kill keeps CAP_KILL. False with errno: the process may have privileges left and must end.
- */
+/* Changes from root to uid and gid irreversibly. `tty` is the gid of the only supplementary group,
+ * or 0 for none; keep_kill keeps CAP_KILL. False with errno: the process may then still have
+ * privileges, and must exit. */
 bool privileges_drop(uint32_t uid, uint32_t gid, uint32_t tty, bool keep_kill);
 
 /* Gives up every capability, except CAP_KILL if keep_kill is set. False with errno. */

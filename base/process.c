@@ -13,20 +13,28 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STAT_MAX      4096
-#define NEWEST_BEFORE 256 /* most pids below the newest one that the first round visits */
-#define NEWEST_AGAIN  32  /* most pids below the newest one that a further round visits */
-#define NEWEST_AFTER  24  /* pids above the newest one that a round visits: those given meanwhile */
-#define NEWEST_TIMES  8   /* rounds of visit_newest, at most */
-#define NEWEST_UNSEEN 8   /* pids before `last` that are visited: /proc may not have shown them */
-#define FIELD_STATE   3   /* fields of /proc/PID/stat, counted from 1 as in proc(5) */
+#define STAT_MAX 4096
+
+/*
+ * visit_newest visits the pids around the one that was assigned last, in rounds: at most
+ * NEWEST_BEFORE below it in the first round and NEWEST_AGAIN in each further one, and NEWEST_AFTER
+ * above it, which may have been assigned meanwhile. It starts NEWEST_UNSEEN pids before the first
+ * pid to visit, because /proc may not have shown those yet. There are at most NEWEST_TIMES rounds.
+ */
+#define NEWEST_BEFORE 256
+#define NEWEST_AGAIN  32
+#define NEWEST_AFTER  24
+#define NEWEST_TIMES  8
+#define NEWEST_UNSEEN 8
+
+#define FIELD_STATE   3 /* fields of /proc/PID/stat, counted from 1 as in proc(5) */
 #define FIELD_PARENT  4
 #define FIELD_TTY     7
 #define FIELD_THREADS 20
 #define FIELD_START   22
 
 /* Reads the start of a file of /proc, up to size - 1 bytes, as a string, with a single read(2), so
- * that all bytes show the same moment. False if the file cannot be read or is empty. */
+ * that all bytes are from the same moment. False if the file cannot be read or is empty. */
 static bool read_file(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -53,9 +61,9 @@ static bool read_of(pid_t pid, const char *name, char *out, size_t size)
     return pid > 0 && read_file(path, out, size);
 }
 
-/* Finds a field of /proc/PID/stat by its number in proc(5), which is 3 or more: the search begins
- * after the name of the command, field 2, which may contain spaces and brackets. NULL if there is
- * no such field. */
+/* Finds a field of /proc/PID/stat by its number in proc(5), which must be 3 or more. The search
+ * starts after the command's name, field 2, which may contain spaces and parentheses. NULL if there
+ * is no such field. */
 static const char *field_at(const char *stat, unsigned wanted)
 {
     const char *at = strrchr(stat, ')');
@@ -79,8 +87,9 @@ static bool field(const char *stat, unsigned wanted, uint64_t *out)
     return at != NULL && cloud_text_read_number(at, strcspn(at, " \n"), UINT64_MAX, out);
 }
 
-/* Whether the process is a zombie. The state in /proc/PID/stat is that of the first thread: if that
- * thread has ended and others go on, the state is a zombie's, but there is more than one thread. */
+/* Whether the process is a zombie. The state in /proc/PID/stat is that of the first thread. If that
+ * thread has ended while others still run, the state is that of a zombie, but the process has more
+ * than one thread. */
 static bool is_zombie(const char *stat)
 {
     const char *state = field_at(stat, FIELD_STATE);
@@ -127,8 +136,8 @@ bool process_lives(const struct process *process)
            start == process->start && !is_zombie(stat);
 }
 
-/* Reads "Uid:\t<real>\t<effective>\t<saved>\t<file system>" of /proc/PID/status. The name of the
- * command, in a line before, cannot imitate that line, because /proc escapes its newlines. */
+/* Parses "Uid:\t<real>\t<effective>\t<saved>\t<file system>" in /proc/PID/status. The command's
+ * name, on an earlier line, cannot imitate this line, because /proc escapes newlines in it. */
 static bool read_uids(pid_t pid, uint32_t out[4])
 {
     static const char mark[] = "\nUid:";
@@ -162,7 +171,7 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-/* A kernel without auditing has no file /proc/PID/sessionid. */
+/* A kernel without auditing has no /proc/PID/sessionid. */
 static uint32_t audit_session(pid_t pid)
 {
     char text[32];
@@ -186,8 +195,8 @@ bool process_look(pid_t pid, struct process_info *out)
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
-    /* The device number is 0 without a terminal. It is printed as a signed number; a negative one
-     * is not parsed, and counts as none. */
+    /* The device number is 0 without a terminal. /proc prints it as a signed number; a negative one
+     * is not parsed, and counts as no terminal. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
     info.ids.audit = audit_session(pid);
@@ -196,7 +205,7 @@ bool process_look(pid_t pid, struct process_info *out)
 }
 
 /*
- * Lists the pids that /proc shows, *n of them; the caller frees the list. NULL if /proc cannot be
+ * Returns the *n pids that /proc shows, in an array that the caller frees. NULL if /proc cannot be
  * read, or if out of memory. The list is completed before any process is looked at: /proc shows
  * pids in ascending order, and a reader that looks at each process in between would never catch up
  * with processes that fork all the time.
@@ -256,7 +265,8 @@ static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
     close(met.pidfd);
 }
 
-/* The pid that was given last: the last field of /proc/loadavg. 0 if it cannot be read. */
+/* Returns the pid that was assigned last: the last field of /proc/loadavg. 0 if it cannot be
+ * read. */
 static pid_t newest_pid(void)
 {
     char text[128];
@@ -273,11 +283,12 @@ static pid_t newest_pid(void)
 }
 
 /*
- * Visits the pids that were given after `last`, and in each further round those that were given
- * during the round before. Ends when no pid was given during a round: then no living process has
- * been missed. Ends also after NEWEST_TIMES rounds, because processes may fork all the time. A
- * process that forks and exits all the time is met nevertheless: its pid is always one of the
- * newest, and it keeps each pid for longer than a visit takes.
+ * Visits the pids that were assigned after `last`, and in each further round those that were
+ * assigned during the previous round. If none was assigned during a round, no living process has
+ * been missed, and the function returns. It also returns after NEWEST_TIMES rounds, because
+ * processes may fork all the time. A single process that forks and exits all the time is still
+ * visited: its pid is always one of the newest, and it keeps each pid for longer than a visit
+ * takes.
  */
 static void visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
@@ -317,12 +328,12 @@ int process_open(const struct process *process, struct process_ids *ids)
     int fd;
 
     if (process->pid <= 1)
-        return -1; /* a pid of 0 or less is no single process; pid 1 never belongs to a session */
+        return -1; /* not a single process, or pid 1, which belongs to no session */
     fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (fd < 0)
         return -1;
-    /* The start time is checked after the pidfd was opened: if it is right, no other process has
-     * had the pid in between, and the pidfd refers to this process. */
+    /* The start time is checked after the pidfd was opened: if it matches, the pid has not been
+     * reused in between, and the pidfd refers to this process. */
     if (process_look(process->pid, &now) && now.process.start == process->start) {
         *ids = now.ids;
         return fd;

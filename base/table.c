@@ -24,8 +24,8 @@ void table_end(struct table *table)
     *table = (struct table){0};
 }
 
-/* FNV-1a with a secret start value. Steps of MurmurHash3's finalizer then spread the hash to its
- * low bits, which choose the bucket. */
+/* FNV-1a with a secret start value. Steps of MurmurHash3's finalizer then spread the hash to the
+ * low bits, which select the bucket. */
 uint64_t table_hash(const struct table *table, const void *key, size_t n)
 {
     const unsigned char *at = key;

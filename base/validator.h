@@ -2,8 +2,8 @@
 #ifndef CLOUD_BASE_VALIDATOR_H
 #define CLOUD_BASE_VALIDATOR_H
 
-/* The validators of a document (RFC 9110 8.8), with which a conditional request asks for it again:
- * the values of its ETag and Last-Modified headers, each "" where the server sent none. */
+/* The validators of a document (RFC 9110, section 8.8), which a conditional request for the
+ * document sends: the values of its ETag and Last-Modified headers, "" if the server sent none. */
 struct validator {
     char etag[256];
     char modified[64];

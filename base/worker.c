@@ -18,13 +18,13 @@ STAILQ_HEAD(queue, work);
 
 struct worker {
     struct loop *loop;
-    struct loop_watch watch; /* an eventfd: wakes the loop when `done` has work */
+    struct loop_watch watch; /* an eventfd that wakes the loop when `done` has work */
     pthread_t thread;
     pthread_mutex_t lock; /* guards all members below */
     pthread_cond_t wake;
     struct queue waiting, done;
-    size_t pending; /* number of works that were added and are not finished */
-    int64_t since;  /* cloud_clock_ms() at which the work that runs was begun; 0: none runs */
+    size_t pending; /* pieces of work that were added and are not finished */
+    int64_t since;  /* cloud_clock_ms() when the current work began; 0: none runs */
     bool ending;
 };
 
@@ -51,8 +51,7 @@ static void *run(void *arg)
             work->run(work);
             pthread_mutex_lock(&worker->lock);
             STAILQ_INSERT_TAIL(&worker->done, work, next);
-            /* The write fails only if the counter is full, and then the loop has been woken
-             * already. */
+            /* The write fails only if the counter is full; then the loop has been woken already. */
             (void)!write(worker->watch.fd, &one, sizeof one);
         } else if (worker->ending) {
             break;
@@ -129,7 +128,7 @@ void worker_free(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
     pthread_join(worker->thread, NULL);
     finish_done(worker);
-    while ((work = pop(&worker->waiting)) != NULL) { /* added by a finish callback just now */
+    while ((work = pop(&worker->waiting)) != NULL) { /* added by a `finish` just now */
         work->run(work);
         work->finish(work);
     }

@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RETRY_MS 5 /* between attempts to connect while the daemon's backlog is full */
+#define RETRY_MS 5 /* milliseconds between attempts to connect while the backlog is full */
 
-/* Waits until poll(2) reports the event. False if the deadline passes first. */
+/* Waits until poll(2) reports the event. False if the deadline passes first or poll(2) fails. */
 static bool wait_for(int fd, short events, int64_t deadline)
 {
     struct pollfd pollfd = {fd, events, 0};
@@ -30,10 +30,10 @@ static bool wait_for(int fd, short events, int64_t deadline)
 }
 
 /*
- * Connects. False if that fails until the deadline. A non-blocking connect to a Unix socket is
- * never in progress: while the backlog is full it fails with EAGAIN, and there is no event to poll
- * for, so this function tries again after RETRY_MS. A caller can tell from the time taken that the
- * daemon does not accept connections (nss_cloud/backoff.c).
+ * Connects to the daemon. False if the deadline passes first, or on an error that no retry mends. A
+ * non-blocking connect(2) to a Unix socket never returns EINPROGRESS: while the backlog is full it
+ * fails with EAGAIN, for whose end poll(2) has no event, so it is tried again every RETRY_MS until
+ * the deadline. nss_cloud/backoff.c recognizes a hung daemon by the time that this takes.
  */
 static bool connect_before(int fd, int64_t deadline)
 {
@@ -68,7 +68,8 @@ static bool send_before(int fd, const void *packet, size_t n, int64_t deadline)
     }
 }
 
-/* Returns the packet's length, or 0 if no packet came or it is longer than the buffer. */
+/* Returns the packet's length, or 0 if no packet came before the deadline or it is longer than the
+ * buffer. */
 static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline)
 {
     while (wait_for(fd, POLLIN, deadline)) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Milliseconds since boot, including time spent suspended (CLOCK_BOOTTIME, clock_gettime(2)). Never
- * goes back; changes of the wall clock do not affect it. */
+ * goes backwards; setting the wall clock does not affect it. */
 int64_t cloud_clock_ms(void);
 
 #endif

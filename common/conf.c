@@ -15,8 +15,8 @@
 
 struct conf_key;
 
-/* Reads a value into a member of struct cloud_conf. May overwrite the text of the value. False with
- * the reason in *error. */
+/* Parses a value into a member of struct cloud_conf. May overwrite the text of the value. False
+ * with the reason in *error. */
 typedef bool conf_take(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error);
 
@@ -24,8 +24,8 @@ struct conf_key {
     const char *name;
     conf_take *take;
     size_t offset;        /* of the member in struct cloud_conf */
-    uint32_t least, most; /* bounds of a number; most: also the size of a string's buffer */
-    bool (*good)(const char *word); /* checks each word of a list */
+    uint32_t least, most; /* bounds of a number; for a string `most` is the size of its buffer */
+    bool (*good)(const char *word); /* whether a word of a list is valid */
 };
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
@@ -48,13 +48,13 @@ static bool fail_with(struct cloud_conf_error *error, const char *what)
     return fail(error, what, "");
 }
 
-/* Whether all characters of text are in `characters`. */
+/* Whether every character of text is one of `characters`. */
 static bool has_only(const char *text, const char *characters)
 {
     return text[strspn(text, characters)] == '\0';
 }
 
-/* Removes the blanks at both ends of the text, in place. Returns the new begin. */
+/* Removes the blanks at both ends of the text, in place. Returns its new start. */
 static char *trim(char *text)
 {
     size_t n;
@@ -82,7 +82,7 @@ static bool take_id(void *member, const struct conf_key *key, char *value,
     return true;
 }
 
-/* Reads a time: a number of seconds, or a number with the unit s, m or h. */
+/* Parses a duration: a number of seconds, or a number with the unit s, m or h. */
 static bool take_seconds(void *member, const struct conf_key *key, char *value,
                          struct cloud_conf_error *error)
 {
@@ -112,7 +112,7 @@ static bool take_seconds_or_forever(void *member, const struct conf_key *key, ch
     return true;
 }
 
-/* Adds the words of the value to a list. */
+/* Appends the words of the value to a list: several lines with the same key add up. */
 static bool take_words(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error)
 {
@@ -164,10 +164,10 @@ static bool take_project_length(void *member, const struct conf_key *key, char *
 }
 
 /*
- * Whether a suffix may be mapped to an environment. No environment may get two login names, so
- * "production", which has no suffix, and environments with a <machine_name> are refused. So is
- * "_sftp", which marks sFTP accounts. Both texts must end in a letter, because a number may follow
- * them.
+ * Whether a suffix may be mapped to an environment. No environment may get two login names.
+ * Therefore "production", which has no suffix, and environments with a <machine_name> are refused,
+ * and so are a suffix or environment that is already mapped. "_sftp" is refused, because it marks
+ * sFTP accounts. Both texts must end in a letter, because a number may follow them.
  */
 static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
                       const char *environment)
@@ -180,7 +180,7 @@ static bool suffix_ok(const struct cloud_grammar *grammar, const char *suffix,
         return false;
     if (!has_only(suffix + 1, LOWER DIGITS))
         return false;
-    if (suffix[s - 1] < 'a' || environment[e - 1] < 'a') /* it ends in a digit or '-' */
+    if (suffix[s - 1] < 'a' || environment[e - 1] < 'a') /* one of them ends in a digit or '-' */
         return false;
     for (unsigned i = 0; i < grammar->suffixes; i++)
         if (strcmp(grammar->suffix[i].suffix, suffix) == 0 ||
@@ -237,7 +237,7 @@ static bool take_url(void *member, const struct conf_key *key, char *value,
     return take_text(member, key, value, error);
 }
 
-/* Reads a URL, or an empty value for no proxy. */
+/* Parses a URL, or an empty value for no proxy. */
 static bool take_proxy(void *member, const struct conf_key *key, char *value,
                        struct cloud_conf_error *error)
 {
@@ -245,7 +245,7 @@ static bool take_proxy(void *member, const struct conf_key *key, char *value,
     return value[0] == '\0' || take_url(member, key, value, error);
 }
 
-/* Reads an absolute path, or the plain name of a file in systemd's credentials directory. */
+/* Parses an absolute path, or the plain name of a file in systemd's credentials directory. */
 static bool take_path(void *member, const struct conf_key *key, char *value,
                       struct cloud_conf_error *error)
 {
@@ -362,8 +362,8 @@ const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE] = {
 
 void cloud_conf_defaults(struct cloud_conf *conf)
 {
-    /* The bytes of a list after `used` are never read. Clearing them would touch four more
-     * pages. */
+    /* The bytes of a list beyond `used` are never read; clearing them would only touch more pages
+     * of memory. */
     memset(conf, 0, offsetof(struct cloud_conf, grammar.reserved.text));
     conf->grammar.allow.used = conf->homes.used = 0;
     conf->grammar.project_min = 7;
@@ -462,8 +462,8 @@ bool cloud_conf_check(const struct cloud_conf *conf, struct cloud_conf_error *er
     return check_credentials(conf, error);
 }
 
-/* Parses the complete lines in the buffer, and moves the incomplete rest to the buffer's start.
- * False with *error filled. */
+/* Parses the complete lines in the buffer, moves the incomplete rest to the buffer's start and sets
+ * *used to its length. On an error returns false with *error filled. */
 static bool take_lines(struct cloud_conf *conf, char *buffer, size_t *used,
                        struct cloud_conf_error *error)
 {
@@ -563,7 +563,7 @@ static size_t count_slashes(const char *text)
     return n;
 }
 
-/* If pattern and home have the same number of slashes, no '*' has matched a slash. */
+/* '*' may match a slash in cloud_name_matches, but not if both texts have equally many slashes. */
 static bool matches_home(const char *pattern, const char *home)
 {
     return count_slashes(pattern) == count_slashes(home) && cloud_name_matches(pattern, home);

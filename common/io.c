@@ -41,7 +41,8 @@ bool io_write_all(int fd, const char *bytes, size_t n)
 
 #define OVERFLOW_UID 65534 /* kernel.overflowuid, which no distribution changes */
 
-/* /proc/self/uid_map in the host's first user namespace: each uid is mapped to itself. */
+/* The content of /proc/self/uid_map in the initial user namespace, where each uid maps to
+ * itself. */
 static const char whole[] = "         0          0 4294967295\n";
 
 static bool in_user_namespace(void)

@@ -10,7 +10,7 @@
 
 #define ID_DIGITS 10 /* the most decimal digits of a uint32_t */
 
-/* Reads a file of lines name:x:id[:gid[:...]] byte by byte. */
+/* The state of a parser that takes lines of the form name:x:id[:gid[:...]] byte by byte. */
 struct scanner {
     struct cloud_local_entry entry;
     bool passwd;
@@ -58,16 +58,17 @@ static void take(struct scanner *scanner, char c)
             scanner->entry.name[scanner->used] = c;
     } else {
         if (scanner->used == 0 && (is_blank(c) || c == '+'))
-            return; /* strtoul(3), by which libc reads an id, skips these */
+            return; /* libc reads an id with strtoul(3), which skips these */
         if (scanner->used == 1 && scanner->digits[0] == '0')
-            scanner->used = 0; /* libc accepts leading zeros, so such an id is local, too */
+            scanner->used = 0; /* libc accepts leading zeros, so an id with some is local, too */
         if (scanner->used < ID_DIGITS)
             scanner->digits[scanner->used] = c;
     }
     scanner->used++;
 }
 
-/* Ends a line and passes its entry on. False if `each` has returned false. */
+/* Ends a line and passes its entry to `each`, unless the line has no ':' or is a comment or compat
+ * entry. False if `each` returned false. */
 static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
 {
     const char *name = scanner->entry.name;
@@ -80,7 +81,7 @@ static bool end_line(struct scanner *scanner, cloud_local_each *each, void *arg)
     return more;
 }
 
-/* Reads n bytes of the file. False if `each` has returned false. */
+/* Parses n bytes of the file. False if `each` returned false. */
 static bool take_bytes(struct scanner *scanner, const char *bytes, size_t n, cloud_local_each *each,
                        void *arg)
 {
@@ -115,7 +116,7 @@ bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, voi
             break;
         ok = got == 0 || !take_bytes(&scanner, buffer, (size_t)got, each, arg);
         if (got == 0 && scanner.used + scanner.field > 0)
-            end_line(&scanner, each, arg); /* a last line without its newline */
+            end_line(&scanner, each, arg); /* the last line has no newline */
         if (ok)
             break;
     }

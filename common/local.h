@@ -22,18 +22,19 @@
 struct cloud_local_entry {
     char name[CLOUD_LOCAL_NAME_SIZE];
     uint32_t id;        /* uid of a passwd line, gid of a group line */
-    uint32_t gid;       /* of a passwd line: the primary group */
-    bool id_ok, gid_ok; /* whether the field is a number */
+    uint32_t gid;       /* primary group of a passwd line */
+    bool id_ok, gid_ok; /* whether the field is a number that fits */
 };
 
-/* Receives an entry, which is valid during the call. Returns false to end the scan. */
+/* Receives an entry, which is valid only during the call. Returns false to end the scan. */
 typedef bool cloud_local_each(void *arg, const struct cloud_local_entry *entry);
 
 /*
- * Calls `each` for every line with a ':', until `each` returns false. passwd: the file is a
- * passwd(5), else a group(5). Lines may be of any length and their names empty, as for libc; blank
- * lines, comments and compat entries ('+', '-') are skipped. False if the file cannot be opened, or
- * if reading fails before the end of the file and before `each` has returned false.
+ * Calls `each` for every line with a ':', until `each` returns false. The file has the format of
+ * passwd(5) if `passwd` is true, otherwise that of group(5). As for libc, a line may have any
+ * length and its name may be empty; blank lines, comments and compat entries ('+', '-') are
+ * skipped. False if the file cannot be opened, or if reading it fails before the end of the file is
+ * reached or `each` returns false.
  */
 bool cloud_local_scan(const char *path, bool passwd, cloud_local_each *each, void *arg);
 

@@ -9,15 +9,13 @@
 
 #define SFTP_ENDING      "_sftp"
 #define MACHINE_HASH     7  /* characters after the last '-' of a machine name */
-#define SUFFIX_NUMBER    3  /* digits of the N in <suffix>N */
-#define GATEWAY_NODE_MAX 32 /* characters before ".ent-" */
+#define SUFFIX_NUMBER    3  /* greatest number of digits in the N of <suffix>N */
+#define GATEWAY_NODE_MAX 32 /* greatest number of characters before ".ent-" */
 #define GATEWAY_HASH_MAX 40
 
-/*
- * Names of Debian's system users and groups that are login names under some host's settings.
- * cloudauth never serves them, whether or not their package is installed: a package that is
- * installed later creates its user. The list is sorted.
- */
+/* Names of Debian's system users and groups that fit the grammar under some settings. cloudauth
+ * never serves them, even if their package is not installed, because a later installation creates
+ * the user. Sorted for bsearch(3). */
 static const char reserved[][16] = {
     "administrator", "asterisk",   "audio",      "avahi",        "backup",     "bluetooth",
     "caddy",         "cdrom",      "chrony",     "clamav",       "clickhouse", "cloudauth",
@@ -43,8 +41,8 @@ static const char reserved[][16] = {
 
 /* ---- Characters ---- */
 
-/* The parts of a name in which a character may stand, as bits of its class. Every lookup reads all
- * characters of its name by the table `classes`. */
+/* The class of a character: one bit for each part of a name in which the character may stand.
+ * `classes` is a table because every lookup classifies all characters of its name. */
 enum { ID = 1, DIGIT = 2, APP = 4, DOT = 8 };
 
 #define TEN(class)     class, class, class, class, class, class, class, class, class, class
@@ -70,7 +68,7 @@ static bool is_app(char c)
     return (class_of(c) & APP) != 0;
 }
 
-/* Counts how many of the n characters, from the first on, may belong to a project id. */
+/* Returns the number of id characters (is_id) at the start of text, which has n characters. */
 static size_t span_id(const char *text, size_t n)
 {
     size_t i = 0;
@@ -106,13 +104,13 @@ static bool is_number(const char *text, size_t n)
     return i == n;
 }
 
-/* Refuses most names that are not login names after a look at their first few characters. */
+/* Rejects most names that are not login names after a look at their first few characters. */
 bool cloud_name_look(const char *name, struct cloud_name_run *run)
 {
     size_t n = 0;
 
-    /* In each form of a name the project id is a run of id characters. Only a node and "ent-" may
-     * stand before it. */
+    /* In every form of a name the project id consists of id characters. Only a node and "ent-" may
+     * precede it. */
     while (n <= CLOUD_PROJECT_MAX && is_id(name[n]))
         n++;
     run->n = run->ids = n;
@@ -134,11 +132,9 @@ bool cloud_name_possible(const char *name)
     return cloud_name_look(name, &run);
 }
 
-/*
- * Greedy matching. On a mismatch the last '*' takes more text, up to the next occurrence of the
- * character that follows that '*' in the pattern. Earlier '*' are never tried again and nothing is
- * recursive, so that no name takes exponential time.
- */
+/* Greedy matching. On a mismatch the last '*' takes more text, up to the next occurrence of the
+ * character that follows that '*' in the pattern. Earlier '*' are never tried again and there is no
+ * recursion, so that no name takes exponential time. */
 bool cloud_name_matches(const char *pattern, const char *name)
 {
     const char *star = NULL, *resume = NULL;
@@ -172,8 +168,8 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
     const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    /* Most patterns begin with another letter than the name, and need no call of
-     * cloud_name_matches. */
+    /* Most patterns begin with another character than the name: they cannot match, so the call is
+     * saved. */
     for (; at < end; at += (unsigned char)*at + 2u)
         if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;
@@ -198,7 +194,7 @@ static bool is_reserved(const struct cloud_grammar *grammar, const char *name)
     return false;
 }
 
-/* Copies n bytes and a NUL to a buffer. False if they do not fit. */
+/* Copies n bytes and a NUL to out, a buffer of `size` bytes. False if they do not fit. */
 static bool take(char *out, size_t size, const char *text, size_t n)
 {
     if (n >= size)
@@ -208,8 +204,8 @@ static bool take(char *out, size_t size, const char *text, size_t n)
     return true;
 }
 
-/* Takes n characters, each of which may stand in a project id, as the project id. False if this
- * host does not allow an id of this length. */
+/* Stores n characters, which the caller has found to be id characters, as the project id. False if
+ * this host does not allow a project id of that length. */
 static bool take_project(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -218,7 +214,7 @@ static bool take_project(const struct cloud_grammar *grammar, const char *text, 
     return take(out->project, sizeof out->project, text, n);
 }
 
-/* Whether n characters may be the N of <suffix>N: none, or 1 to 999. */
+/* Whether n characters may be the N of <suffix>N: a number from 1 to 999, or nothing. */
 static bool is_ordinal(const char *text, size_t n)
 {
     return n == 0 || (n <= SUFFIX_NUMBER && text[0] != '0' && is_number(text, n));
@@ -235,9 +231,9 @@ static bool is_machine_name(const char *text, size_t n)
     return true;
 }
 
-/* Reads the suffix of a name: "" means production, "_stg" the environment that the settings map it
- * to, and "_stg2" that environment's name with a 2. False if no suffix matches, or if the
- * environment would have a <machine_name>, which needs no suffix. */
+/* Parses the suffix of a name: "" means production, "_stg" the environment to which the settings
+ * map it, and "_stg2" the environment of that name with a 2 appended. False if no suffix matches,
+ * or if the environment would be a <machine_name>, which takes no suffix. */
 static bool take_suffix(const struct cloud_grammar *grammar, const char *text, size_t n,
                         struct cloud_name *out)
 {
@@ -258,7 +254,8 @@ static bool take_suffix(const struct cloud_grammar *grammar, const char *text, s
     return false;
 }
 
-/* Whether n characters may be an application or a worker: at least one, no "--", no '-' first. */
+/* Whether n characters may name an application or a worker: at least one character, no "--", and no
+ * '-' at the start. */
 static bool is_part(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -275,14 +272,15 @@ static const char *find_double_hyphen(const char *text, size_t n)
     return NULL;
 }
 
-/* Parses <machine_name>[--<app>[--<worker>]]. False for any other text. */
+/* Parses <machine_name>[--<app>[--<worker>]]. False if the text has another form, or ends in
+ * "_sftp". */
 static bool take_grid(const char *text, size_t n, struct cloud_name *out)
 {
     const char *end = text + n;
     const char *app = find_double_hyphen(text, n);
     size_t machine = app == NULL ? n : (size_t)(app - text);
 
-    /* The name of an application must not turn a shell account into an sFTP account. */
+    /* The name of an application or worker must not turn a shell account into an sFTP account. */
     if (ends_with(text, n, SFTP_ENDING) || !is_machine_name(text, machine) ||
         !take(out->environment, sizeof out->environment, text, machine))
         return false;
@@ -301,7 +299,8 @@ static bool take_grid(const char *text, size_t n, struct cloud_name *out)
     return is_part(worker, length) && take(out->worker, sizeof out->worker, worker, length);
 }
 
-/* Parses <project>-<environment>-<hash>, which follows "ent-". False for any other text. */
+/* Parses <project>-<environment>-<hash>, the part after "ent-". False if the text has another
+ * form. */
 static bool take_gateway(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {
@@ -314,8 +313,7 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
         n - hash > GATEWAY_HASH_MAX || span_id(text + hash, n - hash) != n - hash)
         return false;
     char plain[CLOUD_NAME_MAX + 1];
-    /* The gateway's names are for dedicated accounts only: the environment's main name has no
-     * '-'. */
+    /* The gateway has names for dedicated accounts only, whose main login names have no '-'. */
     return take_project(grammar, text, project, out) &&
            take(out->environment, sizeof out->environment, text + project + 1,
                 hash - 1 - project - 1) &&
@@ -323,8 +321,8 @@ static bool take_gateway(const struct cloud_grammar *grammar, const char *text, 
            strchr(plain, '-') == NULL;
 }
 
-/* Parses <project>[<suffix>[N]][_sftp]; `project` is the length of the project id. False for any
- * other text. */
+/* Parses <project>[<suffix>[N]][_sftp], in which the project id has `project` characters. False if
+ * the text has another form. */
 static bool take_dedicated(const struct cloud_grammar *grammar, const char *text, size_t project,
                            size_t n, struct cloud_name *out)
 {
@@ -397,8 +395,8 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
     return false;
 }
 
-/* Writes the only name that can be the main name of the environment, and fills *run for it. False
- * if the name is too long. */
+/* Writes the only name that can be the main login name of the environment, and fills *run for it.
+ * False if the name is too long. */
 static bool spell(const struct cloud_grammar *grammar, const char *project, const char *environment,
                   char out[CLOUD_NAME_MAX + 1], struct cloud_name_run *run)
 {
@@ -425,8 +423,8 @@ static bool spell(const struct cloud_grammar *grammar, const char *project, cons
     return !text.cut;
 }
 
-/* Writes the main name and parses it. False if the name means another environment: then this
- * environment has no main name. */
+/* Writes the name as spell does, and parses it. False if it is not a login name of this
+ * environment, which then has no main login name. */
 static bool spell_plain(const struct cloud_grammar *grammar, const char *project,
                         const char *environment, char out[CLOUD_NAME_MAX + 1],
                         struct cloud_name_run *run)

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The owner that the parent directory must have. Unit tests, which run as any user, set another. */
+/* The required owner of the parent directory. Unit tests, which run as any user, set another. */
 #ifndef CLOUD_SNAPSHOT_PARENT_OWNER
 #define CLOUD_SNAPSHOT_PARENT_OWNER 0
 #endif
 
-#define BUCKET       8u /* bytes */
+#define BUCKET       8u /* size of a bucket, in bytes */
 #define FIXED        offsetof(struct cloud_snapshot_record, strings)
 #define COVERED_FROM offsetof(struct cloud_snapshot_record, fresh)
 
@@ -26,8 +26,7 @@
 #define KEY_STEP   (MULTIPLIER - 1) /* even, so that an odd key stays odd */
 
 /* Mixes a word into a hash. The multiplication spreads low bits upwards and the shift spreads high
- * bits downwards, so that after two rounds every bit of the word has changed every bit of the
- * hash. */
+ * bits downwards, so that after two rounds every bit of the word affects every bit of the hash. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * MULTIPLIER;
@@ -56,10 +55,8 @@ static uint64_t load_tail(const void *start, size_t n)
     return ((uint64_t)bytes[n / 2] << 16) | ((uint64_t)bytes[n - 1] << 8) | bytes[0];
 }
 
-/*
- * A sum of words, each multiplied by an odd key of its own: no multiplication waits for another
- * one, and any change of one word changes the sum.
- */
+/* Returns the sum of the words, each multiplied by an odd key of its own: no multiplication has to
+ * wait for another, and a change of any single word changes the sum. */
 static uint64_t weigh(uint64_t seed, const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
@@ -92,8 +89,8 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id)
     return mix(mix(seed, id), seed);
 }
 
-/* The seed of a record's checksum. Through the seed the checksum covers size and flags as well,
- * which stand before it. */
+/* The seed of a record's checksum. The seed includes size and flags, so the checksum covers them,
+ * too, although they precede it in the record. */
 static uint64_t record_seed(uint64_t seed, uint32_t size, uint32_t flags)
 {
     return seed ^ (((uint64_t)flags << 32) | size);
@@ -108,7 +105,8 @@ uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapsh
 
 /* ---- The file as a whole ---- */
 
-/* Whether a part of n bytes at offset is aligned and lies within the file, after the header. */
+/* Whether a part of n bytes at offset is aligned and lies within the file, behind the header.
+ * `size` is that of the file. */
 static bool within(uint64_t offset, uint64_t n, uint64_t size)
 {
     return offset % 8 == 0 && offset >= sizeof(struct cloud_snapshot_header) && offset <= size &&
@@ -159,7 +157,7 @@ static uint64_t load_once(const unsigned char *at)
     return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
 }
 
-/* Takes the next string, and moves *at past it; NULL if there is no NUL before the end. */
+/* Returns the string at *at, and moves *at past it; NULL if there is no NUL before `end`. */
 static const char *next_string(const char **at, const char *end)
 {
     const char *string = *at;
@@ -171,7 +169,8 @@ static const char *next_string(const char **at, const char *end)
     return string;
 }
 
-/* Takes the next string, and moves *at past it; NULL if it does not have n bytes and a NUL. */
+/* Returns the string at *at, which must have n bytes and a NUL before `end`, and moves *at past it;
+ * NULL otherwise. */
 static const char *sized_string(const char **at, const char *end, size_t n)
 {
     const char *string = *at;
@@ -182,7 +181,8 @@ static const char *sized_string(const char **at, const char *end, size_t n)
     return string;
 }
 
-/* Sets the strings of *out to those of its copied record. False if their lengths are wrong. */
+/* Sets the string pointers of *out to the strings in its copied record. False if the lengths are
+ * wrong. */
 static bool take_strings(struct cloud_snapshot_account *out)
 {
     const uint16_t *length = out->record.length;
@@ -199,11 +199,9 @@ static bool take_strings(struct cloud_snapshot_account *out)
     return true;
 }
 
-/*
- * Copies the words of a record after the first two. Returns the checksum of the copy. Each word of
- * the map is read once, so the checksum is that of the copied bytes even if the file changes
- * meanwhile.
- */
+/* Copies a record without its first two words (size and flags, checksum), and returns the checksum
+ * of the copy. Each word of the map is read only once, so this is the checksum of the copied bytes
+ * even if the file changes meanwhile. */
 static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, uint32_t size)
 {
     uint64_t key = seed | 1, sum = size - COVERED_FROM, word;
@@ -216,7 +214,7 @@ static uint64_t copy_words(uint64_t seed, const unsigned char *from, char *to, u
     return mix(mix(sum, seed), size - COVERED_FROM);
 }
 
-/* Copies the record at an offset within the records. False if it is damaged. */
+/* Copies the record at an offset within the records to *out. False if it is damaged. */
 static bool copy_record(const struct cloud_snapshot *snapshot, uint64_t offset,
                         struct cloud_snapshot_account *out)
 {
@@ -250,8 +248,8 @@ struct wanted {
     bool gid; /* the id is a gid, not a uid */
 };
 
-/* Whether a string of a record equals one of n bytes. Does not call memcmp(3), which takes longer
- * for strings as short as those of a record. */
+/* Whether a string of a record equals one of n bytes. Does not call memcmp(3), which is slower for
+ * strings as short as those of a record. */
 static bool is_same(const char *string, size_t length, const char *wanted, size_t n)
 {
     if (length != n)
@@ -332,7 +330,8 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
     while (*at <= available && available - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
         uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
         memcpy(&size, &head, sizeof size);
-        /* After a damaged size the next record is found by its checksum: tries every 8 bytes. */
+        /* A damaged size does not say where the next record is: tries every 8 bytes until a
+         * checksum is right. */
         if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX)
             size = 8;
         *at = here + size;
@@ -368,8 +367,8 @@ bool cloud_snapshot_home(const struct cloud_snapshot_account *account,
 
 #define DIRECTORY CLOUD_SNAPSHOT_PARENT "/" CLOUD_SNAPSHOT_DIRECTORY
 
-/* Finds the owner of a directory. False with errno if other users than its owner may write to it,
- * or if it is no directory. */
+/* Finds the owner of a directory. False with errno if it is not a directory, or if users other than
+ * its owner may write to it. */
 static bool owned_directory(const char *path, uid_t *owner)
 {
     struct stat st;
@@ -381,11 +380,9 @@ static bool owned_directory(const char *path, uid_t *owner)
     return S_ISDIR(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/*
- * Opens the file. Returns -1 with errno if it cannot be opened, or does not belong to the owner of
- * its directory. The directory is checked and then opened by the same path; in between only root,
- * who owns the parent, could replace it.
- */
+/* Opens the file, and sets *size to its size. Returns -1 with errno if it cannot be opened, or if
+ * it or a directory has the wrong owner or mode. The directory is checked and then opened by the
+ * same path; in between only root, who owns the parent, could replace it. */
 static int open_file(size_t *size)
 {
     uid_t root, owner;

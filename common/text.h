@@ -21,7 +21,7 @@ struct cloud_text {
 /* Starts an empty text in a buffer of at least one byte. */
 void cloud_text_start(struct cloud_text *text, char *buffer, size_t size);
 
-/* Append a string; n bytes; one character; a number in decimal. */
+/* Append a string, n bytes, one character, or a number in decimal. */
 void cloud_text_add(struct cloud_text *text, const char *string);
 void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);
@@ -39,35 +39,29 @@ void cloud_text_add_escaped(struct cloud_text *text, char c);
 /* Whether the byte is a control character of ASCII: 0 to 0x1f, or 0x7f. */
 bool cloud_text_is_control(char c);
 
-/* Whether the string has a control character, which could end or forge a line. */
+/* Whether the string has a control character, which could end or forge a line of a log. */
 bool cloud_text_has_control(const char *string);
 
-/*
- * Whether text is a relative path that stays below its start: parts with '/' between them, of which
- * none is empty, "." or "..", and no byte is a control character.
- */
+/* Whether text is a relative path that cannot leave its directory: parts separated by '/', none of
+ * which is empty, "." or "..", and without control characters. */
 bool cloud_text_is_path(const char *text);
 
 /*
- * Appends a value of a log line in such a way that no byte of it can end the value or the line. A
- * value of [A-Za-z0-9._:@/+=-] alone is appended as it is. Any other is put into double quotes,
- * with '"' and '\\' escaped by '\\' and each byte outside printable ASCII as \xHH. Appends nothing
- * for NULL and "".
+ * Appends a value of a log line such that no byte of it can end the value or the line. A value that
+ * has only the characters A-Z a-z 0-9 . _ : @ / + = - is appended as it is. Any other is put into
+ * double quotes, with '"' and '\\' escaped by '\\' and each byte outside printable ASCII as \xHH;
+ * if that does not fit, nothing is appended and `cut` is set. Appends nothing for NULL and "".
  */
 void cloud_text_add_value(struct cloud_text *text, const char *value);
 
-/*
- * Appends " name=value", with the value as cloud_text_add_value writes it. A value that would take
- * more than CLOUD_TEXT_VALUE_MAX bytes is left empty, so that it does not push later values off the
- * line.
- */
+/* Appends " name=value", with the value as cloud_text_add_value writes it. The value of a pair that
+ * would take more than CLOUD_TEXT_VALUE_MAX bytes is left out, so that it does not push later
+ * values off the line. */
 #define CLOUD_TEXT_VALUE_MAX 1024
 void cloud_text_add_pair(struct cloud_text *text, const char *name, const char *value);
 
-/*
- * Reads a decimal number of n digits, without sign, space or leading zeros. False, with *out
- * unchanged, if the text is anything else or the number is greater than max.
- */
+/* Reads a decimal number of n digits, without sign, space or leading zeros. False, with *out
+ * unchanged, if the text has another form or the number is greater than max. */
 bool cloud_text_read_number(const char *digits, size_t n, uint64_t max, uint64_t *out);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define HEADER    8
-#define FIELDS    8 /* the most fields that a packet has */
+#define FIELDS    8 /* the greatest number of fields in a packet */
 #define STATUS_AT 6
 
 static const unsigned char magic[4] = {'C', 'L', 'D', 'A'};
@@ -16,7 +16,7 @@ struct field {
     bool string;
 };
 
-/* The fields of a kind of packet, in order. A field at offset 0, where both structs have their
+/* The fields of one kind of packet, in order. A field with offset 0, where both structs have their
  * opcode, ends the list. */
 struct layout {
     struct field field[FIELDS];
@@ -98,15 +98,15 @@ static const struct layout *answer_layout(enum cloud_op op, enum cloud_status st
     return NULL;
 }
 
-/* Every opcode that exists has a field in its question or in its answer. */
+/* The tables have a field for every opcode that exists, in its question or in its answer. */
 bool cloud_wire_op_known(unsigned op)
 {
     return op > 0 && op < CLOUD_OP_END &&
            (questions[op].field[0].offset != 0 || answers[op].field[0].offset != 0);
 }
 
-/* The unread rest of a packet. Only get_number and get_string read from it; once one has failed,
- * all later calls fail. */
+/* The unread rest of a packet. Only get_number and get_string read from it; after a failure all
+ * further calls fail. */
 struct cursor {
     const unsigned char *at;
     size_t left;
@@ -131,7 +131,7 @@ static const char *get_string(struct cursor *cursor)
     size_t n = get_number(cursor);
     const char *string = (const char *)cursor->at;
 
-    /* The bound of n comes first, so that n + 1 cannot wrap. */
+    /* The limit on n is checked first, so that n + 1 cannot wrap. */
     if (cursor->failed || n > CLOUD_WIRE_STRING_MAX || n + 1 > cursor->left ||
         memchr(string, '\0', n + 1) != string + n) {
         cursor->failed = true;
@@ -163,7 +163,8 @@ unsigned cloud_wire_version(const void *packet, size_t n)
     return n < HEADER || memcmp(at, magic, sizeof magic) != 0 ? 0 : at[4];
 }
 
-/* Checks the header and that the opcode is known; false if not. Sets *cursor to the fields. */
+/* Checks the header and that the opcode is known, and sets *cursor to the first field. False if the
+ * header is not valid. */
 static bool get_header(struct cursor *cursor, const void *packet, size_t n, unsigned *op,
                        unsigned *status)
 {

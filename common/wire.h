@@ -9,8 +9,8 @@
 /*
  * The protocol between the daemon and its clients: one question and one answer over a
  * SOCK_SEQPACKET socket at /run/cloudauth/socket. A client connects, sends one packet, receives one
- * packet and closes. It keeps no connection, which its process could share by a fork(2) or close by
- * mistake.
+ * packet and closes. It keeps no connection open, because the process that it runs in could share
+ * the descriptor through fork(2) or close it by mistake.
  *
  * A packet:
  *
@@ -50,31 +50,31 @@
  *   CONFIRM          account                              text
  *
  * KEYS: id is the uid that sshd has looked up for the account, or 0 if sshd does not pass it to the
- * helper (%U). line is one line or several, with newlines between them; sshd uses the first that
- * admits the client.
+ * helper (%U). `line` has one authorized_keys line or several, separated by newlines; sshd uses the
+ * first that admits the client.
  *
- * PAM_ACCOUNT: home, id and gid are the account's, and mounts lists the directories below that home
- * that an sFTP account may see, a line each: "rw pub/media\n" or "ro var/log\n", at most
- * CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account mounts is "". For an SSH login to
- * an sFTP account message has the pairs project= to key= for the audit line that PAM writes if it
- * refuses the login in the session.
+ * PAM_ACCOUNT: `home`, `id` and `gid` are the account's. `mounts` lists the directories below that
+ * home that an sFTP account may see, one per line: "rw pub/media\n" or "ro var/log\n", in all at
+ * most CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account it is "". For an SSH login to
+ * an sFTP account `message` has the pairs project= to key= of the audit line, which PAM writes if
+ * it refuses the login itself when the session opens.
  *
- * SESSIONS lists the sessions after the one with the id in the question ("": from the first); the
- * answer's session is the id to continue after, "" at the end.
+ * SESSIONS lists the sessions after the one whose id is in the question ("": from the first). The
+ * answer's `session` is the id to put into the next question, "" at the end.
  *
- * text is lines of fields separated by tabs (cloudauthd/control/control.h), but METRICS' text has
- * the text exposition format of Prometheus. The first page is 0, except in REBIND, whose page
- * is an enum cloud_rebind; an answer's page is the next one to ask for, 0 at the end. Some opcodes
- * are unused.
+ * `text` consists of lines of fields separated by tabs (cloudauthd/control/control.h); that of
+ * METRICS has the text exposition format of Prometheus. Pages are counted from 0; an answer's
+ * `page` is the next one to ask for, 0 at the end. In REBIND `page` is an enum cloud_rebind. Some
+ * opcodes are unused.
  *
- * An answer of CLOUD_REFUSED has `reason message` (a token for logs, a sentence for the client);
- * one of CLOUD_ABSENT and CLOUD_UNAVAILABLE has `reason`.
+ * The fields of an answer depend on its status, too: CLOUD_REFUSED has `reason message` (a token
+ * for logs, a sentence for the client), CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
  */
 
 #define CLOUD_WIRE_VERSION      1
-#define CLOUD_WIRE_QUESTION_MAX 40960u  /* bytes: a key of 16 KiB in base64, an auth_info line */
-#define CLOUD_WIRE_ANSWER_MAX   131072u /* bytes: the longest key line */
-#define CLOUD_WIRE_ACCOUNT_MAX  4096u   /* bytes of the longest answer to the NSS module */
+#define CLOUD_WIRE_QUESTION_MAX 40960u  /* bytes of a question: holds a key of 16 KiB in base64 */
+#define CLOUD_WIRE_ANSWER_MAX   131072u /* bytes of an answer: holds the longest key line */
+#define CLOUD_WIRE_ACCOUNT_MAX  4096u   /* bytes of an answer to the NSS module */
 #define CLOUD_WIRE_STRING_MAX   131000u
 #define CLOUD_WIRE_MOUNTS_MAX   64  /* lines of `mounts` */
 #define CLOUD_WIRE_PATH_MAX     255 /* bytes of a path in `mounts` */
@@ -95,7 +95,7 @@ enum cloud_op {
     CLOUD_OP_PAM_SESSION_END = 8,
     CLOUD_OP_SESSIONS = 9,
     CLOUD_OP_SESSION_END = 10,
-    CLOUD_OP_STATUS = 32, /* from here on the questions of operators: cloudauthctl(1) */
+    CLOUD_OP_STATUS = 32, /* from here on, questions that only cloudauthctl(1) asks */
     CLOUD_OP_DOCUMENTS = 33,
     CLOUD_OP_EXPLAIN = 34,
     CLOUD_OP_PEOPLE = 35,
@@ -107,32 +107,29 @@ enum cloud_op {
     CLOUD_OP_NAMED = 44,
     CLOUD_OP_METRICS = 45,
     CLOUD_OP_CONFIRM = 46,
-    CLOUD_OP_END /* one more than the last opcode */
+    CLOUD_OP_END /* the highest opcode plus 1 */
 };
 
-/*
- * The four answers to a question about an account, on the wire and in every program. They are never
- * mixed: an account is absent only if the API says so, and an outage is never answered as absent.
- * Each client has one function that maps them to NSS, PAM or an exit status; its default refuses
- * the login.
- */
+/* The four possible answers to a question about an account, on the wire and in every program. They
+ * are never confused: an outage is never answered as CLOUD_ABSENT. Each client has one function
+ * that maps them to NSS, PAM or an exit status; its default refuses the login. */
 enum cloud_status {
-    CLOUD_UNAVAILABLE = 0, /* unknown for now: an outage, timeout or protocol error; the default */
+    CLOUD_UNAVAILABLE = 0, /* not known now: an outage, timeout or protocol error; the default */
     CLOUD_OK = 1,          /* the packet has the fields of the answer */
     CLOUD_ABSENT = 2,      /* there is no such account on this host */
     CLOUD_REFUSED = 3,     /* the policy refuses; the packet has a reason and a message */
 };
 
-/* What the `page` of a CLOUD_OP_REBIND question asks for: LOOK shows the binding, DO releases it
- * unless the environment has sessions, FORCE releases it in any case. */
+/* What the `page` of a CLOUD_OP_REBIND question asks for: LOOK to show the binding, DO to release
+ * it unless the environment has sessions, FORCE to release it in any case. */
 enum cloud_rebind {
     CLOUD_REBIND_LOOK = 0,
     CLOUD_REBIND_DO = 1,
     CLOUD_REBIND_FORCE = 2,
 };
 
-/* The strings are borrowed; in a decoded packet they point into the packet. Unused members are NULL
- * or 0. */
+/* The strings are borrowed; in a decoded packet they point into the packet. Members that the opcode
+ * does not use are NULL or 0. */
 struct cloud_question {
     enum cloud_op op;
     const char *account;
@@ -141,7 +138,7 @@ struct cloud_question {
     const char *key_type, *key;
     const char *service, *from;
     const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
-    uint32_t is_ssh;       /* 0 or 1: the service authenticates with SSH keys */
+    uint32_t is_ssh;       /* 1: the service authenticates with SSH keys; otherwise 0 */
     const char *session;   /* a session's id, or "" */
     const char *text;      /* a denial as a line (denials_parse), or "all" */
     uint32_t page;
@@ -170,12 +167,12 @@ bool cloud_wire_op_known(unsigned op);
 size_t cloud_wire_put_question(const struct cloud_question *question, void *buffer, size_t size);
 size_t cloud_wire_put_answer(const struct cloud_answer *answer, void *buffer, size_t size);
 
-/* Decode a packet of n bytes, which must outlive *out. False, with *out untouched, unless it is
+/* Decode a packet of n bytes, which must outlive *out. False, with *out untouched, if it is not
  * exactly one well-formed packet of this version. */
 bool cloud_wire_get_question(const void *packet, size_t n, struct cloud_question *out);
 bool cloud_wire_get_answer(const void *packet, size_t n, struct cloud_answer *out);
 
-/* The version in the header of a packet; 0 if it is not a packet of this protocol. */
+/* Returns the version in the header of a packet, or 0 if it is not a packet of this protocol. */
 unsigned cloud_wire_version(const void *packet, size_t n);
 
 #endif

@@ -21,11 +21,9 @@
 #define DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
 #define NEVER     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/*
- * The limits of the tmpfs, which holds only the directories that lead to the mount points.
+/* The limits of the tmpfs, which holds only the directories that lead to the mount points.
  * Directories take no blocks. JAIL_MOUNTS_MAX paths of JAIL_PATH_MAX / 2 parts each need only half
- * of these inodes. Only root may write to the tmpfs, and only until it is made read-only.
- */
+ * of these inodes. Only root may write to the tmpfs, and only until it is made read-only. */
 #define ROOT_SIZE   "64k"
 #define ROOT_INODES "16384"
 
@@ -40,7 +38,7 @@ static bool fail(struct jail_fault *fault, const char *before, const char *path,
     return false;
 }
 
-/* Says that a system call failed for a reason that has nothing to do with the account. Returns
+/* Reports a system call that failed for a reason that has nothing to do with the account. Returns
  * false. */
 static bool fail_call(struct jail_fault *fault, const char *call, const char *path)
 {
@@ -53,8 +51,8 @@ static bool fail_call(struct jail_fault *fault, const char *call, const char *pa
     return false;
 }
 
-/* Says why a directory could not be opened, in words for the owner of the account, who can repair
- * it. Returns false. */
+/* Reports why a directory could not be opened (errno), in words for the owner of the account, who
+ * can repair it. Returns false. */
 static bool fail_open(struct jail_fault *fault, const char *path)
 {
     switch (errno) {
@@ -109,7 +107,8 @@ static bool overlaps(const struct jail *jail, const struct jail_mount *mount)
     return false;
 }
 
-/* Adds the directory of one line of the list, which has no newline. The path stays in line. */
+/* Adds the directory that a line of the list names; the line ends in a NUL instead of its newline.
+ * The path of the mount points into the line. */
 static bool read_mount(struct jail *jail, char *line, struct jail_fault *fault)
 {
     struct jail_mount mount = {line + 3, line[0] == 'r' && line[1] == 'w'};
@@ -164,18 +163,16 @@ static int open_beneath(int at, const char *path, uint64_t resolve)
 
 static bool become(uid_t uid, gid_t gid)
 {
-    /* setfsgid(2) and setfsuid(2) return the previous id whether they succeed or fail; a second
-     * call with an invalid id returns the current one. */
+    /* setfsgid(2) and setfsuid(2) return the previous id whether they succeed or fail; a further
+     * call with an invalid id changes nothing and so returns the current one. */
     (void)setfsgid(gid);
     (void)setfsuid(uid);
     return (gid_t)setfsgid((gid_t)-1) == gid && (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
-/*
- * Opens a directory with the uid and gid of the account, so that root's rights open nothing that
- * the account cannot reach, and that a home on NFS opens where the server maps root to an
- * unprivileged user. Returns a descriptor, or -1 with errno.
- */
+/* Opens a directory with the uid and gid of the account. So root's rights open nothing that the
+ * account cannot reach, and a home on NFS opens even if the server maps root to an unprivileged
+ * user (root_squash). Returns a descriptor, or -1 with errno. */
 static int open_as(const struct jail *jail, int at, const char *path, uint64_t resolve)
 {
     const uint64_t no_links = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
@@ -187,7 +184,7 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
         directory = open_beneath(at, path, resolve | no_links);
         error = errno;
     }
-    if (!become(uid, gid) && directory >= 0) { /* cannot happen; no session may start then */
+    if (!become(uid, gid) && directory >= 0) { /* cannot happen; if it did, no session may start */
         close(directory);
         directory = -1;
         error = EPERM;
@@ -196,8 +193,8 @@ static int open_as(const struct jail *jail, int at, const char *path, uint64_t r
     return directory;
 }
 
-/* Opens JAIL_ROOT. Its owner and mode, and those of each directory above it, are checked by sshd
- * before its chroot(2). Returns a descriptor, or -1 with the fault filled. */
+/* Opens JAIL_ROOT. sshd checks its owner and mode, and those of each directory above it, before its
+ * chroot(2). Returns a descriptor, or -1 with the fault filled. */
 static int open_jail_root(struct jail_fault *fault)
 {
     int root = open_beneath(AT_FDCWD, JAIL_ROOT, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -216,11 +213,8 @@ static int open_home(const struct jail *jail, struct jail_fault *fault)
     return home;
 }
 
-/*
- * Makes a copy of the mount that a directory is on. The root of the copy is that directory; mounts
- * below it are not copied. The copy is attached nowhere yet. Returns its descriptor, or -1 with the
- * fault filled.
- */
+/* Makes a bind mount of a listed directory that is not attached anywhere yet (open_tree(2)). Mounts
+ * below the directory are not part of it. Returns its descriptor, or -1 with the fault filled. */
 static int copy_directory(const struct jail *jail, int home, const struct jail_mount *mount,
                           struct jail_fault *fault)
 {
@@ -270,7 +264,7 @@ bool jail_check(const struct jail *jail, struct jail_fault *fault)
 /* ---- Building ---- */
 
 /* Enters a new mount namespace. Its mounts are slaves (mount_namespaces(7)): mounts and unmounts of
- * the host are seen in the namespace, and those of the namespace are not seen by the host. */
+ * the host reach the namespace, and those in the namespace do not reach the host. */
 static bool enter_namespace(struct jail_fault *fault)
 {
     if (unshare(CLONE_NEWNS) != 0)
@@ -302,7 +296,8 @@ static int make_tmpfs(void)
     return root;
 }
 
-/* Attaches a mount that make_tmpfs or copy_directory made at `point`. False with errno. */
+/* Attaches a mount, which make_tmpfs, copy_directory or mount_log has made, to the directory or
+ * file with the descriptor `point`. False with errno. */
 static bool attach(int mount, int point)
 {
     return move_mount(mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
@@ -326,11 +321,11 @@ static int mount_root(struct jail_fault *fault)
     return root;
 }
 
-/* Makes one directory on the path to a mount point, unless it exists already for another mount
- * point. Returns its descriptor, or -1 with errno. */
+/* Makes one directory on the path to a mount point, unless it exists already on the path to
+ * another. Returns its descriptor, or -1 with errno. */
 static int make_part(int at, const char *part)
 {
-    /* Sets the mode again, because mkdirat(2) applies the umask that sshd was started with. */
+    /* The mode is set again, because mkdirat(2) applies the umask that sshd was started with. */
     if (mkdirat(at, part, 0755) == 0) {
         if (fchmodat(at, part, 0755, 0) != 0)
             return -1;
@@ -341,7 +336,7 @@ static int make_part(int at, const char *part)
     return open_beneath(at, part, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
-/* Makes the directories of a path below root. Returns the descriptor of the last one, or -1 with
+/* Makes the directories of a path below root. Returns a descriptor of the last one, or -1 with
  * errno. */
 static int make_mount_point(int root, const char *path)
 {
@@ -381,11 +376,9 @@ static bool mount_directory(const struct jail *jail, int home, int root,
     return mounted;
 }
 
-/*
- * Mounts the host's /dev/log in the jail, where the sFTP server looks for it; without it transfers
- * are not logged. A failure does not end the session: the host may have no log daemon, and a
- * directory of the document may lie at /dev.
- */
+/* Mounts the host's /dev/log in the jail, where the sFTP server looks for it; without it transfers
+ * are not logged. A failure does not end the session: the host may have no log daemon. Does nothing
+ * if a listed directory is mounted at or below /dev. */
 static void mount_log(const struct jail *jail, int root)
 {
     struct mount_attr attr = {.attr_set = NEVER, .propagation = MS_PRIVATE};
@@ -423,8 +416,8 @@ bool jail_build(const struct jail *jail, struct jail_fault *fault)
     int home = -1, root = -1;
     bool built = false;
 
-    /* Opens the directories after entering the new namespace, because open_tree(2) copies only
-     * mounts of the caller's own namespace. */
+    /* The directories are opened in the new namespace, because open_tree(2) copies only mounts of
+     * the caller's own namespace. */
     if (enter_namespace(fault) && (home = open_home(jail, fault)) >= 0 &&
         (root = mount_root(fault)) >= 0) {
         built = true;

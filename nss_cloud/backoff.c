@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#define COUNT_MAX 16 /* halvings: enough to reach BACKOFF_MIN_MS from any timeout */
+#define COUNT_MAX 16 /* halvings: from 20 minutes down to BACKOFF_MIN_MS */
 
 static atomic_uint unanswered; /* calls in a row without an answer; each halves the next timeout */
 static _Atomic int64_t last;   /* cloud_clock_ms() at the end of the last call without an answer */

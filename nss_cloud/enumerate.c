@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* An enumeration under way. It keeps its own map of the snapshot: otherwise accounts would be
- * missing or come twice if the file were replaced between two entries. */
+/* An enumeration in progress. It keeps its own map of the snapshot: otherwise accounts would be
+ * missing or be listed twice if the file were replaced between two entries. */
 struct list {
     bool open;
     struct cloud_snapshot snapshot; /* snapshot.map NULL: there are no entries */
@@ -59,7 +59,7 @@ enum nss_status enumerate_start(enum enumerate_what what, int *errnop)
     return lookup_guard(open_list, &step, &step.status, &step.error, errnop);
 }
 
-/* Writes the next account that this host's settings allow to step->lookup. */
+/* Writes the next account to step->lookup; skips those that this host's settings do not allow. */
 static void take_account(const struct cloud_conf *conf, struct step *step)
 {
     struct list *list = step->list;
@@ -94,7 +94,7 @@ enum nss_status enumerate_next(enum enumerate_what what, struct lookup *lookup, 
 {
     struct step step = {.list = &lists[what], .lookup = lookup};
 
-    /* getpwent(3) without setpwent(3) begins at the start. */
+    /* Without setpwent(3), getpwent(3) starts with the first account. */
     if (!step.list->open) {
         enum nss_status status = enumerate_start(what, errnop);
         if (status != NSS_STATUS_SUCCESS)

@@ -30,7 +30,7 @@ static enum nss_status to_nss(enum cloud_status status)
         return NSS_STATUS_SUCCESS;
     case CLOUD_ABSENT:
         return NSS_STATUS_NOTFOUND;
-    case CLOUD_REFUSED: /* the daemon refuses no lookup */
+    case CLOUD_REFUSED: /* never the answer to a lookup */
     case CLOUD_UNAVAILABLE:
         break;
     }
@@ -40,8 +40,8 @@ static enum nss_status to_nss(enum cloud_status status)
 /*
  * UNAVAIL always comes with EAGAIN, because getpwnam_r(3) and its like return the errno of a module
  * that answers UNAVAIL. Callers read 0, ENOENT, ESRCH, EBADF and EPERM as "no such user", and glibc
- * turns ERANGE into EINVAL. After EAGAIN nscd(8) keeps the entry that it has; after any other error
- * it caches that there is no such user.
+ * turns ERANGE into EINVAL. After EAGAIN nscd(8) keeps the entry that it has cached; after any
+ * other error it caches that there is no such user.
  */
 enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,
                              int *errnop)
@@ -106,7 +106,7 @@ static bool is_sftp(const struct pack_account *account)
 
 /* Whether the entry may be returned. Neither the daemon nor the snapshot is trusted: this host's
  * settings must allow the ids and the home, and the entry must have the id that the caller asked
- * for. The name has been checked before. */
+ * for. The caller has checked the name. */
 static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
                      const struct pack_account *account)
 {
@@ -120,8 +120,8 @@ static bool may_give(const struct cloud_conf *conf, const struct lookup *lookup,
            is_absolute(&account->shell) && pack_fields_ok(account);
 }
 
-/* Writes the account's entry to the caller's buffer, and the result to *lookup: UNAVAIL if this
- * host's settings do not allow the account. */
+/* Writes the account's entry to the caller's buffer, and the result to *lookup. The status is
+ * UNAVAIL if this host's settings do not allow the account. */
 static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pack_account *account)
 {
     /* An sFTP account has no shell, whatever the document says. */
@@ -139,8 +139,8 @@ static void give(const struct cloud_conf *conf, struct lookup *lookup, struct pa
         set_packed(lookup, pack_passwd(account, lookup->passwd, lookup->buffer, lookup->size));
 }
 
-/* Whether `came`, the name in the daemon's answer, is right: the one that the caller asked for or,
- * for a lookup by id, a plain name that this host serves. */
+/* Whether `came`, the name in the daemon's answer, is right: the name that was asked for or, if an
+ * id was asked for, a main login name that this host serves. */
 static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup, const char *came)
 {
     struct cloud_name name;
@@ -150,7 +150,8 @@ static bool name_fits(const struct cloud_conf *conf, const struct lookup *lookup
     return cloud_name_parse(&conf->grammar, came, &name) && name.plain;
 }
 
-/* Returns the daemon's answer to the caller. For a group it has only a name and a gid. */
+/* Writes the daemon's answer to the caller's buffer. An answer about a group has only a name and a
+ * gid. */
 static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_answer *answer)
 {
@@ -167,8 +168,8 @@ static void take_answer(const struct cloud_conf *conf, struct lookup *lookup,
         give(conf, lookup, &account);
 }
 
-/* Whether this host serves the name or id that the caller asks for. Parses a name into *out. A
- * group has only the plain name of its environment. */
+/* Whether this host serves the name or id that is asked for. A name is parsed into *out. A group
+ * must have the main login name of its environment. */
 static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
                     struct cloud_name *out)
 {
@@ -182,12 +183,12 @@ static bool is_ours(const struct cloud_conf *conf, const struct lookup *lookup,
 
 /* How old a record of the snapshot may be. */
 enum trust {
-    FRESH,       /* only while the record is fresh: the daemon can be asked instead */
-    UNREACHABLE, /* any age: the daemon cannot be reached, and a lookup grants no login */
+    FRESH,       /* only while the record is fresh; after that the daemon is asked */
+    UNREACHABLE, /* any age, because the daemon cannot be reached; a lookup grants no login */
 };
 
 enum found {
-    NO_FILE, /* there is no snapshot that may be used */
+    NO_FILE, /* there is no usable snapshot */
     MISSED,
     FOUND,
 };
@@ -201,15 +202,16 @@ static bool find_record(const struct cloud_snapshot *snapshot, const struct look
                             : cloud_snapshot_by_uid(snapshot, lookup->id, out);
 }
 
-/* A string of a record; `next` is the string that follows it there. */
+/* Returns a string of a record. Its length follows from `next`, the string after it in the
+ * record. */
 static struct pack_text text_between(const char *string, const char *next)
 {
     return (struct pack_text){string, (size_t)(next - string) - 1};
 }
 
-/* Returns the record to the caller under the name that the caller asks for, or, for a lookup by id,
- * under its plain name, for which `plain` is a buffer. False if the record does not have the home
- * for that name, or if this host's settings do not allow the account. */
+/* Writes the record to the caller's buffer, under the name that is asked for or, if an id is asked
+ * for, under its main login name, for which `plain` has room. False if the record does not tell the
+ * home under that name, or if this host's settings do not allow the account. */
 static bool take_record(const struct cloud_conf *conf, struct lookup *lookup,
                         const struct cloud_name *name, const struct cloud_snapshot_account *record,
                         char plain[CLOUD_NAME_MAX + 1])
@@ -254,7 +256,7 @@ static enum found search(const struct cloud_conf *conf, struct lookup *lookup,
 {
     struct cloud_snapshot_account account;
     char plain[CLOUD_NAME_MAX + 1];
-    int64_t now = time(NULL); /* no system call */
+    int64_t now = time(NULL); /* makes no system call (vdso(7)) */
 
     if (trust == FRESH && !cloud_snapshot_current(snapshot, now))
         return NO_FILE;
@@ -271,8 +273,8 @@ static struct negcache_key negcache_key_of(const struct lookup *lookup)
         .op = lookup->op, .name = lookup->name, .id = lookup->id, .file = lookup->file};
 }
 
-/* Whether the daemon's answer that a name or id is absent may be remembered. Not with file://,
- * where each lookup has the daemon read the document again. */
+/* Whether it may be remembered that the daemon has called a name or id absent. Not with file://,
+ * because the daemon then reads the document again for each lookup. */
 static bool may_remember(const struct cloud_conf *conf, const struct lookup *lookup)
 {
     return lookup->lacks && conf->absent_fresh > 0 && strncmp(conf->access_url, "file:", 5) != 0;
@@ -293,7 +295,7 @@ static bool is_known_absent(const struct cloud_conf *conf, const struct lookup *
     return may_remember(conf, lookup) && negcache_has(&key);
 }
 
-/* Searches a live snapshot for a record that is fresh, so that the daemon need not be asked. */
+/* Searches a live snapshot for a record that is fresh, for which the daemon need not be asked. */
 static enum found search_live(const struct map *map, struct lookup *lookup,
                               const struct cloud_name *name)
 {
@@ -311,8 +313,8 @@ static enum found search_live(const struct map *map, struct lookup *lookup,
 /*
  * Searches the map while the daemon cannot be reached. A retired map is used only if this process
  * cannot see the file that replaced it, as in an sFTP session that entered its chroot after the map
- * was made. If that file cannot be opened for another reason, the map is not used: a user could
- * otherwise keep a deleted account alive in a process by using up its descriptors.
+ * was made. If the file cannot be opened for another reason, the map is not used, because a user
+ * could otherwise keep a deleted account alive in a process by using up its descriptors.
  */
 static void search_unreachable(const struct map *map, struct lookup *lookup,
                                const struct cloud_name *name)
@@ -326,8 +328,7 @@ static void search_unreachable(const struct map *map, struct lookup *lookup,
 
 /* ---- Lookups ---- */
 
-/* Answers a question about a marker group, without the daemon. False if the question is about
- * another group. */
+/* Answers a lookup of a marker group, without the daemon. False if another group is looked up. */
 static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
 {
     struct pack_text name;
@@ -344,8 +345,8 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
     return ssh || sftp;
 }
 
-/* Asks the daemon. Not inlined: a thread may have 16 KiB of stack, of which the caller needs half
- * to read the settings, and the packet must not be on the stack at the same time. */
+/* Asks the daemon. Not inlined: a thread may have only 16 KiB of stack, of which reading the
+ * settings takes half in the caller, and the packet must not be on the stack at that time. */
 __attribute__((noinline)) static void find_by_daemon(const struct map *map, struct lookup *lookup,
                                                      const struct cloud_name *name)
 {
@@ -380,9 +381,9 @@ static void find_account(void *arg)
     map_release(&map);
 }
 
-/* Tries to answer without a system call: from the kept map and the negative cache and, until the
- * settings are due to be looked at again, for names and ids that this host does not serve. False if
- * that is not enough. */
+/* Tries to answer without a system call, from the kept map and the negative cache. A marker group,
+ * or a name or id that this host does not serve, is answered only until the settings file is due
+ * for the next check. False if there is no answer. */
 static bool find_kept(const struct map *map, struct lookup *lookup)
 {
     const struct cloud_conf *conf = map->held->conf;

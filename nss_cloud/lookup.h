@@ -17,7 +17,7 @@
 #define LOOKUP_SSH_GROUP  "cloud-ssh"
 #define LOOKUP_SFTP_GROUP "cloud-sftp"
 
-/* A lookup: the question, where the entry goes, and the result. */
+/* A lookup: the question, where to write the entry, and the result. */
 struct lookup {
     enum cloud_op op;
     const char *name; /* NULL: the lookup is by id */
@@ -27,35 +27,33 @@ struct lookup {
     char *buffer;
     size_t size;
 
-    struct cloud_name_run run; /* what cloud_name_look finds out about name */
+    struct cloud_name_run run; /* what cloud_name_look has found out about name */
     bool lacks;                /* a live snapshot has no fresh record for the question */
-    uint64_t file;             /* the seed of the snapshot that lacks the record */
+    uint64_t file;             /* if lacks: the seed of that snapshot */
     enum nss_status status;
     int error; /* for *errnop, if status is UNAVAIL or TRYAGAIN */
 };
 
 /*
  * Finds an account or a group: first in the map that this process keeps, without a system call;
- * then in the current snapshot; then by asking the daemon. Sets *errnop as NSS requires. Once a
- * second a lookup of a name or id that this host does not serve checks whether root has changed the
- * settings.
+ * then in the current snapshot; then by asking the daemon. Sets *errnop as NSS requires. So that a
+ * change of the settings is noticed, a lookup of a name or id that this host does not serve checks
+ * the settings file, at most once a second.
  */
 enum nss_status lookup_find(struct lookup *lookup, int *errnop);
 
-/*
- * Returns a record of the snapshot to the caller, under its plain name. False if this host's
- * settings do not allow the account. Otherwise lookup->status says whether the entry fits the
- * buffer.
- */
+/* Writes a record of the snapshot to the lookup's passwd or group, under its main login name. False
+ * if this host's settings do not allow the account. If true, lookup->status says whether the entry
+ * fits the buffer. */
 struct cloud_snapshot_account;
 bool lookup_take(const struct cloud_conf *conf, struct lookup *lookup,
                  const struct cloud_snapshot_account *account);
 
 /*
- * Runs a step that may do I/O, with thread cancellation off, and preserves errno. *status and
- * *error are UNAVAIL and EAGAIN unless the step sets them. *errnop gets *error if *status is
- * UNAVAIL or TRYAGAIN. In pid 1, which starts the daemon and must never wait for it, the step does
- * not run.
+ * Runs a step that may do I/O, with thread cancellation disabled, and preserves errno. Before the
+ * step *status and *error are set to UNAVAIL and EAGAIN; *status is returned. *errnop is set to
+ * *error if *status is UNAVAIL or TRYAGAIN. In pid 1, which starts the daemon and must never wait
+ * for it, the step does not run and the result is UNAVAIL.
  */
 typedef void lookup_step(void *arg);
 enum nss_status lookup_guard(lookup_step *step, void *arg, enum nss_status *status, int *error,

@@ -15,20 +15,20 @@
 
 #define SLOTS       8
 #define NONE        (-1)
-#define TAKEN       0x80000000u /* in a slot's count: a thread fills or empties the slot */
+#define TAKEN       0x80000000u /* set in a slot's count while a thread fills or empties the slot */
 #define TRIES       64 /* tries of map_acquire while other threads change the current slot */
-#define RENEW_TRIES 2  /* tries to map a snapshot: one may be retired at once */
+#define RENEW_TRIES 2  /* tries to map a snapshot, which may be retired right afterwards */
 
 /*
- * The slots are safe because all threads see the accesses to them in one order (the accesses are
- * sequentially consistent). A reader increments the count of the current slot, and then checks that
- * the slot is still the current one. A thread that empties a slot checks that the slot is not the
- * current one, swaps a count of exactly 0 for TAKEN, and checks again. Only a thread that holds
+ * The slots need no lock, because their accesses are sequentially consistent: all threads see them
+ * in the same order. A reader increments the count of the current slot, and then checks that the
+ * slot is still the current one. A thread that empties a slot checks that the slot is not the
+ * current one, replaces a count of exactly 0 by TAKEN, and checks again. Only a thread that holds
  * TAKEN makes a slot the current one, before it drops TAKEN.
  */
 struct slot {
     atomic_uint count;
-    struct map_held held; /* held.conf NULL: empty slot; only the holder of TAKEN writes it */
+    struct map_held held; /* held.conf NULL: empty; only the holder of TAKEN writes it */
 };
 
 static struct slot slots[SLOTS];
@@ -95,7 +95,7 @@ static bool take_slot(int slot)
     return false;
 }
 
-/* Empties all slots that are neither current nor have a reader. */
+/* Empties all slots that are not current and have no reader. */
 static void empty_slots(void)
 {
     for (int i = 0; i < SLOTS; i++)
@@ -114,7 +114,7 @@ static int find_slot(void)
 }
 
 /* Puts `held` into a free slot, makes that slot the current one and counts the caller as its
- * reader. If no slot is free, the caller gets `held` for itself. */
+ * reader. If no slot is free, only the caller gets `held` (map->own). */
 static void keep(const struct map_held *held, struct map *map)
 {
     int slot = find_slot();
@@ -137,7 +137,7 @@ static void keep(const struct map_held *held, struct map *map)
 
 /* ---- The files ---- */
 
-/* Whether the settings file has been replaced or changed since it was read into the map. */
+/* Whether the settings file has been replaced or changed since the map's settings were read. */
 static bool is_outdated(const struct map *map)
 {
     const struct stat *old = &map->held->read_as;
@@ -149,9 +149,12 @@ static bool is_outdated(const struct map *map)
             st.st_ctim.tv_sec != old->st_ctim.tv_sec || st.st_ctim.tv_nsec != old->st_ctim.tv_nsec);
 }
 
-/* Reads the settings into held->conf; copies them from old instead if old is not NULL and the file
- * has not changed. They are in pages of their own: a thread may have only 16 KiB of stack, and in a
- * child of fork(2) the lock of malloc(3) may be held for ever. False if they cannot be read. */
+/*
+ * Allocates held->conf and fills it: copies the settings of `old` if that is not NULL and the file
+ * has not changed, otherwise reads the file. False if they cannot be read; the caller must drop
+ * `held`. The memory is from mmap(2): a thread may have only 16 KiB of stack, and in the child of a
+ * fork(2) the lock of malloc(3) may be held for ever.
+ */
 static bool read_settings(struct map_held *held, const struct map *old)
 {
     struct cloud_conf_error error;
@@ -196,9 +199,9 @@ void map_snapshot(struct map *map)
             map->out_of_sight = errno == ENOENT;
             return;
         }
-        /* The settings are read after the snapshot was mapped. The daemon retires a snapshot when
-         * the settings change; so the settings that are kept with a live snapshot are not older
-         * than the snapshot. */
+        /* The settings are read after the snapshot was mapped. The daemon retires the snapshot when
+         * it takes new settings; so if the snapshot is live, the settings are at least as new as
+         * those it was made with. */
         if (!read_settings(&fresh, map)) {
             drop(&fresh);
             return;

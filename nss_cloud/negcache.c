@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A key in words, without its `file`: the operation and the id, then the name, padded with one NUL
- * or more. */
+/* A key without its `file`, as 64-bit words: the operation and the id, then the name with at least
+ * one NUL. */
 struct packed_key {
     uint64_t word[(sizeof(uint64_t) + CLOUD_NAME_MAX + 1 + 7) / 8];
     size_t words; /* words in use */
@@ -17,13 +17,13 @@ struct packed_key {
 
 /*
  * A place for one entry, guarded by a sequence lock, for which no thread waits: the count is odd
- * while the entry is written. Each word is an atomic, written after the odd count (release) and
- * read before the count is read again (acquire). So a reader that got a word of another entry finds
- * that the count has changed.
+ * while the entry is written. All words are atomics. The writer stores them after the odd count
+ * (release); a reader loads them before it loads the count again (acquire). So a reader that got a
+ * word of another entry finds that the count has changed.
  */
 struct place {
     atomic_uint count;
-    _Atomic int64_t until; /* cloud_clock_ms() at which the entry ends */
+    _Atomic int64_t until; /* cloud_clock_ms() at which the entry expires */
     _Atomic uint64_t file, word[WORDS];
 };
 

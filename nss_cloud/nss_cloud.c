@@ -11,8 +11,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* A call of _nss_cloud_initgroups_dyn: the account, and the array of groups, which belongs to glibc
- * and is grown here. */
+/* A call of _nss_cloud_initgroups_dyn: the account's name, and the array of groups, which belongs
+ * to glibc and may be reallocated here. */
 struct membership {
     const char *name;
     long int *start, *size;
@@ -23,7 +23,7 @@ struct membership {
     int error;
 };
 
-/* Grows the array of groups, up to the limit if that is positive. False if out of memory. */
+/* Doubles the array of groups, up to `limit` if that is positive. False if out of memory. */
 static bool grow(struct membership *member)
 {
     long int size = *member->size > 0 ? *member->size * 2 : 16;
@@ -45,7 +45,7 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* A full array is a failure, because an account without its marker group would escape
+        /* If the array is full, the lookup fails: an account without its marker group would escape
          * sshd's Match block. */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
@@ -58,8 +58,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
     return NSS_STATUS_SUCCESS;
 }
 
-/* Adds the marker group to the account's groups. A user of the host itself gets none, because
- * sshd's Match block is not meant for local users. */
+/* Adds the marker group to the account's groups. A local user gets none, because sshd's Match block
+ * is not meant for local users. */
 static enum nss_status join(struct membership *member, gid_t marker)
 {
     switch (cloud_local_user(member->name)) {

@@ -9,14 +9,14 @@
 
 /*
  * libnss_cloud.so.2, for `passwd: files cloud` and `group: files cloud` in nsswitch.conf(5). The
- * module exports these functions and nothing else. Their contract is glibc's manual, "NSS Module
+ * module exports these functions and nothing else. Their contract is in glibc's manual, "NSS Module
  * Function Internals".
  *
- * A name or id that cannot be a cloud account's under any configuration is NSS_STATUS_NOTFOUND,
- * without a system call. Otherwise NSS_STATUS_NOTFOUND means that this host's configuration
- * excludes the name or id, or that the project API has no such environment. A buffer that is too
- * small is NSS_STATUS_TRYAGAIN with ERANGE, lack of memory in initgroups the same with ENOMEM;
- * every other failure is NSS_STATUS_UNAVAIL. errno is preserved; *errnop is set as NSS requires.
+ * NSS_STATUS_NOTFOUND means that this host's configuration excludes the name or id, or that the
+ * project API has no such environment; for a name or id that no configuration can allow it usually
+ * takes no system call. NSS_STATUS_TRYAGAIN with ERANGE means that the buffer is too small, with
+ * ENOMEM that initgroups is out of memory. Every other failure is NSS_STATUS_UNAVAIL. errno is
+ * preserved; *errnop is set as NSS requires.
  */
 enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *result, char *buffer,
                                       size_t size, int *errnop);
@@ -27,7 +27,7 @@ enum nss_status _nss_cloud_getgrnam_r(const char *name, struct group *result, ch
 enum nss_status _nss_cloud_getgrgid_r(gid_t gid, struct group *result, char *buffer, size_t size,
                                       int *errnop);
 
-/* Enumeration, of the snapshot alone; without `enumerate = yes` there are no entries. */
+/* Enumeration, only of the snapshot; unless `enumerate` is set there are no entries. */
 enum nss_status _nss_cloud_setpwent(int stay_open);
 enum nss_status _nss_cloud_getpwent_r(struct passwd *result, char *buffer, size_t size,
                                       int *errnop);

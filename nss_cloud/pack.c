@@ -7,10 +7,10 @@
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Not 0 if one of the eight bytes is not allowed in a field of passwd(5): a control character, ':'
- * or DEL. Bytes from 0x80 on are allowed. For the others, each subtraction sets the high bit of a
- * byte that is not allowed; its borrow changes only bytes above that one, when the result is not 0
- * anyway.
+ * Returns a value other than 0 if one of the eight bytes is not allowed in a field of passwd(5): a
+ * control character, ':' or DEL. Bytes from 0x80 on are allowed. Each subtraction sets the high bit
+ * of a byte that is not allowed. A borrow from such a byte may change the bytes above it, but then
+ * the result is not 0 anyway.
  */
 static uint64_t has_wrong(uint64_t word)
 {
@@ -20,8 +20,8 @@ static uint64_t has_wrong(uint64_t word)
     return (control | colon | rubout) & ~word & EACH(0x80);
 }
 
-/* Up to seven bytes as a word. The rest of the word is spaces, or bytes of the text again, so that
- * only the text decides what has_wrong returns. */
+/* Returns up to seven bytes as a word. The rest of the word is filled with spaces or repeated bytes
+ * of the text, which do not change whether has_wrong returns 0. */
 static uint64_t short_word(const char *text, size_t n)
 {
     uint64_t word = EACH(' ');
@@ -37,8 +37,8 @@ static uint64_t short_word(const char *text, size_t n)
     return word;
 }
 
-/* Checks eight bytes at a time (has_wrong); the last eight may overlap those before. Inlined,
- * because the three fields of each lookup use the same constants. */
+/* Checks eight bytes at a time with has_wrong; the last eight may overlap those before. Inlined,
+ * because the three fields that each lookup checks share the constants. */
 static inline __attribute__((always_inline)) uint64_t wrong_of(const struct pack_text *text)
 {
     uint64_t word, wrong = 0;
@@ -77,7 +77,7 @@ static char *put(char **at, const struct pack_text *text)
 
 #define NO_PASSWORD "*"
 
-/* The size is a constant, so that the compiler copies the two bytes without a call of memcpy(3). */
+/* A constant size, so that the compiler copies the two bytes without a call of memcpy(3). */
 static char *put_no_password(char **at)
 {
     char *place = *at;
@@ -87,8 +87,8 @@ static char *put_no_password(char **at)
     return place;
 }
 
-/* Copies gecos, home and shell. In a record of the snapshot they are adjacent, and are copied at
- * once. */
+/* Copies gecos, home and shell. If they are adjacent, as in a record of the snapshot, one memcpy(3)
+ * copies all of them. */
 static void put_rest(char *at, const struct pack_account *account, struct passwd *out)
 {
     const struct pack_text *gecos = &account->gecos, *home = &account->home,
@@ -108,7 +108,7 @@ static void put_rest(char *at, const struct pack_account *account, struct passwd
 
 bool pack_passwd(const struct pack_account *account, struct passwd *out, char *buffer, size_t size)
 {
-    /* All strings come from one packet or one record, so the sum cannot overflow. */
+    /* All strings are from one packet or one record, so the sum cannot overflow. */
     size_t all = account->name.n + sizeof NO_PASSWORD + account->gecos.n + account->home.n +
                  account->shell.n + 4;
     char *at = buffer;
@@ -126,8 +126,7 @@ bool pack_passwd(const struct pack_account *account, struct passwd *out, char *b
 bool pack_group(const struct pack_text *name, uint32_t gid, struct group *out, char *buffer,
                 size_t size)
 {
-    /* The buffer may have any alignment, but the list of members needs the alignment of a
-     * pointer. */
+    /* The buffer may have any alignment, but the list of members needs that of a pointer. */
     size_t unaligned = (uintptr_t)buffer % alignof(char *);
     size_t padding = unaligned == 0 ? 0 : alignof(char *) - unaligned;
     char *const no_members = NULL;

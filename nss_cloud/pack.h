@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A string of n bytes, followed by a NUL that is not counted. */
+/* A string of n bytes, not counting the NUL that follows them. */
 struct pack_text {
     const char *at;
     size_t n;
 };
 
-/* An entry that is to be copied to the caller of a lookup. Its strings are borrowed. */
+/* An entry to be copied to the caller of a lookup. Its strings are borrowed. */
 struct pack_account {
     struct pack_text name, gecos, home, shell;
     uint32_t uid, gid;
@@ -22,8 +22,8 @@ struct pack_account {
 
 struct pack_text pack_text(const char *string);
 
-/* Whether gecos, home and shell are valid as fields of passwd(5): without ':' and control
- * characters. A program that prints an entry with a newline would print two entries. */
+/* Whether gecos, home and shell are valid as fields of passwd(5): they have no ':' and no control
+ * character. A program that prints an entry with a newline in it would print two entries. */
 bool pack_fields_ok(const struct pack_account *account);
 
 /* Copies an entry into the caller's struct and buffer. Every pointer then points into the buffer.

@@ -4,9 +4,9 @@
  * pam_cloud.so: refuses passwords for cloud accounts, asks the daemon whether a login is allowed
  * (account step) and which person logs in (session step), and returns PAM_IGNORE for other users.
  *
- * A user in /etc/passwd gets PAM_IGNORE before anything else is looked at: no fault of the daemon,
- * of the configuration or of the module's arguments can lock out the host's own users. A user who
- * may be a cloud account is refused while that cannot be determined.
+ * A user in /etc/passwd gets PAM_IGNORE before anything else is looked at, so that no fault of the
+ * daemon, the configuration or the module's arguments can lock out the host's own users. While it
+ * cannot be determined whether a user is a cloud account, the user is refused.
  */
 #include "common/call.h"
 #include "common/conf.h"
@@ -28,35 +28,36 @@
 #define AUTH_INFO    "SSH_AUTH_INFO_0"
 #define JAIL_DATA    "cloudauth_jail"
 #define LINE_MAX_LOG 4096
-#define VARIABLE_MAX 1024 /* bytes of "NAME=value" */
+#define VARIABLE_MAX 1024 /* bytes of "NAME=value", with the NUL */
 
-/* The longest time that a decision may take. The unit tests define a shorter one. */
+/* The longest time that the daemon's answer may take. The unit tests define a shorter one. */
 #ifndef PAM_TIMEOUT_MS
 #define PAM_TIMEOUT_MS CLOUD_CALL_LOGIN_MS
 #endif
 
-/* A call of one of the module's functions for a user who is not in /etc/passwd. */
+/* A call of one of the module's functions for a user who is not known to be in /etc/passwd. */
 struct visit {
     pam_handle_t *pamh;
     bool silent;
     bool is_ssh;
-    struct cloud_name name; /* the account's login name, parsed */
+    struct cloud_name name; /* `account`, parsed */
     const char *account, *service, *from;
-    const char *subject; /* the audit line's pairs project= to key= */
+    const char *subject; /* the pairs project= to key= of the audit line */
     struct cloud_conf conf;
-    /* Holds the question's packet, and then the answer's. The question may be the longer one. */
+    /* Holds the packet of the question, then that of the answer. Either fits: the longest question
+     * is longer than any answer to PAM. */
     char packet[CLOUD_WIRE_QUESTION_MAX];
 };
 
-/* What a function of the module does for a cloud account, and the PAM code that it returns if it
- * cannot be determined whether the user is one. */
+/* What one of the module's functions does for a cloud account (`act`), and the PAM code that it
+ * returns if it cannot be determined whether the user is one (`unknown`). */
 struct entry {
     int (*act)(struct visit *visit);
     int unknown;
     bool audited; /* the function makes a decision, which gets one audit line */
 };
 
-/* The only place where an answer becomes a PAM code. */
+/* The only place where a status becomes a PAM code. */
 static int to_pam(enum cloud_status status)
 {
     switch (status) {
@@ -81,8 +82,8 @@ static const char *string_item(const pam_handle_t *pamh, int type)
     return item;
 }
 
-/* Writes the audit line of a decision that is made without the daemon. For other decisions the
- * daemon writes it. */
+/* Writes the audit line of a decision that is made here. The daemon writes those of its own
+ * decisions. */
 static void audit(const struct visit *visit, bool granted, const char *reason, const char *source,
                   const char *detail)
 {
@@ -110,14 +111,14 @@ static void audit_refusal(const struct visit *visit, const char *reason)
     audit(visit, false, reason, "none", NULL);
 }
 
-/* Shows a sentence at the client. A failure to show it is ignored. */
+/* Shows a sentence to the client. A failure to show it is ignored. */
 static void tell(const struct visit *visit, const char *sentence)
 {
     if (!visit->silent)
         (void)pam_error(visit->pamh, "%s", sentence);
 }
 
-/* Shows a sentence with the name of the account in the middle. */
+/* Shows a sentence that has the name of the account between `before` and `after`. */
 static void tell_name(const struct visit *visit, const char *before, const char *after)
 {
     const char *name = cloud_text_has_control(visit->account) ? "this account" : visit->account;
@@ -126,7 +127,7 @@ static void tell_name(const struct visit *visit, const char *before, const char 
         (void)pam_error(visit->pamh, "%s%s%s", before, name, after);
 }
 
-/* Whether a text of the daemon can be shown: it has no control characters but newlines. */
+/* Whether a text from the daemon may be shown: its only control characters are newlines. */
 static bool is_lines(const char *text)
 {
     for (; *text != '\0'; text++)
@@ -157,7 +158,7 @@ static void tell_refusal(const struct visit *visit, enum cloud_status status,
 
 static bool record_grants(const struct visit *visit, const struct cloud_snapshot_account *account)
 {
-    const char *home; /* cloud_snapshot_home finds it only if the application exists */
+    const char *home; /* found only if the application of the name exists */
 
     if (!cloud_conf_has_id(&visit->conf, account->record.uid) ||
         !cloud_snapshot_home(account, &visit->name, &home) ||
@@ -169,11 +170,9 @@ static bool record_grants(const struct visit *visit, const struct cloud_snapshot
            strcmp(visit->service, "cron") == 0;
 }
 
-/*
- * Whether accounts.snapshot allows a service that asks for no key (cron, su, sudo) to use the
- * account while the daemon cannot be reached: any service if the environment is active, cron alone
- * if it is paused, until the record expires.
- */
+/* Whether accounts.snapshot allows a service that asks for no key (cron, su, sudo) to use the
+ * account while the daemon cannot be reached. Until the record expires, any service may use it if
+ * the environment is active, and only cron if the environment is paused. */
 static bool snapshot_grants(const struct visit *visit)
 {
     struct cloud_snapshot_account record;
@@ -191,8 +190,8 @@ static bool snapshot_grants(const struct visit *visit)
     return granted;
 }
 
-/* Grants, by the snapshot, the account step of a service other than SSH while the daemon cannot be
- * reached. False if nothing is granted. */
+/* While the daemon cannot be reached, grants the account step of a service other than SSH if the
+ * snapshot allows it. False if nothing is granted. */
 static bool grant_alone(const struct visit *visit, const struct cloud_question *question)
 {
     if (question->op != CLOUD_OP_PAM_ACCOUNT || visit->is_ssh || !snapshot_grants(visit))
@@ -225,8 +224,8 @@ static bool conf_argument(struct visit *visit, const char *argument)
     return false;
 }
 
-/* Reads the settings file, then the arguments of the module, which have the syntax of the file's
- * lines. False after a log line. */
+/* Reads the settings file, then the arguments of the module, which have the syntax of its lines. On
+ * an error logs it and returns false. */
 static bool read_conf(struct visit *visit, int argc, const char **argv)
 {
     struct cloud_conf_error error = {0, ""};
@@ -245,7 +244,7 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Refuses a user because it cannot be determined whether the user is a cloud account. */
+/* Refuses a user of whom it cannot be determined whether the user is a cloud account. */
 static int refuse_unknown(const struct visit *visit, const struct entry *entry, const char *reason)
 {
     if (entry->audited) {
@@ -255,15 +254,16 @@ static int refuse_unknown(const struct visit *visit, const struct entry *entry, 
     return entry->unknown;
 }
 
-/* Runs the entry for a user who is not in /etc/passwd. The name alone makes such a user a cloud
- * account; a user of another name service may have any uid. */
+/* Runs the entry for a user who is not known to be in /etc/passwd. A user whose name fits this
+ * host's grammar is a cloud account. The uid says nothing, because users of other name services may
+ * have any uid. */
 static int visit_entry(struct visit *visit, int argc, const char **argv, enum cloud_local local,
                        const struct entry *entry)
 {
     visit->service = string_item(visit->pamh, PAM_SERVICE);
     visit->from = string_item(visit->pamh, PAM_RHOST);
-    /* An sshd that runs under another service name sets AUTH_INFO too, to "" until the session
-     * begins. */
+    /* sshd under another PAM service name is recognized by AUTH_INFO, which it always sets: to ""
+     * until the session begins. */
     visit->is_ssh =
         strcmp(visit->service, "sshd") == 0 || pam_getenv(visit->pamh, AUTH_INFO) != NULL;
     if (local == CLOUD_LOCAL_UNKNOWN)
@@ -274,7 +274,8 @@ static int visit_entry(struct visit *visit, int argc, const char **argv, enum cl
                                                                                 : PAM_IGNORE;
 }
 
-/* The start that all functions of the module have in common. */
+/* The common start of all functions of the module: returns PAM_IGNORE for local users, and runs the
+ * entry for others. */
 static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
                  const struct entry *entry)
 {
@@ -306,7 +307,7 @@ static int enter(pam_handle_t *pamh, int flags, int argc, const char **argv,
 
 static int refuse_password(struct visit *visit)
 {
-    (void)visit; /* no prompt, because no password is right */
+    (void)visit; /* no prompt, because no password is valid */
     return PAM_AUTH_ERR;
 }
 
@@ -327,7 +328,7 @@ static bool needs_jail(const struct visit *visit)
     return visit->is_ssh && cloud_name_kind(visit->account) == CLOUD_SFTP;
 }
 
-/* What the account step of an sFTP login keeps for the session. */
+/* What the account step of an sFTP login keeps for the session step. */
 struct prepared {
     struct jail jail;
     char subject[LINE_MAX_LOG];
@@ -347,9 +348,9 @@ static void refuse_jail(const struct visit *visit, const char *reason,
     tell(visit, fault->text);
 }
 
-/* Checks the directories of an sFTP account, and keeps their list for the session. The sentence
- * about a refusal is shown here, because in the session step the client would take it for a message
- * of the sFTP protocol. */
+/* Checks the directories of an sFTP account, and keeps their list for the session step. A refusal
+ * is explained to the client here, because in the session step the client would take the sentence
+ * for a message of the sFTP protocol. */
 static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
 {
     struct jail_fault fault = {"this account cannot be given sFTP directories right now"};
@@ -372,7 +373,8 @@ static int prepare_jail(struct visit *visit, const struct cloud_answer *answer)
     return PAM_PERM_DENIED;
 }
 
-/* Builds the jail that prepare_jail has kept; PAM runs both functions in the same process. */
+/* Builds the jail from the list that prepare_jail has kept; PAM runs both steps in the same
+ * process. */
 static bool enter_jail(struct visit *visit)
 {
     struct jail_fault fault = {"the sFTP directories of this login are unknown"};
@@ -389,10 +391,12 @@ static bool enter_jail(struct visit *visit)
     return false;
 }
 
-/* Whether this host's settings allow the uid, gid and home in the answer: the daemon is not
- * trusted. An account that was granted without the daemon was checked before, and its answer is
- * empty. A daemon of version 0.1.0, which may still run during an upgrade, sends no home of a shell
- * account; the NSS module checks that home. */
+/*
+ * Whether this host's settings allow the uid, gid and home in the answer, because the daemon is not
+ * trusted. A NULL home means that the login was granted without the daemon (grant_alone), which has
+ * checked the account. A daemon of version 0.1.0, which may still run during an upgrade, sends ""
+ * as the home of a shell account; the NSS module checks that home.
+ */
 static bool may_use(const struct visit *visit, const struct cloud_answer *answer)
 {
     return answer->home == NULL ||
@@ -426,8 +430,8 @@ static int check_account(struct visit *visit)
     return to_pam(status);
 }
 
-/* Returns the last line of sshd's AUTH_INFO, malloc'ed: the method by which the authentication was
- * completed. NULL if out of memory. */
+/* Returns the last line of sshd's AUTH_INFO, malloc'ed: the method that completed the
+ * authentication. NULL if out of memory. */
 static char *last_auth_info(const struct visit *visit)
 {
     const char *info = pam_getenv(visit->pamh, AUTH_INFO);
@@ -484,7 +488,8 @@ static int open_ssh_session(struct visit *visit, const char *auth_info)
     struct cloud_answer answer;
     enum cloud_status status;
 
-    /* The jail comes first: a login that PAM refuses must have no audit line that grants it. */
+    /* The jail comes first, because a login that PAM refuses must have no audit line that grants
+     * it. */
     if (needs_jail(visit) && !enter_jail(visit))
         return PAM_SESSION_ERR;
     status = ask(visit, &question, &answer);
@@ -506,7 +511,7 @@ static int open_session(struct visit *visit)
     int code = PAM_SESSION_ERR;
 
     if (!visit->is_ssh)
-        return PAM_SUCCESS; /* the account step has decided */
+        return PAM_SUCCESS; /* the account step has decided already */
     auth_info = last_auth_info(visit);
     if (auth_info != NULL)
         code = open_ssh_session(visit, auth_info);
@@ -514,8 +519,8 @@ static int open_session(struct visit *visit)
     return code;
 }
 
-/* Tells the daemon that the session is over. The daemon would notice by itself, but later; so this
- * function never fails, and waits no longer than a lookup. */
+/* Tells the daemon that the session is over. Otherwise the daemon would notice, but later: so a
+ * failure is ignored, and the timeout is that of a lookup. */
 static int close_session(struct visit *visit)
 {
     struct cloud_question question = {.op = CLOUD_OP_PAM_SESSION_END, .account = visit->account};
@@ -537,9 +542,9 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 /*
  * Returns PAM_SUCCESS although there are no credentials to set. pam_setcred(3) runs the auth stack,
  * and Debian's common-auth ends in pam_deny unless an earlier module returns success. sshd after a
- * publickey login, cron and systemd call pam_setcred without pam_authenticate(3), and cron and
- * systemd give up if it fails. This success grants nothing: access is decided by account
- * management, which all of them call first.
+ * publickey login, cron and systemd call pam_setcred without pam_authenticate(3); cron and systemd
+ * give up if it fails. This success grants nothing: access is decided by account management, which
+ * all of them call first.
  */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
