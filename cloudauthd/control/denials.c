@@ -18,7 +18,7 @@
 struct change {
     void *connection; /* gets the answer; NULL once the client has gone (connection->pending) */
     struct context *context;
-    bool shows_accounts; /* an environment's denial ends: its account may be published again */
+    bool shows_accounts; /* removes an environment's denial: its account may be published again */
 };
 
 static void judge_accounts(const struct context *context)

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define SIZE    (CLOUD_WIRE_ANSWER_MAX - 64) /* the packet's other fields take the rest */
+#define SIZE    (CLOUD_WIRE_ANSWER_MAX - 64) /* leaves space for the packet's other fields */
 #define RESERVE 32768
 
 static char buffer[SIZE];

@@ -11,7 +11,7 @@
 /* Builds the text of an answer to cloudauthctl: rows of fields (control.h). There is one static
  * buffer, so the loop's thread builds one answer at a time, from rows_start to rows_send. */
 
-/* Begins an answer. It has no rows yet. */
+/* Begins an empty answer. */
 void rows_start(void);
 
 /* Adds a row of n fields. A control character in a field is replaced by '?', so that no field can

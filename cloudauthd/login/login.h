@@ -18,7 +18,7 @@
 /* Bytes of the detail of an audit line (login_name_person). */
 #define LOGIN_DETAIL_SIZE 1024
 
-/* A decision against a login. */
+/* A refusal of a login, or of an offered key. */
 struct refusal {
     enum policy_reason reason;
     const struct cache_answer *known; /* the cache's answer; NULL if the cache was not asked */

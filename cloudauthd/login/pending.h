@@ -21,7 +21,7 @@ struct login {
                           pass it */
     bool granted;      /* PAM's account step has granted the login */
     bool stale;        /* the document that granted the login was stale (cache_answer) */
-    uint32_t age;      /* of that document in seconds, for the audit line */
+    uint32_t age;      /* age of that document at the grant, in seconds */
     char grant[256];   /* the reason of the grant (login_grant), for the audit line */
     int64_t asked;     /* cloud_clock_ms() of the request that got the granting document */
 };

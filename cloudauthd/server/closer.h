@@ -37,8 +37,8 @@ enum closer_packet {
 
 struct closer *closer_new(struct loop *loop);
 
-/* Frees the closer, but not its memory if a child is alive, which shares it. Does not wait for
- * children. Sockets that wait for a child stay open until the daemon ends. */
+/* Frees the closer. Does not free its memory if a child is alive, which shares that memory. Does
+ * not wait for children. Sockets that wait for a child stay open until the daemon ends. */
 void closer_free(struct closer *closer);
 
 /* Sets the options of a listening socket. The sockets that are accepted from it inherit them. False

@@ -40,8 +40,8 @@ struct recheck_verdict {
     bool terminate;
     const char *reason; /* if `terminate`: the token for the audit line; static */
     char message[384];  /* if `terminate`: the reason for the person at the client */
-    /* The bounds that the document sets for the session, or its present ones if no document may be
-     * used, in the units of struct session. */
+    /* The session's bounds: those that the document sets or, if no document may be used, the
+     * present ones. The units are those of struct session (session_files.h). */
     int64_t key_expires;
     uint32_t max_seconds, idle_seconds;
 };

@@ -44,9 +44,9 @@ struct entry {
     TAILQ_ENTRY(entry) all;   /* in sessions->entries, by id and so by opening */
     LIST_ENTRY(entry) beside; /* in watch->entries */
     struct watch *watch;
-    int64_t left_at; /* cloud_clock_ms() when the session's sshd process was found to have closed it
-                        or to have ended, with processes of its audit session perhaps left; 0: sshd
-                        still has the session */
+    int64_t left_at; /* cloud_clock_ms() when the daemon learned that sshd has closed the session,
+                        or that its sshd process has ended, while processes of the session may be
+                        left; 0: sshd still serves it */
     const char *left_by; /* the reason for the audit line that is written once no process is left */
     bool detached;       /* a survey has found processes DETACHED_MS after left_at */
     bool looking;        /* its terminals are being looked at: on_looked will be called */
@@ -82,14 +82,15 @@ struct sessions {
     struct session_files *files;
     struct terminations *terminations;
     struct loop_timer timer, survey_timer;
-    struct bucket questions; /* limits the questions that watch->named plans */
+    struct bucket questions; /* limits the questions that the change feed causes (take_turn) */
     bool surveying, stopping;
     struct table table, monitors; /* watches by environment; entries by monitor */
     TAILQ_HEAD(watches, watch) watches;
     TAILQ_HEAD(, entry) entries;
     size_t used;
     uint64_t last_id;
-    int64_t next_full_log, next_full_sweep; /* cloud_clock_ms() */
+    /* cloud_clock_ms() before which a full list is not logged, or swept, again. */
+    int64_t next_full_log, next_full_sweep;
     struct sessions_view view;
 };
 
@@ -523,8 +524,8 @@ static void set_due(struct watch *watch, int64_t due)
         watch->due = due;
 }
 
-/* Moves watch->ends forward to the expiry of the session's key or certificate, if that is sooner.
- * An expiry that has passed is left out, because it would make a recheck due all the time; each
+/* Lowers watch->ends to the expiry of the session's key or certificate, if that is sooner. An
+ * expiry that has passed is left out, because it would make a recheck due all the time; each
  * recheck judges it anyway. */
 static void set_ends(struct watch *watch, const struct session *session, int64_t now)
 {
@@ -647,10 +648,10 @@ static void ask(struct watch *watch)
               &watch->waiter);
 }
 
-/* Returns whether to ask about the environment at `now` (cloud_clock_ms()) and `wall` (seconds
- * since 1970): because a recheck is due, a key or certificate has expired, or the change feed has
- * named the environment. In the last case it takes a token, and moves the watch behind all others:
- * so each gets its turn, even if the feed names all environments again and again. */
+/* Returns whether to ask about the environment now, because a recheck is due, a key or certificate
+ * has expired, or the change feed has named the environment. In the last case, takes a token and
+ * moves the watch behind all others, so that each gets its turn even if the feed names all
+ * environments again and again. now: cloud_clock_ms(); wall: seconds since 1970. */
 static bool take_turn(struct watch *watch, int64_t now, int64_t wall)
 {
     struct sessions *sessions = watch->sessions;

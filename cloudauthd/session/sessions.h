@@ -57,11 +57,11 @@ void sessions_free(struct sessions *sessions);
 bool sessions_is_denied(const struct sessions *sessions, const struct session *session);
 
 /*
- * Adds a session that PAM opens: a copy, whose `id`, `since` and `opened` are set here. asked:
- * cloud_clock_ms() when the API was asked for the document that granted the login. stale: that was
- * the last good document, because the API failed or had not answered; the session is then rechecked
- * within about a second. False, with a line in the log, if the list is full: PAM must then refuse
- * the session.
+ * Adds a copy of a session that PAM opens, with `id`, `since` and `opened` set. asked:
+ * cloud_clock_ms() when the API was asked for the document that granted the login. stale: the API
+ * had failed or not answered, and the login was granted by the last good document; the session is
+ * then rechecked within about a second. False, with a line in the log, if the list is full: PAM
+ * must then refuse the session.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
                    bool stale);

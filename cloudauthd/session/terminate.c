@@ -19,8 +19,8 @@
 
 #define MESSAGE_SIZE  512
 #define TERMINALS_MAX 64 /* the most terminals of one session that get the message */
-/* The most milliseconds in a round for which chase walks through /proc again and again: once for
- * kills, and once more to find survivors. */
+/* Milliseconds for which chase repeats walks through /proc in one round: this long to kill, and
+ * this long again to find survivors. */
 #define CHASE_MS        200
 #define SURVIVOR_VISITS 8    /* the most walks through /proc that look for a survivor */
 #define PTS_MAJOR       136u /* majors 136 to 143: pseudoterminals (the kernel's devices.txt) */
@@ -47,9 +47,9 @@ struct termination {
     int64_t input; /* the last input, in seconds since 1970; 0: none (terminate_looked) */
     enum stage stage;
     int64_t due, kill_at; /* cloud_clock_ms() of the next round, and of the first KILL */
-    unsigned kills;
-    size_t left;  /* number of processes that get signals, by the last round */
-    size_t roots; /* number of root's processes that are left at the end; `root` is one */
+    unsigned kills;       /* rounds that have sent KILL, and rounds that have failed */
+    size_t left;          /* number of processes to signal that the last round has found */
+    size_t roots;         /* number of root's processes that are left at the end; `root` is one */
     pid_t root;
     bool survivor;        /* chase met a process after the last round had found none */
     struct process *seen; /* processes that got signals: their descendants belong to the session */
