@@ -84,8 +84,8 @@ size_t audit_format(const struct audit *audit, char *out, size_t size)
     return text.used;
 }
 
-/* Whether the line is a notice: a person was refused, or cloudauthd ended a session. Other lines
- * are information. */
+/* Whether the line is logged as a notice: a refusal, a session that cloudauthd ended, or omitted
+ * offers. Other lines are logged as information. */
 static bool is_notice(const struct audit *audit)
 {
     return audit->event == NULL ? !audit->granted : strcmp(audit->event, "close") != 0;
@@ -125,7 +125,7 @@ struct offer {
 struct refused {
     int64_t at;       /* cloud_clock_ms() of the account's last refused offer */
     int64_t since;    /* cloud_clock_ms() of the first omitted offer */
-    unsigned omitted; /* offers that got no line, since the last `omit` line */
+    unsigned omitted; /* offers omitted since the last `omit` line */
     char account[CLOUD_NAME_MAX + 1];
     struct offer offers[AUDIT_OFFERS];
 };
@@ -157,8 +157,8 @@ void audit_tell_omitted(int64_t now)
             tell_omitted(each);
 }
 
-/* Finds the record of an account. A new record takes the place of the record whose last offer is
- * the oldest. */
+/* Returns the record of an account. A new record takes the place of the one whose last offer is the
+ * oldest. */
 static struct refused *find_account(const char *account)
 {
     struct refused *oldest = accounts;
@@ -175,9 +175,9 @@ static struct refused *find_account(const char *account)
     return oldest;
 }
 
-/* Finds a place for an offer that gets a line: an unused one, or one whose line is a minute old.
- * NULL if the offer gets no line: the same key got one within the last minute (*again is set), or
- * as many other keys as there are places did. */
+/* Returns a place for an offer that gets a line: an unused one, or one whose line is at least a
+ * minute old. NULL if the offer gets no line: with *again set if the same key got one within the
+ * last minute, otherwise because the lines of other keys take all places. */
 static struct offer *find_offer(struct refused *refused, const unsigned char *fingerprint,
                                 int64_t now, bool *again)
 {

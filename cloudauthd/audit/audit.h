@@ -19,38 +19,42 @@
  *   [cert=SERIAL ca=SHA256:...] from= service= reason= source=api|cache|none age= [pid=]
  *   [proof=none] [grant-reason=] [detail=] [session=]
  *
- * and one line for each session that is over, which begins with `end` if cloudauthd ended it, else
- * with `close`; and one that begins with `omit` for refused offers without a line of their own.
+ * Each session that is over has a line, too, which begins with `end` if cloudauthd ended it, and
+ * with `close` otherwise. Refused offers beyond AUDIT_OFFERS are only counted, in lines that begin
+ * with `omit`.
  *
- * age is in seconds. Values are quoted and escaped as by cloud_text_add_value. A key that was only
- * offered, not proved, has proof=none: anyone can offer anyone's public key.
+ * age is that of the document, in seconds. Values are quoted and escaped as by
+ * cloud_text_add_value. A key that was only offered, without proof of its possession, has
+ * proof=none: anyone can offer anyone's public key.
  */
 
-#define AUDIT_LINE_MAX 14592 /* bytes: every value at its longest (CLOUD_TEXT_VALUE_MAX) */
-#define AUDIT_NO_AGE   UINT32_MAX
+#define AUDIT_LINE_MAX 14592      /* bytes: every value at its longest (CLOUD_TEXT_VALUE_MAX) */
+#define AUDIT_NO_AGE   UINT32_MAX /* there is no document: the value of age= is empty */
 
-/* What the audit line says. A string that is not known is NULL, and its value in the line empty. */
+/* What the audit line says. A string that is not known is NULL, and its value in the line is
+ * empty. */
 struct audit {
     bool granted;
-    const char *event; /* the first word, instead of grant or refuse; or NULL */
+    const char *event; /* the first word, in place of grant or refuse; NULL: one of these */
     const char *account, *kind, *project, *environment, *app, *worker;
     const char *user, *role;
     const struct offered_key *offered; /* the key or certificate, or NULL */
     const char *from, *service, *reason, *source;
     uint32_t age;
-    pid_t pid; /* of the process of sshd or another service; 0: not known */
-    bool unproved;
+    pid_t pid;           /* process id of sshd or of another service; 0: not known */
+    bool unproved;       /* the key was only offered: proof=none */
     const char *grant;   /* the document's reason for the person's right, or NULL */
     const char *detail;  /* a sentence for the reader of the line, or NULL */
     const char *session; /* the session's id, or NULL */
 };
 
-/* Formats the line into out, with a NUL and no newline. With less space than AUDIT_LINE_MAX, values
- * that do not fit are left out. Returns the line's length. */
+/* Formats the line into out, with a NUL and no newline. If size is less than AUDIT_LINE_MAX, values
+ * that do not fit are left out. Returns the length of the line. */
 size_t audit_format(const struct audit *audit, char *out, size_t size);
 
 /* Formats " project= environment= app= user= role= key= [cert= ca=]" into out, of AUDIT_SUBJECT_MAX
- * bytes, for a line that pam_cloud.so may have to write. */
+ * bytes. pam_cloud.so puts it into its own audit line if it refuses an sFTP login that the daemon
+ * has granted. */
 #define AUDIT_SUBJECT_MAX 2048
 void audit_format_subject(const struct audit *audit, char *out);
 
@@ -58,22 +62,23 @@ void audit_format_subject(const struct audit *audit, char *out);
 void audit_write(const struct audit *audit);
 
 /*
- * Counts a refused offer of a key for an account. Returns whether the offer gets an audit line of
- * its own: it does not if the same offer got one within the last minute, or if AUDIT_OFFERS others
- * for this account did. So made-up keys neither flood the log nor hide offers for other accounts.
+ * Records that the offer of a key for an account was refused. Returns whether the offer gets an
+ * audit line of its own. It gets none if the same key got one for this account within the last
+ * minute. Nor does it if AUDIT_OFFERS other keys did; then it counts as omitted
+ * (audit_tell_omitted). So made-up keys neither flood the log nor hide offers for other accounts.
  * now is cloud_clock_ms().
  */
 #define AUDIT_OFFERS   64
-#define AUDIT_ACCOUNTS 128 /* accounts kept; a new one replaces that with the oldest offer */
+#define AUDIT_ACCOUNTS 128 /* accounts remembered; a further one replaces the least recent */
 bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now);
 
-/* Writes an `omit` line for each account whose first omitted offer is a minute old; the line has
- * the number of omitted offers. now is cloud_clock_ms(), or INT64_MAX at exit, which writes a line
- * for every account. To be called every second. */
+/* Writes an `omit` line, with the number of omitted offers, for each account whose first one is at
+ * least a minute old. now is cloud_clock_ms() or, at exit, INT64_MAX: then every account with
+ * omitted offers gets its line. Must be called every second. */
 void audit_tell_omitted(int64_t now);
 
-/* Where a decision is made. An offered key that the helper answers with an authorized_keys line is
- * not a decision: PAM decides later. */
+/* Where a decision is made. If the helper answers an offered key with an authorized_keys line, that
+ * is not a decision: PAM decides later. */
 enum audit_stage {
     AUDIT_OFFER,   /* the helper: a key that gets no authorized_keys line */
     AUDIT_LOGIN,   /* PAM account of an SSH login */
@@ -82,13 +87,14 @@ enum audit_stage {
     AUDIT_STAGES
 };
 
-/* The number of decisions since the start, by stage, kind of account (1: sFTP) and reason. */
+/* The number of decisions since the start, by stage, kind of account (0: shell, 1: sFTP) and
+ * reason. */
 struct audit_view {
     uint64_t decisions[AUDIT_STAGES][2][POLICY_REASONS];
 };
 
-/* Counts a decision, whether or not it gets an audit line (audit_take_offer). A stage or reason out
- * of range is not counted. */
+/* Counts a decision, with or without an audit line (audit_take_offer). Does not count one whose
+ * stage or reason is out of range. */
 void audit_count(enum audit_stage stage, enum cloud_kind kind, enum policy_reason reason);
 
 /* Returns the counters of decisions, which are static, for the metrics. */

@@ -28,8 +28,8 @@ static bool not_after(const X509 *certificate, int64_t *out)
     return true;
 }
 
-/* Whether PEM_read_bio_X509(3) has failed because it has reached the end of the text; if not, a
- * certificate in the text cannot be parsed. */
+/* Whether PEM_read_bio_X509(3) has failed because the text has no further certificate, and not
+ * because one cannot be parsed. */
 static bool at_end(void)
 {
     unsigned long error = ERR_peek_last_error();
@@ -66,9 +66,9 @@ bool certificates_read(const char *pem, size_t n, struct certificates *out)
 
 /* ---- Health ---- */
 
-/* Reads the file of a credential as requests to the API do. If it has certificates, notes when they
- * expire: of client_cert the first certificate, of ca_file the one that expires first. False with
- * the reason in why if the file cannot be used. */
+/* Reads the file of a credential as requests to the API do. If it has certificates, stores when
+ * they expire: for client_cert the first certificate in the file, for ca_file the one that expires
+ * first. False with the reason in why if the file cannot be used. */
 static bool check_file(const struct credential_file *file, struct health_credentials *out,
                        char *why, size_t size)
 {

@@ -20,10 +20,10 @@
 _Static_assert(METRICS_TEXT_MAX <= CLOUD_WIRE_STRING_MAX, "the text is one string of a packet");
 
 /* Prometheus' text exposition format, version 0.0.4: families with HELP and TYPE, and their
- * samples. Help and labels are constants of the source: no byte of them needs an escape. Text that
- * does not fit sets text->cut (common/text.h). */
+ * samples. Help and labels are constants in the source and contain no byte that needs an escape.
+ * Text that does not fit sets text->cut (common/text.h). */
 
-/* A label of a sample. A list of labels ends with a name of NULL. */
+/* A label of a sample. A list of labels ends with one whose name is NULL. */
 struct label {
     const char *name, *value;
 };
@@ -34,8 +34,8 @@ static void family(struct cloud_text *text, const char *name, const char *type, 
     cloud_text_add_all(text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
 }
 
-/* Adds a sample without its value: the name of the family with a suffix ("", "_sum", ...), and
- * labels, or NULL for none. */
+/* Adds a sample without its value: the name of the family with a suffix ("", "_sum", ...), and the
+ * labels, where NULL means none. */
 static void add_name(struct cloud_text *text, const char *name, const char *suffix,
                      const struct label *labels)
 {
@@ -59,7 +59,7 @@ static void sample(struct cloud_text *text, const char *name, const char *suffix
     cloud_text_add(text, digits);
 }
 
-/* Adds a sample whose value, in milliseconds, is printed in seconds: 1234 as 1.234. */
+/* Adds a sample whose value is given in milliseconds and printed in seconds: 1234 as 1.234. */
 static void seconds(struct cloud_text *text, const char *name, const char *suffix,
                     uint64_t milliseconds)
 {

@@ -4,13 +4,13 @@
 
 #include "cloudauthd/server/server.h"
 
-/* The metrics, which docs/operations.md lists. Every label has one of a fixed set of values, so the
+/* The metrics, which docs/operations.md lists. The values of each label are a fixed set, so the
  * number of metrics does not depend on how many accounts or people there are, and no metric
  * contains the name of an account or person. */
 
 #define METRICS_TEXT_MAX 65536u /* bytes; about half of it is used */
 
-/* Answers METRICS with all metrics; with CLOUD_UNAVAILABLE if they do not fit. */
+/* Answers a METRICS request with all metrics, or with CLOUD_UNAVAILABLE if they do not fit. */
 void metrics_answer(struct connection *connection);
 
 #endif
