@@ -26,7 +26,7 @@
 /* The bits of header.boot that are a hash of the boot id. The lowest bit is set if the file has the
  * accounts of all stored documents (publish_is_whole). */
 #define BOOT       (~UINT64_C(1))
-#define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* what follows the times */
+#define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* the members after the times */
 #define CHUNK      ((size_t)256 * 1024)
 
 /* A published file, as the loop's thread sees it. */
@@ -375,8 +375,8 @@ static void run_amend(struct work *work)
     retire(amend->publish->directory, amend->fd, CLOUD_SNAPSHOT_FILE);
 }
 
-/* Makes the new file live, which already has its name, unless a record in it could not be taken
- * back. Then retires and removes the file before it. */
+/* Makes the new file live, unless one of its records could not be taken back. (It has its name
+ * already.) Then retires and removes the file before it. */
 static void make_live(struct work *work)
 {
     struct build *build = (struct build *)work;
@@ -537,8 +537,8 @@ static bool is_cleared(const struct publish *publish)
     return publish->changes.clear || (build != NULL && !build->written && build->changes.clear);
 }
 
-/* Judges one record. If it is no longer right, but the next file has a change of its environment,
- * the record is taken back and that change stays, because it may come from a later document. */
+/* Judges one record. If it is no longer right, but its environment has a change for the next file,
+ * takes the record back and keeps that change, which may come from a later document. */
 static void judge_record(struct publish *publish, const struct cloud_snapshot_account *account)
 {
     const struct spoil spoil = spoil_of(&publish->published, account);
@@ -692,7 +692,7 @@ static bool is_behind(const struct publish *publish)
            (publish->timer.set && !publish->published.live);
 }
 
-/* Returns the most records that the file can have, going by its header. */
+/* Returns an upper bound for the number of records in the file. */
 static size_t most_records(const struct cloud_snapshot *snapshot)
 {
     uint64_t fit = snapshot->header.records_size / CLOUD_SNAPSHOT_RECORD_MIN;

@@ -46,11 +46,11 @@ struct publish_setup {
 };
 
 /*
- * Takes over the live file of an earlier process if it has the same origin, and judges its records
- * (publish_judge). The origin is a text made of the settings that records depend on and that
+ * Takes over the live file of an earlier process if it has the same origin, and has its records
+ * judged (publish_judge). The origin is a text made of the settings that records depend on and that
  * publish_judges does not check. If the file is of an earlier boot or from the future, its accounts
- * stay known, but each lookup asks the daemon. Any other file is retired, and the next file begins
- * without a record. Waits for the disk.
+ * stay known, but each lookup asks the daemon. Any other file is retired, and the next file starts
+ * without records. Waits for the disk.
  */
 struct publish *publish_new(const struct publish_setup *setup, const char *origin);
 
@@ -73,10 +73,10 @@ void publish_remove(struct publish *publish, const char *project, const char *en
 void publish_follow_clock(struct publish *publish);
 
 /*
- * Judges each record again (publish_judges), because the settings or ids by which it is judged have
- * changed: a few records in each turn of the loop, some 0.2 s for 100,000, or, with at_once, all
- * within the call. A file that is not live yet and has changes from before the call is judged
- * within one turn of the loop, before it becomes live.
+ * Has each record judged again (publish_judges). To be called when the settings or ids by which
+ * records are judged have changed. Judges a few records in each turn of the loop, some 0.2 s for
+ * 100,000, or, with at_once, all within the call. A file that is not live yet and has changes from
+ * before the call is judged within one turn of the loop, before it becomes live.
  */
 void publish_judge(struct publish *publish, bool at_once);
 
@@ -85,10 +85,10 @@ void publish_judge(struct publish *publish, bool at_once);
 void publish_reload(struct publish *publish, const char *origin);
 
 /*
- * Whether every stored document has been published or withdrawn (publish_put, publish_remove) since
- * the last publish_reload. False after publish_new, unless that has taken over a live file of this
- * boot that was written after publish_set_whole. publish_set_whole makes it true, and lets the next
- * file say so to later processes.
+ * Whether the account of every stored document has been published or withdrawn (publish_put,
+ * publish_remove) since the last publish_reload. False after publish_new, unless it has taken over
+ * a live file of this boot that was written after publish_set_whole. publish_set_whole makes it
+ * true, and lets the next file say so to later processes.
  */
 bool publish_is_whole(const struct publish *publish);
 void publish_set_whole(struct publish *publish);

@@ -50,10 +50,10 @@ struct snapshot_writer {
 };
 
 /*
- * Write a file to fd, a new file that stays open: first snapshot_start; then snapshot_add for each
- * record, of which it sets the checksum; at the end, in any case, snapshot_end, with ok set if all
- * calls before have returned true. No two records may have the same project and environment. If
- * several have the same id, lookups find the first. False with errno.
+ * Write a file to fd, which refers to a new file and stays open: first snapshot_start; then, for
+ * each record, snapshot_add, which sets its checksum; at the end, in any case, snapshot_end, with
+ * ok set if all calls before have returned true. No two records may have the same project and
+ * environment. If several have the same id, lookups find the first. False with errno.
  */
 bool snapshot_start(struct snapshot_writer *writer, int fd, const struct snapshot_file *file);
 bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *record);

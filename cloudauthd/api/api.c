@@ -24,8 +24,8 @@
 #include <time.h>
 
 #define REDIRECTS_MAX 3
-#define CLOCK_OFF     60      /* seconds: a smaller difference between the clocks is not logged */
-#define CLOCK_LOG_MS  3600000 /* the least time between two log lines about a difference */
+#define CLOCK_OFF     60      /* seconds: a smaller difference from the API's clock is not logged */
+#define CLOCK_LOG_MS  3600000 /* the least time between two log lines about such a difference */
 #define CLOCK_SLACK   2       /* seconds by which time daemons may set the wall clock forward */
 
 /* A GET, or the POST to the token endpoint. */
@@ -200,8 +200,8 @@ static bool is_problem(const struct transfer *transfer)
     return said != NULL && transfer->used > 0 && strncasecmp(said, type, sizeof type - 1) == 0;
 }
 
-/* Makes the result an outage: statuses other than those of take_status say nothing about the
- * document. */
+/* Makes the result an outage and says why. A status that take_status does not handle itself says
+ * nothing about the document. */
 static void take_failure(struct request *request, long status)
 {
     struct transfer *transfer = &request->transfer;

@@ -13,8 +13,8 @@
 
 /*
  * The client of the project API: fetches access documents and pages of the change feed
- * (docs/api.md, "Answers") over https, over http to a loopback address or through api_socket, or
- * from files (file://). HTTP is RFC 9110, its caching RFC 9111.
+ * (docs/api.md, "Answers") over https, over http to a loopback address or through api_socket (RFC
+ * 9110, RFC 9111), or from files (file://).
  *
  * A redirect is followed only within its origin. This host authenticates with a bearer token from a
  * file (credentials.h) or from a token endpoint (oauth.h), or with a client certificate. If the
@@ -40,9 +40,9 @@ void api_free(struct api *api);
 /*
  * Applies new settings to requests made from now on. A request under way keeps its URL and the
  * credential that it has sent. If the URLs, the proxy, api_socket or the names of the credential
- * files have changed, it sends no further credential, which might reach a server that it is not
- * meant for: a request that still waits for a token, is redirected or gets a 401 then ends as an
- * outage. conf may be the same object as before, with new content.
+ * files have changed, a request under way sends no further credential, because this might reach a
+ * server that it is not meant for: a request that still waits for a token, is redirected or gets a
+ * 401 ends as an outage. conf may be the same object as before, with new content.
  */
 void api_configure(struct api *api, const struct cloud_conf *conf);
 
@@ -84,8 +84,8 @@ enum api_outcome {
     API_OUTCOMES
 };
 
-/* Upper bounds, in milliseconds, of the buckets for durations of requests. The last bucket has
- * none. */
+/* Upper bounds, in milliseconds, of the buckets for durations of requests. The last bucket has no
+ * bound. */
 #define API_BUCKETS 12
 extern const uint32_t api_bounds[API_BUCKETS - 1];
 

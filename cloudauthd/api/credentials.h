@@ -71,8 +71,8 @@ bool credential_read(const struct credential_file *file, struct credential *out,
 /* Overwrites and frees the content, if there is any. */
 void credential_wipe(struct credential *credential);
 
-/* Logs "ALARM: " and what, a fault that an operator must correct. After an alarm, no other one is
- * logged for a minute. */
+/* Logs "ALARM: " and what, which is a fault that an operator must correct. Alarms within a minute
+ * after a logged one are dropped. */
 void credential_alarm(const char *what);
 
 #endif

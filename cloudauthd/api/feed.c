@@ -62,7 +62,7 @@ struct feed {
     bool live;               /* the feed is live, unless `window` is over since `heard` */
     char why[320];           /* why the feed is not live */
     /* The pages with names that are still to be offered (feed_events.offer). Of the first page, the
-     * names before `next` have been offered (NULL: none). */
+     * names before `next` have been offered; `next` NULL: none of them. */
     struct answers queue;
     const char *next;
     size_t queued; /* bytes of names in `queue` */
@@ -97,7 +97,7 @@ static void drop_answers(struct answers *answers)
     }
 }
 
-/* Drops the pages that have come of the answer that is being fetched. */
+/* Drops the pages received so far of the answer that is being fetched. */
 static void drop_pages(struct feed *feed)
 {
     drop_answers(&feed->pages);
@@ -131,7 +131,8 @@ static void on_silence(void *arg)
     end_live(feed, "no answer in time");
 }
 
-/* Makes the feed live. Called after all events of a good answer have been sent. */
+/* Makes the feed live, unless the answer took longer than the window. Called after all events of
+ * the answer have been sent. */
 static void set_live(struct feed *feed)
 {
     int64_t left = feed->window - since(feed->first);
@@ -227,7 +228,7 @@ static void on_offers(void *arg)
 }
 
 /* Queues the names of the answer, so that they are offered. If the queue has no room for them, they
- * are not: then their documents are fetched when a login or lookup needs them. */
+ * are not offered, and their documents are fetched only when a login or lookup needs them. */
 static void queue_names(struct feed *feed)
 {
     if (feed->whole)

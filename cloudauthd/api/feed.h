@@ -27,7 +27,7 @@
 #define FEED_RETRY_MS  25000 /* the wait after a failed request; after the first, a part of it */
 #define FEED_DELAY_MS  60000 /* an answer's names are offered after a random part of this time */
 #define FEED_SLICE     100   /* the most offers in one turn of the loop */
-#define FEED_NAMED_MAX 4096  /* more names in an answer cause one `all_named`, no `named` */
+#define FEED_NAMED_MAX 4096  /* an answer with more names causes one `all_named` */
 #define FEED_PAGES_MAX 10000 /* the most pages of an answer */
 #define FEED_BYTES_MAX (64u << 20) /* the most bytes of names in an answer, and in the queue */
 
@@ -40,7 +40,7 @@ struct feed_events {
     /* The document of any environment may have changed. */
     void (*all_named)(void *arg);
     /* Offers a named environment that `allow` lists, so that its document is fetched in the
-     * background. False: not now; the environment is offered again after FEED_PAUSE_MS. */
+     * background. Returns false to be offered it again, after FEED_PAUSE_MS. */
     bool (*offer)(void *arg, const char *project, const char *environment);
     void *arg;
 };
@@ -75,7 +75,7 @@ struct feed_view {
     int64_t since;      /* cloud_clock_ms() when the feed last became live, or ceased to be live */
     int64_t answered;   /* cloud_clock_ms() of the last answer that counted; 0: none */
     const char *why;    /* why the feed is not live, borrowed; "" if it is live */
-    uint64_t answers;   /* answers with status 200 since the start; all pages of one count once */
+    uint64_t answers;   /* answers with status 200 since the start; all pages count as one */
     uint64_t unchanged; /* answers with status 304 since the start */
     uint64_t failures;  /* requests that failed, or whose answers were invalid, since the start */
     uint64_t names;     /* `named` events since the start */

@@ -172,8 +172,8 @@ static bool encode_client(const struct credential *client, char *out, size_t siz
     return !text.cut;
 }
 
-/* Reads the configured credential file, and makes of it the POST's form, and in client what its
- * Authorization header has in base64: "id:secret". False with the reason in why. */
+/* Reads the configured credential file. Writes the body of the POST to form, and the "id:secret"
+ * that its Authorization header has in base64 to client. False with the reason in why. */
 static bool read_file(const struct cloud_conf *conf, char form[ENCODED_SIZE],
                       char client[ENCODED_SIZE], char *why, size_t size)
 {

@@ -14,10 +14,9 @@
 /*
  * Obtains access tokens from a token endpoint: OAuth 2.0 (RFC 6749, RFC 6750), with the grant type
  * client_credentials if client_id_file is set, or api_token if token_file is set. All requests
- * share one token, and one exchange: a POST to the endpoint that returns a token. A token is
- * replaced before it expires, and when the API refuses it. After a failed exchange no other one is
- * sent for a while (back-off); a caller that asks for a token in that time gets the reason of the
- * failure.
+ * share one token and one exchange, which is a POST to the endpoint. A token is replaced before it
+ * expires, and when the API refuses it. After a failed exchange no other one is sent for a while
+ * (back-off); a caller that asks for a token in that time gets the reason of the failure.
  */
 
 #define OAUTH_ANSWER_MAX 65536u /* the most bytes of the endpoint's answer */
@@ -43,7 +42,7 @@ struct oauth_waiter {
     STAILQ_ENTRY(oauth_waiter) entry; /* the link of a list in oauth.c */
 };
 
-/* loop and conf must outlive the result. send is called with arg. */
+/* loop and conf must outlive the object. send is called with arg. */
 struct oauth *oauth_new(struct loop *loop, const struct cloud_conf *conf, oauth_send *send,
                         void *arg);
 
@@ -71,7 +70,7 @@ struct oauth_view {
 void oauth_look(const struct oauth *oauth, struct oauth_view *out);
 
 /* Whether to ask for another token after the API has refused this one: true if this token has been
- * replaced already, or if oauth_forget has forgotten none within the last 10 seconds. */
+ * replaced already, or if oauth_forget has forgotten no token within the last 10 seconds. */
 bool oauth_may_replace(const struct oauth *oauth, const char *token);
 
 /* Forgets a token that the API has refused, so that the next request leads to an exchange. Does

@@ -308,8 +308,8 @@ static bool is_in_root_directory(const char *path)
 }
 
 /* Sends plain http through api_socket, if that is set. Root or the daemon's user must own the
- * socket, in a directory to which only root can write: any other user could answer in the API's
- * place and receive the credential. False if this is not so, or memory is short. */
+ * socket, in a directory to which only root can write: otherwise another user could answer in the
+ * API's place and receive the credential. False if this is not so, or memory is short. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
     struct stat file;

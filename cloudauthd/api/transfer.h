@@ -23,7 +23,7 @@ struct transfer {
     struct pool_group *group; /* the group in which the transfer runs; NULL while it does not run */
     struct curl_slist *headers;
     struct credential cert, key; /* client_cert and client_key, which libcurl borrows */
-    int64_t begun, deadline;     /* cloud_clock_ms() when it began, and must have ended */
+    int64_t begun, deadline;     /* cloud_clock_ms() when it began, and by when it must end */
     bool was_sent;               /* transfer_launch has started it at least once */
     bool plain;                  /* http without TLS */
     char error[CURL_ERROR_SIZE];

@@ -26,7 +26,7 @@
 bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /* Copies template to out with {project} and {environment} replaced. False if template has other
- * braces, or if the result with its NUL is longer than size bytes. */
+ * braces, or if the result with its NUL does not fit in size bytes. */
 bool url_expand(const char *template, const char *project, const char *environment, char *out,
                 size_t size);
 

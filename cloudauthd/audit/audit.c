@@ -114,7 +114,7 @@ const struct audit_view *audit_look(void)
 
 /* ---- Refused offers ---- */
 
-/* A refused offer of a key that got an audit line of its own. */
+/* A refused offer that got an audit line of its own. */
 struct offer {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     int64_t at; /* cloud_clock_ms() when the offer got its line */

@@ -4,9 +4,9 @@
 
 #include "cloudauthd/server/server.h"
 
-/* The metrics, which docs/operations.md lists. The values of each label are a fixed set, so the
- * number of metrics does not depend on how many accounts or people there are, and no metric
- * contains the name of an account or person. */
+/* The metrics, which docs/operations.md lists. Each label has a fixed set of values, so the number
+ * of metrics does not depend on how many accounts or people there are, and no metric contains the
+ * name of an account or person. */
 
 #define METRICS_TEXT_MAX 65536u /* bytes; about half of it is used */
 
