@@ -38,7 +38,7 @@ int ask_failed(const struct cloud_answer *answer)
     return CTL_UNKNOWN;
 }
 
-/* Splits a text, which it changes, into rows. */
+/* Splits the text into rows, whose fields point into it; overwrites its tabs and newlines. */
 static void add_rows(struct ask_rows *rows, char *text)
 {
     char *line;
@@ -54,8 +54,8 @@ static void add_rows(struct ask_rows *rows, char *text)
     }
 }
 
-/* Repeats the question while the daemon is busy: it writes one change of the denials, and one
- * release of a binding, at a time. */
+/* Repeats the question while the daemon is busy, which it is until it has written an earlier change
+ * of the denials, or release of a binding, to disk. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;
@@ -72,14 +72,14 @@ enum cloud_status ask_once(const struct cloud_question *question, struct cloud_a
 
 int ask_rows(struct cloud_question *question, struct ask_rows *rows)
 {
-    static char after[64]; /* the id after which the next page of sessions begins */
+    static char after[64]; /* the session id after which the next page begins */
     struct cloud_answer answer;
 
     for (int i = 0; i < PAGES_MAX; i++) {
         if (ask_once(question, &answer) != CLOUD_OK)
             return ask_failed(&answer);
         snprintf(after, sizeof after, "%s", answer.session == NULL ? "" : answer.session);
-        char *text = strdup(answer.text); /* the rows point into it, and are never freed */
+        char *text = strdup(answer.text); /* never freed, because the rows point into it */
         if (text == NULL)
             out_no_memory();
         add_rows(rows, text);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /*
- * Asks the daemon, and reads the rows of its answers (cloudauthd/control/control.h).
+ * Asks the daemon questions, and reads the rows of its answers (cloudauthd/control/control.h).
  */
 
 #define ASK_FIELDS 19
@@ -19,30 +19,31 @@ struct ask_row {
     const char *field[ASK_FIELDS];
 };
 
-/* The rows of an answer. To be zeroed before use. Rows and their strings live as long as the
- * process. */
+/* The rows of an answer. Must be zeroed before use. The rows and their strings are never freed. */
 struct ask_rows {
     struct ask_row *row;
     size_t n, room;
 };
 
-/* Asks for all pages of the answer, and adds their rows. Returns CTL_YES if all have come.
- * Otherwise writes the reason to standard error, and returns CTL_NO if the daemon refused or the
- * account is absent, CTL_UNKNOWN if there is no answer. */
+/* Asks for all pages of the answer, and adds their rows to *rows. Returns CTL_YES if the answer is
+ * complete. Otherwise writes the reason to standard error, and returns CTL_NO if the daemon refuses
+ * the question or the account is absent, CTL_UNKNOWN if there is no answer. */
 int ask_rows(struct cloud_question *question, struct ask_rows *rows);
 
-/* The second field of the row with the name as its first field; "" if there is no such row. */
+/* Returns the second field of the row whose first field is `name`; "" if there is no such row. */
 const char *ask_value(const struct ask_rows *rows, const char *name);
 
-/* Asks as ask_rows does, and prints the rows as a table (out.h). Returns what ask_rows returns. */
+/* Asks as ask_rows does, and prints the rows as a table; `name` and `columns` are those of
+ * out_table. Returns what ask_rows returns. */
 int ask_table(struct out *out, const char *name, const char *columns,
               struct cloud_question *question);
 
-/* Asks one question. Waits CLOUD_CALL_LOGIN_MS for the answer, and repeats the question for up to 5
- * seconds while the daemon is busy. The strings of the answer live until the next question. */
+/* Asks one question. Waits up to CLOUD_CALL_LOGIN_MS for the answer, and repeats the question for
+ * up to 5 seconds while the daemon is busy. The strings of the answer are valid until the next
+ * question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
-/* Writes to standard error why a question that only root may ask failed. Returns the exit
+/* Writes to standard error why a question, one that only root may ask, failed. Returns the exit
  * status. */
 int ask_failed(const struct cloud_answer *answer);
 

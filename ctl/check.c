@@ -9,17 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The host: documents are checked against its settings, ids and bindings. */
+/* This host, against whose settings, ids and bindings documents are checked. */
 struct host {
     struct cloud_conf conf;
-    bool known; /* conf comes from a file; else it is the defaults */
+    bool known; /* `conf` was read from a file; otherwise it has the defaults */
     struct signers signers;
     struct local_ids *local_ids;
     struct bindings *bindings;
 };
 
-/* Reads the settings. If there is no file and none is given (-c), the defaults apply and every name
- * is allowed. Returns CTL_YES, or CTL_UNKNOWN after a message. */
+/* Reads the settings. If -c does not name a file (`given`) and there is none at the default path,
+ * the defaults apply and every name is allowed. Returns CTL_YES; on failure prints a message and
+ * returns CTL_UNKNOWN. */
 static int read_host(const struct ctl *ctl, bool given, struct host *host)
 {
     struct cloud_conf_error error;
@@ -40,8 +41,9 @@ static int read_host(const struct ctl *ctl, bool given, struct host *host)
     return CTL_YES;
 }
 
-/* Returns the path that an argument names; of a file:// URL the directory above the first
- * placeholder. NULL for any other URL. Changes the argument. */
+/* Returns the path that the argument names. For a file:// URL with a placeholder this is the
+ * directory above the first placeholder. Returns NULL for any other URL. May modify the
+ * argument. */
 static const char *path_of(char *argument)
 {
     char *brace, *slash;
@@ -59,14 +61,15 @@ static const char *path_of(char *argument)
     return argument[0] == '/' ? argument : NULL;
 }
 
-/* Writes a number in decimal to out, which it returns. */
+/* Writes the number in decimal to `out`, and returns `out`. */
 static const char *digits(char out[24], size_t number)
 {
     snprintf(out, 24, "%zu", number);
     return out;
 }
 
-/* When a signed document becomes outdated, in seconds since 1970; the cache computes the same. */
+/* Returns when a signed document becomes outdated, in seconds since 1970. The cache must compute
+ * the same time. */
 static int64_t end_of(const struct host *host, const struct document *document)
 {
     uint32_t most = host->conf.max_stale;
@@ -74,7 +77,8 @@ static int64_t end_of(const struct host *host, const struct document *document)
     return document->issued_at + (document->max_stale < most ? document->max_stale : most);
 }
 
-/* Checks the times of a signed document as the cache does. An outdated document is still shown. */
+/* Checks the times of a signed document as the cache does. A document with an invalid issued_at is
+ * dropped; one that is only outdated is still shown. */
 static void judge_times(const struct host *host, struct checked *checked, int64_t now)
 {
     const struct document *document = checked->document;
@@ -117,8 +121,8 @@ static void put_document(struct out *out, const struct host *host, const struct 
             keys, until);
 }
 
-/* The policy's verdict on a login to the account with the key, as a token; "" if the account is not
- * of the document's environment. */
+/* Returns the token of the policy's verdict on a login to the account with the key; "" if the
+ * account does not belong to the document's environment. */
 static const char *verdict_for(const struct host *host, const struct document *document,
                                const struct document_key *key, const char *account)
 {
@@ -152,8 +156,8 @@ static void put_key(struct out *out, const struct host *host, const struct check
             verdict_for(host, document, key, sftp));
 }
 
-/* Adds a row for each key, grouped by user in the document's order, and one for each user without
- * keys. */
+/* Adds a row for each key, grouped by user in the document's order, and a row for each user who has
+ * no key. */
 static void put_people(struct out *out, const struct host *host, const struct checked *checked)
 {
     const struct document *document = checked->document;
@@ -211,7 +215,8 @@ static void warn(struct out *out, const struct checked *checked, const char *tex
     OUT_ROW(out, checked->path, text);
 }
 
-/* Warns of a valid document that this host would not use. */
+/* Warns if this host would not use the document, or a part of it. Otherwise claims its ids, so that
+ * a later document with the same ids gets a warning. */
 static void put_host_warnings(struct out *out, const struct host *host,
                               const struct checked *checked)
 {
@@ -266,8 +271,8 @@ static void put_tree(struct out *out, const struct host *host, const struct tree
         put_document(out, host, &tree->checked[i]);
     out_table_end(out);
     out->skip = tree->n == 1 ? 1 : 0;
-    /* These tables are printed for people only if there is a single document: for a tree they would
-     * be too long. */
+    /* In text output, these tables are printed only for a single document: for a tree they would be
+     * too long. */
     if (out->json || tree->n == 1) {
         out_table(out, "people", "file user role key title expires shell sftp");
         for (size_t i = 0; i < tree->n; i++)

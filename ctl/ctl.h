@@ -12,10 +12,10 @@
  * program. */
 
 enum {
-    CTL_YES = 0,     /* yes, or done */
+    CTL_YES = 0,     /* the answer is yes, or the change is made */
     CTL_NO = 1,      /* no, refused, or something is wrong; the answer is printed */
-    CTL_USAGE = 2,   /* the command line makes no sense */
-    CTL_UNKNOWN = 3, /* no answer of the daemon, the API or a file; or it cannot be printed */
+    CTL_USAGE = 2,   /* the command line is wrong */
+    CTL_UNKNOWN = 3, /* no answer from the daemon, the API or a file; or printing failed */
 };
 
 #define CTL_OPTIONS 8
@@ -23,12 +23,12 @@ enum {
 struct ctl {
     bool json;
     const char *conf_path;
-    const char *name, *command; /* the first word of the command's name; the whole name */
-    char **word;                /* the arguments that are not options, then NULL */
+    const char *name, *command; /* the command's name: its first word, and all of it */
+    char **word;                /* arguments other than options, and a NULL */
     int words;
     struct {
         const char *name, *value;
-        size_t n; /* characters of the name, which "=VALUE" may follow */
+        size_t n; /* length of the name, which is followed by "=VALUE" or a NUL */
     } option[CTL_OPTIONS];
     size_t options;
 };
@@ -41,11 +41,12 @@ ctl_command cmd_lookup, cmd_check, cmd_status, cmd_explain, cmd_keys, cmd_refres
 /* Writes the usage of the command to standard error. Returns CTL_USAGE. */
 int ctl_usage(const struct ctl *ctl);
 
-/* The value of an option such as "--title": "" if the option takes none; NULL if it is not
- * given. */
+/* Returns the value of an option such as "--title"; "" if the option takes no value, NULL if it is
+ * not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 
-/* Reads the host's settings from conf_path. False after a message with file and line. */
+/* Reads the host's settings from ctl->conf_path. On failure prints a message with file and line,
+ * and returns false. */
 bool ctl_conf(const struct ctl *ctl, struct cloud_conf *conf);
 
 /* Writes a message to standard error, after the program's name. Control characters are escaped. */

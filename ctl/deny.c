@@ -12,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-/* The kind of subject that an option of the command line names; NULL if none does. */
+/* Returns the kind of subject that an option on the command line names; NULL if there is no such
+ * option. */
 static const char *kind_of(const struct ctl *ctl)
 {
     static const char *const kinds[] = {"--key", "--user", "--environment", "--certificate"};
@@ -23,7 +24,7 @@ static const char *kind_of(const struct ctl *ctl)
     return NULL;
 }
 
-/* Parses a span such as "30s", "10m", "2h" or "7d" into seconds. */
+/* Parses a duration such as "30s", "10m", "2h" or "7d" into seconds. */
 static bool read_span(const char *text, int64_t *seconds)
 {
     static const char units[] = "smhd";
@@ -39,8 +40,9 @@ static bool read_span(const char *text, int64_t *seconds)
     return true;
 }
 
-/* Parses --until into seconds since 1970: a span ("2h", "30m", "7d"), or an RFC 3339 time in the
- * future. NULL means DENIAL_FOREVER. False after a message. */
+/* Parses the value of --until, a duration from now ("2h", "30m", "7d") or an RFC 3339 time in the
+ * future, into seconds since 1970. If it is NULL, *until is DENIAL_FOREVER. On failure prints a
+ * message and returns false. */
 static bool read_until(const char *text, int64_t *until)
 {
     int64_t now = (int64_t)time(NULL);
@@ -68,8 +70,9 @@ static bool ends_in(const char *text, const char *ending)
     return n > e && strcmp(text + n - e, ending) == 0;
 }
 
-/* Writes the name (SERIAL@SHA256:...) of a certificate to out. The argument is the certificate's
- * file or its line; or it is such a name, which out has already. False after a message. */
+/* Writes the name (SERIAL@SHA256:...) of a certificate to `out`. `what` is the certificate's file
+ * or its line, or is such a name already; the caller has copied it to `out`. On failure prints a
+ * message and returns false. */
 static bool name_certificate(const char *what, struct subject_key *key, char *out, size_t size)
 {
     char name[CERTIFICATE_NAME_SIZE];
@@ -87,7 +90,8 @@ static bool name_certificate(const char *what, struct subject_key *key, char *ou
     return true;
 }
 
-/* Guesses the kind of subject from the form of the argument, where no option names the kind. */
+/* Guesses the kind of subject from the form of the argument, for a command line without an option
+ * that names the kind. */
 static const char *guess_kind(const char *what)
 {
     if (strstr(what, "@SHA256:") != NULL || ends_in(what, "-cert.pub"))
@@ -97,9 +101,10 @@ static const char *guess_kind(const char *what)
     return strchr(what, '/') != NULL ? "environment" : "user";
 }
 
-/* Whether the argument could mean both a user and an environment. Prints a message if so, because
- * an operator would not notice that the wrong one is denied. False also if the settings cannot be
- * read, because broken settings must not prevent a denial. */
+/* Whether the argument is a login name of this host, and so could mean a user as well as an
+ * environment. If so, prints a message, because an operator might not notice that the wrong one of
+ * them is denied. Also returns false if the settings cannot be read, because broken settings must
+ * not prevent a denial. */
 static bool is_ambiguous(const struct ctl *ctl, const char *what)
 {
     static struct cloud_conf conf;
@@ -113,7 +118,8 @@ static bool is_ambiguous(const struct ctl *ctl, const char *what)
     return true;
 }
 
-/* Parses the argument and the options into a denial. False after a message. */
+/* Parses the argument and the options into a denial. On failure prints a message and returns
+ * false. */
 static bool read_denial(const struct ctl *ctl, struct denial *denial)
 {
     static struct subject_key key;
@@ -148,8 +154,8 @@ static bool read_denial(const struct ctl *ctl, struct denial *denial)
     return false;
 }
 
-/* Prints how many of the daemon's documents contain the subject. Warns if none does: an operator
- * would not notice that a misspelt subject denies no one. */
+/* Prints how many of the daemon's documents contain the subject. Warns if none does, because
+ * otherwise an operator might not notice that a misspelt subject denies no one. */
 static void say_documents(struct out *out, const char *line, const char *kind, const char *subject)
 {
     struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
@@ -168,8 +174,8 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
             kind, subject);
 }
 
-/* Has the daemon add (CLOUD_OP_DENY) or remove the denial. NULL: all denials are removed. Returns
- * the exit status. */
+/* Makes the daemon add the denial (CLOUD_OP_DENY) or remove it (CLOUD_OP_UNDENY; NULL: remove all
+ * denials). Returns the exit status. */
 static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *denial)
 {
     char line[DENIAL_LINE_SIZE] = "all", kind[16];
@@ -203,7 +209,8 @@ static int list_denials(struct ctl *ctl)
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
-/* Reads the denial from the command line, and has the daemon add or remove it. */
+/* Reads the denial from the command line, and makes the daemon add or remove it. Returns the exit
+ * status. */
 static int change(struct ctl *ctl, enum cloud_op op)
 {
     struct denial denial;

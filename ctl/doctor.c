@@ -19,20 +19,20 @@
 #include <unistd.h>
 
 /*
- * The checks of cloudauthctl doctor. Each check reports one or more rows, and with each fault its
- * remedy (remedy.h).
+ * The checks of cloudauthctl doctor. Each check reports one or more rows, and a remedy for each
+ * fault (remedy.h).
  */
 
 enum doctor_result {
     DOCTOR_OK,
     DOCTOR_BAD,
     DOCTOR_UNKNOWN, /* the check could not be made */
-    DOCTOR_NOTE,    /* no fault, but an operator should know it */
+    DOCTOR_NOTE,    /* not a fault, but an operator should know it */
 };
 
 static const char *const results[] = {"ok", "BAD", "unknown", "note"};
 
-/* A row with a remedy. The remedies are shown below the table. */
+/* A row that has a remedy. The remedies are shown below the table. */
 struct doctor_fault {
     enum doctor_result result;
     char finding[512], remedy[REMEDY_SIZE];
@@ -41,16 +41,16 @@ struct doctor_fault {
 struct doctor {
     struct out *out;
     struct cloud_conf conf; /* the settings, or the defaults if the file is broken */
-    const char *account;    /* a shell account to ask sshd about, or "" */
-    const char *clock;      /* "is off" or "agrees with ..." (the API's clock); NULL: not known */
+    const char *account;    /* an account to ask sshd about; "": none is known */
+    const char *clock;      /* the state of this host's clock, for doctor.sh; NULL: not known */
     bool bad, unknown;
     bool shadowed; /* a local user or group has a login name of `allow` */
     size_t faults;
-    struct doctor_fault fault[64]; /* further ones are in JSON alone */
+    struct doctor_fault fault[64]; /* further ones are printed only in JSON */
 };
 
-/* Reports a row: adds it to the table, and its remedy to the faults. remedy is "" where nothing is
- * wrong. */
+/* Reports a row: adds it to the table, and its remedy to the faults. `remedy` is "" if there is
+ * none. */
 __attribute__((format(printf, 5, 6))) static void
 doctor_say(struct doctor *doctor, const char *check, enum doctor_result result, const char *remedy,
            const char *format, ...)
@@ -81,7 +81,8 @@ static bool is_shown(const struct doctor *doctor, size_t i)
     return false;
 }
 
-/* Prints the remedies of all rows, for people only: those of faults first, then those of notes. */
+/* Prints the remedies of all rows, only in text output: those of faults first, then those of
+ * notes. */
 static void show_remedies(const struct doctor *doctor)
 {
     if (doctor->faults == 0)
@@ -98,7 +99,7 @@ static void show_remedies(const struct doctor *doctor)
 
 /* ---- The settings and the daemon ---- */
 
-/* Notes settings that have no effect, and an `allow` that is too wide. */
+/* Reports settings that have no effect, and an `allow` that is too wide, as notes. */
 static void note_settings(struct doctor *doctor)
 {
     static const char remedy[] = "# change it in " CLOUD_CONF_PATH;
@@ -116,8 +117,8 @@ static void note_settings(struct doctor *doctor)
                        "allow = *: the people of every project of the API may enter this host");
 }
 
-/* Checks the settings. A file with the wrong owner or mode is refused before any of its lines is
- * read. */
+/* Checks the settings. An error that begins with "the file" is about the file as a whole, such as
+ * its owner or mode, not about one of its lines. */
 static void check_settings(struct doctor *doctor)
 {
     static const char own[] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH;
@@ -141,8 +142,8 @@ static void check_settings(struct doctor *doctor)
                CLOUD_CONF_PATH ":%u: %s", error.line, error.text);
 }
 
-/* Chooses a known account to ask sshd about. An account with a '-', which has no sFTP account, is
- * chosen only if there is no other. */
+/* Chooses an account to ask sshd about, from the daemon's documents. An account with a '-', which
+ * has no sFTP account, is chosen only if there is no other. Returns "" if there is none at all. */
 static const char *known_account(const struct ask_rows *documents)
 {
     const char *found = "";
@@ -157,8 +158,8 @@ static const char *known_account(const struct ask_rows *documents)
     return found;
 }
 
-/* Chooses an account to ask sshd about while the daemon knows none: the first pattern of `allow`
- * that is a login name itself, without '*'. "" if there is none. */
+/* Chooses an account to ask sshd about if the daemon knows none: the first pattern of `allow` that
+ * is itself a login name, without a '*'. Returns "" if there is none. */
 static const char *guess_account(const struct doctor *doctor)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
@@ -186,8 +187,8 @@ static void report_health(struct doctor *doctor, struct health *health)
                         : NULL;
 }
 
-/* Has the daemon ask the project API for a document first, so that its STATUS shows how the API
- * answers now. */
+/* Checks the daemon. First makes it ask the project API for a document, so that its STATUS shows
+ * how the API answers now. */
 static void check_daemon(struct doctor *doctor)
 {
     struct cloud_question status = {.op = CLOUD_OP_STATUS}, refresh = {.op = CLOUD_OP_REFRESH};
@@ -214,11 +215,12 @@ static void check_daemon(struct doctor *doctor)
 
 /* ---- The script ---- */
 
-/* doctor.sh: the checks that read files of the host and run its programs. */
+/* The text of doctor.sh: the checks that read files of the host and run its programs. */
 extern const char doctor_script[];
 LINES_SCRIPT(doctor_script, "ctl/doctor.sh");
 
-/* Reports a row of the script: check, result, remedy, detail, and the word for the remedy. */
+/* Reports a line of the output of the script, with the fields check, result, remedy, detail, and
+ * the word that replaces %s in the remedy. */
 static bool take_row(void *arg, char *line)
 {
     char *field[5], remedy[REMEDY_SIZE];
@@ -234,8 +236,8 @@ static bool take_row(void *arg, char *line)
     return true;
 }
 
-/* The accounts to ask sshd about: the shell account of a login name and its sFTP account; both are
- * "" if there is no account of that name. */
+/* The accounts to ask sshd about: the shell account of a login name, and the sFTP account of the
+ * same environment. Both are "" if the login name has no account. */
 struct accounts {
     char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + 6];
 };
@@ -254,7 +256,7 @@ static void find_accounts(const struct doctor *doctor, struct accounts *out)
     snprintf(out->sftp, sizeof out->sftp, "%s_sftp", out->shell);
 }
 
-/* Returns the patterns of `homes`, or of its default, with a space between them. */
+/* Returns the patterns of the setting `homes`, or of its default, separated by spaces. */
 static const char *join_homes(const struct cloud_conf *conf, char *out, size_t size)
 {
     struct cloud_text text;
@@ -266,7 +268,8 @@ static const char *join_homes(const struct cloud_conf *conf, char *out, size_t s
     return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
 }
 
-/* Whether this process can load the NSS module; the script checks its marker groups. */
+/* Whether this process can load the NSS module. Reports a fault if not; if it can, the script
+ * checks the groups that the module serves. */
 static bool check_nss(struct doctor *doctor)
 {
     if (dlopen("libnss_cloud.so.2", RTLD_NOW | RTLD_LOCAL) != NULL)
@@ -311,9 +314,9 @@ static void run_script(struct doctor *doctor)
                    "the checks of the host ended early");
 }
 
-/* ---- What the script cannot know ---- */
+/* ---- Checks that the script cannot make ---- */
 
-/* Checks that a local name is no login name of `allow`. */
+/* Reports a local name that is also a login name matched by `allow`. */
 static bool take_local(void *arg, const struct cloud_local_entry *entry)
 {
     struct doctor *doctor = arg;
@@ -339,7 +342,8 @@ static void check_shadowed(struct doctor *doctor)
         doctor_say(doctor, "shadowed", DOCTOR_OK, "", "no local name is one of `allow`");
 }
 
-/* Checks the snapshot. Its first bytes say whether the NSS module of this version accepts it. */
+/* Checks the header of the snapshot, from which the NSS module of this version sees whether it can
+ * use the file. */
 static void check_snapshot(struct doctor *doctor)
 {
     struct cloud_snapshot_header header = {0};
@@ -362,8 +366,8 @@ static void check_snapshot(struct doctor *doctor)
                    "accounts.snapshot is not one of this version: each lookup asks the daemon");
 }
 
-/* Checks that PAM can load pam_cloud.so from where it looks for modules: `security`, beside libpam.
- */
+/* Checks that pam_cloud.so can be loaded from where PAM looks for it: the directory `security` next
+ * to libpam. */
 static void check_pam_module(struct doctor *doctor)
 {
     void *pam = dlopen("libpam.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -392,7 +396,7 @@ int cmd_doctor(struct ctl *ctl)
     doctor.out = &out;
     doctor.account = ctl->words == 1 ? ctl->word[0] : "";
     out_start(&out, ctl->json);
-    /* For people the remedies stand below the table, each command on a line of its own. */
+    /* In text output, the remedies are printed below the table, each on a line of its own. */
     out_table(&out, "checks", ctl->json ? "check result detail remedy" : "check result detail");
     check_settings(&doctor);
     check_daemon(&doctor);

@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 /*
- * The commands env, user and key change one access document of an embedded API, where access_url
- * is file://DIRECTORY/{project}/{environment}.json.
+ * The commands `env`, `user` and `key` change one access document of a file:// API, where
+ * access_url is file://DIRECTORY/{project}/{environment}.json.
  *
- * One change is made at a time, under flock(2) on DIRECTORY/.lock, which only users who may write
- * in the directory can open. (Every user who may read the directory could lock the directory
- * itself.) edit.sh makes the change; it has the lock's descriptor, too, so that the lock holds
+ * Only one change is made at a time, under flock(2) on DIRECTORY/.lock, which only users who may
+ * write to the directory can open. (Every user who may read the directory could lock the directory
+ * itself.) edit.sh makes the change. It inherits the lock's descriptor, so that the lock is held
  * until the script has ended, even if this process is killed.
  */
 
@@ -33,7 +33,8 @@
 extern const char edit_script[];
 LINES_SCRIPT(edit_script, "ctl/edit.sh");
 
-/* Writes the DIRECTORY of access_url. False after a message. */
+/* Writes the DIRECTORY of access_url. If access_url has another form, or documents are signed,
+ * prints a message and returns false. */
 static bool find_directory(const struct cloud_conf *conf, char directory[CLOUD_URL_SIZE])
 {
     const char *url = conf->access_url;
@@ -53,9 +54,10 @@ static bool find_directory(const struct cloud_conf *conf, char directory[CLOUD_U
     return true;
 }
 
-/* Takes the lock of the directory that `place` is open on. The lock is held until each process that
- * has its descriptor, which is never closed, has ended. The mode of the lock's file lets only those
- * users open it who may write in the directory. False with errno. */
+/* Locks the directory that the descriptor `place` refers to. The descriptor of the lock file is
+ * never closed, so the lock is held until this process and each that has inherited the descriptor
+ * have ended. The mode of the lock file lets only users open it who may write to the directory.
+ * Returns false, with errno set, on failure. */
 static bool take_lock(int place)
 {
     int lock = openat(place, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -80,8 +82,8 @@ static bool take_lock(int place)
     return true;
 }
 
-/* Locks the directory; if `create` is set, makes it first if it is missing. False after a
- * message. */
+/* Locks the directory. If `create` is set and the directory is missing, makes it first. On failure
+ * prints a message and returns false. */
 static bool lock_directory(const char *directory, bool create)
 {
     int place = -1;
@@ -102,7 +104,7 @@ static bool say(void *arg, char *line)
 }
 
 /* Runs edit.sh with the arguments in argv and the options of the command line. Returns its exit
- * status; CTL_UNKNOWN if it has not ended properly. */
+ * status; CTL_UNKNOWN if it cannot be run, is killed, or exits with CTL_UNKNOWN or more. */
 static int run_script(const struct ctl *ctl, char **argv)
 {
     char self[PATH_MAX];

@@ -19,17 +19,18 @@
 
 struct explanation {
     struct out *out;
-    const char *token, *message; /* token and sentence of the decision */
+    const char *token, *message; /* the decision: its token, and the sentence for the client */
 };
 
 /* ---- Rules of the host, which the daemon cannot check ---- */
 
 struct host_rule {
     const char *rule, *detail;
-    const char *token, *message; /* the decision if the rule is not passed */
+    const char *token, *message; /* the decision if the rule fails */
 };
 
-/* Adds the verdict of a rule of the host. The first rule that is not passed decides. */
+/* Adds the row of a rule of the host. The first rule that fails changes the decision from "granted"
+ * to its own. */
 static void judge(struct explanation *explanation, bool passed, const struct host_rule *rule)
 {
     OUT_ROW(explanation->out, rule->rule, passed ? "yes" : "no", rule->detail);
@@ -47,8 +48,8 @@ static bool find_nologin(void *arg, char *line)
     return !*found;
 }
 
-/* Looks for the file of nologin(5). While there is one, only root can log in if sshd's PAM stack
- * has pam_nologin, as on Debian. sshd itself does not look at the file if it uses PAM. */
+/* Looks for the files of nologin(5). While one exists, and if sshd's PAM stack has pam_nologin, as
+ * on Debian, only root can log in. sshd itself does not check the files if it uses PAM. */
 static void look_at_nologin(struct explanation *explanation)
 {
     static const char *const files[] = {"/run/nologin", "/etc/nologin"};
@@ -63,8 +64,8 @@ static void look_at_nologin(struct explanation *explanation)
           &(const struct host_rule){"nologin", found, "nologin", ""});
 }
 
-/* Checks the shell: sshd(8) refuses an account with a shell that it cannot start, and the client
- * gets no message. */
+/* Checks the shell: sshd(8) refuses an account whose shell is not an executable file, without
+ * telling the client why. */
 static void look_at_shell(struct explanation *explanation, const char *account)
 {
     struct cloud_question question = {.op = CLOUD_OP_PASSWD_BY_NAME, .account = account};
@@ -78,9 +79,9 @@ static void look_at_shell(struct explanation *explanation, const char *account)
     judge(explanation, runs, &(const struct host_rule){"shell", answer.shell, "shell-missing", ""});
 }
 
-/* Checks the directories of an sFTP login with the functions of the PAM module, which give the
- * sentence that the client sees. Drops the groups of this process first, because sshd has dropped
- * its groups before PAM checks. */
+/* Checks the directories of an sFTP login with the functions that the PAM module uses, so that a
+ * fault has the sentence that the client would see. Drops the supplementary groups of this process
+ * first, as sshd has done when the PAM module runs. */
 static void look_at_mounts(struct explanation *explanation, const struct ask_rows *rows)
 {
     static char mounts[JAIL_TEXT_SIZE];
@@ -119,7 +120,7 @@ static int status_of(const char *token)
                : CTL_NO;
 }
 
-/* Ends a word of key->line with a NUL, and returns it. */
+/* Terminates a word of key->line with a NUL, and returns the word. */
 static const char *end_word(struct subject_key *key, struct key_bytes word)
 {
     char *at = key->line + ((const char *)word.at - key->line);
@@ -128,8 +129,8 @@ static const char *end_word(struct subject_key *key, struct key_bytes word)
     return at;
 }
 
-/* Sets the key or certificate of the question: its type and base64 if the operator gave the line,
- * else its fingerprint. */
+/* Sets the key or certificate of the question: its type and base64 if the operator gave a key line,
+ * otherwise its fingerprint. */
 static void split_key(struct subject_key *key, struct cloud_question *question)
 {
     struct key_bytes type, base64;
@@ -207,7 +208,7 @@ int cmd_explain(struct ctl *ctl)
 
 /* ---- keys ---- */
 
-/* Compares two rows of PEOPLE for qsort(3): by user name, then by fingerprint. */
+/* Compares two rows of PEOPLE, for qsort(3): by user name, then by fingerprint. */
 static int by_user(const void *one, const void *other)
 {
     const struct ask_row *a = one, *b = other;

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define DAY             INT64_C(86400)
-#define EXPIRES_SOON    (14 * DAY) /* certificates that end within this time: HEALTH_DEGRADED */
-#define EXPIRES_AT_ONCE (2 * DAY)  /* certificates that end within this time: HEALTH_CRITICAL */
-#define FEED_GRACE      30 /* seconds; a restart of the feed's server takes about half of them */
-#define DISK_SLOW       5  /* seconds; a busy disk makes one file wait for less */
-#define CLOCK_OFF       30 /* seconds; a slow answer and rounding make less */
+#define EXPIRES_SOON    (14 * DAY) /* seconds; certificates that expire sooner are degraded */
+#define EXPIRES_AT_ONCE (2 * DAY)  /* seconds; certificates that expire sooner are critical */
+#define FEED_GRACE      30 /* seconds; a restart of the feed's server takes about half of that time */
+#define DISK_SLOW       5  /* seconds; a file waits less for a disk that is only busy */
+#define CLOCK_OFF       30 /* seconds; slow answers and rounding cause smaller differences */
 
 const char *health_word(enum health_level level)
 {
@@ -41,7 +41,8 @@ bool health_has(const struct health *health, const char *check)
     return false;
 }
 
-/* Adds a finding with its remedy, if there is space for it, and raises the level. */
+/* Raises the level to that of the finding, and adds the finding with its remedy if there is
+ * space. */
 __attribute__((format(printf, 5, 6))) static void find(struct health *health,
                                                        enum health_level level, const char *check,
                                                        const char *remedy, const char *format, ...)
@@ -62,7 +63,9 @@ __attribute__((format(printf, 5, 6))) static void find(struct health *health,
     va_end(arguments);
 }
 
-/* A row of STATUS for which one value is good and every other value is a finding. */
+/* A row of STATUS that is a finding if it has any other value than `good`. A missing row, or an
+ * empty value, is not a finding. If `good` is "", the value is the text of an error, and is
+ * shown. */
 static const struct rule {
     const char *name, *good;
     enum health_level level;
@@ -124,8 +127,8 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
     }
 }
 
-/* A feed that is not live is no more than degraded: changes are still seen, as late as keys_fresh,
- * account_fresh and session_recheck allow. */
+/* A feed that is not live is not critical: changes are still noticed, as late as the settings
+ * keys_fresh, account_fresh and session_recheck allow. */
 static void judge_feed(struct health *health)
 {
     if (strcmp(health_value(health, "feed"), "not-live") == 0 &&
@@ -136,8 +139,9 @@ static void judge_feed(struct health *health)
              health_value(health, "feed_error"));
 }
 
-/* Judges when a certificate expires. `row` is the name of the row of STATUS that has the time, key
- * the setting that names the file, path its value. now is in seconds since 1970. */
+/* Makes a finding if a certificate has expired, or expires soon. `row` is the name of the row of
+ * STATUS that has its expiry time, `key` the setting that names its file, `path` the value of that
+ * setting. `now` is in seconds since 1970. */
 static void judge_expiry(struct health *health, const char *row, const char *key, const char *path,
                          int64_t now)
 {
@@ -171,7 +175,7 @@ static void judge_clock(struct health *health)
 }
 
 /* Critical, because lookups and logins of environments that are not in memory wait for the disk,
- * and so do new documents of the API. */
+ * and so do new documents from the API. */
 static void judge_disk(struct health *health)
 {
     int64_t seconds = health_number(health, "disk_waiting_age");
@@ -203,8 +207,8 @@ void health_judge(struct health *health, const struct cloud_conf *conf, int64_t 
     judge_version(health);
 }
 
-/* Critical, although the daemon goes on with the settings that it has read: each login is a new
- * process of sshd, which cannot read them. */
+/* Critical, although the daemon keeps the settings that it read earlier: each login is a new sshd
+ * process, which cannot read the settings. */
 void health_settings(struct health *health, const char *path, const struct cloud_conf_error *error)
 {
     find(health, HEALTH_CRITICAL, "settings", "cloudauthctl doctor",

@@ -8,7 +8,7 @@
 extern const char hostkeys_script[];
 LINES_SCRIPT(hostkeys_script, "ctl/hostkeys.sh");
 
-/* Executes the script in the place of this process, and returns only if that fails. */
+/* Replaces this process with the script (execve(2)), and returns only if that fails. */
 int cmd_hostkeys(struct ctl *ctl)
 {
     static struct cloud_conf conf;

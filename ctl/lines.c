@@ -11,8 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Calls `each` for every line until it returns false. Reads the rest nevertheless, so that the
- * program that writes the lines can end. A line ends at the first of the characters `ends`. */
+/* Calls `each` for every line until it returns false. After that, still reads the input to its end,
+ * so that the program that writes it is not blocked or killed by SIGPIPE. A line is cut off at the
+ * first character that is in `ends`. */
 static void give(FILE *in, const char *ends, lines_each *each, void *arg)
 {
     char *line = NULL;

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The commands. `arguments` is printed as the usage, and the command line is parsed by it: a
- * command has the options that stand there, and an option takes a value if a word in capitals
- * stands between it and a ']'. */
+/* The commands. `arguments` is the usage text, and the command line is parsed according to it: a
+ * command has the options that occur in the text, and an option takes a value if it is followed by
+ * a word in capitals and a ']'. */
 static const struct command {
     const char *name, *arguments, *summary;
     int least, most; /* number of arguments, without options */
@@ -121,8 +121,7 @@ void ctl_say(const char *format, ...)
     out_error(text);
 }
 
-/* Removes --json, which may stand anywhere before "--". Returns the number of arguments that are
- * left. */
+/* Removes --json, which may be anywhere before "--", from argv. Returns the new argc. */
 static int take_json(struct ctl *ctl, int argc, char **argv)
 {
     int kept = 1;
@@ -142,8 +141,8 @@ static int take_json(struct ctl *ctl, int argc, char **argv)
     return kept;
 }
 
-/* Finds an option, of n characters, in the usage of a command. Returns the text after the option;
- * NULL if the usage does not have it. */
+/* Finds an option of n characters in the usage text of a command. Returns the text after the
+ * option; NULL if the command does not have it. */
 static const char *find_option(const char *arguments, const char *option, size_t n)
 {
     for (const char *at = arguments; (at = strchr(at, '-')) != NULL; at += strcspn(at, " |]"))
@@ -152,9 +151,9 @@ static const char *find_option(const char *arguments, const char *option, size_t
     return NULL;
 }
 
-/* Takes one option, and its value: from the same argument ("--title=T") or from the next one, past
- * which it moves *next. False if the command has no such option, or the value is missing or not
- * expected. */
+/* Takes one option and, if it has one, its value: from the same argument ("--title=T"), or from the
+ * next one, past which it moves *next. Returns false if the command has no such option, and if a
+ * value is missing or not expected. */
 static bool take_option(struct ctl *ctl, const struct command *command, const char *argument,
                         char ***next)
 {
@@ -175,8 +174,8 @@ static bool take_option(struct ctl *ctl, const struct command *command, const ch
     return value != NULL;
 }
 
-/* Parses the arguments of a command, from *next up to a NULL. False if the command does not take
- * them. */
+/* Parses the arguments of a command, from *next up to a NULL. Returns false if they do not fit the
+ * usage of the command. */
 static bool take_arguments(struct ctl *ctl, const struct command *command, char **next)
 {
     char *argument;
@@ -205,8 +204,8 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
     return NULL;
 }
 
-/* The number of arguments that the command's name consists of; 0 if the arguments name another
- * command. */
+/* Returns the number of words in the command's name if the arguments begin with these words,
+ * otherwise 0. */
 static int match(const char *name, char **argv)
 {
     for (int n = 1;; n++, argv++) {
@@ -238,8 +237,8 @@ static int run(struct ctl *ctl, char **argv)
 }
 
 /* Opens /dev/null, for reading, in place of each standard stream that is closed. Otherwise the next
- * file or socket would get the stream's descriptor, and with it the text that was meant for the
- * terminal. Writing to /dev/null opened for reading fails, which out_end notices. */
+ * file or socket would get the descriptor of the stream, and text for the terminal would be written
+ * to it. Writing to a descriptor that is open for reading fails, which out_end notices. */
 static bool has_standard_files(void)
 {
     int fd;
@@ -256,8 +255,8 @@ int main(int argc, char **argv)
 
     if (!has_standard_files())
         return CTL_UNKNOWN;
-    /* With root's umask of 077 the daemon could not read new documents, and an account could not
-     * reach its new home. */
+    /* With a umask of 077, as root may have, the daemon could not read new documents, and an
+     * account could not reach its new home. */
     umask(022);
     argc = take_json(&ctl, argc, argv);
     if (argc < 2)

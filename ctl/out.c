@@ -13,8 +13,8 @@
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
-/* Whether a terminal would not show the character but obey it, or hide it: C0, DEL, C1, marks of
- * direction, line separators, characters of no width, tags. */
+/* Whether a terminal would interpret or hide the character instead of showing it: C0, DEL, C1,
+ * bidirectional marks, line separators, zero-width characters, tags. */
 static bool is_control(unsigned code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
@@ -32,8 +32,8 @@ static void put_escaped(FILE *to, unsigned code)
         fprintf(to, "\\u%04x", code);
 }
 
-/* Writes a text with its control characters and invalid bytes escaped: as \xHH for people, and as
- * JSON escapes them in JSON, which people read on terminals as well. */
+/* Writes a text with its control characters and invalid bytes escaped: in text as \xHH; in JSON,
+ * which is also read on terminals, a control character as \uHHHH and an invalid byte as U+FFFD. */
 static void put_text(FILE *to, const char *text, bool json)
 {
     unsigned code;
@@ -61,7 +61,7 @@ void out_no_memory(void)
     exit(3); /* CTL_UNKNOWN */
 }
 
-/* Returns the text, malloc'ed, as put_text writes it for people. */
+/* Returns a malloc'ed copy of the text, escaped as by put_text without JSON. */
 static char *escape(const char *text)
 {
     char *out = NULL;
@@ -176,8 +176,8 @@ void out_time(int64_t seconds, char *out, size_t size)
         out[0] = '\0';
 }
 
-/* Returns the text to print for a cell: the cell itself, or in a column of times the time, in
- * `time`. */
+/* Returns the text to print for a cell: the cell itself or, in a column of times, the formatted
+ * time, which is written to `time`. */
 static const char *shown(const struct out *out, size_t column, const char *cell, char time[32])
 {
     if (out->column[column].type != '@')
@@ -229,7 +229,7 @@ void out_row(struct out *out, const char *const *cell)
     }
 }
 
-/* The width of a text on a terminal, taken as the number of its characters. */
+/* Returns the width of a text on a terminal, estimated as its number of characters. */
 static size_t width(const char *text)
 {
     size_t n = 0;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A command's answer on standard output: one JSON object, or the same for people, with pairs as
+/* A command's answer on standard output, either one JSON object, or text for people, with pairs as
  * "name: value" lines and tables as aligned columns. No byte of a value can end a line or a string,
  * or reach a terminal as a control character. */
 
@@ -18,27 +18,27 @@ struct out {
         char name[24], type;
     } column[OUT_COLUMNS]; /* columns of the table that is open */
     size_t columns;
-    size_t skip;        /* columns at the left that are printed in JSON alone */
-    char **cell;        /* cells of the table that is open, escaped; for people only */
+    size_t skip;        /* number of columns at the left that are printed only in JSON */
+    char **cell;        /* cells of the table that is open, escaped; only for text */
     size_t cells, room; /* elements of cell: used, and allocated */
 };
 
-/* Begins the answer. Colour is used if standard output is a terminal, and neither NO_COLOR nor
- * TERM=dumb is set. */
+/* Begins the answer. Text is coloured if standard output is a terminal, NO_COLOR is not set, and
+ * TERM is set to anything but "dumb". */
 void out_start(struct out *out, bool json);
 
-/* Ends the answer. False, after a message, if not all of it could be written. */
+/* Ends the answer. If not all of it could be written, prints a message and returns false. */
 bool out_end(struct out *out);
 
-/* Prints a pair. For people, "" and NULL are left out; in JSON they are "" and null. */
+/* Prints a pair. With the value "" or NULL, it is left out of text, and is "" or null in JSON. */
 void out_pair(struct out *out, const char *name, const char *value);
 void out_number(struct out *out, const char *name, int64_t value);
 
 /*
- * Begins a table, in JSON an array of objects. columns has the names, with spaces between them. A
- * '#' behind a name marks a column of numbers ("" is null in JSON); a '@' marks a column of times,
- * for which the cells contain seconds since 1970. A row has a cell for each column; further cells
- * are not printed.
+ * Begins a table; in JSON, this is an array of objects. `columns` is a list of names, separated by
+ * spaces. A '#' after a name marks a column of integers, in which any other cell is null in JSON; a
+ * '@' marks a column of times, whose cells are in seconds since 1970. A row has a cell for each
+ * column; further cells are not printed.
  */
 void out_table(struct out *out, const char *name, const char *columns);
 void out_row(struct out *out, const char *const *cell);
@@ -48,16 +48,16 @@ void out_table_end(struct out *out);
 /* Writes a time (seconds since 1970) as "2026-11-22 10:00:00 UTC"; "" if it is 0 or less. */
 void out_time(int64_t seconds, char *out, size_t size);
 
-/* Prints a line for people only. */
+/* Prints a line of text; prints nothing in JSON. */
 void out_line(const struct out *out, const char *text);
 
-/* Prints a line for people only, in bold. */
+/* Prints a line of text, in bold if text is coloured; prints nothing in JSON. */
 void out_heading(const struct out *out, const char *text);
 
-/* Whether the answer is for a person at a terminal: not JSON, and standard output is a terminal. */
+/* Whether the answer is text and standard output is a terminal. */
 bool out_is_terminal(const struct out *out);
 
-/* Ends the program with a message, and with exit status 3 (CTL_UNKNOWN). */
+/* Prints a message, and ends the program with exit status 3 (CTL_UNKNOWN). */
 _Noreturn void out_no_memory(void);
 
 /* Writes text to standard error, after the program's name, with control characters escaped. */

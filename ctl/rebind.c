@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDING_MS 3000 /* milliseconds to wait for the end of sessions and processes */
-#define SAY_MS    1000 /* milliseconds of waiting before a message says so */
+#define ENDING_MS 3000 /* milliseconds to wait until sessions and processes have ended */
+#define SAY_MS    1000 /* milliseconds of waiting after which a message says so */
 #define AGAIN_MS  50
 
-/* A binding, from the rows of the daemon's answer to REBIND. */
+/* A binding, as in the daemon's answer to REBIND. */
 struct binding {
     const char *project, *environment, *account;
     uint32_t uid, gid;
@@ -38,7 +38,7 @@ static int ask_binding(struct cloud_question *question, struct binding *out)
 
 /* ---- Sessions and processes with the old uid ---- */
 
-/* The processes that use the uid of a binding. */
+/* The processes that use the uid of the binding. */
 struct use {
     uint32_t uid;
     bool known; /* /proc could be read */
@@ -57,9 +57,9 @@ static bool take_process(void *arg, const struct process_info *info)
     return true;
 }
 
-/* Asks for the binding, and finds what uses its uid. The session and the processes of a client that
- * has just left go on for a moment: waits for their end, at most ENDING_MS, unless force is set.
- * Returns the exit status. */
+/* Asks for the binding, and finds what uses its uid. The session and processes of a client that has
+ * just disconnected exist for a moment longer, so waits for their end for up to ENDING_MS, unless
+ * `force` is set. Returns the exit status. */
 static int find_use(struct cloud_question *question, bool force, struct binding *binding,
                     struct use *use)
 {
@@ -83,7 +83,8 @@ static int find_use(struct cloud_question *question, bool force, struct binding 
     }
 }
 
-/* Whether the uid may be released: it is not in use, or force is set. Prints what uses the uid. */
+/* Whether the uid may be released, because it is not in use, or because `force` is set. Prints what
+ * uses the uid. */
 static bool may_release(const struct binding *binding, const struct use *use, bool force)
 {
     bool unused = binding->sessions == 0 && use->processes == 0;
@@ -103,7 +104,8 @@ static bool may_release(const struct binding *binding, const struct use *use, bo
     return unused || force;
 }
 
-/* Prints the command that gives the files of the old uid below the home to the new uid and gid. */
+/* Prints the command that changes the owner of the files of the old uid, below the home, to the new
+ * uid and gid. */
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
@@ -123,8 +125,8 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
 /* ---- The command ---- */
 
-/* Has the daemon ask the project API, so that the uid in the document is bound at once, and prints
- * that uid. */
+/* Makes the daemon ask the project API, so that the uid in the document is bound at once, and
+ * prints that uid. Returns the exit status. */
 static int show_new(struct out *out, const struct binding *old)
 {
     char name[400], home[CLOUD_WIRE_PATH_MAX + 4096] = "";

@@ -11,8 +11,9 @@ static int worse(int one, int other)
     return one > other ? one : other;
 }
 
-/* Has the daemon ask the API about one environment. CTL_YES if the result is the expected one: a
- * document for CLOUD_OP_REFRESH, and for CLOUD_OP_CONFIRM that the environment is absent. */
+/* Makes the daemon ask the API about one environment. Returns CTL_YES if the result is the expected
+ * one: for CLOUD_OP_REFRESH a document, for CLOUD_OP_CONFIRM that the environment is absent.
+ * Otherwise returns CTL_NO, or CTL_UNKNOWN if there is no answer. */
 static int refresh(struct out *out, enum cloud_op op, const char *name)
 {
     struct cloud_question question = {.op = op, .account = name};
@@ -29,7 +30,8 @@ static int refresh(struct out *out, enum cloud_op op, const char *name)
 }
 
 /* CLOUD_OP_REFRESH: refreshes the environments that the daemon lists, except absent and unknown
- * ones. CLOUD_OP_CONFIRM: confirms, or with `list` only lists, every absence that is withheld. */
+ * ones. CLOUD_OP_CONFIRM: confirms every absence that the daemon withholds because it looks like an
+ * outage; if `list` is set, only lists these. Returns the worst exit status. */
 static int each_known(struct out *out, enum cloud_op op, bool list)
 {
     struct cloud_question question = {.op = CLOUD_OP_DOCUMENTS};

@@ -36,8 +36,9 @@ bool remedy_quote(const char *text, char *out, size_t size)
 #define EDIT "editor " CLOUD_CONF_PATH "  # "
 #define CA   "set ca_file to the CA that signed the project API's certificate"
 
-/* Remedies, found by words in the messages of libcurl, OpenSSL and the daemon. Each %s in a command
- * is replaced by the word that `find` takes from the settings or from the message. */
+/* Remedies, found by words in the messages of libcurl, OpenSSL and the daemon; the first row that
+ * matches is used. Each %s in a command is replaced by the word that `find` takes from the settings
+ * or from the message. If it finds none, the search goes on with the next row. */
 typedef void find_word(const struct cloud_conf *conf, const char *detail, char *out, size_t size);
 static find_word find_directory, find_environment, find_owner;
 
@@ -82,7 +83,7 @@ static const struct {
     {"invalid document", "cloudauthctl check %s  # says which member is wrong", find_directory},
 };
 
-/* Finds the directory of access_url above the first placeholder, if that is a file:// URL. */
+/* If access_url is a file:// URL, finds the directory above its first placeholder. */
 static void find_directory(const struct cloud_conf *conf, const char *detail, char *out,
                            size_t size)
 {

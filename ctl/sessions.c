@@ -18,7 +18,8 @@
 enum { PROJECT, ENVIRONMENT, USER_ID = 4, AUDIT = 8, SESSION = 10, ACCOUNT, USER };
 enum { PID = 15, STATE = 18 };
 
-/* Whether the session belongs to name, a login name or "project/environment". NULL matches all. */
+/* Whether the session belongs to `name`, which is a login name or "project/environment". If `name`
+ * is NULL, every session does. */
 static bool is_of(const char *const *field, const char *name)
 {
     char whole[512];
@@ -56,15 +57,15 @@ static bool is_in(const char *const *field, const struct process_info *process)
 {
     uint32_t audit = (uint32_t)strtoul(field[AUDIT], NULL, 10);
 
-    /* The sshd process of a detached session has ended, and its pid may belong to another process
-     * by now. */
+    /* The sshd process of a detached session has ended, and another process may have its pid by
+     * now. */
     return (strcmp(field[STATE], "detached") != 0 &&
             strtol(field[PID], NULL, 10) == process->process.pid) ||
            (audit != PROCESS_NO_AUDIT && audit == process->ids.audit);
 }
 
-/* Whether the process belongs to a session of the list: the process or one of its ancestors is the
- * sshd process of that session, or is in its audit session. */
+/* Whether the process belongs to one of the sessions: the process, or one of its ancestors, is the
+ * sshd process of the session or is in its audit session. */
 static bool in_session(const struct leftovers *leftovers, const struct process_info *process)
 {
     struct process_info at = *process;
@@ -126,8 +127,8 @@ static int list_leftovers(const struct ctl *ctl, const char *name)
 
 /* ---- Ending sessions ---- */
 
-/* Whether the word names the session: by the name or id of its user (by_user), else by its own
- * id. */
+/* Whether the word names the session: if `by_user` is set, by the name or id of its user, otherwise
+ * by the id of the session. */
 static bool is_named(const char *const *field, const char *word, bool by_user)
 {
     if (!by_user)
@@ -135,8 +136,8 @@ static bool is_named(const char *const *field, const char *word, bool by_user)
     return strcmp(word, field[USER]) == 0 || strcmp(word, field[USER_ID]) == 0;
 }
 
-/* Ends a session. It is no error if the session has ended by itself in the meantime. Returns the
- * exit status. */
+/* Ends a session. It is not an error if the session has ended by itself in the meantime. Returns
+ * the exit status. */
 static int end_one(struct out *out, const char *const *field)
 {
     struct cloud_question question = {.op = CLOUD_OP_SESSION_END, .session = field[SESSION]};

@@ -43,7 +43,7 @@ static void put_rows(struct out *out, const struct health *health)
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-/* Formats a span of time: "3 d 4 h", "55 min", "12 s". */
+/* Formats a duration, such as "3 d 4 h", "55 min" or "12 s". */
 static const char *span(int64_t seconds, char out[40])
 {
     if (seconds >= DAY)
@@ -57,8 +57,8 @@ static const char *span(int64_t seconds, char out[40])
     return out;
 }
 
-/* Prints a row of STATUS. The ending of the row's name says whether its value is a time or a span
- * of time. */
+/* Prints a row of STATUS. The value is a time if the name of the row ends in "_expires", and a
+ * duration if it ends in "_age" or "_stale". */
 static void put_row(struct out *out, const char *const *field)
 {
     const char *end = strrchr(field[0], '_'), *value = field[1];
@@ -77,7 +77,7 @@ static void put_row(struct out *out, const char *const *field)
     out_line(out, line);
 }
 
-/* The findings come last, where a terminal shows them above the prompt. */
+/* Prints the findings. They come last, so that they are visible right above the next prompt. */
 static void put_findings(struct out *out, const struct health *health)
 {
     char line[800];
@@ -156,7 +156,7 @@ int cmd_status(struct ctl *ctl)
 
 /* ---- metrics ---- */
 
-/* Prints the daemon's text unchanged. The exit status tells a script that writes it to a file
+/* Prints the daemon's text unchanged. A script that writes it to a file learns from the exit status
  * whether the text is complete. */
 int cmd_metrics(struct ctl *ctl)
 {

@@ -41,8 +41,8 @@ char *tree_read(const char *path, size_t most, size_t *n)
     return bytes;
 }
 
-/* Finds line and column of a syntax error in JSON, with the same scan (json_scan) as the parser.
- * False if there is none. */
+/* Looks for a JSON syntax error with json_scan, as the parser does, but notes its line and column.
+ * Returns false if there is none. */
 static bool find_fault(struct checked *checked, const char *body, size_t n)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
@@ -62,8 +62,8 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     return true;
 }
 
-/* The members that docs/api.md describes. `of` is the member that has them, as an object or as a
- * list of objects. */
+/* The members that docs/api.md describes. `of` is the member that contains them, an object or an
+ * array of objects; "" is the document. */
 static const struct {
     const char *of, *known;
 } members[] = {
@@ -80,7 +80,7 @@ static const struct {
     {"users", " id username mail role ssh_keys from not_before expires_at grant "},
     {"ssh_keys", " title value key_id verify from not_before expires_at grant "},
     {"certificate_authorities", " title value key_id from not_before expires_at grant "},
-    {"apps.", " access forwarding home "}, /* the members of an application */
+    {"apps.", " access forwarding home "}, /* members of an entry of `apps` */
 };
 
 static bool is_known(const char *of, const char *name)
@@ -94,14 +94,15 @@ static bool is_known(const char *of, const char *name)
     return false;
 }
 
-/* Adds a line for each unknown member of the objects in a value. */
+/* Adds a line for each unknown member of the objects in a value. `of` is the name in the table
+ * `members` for the value. */
 static void find_unknown(const struct json *value, const char *of, struct cloud_text *out)
 {
     struct json at;
 
     for (bool more = json_first(value, &at); more; more = json_next(&at)) {
         bool is_app = at.name != NULL && strcmp(of, "apps") == 0;
-        at.count = SIZE_MAX; /* no limit, if the value is a list */
+        at.count = SIZE_MAX; /* if the value is an array, makes json_next visit all of it */
         if (at.name != NULL && !is_app && !is_known(of, at.name)) {
             if (!cloud_text_has_control(at.name))
                 (void)json_fail(&at, "unknown member");
@@ -131,13 +132,14 @@ static void note_unknown(struct checked *checked, const char *body, size_t n)
     checked->unknown = lines[0] == '\0' ? NULL : strdup(lines);
 }
 
-/* What a document is checked against: who must have signed it, and its project and environment. */
+/* What a document is checked against: the keys one of which must have signed it, and its project
+ * and environment. */
 struct source {
     const struct signers *signers;
-    const char *project, *environment; /* as the file's path says, or DOCUMENT_ANY */
+    const char *project, *environment; /* from the path of the file, or DOCUMENT_ANY */
 };
 
-/* Parses the bytes of a file, and notes the document, or what is wrong with it, in `checked`. */
+/* Parses the bytes of a file, and stores the document, or what is wrong with it, in *checked. */
 static void judge(struct checked *checked, const char *body, size_t n, const struct source *source)
 {
     struct document_problem problem = {""};
@@ -196,7 +198,8 @@ static bool is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Adds the documents in the directory of a project; other files there are ignored. */
+/* Adds the documents in the directory of a project, and ignores other files. On failure prints a
+ * message and returns false. */
 static bool add_project(struct tree *tree, const char *directory, const char *project,
                         const struct signers *signers)
 {
@@ -222,7 +225,8 @@ static bool add_project(struct tree *tree, const char *directory, const char *pr
     return n >= 0;
 }
 
-/* Adds every document of a directory, which may be empty. False after a message. */
+/* Adds every document of a directory, which may be empty. On failure prints a message and returns
+ * false. */
 static bool add_directory(struct tree *tree, const char *directory, const struct signers *signers)
 {
     struct dirent **entry = NULL;

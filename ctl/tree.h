@@ -8,16 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Access documents in files: one file, or a directory of {project}/{environment}.json. The files
- * are read with the rights of the caller, and checked by the parser that the daemon uses. */
+/* Access documents in files: one file, or a directory with files {project}/{environment}.json. The
+ * files are read with the privileges of the caller, and checked with the parser that the daemon
+ * uses. */
 
 struct checked {
     char *path;
     struct document *document; /* NULL: the document is invalid, or could not be read */
     bool unreadable;
-    char problem[300];   /* why the document is not valid; "" if it is valid */
-    char *unknown;       /* lines "path: unknown member", malloc'ed; NULL: none */
-    size_t line, column; /* of a syntax error in JSON, from 1; 0: the problem names the member */
+    char problem[300];   /* why the document cannot be used; "" if it can */
+    char *unknown;       /* a line "path: unknown member" for each, malloc'ed; NULL: none */
+    size_t line, column; /* of a JSON syntax error, counted from 1; 0: there is none */
 };
 
 struct tree {
@@ -25,14 +26,15 @@ struct tree {
     size_t n, room;
 };
 
-/* Reads a file, or every document of a directory in the order of their names. Documents must be
- * signed unless signers is empty. False, after a message, if there is no document. */
+/* Reads a file, or every document of a directory, sorted by name. Documents must be signed unless
+ * `signers` has no keys. If there is no document, prints a message and returns false. */
 bool tree_add(struct tree *tree, const char *path, const struct signers *signers);
 
 void tree_free(struct tree *tree);
 
-/* Reads a regular file. Returns its first bytes, at most most + 1, malloc'ed, and their number in
- * *n: a number greater than most means that the file is longer. NULL with errno. */
+/* Reads at most `most` + 1 bytes of a regular file. Returns them, malloc'ed, with their number in
+ * *n; if that is greater than `most`, the file is too long. Returns NULL, with errno set, on
+ * failure. */
 char *tree_read(const char *path, size_t most, size_t *n);
 
 #endif
