@@ -89,7 +89,8 @@ void admission_bind(const struct admission *admission, const struct document *do
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return; /* bound to this environment: the uid of another one would have been refused */
+        return; /* bound already, and to this environment: a uid of another one is refused earlier
+                 */
     bindings_claim(admission->bindings, &claim);
     if (admission->bindings_log != NULL)
         bindings_log_add(admission->bindings_log, &claim);

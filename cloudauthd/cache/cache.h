@@ -58,11 +58,11 @@ void cache_list_stored(struct cache *cache, struct worker *worker);
 
 /*
  * At the start: binds the ids in stored documents whose environments have lost their binding
- * (admission_lacks_ids), that is, their line of the bindings log. Otherwise another environment
- * could get those ids; so they are bound even if the document itself may not be used. Waits for the
- * disk, so it must be called before any question is answered; meanwhile it extends the service
- * manager's start timeout. surveys: cache_survey will be called later, and uses the same list. Ends
- * the daemon if the documents could not be listed.
+ * (admission_lacks_ids): its line of the bindings log is missing or damaged. Otherwise another
+ * environment could get those ids; so they are bound even if the document itself may not be used.
+ * Waits for the disk, so it must be called before any question is answered; meanwhile it extends
+ * the service manager's start timeout. surveys: cache_survey will be called later, and uses the
+ * same list. Ends the daemon if the documents could not be listed.
  */
 void cache_bind_stored(struct cache *cache, const struct notify *notify, bool surveys);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVICT_STEPS 1024 /* entries that one call of evict looks at, at most */
+#define EVICT_STEPS 1024 /* the most entries that one call of `evict` looks at */
 
 /* ---- States and phases: the tables of entries.h ---- */
 

@@ -19,10 +19,10 @@
  * environment, and evicted by LRU. The tables below say how an entry changes. What an evicted entry
  * knew is on the disk (store.h), and is read back before the environment is used again.
  *
- * An entry that knows more than the disk is therefore not evicted: its last write or removal
- * failed, or its absence is withheld (enum entry_absence) and at most ENTRIES_WITHHELD_MAX entries
- * are. If a list grows beyond ENTRIES_OVERFLOW times its limit because writes fail, such entries
- * are evicted all the same. From then on until a restart the disk is not read, because its
+ * Therefore an entry that knows more than the disk is not evicted: one whose last write or removal
+ * failed, or whose absence is withheld (enum entry_absence), unless more than ENTRIES_WITHHELD_MAX
+ * are withheld. If a list grows beyond ENTRIES_OVERFLOW times its limit because writes fail, such
+ * entries are evicted all the same. From then on until a restart the disk is not read, because its
  * documents may be older than those that have already been used.
  */
 

@@ -12,7 +12,7 @@
 
 /* While fewer loads are in flight, those of bound environments need no permit. */
 #define LOADS_MAX  1024
-#define READS_TOLD 256 /* reads at the start after which the start timeout is extended again */
+#define READS_TOLD 256 /* the start timeout is extended once for this many reads */
 /* The most loads of a survey in flight; few, because a login's load waits behind them. */
 #define SURVEY_LOADS 4
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CURRENT_MS 3600000 /* milliseconds after which no document is fresh */
+#define CURRENT_MS 3600000 /* milliseconds for which answers stay fresh while the feed is live */
 
 /* ---- Answers ---- */
 
@@ -256,7 +256,7 @@ struct share *request_share(struct askers *askers, const struct cache_entry *ent
     return &askers->project[entries_hash_project(entry) % shares];
 }
 
-/* Adds change, 1 or -1, to the number of requests in flight of the entry's budget. */
+/* Adds `change`, 1 or -1, to the number of requests in flight of the entry's budget. */
 static void count(struct cache_entry *entry, int change)
 {
     struct cache *cache = entry->cache;
@@ -360,7 +360,7 @@ static bool put_stored(struct cache_entry *entry, const struct stored_document *
 }
 
 /* Brings the store up to date with the answer that was applied. True if the waiters have to wait
- * until that is written: end_write then answers them. */
+ * for the write: end_write then answers them. */
 static bool write_store(struct cache_entry *entry, const struct api_result *result,
                         enum api_verdict verdict)
 {
@@ -530,7 +530,8 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
 {
     static const struct validator none;
     struct freshness_now now = freshness_now();
-    /* To repeat a failed write takes the whole body, so the request has no validator: no 304. */
+    /* A failed write can only be repeated with the whole body, so no validator is sent: the API
+     * must not answer 304. */
     bool whole = entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot);
 
     if (load_is_due(entry)) {

@@ -16,8 +16,8 @@
 
 struct cache_entry;
 
-/* An answer, and what take_read reads from its body. It has a copy of what take_read needs of the
- * entry, so that a worker thread can read it. */
+/* An answer, and what take_read reads from its body. It has all that take_read needs, so that a
+ * worker thread can call take_read without the entry. */
 struct reading {
     /* Set by take_prepare: */
     const struct api_result *result; /* borrowed, like project and environment */
@@ -29,7 +29,8 @@ struct reading {
     /* Set by take_read: */
     unsigned char hash[DIGEST_SIZE]; /* hash of the body; all zeros: it could not be computed */
     bool is_known;                   /* the body is that of the known document */
-    struct document *document; /* the parsed one, or NULL; take_result and take_stored own it */
+    /* The parsed document, or NULL. take_result and take_stored take ownership. */
+    struct document *document;
     struct document_problem problem; /* why the body is not a valid document */
 };
 

@@ -11,7 +11,7 @@
  * The file `owners` of the state directory: a log of which uid and gid were bound to which
  * environment, and of each binding that was released. A line is
  *
- *   <uid> <gid> <project> <environment> <16 hexadecimal digits of the SHA-256 of what precedes>
+ *   <uid> <gid> <project> <environment> <16 hexadecimal digits of the SHA-256 of the text before>
  *
  * A release has uid and gid 0. The daemon only ever appends to the file, so a crash leaves the
  * state before a change or after it.
@@ -44,8 +44,8 @@ bool bindings_log_is_release(const struct binding *line);
 /* Appends a binding. A failure is logged, and bindings_log_retry tries again. */
 void bindings_log_add(struct bindings_log *log, const struct binding *binding);
 
-/* Called from the main thread when a release has been written (ok), or when that has failed, after
- * the reason was logged. */
+/* Called from the main thread. `ok`: the release is on the disk; if not, the reason has been
+ * logged. */
 typedef void bindings_log_done(void *arg, bool ok);
 
 /* Appends a line that releases the binding of an environment. */

@@ -34,7 +34,8 @@ struct stored_document {
 struct document_file {
     char host[sizeof((struct cloud_conf *)NULL)->host_id], url[CLOUD_URL_SIZE];
     char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1];
-    char boot[PROCESS_BOOT_SIZE + 24]; /* id of the boot whose clock document.asked refers to */
+    /* Id of the boot to which document.asked refers. In the file, document.asked follows it. */
+    char boot[PROCESS_BOOT_SIZE + 24];
     /* How often the wall clock had been put back when the file was written (store.h). */
     uint32_t clock;
     struct stored_document document;

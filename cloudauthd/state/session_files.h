@@ -19,7 +19,7 @@
  * in the log; only its session is lost.
  */
 
-#define SESSION_ID_SIZE   17   /* 16 hexadecimal digits */
+#define SESSION_ID_SIZE   17   /* 16 hexadecimal digits and the NUL */
 #define SESSION_FILE_SIZE 4096 /* bytes, enough for every session's file */
 
 /* An open session: the account and the person, the client's address, and the sshd process. Strings

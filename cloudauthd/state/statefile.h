@@ -31,7 +31,7 @@ struct statefile_format {
 
 #define STATEFILE_HEAD_MAX 128 /* bytes of a head */
 
-/* Makes a file of a content of n bytes, in place: before the call the content begins at offset
+/* Makes a file from n bytes of content, in place: before the call the content begins at offset
  * STATEFILE_HEAD_MAX of `file`; after it, `file` begins with the head, which the content follows
  * directly. Returns the size of the whole in bytes. */
 size_t statefile_seal(const struct statefile_format *format, char *file, size_t n);
@@ -100,8 +100,8 @@ int statefile_directory(const char *path, const char *name);
 /*
  * Reads a whole file. Returns its bytes, which the caller frees, with a NUL after them, and their
  * number in *size. NULL with errno on failure: EFBIG if the file has more than `most` bytes, ELOOP
- * if it is a symbolic link, EPERM if it is no regular file, belongs to a user other than root and
- * the daemon's, or is writable by group or others.
+ * if it is a symbolic link, EPERM if it is not a regular file, belongs to a user other than root
+ * and the daemon's, or is writable by group or others.
  */
 char *statefile_read(int directory, const char *name, size_t most, size_t *size);
 

@@ -28,8 +28,9 @@
 struct store {
     int documents;            /* a descriptor of the directory */
     struct document_file own; /* host, url, boot and clock for files that are made now */
-    int64_t ahead;     /* seconds: the most that the wall clock was ahead of the time since boot */
-    int64_t was_ahead; /* `ahead` before the clock was put back while no daemon ran; or 0 */
+    int64_t ahead; /* seconds: the most that the wall clock was ahead of the time since boot */
+    int64_t
+        was_ahead; /* `ahead` before the clock was put back while no daemon ran; 0: it was not */
     uint32_t counting; /* the value of own.clock that is being written; 0: none is */
     struct worker *worker;
     struct store_figures figures;
@@ -210,8 +211,8 @@ static void on_clock(void *arg, bool ok)
         write_clock(store);
 }
 
-/* Counts that the clock was put back. If the daemon is killed before the count is on the disk, the
- * next daemon has the old count. */
+/* Increments the count of how often the clock was put back. If the daemon is killed before the
+ * count is on the disk, the next daemon starts with the old one. */
 static void count_clock(struct store *store)
 {
     store->own.clock++;
@@ -219,8 +220,8 @@ static void count_clock(struct store *store)
         write_clock(store);
 }
 
-/* Replaces a count that is lost by one above `least` that no stored document has: a lower one could
- * be that of a document from before the clock was put back. */
+/* Replaces a count that is lost by one above `least` that no stored document has: a lower count
+ * could be that of a document from before the clock was put back. */
 static void renew_count(struct store *store, uint32_t least)
 {
     if (least < UINT32_MAX / 2)
@@ -381,7 +382,7 @@ char *store_list(const struct store *store, size_t *n)
     return NULL;
 }
 
-/* Returns why a complete file is not used, or NULL if it may be. */
+/* Returns why an undamaged file may not be used on this host, or NULL if it may. */
 static const char *judge(const struct store *store, const struct document_file *file,
                          const char *name)
 {
@@ -453,7 +454,7 @@ static void set_aside(struct store *store, const char *name)
     struct job *job;
 
     if (worker_pending(store->worker) > BEHIND)
-        return; /* the file is found again when it is next read */
+        return; /* the damage is found again when the file is next read */
     job = new_job(store, SET_ASIDE);
     strcpy(job->name, name);
     worker_add(store->worker, &job->work);
@@ -505,9 +506,9 @@ static bool read_clock(struct store *store)
     return ok;
 }
 
-/* Counts that the clock was put back if that happened while no daemon ran: the mtime of the
- * directory, which is the time of the last change in it, is then in the future. If CLOCK, the file
- * with the count, is damaged, chooses a new count (renew_count). */
+/* Increments the count if the clock was put back while no daemon ran: the mtime of the directory,
+ * which is the time of the last change in it, is then in the future. If CLOCK, the file with the
+ * count, is damaged, chooses a new count (renew_count). */
 static void survey_clock(struct store *store)
 {
     int64_t wall = (int64_t)time(NULL);

@@ -25,10 +25,10 @@
  *
  * The age of a stored document is measured by the time since boot, whatever the wall clock does, as
  * long as the host is not rebooted. After a reboot only the wall clock can tell the age, and only
- * if it was not put back. Therefore the daemon counts how often the wall clock was put back. While
- * it runs, it compares the wall clock with the time since boot. At the start it checks whether the
- * last change of the directory is in the future. When it reads a document of this boot, it checks
- * whether the wall clock has advanced by less than the time since boot.
+ * if it was not put back. Therefore the daemon counts how often the wall clock was put back. To
+ * notice that while it runs, it compares the wall clock with the time since boot. At the start it
+ * checks whether the last change of the directory is in the future. When it reads a document of
+ * this boot, it checks whether the wall clock has advanced by less than the time since boot.
  *
  * Each document has the count of the time at which it was stored, and after a reboot only documents
  * with the present count are used. A count that is lost is replaced by one that no document has. So
@@ -51,7 +51,7 @@ void store_free(struct store *store);
 struct store_figures {
     uint64_t documents; /* files of documents, not counting those set aside */
     uint64_t writes;    /* attempts to write or remove a file since the start */
-    uint64_t errors;    /* those of the attempts that failed */
+    uint64_t errors;    /* attempts that failed */
 };
 void store_look(const struct store *store, struct store_figures *out);
 
@@ -118,7 +118,8 @@ void store_remove(struct store *store, const char *project, const char *environm
  * back while no daemon ran, as far as the files show; 0: it was not put back. */
 int64_t store_was_ahead(const struct store *store);
 
-/* Checks whether the wall clock was put back, and counts it. To be called about every second. */
+/* Checks whether the wall clock was put back and, if so, increments the count. To be called about
+ * every second. */
 void store_watch_clock(struct store *store);
 
 #endif
