@@ -31,7 +31,7 @@
 
 /* A published file, as the loop's thread sees it. */
 struct published {
-    int fd;                         /* for writing its state and checksums; -1: there is no file */
+    int fd;                         /* for changing its state and checksums; -1: there is no file */
     struct cloud_snapshot snapshot; /* map is NULL if the file is not a readable snapshot */
     bool live; /* live once the queued jobs of the store's worker are done, else retired */
 };
@@ -75,7 +75,7 @@ struct build {
     struct published old;       /* the file that was published when the build began */
     struct cloud_snapshot base; /* map of `old`, or none; unchanged records are copied from it */
     struct snapshot_file head;
-    struct published file; /* the new file; once written it has its name, but is still retired */
+    struct published file; /* the new file; once written it is in its place, but still retired */
     bool judged;           /* the new file is judged before it is live (judge_next) */
     bool written;          /* the new file is the published one, but may not be live yet */
     int64_t took;          /* milliseconds to write the file */
@@ -92,10 +92,10 @@ struct amend {
 /* ---- The published file ---- */
 
 /*
- * Writes to a published file: with pwrite(2), because a store into the map would raise SIGBUS where
- * the file system cannot allocate a block for it (copy on write, a quota). A reader that sees half
- * of a new state takes the file for retired, because the two states differ in every byte; one that
- * sees half of a checksum takes the record for damaged. False with errno.
+ * Writes to a published file: with pwrite(2), because a write through the map would raise SIGBUS
+ * where the file system cannot allocate a block for it (copy on write, a quota). A reader that sees
+ * half of a new state treats the file as retired, because the two states differ in every byte; one
+ * that sees half of a checksum treats the record as damaged. False with errno.
  */
 static bool write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 {
@@ -225,8 +225,8 @@ static void find_file(struct publish *publish)
 /* How a published file compares with a change. */
 enum settled {
     SETTLED, /* the file already has what the change says */
-    OLDER,   /* only the times of its record differ, and are at most CACHE_LAG too late */
-    CHANGED, /* its record differs, has to go, or is missing */
+    OLDER,   /* only the times of its record differ, and are at most CACHE_LAG seconds late */
+    CHANGED, /* its record differs, must be removed, or is missing */
 };
 
 static struct spoil spoil_of(const struct published *file,
@@ -322,7 +322,8 @@ static bool copy_records(struct build *build, int fd)
     return snapshot_end(&copying.writer, copying.ok);
 }
 
-/* Writes a new file, syncs it, and gives it its name. False with errno. */
+/* Writes a new file, syncs it, and puts it in the place of the published one (exchange_names).
+ * False with errno. */
 static bool write_file(struct build *build)
 {
     int directory = build->publish->directory, fd;
@@ -452,7 +453,7 @@ static void withdraw(struct publish *publish)
     publish->published.live = false;
 }
 
-/* Takes back a record of the published file. */
+/* Takes back a record of the published file (struct spoil). */
 static void take_back(struct publish *publish, const struct spoil *spoil)
 {
     if (publish->published.live)
@@ -833,7 +834,7 @@ void publish_look(const struct publish *publish, struct publish_view *out)
     out->created = snapshot->header.created;
 }
 
-/* Takes over the file of an earlier process if it can be trusted, and judges its records. */
+/* Takes over the file of an earlier process if it can be trusted, and has its records judged. */
 static void adopt_file(struct publish *publish)
 {
     const struct cloud_snapshot *snapshot = &publish->published.snapshot;
@@ -848,9 +849,9 @@ static void adopt_file(struct publish *publish)
     }
     /*
      * After a reboot the file may again have a record that was taken back shortly before, because
-     * that write did not reach the disk. The age of a file from the future is not known. So such a
-     * file is retired, and in the next one the times of its records are in the past: each lookup
-     * asks the daemon.
+     * that write did not reach the disk. The age of a file from the future is not known. In both
+     * cases the file is retired, and in the next one the times of its records are in the past: each
+     * lookup asks the daemon.
      */
     if (publish->boot == 0 || (snapshot->header.boot & BOOT) != publish->boot ||
         !cloud_snapshot_current(snapshot, now)) {

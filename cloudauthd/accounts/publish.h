@@ -54,7 +54,7 @@ struct publish_setup {
  */
 struct publish *publish_new(const struct publish_setup *setup, const char *origin);
 
-/* Frees the publisher. Before that, completes the file that is being written, or else writes one if
+/* Frees the publisher. First completes the file that is being written; if none is, writes one if
  * lookups miss a change. Must be called after the store's worker was freed. */
 void publish_free(struct publish *publish);
 
@@ -65,18 +65,18 @@ void publish_put(struct publish *publish, const struct snapshot_account *account
 void publish_remove(struct publish *publish, const char *project, const char *environment);
 
 /*
- * Checks whether the wall clock, by which the times of records are given, was put back. Records
- * would then be fresh for longer, or fresh again: so the published file is retired, and the times
+ * Checks whether the wall clock, by which the times of records are given, was put back. If so,
+ * records would be fresh for longer, or fresh again: the published file is retired, and the times
  * of its records and of the changes are put back by as much. Accounts that are published later have
  * times by the new clock. Must be called every second or so.
  */
 void publish_follow_clock(struct publish *publish);
 
 /*
- * Has each record judged again (publish_judges). To be called when the settings or ids by which
- * records are judged have changed. Judges a few records in each turn of the loop, some 0.2 s for
- * 100,000, or, with at_once, all within the call. A file that is not live yet and has changes from
- * before the call is judged within one turn of the loop, before it becomes live.
+ * Has publish_judges judge each record again: to be called when the settings or ids by which it
+ * judges have changed. Judges a few records in each turn of the loop, in about 0.2 s for 100,000,
+ * or, with at_once, all within the call. A file that is not live yet and has changes from before
+ * the call is judged within one turn of the loop, before it becomes live.
  */
 void publish_judge(struct publish *publish, bool at_once);
 

@@ -86,8 +86,8 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record)
 
 enum { BY_NAME, BY_UID, BY_GID, KEYS };
 
-/* Returns header.bits for n records: an index has 2^bits buckets, of which they take at most
- * half. */
+/* Returns header.bits for n records: an index has 2^bits buckets, at most half of which they
+ * fill. */
 static uint32_t bits_for(size_t n)
 {
     uint32_t bits = BITS_MIN;

@@ -52,14 +52,15 @@ struct api {
     const struct cloud_conf *conf;
     /* A copy of *conf as of the last api_configure, because the owner may overwrite *conf. */
     struct cloud_conf asked_by;
-    /* Grows when a setting changes that says where to send requests, or with which credential. */
+    /* Incremented when a setting changes that says where to send requests, or with which
+     * credential. */
     uint64_t generation;
     struct pool *pool;
     struct oauth *oauth;
     LIST_HEAD(, request) requests; /* all requests that have not ended */
     int64_t ahead;                 /* what api_ahead returns */
     int64_t wall_ahead;   /* time(2) minus the time since boot, in seconds, at the last answer */
-    int64_t clock_logged; /* cloud_clock_ms() until which no difference is logged */
+    int64_t clock_logged; /* cloud_clock_ms() until which no clock difference is logged */
     struct api_view view; /* the counters of api_look, without `token` */
 };
 

@@ -50,11 +50,11 @@ struct feed {
     struct cloud_grammar grammar;
     /* The answer that is being fetched, page by page: */
     struct answers pages;
-    size_t page, bytes, names;  /* pages that have come; bytes and number of their names */
+    size_t page, bytes, names;  /* pages received so far; bytes and number of their names */
     bool whole;                 /* one of these pages says `whole` (feed_answer.h) */
     struct validator validator; /* the validator of the answer's first page */
     char at[URL_SIZE];          /* URL of the page that is being requested */
-    struct moment sent, first;  /* when the last request was sent, and the first page came */
+    struct moment sent, first;  /* times: last request sent; first page received */
     /* Since the last good answer: */
     struct moment heard;     /* when the answer's first page was received */
     struct validator cursor; /* the answer's validator, for the next request; empty: none */
@@ -260,8 +260,8 @@ static void tell_names(struct feed *feed)
     feed->view.names += feed->names;
 }
 
-/* Takes an answer of which all pages have come. Sends its events before the feed becomes live,
- * because from then on a document that no event has named counts as current. */
+/* Takes an answer once all its pages have been received. Sends its events before the feed becomes
+ * live, because from then on a document that no event has named counts as current. */
 static void take_answer(struct feed *feed)
 {
     bool first = !has_validator(&feed->cursor);

@@ -16,11 +16,11 @@
  * the environments whose documents may have changed and are to be requested again. They carry no
  * policy.
  *
- * An answer counts once all its pages have come. Then, in one turn of the loop, its events are sent
- * (feed_events) and the feed becomes live. It stays live until a request fails, or until
- * changes_wait + API_POLL_SLACK_MS have passed since the first page of the last answer came: by the
- * time since boot or by the wall clock, whichever has advanced further (base/elapsed.h). An answer
- * whose pages take longer than that to come does not make the feed live.
+ * An answer counts once all its pages have been received. Then, in one turn of the loop, its events
+ * are sent (feed_events) and the feed becomes live. It stays live until a request fails, or until
+ * changes_wait + API_POLL_SLACK_MS have passed since the first page of the last answer was
+ * received: by the time since boot or by the wall clock, whichever has advanced further
+ * (base/elapsed.h). An answer whose pages take longer than that does not make the feed live.
  */
 #define FEED_FIRST_MS  1000  /* the first request is sent after a random part of this time */
 #define FEED_PAUSE_MS  200   /* the least time between requests; the wait after a refused offer */
@@ -34,7 +34,7 @@
 /* The functions that receive events, called with `arg`. They must not call feed_configure or
  * feed_free. */
 struct feed_events {
-    /* The document of the environment may have changed or, if environment is NULL, that of any
+    /* The document of the environment may have changed; if environment is NULL, that of any
      * environment of the project. The project may be one that `allow` does not list. */
     void (*named)(void *arg, const char *project, const char *environment);
     /* The document of any environment may have changed. */

@@ -62,7 +62,7 @@ void oauth_posted(struct oauth *oauth, long status, void *body, size_t n, const 
 /* Figures for operators. */
 struct oauth_view {
     bool token;         /* there is a token that has not expired */
-    int64_t left;       /* seconds until the token expires */
+    int64_t left;       /* seconds until the token expires; 0 if there is none */
     const char *why;    /* why the last exchange failed, borrowed; "" if it did not */
     uint64_t exchanges; /* requests to the token endpoint, since the start */
     uint64_t failures;  /* exchanges that failed, and credential files that could not be used */

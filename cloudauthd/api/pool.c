@@ -154,7 +154,7 @@ static void on_timer_due(void *arg)
     end_transfers(group);
 }
 
-/* CURLMOPT_TIMERFUNCTION(3): sets libcurl's timer, of which each group has one; -1 clears it. */
+/* CURLMOPT_TIMERFUNCTION(3): sets the group's timer for libcurl; -1 clears it. */
 static int on_timer(CURLM *multi, long milliseconds, void *arg)
 {
     struct pool_group *group = arg;

@@ -11,9 +11,9 @@
  * many transfers share one connection, otherwise there are up to API_CONNECTIONS_MAX connections.
  *
  * After a transfer has timed out, libcurl (7.88) keeps its HTTP/2 connection and puts later
- * transfers on it. If the peer has fallen silent, all of these time out as well, for ever. So after
- * a timeout new transfers get new connections, and the old connections are closed when the last of
- * their transfers has ended.
+ * transfers on it. If the peer has fallen silent, these all time out as well. So after a timeout
+ * new transfers get new connections, and the old connections are closed when the last of their
+ * transfers has ended.
  */
 
 struct pool;

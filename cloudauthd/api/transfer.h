@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 /*
- * One HTTP exchange by libcurl: its options, the request's headers, and the answer (RFC 9110). TLS
- * has version 1.2 or later, and certificates are always verified. The proxy is the configured one
- * or none; no proxy and no login comes from environment variables or ~/.netrc. Redirects are not
- * followed here. A function that takes conf uses the settings at the time of the call. One that
+ * One HTTP exchange by libcurl: its options, the request's headers, and the answer (RFC 9110). The
+ * TLS version is 1.2 or later, and certificates are always verified. The proxy is the configured
+ * one or none; no proxy and no login is taken from environment variables or ~/.netrc. Redirects are
+ * not followed here. A function that takes conf uses the settings at the time of the call. One that
  * takes why and size writes the reason to why when it returns false.
  */
 struct transfer {
@@ -35,7 +35,7 @@ struct transfer {
     bool head_done; /* the header is complete; libcurl reports success even if it is not */
     struct validator validator;
     char date[64], age[16];    /* values of the headers Date and Age, or "" */
-    int64_t dated, dated_wall; /* cloud_clock_ms() and time(2) when the Date header came */
+    int64_t dated, dated_wall; /* cloud_clock_ms() and time(2) when Date was received */
 };
 
 /* Prepares a request for url. The answer's body may have at most `most` bytes. The deadline is
@@ -48,8 +48,8 @@ void *transfer_owner(CURL *easy);
 /* Aborts the transfer if it is running, and wipes and frees what *transfer owns. */
 void transfer_end(struct transfer *transfer);
 
-/* Sets the CAs by which the server's certificate is verified (ca_file), and this host's own
- * certificate and key (client_cert, client_key). */
+/* Sets the CAs that verify the server's certificate (ca_file), and this host's own certificate and
+ * key (client_cert, client_key). False if a file cannot be used, or memory is short. */
 bool transfer_set_tls(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                       size_t size);
 

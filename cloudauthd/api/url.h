@@ -17,11 +17,11 @@
 #define URL_SIZE 2048 /* the longest expanded or linked URL, with its NUL, in bytes */
 
 /*
- * Whether access_url, changes_url, token_url and proxy, as far as they are set, may be used. None
- * may contain a user or password. The first three must be https, or http through api_socket, or
- * http to a loopback address and a port on which only root can listen; access_url may also be
- * file://. The proxy may be http or https, without a path. In access_url the placeholders {project}
- * and {environment} must be in the path: in the host they would let a login name choose the server.
+ * Whether those of access_url, changes_url, token_url and proxy that are set may be used. None may
+ * contain a user or password. The first three must be https, or http through api_socket, or http to
+ * a loopback address and a port on which only root can listen; access_url may also be file://. The
+ * proxy may be http or https, without a path. In access_url the placeholders {project} and
+ * {environment} must be in the path: in the host they would let a login name choose the server.
  */
 bool url_check(const struct cloud_conf *conf, char *why, size_t size);
 

@@ -21,7 +21,7 @@ static void add_app(struct cloud_text *text, const struct audit *audit)
     }
 }
 
-/* Adds the pairs about the environment and the person. */
+/* Adds the pairs about the environment, the person and the key. */
 static void add_subject(struct cloud_text *text, const struct audit *audit)
 {
     const struct offered_key *offered = audit->offered;
@@ -157,8 +157,8 @@ void audit_tell_omitted(int64_t now)
             tell_omitted(each);
 }
 
-/* Returns the record of an account. A new record takes the place of the one whose last offer is the
- * oldest. */
+/* Returns the record of an account. If there is none, makes a new one in the place of the record
+ * whose last offer is the oldest. */
 static struct refused *find_account(const char *account)
 {
     struct refused *oldest = accounts;

@@ -23,7 +23,7 @@
  * with `close` otherwise. Refused offers beyond AUDIT_OFFERS are only counted, in lines that begin
  * with `omit`.
  *
- * age is that of the document, in seconds. Values are quoted and escaped as by
+ * age is the age of the document in seconds. Values are quoted and escaped as by
  * cloud_text_add_value. A key that was only offered, without proof of its possession, has
  * proof=none: anyone can offer anyone's public key.
  */
@@ -43,7 +43,7 @@ struct audit {
     uint32_t age;
     pid_t pid;           /* process id of sshd or of another service; 0: not known */
     bool unproved;       /* the key was only offered: proof=none */
-    const char *grant;   /* the document's reason for the person's right, or NULL */
+    const char *grant;   /* the reason that the document gives for the person's right, or NULL */
     const char *detail;  /* a sentence for the reader of the line, or NULL */
     const char *session; /* the session's id, or NULL */
 };
