@@ -409,6 +409,7 @@ static void on_probe(void *arg)
     store_watch_clock(context->store);
     publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);
+    sessions_retry_files(context->sessions);
     audit_tell_omitted(cloud_clock_ms());
     loop_timer_set(context->loop, &probe, PROBE_MS);
 }

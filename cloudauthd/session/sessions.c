@@ -887,6 +887,11 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
         (void)leave_entry(sessions, entry, REASON_CLOSED);
 }
 
+void sessions_retry_files(struct sessions *sessions)
+{
+    session_files_retry(sessions->files);
+}
+
 size_t sessions_count(const struct sessions *sessions)
 {
     return sessions->used;
@@ -1003,6 +1008,7 @@ void sessions_free(struct sessions *sessions)
     /* The workers are freed first, because their work refers to everything that is freed below. The
      * sessions' files stay on the disk. */
     sessions->stopping = true;
+    session_files_retry(sessions->files);
     worker_free(sessions->worker);
     worker_free(sessions->disk);
     loop_timer_clear(sessions->setup.loop, &sessions->survey_timer);

@@ -70,6 +70,10 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
  * if there is no such session. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
 
+/* Tries again to write or remove files of sessions that the disk has refused. To be called about
+ * every second. */
+void sessions_retry_files(struct sessions *sessions);
+
 /* Makes a recheck of all sessions due now. To be called when documents that are files (file://) may
  * have changed. */
 void sessions_check(struct sessions *sessions);

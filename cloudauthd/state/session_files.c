@@ -17,13 +17,16 @@
 
 #define SESSIONS "sessions"
 
+TAILQ_HEAD(jobs, job);
+
 struct session_files {
     struct worker *worker;
     int directory;
     char boot[PROCESS_BOOT_SIZE];
-    struct table table; /* the waiting jobs, by id */
-    TAILQ_HEAD(, job) waiting;
-    bool busy; /* the worker has a job */
+    struct table table;  /* the jobs of both lists, by id */
+    struct jobs waiting; /* for the worker */
+    struct jobs refused; /* they have failed, and wait for session_files_retry */
+    bool busy;           /* the worker has a job */
 };
 
 /* ---- A session's file ---- */
@@ -116,15 +119,17 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
 
 /* ---- In the worker ---- */
 
-/* What is to be done with a session's file. At most one job of each session waits. */
+/* What is to be done with a session's file. At most one job of each session is in a list. */
 struct job {
     struct work work;
     struct table_node node; /* in `table`, by id */
     TAILQ_ENTRY(job) next;
     struct session_files *files;
     char id[SESSION_ID_SIZE];
-    bool is_new; /* no file of the session has been written yet */
-    size_t size; /* bytes in `file`; 0: the session's file is removed */
+    bool is_new;    /* no file of the session can have been written yet */
+    bool refused;   /* the job is in the list `refused` */
+    bool is_logged; /* a failure has been logged */
+    size_t size;    /* bytes in `file`; 0: the session's file is removed */
     char file[];
 };
 
@@ -153,10 +158,39 @@ static uint64_t hash(const struct session_files *files, const char *id)
     return table_hash(&files->table, id, strlen(id));
 }
 
+static struct job *find_job(const struct session_files *files, const char *id)
+{
+    struct table_node *node = table_find(&files->table, hash(files, id), has_id, id);
+
+    return node == NULL ? NULL : TABLE_OWNER(node, struct job, node);
+}
+
+static void put_on(struct job *job, bool refused)
+{
+    struct session_files *files = job->files;
+
+    job->refused = refused;
+    TAILQ_INSERT_TAIL(refused ? &files->refused : &files->waiting, job, next);
+    table_insert(&files->table, &job->node, hash(files, job->id));
+}
+
 static void take_off(struct job *job)
 {
-    TAILQ_REMOVE(&job->files->waiting, job, next);
+    TAILQ_REMOVE(job->refused ? &job->files->refused : &job->files->waiting, job, next);
     table_remove(&job->files->table, &job->node);
+}
+
+/* Makes the first refused job wait for the worker again, or all of them. */
+static void try_refused(struct session_files *files, bool all)
+{
+    struct job *job;
+
+    while ((job = TAILQ_FIRST(&files->refused)) != NULL) {
+        take_off(job);
+        put_on(job, false);
+        if (!all)
+            break;
+    }
 }
 
 /* Gives the next job to the worker, which gets only one at a time, so that the other jobs can still
@@ -172,26 +206,43 @@ static void start_next(struct session_files *files)
     worker_add(files->worker, &job->work);
 }
 
+/* Puts a job that has failed on the list `refused`, unless a newer one of the session waits. */
+static void refuse(struct job *job)
+{
+    if (!job->is_logged)
+        log_error("the file of session %s cannot be %s: %s", job->id,
+                  job->size > 0 ? "written" : "removed", strerror(job->work.failed));
+    if (find_job(job->files, job->id) != NULL) {
+        free(job);
+        return;
+    }
+    job->is_logged = true;
+    job->is_new = false; /* the failure may be that of the sync after the rename */
+    job->work.failed = 0;
+    put_on(job, true);
+}
+
 static void finish(struct work *work)
 {
     struct job *job = (struct job *)work;
     struct session_files *files = job->files;
 
-    if (work->failed != 0)
-        log_error("the file of session %s cannot be %s: %s", job->id,
-                  job->size > 0 ? "written" : "removed", strerror(work->failed));
-    free(job);
     files->busy = false;
+    if (work->failed != 0) {
+        refuse(job);
+    } else {
+        free(job);
+        try_refused(files, true);
+    }
     start_next(files);
 }
 
-/* Adds a job, which replaces one of the same session that still waits. A file that was never
- * written needs no removal, so then no job remains. */
+/* Adds a job, which replaces one of the same session that still waits or was refused. A file that
+ * was never written needs no removal, so then no job remains. */
 static void add(struct session_files *files, const char *id, const char *file, size_t size,
                 bool is_new)
 {
-    struct table_node *node = table_find(&files->table, hash(files, id), has_id, id);
-    struct job *former = node == NULL ? NULL : TABLE_OWNER(node, struct job, node);
+    struct job *former = find_job(files, id);
     struct job *job = xcalloc(1, sizeof *job + size);
 
     job->work = (struct work){.run = run, .finish = finish};
@@ -207,8 +258,7 @@ static void add(struct session_files *files, const char *id, const char *file, s
         free(job);
         return;
     }
-    TAILQ_INSERT_TAIL(&files->waiting, job, next);
-    table_insert(&files->table, &job->node, hash(files, id));
+    put_on(job, false);
     start_next(files);
 }
 
@@ -236,6 +286,12 @@ void session_files_keep(struct session_files *files, const struct session *sessi
 void session_files_remove(struct session_files *files, const char *id)
 {
     add(files, id, "", 0, false);
+}
+
+void session_files_retry(struct session_files *files)
+{
+    try_refused(files, false);
+    start_next(files);
 }
 
 /* ---- Start ---- */
@@ -285,6 +341,7 @@ struct session_files *session_files_new(struct worker *worker, const char *direc
     files->worker = worker;
     snprintf(files->boot, sizeof files->boot, "%s", boot);
     TAILQ_INIT(&files->waiting);
+    TAILQ_INIT(&files->refused);
     files->directory = statefile_directory(directory, SESSIONS);
     table_start(&files->table);
     return files;
@@ -292,6 +349,12 @@ struct session_files *session_files_new(struct worker *worker, const char *direc
 
 void session_files_free(struct session_files *files)
 {
+    struct job *job;
+
+    while ((job = TAILQ_FIRST(&files->refused)) != NULL) {
+        take_off(job);
+        free(job);
+    }
     close(files->directory);
     table_end(&files->table);
     free(files);

@@ -80,10 +80,15 @@ void session_files_load(struct session_files *files, session_files_each *each, v
  * session_files_add writes the file of a new session, session_files_keep writes it again, and
  * session_files_remove removes it. A new job replaces one of the same session that still waits for
  * the worker: so while the disk hangs, a session has at most one waiting job, and none if it was
- * opened and closed in that time. A failure is logged.
+ * opened and closed in that time. A failure is logged, and session_files_retry tries again.
  */
 void session_files_add(struct session_files *files, const struct session *session);
 void session_files_keep(struct session_files *files, const struct session *session);
 void session_files_remove(struct session_files *files, const char *id);
+
+/* Tries again what has failed: one job, and all others once any job has succeeded, so that a full
+ * disk is not asked for each session. To be called about every second, and before the worker is
+ * freed. */
+void session_files_retry(struct session_files *files);
 
 #endif

@@ -18,6 +18,7 @@
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static struct cloud_conf conf;
 static struct admission admission = {.conf = &conf};
 static struct sessions *sessions;
 static const char *boot = BOOT;
-static bool no_disk;
+static bool no_disk, full;
 
 /* ---- Replacements of what the sessions use ---- */
 
@@ -158,7 +159,9 @@ void worker_add(struct worker *worker, struct work *work)
         return;
     }
     runs++;
-    if (!no_disk)
+    if (full)
+        work->failed = ENOSPC;
+    else if (!no_disk)
         work->run(work);
     work->finish(work);
 }
@@ -345,7 +348,7 @@ static int setup(void **state)
     many = false;
     memset(timers, 0, sizeof timers);
     boot = BOOT;
-    no_disk = hangs = false;
+    no_disk = full = hangs = false;
     start(true);
     return 0;
 }
@@ -754,6 +757,77 @@ static void test_disk_hangs(void **state)
     assert_true(lists("pid=125"));
 }
 
+/* An operator ends the first of the list. */
+static void end_first(char id[SESSION_ID_SIZE])
+{
+    snprintf(id, SESSION_ID_SIZE, "%.16s", list() + strlen("session="));
+    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
+}
+
+/* Restarts while the disk is full: the next daemon knows what has been written before. */
+static void restart_full(void)
+{
+    full = true;
+    restart();
+    full = false;
+}
+
+/* What a full disk has refused is written, or removed, once it has space again; the newest state of
+ * a session counts. */
+static void test_disk_full(void **state)
+{
+    const struct process monitor = {102, 77};
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 102);
+    full = true;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    end_first(id);
+    runs = 0;
+    sessions_retry_files(sessions);
+    assert_int_equal(runs, 1); /* one is tried, not all */
+    full = false;
+    sessions_retry_files(sessions);
+    runs = 0;
+    sessions_retry_files(sessions);
+    assert_int_equal(runs, 0);
+    restart_full();
+    assert_int_equal(sessions_count(sessions), 2);
+    assert_true(lists("pid=100 state=ending") && lists("pid=101 state=open"));
+    assert_int_equal(orders, 2);
+    assert_string_equal(ordered[1].id, id);
+}
+
+/* A session that has opened and closed while the disk was full leaves no file. */
+static void test_disk_full_closed(void **state)
+{
+    const struct process monitor = {100, 77};
+
+    (void)state;
+    full = true;
+    open_of("alice", 100);
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    full = false;
+    sessions_retry_files(sessions);
+    restart_full();
+    assert_int_equal(sessions_count(sessions), 0);
+}
+
+/* The last try is at the end of the daemon. */
+static void test_disk_full_at_end(void **state)
+{
+    (void)state;
+    full = true;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    full = false;
+    restart();
+    assert_int_equal(sessions_count(sessions), 2);
+}
+
 /* A file with any byte changed is refused. */
 static void test_file(void **state)
 {
@@ -860,13 +934,6 @@ static void test_file_of_certificate(void **state)
     assert_non_null(strstr(file, "\ncertificate_ends 1800000060\n"));
     assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
-}
-
-/* An operator ends the first of the list. */
-static void end_first(char id[SESSION_ID_SIZE])
-{
-    snprintf(id, SESSION_ID_SIZE, "%.16s", list() + strlen("session="));
-    assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
 }
 
 /* The next daemon continues a termination, also if the sshd process has ended. */
@@ -1962,6 +2029,9 @@ int main(void)
         TEST(test_restart),
         TEST(test_closed_is_removed),
         TEST(test_disk_hangs),
+        TEST(test_disk_full),
+        TEST(test_disk_full_closed),
+        TEST(test_disk_full_at_end),
         TEST(test_file),
         TEST(test_file_format),
         TEST(test_file_of_certificate),
