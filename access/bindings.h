@@ -16,8 +16,8 @@
 
 struct bindings;
 
-/* A binding. In a binding that a function below returns, the strings belong to struct bindings and
- * are valid until bindings_free. */
+/* The binding of an environment. The strings in a binding that a function below returns belong to
+ * struct bindings, and are valid until bindings_free. */
 struct binding {
     const char *project, *environment;
     uint32_t uid, gid;
@@ -34,8 +34,8 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
 /* Binds ids that bindings_allow has allowed. Does nothing if the environment is bound already. */
 void bindings_claim(struct bindings *bindings, const struct binding *claim);
 
-/* Removes the binding of an environment, so that any environment may claim its ids. False if there
- * is none. */
+/* Removes the binding of an environment, so that any environment may claim its ids. Returns false
+ * if there is none. */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);
 
 /* Whether at least one environment of the project has a binding. */

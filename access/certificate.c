@@ -15,8 +15,7 @@
 /* The fields of a certificate, in the order of its blob. */
 struct fields {
     struct key_bytes type, nonce;
-    struct key_bytes key; /* the fields of the certified key, encoded as after the type in the blob
-                             of a plain key */
+    struct key_bytes key; /* the fields of the certified key, as in the blob of a plain key */
     uint64_t serial, kind;
     struct key_bytes key_id, principals;
     uint64_t valid_after, valid_before;
@@ -45,8 +44,8 @@ static bool take_fields(const struct key_type *type, struct key_blob *blob, stru
     return blob->left == 0 || key_fail(why, "the certificate is malformed: bytes follow it");
 }
 
-/* Computes the fingerprint of the certified key: the SHA-256 of its blob as a plain key. False if
- * OpenSSL fails. */
+/* Computes the fingerprint of the certified key, the SHA-256 of the blob that it would have as a
+ * plain key. Returns false if OpenSSL fails. */
 static bool find_fingerprint(const struct key_type *type, struct key_bytes fields,
                              unsigned char out[KEY_FINGERPRINT_SIZE])
 {
@@ -76,7 +75,7 @@ static void set_fault(struct offered_key *offered, const char *sentence)
         offered->fault = sentence;
 }
 
-/* Reads the list of principals. False if the list is malformed. */
+/* Reads the list of principals. Returns false if the list is malformed. */
 static bool read_principals(struct key_bytes list, struct offered_key *out)
 {
     struct key_blob blob = {list.at, list.n};
@@ -104,7 +103,7 @@ static void judge_critical(struct key_bytes name, struct offered_key *out)
         set_fault(out, "the certificate has a critical option that is not known here");
 }
 
-/* Reads the list of critical options. False if the list is malformed. */
+/* Reads the list of critical options. Returns false if the list is malformed. */
 static bool read_critical(struct key_bytes list, struct offered_key *out)
 {
     struct key_blob blob = {list.at, list.n};

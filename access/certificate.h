@@ -19,9 +19,9 @@
 
 #define CERTIFICATE_NAME_SIZE 72 /* "SERIAL@SHA256:..." and the NUL */
 #define CERTIFICATE_ID_MAX    128
-#define CERTIFICATE_TEXT_MAX  255 /* maximum length of a principal */
+#define CERTIFICATE_TEXT_MAX  255 /* bytes; maximum length of a principal */
 #define CERTIFICATE_AMRS_MAX  8
-#define CERTIFICATE_AMR_MAX   32 /* maximum length of a word of `amr` */
+#define CERTIFICATE_AMR_MAX   32 /* bytes; maximum length of a word of `amr` */
 
 /* How (`amr`, RFC 8176) and when (`auth_time`) a person authenticated to the certificate
  * authority. */
@@ -41,7 +41,7 @@ struct offered_key {
                           it has no fault */
     unsigned char ca[KEY_FINGERPRINT_SIZE]; /* fingerprint of the key that signed the certificate */
     uint64_t serial;
-    int64_t valid_after, valid_before;   /* seconds since 1970; valid_before INT64_MAX: no end */
+    int64_t valid_after, valid_before;   /* seconds since 1970; no end: INT64_MAX */
     char key_id[CERTIFICATE_ID_MAX + 1]; /* "" if it is not a possible user id (fields_user_id) */
     char principal[CERTIFICATE_TEXT_MAX + 1]; /* the first acceptable principal of the list */
     struct certificate_claims claims;
@@ -71,8 +71,8 @@ struct offered_key {
 bool offered_key_parse(struct key_bytes type, struct key_bytes base64, const char *claims,
                        struct offered_key *out, const char **why);
 
-/* Parses a line that has the format described at keys_parse_line, but may contain a certificate.
- * Claims are not read. Returns what offered_key_parse returns. */
+/* Parses a public key line (keys_parse_line) that has a key or a certificate. Claims are not read.
+ * Returns what offered_key_parse returns. */
 bool offered_key_parse_line(const char *line, struct offered_key *out, const char **why);
 
 /* Whether a and b are the same key, or the same certificate. */

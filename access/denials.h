@@ -13,7 +13,7 @@
 /*
  * Denials: the keys, certificates, users and environments that this host refuses, whatever the
  * project API says and also during an outage, each until a given time or forever (cloudauthctl
- * deny). Pure functions; cloudauthd/state/denials_file.h keeps the list on the disk.
+ * deny). The functions are pure; cloudauthd/state/denials_file.h keeps the list on disk.
  */
 
 #define DENIALS_MAX         4096
@@ -68,9 +68,9 @@ struct denials {
 /* Whether the denial has not expired at `now` (seconds since 1970). */
 bool denials_in_force(const struct denial *denial, int64_t now);
 
-/* What denials are compared with: the properties of a login. user_id, username and fingerprint are
- * NULL for a service that needs no key, such as cron. The denial of a key matches the key itself,
- * certificates for it, and certificates that it has signed. */
+/* The properties of a login against which denials are matched. user_id, username and fingerprint
+ * are NULL for a service that needs no key, such as cron. The denial of a key matches the key
+ * itself, certificates for it, and certificates that it has signed. */
 struct denial_match {
     const char *project, *environment;
     const char *user_id, *username;

@@ -131,7 +131,8 @@ static bool copy_string(struct reader *reader, const char *text, const char **ou
     return text[0] == '\0' || copy_bytes(reader, text, strlen(text), out);
 }
 
-/* Copies a required member that is a string into the document. False if it cannot be read. */
+/* Copies a required member, which must be a string, into the document. Returns false if it cannot
+ * be read. */
 static bool take_string(struct reader *reader, const struct json *object, const char *name,
                         size_t max, const char **out)
 {
@@ -326,7 +327,8 @@ static bool read_require(struct reader *reader, const struct json *require,
     return ok && (out->amrs > 0 || max_age != DOCUMENT_NO_BOUND || json_fail(require, "empty"));
 }
 
-/* Reads access.require. If it cannot be read, no person may enter. False if out of memory. */
+/* Reads access.require. If it cannot be read, no person may enter. Returns false if out of
+ * memory. */
 static bool take_require(struct reader *reader, const struct json *access)
 {
     struct document_require *out = &reader->document->require;
@@ -425,7 +427,7 @@ static bool take_mount(struct reader *reader, const struct json *at, struct docu
            fail_member(at, "path", "must not be writable: the home itself, or a hidden part");
 }
 
-/* The path at which the jail shows the directory (jail/jail.h). */
+/* Returns the path at which the directory appears in the jail (jail/jail.h). */
 static const char *target_of(const struct document_mount *mount)
 {
     return mount->path[0] == '\0' ? "home" : mount->path;
@@ -564,7 +566,7 @@ static bool add_candidate(struct reader *reader, const struct document_key *key)
     return !reader->no_memory;
 }
 
-/* Reads a key of a user or of an authority. False if it cannot be read. */
+/* Reads a key of a user or of an authority. Returns false if it cannot be read. */
 static bool take_key(struct reader *reader, const struct json *at, struct document_key *out)
 {
     const char *value = "", *why = NULL;

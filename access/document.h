@@ -39,8 +39,8 @@
 #define DOCUMENT_SESSION_MIN     60 /* the lowest valid session.max_seconds and idle_seconds */
 #define DOCUMENT_WARNINGS_MAX    16
 
-#define DOCUMENT_NO_TIME  INT64_MIN  /* in place of a time that the document does not have */
-#define DOCUMENT_NO_BOUND UINT32_MAX /* in place of a missing max_stale or max_age */
+#define DOCUMENT_NO_TIME  INT64_MIN  /* stands for a time that the document does not have */
+#define DOCUMENT_NO_BOUND UINT32_MAX /* stands for a missing max_stale or max_age */
 
 struct denials;
 
@@ -163,7 +163,7 @@ struct document {
     int64_t issued_at;  /* seconds since 1970, or DOCUMENT_NO_TIME */
     uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
     /* Warnings about values that were left out of the document, and about directories that overlap.
-     * If there are more than DOCUMENT_WARNINGS_MAX, one more warning says how many are missing. */
+     * If there are more than DOCUMENT_WARNINGS_MAX, one more warning says how many were dropped. */
     size_t warnings;
     const char *warning[DOCUMENT_WARNINGS_MAX + 1];
     size_t bytes; /* size of the document in memory */

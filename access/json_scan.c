@@ -55,7 +55,8 @@ static int hex_of(int c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Reads the four digits after "\u". False, with scan->what set, if they are not there. */
+/* Reads the four hexadecimal digits after "\u". Returns false, with scan->what set, if they are
+ * missing. */
 static bool take_unit(struct scan *scan, unsigned *out)
 {
     *out = 0;
@@ -84,7 +85,8 @@ static bool scan_unicode_escape(struct scan *scan)
     return true;
 }
 
-/* Scans an escape, after its backslash. False, with scan->what set, if it is wrong. */
+/* Scans the part of an escape after its backslash. Returns false, with scan->what set, if it is
+ * wrong. */
 static bool scan_escape(struct scan *scan)
 {
     int c = peek(scan);
@@ -154,8 +156,8 @@ static bool scan_word(struct scan *scan, const char *word)
     return true;
 }
 
-/* Scans an array or an object, after its opening bracket. False, with scan->what set, if it is
- * wrong. */
+/* Scans the part of an array or an object after its opening bracket. Returns false, with scan->what
+ * set, if it is wrong. */
 static bool scan_container(struct scan *scan, char close, bool members)
 {
     skip_space(scan);

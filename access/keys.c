@@ -36,7 +36,8 @@ bool keys_decode(struct key_bytes base64, unsigned char out[KEY_BLOB_MAX], struc
            key_fail(why, "the key is not canonical base64");
 }
 
-/* Parses a blob that must be one key of the given type. False with a sentence in *why. */
+/* Parses a blob that must be one key of the given type. Returns false, with a static sentence in
+ * *why, if it is not. */
 static bool read_blob(const struct key_type *type, struct key_bytes bytes, struct key *out,
                       const char **why)
 {

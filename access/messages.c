@@ -60,7 +60,8 @@ static void add_too_early(struct cloud_text *text, const struct message *message
     add_date(text, own > person ? own : person);
 }
 
-/* Shows the client's address, but never a host name, which the owner of the address chooses. */
+/* Shows the client's address, but never a host name, because the owner of the address chooses
+ * it. */
 static void add_from(struct cloud_text *text, const struct message *message)
 {
     unsigned char address[ADDRESS_SIZE];

@@ -34,7 +34,7 @@ enum policy_reason {
     POLICY_NOT_OURS,      /* not a login name of this host (cloud_name_parse) */
     POLICY_LOCAL,         /* /etc/passwd or /etc/group has the name or an id of the account */
     POLICY_KIND_MISMATCH, /* sshd's Match block is for the other kind of account */
-    POLICY_KEY_UNUSABLE,  /* the type or size of the offered key is not accepted */
+    POLICY_KEY_UNUSABLE,  /* the offered key is malformed, or its type or size is not accepted */
     POLICY_KEY_UNKNOWN,   /* no user of this environment has the key */
     POLICY_KEY_EXPIRED,
     POLICY_PERSON_EXPIRED,
@@ -61,7 +61,7 @@ enum policy_reason {
     POLICY_UNAVAILABLE,   /* cannot be decided now, as in an outage without a usable document */
     POLICY_NO_KEY_LINE,   /* PAM: the helper gave this sshd process no key line for this account or,
                              for a key with `verify`, a line without verify-required */
-    POLICY_KEY_CHANGED,   /* PAM session: sshd recorded another key than the one that PAM account
+    POLICY_KEY_CHANGED,   /* PAM session: the key that sshd recorded is not the one that PAM account
                              judged */
     POLICY_DENIED,        /* a denial of this host matches (denials.h) */
     POLICY_IDS_CHANGED,   /* PAM: the account's uid or gid has changed since this login began */
@@ -125,7 +125,8 @@ bool policy_app_exists(const struct document *document, const struct cloud_name 
 
 #define POLICY_NOLOGIN "/usr/sbin/nologin"
 
-/* The account's home and shell under that login name. An sFTP account has "/" and nologin. */
+/* Return the home and the shell of the account under that login name; for an sFTP account these are
+ * "/" and nologin. */
 const char *policy_home(const struct document *document, const struct cloud_name *name);
 const char *policy_shell(const struct document *document, const struct cloud_name *name);
 

@@ -54,8 +54,8 @@ static void add_rows(struct ask_rows *rows, char *text)
     }
 }
 
-/* Repeats the question while the daemon is busy, which it is until it has written an earlier change
- * of the denials, or release of a binding, to disk. */
+/* Repeats the question while the daemon is busy: it writes only one change of the denials, and one
+ * release of a binding, to disk at a time. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer)
 {
     enum cloud_status status = CLOUD_UNAVAILABLE;
@@ -85,7 +85,7 @@ int ask_rows(struct cloud_question *question, struct ask_rows *rows)
         add_rows(rows, text);
         if (answer.page == 0 && after[0] == '\0')
             return CTL_YES;
-        question->page = answer.page; /* NOLINT(clang-analyzer-unix.Malloc): rows */
+        question->page = answer.page; /* NOLINT(clang-analyzer-unix.Malloc): in rows */
         question->session = after;
     }
     ctl_say("the answer does not end");

@@ -43,8 +43,8 @@ int ask_table(struct out *out, const char *name, const char *columns,
  * question. */
 enum cloud_status ask_once(const struct cloud_question *question, struct cloud_answer *answer);
 
-/* Writes to standard error why a question, one that only root may ask, failed. Returns the exit
- * status. */
+/* Writes to standard error why a question failed; the question is one that only root may ask.
+ * Returns the exit status. */
 int ask_failed(const struct cloud_answer *answer);
 
 #endif

@@ -24,7 +24,7 @@ struct ctl {
     bool json;
     const char *conf_path;
     const char *name, *command; /* the command's name: its first word, and all of it */
-    char **word;                /* arguments other than options, and a NULL */
+    char **word;                /* the arguments other than options, NULL-terminated */
     int words;
     struct {
         const char *name, *value;

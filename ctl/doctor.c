@@ -44,7 +44,7 @@ struct doctor {
     const char *account;    /* an account to ask sshd about; "": none is known */
     const char *clock;      /* the state of this host's clock, for doctor.sh; NULL: not known */
     bool bad, unknown;
-    bool shadowed; /* a local user or group has a login name of `allow` */
+    bool shadowed; /* a local user or group has a name that `allow` matches */
     size_t faults;
     struct doctor_fault fault[64]; /* further ones are printed only in JSON */
 };

@@ -12,9 +12,9 @@
 #define DAY             INT64_C(86400)
 #define EXPIRES_SOON    (14 * DAY) /* seconds; certificates that expire sooner are degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* seconds; certificates that expire sooner are critical */
-#define FEED_GRACE      30 /* seconds; a restart of the feed's server takes about half of that time */
-#define DISK_SLOW       5  /* seconds; a file waits less for a disk that is only busy */
-#define CLOCK_OFF       30 /* seconds; slow answers and rounding cause smaller differences */
+#define FEED_GRACE      30 /* seconds without a feed until a finding; twice a server restart */
+#define DISK_SLOW       5  /* seconds of waiting until a finding; a busy disk causes less */
+#define CLOCK_OFF       30 /* seconds of difference; slow answers and rounding cause less */
 
 const char *health_word(enum health_level level)
 {

@@ -112,7 +112,7 @@ static void find_environment(const struct cloud_conf *conf, const char *detail, 
         snprintf(out, size, "%.*s", (int)n, detail);
 }
 
-/* Finds the owner in "... belongs to environment E of project P", and writes "P/E". */
+/* Finds the owner in "... belongs to environment E of project P", and writes "P/E" to `out`. */
 static void find_owner(const struct cloud_conf *conf, const char *detail, char *out, size_t size)
 {
     char environment[256] = "", project[64] = "", both[400];
