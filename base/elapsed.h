@@ -8,10 +8,10 @@
 
 /*
  * Returns the time between two moments, in milliseconds. boot_ms is the difference of their
- * cloud_clock_ms(), in milliseconds; `wall` is that of their time(2), in seconds. If the wall clock
- * has advanced by over ELAPSED_SLACK seconds more than the other, its difference is returned,
- * because the clock since boot stands still while a virtual machine is paused. Otherwise boot_ms is
- * returned, because the wall clock may have been set back.
+ * cloud_clock_ms(), in milliseconds; `wall` is that of their time(2), in seconds. Returns `wall` if
+ * it is longer than boot_ms by over ELAPSED_SLACK seconds, because the clock since boot stands
+ * still while a virtual machine is paused. Otherwise returns boot_ms, because the wall clock may
+ * have been set back.
  */
 static inline int64_t elapsed_ms(int64_t boot_ms, int64_t wall)
 {

@@ -15,7 +15,7 @@
 
 #define IDENT     "cloudauthd"
 #define RETRY_MIN 20   /* milliseconds: the first wait before kept lines are sent again */
-#define RETRY_MAX 1000 /* the longest wait, while the log daemon takes no line */
+#define RETRY_MAX 1000 /* milliseconds: the longest such wait */
 
 static void on_retry(void *arg);
 

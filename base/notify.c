@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* milliseconds before READY=1 is sent again, if the queue is full */
+#define AGAIN_MS 1000 /* milliseconds until READY=1 is tried again while the socket is full */
 
 /* Sets the address of the manager's socket. The address of an abstract socket (unix(7)) has a NUL
  * in place of the '@', and no NUL at its end. False if the name is neither abstract nor a path, or

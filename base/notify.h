@@ -40,8 +40,8 @@ bool notify_open(struct notify *notify, const struct notify_variables *variables
  * earliest. */
 void notify_extend(const struct notify *notify);
 
-/* Sends READY=1. Afterwards sends WATCHDOG=1 twice in each period of the watchdog, as long as the
- * loop runs. */
+/* Sends READY=1, again and again until the socket takes it. Afterwards, as long as the loop runs,
+ * sends WATCHDOG=1 twice in each period of the watchdog. */
 void notify_ready(struct notify *notify, struct loop *loop);
 
 /* Sends STOPPING=1 and closes the socket. */

@@ -171,7 +171,8 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-/* A kernel without auditing has no /proc/PID/sessionid. */
+/* Returns the audit session id of a process, or PROCESS_NO_AUDIT. A kernel without auditing has no
+ * /proc/PID/sessionid. */
 static uint32_t audit_session(pid_t pid)
 {
     char text[32];

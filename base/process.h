@@ -26,8 +26,9 @@ int64_t process_began(const struct process *process);
  * child's socket is still open). */
 bool process_find_parent(pid_t child, struct process *out);
 
-/* Whether the process is still running. A zombie is not, but a process of which only the first
- * thread has ended is, although /proc shows it as a zombie. */
+/* Whether the process is still running; a zombie is not. A process is running as long as any of its
+ * threads is, even if the first thread has ended and /proc therefore shows the state of a
+ * zombie. */
 bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* audit session id of a process that belongs to no login */

@@ -32,8 +32,8 @@ static bool wait_for(int fd, short events, int64_t deadline)
 /*
  * Connects to the daemon. False if the deadline passes first, or on an error that no retry mends. A
  * non-blocking connect(2) to a Unix socket never returns EINPROGRESS: while the backlog is full it
- * fails with EAGAIN, for whose end poll(2) has no event, so it is tried again every RETRY_MS until
- * the deadline. nss_cloud/backoff.c recognizes a hung daemon by the time that this takes.
+ * fails with EAGAIN. poll(2) cannot wait for space in the backlog, so this function tries again
+ * every RETRY_MS. nss_cloud/backoff.c recognizes a hung daemon by the time that this takes.
  */
 static bool connect_before(int fd, int64_t deadline)
 {

@@ -534,7 +534,7 @@ static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
                      struct cloud_conf_error *error)
 {
-    /* O_NONBLOCK: a FIFO in the file's place must not block every process of the host. */
+    /* O_NONBLOCK: a FIFO in the file's place must not block the processes that look up users. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     bool ok;
 

@@ -26,7 +26,7 @@
 #define CLOUD_PATH_SIZE         256
 #define CLOUD_CONF_HOMES        "/app/*"
 #define CLOUD_ID_FLOOR          1000u       /* the lowest uid or gid that a setting can have */
-#define CLOUD_ID_CEILING        2147483646u /* the highest; not (uid_t)-1, positive as an int */
+#define CLOUD_ID_CEILING        2147483646u /* the highest; less than (uid_t)-1 and INT_MAX */
 
 /* Settings of earlier releases that no longer have an effect. They are accepted with any value, so
  * that the daemon starts after an upgrade; the next release refuses them. */
@@ -55,14 +55,14 @@ struct cloud_conf {
     char proxy[CLOUD_PATH_SIZE];      /* a URL; "" for no proxy */
     char api_socket[CLOUD_PATH_SIZE]; /* path of a Unix socket for http requests; "" if not set */
     char signing_key[CLOUD_SIGNING_KEYS_SIZE]; /* base64 keys, separated by spaces; "" if not set */
-    char host_id[256];   /* "" if not set; the daemon then sets the host name */
+    char host_id[256];   /* "" if not set; the daemon then uses the host's name */
     char env_prefix[32]; /* prefix of the environment variables that a session gets */
     bool enumerate;      /* whether getpwent(3) lists the accounts of the snapshot */
     uint32_t session_recheck, session_max_stale; /* seconds; 0: no recheck, no limit */
     uint32_t certificates_max; /* seconds that a certificate may be valid; UINT32_MAX: no limit */
     char certificates_claims[64]; /* name of the certificate extension that holds the claims */
     bool session_outlives_certificate;
-    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* line numbers of these settings; 0: not set */
+    unsigned obsolete_line[CLOUD_CONF_OBSOLETE]; /* line of each obsolete setting; 0: not set */
     /* The word lists come last, because cloud_conf_defaults clears only what precedes their
      * texts. */
     struct cloud_grammar grammar;

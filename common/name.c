@@ -168,8 +168,8 @@ static bool allowed(const struct cloud_grammar *grammar, const char *name)
 {
     const char *at = grammar->allow.text, *end = at + grammar->allow.used;
 
-    /* Most patterns begin with another character than the name: they cannot match, so the call is
-     * saved. */
+    /* Most patterns begin with another character than the name. They cannot match, so the call is
+     * not made. */
     for (; at < end; at += (unsigned char)*at + 2u)
         if ((at[1] == *name || at[1] == '*') && cloud_name_matches(at + 1, name))
             return true;

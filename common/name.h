@@ -51,7 +51,7 @@ enum cloud_kind {
 };
 
 /* The parameters of the grammar, from cloudauth.conf. The struct has no pointers, so that it can be
- * copied. Only the used part of each list is read: a lookup touches few pages of memory. */
+ * copied. A lookup reads only the used part of each list, and so touches few pages of memory. */
 struct cloud_grammar {
     unsigned project_min, project_max;
     unsigned suffixes;
@@ -104,8 +104,8 @@ bool cloud_name_parse_any(const struct cloud_grammar *grammar, const char *name,
 bool cloud_name_parse_seen(const struct cloud_grammar *grammar, const char *name,
                            const struct cloud_name_run *run, struct cloud_name *out);
 
-/* Returns the kind of account that a login name denotes, which only its ending decides. The name
- * need not fit the grammar. For cloud_name_kind_of it has n characters and needs no NUL. */
+/* Returns the kind of an account, which only the ending of its login name decides. The name need
+ * not fit the grammar. For cloud_name_kind_of it has n characters and needs no NUL. */
 enum cloud_kind cloud_name_kind(const char *name);
 enum cloud_kind cloud_name_kind_of(const char *name, size_t n);
 
@@ -133,7 +133,7 @@ bool cloud_name_environment_ok(const char *text);
 /* Whether text is a <machine_name>. */
 bool cloud_name_is_machine(const char *text);
 
-/* Parses "project/environment" into the members of that name in *out. False, with *out undefined,
+/* Parses "project/environment" into out->project and out->environment. False, with *out undefined,
  * if cloud_name_project_ok or cloud_name_environment_ok rejects its part. */
 bool cloud_name_split(const char *text, struct cloud_name *out);
 

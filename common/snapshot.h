@@ -73,7 +73,7 @@ enum {
 enum {
     CLOUD_SNAPSHOT_ACTIVE = 1,  /* the environment is active */
     CLOUD_SNAPSHOT_PAUSED = 2,  /* the environment is paused: only its cron jobs run */
-    CLOUD_SNAPSHOT_APPS = 4,    /* lists all applications; if not set, any name is accepted */
+    CLOUD_SNAPSHOT_APPS = 4,    /* the record lists all applications; if not set, any is accepted */
     CLOUD_SNAPSHOT_PARTIAL = 8, /* the list is cut off: ask the daemon about applications */
 };
 

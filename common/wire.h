@@ -56,8 +56,8 @@
  * PAM_ACCOUNT: `home`, `id` and `gid` are the account's. `mounts` lists the directories below that
  * home that an sFTP account may see, one per line: "rw pub/media\n" or "ro var/log\n", in all at
  * most CLOUD_WIRE_MOUNTS_SIZE bytes with the NUL. For a shell account it is "". For an SSH login to
- * an sFTP account `message` has the pairs project= to key= of the audit line, which PAM writes if
- * it refuses the login itself when the session opens.
+ * an sFTP account `message` has the pairs from project= to key= of the audit line, which PAM writes
+ * if it refuses the login itself when the session opens.
  *
  * SESSIONS lists the sessions after the one whose id is in the question ("": from the first). The
  * answer's `session` is the id to put into the next question, "" at the end.
@@ -138,7 +138,7 @@ struct cloud_question {
     const char *key_type, *key;
     const char *service, *from;
     const char *auth_info; /* the last line of SSH_AUTH_INFO_0 */
-    uint32_t is_ssh;       /* 1: the service authenticates with SSH keys; otherwise 0 */
+    uint32_t is_ssh;       /* 1 if the service authenticates with SSH keys, otherwise 0 */
     const char *session;   /* a session's id, or "" */
     const char *text;      /* a denial as a line (denials_parse), or "all" */
     uint32_t page;

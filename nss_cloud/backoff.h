@@ -16,8 +16,8 @@
 #define BACKOFF_MIN_MS   20    /* milliseconds; a working daemon answers in a fraction of that */
 #define BACKOFF_RESET_MS 10000 /* milliseconds (cloud_clock_ms()) */
 
-/* Returns the time to wait for the next answer, in milliseconds: full_ms if the last call was
- * answered. Makes no system call. */
+/* Returns the time to wait for the next answer, in milliseconds: full_ms, or less after calls
+ * without an answer. Makes no system call. */
 int backoff_timeout(int full_ms);
 
 /* To be called when the daemon has answered, with whatever status. */

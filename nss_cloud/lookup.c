@@ -18,7 +18,8 @@
 #define SFTP_HOME  "/"
 #define SFTP_SHELL "/usr/sbin/nologin"
 
-/* The longest time that a lookup waits for the daemon. The unit tests define a shorter one. */
+/* The longest time that a lookup waits for the daemon, in milliseconds. The unit tests define a
+ * shorter one. */
 #ifndef NSS_TIMEOUT_MS
 #define NSS_TIMEOUT_MS CLOUD_CALL_NSS_MS
 #endif
@@ -345,8 +346,8 @@ static bool take_marker(const struct cloud_conf *conf, struct lookup *lookup)
     return ssh || sftp;
 }
 
-/* Asks the daemon. Not inlined: a thread may have only 16 KiB of stack, of which reading the
- * settings takes half in the caller, and the packet must not be on the stack at that time. */
+/* Asks the daemon. Not inlined: a thread may have only 16 KiB of stack. The caller needs half of it
+ * to read the settings, and the packet must not be on the stack at that time. */
 __attribute__((noinline)) static void find_by_daemon(const struct map *map, struct lookup *lookup,
                                                      const struct cloud_name *name)
 {

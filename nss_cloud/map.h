@@ -40,9 +40,12 @@ struct map {
  * map_release. Makes no system call. */
 bool map_acquire(struct map *map);
 
-/* Does what map_acquire does, but reads the settings again if the file has changed. Settings that
+/*
+ * Does what map_acquire does, but reads the settings again if the file has changed. Settings that
  * cannot be parsed do not replace those that are kept. False if no settings are kept and the file
- * cannot be read. Never maps a snapshot, because lookups of local users' names get here, too. */
+ * cannot be read or parsed. Never maps a snapshot, because lookups of local users' names get here,
+ * too.
+ */
 bool map_settings(struct map *map);
 
 /* If the caller's map is not live and there is a live snapshot, replaces *map by a map of it. If

@@ -30,7 +30,8 @@
 #define LINE_MAX_LOG 4096
 #define VARIABLE_MAX 1024 /* bytes of "NAME=value", with the NUL */
 
-/* The longest time that the daemon's answer may take. The unit tests define a shorter one. */
+/* The longest time that the daemon's answer may take, in milliseconds. The unit tests define a
+ * shorter one. */
 #ifndef PAM_TIMEOUT_MS
 #define PAM_TIMEOUT_MS CLOUD_CALL_LOGIN_MS
 #endif
@@ -42,7 +43,7 @@ struct visit {
     bool is_ssh;
     struct cloud_name name; /* `account`, parsed */
     const char *account, *service, *from;
-    const char *subject; /* the pairs project= to key= of the audit line */
+    const char *subject; /* the audit line's pairs from project= to key= */
     struct cloud_conf conf;
     /* Holds the packet of the question, then that of the answer. Either fits: the longest question
      * is longer than any answer to PAM. */
@@ -244,7 +245,7 @@ static bool read_conf(struct visit *visit, int argc, const char **argv)
     return true;
 }
 
-/* Refuses a user of whom it cannot be determined whether the user is a cloud account. */
+/* Refuses a user because it cannot be determined whether this is a cloud account. */
 static int refuse_unknown(const struct visit *visit, const struct entry *entry, const char *reason)
 {
     if (entry->audited) {
@@ -254,9 +255,9 @@ static int refuse_unknown(const struct visit *visit, const struct entry *entry, 
     return entry->unknown;
 }
 
-/* Runs the entry for a user who is not known to be in /etc/passwd. A user whose name fits this
- * host's grammar is a cloud account. The uid says nothing, because users of other name services may
- * have any uid. */
+/* Runs the entry for a user who is not known to be in /etc/passwd. A user whose name this host
+ * serves (cloud_name_parse) is a cloud account. The uid does not matter, because users of other
+ * name services may have any uid. */
 static int visit_entry(struct visit *visit, int argc, const char **argv, enum cloud_local local,
                        const struct entry *entry)
 {
