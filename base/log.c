@@ -15,7 +15,7 @@
 
 #define IDENT     "cloudauthd"
 #define RETRY_MIN 20   /* milliseconds: the first wait before kept lines are sent again */
-#define RETRY_MAX 1000 /* milliseconds: the longest such wait */
+#define RETRY_MAX 1000 /* milliseconds: the longest wait before kept lines are sent again */
 
 static void on_retry(void *arg);
 

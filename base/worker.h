@@ -31,7 +31,7 @@ void worker_free(struct worker *worker);
 /* Returns the number of pieces of work that were added and are not finished. */
 size_t worker_pending(struct worker *worker);
 
-/* Returns how long the current work has been running, in milliseconds; 0 if none is. */
+/* Returns how long the current work has been running, in milliseconds; 0 if no work is. */
 int64_t worker_busy_ms(struct worker *worker);
 
 /* Adds a piece of work, which belongs to the worker until `finish` is called. Never waits for work

@@ -38,7 +38,7 @@ extern const struct cloud_conf_obsolete cloud_conf_obsolete[CLOUD_CONF_OBSOLETE]
 
 struct cloud_conf {
     uint32_t uid_min, uid_max;
-    uint32_t ssh_gid, sftp_gid; /* gids of the marker groups, which sshd's Match blocks test */
+    uint32_t ssh_gid, sftp_gid; /* gids of the groups that mark shell and sFTP accounts */
     uint32_t keys_fresh, account_fresh, absent_fresh; /* seconds that an answer stays fresh */
     uint32_t max_stale; /* seconds that a document may be used in an outage; at most 86400 */
     uint32_t connect_timeout, request_timeout; /* seconds */

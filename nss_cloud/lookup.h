@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The marker groups, which sshd's Match blocks test. */
+/* The groups that mark shell and sFTP accounts, for sshd's Match blocks. */
 #define LOOKUP_SSH_GROUP  "cloud-ssh"
 #define LOOKUP_SFTP_GROUP "cloud-sftp"
 
@@ -29,7 +29,7 @@ struct lookup {
 
     struct cloud_name_run run; /* what cloud_name_look has found out about name */
     bool lacks;                /* a live snapshot has no fresh record for the question */
-    uint64_t file;             /* if lacks: the seed of that snapshot */
+    uint64_t file;             /* if `lacks`: the seed of that snapshot */
     enum nss_status status;
     int error; /* for *errnop, if status is UNAVAIL or TRYAGAIN */
 };
