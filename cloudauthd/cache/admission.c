@@ -89,8 +89,7 @@ void admission_bind(const struct admission *admission, const struct document *do
     struct binding known;
 
     if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return; /* bound already, and to this environment: a uid of another one is refused earlier
-                 */
+        return; /* bound to this environment already: another one would have been refused */
     bindings_claim(admission->bindings, &claim);
     if (admission->bindings_log != NULL)
         bindings_log_add(admission->bindings_log, &claim);

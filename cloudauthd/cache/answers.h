@@ -44,7 +44,7 @@ struct cache_answer {
 /* One question. The caller owns it and keeps it until `answered` is called or cache_forget
  * returns. */
 struct cache_waiter {
-    /* Must not call cache_ask; may call cache_forget, for any waiter. */
+    /* Receives the answer. Must not call cache_ask; may call cache_forget, for any waiter. */
     void (*answered)(void *arg, const struct cache_answer *answer);
     void *arg;
     bool trusted; /* asked by root or the user cloudauth-keys, who have limits of their own */

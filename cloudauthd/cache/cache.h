@@ -90,11 +90,11 @@ struct policy_visit cache_visit(struct cache *cache, const char *from);
 
 /*
  * To be called when the change feed names an environment, all environments of a project
- * (environment NULL), or all environments (cache_all_named). A document that was requested earlier
- * no longer decides logins unless the API fails; a lookup still gets it, and has it revalidated.
- * While the feed is live (cache_setup.feed_lives), a document stays fresh for up to an hour if its
- * environment was never named, or if the document was requested CACHE_SETTLE_MS or more after its
- * environment was last named.
+ * (environment NULL), or all environments (cache_all_named). A document that was requested before
+ * that no longer decides logins, unless the API fails; a lookup still gets it, and has it
+ * revalidated. While the feed is live (cache_setup.feed_lives), a document stays fresh for up to an
+ * hour if its environment was never named, or if the document was requested CACHE_SETTLE_MS or more
+ * after its environment was last named.
  */
 void cache_named(struct cache *cache, const char *project, const char *environment);
 void cache_all_named(struct cache *cache);

@@ -205,7 +205,7 @@ struct entries {
     struct lru known, unknown; /* the entries with a document, and those without */
     size_t bytes;              /* bytes of all documents */
     size_t withheld;           /* the number of entries that are ENTRY_WITHHELD */
-    bool overflowed;           /* the disk has refused too many documents, and is no longer read */
+    bool overflowed;           /* too many writes to the disk have failed: it is no longer read */
 };
 
 void entries_start(struct entries *entries);

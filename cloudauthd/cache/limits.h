@@ -52,7 +52,7 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 #define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
-    int64_t minute[GUARD_MINUTES]; /* minutes since boot; absent[i] belongs to minute[i] */
+    int64_t minute[GUARD_MINUTES]; /* the minute since boot to which absent[i] belongs */
     size_t absent[GUARD_MINUTES];  /* absences that were believed in minute[i] */
 };
 

@@ -13,7 +13,7 @@
 /* While fewer loads are in flight, those of bound environments need no permit. */
 #define LOADS_MAX  1024
 #define READS_TOLD 256 /* the start timeout is extended once for this many reads */
-/* The most loads of a survey in flight; few, because a login's load waits behind them. */
+/* The most loads that a survey has in flight; few, because a login's load waits behind them. */
 #define SURVEY_LOADS 4
 
 /* ---- One document ---- */

@@ -48,7 +48,7 @@ struct session {
 };
 
 /* Writes the content of a session's file to out, and returns its size in bytes, or 0 if it does not
- * fit. boot is the id of the boot that start times of processes refer to (process_boot). */
+ * fit. `boot` is the id of the boot to which the start times of processes refer (process_boot). */
 size_t session_files_format(const struct session *session, const char *boot,
                             char out[SESSION_FILE_SIZE]);
 

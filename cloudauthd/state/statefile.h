@@ -9,17 +9,19 @@
  * How the daemon keeps its state on disk: the format that its files share, and the one way to read
  * and write them.
  *
- * A state file is a head and its content, both text. The head is the magic of the format, which
- * names the kind of file and its version; in some formats the length of the content in decimal and
- * a space; the SHA-256 of the content in lower case hexadecimal; and a newline. So a changed,
- * missing or added byte is noticed. The hash guards against faults of the disk, not against an
- * attacker who can write to the directory. The content of documents and sessions begins with `name
- * value` lines, in the order of a table of fields. Two files have no head: the bindings log and the
- * clock file, of which each line ends with digits of its own hash (statefile_end_line).
+ * A state file consists of a head and its content, both text. The head has the magic of the format,
+ * which names the kind of file and its version; in some formats the length of the content in
+ * decimal, and a space; the SHA-256 of the content in lower case hexadecimal; and a newline. So a
+ * changed, missing or added byte is noticed. The hash guards against faults of the disk, not
+ * against an attacker who can write to the directory. The content of documents and sessions begins
+ * with `name value` lines, in the order of a table of fields. The bindings log and the clock file
+ * have no head; instead, each of their lines ends with the first digits of its hash
+ * (statefile_end_line).
  *
  * `directory` is a descriptor of the directory. statefile_write and statefile_remove return 0 or an
- * errno. Functions that write or remove wait for the disk, so they are for a worker thread, and one
- * thread at a time may use them on a directory: each write goes through the same file "new".
+ * errno. Functions that write or remove wait for the disk, so they must be called in a worker
+ * thread or at the start. Only one thread at a time may call them for a directory, because each
+ * write goes through the same file "new".
  */
 
 /* ---- The format ---- */

@@ -28,9 +28,8 @@
 struct store {
     int documents;            /* a descriptor of the directory */
     struct document_file own; /* host, url, boot and clock for files that are made now */
-    int64_t ahead; /* seconds: the most that the wall clock was ahead of the time since boot */
-    int64_t
-        was_ahead; /* `ahead` before the clock was put back while no daemon ran; 0: it was not */
+    int64_t ahead;     /* seconds: the most that the wall clock was ahead of the time since boot */
+    int64_t was_ahead; /* the result of store_was_ahead */
     uint32_t counting; /* the value of own.clock that is being written; 0: none is */
     struct worker *worker;
     struct store_figures figures;
