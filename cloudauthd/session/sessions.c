@@ -48,7 +48,7 @@ struct entry {
                         or that its sshd process has ended, while processes of the session may be
                         left; 0: sshd still serves it */
     const char *left_by; /* the reason for the audit line that is written once no process is left */
-    bool detached;       /* a survey has found processes DETACHED_MS after left_at */
+    bool detached;       /* processes were left DETACHED_MS after left_at, or later */
     bool looking;        /* its terminals are being looked at: on_looked will be called */
     struct recheck_use use;
     struct session session;
@@ -128,7 +128,7 @@ static struct watch *find_or_add_watch(struct sessions *sessions, const struct c
     watch->sessions = sessions;
     strcpy(watch->project, name->project);
     strcpy(watch->environment, name->environment);
-    watch->due = watch->named = watch->ends = INT64_MAX; /* limits 0: at the next tick */
+    watch->due = watch->named = watch->ends = INT64_MAX; /* `limits` is 0: due at once */
     TAILQ_INSERT_TAIL(&sessions->watches, watch, link);
     table_insert(&sessions->table, &watch->node, watch_hash(sessions, name));
     return watch;
@@ -259,9 +259,9 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
 
 /* Returns the audit session id by which the session's processes are found. PROCESS_NO_AUDIT if
  * another open session has the same id, as when a person has started an sshd by hand within a
- * session: the processes of the two could not be told apart. If an earlier daemon had begun to
- * terminate the session, the id is the one that it stored (ending_audit), and sessions that are
- * being terminated as well are not compared. */
+ * session: the processes of the two cannot be told apart. If an earlier daemon had begun to
+ * terminate the session, the id is the one that it stored (ending_audit), and other sessions that
+ * are being terminated do not count. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
     uint32_t audit = session->ending ? session->ending_audit : session->audit;
@@ -505,8 +505,8 @@ static bool rechecks(const struct sessions *sessions)
 }
 
 /* Returns the cloud_clock_ms() of the next recheck after an answer that was true at the time
- * `asked`: at a random moment before session_recheck has passed, so that the rechecks of several
- * environments spread, but at least `floor` from now. */
+ * `asked`: at a random moment shortly before session_recheck has passed, so that the rechecks of
+ * several environments spread, but not within `floor` from now. */
 static int64_t next_due(const struct sessions *sessions, int64_t asked)
 {
     int64_t recheck = recheck_ms(sessions), now = cloud_clock_ms(), floor = recheck / 2;
