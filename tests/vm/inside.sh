@@ -101,7 +101,7 @@ api() {
     local token directory=/etc/nginx/cloudauth
     token=$(openssl rand -hex 32)
     mkdir $directory
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=api.example.com \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=api.example.com \
         -addext subjectAltName=DNS:api.example.com -keyout $directory/api.key -out $directory/api.pem
     echo "\"Bearer $token\" web1;" >$directory/tokens
     chmod 600 $directory/tokens
