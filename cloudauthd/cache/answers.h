@@ -38,6 +38,7 @@ struct cache_answer {
                       reported */
     bool at_once;  /* `answered` is called before cache_ask returns */
     int64_t asked; /* cloud_clock_ms() when the last good answer was requested; 0: never */
+    int64_t asked_wall; /* time(2) of that */
     const char *detail; /* if `stale` or CACHE_UNAVAILABLE: the reason, for logs */
 };
 

@@ -93,7 +93,8 @@ struct cache_answer request_known(const struct cache_entry *entry, enum cache_ne
                                   .stale = failing || overdue,
                                   .current = is_current(entry) && !request_is_named(entry),
                                   .age = freshness_age(entry, now),
-                                  .asked = entry->asked};
+                                  .asked = entry->asked,
+                                  .asked_wall = entry->asked_wall};
 
     if (entry->document != NULL) {
         const char *why = need == CACHE_ACCOUNT ? NULL : freshness_why_not(entry, now);

@@ -161,6 +161,7 @@ static void remember_person(const struct context *context, struct login *login,
     session->idle_seconds = known->document->session_idle;
     session->uid = known->document->uid;
     login->asked = known->asked;
+    login->asked_wall = known->asked_wall;
     login->stale = known->stale;
     login->age = known->age;
 }
@@ -293,8 +294,9 @@ static enum policy_reason open_session(struct connection *connection, const stru
     session.audit = find_audit(&session.monitor);
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
-    return sessions_open(sessions, &session, login->asked, login->stale) ? POLICY_GRANTED
-                                                                         : POLICY_UNAVAILABLE;
+    return sessions_open(sessions, &session, login->asked, login->asked_wall, login->stale)
+               ? POLICY_GRANTED
+               : POLICY_UNAVAILABLE;
 }
 
 static void answer_session(struct connection *connection, const struct login *login)

@@ -17,13 +17,14 @@
 
 struct login {
     struct session session; /* account and key; PAM's account step sets person and uid */
-    uint32_t sshd_uid; /* the account's uid as sshd has looked it up (%U); 0: sshd_config does not
-                          pass it */
-    bool granted;      /* PAM's account step has granted the login */
-    bool stale;        /* the document that granted the login was stale (cache_answer) */
-    uint32_t age;      /* age of that document at the grant, in seconds */
-    char grant[256];   /* the reason of the grant (login_grant), for the audit line */
-    int64_t asked;     /* cloud_clock_ms() of the request that got the granting document */
+    uint32_t sshd_uid;  /* the account's uid as sshd has looked it up (%U); 0: sshd_config does not
+                           pass it */
+    bool granted;       /* PAM's account step has granted the login */
+    bool stale;         /* the document that granted the login was stale (cache_answer) */
+    uint32_t age;       /* age of that document at the grant, in seconds */
+    char grant[256];    /* the reason of the grant (login_grant), for the audit line */
+    int64_t asked;      /* cloud_clock_ms() of the request that got the granting document */
+    int64_t asked_wall; /* time(2) of that request */
 };
 
 struct pending;

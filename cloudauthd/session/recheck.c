@@ -3,6 +3,7 @@
 
 #include "access/denials.h"
 #include "access/messages.h"
+#include "base/elapsed.h"
 #include "common/clock.h"
 
 #include <stdio.h>
@@ -113,16 +114,19 @@ static enum policy_reason find_expiry(const struct recheck *recheck, const struc
 }
 
 /* Whether the API's last good answer is older than session_max_stale. If there has been none since
- * the daemon started, the time since the session was opened counts instead. */
+ * the daemon started, the time since the session was opened counts instead. A time for which a
+ * virtual machine was paused counts (elapsed_ms). */
 static bool is_too_stale(const struct recheck *recheck, const struct session *session)
 {
     uint32_t most = recheck->conf->session_max_stale;
+    int64_t now = cloud_clock_ms(), age;
 
-    if (most == 0)
-        return false;
-    if (recheck->confirmed == 0)
-        return recheck->visit.now - session->since > most;
-    return cloud_clock_ms() - recheck->confirmed > (int64_t)1000 * most;
+    if (recheck->confirmed != 0)
+        age = elapsed_ms(now - recheck->confirmed, recheck->visit.wall - recheck->confirmed_wall);
+    else
+        age = elapsed_ms(session->opened == 0 ? 0 : now - session->opened,
+                         recheck->visit.now - session->since);
+    return most != 0 && age > (int64_t)1000 * most;
 }
 
 void recheck_judge(const struct recheck *recheck, const struct session *session,

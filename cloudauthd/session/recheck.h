@@ -34,6 +34,7 @@ struct recheck {
     struct policy_visit visit;   /* the time, from cache_visit */
     int64_t confirmed; /* cloud_clock_ms() of the last request about the environment that got a good
                           answer; 0: none since the start of the daemon */
+    int64_t confirmed_wall; /* time(2) of that */
 };
 
 struct recheck_verdict {

@@ -70,8 +70,9 @@ struct watch {
     int64_t ends;      /* the first expiry of a key or certificate of its sessions, in seconds since
                           1970, which makes a recheck due; INT64_MAX: none expires */
     int64_t confirmed; /* cloud_clock_ms() of the last request that got a good answer; 0: none */
-    int64_t asked;     /* cloud_clock_ms() of the last question; sessions_open may set it back */
-    bool asking;       /* `waiter` is waiting for the cache's answer */
+    int64_t confirmed_wall; /* time(2) of that */
+    int64_t asked; /* cloud_clock_ms() of the last question; sessions_open may set it back */
+    bool asking;   /* `waiter` is waiting for the cache's answer */
     struct cache_waiter waiter;
 };
 
@@ -88,6 +89,7 @@ struct sessions {
     TAILQ_HEAD(watches, watch) watches;
     TAILQ_HEAD(, entry) entries;
     size_t used;
+    int64_t ahead; /* wall clock less time since boot, in seconds, as note_clock has it */
     uint64_t last_id;
     /* cloud_clock_ms() before which a full list is not logged, or swept, again. */
     int64_t next_full_log, next_full_sweep;
@@ -518,6 +520,15 @@ static int64_t next_due(const struct sessions *sessions, int64_t asked)
     return due < now + floor ? now + floor : due;
 }
 
+/* Notes a request that got a good answer. */
+static void confirm(struct watch *watch, int64_t asked, int64_t asked_wall)
+{
+    if (asked <= watch->confirmed)
+        return;
+    watch->confirmed = asked;
+    watch->confirmed_wall = asked_wall;
+}
+
 static void set_due(struct watch *watch, int64_t due)
 {
     if (due < watch->due)
@@ -591,13 +602,14 @@ static void on_answer(void *arg, const struct cache_answer *answer)
     watch->asking = false;
     /* `asked` is when the last good answer was requested, even if the result is
      * CACHE_UNAVAILABLE. */
-    if ((may_use || answer->result == CACHE_UNAVAILABLE) && answer->asked > watch->confirmed)
-        watch->confirmed = answer->asked;
+    if (may_use || answer->result == CACHE_UNAVAILABLE)
+        confirm(watch, answer->asked, answer->asked_wall);
     /* A current answer (cache_answer) holds now, however long ago it was requested. */
     from_asked = may_use && !answer->stale && !answer->current;
     watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
     ask_of_named(watch, answer->asked);
     recheck.confirmed = watch->confirmed;
+    recheck.confirmed_wall = watch->confirmed_wall;
     watch->ends = INT64_MAX;
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
@@ -718,6 +730,22 @@ static void judge_limits(struct watch *watch)
         watch->limits = cloud_clock_ms() + FLOOR_MS;
 }
 
+/* Has the limits of all sessions judged now if the wall clock (seconds) has advanced more than the
+ * time since boot (milliseconds), as when a virtual machine was paused: watch->limits is a time
+ * since boot. The two are read in turn and rounded, so a second more means nothing. */
+static void note_clock(struct sessions *sessions, int64_t now, int64_t wall)
+{
+    int64_t ahead = wall - now / 1000;
+    struct watch *watch;
+
+    if (ahead >= sessions->ahead && ahead - sessions->ahead <= 1)
+        return;
+    if (ahead > sessions->ahead)
+        TAILQ_FOREACH(watch, &sessions->watches, link)
+            watch->limits = 0;
+    sessions->ahead = ahead;
+}
+
 static void on_tick(void *arg);
 
 /* Sets the timer, which runs only while there are sessions to recheck. */
@@ -739,6 +767,7 @@ static void on_tick(void *arg)
 
     if (!rechecks(sessions))
         return;
+    note_clock(sessions, now, wall);
     for (watch = TAILQ_FIRST(&sessions->watches); watch != NULL; watch = next) {
         /* take_turn may move watch to the end: the walk stops at the former last one. */
         next = watch == last ? NULL : TAILQ_NEXT(watch, link);
@@ -847,7 +876,7 @@ bool sessions_is_denied(const struct sessions *sessions, const struct session *s
 }
 
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
-                   bool stale)
+                   int64_t asked_wall, bool stale)
 {
     struct entry *entry = find_monitor(sessions, &session->monitor);
     struct session opened = *session;
@@ -871,8 +900,7 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
      * ask again, for this session. */
     if (asked < entry->watch->asked)
         entry->watch->asked = asked;
-    if (asked > entry->watch->confirmed)
-        entry->watch->confirmed = asked;
+    confirm(entry->watch, asked, asked_wall);
     session_files_add(sessions->files, &opened);
     set_timer(sessions);
     sessions->view.opened++;

@@ -58,13 +58,13 @@ bool sessions_is_denied(const struct sessions *sessions, const struct session *s
 
 /*
  * Adds a copy of a session that PAM opens, with `id`, `since` and `opened` set. asked:
- * cloud_clock_ms() when the API was asked for the document that granted the login. stale: the API
- * had failed or not answered, and the login was granted by the last good document; the session is
- * then rechecked within about a second. False, with a line in the log, if the list is full: PAM
- * must then refuse the session.
+ * cloud_clock_ms() when the API was asked for the document that granted the login, asked_wall:
+ * time(2) of that. stale: the API had failed or not answered, and the login was granted by the last
+ * good document; the session is then rechecked within about a second. False, with a line in the
+ * log, if the list is full: PAM must then refuse the session.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
-                   bool stale);
+                   int64_t asked_wall, bool stale);
 
 /* To be called when the sshd process reports that it has closed the account's session. Does nothing
  * if there is no such session. */

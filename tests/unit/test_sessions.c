@@ -394,7 +394,7 @@ static void open_of(const char *user, pid_t pid)
 {
     struct session session = session_of(user, pid, "staging");
 
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
 }
 
 static bool add_session(void *arg, const struct session *session, const char *session_state)
@@ -470,10 +470,13 @@ static struct document *make_document(const char *status, const char *users, con
 static void answer(const struct cache_answer *answer)
 {
     struct cache_waiter *asks = waiter;
+    struct cache_answer known = *answer;
 
     assert_non_null(asks);
     waiter = NULL;
-    asks->answered(asks->arg, answer);
+    if (known.asked_wall == 0)
+        known.asked_wall = fake_time;
+    asks->answered(asks->arg, &known);
 }
 
 static void answer_document(const char *status, const char *users, const char *extra, bool stale)
@@ -527,7 +530,7 @@ static void test_detached(void **state)
     (void)state;
     a.audit = 9;
     left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     lines = 0;
     sessions_close(sessions, &a.monitor, a.account);
@@ -561,8 +564,8 @@ static void test_detached_ends(void **state)
     a.audit = 9;
     b.audit = 10;
     left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
-    assert_true(sessions_open(sessions, &b, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
+    assert_true(sessions_open(sessions, &b, fake_ms, fake_time, false));
     snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
     sessions_close(sessions, &a.monitor, a.account);
     sessions_close(sessions, &b.monitor, b.account);
@@ -574,7 +577,7 @@ static void test_detached_ends(void **state)
     order_is_done(0);
     assert_int_equal(sessions_count(sessions), 0);
     left.ids = (struct process_ids){{0, 0, 0, 0}, 9};
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     sessions_close(sessions, &a.monitor, a.account);
     run_to(fake_ms + 1000);
     assert_int_equal(sessions_count(sessions), 0);
@@ -632,7 +635,7 @@ static size_t fill(const char *environment, pid_t pid)
     struct session session = session_of("alice", pid, environment);
     size_t before = sessions_count(sessions);
 
-    while (sessions_open(sessions, &session, fake_ms, false))
+    while (sessions_open(sessions, &session, fake_ms, fake_time, false))
         session.monitor.pid++;
     return sessions_count(sessions) - before;
 }
@@ -647,12 +650,13 @@ static void test_share(void **state)
     assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
     assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
-    assert_false(sessions_open(sessions, &session, fake_ms, false)); /* it has swept a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms, fake_time,
+                               false)); /* it has swept a moment ago */
     fake_ms += 5000;
-    assert_false(
-        sessions_open(sessions, &session, fake_ms, false)); /* it has 9999, and 5001 are free */
+    assert_false(sessions_open(sessions, &session, fake_ms, fake_time,
+                               false)); /* it has 9999, and 5001 are free */
     strcpy(session.name.environment, "main-bvxea6i");
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
 }
 
 static void test_full(void **state)
@@ -670,11 +674,12 @@ static void test_full(void **state)
         snprintf(environment, sizeof environment, "e%d", i);
     }
     strcpy(session.name.environment, environment);
-    assert_false(sessions_open(sessions, &session, fake_ms, false));
+    assert_false(sessions_open(sessions, &session, fake_ms, fake_time, false));
     dead[deads++] = 100500;
-    assert_false(sessions_open(sessions, &session, fake_ms, false)); /* it has swept a moment ago */
+    assert_false(sessions_open(sessions, &session, fake_ms, fake_time,
+                               false)); /* it has swept a moment ago */
     fake_ms += 5000;
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     assert_int_equal(sessions_count(sessions), SESSIONS_MAX);
 }
 
@@ -738,7 +743,7 @@ static void test_disk_hangs(void **state)
     stuck_n = runs = 0;
     for (pid_t pid = 100; pid < 150; pid++) {
         session.monitor.pid = pid;
-        assert_true(sessions_open(sessions, &session, fake_ms, false));
+        assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
         if (pid != 125)
             sessions_close(sessions, &session.monitor, session.account);
     }
@@ -944,7 +949,7 @@ static void test_end_goes_on(void **state)
 
     (void)state;
     a.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     open_of("bob", 101);
     end_first(id);
     restart();
@@ -978,10 +983,10 @@ static void test_end_goes_on_beside(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     end_first(id);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &b, fake_ms, false));
+    assert_true(sessions_open(sessions, &b, fake_ms, fake_time, false));
     restart();
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
@@ -998,7 +1003,7 @@ static void test_ends_go_on(void **state)
     a.audit = b.audit = 9;
     for (int i = 0; i < 2; i++) {
         char id[SESSION_ID_SIZE];
-        assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms, false));
+        assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms, fake_time, false));
         snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
         assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
         dead[deads++] = 100 + i;
@@ -1093,7 +1098,7 @@ static void test_one_question(void **state)
     answer_document("active", ALICE "," BOB, "", false);
     assert_int_equal(orders, 0);
     production.uid = 200001;
-    assert_true(sessions_open(sessions, &production, fake_ms, false));
+    assert_true(sessions_open(sessions, &production, fake_ms, fake_time, false));
 }
 
 /* After an older answer the next question comes earlier by its age. */
@@ -1219,7 +1224,7 @@ static void test_app(void **state)
 
     (void)state;
     strcpy(session.name.app, "shop");
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     await_question(fake_ms);
     answer_document("active", ALICE, ",\"apps\":{\"shop\":{}}", false);
     assert_int_equal(orders, 0);
@@ -1277,7 +1282,7 @@ static void test_denied(void **state)
     (void)state;
     assert_non_null(list);
     session.key_expires = fake_time + 5;
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     sessions_judge_by_host(sessions);
     assert_int_equal(orders, 0);
     list->n = 1;
@@ -1375,7 +1380,7 @@ static void open_certified(void)
     session.offered.valid_after = 1800000000;
     session.offered.valid_before = 1800000060;
     assert_true(keys_fingerprint_read(ED25519_SECOND_PRINT, session.offered.ca));
-    assert_true(sessions_open(sessions, &session, fake_ms, false));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     await_question(fake_ms);
     answer_document("active", WITHOUT_KEYS, AUTHORITIES, false);
 }
@@ -1494,6 +1499,44 @@ static void test_max_by_wall(void **state)
     run_to(fake_ms + 4000000);
     assert_int_equal(orders, 1);
     assert_null(ordered[0].order.looked);
+    many = false;
+}
+
+/* A virtual machine was paused at minute 10: the session ends as soon as it runs again. */
+static void test_max_by_pause(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"max_seconds\":3600}", false);
+    many = true;
+    for (int i = 0; i < 540; i++) {
+        fake_time++;
+        run_to(fake_ms + 1000);
+    }
+    assert_int_equal(orders, 0);
+    fake_time += 10800;
+    run_to(fake_ms + 100);
+    assert_int_equal(orders, 1);
+    assert_null(ordered[0].order.looked);
+    assert_non_null(strstr(line, " reason=session-max "));
+    many = false;
+}
+
+/* So does one that the pause ends while the clock of the time before is still being corrected. */
+static void test_max_by_pause_after_step(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"max_seconds\":3600}", false);
+    many = true;
+    fake_time -= 600;
+    run_to(fake_ms + 1000);
+    fake_time += 3600 + 599;
+    run_to(fake_ms + 1000);
+    assert_int_equal(orders, 1);
+    assert_non_null(ordered[0].order.looked); /* a second before the end: the warning */
     many = false;
 }
 
@@ -1616,6 +1659,36 @@ static void test_max_stale(void **state)
     assert_non_null(strstr(line, " reason=session-max-stale "));
 }
 
+/* The time for which a virtual machine was paused counts, from the request of the last good answer
+ * or of the one that granted the login. */
+static void test_max_stale_paused(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+    const struct process monitor = {101, 77};
+    struct session late = session_of("bob", 101, "staging");
+
+    (void)state;
+    conf.session_max_stale = 3600;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, "", false);
+    fake_time += 3599;
+    await_question(fake_ms);
+    answer(&nothing);
+    assert_int_equal(orders, 0);
+    fake_time += 2;
+    await_question(fake_ms);
+    answer(&nothing);
+    assert_int_equal(orders, 1);
+    dead[deads++] = 100;
+    order_is_done(0);
+    assert_true(sessions_open(sessions, &late, fake_ms - 1000, fake_time - 3601, true));
+    run_to(fake_ms + 2000);
+    answer(&nothing);
+    assert_int_equal(orders, 2);
+    sessions_close(sessions, &monitor, late.account);
+}
+
 /* After a restart session_max_stale counts from when the session was opened. */
 static void test_max_stale_restart(void **state)
 {
@@ -1711,12 +1784,12 @@ static void test_shared_audit(void **state)
 
     (void)state;
     a.audit = b.audit = 9;
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(ordered[0].order.audit, 9);
-    assert_true(sessions_open(sessions, &a, fake_ms, false));
-    assert_true(sessions_open(sessions, &b, fake_ms, false));
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
+    assert_true(sessions_open(sessions, &b, fake_ms, fake_time, false));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 2);
@@ -1911,7 +1984,7 @@ static void test_opened_after_naming(void **state)
     answer_document("active", ALICE, "", false);
     assert_int_equal(questions, 1);
     run_to(fake_ms + 500);
-    assert_true(sessions_open(sessions, &late, before, false));
+    assert_true(sessions_open(sessions, &late, before, fake_time, false));
     run_to(fake_ms + 100);
     assert_int_equal(questions, 2);
 }
@@ -1926,7 +1999,7 @@ static void open_many(void)
         snprintf(name, sizeof name, "env-%07x", (unsigned)i);
         session = session_of("alice", 100 + i, name);
         assert_true(cloud_name_plain(&conf.grammar, "abcdefghij", name, session.account));
-        assert_true(sessions_open(sessions, &session, fake_ms, false));
+        assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     }
     many = true;
 }
@@ -1998,7 +2071,7 @@ static void test_hurried(void **state)
 
     (void)state;
     fake_ms = 20000;
-    assert_true(sessions_open(sessions, &session, fake_ms, true));
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, true));
     run_to(fake_ms + 1100);
     assert_int_equal(questions, 1);
     answer_document("active", BOB, "", false);
@@ -2058,10 +2131,13 @@ int main(void)
         TEST(test_right_ends),
         TEST(test_max),
         TEST(test_max_by_wall),
+        TEST(test_max_by_pause),
+        TEST(test_max_by_pause_after_step),
         TEST(test_idle),
         TEST(test_idle_without_terminal),
         TEST(test_from),
         TEST(test_max_stale),
+        TEST(test_max_stale_paused),
         TEST(test_max_stale_restart),
         TEST(test_off),
         TEST(test_may_not_end),
