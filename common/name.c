@@ -455,6 +455,79 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
     return cloud_name_look(out, &seen) && allowed(grammar, out) && !is_reserved(grammar, out);
 }
 
+/* ---- The login names of an environment ---- */
+
+/* The forms of login names whose text the environment does not determine. In a form APP_RUN stands
+ * for any number of characters of an application's name, and ID_RUN for any number of id
+ * characters. */
+#define APP_RUN "+"
+#define ID_RUN  "*"
+
+/* Whether the pattern matches a text of the form: follows both, with all positions of the pattern
+ * that some text of the form may have reached. */
+static bool can_match(const char *pattern, const char *form)
+{
+    bool reached[CLOUD_WORDS_WORD_MAX + 1] = {true};
+    size_t n = strlen(pattern);
+
+    for (;; form++) {
+        unsigned run = *form == *APP_RUN ? APP : *form == *ID_RUN ? ID : 0;
+        bool some = false;
+        for (size_t i = 0; i < n; i++)
+            if (reached[i] && (pattern[i] == '*' || (class_of(pattern[i]) & run) != 0))
+                reached[i + 1] = true;
+        if (*form == '\0')
+            return reached[n];
+        if (run != 0)
+            continue;
+        for (size_t i = n + 1; i-- > 0;) {
+            reached[i] = (reached[i] && pattern[i] == '*') ||
+                         (i > 0 && reached[i - 1] && pattern[i - 1] == *form);
+            some = some || reached[i];
+        }
+        if (!some)
+            return false;
+    }
+}
+
+static bool allows_form(const struct cloud_grammar *grammar, const char *form)
+{
+    const char *pattern;
+
+    for (size_t at = 0; (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
+        if (can_match(pattern, form))
+            return true;
+    return false;
+}
+
+bool cloud_name_serves(const struct cloud_grammar *grammar, const char *project,
+                       const char *environment)
+{
+    char name[CLOUD_NAME_MAX + sizeof SFTP_ENDING];
+    char form[CLOUD_PROJECT_MAX + CLOUD_NAME_MAX + 16];
+    struct cloud_text text;
+
+    if (!cloud_name_plain(grammar, project, environment, name))
+        return false;
+    if (cloud_name_parse(grammar, name, NULL))
+        return true;
+    cloud_text_start(&text, form, sizeof form);
+    if (strchr(name, '-') != NULL) {
+        cloud_text_add(&text, name);
+        cloud_text_add(&text, "--" APP_RUN);
+        return allows_form(grammar, form);
+    }
+    strcat(name, SFTP_ENDING);
+    if (cloud_name_parse(grammar, name, NULL))
+        return true;
+    cloud_text_add(&text, ID_RUN ".ent-");
+    cloud_text_add(&text, project);
+    cloud_text_add(&text, "-");
+    cloud_text_add(&text, environment);
+    cloud_text_add(&text, "-" ID_RUN);
+    return allows_form(grammar, form) || allows_form(grammar, form + 2);
+}
+
 bool cloud_name_is_machine(const char *text)
 {
     return is_machine_name(text, strlen(text));

@@ -39,8 +39,9 @@ struct feed_events {
     void (*named)(void *arg, const char *project, const char *environment);
     /* The document of any environment may have changed. */
     void (*all_named)(void *arg);
-    /* Offers a named environment that `allow` lists, so that its document is fetched in the
-     * background. Returns false to be offered it again, after FEED_PAUSE_MS. */
+    /* Offers a named environment whose main login name or sFTP name `allow` lists, so that its
+     * document is fetched in the background. Returns false to be offered it again, after
+     * FEED_PAUSE_MS. */
     bool (*offer)(void *arg, const char *project, const char *environment);
     void *arg;
 };

@@ -10,18 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool feed_answer_serves(const struct cloud_grammar *grammar, const struct feed_name *name)
-{
-    char login[CLOUD_NAME_MAX + sizeof "_sftp"];
-
-    if (!cloud_name_plain(grammar, name->project, name->environment, login))
-        return false;
-    if (cloud_name_parse(grammar, login, NULL))
-        return true;
-    strcat(login, "_sftp");
-    return cloud_name_parse(grammar, login, NULL);
-}
-
 struct feed_name feed_answer_name(const char *at)
 {
     return (struct feed_name){.project = at, .environment = at + strlen(at) + 1};
@@ -59,7 +47,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
      * neither make the page invalid nor be lost: the whole project counts as named instead. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
-    if (feed_answer_serves(grammar, &name) || (!answer->whole && name.environment[0] == '\0'))
+    if (name.environment[0] == '\0' ? !answer->whole
+                                    : cloud_name_serves(grammar, name.project, name.environment))
         put(answer, &name);
     return true;
 }

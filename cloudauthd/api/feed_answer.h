@@ -25,7 +25,7 @@ struct feed_answer {
 
 /*
  * Parses a page, n bytes of JSON. Checks every entry, and keeps the names that this host serves
- * (feed_answer_serves) and, unless the page says `whole`, those with environment "". The caller
+ * (cloud_name_serves) and, unless the page says `whole`, those with environment "". The caller
  * frees the result with feed_answer_free. NULL, with the reason in *problem, if any part of the
  * page is invalid or memory is short. Uses only its arguments, so any thread may call it.
  */
@@ -41,9 +41,5 @@ struct feed_name {
 };
 struct feed_name feed_answer_name(const char *at);
 const char *feed_answer_after(const struct feed_name *name);
-
-/* Whether this host serves the environment: `allow` lists its main login name (cloud_name_plain),
- * or that name with "_sftp". */
-bool feed_answer_serves(const struct cloud_grammar *grammar, const struct feed_name *name);
 
 #endif

@@ -89,6 +89,28 @@ test_removed() {
     hang_up
 }
 
+# so do those of an application, where `allow` lists no other name of its environment
+test_removed_from_application() {
+    local login=abcdefg123abc-smith-a12b34c--mymagento
+    by_feed 'keys_fresh = 3600s' 'account_fresh = 3600s'
+    daemon_stop
+    sed -i '/^allow = /d' "$CONF"
+    echo 'allow = abcdefg123abc-*--mymagento' >>"$CONF"
+    daemon_start
+    wait_for feed_is live
+    stays a alice $login
+    stays b bob $login
+    wait_for listed_are 2
+    document abcdefg123abc smith-a12b34c '.users |= map(select(.username != "alice"))'
+    change abcdefg123abc smith-a12b34c
+    heard
+    refused alice $login
+    wait_for ended a
+    lives b
+    enters bob $login
+    hang_up
+}
+
 # an added key that is named enters at once, whatever keys_fresh is
 test_added() {
     by_feed 'keys_fresh = 3600s' 'account_fresh = 3600s'

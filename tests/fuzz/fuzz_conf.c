@@ -105,6 +105,7 @@ static void check_name(const struct cloud_grammar *grammar, const char *name)
     require(found.worker[0] == '\0' || found.app[0] != '\0');
     require(strstr(found.app, "--") == NULL && strstr(found.worker, "--") == NULL);
     require(!(found.plain && (found.kind == CLOUD_SFTP || found.app[0] != '\0')));
+    require(cloud_name_serves(grammar, found.project, found.environment));
     check_plain(grammar, name, &found);
 }
 

@@ -258,7 +258,7 @@ static int setup(void **state)
     (void)state;
     cloud_conf_defaults(&conf);
     strcpy(conf.changes_url, FIRST);
-    assert_true(cloud_conf_line(&conf, "allow = abcdefghij*", 19, &error));
+    assert_true(cloud_conf_line(&conf, "allow = abcdefghij abcdefghij_* abcdefghij-*", 44, &error));
     memset(timers, 0, sizeof timers);
     memset(&asked, 0, sizeof asked);
     working = NULL;
@@ -590,6 +590,26 @@ static void test_names(void **state)
     says("+staging ");
 }
 
+/* An environment that `allow` serves by the names of its applications, or by the gateway's, alone,
+ * is named, and not fetched before a login needs it. */
+static void test_names_of_applications(void **state)
+{
+    static const char allow[] = "allow = abcdefghij-*--mymagento 1.ent-abcdefghij-staging-*";
+    struct cloud_conf_error error;
+
+    (void)state;
+    cloud_conf_defaults(&conf);
+    strcpy(conf.changes_url, FIRST);
+    assert_true(cloud_conf_line(&conf, allow, sizeof allow - 1, &error));
+    feed_configure(feed, &conf, false);
+    go_live();
+    answer("\"2\"",
+           "{\"changed\":[" STAGING "," PROJECT("smith-a12b34c") "," PROJECT("production") "]}");
+    says("staging smith-a12b34c ");
+    pass(FEED_DELAY_MS);
+    says("");
+}
+
 static void test_whole(void **state)
 {
     (void)state;
@@ -911,6 +931,7 @@ int main(void)
         TEST(test_invalid),
         TEST(test_lenient),
         TEST(test_names),
+        TEST(test_names_of_applications),
         TEST(test_whole),
         TEST(test_foreign),
         TEST(test_many),

@@ -243,6 +243,75 @@ static void test_allow_and_reserved(void **state)
     assert_false(cloud_name_parse(&conf.grammar, "ent-abcdefghij-staging-x", NULL));
 }
 
+static bool serves(const char *line, const char *project, const char *environment)
+{
+    struct cloud_conf conf;
+    struct cloud_conf_error error;
+
+    cloud_conf_defaults(&conf);
+    assert_true(
+        cloud_conf_line(&conf, "reserved_names = klmnopqrst-x-1234567 klmnopqrst", 47, &error));
+    assert_true(cloud_conf_line(&conf, line, strlen(line), &error));
+    return cloud_name_serves(&conf.grammar, project, environment);
+}
+
+/* A host serves an environment by any of its names, also where `allow` lists only those of its
+ * applications or the gateway's, or where its main name is reserved. */
+static void test_serves(void **state)
+{
+    static const char *const lines[] = {"allow = abcdefghij*",
+                                        "allow = x abcdefghij*--mymagento",
+                                        "allow = *--mymagento--queue",
+                                        "allow = abcdefghij-smith-a12b34c--a*-b*_c",
+                                        "allow = abcdefghij-smith-a12b34c--A",
+                                        "allow = *4c-*"};
+    static const char *const gateway[] = {"allow = *.ent-abcdefghij-*",
+                                          "allow = *-abcdefghij-*",
+                                          "allow = ent-abcdefghij-*",
+                                          "allow = 1.ent-abcdefghij-staging-f00",
+                                          "allow = *-f00",
+                                          "allow = *.*",
+                                          "allow = a*abcdefghij-s*g-*",
+                                          "allow = ent-abcdefghij-staging-1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!serves(lines[i], "abcdefghij", "smith-a12b34c"))
+            fail_msg("%s", lines[i]);
+    for (size_t i = 0; i < sizeof gateway / sizeof gateway[0]; i++)
+        if (!serves(gateway[i], "abcdefghij", "staging"))
+            fail_msg("%s", gateway[i]);
+    assert_true(serves("allow = abcdefghij_sftp", "abcdefghij", "production"));
+    assert_true(serves("allow = abcdefghij*", "klmnopqrst", "staging")); /* abcdefghij.ent-... */
+    assert_true(serves("allow = *", "klmnopqrst", "x-1234567"));
+    assert_true(serves("allow = *", "klmnopqrst", "production"));
+}
+
+/* What has no login name on this host is not served, however a pattern looks. */
+static void test_serves_not(void **state)
+{
+    static const char *const lines[] = {"allow = abcdefghij abcdefghij_stg2*",
+                                        "allow = *.ent-klmnopqrst-*",
+                                        "allow = *--mymagento",
+                                        "allow = *_1.ent-abcdefghij-staging-*",
+                                        "allow = *.ent-abcdefghij-staging",
+                                        "allow = ent-abcdefghij-staging-f0_0",
+                                        "allow = ent-abcdefghij-staging-f-*",
+                                        "allow = *.ent-abcdefghij-staging2-*",
+                                        "allow = -ent-abcdefghij-staging-*",
+                                        "allow = abcdefghij-*"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (serves(lines[i], "abcdefghij", "staging"))
+            fail_msg("%s", lines[i]);
+    assert_false(serves("allow = *.ent-abcdefghij-*", "klmnopqrst", "production"));
+    assert_false(serves("allow = *.ent-abcdefghij-* abcdefghij*", "abcdefghij", "develop"));
+    assert_false(serves("allow = abcdefghij-smith-a12b34c-*", "abcdefghij", "smith-b12b34c"));
+    assert_false(serves("allow = abcdefghij-smith-a12b34c--a.b", "abcdefghij", "smith-a12b34c"));
+    assert_false(serves("allow = *.ent-abcdefghij-*", "abcdefghij", "smith-a12b34c"));
+}
+
 /* cloud_name_look accepts every name that the grammar of some host accepts. */
 static void test_possible_is_wider(void **state)
 {
@@ -320,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_allow_and_reserved),
+        cmocka_unit_test(test_serves),
+        cmocka_unit_test(test_serves_not),
         cmocka_unit_test(test_possible_is_wider),
         cmocka_unit_test(test_one_plain_name),
     };
