@@ -407,6 +407,7 @@ static void on_probe(void *arg)
     sessions_each_environment(context->sessions, watch_files_of, context);
     file_watch_commit();
     store_watch_clock(context->store);
+    cache_watch_clock(context->cache);
     publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);
     sessions_retry_files(context->sessions);

@@ -252,17 +252,24 @@ static void tell_known(struct cache *cache)
     }
 }
 
-struct policy_visit cache_visit(struct cache *cache, const char *from)
+void cache_watch_clock(struct cache *cache)
 {
-    int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000;
-    int64_t before = store_was_ahead(cache->setup.store), ahead;
+    int64_t now = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
+    int64_t before = store_was_ahead(cache->setup.store);
 
-    api_judge_clock(cache->setup.api);
-    ahead = api_ahead(cache->setup.api);
-    if (wall - boot > cache->ahead)
-        cache->ahead = wall - boot;
+    if (now > cache->ahead)
+        cache->ahead = now;
     if (before > cache->ahead)
         cache->ahead = before;
+}
+
+struct policy_visit cache_visit(struct cache *cache, const char *from)
+{
+    int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000, ahead;
+
+    cache_watch_clock(cache);
+    api_judge_clock(cache->setup.api);
+    ahead = api_ahead(cache->setup.api);
     if (cache->ahead < ahead)
         ahead = cache->ahead;
     return (struct policy_visit){wall - boot > ahead ? wall : boot + ahead, wall, from, NULL};

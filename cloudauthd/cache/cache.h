@@ -88,6 +88,10 @@ void cache_forget(struct cache_waiter *waiter);
  */
 struct policy_visit cache_visit(struct cache *cache, const char *from);
 
+/* Notes the wall clock for cache_visit, in case it is put back before the next call of that. To be
+ * called about every second. */
+void cache_watch_clock(struct cache *cache);
+
 /*
  * To be called when the change feed names an environment, all environments of a project
  * (environment NULL), or all environments (cache_all_named). A document that was requested before

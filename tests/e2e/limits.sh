@@ -230,6 +230,17 @@ test_clock_steps() {
     rm -f /run/clocks
 }
 
+# nor does a step back before the first login: the daemon itself looks at the clock
+test_clock_steps_unseen() {
+    daemon_stop
+    echo '7200 0' >/run/clocks
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    limit_user alice "{expires_at: \"$(when '1 hour')\"}"
+    clocks 0 0
+    refused alice abcdefghij_stg 'your access ended'
+    rm -f /run/clocks
+}
+
 # reports_ahead COMMAND...: whether it reports that the clock was two hours ahead, with the remedy
 reports_ahead() {
     { "$@" --json || true; } >/root/reported

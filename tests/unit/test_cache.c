@@ -1411,6 +1411,18 @@ static void test_time_of_rights(void **state)
     was_ahead = 0;
 }
 
+/* The same if no login, session or operator has asked for the time before the clock is put back. */
+static void test_time_of_rights_unasked(void **state)
+{
+    int64_t begin = fake_time;
+
+    (void)state;
+    fake_time += 5400;
+    cache_watch_clock(cache);
+    fake_time -= 3600;
+    assert_int_equal(cache_visit(cache, NULL).now, begin + 5400);
+}
+
 /* The API's clock decides whether a clock that was put back had been ahead. Alone it ends and
  * begins nothing. */
 static void test_time_by_api(void **state)
@@ -3314,6 +3326,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_no_bound_below_keys_fresh),
     TEST(test_clock_put_back),
     TEST(test_time_of_rights),
+    TEST(test_time_of_rights_unasked),
     TEST(test_time_by_api),
     TEST(test_paused),
     TEST(test_clock_corrected),
