@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+/* The age of a stored document whose age is not known (STORE_AGE_UNKNOWN in store.h). */
+#define CACHE_AGE_UNKNOWN (UINT32_MAX - 1)
+
 /* What the cache is asked, what it answers, and what it reports. */
 
 /* Milliseconds. An answer that was requested within this time after the change feed named its
@@ -33,7 +36,8 @@ struct cache_answer {
     enum cache_result result;
     const struct document *document; /* CACHE_DOCUMENT only: the document, borrowed for the call */
     bool stale;                      /* the last request failed, or is overdue */
-    uint32_t age;  /* seconds since the answer was signed or, if unsigned, requested */
+    uint32_t age;  /* seconds since the answer was signed or, if unsigned, requested; or
+                      CACHE_AGE_UNKNOWN */
     bool current;  /* the change feed is live, and the answer reflects all changes that the feed has
                       reported */
     bool at_once;  /* `answered` is called before cache_ask returns */

@@ -332,7 +332,7 @@ static void end_back_off(struct lru *lru)
 
     TAILQ_FOREACH(entry, &lru->list, link) {
         entry->failures = 0;
-        entry->retry = 0;
+        entry->retry = entry->load_retry = 0;
     }
 }
 

@@ -153,7 +153,8 @@ struct cache_view {
     bool absent;        /* the API's last good answer is that there is no such environment */
     bool withheld;      /* the API says that there is none, but the guard does not believe it */
     bool failing;       /* the last request failed */
-    uint32_t age;       /* seconds since the document was signed or, if unsigned, requested */
+    uint32_t age;       /* seconds since the document was signed or, if unsigned, requested; or
+                           CACHE_AGE_UNKNOWN */
     const char *detail; /* why the last request failed; "" if it did not */
 };
 /* Called for each entry. Returns true to end the walk after the current bucket of the hash

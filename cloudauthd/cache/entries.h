@@ -173,7 +173,9 @@ struct cache_entry {
     enum entry_stored stored;
     enum entry_absence absence;
     bool loaded; /* the entry's file was looked for in the store, or may be older than the entry */
-    bool cold;   /* no login or lookup has used the entry yet, so it is evicted first */
+    unsigned load_failures; /* the number of loads of the file that have failed in a row */
+    int64_t load_retry;     /* cloud_clock_ms() before which the file is not read again */
+    bool cold;              /* no login or lookup has used the entry yet, so it is evicted first */
     struct waiter_list waiters;
     bool is_due;                  /* the entry is on the list cache->due */
     TAILQ_ENTRY(cache_entry) due; /* link of cache->due, in the order of `sent` */

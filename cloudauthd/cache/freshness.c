@@ -44,7 +44,7 @@ uint32_t freshness_age(const struct cache_entry *entry, struct freshness_now now
 
     if (is_signed(entry->cache) && entry->document != NULL)
         age = since_signed(entry, now);
-    return age < 0 ? 0 : age > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)age;
+    return age < 0 ? 0 : age > CACHE_AGE_UNKNOWN ? CACHE_AGE_UNKNOWN : (uint32_t)age;
 }
 
 int64_t freshness_bound(const struct cache *cache, const struct document *document)
@@ -62,6 +62,8 @@ bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now
 int64_t freshness_usable_until(const struct cache *cache, const struct document *document,
                                int64_t asked_wall)
 {
+    if (asked_wall == 0) /* STORE_AGE_UNKNOWN */
+        return 0;
     return (is_signed(cache) ? document->issued_at : asked_wall) + freshness_bound(cache, document);
 }
 

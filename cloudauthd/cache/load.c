@@ -5,6 +5,7 @@
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/internal.h"
 #include "cloudauthd/cache/take.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ struct load {
 
 bool load_is_due(const struct cache_entry *entry)
 {
-    return !entry->loaded && entry->cache->setup.store != NULL && !entry->entries->overflowed;
+    return !entry->loaded && entry->cache->setup.store != NULL && !entry->entries->overflowed &&
+           cloud_clock_ms() >= entry->load_retry;
 }
 
 bool load_is_free(const struct cache_entry *entry)
@@ -57,6 +59,36 @@ static void run(struct work *work)
     take_read(&load->reading);
 }
 
+/* Plans another load, because the disk, memory or a lack of descriptors has failed this one. Until
+ * then questions go to the API. What the subscriber was told stays. */
+static void fail(struct load *load)
+{
+    struct cache_entry *entry = load->entry;
+
+    if (load->file.failed)
+        (void)store_judge(entry->cache->setup.store, &load->file); /* logs why */
+    entry->load_retry = cloud_clock_ms() + limits_back_off(entry->load_failures, 0);
+    if (entry->load_failures < LIMITS_FAILURES_MAX)
+        entry->load_failures++;
+}
+
+/* Applies a file that was read without a failure to its entry. */
+static void take(struct load *load)
+{
+    struct cache_entry *entry = load->entry;
+
+    entry->loaded = true;
+    entry->load_failures = 0;
+    if (load->file.error == ENOENT)
+        entry->stored = ENTRY_NOT_STORED;
+    if (store_judge(entry->cache->setup.store, &load->file)) {
+        take_stored(entry, &load->reading, &load->file.file.document);
+        load->reading.document = NULL;
+    } else if (load->file.error != ENOENT) {
+        take_unusable(entry);
+    }
+}
+
 static void survey_on(struct cache *cache);
 
 static void finish(struct work *work)
@@ -64,22 +96,19 @@ static void finish(struct work *work)
     struct load *load = (struct load *)(void *)work;
     struct cache_entry *entry = load->entry;
     struct cache *cache = entry->cache;
-    bool ignored = entry->phase == ENTRY_ORPHANED, surveys = load->surveys;
-    bool none = load->file.error == ENOENT, failed = load->file.error != 0 && !none;
+    bool surveys = load->surveys;
+    /* Without the local accounts no document may be used: they are read again, as the file is. */
+    bool failed =
+        load->file.failed || (load->file.is_whole && !admission_refresh(cache->setup.admission));
 
     cache->loads--;
-    if (!ignored && store_judge(cache->setup.store, &load->file)) {
-        take_stored(entry, &load->reading, &load->file.file.document);
-    } else {
-        if (!ignored && !none)
-            take_unusable(entry, load->file.is_own ? load->reading.document : NULL);
-        document_free(load->reading.document);
-    }
+    if (entry->phase != ENTRY_ORPHANED && failed)
+        fail(load);
+    else if (entry->phase != ENTRY_ORPHANED)
+        take(load);
+    document_free(load->reading.document);
     free(load->file.bytes);
     free(load);
-    entry->loaded = !ignored;
-    if (none)
-        entry->stored = ENTRY_NOT_STORED;
     request_resume(entry);
     cache->survey.missed |= failed;
     if (surveys) {

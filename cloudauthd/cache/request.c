@@ -411,6 +411,9 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
         return;
     }
     verdict = take_result(entry, reading);
+    /* The file, if it could not be read, is now older than the entry. */
+    if (!entries_is_failing(entry))
+        entry->loaded = true;
     /* The request for an absent environment counts against its budget until the file is removed.
      * Otherwise there could be any number of such entries while the disk hangs. */
     if (entry->state != ENTRY_ABSENT)

@@ -20,15 +20,18 @@ static void fail(struct cache_entry *entry, const char *detail)
 /* ---- Documents ---- */
 
 /* Whether issued_at of a signed document is acceptable; if not, *problem says why. True if
- * documents are not signed. */
+ * documents are not signed. A stored document may be from the future, since the clock may have been
+ * put back: until it is right the document names its account and lets no person in
+ * (freshness_fault). */
 static bool check_issued(const struct cache_entry *entry, const struct document *document,
-                         struct document_problem *problem)
+                         bool is_stored, struct document_problem *problem)
 {
     const char *wrong;
 
     if (entry->cache->signers.n == 0)
         return true;
-    wrong = envelope_time_fault(document->issued_at, (int64_t)time(NULL));
+    wrong = envelope_time_fault(document->issued_at,
+                                is_stored ? INT64_MAX - ENVELOPE_FUTURE : (int64_t)time(NULL));
     if (wrong == NULL && document->issued_at < entry->issued)
         wrong = "issued_at: older than that of the last accepted document";
     if (wrong != NULL)
@@ -180,7 +183,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
 
     if (document != NULL && is_stored)
         note_issued(entry, document);
-    if (document != NULL && !check_issued(entry, document, problem)) {
+    if (document != NULL && !check_issued(entry, document, is_stored, problem)) {
         document_free(document);
         document = NULL;
     }
@@ -297,10 +300,8 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     return verdict;
 }
 
-void take_unusable(struct cache_entry *entry, const struct document *document)
+void take_unusable(struct cache_entry *entry)
 {
-    if (document != NULL)
-        note_issued(entry, document);
     tell(entry, NULL, entry->asked_wall);
 }
 
@@ -316,7 +317,7 @@ void take_stored(struct cache_entry *entry, struct reading *reading,
         issued = entry->issued;
         entries_forget(entry);
         entry->issued = issued;
-        take_unusable(entry, NULL);
+        take_unusable(entry);
         return;
     }
     entry->asked = entry->kept = from->asked;

@@ -176,7 +176,7 @@ static bool list_document(void *arg, const struct cache_view *view)
     const char *detail = view->detail;
 
     cloud_name_plain(&context->conf.grammar, view->project, view->environment, plain);
-    if (view->document != NULL)
+    if (view->document != NULL && view->age != CACHE_AGE_UNKNOWN)
         snprintf(age, sizeof age, "%u", view->age);
     if (conflicts(context->admission, view, why))
         detail = why;

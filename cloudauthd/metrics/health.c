@@ -134,11 +134,14 @@ void health_count(struct health_documents *out, const struct cache_view *view)
         out->unknown += !view->absent || view->failing;
         return;
     }
-    if (out->known == 0 || view->age > out->oldest)
-        out->oldest = view->age;
-    if (out->known == 0 || view->age < out->freshest)
-        out->freshest = view->age;
     out->known++;
+    if (view->age != CACHE_AGE_UNKNOWN) {
+        if (out->aged == 0 || view->age > out->oldest)
+            out->oldest = view->age;
+        if (out->aged == 0 || view->age < out->freshest)
+            out->freshest = view->age;
+        out->aged++;
+    }
     out->fresh += view->fresh;
     out->unusable += !view->usable;
 }

@@ -32,7 +32,8 @@ void health_credentials(const struct context *context, struct health_credentials
  * means). The caller zeroes them before the first health_count. */
 struct health_documents {
     uint64_t known, fresh, failing, unusable, absent, unknown;
-    int64_t oldest, freshest; /* ages of the known documents, in seconds */
+    uint64_t aged;            /* documents whose age is known */
+    int64_t oldest, freshest; /* ages of these, in seconds */
     char error[512];          /* the first environment that is failing, and why; "" if none is */
 };
 

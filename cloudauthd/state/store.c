@@ -236,8 +236,8 @@ void store_watch_clock(struct store *store)
     int64_t ahead = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
 
     if (ahead < store->ahead - CLOCK_SLACK) {
-        log_warning("the clock was put back by %lld s: documents stored before are not used after "
-                    "a reboot, until the API confirms them",
+        log_warning("the clock was put back by %lld s: documents stored before let no person in "
+                    "after a reboot, until the API confirms them",
                     (long long)(store->ahead - ahead));
         count_clock(store);
         store->ahead = ahead;
@@ -317,11 +317,15 @@ void store_read(const struct store *store, const char *project, const char *envi
     size_t size;
 
     memset(out, 0, sizeof *out);
-    out->error = ENAMETOOLONG;
+    out->error = ENOENT; /* so long a name has no file */
     if (!file_name(project, environment, out->name))
         return;
     out->bytes = statefile_read(store->documents, out->name, FILE_MAX, &size);
     out->error = out->bytes == NULL ? errno : 0;
+    /* EPERM, ELOOP, EFBIG: not a regular file, not owned by this user or root, writable by others,
+     * or too large (statefile_read). Such a file counts as damaged, and is set aside. */
+    out->failed = out->error != 0 && out->error != ENOENT && out->error != EPERM &&
+                  out->error != ELOOP && out->error != EFBIG;
     out->is_whole = out->bytes != NULL && document_file_parse(out->bytes, size, &out->file);
 }
 
@@ -465,9 +469,7 @@ bool store_judge(struct store *store, struct store_file *file)
 
     if (file->error == ENOENT)
         return false;
-    /* EPERM, ELOOP, EFBIG: not a regular file, not owned by this user or root, writable by others,
-     * or too large (statefile_read). Such a file counts as damaged, and is set aside below. */
-    if (file->error != 0 && file->error != EPERM && file->error != ELOOP && file->error != EFBIG) {
+    if (file->failed) {
         log_error("store: document %s cannot be read: %s", file->name, strerror(file->error));
         return false;
     }
@@ -476,15 +478,20 @@ bool store_judge(struct store *store, struct store_file *file)
         return false;
     }
     why = judge(store, &file->file, file->name);
-    file->is_own = why == NULL;
-    if (why == NULL) {
-        check_clock(store, &file->file);
-        why = set_times(store, &file->file);
-    }
     /* The file stays: perhaps the settings are wrong, not the document. */
-    if (why != NULL)
+    if (why != NULL) {
         log_error("store: document %s %s: not used until the API confirms it", file->name, why);
-    return why == NULL;
+        return false;
+    }
+    check_clock(store, &file->file);
+    why = set_times(store, &file->file);
+    if (why != NULL) {
+        file->file.document.asked = STORE_AGE_UNKNOWN;
+        file->file.document.asked_wall = 0;
+        log_error("store: document %s %s: it only names its account until the API confirms it",
+                  file->name, why);
+    }
+    return true;
 }
 
 /* ---- The start ---- */
@@ -518,11 +525,11 @@ static void survey_clock(struct store *store)
     if (behind)
         note_ahead(store, st.st_mtim.tv_sec);
     if (!read_clock(store)) {
-        log_error("store: %s is damaged: documents of earlier boots are not used", CLOCK);
+        log_error("store: %s is damaged: documents of earlier boots let no person in", CLOCK);
         renew_count(store, 0);
     } else if (behind) {
         log_error("store: the clock is %lld s before the last change of the documents: it was put "
-                  "back, or had been ahead: documents of earlier boots are not used",
+                  "back, or had been ahead: documents of earlier boots let no person in",
                   (long long)(st.st_mtim.tv_sec - wall));
         count_clock(store);
     }

@@ -30,10 +30,11 @@
  * checks whether the last change of the directory is in the future. When it reads a document of
  * this boot, it checks whether the wall clock has advanced by less than the time since boot.
  *
- * Each document has the count of the time at which it was stored, and after a reboot only documents
- * with the present count are used. A count that is lost is replaced by one that no document has. So
- * putting the clock back extends no outage bound; and after a clock was ahead for a while, the
- * documents stored until it was put right are not used after a reboot until the API confirms them.
+ * Each document has the count of the time at which it was stored, and after a reboot the age is
+ * known only of documents with the present count (STORE_AGE_UNKNOWN). A count that is lost is
+ * replaced by one that no document has. So putting the clock back extends no outage bound; and
+ * after a clock was ahead for a while, the documents stored until it was put right let no person in
+ * after a reboot until the API confirms them.
  */
 
 struct store;
@@ -69,10 +70,9 @@ struct store_file {
     char name[STORE_NAME_SIZE];
     char *bytes;               /* the caller frees it; NULL: the file was not read */
     int error;                 /* if bytes is NULL: an errno; else 0 */
+    bool failed;               /* the disk, memory or descriptors failed: the file may be good */
     bool is_whole;             /* the file is complete and undamaged */
     struct document_file file; /* if is_whole: the content of bytes */
-    bool is_own; /* set by store_judge: the file is of this host, API and environment, even if not
-                    usable */
 };
 
 /* Reads an environment's file. Uses only members of the store that never change, so any thread may
@@ -80,11 +80,15 @@ struct store_file {
 void store_read(const struct store *store, const char *project, const char *environment,
                 struct store_file *out);
 
+/* The `asked` of a stored document whose age is not known; its `asked_wall` is 0. So it is older
+ * than any bound: it lets no person in, and the account keeps its name. */
+#define STORE_AGE_UNKNOWN (INT64_MIN / 4)
+
 /*
- * Whether the document of a file that store_read has read may be used. If so, converts its `asked`
- * to the clock of this boot. If not, the reason is logged, unless there is no file; a damaged file
- * is set aside, unless the worker is far behind. The document must not have been stored or removed
- * since it was read.
+ * Whether the file that store_read has read is a document of this host, API and environment. If so,
+ * converts its `asked` to the clock of this boot, or sets STORE_AGE_UNKNOWN and logs why. If not,
+ * the reason is logged, unless there is no file; a damaged file is set aside, unless the worker is
+ * far behind. The document must not have been stored or removed since it was read.
  */
 bool store_judge(struct store *store, struct store_file *file);
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The project API, or the daemon, is not there.
 
+# shellcheck source=tests/sandbox/feed.sh
+. "$REPO/tests/sandbox/feed.sh"
+
 # The API's directory is empty, as when its file system is not mounted.
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && mkdir "$ACCESS" && rm -rf "$ACCESS.gone"; }
 
@@ -98,6 +101,33 @@ test_names_last() {
     nginx_start
     wait_for unknown abcdefghij
     known abcdefghij_stg 200002
+}
+
+# a host that starts in an outage with its clock behind: accounts keep their names, and no person enters until it is over
+test_names_of_unknown_age() {
+    clocks_up
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'account_fresh = 1s' 'keys_fresh = 0s'
+    daemon_stop
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    enters alice abcdefghij
+    wait_for snapshot_has abcdefghij
+    nginx_stop
+    daemon_stop
+    echo '-86400 0' >/run/clocks
+    mark
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    has_names
+    no_one_enters
+    wait_for grep -q 'document abcdefghij.production is from the future' /var/log/syslog
+    has_names
+    kill -KILL "$(daemon_pid)"
+    has_names
+    no_one_enters
+    rm -f /run/clocks
+    nginx_start
+    daemon_start
+    enters alice abcdefghij
 }
 
 # only the document is gone: the account is absent, at once

@@ -135,7 +135,9 @@ static struct {
     int error;              /* of reading a file that is not there */
     const char *unreadable; /* the environment of a file that cannot be read */
     size_t reads;
-    bool too_old, unlisted; /* no document may be used; they cannot be listed */
+    bool foreign;  /* all documents are of another host */
+    bool ageless;  /* the age of no document is known */
+    bool unlisted; /* the documents cannot be listed */
     uint64_t documents;
 } disk;
 
@@ -170,12 +172,14 @@ void store_read(const struct store *store, const char *project, const char *envi
     memset(out, 0, sizeof *out);
     disk.reads++;
     out->error = disk.error;
+    out->failed = disk.error == EIO;
     for (struct kept *kept = file; kept < file + files; kept++) {
         if (kept->project[0] != '\0' &&
             (strcmp(kept->project, project) != 0 || strcmp(kept->environment, environment) != 0))
             continue;
         out->error = disk.unreadable != NULL && strcmp(environment, disk.unreadable) == 0 ? EIO : 0;
-        if (out->error != 0)
+        out->failed = out->error != 0;
+        if (out->failed)
             continue;
         out->bytes = malloc(sizeof kept->body);
         assert_non_null(out->bytes);
@@ -193,8 +197,11 @@ void store_read(const struct store *store, const char *project, const char *envi
 bool store_judge(struct store *store, struct store_file *read)
 {
     (void)store;
-    read->is_own = read->is_whole;
-    return read->is_whole && !disk.too_old;
+    if (disk.ageless) {
+        read->file.document.asked = STORE_AGE_UNKNOWN;
+        read->file.document.asked_wall = 0;
+    }
+    return read->is_whole && !disk.foreign;
 }
 
 static int64_t was_ahead; /* before the start */
@@ -340,6 +347,14 @@ static void keep_documents(void)
 }
 
 static bool unbound, has_project;
+static bool no_local_accounts; /* /etc/passwd cannot be read */
+
+bool admission_refresh(const struct admission *admission)
+{
+    (void)admission;
+    return !no_local_accounts;
+}
+
 static size_t bound_count = SIZE_MAX;
 
 size_t admission_count(const struct admission *admission)
@@ -407,7 +422,7 @@ static int setup(void **state)
     memset(&disk, 0, sizeof disk);
     disk.error = EIO;
     files = loadings = 0;
-    unbound = has_project = hangs = false;
+    unbound = has_project = hangs = no_local_accounts = false;
     lost = NULL;
     bound_again = 0;
     plan = (struct cache_setup){.conf = &conf};
@@ -2027,6 +2042,133 @@ static void keep_named(const char *environment)
     keep(&kept, body, (size_t)n);
 }
 
+struct told {
+    unsigned documents, gone;
+    int64_t until;
+};
+
+static bool take_news(void *arg, const struct cache_news *news)
+{
+    struct told *told = arg;
+
+    told->documents += news->document != NULL;
+    told->gone += news->document == NULL;
+    told->until = news->until;
+    return news->document != NULL;
+}
+
+static void assert_names_only(void)
+{
+    struct client client;
+
+    ask(&client, CACHE_KEYS);
+    if (client.answers == 0)
+        api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    ask(&client, CACHE_ACCOUNT);
+    if (client.answers == 0)
+        api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_int_equal(client.age, CACHE_AGE_UNKNOWN);
+}
+
+/* A stored document whose age is not known names its account for the whole outage, and lets no
+ * person in until the API confirms it, however slow the API is. */
+static void test_age_unknown(void **state)
+{
+    struct told told = {0};
+    struct client client, late;
+
+    (void)state;
+    disk.ageless = true;
+    keep_documents();
+    keep_named("staging");
+    cache_subscribe(cache, take_news, &told);
+    assert_names_only();
+    assert_int_equal(told.documents, 1);
+    assert_int_equal(told.until, 0);
+    cache_subscribe(cache, take_news, &told);
+    assert_int_equal(told.until, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        fake_ms += 3600000;
+        fake_time += 3600;
+        assert_names_only();
+    }
+    fake_ms += 20000;
+    ask_hurried(&client, CACHE_KEYS);
+    fake_ms += 60000;
+    ask_hurried(&late, CACHE_KEYS);
+    assert_int_equal(client.answers + late.answers, 0);
+    cache_forget(&late.waiter);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    fake_ms += 20000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_told(&client, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    assert_int_equal(told.gone, 0);
+}
+
+/* A failure to read a file takes nothing back: the file is read again, after a wait that grows. */
+static void test_load_fails(void **state)
+{
+    struct told told = {0};
+    struct client client;
+
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    cache_subscribe(cache, take_news, &told);
+    disk.unreadable = "staging";
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    told_at_once(CACHE_ACCOUNT, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 1);
+    fake_ms += 1000;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 2);
+    disk.unreadable = NULL;
+    no_local_accounts = true; /* then no document can be judged */
+    fake_ms += 2000;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 3);
+    assert_int_equal(told.documents + told.gone, 0);
+    no_local_accounts = false;
+    fake_ms += 4000;
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    assert_int_equal(told.documents, 1);
+    assert_int_equal(disk.reads, 4);
+    assert_int_equal(told.gone, 0);
+}
+
+/* A file that could not be read is not read once the API has said something newer. */
+static void test_load_fails_and_the_api_answers(void **state)
+{
+    struct client client;
+
+    (void)state;
+    disk.at_once = true;
+    keep_documents();
+    keep_named("staging");
+    disk.unreadable = "staging";
+    ask(&client, CACHE_KEYS);
+    api_says(API_ABSENT, "");
+    disk_says_done();
+    assert_told(&client, CACHE_ABSENT);
+    disk.unreadable = NULL;
+    fake_ms += 3600000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 1);
+}
+
 /* A document is read once, for all who ask meanwhile, and then they ask as they would have. */
 static void test_read_first(void **state)
 {
@@ -2207,7 +2349,7 @@ static void test_bind_stored(void **state)
     keep_documents();
     keep_named("staging");
     keep_named("production");
-    disk.too_old = true;
+    disk.foreign = true;
     bind_stored(false);
     assert_int_equal(counted, 2);
     assert_int_equal(disk.reads, 0);
@@ -2843,7 +2985,8 @@ static void test_signed_not_restored(void **state)
     EVP_PKEY_free(signer);
 }
 
-/* The same where the clock was put back: the stored one is not used, or is from the future. */
+/* The same where the clock was put back: the age of the stored one is not known, or it is from the
+ * future. It names its account. */
 static void test_signed_not_restored_by_clock(void **state)
 {
     struct stored_document kept = {.project = "abcdefghij",
@@ -2858,13 +3001,15 @@ static void test_signed_not_restored_by_clock(void **state)
     sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
     disk.at_once = true;
     keep(&kept, envelope, strlen(envelope));
-    disk.too_old = true;
+    disk.ageless = true;
     keep_documents();
     told_by(issued(-1), CACHE_UNAVAILABLE);
-    disk.too_old = false;
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    disk.ageless = false;
     fake_time -= 3600;
     keep_documents();
     told_by(issued(-1), CACHE_UNAVAILABLE);
+    told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     EVP_PKEY_free(signer);
 }
 
@@ -3353,6 +3498,9 @@ static const struct CMUnitTest tests[] = {
     TEST(test_restored),
     TEST(test_not_restored),
     TEST(test_unusable_told),
+    TEST(test_age_unknown),
+    TEST(test_load_fails),
+    TEST(test_load_fails_and_the_api_answers),
     TEST(test_read_first),
     TEST(test_hung_disk),
     TEST(test_no_file),

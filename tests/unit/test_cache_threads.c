@@ -141,6 +141,12 @@ static void on_surveyed(void *arg)
         loop_stop(loop);
 }
 
+bool admission_refresh(const struct admission *admission)
+{
+    (void)admission;
+    return true;
+}
+
 size_t admission_count(const struct admission *admission)
 {
     (void)admission;

@@ -182,11 +182,24 @@ static void put(const char *environment, const char *body)
 }
 
 struct found {
-    size_t n;
-    size_t own; /* of this host, API and environment, if perhaps not usable */
+    size_t n;   /* documents whose age is known */
+    size_t own; /* documents of this host, API and environment */
     struct stored_document last;
     char environment[64], body[64];
 };
+
+static void take_found(struct found *found, const struct stored_document *document,
+                       const char *project, const char *environment)
+{
+    found->n++;
+    found->last = *document;
+    assert_string_equal(found->last.project, project);
+    assert_string_equal(found->last.environment, environment);
+    assert_true(found->last.length < sizeof found->body);
+    memcpy(found->body, found->last.body, found->last.length);
+    found->body[found->last.length] = '\0';
+    snprintf(found->environment, sizeof found->environment, "%s", environment);
+}
 
 static void read_one(struct found *found, const char *project, const char *environment)
 {
@@ -194,16 +207,12 @@ static void read_one(struct found *found, const char *project, const char *envir
 
     store_read(store, project, environment, &file);
     if (store_judge(store, &file)) {
-        found->n++;
-        found->last = file.file.document;
-        assert_string_equal(found->last.project, project);
-        assert_string_equal(found->last.environment, environment);
-        assert_true(found->last.length < sizeof found->body);
-        memcpy(found->body, found->last.body, found->last.length);
-        found->body[found->last.length] = '\0';
-        snprintf(found->environment, sizeof found->environment, "%s", environment);
+        found->own++;
+        if (file.file.document.asked == STORE_AGE_UNKNOWN)
+            assert_int_equal(file.file.document.asked_wall, 0);
+        else
+            take_found(found, &file.file.document, project, environment);
     }
-    found->own += file.is_own;
     free(file.bytes);
 }
 
@@ -595,11 +604,12 @@ static void test_environment_called_damaged(void **state)
     assert_int_equal(load().n, 2);
 }
 
-/* After a reboot a document stored before the clock was put back could be of any age: it is not
- * used, at this start and any later one, until the API confirms it. One stored after that is. */
+/* After a reboot a document stored before the clock was put back could be of any age: that is not
+ * known, at this start and any later one, until the API confirms it. One stored after that is. */
 static void test_clock_put_back(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
+    struct found found;
 
     (void)state;
     put("staging", BODY);
@@ -607,8 +617,10 @@ static void test_clock_put_back(void **state)
     put("production", BODY);
     reboot(7200 - 36000 -
            3600); /* two hours later the clock is one hour after the first document */
-    assert_int_equal(load().n, 0);
-    reboot(36000); /* after the time of both documents, and yet it was put back */
+    found = load();
+    assert_int_equal(found.n, 0);
+    assert_int_equal(found.own, 2); /* it still names its account */
+    reboot(36000);                  /* after the time of both documents, and yet it was put back */
     assert_int_equal(load().n, 0);
     digest_sha256(BODY, strlen(BODY), entry.hash);
     entry.asked = fake_ms;
