@@ -148,7 +148,9 @@ static enum cache_change compare(const struct cloud_conf *old, const struct clou
 {
     if (strcmp(new->access_url, old->access_url) != 0)
         return CACHE_OTHER_API;
-    return strcmp(new->signing_key, old->signing_key) != 0 ? CACHE_OTHER_SIGNERS : CACHE_SAME;
+    if (strcmp(new->signing_key, old->signing_key) != 0)
+        return CACHE_OTHER_SIGNERS;
+    return strcmp(new->host_id, old->host_id) != 0 ? CACHE_OTHER_HOST : CACHE_SAME;
 }
 
 /* Reads the settings again. If they are wrong, the last good ones stay in force. */
@@ -174,7 +176,8 @@ static void reload(struct context *context)
     store_configure(context->store, context->conf.host_id, context->conf.access_url);
     survey(context);
     sessions_configure(context->sessions);
-    feed_configure(context->feed, &context->conf, change != CACHE_SAME);
+    feed_configure(context->feed, &context->conf,
+                   change == CACHE_OTHER_API || change == CACHE_OTHER_SIGNERS);
     log_info("settings reloaded from %s", conf_path);
 }
 

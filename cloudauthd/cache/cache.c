@@ -336,13 +336,25 @@ static void end_back_off(struct lru *lru)
     }
 }
 
+/* Has the next confirmation of each document stored, however late the last one was. */
+static void store_anew(struct lru *lru)
+{
+    struct cache_entry *entry;
+
+    TAILQ_FOREACH(entry, &lru->list, link) {
+        entry->kept = entry->asked - INT64_C(1000) * CACHE_LAG;
+    }
+}
+
 void cache_configure(struct cache *cache, enum cache_change change)
 {
     envelope_parse_signers(cache->setup.conf->signing_key, &cache->signers);
     /* The back-off ends, because the operator may just have repaired what failed. */
     end_back_off(&cache->entries.known);
     end_back_off(&cache->entries.unknown);
-    if (change == CACHE_SAME)
+    if (change == CACHE_OTHER_HOST)
+        store_anew(&cache->entries.known);
+    if (change == CACHE_SAME || change == CACHE_OTHER_HOST)
         return;
     /* The unknown entries come first, because the known ones join their list when they are
      * forgotten. */

@@ -177,6 +177,8 @@ void cache_look(const struct cache *cache, struct cache_figures *out);
 /* What happens to documents in memory, and to requests in flight, when the settings change. */
 enum cache_change {
     CACHE_SAME = 0,      /* they stay */
+    CACHE_OTHER_HOST,    /* they stay: host_id has changed. The next confirmation of each is stored,
+                            since documents of another host are not used after a restart */
     CACHE_OTHER_API,     /* they are dropped: access_url has changed */
     CACHE_OTHER_SIGNERS, /* they are dropped: signing_key has changed. Documents on the disk are
                             read again, as after a restart, and used if one of the keys has signed

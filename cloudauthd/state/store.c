@@ -70,7 +70,8 @@ static void measure(struct job *job, int sign)
 }
 
 /* Prepares job->file: the stored file with the times of the last confirmation, or NULL if its body
- * is not the one that was confirmed. Keeps its host and its API, whatever the settings are now. */
+ * is not the one that was confirmed. Keeps its API, whatever the settings are now; its host is the
+ * one that had it confirmed. */
 static void renew_times(struct job *job)
 {
     size_t size;
@@ -86,6 +87,7 @@ static void renew_times(struct job *job)
         file.document.asked = job->from.document.asked;
         file.document.asked_wall = job->from.document.asked_wall;
         file.clock = job->from.clock;
+        strcpy(file.host, job->from.host);
         strcpy(file.boot, job->from.boot);
         job->file = document_file_make(&file, &job->size);
     }

@@ -192,6 +192,21 @@ test_other_host() {
     wait_for grep -q 'is of another host' /var/log/syslog
 }
 
+# a host that gets another host_id by a reload has its documents in the next outage, once the API has confirmed them
+test_host_renamed() {
+    document abcdefghij production 'del(.hosts)'
+    enters alice abcdefghij
+    configure 'host_id = web2.abcdefghij.ent.example.cloud'
+    daemon_reload
+    wait_for grep -q 'settings reloaded' /var/log/syslog
+    enters alice abcdefghij
+    api_gone
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*user=alice .*source=cache age='
+}
+
 # a full disk: logins work while the API answers, and a removed user does not return after a restart
 test_full_disk() {
     enters alice abcdefghij

@@ -1811,6 +1811,11 @@ static void test_confirmations(void **state)
     assert_int_equal(disk.puts, 1);
     assert_int_equal(disk.touches, 1);
     fake_ms += 3000;
+    cache_configure(cache, CACHE_OTHER_HOST); /* the file is another host's until then */
+    ask(&client, CACHE_KEYS);
+    api_says(API_UNCHANGED, "");
+    assert_int_equal(disk.touches, 2);
+    fake_ms += 3000;
     ask(&client, CACHE_KEYS);
     api_says(API_ABSENT, "");
     disk_says_done();

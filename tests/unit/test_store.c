@@ -483,6 +483,23 @@ static void test_touched_by_another(void **state)
     assert_int_equal(load().n, 1);
 }
 
+/* It becomes one of the host by whose name it was confirmed. */
+static void test_touched_by_another_host(void **state)
+{
+    struct stored_document entry = {
+        .project = "abcdefghij", .environment = "staging", .asked = fake_ms};
+
+    (void)state;
+    put("staging", BODY);
+    store_configure(store, "web2", "file:///srv/{environment}");
+    digest_sha256(BODY, strlen(BODY), entry.hash);
+    store_touch(store, &entry);
+    reopen_as("web2", "file:///srv/{environment}");
+    assert_int_equal(load().n, 1);
+    reopen();
+    assert_int_equal(load().n, 0);
+}
+
 /* New times of one body do not make another body younger that a disk fault left in its place. */
 static void test_touched_another_body(void **state)
 {
@@ -958,6 +975,7 @@ int main(void)
         TEST(test_removed),
         TEST(test_touched),
         TEST(test_touched_by_another),
+        TEST(test_touched_by_another_host),
         TEST(test_cannot_be_touched),
         TEST(test_touched_another_body),
         TEST(test_clock),
