@@ -34,10 +34,11 @@
 #define FIELD_START   22
 
 /* Reads the start of a file of /proc, up to size - 1 bytes, as a string, with a single read(2), so
- * that all bytes are from the same moment. False if the file cannot be read or is empty. */
+ * that all bytes are from the same moment. False with errno if the file cannot be read; an empty
+ * one counts as that of a process that has ended. */
 static bool read_file(const char *path, char *out, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), failed;
     ssize_t got;
 
     if (fd < 0)
@@ -45,7 +46,9 @@ static bool read_file(const char *path, char *out, size_t size)
     do
         got = read(fd, out, size - 1);
     while (got < 0 && errno == EINTR);
+    failed = got < 0 ? errno : ESRCH;
     close(fd);
+    errno = failed;
     if (got <= 0)
         return false;
     out[got] = '\0';
@@ -58,6 +61,7 @@ static bool read_of(pid_t pid, const char *name, char *out, size_t size)
     char path[64];
 
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    errno = ESRCH;
     return pid > 0 && read_file(path, out, size);
 }
 
@@ -132,8 +136,9 @@ bool process_lives(const struct process *process)
     char stat[STAT_MAX];
     uint64_t start;
 
-    return read_of(process->pid, "stat", stat, sizeof stat) && field(stat, FIELD_START, &start) &&
-           start == process->start && !is_zombie(stat);
+    if (!read_of(process->pid, "stat", stat, sizeof stat))
+        return errno != ENOENT && errno != ESRCH;
+    return field(stat, FIELD_START, &start) && start == process->start && !is_zombie(stat);
 }
 
 /* Parses "Uid:\t<real>\t<effective>\t<saved>\t<file system>" in /proc/PID/status. The command's
@@ -171,17 +176,19 @@ bool process_real_uid(pid_t pid, uint32_t *out)
     return true;
 }
 
-/* Returns the audit session id of a process, or PROCESS_NO_AUDIT. A kernel without auditing has no
- * /proc/PID/sessionid. */
-static uint32_t audit_session(pid_t pid)
+/* Sets *out to the audit session id of a process, or to PROCESS_NO_AUDIT: a kernel without auditing
+ * has no /proc/PID/sessionid. False with errno if the file cannot be read now. */
+static bool audit_session(pid_t pid, uint32_t *out)
 {
     char text[32];
     uint64_t id;
 
-    if (read_of(pid, "sessionid", text, sizeof text) &&
-        cloud_text_read_number(text, strcspn(text, "\n"), UINT32_MAX, &id))
-        return (uint32_t)id;
-    return PROCESS_NO_AUDIT;
+    *out = PROCESS_NO_AUDIT;
+    if (!read_of(pid, "sessionid", text, sizeof text))
+        return !process_is_shortage(errno);
+    if (cloud_text_read_number(text, strcspn(text, "\n"), UINT32_MAX, &id))
+        *out = (uint32_t)id;
+    return true;
 }
 
 bool process_look(pid_t pid, struct process_info *out)
@@ -192,7 +199,7 @@ bool process_look(pid_t pid, struct process_info *out)
 
     if (!read_of(pid, "stat", stat, sizeof stat) ||
         !field(stat, FIELD_START, &info.process.start) || !field(stat, FIELD_PARENT, &parent) ||
-        parent > INT32_MAX || !read_uids(pid, info.ids.uid))
+        parent > INT32_MAX || !read_uids(pid, info.ids.uid) || !audit_session(pid, &info.ids.audit))
         return false;
     info.parent = (pid_t)parent;
     info.zombie = is_zombie(stat);
@@ -200,7 +207,6 @@ bool process_look(pid_t pid, struct process_info *out)
      * is not parsed, and counts as no terminal. */
     if (field(stat, FIELD_TTY, &tty) && tty <= UINT32_MAX)
         info.tty = (uint32_t)tty;
-    info.ids.audit = audit_session(pid);
     *out = info;
     return true;
 }
@@ -224,12 +230,13 @@ static pid_t *list_pids(size_t *n)
     if (dir == NULL)
         return NULL;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own */
-    while (ok && (entry = readdir(dir)) != NULL) {
+    while (ok && (errno = 0, entry = readdir(dir)) != NULL) {
         if (!cloud_text_read_number(entry->d_name, strlen(entry->d_name), INT32_MAX, &number))
             continue;
         pid = (pid_t)number;
         ok = array_add(&list, n, &size, &pid, sizeof pid);
     }
+    ok = ok && errno == 0;
     closedir(dir);
     if (ok)
         return list;
@@ -242,28 +249,36 @@ bool process_each(bool (*each)(void *arg, const struct process_info *), void *ar
     struct process_info info;
     size_t n;
     pid_t *list = list_pids(&n);
+    bool ok = list != NULL;
 
-    for (size_t i = 0; i < n && list != NULL; i++)
-        if (process_look(list[i], &info) && !each(arg, &info))
+    for (size_t i = 0; i < n && ok; i++) {
+        if (!process_look(list[i], &info))
+            ok = !process_is_shortage(errno);
+        else if (!each(arg, &info))
             break;
+    }
     free(list);
-    return list != NULL;
+    return ok;
 }
 
-static void visit_pid(pid_t pid, process_visitor *visit, void *arg)
+/* False if the process may live, but cannot be looked at now. */
+static bool visit_pid(pid_t pid, process_visitor *visit, void *arg)
 {
     struct process_met met = {.pid = pid};
+    bool ok;
 
     if (pid <= 1 || pid == getpid())
-        return;
+        return true;
     met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (met.pidfd < 0)
-        return; /* the process has ended, or no descriptor is left */
-    if (read_uids(pid, met.ids.uid)) {
-        met.ids.audit = audit_session(pid);
+        return !process_is_shortage(errno);
+    ok = read_uids(pid, met.ids.uid) && audit_session(pid, &met.ids.audit);
+    if (ok)
         visit(arg, &met);
-    }
+    else
+        ok = !process_is_shortage(errno);
     close(met.pidfd);
+    return ok;
 }
 
 /* Returns the pid that was assigned last: the last field of /proc/loadavg. 0 if it cannot be
@@ -289,23 +304,25 @@ static pid_t newest_pid(void)
  * been missed, and the function returns. It also returns after NEWEST_TIMES rounds, because
  * processes may fork all the time. A single process that forks and exits all the time is still
  * visited: its pid is always one of the newest, and it keeps each pid for longer than a visit
- * takes.
+ * takes. False if a process cannot be looked at now.
  */
-static void visit_newest(pid_t last, process_visitor *visit, void *arg)
+static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
     pid_t most = NEWEST_BEFORE;
+    bool ok = true;
 
     for (int i = 0; i < NEWEST_TIMES; i++) {
         pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
-        if (i > 0 && newest == last)
-            return;
+        if (newest == 0 || (i > 0 && newest == last))
+            return ok && (newest != 0 || !process_is_shortage(errno));
         if (first > newest || first < newest - most) /* pids wrapped around, or too many */
             first = newest - most;
-        for (pid_t pid = first; newest > 0 && pid <= newest + NEWEST_AFTER; pid++)
-            visit_pid(pid, visit, arg);
+        for (pid_t pid = first; pid <= newest + NEWEST_AFTER; pid++)
+            ok &= visit_pid(pid, visit, arg);
         last = newest;
         most = NEWEST_AGAIN;
     }
+    return ok;
 }
 
 bool process_visit(process_visitor *visit, void *arg)
@@ -313,14 +330,14 @@ bool process_visit(process_visitor *visit, void *arg)
     pid_t last = newest_pid();
     size_t n;
     pid_t *list = list_pids(&n);
+    bool ok = true;
 
     if (list == NULL)
         return false;
     for (size_t i = 0; i < n; i++)
-        visit_pid(list[i], visit, arg);
+        ok &= visit_pid(list[i], visit, arg);
     free(list);
-    visit_newest(last, visit, arg);
-    return true;
+    return visit_newest(last, visit, arg) && ok;
 }
 
 int process_open(const struct process *process, struct process_ids *ids)

@@ -2,6 +2,7 @@
 #ifndef CLOUD_BASE_PROCESS_H
 #define CLOUD_BASE_PROCESS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,9 +27,9 @@ int64_t process_began(const struct process *process);
  * child's socket is still open). */
 bool process_find_parent(pid_t child, struct process *out);
 
-/* Whether the process is still running; a zombie is not. A process is running as long as any of its
- * threads is, even if the first thread has ended and /proc therefore shows the state of a
- * zombie. */
+/* Whether the process is still running, or may be, because /proc cannot be read now; a zombie is
+ * not. A process is running as long as any of its threads is, even if the first thread has ended
+ * and /proc therefore shows the state of a zombie. */
 bool process_lives(const struct process *process);
 
 #define PROCESS_NO_AUDIT UINT32_MAX /* audit session id of a process that belongs to no login */
@@ -57,11 +58,19 @@ struct process_info {
 /* Reads the real uid of a process. False if the process has ended, or if /proc hides it. */
 bool process_real_uid(pid_t pid, uint32_t *out);
 
-/* Fills all of *out. False if the process has ended, or if /proc hides it. */
+/* Whether an errno means that the host, or this process, lacks descriptors or memory: what was to
+ * be read of a process is then not known. */
+static inline bool process_is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* Fills all of *out. False with errno if the process has ended, if /proc hides it, or if it cannot
+ * be read now (process_is_shortage). */
 bool process_look(pid_t pid, struct process_info *out);
 
 /* Calls `each` for every process that /proc shows when the call begins, until `each` returns false.
- * False if /proc cannot be read, or if out of memory. */
+ * False if /proc or one of the processes cannot be read now, which ends the walk. */
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);
 
 /*
@@ -90,7 +99,8 @@ typedef void process_visitor(void *arg, const struct process_met *met);
  * the time has a new pid by the time that its old one is visited. Therefore the pids that are
  * assigned during the walk are visited as well, until none is assigned meanwhile. While processes
  * fork all the time, the walk ends after a few hundred such pids, and may miss a process. A process
- * may be visited more than once. False if /proc cannot be read, or if out of memory.
+ * may be visited more than once. False if /proc or one of the processes cannot be read now, which
+ * does not end the walk.
  */
 bool process_visit(process_visitor *visit, void *arg);
 

@@ -404,7 +404,29 @@ static void sweep_all(struct sessions *sessions)
 
 /* ---- Terminating ---- */
 
-static void on_terminated(void *arg, const char *id)
+static int64_t recheck_ms(const struct sessions *sessions)
+{
+    return (int64_t)1000 * sessions->setup.conf->session_recheck;
+}
+
+/* The session is open again, or detached. The next recheck tries again, and judge_limits by then.
+ */
+static void keep_unended(struct sessions *sessions, struct entry *entry)
+{
+    struct watch *watch = entry->watch;
+    int64_t again = cloud_clock_ms() + recheck_ms(sessions);
+
+    log_error("session %s of %s as %s could not be terminated: processes of it are still running, "
+              "its sshd process was %d",
+              entry->session.id, entry->session.user, entry->session.account,
+              (int)entry->session.monitor.pid);
+    if (again < watch->limits)
+        watch->limits = again;
+    session_files_keep(sessions->files, &entry->session);
+    set_survey(sessions, SURVEY_SOON_MS);
+}
+
+static void on_terminated(void *arg, const char *id, bool over)
 {
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
@@ -414,15 +436,14 @@ static void on_terminated(void *arg, const char *id)
         return;
     }
     entry->session.ending = false;
-    if (entry->left_at != 0 || !process_lives(&entry->session.monitor)) {
+    if (over || (!process_lives(&entry->session.monitor) &&
+                 own_audit(sessions, &entry->session) == PROCESS_NO_AUDIT)) {
         sessions->view.ended++;
         drop_entry(sessions, entry);
         return;
     }
-    log_error("session %s of %s as %s could not be terminated: sshd process %d is still running",
-              entry->session.id, entry->session.user, entry->session.account,
-              (int)entry->session.monitor.pid);
-    session_files_keep(sessions->files, &entry->session); /* the next recheck tries again */
+    if (goes_on(sessions, entry))
+        keep_unended(sessions, entry);
 }
 
 /* Begins to terminate the session (terminate.h), with session->ending_audit as its audit session
@@ -495,11 +516,6 @@ static void continue_terminations(struct sessions *sessions)
 }
 
 /* ---- Rechecks ---- */
-
-static int64_t recheck_ms(const struct sessions *sessions)
-{
-    return (int64_t)1000 * sessions->setup.conf->session_recheck;
-}
 
 static bool rechecks(const struct sessions *sessions)
 {

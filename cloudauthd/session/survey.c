@@ -3,6 +3,7 @@
 
 #include "base/fatal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids)
@@ -18,9 +19,8 @@ static void meet(void *arg, const struct process_met *met)
 
     for (size_t i = 0; i < survey->n; i++) {
         struct survey_item *item = &survey->item[i];
-        if (!item->lives && survey_owns(item->audit, item->uid, &met->ids) &&
-            process_look(met->pid, &info) && !info.zombie)
-            item->lives = true;
+        if (!item->lives && survey_owns(item->audit, item->uid, &met->ids))
+            item->lives = process_look(met->pid, &info) ? !info.zombie : process_is_shortage(errno);
     }
 }
 

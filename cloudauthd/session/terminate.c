@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define MESSAGE_SIZE  512
-#define TERMINALS_MAX 64 /* the most terminals of one session that get the message */
+#define TERMINALS_MAX 64    /* the most terminals of one session that get the message */
+#define UNREAD_LOG_MS 60000 /* least time between two log lines about rounds that have failed */
 /* Milliseconds for which chase repeats walks through /proc in one round: this long to kill, and
  * this long again to find survivors. */
 #define CHASE_MS        200
@@ -63,6 +64,7 @@ struct terminations {
     struct loop_timer timer;
     struct termination_list waiting;
     struct round *round; /* the round that the worker runs, or NULL */
+    int64_t next_log;    /* cloud_clock_ms() of the next line about a round that has failed */
 };
 
 /* One round: the worker walks through /proc once, for all sessions that are due. */
@@ -390,28 +392,31 @@ static void note_survivor(void *arg, const struct process_met *met)
             session->survivor = true;
 }
 
-static void visit_again(struct round *round, process_visitor *visit, unsigned most)
+/* False if a process could not be looked at. */
+static bool visit_again(struct round *round, process_visitor *visit, unsigned most)
 {
     int64_t until = cloud_clock_ms() + CHASE_MS;
+    bool ok = true;
 
-    while (most-- > 0 && process_visit(visit, round) && cloud_clock_ms() < until)
-        ;
+    while (ok && most-- > 0 && cloud_clock_ms() < until)
+        ok = process_visit(visit, round);
+    return ok;
 }
 
 static void chase(struct round *round)
 {
     struct termination *session;
-    bool chased = false, found_empty = false;
+    bool chased = false, found_empty = false, complete;
 
     LIST_FOREACH(session, &round->list, link) {
         chased |= is_chased(session);
         found_empty |= is_found_empty(session);
     }
     if (chased)
-        visit_again(round, kill_chased, UINT_MAX);
-    if (found_empty)
-        visit_again(round, note_survivor, SURVIVOR_VISITS);
+        (void)visit_again(round, kill_chased, UINT_MAX);
+    complete = !found_empty || visit_again(round, note_survivor, SURVIVOR_VISITS);
     LIST_FOREACH(session, &round->list, link) {
+        session->survivor |= !complete && is_found_empty(session);
         if (!session->survivor)
             continue;
         session->stage = STAGE_KILL;
@@ -471,8 +476,18 @@ static void finish_termination(struct termination *session)
     if (session->looked != NULL)
         session->looked(session->arg, session->id, session->input);
     else
-        session->done(session->arg, session->id);
+        session->done(session->arg, session->id, session->left == 0);
     free_termination(session);
+}
+
+static void log_failed(struct terminations *terminations)
+{
+    int64_t now = cloud_clock_ms();
+
+    if (now < terminations->next_log)
+        return;
+    terminations->next_log = now + UNREAD_LOG_MS;
+    log_error("cannot read /proc, or out of memory: terminating sessions is tried again");
 }
 
 static void finish_round(struct work *work)
@@ -482,15 +497,12 @@ static void finish_round(struct work *work)
     struct termination *session;
 
     if (round->failed)
-        log_error("cannot read /proc, or out of memory: terminating sessions is tried again");
+        log_failed(terminations);
     terminations->round = NULL;
     while ((session = LIST_FIRST(&round->list)) != NULL) {
         LIST_REMOVE(session, link);
-        if (round->failed) {
+        if (round->failed)
             session->due = cloud_clock_ms() + TERMINATE_ROUND_MS;
-            if (++session->kills >= TERMINATE_KILLS)
-                session->stage = STAGE_DONE;
-        }
         if (session->stage == STAGE_DONE)
             finish_termination(session);
         else

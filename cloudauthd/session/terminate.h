@@ -32,7 +32,8 @@
  *                            /proc has been read
  *
  * The worker thread does all of this in rounds. A round is one walk through /proc, for all sessions
- * that are due.
+ * that are due. A round in which /proc cannot be read, for lack of descriptors or memory, is tried
+ * again every TERMINATE_ROUND_MS, however often.
  */
 
 #define TERMINATE_NOTICE_MS 400
@@ -50,9 +51,9 @@ struct terminations;
  * seconds. 0: the session has no terminal, or the time cannot be read. */
 typedef void terminate_looked(void *arg, const char *id, int64_t input);
 
-/* Called from the loop, once, when no process of the session is left, or when cloudauthd gives up,
- * which is logged. */
-typedef void terminate_done(void *arg, const char *id);
+/* Called from the loop, once: when no process of the session is left that gets signals (over), or
+ * when cloudauthd gives up, which is logged. */
+typedef void terminate_done(void *arg, const char *id, bool over);
 
 struct terminate_order {
     struct process monitor; /* the sshd process that serves the connection as root */

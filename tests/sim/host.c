@@ -577,7 +577,7 @@ static void end_one(size_t i)
     }
     if (session != NULL)
         session->used = false;
-    ending.done(ending.arg, ending.id);
+    ending.done(ending.arg, ending.id, true);
 }
 
 /* ---- The socket ---- */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -444,6 +445,75 @@ static void test_boot(void **state)
     assert_int_equal(strlen(boot), 36);
 }
 
+/* Lets no file be opened from now on, or again. */
+static void set_descriptors(bool any)
+{
+    static struct rlimit before;
+    struct rlimit none;
+
+    if (any) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        return;
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+/* Without a descriptor to look at it, a process counts as alive. */
+static void test_no_descriptors(void **state)
+{
+    struct tree tree = plant(false);
+    const struct process top = process_of(tree.top);
+    struct process_info info;
+    bool alive, looked;
+
+    (void)state;
+    set_descriptors(false);
+    alive = process_lives(&top);
+    looked = process_look(tree.top, &info) || !process_is_shortage(errno);
+    set_descriptors(true);
+    assert_true(alive);
+    assert_false(looked);
+    fell(&tree);
+    assert_all_gone(&tree);
+    assert_false(process_lives(&top));
+    assert_false(process_look(tree.top, &info));
+    assert_false(process_is_shortage(errno));
+}
+
+static bool take_descriptors(void *arg, const struct process_info *info)
+{
+    (void)info;
+    if (!*(bool *)arg)
+        set_descriptors(false);
+    *(bool *)arg = true;
+    return true;
+}
+
+static void take_descriptors_met(void *arg, const struct process_met *met)
+{
+    (void)met;
+    (void)take_descriptors(arg, NULL);
+}
+
+/* A walk that could not look at a process says so. */
+static void test_no_descriptors_later(void **state)
+{
+    bool taken = false, complete;
+
+    (void)state;
+    complete = process_each(take_descriptors, &taken);
+    set_descriptors(true);
+    assert_true(taken);
+    assert_false(complete);
+    taken = false;
+    complete = process_visit(take_descriptors_met, &taken);
+    set_descriptors(true);
+    assert_true(taken);
+    assert_false(complete);
+}
+
 /* ---- Terminating a session ---- */
 
 static struct loop *loop;
@@ -464,8 +534,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_done(void *arg, const char *id)
+static void on_done(void *arg, const char *id, bool over)
 {
+    assert_true(over);
     assert_ptr_equal(arg, &ends);
     assert_string_equal(id, "the-id");
     ends++;
@@ -514,6 +585,43 @@ static void test_terminate(void **state)
     assert_true(lives(other.top) && lives(other.child) && lives(other.grandchild));
     fell(&other);
     assert_all_gone(&other);
+}
+
+/* Lets files be opened again after three times the rounds that kill. Until then, wakes the loop all
+ * the time, whose waits are not as fast as the clock. */
+static void give_descriptors(void *arg)
+{
+    static int64_t until;
+    struct loop_timer *timer = arg;
+
+    if (until == 0)
+        until = cloud_clock_ms() + (int64_t)3 * TERMINATE_KILLS * TERMINATE_ROUND_MS;
+    if (cloud_clock_ms() < until)
+        loop_timer_set(loop, timer, 10);
+    else
+        set_descriptors(true);
+}
+
+/* While /proc cannot be read, however long, the session is not taken for ended. */
+static void test_terminate_unread(void **state)
+{
+    struct tree tree = plant(true);
+    struct terminate_order order = order_of(&tree);
+    struct loop_timer timer = {.due = give_descriptors};
+    struct worker *worker = worker_new(loop);
+    struct terminations *terminations = terminate_new(loop, worker);
+
+    (void)state;
+    timer.arg = &timer;
+    loop_timer_set(loop, &timer, 0);
+    terminate_begin(terminations, &order);
+    set_descriptors(false);
+    assert_true(loop_run(loop));
+    worker_free(worker);
+    terminate_free(terminations);
+    assert_int_equal(ends, 1);
+    assert_false(timer.set);
+    assert_all_gone(&tree);
 }
 
 /* A process that ignores HUP and TERM, and whose parents have ended by then, is killed. */
@@ -630,8 +738,11 @@ int main(void)
         cmocka_unit_test(test_visit_hopping),
         cmocka_unit_test(test_storm),
         cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_no_descriptors_later),
         TEST(test_has_uid),
         TEST(test_terminate),
+        TEST(test_terminate_unread),
         TEST(test_terminate_stubborn),
         TEST(test_terminate_headless),
         TEST(test_terminate_other_user),

@@ -198,7 +198,20 @@ void terminate_begin(struct terminations *terminations, const struct terminate_o
 /* Reports that the termination is over. */
 static void order_is_done(size_t i)
 {
-    ordered[i].order.done(ordered[i].order.arg, ordered[i].id);
+    ordered[i].order.done(ordered[i].order.arg, ordered[i].id, true);
+}
+
+/* Reports that processes of the session are left. */
+static void order_fails(size_t i)
+{
+    ordered[i].order.done(ordered[i].order.arg, ordered[i].id, false);
+}
+
+/* Reports what a look at the terminals has found. */
+static void look_is_done(size_t i, int64_t input)
+{
+    assert_non_null(ordered[i].order.looked);
+    ordered[i].order.looked(ordered[i].order.arg, ordered[i].id, input);
 }
 
 static pid_t dead[8]; /* every other process lives */
@@ -552,6 +565,55 @@ static void test_detached(void **state)
     order_is_done(0);
     assert_int_equal(sessions_count(sessions), 0);
     left.pid = 0;
+}
+
+/* A detached session whose processes could not be ended stays, across restarts, and the next
+ * recheck tries again; if they end by themselves, it is over. */
+static void test_detached_stays(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+
+    (void)state;
+    a.audit = 9;
+    left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
+    sessions_close(sessions, &a.monitor, a.account);
+    dead[deads++] = 100;
+    await_question(fake_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(orders, 1);
+    order_fails(0);
+    assert_true(lists("state=detached"));
+    restart();
+    assert_int_equal(orders, 1);
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(orders, 2);
+    order_fails(1);
+    assert_true(lists("state=detached"));
+    left.pid = 0;
+    run_to(fake_ms + 20000);
+    assert_int_equal(sessions_count(sessions), 0);
+}
+
+/* So does one whose sshd process has ended while the others go on. */
+static void test_detached_by_end(void **state)
+{
+    struct session a = session_of("alice", 100, "staging");
+
+    (void)state;
+    a.audit = 9;
+    left = (struct process_met){.pid = 7, .ids = {{200002, 200002, 200002, 200002}, 9}};
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
+    await_question(fake_ms);
+    answer_document("active", BOB, "", false);
+    assert_int_equal(orders, 1);
+    dead[deads++] = 100;
+    order_fails(0);
+    assert_true(lists("state=detached"));
+    left.pid = 0;
+    run_to(fake_ms + 20000);
+    assert_int_equal(sessions_count(sessions), 0);
 }
 
 /* By an operator, and one whose processes end by themselves; root's process is none of them. */
@@ -969,7 +1031,7 @@ static void test_end_goes_on(void **state)
     assert_int_equal(ordered[2].order.audit, 9);
     assert_int_equal(sessions_count(sessions), 1);
     assert_true(lists("user=bob"));
-    ordered[2].order.done(ordered[2].order.arg, id);
+    order_is_done(2);
     restart();
     assert_int_equal(orders, 3);
 }
@@ -1031,7 +1093,7 @@ static void test_end_is_left(void **state)
     restart();
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
-    ordered[1].order.done(ordered[1].order.arg, id);
+    order_is_done(1);
     restart();
     assert_int_equal(orders, 2);
 }
@@ -1044,7 +1106,7 @@ static void test_end_fails(void **state)
     (void)state;
     open_of("alice", 100);
     end_first(id);
-    ordered[0].order.done(ordered[0].order.arg, id);
+    order_fails(0);
     assert_true(lists("state=open"));
     restart();
     assert_int_equal(orders, 1);
@@ -1158,7 +1220,7 @@ static void test_not_ended(void **state)
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 1);
-    order_is_done(0);
+    order_fails(0);
     assert_true(lists("state=open"));
     await_question(fake_ms);
     answer_document("active", BOB, "", false);
@@ -1329,7 +1391,7 @@ static void test_denied_in_outage(void **state)
         assert_int_equal(questions, 1);
         assert_int_equal(orders, i + 1);
         assert_non_null(strstr(line, " reason=denied "));
-        order_is_done(i); /* her sshd process is still running */
+        order_fails(i); /* her sshd process is still running */
     }
     denials.list = &none_denied;
     free(list);
@@ -1449,13 +1511,6 @@ static void test_right_ends(void **state)
     assert_non_null(strstr(line, " reason=key-expired source=api "));
 }
 
-/* Reports what a look at the terminals has found. */
-static void look_is_done(size_t i, int64_t input)
-{
-    assert_non_null(ordered[i].order.looked);
-    ordered[i].order.looked(ordered[i].order.arg, ordered[i].id, input);
-}
-
 /* A session ends when it has lasted max_seconds, after a warning, on whichever clock; the API is
  * not asked for that, and a restart changes nothing. */
 static void test_max(void **state)
@@ -1484,6 +1539,29 @@ static void test_max(void **state)
     assert_null(ordered[1].order.looked);
     assert_non_null(strstr(line, "end account="));
     assert_non_null(strstr(line, " reason=session-max source=none "));
+    many = false;
+}
+
+/* A session that a limit could not end is tried again as by a recheck, and not all the time. */
+static void test_max_again(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, ",\"session\":{\"max_seconds\":60}", false);
+    many = true;
+    run_to(fake_ms + 70000);
+    if (ordered[0].order.looked != NULL)
+        look_is_done(0, 0);
+    run_to(fake_ms + 2000);
+    assert_null(ordered[orders - 1].order.looked);
+    for (size_t before = orders, i = 0; i < 3; i++) {
+        order_fails(orders - 1);
+        run_to(fake_ms + (int64_t)900 * RECHECK);
+        assert_int_equal(orders, before + i);
+        run_to(fake_ms + (int64_t)100 * RECHECK + 1100);
+        assert_int_equal(orders, before + i + 1);
+    }
     many = false;
 }
 
@@ -2093,6 +2171,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_open_and_close),
         TEST(test_detached),
+        TEST(test_detached_stays),
+        TEST(test_detached_by_end),
         TEST(test_detached_ends),
         TEST(test_opened_again),
         TEST(test_pages),
@@ -2130,6 +2210,7 @@ int main(void)
         TEST(test_certificate_ends),
         TEST(test_right_ends),
         TEST(test_max),
+        TEST(test_max_again),
         TEST(test_max_by_wall),
         TEST(test_max_by_pause),
         TEST(test_max_by_pause_after_step),
