@@ -26,6 +26,9 @@
 #define SURVIVOR_VISITS 8    /* the most walks through /proc that look for a survivor */
 #define PTS_MAJOR       136u /* majors 136 to 143: pseudoterminals (the kernel's devices.txt) */
 #define PTS_MAJORS      8u
+/* A device number as /proc has it. */
+#define TTY_MAJOR(tty) ((tty) >> 8 & 0xfff)
+#define TTY_MINOR(tty) (((tty)&0xff) | ((tty) >> 12 & 0xfff00))
 
 enum stage {
     STAGE_NOTICE = 0,
@@ -225,30 +228,39 @@ static void remember_targets(const struct round *round, struct termination *sess
 
 /* ---- In the worker: messages and signals ---- */
 
-/* Writes the message to a terminal, given by its device number, if the account owns it, and notes
- * when the terminal had input. Returns whether the terminal has taken all of the message. Does not
- * wait, because the user may have stopped the terminal's output. */
-static bool write_message(uint32_t tty, struct termination *session)
+/* Whether a file is the terminal with this device number, and the account owns it. */
+static bool is_terminal(const struct termination *session, const struct stat *st, uint32_t tty)
 {
-    unsigned major = tty >> 8 & 0xfff, minor = (tty & 0xff) | (tty >> 12 & 0xfff00);
+    return S_ISCHR(st->st_mode) && st->st_uid == session->uid &&
+           major(st->st_rdev) == TTY_MAJOR(tty) && minor(st->st_rdev) == TTY_MINOR(tty);
+}
+
+/* Notes when a terminal of the account had input, and writes the message to it. Returns whether the
+ * terminal has taken all of the message: one that is closed to its group (mesg n) takes none. Does
+ * not wait, because the user may have stopped the terminal's output. */
+static bool notify_terminal(uint32_t tty, struct termination *session)
+{
+    unsigned major = TTY_MAJOR(tty);
     char path[64], line[MESSAGE_SIZE + 8];
     struct stat st;
-    bool written = false;
+    bool written;
     int fd, n;
 
     if (major < PTS_MAJOR || major >= PTS_MAJOR + PTS_MAJORS)
         return false;
-    snprintf(path, sizeof path, "/dev/pts/%u", minor + (major - PTS_MAJOR) * 256);
+    snprintf(path, sizeof path, "/dev/pts/%u", TTY_MINOR(tty) + (major - PTS_MAJOR) * 256);
+    if (lstat(path, &st) != 0 || !is_terminal(session, &st, tty))
+        return false;
+    if (st.st_atim.tv_sec > session->input)
+        session->input = st.st_atim.tv_sec;
+    if (session->message[0] == '\0')
+        return false;
     fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return false;
     n = snprintf(line, sizeof line, "\r\n%s\r\n", session->message);
-    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_uid == session->uid &&
-        major(st.st_rdev) == major && minor(st.st_rdev) == minor) {
-        if (st.st_atim.tv_sec > session->input)
-            session->input = st.st_atim.tv_sec;
-        written = session->message[0] != '\0' && write(fd, line, (size_t)n) == n;
-    }
+    written =
+        fstat(fd, &st) == 0 && is_terminal(session, &st, tty) && write(fd, line, (size_t)n) == n;
     close(fd);
     return written;
 }
@@ -271,7 +283,7 @@ static bool notify_terminals(const struct round *round, struct termination *sess
         if (known < used)
             continue;
         tty[used++] = row->info.tty;
-        written |= write_message(row->info.tty, session);
+        written |= notify_terminal(row->info.tty, session);
     }
     return written;
 }

@@ -381,6 +381,17 @@ test_session_idle() {
     lives b
     hang_up
 }
+# so does one whose terminal takes no messages (mesg n), and without a warning
+test_session_idle_mesg() {
+    with_session '{idle_seconds: 600}'
+    command='mesg n; echo inside; stat -c %A "$(tty)"; exec cat' stays a alice abcdefghij_stg -tt
+    wait_for says a crw-------
+    clocks 1300 1300
+    wait_for ended a
+    audit 'end account=abcdefghij_stg .*user=alice .*reason=session-idle'
+    fails grep -q 'cloudauth ends' /root/a.out
+    hang_up
+}
 # The kernel keeps the time of input to 8 seconds.
 typed() {
     echo x >&8
