@@ -36,7 +36,7 @@ struct denial {
      * "SERIAL@SHA256:...". */
     char subject[DENIAL_SUBJECT_SIZE];
     /* Decoded from the subject: the fingerprint of the key or of the certificate's authority, and
-     * the certificate's serial. Both are 0 for the other kinds. */
+     * the certificate's serial. All zero for a user or an environment. */
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     uint64_t serial;
     int64_t until, since; /* seconds since 1970: when the denial expires (or DENIAL_FOREVER), and

@@ -95,8 +95,8 @@ static struct chunk *add_chunk(struct owned *owned, size_t least)
     return chunk;
 }
 
-/* Returns zeroed memory for count objects of size bytes, which the document owns; NULL if out of
- * memory. The product cannot overflow: a DOCUMENT_..._MAX bounds count. */
+/* Returns zeroed memory for `count` objects of `size` bytes each, which the document owns; NULL if
+ * out of memory. The product cannot overflow: the DOCUMENT_..._MAX limits bound `count`. */
 static void *allot(struct reader *reader, size_t count, size_t size)
 {
     struct chunk *chunk = SLIST_FIRST(&reader->owned->chunks);

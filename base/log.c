@@ -131,8 +131,8 @@ static bool flush(void)
 {
     bool moved = send_kept();
 
-    /* Lost lines are reported only after a line was sent: otherwise the reports would fill the
-     * buffer while the log daemon takes no line. */
+    /* Lost lines are reported only after a line has been sent: otherwise the reports would
+     * fill the buffer while the log daemon accepts none. */
     if (moved && state.lost > 0 && keep_report())
         (void)send_kept();
     /* Only the loop's thread may set the timer. What another thread could not send waits until the

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SFTP_ENDING      "_sftp"
-#define MACHINE_HASH     7  /* characters after the last '-' of a machine name */
+#define MACHINE_HASH     7  /* number of characters after the last '-' of a machine name */
 #define SUFFIX_NUMBER    3  /* greatest number of digits in the N of <suffix>N */
 #define GATEWAY_NODE_MAX 32 /* greatest number of characters before ".ent-" */
 #define GATEWAY_HASH_MAX 40
@@ -299,8 +299,8 @@ static bool take_grid(const char *text, size_t n, struct cloud_name *out)
     return is_part(worker, length) && take(out->worker, sizeof out->worker, worker, length);
 }
 
-/* Parses <project>-<environment>-<hash>, the part after "ent-". False if the text has another
- * form. */
+/* Parses <project>-<environment>-<hash>, the part of a gateway name after "ent-". False if the text
+ * has another form. */
 static bool take_gateway(const struct cloud_grammar *grammar, const char *text, size_t n,
                          struct cloud_name *out)
 {

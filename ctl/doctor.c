@@ -268,7 +268,7 @@ static const char *join_homes(const struct cloud_conf *conf, char *out, size_t s
     return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
 }
 
-/* Whether this process can load the NSS module. Reports a fault if not; if it can, the script
+/* Whether this process can load the NSS module. Reports a fault if not; if it can, doctor_script
  * checks the groups that the module serves. */
 static bool check_nss(struct doctor *doctor)
 {

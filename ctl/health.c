@@ -12,8 +12,8 @@
 #define DAY             INT64_C(86400)
 #define EXPIRES_SOON    (14 * DAY) /* seconds; certificates that expire sooner are degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* seconds; certificates that expire sooner are critical */
-#define FEED_GRACE      30 /* seconds without a feed until a finding; twice a server restart */
-#define DISK_SLOW       5  /* seconds of waiting until a finding; a busy disk causes less */
+#define FEED_GRACE      30         /* seconds; the feed is reported when it has been down so long */
+#define DISK_SLOW       5  /* seconds; waits of this length are reported: a busy disk causes less */
 #define CLOCK_OFF       30 /* seconds of difference; slow answers and rounding cause less */
 
 const char *health_word(enum health_level level)

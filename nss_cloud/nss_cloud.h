@@ -12,11 +12,11 @@
  * module exports these functions and nothing else. Their contract is in glibc's manual, "NSS Module
  * Function Internals".
  *
- * NSS_STATUS_NOTFOUND means that this host's configuration excludes the name or id, or that the
- * project API has no such environment; for a name or id that no configuration can allow it usually
- * takes no system call. NSS_STATUS_TRYAGAIN with ERANGE means that the buffer is too small, with
- * ENOMEM that initgroups is out of memory. Every other failure is NSS_STATUS_UNAVAIL. errno is
- * preserved; *errnop is set as NSS requires.
+ * NSS_STATUS_NOTFOUND means that this host's configuration excludes the name or id, that the
+ * project API has no such environment, or that an enumeration is at its end. A lookup of a name or
+ * id that no configuration can allow usually makes no system call. NSS_STATUS_TRYAGAIN with ERANGE
+ * means that the buffer is too small; with ENOMEM, that initgroups is out of memory. Every other
+ * failure is NSS_STATUS_UNAVAIL. errno is preserved; *errnop is set as NSS requires.
  */
 enum nss_status _nss_cloud_getpwnam_r(const char *name, struct passwd *result, char *buffer,
                                       size_t size, int *errnop);

@@ -105,7 +105,7 @@ static void drop_pages(struct feed *feed)
     feed->whole = false;
 }
 
-/* ---- Live or not ---- */
+/* ---- Whether the feed is live ---- */
 
 bool feed_is_live(const struct feed *feed)
 {

@@ -17,9 +17,10 @@
  * one of the directories may have changed. */
 void file_watch_start(struct loop *loop, void (*changed)(void *arg), void *arg);
 
-/* file_watch_add adds the directory of path, which must contain a '/'. file_watch_commit drops the
- * directories that were not added since the last commit. The caller repeats both, because a path
- * may lead to another directory later. A new directory counts as changed. */
+/* file_watch_add adds the directory that contains `path`, which must have a '/'. file_watch_commit
+ * drops the directories that were not added since the last commit. The caller repeats both calls
+ * from time to time, because a path may lead to another directory later. A new directory counts as
+ * changed. */
 void file_watch_add(const char *path);
 void file_watch_commit(void);
 

@@ -30,7 +30,7 @@ struct admission {
 
 /* Reads /etc/passwd, /etc/group, /etc/subuid and /etc/subgid again if one has changed; otherwise
  * costs four calls of stat(2). False if /etc/passwd or /etc/group cannot be read: then no document
- * may be used, because a local account may have its uid or name. */
+ * may be used, because a local account may have the document's uid or login name. */
 bool admission_refresh(const struct admission *admission);
 
 /*

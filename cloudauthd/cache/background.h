@@ -8,7 +8,7 @@
 
 struct cache;
 
-#define BACKGROUND_MAX 64 /* the most background requests in flight */
+#define BACKGROUND_MAX 64 /* greatest number of background requests in flight */
 /* The most probes that one call of background_probe sends. It sends none while this many background
  * requests are in flight. */
 #define BACKGROUND_PROBES 32

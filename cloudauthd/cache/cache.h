@@ -47,9 +47,10 @@
 
 struct cache;
 
-/* Creates a cache; *setup is copied. A document that the API has sent is written to the disk before
- * it answers any waiter, so that a crash cannot bring back a person who was removed. The caller
- * must free the workers first, then the store, then the cache. */
+/* Creates a cache; *setup is copied. When the API has sent a document, the cache writes it to the
+ * disk before it answers the questions that wait for it: after a crash the older document cannot
+ * let in a person who has been removed. The caller must free the workers first, then the store,
+ * then the cache. */
 struct cache *cache_new(const struct cache_setup *setup);
 
 /* At the start: makes a worker list the stored documents. The worker must be freed before

@@ -210,8 +210,9 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
 
 /* ---- Answers ---- */
 
-/* Chooses from when on a lookup that the document answers also has it revalidated: after 80 to 95 %
- * of account_fresh, at random so that documents are not all requested at once. */
+/* Sets the time from which a lookup also starts a revalidation of the document that answers it: 80
+ * to 95 % of account_fresh after the document was last requested, chosen at random so that
+ * documents are not all requested at once. */
 static void set_refresh(struct cache_entry *entry)
 {
     int64_t fresh = (int64_t)1000 * entry->cache->setup.conf->account_fresh;

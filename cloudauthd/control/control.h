@@ -74,7 +74,7 @@ enum policy_reason confirm_check(struct connection *connection);
 void confirm_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Returns why this host does not handle the question's account, as a static sentence; "" if the
+/* Returns why this host does not serve the question's account, as a static sentence; "" if the
  * reason is not about the name. */
 const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
 

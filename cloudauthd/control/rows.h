@@ -37,8 +37,8 @@ bool rows_full(void);
 /* Answers the connection with the rows. page is the next page to ask for; 0: there is none. */
 void rows_send(struct connection *connection, uint32_t page);
 
-/* Answers SESSIONS with the rows. session is the id of the last session among them, after which the
- * next question continues; "": there are no more sessions. */
+/* Answers SESSIONS with the rows. session is the id of the last session among them, which the next
+ * question names to continue after it; "": there are no more sessions. */
 void rows_send_after(struct connection *connection, const char *session);
 
 /* Answers without rows. reason is a token for logs, message a sentence for the operator. Only an

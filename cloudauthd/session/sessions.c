@@ -48,8 +48,8 @@ struct entry {
                         or that its sshd process has ended, while processes of the session may be
                         left; 0: sshd still serves it */
     const char *left_by; /* the reason for the audit line that is written once no process is left */
-    bool detached;       /* processes were left DETACHED_MS after left_at, or later */
-    bool looking;        /* its terminals are being looked at: on_looked will be called */
+    bool detached; /* a survey found processes of the session DETACHED_MS or more after left_at */
+    bool looking;  /* its terminals are being looked at: on_looked will be called */
     struct recheck_use use;
     struct session session;
 };
@@ -462,8 +462,9 @@ static void begin_termination(struct sessions *sessions, const struct session *s
     terminate_begin(sessions->terminations, &order);
 }
 
-/* Begins to terminate a session, unless that has begun already. reason is for the audit line, why
- * for the session's terminals. answer is the cache's answer that decided; NULL: none did. */
+/* Begins to terminate a session, unless that has begun already. `reason` goes into the audit
+ * line, `why` is shown on the session's terminals. `answer` is the cache's answer that led to the
+ * termination; NULL: none did. */
 static void end_entry(struct sessions *sessions, struct entry *entry, const char *reason,
                       const char *why, const struct cache_answer *answer)
 {

@@ -34,7 +34,7 @@
 
 struct sessions;
 
-/* What the list works with. Everything is borrowed, and outlives the list. */
+/* What the list works with. Everything is borrowed, and must outlive the list. */
 struct sessions_setup {
     const struct cloud_conf *conf; /* read at each use, because a reload changes it */
     struct loop *loop;

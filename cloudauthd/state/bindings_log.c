@@ -201,7 +201,8 @@ static void run(struct work *work)
 }
 
 /* Finishes the work in the main thread. Drops the refused bindings of the environment if this line
- * is on the disk, or if it is a binding that was refused as well and replaces them. */
+ * is on the disk, or if it is a binding that could not be written either, which then replaces them.
+ */
 static void finish(struct work *work)
 {
     struct line *line = (struct line *)work;

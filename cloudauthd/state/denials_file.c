@@ -129,8 +129,8 @@ static void run_job(struct work *work)
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
 }
 
-/* Finishes a write in the main thread: puts a removal into force if the write has succeeded, logs
- * the failure if not, and calls `done`. */
+/* Finishes a write in the main thread: if the write has succeeded, a removal takes effect now
+ * (an addition did so at once); otherwise logs the failure. Calls `done`. */
 static void finish_job(struct work *work)
 {
     struct job *job = (struct job *)work;

@@ -119,7 +119,8 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
 
 /* ---- In the worker ---- */
 
-/* What is to be done with a session's file. At most one job of each session is in a list. */
+/* What is to be done with a session's file. At most one job of each session is in one of the lists.
+ */
 struct job {
     struct work work;
     struct table_node node; /* in `table`, by id */

@@ -27,7 +27,7 @@
 
 struct store {
     int documents;            /* a descriptor of the directory */
-    struct document_file own; /* host, url, boot and clock for files that are made now */
+    struct document_file own; /* host, url, boot and clock for new files */
     int64_t ahead;     /* seconds: the most that the wall clock was ahead of the time since boot */
     int64_t was_ahead; /* the result of store_was_ahead */
     uint32_t counting; /* the value of own.clock that is being written; 0: none is */
@@ -44,7 +44,7 @@ static bool file_name(const char *project, const char *environment, char out[NAM
 
 enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK };
 
-/* A change of one file. It has its own copy of the document. */
+/* A change to one file. It has its own copy of the document. */
 struct job {
     struct work work;
     struct store *store;
