@@ -61,7 +61,9 @@ struct cache {
     bool stopping;
     unsigned loads; /* loads in flight, the survey's included */
     struct survey survey;
-    size_t unread;          /* bytes of answers that wait for a worker */
+    size_t unread;          /* bytes of answers that wait for the reader (cache_setup.worker) */
+    size_t unasked;         /* bytes of answers that wait for the asker */
+    unsigned asking;        /* answers that wait for the asker */
     struct signers signers; /* the keys that sign documents; empty: documents are not signed */
     cache_told *told;       /* the function of the subscriber, or NULL */
     void *told_arg;

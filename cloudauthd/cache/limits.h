@@ -19,6 +19,10 @@
 #define LIMITS_READ_MAX   16384u
 #define LIMITS_UNREAD_MAX ((size_t)32 << 20)
 
+/* The most answers that wait for the host's other name services, which have LIMITS_UNREAD_MAX bytes
+ * of their own. A further one counts as a failed request. */
+#define LIMITS_ASKING_MAX 1000
+
 /* A token bucket. A zeroed bucket is full. */
 struct bucket {
     bool started;

@@ -428,6 +428,8 @@ struct answer {
     struct cache_entry *entry;
     struct api_result result; /* its member `body` points to the copy below */
     struct reading reading;
+    bool asks;              /* for the asker */
+    enum entry_budget paid; /* if so: the request's budget, which does not count meanwhile */
     char body[];
 };
 
@@ -457,28 +459,56 @@ static void ask_answer(struct work *work)
 static void finish_answer(struct work *work)
 {
     struct answer *answer = (struct answer *)(void *)work;
+    struct cache *cache = answer->entry->cache;
 
-    answer->entry->cache->unread -= answer->result.length;
+    if (answer->asks) {
+        cache->unasked -= answer->result.length;
+        cache->asking--;
+        charge(answer->entry, answer->paid);
+    } else {
+        cache->unread -= answer->result.length;
+    }
     take_answer(answer->entry, &answer->reading);
     free(answer);
 }
 
+/* Counts an answer that the asker gets. Its request no longer counts against its budget: a name
+ * service that hangs would hold budgets, and with them requests for other environments. */
+static void await_services(struct answer *answer)
+{
+    struct cache *cache = answer->entry->cache;
+
+    answer->paid = answer->entry->budget;
+    release(answer->entry);
+    cache->unasked += answer->result.length;
+    cache->asking++;
+}
+
+static bool is_crowded(const struct cache *cache, bool ask)
+{
+    return ask ? cache->asking >= LIMITS_ASKING_MAX || cache->unasked > LIMITS_UNREAD_MAX
+               : cache->unread > LIMITS_UNREAD_MAX;
+}
+
 /* Makes a worker read an answer and, if `ask`, ask the name services. False if out of memory or too
- * many bytes wait for a worker. */
+ * many answers or bytes wait for that worker. */
 static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;
-    struct answer *answer =
-        cache->unread > LIMITS_UNREAD_MAX ? NULL : malloc(sizeof *answer + result->length);
+    struct answer *answer = is_crowded(cache, ask) ? NULL : malloc(sizeof *answer + result->length);
 
     if (answer == NULL)
         return false;
     answer->work = (struct work){.run = ask ? ask_answer : read_answer, .finish = finish_answer};
+    answer->asks = ask;
     answer->entry = entry;
     answer->result = *result;
     answer->result.body = memcpy(answer->body, result->body, result->length);
     take_prepare(&answer->reading, entry, &answer->result);
-    cache->unread += result->length;
+    if (ask)
+        await_services(answer);
+    else
+        cache->unread += result->length;
     worker_add(ask ? cache->setup.asker : cache->setup.worker, &answer->work);
     return true;
 }
@@ -486,7 +516,7 @@ static bool read_behind(struct cache_entry *entry, const struct api_result *resu
 static void on_result(void *arg, const struct api_result *result)
 {
     static const struct api_result crowded = {
-        .detail = "no memory for a large document, or too many of them wait to be read"};
+        .detail = "no memory for the document, or too many of them wait to be read or judged"};
     struct cache_entry *entry = arg;
     const struct cache *cache = entry->cache;
     struct reading reading;
@@ -497,6 +527,9 @@ static void on_result(void *arg, const struct api_result *result)
     if (ask || (document && cache->setup.worker != NULL && result->length > LIMITS_READ_MAX)) {
         if (read_behind(entry, result, ask))
             return;
+        /* The API has answered: that is no reason to pause prefetches. */
+        if (entry->budget == ENTRY_BACKGROUND)
+            end_background(entry, result);
         result = &crowded;
     }
     take_prepare(&reading, entry, result);

@@ -289,7 +289,7 @@ static void disk_says_done(void)
 }
 
 /* A worker that does its oldest work when the test says so. */
-static struct work *working[LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX + 1];
+static struct work *working[LIMITS_ASKING_MAX + LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX + 2];
 static size_t workings;
 
 /* The loader, which does its work after each question unless its disk hangs. */
@@ -1694,6 +1694,105 @@ static void test_tombstone_and_services(void **state)
     worker_is_done();
     assert_int_equal(foreign_asked, 1);
     assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+static void use_asker(void)
+{
+    plan.asker = plan.worker = (struct worker *)working;
+    unbound = any_name = true;
+    start_cache();
+}
+
+/* While another name service hangs, new environments wait for it, and take no request from others:
+ * neither from those that the feed names, nor from the logins of their project. */
+static void test_services_hang(void **state)
+{
+    static struct client clients[2 * UNKNOWN_LOGINS_MAX];
+    struct client known;
+    char name[32];
+
+    (void)state;
+    use_asker();
+    unbound = false;
+    learn("");
+    unbound = true;
+    for (unsigned i = 0; i < 2 * BACKGROUND_MAX; i++) {
+        fake_ms += 100;
+        snprintf(name, sizeof name, "env%u", i);
+        assert_true(background_prefetch(cache, "abcdefghij", name));
+        assert_int_equal(pendings, 1);
+        api_says(API_DOCUMENT, "");
+    }
+    for (unsigned i = 0; i < 2 * UNKNOWN_LOGINS_MAX; i++) {
+        fake_ms += 1000;
+        snprintf(name, sizeof name, "login%u", i);
+        ask_as(&clients[i], &logins, "abcdefghij", name);
+        assert_int_equal(pendings, 1);
+        api_says(API_DOCUMENT, "");
+        assert_int_equal(clients[i].answers, 0);
+    }
+    assert_int_equal(workings, 2 * BACKGROUND_MAX + 2 * UNKNOWN_LOGINS_MAX);
+    fake_ms += 60000;
+    unbound = false;
+    ask(&known, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    fake_ms += 1000;
+    background_probe(cache);
+    assert_int_equal(pendings, 1);
+    api_says(API_UNCHANGED, "");
+    while (workings > 0)
+        worker_is_done();
+    for (unsigned i = 0; i < 2 * UNKNOWN_LOGINS_MAX; i++)
+        assert_told(&clients[i], CACHE_UNAVAILABLE);
+    /* None of them is counted any longer, and none twice. */
+    unbound = true;
+    hang(clients, &logins, "later");
+    while (pendings > 0)
+        api_says(API_ABSENT, "");
+}
+
+/* What waits for it is bounded by number and by bytes, and large documents of others are read. */
+static void test_services_hang_for_long(void **state)
+{
+    struct client client;
+    char name[32];
+
+    (void)state;
+    use_asker();
+    for (unsigned i = 0; i < LIMITS_ASKING_MAX; i++) {
+        fake_ms += 1000;
+        snprintf(name, sizeof name, "env%u", i);
+        assert_true(background_prefetch(cache, "abcdefghij", name));
+        api_says(API_DOCUMENT, "");
+    }
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "wait to be read or judged"));
+    assert_true(background_prefetch(cache, "abcdefghij", "next"));
+    api_says(API_DOCUMENT, "");
+    /* The API is well, so others are fetched all the same. */
+    assert_true(background_prefetch(cache, "abcdefghij", "other"));
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    while (workings > 0)
+        worker_is_done();
+    fake_ms += 60000;
+    padded = DOCUMENT_SIZE_MAX;
+    for (unsigned i = 0; workings <= LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX; i++) {
+        fake_ms += 1000;
+        snprintf(name, sizeof name, "large%u", i);
+        assert_true(background_prefetch(cache, "abcdefghij", name));
+        api_says(API_DOCUMENT, "");
+        assert_int_equal(workings, i + 1);
+    }
+    unbound = false;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(client.answers, 0);
+    while (workings > 0)
+        worker_is_done();
+    assert_told(&client, CACHE_DOCUMENT);
 }
 
 /* What it says counts as it would at once: the known body is a confirmation, a bad one a failure.
@@ -3490,6 +3589,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_other_api_after_boot),
     TEST(test_large),
     TEST(test_tombstone_and_services),
+    TEST(test_services_hang),
+    TEST(test_services_hang_for_long),
     TEST(test_large_again),
     TEST(test_large_of_other_api),
     TEST(test_large_many),
