@@ -7,6 +7,7 @@
 #include "common/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct cache *cache_new(const struct cache_setup *setup)
@@ -305,7 +306,7 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
 
 /* Forgets all entries of a list. A forgotten entry is added to the list of unknown entries, which
  * may be the same list; so the loop handles only as many entries as the list had at first. */
-static void forget_all(struct lru *lru, enum cache_change change)
+static void forget_all(struct lru *lru, enum cache_change change, bool keeps_issued)
 {
     struct cache_entry *entry, *next;
     size_t n = lru->used;
@@ -316,12 +317,11 @@ static void forget_all(struct lru *lru, enum cache_change change)
         entries_step(entry, ENTRY_ORPHAN);
         issued = entry->issued;
         entries_forget(entry);
-        if (change != CACHE_OTHER_SIGNERS)
-            continue;
-        /* A change of the keys must not bring back an older document. */
-        entry->issued = issued;
+        /* A reload must not bring back an older document, signed by a key that is still used. */
+        if (keeps_issued)
+            entry->issued = issued;
         /* After a failed write the disk may have an older document, which is not read. */
-        if (entry->stored != ENTRY_STORE_FAILED)
+        if (change == CACHE_OTHER_SIGNERS && entry->stored != ENTRY_STORE_FAILED)
             entry->loaded = false;
     }
 }
@@ -346,9 +346,23 @@ static void store_anew(struct lru *lru)
     }
 }
 
+static bool have_common(const struct signers *a, const struct signers *b)
+{
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t k = 0; k < b->n; k++)
+            if (memcmp(a->key[i], b->key[k], sizeof a->key[i]) == 0)
+                return true;
+    return false;
+}
+
 void cache_configure(struct cache *cache, enum cache_change change)
 {
+    struct signers before = cache->signers;
+    bool keeps_issued;
+
     envelope_parse_signers(cache->setup.conf->signing_key, &cache->signers);
+    /* Another API with other keys is another platform. */
+    keeps_issued = change == CACHE_OTHER_SIGNERS || have_common(&before, &cache->signers);
     /* The back-off ends, because the operator may just have repaired what failed. */
     end_back_off(&cache->entries.known);
     end_back_off(&cache->entries.unknown);
@@ -358,8 +372,8 @@ void cache_configure(struct cache *cache, enum cache_change change)
         return;
     /* The unknown entries come first, because the known ones join their list when they are
      * forgotten. */
-    forget_all(&cache->entries.unknown, change);
-    forget_all(&cache->entries.known, change);
+    forget_all(&cache->entries.unknown, change, keeps_issued);
+    forget_all(&cache->entries.known, change, keeps_issued);
 }
 
 /* ---- What operators see ---- */

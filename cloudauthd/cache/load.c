@@ -85,7 +85,7 @@ static void take(struct load *load)
         take_stored(entry, &load->reading, &load->file.file.document);
         load->reading.document = NULL;
     } else if (load->file.error != ENOENT) {
-        take_unusable(entry);
+        take_unusable(entry, load->reading.document);
     }
 }
 

@@ -301,8 +301,10 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     return verdict;
 }
 
-void take_unusable(struct cache_entry *entry)
+void take_unusable(struct cache_entry *entry, const struct document *document)
 {
+    if (document != NULL)
+        note_issued(entry, document);
     tell(entry, NULL, entry->asked_wall);
 }
 
@@ -318,7 +320,7 @@ void take_stored(struct cache_entry *entry, struct reading *reading,
         issued = entry->issued;
         entries_forget(entry);
         entry->issued = issued;
-        take_unusable(entry);
+        take_unusable(entry, NULL);
         return;
     }
     entry->asked = entry->kept = from->asked;

@@ -49,8 +49,9 @@ void take_read(struct reading *reading);
 enum api_verdict take_result(struct cache_entry *entry, struct reading *reading);
 
 /* Tells the subscriber that the entry has no document, because the stored one may not be used; an
- * earlier run of the daemon may have reported that one as usable. */
-void take_unusable(struct cache_entry *entry);
+ * earlier run of the daemon may have reported that one as usable. `document` is the parsed stored
+ * document, or NULL; if documents are signed, no older one is accepted from now on. */
+void take_unusable(struct cache_entry *entry, const struct document *document);
 
 /* Applies a stored document that take_read has read; `from` has the times of its last confirmation.
  * If it may not be used, the reason is logged and take_unusable is called. */

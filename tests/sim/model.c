@@ -325,6 +325,8 @@ static int64_t most_issued(const struct environment *e)
     for (int i = 0; i < e->goods; i++)
         if (e->good[i].issued > most)
             most = e->good[i].issued;
+    if (e->former > most)
+        most = e->former;
     return e->tombstone > most ? e->tombstone : most;
 }
 
@@ -409,6 +411,7 @@ void model_forget(void)
 {
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
+        e->former = most_issued(e);
         e->goods = 0;
         e->stuck = e->unsure = e->failed = false;
         forget_absence(e);

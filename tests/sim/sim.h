@@ -197,6 +197,7 @@ struct environment {
     bool doubted;      /* or perhaps does not */
     bool confirmed;    /* an operator has confirmed it: the next such answer is believed */
     int64_t tombstone; /* issued_at of the last tombstone that was not believed, or 0 */
+    int64_t former;    /* issued_at of the last document that another API was believed, or 0 */
     int envelope;      /* the last one that the publisher has signed of it; -1: none */
     bool local[KINDS]; /* a local user or group has the login name */
     enum local_id local_id;

@@ -2765,7 +2765,7 @@ static void base64(const void *bytes, size_t n, char *out)
 }
 
 /* From now on documents are signed; the second key is another publisher's. */
-static void use_signatures(void)
+static void make_key(void)
 {
     unsigned char key[32];
     size_t n = sizeof key;
@@ -2774,6 +2774,11 @@ static void use_signatures(void)
     assert_non_null(signer);
     assert_int_equal(EVP_PKEY_get_raw_public_key(signer, key, &n), 1);
     base64(key, n, conf.signing_key);
+}
+
+static void use_signatures(void)
+{
+    make_key();
     cache_configure(cache, CACHE_OTHER_SIGNERS);
 }
 
@@ -3114,6 +3119,31 @@ static void test_signed_not_restored_by_clock(void **state)
     keep_documents();
     told_by(issued(-1), CACHE_UNAVAILABLE);
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
+/* The same where access_url has changed, also after a restart; another API with other keys begins
+ * anew. */
+static void test_signed_not_restored_by_other_api(void **state)
+{
+    EVP_PKEY *first;
+
+    (void)state;
+    use_signatures();
+    disk.at_once = true;
+    keep_documents();
+    told_by(issued(0), CACHE_DOCUMENT);
+    cache_configure(cache, CACHE_OTHER_API);
+    told_by(issued(-1), CACHE_UNAVAILABLE);
+    disk.foreign = true;
+    start_cache();
+    told_by(issued(-1), CACHE_UNAVAILABLE);
+    told_by(issued(0), CACHE_DOCUMENT);
+    first = signer;
+    make_key();
+    cache_configure(cache, CACHE_OTHER_API);
+    told_by(issued(-1), CACHE_DOCUMENT);
+    EVP_PKEY_free(first);
     EVP_PKEY_free(signer);
 }
 
@@ -3657,6 +3687,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_unsigned_is_refused),
     TEST(test_signed_absence),
     TEST(test_signed_not_restored_by_clock),
+    TEST(test_signed_not_restored_by_other_api),
     TEST(test_signed_keys_replaced),
     TEST(test_signed_not_kept),
     TEST(test_signed_not_restored),
