@@ -464,28 +464,33 @@ bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *pr
 #define ID_RUN  "*"
 
 /* Whether the pattern matches a text of the form: follows both, with all positions of the pattern
- * that some text of the form may have reached. */
+ * that some text of the form may have reached. These lie between `first` and `last`. */
 static bool can_match(const char *pattern, const char *form)
 {
-    bool reached[CLOUD_WORDS_WORD_MAX + 1] = {true};
-    size_t n = strlen(pattern);
+    bool reached[CLOUD_WORDS_WORD_MAX + 2] = {true};
+    size_t first = 0, last = 0;
 
     for (;; form++) {
         unsigned run = *form == *APP_RUN ? APP : *form == *ID_RUN ? ID : 0;
-        bool some = false;
-        for (size_t i = 0; i < n; i++)
-            if (reached[i] && (pattern[i] == '*' || (class_of(pattern[i]) & run) != 0))
+        for (size_t i = first; i <= last; i++)
+            if (reached[i] && (pattern[i] == '*' || (class_of(pattern[i]) & run) != 0)) {
                 reached[i + 1] = true;
+                last += i == last;
+            }
         if (*form == '\0')
-            return reached[n];
+            return pattern[last] == '\0';
         if (run != 0)
             continue;
-        for (size_t i = n + 1; i-- > 0;) {
-            reached[i] = (reached[i] && pattern[i] == '*') ||
-                         (i > 0 && reached[i - 1] && pattern[i - 1] == *form);
-            some = some || reached[i];
-        }
-        if (!some)
+        last++;
+        for (size_t i = last; i > first; i--)
+            reached[i] =
+                (reached[i] && pattern[i] == '*') || (reached[i - 1] && pattern[i - 1] == *form);
+        reached[first] = reached[first] && pattern[first] == '*';
+        while (last > first && !reached[last])
+            last--;
+        while (first < last && !reached[first])
+            first++;
+        if (!reached[first])
             return false;
     }
 }
@@ -495,7 +500,7 @@ static bool allows_form(const struct cloud_grammar *grammar, const char *form)
     const char *pattern;
 
     for (size_t at = 0; (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;)
-        if (can_match(pattern, form))
+        if ((*pattern == *form || *pattern == '*' || *form == *ID_RUN) && can_match(pattern, form))
             return true;
     return false;
 }

@@ -287,6 +287,62 @@ static void test_serves(void **state)
     assert_true(serves("allow = *", "klmnopqrst", "production"));
 }
 
+static uint32_t chance(uint32_t below)
+{
+    static uint64_t state = 1;
+
+    state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (uint32_t)(state >> 33) % below;
+}
+
+/* Makes a pattern of a name: some of its text is '*', and perhaps a character is another one. */
+static void make_pattern(const char *name, char out[CLOUD_NAME_MAX + 1])
+{
+    static const char characters[] = "ab1-._*";
+    size_t n = 0;
+
+    for (; *name != '\0'; name++) {
+        if (chance(4) != 0)
+            out[n++] = *name;
+        else if (n == 0 || out[n - 1] != '*')
+            out[n++] = '*';
+    }
+    if (chance(3) == 0)
+        out[chance((uint32_t)n)] = characters[chance(sizeof characters - 1)];
+    out[n] = '\0';
+}
+
+/* No pattern lets a login name pass of an environment that is taken for one that is not served. */
+static void test_serves_what_can_log_in(void **state)
+{
+    static const char *const names[] = {"abcdefghij",
+                                        "abcdefghij_stg_sftp",
+                                        "abcdefghij_stg12",
+                                        "abcdefghij-a-a12b34c",
+                                        "abcdefghij-a-a12b34c--b_1",
+                                        "abcdefghij-a-a12b34c--b--a-1",
+                                        "ent-abcdefghij-production-a1",
+                                        "1a.ent-abcdefghij-staging2-ab"};
+    struct cloud_grammar own = grammar;
+    struct cloud_name parsed;
+    char pattern[CLOUD_NAME_MAX + 1];
+    unsigned passed = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100000; i++) {
+        const char *name = names[chance(8)];
+        make_pattern(names[chance(8)], pattern);
+        own.allow.used = 0;
+        assert_true(cloud_words_add(&own.allow, pattern, strlen(pattern)));
+        if (!cloud_name_parse(&own, name, &parsed))
+            continue;
+        passed++;
+        if (!cloud_name_serves(&own, parsed.project, parsed.environment))
+            fail_msg("%s by %s", name, pattern);
+    }
+    assert_true(passed > 5000);
+}
+
 /* What has no login name on this host is not served, however a pattern looks. */
 static void test_serves_not(void **state)
 {
@@ -390,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_allow_and_reserved),
         cmocka_unit_test(test_serves),
+        cmocka_unit_test(test_serves_what_can_log_in),
         cmocka_unit_test(test_serves_not),
         cmocka_unit_test(test_possible_is_wider),
         cmocka_unit_test(test_one_plain_name),
