@@ -778,7 +778,10 @@ bool __wrap_cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t own
     (void)owner;
     cloud_conf_defaults(conf);
     set(conf, "access_url = https://api.example.com/%d/{project}/{environment}", s->url);
-    set(conf, "allow = abcdefghij abcdefghij_*%s", s->narrow ? "" : " klmnopqrst-*");
+    set(conf, "allow = abcdefghij abcdefghij_*%s",
+        s->narrow          ? ""
+        : world->apps_only ? " klmnopqrst-*--*"
+                           : " klmnopqrst-*");
     set(conf, "uid_min = 70000");
     set(conf, "uid_max = 70099");
     set(conf, "host_id = web1");

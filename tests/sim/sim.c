@@ -523,6 +523,12 @@ struct reply scenario_reply(int environment)
 
 /* ---- Logins ---- */
 
+/* Whether it has applications, and no sFTP account. */
+static bool is_grid(const struct environment *e)
+{
+    return strchr(e->plain, '-') != NULL;
+}
+
 static void name_of(int environment, enum kind kind, char *out, size_t size)
 {
     static const char *const endings[KINDS] = {"", "_sftp", "--app", "--other"};
@@ -598,8 +604,8 @@ static void begin_login(void)
     /* Machine names have no sFTP account. */
     do {
         login->kind = one_in(2) ? PLAIN : (enum kind)below(KINDS);
-    } while (strchr(e->plain, '-') != NULL ? login->kind == SFTP_KIND
-                                           : login->kind == APP || login->kind == NO_APP);
+    } while (is_grid(e) ? login->kind == SFTP_KIND || (world->apps_only && login->kind == PLAIN)
+                        : login->kind == APP || login->kind == NO_APP);
     login->key = choose_offer(e);
     for (int i = 0; i < 3 && !one_in(4) && e->now != ABSENT &&
                     model_judge(e->now, login->kind, login->key, login->address) == NO;
@@ -886,7 +892,8 @@ static bool confirm(struct order *order)
 
     for (int i = 0; i < world->environments && !e->withheld; i++)
         e = &world->environment[number = (number + 1) % world->environments];
-    if (is_any_local(e) || world->settings.narrow || (e->doubted && !e->withheld))
+    if (is_any_local(e) || world->settings.narrow || (world->apps_only && is_grid(e)) ||
+        (e->doubted && !e->withheld))
         return false;
     *order =
         (struct order){.waiting = true, .confirms = true, .withheld = e->withheld || e->confirmed};
@@ -1245,6 +1252,7 @@ static void start_world(uint64_t seed, bool trace)
     if (world->settings.signers != 0 && one_in(2)) /* it asks often, and hears of much */
         world->settings.account_fresh = 1 + below(10);
     world->publisher = world->wall - world->lived;
+    world->apps_only = one_in(4);
     for (int i = 0; i < ENVIRONMENTS; i++) {
         struct environment *e = &world->environment[i];
         *e = environments[i];

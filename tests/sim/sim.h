@@ -330,6 +330,7 @@ struct world {
     int64_t ends_by;   /* wall, seconds: what the daemon has certainly seen of the clock ... */
     int64_t ends_boot; /* ... and when, by the boot clock */
     int64_t highest;   /* wall - boot: the most that it can have seen, seconds */
+    bool apps_only;    /* `allow` lists no name of the second project's but applications' */
     bool clock_set;    /* a clock was set in this scenario */
     bool stepped;      /* and since the daemon has started */
     bool disk_failed;  /* a write has failed in it, or a file was damaged */
