@@ -77,8 +77,10 @@ static void check_split(const struct cloud_grammar *grammar, const char *name)
     if (!cloud_name_split(name, &split))
         return;
     require(cloud_name_project_ok(split.project) && cloud_name_environment_ok(split.environment));
+    (void)cloud_name_serves(grammar, split.project, split.environment);
     if (!cloud_name_plain_served(grammar, split.project, split.environment, plain, &n))
         return;
+    require(cloud_name_serves(grammar, split.project, split.environment));
     require(n == strlen(plain) && cloud_name_parse(grammar, plain, &found) && found.plain);
     require(strcmp(found.project, split.project) == 0);
     require(strcmp(found.environment, split.environment) == 0);
