@@ -46,7 +46,7 @@ $(B)/unit/test_nss: WRAP := cloud_conf_read
 # The exported functions with faults, in the place of nss_cloud/nss_cloud.c.
 $(B)/unit/test_nss_faults: $(call here,tests/sandbox/nss_faults.c)
 # The tests that set the clock.
-FAKE_CLOCK := backoff cache feed notify oauth sessions store
+FAKE_CLOCK := backoff cache feed file_watch notify oauth sessions store
 $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 
 # The fuzz targets: with libFuzzer where FUZZER says so (tests/fuzz/run), else with replay.c, which runs

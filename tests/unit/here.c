@@ -4,4 +4,4 @@
 struct test_here test_here = {.passwd = "/etc/passwd",
                               .group = "/etc/group",
                               .snapshot_parent_owner = geteuid,
-                              .nss_timeout_ms = 10000};
+                              .nss_timeout_ms = 60000};

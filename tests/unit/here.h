@@ -27,7 +27,7 @@
 extern struct test_here {
     const char *passwd, *group;           /* the real files, unless a test says otherwise */
     uid_t (*snapshot_parent_owner)(void); /* geteuid(2) */
-    int nss_timeout_ms;                   /* 10,000: a test that waits in vain sets less */
+    int nss_timeout_ms;                   /* 60,000: a test that waits in vain sets less */
 } test_here;
 
 #endif

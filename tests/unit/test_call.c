@@ -19,10 +19,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHORT_MS 150   /* a call that is to run into its deadline */
-#define LONG_MS  10000 /* one that is not */
+#define LONG_MS  60000 /* one that is not */
 
 /* What the daemon does. */
 static enum play {
@@ -41,6 +42,26 @@ static atomic_uint connects;
 static unsigned sends;
 static bool may_signal;  /* a packet was sent that could have raised SIGPIPE */
 static bool question_ok; /* what arrived is the question that was asked */
+
+/* The clock stands still until connect(2) was called so often, however long that takes. */
+static unsigned clock_needs;
+
+int64_t cloud_clock_ms(void)
+{
+    static _Atomic int64_t stood;
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    if (connects >= clock_needs)
+        stood = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return stood;
+}
+
+static void stop_clock(unsigned needs)
+{
+    (void)cloud_clock_ms();
+    clock_needs = needs;
+}
 
 int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
@@ -179,7 +200,7 @@ static unsigned fds_before;
 static int setup(void **state)
 {
     (void)state;
-    connects = sends = 0;
+    connects = sends = clock_needs = 0;
     question_ok = may_signal = false;
     play = SILENT;
     fds_before = open_descriptors();
@@ -451,6 +472,7 @@ static void test_full_backlog(void **state)
 {
     (void)state;
     fill_backlog();
+    stop_clock(2);
     assert_none_at_deadline();
     assert_true(connects > 1);
     assert_int_equal(sends, 0);

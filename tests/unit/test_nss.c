@@ -59,7 +59,8 @@ static struct {
     pthread_cond_t changed;
     int listener;
     unsigned questions, closed; /* received; their connections closed */
-    bool silent;
+    bool silent;                /* it never answers */
+    bool held;                  /* it does not answer yet */
     struct cloud_question last;
     char last_packet[PACKET_MAX];
     unsigned char packet[PACKET_MAX]; /* the answer */
@@ -79,6 +80,8 @@ static void serve(int fd)
     }
     fake_daemon.questions++;
     pthread_cond_broadcast(&fake_daemon.changed);
+    while (fake_daemon.held)
+        pthread_cond_wait(&fake_daemon.changed, &fake_daemon.lock);
     bool silent = fake_daemon.silent;
     if (!silent && fake_daemon.packet_size > 0)
         (void)send(fd, fake_daemon.packet, fake_daemon.packet_size, MSG_NOSIGNAL);
@@ -105,14 +108,15 @@ static void *run_daemon(void *arg)
 static void wait_until(const unsigned *counter, unsigned value)
 {
     struct timespec bound;
+    int error = 0;
 
     clock_gettime(CLOCK_REALTIME, &bound);
-    bound.tv_sec += 10;
+    bound.tv_sec += 60;
     pthread_mutex_lock(&fake_daemon.lock);
-    while (*counter < value)
-        assert_int_equal(pthread_cond_timedwait(&fake_daemon.changed, &fake_daemon.lock, &bound),
-                         0);
-    pthread_mutex_unlock(&fake_daemon.lock);
+    while (*counter < value && error == 0)
+        error = pthread_cond_timedwait(&fake_daemon.changed, &fake_daemon.lock, &bound);
+    pthread_mutex_unlock(&fake_daemon.lock); /* before an assertion leaves the test */
+    assert_int_equal(error, 0);
 }
 
 static unsigned questions(void)
@@ -146,6 +150,15 @@ static void will_be_silent(void)
 {
     pthread_mutex_lock(&fake_daemon.lock);
     fake_daemon.silent = true;
+    pthread_mutex_unlock(&fake_daemon.lock);
+}
+
+/* Lets questions wait for their answer, or answers those that wait. */
+static void hold_answers(bool held)
+{
+    pthread_mutex_lock(&fake_daemon.lock);
+    fake_daemon.held = held;
+    pthread_cond_broadcast(&fake_daemon.changed);
     pthread_mutex_unlock(&fake_daemon.lock);
 }
 
@@ -670,7 +683,7 @@ static void test_no_answer(void **arg)
     will_be_silent();
     int64_t before = cloud_clock_ms();
     check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
-    assert_in_range(cloud_clock_ms() - before, 50, 5000);
+    assert_true(cloud_clock_ms() - before >= 50);
 }
 
 /* After a wait without an answer a process waits less, until the daemon answers, whatever it is. */
@@ -685,7 +698,7 @@ static void test_patience(void **arg)
     assert_int_equal(backoff_timeout(10000), 5000);
     check_unavailable(group_by_id(200003));
     assert_int_equal(backoff_timeout(10000), 2500);
-    test_here.nss_timeout_ms = 10000;
+    test_here.nss_timeout_ms = 60000;
     assert_int_equal(rename(CLOUD_SOCKET_PATH, "aside.socket"), 0);
     check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
     assert_int_equal(rename("aside.socket", CLOUD_SOCKET_PATH), 0);
@@ -1028,21 +1041,23 @@ static void test_threads(void **arg)
 /* A thread cancelled while it waits for the daemon ends its lookup first. */
 static void test_cancelled_thread(void **arg)
 {
+    struct cloud_answer answer = good_passwd();
     pthread_t thread;
     void *result;
-    enum nss_status status = NSS_STATUS_SUCCESS;
+    enum nss_status status = NSS_STATUS_UNAVAIL;
 
     (void)arg;
-    test_here.nss_timeout_ms = 200;
     wait_until(&fake_daemon.closed, questions());
     unsigned before = open_descriptors(), asked = questions();
-    will_be_silent();
+    will_answer(&answer);
+    hold_answers(true);
     assert_int_equal(pthread_create(&thread, NULL, look_up_and_end, &status), 0);
     wait_until(&fake_daemon.questions, asked + 1);
     assert_int_equal(pthread_cancel(thread), 0);
+    hold_answers(false);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, PTHREAD_CANCELED);
-    assert_int_equal(status, NSS_STATUS_UNAVAIL);
+    assert_int_equal(status, NSS_STATUS_SUCCESS);
     wait_until(&fake_daemon.closed, asked + 1);
     assert_int_equal(open_descriptors(), before);
 }
@@ -1084,6 +1099,7 @@ static int start_daemon(void **arg)
 static int stop_daemon(void **arg)
 {
     (void)arg;
+    hold_answers(false);
     shutdown(fake_daemon.listener, SHUT_RDWR); /* ends the accept */
     pthread_join(daemon_thread, NULL);
     close(fake_daemon.listener);

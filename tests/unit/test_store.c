@@ -420,7 +420,7 @@ static void test_disk_stands_still(void **state)
     atomic_store(&disk.stands, true);
     put_body(&entry, BODY, &puts);
     remove_staging();
-    alarm(20); /* a call that waits would never return */
+    alarm(60); /* a call that waits would never return */
     for (unsigned i = 0; i < 3; i++) {
         sem_wait(&disk.reached); /* the rename, the sync of the directory, the removal */
         put_body(&entry, BODY, &puts);
