@@ -498,7 +498,8 @@ bool store_judge(struct store *store, struct store_file *file)
 
 /* ---- The start ---- */
 
-/* Reads how often the clock was put back. False if the file is damaged. */
+/* Reads how often the clock was put back. False if the file is damaged or cannot be read. A missing
+ * file means 0. */
 static bool read_clock(struct store *store)
 {
     size_t size = 0;
@@ -516,7 +517,7 @@ static bool read_clock(struct store *store)
 
 /* Increments the count if the clock was put back while no daemon ran: the mtime of the directory,
  * which is the time of the last change in it, is then in the future. If CLOCK, the file with the
- * count, is damaged, chooses a new count (renew_count). */
+ * count, is damaged or cannot be read, chooses a new count (renew_count). */
 static void survey_clock(struct store *store)
 {
     int64_t wall = (int64_t)time(NULL);
