@@ -380,17 +380,30 @@ static bool owned_directory(const char *path, uid_t *owner)
     return S_ISDIR(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+/* Whether root owns the parent directory and only root may write to it. False with errno: never
+ * with that of cloud_owned_by, which is ENOENT where /proc is missing. */
+static bool is_parent_safe(void)
+{
+    uid_t owner;
+
+    if (!owned_directory(CLOUD_SNAPSHOT_PARENT, &owner))
+        return false;
+    if (cloud_owned_by(owner, CLOUD_SNAPSHOT_PARENT_OWNER))
+        return true;
+    errno = EPERM;
+    return false;
+}
+
 /* Opens the file, and sets *size to its size. Returns -1 with errno if it cannot be opened, or if
  * it or a directory has the wrong owner or mode. The directory is checked and then opened by the
  * same path; in between only root, who owns the parent, could replace it. */
 static int open_file(size_t *size)
 {
-    uid_t root, owner;
+    uid_t owner;
     struct stat st;
     int fd;
 
-    if (!owned_directory(CLOUD_SNAPSHOT_PARENT, &root) ||
-        !cloud_owned_by(root, CLOUD_SNAPSHOT_PARENT_OWNER) || !owned_directory(DIRECTORY, &owner))
+    if (!is_parent_safe() || !owned_directory(DIRECTORY, &owner))
         return -1;
     fd = open(DIRECTORY "/" CLOUD_SNAPSHOT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
