@@ -62,35 +62,45 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     return true;
 }
 
-/* The members that docs/api.md describes. `of` is the member that contains them, an object or an
- * array of objects; "" is the document. */
+/* The members that docs/api.md describes, separated by spaces. `of` is the member that contains
+ * them, an object or an array of objects; "" is the document. */
 static const struct {
     const char *of, *known;
 } members[] = {
-    {"", " version project environment account access session forwarding sftp users message hosts "
-         "certificate_authorities apps issued_at max_stale_seconds "},
-    {"environment", " name status title type "},
-    {"account", " uid gid gecos home shell "},
-    {"access", " ssh sftp require "},
-    {"require", " amr max_age "},
-    {"session", " max_seconds idle_seconds "},
-    {"forwarding", " local remote agent "},
-    {"sftp", " mounts "},
-    {"mounts", " path writable "},
-    {"users", " id username mail role ssh_keys from not_before expires_at grant "},
-    {"ssh_keys", " title value key_id verify from not_before expires_at grant "},
-    {"certificate_authorities", " title value key_id from not_before expires_at grant "},
-    {"apps.", " access forwarding home "}, /* members of an entry of `apps` */
+    {"", "version project environment account access session forwarding sftp users message hosts "
+         "certificate_authorities apps issued_at max_stale_seconds"},
+    {"environment", "name status title type"},
+    {"account", "uid gid gecos home shell"},
+    {"access", "ssh sftp require"},
+    {"require", "amr max_age"},
+    {"session", "max_seconds idle_seconds"},
+    {"forwarding", "local remote agent"},
+    {"sftp", "mounts"},
+    {"mounts", "path writable"},
+    {"users", "id username mail role ssh_keys from not_before expires_at grant"},
+    {"ssh_keys", "title value key_id verify from not_before expires_at grant"},
+    {"certificate_authorities", "title value key_id from not_before expires_at grant"},
+    {"apps.", "access forwarding home"}, /* members of an entry of `apps` */
 };
+
+/* Whether `name` is one of the words of a text. A name that has a space is none. */
+static bool is_word(const char *words, const char *name)
+{
+    size_t length = strlen(name), n;
+
+    for (; *words != '\0'; words += n + (words[n] == ' ')) {
+        n = strcspn(words, " ");
+        if (n == length && memcmp(words, name, n) == 0)
+            return true;
+    }
+    return false;
+}
 
 static bool is_known(const char *of, const char *name)
 {
-    char word[DOCUMENT_STRING_MAX];
-
-    snprintf(word, sizeof word, " %s ", name);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (strcmp(members[i].of, of) == 0)
-            return strstr(members[i].known, word) != NULL;
+            return is_word(members[i].known, name);
     return false;
 }
 

@@ -728,14 +728,15 @@ mounts() { ctl 0 check "$ACCESS/abcdefghij/production.json" --json | jq -r '.gra
 test_check_unknown() {
     local file=$ACCESS/abcdefghij/production.json said
     document abcdefghij production '.sftp.mounts[0].writeable = true | .users[1].ssh_keys[0].expires = "x" |
-        .account.user = 1 | .apps = {"path": {"acess": {}}} | .["a\nb"] = {}'
+        .account.user = 1 | .account["uid gid"] = 1 | .apps = {"path": {"acess": {}}} | .["a\nb"] = {}'
     said=$(ctl 0 check "$file")
     contains "$said" 'sftp.mounts\[0\].writeable: unknown member'
     contains "$said" 'users\[1\].ssh_keys\[0\].expires: unknown member'
     contains "$said" 'account.user: unknown member'
+    contains "$said" 'account.uid gid: unknown member'
     contains "$said" 'apps.path.acess: unknown member'
     contains "$said" 'the document: unknown member'
-    same 5 "$(grep -c 'unknown member' <<<"$said")"
+    same 6 "$(grep -c 'unknown member' <<<"$said")"
     fails contains "$(ctl 0 check "$REPO/etc/examples/access")" 'unknown member'
 }
 
