@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/lines.h"
 
+#include "ctl/out.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -73,6 +75,6 @@ void lines_argument(char **argv, const char *format, ...)
         argv++;
     va_start(arguments, format);
     if (vasprintf(argv, format, arguments) < 0)
-        *argv = NULL;
+        out_no_memory();
     va_end(arguments);
 }

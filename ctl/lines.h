@@ -21,7 +21,8 @@ bool lines_run(char *const argv[], lines_each *each, void *arg, int *status);
     __asm__(".section .rodata\n" #name ": .incbin \"" path "\"\n.byte 0\n.previous")
 
 /* Appends an argument to argv, in which all unused elements must be NULL. There must be space for
- * the argument and a NULL. The argument is never freed. */
+ * the argument and a NULL. The argument is never freed. Ends the process if out of memory: without
+ * the argument, the program would take later ones for it. */
 void lines_argument(char **argv, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -140,6 +140,8 @@ static void note_unknown(struct checked *checked, const char *body, size_t n)
     find_unknown(&root, "", &all);
     json_free(&root);
     checked->unknown = lines[0] == '\0' ? NULL : strdup(lines);
+    if (lines[0] != '\0' && checked->unknown == NULL)
+        out_no_memory();
 }
 
 /* What a document is checked against: the keys one of which must have signed it, and its project

@@ -10,7 +10,7 @@ UNITS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 HERE    := $(NSS) $(addprefix common/,call.c local.c snapshot.c) access/local_ids.c base/foreign.c \
            cloudauthd/api/url.c
 MODULES := $(filter-out $(HERE),$(DAEMON) $(ACCESS) $(BASE) $(JAIL) $(COMMON)) \
-           $(addprefix ctl/,remedy.c out.c)
+           $(addprefix ctl/,lines.c remedy.c out.c)
 here     = $(patsubst %.c,$(B)/here/%.o,$(1))
 
 $(B)/modules.a: $(call obj,$(MODULES) tests/unit/here.c) $(call here,$(HERE))
