@@ -395,7 +395,7 @@ bool cloud_conf_line(struct cloud_conf *conf, const char *line, size_t n,
 {
     char text[CLOUD_CONF_LINE_MAX + 1], *value, *name;
     const char *hash = memchr(line, '#', n);
-    struct cloud_conf_error why = {0, ""};
+    struct cloud_conf_error why = {0};
     struct cloud_text told;
 
     /* A comment may contain any byte, so it is cut off before the bytes are checked. */
@@ -516,16 +516,29 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
     return cloud_conf_line(conf, buffer, used, error);
 }
 
+static bool fault(struct cloud_conf_error *error, enum cloud_conf_fault of, const char *what)
+{
+    error->fault = of;
+    return fail_with(error, what);
+}
+
+static bool fail_open(struct cloud_conf_error *error)
+{
+    if (errno == ENOENT)
+        return fault(error, CLOUD_CONF_MISSING, "there is no such file");
+    return fault(error, errno == EACCES ? CLOUD_CONF_ACCESS : CLOUD_CONF_TYPE, "cannot be opened");
+}
+
 static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 {
     struct stat st;
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return fail_with(error, "not a regular file");
+        return fault(error, CLOUD_CONF_TYPE, "not a regular file");
     if (!cloud_owned_by(st.st_uid, owner))
-        return fail_with(error, "the file belongs to a user who may not own it");
+        return fault(error, CLOUD_CONF_ACCESS, "the file belongs to a user who may not own it");
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return fail_with(error, "the file is writable by others than its owner");
+        return fault(error, CLOUD_CONF_ACCESS, "the file is writable by others than its owner");
     if (st.st_size > (off_t)CLOUD_CONF_MAX)
         return fail_with(error, "the file is larger than 64 KiB");
     return true;
@@ -540,9 +553,10 @@ bool cloud_conf_read(struct cloud_conf *conf, const char *path, uid_t owner,
 
     error->line = 0;
     error->text[0] = '\0';
+    error->fault = CLOUD_CONF_CONTENT;
     cloud_conf_defaults(conf);
     if (fd < 0)
-        return fail_with(error, errno == ENOENT ? "there is no such file" : "cannot be opened");
+        return fail_open(error);
     ok = check_file(fd, owner, error) && read_lines(conf, fd, error) &&
          cloud_conf_check(conf, error);
     close(fd);

@@ -69,10 +69,19 @@ struct cloud_conf {
     struct cloud_words homes; /* patterns; if none is set, CLOUD_CONF_HOMES is the only pattern */
 };
 
+/* What of the file has to be mended. */
+enum cloud_conf_fault {
+    CLOUD_CONF_CONTENT,
+    CLOUD_CONF_ACCESS,  /* its owner or mode */
+    CLOUD_CONF_MISSING, /* there is none */
+    CLOUD_CONF_TYPE,    /* its name is that of something else, such as a directory */
+};
+
 /* Why a configuration was rejected. */
 struct cloud_conf_error {
     unsigned line; /* 0: the file as a whole, or a PAM argument */
     char text[200];
+    enum cloud_conf_fault fault; /* set by cloud_conf_read */
 };
 
 /* Sets the defaults. access_url and `allow` are left empty, which cloud_conf_check rejects. */

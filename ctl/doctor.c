@@ -117,16 +117,19 @@ static void note_settings(struct doctor *doctor)
                        "allow = *: the people of every project of the API may enter this host");
 }
 
-/* Checks the settings. An error that begins with "the file" is about the file as a whole, such as
- * its owner or mode, not about one of its lines. */
+#define REINSTALL                                                                                  \
+    "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss cloudauth  # or make "        \
+    "install; then edit " CLOUD_CONF_PATH
+
 static void check_settings(struct doctor *doctor)
 {
-    static const char own[] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH;
-    static const char edit[] =
-        "editor " CLOUD_CONF_PATH "  # cloudauth.conf(5) describes each setting";
-    static const char install[] =
-        "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss cloudauth  # or make "
-        "install; then edit " CLOUD_CONF_PATH;
+    static const char *const remedies[] = {
+        [CLOUD_CONF_CONTENT] =
+            "editor " CLOUD_CONF_PATH "  # cloudauth.conf(5) describes each setting",
+        [CLOUD_CONF_ACCESS] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH,
+        [CLOUD_CONF_MISSING] = REINSTALL,
+        [CLOUD_CONF_TYPE] = "mv " CLOUD_CONF_PATH " " CLOUD_CONF_PATH ".old && " REINSTALL,
+    };
     struct cloud_conf_error error = {0};
 
     if (cloud_conf_read(&doctor->conf, CLOUD_CONF_PATH, 0, &error)) {
@@ -135,11 +138,8 @@ static void check_settings(struct doctor *doctor)
         return;
     }
     cloud_conf_defaults(&doctor->conf);
-    doctor_say(doctor, "settings", DOCTOR_BAD,
-               access(CLOUD_CONF_PATH, F_OK) != 0        ? install
-               : strstr(error.text, "the file ") != NULL ? own
-                                                         : edit,
-               CLOUD_CONF_PATH ":%u: %s", error.line, error.text);
+    doctor_say(doctor, "settings", DOCTOR_BAD, remedies[error.fault], CLOUD_CONF_PATH ":%u: %s",
+               error.line, error.text);
 }
 
 /* Chooses an account to ask sshd about, from the daemon's documents. An account with a '-', which

@@ -217,7 +217,7 @@ static enum cloud_status ask(struct visit *visit, const struct cloud_question *q
 
 static bool conf_argument(struct visit *visit, const char *argument)
 {
-    struct cloud_conf_error error = {0, ""};
+    struct cloud_conf_error error = {0};
 
     if (cloud_conf_line(&visit->conf, argument, strlen(argument), &error))
         return true;
@@ -229,7 +229,7 @@ static bool conf_argument(struct visit *visit, const char *argument)
  * an error logs it and returns false. */
 static bool read_conf(struct visit *visit, int argc, const char **argv)
 {
-    struct cloud_conf_error error = {0, ""};
+    struct cloud_conf_error error = {0};
 
     if (!cloud_conf_read(&visit->conf, CLOUD_CONF_PATH, 0, &error)) {
         pam_syslog(visit->pamh, LOG_ERR, "%s:%u: %s", CLOUD_CONF_PATH, error.line, error.text);

@@ -160,18 +160,23 @@ test_nsswitch_spelling() {
     fails grep -E '^nsswitch-.* (BAD|unknown) ' <<<"$said"
 }
 
-# the settings are broken, writable by other users, or missing
+# the settings are broken, too long, writable by other users, no file, or missing
 test_settings() {
     spoil "$CONF"
     echo 'colour = blue' >>"$CONF"
     finds settings "cloudauth.conf:[0-9]+: .*colour" '^editor /etc/cloudauth/cloudauth.conf '
+    head -c 66000 /dev/zero | tr '\0' '#' >>"$CONF"
+    finds settings 'larger than 64 KiB' '^editor /etc/cloudauth/cloudauth.conf '
     cp -a "/root/kept$CONF" "$CONF"
     chmod 666 "$CONF"
     repaired settings 'writable by others' 'chmod 644 /etc/cloudauth/cloudauth.conf'
     chown ada "$CONF"
     repaired settings 'belongs to a user' 'chown root:root /etc/cloudauth/cloudauth.conf'
     rm "$CONF"
-    finds settings 'no such file' 'force-confmiss cloudauth'
+    finds settings 'no such file' '^apt-get .*force-confmiss cloudauth'
+    mkdir "$CONF"
+    finds settings 'not a regular file' '^mv /etc/cloudauth/cloudauth.conf [^ ]*.old && apt-get .*force-confmiss '
+    rmdir "$CONF"
 }
 
 # sshd: a Match before 00-cloudauth.conf takes an sFTP account out of its chroot

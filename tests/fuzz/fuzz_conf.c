@@ -113,7 +113,7 @@ static void check_name(const struct cloud_grammar *grammar, const char *name)
 
 static bool take_lines(struct cloud_conf *conf, const char *lines)
 {
-    struct cloud_conf_error error = {0, ""};
+    struct cloud_conf_error error = {0};
 
     while (*lines != '\0') {
         size_t n = strcspn(lines, "\n");

@@ -232,23 +232,36 @@ static void test_credentials_together(void **state)
     assert_non_null(strstr(error.text, "client_cert and client_key"));
 }
 
+static void assert_fault(enum cloud_conf_fault fault)
+{
+    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_int_equal(error.fault, fault);
+}
+
 static void test_file(void **state)
 {
     (void)state;
+    write_file(path, "colour = blue\n");
+    assert_fault(CLOUD_CONF_CONTENT);
     assert_true(reads(NEEDED));
     assert_int_equal(chmod(path, 0664), 0);
-    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_fault(CLOUD_CONF_ACCESS);
     assert_non_null(strstr(error.text, "writable"));
     assert_int_equal(chmod(path, 0646), 0);
-    assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
+    assert_fault(CLOUD_CONF_ACCESS);
     assert_int_equal(chmod(path, 0644), 0);
     assert_true(cloud_conf_read(&conf, path, geteuid(), &error));
     assert_false(cloud_conf_read(&conf, path, geteuid() + 1, &error));
+    assert_int_equal(error.fault, CLOUD_CONF_ACCESS);
     assert_false(cloud_conf_read(&conf, ".", geteuid(), &error));
-    assert_false(cloud_conf_read(&conf, "/nonexistent/conf", geteuid(), &error));
+    assert_int_equal(error.fault, CLOUD_CONF_TYPE);
     unlink(path);
+    assert_fault(CLOUD_CONF_MISSING);
     assert_int_equal(mkfifo(path, 0644), 0);
-    assert_false(cloud_conf_read(&conf, path, geteuid(), &error)); /* and does not hang */
+    assert_fault(CLOUD_CONF_TYPE); /* and does not hang */
+    unlink(path);
+    assert_int_equal(symlink(path, path), 0);
+    assert_fault(CLOUD_CONF_TYPE);
     unlink(path);
 }
 
@@ -264,6 +277,7 @@ static void test_sizes(void **state)
     memset(big, '\n', sizeof big - 1);
     assert_false(reads(big));
     assert_non_null(strstr(error.text, "larger"));
+    assert_int_equal(error.fault, CLOUD_CONF_CONTENT);
     write_bytes(path, NEEDED "host_id = a\0b\n", sizeof NEEDED + 14);
     assert_false(cloud_conf_read(&conf, path, geteuid(), &error));
 }
