@@ -407,7 +407,8 @@ static void add_to_store(struct publish *publish, struct work *work)
 }
 
 /* Schedules the next build `milliseconds` from now, but not before `not_before`. Leaves an earlier
- * time as it is. While a build is under way, does nothing: end_build schedules the next one. */
+ * time as it is. While a build is under way, does nothing: end_build schedules the next one if the
+ * published file is not what it should be. */
 static void set_timer(struct publish *publish, int64_t milliseconds)
 {
     int64_t now = cloud_clock_ms(), at = now + milliseconds;
@@ -441,6 +442,12 @@ static void amend(struct publish *publish, const struct spoil *spoil)
     *amend = (struct amend){
         {.run = run_amend, .finish = finish_amend}, publish, publish->published.fd, *spoil};
     add_to_store(publish, &amend->work);
+}
+
+/* Whether the published file says publish_is_whole. */
+static bool says_whole(const struct publish *publish)
+{
+    return (publish->published.snapshot.header.boot & ~BOOT) != 0;
 }
 
 /* Retires the published file. */
@@ -518,10 +525,12 @@ static void visit_settle(void *arg, struct table_node *node)
 }
 
 /* Takes back the records of a new file that changes have made wrong while the file was being
- * written. If they have made all of its records wrong, the file does not become live. */
+ * written. If they have made all of its records wrong, or if the file says that it is whole and no
+ * longer is, it does not become live. */
 static void settle_all(struct publish *publish)
 {
-    publish->published.live = !publish->changes.clear && publish->changes.older == 0;
+    publish->published.live = !publish->changes.clear && publish->changes.older == 0 &&
+                              (publish->whole || !says_whole(publish));
     publish->urgent = false;
     if (publish->published.live)
         table_each(&publish->changes.table, visit_settle, publish);
@@ -617,10 +626,12 @@ static void give_back(struct publish *publish, struct build *build)
     publish->judge_next |= build->judged;
 }
 
+/* Ends a build. Schedules the next one if there are changes, if this one failed, or if meanwhile
+ * the published file was retired or publish_is_whole changed. */
 static void end_build(struct publish *publish, struct build *build)
 {
     int64_t pause = build->took * PUBLISH_SHARE;
-    bool failed = build->work.failed != 0;
+    bool failed = build->work.failed != 0, other = says_whole(publish) != publish->whole;
 
     if (failed) {
         pause = pause > PUBLISH_RETRY_MS ? pause : PUBLISH_RETRY_MS;
@@ -632,8 +643,8 @@ static void end_build(struct publish *publish, struct build *build)
     publish->build = NULL;
     count_build(publish, build);
     publish->not_before = cloud_clock_ms() + pause;
-    if (changes_any(&publish->changes) || failed)
-        set_build(publish, failed);
+    if (changes_any(&publish->changes) || failed || other || !publish->published.live)
+        set_build(publish, failed || other);
     free(build);
 }
 
@@ -860,7 +871,7 @@ static void adopt_file(struct publish *publish)
         changes_age(&publish->changes, now);
         set_timer(publish, PUBLISH_GATHER_MS);
     } else {
-        publish->whole = (snapshot->header.boot & ~BOOT) != 0;
+        publish->whole = says_whole(publish);
     }
     publish_judge(publish, false);
 }

@@ -600,6 +600,75 @@ static void test_whole(void **state)
     assert_false(publish_is_whole(accounts));
 }
 
+/* Whether the file is live and has the accounts of all stored documents, as it tells the next
+ * process. */
+static bool says_whole(void)
+{
+    struct cloud_snapshot snapshot;
+    bool says;
+
+    if (!cloud_snapshot_map(&snapshot))
+        return false;
+    says = !cloud_snapshot_retired(&snapshot) && (snapshot.header.boot & 1) != 0;
+    cloud_snapshot_unmap(&snapshot);
+    return says;
+}
+
+/* Settings that change while a file is written: that file does not say that it is whole. */
+static void test_whole_no_longer(void **state)
+{
+    (void)state;
+    publish_two();
+    publish_set_whole(accounts);
+    run_until(says_whole);
+    run_until(idle);
+    hold_disk();
+    put("cdefghijkl", 200003);
+    run_until(building);
+    publish_reload(accounts, "https://api");
+    sem_post(&syncs); /* of this file, and not of the next one */
+    run_until(built_thrice);
+    assert_false(says_whole());
+    release_disk();
+    run_until(idle);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+    restart();
+    assert_false(publish_is_whole(accounts));
+}
+
+/* The survey ends while a file is written: another one says so. */
+static void test_whole_while_building(void **state)
+{
+    (void)state;
+    hold_disk();
+    put("abcdefghij", 200001);
+    run_until(building);
+    publish_set_whole(accounts);
+    release_disk();
+    run_until(says_whole);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    restart();
+    assert_true(publish_is_whole(accounts));
+}
+
+/* Settings that change while a new file becomes live: another one follows it. */
+static void test_reload_before_live(void **state)
+{
+    (void)state;
+    publish_two();
+    hold_disk();
+    put("cdefghijkl", 200003);
+    run_until(building);
+    atomic_store(&disk_hangs, true);
+    release_disk();
+    run_until(written); /* and on the way to be live */
+    publish_reload(accounts, "https://api");
+    atomic_store(&disk_hangs, false);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+}
+
 /* The origin changes while a file of the former one is written. */
 static void test_reload_while_building(void **state)
 {
@@ -1412,6 +1481,9 @@ int main(void)
         TEST(test_changed_while_building),
         TEST(test_reload),
         TEST(test_whole),
+        TEST(test_whole_no_longer),
+        TEST(test_whole_while_building),
+        TEST(test_reload_before_live),
         TEST(test_reload_while_building),
         TEST(test_absent),
         TEST(test_too_many_applications),
