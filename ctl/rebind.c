@@ -105,7 +105,9 @@ static bool may_release(const struct binding *binding, const struct use *use, bo
 }
 
 /* Prints the command that changes the owner of the files of the old uid, below the home, to the new
- * uid and gid. */
+ * uid and gid. The home's owner may replace a directory there by a link while root runs the
+ * command, so that chown(1) must not get paths: with -execdir it runs in the directory that find(1)
+ * has open, and gets names in it. */
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
@@ -113,7 +115,7 @@ static void show_files(struct out *out, const struct binding *old, const char *h
 
     (void)remedy_quote(home, quoted, sizeof quoted);
     out_pair(out, "home", home);
-    snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -exec chown -h %u:%u {} +", quoted,
+    snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -execdir chown -h %u:%u {} +", quoted,
              old->uid, uid, gid);
     out_pair(out, "remedy", remedy);
     snprintf(remedy, sizeof remedy,

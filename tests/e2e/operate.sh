@@ -163,7 +163,7 @@ test_rebind() {
     known abcdefghij_stg 200002
     said=$(ctl 0 rebind --json abcdefghij_stg)
     same '200002 200042 200043' "$(jq -r '"\(.old_uid) \(.uid) \(.gid)"' <<<"$said")"
-    same "find /app/abcdefghij_stg -xdev -uid 200002 -exec chown -h 200042:200043 {} +" \
+    same "find /app/abcdefghij_stg -xdev -uid 200002 -execdir chown -h 200042:200043 {} +" \
         "$(jq -r .remedy <<<"$said")"
     wait_for known abcdefghij_stg 200042
     wait_for unknown 200002
@@ -179,6 +179,29 @@ test_rebind() {
     contains "$(ctl 1 rebind abcdefghij_stg9)" 'not-bound: no uid is bound'
     contains "$(ctl 1 rebind ada)" 'refused|local|not-ours'
     chown -R 200002:200002 /app/abcdefghij_stg
+}
+
+# what rebind has root run changes no file elsewhere, whatever a person makes a link to there meanwhile
+test_rebind_links() {
+    local home=/app/abcdefghij_stg remedy
+    enters alice abcdefghij_stg
+    wait_for open_are 0
+    document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
+    remedy=$(ctl 0 rebind --json abcdefghij_stg | jq -r .remedy)
+    mkdir "$home/d" /root/etc /root/bin
+    touch "$home/d/shadow" /root/etc/shadow
+    chown -R 200002:200002 "$home/d"
+    # As a person does who has seen chown(1) start.
+    printf '#!/bin/sh\n[ -L %s/d ] || { mv %s/d %s/moved && ln -s /root/etc %s/d; }\nexec /bin/chown "$@"\n' \
+        "$home" "$home" "$home" "$home" >/root/bin/chown
+    chmod 755 /root/bin/chown
+    (PATH=/root/bin:$PATH && eval "$remedy") || true
+    test -L "$home/d"
+    same 0 "$(stat -c %u /root/etc/shadow)"
+    eval "$remedy"
+    same '200042 200042 0' "$(stat -c %u "$home/moved" "$home/moved/shadow" /root/etc/shadow | xargs)"
+    rm -r "$home/d" "$home/moved" /root/etc /root/bin
+    chown -hR 200002:200002 "$home"
 }
 
 # rebind refuses while a session or a process has the uid, unless --force is given
