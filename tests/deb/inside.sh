@@ -264,6 +264,15 @@ test_range() {
     same 199998 "$(getent group cloud-ssh | cut -d: -f3)"
     same "$(stat -c '%a %U %G' /root/without)" "$(stat -c '%a %U %G' /etc/cloudauth/cloudauth.conf)"
     enters alice abcdefghij
+    # Also where that version was removed, which leaves settings and bindings, before this one is installed.
+    quiet_dpkg -r "${PACKAGES[@]}"
+    install_debs old
+    sed -i '/^# The defaults\|^uid_m\|^ssh_gid\|^sftp_gid/d' /etc/cloudauth/cloudauth.conf
+    quiet_dpkg -r "${PACKAGES[@]}"
+    install_debs new
+    same $'uid_min = 200000\nuid_max = 999999\nssh_gid = 199998\nsftp_gid = 199999' "$(range)"
+    wait_for getent passwd abcdefghij
+    enters alice abcdefghij
     # The next upgrade writes nothing, also where the operator moved it.
     sed -i '/^uid_m/d' /etc/cloudauth/cloudauth.conf
     install_debs new
