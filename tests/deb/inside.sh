@@ -524,6 +524,55 @@ test_nsswitch_unusual() {
     enters ada ada
 }
 
+# A module that cannot be loaded, or whose settings are broken: no account could exist, and nothing is added.
+test_module_broken() {
+    local_host
+    booted
+    sshd_start
+    quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
+    quiet_dpkg --unpack /debs/new/libnss-cloud_*.deb
+    for file in /usr/lib/*/libnss_cloud.so.2; do mv "$file" /root/module; done
+    stays_by quiet_dpkg --configure libnss-cloud
+    grep -q 'the module does not answer' /root/said
+    mv /root/module "$file"
+    echo 'nonsense = 1' >>/etc/cloudauth/cloudauth.conf
+    stays_by dpkg-reconfigure libnss-cloud
+    grep -q 'cloudauth.conf has a fault' /root/said
+    sed -i '/^nonsense/d' /etc/cloudauth/cloudauth.conf
+    dpkg-reconfigure libnss-cloud
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+}
+
+# root is not found with the new file, and the disk with /var is full by then: what was there stays whole.
+test_undo_full() {
+    local state=/var/lib/libnss-cloud
+    local_host
+    booted
+    sshd_start
+    quiet_dpkg -i /debs/new/{cloudauth,libpam-cloud}_*.deb
+    cp /etc/nsswitch.conf /root/nsswitch
+    mkdir $state
+    mount -t tmpfs -o size=32k tmpfs $state
+    printf '#!/bin/sh\n[ "$*" != "passwd root" ] || { cat /dev/zero >%s/fill; exit 2; }\nexec /usr/bin/getent "$@"\n' \
+        $state >/usr/local/bin/getent
+    chmod 755 /usr/local/bin/getent
+    quiet_dpkg -i /debs/new/libnss-cloud_*.deb >/root/said 2>&1 || true
+    cat /root/said
+    same "$(sed -E '/^(passwd|group):/s/ cloud//' /etc/nsswitch.conf)" "$(</root/nsswitch)"
+    same '' "$(find /etc -name '*cloud-new*')"
+    grep -q "take .cloud' out of the line passwd of /etc/nsswitch.conf yourself" /root/said
+    enters ada ada
+    # With space it is undone, and what failed before is finished.
+    sed -i 's/cat [^;]*; //' /usr/local/bin/getent
+    rm $state/fill
+    quiet_dpkg --configure -a
+    cmp /root/nsswitch /etc/nsswitch.conf
+    rm /usr/local/bin/getent
+    dpkg-reconfigure libnss-cloud
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    umount $state
+}
+
 test_nscd() {
     local_host
     install_debs >/root/dpkg.log 2>&1
