@@ -98,3 +98,19 @@ test_told() {
 test_parser() {
     apparmor_parser --skip-kernel-load --skip-cache "$PROFILES"/*
 }
+
+# make install keeps what the operator changed, and what it puts beside is no second profile
+test_apparmor_install() {
+    local said profile=/etc/apparmor.d/usr.sbin.cloudauthd drop_in=/etc/ssh/sshd_config.d/00-cloudauth.conf
+    echo '# changed here' | tee -a $profile $drop_in >>"$CONF"
+    cp $profile /root/profile
+    said=$(env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" B="$B" install)
+    same 1 "$(apparmor_parser --names --skip-cache /etc/apparmor.d | grep -cx cloudauthd)"
+    contains "$said" "$profile is kept as it is; the new one is $profile.dpkg-dist"
+    cmp /root/profile $profile
+    cmp "$PROFILES/usr.sbin.cloudauthd" $profile.dpkg-dist
+    test -e "$CONF.dpkg-dist"
+    test -e $drop_in.dpkg-dist
+    rm -f {$profile,$drop_in,"$CONF"}.{new,dpkg-dist}
+    sed -i '/^# changed here$/d' $profile $drop_in "$CONF"
+}
