@@ -71,6 +71,9 @@
  * for logs, a sentence for the client), CLOUD_ABSENT and CLOUD_UNAVAILABLE have `reason`.
  */
 
+/* The reason of CLOUD_REFUSED if the disk does not take a change. */
+#define CLOUD_REASON_NOT_KEPT "not-kept"
+
 #define CLOUD_WIRE_VERSION      1
 #define CLOUD_WIRE_QUESTION_MAX 40960u  /* bytes of a question: holds a key of 16 KiB in base64 */
 #define CLOUD_WIRE_ANSWER_MAX   131072u /* bytes of an answer: holds the longest key line */

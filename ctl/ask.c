@@ -23,7 +23,7 @@ int ask_failed(const struct cloud_answer *answer)
 
     if (answer->status == CLOUD_REFUSED) {
         ctl_say("%s%s%s", reason, answer->message[0] == '\0' ? "" : ": ", answer->message);
-        return CTL_NO;
+        return strcmp(reason, CLOUD_REASON_NOT_KEPT) == 0 ? CTL_UNKNOWN : CTL_NO;
     }
     if (answer->status == CLOUD_ABSENT) {
         ctl_say("absent: %s", reason);

@@ -27,7 +27,8 @@ struct ask_rows {
 
 /* Asks for all pages of the answer, and adds their rows to *rows. Returns CTL_YES if the answer is
  * complete. Otherwise writes the reason to standard error, and returns CTL_NO if the daemon refuses
- * the question or the account is absent, CTL_UNKNOWN if there is no answer. */
+ * the question or the account is absent, CTL_UNKNOWN if there is no answer or the disk does not
+ * take the change. */
 int ask_rows(struct cloud_question *question, struct ask_rows *rows);
 
 /* Returns the second field of the row whose first field is `name`; "" if there is no such row. */

@@ -45,7 +45,7 @@ static void on_written(void *arg, const char *problem)
     if (problem == NULL)
         rows_send(connection, 0);
     else
-        rows_refuse(connection, CLOUD_REFUSED, "not-kept", problem);
+        rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT, problem);
 }
 
 void denials_answer_change(struct connection *connection)

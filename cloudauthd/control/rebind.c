@@ -49,7 +49,7 @@ static void on_released(void *arg, bool ok)
         if (connection != NULL)
             rows_send(connection, 0);
     } else if (connection != NULL) {
-        rows_refuse(connection, CLOUD_REFUSED, "not-kept",
+        rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT,
                     "the disk refuses the change; the log has the reason");
     }
 }

@@ -505,6 +505,15 @@ test_deny() {
     contains "$(ctl 1 undeny alice)" 'there is no such denial'
 }
 
+# a denial that the disk refuses holds until the daemon ends; a removal that it refuses removes nothing
+test_deny_disk() {
+    enters alice abcdefghij
+    mkdir /var/lib/cloudauth/denials
+    contains "$(ctl 3 deny alice)" 'not-kept: the list of denials cannot be written'
+    contains "$(ctl 3 undeny alice)" 'not-kept: the list of denials cannot be written'
+    refused alice abcdefghij 'denied by the operator'
+}
+
 # deny refuses a login name without an option: it could mean a user or an environment
 test_deny_login_name() {
     contains "$(ctl 2 deny abcdefghij)" 'abcdefghij is a login name of this host: add --environment or --user'

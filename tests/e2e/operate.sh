@@ -347,6 +347,6 @@ test_rebind_disk() {
     mount --bind /var/lib/cloudauth/owners /var/lib/cloudauth/owners
     trap 'umount /var/lib/cloudauth/owners' EXIT
     mount -o remount,bind,ro /var/lib/cloudauth/owners
-    contains "$(ctl 1 rebind abcdefghij_stg)" 'not-kept'
+    contains "$(ctl 3 rebind abcdefghij_stg)" 'not-kept'
     known abcdefghij_stg 200002
 }
