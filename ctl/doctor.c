@@ -23,6 +23,8 @@
  * fault (remedy.h).
  */
 
+#define SFTP_ENDING "_sftp" /* of the login name of an sFTP account (common/name.h) */
+
 enum doctor_result {
     DOCTOR_OK,
     DOCTOR_BAD,
@@ -237,23 +239,43 @@ static bool take_row(void *arg, char *line)
 }
 
 /* The accounts to ask sshd about: the shell account of a login name, and the sFTP account of the
- * same environment. Both are "" if the login name has no account. */
+ * same environment. Both are "" if the login name has no account; the latter also if no login name
+ * of this host can be the sFTP account's. */
 struct accounts {
     char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + 6];
 };
 
 static void find_accounts(const struct doctor *doctor, struct accounts *out)
 {
+    const struct cloud_grammar *grammar = &doctor->conf.grammar;
     struct cloud_name name;
 
     *out = (struct accounts){"", ""};
-    if (!cloud_name_parse(&doctor->conf.grammar, doctor->account, &name) ||
-        getpwnam(doctor->account) == NULL)
+    if (!cloud_name_parse(grammar, doctor->account, &name) || getpwnam(doctor->account) == NULL)
         return;
     snprintf(out->shell, sizeof out->shell, "%s", doctor->account);
     if (name.kind == CLOUD_SFTP)
-        out->shell[strlen(out->shell) - strlen("_sftp")] = '\0';
-    snprintf(out->sftp, sizeof out->sftp, "%s_sftp", out->shell);
+        out->shell[strlen(out->shell) - strlen(SFTP_ENDING)] = '\0';
+    snprintf(out->sftp, sizeof out->sftp, "%s" SFTP_ENDING, out->shell);
+    if (!cloud_name_parse(grammar, out->sftp, NULL))
+        out->sftp[0] = '\0';
+}
+
+/* Whether a pattern of `allow` can match the login name of an sFTP account, which has no '-'. */
+static bool may_have_sftp(const struct cloud_grammar *grammar)
+{
+    const char *pattern;
+
+    for (size_t at = 0; (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;) {
+        const char *star = strrchr(pattern, '*'), *end = star == NULL ? pattern : star + 1;
+        size_t n = strlen(end), ending = strlen(SFTP_ENDING);
+        size_t both = n < ending ? n : ending;
+
+        if (strchr(pattern, '-') == NULL && (star != NULL || n >= ending) &&
+            strcmp(end + n - both, SFTP_ENDING + ending - both) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Returns the patterns of the setting `homes`, or of its default, separated by spaces. */
@@ -298,6 +320,7 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "sftp_gid=%u", conf->sftp_gid);
     lines_argument(argv, "account=%s", accounts.shell);
     lines_argument(argv, "sftp=%s", accounts.sftp);
+    lines_argument(argv, "may_have_sftp=%s", may_have_sftp(&conf->grammar) ? "yes" : "");
     lines_argument(argv, "uid_min=%u", conf->uid_min);
     lines_argument(argv, "uid_max=%u", conf->uid_max);
     lines_argument(argv, "homes=%s", join_homes(conf, homes, sizeof homes));

@@ -11,7 +11,7 @@ export PATH LC_ALL=C
 set -f # '*' in a setting or a file is text
 
 account='' sftp='' module='' ssh_gid='' sftp_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
-host_id=''
+host_id='' may_have_sftp=''
 for setting; do
     eval "${setting%%=*}=\${setting#*=}"
 done
@@ -384,7 +384,11 @@ check_sshd() {
         return
     fi
     check_block sshd-shell "$account" cloud-ssh
-    if getent passwd "$sftp" >/dev/null; then
+    if [ ! "$may_have_sftp" ]; then
+        row sshd-sftp ok '' "no login name of \`allow\` is an sFTP account"
+    elif [ ! "$sftp" ]; then
+        row sshd-sftp note '# cloudauthctl doctor NAME, with the login name of an sFTP account, if there is one' "$account has no sFTP account"
+    elif getent passwd "$sftp" >/dev/null; then
         check_block sshd-sftp "$sftp" cloud-sftp
     else
         row sshd-sftp unknown '# cloudauthctl doctor NAME, with a login name that has an sFTP account too' "$sftp does not exist"

@@ -97,6 +97,27 @@ test_named() {
     contains "$said" '^  # cloudauthctl doctor NAME, with a login name that exists'
 }
 
+# where no login name of `allow` is an sFTP account, there is none to ask about, and nothing is unknown
+test_no_sftp() {
+    local said grid=abcdefg123abc-smith-a12b34c
+    allow "$grid abcdefg123abc-* abcdefghij"
+    getent passwd $grid
+    for name in $grid abcdefghij; do
+        said=$(cloudauthctl doctor "$name")
+        contains "$said" "^sshd-shell +ok +as it must be for $name\$"
+        contains "$said" '^sshd-sftp +ok +no login name of .allow. is an sFTP account$'
+    done
+    # There may be one, of another environment.
+    allow "$grid *_sftp"
+    contains "$(cloudauthctl doctor $grid)" "^sshd-sftp +note +$grid has no sFTP account"
+}
+
+allow() {
+    sed -i '/^allow = /d' "$CONF"
+    echo "allow = $1" >>"$CONF"
+    host_restart
+}
+
 # no account is known: a plain name of `allow` is taken; without one, sshd is not asked
 test_no_account() {
     local status=0 said
