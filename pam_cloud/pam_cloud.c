@@ -64,12 +64,11 @@ static int to_pam(enum cloud_status status)
     switch (status) {
     case CLOUD_OK:
         return PAM_SUCCESS;
-    case CLOUD_ABSENT:
-        return PAM_USER_UNKNOWN;
-    case CLOUD_REFUSED:
-        return PAM_PERM_DENIED;
     case CLOUD_UNAVAILABLE:
         return PAM_AUTHINFO_UNAVAIL;
+    case CLOUD_ABSENT: /* never an answer to PAM */
+    case CLOUD_REFUSED:
+        break;
     }
     return PAM_PERM_DENIED;
 }
