@@ -117,27 +117,33 @@ const struct audit_view *audit_look(void)
 /* A refused offer that got an audit line of its own. */
 struct offer {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
+    char account[CLOUD_NAME_MAX + 1];
     int64_t at; /* cloud_clock_ms() when the offer got its line */
     bool used;
 };
 
-/* The refused offers of one account. */
+/* The refused offers of one environment's accounts of one kind; or, if the grammar has no place for
+ * the login name, those of this name. */
 struct refused {
-    int64_t at;       /* cloud_clock_ms() of the account's last refused offer */
+    int64_t at;       /* cloud_clock_ms() of the last refused offer */
     int64_t since;    /* cloud_clock_ms() of the first omitted offer */
     unsigned omitted; /* offers omitted since the last `omit` line */
-    char account[CLOUD_NAME_MAX + 1];
+    char project[CLOUD_PROJECT_MAX + 1], environment[CLOUD_NAME_MAX + 1]; /* "": not known */
+    enum cloud_kind kind;
+    char account[CLOUD_NAME_MAX + 1]; /* of the first omitted offer, or of the first offer */
     struct offer offers[AUDIT_OFFERS];
 };
 
-static struct refused accounts[AUDIT_ACCOUNTS];
+static struct refused records[AUDIT_ENVIRONMENTS];
 
 static void tell_omitted(struct refused *refused)
 {
     char detail[64];
     const struct audit audit = {.event = "omit",
                                 .account = refused->account,
-                                .kind = policy_kind_word(cloud_name_kind(refused->account)),
+                                .kind = policy_kind_word(refused->kind),
+                                .project = refused->project,
+                                .environment = refused->environment,
                                 .service = "sshd",
                                 .age = AUDIT_NO_AGE,
                                 .unproved = true,
@@ -152,34 +158,45 @@ static void tell_omitted(struct refused *refused)
 
 void audit_tell_omitted(int64_t now)
 {
-    for (struct refused *each = accounts; each < accounts + AUDIT_ACCOUNTS; each++)
+    for (struct refused *each = records; each < records + AUDIT_ENVIRONMENTS; each++)
         if (each->omitted > 0 && now - each->since >= MINUTE)
             tell_omitted(each);
 }
 
-/* Returns the record of an account. If there is none, makes a new one in the place of the record
- * whose last offer is the oldest. */
-static struct refused *find_account(const char *account)
+static bool is_record_of(const struct refused *refused, const struct audit *audit)
 {
-    struct refused *oldest = accounts;
+    return refused->kind == cloud_name_kind(audit->account) &&
+           strcmp(refused->project, audit->project) == 0 &&
+           strcmp(refused->environment, audit->environment) == 0 &&
+           (audit->project[0] != '\0' || strcmp(refused->account, audit->account) == 0);
+}
 
-    for (struct refused *each = accounts; each < accounts + AUDIT_ACCOUNTS; each++) {
-        if (strcmp(each->account, account) == 0)
+/* Returns the record for an offer. A new record takes the place of the one whose last offer is the
+ * oldest. */
+static struct refused *find_record(const struct audit *audit)
+{
+    struct refused *oldest = records;
+
+    for (struct refused *each = records; each < records + AUDIT_ENVIRONMENTS; each++) {
+        if (is_record_of(each, audit))
             return each;
         if (each->at < oldest->at)
             oldest = each;
     }
     tell_omitted(oldest);
     memset(oldest, 0, sizeof *oldest);
-    strcpy(oldest->account, account);
+    oldest->kind = cloud_name_kind(audit->account);
+    snprintf(oldest->project, sizeof oldest->project, "%s", audit->project);
+    snprintf(oldest->environment, sizeof oldest->environment, "%s", audit->environment);
+    snprintf(oldest->account, sizeof oldest->account, "%s", audit->account);
     return oldest;
 }
 
 /* Returns a place for an offer that gets a line: an unused one, or one whose line is at least a
- * minute old. NULL if the offer gets no line: with *again set if the same key got one within the
- * last minute, otherwise because the lines of other keys take all places. */
-static struct offer *find_offer(struct refused *refused, const unsigned char *fingerprint,
-                                int64_t now, bool *again)
+ * minute old. NULL if the offer gets no line: with *again set if the same key and account got one
+ * within the last minute, otherwise because the lines of other offers take all places. */
+static struct offer *find_offer(struct refused *refused, const char *account,
+                                const unsigned char *fingerprint, int64_t now, bool *again)
 {
     struct offer *unused = NULL;
 
@@ -187,7 +204,8 @@ static struct offer *find_offer(struct refused *refused, const unsigned char *fi
     for (struct offer *each = refused->offers; each < refused->offers + AUDIT_OFFERS; each++) {
         if (!each->used || now - each->at >= MINUTE) {
             unused = each;
-        } else if (memcmp(each->fingerprint, fingerprint, sizeof each->fingerprint) == 0) {
+        } else if (memcmp(each->fingerprint, fingerprint, sizeof each->fingerprint) == 0 &&
+                   strcmp(each->account, account) == 0) {
             *again = true;
             return NULL;
         }
@@ -195,23 +213,26 @@ static struct offer *find_offer(struct refused *refused, const unsigned char *fi
     return unused;
 }
 
-bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now)
+bool audit_take_offer(const struct audit *audit, const unsigned char *fingerprint, int64_t now)
 {
+    const char *account = audit->account;
     struct refused *refused;
     struct offer *offer;
     bool again;
 
     if (strlen(account) >= sizeof refused->account || account[0] == '\0')
         return false;
-    refused = find_account(account);
+    refused = find_record(audit);
     refused->at = now;
-    offer = find_offer(refused, fingerprint, now, &again);
+    offer = find_offer(refused, account, fingerprint, now, &again);
     if (offer != NULL) {
         memcpy(offer->fingerprint, fingerprint, sizeof offer->fingerprint);
+        snprintf(offer->account, sizeof offer->account, "%s", account);
         offer->at = now;
         offer->used = true;
     } else if (!again && refused->omitted++ == 0) {
         refused->since = now;
+        snprintf(refused->account, sizeof refused->account, "%s", account);
     }
     return offer != NULL;
 }

@@ -62,19 +62,20 @@ void audit_format_subject(const struct audit *audit, char *out);
 void audit_write(const struct audit *audit);
 
 /*
- * Records that the offer of a key for an account was refused. Returns whether the offer gets an
- * audit line of its own. It gets none if the same key got one for this account within the last
- * minute, or if AUDIT_OFFERS other keys did; in the latter case it counts as omitted
- * (audit_tell_omitted). So made-up keys neither flood the log nor hide offers for other accounts.
- * now is cloud_clock_ms().
+ * Records that the offer of a key was refused. Returns whether the offer gets an audit line of its
+ * own, which is that of `audit`; its account, project and environment must not be NULL. It gets
+ * none if the same key got one for this account within the last minute, or if AUDIT_OFFERS other
+ * offers for accounts of this environment and kind did; in the latter case it counts as omitted
+ * (audit_tell_omitted). So neither made-up keys nor names of made-up applications flood the log or
+ * hide offers for other environments. now is cloud_clock_ms().
  */
-#define AUDIT_OFFERS   64
-#define AUDIT_ACCOUNTS 128 /* accounts remembered; a further one replaces the least recent */
-bool audit_take_offer(const char *account, const unsigned char *fingerprint, int64_t now);
+#define AUDIT_OFFERS       64
+#define AUDIT_ENVIRONMENTS 128 /* records of both kinds; a new one replaces the least recent */
+bool audit_take_offer(const struct audit *audit, const unsigned char *fingerprint, int64_t now);
 
-/* Writes an `omit` line, with the number of omitted offers, for each account whose first omitted
- * offer is at least a minute old. now is cloud_clock_ms() or, at exit, INT64_MAX: then each account
- * with omitted offers gets its line. Must be called every second. */
+/* Writes an `omit` line, with the number of omitted offers, for each environment whose first
+ * omitted offer is at least a minute old. now is cloud_clock_ms() or, at exit, INT64_MAX: then each
+ * environment with omitted offers gets its line. Must be called every second. */
 void audit_tell_omitted(int64_t now);
 
 /* Where a decision is made. If the helper answers an offered key with an authorized_keys line, that

@@ -27,7 +27,7 @@ static void refuse_key(struct connection *connection, const struct refusal *refu
     audit.pid = 0; /* not known: the peer is the helper, which is about to end */
     audit.unproved = true;
     audit_count(AUDIT_OFFER, cloud_name_kind(account), refusal->reason);
-    if (audit_take_offer(account, connection->offered.digest, now)) {
+    if (audit_take_offer(&audit, connection->offered.digest, now)) {
         login_name_person(connection, refusal, &audit, detail);
         if (detail[0] == '\0')
             audit.detail = connection->why;

@@ -4,8 +4,9 @@
 # logs with syslog(3) and would wait for a stopped log daemon, so the questions of a login are asked here
 # without sshd.
 
-OFFERS=64 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers of an account are logged a minute
+OFFERS=64 # AUDIT_OFFERS of cloudauthd/audit/audit.h: so many refused offers for an environment are logged a minute
 ACCOUNTS='abcdefghij abcdefghij_stg ent-abcdefghij-production-abc1234 ent-abcdefghij-staging-abc1234 abcdefg123abc-smith-a12b34c'
+ENVIRONMENTS=3 # of ACCOUNTS
 
 # offers ACCOUNT...: offers six hundred unknown keys in all
 offers() {
@@ -16,9 +17,9 @@ offers() {
     timeout 60 "$REPO/tests/sandbox/ask.pl" 20 /dev/null </root/questions
 }
 
-# Each account has that many lines.
+# Each environment has that many lines.
 offers_written() {
-    [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $(($(wc -w <<<"$ACCOUNTS") * OFFERS)) ]]
+    [[ $(since | grep -c 'refuse .*reason=key-unknown .*proof=none') -eq $((ENVIRONMENTS * OFFERS)) ]]
 }
 
 # the log daemon is stopped and its socket full: cloudauthd goes on, and its lines come later

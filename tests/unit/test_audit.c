@@ -375,12 +375,25 @@ static void test_every_size(void **state)
 
 static int64_t now = 1000000; /* never set back: the offers are kept from test to test */
 
+/* Whether an offer gets a line: for abcdefghij, of production; for abcdefghij_stg, or
+ * abcdefghij-ENVIRONMENT[--APP]; or for a name without a project. */
 static bool offered(const char *account, unsigned key)
 {
     unsigned char print[KEY_FINGERPRINT_SIZE] = {0};
+    char environment[128] = "";
+    const char *rest = strncmp(account, "abcdefghij", 10) == 0 ? account + 10 : NULL;
+    const char *app = strstr(account, "--");
 
+    if (rest != NULL && rest[0] == '-')
+        snprintf(environment, sizeof environment, "%.*s", app == NULL ? 64 : (int)(app - rest - 1),
+                 rest + 1);
+    else if (rest != NULL)
+        strcpy(environment, strncmp(rest, "_stg", 4) == 0 ? "staging" : "production");
     memcpy(print + 8, &key, sizeof key);
-    return audit_take_offer(account, print, now);
+    const struct audit audit = {.account = account,
+                                .project = rest == NULL ? "" : "abcdefghij",
+                                .environment = environment};
+    return audit_take_offer(&audit, print, now);
 }
 
 static int let_offers_pass(void **state)
@@ -424,7 +437,7 @@ static void test_offer_flood(void **state)
     assert_int_equal(written, AUDIT_OFFERS);
     assert_false(
         offered("abcdefghij", 0)); /* the first of them is not forgotten, nor counted again */
-    assert_true(offered("abcdefghij_sftp", 5000)); /* another account is not concerned */
+    assert_true(offered("abcdefghij_sftp", 5000)); /* another kind is not concerned */
     now += 59999;
     audit_tell_omitted(now);
     assert_int_equal(logged_lines, 0);
@@ -433,13 +446,37 @@ static void test_offer_flood(void **state)
     audit_tell_omitted(now);
     assert_int_equal(logged_lines, 1);
     assert_int_equal(logged_priority, LOG_AUTHPRIV | LOG_NOTICE);
-    assert_string_equal(logged,
-                        "omit account=abcdefghij kind=shell project= environment= app= user= role= "
-                        "key= from= service=sshd reason= source= age= proof=none "
-                        "detail=\"936 more refused offers of keys\"");
+    assert_string_equal(
+        logged, "omit account=abcdefghij kind=shell project=abcdefghij environment=production "
+                "app= user= role= key= from= service=sshd reason= source= age= proof=none "
+                "detail=\"936 more refused offers of keys\"");
     assert_true(offered("abcdefghij", 0));
     audit_tell_omitted(INT64_MAX);
     assert_int_equal(logged_lines, 1);
+}
+
+/* Where a document lists no applications, each name of one exists: their offers share one bound. */
+static void test_offers_of_applications(void **state)
+{
+    char account[64];
+    unsigned written = 0;
+
+    (void)state;
+    logged_lines = 0;
+    assert_true(offered("abcdefghij-main--one", 1));
+    assert_true(offered("abcdefghij-main--two", 1)); /* a line for each name */
+    assert_false(offered("abcdefghij-main--one", 1));
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(account, sizeof account, "abcdefghij-main--app%u", i);
+        written += offered(account, 1);
+    }
+    assert_int_equal(written, AUDIT_OFFERS - 2);
+    assert_true(offered("abcdefghij-other--one", 1));
+    audit_tell_omitted(INT64_MAX);
+    assert_int_equal(logged_lines, 1);
+    assert_non_null(strstr(logged, "omit account=abcdefghij-main--app62 kind=shell "
+                                   "project=abcdefghij environment=main app= "));
+    assert_non_null(strstr(logged, "\"938 more refused offers of keys\""));
 }
 
 /* An account whose offers are forgotten for those of others, or at the end, has its line, too. */
@@ -451,7 +488,7 @@ static void test_omitted_then_forgotten(void **state)
     logged_lines = 0;
     for (unsigned key = 0; key < AUDIT_OFFERS + 7; key++)
         offered("abcdefghij", key);
-    for (unsigned i = 0; i < AUDIT_ACCOUNTS; i++) {
+    for (unsigned i = 0; i < AUDIT_ENVIRONMENTS; i++) {
         now++;
         snprintf(account, sizeof account, "abcdefghij-x%u", i);
         assert_true(offered(account, 1));
@@ -496,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup(test_offer_once_a_minute, let_offers_pass),
         cmocka_unit_test_setup(test_offers_apart, let_offers_pass),
         cmocka_unit_test_setup(test_offer_flood, let_offers_pass),
+        cmocka_unit_test_setup(test_offers_of_applications, let_offers_pass),
         cmocka_unit_test_setup(test_omitted_then_forgotten, let_offers_pass),
         cmocka_unit_test_setup(test_offer_for_a_long_name, let_offers_pass),
     };
