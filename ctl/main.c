@@ -218,6 +218,20 @@ static int match(const char *name, char **argv)
     }
 }
 
+/* Runs a command. With --json, a command that fails before it begins an answer has the messages as
+ * its answer; not if the command line is wrong. */
+static int run_command(struct ctl *ctl, const struct command *command)
+{
+    int status = command->run(ctl);
+    struct out out;
+
+    if (!ctl->json || out_has_started() || (status != CTL_NO && status != CTL_UNKNOWN))
+        return status;
+    out_start(&out, true);
+    out_pair(&out, "error", out_errors());
+    return out_end(&out) ? status : CTL_UNKNOWN;
+}
+
 /* Runs the command that the first arguments name. */
 static int run(struct ctl *ctl, char **argv)
 {
@@ -226,7 +240,7 @@ static int run(struct ctl *ctl, char **argv)
         int words = match(commands[i].name, argv);
         ctl->command = commands[i].name;
         if (words > 0)
-            return take_arguments(ctl, &commands[i], argv + words) ? commands[i].run(ctl)
+            return take_arguments(ctl, &commands[i], argv + words) ? run_command(ctl, &commands[i])
                                                                    : ctl_usage(ctl);
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

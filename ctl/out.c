@@ -92,10 +92,18 @@ static void put_name(struct out *out, const char *name)
     putchar(':');
 }
 
+static bool started;
+
+bool out_has_started(void)
+{
+    return started;
+}
+
 void out_start(struct out *out, bool json)
 {
     const char *term = getenv("TERM");
 
+    started = true;
     *out = (struct out){.json = json};
     out->colour = !json && isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&
                   strcmp(term, "dumb") != 0;
@@ -309,10 +317,20 @@ bool out_is_terminal(const struct out *out)
     return !out->json && isatty(STDOUT_FILENO);
 }
 
+/* The messages so far; those that do not fit are left out. */
+static char errors[4096];
+
+const char *out_errors(void)
+{
+    return errors;
+}
+
 void out_error(const char *text)
 {
+    size_t used = strlen(errors);
     char *shown = escape(text);
 
+    snprintf(errors + used, sizeof errors - used, "%s%s", used == 0 ? "" : "; ", text);
     fprintf(stderr, "cloudauthctl: %s\n", shown);
     free(shown);
 }

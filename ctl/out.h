@@ -27,6 +27,9 @@ struct out {
  * TERM is set to anything but "dumb". */
 void out_start(struct out *out, bool json);
 
+/* Whether an answer has begun in this process. */
+bool out_has_started(void);
+
 /* Ends the answer. If not all of it could be written, prints a message and returns false. */
 bool out_end(struct out *out);
 
@@ -62,5 +65,8 @@ _Noreturn void out_no_memory(void);
 
 /* Writes text to standard error, after the program's name, with control characters escaped. */
 void out_error(const char *text);
+
+/* Returns the texts of out_error so far, with "; " between them. */
+const char *out_errors(void);
 
 #endif

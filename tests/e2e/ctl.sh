@@ -30,6 +30,23 @@ test_usage() {
     fails grep -q $'\x1b' <(ctl 2 sessions $'--\x1b[31m'; ctl 2 $'\x1b[31m')
 }
 
+# --json prints one object, also where a command fails; its `error` is the message then
+test_json_failure() {
+    local command said status
+    contains "$(cloudauthctl rebind --json abcdefghij9 2>/dev/null || true)" '^[{]"error":"not-ours: it fits the grammar'
+    daemon_stop
+    for command in 'keys abcdefghij' 'rebind abcdefghij' 'deny alice' 'undeny alice' 'undeny --all' 'deny --list' status \
+        sessions 'sessions --leftovers abcdefghij' 'sessions --end 0' 'sessions --end-user alice' 'lookup abcdefghij' \
+        'refresh abcdefghij' confirm-absences "explain abcdefghij $KEYS/alice.pub" 'check /nowhere'; do
+        status=0
+        # shellcheck disable=SC2086 # words
+        said=$(cloudauthctl $command --json 2>/root/said) || status=$?
+        same "$command 3 object" "$command $status $(jq -r type <<<"$said")"
+        [[ $command != keys* ]] || same "$(sed 's/^cloudauthctl: //' /root/said)" "$(jq -r .error <<<"$said")"
+    done
+    same '' "$(cloudauthctl keys --json 2>/dev/null)"
+}
+
 # bash: the installed file completes commands, verbs and options
 test_complete_bash() {
     # shellcheck disable=SC2016 # expanded there
