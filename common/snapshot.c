@@ -103,6 +103,11 @@ uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapsh
                                    record->size - COVERED_FROM);
 }
 
+uint64_t cloud_snapshot_boot(const char *id)
+{
+    return cloud_snapshot_checksum(0, id, strlen(id)) & CLOUD_SNAPSHOT_BOOT;
+}
+
 /* ---- The file as a whole ---- */
 
 /* Whether a part of n bytes at offset is aligned and lies within the file, behind the header.

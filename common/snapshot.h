@@ -133,6 +133,11 @@ uint64_t cloud_snapshot_hash_id(uint64_t seed, uint32_t id);
 uint64_t cloud_snapshot_checksum(uint64_t seed, const void *bytes, size_t n);
 uint64_t cloud_snapshot_record_checksum(uint64_t seed, const struct cloud_snapshot_record *record);
 
+/* Returns the hash of a boot id (/proc/sys/kernel/random/boot_id, without its newline), as it is in
+ * the bits CLOUD_SNAPSHOT_BOOT of header.boot. */
+#define CLOUD_SNAPSHOT_BOOT (~UINT64_C(1))
+uint64_t cloud_snapshot_boot(const char *id);
+
 /* Verifies the header of a mapped file of size bytes. False, with *out untouched, if the header is
  * damaged or of another version, or describes a part that is not within the file. */
 bool cloud_snapshot_open(const void *map, size_t size, struct cloud_snapshot *out);

@@ -10,11 +10,13 @@
  */
 #include "common/call.h"
 #include "common/conf.h"
+#include "common/io.h"
 #include "common/local.h"
 #include "common/snapshot.h"
 #include "common/text.h"
 #include "jail/jail.h"
 
+#include <fcntl.h>
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <stdbool.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -170,6 +173,24 @@ static bool record_grants(const struct visit *visit, const struct cloud_snapshot
            strcmp(visit->service, "cron") == 0;
 }
 
+/* Whether the file is of this boot. After a power failure one of an earlier boot may again have a
+ * record that was taken back, or the state of an environment from before it was paused or denied.
+ */
+static bool is_of_this_boot(const struct cloud_snapshot *snapshot)
+{
+    char id[64];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : io_read_all(fd, id, sizeof id - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return false;
+    id[n] = '\0';
+    id[strcspn(id, "\n")] = '\0';
+    return (snapshot->header.boot & CLOUD_SNAPSHOT_BOOT) == cloud_snapshot_boot(id);
+}
+
 /* Whether accounts.snapshot allows a service that asks for no key (cron, su, sudo) to use the
  * account while the daemon cannot be reached. Until the record expires, any service may use it if
  * the environment is active, and only cron if the environment is paused. */
@@ -184,6 +205,7 @@ static bool snapshot_grants(const struct visit *visit)
     if (!cloud_snapshot_map(&snapshot))
         return false;
     granted = !cloud_snapshot_retired(&snapshot) && cloud_snapshot_current(&snapshot, now) &&
+              is_of_this_boot(&snapshot) &&
               cloud_snapshot_by_name(&snapshot, name->project, name->environment, &record) &&
               now < record.record.expires && record_grants(visit, &record);
     cloud_snapshot_unmap(&snapshot);

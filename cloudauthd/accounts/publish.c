@@ -23,9 +23,9 @@
     CLOUD_SNAPSHOT_FILE ".new" /* the file being written; then the replaced one, until retired */
 #define LONG_MS       500      /* milliseconds: a build that takes this long is logged */
 #define JUDGE_AT_ONCE 500      /* records judged in one turn of the loop, in some 0.5 ms */
-/* The bits of header.boot that are a hash of the boot id. The lowest bit is set if the file has the
- * accounts of all stored documents (publish_is_whole). */
-#define BOOT       (~UINT64_C(1))
+/* The lowest bit of header.boot is set if the file has the accounts of all stored documents
+ * (publish_is_whole). */
+#define BOOT       CLOUD_SNAPSHOT_BOOT
 #define FROM_NAMES offsetof(struct cloud_snapshot_record, uid) /* the members after the times */
 #define CHUNK      ((size_t)256 * 1024)
 
@@ -887,7 +887,7 @@ struct publish *publish_new(const struct publish_setup *setup, const char *origi
     publish->timer = (struct loop_timer){.due = start_build, .arg = publish};
     publish->judging = (struct loop_timer){.due = judge_some, .arg = publish};
     publish->origin = hash_text(origin);
-    publish->boot = process_boot(boot) ? hash_text(boot) & BOOT : 0;
+    publish->boot = process_boot(boot) ? cloud_snapshot_boot(boot) : 0;
     publish->clock_ahead = clock_ahead();
     publish->directory = open(setup->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (publish->directory < 0)

@@ -211,6 +211,15 @@ test_services_alone() {
     pamtester -I service=cron cron abcdefghij_stg2 acct_mgmt
     fails pamtester cron abcdefghij_stg acct_mgmt
     fails pamtester sshd abcdefghij acct_mgmt
+    # After a power failure the file may again have what was taken back shortly before.
+    cat /proc/sys/kernel/random/uuid >/root/boot_id
+    mount --bind /root/boot_id /proc/sys/kernel/random/boot_id
+    trap 'umount /proc/sys/kernel/random/boot_id' EXIT
+    fails su abcdefghij -c true
+    known abcdefghij 200001
+    trap - EXIT
+    umount /proc/sys/kernel/random/boot_id
+    su abcdefghij -c true
     rm "$SNAPSHOT"
     fails su abcdefghij -c true
 }
