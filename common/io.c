@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 ssize_t io_read_all(int fd, char *buffer, size_t size)
@@ -41,24 +41,37 @@ bool io_write_all(int fd, const char *bytes, size_t n)
 
 #define OVERFLOW_UID 65534 /* kernel.overflowuid, which no distribution changes */
 
-/* The content of /proc/self/uid_map in the initial user namespace, where each uid maps to
- * itself. */
-static const char whole[] = "         0          0 4294967295\n";
-
-static bool in_user_namespace(void)
+/* Whether a text in the form of /proc/PID/uid_map (user_namespaces(7)) has the uid. */
+static bool maps(const char *map, unsigned long uid)
 {
-    char map[sizeof whole];
-    int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-    ssize_t n;
+    for (char *end;; map = end) {
+        unsigned long first = strtoul(map, &end, 10), count;
+        if (end == map)
+            return false;
+        (void)strtoul(end, &end, 10);
+        count = strtoul(end, &end, 10);
+        if (uid >= first && uid - first < count)
+            return true;
+    }
+}
 
-    if (fd < 0)
+/* Whether this process is in a user namespace without a user that has the overflow uid. The initial
+ * one maps every uid. */
+static bool has_no_overflow_user(void)
+{
+    char map[4096];
+    int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : io_read_all(fd, map, sizeof map);
+
+    if (fd >= 0)
+        close(fd);
+    if (n < 0 || (size_t)n == sizeof map)
         return false;
-    n = read(fd, map, sizeof map);
-    close(fd);
-    return n >= 0 && ((size_t)n != sizeof whole - 1 || memcmp(map, whole, sizeof whole - 1) != 0);
+    map[n] = '\0';
+    return !maps(map, OVERFLOW_UID);
 }
 
 bool cloud_owned_by(uid_t seen, uid_t owner)
 {
-    return seen == owner || (seen == OVERFLOW_UID && in_user_namespace());
+    return seen == owner || (seen == OVERFLOW_UID && has_no_overflow_user());
 }

@@ -19,14 +19,16 @@ bool io_write_all(int fd, const char *bytes, size_t n);
 /*
  * Whether a file with the st_uid `seen` belongs to the user `owner` of the host.
  *
- * In a user namespace (user_namespaces(7): bwrap, unshare -U, rootless containers) stat(2) shows
- * the overflow uid for each uid that the namespace does not map, including root's. In such a
- * namespace, and only there, the overflow uid is accepted as the owner. The check protects nothing
- * there: the user that made the namespace can give its processes any file and any NSS module, and
- * the kernel ignores the set-user-ID bit of programs with an unmapped owner.
+ * In a user namespace (user_namespaces(7): bwrap, unshare -U) stat(2) shows the overflow uid for
+ * each uid that the namespace does not map, including root's. In such a namespace, and only there,
+ * the overflow uid is accepted as the owner. The check protects nothing there: the user that made
+ * the namespace can give its processes any file and any NSS module, and the kernel ignores the
+ * set-user-ID bit of programs with an unmapped owner. The overflow uid is not accepted in a
+ * namespace that maps it, such as that of a container with a whole system, which may have a user
+ * with that uid.
  *
  * Reads /proc only if `seen` is the overflow uid and not `owner`. If /proc cannot be read, the
- * process counts as outside such a namespace.
+ * overflow uid is not accepted.
  */
 bool cloud_owned_by(uid_t seen, uid_t owner);
 

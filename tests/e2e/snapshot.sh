@@ -261,7 +261,7 @@ spoil() {
 
 write_at() { printf '%b' "$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none; }
 
-# in a user namespace (unshare, bwrap, rootless containers), where root's files have another owner, names resolve
+# in a user namespace (unshare, bwrap), where root's files have another owner, names resolve
 test_user_namespace() {
     by_http
     known abcdefghij 200001
@@ -274,6 +274,26 @@ test_user_namespace() {
     daemon_stop
     same abcdefghij "$(setpriv --reuid 200001 --regid 200001 --clear-groups \
         unshare -U --map-current-user whoami)"
+}
+
+# not where the namespace has a user with that very uid, as in a container with a whole system: the file may be that user's
+test_user_namespace_of_system() {
+    known abcdefghij 200001
+    chown nobody "$CONF"
+    trap 'chown root "$CONF"' EXIT
+    in_namespace $'0 0 1000\n200000 200000 9' getent passwd abcdefghij
+    fails in_namespace $'0 0 1000\n1000 1000 209000' getent passwd abcdefghij
+}
+
+# in_namespace UID_MAP COMMAND...: as root of a user namespace with that map.
+in_namespace() {
+    local status=0
+    unshare --user sleep 600 &
+    wait_for grep -q sleep "/proc/$!/comm"
+    cat <<<"$1" >"/proc/$!/uid_map"
+    nsenter --user --preserve-credentials --target "$!" "${@:2}" || status=$?
+    kill "$!"
+    return $status
 }
 
 # outside of one, settings that belong to user nobody, whose uid stands for unmapped owners, are not read
