@@ -67,9 +67,15 @@ static bool take_lock(int place)
     if (lock < 0 || fstat(place, &directory) != 0 || fstat(lock, &st) != 0)
         return false;
     mode = 0600 | (directory.st_mode & 022) | (directory.st_mode & 022) << 1;
-    if (st.st_uid == geteuid() && (st.st_mode & 0777) != mode &&
-        (fchown(lock, (uid_t)-1, directory.st_gid) != 0 || fchmod(lock, mode) != 0))
-        return false;
+    if (st.st_uid == geteuid() && (st.st_mode & 0777) != mode) {
+        /* Another user who may write to the directory could have linked any file of this user's. */
+        if (st.st_nlink != 1) {
+            errno = EMLINK;
+            return false;
+        }
+        if (fchown(lock, (uid_t)-1, directory.st_gid) != 0 || fchmod(lock, mode) != 0)
+            return false;
+    }
     for (int waited = 0; flock(lock, LOCK_EX | LOCK_NB) != 0; waited += LOCK_LOOK_MS) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return false;

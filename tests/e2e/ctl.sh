@@ -929,7 +929,12 @@ test_embedded_lock() {
     rm "$ACCESS/.lock"
     ctl 0 user add abcdefghij_stg grace
     same 660 "$(stat -c %a "$ACCESS/.lock")"
-    rm "$ACCESS/.lock"
+    # Two names of one file of root's: a user of the group could have made the second one.
+    chmod 600 "$ACCESS/.lock"
+    ln "$ACCESS/.lock" "$ACCESS/other"
+    contains "$(ctl 1 user add abcdefghij_stg heidi)" '.lock: Too many links'
+    same 600 "$(stat -c %a "$ACCESS/other")"
+    rm "$ACCESS/.lock" "$ACCESS/other"
     ln -s /root/elsewhere "$ACCESS/.lock"
     ctl 1 user add abcdefghij_stg heidi
     fails test -e /root/elsewhere
