@@ -173,16 +173,25 @@ void bindings_log_free(struct bindings_log *log)
 /* ---- Appending ---- */
 
 /* Appends the line. If a crash has cut short the last line of the file, writes a newline first, so
- * that only that line is damaged. */
+ * that only that line is damaged. Takes back what a full disk has taken of the line: a damaged line
+ * would have each start doubt all releases (admission_lacks_ids). Syncs the directory for the first
+ * line, which may have created the file. */
 static bool append(int fd, const struct line *line)
 {
     char text[1 + STATEFILE_LINE_SIZE] = "\n", last = '\n';
     size_t n = put_line(line, text + 1);
     off_t end = lseek(fd, 0, SEEK_END);
+    int failed;
 
-    if (n == 0 || end < 0 || (end > 0 && pread(fd, &last, 1, end - 1) != 1))
+    if (n == 0 || end < 0 || (end > 0 && pread(fd, &last, 1, end - 1) != 1) ||
+        (end == 0 && fsync(line->log->directory) != 0))
         return false;
-    return last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1);
+    if (last == '\n' ? io_write_all(fd, text + 1, n) : io_write_all(fd, text, n + 1))
+        return true;
+    failed = errno;
+    (void)!ftruncate(fd, end); /* if that fails, the next line begins with a newline */
+    errno = failed;
+    return false;
 }
 
 /* Appends the line. Runs in the worker. O_DSYNC makes write(2) itself sync. If the daemon were

@@ -14,7 +14,7 @@
  *   <uid> <gid> <project> <environment> <16 hexadecimal digits of the SHA-256 of the text before>
  *
  * A release has uid and gid 0. The daemon only ever appends to the file, so a crash leaves the
- * state before a change or after it.
+ * state before a change or after it. It takes back what a full disk has taken of a line.
  */
 
 struct bindings_log;

@@ -5,6 +5,7 @@
 #include "cloudauthd/state/bindings_log.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@ static struct loop *loop;
 static struct worker *worker;
 static struct bindings_log *bindings;
 static int writes, unsynced; /* of files; those that do not sync */
+static ssize_t space = -1;   /* bytes that the disk still takes; -1: any number */
+static int synced;           /* directories that have been synced */
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
@@ -27,8 +30,24 @@ ssize_t write(int fd, const void *bytes, size_t n)
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         writes++;
         unsynced += (fcntl(fd, F_GETFL) & O_DSYNC) == 0;
+        if (space == 0) {
+            errno = ENOSPC;
+            return -1;
+        }
+        if (space > 0 && n > (size_t)space)
+            n = (size_t)space;
+        if (space > 0)
+            space -= (ssize_t)n;
     }
     return syscall(SYS_write, fd, bytes, n);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    synced += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return (int)syscall(SYS_fsync, fd);
 }
 
 static void reopen(void)
@@ -192,6 +211,47 @@ static void test_refused(void **state)
     assert_true(bindings_log_is_release(&lines[2]));
 }
 
+/* A disk that is full in the middle of a line leaves nothing of it. */
+static void test_torn(void **state)
+{
+    const struct binding first = {"abcdefghij", "production", 200001, 200001};
+    const struct binding second = {"abcdefghij", "staging", 200002, 200002};
+    int released = 0;
+
+    (void)state;
+    bindings_log_add(bindings, &first);
+    reopen();
+    space = 20;
+    bindings_log_add(bindings, &second);
+    bindings_log_release(bindings, "abcdefghij", "production", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    assert_int_equal(released, -1);
+    space = -1;
+    bindings_log_retry(bindings);
+    bindings_log_release(bindings, "abcdefghij", "production", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    assert_int_equal(released, 1);
+    reopen();
+    assert_int_equal(load(), 3);
+    assert_false(damaged);
+    assert_int_equal(lines[1].uid, 200002);
+    assert_true(bindings_log_is_release(&lines[2]));
+}
+
+/* The directory is synced with the first line: a loss of power leaves the file. */
+static void test_created(void **state)
+{
+    const struct binding owner = {"abcdefghij", "production", 200001, 200001};
+    int before = synced, released = 0;
+
+    (void)state;
+    bindings_log_add(bindings, &owner);
+    bindings_log_release(bindings, "abcdefghij", "production", on_release_and_stop, &released);
+    assert_true(loop_run(loop));
+    assert_int_equal(released, 1);
+    assert_int_equal(synced - before, 1);
+}
+
 /* No changed digit gives a uid to another environment. */
 static void test_damaged(void **state)
 {
@@ -264,8 +324,8 @@ static void test_foreign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_kept),    TEST(test_released), TEST(test_refused),
-        TEST(test_damaged), TEST(test_format),   TEST(test_foreign),
+        TEST(test_kept),    TEST(test_released), TEST(test_refused), TEST(test_torn),
+        TEST(test_created), TEST(test_damaged),  TEST(test_format),  TEST(test_foreign),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

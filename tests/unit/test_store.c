@@ -400,6 +400,10 @@ static void test_binding_first(void **state)
     atomic_store(&disk.stands, true);
     bindings_log_add(bindings, &binding);
     put_body(&entry, BODY, &puts);
+    sem_wait(&disk.reached); /* the sync of the directory, in which the binding's file is new */
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    sem_post(&disk.moves);
     sem_wait(&disk.reached); /* the rename of the document */
     assert_int_equal(stat(path, &st), 0);
     assert_true(st.st_size > 0);
