@@ -175,10 +175,12 @@ static bool same_subject(const struct denial *one, const struct denial *other)
     return one->kind == other->kind && strcmp(one->subject, other->subject) == 0;
 }
 
-/* Copies the list without expired denials and without the one that has the kind and subject of
- * `without`; *found tells whether the list had that one. The copy has room for one more denial. */
+/* Copies the list without the denial that has the kind and subject of `without`; *found tells
+ * whether the list had that one. The copy has room for one more denial. Expired denials are left
+ * out only if `drops` is set, because a clock that is ahead for a moment must not end them for
+ * good. */
 static struct denial_list *copy_without(const struct denials_file *file,
-                                        const struct denial *without, bool *found)
+                                        const struct denial *without, bool drops, bool *found)
 {
     const struct denial_list *list = file->denials.list;
     struct denial_list *copy = new_list(list->n + 1);
@@ -189,7 +191,7 @@ static struct denial_list *copy_without(const struct denials_file *file,
         const struct denial *denial = &list->denial[i];
         if (same_subject(denial, without))
             *found = true;
-        else if (denials_in_force(denial, now))
+        else if (!drops || denials_in_force(denial, now))
             copy->denial[copy->n++] = *denial;
     }
     return copy;
@@ -200,7 +202,7 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
 {
     const struct denial *denial = change->denial;
     struct denial_list *list;
-    bool is_new = change->is_new && denial != NULL, found = true;
+    bool is_new = change->is_new && denial != NULL, full, found = true;
 
     *why = "another change of the list is being written";
     if (file->is_busy)
@@ -208,7 +210,8 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
     *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
     if (file->denials.damaged && denial != NULL)
         return false;
-    list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
+    full = file->denials.list->n == DENIALS_MAX;
+    list = denial == NULL ? new_list(0) : copy_without(file, denial, is_new && full, &found);
     if (is_new ? list->n == DENIALS_MAX : !found) {
         *why = is_new ? "there are too many denials" : "there is no such denial";
         free(list);

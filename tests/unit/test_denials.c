@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/digest.h"
 #include "cloudauthd/state/denials_file.h"
 #include "tests/unit/support.h"
 
@@ -158,12 +159,58 @@ static void test_until(void **state)
     assert_string_equal(add(file, "user\talice\t4000000000\t0\t"), "");
     assert_true(denials_match(denials_file_list(file), &match, 3999999999));
     assert_false(denials_match(denials_file_list(file), &match, 4000000000));
-    /* A denial of the same subject replaces it; an expired one is dropped with the next change. */
+    /* A denial of the same subject replaces it. */
     assert_string_equal(add(file, "user\talice\t1\t0\t"), "");
     assert_null(denials_at(denials_file_list(file), 1));
+    close_file(file);
+}
+
+/* A clock that was ahead for a moment ends no denial for good, whatever changes in that moment. */
+static void test_clock_was_ahead(void **state)
+{
+    const struct denial_match match = {"abcdefghij", "staging", "u-1", "alice", zeros, NULL, 0};
+    struct denials_file *file = open_file();
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t1000\t0\t"), "");
+    assert_false(denials_match(denials_file_list(file), &match, (int64_t)time(NULL)));
     assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
-    assert_string_equal(denials_at(denials_file_list(file), 0)->subject, "bob");
-    assert_string_equal(take(file, "user\talice\t0\t0\t"), "there is no such denial");
+    assert_string_equal(take(file, "user\tbob\t0\t0\t"), "");
+    close_file(file);
+    file = open_file();
+    assert_true(denials_match(denials_file_list(file), &match, 999));
+    assert_string_equal(take(file, "user\talice\t0\t0\t"), "");
+    assert_false(denials_match(denials_file_list(file), &match, 999));
+    close_file(file);
+}
+
+/* Denials that have expired leave the list when it is full. */
+static void test_full_of_expired(void **state)
+{
+    static char lines[DENIALS_MAX * 32];
+    unsigned char hash[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+    struct denials_file *file;
+    size_t n = 0;
+    FILE *disk = fopen(path, "we");
+
+    (void)state;
+    for (int i = 0; i < DENIALS_MAX; i++)
+        n += (size_t)snprintf(lines + n, sizeof lines - n, "user\tu%d\t%d\t0\t\n", i,
+                              i == 0 ? 0 : 1000);
+    assert_true(digest_sha256(lines, n, hash));
+    digest_hex(hash, sizeof hash, hex);
+    assert_true(fprintf(disk, "cloudauth denials 1\nsha256 %s\n%s", hex, lines) > 0);
+    assert_int_equal(fclose(disk), 0);
+    file = open_file();
+    assert_string_equal(denials_at(denials_file_list(file), DENIALS_MAX - 1)->subject, "u4095");
+    assert_string_equal(take(file, "user\tu4095\t0\t0\t"), "");
+    assert_non_null(denials_at(denials_file_list(file), DENIALS_MAX - 2));
+    assert_string_equal(add(file, "user\teve\t1000\t0\t"), "");
+    assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
+    assert_string_equal(denials_at(denials_file_list(file), 0)->subject, "u0");
+    assert_string_equal(denials_at(denials_file_list(file), 1)->subject, "bob");
+    assert_null(denials_at(denials_file_list(file), 2));
     close_file(file);
 }
 
@@ -292,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test_setup(test_matches, empty),
         cmocka_unit_test_setup(test_until, empty),
+        cmocka_unit_test_setup(test_clock_was_ahead, empty),
+        cmocka_unit_test_setup(test_full_of_expired, empty),
         cmocka_unit_test_setup(test_survives, empty),
         cmocka_unit_test_setup(test_format, empty),
         cmocka_unit_test_setup(test_damaged, empty),
