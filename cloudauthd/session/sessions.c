@@ -71,8 +71,9 @@ struct watch {
                           1970, which makes a recheck due; INT64_MAX: none expires */
     int64_t confirmed; /* cloud_clock_ms() of the last request that got a good answer; 0: none */
     int64_t confirmed_wall; /* time(2) of that */
-    int64_t asked; /* cloud_clock_ms() of the last question; sessions_open may set it back */
-    bool asking;   /* `waiter` is waiting for the cache's answer */
+    int64_t asked;   /* cloud_clock_ms() of the last question; sessions_open may set it back */
+    bool asking;     /* `waiter` is waiting for the cache's answer */
+    int64_t overdue; /* while asking: cloud_clock_ms() of the next judge_unanswered */
     struct cache_waiter waiter;
 };
 
@@ -603,30 +604,20 @@ static void ask_of_named(struct watch *watch, int64_t asked)
         watch->named = soon > settled ? soon : settled;
 }
 
-static void on_answer(void *arg, const struct cache_answer *answer)
+/* Judges the sessions of the environment by the cache's answer. */
+static void judge(struct watch *watch, const struct cache_answer *answer,
+                  enum policy_reason admitted)
 {
-    struct watch *watch = arg;
     struct sessions *sessions = watch->sessions;
-    struct recheck recheck = {.conf = sessions->setup.conf,
-                              .answer = answer,
-                              .visit = cache_visit(sessions->setup.cache, NULL),
-                              .admitted =
-                                  admission_of(sessions->setup.admission, answer, NULL, false)};
-    bool may_use = recheck_may_use(recheck.admitted), from_asked;
+    const struct recheck recheck = {.conf = sessions->setup.conf,
+                                    .answer = answer,
+                                    .visit = cache_visit(sessions->setup.cache, NULL),
+                                    .admitted = admitted,
+                                    .confirmed = watch->confirmed,
+                                    .confirmed_wall = watch->confirmed_wall};
     struct recheck_verdict verdict;
     struct entry *entry;
 
-    watch->asking = false;
-    /* `asked` is when the last good answer was requested, even if the result is
-     * CACHE_UNAVAILABLE. */
-    if (may_use || answer->result == CACHE_UNAVAILABLE)
-        confirm(watch, answer->asked, answer->asked_wall);
-    /* A current answer (cache_answer) holds now, however long ago it was requested. */
-    from_asked = may_use && !answer->stale && !answer->current;
-    watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
-    ask_of_named(watch, answer->asked);
-    recheck.confirmed = watch->confirmed;
-    recheck.confirmed_wall = watch->confirmed_wall;
     watch->ends = INT64_MAX;
     LIST_FOREACH(entry, &watch->entries, beside) {
         if (entry->session.ending)
@@ -637,6 +628,38 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         if (verdict.terminate)
             end_entry(sessions, entry, verdict.reason, verdict.message, answer);
     }
+}
+
+static void on_answer(void *arg, const struct cache_answer *answer)
+{
+    struct watch *watch = arg;
+    struct sessions *sessions = watch->sessions;
+    enum policy_reason admitted = admission_of(sessions->setup.admission, answer, NULL, false);
+    bool may_use = recheck_may_use(admitted), from_asked;
+
+    watch->asking = false;
+    /* `asked` is when the last good answer was requested, even if the result is
+     * CACHE_UNAVAILABLE. */
+    if (may_use || answer->result == CACHE_UNAVAILABLE)
+        confirm(watch, answer->asked, answer->asked_wall);
+    /* A current answer (cache_answer) holds now, however long ago it was requested. */
+    from_asked = may_use && !answer->stale && !answer->current;
+    watch->due = next_due(sessions, from_asked ? answer->asked : cloud_clock_ms());
+    ask_of_named(watch, answer->asked);
+    judge(watch, answer, admitted);
+}
+
+/* Judges the sessions as in an outage, while a question has had no answer for session_recheck:
+ * where the disk hangs, a document that has to be written first has none for as long as that lasts.
+ */
+static void judge_unanswered(struct watch *watch, int64_t now)
+{
+    static const struct cache_answer none = {.result = CACHE_UNAVAILABLE, .detail = "no answer"};
+
+    if (!watch->asking || now < watch->overdue)
+        return;
+    watch->overdue = now + recheck_ms(watch->sessions);
+    judge(watch, &none, POLICY_UNAVAILABLE);
 }
 
 /* Terminates the sessions of the environment that recheck_judge_by_host rejects. Returns whether
@@ -672,6 +695,7 @@ static void ask(struct watch *watch)
     if (!end_by_host(watch))
         return;
     watch->asking = true;
+    watch->overdue = watch->asked + recheck_ms(watch->sessions);
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
     cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,
               &watch->waiter);
@@ -790,6 +814,7 @@ static void on_tick(void *arg)
         next = watch == last ? NULL : TAILQ_NEXT(watch, link);
         if (watch->limits <= now)
             judge_limits(watch);
+        judge_unanswered(watch, now);
         if (take_turn(watch, now, wall))
             ask(watch);
     }

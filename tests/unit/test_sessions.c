@@ -1427,6 +1427,46 @@ static void test_expired_in_outage(void **state)
     assert_non_null(strstr(line, " reason=key-expired source=none "));
 }
 
+/* So it does while a question gets no answer at all, as when the disk hangs; what is answered at
+ * last counts. */
+static void test_expired_unanswered(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    open_of("bob", 101);
+    await_question(fake_ms);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z") "," BOB, "", false);
+    fake_time = 1800000059;
+    await_question(fake_ms);
+    run_to(fake_ms + (int64_t)3000 * RECHECK);
+    assert_int_equal(orders, 0);
+    fake_time = 1800000060;
+    run_to(fake_ms + (int64_t)1100 * RECHECK);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " user=alice "));
+    assert_non_null(strstr(line, " reason=key-expired source=none "));
+    assert_int_equal(questions, 2);
+    answer_document("active", ALICE, "", false);
+    assert_int_equal(orders, 2);
+    assert_non_null(strstr(line, " user=bob "));
+}
+
+/* And so does session_max_stale. */
+static void test_max_stale_unanswered(void **state)
+{
+    (void)state;
+    conf.session_max_stale = 300;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    answer_document("active", ALICE, "", false);
+    await_question(fake_ms);
+    run_to(fake_ms + 200000);
+    assert_int_equal(orders, 0);
+    run_to(fake_ms + 200000);
+    assert_int_equal(orders, 1);
+    assert_non_null(strstr(line, " reason=session-max-stale "));
+}
+
 #define WITHOUT_KEYS                                                                               \
     "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"ssh_keys\":[]}"
 #define AUTHORITIES                                                                                \
@@ -2205,6 +2245,8 @@ int main(void)
         TEST(test_denied),
         TEST(test_denied_in_outage),
         TEST(test_expired_in_outage),
+        TEST(test_expired_unanswered),
+        TEST(test_max_stale_unanswered),
         TEST(test_prolonged),
         TEST(test_certified),
         TEST(test_certificate_ends),
