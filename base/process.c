@@ -185,7 +185,7 @@ static bool audit_session(pid_t pid, uint32_t *out)
 
     *out = PROCESS_NO_AUDIT;
     if (!read_of(pid, "sessionid", text, sizeof text))
-        return !process_is_shortage(errno);
+        return !process_is_unknown(errno);
     if (cloud_text_read_number(text, strcspn(text, "\n"), UINT32_MAX, &id))
         *out = (uint32_t)id;
     return true;
@@ -253,7 +253,7 @@ bool process_each(bool (*each)(void *arg, const struct process_info *), void *ar
 
     for (size_t i = 0; i < n && ok; i++) {
         if (!process_look(list[i], &info))
-            ok = !process_is_shortage(errno);
+            ok = !process_is_unknown(errno);
         else if (!each(arg, &info))
             break;
     }
@@ -271,12 +271,12 @@ static bool visit_pid(pid_t pid, process_visitor *visit, void *arg)
         return true;
     met.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (met.pidfd < 0)
-        return !process_is_shortage(errno);
+        return !process_is_unknown(errno);
     ok = read_uids(pid, met.ids.uid) && audit_session(pid, &met.ids.audit);
     if (ok)
         visit(arg, &met);
     else
-        ok = !process_is_shortage(errno);
+        ok = !process_is_unknown(errno);
     close(met.pidfd);
     return ok;
 }
@@ -314,7 +314,7 @@ static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
     for (int i = 0; i < NEWEST_TIMES; i++) {
         pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
         if (newest == 0 || (i > 0 && newest == last))
-            return ok && (newest != 0 || !process_is_shortage(errno));
+            return ok && (newest != 0 || !process_is_unknown(errno));
         if (first > newest || first < newest - most) /* pids wrapped around, or too many */
             first = newest - most;
         for (pid_t pid = first; pid <= newest + NEWEST_AFTER; pid++)

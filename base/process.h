@@ -58,15 +58,15 @@ struct process_info {
 /* Reads the real uid of a process. False if the process has ended, or if /proc hides it. */
 bool process_real_uid(pid_t pid, uint32_t *out);
 
-/* Whether an errno means that the host, or this process, lacks descriptors or memory: what was to
- * be read of a process is then not known. */
-static inline bool process_is_shortage(int error)
+/* Whether an errno says nothing of a process: descriptors or memory are lacking, or the read itself
+ * has failed. Others mean that the process has ended, or that this process may not see it. */
+static inline bool process_is_unknown(int error)
 {
-    return error == EMFILE || error == ENFILE || error == ENOMEM;
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO;
 }
 
 /* Fills all of *out. False with errno if the process has ended, if /proc hides it, or if it cannot
- * be read now (process_is_shortage). */
+ * be read now (process_is_unknown). */
 bool process_look(pid_t pid, struct process_info *out);
 
 /* Calls `each` for every process that /proc shows when the call begins, until `each` returns false.

@@ -20,7 +20,7 @@ static void meet(void *arg, const struct process_met *met)
     for (size_t i = 0; i < survey->n; i++) {
         struct survey_item *item = &survey->item[i];
         if (!item->lives && survey_owns(item->audit, item->uid, &met->ids))
-            item->lives = process_look(met->pid, &info) ? !info.zombie : process_is_shortage(errno);
+            item->lives = process_look(met->pid, &info) ? !info.zombie : process_is_unknown(errno);
     }
 }
 

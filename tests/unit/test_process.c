@@ -471,7 +471,7 @@ static void test_no_descriptors(void **state)
     (void)state;
     set_descriptors(false);
     alive = process_lives(&top);
-    looked = process_look(tree.top, &info) || !process_is_shortage(errno);
+    looked = process_look(tree.top, &info) || !process_is_unknown(errno);
     set_descriptors(true);
     assert_true(alive);
     assert_false(looked);
@@ -479,7 +479,19 @@ static void test_no_descriptors(void **state)
     assert_all_gone(&tree);
     assert_false(process_lives(&top));
     assert_false(process_look(tree.top, &info));
-    assert_false(process_is_shortage(errno));
+    assert_false(process_is_unknown(errno));
+}
+
+/* Nor is a read that fails, which the test of each call of the daemon has (sandbox/fail.c), the end
+ * of a process, as those are that a walk meets. */
+static void test_unknown(void **state)
+{
+    (void)state;
+    assert_true(process_is_unknown(EIO));
+    assert_false(process_is_unknown(ENOENT)); /* of /proc/PID */
+    assert_false(process_is_unknown(ESRCH));
+    assert_false(process_is_unknown(EPERM));  /* hidepid */
+    assert_false(process_is_unknown(EINVAL)); /* pidfd_open(2) of a thread */
 }
 
 static bool take_descriptors(void *arg, const struct process_info *info)
@@ -740,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_boot),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_no_descriptors_later),
+        cmocka_unit_test(test_unknown),
         TEST(test_has_uid),
         TEST(test_terminate),
         TEST(test_terminate_unread),
