@@ -272,7 +272,7 @@ static bool may_have_sftp(const struct cloud_grammar *grammar)
         size_t both = n < ending ? n : ending;
 
         if (strchr(pattern, '-') == NULL && (star != NULL || n >= ending) &&
-            strcmp(end + n - both, SFTP_ENDING + ending - both) == 0)
+            strcmp(&end[n - both], &SFTP_ENDING[ending - both]) == 0)
             return true;
     }
     return false;

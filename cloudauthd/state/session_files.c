@@ -134,6 +134,12 @@ struct job {
     char file[];
 };
 
+/* Whether there is no such file. A read-only file system fails its removal with EROFS. */
+static bool is_missing(int directory, const char *name)
+{
+    return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
 /* Writes or removes the file. A removal is not synced, because a power failure ends the session as
  * well. */
 static void run(struct work *work)
@@ -141,10 +147,12 @@ static void run(struct work *work)
     struct job *job = (struct job *)work;
     int directory = job->files->directory;
 
-    if (job->size > 0)
+    if (job->size > 0) {
         work->failed = statefile_write(directory, job->id, job->file, job->size);
-    else if (unlinkat(directory, job->id, 0) != 0 && errno != ENOENT)
-        work->failed = errno;
+    } else if (unlinkat(directory, job->id, 0) != 0) {
+        int failed = errno;
+        work->failed = is_missing(directory, job->id) ? 0 : failed;
+    }
 }
 
 /* ---- In the main thread ---- */
@@ -232,8 +240,10 @@ static void finish(struct work *work)
     if (work->failed != 0) {
         refuse(job);
     } else {
+        /* A removal also succeeds on a full disk. */
+        if (job->size > 0)
+            try_refused(files, true);
         free(job);
-        try_refused(files, true);
     }
     start_next(files);
 }
@@ -353,7 +363,7 @@ void session_files_free(struct session_files *files)
     struct job *job;
 
     while ((job = TAILQ_FIRST(&files->refused)) != NULL) {
-        take_off(job);
+        TAILQ_REMOVE(&files->refused, job, next);
         free(job);
     }
     close(files->directory);

@@ -86,7 +86,7 @@ void session_files_add(struct session_files *files, const struct session *sessio
 void session_files_keep(struct session_files *files, const struct session *session);
 void session_files_remove(struct session_files *files, const char *id);
 
-/* Tries again what has failed: one job, and all others once any job has succeeded, so that a full
+/* Tries again what has failed: one job, and all others once a write has succeeded, so that a full
  * disk is not asked for each session. To be called about every second, and before the worker is
  * freed. */
 void session_files_retry(struct session_files *files);
