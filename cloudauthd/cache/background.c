@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloudauthd/cache/background.h"
 
+#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/cache.h"
 #include "cloudauthd/cache/internal.h"
 
@@ -54,6 +55,14 @@ static bool is_wanted(const struct cache_entry *entry, struct freshness_now now)
            !freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->absent_fresh);
 }
 
+/* Whether so many answers, or half of the bytes that may, wait for the host's other name services
+ * that an environment without ids has to be fetched later. The rest of both is for logins and
+ * lookups. */
+static bool is_asker_busy(const struct cache *cache)
+{
+    return cache->asking >= BACKGROUND_MAX || cache->unasked >= LIMITS_UNREAD_MAX / 2;
+}
+
 bool background_prefetch(struct cache *cache, const char *project, const char *environment)
 {
     struct freshness_now now = freshness_now();
@@ -61,6 +70,8 @@ bool background_prefetch(struct cache *cache, const char *project, const char *e
     struct cache_entry *entry;
 
     if (now.boot < cache->prefetch_pause || cache->background >= most)
+        return false;
+    if (is_asker_busy(cache) && !admission_is_bound(cache->setup.admission, project, environment))
         return false;
     entry = internal_find(cache, project, environment);
     if (!is_wanted(entry, now)) {

@@ -21,10 +21,11 @@ void background_probe(struct cache *cache);
 /*
  * Fetches the document of an environment that the change feed has named, if none is known or the
  * known one was requested before that, so that a uid has its name before a process looks it up.
- * Limited by BACKGROUND_MAX, a token bucket and, while the API fails, a back-off. Does nothing for
- * an environment with bound ids that is not in memory: its document is on the disk, and the next
- * login or lookup revalidates it. False if a limit is reached: to be called again for the same
- * environment a little later.
+ * Limited by BACKGROUND_MAX, a token bucket and, while the API fails, a back-off; without bound ids
+ * also by the answers that wait for the host's other name services. Does nothing for an environment
+ * with bound ids that is not in memory: its document is on the disk, and the next login or lookup
+ * revalidates it. False if a limit is reached: to be called again for the same environment a little
+ * later.
  */
 #define BACKGROUND_PREFETCH_RATE  50 /* requests a second */
 #define BACKGROUND_PREFETCH_BURST 100

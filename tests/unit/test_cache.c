@@ -1703,35 +1703,52 @@ static void use_asker(void)
     start_cache();
 }
 
+/* Prefetches environments without ids until a prefetch is refused. Returns how many were not. */
+static unsigned prefetch_unbound(void)
+{
+    char name[32];
+    unsigned sent;
+
+    for (sent = 0; sent < LIMITS_ASKING_MAX; sent++) {
+        fake_ms += 100;
+        snprintf(name, sizeof name, "env%u", sent);
+        if (!background_prefetch(cache, "abcdefghij", name))
+            break;
+        assert_int_equal(pendings, 1);
+        api_says(API_DOCUMENT, "");
+    }
+    return sent;
+}
+
+/* Logs in to the environment without ids that has this number; the API answers. */
+static void log_in_unbound(struct client *client, unsigned number)
+{
+    char name[32];
+
+    fake_ms += 1000;
+    snprintf(name, sizeof name, "login%u", number);
+    ask_as(client, &logins, "abcdefghij", name);
+    assert_int_equal(pendings, 1);
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(client->answers, 0);
+}
+
 /* While another name service hangs, new environments wait for it, and take no request from others:
  * neither from those that the feed names, nor from the logins of their project. */
 static void test_services_hang(void **state)
 {
     static struct client clients[2 * UNKNOWN_LOGINS_MAX];
     struct client known;
-    char name[32];
 
     (void)state;
     use_asker();
     unbound = false;
     learn("");
     unbound = true;
-    for (unsigned i = 0; i < 2 * BACKGROUND_MAX; i++) {
-        fake_ms += 100;
-        snprintf(name, sizeof name, "env%u", i);
-        assert_true(background_prefetch(cache, "abcdefghij", name));
-        assert_int_equal(pendings, 1);
-        api_says(API_DOCUMENT, "");
-    }
-    for (unsigned i = 0; i < 2 * UNKNOWN_LOGINS_MAX; i++) {
-        fake_ms += 1000;
-        snprintf(name, sizeof name, "login%u", i);
-        ask_as(&clients[i], &logins, "abcdefghij", name);
-        assert_int_equal(pendings, 1);
-        api_says(API_DOCUMENT, "");
-        assert_int_equal(clients[i].answers, 0);
-    }
-    assert_int_equal(workings, 2 * BACKGROUND_MAX + 2 * UNKNOWN_LOGINS_MAX);
+    assert_int_equal(prefetch_unbound(), BACKGROUND_MAX);
+    for (unsigned i = 0; i < 2 * UNKNOWN_LOGINS_MAX; i++)
+        log_in_unbound(&clients[i], i);
+    assert_int_equal(workings, BACKGROUND_MAX + 2 * UNKNOWN_LOGINS_MAX);
     fake_ms += 60000;
     unbound = false;
     ask(&known, CACHE_KEYS);
@@ -1751,26 +1768,54 @@ static void test_services_hang(void **state)
         api_says(API_ABSENT, "");
 }
 
-/* What waits for it is bounded by number and by bytes, and large documents of others are read. */
-static void test_services_hang_for_long(void **state)
+/* While a name service is slow, what the feed names waits for it in small numbers: the rest is
+ * offered again, and neither a login nor an environment that has its ids waits behind it. */
+static void test_services_slow(void **state)
 {
     struct client client;
-    char name[32];
 
     (void)state;
     use_asker();
-    for (unsigned i = 0; i < LIMITS_ASKING_MAX; i++) {
-        fake_ms += 1000;
-        snprintf(name, sizeof name, "env%u", i);
-        assert_true(background_prefetch(cache, "abcdefghij", name));
-        api_says(API_DOCUMENT, "");
-    }
+    assert_int_equal(prefetch_unbound(), BACKGROUND_MAX);
+    unbound = false;
+    assert_true(background_prefetch(cache, "abcdefghij", "bound"));
+    assert_int_equal(pendings, 1);
+    api_says(API_ABSENT, "");
+    unbound = true;
+    worker_is_done();
+    assert_true(background_prefetch(cache, "abcdefghij", "refused"));
+    api_says(API_DOCUMENT, "");
+    assert_false(background_prefetch(cache, "abcdefghij", "later"));
+    log_in_unbound(&client, 0);
+    while (workings > 0)
+        worker_is_done();
+    assert_told(&client, CACHE_UNAVAILABLE);
+    padded = DOCUMENT_SIZE_MAX;
+    fake_ms += 60000;
+    assert_int_equal(prefetch_unbound(), LIMITS_UNREAD_MAX / 2 / DOCUMENT_SIZE_MAX);
+    while (workings > 0)
+        worker_is_done();
+}
+
+/* What waits for it is bounded by number and by bytes, and large documents of others are read. */
+static void test_services_hang_for_long(void **state)
+{
+    static struct client clients[LIMITS_ASKING_MAX];
+    struct client client;
+
+    (void)state;
+    use_asker();
+    for (unsigned i = 0; i < LIMITS_ASKING_MAX; i++)
+        log_in_unbound(&clients[i], i);
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_non_null(strstr(client.detail, "wait to be read or judged"));
+    unbound = false;
     assert_true(background_prefetch(cache, "abcdefghij", "next"));
+    unbound = true; /* it has lost its ids meanwhile */
     api_says(API_DOCUMENT, "");
+    unbound = false;
     /* The API is well, so others are fetched all the same. */
     assert_true(background_prefetch(cache, "abcdefghij", "other"));
     assert_int_equal(pendings, 1);
@@ -1778,12 +1823,10 @@ static void test_services_hang_for_long(void **state)
     while (workings > 0)
         worker_is_done();
     fake_ms += 60000;
+    unbound = true;
     padded = DOCUMENT_SIZE_MAX;
     for (unsigned i = 0; workings <= LIMITS_UNREAD_MAX / DOCUMENT_SIZE_MAX; i++) {
-        fake_ms += 1000;
-        snprintf(name, sizeof name, "large%u", i);
-        assert_true(background_prefetch(cache, "abcdefghij", name));
-        api_says(API_DOCUMENT, "");
+        log_in_unbound(&clients[i], LIMITS_ASKING_MAX + i);
         assert_int_equal(workings, i + 1);
     }
     unbound = false;
@@ -3620,6 +3663,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_large),
     TEST(test_tombstone_and_services),
     TEST(test_services_hang),
+    TEST(test_services_slow),
     TEST(test_services_hang_for_long),
     TEST(test_large_again),
     TEST(test_large_of_other_api),
