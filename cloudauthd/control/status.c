@@ -69,8 +69,10 @@ static void status_of_documents(const struct context *context)
     rows_add_number("failing", (int64_t)all.seen.failing);
     rows_add_number("unusable", (int64_t)all.seen.unusable);
     rows_add_number("absent", (int64_t)all.seen.absent);
-    rows_add_number("oldest_age", all.seen.oldest);
-    rows_add_number("freshest_age", all.seen.freshest);
+    if (all.seen.aged > 0) {
+        rows_add_number("oldest_age", all.seen.oldest);
+        rows_add_number("freshest_age", all.seen.freshest);
+    }
     rows_add_number("disk_waiting", (int64_t)(disk.reads + disk.changes));
     rows_add_number("disk_waiting_age", disk.seconds);
     rows_add_number("conflicts", all.conflicts);

@@ -195,7 +195,7 @@ static void write_documents(struct cloud_text *text, const struct health_documen
     gauge(text, "cloudauth_documents_unusable",
           "Environments that cannot be entered: their document is older than its bound.",
           (int64_t)documents->unusable);
-    if (documents->known > 0) {
+    if (documents->aged > 0) {
         gauge(text, "cloudauth_document_age_oldest_seconds",
               "Age of the document that was confirmed longest ago.", documents->oldest);
         gauge(text, "cloudauth_document_age_freshest_seconds",

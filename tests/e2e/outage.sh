@@ -103,6 +103,15 @@ test_names_last() {
     known abcdefghij_stg 200002
 }
 
+# Whether a document is in memory, and neither status nor the metrics say an age.
+has_no_age() {
+    cloudauthctl status >/root/status || true
+    cloudauthctl metrics >/root/metrics
+    fails grep -E '^cloudauth_documents[{]state="aged"[}] 0$' /root/metrics
+    fails grep -E '(oldest|freshest)_age|age_(oldest|freshest)' /root/status /root/metrics
+    grep -qx 'cloudauth_documents_unusable 1' /root/metrics
+}
+
 # a host that starts in an outage with its clock behind: accounts keep their names, and no person enters until it is over
 test_names_of_unknown_age() {
     clocks_up
@@ -119,6 +128,7 @@ test_names_of_unknown_age() {
     CLOUDAUTHD=/root/cloudauthd daemon_start
     has_names
     no_one_enters
+    has_no_age
     wait_for grep -q 'document abcdefghij.production is from the future' /var/log/syslog
     has_names
     kill -KILL "$(daemon_pid)"
