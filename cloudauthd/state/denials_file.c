@@ -202,7 +202,7 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
 {
     const struct denial *denial = change->denial;
     struct denial_list *list;
-    bool is_new = change->is_new && denial != NULL, full, found = true;
+    bool is_new = change->is_new && denial != NULL, found = true;
 
     *why = "another change of the list is being written";
     if (file->is_busy)
@@ -210,8 +210,11 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
     *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
     if (file->denials.damaged && denial != NULL)
         return false;
-    full = file->denials.list->n == DENIALS_MAX;
-    list = denial == NULL ? new_list(0) : copy_without(file, denial, is_new && full, &found);
+    list = denial == NULL ? new_list(0) : copy_without(file, denial, false, &found);
+    if (is_new && list->n == DENIALS_MAX) {
+        free(list);
+        list = copy_without(file, denial, true, &found);
+    }
     if (is_new ? list->n == DENIALS_MAX : !found) {
         *why = is_new ? "there are too many denials" : "there is no such denial";
         free(list);

@@ -204,6 +204,9 @@ static void test_full_of_expired(void **state)
     assert_int_equal(fclose(disk), 0);
     file = open_file();
     assert_string_equal(denials_at(denials_file_list(file), DENIALS_MAX - 1)->subject, "u4095");
+    /* One that takes the place of another needs none of theirs. */
+    assert_string_equal(add(file, "user\tu0\t0\t0\tagain"), "");
+    assert_non_null(denials_at(denials_file_list(file), DENIALS_MAX - 1));
     assert_string_equal(take(file, "user\tu4095\t0\t0\t"), "");
     assert_non_null(denials_at(denials_file_list(file), DENIALS_MAX - 2));
     assert_string_equal(add(file, "user\teve\t1000\t0\t"), "");
