@@ -69,11 +69,14 @@ struct watch {
     int64_t limits;    /* cloud_clock_ms() of the next judge_limits */
     int64_t ends;      /* the first expiry of a key or certificate of its sessions, in seconds since
                           1970, which makes a recheck due; INT64_MAX: none expires */
-    int64_t confirmed; /* cloud_clock_ms() of the last request that got a good answer; 0: none */
+    int64_t confirmed; /* cloud_clock_ms() of the last request that got a good answer, or that of
+                          the first question if it is overdue (judge_unanswered); 0: none */
     int64_t confirmed_wall; /* time(2) of that */
-    int64_t asked;   /* cloud_clock_ms() of the last question; sessions_open may set it back */
-    bool asking;     /* `waiter` is waiting for the cache's answer */
-    int64_t overdue; /* while asking: cloud_clock_ms() of the next judge_unanswered */
+    int64_t asked;     /* cloud_clock_ms() of the last question; sessions_open may set it back */
+    bool asking;       /* `waiter` is waiting for the cache's answer */
+    int64_t sent;      /* while asking: cloud_clock_ms() of the question */
+    int64_t sent_wall; /* time(2) of that */
+    int64_t overdue;   /* while asking: cloud_clock_ms() of the next judge_unanswered */
     struct cache_waiter waiter;
 };
 
@@ -651,7 +654,8 @@ static void on_answer(void *arg, const struct cache_answer *answer)
 
 /* Judges the sessions as in an outage, while a question has had no answer for session_recheck:
  * where the disk hangs, a document that has to be written first has none for as long as that lasts.
- */
+ * After a restart session_max_stale counts from the question: until then, the API may have
+ * confirmed the document. */
 static void judge_unanswered(struct watch *watch, int64_t now)
 {
     static const struct cache_answer none = {.result = CACHE_UNAVAILABLE, .detail = "no answer"};
@@ -659,6 +663,8 @@ static void judge_unanswered(struct watch *watch, int64_t now)
     if (!watch->asking || now < watch->overdue)
         return;
     watch->overdue = now + recheck_ms(watch->sessions);
+    if (watch->confirmed == 0)
+        confirm(watch, watch->sent, watch->sent_wall);
     judge(watch, &none, POLICY_UNAVAILABLE);
 }
 
@@ -695,6 +701,8 @@ static void ask(struct watch *watch)
     if (!end_by_host(watch))
         return;
     watch->asking = true;
+    watch->sent = watch->asked;
+    watch->sent_wall = (int64_t)time(NULL);
     watch->overdue = watch->asked + recheck_ms(watch->sessions);
     watch->waiter = (struct cache_waiter){.answered = on_answer, .arg = watch, .trusted = true};
     cache_ask(watch->sessions->setup.cache, watch->project, watch->environment, CACHE_KEYS,

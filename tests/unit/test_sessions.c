@@ -1483,6 +1483,30 @@ static void test_max_stale_unanswered(void **state)
     assert_non_null(strstr(line, " reason=session-max-stale "));
 }
 
+/* After a restart it counts from the question, because the API may have confirmed the document
+ * until then. */
+static void test_max_stale_unanswered_restart(void **state)
+{
+    struct session session = session_of("bob", 101, "staging");
+
+    (void)state;
+    conf.session_max_stale = 300;
+    open_of("alice", 100);
+    fake_ms += 600000;
+    fake_time += 600;
+    restart();
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    assert_non_null(waiter);
+    run_to(fake_ms + 100000);
+    /* A session whose login was decided by an earlier answer changes nothing. */
+    assert_true(sessions_open(sessions, &session, -600000, fake_time - 1600, true));
+    run_to(fake_ms + 140000);
+    assert_int_equal(orders, 0);
+    run_to(fake_ms + 140000);
+    assert_int_equal(orders, 2);
+    assert_non_null(strstr(line, " reason=session-max-stale "));
+}
+
 #define WITHOUT_KEYS                                                                               \
     "{\"id\":\"id-alice\",\"username\":\"alice\",\"role\":\"admin\",\"ssh_keys\":[]}"
 #define AUTHORITIES                                                                                \
@@ -2263,6 +2287,7 @@ int main(void)
         TEST(test_expired_in_outage),
         TEST(test_expired_unanswered),
         TEST(test_max_stale_unanswered),
+        TEST(test_max_stale_unanswered_restart),
         TEST(test_prolonged),
         TEST(test_certified),
         TEST(test_certificate_ends),
