@@ -484,9 +484,10 @@ static bool take_lines(struct cloud_conf *conf, char *buffer, size_t *used,
     return true;
 }
 
-static bool fail_file(struct cloud_conf_error *error, const char *what)
+static bool fault(struct cloud_conf_error *error, enum cloud_conf_fault of, const char *what)
 {
     error->line = 0;
+    error->fault = of;
     return fail_with(error, what);
 }
 
@@ -501,14 +502,14 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_file(error, "cannot be read");
+            return fault(error, CLOUD_CONF_UNREAD, "cannot be read");
         if (got == 0)
             break;
         total += (size_t)got;
         used += (size_t)got;
         /* check_file() checked the size, but the file may have grown since. */
         if (total > CLOUD_CONF_MAX)
-            return fail_file(error, "the file is larger than 64 KiB");
+            return fault(error, CLOUD_CONF_CONTENT, "the file is larger than 64 KiB");
         if (!take_lines(conf, buffer, &used, error))
             return false;
     }
@@ -516,31 +517,36 @@ static bool read_lines(struct cloud_conf *conf, int fd, struct cloud_conf_error 
     return cloud_conf_line(conf, buffer, used, error);
 }
 
-static bool fault(struct cloud_conf_error *error, enum cloud_conf_fault of, const char *what)
-{
-    error->fault = of;
-    return fail_with(error, what);
-}
-
 static bool fail_open(struct cloud_conf_error *error)
 {
-    if (errno == ENOENT)
+    switch (errno) {
+    case ENOENT:
         return fault(error, CLOUD_CONF_MISSING, "there is no such file");
-    return fault(error, errno == EACCES ? CLOUD_CONF_ACCESS : CLOUD_CONF_TYPE, "cannot be opened");
+    case EACCES:
+        return fault(error, CLOUD_CONF_ACCESS, "cannot be opened");
+    case ELOOP:
+    case ENXIO:
+    case ENODEV:
+        return fault(error, CLOUD_CONF_TYPE, "cannot be opened");
+    default:
+        return fault(error, CLOUD_CONF_UNREAD, "cannot be opened");
+    }
 }
 
 static bool check_file(int fd, uid_t owner, struct cloud_conf_error *error)
 {
     struct stat st;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) != 0)
+        return fault(error, CLOUD_CONF_UNREAD, "cannot be read");
+    if (!S_ISREG(st.st_mode))
         return fault(error, CLOUD_CONF_TYPE, "not a regular file");
     if (!cloud_owned_by(st.st_uid, owner))
         return fault(error, CLOUD_CONF_ACCESS, "the file belongs to a user who may not own it");
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return fault(error, CLOUD_CONF_ACCESS, "the file is writable by others than its owner");
     if (st.st_size > (off_t)CLOUD_CONF_MAX)
-        return fail_with(error, "the file is larger than 64 KiB");
+        return fault(error, CLOUD_CONF_CONTENT, "the file is larger than 64 KiB");
     return true;
 }
 

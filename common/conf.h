@@ -75,6 +75,7 @@ enum cloud_conf_fault {
     CLOUD_CONF_ACCESS,  /* its owner or mode */
     CLOUD_CONF_MISSING, /* there is none */
     CLOUD_CONF_TYPE,    /* its name is that of something else, such as a directory */
+    CLOUD_CONF_UNREAD,  /* nothing: the process has no descriptor left, or the disk fails */
 };
 
 /* Why a configuration was rejected. */

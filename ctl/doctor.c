@@ -131,6 +131,7 @@ static void check_settings(struct doctor *doctor)
         [CLOUD_CONF_ACCESS] = "chown root:root " CLOUD_CONF_PATH " && chmod 644 " CLOUD_CONF_PATH,
         [CLOUD_CONF_MISSING] = REINSTALL,
         [CLOUD_CONF_TYPE] = "mv " CLOUD_CONF_PATH " " CLOUD_CONF_PATH ".old && " REINSTALL,
+        [CLOUD_CONF_UNREAD] = "journalctl -k -n 20; cloudauthctl doctor",
     };
     struct cloud_conf_error error = {0};
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -265,6 +266,25 @@ static void test_file(void **state)
     unlink(path);
 }
 
+/* A file that only this process cannot open, or not now, has no fault. */
+static void test_file_unread(void **state)
+{
+    struct rlimit before, none;
+
+    (void)state;
+    assert_true(reads(NEEDED));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool read = cloud_conf_read(&conf, path, geteuid(), &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(read);
+    assert_int_equal(error.fault, CLOUD_CONF_UNREAD);
+    assert_false(cloud_conf_read(&conf, "conf/below", geteuid(), &error));
+    assert_int_equal(error.fault, CLOUD_CONF_UNREAD);
+    unlink(path);
+}
+
 static void test_sizes(void **state)
 {
     static char big[CLOUD_CONF_MAX + 2];
@@ -358,19 +378,13 @@ static void test_every_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong_lines),
-        cmocka_unit_test(test_wrong_session_times),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_required),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_credentials_together),
-        cmocka_unit_test(test_obsolete),
-        cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong_lines),  cmocka_unit_test(test_wrong_session_times),
+        cmocka_unit_test(test_certificates), cmocka_unit_test(test_required),
+        cmocka_unit_test(test_file),         cmocka_unit_test(test_file_unread),
+        cmocka_unit_test(test_sizes),        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_credentials),  cmocka_unit_test(test_credentials_together),
+        cmocka_unit_test(test_obsolete),     cmocka_unit_test(test_homes),
     };
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
