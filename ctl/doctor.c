@@ -44,7 +44,8 @@ struct doctor {
     struct out *out;
     struct cloud_conf conf; /* the settings, or the defaults if the file is broken */
     const char *account;    /* an account to ask sshd about; "": none is known */
-    const char *clock;      /* the state of this host's clock, for doctor.sh; NULL: not known */
+    char chosen[CLOUD_NAME_MAX + 6];
+    const char *clock; /* the state of this host's clock, for doctor.sh; NULL: not known */
     bool bad, unknown;
     bool shadowed; /* a local user or group has a name that `allow` matches */
     size_t faults;
@@ -145,18 +146,27 @@ static void check_settings(struct doctor *doctor)
                error.line, error.text);
 }
 
-/* Chooses an account to ask sshd about, from the daemon's documents. An account with a '-', which
- * has no sFTP account, is chosen only if there is no other. Returns "" if there is none at all. */
-static const char *known_account(const struct ask_rows *documents)
+/* Chooses an account to ask sshd about, from the daemon's documents: the shell account of one, or
+ * its sFTP account where `allow` has that alone. An account with a '-', which has no sFTP account,
+ * is chosen only if there is no other. Returns "" if there is none at all. */
+static const char *known_account(struct doctor *doctor, const struct ask_rows *documents)
 {
-    const char *found = "";
+    const struct cloud_grammar *grammar = &doctor->conf.grammar;
+    char *found = doctor->chosen;
 
     for (size_t i = 0; i < documents->n; i++) {
         const char *login = documents->row[i].field[2], *state = documents->row[i].field[3];
-        if ((strcmp(state, "fresh") == 0 || strcmp(state, "aged") == 0 ||
-             strcmp(state, "failing") == 0) &&
-            (found[0] == '\0' || strchr(found, '-') != NULL))
-            found = login;
+        char name[sizeof doctor->chosen];
+
+        if ((strcmp(state, "fresh") != 0 && strcmp(state, "aged") != 0 &&
+             strcmp(state, "failing") != 0) ||
+            (found[0] != '\0' && strchr(found, '-') == NULL))
+            continue;
+        snprintf(name, sizeof name, "%.*s", CLOUD_NAME_MAX, login);
+        if (!cloud_name_parse(grammar, name, NULL))
+            snprintf(name, sizeof name, "%.*s" SFTP_ENDING, CLOUD_NAME_MAX, login);
+        if (cloud_name_parse(grammar, name, NULL))
+            snprintf(found, sizeof doctor->chosen, "%s", name);
     }
     return found;
 }
@@ -202,7 +212,7 @@ static void check_daemon(struct doctor *doctor)
     bool answers = ask_once(&status, &answer) == CLOUD_OK;
 
     if (answers && doctor->account[0] == '\0' && ask_rows(&documents, &known) == CTL_YES)
-        doctor->account = known_account(&known);
+        doctor->account = known_account(doctor, &known);
     if (answers && doctor->account[0] == '\0')
         doctor->account = guess_account(doctor);
     refresh.account = doctor->account;
@@ -240,8 +250,8 @@ static bool take_row(void *arg, char *line)
 }
 
 /* The accounts to ask sshd about: the shell account of a login name, and the sFTP account of the
- * same environment. Both are "" if the login name has no account; the latter also if no login name
- * of this host can be the sFTP account's. */
+ * same environment. Both are "" if the login name has no account; either is also "" if this host
+ * does not serve its login name. */
 struct accounts {
     char shell[CLOUD_NAME_MAX + 1], sftp[CLOUD_NAME_MAX + 6];
 };
@@ -260,6 +270,8 @@ static void find_accounts(const struct doctor *doctor, struct accounts *out)
     snprintf(out->sftp, sizeof out->sftp, "%s" SFTP_ENDING, out->shell);
     if (!cloud_name_parse(grammar, out->sftp, NULL))
         out->sftp[0] = '\0';
+    if (!cloud_name_parse(grammar, out->shell, NULL))
+        out->shell[0] = '\0';
 }
 
 /* Whether a pattern of `allow` can match the login name of an sFTP account, which has no '-'. */

@@ -379,11 +379,15 @@ check_sshd() {
     mkdir -m 755 /run/sshd
     check_global
     check_certificates
-    if [ -z "$account" ]; then
+    if [ -z "$account$sftp" ]; then
         row sshd-shell unknown '# cloudauthctl doctor NAME, with a login name that exists' 'there is no account to ask sshd about'
         return
     fi
-    check_block sshd-shell "$account" cloud-ssh
+    if [ "$account" ]; then
+        check_block sshd-shell "$account" cloud-ssh
+    else
+        row sshd-shell note '# cloudauthctl doctor NAME, with the login name of a shell account, if there is one' "$sftp has no shell account"
+    fi
     if [ ! "$may_have_sftp" ]; then
         row sshd-sftp ok '' "no login name of \`allow\` is an sFTP account"
     elif [ ! "$sftp" ]; then

@@ -112,6 +112,31 @@ test_no_sftp() {
     contains "$(cloudauthctl doctor $grid)" "^sshd-sftp +note +$grid has no sFTP account"
 }
 
+# where `allow` has sFTP accounts alone, or applications alone, one of them is asked about, and nothing is unknown
+test_no_shell() {
+    local said app=abcdefg123abc-smith-a12b34c--mymagento
+    allow '*_sftp'
+    getent passwd abcdefghij_sftp
+    for name in '' abcdefghij_sftp; do
+        said=$(cloudauthctl doctor $name) || {
+            echo "$said"
+            return 1
+        }
+        contains "$said" '^sshd-shell +note +abcdefghij_sftp has no shell account$'
+        contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
+    done
+    allow "*--mymagento"
+    getent passwd $app
+    said=$(cloudauthctl doctor $app)
+    contains "$said" "^sshd-shell +ok +as it must be for $app\$"
+    contains "$said" '^sshd-sftp +ok +no login name'
+    # The daemon knows the environment; its applications are in its document alone.
+    contains "$(cloudauthctl doctor || same 3 $?)" '^sshd-shell +unknown +there is no account'
+    allow "abcdefg123abc-*--nowhere $app"
+    getent passwd $app
+    contains "$(cloudauthctl doctor)" "^sshd-shell +ok +as it must be for $app\$"
+}
+
 allow() {
     sed -i '/^allow = /d' "$CONF"
     echo "allow = $1" >>"$CONF"
