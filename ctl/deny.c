@@ -71,23 +71,25 @@ static bool ends_in(const char *text, const char *ending)
 }
 
 /* Writes the name (SERIAL@SHA256:...) of a certificate to `out`. `what` is the certificate's file
- * or its line, or is such a name already; the caller has copied it to `out`. On failure prints a
- * message and returns false. */
-static bool name_certificate(const char *what, struct subject_key *key, char *out, size_t size)
+ * or its line, or is such a name already; the caller has copied it to `out`. Returns CTL_YES; on
+ * failure prints a message and returns the exit status. */
+static int name_certificate(const char *what, struct subject_key *key, char *out, size_t size)
 {
     char name[CERTIFICATE_NAME_SIZE];
+    int status;
 
     if (strstr(what, "@SHA256:") != NULL)
-        return true;
-    if (!subject_read_key(what, key))
-        return false;
+        return CTL_YES;
+    status = subject_read_key(what, key);
+    if (status != CTL_YES)
+        return status;
     if (!key->offered.certified) {
         ctl_say("%s: not a certificate", what);
-        return false;
+        return CTL_USAGE;
     }
     certificate_name(&key->offered, name);
     snprintf(out, size, "%s", name);
-    return true;
+    return CTL_YES;
 }
 
 /* Guesses the kind of subject from the form of the argument, for a command line without an option
@@ -118,9 +120,9 @@ static bool is_ambiguous(const struct ctl *ctl, const char *what)
     return true;
 }
 
-/* Parses the argument and the options into a denial. On failure prints a message and returns
- * false. */
-static bool read_denial(const struct ctl *ctl, struct denial *denial)
+/* Parses the argument and the options into a denial. Returns CTL_YES; on failure prints a message
+ * and returns the exit status. */
+static int read_denial(const struct ctl *ctl, struct denial *denial)
 {
     static struct subject_key key;
     const char *what = ctl->word[0], *given = kind_of(ctl), *why;
@@ -128,30 +130,31 @@ static bool read_denial(const struct ctl *ctl, struct denial *denial)
     const char *reason = ctl_option(ctl, "--reason");
     char subject[DENIAL_LINE_SIZE], line[2 * DENIAL_LINE_SIZE];
     int64_t until;
+    int status = CTL_YES;
 
     snprintf(subject, sizeof subject, "%s", what);
     if (!read_until(ctl_option(ctl, "--until"), &until) ||
         (given == NULL && is_ambiguous(ctl, what)))
-        return false;
+        return CTL_USAGE;
     if (strcmp(kind, "key") == 0) {
-        if (!subject_read_key(what, &key))
-            return false;
+        status = subject_read_key(what, &key);
         snprintf(subject, sizeof subject, "%s", key.fingerprint);
     } else if (strcmp(kind, "certificate") == 0) {
-        if (!name_certificate(what, &key, subject, sizeof subject))
-            return false;
+        status = name_certificate(what, &key, subject, sizeof subject);
     } else if (strcmp(kind, "environment") == 0 &&
                !subject_environment(ctl, what, subject, sizeof subject)) {
-        return false;
+        status = CTL_USAGE;
     }
+    if (status != CTL_YES)
+        return status;
     snprintf(line, sizeof line, "%s\t%s\t%lld\t0\t%s", kind, subject, (long long)until,
              reason == NULL ? "" : reason);
     if (denials_parse(line, strlen(line), denial, &why))
-        return true;
+        return CTL_YES;
     ctl_say("%s: %s", what,
             reason != NULL && strlen(reason) >= DENIAL_REASON_SIZE ? "the reason is too long"
                                                                    : why);
-    return false;
+    return CTL_USAGE;
 }
 
 /* Prints how many of the daemon's documents contain the subject. Warns if none does, because
@@ -214,8 +217,9 @@ static int list_denials(struct ctl *ctl)
 static int change(struct ctl *ctl, enum cloud_op op)
 {
     struct denial denial;
+    int status = read_denial(ctl, &denial);
 
-    return read_denial(ctl, &denial) ? send_change(ctl, op, &denial) : CTL_USAGE;
+    return status == CTL_YES ? send_change(ctl, op, &denial) : status;
 }
 
 int cmd_deny(struct ctl *ctl)

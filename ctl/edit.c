@@ -141,10 +141,10 @@ int cmd_edit(struct ctl *ctl)
     bool of_key = ctl->words == 3 || strncmp(ctl->command, "env authority", 13) == 0;
     struct cloud_name name;
     struct out out;
-    int status;
+    int status = of_key ? subject_read_key(ctl->word[ctl->words - 1], &key) : CTL_YES;
 
-    if (of_key && !subject_read_key(ctl->word[ctl->words - 1], &key))
-        return CTL_USAGE;
+    if (status != CTL_YES)
+        return status;
     if (key.offered.certified) {
         ctl_say("%s: a certificate, not a key", ctl->word[ctl->words - 1]);
         return CTL_USAGE;

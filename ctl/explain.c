@@ -188,8 +188,9 @@ int cmd_explain(struct ctl *ctl)
         ctl_say("--from %s: not an IP address", from);
         return CTL_USAGE;
     }
-    if (!subject_read_key(ctl->word[1], &key))
-        return CTL_USAGE;
+    status = subject_read_key(ctl->word[1], &key);
+    if (status != CTL_YES)
+        return status;
     question.account = ctl->word[0];
     question.from = from == NULL ? "" : from;
     split_key(&key, &question);

@@ -219,13 +219,14 @@ static int match(const char *name, char **argv)
 }
 
 /* Runs a command. With --json, a command that fails before it begins an answer has the messages as
- * its answer; not if the command line is wrong. */
+ * its answer; not if its only message is its usage. */
 static int run_command(struct ctl *ctl, const struct command *command)
 {
     int status = command->run(ctl);
+    bool usage = status == CTL_USAGE && out_errors()[0] == '\0';
     struct out out;
 
-    if (!ctl->json || out_has_started() || (status != CTL_NO && status != CTL_UNKNOWN))
+    if (!ctl->json || out_has_started() || status == CTL_YES || usage)
         return status;
     out_start(&out, true);
     out_pair(&out, "error", out_errors());

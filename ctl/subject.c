@@ -16,29 +16,29 @@ bool subject_is_key(const char *argument)
     return strncmp(argument, prefix, sizeof prefix - 1) == 0 || strchr(argument, ' ') != NULL;
 }
 
-static bool read_line(const char *line, const char *where, struct subject_key *out)
+static int read_line(const char *line, const char *where, struct subject_key *out)
 {
     const char *why;
 
     if (strlen(line) >= sizeof out->line || !offered_key_parse_line(line, &out->offered, &why)) {
         ctl_say("%s: %s", where, strlen(line) >= sizeof out->line ? "too long" : why);
-        return false;
+        return CTL_USAGE;
     }
     keys_fingerprint_text(out->offered.fingerprint, out->fingerprint);
     snprintf(out->line, sizeof out->line, "%s", line);
-    return true;
+    return CTL_YES;
 }
 
-static bool read_key_file(const char *path, struct subject_key *out)
+static int read_key_file(const char *path, struct subject_key *out)
 {
     size_t n = 0;
     char *bytes = tree_read(path, KEY_VALUE_MAX, &n);
-    bool ok = false;
+    int status = CTL_USAGE;
 
     if (bytes == NULL) {
         ctl_say("%s: neither a key, a fingerprint nor a file that can be read: %s", path,
                 strerror(errno));
-        return false;
+        return CTL_UNKNOWN;
     }
     while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
         n--;
@@ -46,13 +46,13 @@ static bool read_key_file(const char *path, struct subject_key *out)
         ctl_say("%s: not one public key", path);
     } else {
         bytes[n] = '\0';
-        ok = read_line(bytes, path, out);
+        status = read_line(bytes, path, out);
     }
     free(bytes);
-    return ok;
+    return status;
 }
 
-bool subject_read_key(const char *argument, struct subject_key *out)
+int subject_read_key(const char *argument, struct subject_key *out)
 {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
 
@@ -62,10 +62,10 @@ bool subject_read_key(const char *argument, struct subject_key *out)
                                              : read_key_file(argument, out);
     if (!keys_fingerprint_read(argument, fingerprint)) {
         ctl_say("%s: not a fingerprint, SHA256:... as ssh-keygen -l prints it", argument);
-        return false;
+        return CTL_USAGE;
     }
     snprintf(out->fingerprint, sizeof out->fingerprint, "%s", argument);
-    return true;
+    return CTL_YES;
 }
 
 bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size)

@@ -44,7 +44,29 @@ test_json_failure() {
         same "$command 3 object" "$command $status $(jq -r type <<<"$said")"
         [[ $command != keys* ]] || same "$(sed 's/^cloudauthctl: //' /root/said)" "$(jq -r .error <<<"$said")"
     done
+    for command in 'explain abcdefghij SHA256:short' 'explain --from here abcdefghij /nowhere.pub' 'deny abcdefghij' \
+        'metrics' 'hostkeys'; do
+        # shellcheck disable=SC2086 # words
+        same object "$(cloudauthctl $command --json 2>/root/said | jq -r type)"
+        # shellcheck disable=SC2086 # words
+        same 2 "$(cloudauthctl $command --json >/dev/null 2>&1 || echo $?)"
+    done
     same '' "$(cloudauthctl keys --json 2>/dev/null)"
+}
+
+# a file of a key that cannot be read is no fault of the command line
+test_key_file() {
+    local command said
+    for command in 'explain abcdefghij' 'deny --key' 'undeny --certificate' 'key add abcdefghij alice' 'key remove abcdefghij alice' \
+        'env authority add abcdefghij'; do
+        # shellcheck disable=SC2086 # words
+        contains "$(ctl 3 $command /nowhere.pub)" '/nowhere.pub: .*No such file'
+        # shellcheck disable=SC2086 # words
+        said=$(ctl 3 $command --json /nowhere.pub 2>/dev/null | grep '^[{]')
+        contains "$(jq -r .error <<<"$said")" '^/nowhere.pub: .*No such file'
+        # shellcheck disable=SC2086 # words
+        contains "$(ctl 2 $command /etc/passwd)" '/etc/passwd: '
+    done
 }
 
 # bash: the installed file completes commands, verbs and options
