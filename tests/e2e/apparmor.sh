@@ -104,6 +104,8 @@ test_apparmor_install() {
     local said profile=/etc/apparmor.d/usr.sbin.cloudauthd drop_in=/etc/ssh/sshd_config.d/00-cloudauth.conf
     echo '# changed here' | tee -a $profile $drop_in >>"$CONF"
     cp $profile /root/profile
+    # As an earlier version left it.
+    cp "$PROFILES/usr.sbin.cloudauthd" $profile.new
     said=$(env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" B="$B" install)
     same 1 "$(apparmor_parser --names --skip-cache /etc/apparmor.d | grep -cx cloudauthd)"
     contains "$said" "$profile is kept as it is; the new one is $profile.dpkg-dist"
