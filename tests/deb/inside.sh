@@ -562,15 +562,44 @@ test_undo_full() {
     same '' "$(find /etc -name '*cloud-new*')"
     grep -q "take .cloud' out of the line passwd of /etc/nsswitch.conf yourself" /root/said
     enters ada ada
+    # A repeat without space fails, too.
+    fails quiet_dpkg --configure -a >/root/said 2>&1
+    grep -q "take .cloud' out of the line passwd of /etc/nsswitch.conf yourself" /root/said
     # With space it is undone, and what failed before is finished.
-    sed -i 's/cat [^;]*; //' /usr/local/bin/getent
     rm $state/fill
+    sed -i.full 's/cat [^;]*; //' /usr/local/bin/getent
     quiet_dpkg --configure -a
     cmp /root/nsswitch /etc/nsswitch.conf
-    rm /usr/local/bin/getent
+    # Also where the host is no longer ready.
+    mv /usr/local/bin/getent.full /usr/local/bin/getent
+    fails dpkg-reconfigure libnss-cloud
+    grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
+    rm $state/fill /usr/local/bin/getent
+    echo 'nonsense = 1' >>/etc/cloudauth/cloudauth.conf
+    dpkg-reconfigure libnss-cloud >/root/said 2>&1
+    grep -q '/etc/nsswitch.conf stays as it is' /root/said
+    cmp /root/nsswitch /etc/nsswitch.conf
+    same '' "$(ls -A $state)"
+    sed -i '/^nonsense/d' /etc/cloudauth/cloudauth.conf
     dpkg-reconfigure libnss-cloud
     grep -q '^passwd:.* files cloud' /etc/nsswitch.conf
     umount $state
+}
+
+# The disk is full when the package is removed: nsswitch.conf stays whole, and the operator reads what is left to do.
+test_removed_full() {
+    local_host
+    booted
+    sshd_start
+    install_debs
+    cp /etc/nsswitch.conf /root/nsswitch
+    ln -s /dev/full /var/lib/libnss-cloud/test
+    quiet_dpkg -r libnss-cloud >/root/said 2>&1
+    grep -q "take .cloud' out of the line passwd of /etc/nsswitch.conf yourself" /root/said
+    grep -q "take .cloud' out of the line group of /etc/nsswitch.conf yourself" /root/said
+    cmp /root/nsswitch /etc/nsswitch.conf
+    same '' "$(find /etc -name '*cloud-new*')"
+    enters ada ada
 }
 
 test_nscd() {
