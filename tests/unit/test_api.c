@@ -605,7 +605,7 @@ static void test_poll(void **state)
     clock_gettime(CLOCK_MONOTONIC, &end);
     assert_int_equal(got.verdict, API_OUTAGE);
     assert_in_range((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000,
-                    2900, LONG_S * 1000);
+                    2900, 30000);
 }
 
 /* ---- Settings change while a request is under way ---- */

@@ -683,7 +683,7 @@ static void test_no_answer(void **arg)
     will_be_silent();
     int64_t before = cloud_clock_ms();
     check_unavailable(passwd_by_name("abcdefghij_stg", SPACE));
-    assert_true(cloud_clock_ms() - before >= 50);
+    assert_in_range(cloud_clock_ms() - before, 50, 60000);
 }
 
 /* After a wait without an answer a process waits less, until the daemon answers, whatever it is. */
