@@ -175,7 +175,7 @@ fuzz:
 # Ten minutes of logins while everything breaks, and 200 rounds of rotations.
 chaos: B := build
 chaos:
-	CHAOS=600 SEED=$$(date +%s) tests/e2e/run tests/e2e/chaos.sh
+	CHAOS=600 LIMIT=1800 SEED=$$(date +%s) tests/e2e/run tests/e2e/chaos.sh
 	SOAK=200 tests/e2e/run tests/e2e/soak.sh
 
 # Hours: each call of the daemon fails once.
@@ -183,7 +183,7 @@ faults: B := build
 faults:
 	@scripts/packages.sh test
 	@$(MAKE) --no-print-directory -s all
-	INJECT=1000000 E2E='^test_(nss|helper|pam|daemon) ' tests/e2e/run tests/e2e/inject.sh
+	INJECT=1000000 LIMIT=86400 E2E='^test_(nss|helper|pam|daemon) ' tests/e2e/run tests/e2e/inject.sh
 
 fuzz-coverage:
 	TIME=0 tests/fuzz/run

@@ -229,7 +229,6 @@ static int run_command(struct ctl *ctl, const struct command *command)
     if (!ctl->json || out_has_started() || status == CTL_YES || usage)
         return status;
     out_start(&out, true);
-    out_pair(&out, "error", out_errors());
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 

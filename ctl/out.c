@@ -93,6 +93,8 @@ static void put_name(struct out *out, const char *name)
 }
 
 static bool started;
+/* The messages so far; those that do not fit are left out. */
+static char errors[4096];
 
 bool out_has_started(void)
 {
@@ -113,6 +115,8 @@ void out_start(struct out *out, bool json)
 
 bool out_end(struct out *out)
 {
+    if (out->json && errors[0] != '\0')
+        out_pair(out, "error", errors);
     if (out->json)
         fputs("}\n", stdout);
     free(out->cell);
@@ -316,9 +320,6 @@ bool out_is_terminal(const struct out *out)
 {
     return !out->json && isatty(STDOUT_FILENO);
 }
-
-/* The messages so far; those that do not fit are left out. */
-static char errors[4096];
 
 const char *out_errors(void)
 {

@@ -30,7 +30,8 @@ void out_start(struct out *out, bool json);
 /* Whether an answer has begun in this process. */
 bool out_has_started(void);
 
-/* Ends the answer. If not all of it could be written, prints a message and returns false. */
+/* Ends the answer; in JSON, `error` has the messages of out_error, if there were any. If not all of
+ * it could be written, prints a message and returns false. */
 bool out_end(struct out *out);
 
 /* Prints a pair. With the value "" or NULL, it is left out of text, and is "" or null in JSON. */
