@@ -128,7 +128,7 @@ api() {
     # Another size than before, and so another ETag.
     jq 'del(.users[] | select(.username == "bob"))' /srv/access/abcdefghij/production.json >/root/without
     install -m 644 /root/without /srv/access/abcdefghij/production.new
-    ! selinuxenabled || chcon --reference=/srv/access/abcdefghij/production.{json,new}
+    ! selinuxenabled || chcon -t httpd_sys_content_t /srv/access/abcdefghij/production.new
     mv /srv/access/abcdefghij/production.{new,json}
     wait_for refused bob abcdefghij
     none_denied
