@@ -28,6 +28,7 @@ publishing = threading.Lock()
 rights = {e: [] for e in ENVIRONMENTS}  # [begin, end, people] of each version; begin is before it is visible, end after
 faults = []  # [kind, begin, end]
 changed = [(0, 0)]  # (environment, person), the last one at the end
+absent = []  # when a document went
 attempts = []  # (environment, person, begin, end, admitted, what ssh said)
 
 
@@ -46,12 +47,18 @@ def key(p, suffix=""):
     return f"{KEYS}/p{p:02}{suffix}"
 
 
+def few_absent(now):
+    """Whether one more may go: a host takes more than three that turn absent in eleven minutes for an outage."""
+    return sum(when > now - 661 for when in absent) < 3
+
+
 def publish(e, people, text=None):
-    """Makes a version visible at the API and names it in the feed. Without people, the first three environments are
-    absent (a host takes more at once for an outage), and others have a document."""
+    """Makes a version visible at the API and names it in the feed. Without people, one of the first environments is
+    absent or has a document that lets no person in, as the others have."""
     path = f"{DIRECTORY}/abcdefghij/{name(e)}.json"
     begin = time.time()
-    if people or e >= 3:
+    is_there = os.path.exists(path)
+    if people or e >= 3 or (is_there and not few_absent(begin)):
         users = [{"id": f"person-{p}", "username": f"p{p:02}", "role": "admin", "ssh_keys": [{"value": PUBLIC[p]}]}
                  for p in sorted(people)]
         text = text or json.dumps({**TEMPLATE, "users": users, "account": {
@@ -62,8 +69,9 @@ def publish(e, people, text=None):
         publish.time += 1  # an ETag of nginx's knows whole seconds
         os.utime(path + ".new", (publish.time, publish.time))
         os.rename(path + ".new", path)
-    elif os.path.exists(path):
+    elif is_there:
         os.unlink(path)
+        absent.append(begin)
     with open("/root/feed/journal", "a", encoding="ascii") as file:
         file.write(f"abcdefghij {name(e)}\n")
     return begin
