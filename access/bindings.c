@@ -124,7 +124,7 @@ static struct entry *find_gid(const struct bindings *bindings, uint32_t gid)
     return node == NULL ? NULL : TABLE_OWNER(node, struct entry, by_gid);
 }
 
-/* Finds the entry of an environment, even one whose binding was removed. Returns NULL if there is
+/* Finds the entry of an environment, also after its binding was removed. Returns NULL if there is
  * none. */
 static struct entry *find_any(const struct bindings *bindings, const struct binding *wanted)
 {

@@ -84,7 +84,8 @@ void certificate_name(const struct offered_key *offered, char out[CERTIFICATE_NA
 
 /* Sets offered->fault if the certificate is valid for longer than `most` + CERTIFICATE_EARLY
  * seconds. `most` is certificates_max of cloudauth.conf(5); UINT32_MAX: no limit. CERTIFICATE_EARLY
- * allows for authorities that backdate the start of the validity, for hosts whose clock is slow. */
+ * allows for authorities that set the start of the validity back, because a host's clock may be
+ * slow. */
 #define CERTIFICATE_EARLY 300
 void certificate_limit(struct offered_key *offered, uint32_t most);
 

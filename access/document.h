@@ -115,7 +115,7 @@ struct document_key {
     const char *title;         /* "" if there is none */
     bool verify; /* the security key must verify the person at each login (PIN or biometric) */
     struct document_limits limits;
-    /* The owner, whose limits apply as well. NULL for an entry of document.authority. */
+    /* The owner; the owner's limits apply as well. NULL for an entry of document.authority. */
     const struct document_user *user;
 };
 

@@ -41,8 +41,8 @@ bool key_blob_take_number(struct key_blob *blob, size_t width, uint64_t *out);
 /* A type of key that is accepted. */
 struct key_type;
 
-/* Returns the type with that name or, if `certificate` is set, the type whose certificates have
- * that name; NULL if there is none. */
+/* Returns the type of keys with that name or, if `certificate` is set, with that name for their
+ * certificates; NULL if there is none. */
 const struct key_type *key_type_find(struct key_bytes name, bool certificate);
 const char *key_type_name(const struct key_type *type);
 

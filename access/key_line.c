@@ -118,7 +118,7 @@ static const char *line_begin(const struct cloud_text *text, bool verify)
     return text->used == 0 ? "restrict" : "\nrestrict";
 }
 
-/* Adds the rest of a line, after line_begin, for a key whose user may enter. */
+/* Adds the rest of a line, after line_begin, for the key of a user who may enter. */
 static void add_line(struct cloud_text *text, const struct document *document,
                      const struct cloud_name *name, const struct document_key *key,
                      const struct policy_visit *visit)

@@ -350,7 +350,7 @@ static bool has_amr(const struct certificate_claims *claims, const char *word)
 /* A security key with `verify` counts as MFA now, because sshd requires the key to verify its user
  * at the login. If the line that sshd got does not require this, because the document had no
  * `verify` then, the login is refused. `auth_time` may be up to CERTIFICATE_EARLY seconds in the
- * future, for an authority whose clock is fast. */
+ * future, because an authority's clock may be fast. */
 static enum policy_reason rule_require(const struct attempt *attempt)
 {
     const struct document_require *require = &attempt->document->require;
