@@ -42,6 +42,7 @@ $(B)/unit/test_call: WRAP := connect send
 $(B)/unit/test_cache: WRAP := getrandom
 $(B)/unit/test_closer: WRAP := clone
 $(B)/unit/test_document: WRAP := malloc calloc reallocarray
+$(B)/unit/test_feed: WRAP := arc4random_uniform
 $(B)/unit/test_nss: WRAP := cloud_conf_read
 $(B)/unit/test_snapshot: WRAP := cloud_owned_by
 # The exported functions with faults, in the place of nss_cloud/nss_cloud.c.

@@ -3,8 +3,8 @@
 
 #include "common/clock.h"
 
-int64_t fake_ms = 1000;
-time_t fake_time = 1800000000;
+_Atomic int64_t fake_ms = 1000;
+_Atomic time_t fake_time = 1800000000;
 
 int64_t cloud_clock_ms(void)
 {
@@ -13,7 +13,9 @@ int64_t cloud_clock_ms(void)
 
 time_t time(time_t *out)
 {
+    time_t now = fake_time;
+
     if (out != NULL)
-        *out = fake_time;
-    return fake_time;
+        *out = now;
+    return now;
 }

@@ -79,6 +79,22 @@ static void pass(int64_t milliseconds)
     fake_ms = end;
 }
 
+/* ---- Random times ---- */
+
+static uint32_t randoms;
+
+/* Offers wait as long as they may, so that a test which does not wait for them gets none. The other
+ * times are different from each other, and the same in each run. */
+uint32_t __wrap_arc4random_uniform(uint32_t bound);
+
+uint32_t __wrap_arc4random_uniform(uint32_t bound)
+{
+    if (bound == FEED_DELAY_MS)
+        return bound - 1;
+    randoms = randoms * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)randoms * bound >> 32);
+}
+
 /* ---- The worker ---- */
 
 static struct work *working;
