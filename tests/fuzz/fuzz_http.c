@@ -123,7 +123,9 @@ static void on_done(void *arg, const struct api_result *result)
     ++*(unsigned *)arg;
     require(fuzz_printable(etag) && fuzz_printable(modified));
     require(result->retry_after <= API_RETRY_MAX);
-    require(strstr(result->detail, SECRET) == NULL && strlen(result->detail) < 256);
+    /* Without a token file the request carries no secret, and the answer may have this text. */
+    require(conf.token_file[0] == '\0' || strstr(result->detail, SECRET) == NULL);
+    require(strlen(result->detail) < 256);
     if (result->verdict == API_OUTAGE)
         require(result->detail[0] != '\0');
     else
