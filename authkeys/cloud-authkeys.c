@@ -6,6 +6,9 @@
  * Prints the authorized_keys lines with which the offered key may log in to the account, or
  * nothing. The exit status is 0 if this answer is certain, 1 if the daemon cannot be reached or
  * cannot decide now, 2 if the arguments are wrong. sshd ignores the output if the status is not 0.
+ *
+ * The daemon writes the audit line of a refusal. If no answer of it comes, the audit line is
+ * written here, as pam_cloud.so does in that case.
  */
 #include "common/call.h"
 #include "common/io.h"
@@ -14,7 +17,14 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <syslog.h>
 #include <unistd.h>
+
+#define LOG_SOCKET "/dev/log"
+#define LOG_WAIT_S 1 /* seconds that the log daemon may take for the audit line */
 
 enum { CERTAIN = 0, UNCERTAIN = 1, USAGE = 2 };
 
@@ -67,6 +77,41 @@ static int print_lines(const char *line)
     return io_write_all(STDOUT_FILENO, line, n + 1) ? CERTAIN : UNCERTAIN;
 }
 
+/* Sends a line to the log daemon, if that takes it within LOG_WAIT_S. syslog(3) would wait for as
+ * long as the log daemon is stopped. */
+static void log_line(const char *line, size_t n)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LOG_SOCKET};
+    const struct timeval wait = {.tv_sec = LOG_WAIT_S};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0)
+        (void)sendto(fd, line, n, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
+}
+
+/* Writes the audit line of an offer that is refused here. The key's fingerprint is not known,
+ * because this program has no hash function. The parent is sshd's process of the connection. */
+static void log_refusal(const struct cloud_question *question, const char *reason)
+{
+    char line[4096];
+    struct cloud_text text;
+
+    cloud_text_start(&text, line, sizeof line);
+    cloud_text_add(&text, "<");
+    cloud_text_add_number(&text, LOG_AUTHPRIV | LOG_NOTICE);
+    cloud_text_add(&text, ">cloud-authkeys[");
+    cloud_text_add_number(&text, (uint64_t)getpid());
+    cloud_text_add(&text, "]: refuse");
+    cloud_text_add_pair(&text, "account", question->account);
+    cloud_text_add_pair(&text, "kind", question->kind == CLOUD_SFTP ? "sftp" : "shell");
+    cloud_text_add(&text, " project= environment= app= user= role= key= from= service=sshd");
+    cloud_text_add_pair(&text, "reason", reason);
+    cloud_text_add(&text, " source=none age= pid=");
+    cloud_text_add_number(&text, (uint64_t)getppid());
+    cloud_text_add(&text, " proof=none");
+    log_line(line, text.used);
+}
+
 /* The only place where a status becomes an exit status. */
 static int finish(enum cloud_status status, const struct cloud_answer *answer)
 {
@@ -86,24 +131,29 @@ int main(int argc, char **argv)
 {
     struct cloud_question question = {.op = CLOUD_OP_KEYS};
     struct cloud_answer answer;
+    enum cloud_status status;
 
     if (argc < 5 || argc > 6 || !read_kind(argv[1], &question.kind) ||
         !read_uid(argv[5], &question.id))
         return usage();
-    /* No cloud account has uid 0, so no key may log in. In the question 0 would mean that no uid
-     * was passed. */
-    if (argc == 6 && question.id == 0)
-        return CERTAIN;
     /* If sshd has exited, SIGPIPE would kill this program; with the signal ignored, the write fails
      * and the exit status says so. */
     (void)signal(SIGPIPE, SIG_IGN);
     question.account = argv[2];
     question.key_type = argv[3];
     question.key = argv[4];
-    /* If the question does not fit, the key is longer than any key in a document: it may not log
-     * in. */
-    if (cloud_wire_put_question(&question, packet, sizeof packet) == 0)
+    /* No cloud account has uid 0, so no key may log in. In the question 0 would mean that no uid
+     * was passed. */
+    if (argc == 6 && question.id == 0) {
+        log_refusal(&question, "ids-changed");
         return CERTAIN;
-    return finish(cloud_call(&question, &answer, packet, sizeof packet, CLOUD_CALL_LOGIN_MS),
-                  &answer);
+    }
+    /* A key that does not fit into the question is longer than any key in a document. The daemon
+     * refuses an empty one, because it cannot be read. */
+    if (cloud_wire_put_question(&question, packet, sizeof packet) == 0)
+        question.key = "";
+    status = cloud_call(&question, &answer, packet, sizeof packet, CLOUD_CALL_LOGIN_MS);
+    if (status == CLOUD_UNAVAILABLE && answer.reason == NULL)
+        log_refusal(&question, "daemon-unreachable");
+    return finish(status, &answer);
 }

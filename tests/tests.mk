@@ -56,7 +56,7 @@ $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 ALLOCATE := xcalloc xstrdup malloc calloc realloc reallocarray strdup cJSON_ParseWithLength EVP_Digest EC_POINT_new \
             curl_url curl_url_set curl_url_get
 $(B)/fuzz/http: WRAP := time
-$(B)/fuzz/fronts: WRAP := connect io_write_all backoff_timeout negcache_has jail_check jail_build
+$(B)/fuzz/fronts: WRAP := connect sendto io_write_all backoff_timeout negcache_has jail_check jail_build
 $(B)/fuzz/%: $(B)/here/tests/fuzz/fuzz_%.o $(B)/here/tests/fuzz/memory.o $(B)/modules.a \
 		$(if $(FUZZER),,$(B)/here/tests/fuzz/replay.o $(B)/obj/tests/unit/support.o)
 	@mkdir -p $(@D)

@@ -225,10 +225,15 @@ static enum reading read_question(struct connection *connection)
 }
 
 /* Reads the question, if it has come, and has it answered. Ends the connection if what has come is
- * not a valid question. */
+ * not a valid question, or if a trusted peer has hung up, as after a time in which the daemon was
+ * stopped: that peer has written the audit line of its login itself. */
 static void serve(struct connection *connection)
 {
-    switch (read_question(connection)) {
+    enum reading reading = read_question(connection);
+
+    if (reading == QUESTION && connection->trusted && !server_peer_lives(connection))
+        reading = NO_QUESTION;
+    switch (reading) {
     case QUESTION:
         connection->asked = true;
         connection->deadline = cloud_clock_ms() + SERVER_ANSWER_MS;

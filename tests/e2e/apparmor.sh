@@ -68,8 +68,8 @@ test_daemon() {
     (($(cut -d' ' -f1 <<<"$said") > 40))
 }
 
-# Three runs of it: twice for the key that enters, once for the other.
-traces_whole() { (($(cat /tmp/traces/* | grep -c '^+++ exited') >= 3)); }
+# Four runs of it: twice for the key that enters, once for the other, once without the daemon.
+traces_whole() { (($(cat /tmp/traces/* | grep -c '^+++ exited') >= 4)); }
 
 # every file that the helper touches is in its profile
 test_helper() {
@@ -77,6 +77,9 @@ test_helper() {
     traced_helper
     enters alice abcdefghij
     refused stranger abcdefghij
+    wait_for snapshot_has production
+    daemon_stop
+    refused alice abcdefghij
     wait_for traces_whole
     # The real one is the profile's.
     sed -i "s|$HELPER.real|$HELPER|" /tmp/traces/*

@@ -61,6 +61,39 @@ test_made_up_keys() {
     audit "omit account=abcdefghij .*proof=none detail=\"$((600 - OFFERS)) more refused offers of keys\""
 }
 
+# helper KEY [UID]: asks as sshd does
+helper() {
+    setpriv --reuid=cloudauth-keys --regid=nogroup --clear-groups \
+        /usr/libexec/cloudauth/cloud-authkeys shell abcdefghij ssh-ed25519 "$@"
+}
+
+# an offer that gets no answer has its line too: the daemon hangs, is not there, or the helper answers itself
+test_no_answer() {
+    local key status=0
+    local line='cloud-authkeys\[[0-9]+\]: refuse account=abcdefghij kind=shell .* service=sshd'
+    read -r _ key _ <"$KEYS/alice.pub"
+    known abcdefghij 200001
+    wait_for snapshot_has production
+    kill -STOP "$(daemon_pid)"
+    helper "$key" || status=$?
+    kill -CONT "$(daemon_pid)"
+    same 1 $status
+    audit "$line reason=daemon-unreachable source=none age= pid=[0-9]+ proof=none\$"
+    # The daemon has read the question by now: there is no second line.
+    known abcdefghij 200001
+    same 1 "$(since | grep -c 'refuse account=')"
+    mark
+    same '' "$(helper "$key" 0)"
+    audit "$line reason=ids-changed source=none .*proof=none\$"
+    same '' "$(helper "$(head -c 60000 /dev/zero | tr '\0' A)")"
+    audit 'cloudauthd\[[0-9]+\]: refuse account=abcdefghij .* reason=key-unusable .*proof=none'
+    mark
+    daemon_stop
+    refused alice abcdefghij
+    audit "$line reason=daemon-unreachable "
+    same 1 "$(since | grep -c 'refuse account=')"
+}
+
 # ---- the journal -----------------------------------------------------------------------------------
 
 # journal_start: systemd-journald takes the place of the log daemon. It looks for its own cgroup.
