@@ -172,6 +172,7 @@ struct cache_entry {
     enum entry_budget budget;
     enum entry_stored stored;
     enum entry_absence absence;
+    int64_t counted; /* when the guard last counted the entry (limits_believe_absence) */
     bool loaded; /* the entry's file was looked for in the store, or may be older than the entry */
     unsigned load_failures; /* the number of loads of the file that have failed in a row */
     int64_t load_retry;     /* cloud_clock_ms() before which the file is not read again */

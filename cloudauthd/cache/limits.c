@@ -36,33 +36,34 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after)
     return wait < asked ? asked : wait;
 }
 
-/* Returns the number of absences that were believed within the last ten minutes. */
-static size_t recent_absences(const struct guard *guard, int64_t now)
+/* Returns the minute since boot, counted from GUARD_MINUTES, so that 0 is always out of the
+ * window. */
+static int64_t minute_of(int64_t now)
 {
-    size_t n = 0;
+    return now / MINUTE + GUARD_MINUTES;
+}
+
+bool limits_believe_absence(struct guard *guard, size_t known, int64_t *counted, int64_t now)
+{
+    int64_t minute = minute_of(now);
+    size_t place = (size_t)(minute % GUARD_MINUTES), others = 0, absent;
+    bool again = minute - *counted < GUARD_MINUTES;
 
     for (size_t i = 0; i < GUARD_MINUTES; i++)
-        if (now / MINUTE - guard->minute[i] < GUARD_MINUTES)
-            n += guard->absent[i];
-    return n;
-}
-
-bool limits_may_believe(const struct guard *guard, size_t known, int64_t now)
-{
-    size_t before = recent_absences(guard, now), absent = before + 1;
-
+        if (minute - guard->minute[i] < GUARD_MINUTES)
+            others += guard->absent[i];
+    others -= again;
+    absent = others + 1;
     /* The environments that turned absent in these ten minutes count as known, too. */
-    return absent <= GUARD_COUNT || absent * 100 <= (known + before) * GUARD_PERCENT;
-}
-
-void limits_count_absence(struct guard *guard, int64_t now)
-{
-    int64_t minute = now / MINUTE;
-    size_t place = (size_t)(minute % GUARD_MINUTES);
-
+    if (absent > GUARD_COUNT && absent * 100 > (known + others) * GUARD_PERCENT)
+        return false;
+    if (again)
+        guard->absent[*counted % GUARD_MINUTES]--;
     if (guard->minute[place] != minute) {
         guard->minute[place] = minute;
         guard->absent[place] = 0;
     }
     guard->absent[place]++;
+    *counted = minute;
+    return true;
 }

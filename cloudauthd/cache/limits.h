@@ -47,24 +47,26 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
  * The guard against mass absence. If a few environments turn absent, they have been deleted; if
  * many do at once, an error of the API is more likely. An answer is withheld (not believed) if with
  * it more than GUARD_COUNT environments, and more than GUARD_PERCENT % of the known ones, would
- * have turned absent within ten minutes. While any answer is withheld, every further absence is
- * withheld as well. An answer stays withheld until an operator confirms it or the API answers
- * otherwise. A zeroed guard has seen no absence.
+ * have turned absent within ten minutes. An environment that returns and turns absent again counts
+ * once, for the ten minutes after the last time. While any answer is withheld, every further
+ * absence is withheld as well. An answer stays withheld until an operator confirms it or the API
+ * answers otherwise. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
 #define GUARD_MINUTES 11 /* ten whole minutes and the current one */
 
 struct guard {
-    int64_t minute[GUARD_MINUTES]; /* the minute since boot to which absent[i] belongs */
-    size_t absent[GUARD_MINUTES];  /* absences that were believed in minute[i] */
+    int64_t
+        minute[GUARD_MINUTES]; /* the minute to which absent[i] belongs (minute_of in limits.c) */
+    size_t absent[GUARD_MINUTES]; /* environments whose last absence was believed in minute[i] */
 };
 
-/* Whether one more absence may be believed. `known` is the number of environments with a document,
- * including the one that turns absent. */
-bool limits_may_believe(const struct guard *guard, size_t known, int64_t now);
-
-/* Counts an absence that was believed. */
-void limits_count_absence(struct guard *guard, int64_t now);
+/*
+ * Whether to believe that an environment is absent; if so, counts it. `known` is the number of
+ * environments with a document, including this one. *counted belongs to the environment, and says
+ * when it was last counted; 0: never. A *counted that is lost only makes the guard withhold sooner.
+ */
+bool limits_believe_absence(struct guard *guard, size_t known, int64_t *counted, int64_t now);
 
 #endif

@@ -111,20 +111,19 @@ static size_t known(const struct cache *cache)
 static void take_absence(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
-    int64_t now = freshness_now().boot;
 
-    if (entry->document != NULL && entry->absence != ENTRY_CONFIRMED) {
-        if (cache->entries.withheld > 0 || !limits_may_believe(&cache->guard, known(cache), now)) {
-            if (cache->entries.withheld == 0)
-                log_error("more than %d and more than %d %% of the known environments turned "
-                          "absent within 10 minutes: taken for an outage until confirmed by "
-                          "cloudauthctl confirm-absences",
-                          GUARD_COUNT, GUARD_PERCENT);
-            entries_set_absence(entry, ENTRY_WITHHELD);
-            fail(entry, "absent, but so many environments are that it is taken for an outage");
-            return;
-        }
-        limits_count_absence(&cache->guard, now);
+    if (entry->document != NULL && entry->absence != ENTRY_CONFIRMED &&
+        (cache->entries.withheld > 0 ||
+         !limits_believe_absence(&cache->guard, known(cache), &entry->counted,
+                                 freshness_now().boot))) {
+        if (cache->entries.withheld == 0)
+            log_error("more than %d and more than %d %% of the known environments turned "
+                      "absent within 10 minutes: taken for an outage until confirmed by "
+                      "cloudauthctl confirm-absences",
+                      GUARD_COUNT, GUARD_PERCENT);
+        entries_set_absence(entry, ENTRY_WITHHELD);
+        fail(entry, "absent, but so many environments are that it is taken for an outage");
+        return;
     }
     tell(entry, NULL, entry->sent_wall);
     memset(&entry->validator, 0, sizeof entry->validator);

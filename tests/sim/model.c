@@ -444,16 +444,22 @@ static enum verdict has_document(const struct environment *e)
                : EITHER;
 }
 
-/* How many environments with a document have certainly turned absent within ten minutes, as this
- * daemon knows; or perhaps: it counts whole minutes. */
-static int count_absences(bool perhaps)
+/* How many other environments with a document have certainly turned absent within ten minutes, as
+ * this daemon knows; or perhaps: it counts whole minutes. */
+static int count_others_absent(const struct environment *e, bool perhaps)
 {
+    bool is_counted[ENVIRONMENTS] = {false};
     int n = 0;
 
     for (int i = 0; i < world->absences && i < ABSENCES; i++) {
         int64_t since = world->lived - world->absence[i].at;
         bool sure = world->absence[i].sure && world->absence[i].incarnation == world->incarnations;
-        n += perhaps ? since <= 660 * SECOND : sure && since < 600 * SECOND;
+        int which = world->absence[i].environment;
+        if (e == &world->environment[which] || is_counted[which] ||
+            (perhaps ? since > 660 * SECOND : !sure || since >= 600 * SECOND))
+            continue;
+        is_counted[which] = true;
+        n++;
     }
     return n;
 }
@@ -474,9 +480,9 @@ static enum verdict is_believed(const struct environment *e)
 
     if (has == NO || e->confirmed)
         return YES;
-    if (has == YES && (e->withheld || count_absences(false) >= 3))
+    if (has == YES && (e->withheld || count_others_absent(e, false) >= 3))
         return NO;
-    return count_absences(true) < 3 && !is_any_doubted() ? YES : EITHER;
+    return count_others_absent(e, true) < 3 && !is_any_doubted() ? YES : EITHER;
 }
 
 /* The API has said that there is the environment; perhaps the daemon has refused that. */
@@ -504,6 +510,7 @@ static enum verdict turn_absent(struct environment *e, const struct good *good)
     e->doubted = believed != YES;
     if (counts) {
         int place = world->absences++ % ABSENCES;
+        world->absence[place].environment = (int)(e - world->environment);
         world->absence[place].at = world->lived;
         world->absence[place].incarnation = world->incarnations;
         world->absence[place].sure = has == YES && believed == YES && !good->doubtful;

@@ -300,6 +300,7 @@ struct world {
     struct environment environment[ENVIRONMENTS];
     int absences;
     struct {
+        int environment;
         int64_t at; /* lived */
         int incarnation;
         bool sure; /* else the daemon may have withheld it, or may not have known a document */
