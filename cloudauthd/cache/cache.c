@@ -385,6 +385,13 @@ void cache_look(const struct cache *cache, struct cache_figures *out)
     out->guarded = cache->entries.withheld > 0;
 }
 
+/* cache_view.failing */
+static bool is_of_note(const struct cache_entry *entry)
+{
+    return entries_is_failing(entry) &&
+           (entry->document != NULL || entry->refused || entry->sent > entry->cache->answered);
+}
+
 struct walk {
     cache_see *see;
     void *arg;
@@ -396,7 +403,6 @@ static bool view_entry(void *arg, struct table_node *node)
     const struct cache_entry *entry = TABLE_OWNER(node, struct cache_entry, node);
     struct freshness_now now = freshness_now();
     struct cache_answer answer = request_known(entry, CACHE_KEYS, now);
-    bool failing = entries_is_failing(entry);
     struct cache_view view = {.project = entry->project,
                               .environment = entry->environment,
                               .document = entry->document,
@@ -404,12 +410,12 @@ static bool view_entry(void *arg, struct table_node *node)
                               .taken = entry->taken,
                               .absent = entry->state == ENTRY_ABSENT,
                               .withheld = entry->absence == ENTRY_WITHHELD,
-                              .failing = failing,
+                              .failing = is_of_note(entry),
                               .age = answer.age,
-                              .detail = failing ? entry->detail : ""};
+                              .detail = entries_is_failing(entry) ? entry->detail : ""};
 
     view.fresh =
-        view.usable && !failing &&
+        view.usable && !view.failing &&
         freshness_is_within(entry, now, (int64_t)1000 * entry->cache->setup.conf->account_fresh);
     return walk->see(walk->arg, &view);
 }

@@ -197,6 +197,7 @@ struct cache_entry {
     unsigned failures; /* the number of requests that have failed in a row */
     int64_t retry;     /* cloud_clock_ms() before which the API is not asked again */
     char detail[256];  /* the reason of the last failure */
+    bool refused;      /* the last request brought a document that is not accepted */
 
     int64_t told; /* the last `asked_wall` that the subscriber was told; 0: none */
     bool taken;   /* the subscriber's last answer: this host takes the document */

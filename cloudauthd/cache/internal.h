@@ -72,6 +72,7 @@ struct cache {
     struct marks marks; /* when the change feed last named environments and projects */
     struct cache_figures figures;
     struct askers lookups, logins, others; /* the budgets ENTRY_LOOKUP, ENTRY_LOGIN, ENTRY_OTHERS */
+    int64_t answered;    /* cloud_clock_ms() when the last request was sent that the API answered */
     bool some_fail;      /* an entry may be STALE, so background_probe has to look for it */
     unsigned background; /* the number of background requests in flight */
     /* Entries with a document whose request is in flight and not yet overdue. */

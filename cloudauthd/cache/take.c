@@ -281,8 +281,11 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
         memcpy(before, entry->detail, sizeof before);
     if (reading->is_known)
         entry->validator = reading->result->validator;
+    if (verdict != API_OUTAGE && entry->sent > entry->cache->answered)
+        entry->cache->answered = entry->sent;
     apply_verdict(entry, reading, verdict);
     refuse_outdated(entry);
+    entry->refused = verdict == API_DOCUMENT && entries_is_failing(entry);
     if (entries_is_failing(entry)) {
         count_failure(entry, before, reading->result->retry_after);
         return verdict;

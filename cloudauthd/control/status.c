@@ -163,7 +163,7 @@ static const char *state_word(const struct cache_view *view)
     if (view->withheld)
         return "withheld";
     if (view->document == NULL)
-        return view->failing ? "unknown" : view->absent ? "absent" : "asked";
+        return view->absent ? "absent" : view->detail[0] != '\0' ? "unknown" : "asked";
     if (!view->usable)
         return "unusable";
     if (!view->taken)

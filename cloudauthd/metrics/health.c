@@ -130,8 +130,8 @@ void health_count(struct health_documents *out, const struct cache_view *view)
         snprintf(out->error, sizeof out->error, "%s/%s: %s", view->project, view->environment,
                  view->detail);
     if (view->document == NULL) {
-        out->absent += view->absent && !view->failing;
-        out->unknown += !view->absent || view->failing;
+        out->absent += view->absent;
+        out->unknown += !view->absent;
         return;
     }
     out->known++;

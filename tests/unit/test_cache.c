@@ -2606,6 +2606,60 @@ static void test_survey_of_bad_disk(void **state)
     assert_int_equal(done, 1);
 }
 
+static bool note_failing(void *arg, const struct cache_view *view)
+{
+    char(*names)[64] = arg;
+
+    if (view->failing)
+        strcat(strcat(*names, view->environment), " ");
+    return false;
+}
+
+/* Which environments operators are told are failing. */
+static const char *failing(void)
+{
+    static char names[64];
+
+    names[0] = '\0';
+    (void)cache_walk(cache, 0, note_failing, &names);
+    return names;
+}
+
+static void api_answers(const char *environment, enum api_verdict verdict, const char *extra)
+{
+    struct client client = {.waiter = {.answered = on_answer, .arg = &client}};
+
+    put_question("abcdefghij", environment, CACHE_NOW, &client.waiter);
+    api_says(verdict, extra);
+    assert_int_equal(client.answers, 1);
+    fake_ms += 1000;
+    fake_time++;
+}
+
+/* A name that a stranger asked for in an outage tells nothing once the API has answered again. */
+static void test_failing(void **state)
+{
+    (void)state;
+    api_answers("stray", API_OUTAGE, "");
+    assert_string_equal(failing(), "stray ");
+    api_answers("other", API_ABSENT, "");
+    assert_string_equal(failing(), "");
+    api_answers("stray", API_OUTAGE, "");
+    assert_string_equal(failing(), "stray ");
+    api_answers("staging", API_DOCUMENT, "");
+    assert_string_equal(failing(), "");
+    /* What the API has sent is an environment. */
+    api_answers("invalid", API_DOCUMENT, "garbage");
+    api_answers("staging", API_DOCUMENT, "");
+    assert_string_equal(failing(), "invalid ");
+    api_answers("invalid", API_ABSENT, "");
+    assert_string_equal(failing(), "");
+    /* So is what a document is known of. */
+    api_answers("staging", API_OUTAGE, "");
+    api_answers("other", API_ABSENT, "");
+    assert_string_equal(failing(), "staging ");
+}
+
 /* Lets the API say that so many environments are absent; returns how many are. */
 static unsigned turn_absent(unsigned n)
 {
@@ -3065,6 +3119,18 @@ static void test_signed_after_clock_put_back(void **state)
     api_says(API_UNCHANGED, "");
     assert_told(&client, CACHE_DOCUMENT);
     assert_false(client.stale);
+    EVP_PKEY_free(signer);
+}
+
+/* Where documents are signed, there is no tombstone of a name that a stranger made up. */
+static void test_failing_signed(void **state)
+{
+    (void)state;
+    use_signatures();
+    api_answers("stray", API_ABSENT, "");
+    assert_string_equal(failing(), "");
+    api_answers("stray", API_OUTAGE, "");
+    assert_string_equal(failing(), "stray ");
     EVP_PKEY_free(signer);
 }
 
@@ -3716,6 +3782,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_survey),
     TEST(test_survey_of_the_start),
     TEST(test_survey_of_bad_disk),
+    TEST(test_failing),
+    TEST(test_failing_signed),
     TEST(test_guard),
     TEST(test_guard_flapping),
     TEST(test_unknown_names),
