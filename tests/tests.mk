@@ -39,7 +39,7 @@ $(B)/unit/%: $(B)/here/tests/unit/%.o $(B)/obj/tests/unit/support.o $(B)/modules
 
 # Functions that a test calls through its own __wrap_NAME (ld(1), --wrap).
 $(B)/unit/test_call: WRAP := connect send
-$(B)/unit/test_cache: WRAP := getrandom
+$(B)/unit/test_cache: WRAP := calloc getrandom
 $(B)/unit/test_closer: WRAP := clone
 $(B)/unit/test_document: WRAP := malloc calloc reallocarray
 $(B)/unit/test_feed: WRAP := arc4random_uniform

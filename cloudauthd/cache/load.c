@@ -67,6 +67,8 @@ static void fail(struct load *load)
 
     if (load->file.failed)
         (void)store_judge(entry->cache->setup.store, &load->file); /* logs why */
+    else if (load->reading.no_memory)
+        log_warning("store: document %s cannot be read: out of memory", load->file.name);
     entry->load_retry = cloud_clock_ms() + limits_back_off(entry->load_failures, 0);
     if (entry->load_failures < LIMITS_FAILURES_MAX)
         entry->load_failures++;
@@ -98,8 +100,8 @@ static void finish(struct work *work)
     struct cache *cache = entry->cache;
     bool surveys = load->surveys;
     /* Without the local accounts no document may be used: they are read again, as the file is. */
-    bool failed =
-        load->file.failed || (load->file.is_whole && !admission_refresh(cache->setup.admission));
+    bool failed = load->file.failed || load->reading.no_memory ||
+                  (load->file.is_whole && !admission_refresh(cache->setup.admission));
 
     cache->loads--;
     if (entry->phase != ENTRY_ORPHANED && failed)

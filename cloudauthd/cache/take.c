@@ -6,6 +6,7 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/cache/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ void take_read(struct reading *reading)
         reading->is_known = true;
     if (reading->is_known)
         return;
+    errno = 0;
     if (reading->signers.n > 0 && reading->ids_only)
         body = payload = envelope_reopen(body, length, &length, &reading->problem);
     else if (reading->signers.n > 0)
@@ -72,6 +74,7 @@ void take_read(struct reading *reading)
     if (body != NULL)
         reading->document =
             document_parse(body, length, reading->project, reading->environment, &reading->problem);
+    reading->no_memory = reading->document == NULL && errno == ENOMEM;
     free(payload);
 }
 

@@ -32,6 +32,7 @@ struct reading {
     /* The parsed document, or NULL. take_result and take_stored take ownership. */
     struct document *document;
     struct document_problem problem; /* why the body is not a valid document */
+    bool no_memory; /* there is no document because memory ran out: the body may be valid */
 };
 
 /* Sets the members that take_read needs. `result` is that of the entry's request, and is

@@ -40,6 +40,19 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
     return (ssize_t)size;
 }
 
+static bool no_memory, memory_fails;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (!memory_fails)
+        return __real_calloc(count, size);
+    errno = ENOMEM;
+    return NULL;
+}
+
 static bool is_file;
 static int64_t ahead_by_api;
 static bool accepted;
@@ -303,7 +316,9 @@ static void loads_are_done(void)
 {
     while (loadings > 0) {
         struct work *work = loading[--loadings];
+        memory_fails = no_memory;
         work->run(work);
+        memory_fails = false;
         work->finish(work);
     }
 }
@@ -424,7 +439,7 @@ static int setup(void **state)
     memset(&disk, 0, sizeof disk);
     disk.error = EIO;
     files = loadings = 0;
-    unbound = has_project = hangs = no_local_accounts = false;
+    unbound = has_project = hangs = no_local_accounts = no_memory = false;
     lost = NULL;
     bound_again = 0;
     plan = (struct cache_setup){.conf = &conf};
@@ -2287,12 +2302,19 @@ static void test_load_fails(void **state)
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_int_equal(disk.reads, 3);
-    assert_int_equal(told.documents + told.gone, 0);
     no_local_accounts = false;
+    no_memory = true; /* nor can it be parsed */
     fake_ms += 4000;
+    ask(&client, CACHE_ACCOUNT);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_int_equal(disk.reads, 4);
+    assert_int_equal(told.documents + told.gone, 0);
+    no_memory = false;
+    fake_ms += 8000;
     told_at_once(CACHE_ACCOUNT, CACHE_DOCUMENT);
     assert_int_equal(told.documents, 1);
-    assert_int_equal(disk.reads, 4);
+    assert_int_equal(disk.reads, 5);
     assert_int_equal(told.gone, 0);
 }
 
