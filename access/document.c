@@ -863,6 +863,11 @@ void document_free(struct document *document)
     free(owned);
 }
 
+uint32_t document_bound(const struct document *document, uint32_t most)
+{
+    return document->max_stale < most ? document->max_stale : most;
+}
+
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
 {

@@ -192,6 +192,10 @@ struct document *document_parse(const void *body, size_t n, const char *project,
                                 const char *environment, struct document_problem *problem);
 void document_free(struct document *document);
 
+/* Returns the outage bound in seconds: the smaller of the document's own max_stale and `most`, the
+ * host's. */
+uint32_t document_bound(const struct document *document, uint32_t most);
+
 /*
  * Returns the first entry for the key with that fingerprint; NULL if there is none. If several
  * users have the key, their entries follow in document->key.

@@ -72,9 +72,7 @@ static const char *digits(char out[24], size_t number)
  * the same time. */
 static int64_t end_of(const struct host *host, const struct document *document)
 {
-    uint32_t most = host->conf.max_stale;
-
-    return document->issued_at + (document->max_stale < most ? document->max_stale : most);
+    return document->issued_at + document_bound(document, host->conf.max_stale);
 }
 
 /* Checks the times of a signed document as the cache does. A document with an invalid issued_at is

@@ -144,6 +144,15 @@ static void split_key(struct subject_key *key, struct cloud_question *question)
     question->key = end_word(key, base64);
 }
 
+static void put_fact(struct out *out, const char *const *field)
+{
+    char time[32];
+
+    if (field[3][0] == '@')
+        out_time(strtoll(field[2], NULL, 10), time, sizeof time);
+    out_pair(out, field[1], field[3][0] == '@' ? time : field[2]);
+}
+
 static void put_answer(struct explanation *explanation, const struct ask_rows *rows,
                        const char *account)
 {
@@ -152,7 +161,7 @@ static void put_answer(struct explanation *explanation, const struct ask_rows *r
     for (size_t i = 0; i < rows->n; i++) {
         const char *const *field = rows->row[i].field;
         if (strcmp(field[0], "fact") == 0)
-            out_pair(explanation->out, field[1], field[2]);
+            put_fact(explanation->out, field);
         if (strcmp(field[0], "warning") == 0)
             ctl_say("warning: %s", field[1]);
         if (strcmp(field[0], "decision") == 0)

@@ -102,13 +102,29 @@ static void judge_rules(struct health *health)
     }
 }
 
+/* Says until when the environments whose last request failed can still be entered. Writes "" if
+ * none of them can. */
+static void say_until(const struct health *health, char out[128])
+{
+    int64_t first = health_number(health, "failing_until");
+    int64_t last = health_number(health, "failing_last_until");
+    char begin[32], end[32];
+
+    out_time(first, begin, sizeof begin);
+    out_time(last, end, sizeof end);
+    out[0] = '\0';
+    if (first > 0)
+        snprintf(out, 128, ", people enter until %s%s%s", begin,
+                 last > first ? ", at the last of them until " : "", last > first ? end : "");
+}
+
 static void judge_documents(struct health *health, const struct cloud_conf *conf)
 {
     int64_t failing = health_number(health, "failing");
     int64_t unusable = health_number(health, "unusable");
     const char *error = health_value(health, "error");
     const char *credential = health_value(health, "credential_error");
-    char remedy[REMEDY_SIZE];
+    char remedy[REMEDY_SIZE], until[128];
 
     if (unusable > 0)
         find(health, HEALTH_CRITICAL, "documents",
@@ -117,9 +133,10 @@ static void judge_documents(struct health *health, const struct cloud_conf *conf
              unusable, unusable == 1 ? "" : "s");
     if (failing > 0) {
         remedy_for_api(conf, error, remedy);
+        say_until(health, until);
         find(health, HEALTH_DEGRADED, "api", remedy,
-             "the last request failed for %" PRId64 " environment%s; %.500s", failing,
-             failing == 1 ? "" : "s", error);
+             "the last request failed for %" PRId64 " environment%s%s; %.500s", failing,
+             failing == 1 ? "" : "s", until, error);
     }
     if (credential[0] != '\0') {
         remedy_for_api(conf, credential, remedy);

@@ -46,7 +46,7 @@ static int each_known(struct out *out, enum cloud_op op, bool list)
             continue;
         snprintf(name, sizeof name, "%s/%s", field[0], field[1]);
         if (list)
-            OUT_ROW(out, name, state, field[5], field[6]);
+            OUT_ROW(out, name, state, field[6], field[7]);
         else
             status = worse(status, refresh(out, op, name));
     }

@@ -13,7 +13,8 @@ static int list_documents(struct out *out)
 {
     struct cloud_question question = {.op = CLOUD_OP_DOCUMENTS};
 
-    return ask_table(out, "list", "project environment login state age# status detail", &question);
+    return ask_table(out, "list", "project environment login state age# until@ status detail",
+                     &question);
 }
 
 /* ---- For programs: the daemon's rows ---- */
@@ -57,8 +58,8 @@ static const char *span(int64_t seconds, char out[40])
     return out;
 }
 
-/* Prints a row of STATUS. The value is a time if the name of the row ends in "_expires", and a
- * duration if it ends in "_age" or "_stale". */
+/* Prints a row of STATUS. The value is a time if the name of the row ends in "_expires" or
+ * "_until", and a duration if it ends in "_age" or "_stale". */
 static void put_row(struct out *out, const char *const *field)
 {
     const char *end = strrchr(field[0], '_'), *value = field[1];
@@ -67,7 +68,7 @@ static void put_row(struct out *out, const char *const *field)
 
     if (value[0] == '\0')
         return;
-    if (end != NULL && strcmp(end, "_expires") == 0) {
+    if (end != NULL && (strcmp(end, "_expires") == 0 || strcmp(end, "_until") == 0)) {
         out_time(seconds, readable, sizeof readable);
         value = readable;
     } else if (end != NULL && (strcmp(end, "_age") == 0 || strcmp(end, "_stale") == 0)) {

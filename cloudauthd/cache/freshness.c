@@ -49,9 +49,7 @@ uint32_t freshness_age(const struct cache_entry *entry, struct freshness_now now
 
 int64_t freshness_bound(const struct cache *cache, const struct document *document)
 {
-    uint32_t most = cache->setup.conf->max_stale;
-
-    return document->max_stale < most ? document->max_stale : most;
+    return document_bound(document, cache->setup.conf->max_stale);
 }
 
 bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now now)

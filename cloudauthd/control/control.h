@@ -15,9 +15,11 @@
  *              key, serial of the certificate or "", state (open, ending, detached)
  *   STATUS     name, value, "#" if the value is a number; in the order in which cloudauthctl prints
  *              them
- *   DOCUMENTS  project, environment, main login name, state, age, status, detail; the state "bound"
- *              is that of an environment that has ids on this host and is not in memory
- *   EXPLAIN    "fact", name, value
+ *   DOCUMENTS  project, environment, main login name, state, age, until (seconds since 1970: when
+ *              the document ceases to admit, or "" if its last request has not failed), status,
+ *              detail; the state "bound" is that of an environment that has ids on this host and is
+ *              not in memory
+ *   EXPLAIN    "fact", name, value, "@" if the value is a time in seconds since 1970
  *              "rule", name, "yes" or "no", detail
  *              "home", home, uid, gid and "mount", line of `mounts`: for an sFTP login that is
  *              granted; cloudauthctl checks that the directories exist
@@ -38,6 +40,10 @@
  * in any case. DENY, UNDENY and REBIND are answered when the change is on the disk. Until then,
  * another change of the same file (denials or bindings) gets CLOUD_UNAVAILABLE with reason busy.
  */
+
+/* Returns when a document of that age (struct cache_view) ceases to admit people if the project API
+ * keeps failing, in seconds since 1970; HEALTH_NO_TIME if the age is not known. */
+int64_t status_until(const struct context *context, const struct document *document, uint32_t age);
 
 void status_answer(struct connection *connection);
 void status_answer_documents(struct connection *connection);

@@ -5,6 +5,7 @@
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/login/login.h"
+#include "cloudauthd/metrics/health.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,13 +59,19 @@ static void add_warnings(const struct document *document)
         ROW("warning", document->warning[i]);
 }
 
-static void explain_source(const struct cache_answer *known)
+/* Adds where the document is from. If it is one that an outage prolongs, also adds until when. */
+static void explain_source(const struct connection *connection, const struct cache_answer *known)
 {
-    char age[32];
+    int64_t until = status_until(connection->context, known->document, known->age);
+    char age[32], end[32];
 
     snprintf(age, sizeof age, "%u", known->age);
     fact("source", known->stale ? "cache" : "api");
     fact("age", age);
+    if (!known->stale || until == HEALTH_NO_TIME)
+        return;
+    snprintf(end, sizeof end, "%lld", (long long)until);
+    ROW("fact", "until", end, "@");
 }
 
 static void decide(struct connection *connection, enum policy_reason reason, const char *message)
@@ -169,7 +176,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
 
     explain_name(connection, POLICY_GRANTED);
     add_warnings(document);
-    explain_source(known);
+    explain_source(connection, known);
     rule("document", POLICY_GRANTED, known->stale ? known->detail : "");
     rule("hosts", POLICY_GRANTED, "");
     rule("app", policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN, name->app);
@@ -219,7 +226,7 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
         snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
     }
     if (reason == POLICY_NOT_THIS_HOST) {
-        explain_source(known);
+        explain_source(connection, known);
         rule("document", POLICY_GRANTED, "");
         snprintf(why, sizeof why, "host_id is %.200s", context->conf.host_id);
     }

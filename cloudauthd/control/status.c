@@ -24,11 +24,21 @@ static void time_row(const char *name, int64_t seconds)
         rows_add_number(name, seconds);
 }
 
+int64_t status_until(const struct context *context, const struct document *document, uint32_t age)
+{
+    if (age == CACHE_AGE_UNKNOWN)
+        return HEALTH_NO_TIME;
+    return (int64_t)time(NULL) + document_bound(document, context->conf.max_stale) - age;
+}
+
 /* Counts of all documents, and of those that conflict with this host, for example because a local
  * user has the uid. */
 struct documents {
-    const struct admission *admission;
+    const struct context *context;
     struct health_documents seen;
+    /* status_until of the documents that admit people although their last request has failed: the
+     * first and the last of these times; HEALTH_NO_TIME: there is no such document. */
+    int64_t first_until, last_until;
     int64_t conflicts;
     char first[512]; /* the first document that conflicts, and why; "": none does */
 };
@@ -41,20 +51,37 @@ static bool conflicts(const struct admission *admission, const struct cache_view
            admission_judge(admission, view->document, NULL, why, 256) == POLICY_UNUSABLE;
 }
 
+/* Returns status_until of a document that admits people although its last request has failed;
+ * HEALTH_NO_TIME for any other. */
+static int64_t failing_until(const struct context *context, const struct cache_view *view)
+{
+    if (!view->failing || !view->usable)
+        return HEALTH_NO_TIME;
+    return status_until(context, view->document, view->age);
+}
+
 static bool count_document(void *arg, const struct cache_view *view)
 {
     struct documents *all = arg;
+    int64_t until = failing_until(all->context, view);
     char why[256];
 
     health_count(&all->seen, view);
-    if (conflicts(all->admission, view, why) && all->conflicts++ == 0)
+    if (until != HEALTH_NO_TIME) {
+        if (all->first_until == HEALTH_NO_TIME || until < all->first_until)
+            all->first_until = until;
+        if (until > all->last_until)
+            all->last_until = until;
+    }
+    if (conflicts(all->context->admission, view, why) && all->conflicts++ == 0)
         snprintf(all->first, sizeof all->first, "%s/%s: %s", view->project, view->environment, why);
     return false;
 }
 
 static void status_of_documents(const struct context *context)
 {
-    struct documents all = {.admission = context->admission};
+    struct documents all = {
+        .context = context, .first_until = HEALTH_NO_TIME, .last_until = HEALTH_NO_TIME};
     struct store_figures store;
     struct cache_figures figures;
     struct health_disk disk;
@@ -67,6 +94,8 @@ static void status_of_documents(const struct context *context)
     rows_add_number("in_memory", (int64_t)all.seen.known);
     rows_add_number("fresh", (int64_t)all.seen.fresh);
     rows_add_number("failing", (int64_t)all.seen.failing);
+    time_row("failing_until", all.first_until);
+    time_row("failing_last_until", all.last_until);
     rows_add_number("unusable", (int64_t)all.seen.unusable);
     rows_add_number("absent", (int64_t)all.seen.absent);
     if (all.seen.aged > 0) {
@@ -174,15 +203,18 @@ static const char *state_word(const struct cache_view *view)
 static bool list_document(void *arg, const struct cache_view *view)
 {
     const struct context *context = arg;
-    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "", why[256];
+    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "", until[24] = "", why[256];
+    int64_t end = failing_until(context, view);
     const char *detail = view->detail;
 
     cloud_name_plain(&context->conf.grammar, view->project, view->environment, plain);
     if (view->document != NULL && view->age != CACHE_AGE_UNKNOWN)
         snprintf(age, sizeof age, "%u", view->age);
+    if (end != HEALTH_NO_TIME)
+        snprintf(until, sizeof until, "%lld", (long long)end);
     if (conflicts(context->admission, view, why))
         detail = why;
-    ROW(view->project, view->environment, plain, state_word(view), age,
+    ROW(view->project, view->environment, plain, state_word(view), age, until,
         view->document != NULL ? view->document->status_text : "", detail);
     return rows_full();
 }
@@ -197,7 +229,7 @@ static bool list_binding(void *arg, const struct binding *binding)
     if (cache_has(context->cache, binding->project, binding->environment))
         return rows_full();
     cloud_name_plain(&context->conf.grammar, binding->project, binding->environment, plain);
-    ROW(binding->project, binding->environment, plain, "bound", "", "", "");
+    ROW(binding->project, binding->environment, plain, "bound", "", "", "", "");
     return rows_full();
 }
 

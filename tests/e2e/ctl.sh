@@ -225,12 +225,42 @@ test_status() {
     api_gone
     enters alice abcdefghij
     contains "$(ctl 1 status)" '^error: abcdefghij/production: '
-    contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environment; abcdefghij/production: '
+    contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environment, people enter until 20[0-9-]+ [0-9:]+ UTC; abcdefghij/production: '
     contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
     same 'degraded cloudauthctl status' "$(field 'findings[0] | "\(.level) \(.remedy[:19])"' 1 status)"
     ctl 2 status --all
     daemon_stop
     contains "$(ctl 3 status)" 'does not answer'
+}
+
+has_aged() { (($(cloudauthctl status --json | jq .oldest_age) > 4)); }
+
+# in an outage status, its list and explain say until when people still enter, by the bound of each document
+test_status_until() {
+    local said until
+    document abcdefghij staging '.max_stale_seconds = 1800'
+    enters alice abcdefghij
+    enters alice abcdefghij_stg
+    fails grep -q until <(cloudauthctl status; cloudauthctl explain abcdefghij "$KEYS/alice.pub")
+    api_gone
+    enters alice abcdefghij
+    enters alice abcdefghij_stg
+    said=$(ctl 1 status --json --documents)
+    jq -e '(.failing_last_until - .failing_until - 1800 | fabs < 60) and
+        (.failing_last_until - now - 3600 | . <= 0 and . > -60) and
+        ([.list[] | select(.state == "failing") | .until] | length == 2 and all(test("^20.* UTC$")))' <<<"$said"
+    until=$(jq -r '.list[] | select(.environment == "staging") | .until' <<<"$said")
+    same "$until" "$(field until 0 explain abcdefghij_stg "$KEYS/alice.pub")"
+    contains "$(ctl 1 status)" "people enter until $until, at the last of them until 20.* UTC; "
+    contains "$(page 1)" "^  failing_until +$until\$"
+    # It is a point in time: it does not move while the document ages.
+    until=$(field failing_until 1 status)
+    wait_for has_aged
+    (($(field failing_until 1 status) - until < 2))
+    configure 'max_stale = 0'
+    daemon_reload
+    wait_for refused alice abcdefghij
+    fails grep -q 'until' <(cloudauthctl status; cloudauthctl explain abcdefghij "$KEYS/alice.pub")
 }
 
 # settings that cannot be read are critical: the daemon goes on, but sshd reads them for each login
