@@ -177,6 +177,20 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
             kind, subject);
 }
 
+#define COLUMNS "kind subject until@ since@ reason" /* of a denial: denials_format */
+
+/* Prints the denial that the new one has replaced, which the rows of the answer to DENY name, so
+ * that an operator notices if it had another reason or end. */
+static void say_replaced(struct out *out, const struct ask_rows *rows)
+{
+    if (rows->n > 0)
+        out_line(out, "It replaces this denial:");
+    out_table(out, "replaced", COLUMNS);
+    for (size_t i = 0; i < rows->n; i++)
+        out_row(out, rows->row[i].field);
+    out_table_end(out);
+}
+
 /* Makes the daemon add the denial (CLOUD_OP_DENY) or remove it (CLOUD_OP_UNDENY; NULL: remove all
  * denials). Returns the exit status. */
 static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *denial)
@@ -184,20 +198,23 @@ static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *d
     char line[DENIAL_LINE_SIZE] = "all", kind[16];
     struct cloud_question question = {.op = op, .text = line};
     const char *subject = denial == NULL ? "" : denial->subject;
+    struct ask_rows replaced = {0};
     struct out out;
     int status;
 
     if (denial != NULL)
         denials_format(denial, line);
     snprintf(kind, sizeof kind, "%.*s", (int)strcspn(line, "\t"), line);
-    status = ask_rows(&question, &(struct ask_rows){0});
+    status = ask_rows(&question, &replaced);
     if (status != CTL_YES)
         return status;
     out_start(&out, ctl->json);
     out_pair(&out, op == CLOUD_OP_DENY ? "denied" : "undenied", kind);
     out_pair(&out, "subject", subject);
-    if (op == CLOUD_OP_DENY)
+    if (op == CLOUD_OP_DENY) {
         say_documents(&out, line, kind, subject);
+        say_replaced(&out, &replaced);
+    }
     return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 
@@ -208,7 +225,7 @@ static int list_denials(struct ctl *ctl)
     int status;
 
     out_start(&out, ctl->json);
-    status = ask_table(&out, "denials", "kind subject until@ since@ reason", &question);
+    status = ask_table(&out, "denials", COLUMNS, &question);
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 

@@ -32,6 +32,7 @@
  *   REFRESH    result (document, absent, unavailable, refused), status, why
  *   CONFIRM    as REFRESH, after the operator has confirmed the environment's absence
  *   DENIALS    a denial in force, as denials_format writes it
+ *   DENY       the denial of the same subject that was in force and is replaced, in the same form
  *   NAMED      "documents", how many documents of this page contain the denial's subject, "#"
  *   REBIND     name, value: project, environment, account (the main login name), uid, gid, sessions
  *

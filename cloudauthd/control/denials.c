@@ -19,6 +19,7 @@ struct change {
     void *connection; /* gets the answer; NULL once the client has gone (connection->pending) */
     struct context *context;
     bool shows_accounts; /* removes an environment's denial: its account may be published again */
+    char replaced[DENIAL_LINE_SIZE]; /* the denial that an added one replaces; "": none */
 };
 
 static void judge_accounts(const struct context *context)
@@ -37,15 +38,30 @@ static void on_written(void *arg, const char *problem)
 
     if (change->shows_accounts)
         judge_accounts(change->context);
+    if (connection != NULL) {
+        connection->pending = NULL;
+        rows_start();
+        if (change->replaced[0] != '\0')
+            rows_add_line(change->replaced);
+        if (problem == NULL)
+            rows_send(connection, 0);
+        else
+            rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT, problem);
+    }
     free(change);
-    if (connection == NULL)
-        return;
-    connection->pending = NULL;
-    rows_start();
-    if (problem == NULL)
-        rows_send(connection, 0);
-    else
-        rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT, problem);
+}
+
+/* Writes the denial in force that has the kind and subject of `denial`; "" if there is none. */
+static void find_replaced(const struct context *context, const struct denial *denial,
+                          char out[DENIAL_LINE_SIZE])
+{
+    const struct denials *list = denials_file_list(context->denials);
+    const struct denial *at;
+
+    for (size_t i = 0; (at = denials_at(list, i)) != NULL; i++)
+        if (at->kind == denial->kind && strcmp(at->subject, denial->subject) == 0 &&
+            denials_in_force(at, denial->since))
+            denials_format(at, out);
 }
 
 void denials_answer_change(struct connection *connection)
@@ -68,7 +84,9 @@ void denials_answer_change(struct connection *connection)
     denial.since = (int64_t)time(NULL);
     of_environment = all || denial.kind == DENIAL_ENVIRONMENT;
     change = xcalloc(1, sizeof *change);
-    *change = (struct change){connection, context, !add && of_environment};
+    *change = (struct change){connection, context, !add && of_environment, ""};
+    if (add)
+        find_replaced(context, &denial, change->replaced);
     if (!denials_file_change(
             context->denials,
             &(const struct denials_change){all ? NULL : &denial, add, on_written, change}, &why)) {

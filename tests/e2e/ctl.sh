@@ -574,6 +574,24 @@ test_deny() {
     contains "$(ctl 1 undeny alice)" 'there is no such denial'
 }
 
+bob_may_enter() { ! cloudauthctl deny --list | grep -q bob; }
+
+# a second denial of a subject replaces the first, and says what it replaced
+test_deny_again() {
+    enters alice abcdefghij
+    enters bob abcdefghij_stg
+    same '[]' "$(field 'replaced | tostring' 0 deny --until 2h --reason 'ticket 41' alice)"
+    contains "$(ctl 0 deny --until 2030-01-01T00:00:00Z alice)" '^user +alice +20[0-9-]+ [0-9:]+ UTC +20[0-9-]+ [0-9:]+ UTC +ticket 41$'
+    same 'user alice 2030-01-01 00:00:00 UTC ' "$(field 'replaced[] | "\(.kind) \(.subject) \(.until) \(.reason)"' 0 deny --reason 'ticket 42' alice)"
+    same '1 ticket 42' "$(field 'denials | "\(length) \(.[0].reason)"' 0 deny --list)"
+    fails grep replaces <(cloudauthctl deny abcdefghij/staging; cloudauthctl deny bob)
+    # What is over is not replaced.
+    same 1 "$(field 'replaced | length' 0 deny --until 1s bob)"
+    wait_for bob_may_enter
+    same '[]' "$(field 'replaced | tostring' 0 deny bob)"
+    ctl 0 undeny --all
+}
+
 # a denial that the disk refuses holds until the daemon ends; a removal that it refuses removes nothing
 test_deny_disk() {
     enters alice abcdefghij
