@@ -2,6 +2,7 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/lines.h"
+#include "ctl/remedy.h"
 #include "ctl/subject.h"
 
 #include "access/address.h"
@@ -190,6 +191,7 @@ int cmd_explain(struct ctl *ctl)
     struct cloud_question question = {.op = CLOUD_OP_EXPLAIN};
     const char *from = ctl_option(ctl, "--from");
     unsigned char address[ADDRESS_SIZE];
+    char remedy[REMEDY_SIZE];
     struct out out;
     int status;
 
@@ -213,6 +215,8 @@ int cmd_explain(struct ctl *ctl)
         out_pair(&out, "message", explanation.message);
         status = status_of(explanation.token);
     }
+    if (status == CTL_UNKNOWN && remedy_fill(REMEDY_ACCOUNT, ctl->word[0], remedy))
+        out_pair(&out, "remedy", remedy);
     return out_end(&out) ? status : CTL_UNKNOWN;
 }
 
@@ -231,11 +235,14 @@ int cmd_keys(struct ctl *ctl)
 {
     struct cloud_question question = {.op = CLOUD_OP_PEOPLE};
     struct ask_rows rows = {0};
+    char remedy[REMEDY_SIZE];
     struct out out;
     int status;
 
     question.account = ctl->word[0];
     status = ask_rows(&question, &rows);
+    if (status == CTL_UNKNOWN && remedy_fill(REMEDY_ACCOUNT, ctl->word[0], remedy))
+        ctl_say("%s", remedy);
     if (status != CTL_YES)
         return status;
     if (rows.n > 0)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/remedy.h"
 
 #include "access/messages.h"
 
 #include "common/local.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 static void put_name(struct out *out, const struct cloud_name *name)
 {
@@ -15,11 +19,30 @@ static void put_name(struct out *out, const struct cloud_name *name)
     out_pair(out, "worker", name->worker);
 }
 
+/* Prints the state, and why there is no account. Returns the exit status. */
 static int put_state(struct out *out, const char *state, const char *reason, int status)
 {
     out_pair(out, "state", state);
     out_pair(out, "reason", reason);
     return status;
+}
+
+/* Prints that it is not known whether there is an account, why, and what says more. Every user may
+ * ask for an account, but only root is told why the project API does not answer: by PEOPLE. */
+static int put_unknown(struct out *out, const char *account, const char *reason)
+{
+    char why[512], remedy[REMEDY_SIZE];
+    const struct cloud_question question = {.op = CLOUD_OP_PEOPLE, .account = account};
+    struct cloud_answer answer;
+
+    snprintf(why, sizeof why, "%s", reason == NULL ? "cloudauthd does not answer" : reason);
+    if (geteuid() == 0 && reason != NULL && ask_once(&question, &answer) == CLOUD_UNAVAILABLE &&
+        answer.reason != NULL)
+        snprintf(why, sizeof why, "%s", answer.reason);
+    (void)put_state(out, "unavailable", why, CTL_UNKNOWN);
+    (void)remedy_fill(REMEDY_ACCOUNT, account, remedy);
+    out_pair(out, "remedy", remedy);
+    return CTL_UNKNOWN;
 }
 
 static int ask_daemon(struct out *out, const char *account)
@@ -42,9 +65,7 @@ static int ask_daemon(struct out *out, const char *account)
     case CLOUD_UNAVAILABLE:
         break;
     }
-    return put_state(out, "unavailable",
-                     answer.reason == NULL ? "cloudauthd does not answer" : answer.reason,
-                     CTL_UNKNOWN);
+    return put_unknown(out, account, answer.reason);
 }
 
 int cmd_lookup(struct ctl *ctl)

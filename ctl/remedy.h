@@ -22,6 +22,10 @@ bool remedy_quote(const char *text, char *out, size_t size);
  * empty, if the result does not fit, or if the command has a %s and the word is "". */
 bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE]);
 
+/* The remedy (for remedy_fill) if the API or the daemon gives no answer about an account. */
+#define REMEDY_ACCOUNT                                                                             \
+    "cloudauthctl doctor %s  # as root: asks the project API anew, and prints what repairs it"
+
 /*
  * Writes the remedy for a failed request to the project API. `detail` is the daemon's message about
  * the failure, which may begin with "project/environment: ".

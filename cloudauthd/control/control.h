@@ -81,8 +81,8 @@ enum policy_reason confirm_check(struct connection *connection);
 void confirm_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known);
 
-/* Returns why this host does not serve the question's account, as a static sentence; "" if the
- * reason is not about the name. */
-const char *explain_name_detail(const struct connection *connection, enum policy_reason reason);
+/* Answers a question whose account this host does not serve: with CLOUD_REFUSED, the reason and a
+ * sentence, or CLOUD_UNAVAILABLE if that is not known. */
+void explain_refuse_name(struct connection *connection, enum policy_reason reason);
 
 #endif

@@ -20,7 +20,9 @@ static void rule(const char *name, enum policy_reason reason, const char *detail
     ROW("rule", name, reason == POLICY_GRANTED ? "yes" : "no", detail);
 }
 
-const char *explain_name_detail(const struct connection *connection, enum policy_reason reason)
+/* Returns why this host does not serve the question's account, as a static sentence; "" if the
+ * reason is not about the name. */
+static const char *name_detail(const struct connection *connection, enum policy_reason reason)
 {
     if (reason == POLICY_LOCAL)
         return "this host has a local user or group of that name";
@@ -32,6 +34,16 @@ const char *explain_name_detail(const struct connection *connection, enum policy
                                      connection->question.account);
 }
 
+void explain_refuse_name(struct connection *connection, enum policy_reason reason)
+{
+    const char *detail = name_detail(connection, reason);
+
+    if (reason == POLICY_UNAVAILABLE)
+        rows_refuse(connection, CLOUD_UNAVAILABLE, detail, NULL);
+    else
+        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason), detail);
+}
+
 /* Begins the answer, with the rules about the name, which come before those about the document. */
 static void explain_name(const struct connection *connection, enum policy_reason reason)
 {
@@ -40,7 +52,7 @@ static void explain_name(const struct connection *connection, enum policy_reason
     rows_start();
     fact("account", connection->question.account);
     if (reason == POLICY_NOT_OURS) {
-        rule("name", reason, explain_name_detail(connection, reason));
+        rule("name", reason, name_detail(connection, reason));
         return;
     }
     fact("kind", policy_kind_word(name->kind));
@@ -48,7 +60,7 @@ static void explain_name(const struct connection *connection, enum policy_reason
     fact("environment", name->environment);
     fact("app", name->app);
     rule("name", POLICY_GRANTED, "");
-    rule("not-local", reason, explain_name_detail(connection, reason));
+    rule("not-local", reason, name_detail(connection, reason));
 }
 
 /* Adds the warnings of the document, which may say why the key that the operator asks about was
@@ -207,11 +219,27 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     decide(connection, verdict.reason, message);
 }
 
+/* Writes why there is no document that this host may use, as the log says it; "" if the reason says
+ * all. */
+static void say_why(const struct connection *connection, enum policy_reason reason,
+                    const struct cache_answer *known, char why[256])
+{
+    why[0] = '\0';
+    if (reason == POLICY_UNUSABLE)
+        (void)admission_judge(connection->context->admission, known->document, &connection->name,
+                              why, 256);
+    else if (reason == POLICY_UNAVAILABLE && known->detail != NULL)
+        snprintf(why, 256, "%s", known->detail);
+    else if (reason == POLICY_NOT_THIS_HOST)
+        snprintf(why, 256, "host_id is %.200s", connection->context->conf.host_id);
+    else if (reason == POLICY_ABSENT)
+        snprintf(why, 256, "the project API has no such environment");
+}
+
 void explain_refuse(struct connection *connection, enum policy_reason reason,
                     const struct cache_answer *known)
 {
-    const struct context *context = connection->context;
-    char why[256] = "";
+    char why[256];
 
     if (known == NULL) {
         explain_name(connection, reason);
@@ -219,19 +247,12 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
         return;
     }
     explain_name(connection, POLICY_GRANTED);
-    if (reason == POLICY_UNUSABLE) {
-        (void)admission_judge(context->admission, known->document, &connection->name, why,
-                              sizeof why);
-    } else if (reason == POLICY_UNAVAILABLE) {
-        snprintf(why, sizeof why, "%s", known->detail == NULL ? "" : known->detail);
-    }
+    say_why(connection, reason, known, why);
     if (reason == POLICY_NOT_THIS_HOST) {
         explain_source(connection, known);
         rule("document", POLICY_GRANTED, "");
-        snprintf(why, sizeof why, "host_id is %.200s", context->conf.host_id);
     }
-    rule(reason == POLICY_NOT_THIS_HOST ? "hosts" : "document", reason,
-         reason == POLICY_ABSENT ? "the project API has no such environment" : why);
+    rule(reason == POLICY_NOT_THIS_HOST ? "hosts" : "document", reason, why);
     decide(connection, reason, "");
 }
 
@@ -278,14 +299,17 @@ void people_answer(struct connection *connection, const struct cache_answer *kno
 void people_refuse(struct connection *connection, enum policy_reason reason,
                    const struct cache_answer *known)
 {
-    bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
+    char why[256];
 
-    if (known == NULL)
-        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
-                    explain_name_detail(connection, reason));
-    else if (reason == POLICY_ABSENT || unknown)
-        rows_refuse(connection, unknown ? CLOUD_UNAVAILABLE : CLOUD_ABSENT, policy_token(reason),
+    if (known == NULL) {
+        explain_refuse_name(connection, reason);
+        return;
+    }
+    say_why(connection, reason, known, why);
+    if (reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE)
+        rows_refuse(connection, CLOUD_UNAVAILABLE, why[0] == '\0' ? policy_token(reason) : why,
                     NULL);
     else
-        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason), "");
+        rows_refuse(connection, reason == POLICY_ABSENT ? CLOUD_ABSENT : CLOUD_REFUSED,
+                    policy_token(reason), why);
 }

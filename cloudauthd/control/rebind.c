@@ -62,8 +62,7 @@ void rebind_answer(struct connection *connection)
     struct binding owner;
 
     if (reason != POLICY_GRANTED) {
-        rows_refuse(connection, CLOUD_REFUSED, policy_token(reason),
-                    explain_name_detail(connection, reason));
+        explain_refuse_name(connection, reason);
         return;
     }
     if (!bindings_by_name(context->bindings, name->project, name->environment, &owner)) {

@@ -108,6 +108,24 @@ test_lookup() {
     same unavailable "$(field state 3 lookup abcdefghij_stg2)"
     daemon_stop
     contains "$(ctl 3 lookup abcdefghij_stg)" '^reason: cloudauthd does not answer$'
+    contains "$(ctl 3 lookup abcdefghij_stg)" '^remedy: cloudauthctl doctor abcdefghij_stg '
+}
+
+# in an outage lookup, keys and explain say why they know nothing of an account, and what to run; other users learn less
+test_unavailable() {
+    local why='Failed to connect to|Could not connect to server'
+    enters alice abcdefghij
+    configure "access_url = http://127.0.0.1:1/{project}/{environment}"
+    daemon_stop
+    daemon_start
+    contains "$(ctl 3 keys abcdefghij_stg2)" "^cloudauthctl: unavailable: .*($why)"
+    contains "$(ctl 3 keys abcdefghij_stg2)" '^cloudauthctl: cloudauthctl doctor abcdefghij_stg2 '
+    contains "$(ctl 3 lookup abcdefghij_stg2)" "^reason: .*($why)"
+    contains "$(field remedy 3 lookup abcdefghij_stg2)" '^cloudauthctl doctor abcdefghij_stg2 '
+    contains "$(ctl 3 explain abcdefghij_stg2 "$KEYS/alice.pub")" "^document +no +.*($why)"
+    contains "$(field remedy 3 explain abcdefghij_stg2 "$KEYS/alice.pub")" '^cloudauthctl doctor abcdefghij_stg2 '
+    same unavailable "$(as_nobody cloudauthctl lookup --json abcdefghij_stg2 | jq -r .reason)"
+    contains "$(cloudauthctl doctor abcdefghij_stg2)" "^api +BAD .*($why)"
 }
 
 # ---- check -----------------------------------------------------------------------------------------
