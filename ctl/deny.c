@@ -141,9 +141,8 @@ static int read_denial(const struct ctl *ctl, struct denial *denial)
         snprintf(subject, sizeof subject, "%s", key.fingerprint);
     } else if (strcmp(kind, "certificate") == 0) {
         status = name_certificate(what, &key, subject, sizeof subject);
-    } else if (strcmp(kind, "environment") == 0 &&
-               !subject_environment(ctl, what, subject, sizeof subject)) {
-        status = CTL_USAGE;
+    } else if (strcmp(kind, "environment") == 0) {
+        status = subject_environment(ctl, what, subject, sizeof subject);
     }
     if (status != CTL_YES)
         return status;

@@ -149,15 +149,19 @@ int cmd_edit(struct ctl *ctl)
         ctl_say("%s: a certificate, not a key", ctl->word[ctl->words - 1]);
         return CTL_USAGE;
     }
-    if (!ctl_conf(ctl, &conf) || !find_directory(&conf, directory) ||
-        !subject_environment(ctl, ctl->word[0], subject, sizeof subject))
+    if (!ctl_conf(ctl, &conf))
+        return CTL_UNKNOWN;
+    if (!find_directory(&conf, directory))
         return CTL_NO;
+    status = subject_environment(ctl, ctl->word[0], subject, sizeof subject);
+    if (status != CTL_YES)
+        return status;
     if (!cloud_name_split(subject, &name)) {
         ctl_say("%s: not PROJECT/ENVIRONMENT as login names can have it", ctl->word[0]);
-        return CTL_NO;
+        return CTL_USAGE;
     }
     if (!lock_directory(directory, creates))
-        return CTL_NO;
+        return CTL_UNKNOWN;
     snprintf(path, sizeof path, "%s/%s.json", directory, subject);
     (void)cloud_name_plain(&conf.grammar, name.project, name.environment, login);
     lines_argument(argv, "/bin/sh");

@@ -22,12 +22,13 @@ struct subject_key {
 bool subject_is_key(const char *argument);
 
 /* Reads the key or certificate that the argument names. Returns CTL_YES; on failure prints a
- * message and returns CTL_UNKNOWN if the argument names a file that cannot be read, otherwise
- * CTL_USAGE. */
+ * message, without what is in a file, and returns CTL_UNKNOWN if the argument names a file that
+ * cannot be read, otherwise CTL_USAGE. A private key is refused. */
 int subject_read_key(const char *argument, struct subject_key *out);
 
 /* Writes the "project/environment" that an argument names: the argument itself, if it has a '/', or
- * the environment of a login name of this host. On failure prints a message and returns false. */
-bool subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
+ * the environment of a login name of this host. Returns CTL_YES; on failure prints a message and
+ * returns CTL_UNKNOWN if the settings cannot be read, otherwise CTL_USAGE. */
+int subject_environment(const struct ctl *ctl, const char *what, char *out, size_t size);
 
 #endif

@@ -69,6 +69,43 @@ test_key_file() {
     done
 }
 
+# a private key in the place of a public one is refused by each command, as such, and is shown to none
+test_private_key() {
+    local command form said
+    ssh-keygen -q -t ed25519 -N '' -C '' -f /root/openssh
+    ssh-keygen -q -t rsa -b 4096 -m PEM -N '' -f /root/pem
+    openssl genpkey -algorithm ed25519 -out /root/pkcs8 2>/dev/null
+    printf 'PuTTY-User-Key-File-3: ssh-ed25519\nAAAAsecret\n' >/root/putty
+    for form in openssh pem pkcs8 putty; do
+        for command in 'explain abcdefghij' 'deny --key' 'deny --certificate' 'undeny --key' \
+            'key add abcdefghij alice' 'key remove abcdefghij alice' 'env authority add abcdefghij' \
+            'env authority remove abcdefghij'; do
+            # shellcheck disable=SC2086 # words
+            said=$(ctl 2 $command --json "/root/$form" 2>&1)
+            contains "$said" "^cloudauthctl: /root/$form: a private key, .* give the public one, /root/$form.pub\$"
+            fails grep -qF "$(sed -n 2p "/root/$form")" <<<"$said"
+        done
+    done
+    said=$(ctl 2 explain -- abcdefghij "$(</root/pkcs8)")
+    contains "$said" '^cloudauthctl: the key: a private key'
+    fails grep -qF "$(sed -n 2p /root/pkcs8)" <<<"$said"
+}
+
+# settings that cannot be read are no fault of the command line
+test_unreadable_settings() {
+    local command
+    echo 'keys_fresh = soon' >>"$CONF"
+    for command in 'deny --environment abcdefghij' 'undeny --environment abcdefghij' 'env create abcdefghij_stg7' \
+        'user add abcdefghij eve' "key add abcdefghij alice $KEYS/bob.pub" 'lookup abcdefghij' check; do
+        # shellcheck disable=SC2086 # words
+        contains "$(ctl 3 $command)" 'cloudauth.conf:[0-9]+: keys_fresh: '
+    done
+    # A denial that needs no settings is made.
+    ctl 0 deny alice
+    ctl 0 deny --environment abcdefghij/production
+    contains "$(ctl 2 deny --environment nowhere/at/all)" 'PROJECT/ENVIRONMENT'
+}
+
 # bash: the installed file completes commands, verbs and options
 test_complete_bash() {
     # shellcheck disable=SC2016 # expanded there
@@ -933,7 +970,7 @@ test_embedded_refused() {
     contains "$(ctl 2 key add --expires tomorrow abcdefghij_stg alice "$KEYS/bob.pub")" 'not a time'
     contains "$(ctl 1 key remove abcdefghij_stg alice "$KEYS/stranger.pub")" 'does not have the key'
     contains "$(ctl 1 user add abcdefghij_stg9 alice)" 'no such environment'
-    contains "$(ctl 1 env create ../../etc/passwd)" 'not PROJECT/ENVIRONMENT'
+    contains "$(ctl 2 env create ../../etc/passwd)" 'not PROJECT/ENVIRONMENT'
     same "$before" "$(sha256sum "$file")"
     fails test -e "$ACCESS/abcdefghij/staging5.json"
     contains "$(as_nobody cloudauthctl user add abcdefghij_stg frank 2>&1 || true)" 'Permission denied'
@@ -1009,7 +1046,7 @@ test_embedded_lock() {
     flock -o -x "$ACCESS/.lock" sleep 600 &
     pid=$!
     wait_for flocked "$ACCESS/.lock"
-    contains "$(ctl 1 user add abcdefghij_stg grace)" '.lock: Device or resource busy'
+    contains "$(ctl 3 user add abcdefghij_stg grace)" '.lock: Device or resource busy'
     ctl 0 check
     as_nobody cloudauthctl check
     kill "$pid"
@@ -1020,11 +1057,11 @@ test_embedded_lock() {
     # Two names of one file of root's: a user of the group could have made the second one.
     chmod 600 "$ACCESS/.lock"
     ln "$ACCESS/.lock" "$ACCESS/other"
-    contains "$(ctl 1 user add abcdefghij_stg heidi)" '.lock: Too many links'
+    contains "$(ctl 3 user add abcdefghij_stg heidi)" '.lock: Too many links'
     same 600 "$(stat -c %a "$ACCESS/other")"
     rm "$ACCESS/.lock" "$ACCESS/other"
     ln -s /root/elsewhere "$ACCESS/.lock"
-    ctl 1 user add abcdefghij_stg heidi
+    ctl 3 user add abcdefghij_stg heidi
     fails test -e /root/elsewhere
 }
 flocked() { ! flock -n "$1" true; }
