@@ -484,10 +484,15 @@ static void await_services(struct answer *answer)
     cache->asking++;
 }
 
-static bool is_crowded(const struct cache *cache, bool ask)
+/* Background requests are sent before the size of their answers is known. They get half of the
+ * bytes, so that the rest is left to logins and lookups. */
+static bool is_crowded(const struct cache_entry *entry, bool ask)
 {
-    return ask ? cache->asking >= LIMITS_ASKING_MAX || cache->unasked > LIMITS_UNREAD_MAX
-               : cache->unread > LIMITS_UNREAD_MAX;
+    const struct cache *cache = entry->cache;
+    size_t most = entry->budget == ENTRY_BACKGROUND ? LIMITS_UNREAD_MAX / 2 : LIMITS_UNREAD_MAX;
+
+    return (ask ? cache->unasked : cache->unread) > most ||
+           (ask && cache->asking >= LIMITS_ASKING_MAX);
 }
 
 /* Makes a worker read an answer and, if `ask`, ask the name services. False if out of memory or too
@@ -495,7 +500,7 @@ static bool is_crowded(const struct cache *cache, bool ask)
 static bool read_behind(struct cache_entry *entry, const struct api_result *result, bool ask)
 {
     struct cache *cache = entry->cache;
-    struct answer *answer = is_crowded(cache, ask) ? NULL : malloc(sizeof *answer + result->length);
+    struct answer *answer = is_crowded(entry, ask) ? NULL : malloc(sizeof *answer + result->length);
 
     if (answer == NULL)
         return false;

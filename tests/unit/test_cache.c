@@ -1814,6 +1814,29 @@ static void test_services_slow(void **state)
         worker_is_done();
 }
 
+/* Nor do those that were sent before the first large answer take the bytes of logins. */
+static void test_services_slow_and_large(void **state)
+{
+    struct client client;
+    char name[32];
+
+    (void)state;
+    use_asker();
+    for (unsigned i = 0; i < BACKGROUND_MAX; i++) {
+        snprintf(name, sizeof name, "large%u", i);
+        assert_true(background_prefetch(cache, "abcdefghij", name));
+    }
+    padded = DOCUMENT_SIZE_MAX;
+    for (unsigned i = 0; i < BACKGROUND_MAX; i++)
+        api_says(API_DOCUMENT, "");
+    assert_int_equal(workings, LIMITS_UNREAD_MAX / 2 / DOCUMENT_SIZE_MAX + 1);
+    log_in_unbound(&client, 0);
+    while (workings > 0)
+        worker_is_done();
+    assert_told(&client, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(client.detail, "invalid document"));
+}
+
 /* What waits for it is bounded by number and by bytes, and large documents of others are read. */
 static void test_services_hang_for_long(void **state)
 {
@@ -3776,6 +3799,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_tombstone_and_services),
     TEST(test_services_hang),
     TEST(test_services_slow),
+    TEST(test_services_slow_and_large),
     TEST(test_services_hang_for_long),
     TEST(test_large_again),
     TEST(test_large_of_other_api),
