@@ -56,6 +56,13 @@ void write_secret(const char *path, const char *text);
 /* Reads at most size - 1 bytes, adds a NUL, and returns how many were read. */
 size_t read_file(const char *path, char *out, size_t size);
 
+/*
+ * What fsync(2) does in unit tests: nothing, because no test loses power, and because a disk that
+ * is busy with other work can take seconds for each call. Fails only for a descriptor that is not
+ * open. A test that defines fsync() itself calls this.
+ */
+int skip_sync(int fd);
+
 /* How many descriptors this process has open, plus the one that it takes to count them. */
 unsigned open_descriptors(void);
 

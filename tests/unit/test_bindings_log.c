@@ -47,7 +47,7 @@ int fsync(int fd)
     struct stat st;
 
     synced += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-    return (int)syscall(SYS_fsync, fd);
+    return skip_sync(fd);
 }
 
 static void reopen(void)

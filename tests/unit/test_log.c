@@ -90,32 +90,28 @@ static int teardown(void **state)
 
 /* ---- The line ---- */
 
-static void stamp(char *out, size_t size)
+time_t time(time_t *out)
 {
-    time_t now = time(NULL);
-    struct tm parts;
+    const time_t now = 1799136000; /* 5 January 2027, 08:00:00 UTC */
 
-    assert_int_not_equal(strftime(out, size, "%b %e %T", localtime_r(&now, &parts)), 0);
+    if (out != NULL)
+        *out = now;
+    return now;
 }
 
 /* As glibc's syslog(3) sends it. */
 static void test_form(void **state)
 {
-    char before[32], after[32], expected[2][128];
+    char expected[128];
 
     (void)state;
     setenv("TZ", "AHEAD-5:30", 1);
     log_open(path, false);
-    stamp(before, sizeof before);
     log_write(LOG_AUTHPRIV | LOG_NOTICE, "refuse account=a");
-    stamp(after, sizeof after);
     assert_true(take());
-    snprintf(expected[0], sizeof expected[0], "<85>%s cloudauthd[%d]: refuse account=a", before,
+    snprintf(expected, sizeof expected, "<85>Jan  5 13:30:00 cloudauthd[%d]: refuse account=a",
              (int)getpid());
-    snprintf(expected[1], sizeof expected[1], "<85>%s cloudauthd[%d]: refuse account=a", after,
-             (int)getpid());
-    if (strcmp(got, expected[0]) != 0)
-        assert_string_equal(got, expected[1]);
+    assert_string_equal(got, expected);
     unsetenv("TZ");
     tzset();
     assert_false(take());

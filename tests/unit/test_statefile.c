@@ -45,7 +45,7 @@ int fsync(int fd)
     struct stat st;
     char what = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 's';
 
-    return failing(what) ? -1 : call(what, syscall(SYS_fsync, fd));
+    return failing(what) ? -1 : call(what, skip_sync(fd));
 }
 
 int renameat(int from, const char *old, int to, const char *name)

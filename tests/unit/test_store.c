@@ -95,7 +95,7 @@ int fsync(int fd)
         if (atomic_load(&disk.syncs_fail) != 0)
             return failing(atomic_load(&disk.syncs_fail));
     }
-    return (int)syscall(SYS_fsync, fd);
+    return skip_sync(fd);
 }
 
 static void shut(void)
