@@ -146,9 +146,34 @@ static void check_settings(struct doctor *doctor)
                error.line, error.text);
 }
 
-/* Chooses an account to ask sshd about, from the daemon's documents: the shell account of one, or
- * its sFTP account where `allow` has that alone. An account with a '-', which has no sFTP account,
- * is chosen only if there is no other. Returns "" if there is none at all. */
+/* Finds a login name of an environment that `allow` lists: that of its shell account, else of its
+ * sFTP account, else of an application that a pattern names and that exists. Returns false if there
+ * is none. */
+static bool allowed_name(const struct cloud_grammar *grammar, const char *login, char *out,
+                         size_t size)
+{
+    static const char *const endings[] = {"", SFTP_ENDING};
+    const char *pattern, *app;
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(out, size, "%.*s%s", CLOUD_NAME_MAX, login, endings[i]);
+        if (cloud_name_parse(grammar, out, NULL))
+            return true;
+    }
+    for (size_t at = 0; (pattern = cloud_words_next(&grammar->allow, &at)) != NULL;) {
+        app = strstr(pattern, "--");
+        if (app == NULL || strchr(app, '*') != NULL)
+            continue;
+        snprintf(out, size, "%s%s", login, app);
+        if (cloud_name_parse(grammar, out, NULL) && getpwnam(out) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Chooses an account to ask sshd about, from the daemon's documents, as allowed_name does. An
+ * account with a '-', which has no sFTP account, is chosen only if there is no other. Returns "" if
+ * there is none at all. */
 static const char *known_account(struct doctor *doctor, const struct ask_rows *documents)
 {
     const struct cloud_grammar *grammar = &doctor->conf.grammar;
@@ -162,10 +187,7 @@ static const char *known_account(struct doctor *doctor, const struct ask_rows *d
              strcmp(state, "failing") != 0) ||
             (found[0] != '\0' && strchr(found, '-') == NULL))
             continue;
-        snprintf(name, sizeof name, "%.*s", CLOUD_NAME_MAX, login);
-        if (!cloud_name_parse(grammar, name, NULL))
-            snprintf(name, sizeof name, "%.*s" SFTP_ENDING, CLOUD_NAME_MAX, login);
-        if (cloud_name_parse(grammar, name, NULL))
+        if (allowed_name(grammar, login, name, sizeof name))
             snprintf(found, sizeof doctor->chosen, "%s", name);
     }
     return found;
@@ -291,16 +313,16 @@ static bool may_have_sftp(const struct cloud_grammar *grammar)
     return false;
 }
 
-/* Returns the patterns of the setting `homes`, or of its default, separated by spaces. */
-static const char *join_homes(const struct cloud_conf *conf, char *out, size_t size)
+/* Writes the words of a setting to `out`, with a space between them. Returns `out`. */
+static const char *join(const struct cloud_words *words, char *out, size_t size)
 {
     struct cloud_text text;
-    const char *pattern;
+    const char *word;
 
     cloud_text_start(&text, out, size);
-    for (size_t at = 0; (pattern = cloud_words_next(&conf->homes, &at)) != NULL;)
-        cloud_text_add_all(&text, pattern, " ");
-    return conf->homes.used == 0 ? CLOUD_CONF_HOMES : out;
+    for (size_t at = 0; (word = cloud_words_next(words, &at)) != NULL;)
+        cloud_text_add_all(&text, out[0] == '\0' ? "" : " ", word);
+    return out;
 }
 
 /* Whether this process can load the NSS module. Reports a fault if not; if it can, doctor_script
@@ -317,7 +339,7 @@ static bool check_nss(struct doctor *doctor)
 
 static void run_script(struct doctor *doctor)
 {
-    static char homes[CLOUD_WORDS_SIZE];
+    static char homes[CLOUD_WORDS_SIZE], allow[CLOUD_WORDS_SIZE];
     const struct cloud_conf *conf = &doctor->conf;
     char *argv[32] = {NULL};
     struct accounts accounts;
@@ -336,7 +358,11 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "may_have_sftp=%s", may_have_sftp(&conf->grammar) ? "yes" : "");
     lines_argument(argv, "uid_min=%u", conf->uid_min);
     lines_argument(argv, "uid_max=%u", conf->uid_max);
-    lines_argument(argv, "homes=%s", join_homes(conf, homes, sizeof homes));
+    lines_argument(argv, "asked=%s", doctor->account);
+    lines_argument(argv, "allow=%s", join(&conf->grammar.allow, allow, sizeof allow));
+    lines_argument(argv, "homes=%s",
+                   conf->homes.used == 0 ? CLOUD_CONF_HOMES
+                                         : join(&conf->homes, homes, sizeof homes));
     lines_argument(argv, "urls=%s %s %s", conf->access_url, conf->changes_url, conf->token_url);
     lines_argument(argv, "api_socket=%s", conf->api_socket);
     lines_argument(argv, "secrets=%s\n%s\n%s", conf->token_file, conf->client_id_file,

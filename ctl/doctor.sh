@@ -11,7 +11,7 @@ export PATH LC_ALL=C
 set -f # '*' in a setting or a file is text
 
 account='' sftp='' module='' ssh_gid='' sftp_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
-host_id='' may_have_sftp=''
+host_id='' may_have_sftp='' asked='' allow=''
 for setting; do
     eval "${setting%%=*}=\${setting#*=}"
 done
@@ -380,7 +380,10 @@ check_sshd() {
     check_global
     check_certificates
     if [ -z "$account$sftp" ]; then
-        row sshd-shell unknown '# cloudauthctl doctor NAME, with a login name that exists' 'there is no account to ask sshd about'
+        missing="none of \`allow\` is known ($allow)"
+        [ ! "$asked" ] || missing="$asked does not exist"
+        row sshd-shell unknown '# cloudauthctl doctor NAME, with a login name that exists' \
+            "there is no account to ask sshd about: $missing"
         return
     fi
     if [ "$account" ]; then

@@ -93,7 +93,7 @@ test_named() {
     contains "$said" '^sshd-shell +ok +as it must be for abcdefghij$'
     contains "$said" '^sshd-sftp +ok +as it must be for abcdefghij_sftp$'
     said=$(cloudauthctl doctor ada) || same 3 $?
-    contains "$said" '^sshd-shell +unknown +there is no account'
+    contains "$said" '^sshd-shell +unknown +there is no account to ask sshd about: ada does not exist$'
     contains "$said" '^  # cloudauthctl doctor NAME, with a login name that exists'
 }
 
@@ -130,8 +130,14 @@ test_no_shell() {
     said=$(cloudauthctl doctor $app)
     contains "$said" "^sshd-shell +ok +as it must be for $app\$"
     contains "$said" '^sshd-sftp +ok +no login name'
-    # The daemon knows the environment; its applications are in its document alone.
-    contains "$(cloudauthctl doctor || same 3 $?)" '^sshd-shell +unknown +there is no account'
+    # The daemon knows the environment, and the pattern the application.
+    contains "$(cloudauthctl doctor)" "^sshd-shell +ok +as it must be for $app\$"
+    allow 'abcdefg123abc-smith-a12b34c--nowhere *--shop *--my*'
+    getent passwd $app
+    contains "$(cloudauthctl doctor || same 3 $?)" '^sshd-shell +unknown +there is no account to ask sshd about: abcdefg123abc-smith-a12b34c--nowhere does not exist'
+    allow '*--shop *--my*'
+    getent passwd $app
+    contains "$(cloudauthctl doctor || same 3 $?)" '^sshd-shell +unknown +there is no account to ask sshd about: none of .allow. is known [(][*]--shop [*]--my[*][)]'
     allow "abcdefg123abc-*--nowhere $app"
     getent passwd $app
     contains "$(cloudauthctl doctor)" "^sshd-shell +ok +as it must be for $app\$"
