@@ -78,21 +78,18 @@ struct cache_setup {
     const struct cloud_conf *conf; /* signing_key has been checked (envelope_parse_signers) */
     struct api *api;
     const struct admission *admission; /* judges every new document */
-    struct store *store;               /* NULL: documents are kept in memory only */
-    struct worker *loader;             /* the thread that reads documents from the store */
-    struct worker *worker; /* parses large answers (LIMITS_READ_MAX); NULL: the main thread does */
+    struct store *store;
+    struct worker *loader; /* the thread that reads documents from the store */
+    struct worker *worker; /* the thread that parses large answers (LIMITS_READ_MAX) */
     /*
      * Reads the answers for environments without bound ids (admission_is_bound), and asks the
      * host's other name services whether they have the document's uid or gid (base/foreign.h); if
-     * one has, the document is invalid. A service that hangs delays only new environments. NULL: no
-     * service is asked.
+     * one has, the document is invalid. A service that hangs delays only new environments.
      */
     struct worker *asker;
     const struct denials *denials; /* what this host denies; every document points to it */
-    struct loop *loop; /* for the timer of hurried waiters; NULL: they wait for the API */
-    /* Whether the change feed is live (feed_is_live). Called with feed_arg. NULL: there is no
-     * feed. */
-    bool (*feed_lives)(void *arg);
+    struct loop *loop;             /* for the timer of hurried waiters */
+    bool (*feed_lives)(void *arg); /* whether the change feed is live; called with feed_arg */
     void *feed_arg;
 };
 

@@ -25,8 +25,7 @@ struct cache *cache_new(const struct cache_setup *setup)
 
 void cache_free(struct cache *cache)
 {
-    if (cache->setup.loop != NULL)
-        loop_timer_clear(cache->setup.loop, &cache->timer);
+    loop_timer_clear(cache->setup.loop, &cache->timer);
     entries_end(&cache->entries);
     free(cache->survey.names);
     free(cache);

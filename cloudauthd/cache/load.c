@@ -31,8 +31,7 @@ struct load {
 
 bool load_is_due(const struct cache_entry *entry)
 {
-    return !entry->loaded && entry->cache->setup.store != NULL && !entry->entries->overflowed &&
-           cloud_clock_ms() >= entry->load_retry;
+    return !entry->loaded && !entry->entries->overflowed && cloud_clock_ms() >= entry->load_retry;
 }
 
 bool load_is_free(const struct cache_entry *entry)

@@ -21,7 +21,7 @@ static bool is_current(const struct cache_entry *entry)
     const struct cache *cache = entry->cache;
     int64_t named = cache_named_at(cache, entry->project, entry->environment);
 
-    return cache->setup.feed_lives != NULL && cache->setup.feed_lives(cache->setup.feed_arg) &&
+    return cache->setup.feed_lives(cache->setup.feed_arg) &&
            (named == 0 || entry->asked >= named + CACHE_SETTLE_MS);
 }
 
@@ -186,7 +186,7 @@ static void set_timer(struct cache *cache)
 {
     const struct cache_entry *first = TAILQ_FIRST(&cache->due);
 
-    if (first != NULL && cache->setup.loop != NULL)
+    if (first != NULL)
         loop_timer_set(cache->setup.loop, &cache->timer,
                        first->sent + overdue_ms(cache) - freshness_now().boot);
 }
@@ -376,7 +376,7 @@ static bool write_store(struct cache_entry *entry, const struct api_result *resu
     bool failed = entry->stored == ENTRY_STORE_FAILED, due = is_write_due(entry, entry->asked);
 
     memcpy(stored.hash, entry->hash, sizeof stored.hash);
-    if (store == NULL || entries_is_failing(entry))
+    if (entries_is_failing(entry))
         return false;
     /* A signed tombstone is stored like a document, so that no older document is accepted after
      * it. */
@@ -525,11 +525,11 @@ static void on_result(void *arg, const struct api_result *result)
     struct cache_entry *entry = arg;
     const struct cache *cache = entry->cache;
     struct reading reading;
-    bool document = result->verdict == API_DOCUMENT, ask;
+    bool document = result->verdict == API_DOCUMENT;
+    bool ask =
+        document && !admission_is_bound(cache->setup.admission, entry->project, entry->environment);
 
-    ask = document && cache->setup.asker != NULL &&
-          !admission_is_bound(cache->setup.admission, entry->project, entry->environment);
-    if (ask || (document && cache->setup.worker != NULL && result->length > LIMITS_READ_MAX)) {
+    if (ask || (document && result->length > LIMITS_READ_MAX)) {
         if (read_behind(entry, result, ask))
             return;
         /* The API has answered: that is no reason to pause prefetches. */

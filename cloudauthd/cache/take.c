@@ -105,8 +105,6 @@ static size_t known(const struct cache *cache)
     struct store_figures figures;
     size_t bound = admission_count(cache->setup.admission);
 
-    if (cache->setup.store == NULL)
-        return cache->entries.known.used;
     store_look(cache->setup.store, &figures);
     return figures.documents < bound ? (size_t)figures.documents : bound;
 }

@@ -62,6 +62,10 @@ static uint32_t retry_after;
 static size_t padded; /* bytes of a document, or 0: as many as it needs */
 static struct cloud_conf conf;
 static struct cache *cache;
+static struct cache_setup plan;
+/* Where a test does not look: a store without files, workers that work at once, a loop without
+ * timers. */
+static char quiet;
 
 /* Requests that the cache has made and that the test has not answered yet. */
 static struct {
@@ -181,8 +185,10 @@ static void keep(const struct stored_document *from, const char *body, size_t le
 void store_read(const struct store *store, const char *project, const char *environment,
                 struct store_file *out)
 {
-    (void)store;
     memset(out, 0, sizeof *out);
+    out->error = ENOENT;
+    if (store == (const struct store *)&quiet)
+        return;
     disk.reads++;
     out->error = disk.error;
     out->failed = disk.error == EIO;
@@ -258,7 +264,10 @@ char *store_list(const struct store *store, size_t *n)
 void store_put(struct store *store, const struct stored_document *entry, store_done *done,
                void *arg)
 {
-    (void)store;
+    if (store == (struct store *)&quiet) {
+        done(arg, true);
+        return;
+    }
     assert_string_equal(entry->project, "abcdefghij");
     assert_true(entry->length > 0 && entry->body != NULL);
     assert_null(disk.done);
@@ -274,7 +283,8 @@ void store_put(struct store *store, const struct stored_document *entry, store_d
 
 void store_touch(struct store *store, const struct stored_document *entry)
 {
-    (void)store;
+    if (store == (struct store *)&quiet)
+        return;
     assert_int_equal(entry->asked, fake_ms);
     disk.touches++;
 }
@@ -282,8 +292,11 @@ void store_touch(struct store *store, const struct stored_document *entry)
 void store_remove(struct store *store, const char *project, const char *environment,
                   store_done *done, void *arg)
 {
-    (void)store;
     (void)project;
+    if (store == (struct store *)&quiet) {
+        done(arg, true);
+        return;
+    }
     assert_true(any_name || strcmp(environment, "staging") == 0);
     disk.removals++;
     if (disk.no_memory || disk.at_once) {
@@ -330,6 +343,11 @@ void worker_add(struct worker *worker, struct work *work)
         loading[loadings++] = work;
         return;
     }
+    if (worker == (struct worker *)&quiet) {
+        work->run(work);
+        work->finish(work);
+        return;
+    }
     assert_ptr_equal(worker, working);
     assert_true(workings < sizeof working / sizeof working[0]);
     working[workings++] = work;
@@ -345,8 +363,6 @@ static void worker_is_done(void)
     work->run(work);
     work->finish(work);
 }
-
-static struct cache_setup plan;
 
 /* Makes the cache anew, by the plan. */
 static void start_cache(void)
@@ -424,6 +440,12 @@ bool admission_accept(const struct admission *admission, const struct document *
     return accepted;
 }
 
+static bool feed_lives(void *arg)
+{
+    (void)arg;
+    return feed;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -442,7 +464,14 @@ static int setup(void **state)
     unbound = has_project = hangs = no_local_accounts = no_memory = false;
     lost = NULL;
     bound_again = 0;
-    plan = (struct cache_setup){.conf = &conf};
+    plan = (struct cache_setup){.conf = &conf,
+                                .store = (struct store *)&quiet,
+                                .loader = (struct worker *)&quiet,
+                                .worker = (struct worker *)&quiet,
+                                .asker = (struct worker *)&quiet,
+                                .loop = (struct loop *)&quiet,
+                                .feed_lives = feed_lives};
+    feed = false;
     start_cache();
     return 0;
 }
@@ -748,15 +777,8 @@ static void test_probe_ends(void **state)
     assert_int_equal(pendings, 0);
 }
 
-static bool feed_lives(void *arg)
-{
-    (void)arg;
-    return feed;
-}
-
 static void use_feed(void)
 {
-    plan.feed_lives = feed_lives;
     feed = true;
     start_cache();
 }
@@ -998,7 +1020,8 @@ static struct loop_timer *timer;
 
 void loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
 {
-    assert_ptr_equal(loop, &feed);
+    if (loop == (struct loop *)&quiet)
+        return;
     set->at = fake_ms + milliseconds;
     set->set = true;
     timer = set;
@@ -1031,7 +1054,7 @@ static void ask_hurried(struct client *client, enum cache_need need)
 
 static void use_timer(void)
 {
-    plan.loop = (struct loop *)&feed;
+    plan.loop = (struct loop *)&timer;
     timer = NULL;
     start_cache();
 }
@@ -1675,7 +1698,7 @@ bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size)
     (void)gid;
     foreign_asked++;
     snprintf(why, size, "account.uid: belongs to user root of systemd");
-    return true;
+    return plan.asker == (struct worker *)working;
 }
 
 void foreign_each(const char *database, foreign_service *each, void *arg)
@@ -1737,6 +1760,21 @@ static unsigned prefetch_unbound(void)
     return sent;
 }
 
+/* Prefetches an environment that has its ids, of which the disk has no file. */
+static void prefetch_bound(const char *environment)
+{
+    struct client client;
+
+    unbound = false;
+    ask_for(&client, "abcdefghij", environment);
+    api_says(API_ABSENT, "");
+    fake_ms += 10;
+    cache_named(cache, "abcdefghij", environment);
+    fake_ms += 10;
+    assert_true(background_prefetch(cache, "abcdefghij", environment));
+    assert_int_equal(pendings, 1);
+}
+
 /* Logs in to the environment without ids that has this number; the API answers. */
 static void log_in_unbound(struct client *client, unsigned number)
 {
@@ -1794,9 +1832,7 @@ static void test_services_slow(void **state)
     (void)state;
     use_asker();
     assert_int_equal(prefetch_unbound(), BACKGROUND_MAX);
-    unbound = false;
-    assert_true(background_prefetch(cache, "abcdefghij", "bound"));
-    assert_int_equal(pendings, 1);
+    prefetch_bound("bound");
     api_says(API_ABSENT, "");
     unbound = true;
     worker_is_done();
@@ -1851,14 +1887,11 @@ static void test_services_hang_for_long(void **state)
     api_says(API_DOCUMENT, "");
     assert_told(&client, CACHE_UNAVAILABLE);
     assert_non_null(strstr(client.detail, "wait to be read or judged"));
-    unbound = false;
-    assert_true(background_prefetch(cache, "abcdefghij", "next"));
+    prefetch_bound("next");
     unbound = true; /* it has lost its ids meanwhile */
     api_says(API_DOCUMENT, "");
-    unbound = false;
     /* The API is well, so others are fetched all the same. */
-    assert_true(background_prefetch(cache, "abcdefghij", "other"));
-    assert_int_equal(pendings, 1);
+    prefetch_bound("other");
     api_says(API_ABSENT, "");
     while (workings > 0)
         worker_is_done();
@@ -3511,6 +3544,7 @@ static void test_probe_many(void **state)
     assert_int_equal(pendings, BACKGROUND_PROBES);
     api_says(API_OUTAGE, "");
     requests = 0;
+    unbound = true;
     assert_true(background_prefetch(cache, "another", "staging"));
     assert_int_equal(requests, 1);
 }
@@ -3519,8 +3553,10 @@ static void test_probe_many(void **state)
 
 static bool prefetch(const char *project)
 {
-    bool done = background_prefetch(cache, project, "staging");
+    bool done;
 
+    unbound = true; /* otherwise its document is on the disk */
+    done = background_prefetch(cache, project, "staging");
     loads_are_done();
     return done;
 }

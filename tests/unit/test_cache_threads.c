@@ -201,6 +201,12 @@ static void on_answer(void *arg, const struct cache_answer *answer)
         loop_stop(loop);
 }
 
+static bool feed_lives(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
 static void test_threads(void **state)
 {
     struct worker *worker, *loader;
@@ -211,8 +217,13 @@ static void test_threads(void **state)
     loop = loop_new();
     worker = worker_new(loop);
     loader = worker_new(loop);
-    cache = cache_new(&(const struct cache_setup){
-        .conf = &conf, .worker = worker, .loader = loader, .store = (struct store *)&store});
+    cache = cache_new(&(const struct cache_setup){.conf = &conf,
+                                                  .store = (struct store *)&store,
+                                                  .loader = loader,
+                                                  .worker = worker,
+                                                  .asker = worker,
+                                                  .loop = loop,
+                                                  .feed_lives = feed_lives});
     assert_true(worker != NULL && loader != NULL && cache != NULL);
     cache_survey(cache, on_surveyed, NULL);
     for (unsigned i = 0; i < ROUNDS; i++) {
