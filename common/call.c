@@ -4,76 +4,47 @@
 #include "common/clock.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RETRY_MS 5 /* milliseconds between attempts to connect while the backlog is full */
-
-/* Waits until poll(2) reports the event. False if the deadline passes first or poll(2) fails. */
-static bool wait_for(int fd, short events, int64_t deadline)
+/* Limits how long the next connect(2) (SO_SNDTIMEO) or recv(2) (SO_RCVTIMEO) may wait to the time
+ * until the deadline. False if the deadline has passed. The kernel counts in ticks: a wait may end
+ * one tick early, or last one longer. */
+static bool limit_wait(int fd, int option, int64_t deadline)
 {
-    struct pollfd pollfd = {fd, events, 0};
+    int64_t left = deadline - cloud_clock_ms();
+    const struct timeval most = {left / 1000, left % 1000 * 1000};
 
-    for (;;) {
-        int64_t left = deadline - cloud_clock_ms();
-        if (left <= 0)
-            return false;
-        int ready = poll(&pollfd, 1, (int)left);
-        if (ready > 0)
-            return true;
-        if (ready < 0 && errno != EINTR)
-            return false;
-    }
+    return left > 0 && setsockopt(fd, SOL_SOCKET, option, &most, sizeof most) == 0;
 }
 
-/*
- * Connects to the daemon. False if the deadline passes first, or on an error that no retry mends. A
- * non-blocking connect(2) to a Unix socket never returns EINPROGRESS: while the backlog is full it
- * fails with EAGAIN. poll(2) cannot wait for space in the backlog, so this function tries again
- * every RETRY_MS. nss_cloud/backoff.c recognizes a hung daemon by the time that this takes.
- */
+/* Connects to the daemon, and waits while its backlog is full. False if the deadline passes first,
+ * or on an error that no retry mends. nss_cloud/backoff.c recognizes a hung daemon by the time that
+ * this takes. */
 static bool connect_before(int fd, int64_t deadline)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     _Static_assert(sizeof CLOUD_SOCKET_PATH <= sizeof address.sun_path, "socket path too long");
     memcpy(address.sun_path, CLOUD_SOCKET_PATH, sizeof CLOUD_SOCKET_PATH);
-    for (;;) {
+    while (limit_wait(fd, SO_SNDTIMEO, deadline)) {
         if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
             return true;
         if (errno != EAGAIN && errno != EINTR)
-            return false;
-        int64_t left = deadline - cloud_clock_ms();
-        if (left <= 0)
-            return false;
-        poll(NULL, 0, left < RETRY_MS ? (int)left : RETRY_MS);
+            break;
     }
-}
-
-static bool send_before(int fd, const void *packet, size_t n, int64_t deadline)
-{
-    for (;;) {
-        ssize_t sent = send(fd, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0)
-            return (size_t)sent == n;
-        if (errno == EAGAIN) {
-            if (!wait_for(fd, POLLOUT, deadline))
-                return false;
-        } else if (errno != EINTR) {
-            return false;
-        }
-    }
+    return false;
 }
 
 /* Returns the packet's length, or 0 if no packet came before the deadline or it is longer than the
  * buffer. */
 static size_t receive_before(int fd, void *buffer, size_t size, int64_t deadline)
 {
-    while (wait_for(fd, POLLIN, deadline)) {
-        ssize_t got = recv(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC);
+    while (limit_wait(fd, SO_RCVTIMEO, deadline)) {
+        ssize_t got = recv(fd, buffer, size, MSG_TRUNC);
         if (got >= 0)
             return (size_t)got > size ? 0 : (size_t)got;
         if (errno != EAGAIN && errno != EINTR)
@@ -94,10 +65,12 @@ enum cloud_status cloud_call(const struct cloud_question *question, struct cloud
     memset(answer, 0, sizeof *answer);
     if (n == 0)
         return CLOUD_UNAVAILABLE;
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return CLOUD_UNAVAILABLE;
-    if (connect_before(fd, deadline) && send_before(fd, buffer, n, deadline)) {
+    /* A new socket has space for a question, so that send(2) need not wait. */
+    if (connect_before(fd, deadline) &&
+        send(fd, buffer, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n) {
         size_t got = receive_before(fd, buffer, size, deadline);
         ok = got > 0 && cloud_wire_get_answer(buffer, got, answer) && answer->op == question->op;
     }
