@@ -274,51 +274,21 @@ static bool enter_namespace(struct jail_fault *fault)
     return true;
 }
 
-/* Makes a tmpfs that is not attached anywhere yet. Returns a descriptor of its root, or -1 with
- * errno. */
-static int make_tmpfs(void)
+/* Mounts the tmpfs on JAIL_ROOT. Returns a descriptor of its root, or -1 with the fault filled. */
+static int mount_root(struct jail_fault *fault)
 {
-    int tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC), root = -1, error;
-
-    if (tmpfs < 0)
-        return -1;
-    if (fsconfig(tmpfs, FSCONFIG_SET_STRING, "source", "cloudauth", 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_SET_STRING, "size", ROOT_SIZE, 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_SET_STRING, "nr_inodes", ROOT_INODES, 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_SET_STRING, "mode", "0755", 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_SET_STRING, "uid", "0", 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_SET_STRING, "gid", "0", 0) == 0 &&
-        fsconfig(tmpfs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-        root = fsmount(tmpfs, FSMOUNT_CLOEXEC, NEVER);
-    error = errno;
-    close(tmpfs);
-    errno = error;
-    return root;
+    if (mount("cloudauth", JAIL_ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "size=" ROOT_SIZE ",nr_inodes=" ROOT_INODES ",mode=0755,uid=0,gid=0") == 0)
+        return open_jail_root(fault);
+    (void)fail_call(fault, "tmpfs", JAIL_ROOT);
+    return -1;
 }
 
-/* Attaches a mount, which make_tmpfs, copy_directory or mount_log has made, to the directory or
- * file with the descriptor `point`. False with errno. */
+/* Attaches a mount, which copy_directory or mount_log has made, to the directory or file with the
+ * descriptor `point`. False with errno. */
 static bool attach(int mount, int point)
 {
     return move_mount(mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
-}
-
-static int mount_root(struct jail_fault *fault)
-{
-    int point = open_jail_root(fault), root;
-
-    if (point < 0)
-        return -1;
-    root = make_tmpfs();
-    if (root < 0) {
-        (void)fail_call(fault, "tmpfs", JAIL_ROOT);
-    } else if (!attach(root, point)) {
-        (void)fail_call(fault, "move_mount", JAIL_ROOT);
-        close(root);
-        root = -1;
-    }
-    close(point);
-    return root;
 }
 
 /* Makes one directory on the path to a mount point, unless it exists already on the path to

@@ -582,8 +582,8 @@ test_no_system_call() {
     local call step
     fresh_home
     same built "$(jail leaks $HOME_DIR 200001 "$MOUNTS")"
-    for call in openat2 open_tree mount_setattr unshare:unshare mount:propagation fsopen:tmpfs \
-        fsconfig:tmpfs fsmount:tmpfs move_mount mkdirat:mkdir fchmodat:mkdir; do
+    for call in openat2 open_tree mount_setattr unshare:unshare mount:propagation tmpfs \
+        move_mount mkdirat:mkdir fchmodat:mkdir; do
         step=${call#*:}
         same 1 "$(jail without "${call%:*}" jail leaks $HOME_DIR 200001 "$MOUNTS" |
             grep -cE "^this server cannot make the sFTP directory [a-z/]* \($step: $NO_CALL\)$")"
@@ -612,7 +612,7 @@ test_sshd_old_kernel() {
 # otherwise refused in PAM session: no request is answered, and nothing runs
 test_sshd_fails_later() {
     fresh_home
-    sshd_without fsopen
+    sshd_without tmpfs
     fails session
     audit "sshd.*refuse account=$JAILED .*user=media-agency .*reason=sftp-jail .*detail=.*/srv/sftp .tmpfs: $NO_CALL"
     fails audited 'grant account'

@@ -19,7 +19,7 @@
  *     builds one; prints the descriptors that are open then, and `built` or what went wrong.
  *
  *   jail without CALL PROGRAM...
- *     runs a program on a kernel that lacks a system call.
+ *     runs a program on a kernel that lacks a system call; `tmpfs` is the mount(2) of the jail's.
  *
  * MOUNTS as on the wire, with printf's \n for a newline.
  */
@@ -365,26 +365,37 @@ static int leaks(void)
 static const struct {
     const char *name;
     unsigned number;
+    unsigned flags; /* the fourth argument; 0: any */
 } calls[] = {
-    {"openat2", SYS_openat2},   {"open_tree", SYS_open_tree}, {"mount_setattr", SYS_mount_setattr},
-    {"unshare", SYS_unshare},   {"mount", SYS_mount},         {"fsopen", SYS_fsopen},
-    {"fsconfig", SYS_fsconfig}, {"fsmount", SYS_fsmount},     {"move_mount", SYS_move_mount},
-    {"mkdirat", SYS_mkdirat},   {"fchmodat", SYS_fchmodat},
+    {"openat2", SYS_openat2, 0},
+    {"open_tree", SYS_open_tree, 0},
+    {"mount_setattr", SYS_mount_setattr, 0},
+    {"unshare", SYS_unshare, 0},
+    {"mount", SYS_mount, 0},
+    {"tmpfs", SYS_mount, MS_NOSUID | MS_NODEV | MS_NOEXEC},
+    {"move_mount", SYS_move_mount, 0},
+    {"mkdirat", SYS_mkdirat, 0},
+    {"fchmodat", SYS_fchmodat, 0},
 };
 
 static void lose_call(const char *name)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
 
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        if (strcmp(calls[i].name, name) == 0)
+        if (strcmp(calls[i].name, name) == 0) {
             filter[1].k = calls[i].number;
+            filter[3].k = calls[i].flags;
+            filter[3].jf = calls[i].flags != 0;
+        }
     if (filter[1].k == 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         die(name);
 }
