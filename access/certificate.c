@@ -22,26 +22,26 @@ struct fields {
     struct key_bytes critical, extensions, reserved, authority, signature;
 };
 
-static bool take_fields(const struct key_type *type, struct key_blob *blob, struct fields *out,
+static bool take_fields(const struct key_type *type, struct key_bytes rest, struct fields *out,
                         const char **why)
 {
     *why = "the certificate is malformed: it is cut off";
-    if (!key_blob_take(blob, &out->type) || !key_blob_take(blob, &out->nonce))
+    if (!key_blob_take(&rest, &out->type) || !key_blob_take(&rest, &out->nonce))
         return false;
-    out->key.at = blob->at;
-    if (!key_type_read(type, blob, why))
+    out->key.at = rest.at;
+    if (!key_type_read(type, &rest, why))
         return false;
-    out->key.n = (size_t)(blob->at - out->key.at);
-    if (!key_blob_take_number(blob, 8, &out->serial) ||
-        !key_blob_take_number(blob, 4, &out->kind) || !key_blob_take(blob, &out->key_id) ||
-        !key_blob_take(blob, &out->principals) ||
-        !key_blob_take_number(blob, 8, &out->valid_after) ||
-        !key_blob_take_number(blob, 8, &out->valid_before) ||
-        !key_blob_take(blob, &out->critical) || !key_blob_take(blob, &out->extensions) ||
-        !key_blob_take(blob, &out->reserved) || !key_blob_take(blob, &out->authority) ||
-        !key_blob_take(blob, &out->signature))
+    out->key.n = (size_t)(rest.at - out->key.at);
+    if (!key_blob_take_number(&rest, 8, &out->serial) ||
+        !key_blob_take_number(&rest, 4, &out->kind) || !key_blob_take(&rest, &out->key_id) ||
+        !key_blob_take(&rest, &out->principals) ||
+        !key_blob_take_number(&rest, 8, &out->valid_after) ||
+        !key_blob_take_number(&rest, 8, &out->valid_before) ||
+        !key_blob_take(&rest, &out->critical) || !key_blob_take(&rest, &out->extensions) ||
+        !key_blob_take(&rest, &out->reserved) || !key_blob_take(&rest, &out->authority) ||
+        !key_blob_take(&rest, &out->signature))
         return key_fail(why, "the certificate is malformed: it is cut off");
-    return blob->left == 0 || key_fail(why, "the certificate is malformed: bytes follow it");
+    return rest.n == 0 || key_fail(why, "the certificate is malformed: bytes follow it");
 }
 
 /* Computes the fingerprint of the certified key, the SHA-256 of the blob that it would have as a
@@ -78,11 +78,10 @@ static void set_fault(struct offered_key *offered, const char *sentence)
 /* Reads the list of principals. Returns false if the list is malformed. */
 static bool read_principals(struct key_bytes list, struct offered_key *out)
 {
-    struct key_blob blob = {list.at, list.n};
     struct key_bytes principal;
 
-    while (blob.left > 0) {
-        if (!key_blob_take(&blob, &principal))
+    while (list.n > 0) {
+        if (!key_blob_take(&list, &principal))
             return false;
         if (!is_principal(principal))
             set_fault(out, "a principal of the certificate is empty or too long, or has a comma, "
@@ -106,11 +105,10 @@ static void judge_critical(struct key_bytes name, struct offered_key *out)
 /* Reads the list of critical options. Returns false if the list is malformed. */
 static bool read_critical(struct key_bytes list, struct offered_key *out)
 {
-    struct key_blob blob = {list.at, list.n};
     struct key_bytes name, data;
 
-    while (blob.left > 0) {
-        if (!key_blob_take(&blob, &name) || !key_blob_take(&blob, &data))
+    while (list.n > 0) {
+        if (!key_blob_take(&list, &name) || !key_blob_take(&list, &data))
             return false;
         judge_critical(name, out);
     }
@@ -134,7 +132,6 @@ static bool add_amr(struct certificate_claims *claims, const char *word)
 static bool read_claims(struct key_bytes data, struct certificate_claims *out)
 {
     static const struct json_limits limits = {8, 512};
-    struct key_blob blob = {data.at, data.n};
     struct json root, array, at;
     struct cloud_text problem;
     struct key_bytes text;
@@ -144,7 +141,7 @@ static bool read_claims(struct key_bytes data, struct certificate_claims *out)
     bool ok;
 
     cloud_text_start(&problem, why, sizeof why);
-    if (!key_blob_take(&blob, &text) || blob.left > 0 || text.n > CLAIMS_MAX ||
+    if (!key_blob_take(&data, &text) || data.n > 0 || text.n > CLAIMS_MAX ||
         !json_parse(text.at, text.n, &limits, &problem, &root))
         return false;
     ok = json_expect_object(&root) &&
@@ -161,13 +158,12 @@ static bool read_claims(struct key_bytes data, struct certificate_claims *out)
  * false if the list is malformed. */
 static bool read_extensions(struct key_bytes list, const char *claims, struct offered_key *out)
 {
-    struct key_blob blob = {list.at, list.n};
     struct certificate_claims found = {0};
     bool has_claims = false, has_mfa = false, ok = claims != NULL;
     struct key_bytes name, data;
 
-    while (blob.left > 0) {
-        if (!key_blob_take(&blob, &name) || !key_blob_take(&blob, &data))
+    while (list.n > 0) {
+        if (!key_blob_take(&list, &name) || !key_blob_take(&list, &data))
             return false;
         has_mfa |= key_bytes_are(name, HAS_MFA);
         if (ok && key_bytes_are(name, claims)) {
@@ -190,11 +186,10 @@ static int64_t time_of(uint64_t seconds)
 static bool read_certificate(const struct key_type *type, struct key_bytes bytes,
                              const char *claims, struct offered_key *out, const char **why)
 {
-    struct key_blob blob = {bytes.at, bytes.n};
     struct fields fields;
     struct key ca;
 
-    if (!take_fields(type, &blob, &fields, why))
+    if (!take_fields(type, bytes, &fields, why))
         return false;
     if (key_type_find(fields.type, true) != type)
         return key_fail(why, "the certificate is of another type than it says");

@@ -28,7 +28,7 @@ enum curve {
 };
 
 struct key_type;
-typedef bool read_body(const struct key_type *type, struct key_blob *blob, const char **why);
+typedef bool read_body(const struct key_type *type, struct key_bytes *rest, const char **why);
 static read_body read_ed25519, read_ecdsa, read_rsa;
 
 /*
@@ -71,32 +71,32 @@ bool key_bytes_are(struct key_bytes bytes, const char *text)
     return bytes.n == strlen(text) && memcmp(bytes.at, text, bytes.n) == 0;
 }
 
-bool key_blob_take_number(struct key_blob *blob, size_t width, uint64_t *out)
+bool key_blob_take_number(struct key_bytes *rest, size_t width, uint64_t *out)
 {
-    if (blob->left < width)
+    if (rest->n < width)
         return false;
-    for (*out = 0; width > 0; width--, blob->left--)
-        *out = *out << 8 | *blob->at++;
+    for (*out = 0; width > 0; width--, rest->n--)
+        *out = *out << 8 | *rest->at++;
     return true;
 }
 
-bool key_blob_take(struct key_blob *blob, struct key_bytes *out)
+bool key_blob_take(struct key_bytes *rest, struct key_bytes *out)
 {
     uint64_t n;
 
-    if (!key_blob_take_number(blob, 4, &n) || n > blob->left)
+    if (!key_blob_take_number(rest, 4, &n) || n > rest->n)
         return false;
-    *out = (struct key_bytes){blob->at, (size_t)n};
-    blob->at += n;
-    blob->left -= (size_t)n;
+    *out = (struct key_bytes){rest->at, (size_t)n};
+    rest->at += n;
+    rest->n -= (size_t)n;
     return true;
 }
 
 /* Takes a positive mpint; *out is its magnitude without leading zeros. Returns false if the next
  * field is not a positive mpint in canonical form. */
-static bool take_positive(struct key_blob *blob, struct key_bytes *out)
+static bool take_positive(struct key_bytes *rest, struct key_bytes *out)
 {
-    if (!key_blob_take(blob, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
+    if (!key_blob_take(rest, out) || out->n == 0 || (out->at[0] & 0x80) != 0)
         return false;
     if (out->at[0] != 0)
         return true;
@@ -116,12 +116,12 @@ static size_t count_bits(struct key_bytes magnitude)
     return bits;
 }
 
-static bool read_ed25519(const struct key_type *type, struct key_blob *blob, const char **why)
+static bool read_ed25519(const struct key_type *type, struct key_bytes *rest, const char **why)
 {
     struct key_bytes point;
 
     (void)type;
-    if (!key_blob_take(blob, &point) || point.n != ED25519_SIZE)
+    if (!key_blob_take(rest, &point) || point.n != ED25519_SIZE)
         return key_fail(why, "the key is malformed: its public part is not one of Ed25519");
     return true;
 }
@@ -161,13 +161,13 @@ static bool on_curve(enum curve curve, struct key_bytes encoded)
     return ok;
 }
 
-static bool read_ecdsa(const struct key_type *type, struct key_blob *blob, const char **why)
+static bool read_ecdsa(const struct key_type *type, struct key_bytes *rest, const char **why)
 {
     struct key_bytes curve, point;
 
-    if (!key_blob_take(blob, &curve) || !key_bytes_are(curve, type->curve_name))
+    if (!key_blob_take(rest, &curve) || !key_bytes_are(curve, type->curve_name))
         return key_fail(why, "the key is malformed: its curve is not the one of its type");
-    if (!key_blob_take(blob, &point) || point.n != type->point_size || point.at[0] != 0x04)
+    if (!key_blob_take(rest, &point) || point.n != type->point_size || point.at[0] != 0x04)
         return key_fail(why,
                         "the key is malformed: its point is not an uncompressed one of its curve");
     if (!on_curve(type->curve, point))
@@ -175,15 +175,15 @@ static bool read_ecdsa(const struct key_type *type, struct key_blob *blob, const
     return true;
 }
 
-static bool read_rsa(const struct key_type *type, struct key_blob *blob, const char **why)
+static bool read_rsa(const struct key_type *type, struct key_bytes *rest, const char **why)
 {
     struct key_bytes exponent, modulus;
 
     (void)type;
-    if (!take_positive(blob, &exponent) || (exponent.at[exponent.n - 1] & 1) == 0 ||
+    if (!take_positive(rest, &exponent) || (exponent.at[exponent.n - 1] & 1) == 0 ||
         (exponent.n == 1 && exponent.at[0] < 3))
         return key_fail(why, "the key is malformed: its RSA exponent is not an odd number from 3");
-    if (!take_positive(blob, &modulus))
+    if (!take_positive(rest, &modulus))
         return key_fail(why, "the key is malformed: its RSA modulus is not a positive number");
     if (count_bits(modulus) < RSA_BITS_MIN)
         return key_fail(why, "the key is an RSA key of less than 2048 bits");
@@ -192,12 +192,12 @@ static bool read_rsa(const struct key_type *type, struct key_blob *blob, const c
     return true;
 }
 
-static bool read_application(struct key_blob *blob, const char **why)
+static bool read_application(struct key_bytes *rest, const char **why)
 {
     struct key_bytes application;
     const char *sentence = "the key is malformed: its application is not a short text";
 
-    if (!key_blob_take(blob, &application) || application.n == 0 || application.n > APPLICATION_MAX)
+    if (!key_blob_take(rest, &application) || application.n == 0 || application.n > APPLICATION_MAX)
         return key_fail(why, sentence);
     for (size_t i = 0; i < application.n; i++)
         if (cloud_text_is_control((char)application.at[i]))
@@ -205,9 +205,9 @@ static bool read_application(struct key_blob *blob, const char **why)
     return true;
 }
 
-bool key_type_read(const struct key_type *type, struct key_blob *blob, const char **why)
+bool key_type_read(const struct key_type *type, struct key_bytes *rest, const char **why)
 {
-    return type->read(type, blob, why) && (!type->security_key || read_application(blob, why));
+    return type->read(type, rest, why) && (!type->security_key || read_application(rest, why));
 }
 
 const char *key_type_name(const struct key_type *type)

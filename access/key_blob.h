@@ -20,23 +20,17 @@ struct key_bytes {
     size_t n;
 };
 
-/* The unread rest of a blob. */
-struct key_blob {
-    const unsigned char *at;
-    size_t left;
-};
-
 /* Sets *why to the static sentence, and returns false. */
 bool key_fail(const char **why, const char *sentence);
 
 struct key_bytes key_bytes_of(const char *text, size_t n);
 bool key_bytes_are(struct key_bytes bytes, const char *text);
 
-/* Take the next value of the blob: a string, with *out pointing into the blob, or a number of
- * `width` bytes (4: uint32, 8: uint64). Return false if the blob ends before the value does; after
- * that, the blob must not be read further. */
-bool key_blob_take(struct key_blob *blob, struct key_bytes *out);
-bool key_blob_take_number(struct key_blob *blob, size_t width, uint64_t *out);
+/* Take the next value off the unread rest of a blob: a string, with *out pointing into the blob, or
+ * a number of `width` bytes (4: uint32, 8: uint64). Return false if the rest ends before the value
+ * does; after that, it must not be read further. */
+bool key_blob_take(struct key_bytes *rest, struct key_bytes *out);
+bool key_blob_take_number(struct key_bytes *rest, size_t width, uint64_t *out);
 
 /* A type of key that is accepted. */
 struct key_type;
@@ -46,8 +40,8 @@ struct key_type;
 const struct key_type *key_type_find(struct key_bytes name, bool certificate);
 const char *key_type_name(const struct key_type *type);
 
-/* Reads and checks the fields of a key, which follow its type in a blob. Returns false, with a
+/* Takes and checks the fields of a key, which follow its type in a blob. Returns false, with a
  * static sentence in *why, if they are malformed, or if the size of the key is not accepted. */
-bool key_type_read(const struct key_type *type, struct key_blob *blob, const char **why);
+bool key_type_read(const struct key_type *type, struct key_bytes *rest, const char **why);
 
 #endif

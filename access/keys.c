@@ -9,17 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_certificate(struct key_bytes type)
-{
-    static const char ending[] = "-cert-v01@openssh.com";
-    size_t n = sizeof ending - 1;
-
-    return type.n >= n && memcmp(type.at + type.n - n, ending, n) == 0;
-}
-
 static bool fail_type(struct key_bytes type, const char **why)
 {
-    if (is_certificate(type))
+    if (key_type_find(type, true) != NULL)
         return key_fail(why, "the key is a certificate, which is not accepted");
     if (key_bytes_are(type, "ssh-dss"))
         return key_fail(why, "the key is a DSA key, which is not accepted");
@@ -36,45 +28,38 @@ bool keys_decode(struct key_bytes base64, unsigned char out[KEY_BLOB_MAX], struc
            key_fail(why, "the key is not canonical base64");
 }
 
-/* Parses a blob that must be one key of the given type. Returns false, with a static sentence in
- * *why, if it is not. */
-static bool read_blob(const struct key_type *type, struct key_bytes bytes, struct key *out,
-                      const char **why)
+bool keys_read(struct key_bytes blob, struct key *out, const char **why)
 {
-    struct key_blob blob = {bytes.at, bytes.n};
-    struct key_bytes inner;
+    struct key_bytes rest = blob, name;
+    const struct key_type *type;
 
-    if (!key_blob_take(&blob, &inner))
+    if (!key_blob_take(&rest, &name))
         return key_fail(why, "the key is malformed: it is cut off");
-    if (!key_bytes_are(inner, key_type_name(type)))
-        return key_fail(why, "the key is of another type than it says");
-    if (!key_type_read(type, &blob, why))
+    type = key_type_find(name, false);
+    if (type == NULL)
+        return fail_type(name, why);
+    if (!key_type_read(type, &rest, why))
         return false;
-    if (blob.left != 0)
+    if (rest.n != 0)
         return key_fail(why, "the key is malformed: bytes follow it");
     out->type = key_type_name(type);
-    return digest_sha256(bytes.at, bytes.n, out->fingerprint) ||
+    return digest_sha256(blob.at, blob.n, out->fingerprint) ||
            key_fail(why, "the key's fingerprint could not be computed");
-}
-
-bool keys_read(struct key_bytes bytes, struct key *out, const char **why)
-{
-    struct key_blob blob = {bytes.at, bytes.n};
-    struct key_bytes name = {NULL, 0};
-    const struct key_type *type = key_blob_take(&blob, &name) ? key_type_find(name, false) : NULL;
-
-    return type == NULL ? fail_type(name, why) : read_blob(type, bytes, out, why);
 }
 
 bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why)
 {
     unsigned char bytes[KEY_BLOB_MAX];
-    const struct key_type *found = key_type_find(type, false);
-    struct key_bytes blob = {NULL, 0};
+    struct key_bytes blob = {NULL, 0}, rest, name;
 
-    if (found == NULL)
+    if (key_type_find(type, false) == NULL)
         return fail_type(type, why);
-    if (!keys_decode(base64, bytes, &blob, why) || !read_blob(found, blob, out, why))
+    if (!keys_decode(base64, bytes, &blob, why))
+        return false;
+    rest = blob;
+    if (key_blob_take(&rest, &name) && (name.n != type.n || memcmp(name.at, type.at, name.n) != 0))
+        return key_fail(why, "the key is of another type than it says");
+    if (!keys_read(blob, out, why))
         return false;
     out->base64 = (const char *)base64.at;
     out->base64_length = base64.n;
