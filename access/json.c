@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT_DIGITS 15 /* a double holds every integer of at most 15 digits exactly */
-
 /*
  * cJSON accepts numbers such as 01 and 1., any byte below 0x20 as white space, and text after the
  * document; json_scan() refuses these before cJSON sees them. The functions of cJSON that find
@@ -52,63 +50,26 @@ static bool fail_number(const struct json *at, const char *what, size_t number, 
     return false;
 }
 
-/* Like strspn(3), but looks at no more than `left` bytes. */
-static size_t span(const char *at, size_t left, const char *set)
-{
-    size_t n = 0;
-
-    while (n < left && at[n] != '\0' && strchr(set, at[n]) != NULL)
-        n++;
-    return n;
-}
-
-/* Copies n bytes of JSON that json_scan has accepted, with each non-negative integer of more than
- * EXACT_DIGITS digits put into quotes. Returns NULL if out of memory; the caller frees the copy. */
-static char *keep_digits(const char *json, size_t n, size_t *out_n)
-{
-    char *out = malloc(n + n / EXACT_DIGITS * 2 + 1), *to = out;
-    bool in_string = false;
-    size_t run, copied = 0;
-
-    for (size_t i = 0; out != NULL && i < n; i += run) {
-        run = 1;
-        if (json[i] == '"')
-            in_string = !in_string;
-        else if (in_string)
-            run += json[i] == '\\';
-        else if (json[i] == '-' || (json[i] >= '0' && json[i] <= '9'))
-            run = span(json + i, n - i, "+-.0123456789Ee");
-        if (run <= EXACT_DIGITS || span(json + i, run, "0123456789") < run)
-            continue;
-        to = mempcpy(to, json + copied, i - copied);
-        *to++ = '"';
-        to = mempcpy(to, json + i, run);
-        *to++ = '"';
-        copied = i + run;
-    }
-    if (out != NULL)
-        to = mempcpy(to, json + copied, n - copied);
-    *out_n = (size_t)(to - out);
-    return out;
-}
-
 bool json_parse(const void *bytes, size_t n, const struct json_limits *limits,
                 struct cloud_text *problem, struct json *root)
 {
     struct json_fault fault;
+    char *copy = malloc(JSON_COPY_SIZE(n));
 
     *root = (struct json){.problem = problem};
-    if (!json_scan(bytes, n, limits, &fault)) {
+    if (copy == NULL)
+        return json_fail(root, "out of memory");
+    if (json_scan(bytes, n, limits, copy, &fault)) {
+        root->value = cJSON_Parse(copy);
+        if (root->value == NULL)
+            (void)json_fail(root, "out of memory");
+    } else {
         (void)json_fail(root, "");
         cloud_text_add_all(problem, fault.what, ", at byte ");
         cloud_text_add_number(problem, fault.offset);
-        return false;
     }
-    char *copy = keep_digits(bytes, n, &n);
-    if (copy != NULL)
-        root->value = cJSON_ParseWithLength(copy, n);
     free(copy);
-    return root->value != NULL || json_fail(root, "out of memory");
+    return root->value != NULL;
 }
 
 void json_free(struct json *root)

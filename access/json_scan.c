@@ -10,6 +10,8 @@ struct scan {
     size_t at, n;
     size_t nesting_left, values_left;
     const char *what;
+    char *copy;    /* the end of the copy; NULL: none is made */
+    size_t copied; /* the bytes before this offset are in the copy */
 };
 
 static bool scan_value(struct scan *scan);
@@ -128,13 +130,30 @@ static bool scan_digits(struct scan *scan)
     return true;
 }
 
+/* Copies the bytes before `end` that are not in the copy yet. */
+static void copy_to(struct scan *scan, size_t end)
+{
+    scan->copy = mempcpy(scan->copy, scan->bytes + scan->copied, end - scan->copied);
+    scan->copied = end;
+}
+
+/* Copies what has been scanned, with the number that begins at `start` in quotes. */
+static void copy_quoted(struct scan *scan, size_t start)
+{
+    copy_to(scan, start);
+    *scan->copy++ = '"';
+    copy_to(scan, scan->at);
+    *scan->copy++ = '"';
+}
+
 static bool scan_number(struct scan *scan)
 {
-    size_t start = scan->at;
+    size_t start = scan->at, digits;
 
     (void)take(scan, '-');
     if (!take(scan, '0') && !scan_digits(scan))
         return false;
+    digits = scan->bytes[start] == '-' ? 0 : scan->at - start;
     if (take(scan, '.') && !scan_digits(scan))
         return false;
     if (take(scan, 'e') || take(scan, 'E')) {
@@ -143,7 +162,11 @@ static bool scan_number(struct scan *scan)
         if (!scan_digits(scan))
             return false;
     }
-    return scan->at - start <= NUMBER_MAX || fail(scan, "a number of more than 60 characters");
+    if (scan->at - start > NUMBER_MAX)
+        return fail(scan, "a number of more than 60 characters");
+    if (scan->copy != NULL && digits > JSON_EXACT_DIGITS && digits == scan->at - start)
+        copy_quoted(scan, start);
+    return true;
 }
 
 static bool scan_word(struct scan *scan, const char *word)
@@ -232,10 +255,14 @@ size_t json_utf8(const unsigned char *at, size_t left, unsigned *code)
     return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
 }
 
-bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
+bool json_scan(const void *bytes, size_t n, const struct json_limits *limits, char *copy,
                struct json_fault *fault)
 {
-    struct scan scan = {bytes, 0, n, limits->nesting, limits->values, NULL};
+    struct scan scan = {.bytes = bytes,
+                        .n = n,
+                        .nesting_left = limits->nesting,
+                        .values_left = limits->values,
+                        .copy = copy};
 
     if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         scan.at = 3;
@@ -244,6 +271,10 @@ bool json_scan(const void *bytes, size_t n, const struct json_limits *limits,
     if (ok) {
         skip_space(&scan);
         ok = scan.at == n || fail(&scan, "not JSON: bytes follow the document");
+    }
+    if (ok && copy != NULL) {
+        copy_to(&scan, n);
+        *scan.copy = '\0';
     }
     fault->offset = scan.at;
     fault->what = scan.what;

@@ -48,7 +48,7 @@ static bool find_fault(struct checked *checked, const char *body, size_t n)
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
     struct json_fault fault;
 
-    if (n > DOCUMENT_SIZE_MAX || json_scan(body, n, &limits, &fault))
+    if (n > DOCUMENT_SIZE_MAX || json_scan(body, n, &limits, NULL, &fault))
         return false;
     checked->line = checked->column = 1;
     for (size_t i = 0; i < fault.offset && i < n; i++) {

@@ -53,7 +53,7 @@ $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 
 # The fuzz targets: with libFuzzer where FUZZER says so (tests/fuzz/run), else with replay.c, which runs
 # the inputs of tests/fuzz/corpus once: a test of the address sanitizer's build.
-ALLOCATE := xcalloc xstrdup malloc calloc realloc reallocarray strdup cJSON_ParseWithLength EVP_Digest EC_POINT_new \
+ALLOCATE := xcalloc xstrdup malloc calloc realloc reallocarray strdup cJSON_Parse EVP_Digest EC_POINT_new \
             curl_url curl_url_set curl_url_get
 $(B)/fuzz/http: WRAP := time
 $(B)/fuzz/fronts: WRAP := connect sendto io_write_all backoff_timeout negcache_has jail_check jail_build

@@ -21,7 +21,7 @@ void *__real_reallocarray(void *old, size_t count, size_t size);
 void *__wrap_xcalloc(size_t count, size_t size);
 char *__wrap_xstrdup(const char *text);
 char *__real_strdup(const char *text);
-cJSON *__real_cJSON_ParseWithLength(const char *text, size_t size);
+cJSON *__real_cJSON_Parse(const char *text);
 int __real_EVP_Digest(const void *bytes, size_t size, unsigned char *out, unsigned *out_size,
                       const EVP_MD *type, ENGINE *engine);
 EC_POINT *__real_EC_POINT_new(const EC_GROUP *group);
@@ -33,7 +33,7 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_reallocarray(void *old, size_t count, size_t size);
 char *__wrap_strdup(const char *text);
-cJSON *__wrap_cJSON_ParseWithLength(const char *text, size_t size);
+cJSON *__wrap_cJSON_Parse(const char *text);
 int __wrap_EVP_Digest(const void *bytes, size_t size, unsigned char *out, unsigned *out_size,
                       const EVP_MD *type, ENGINE *engine);
 EC_POINT *__wrap_EC_POINT_new(const EC_GROUP *group);
@@ -102,9 +102,9 @@ char *__wrap_strdup(const char *text)
     return fails() ? NULL : __real_strdup(text);
 }
 
-cJSON *__wrap_cJSON_ParseWithLength(const char *text, size_t size)
+cJSON *__wrap_cJSON_Parse(const char *text)
 {
-    return fails() ? NULL : __real_cJSON_ParseWithLength(text, size);
+    return fails() ? NULL : __real_cJSON_Parse(text);
 }
 
 int __wrap_EVP_Digest(const void *bytes, size_t size, unsigned char *out, unsigned *out_size,

@@ -1144,7 +1144,7 @@ static size_t count_values(void)
     struct json_limits limits = {DOCUMENT_NESTING_MAX, 0};
     struct json_fault fault;
 
-    while (!json_scan(sample, strlen(sample), &limits, &fault))
+    while (!json_scan(sample, strlen(sample), &limits, NULL, &fault))
         limits.values++;
     return limits.values;
 }
