@@ -3,7 +3,6 @@
 
 #include "access/fields.h"
 #include "access/json.h"
-#include "base/array.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,19 +28,12 @@ struct owned {
     SLIST_HEAD(chunks, chunk) chunks;
 };
 
-/* A key that has been read. After the last one, sort_keys sorts them all. */
-struct candidate {
-    struct document_key key;
-    size_t order; /* position in the document */
-};
-
 struct reader {
     struct owned *owned;
     struct document *document; /* &owned->document */
     struct json root;
-    struct candidate *candidate;
-    size_t candidates, room;
-    const char *person; /* username of the owner of the keys being read, or NULL */
+    struct document_key *key; /* where the next key of a user is stored */
+    const char *person;       /* username of the owner of the keys being read, or NULL */
     size_t left_out;
     bool no_memory;
 };
@@ -82,15 +74,20 @@ static int value_of(const struct word *word, const char *text)
     return word->value;
 }
 
+/* Adds a chunk for at least `least` bytes. One that is all for a large array stands behind the
+ * first chunk, whose rest is used further. Returns NULL if out of memory. */
 static struct chunk *add_chunk(struct owned *owned, size_t least)
 {
     size_t size = least > CHUNK_SIZE ? least : CHUNK_SIZE;
-    struct chunk *chunk = calloc(1, sizeof *chunk + size);
+    struct chunk *chunk = calloc(1, sizeof *chunk + size), *first = SLIST_FIRST(&owned->chunks);
 
     if (chunk == NULL)
         return NULL;
     chunk->size = size;
-    SLIST_INSERT_HEAD(&owned->chunks, chunk, next);
+    if (first != NULL && least > CHUNK_SIZE)
+        SLIST_INSERT_AFTER(first, chunk, next);
+    else
+        SLIST_INSERT_HEAD(&owned->chunks, chunk, next);
     owned->document.bytes += sizeof *chunk + size;
     return chunk;
 }
@@ -556,16 +553,6 @@ static bool take_user(struct reader *reader, const struct json *at, struct docum
     return true;
 }
 
-static bool add_candidate(struct reader *reader, const struct document_key *key)
-{
-    const struct candidate candidate = {*key, reader->candidates};
-
-    reader->no_memory = !array_add(&reader->candidate, &reader->candidates, &reader->room,
-                                   &candidate, sizeof candidate) &&
-                        !json_fail(&reader->root, "out of memory");
-    return !reader->no_memory;
-}
-
 /* Reads a key of a user or of an authority. Returns false if it cannot be read. */
 static bool take_key(struct reader *reader, const struct json *at, struct document_key *out)
 {
@@ -593,7 +580,6 @@ static bool take_key(struct reader *reader, const struct json *at, struct docume
 static bool take_keys(struct reader *reader, const struct json *owner,
                       const struct document_user *user)
 {
-    struct document_key key;
     struct json keys, at;
     bool ok;
 
@@ -601,9 +587,9 @@ static bool take_keys(struct reader *reader, const struct json *owner,
     ok = json_get_array(owner, "ssh_keys", JSON_REQUIRED, DOCUMENT_KEYS_MAX, &keys) ||
          leave_out(reader);
     for (bool more = ok && json_first(&keys, &at); ok && more; more = json_next(&at)) {
-        if (take_key(reader, &at, &key)) {
-            key.user = user;
-            ok = add_candidate(reader, &key);
+        if (take_key(reader, &at, reader->key)) {
+            reader->key++->user = user;
+            reader->document->keys++;
         } else {
             ok = leave_out(reader);
         }
@@ -612,29 +598,17 @@ static bool take_keys(struct reader *reader, const struct json *owner,
     return ok;
 }
 
-static int by_fingerprint(const void *left, const void *right)
+/* Returns the most keys that the users can have. */
+static size_t count_keys(const struct json *users)
 {
-    const struct candidate *a = left, *b = right;
-    int order = memcmp(a->key.fingerprint, b->key.fingerprint, sizeof a->key.fingerprint);
+    struct json at, keys;
+    size_t count = 0;
 
-    if (order != 0)
-        return order;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static bool sort_keys(struct reader *reader)
-{
-    struct document_key *key = allot(reader, reader->candidates, sizeof *key);
-
-    if (key == NULL)
-        return false;
-    if (reader->candidates > 1)
-        qsort(reader->candidate, reader->candidates, sizeof *reader->candidate, by_fingerprint);
-    for (size_t i = 0; i < reader->candidates; i++)
-        key[i] = reader->candidate[i].key;
-    reader->document->key = key;
-    reader->document->keys = reader->candidates;
-    return true;
+    for (bool more = json_first(users, &at); more; more = json_next(&at)) {
+        (void)json_get_array(&at, "ssh_keys", JSON_OPTIONAL, DOCUMENT_KEYS_MAX, &keys);
+        count += keys.count;
+    }
+    return count;
 }
 
 static bool take_users(struct reader *reader)
@@ -648,16 +622,18 @@ static bool take_users(struct reader *reader)
         !leave_out(reader))
         return false;
     struct document_user *user = allot(reader, users.count, sizeof *user);
-    if (user == NULL)
+    reader->key = allot(reader, count_keys(&users), sizeof *reader->key);
+    if (user == NULL || reader->key == NULL)
         return false;
     document->user = user;
+    document->key = reader->key;
     for (bool more = json_first(&users, &at); more; more = json_next(&at)) {
         bool ok = take_user(reader, &at, &user[document->users]);
         if (ok ? !take_keys(reader, &at, &user[document->users]) : !leave_out(reader))
             return false;
         document->users += ok;
     }
-    return sort_keys(reader);
+    return true;
 }
 
 static bool take_authorities(struct reader *reader)
@@ -839,7 +815,6 @@ struct document *document_parse(const void *body, size_t n, const char *project,
     reader.document->project = project;
     reader.document->environment = environment;
     bool ok = take_document(&reader);
-    free(reader.candidate);
     json_free(&reader.root);
     if (ok) {
         problem->text[0] = '\0'; /* clears the last problem that became a warning */
@@ -869,23 +844,15 @@ uint32_t document_bound(const struct document *document, uint32_t most)
 }
 
 const struct document_key *document_find_key(const struct document *document,
-                                             const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
+                                             const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                             const struct document_key *after)
 {
-    size_t low = 0, high = document->keys;
+    const struct document_key *key = after == NULL ? document->key : after + 1;
 
-    /* A binary search for the first match: keys are sorted by fingerprint, and several users may
-     * have the same key. */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (memcmp(document->key[middle].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == document->keys ||
-        memcmp(document->key[low].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) != 0)
-        return NULL;
-    return &document->key[low];
+    for (; key < document->key + document->keys; key++)
+        if (memcmp(key->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) == 0)
+            return key;
+    return NULL;
 }
 
 const struct document_key *

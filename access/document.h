@@ -146,7 +146,7 @@ struct document {
     size_t users;
     const struct document_user *user; /* in the document's order */
     size_t keys;
-    const struct document_key *key; /* sorted by fingerprint, then in the document's order */
+    const struct document_key *key; /* in the document's order */
     /* The certificate authorities. For each of them, `certified` has one copy of its key for each
      * user. A login with a certificate that the authority has signed for a user is judged by the
      * copy for that user. */
@@ -196,12 +196,11 @@ void document_free(struct document *document);
  * host's. */
 uint32_t document_bound(const struct document *document, uint32_t most);
 
-/*
- * Returns the first entry for the key with that fingerprint; NULL if there is none. If several
- * users have the key, their entries follow in document->key.
- */
+/* Returns the first entry for the key with that fingerprint or, unless `after` is NULL, the first
+ * one after that entry of document->key; NULL if there is none. Several users may have the key. */
 const struct document_key *document_find_key(const struct document *document,
-                                             const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]);
+                                             const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
+                                             const struct document_key *after);
 
 /* Returns the first of the `users` entries in document->certified for the authority with that
  * fingerprint; NULL if there is no such authority. */

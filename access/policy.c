@@ -416,45 +416,47 @@ void policy_rules(const struct document *document, const struct cloud_name *name
         out[i] = (struct policy_rule_verdict){rules[i].name, rules[i].check(&attempt)};
 }
 
-/* Finds the document's entries for the offered key or certificate. Returns the first of them, and
- * sets *end to the end of the last one; returns NULL if there are none. *reason is set to the
- * reason for refusing the login if no entry matches it. */
-static const struct document_key *find_keys(const struct document *document,
-                                            const struct offered_key *offered,
-                                            const struct document_key **end,
-                                            enum policy_reason *reason)
+/* Returns the next entry of the document, after `after` (NULL: the first one), for the authority of
+ * the certificate or, if that is NULL, for the plain key with that fingerprint; NULL if there is
+ * none. */
+static const struct document_key *next_key(const struct document *document,
+                                           const struct offered_key *certificate,
+                                           const unsigned char *fingerprint,
+                                           const struct document_key *after)
 {
-    const struct document_key *key = offered->certified
-                                         ? document_find_authority(document, offered->ca)
-                                         : document_find_key(document, offered->fingerprint);
+    const struct document_key *first, *next;
 
-    *reason = !offered->certified ? POLICY_KEY_UNKNOWN
-              : key == NULL       ? POLICY_AUTHORITY_UNKNOWN
-                                  : POLICY_CERTIFICATE_UNKNOWN;
-    *end = key;
-    if (key != NULL && offered->certified)
-        *end += document->users;
-    else if (key != NULL)
-        while (*end < document->key + document->keys &&
-               memcmp((*end)->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0)
-            (*end)++;
-    return key;
+    if (certificate == NULL)
+        return document_find_key(document, fingerprint, after);
+    first = document_find_authority(document, certificate->ca);
+    if (first == NULL)
+        return NULL;
+    next = after == NULL ? first : after + 1;
+    return next < first + document->users ? next : NULL;
+}
+
+/* Returns why a login is refused if no entry of the document is for the offered key. */
+static enum policy_reason unknown(const struct document *document,
+                                  const struct offered_key *offered)
+{
+    if (!offered->certified)
+        return POLICY_KEY_UNKNOWN;
+    return document_find_authority(document, offered->ca) == NULL ? POLICY_AUTHORITY_UNKNOWN
+                                                                  : POLICY_CERTIFICATE_UNKNOWN;
 }
 
 struct policy_verdict policy_person(const struct document *document, const struct cloud_name *name,
                                     const char *user_id, const struct policy_visit *visit)
 {
-    struct policy_verdict verdict = {POLICY_REFUSED, NULL};
-    const struct document_key *key, *end;
+    const struct offered_key *offered = visit->offered, *certificate = policy_certificate(visit);
+    struct policy_verdict verdict = {unknown(document, offered), NULL};
+    const struct document_key *key = NULL;
 
-    if (!policy_app_exists(document, name)) {
-        verdict.reason = POLICY_APP_UNKNOWN;
-        return verdict;
-    }
+    if (!policy_app_exists(document, name))
+        return (struct policy_verdict){POLICY_APP_UNKNOWN, NULL};
     if (user_id == NULL && visit->offered->certified)
         user_id = visit->offered->key_id;
-    key = find_keys(document, visit->offered, &end, &verdict.reason);
-    for (; key < end; key++) {
+    while ((key = next_key(document, certificate, offered->fingerprint, key)) != NULL) {
         if (user_id != NULL && strcmp(key->user->id, user_id) != 0)
             continue;
         enum policy_reason reason = check_key(document, name, key, visit);
@@ -478,19 +480,13 @@ const struct document_key *policy_next(const struct document *document,
                                        const struct policy_visit *visit)
 {
     const struct offered_key *certificate = policy_certificate(visit);
-    const struct document_key *end = document->key + document->keys, *next = key + 1;
-    enum policy_reason reason;
+    const struct document_key *next = key;
 
-    if (certificate != NULL)
-        (void)find_keys(document, certificate, &end, &reason);
-    for (; next < end; next++) {
-        if (memcmp(next->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) != 0)
-            break;
+    while ((next = next_key(document, certificate, key->fingerprint, next)) != NULL)
         if ((certificate == NULL || strcmp(next->user->id, key->user->id) == 0) &&
             check_key(document, name, next, visit) == POLICY_GRANTED)
-            return next;
-    }
-    return NULL;
+            break;
+    return next;
 }
 
 /* Whether the user could enter with a certificate of one of the document's authorities, if its

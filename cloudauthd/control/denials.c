@@ -136,7 +136,7 @@ static bool contains(const struct document *document, const struct denial *denia
     char environment[DENIAL_SUBJECT_SIZE];
 
     if (denial->kind == DENIAL_KEY)
-        return document_find_key(document, denial->fingerprint) != NULL ||
+        return document_find_key(document, denial->fingerprint, NULL) != NULL ||
                document_find_authority(document, denial->fingerprint) != NULL;
     if (denial->kind == DENIAL_CERTIFICATE)
         return document_find_authority(document, denial->fingerprint) != NULL;

@@ -111,8 +111,9 @@ static void explain_offered(const struct connection *connection, const struct do
                             const struct policy_verdict *verdict)
 {
     const struct offered_key *offered = &connection->offered;
-    bool known = offered->certified ? document_find_authority(document, offered->ca) != NULL
-                                    : document_find_key(document, offered->fingerprint) != NULL;
+    bool known = offered->certified
+                     ? document_find_authority(document, offered->ca) != NULL
+                     : document_find_key(document, offered->fingerprint, NULL) != NULL;
 
     if (!offered->certified) {
         rule("key", known ? POLICY_GRANTED : POLICY_KEY_UNKNOWN, "");

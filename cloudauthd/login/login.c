@@ -105,7 +105,7 @@ struct elsewhere {
 static const struct document_user *find_person(const struct document *document,
                                                const struct offered_key *offered)
 {
-    const struct document_key *key = document_find_key(document, offered->fingerprint);
+    const struct document_key *key = document_find_key(document, offered->fingerprint, NULL);
 
     if (!offered->certified)
         return key == NULL ? NULL : key->user;

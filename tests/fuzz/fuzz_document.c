@@ -3,7 +3,7 @@
 /*
  * Access documents of project abcdefghij, environment staging: bytes, and documents made by a
  * grammar, which are valid but for one odd member. A document that is taken must be whole: its keys
- * sorted and found, its strings terminated, its forwards fit for a key line; and what it grants
+ * found, its strings terminated, its forwards fit for a key line; and what it grants
  * must be what it says.
  */
 #include "access/fields.h"
@@ -26,7 +26,7 @@ static void check_keys(const struct document *document)
 {
     for (size_t i = 0; i < document->keys; i++) {
         const struct document_key *key = &document->key[i];
-        const struct document_key *first = document_find_key(document, key->fingerprint);
+        const struct document_key *first = document_find_key(document, key->fingerprint, NULL);
         require(first != NULL && first <= key && strpbrk(key->base64, " \"\n") == NULL);
         require(memcmp(first->fingerprint, key->fingerprint, KEY_FINGERPRINT_SIZE) == 0);
         require(key->user >= document->user && key->user < document->user + document->users);
@@ -51,7 +51,7 @@ static void check(const struct document *document)
     for (size_t i = 0; i < document->authorities; i++)
         require(document_find_authority(document, document->authority[i].fingerprint) != NULL ||
                 document->users == 0);
-    require(document_find_key(document, none) == NULL);
+    require(document_find_key(document, none, NULL) == NULL);
     require(document_find_authority(document, none) == NULL);
     for (size_t i = 0; i < document->apps; i++)
         require(document_find_app(document, document->app[i].name) == &document->app[i]);
