@@ -54,7 +54,7 @@ test_refused() {
     mark
     outage "the API refuses this host's credential \\(status 401\\)"
     enters alice abcdefghij
-    same 1 "$(since /var/log/syslog | grep -c "ALARM: the API refuses")"
+    counts 1 "ALARM: the API refuses" /var/log/syslog
     nowhere wr0ng-t0k3n
 }
 

@@ -85,7 +85,7 @@ test_removed() {
     wait_for listed_are 1
     lives b
     enters bob abcdefghij_stg
-    same 3 "$(since | grep -cE 'end account=abcdefghij_stg.* user=alice .* reason=key-unknown source=api .* session=')"
+    counts 3 'end account=abcdefghij_stg.* user=alice .* reason=key-unknown source=api .* session='
     hang_up
 }
 

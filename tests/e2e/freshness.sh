@@ -96,7 +96,7 @@ test_unchanged() {
         stale
         enters alice abcdefghij
     done
-    same 1 "$(since "$API_LOG" | grep -c ' 200 ')"
+    counts 1 ' 200 ' "$API_LOG"
     (($(since "$API_LOG" | grep -c ' 304 ') >= 3))
     same "$(api_requests)" "$(since "$API_LOG" | grep -cE ' (200|304) ')"
 }

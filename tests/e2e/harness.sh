@@ -15,6 +15,7 @@
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
 #   audit REGEX, logged REGEX                  wait for a line of auth.log, of the daemon in syslog,
 #   requested REGEX, appears LOG REGEX         of nginx's access log, of LOG: since the test began
+#   counts N REGEX [LOG]                       waits for N lines of auth.log, of LOG; fails if there are more
 #   methods LOGIN                              the methods that sshd offers before any authentication
 #   since [LOG]                                the lines of a log since the test began
 #   mark                                       as if the test began now
@@ -125,6 +126,13 @@ appears() {
     wait_for log_has "$1" "$2" && return
     since "$1"
     return 1
+}
+
+has_counted() { (($(since "${3-}" | grep -cE -- "$2") >= $1)); }
+
+counts() {
+    wait_for has_counted "$@" || true
+    same "$1" "$(since "${3-}" | grep -cE -- "$2")"
 }
 
 audited() { log_has "$AUTH_LOG" "$1"; }

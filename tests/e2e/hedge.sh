@@ -46,7 +46,7 @@ test_first_login() {
     enters bob abcdefghij_stg
     refused carol abcdefghij_stg 'your role viewer'
     refused stranger abcdefghij_stg
-    same 1 "$(since "$API_LOG" | grep -c "GET $STAGING hold$")"
+    counts 1 "GET $STAGING hold$" "$API_LOG"
     mode good
 }
 

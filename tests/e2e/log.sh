@@ -30,7 +30,7 @@ test_stopped() {
     contains "$(offers $ACCOUNTS)" '^asked=600 ok=0 absent=0 refused=600 unavailable=0 none=0$'
     known abcdefghij 200001
     known abcdefghij_stg 200002
-    same 0 "$(since | wc -l)"
+    counts 0 ''
     kill -CONT "$(syslog_pid)"
     wait_for offers_written
     fails contains "$(since /var/log/syslog)" 'log lines were lost'
@@ -56,7 +56,7 @@ test_made_up_keys() {
     offers abcdefghij
     refused stranger abcdefghij_stg
     audit 'refuse account=abcdefghij_stg .*reason=key-unknown .*proof=none'
-    same $OFFERS "$(since | grep -c 'refuse account=abcdefghij ')"
+    counts $OFFERS 'refuse account=abcdefghij '
     daemon_stop
     audit "omit account=abcdefghij .*proof=none detail=\"$((600 - OFFERS)) more refused offers of keys\""
 }
@@ -81,7 +81,7 @@ test_no_answer() {
     audit "$line reason=daemon-unreachable source=none age= pid=[0-9]+ proof=none\$"
     # The daemon has read the question by now: there is no second line.
     known abcdefghij 200001
-    same 1 "$(since | grep -c 'refuse account=')"
+    counts 1 'refuse account='
     mark
     same '' "$(helper "$key" 0)"
     audit "$line reason=ids-changed source=none .*proof=none\$"
@@ -91,7 +91,7 @@ test_no_answer() {
     daemon_stop
     refused alice abcdefghij
     audit "$line reason=daemon-unreachable "
-    same 1 "$(since | grep -c 'refuse account=')"
+    counts 1 'refuse account='
 }
 
 # ---- the journal -----------------------------------------------------------------------------------
@@ -176,5 +176,5 @@ test_other_version() {
     logged 'a question has version 2 of the packets'
     VERSION=3 "$REPO/tests/sandbox/ask.pl" 1 /dev/null <<<"$question"
     enters alice abcdefghij
-    same 1 "$(since /var/log/syslog | grep -c 'of the packets')"
+    counts 1 'of the packets' /var/log/syslog
 }

@@ -217,8 +217,8 @@ test_obsolete_settings() {
     daemon_stop
     mark
     daemon_start
-    since /var/log/syslog | grep "$CONF:$line: metrics_listen is obsolete and has no effect: .*cloudauthctl metrics"
-    since /var/log/syslog | grep "$CONF:$((line + 1)): metrics_socket is obsolete and has no effect: "
+    logged "$CONF:$line: metrics_listen is obsolete and has no effect: .*cloudauthctl metrics"
+    logged "$CONF:$((line + 1)): metrics_socket is obsolete and has no effect: "
     enters alice abcdefghij
     fails listening 9911
     fails test -e /run/cloudauth/metrics

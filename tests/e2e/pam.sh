@@ -349,15 +349,13 @@ test_local_name_fits() {
 
 # ---- Configuration and arguments ---------------------------------------------------------------------
 
-lines_of() { since | grep -cE -- "$1" || true; }
-
 # settings with an unknown key: accounts are refused, and one log line names the place and the reason
 test_broken_configuration() {
     configure 'nonsense = 1'
     fails pamtester su abcdefghij acct_mgmt
     audit "refuse account=abcdefghij .*service=su reason=configuration-broken"
-    same 1 "$(lines_of 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:[0-9]*: .*nonsense')"
-    same 1 "$(lines_of 'refuse account=abcdefghij ')"
+    counts 1 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:[0-9]*: .*nonsense'
+    counts 1 'refuse account=abcdefghij '
     refused alice abcdefghij
     fails su abcdefghij -c true
 }
@@ -366,8 +364,8 @@ test_broken_configuration() {
 test_writable_configuration() {
     chmod 666 "$CONF"
     fails pamtester su abcdefghij acct_mgmt
-    same 1 "$(lines_of 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:0: .*writ')"
-    same 1 "$(lines_of 'refuse account=abcdefghij .*reason=configuration-broken')"
+    counts 1 'pam_cloud\(su:account\): /etc/cloudauth/cloudauth.conf:0: .*writ'
+    counts 1 'refuse account=abcdefghij .*reason=configuration-broken'
     refused alice abcdefghij
     local_user_is_unaffected ada
 }

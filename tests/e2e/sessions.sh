@@ -221,7 +221,7 @@ test_revoked() {
     rechecked 2
     lives b
     listed ' user=bob .* state=open$'
-    same 3 "$(since | grep -cE 'end account=abcdefghij_stg.* user=alice .* reason=key-unknown source=api .* session=')"
+    counts 3 'end account=abcdefghij_stg.* user=alice .* reason=key-unknown source=api .* session='
     hang_up
 }
 
@@ -334,7 +334,7 @@ test_end_goes_on() {
     wait_for test ! -e "/var/lib/cloudauth/sessions/$id"
     listed_are 1
     lives b
-    same 1 "$(since | grep -c ' end account=abcdefghij_stg.* user=alice ')"
+    counts 1 ' end account=abcdefghij_stg.* user=alice '
     hang_up
 }
 
@@ -465,7 +465,7 @@ test_not_ours() {
     local_user abcdefghij_stg 1600
     WAIT=20 wait_for ended a
     audit 'end account=abcdefghij_stg .*user=alice .*reason=local-user source=none'
-    same 3 "$(since | grep -c ' end account=abcdefghij_stg .* reason=not-ours source=none')"
+    counts 3 ' end account=abcdefghij_stg .* reason=not-ours source=none'
     hang_up
 }
 
@@ -605,7 +605,7 @@ test_hidepid() {
     daemon_start
     logged 'hidepid'
     mount -o remount,hidepid=0 /proc
-    same 1 "$(since /var/log/syslog | grep -c 'hides root.s processes (hidepid)')"
+    counts 1 'hides root.s processes \(hidepid\)' /var/log/syslog
 }
 
 # ---- Refusals that explain themselves --------------------------------------------------------------

@@ -50,7 +50,7 @@ test_unreadable_wishes() {
     export NOTIFY_SOCKET=run/notify
     daemon_start
     unset NOTIFY_SOCKET
-    since /var/log/syslog | grep -q 'NOTIFY_SOCKET: .*told nothing'
+    logged 'NOTIFY_SOCKET: .*told nothing'
     enters alice abcdefghij
 }
 

@@ -197,7 +197,7 @@ test_one_request() {
     # Later than keys_fresh: each host asks again.
     wait_for past $(($(date +%s%N) + 1100000000))
     each enters alice abcdefghij_stg
-    same 1 "$(since $ORIGIN_LOG | wc -l)"
+    counts 1 '' $ORIGIN_LOG
     appears $ORIGIN_LOG ' "tier" GET /v1/projects/abcdefghij/environments/staging/ssh-access 200 HTTP/1.1$'
     (($(since $TIER_LOG | wc -l) >= 6))
     same "${HOSTS[*]}" "$(since $TIER_LOG | grep -oE '"web[0-9]"' | sort -u | tr -d '"' | xargs)"
@@ -213,7 +213,7 @@ test_revalidation() {
     wait_for revalidated
     each enters bob abcdefghij_stg
     same '' "$(since $ORIGIN_LOG | grep -vE ' (200|304) HTTP/1.1$')"
-    same 1 "$(since $ORIGIN_LOG | grep -c ' 200 HTTP')"
+    counts 1 ' 200 HTTP' $ORIGIN_LOG
 }
 revalidated() { ask "$URL" && since $ORIGIN_LOG | grep -q ' 304 HTTP/1.1$'; }
 
@@ -308,13 +308,13 @@ test_no_cache() {
     document abcdefghij staging '.message = "new"'
     same 200 "$(ask "$URL")"
     fails test "$(jq -r .message /root/body)" == new
-    same 1 "$(since $ORIGIN_LOG | wc -l)"
+    counts 1 '' $ORIGIN_LOG
     same 200 "$(ask -H 'Cache-Control: no-cache' "$URL")"
     same new "$(jq -r .message /root/body)"
     appears $TIER_LOG ' "web1" GET .* 200 BYPASS 200 '
     same 200 "$(ask "$URL")"
     same new "$(jq -r .message /root/body)"
-    same 2 "$(since $ORIGIN_LOG | wc -l)"
+    counts 2 '' $ORIGIN_LOG
     # An origin that fails is no reason for the copy.
     stop_nginx origin
     same 502 "$(ask -H 'Cache-Control: no-cache' "$URL")"
@@ -332,7 +332,7 @@ test_authorization() {
     same 403 "$(ask "${URL/abcdefghij/otherproject}")"
     same 403 "$(ask https://api.example.com/)"
     same 405 "$(ask -X DELETE "$URL")"
-    same 1 "$(since $ORIGIN_LOG | wc -l)"
+    counts 1 '' $ORIGIN_LOG
     # A host that asks nevertheless has an outage; no answer says that the account does not exist.
     same unavailable "$(on web1 cloudauthctl lookup --json otherproject | jq -r .state || true)"
 }
@@ -348,5 +348,5 @@ test_paths() {
     for path in staging/ssh-access/ staging ../environments/Staging/ssh-access; do
         same 503 "$(ask --path-as-is "https://api.example.com/v1/projects/abcdefghij/environments/$path")"
     done
-    same 1 "$(since $ORIGIN_LOG | wc -l)"
+    counts 1 '' $ORIGIN_LOG
 }
