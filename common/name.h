@@ -120,11 +120,6 @@ bool cloud_name_plain(const struct cloud_grammar *grammar, const char *project,
 bool cloud_name_plain_served(const struct cloud_grammar *grammar, const char *project,
                              const char *environment, char out[CLOUD_NAME_MAX + 1], size_t *n);
 
-/* Whether this host serves the environment: cloud_name_parse accepts some login name of it, such as
- * that of an application. Also true if `allow` matches only names that would be too long. */
-bool cloud_name_serves(const struct cloud_grammar *grammar, const char *project,
-                       const char *environment);
-
 /* Whether the pattern matches the whole name. '*' matches any text, including "". The time is at
  * most proportional to the product of the lengths. */
 bool cloud_name_matches(const char *pattern, const char *name);

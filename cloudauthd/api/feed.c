@@ -190,21 +190,6 @@ static void drop_queue(struct feed *feed)
     feed->next = NULL;
 }
 
-/* Whether `allow` lists the environment's main login name, or that name with "_sftp". Otherwise its
- * document is not fetched before a login needs it, which would bind its ids: `abcdefghij*` also
- * matches abcdefghij.ent-klmnopqrst-production-1, a name of another project. */
-static bool is_listed(const struct cloud_grammar *grammar, const struct feed_name *name)
-{
-    char login[CLOUD_NAME_MAX + sizeof "_sftp"];
-
-    if (!cloud_name_plain(grammar, name->project, name->environment, login))
-        return false;
-    if (cloud_name_parse(grammar, login, NULL))
-        return true;
-    strcat(login, "_sftp");
-    return cloud_name_parse(grammar, login, NULL);
-}
-
 /* Offers the next name of the queue if `allow` lists it, and moves on to the one after it. False,
  * without moving on, if the receiver refused the offer. */
 static bool offer(struct feed *feed, struct feed_answer *first)
@@ -214,7 +199,7 @@ static bool offer(struct feed *feed, struct feed_answer *first)
     if (feed->next == NULL)
         feed->next = first->block;
     name = feed_answer_name(feed->next);
-    if (name.environment[0] != '\0' && is_listed(&feed->grammar, &name) &&
+    if (feed_answer_is_listed(&feed->grammar, &name) &&
         !feed->events.offer(feed->events.arg, name.project, name.environment))
         return false;
     feed->view.waiting--;

@@ -35,7 +35,7 @@
  * feed_free. */
 struct feed_events {
     /* The document of the environment may have changed; if environment is NULL, that of any
-     * environment of the project. The project may be one that `allow` does not list. */
+     * environment of the project. They may be ones that this host does not serve. */
     void (*named)(void *arg, const char *project, const char *environment);
     /* The document of any environment may have changed. */
     void (*all_named)(void *arg);

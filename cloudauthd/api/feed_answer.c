@@ -20,6 +20,18 @@ const char *feed_answer_after(const struct feed_name *name)
     return name->environment + strlen(name->environment) + 1;
 }
 
+bool feed_answer_is_listed(const struct cloud_grammar *grammar, const struct feed_name *name)
+{
+    char login[CLOUD_NAME_MAX + sizeof "_sftp"];
+
+    if (!cloud_name_plain(grammar, name->project, name->environment, login))
+        return false;
+    if (cloud_name_parse(grammar, login, NULL))
+        return true;
+    strcat(login, "_sftp");
+    return cloud_name_parse(grammar, login, NULL);
+}
+
 /* Appends a name to the block, which is large enough: it has the size of the body, in which each
  * entry takes more bytes than its two strings with their NULs. */
 static void put(struct feed_answer *answer, const struct feed_name *name)
@@ -47,8 +59,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
      * neither make the page invalid nor be lost: the whole project counts as named instead. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
-    if (name.environment[0] == '\0' ? !answer->whole
-                                    : cloud_name_serves(grammar, name.project, name.environment))
+    /* What is whole names all environments: the names are needed only to fetch documents. */
+    if (!answer->whole || feed_answer_is_listed(grammar, &name))
         put(answer, &name);
     return true;
 }

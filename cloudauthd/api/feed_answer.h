@@ -24,10 +24,10 @@ struct feed_answer {
 };
 
 /*
- * Parses a page, n bytes of JSON. Checks every entry, and keeps the names that this host serves
- * (cloud_name_serves) and, unless the page says `whole`, those with environment "". The caller
- * frees the result with feed_answer_free. NULL, with the reason in *problem, if any part of the
- * page is invalid or memory is short. Uses only its arguments, so any thread may call it.
+ * Parses a page, n bytes of JSON. Checks every entry, and keeps its name, or, if the page says
+ * `whole`, only those that feed_answer_is_listed accepts. The caller frees the result with
+ * feed_answer_free. NULL, with the reason in *problem, if any part of the page is invalid or memory
+ * is short. Uses only its arguments, so any thread may call it.
  */
 struct feed_answer *feed_answer_parse(const void *body, size_t n,
                                       const struct cloud_grammar *grammar,
@@ -41,5 +41,10 @@ struct feed_name {
 };
 struct feed_name feed_answer_name(const char *at);
 const char *feed_answer_after(const struct feed_name *name);
+
+/* Whether `allow` lists the main login name of the named environment, or that name with "_sftp".
+ * Otherwise its document is not fetched before a login needs it, which would bind its ids:
+ * `abcdefghij*` also matches abcdefghij.ent-klmnopqrst-production-1, a name of another project. */
+bool feed_answer_is_listed(const struct cloud_grammar *grammar, const struct feed_name *name);
 
 #endif

@@ -177,9 +177,8 @@ static void check_page(const void *body, size_t n)
     for (const char *at = page->block; at < page->block + page->used; page->names--) {
         struct feed_name name = feed_answer_name(at);
         require(cloud_name_project_ok(name.project));
-        require(name.environment[0] == '\0'
-                    ? !page->whole
-                    : cloud_name_serves(grammar, name.project, name.environment));
+        require(name.environment[0] == '\0' || cloud_name_environment_ok(name.environment));
+        require(!page->whole || feed_answer_is_listed(grammar, &name));
         at = feed_answer_after(&name);
     }
     require(page->names == 0);

@@ -77,10 +77,8 @@ static void check_split(const struct cloud_grammar *grammar, const char *name)
     if (!cloud_name_split(name, &split))
         return;
     require(cloud_name_project_ok(split.project) && cloud_name_environment_ok(split.environment));
-    (void)cloud_name_serves(grammar, split.project, split.environment);
     if (!cloud_name_plain_served(grammar, split.project, split.environment, plain, &n))
         return;
-    require(cloud_name_serves(grammar, split.project, split.environment));
     require(n == strlen(plain) && cloud_name_parse(grammar, plain, &found) && found.plain);
     require(strcmp(found.project, split.project) == 0);
     require(strcmp(found.environment, split.environment) == 0);
@@ -107,7 +105,6 @@ static void check_name(const struct cloud_grammar *grammar, const char *name)
     require(found.worker[0] == '\0' || found.app[0] != '\0');
     require(strstr(found.app, "--") == NULL && strstr(found.worker, "--") == NULL);
     require(!(found.plain && (found.kind == CLOUD_SFTP || found.app[0] != '\0')));
-    require(cloud_name_serves(grammar, found.project, found.environment));
     check_plain(grammar, name, &found);
 }
 

@@ -592,8 +592,8 @@ static void test_lenient(void **state)
 
 /* ---- Names ---- */
 
-/* Those that `allow` takes: when it changes, the next answer names all. An environment that cannot
- * have a login name counts as all of its project. */
+/* Each is an event, and what `allow` lists is fetched. An environment that cannot have a login name
+ * counts as all of its project. */
 static void test_names(void **state)
 {
     (void)state;
@@ -601,13 +601,13 @@ static void test_names(void **state)
     answer("\"2\"", "{\"changed\":[" STAGING ",{\"project\":\"klmnopqrst\"},"
                     "{\"project\":\"klmnopqrst\",\"environment\":\"production\"},"
                     "{\"project\":\"abcdefghij\",\"environment\":\"feature/1\"}]}");
-    says("staging project:klmnopqrst project:abcdefghij ");
+    says("staging project:klmnopqrst production project:abcdefghij ");
     pass(FEED_DELAY_MS);
     says("+staging ");
 }
 
 /* An environment that `allow` serves by the names of its applications, or by the gateway's, alone,
- * is named, and not fetched before a login needs it. */
+ * is not fetched before a login needs it. */
 static void test_names_of_applications(void **state)
 {
     static const char allow[] = "allow = abcdefghij-*--mymagento 1.ent-abcdefghij-staging-*";
@@ -621,7 +621,7 @@ static void test_names_of_applications(void **state)
     go_live();
     answer("\"2\"",
            "{\"changed\":[" STAGING "," PROJECT("smith-a12b34c") "," PROJECT("production") "]}");
-    says("staging smith-a12b34c ");
+    says("staging smith-a12b34c production ");
     pass(FEED_DELAY_MS);
     says("");
 }
@@ -636,11 +636,12 @@ static void test_whole(void **state)
     says("+staging ");
 }
 
-/* However many names of environments that `allow` does not take are no event. */
+/* Of all names of a feed for many hosts no more are kept than `allow` lists. */
 static void test_foreign(void **state)
 {
     static char text[1000000];
-    size_t n = (size_t)snprintf(text, sizeof text, "{\"changed\":[" STAGING);
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"whole\":true,\"changed\":[" STAGING);
+    struct feed_view view;
 
     (void)state;
     go_live();
@@ -649,7 +650,11 @@ static void test_foreign(void **state)
                               ",{\"project\":\"klmnopqrst\",\"environment\":\"x-%07d\"}", i);
     snprintf(text + n, sizeof text - n, "]}");
     answer("\"2\"", text);
-    says("staging ");
+    says("ALL ");
+    feed_look(feed, &view);
+    assert_int_equal(view.waiting, 1);
+    pass(FEED_DELAY_MS);
+    says("+staging ");
 }
 
 /* Many names are the same as all. */
