@@ -31,10 +31,10 @@ bool envelope_parse_signers(const char *text, struct signers *out)
     return true;
 }
 
-/* The bytes that the signatures cover, NUL-terminated: a prefix of `prefix` bytes, then the payload
- * of `length` bytes. */
+/* The bytes that the signatures cover: a prefix of `prefix` bytes, then the payload of `length`
+ * bytes and a NUL. */
 struct signed_bytes {
-    char *bytes;
+    char *memory; /* malloc'ed; the payload is at PREFIX_MAX */
     size_t prefix, length;
     size_t left; /* bytes of ENVELOPE_HASHED_MAX that may still be hashed */
 };
@@ -43,7 +43,6 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
 {
     const char *type = "", *payload = "";
     char prefix[PREFIX_MAX];
-    unsigned char *decoded;
     struct json at = {.parent = root, .name = "payload", .problem = root->problem};
     size_t n;
 
@@ -55,21 +54,16 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
         return json_fail(&at, "not " ENVELOPE_PAYLOAD_TYPE);
     }
     n = strlen(payload);
-    decoded = malloc(n / 4 * 3 + 1);
-    if (decoded == NULL || n == 0 || !digest_base64_decode(payload, n, decoded, &out->length)) {
-        free(decoded);
+    out->memory = malloc(PREFIX_MAX + n / 4 * 3 + 1);
+    if (out->memory == NULL)
+        return json_fail(&at, "out of memory");
+    if (!digest_base64_decode(payload, n, (unsigned char *)out->memory + PREFIX_MAX, &out->length))
         return json_fail(&at, "not canonical base64");
-    }
+    out->memory[PREFIX_MAX + out->length] = '\0';
     out->prefix = (size_t)snprintf(prefix, sizeof prefix, "DSSEv1 %zu %s %zu ", strlen(type), type,
                                    out->length);
-    out->bytes = malloc(out->prefix + out->length + 1);
-    if (out->bytes != NULL) {
-        memcpy(out->bytes, prefix, out->prefix);
-        memcpy(out->bytes + out->prefix, decoded, out->length);
-        out->bytes[out->prefix + out->length] = '\0';
-    }
-    free(decoded);
-    return out->bytes != NULL || json_fail(&at, "out of memory");
+    memcpy(out->memory + PREFIX_MAX - out->prefix, prefix, out->prefix);
+    return true;
 }
 
 /* Whether the text is a signature, in base64, by one of the signers. Subtracts the bytes that were
@@ -85,8 +79,8 @@ static bool verify_one(const char *text, const struct signers *signers,
         return false;
     for (size_t i = 0; i < signers->n && payload->left >= payload->length; i++) {
         payload->left -= payload->length;
-        if (keys_verify(signers->key[i], payload->bytes, payload->prefix + payload->length,
-                        signature))
+        if (keys_verify(signers->key[i], payload->memory + PREFIX_MAX - payload->prefix,
+                        payload->prefix + payload->length, signature))
             return true;
     }
     return false;
@@ -130,13 +124,13 @@ static char *open_envelope(const void *body, size_t n, const struct signers *sig
          (signers == NULL || check_signatures(&root, signers, &payload));
     json_free(&root);
     if (!ok) {
-        free(payload.bytes);
+        free(payload.memory);
         return NULL;
     }
-    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): take_payload allocated bytes */
-    memmove(payload.bytes, payload.bytes + payload.prefix, payload.length + 1);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): take_payload allocated it */
+    memmove(payload.memory, payload.memory + PREFIX_MAX, payload.length + 1);
     *length = payload.length;
-    return payload.bytes;
+    return payload.memory;
 }
 
 char *envelope_open(const void *body, size_t n, const struct signers *signers, size_t *length,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/document.h"
+
+#include "access/envelope.h"
 #include "access/fields.h"
 #include "access/json.h"
 #include "tests/unit/sample_certificates.h"
@@ -563,6 +565,30 @@ static void test_no_memory(void **state)
     assert_int_equal(document->keys, 3);
     document_free(document);
     free(body);
+}
+
+/* Without memory, an envelope is not called wrong. */
+static void test_no_memory_for_envelope(void **state)
+{
+    static const char envelope[] = "{\"payloadType\": \"" ENVELOPE_PAYLOAD_TYPE
+                                   "\", \"payload\": \"e30=\", \"signatures\": []}";
+    static const char *const problems[] = {"the document: out of memory", "payload: out of memory"};
+    size_t length;
+    char *payload;
+
+    (void)state;
+    for (size_t n = 0; n < 2; n++) {
+        allocations = n;
+        payload = envelope_reopen(envelope, strlen(envelope), &length, &problem);
+        allocations = SIZE_MAX;
+        assert_null(payload);
+        assert_string_equal(problem.text, problems[n]);
+    }
+    payload = envelope_reopen(envelope, strlen(envelope), &length, &problem);
+    assert_non_null(payload);
+    assert_string_equal(payload, "{}");
+    assert_int_equal(length, 2);
+    free(payload);
 }
 
 /* Members that decide nothing are not checked; the two that are shown are then empty. */
@@ -1548,6 +1574,7 @@ int main(void)
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_closed_by_omissions),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory_for_envelope),
         cmocka_unit_test(test_not_checked),
         cmocka_unit_test(test_empty_arrays),
         cmocka_unit_test(test_user_ids),
