@@ -209,11 +209,12 @@ static bool read_certificate(const struct key_type *type, struct key_bytes bytes
         !read_extensions(fields.extensions, claims, out))
         return key_fail(why, "the certificate is malformed: a list in it is cut off");
     if (!keys_read(fields.authority, &ca, why))
-        return key_fail(why, "the certificate is signed by a key that is not accepted");
+        return *why != key_no_memory &&
+               key_fail(why, "the certificate is signed by a key that is not accepted");
     memcpy(out->ca, ca.fingerprint, sizeof out->ca);
     return (find_fingerprint(type, fields.key, out->fingerprint) &&
             digest_sha256(bytes.at, bytes.n, out->digest)) ||
-           key_fail(why, "the certificate's fingerprint could not be computed");
+           key_fail(why, key_no_memory);
 }
 
 bool offered_key_parse(struct key_bytes type, struct key_bytes base64, const char *claims,

@@ -564,8 +564,10 @@ static bool take_key(struct reader *reader, const struct json *at, struct docume
     if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
         !take_limits(reader, at, &out->limits) || !json_get_bool(at, "verify", &out->verify))
         return false;
-    if (!keys_parse_line(value, &parsed, &why))
-        return fail_member(at, "value", why);
+    if (!keys_parse_line(value, &parsed, &why)) {
+        reader->no_memory = why == key_no_memory;
+        return reader->no_memory ? json_fail(&reader->root, why) : fail_member(at, "value", why);
+    }
     /* sshd applies verify-required to security keys only. */
     if (out->verify && strncmp(parsed.type, "sk-", 3) != 0)
         return fail_member(at, "verify", "only a security key (sk-) can verify a person");

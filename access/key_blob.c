@@ -14,6 +14,8 @@
 #define RSA_BITS_MAX    16384
 #define APPLICATION_MAX 255
 
+const char key_no_memory[] = "out of memory";
+
 bool key_fail(const char **why, const char *sentence)
 {
     *why = sentence;
@@ -126,36 +128,35 @@ static bool read_ed25519(const struct key_type *type, struct key_bytes *rest, co
     return true;
 }
 
-static EC_GROUP *groups[CURVES];
-
-static void create_groups(void)
-{
-    static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
-
-    for (int i = 0; i < CURVES; i++)
-        groups[i] = EC_GROUP_new_by_curve_name(nids[i]);
-}
-
-/* Returns the group of a curve, or NULL if OpenSSL fails. The first call in any thread creates all
- * groups, which are never freed, because creating a group takes much longer than checking a
- * point. */
+/* Returns the group of a curve, or NULL if out of memory. Each is created once and never freed,
+ * because creating a group takes much longer than checking a point. */
 static const EC_GROUP *group_of(enum curve curve)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static const int nids[CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static EC_GROUP *groups[CURVES];
 
-    (void)pthread_once(&once, create_groups);
-    return groups[curve];
+    (void)pthread_mutex_lock(&lock);
+    if (groups[curve] == NULL)
+        groups[curve] = EC_GROUP_new_by_curve_name(nids[curve]);
+    const EC_GROUP *group = groups[curve];
+    (void)pthread_mutex_unlock(&lock);
+    return group;
 }
 
-/* Whether the point is on the curve. Leaves no error in this thread's OpenSSL error queue, because
- * a TLS connection of the thread would take the error for its own. */
-static bool on_curve(enum curve curve, struct key_bytes encoded)
+/* Whether the point is on the curve; if not, *why is set. Leaves no error in this thread's OpenSSL
+ * error queue, because a TLS connection of the thread would take the error for its own. */
+static bool on_curve(enum curve curve, struct key_bytes encoded, const char **why)
 {
     (void)ERR_set_mark();
     const EC_GROUP *group = group_of(curve);
     EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
     bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
 
+    if (point == NULL || (!ok && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE))
+        *why = key_no_memory;
+    else if (!ok)
+        *why = "the key is malformed: its point is not on its curve";
     EC_POINT_free(point);
     (void)ERR_pop_to_mark();
     return ok;
@@ -170,9 +171,7 @@ static bool read_ecdsa(const struct key_type *type, struct key_bytes *rest, cons
     if (!key_blob_take(rest, &point) || point.n != type->point_size || point.at[0] != 0x04)
         return key_fail(why,
                         "the key is malformed: its point is not an uncompressed one of its curve");
-    if (!on_curve(type->curve, point))
-        return key_fail(why, "the key is malformed: its point is not on its curve");
-    return true;
+    return on_curve(type->curve, point, why);
 }
 
 static bool read_rsa(const struct key_type *type, struct key_bytes *rest, const char **why)

@@ -20,8 +20,10 @@ struct key_bytes {
     size_t n;
 };
 
-/* Sets *why to the static sentence, and returns false. */
+/* Sets *why to the static sentence, and returns false. The sentence is key_no_memory, the array
+ * itself, if the key could not be judged for lack of memory. */
 bool key_fail(const char **why, const char *sentence);
+extern const char key_no_memory[];
 
 struct key_bytes key_bytes_of(const char *text, size_t n);
 bool key_bytes_are(struct key_bytes bytes, const char *text);

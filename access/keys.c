@@ -43,8 +43,7 @@ bool keys_read(struct key_bytes blob, struct key *out, const char **why)
     if (rest.n != 0)
         return key_fail(why, "the key is malformed: bytes follow it");
     out->type = key_type_name(type);
-    return digest_sha256(blob.at, blob.n, out->fingerprint) ||
-           key_fail(why, "the key's fingerprint could not be computed");
+    return digest_sha256(blob.at, blob.n, out->fingerprint) || key_fail(why, key_no_memory);
 }
 
 bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why)

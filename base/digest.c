@@ -8,23 +8,27 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static EVP_MD *sha256;
-
-static void fetch(void)
+/* Returns SHA-256, or NULL if OpenSSL fails. It is fetched only once: with EVP_sha256(), each
+ * EVP_Digest(3) would look it up by name, which takes longer than the digest of a line. */
+static const EVP_MD *fetch(void)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static EVP_MD *sha256;
+
+    pthread_mutex_lock(&lock);
     /* EVP_MD_fetch(3) crashes without a default library context, which is missing if OpenSSL could
      * not be initialized. */
-    if (OSSL_LIB_CTX_get0_global_default() != NULL)
+    if (sha256 == NULL && OSSL_LIB_CTX_get0_global_default() != NULL)
         sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    const EVP_MD *fetched = sha256;
+    pthread_mutex_unlock(&lock);
+    return fetched;
 }
 
-/* SHA-256 is fetched only once: with EVP_sha256(), each EVP_Digest(3) would look it up by name,
- * which takes longer than the digest of a line. */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const EVP_MD *sha256 = fetch();
 
-    pthread_once(&once, fetch);
     return sha256 != NULL && EVP_Digest(bytes, n, out, NULL, sha256, NULL) == 1;
 }
 
