@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,19 +34,16 @@ static bool take_address(struct notify *notify, const char *name)
 /* Parses the watchdog variables. If the watchdog is meant for this process, sets ping_ms to half
  * the time that the manager allows, so that one ping may come late. False if a value is not
  * valid. */
-static bool take_watchdog(struct notify *notify, const struct notify_variables *variables)
+static bool take_watchdog(struct notify *notify)
 {
+    const char *usec_text = getenv("WATCHDOG_USEC"), *pid_text = getenv("WATCHDOG_PID");
     uint64_t usec = 0, pid = 0;
 
-    if (variables->watchdog_usec == NULL)
+    if (usec_text == NULL)
         return true;
-    if (!cloud_text_read_number(variables->watchdog_usec, strlen(variables->watchdog_usec),
-                                INT64_MAX, &usec) ||
-        usec == 0)
+    if (!cloud_text_read_number(usec_text, strlen(usec_text), INT64_MAX, &usec) || usec == 0)
         return false;
-    if (variables->watchdog_pid != NULL &&
-        !cloud_text_read_number(variables->watchdog_pid, strlen(variables->watchdog_pid), INT32_MAX,
-                                &pid))
+    if (pid_text != NULL && !cloud_text_read_number(pid_text, strlen(pid_text), INT32_MAX, &pid))
         return false;
     if (pid != 0 && pid != (uint64_t)getpid())
         return true;
@@ -53,17 +51,18 @@ static bool take_watchdog(struct notify *notify, const struct notify_variables *
     return true;
 }
 
-bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
-                 size_t size)
+bool notify_open(struct notify *notify, char *why, size_t size)
 {
+    const char *name = getenv("NOTIFY_SOCKET");
+
     *notify = (struct notify){.fd = -1};
-    if (variables->socket == NULL)
+    if (name == NULL)
         return true;
-    if (!take_address(notify, variables->socket)) {
+    if (!take_address(notify, name)) {
         snprintf(why, size, "NOTIFY_SOCKET: not a path or an abstract name that fits");
         return false;
     }
-    if (!take_watchdog(notify, variables)) {
+    if (!take_watchdog(notify)) {
         snprintf(why, size, "WATCHDOG_USEC or WATCHDOG_PID: not a number");
         return false;
     }

@@ -22,19 +22,11 @@ struct notify {
     bool ready; /* the socket has taken READY=1 */
 };
 
-/* The environment variables that the service manager sets; NULL: not set. The strings are not used
- * after notify_open. */
-struct notify_variables {
-    const char *socket;        /* NOTIFY_SOCKET: a path, or '@' and an abstract name */
-    const char *watchdog_usec; /* WATCHDOG_USEC: microseconds between two pings, at most */
-    const char *watchdog_pid;  /* WATCHDOG_PID: the process that must send WATCHDOG=1 */
-};
-
-/* Opens the socket; if NOTIFY_SOCKET is not set, opens none and returns true. False, with a message
- * in `why`, if a variable has no valid value or the socket cannot be opened. Without a socket the
+/* Opens the socket that the environment variable NOTIFY_SOCKET names, and reads WATCHDOG_USEC and
+ * WATCHDOG_PID; if NOTIFY_SOCKET is not set, opens none and returns true. False, with a message in
+ * `why`, if a variable has no valid value or the socket cannot be opened. Without a socket the
  * functions below do nothing. */
-bool notify_open(struct notify *notify, const struct notify_variables *variables, char *why,
-                 size_t size);
+bool notify_open(struct notify *notify, char *why, size_t size);
 
 /* Sends EXTEND_TIMEOUT_USEC=: the manager's start timeout then expires 90 seconds from now at the
  * earliest. */

@@ -16,11 +16,9 @@
  * READY=1, so that the service manager stops the unit after its start timeout. */
 static void open_notify(struct notify *notify)
 {
-    const struct notify_variables variables = {getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"),
-                                               getenv("WATCHDOG_PID")};
     char why[128];
 
-    if (!notify_open(notify, &variables, why, sizeof why))
+    if (!notify_open(notify, why, sizeof why))
         log_warning("%s: the service manager is told nothing", why);
 }
 

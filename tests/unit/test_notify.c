@@ -59,12 +59,19 @@ static void turn(int64_t at)
     assert_true(loop_run(loop));
 }
 
+static void set(const char *variable, const char *value)
+{
+    assert_int_equal(value == NULL ? unsetenv(variable) : setenv(variable, value, 1), 0);
+}
+
 static bool opens(struct notify *notify, const char *name, const char *usec, const char *pid)
 {
-    const struct notify_variables variables = {name, usec, pid};
     char why[128] = "";
-    bool ok = notify_open(notify, &variables, why, sizeof why);
 
+    set("NOTIFY_SOCKET", name);
+    set("WATCHDOG_USEC", usec);
+    set("WATCHDOG_PID", pid);
+    bool ok = notify_open(notify, why, sizeof why);
     assert_int_equal(ok, why[0] == '\0');
     return ok;
 }
