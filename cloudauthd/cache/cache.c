@@ -193,10 +193,14 @@ void cache_forget(struct cache_waiter *waiter)
 void cache_each_of(const struct cache *cache, const char *project,
                    bool (*each)(void *arg, const struct document *document), void *arg)
 {
-    const struct cache_entry *entry = entries_of_project(&cache->entries, project);
+    const struct cache_entry *entry;
+    unsigned left = CACHE_EACH_MAX;
 
-    while (entry != NULL && each(arg, entry->document))
-        entry = LIST_NEXT(entry, beside);
+    TAILQ_FOREACH_REVERSE(entry, &cache->entries.known.list, lru_list, link)
+    {
+        if (left-- == 0 || (strcmp(entry->project, project) == 0 && !each(arg, entry->document)))
+            return;
+    }
 }
 
 /* ---- The change feed ---- */

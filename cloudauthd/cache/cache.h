@@ -113,8 +113,10 @@ int64_t cache_named_at(const struct cache *cache, const char *project, const cha
 int64_t cache_last_named_at(const struct cache *cache, const char *project,
                             const char *environment);
 
-/* Calls `each` with every last good document of the project that is in memory, however old, until
- * `each` returns false. To be used only for names in log lines, not for decisions. */
+/* Calls `each` with every last good document of the project, however old, that is among the
+ * CACHE_EACH_MAX most recently used, until `each` returns false. To be used only for names in log
+ * lines, not for decisions. */
+#define CACHE_EACH_MAX 4096
 void cache_each_of(const struct cache *cache, const char *project,
                    bool (*each)(void *arg, const struct document *document), void *arg);
 

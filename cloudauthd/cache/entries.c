@@ -82,53 +82,6 @@ void entries_touch(struct cache_entry *entry)
     entry->lru->used++;
 }
 
-/* ---- Projects ---- */
-
-/* A project that has at least one entry with a document. */
-struct project {
-    struct table_node node;
-    LIST_HEAD(, cache_entry) entries;
-    char name[CLOUD_PROJECT_MAX + 1];
-};
-
-static bool is_project(const struct table_node *node, const void *key)
-{
-    return strcmp(TABLE_OWNER(node, struct project, node)->name, key) == 0;
-}
-
-static struct project *find_project(const struct entries *entries, const char *name)
-{
-    uint64_t hash = table_hash(&entries->projects, name, strlen(name));
-    struct table_node *node = table_find(&entries->projects, hash, is_project, name);
-
-    return node == NULL ? NULL : TABLE_OWNER(node, struct project, node);
-}
-
-static void join_project(struct cache_entry *entry)
-{
-    struct entries *entries = entry->entries;
-    struct project *project = find_project(entries, entry->project);
-
-    if (project == NULL) {
-        project = xcalloc(1, sizeof *project);
-        strcpy(project->name, entry->project);
-        table_insert(&entries->projects, &project->node, entries_hash_project(entry));
-    }
-    LIST_INSERT_HEAD(&project->entries, entry, beside);
-    entry->of = project;
-}
-
-static void leave_project(struct cache_entry *entry)
-{
-    struct project *project = entry->of;
-
-    LIST_REMOVE(entry, beside);
-    if (!LIST_EMPTY(&project->entries))
-        return;
-    table_remove(&entry->entries->projects, &project->node);
-    free(project);
-}
-
 /* ---- Documents ---- */
 
 /* Replaces the entry's document, or removes it if `document` is NULL, and frees the former one.
@@ -137,10 +90,6 @@ static void set_document(struct cache_entry *entry, struct document *document)
 {
     struct entries *entries = entry->entries;
 
-    if (document != NULL && entry->document == NULL)
-        join_project(entry);
-    if (document == NULL && entry->document != NULL)
-        leave_project(entry);
     if (entry->document != NULL) {
         entries->bytes -= entry->document->bytes;
         document_free(entry->document);
@@ -290,14 +239,7 @@ struct cache_entry *entries_find_or_add(struct entries *entries, const char *pro
 
 uint64_t entries_hash_project(const struct cache_entry *entry)
 {
-    return table_hash(&entry->entries->projects, entry->project, strlen(entry->project));
-}
-
-struct cache_entry *entries_of_project(const struct entries *entries, const char *project)
-{
-    const struct project *found = find_project(entries, project);
-
-    return found == NULL ? NULL : LIST_FIRST(&found->entries);
+    return table_hash(&entry->entries->table, entry->project, strlen(entry->project));
 }
 
 static void start_lru(struct lru *lru)
@@ -312,7 +254,6 @@ void entries_start(struct entries *entries)
     start_lru(&entries->known);
     start_lru(&entries->unknown);
     table_start(&entries->table);
-    table_start(&entries->projects);
 }
 
 static void drop_all(struct lru *lru)
@@ -330,5 +271,4 @@ void entries_end(struct entries *entries)
     drop_all(&entries->known);
     drop_all(&entries->unknown);
     table_end(&entries->table);
-    table_end(&entries->projects);
 }

@@ -158,10 +158,8 @@ LIST_HEAD(waiter_list, cache_waiter);
 
 struct cache_entry {
     struct table_node node;
-    TAILQ_ENTRY(cache_entry) link;  /* link of the list `lru` */
-    LIST_ENTRY(cache_entry) beside; /* links entries of one project that have a document */
-    struct project *of; /* the entry's project; valid only while the entry has a document */
-    struct lru *lru;    /* the list that the entry is on, or NULL */
+    TAILQ_ENTRY(cache_entry) link; /* link of the list `lru` */
+    struct lru *lru;               /* the list that the entry is on, or NULL */
     struct entries *entries;
     struct cache *cache;
     char project[CLOUD_PROJECT_MAX + 1];
@@ -205,7 +203,7 @@ struct cache_entry {
 };
 
 struct entries {
-    struct table table, projects;
+    struct table table;
     struct lru known, unknown; /* the entries with a document, and those without */
     size_t bytes;              /* bytes of all documents */
     size_t withheld;           /* the number of entries that are ENTRY_WITHHELD */
@@ -257,9 +255,5 @@ void entries_forget(struct cache_entry *entry);
 
 /* Returns a keyed hash of the name of the entry's project. */
 uint64_t entries_hash_project(const struct cache_entry *entry);
-
-/* Returns the first of the project's entries that have a document; `beside` links the others. NULL
- * if there is none. */
-struct cache_entry *entries_of_project(const struct entries *entries, const char *project);
 
 #endif

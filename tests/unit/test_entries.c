@@ -167,7 +167,6 @@ static void test_longest_unused_goes(void **state)
     assert_true(has_document("first"));
     assert_false(has_document("second"));
     assert_int_equal(entries.bytes, ALL / 2 - ENTRY + 1);
-    assert_non_null(entries_of_project(&entries, "abcdefghij"));
 }
 
 /* A cold entry takes the place of none that is used. */
@@ -256,7 +255,6 @@ static void test_forgotten(void **state)
     entries_forget(entry);
     assert_int_equal(entry->issued, 0);
     assert_int_equal(entries.unknown.used, 1);
-    assert_null(entries_of_project(&entries, "abcdefghij"));
 }
 
 /* Absences that are withheld are counted until there is a good answer, or the entry goes. */
