@@ -17,15 +17,23 @@ struct cache *cache_new(const struct cache_setup *setup)
     entries_start(&cache->entries);
     cache->marks.all = INT64_MIN;
     cache->setup = *setup;
-    TAILQ_INIT(&cache->due);
-    cache->timer = (struct loop_timer){.due = request_overdue, .arg = cache};
     envelope_parse_signers(setup->conf->signing_key, &cache->signers);
     return cache;
 }
 
+static void clear_timers(struct cache *cache, struct lru *lru)
+{
+    struct cache_entry *entry;
+
+    TAILQ_FOREACH(entry, &lru->list, link) {
+        loop_timer_clear(cache->setup.loop, &entry->overdue);
+    }
+}
+
 void cache_free(struct cache *cache)
 {
-    loop_timer_clear(cache->setup.loop, &cache->timer);
+    clear_timers(cache, &cache->entries.known);
+    clear_timers(cache, &cache->entries.unknown);
     entries_end(&cache->entries);
     free(cache->survey.names);
     free(cache);

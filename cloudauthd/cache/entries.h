@@ -4,6 +4,7 @@
 
 #include "access/document.h"
 #include "base/digest.h"
+#include "base/loop.h"
 #include "base/table.h"
 #include "base/validator.h"
 
@@ -176,8 +177,7 @@ struct cache_entry {
     int64_t load_retry;     /* cloud_clock_ms() before which the file is not read again */
     bool cold;              /* no login or lookup has used the entry yet, so it is evicted first */
     struct waiter_list waiters;
-    bool is_due;                  /* the entry is on the list cache->due */
-    TAILQ_ENTRY(cache_entry) due; /* link of cache->due, in the order of `sent` */
+    struct loop_timer overdue; /* set while a request for a known document is in flight */
 
     struct document *document;       /* the last good document; NULL unless CURRENT or STALE */
     unsigned char hash[DIGEST_SIZE]; /* hash of the document's body */

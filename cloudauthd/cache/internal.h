@@ -75,9 +75,6 @@ struct cache {
     int64_t answered;    /* cloud_clock_ms() when the last request was sent that the API answered */
     bool some_fail;      /* an entry may be STALE, so background_probe has to look for it */
     unsigned background; /* the number of background requests in flight */
-    /* Entries with a document whose request is in flight and not yet overdue. */
-    TAILQ_HEAD(, cache_entry) due;
-    struct loop_timer timer;  /* calls request_overdue for the first entry of `due` */
     struct bucket prefetches; /* the token bucket of background_prefetch */
     int64_t ahead; /* the most seconds that the wall clock was ahead of the time since boot */
     unsigned prefetch_failures; /* prefetches that failed in a row; unless 0, only one is sent at a
@@ -200,10 +197,6 @@ bool request_is_overdue(const struct cache_entry *entry, struct freshness_now no
  * the question is not CACHE_NOW, and the change feed has named neither the environment nor its
  * project since the last good document was requested. */
 bool request_is_hurried(const struct cache_entry *entry, const struct cache_waiter *waiter);
-
-/* Answers the hurried waiters of overdue requests. The function `due` of cache->timer; arg is the
- * cache. */
-void request_overdue(void *arg);
 
 /* Returns the answer that the entry gives without a new request. */
 struct cache_answer request_known(const struct cache_entry *entry, enum cache_need need,

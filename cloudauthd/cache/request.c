@@ -182,45 +182,13 @@ static void answer_waiters(struct cache_entry *entry, bool overdue)
 
 /* ---- Overdue requests ---- */
 
-static void set_timer(struct cache *cache)
+static void on_overdue(void *arg)
 {
-    const struct cache_entry *first = TAILQ_FIRST(&cache->due);
+    struct cache_entry *entry = arg;
 
-    if (first != NULL)
-        loop_timer_set(cache->setup.loop, &cache->timer,
-                       first->sent + overdue_ms(cache) - freshness_now().boot);
-}
-
-static void end_due(struct cache_entry *entry)
-{
-    if (entry->is_due)
-        TAILQ_REMOVE(&entry->cache->due, entry, due);
-    entry->is_due = false;
-}
-
-void request_overdue(void *arg)
-{
-    struct cache *cache = arg;
-    struct cache_entry *entry;
-
-    while ((entry = TAILQ_FIRST(&cache->due)) != NULL &&
-           freshness_now().boot - entry->sent >= overdue_ms(cache)) {
-        end_due(entry);
+    /* If a reload has raised connect_timeout meanwhile, the waiters wait for the answer. */
+    if (request_is_overdue(entry, freshness_now()))
         answer_waiters(entry, true);
-    }
-    set_timer(cache);
-}
-
-static void start_due(struct cache_entry *entry)
-{
-    struct cache *cache = entry->cache;
-
-    if (entry->document == NULL)
-        return;
-    TAILQ_INSERT_TAIL(&cache->due, entry, due);
-    entry->is_due = true;
-    if (TAILQ_FIRST(&cache->due) == entry)
-        set_timer(cache);
 }
 
 /* ---- Budgets ---- */
@@ -399,7 +367,7 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
     bool orphaned = entry->phase == ENTRY_ORPHANED;
     enum api_verdict verdict;
 
-    end_due(entry);
+    loop_timer_clear(entry->cache->setup.loop, &entry->overdue);
     if (!entries_step(entry, ENTRY_ANSWER))
         return;
     if (entry->budget == ENTRY_BACKGROUND)
@@ -586,7 +554,9 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
     charge(entry, budget);
     entry->sent = now.boot;
     entry->sent_wall = now.wall;
-    start_due(entry);
+    entry->overdue = (struct loop_timer){.due = on_overdue, .arg = entry};
+    if (entry->document != NULL)
+        loop_timer_set(entry->cache->setup.loop, &entry->overdue, overdue_ms(entry->cache));
     api_get(entry->cache->setup.api,
             &(const struct api_request){entry->project, entry->environment,
                                         whole ? &none : &entry->validator, on_result, entry});

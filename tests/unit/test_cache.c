@@ -1016,31 +1016,47 @@ static void test_named_before_failure(void **state)
 
 /* ---- An API that does not answer within connect_timeout ---- */
 
-static struct loop_timer *timer;
+static LIST_HEAD(, loop_timer) timers = LIST_HEAD_INITIALIZER(timers);
 
-void loop_timer_set(struct loop *loop, struct loop_timer *set, int64_t milliseconds)
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t milliseconds)
 {
     if (loop == (struct loop *)&quiet)
         return;
-    set->at = fake_ms + milliseconds;
-    set->set = true;
-    timer = set;
+    loop_timer_clear(loop, timer);
+    timer->at = fake_ms + milliseconds;
+    timer->set = true;
+    LIST_INSERT_HEAD(&timers, timer, link);
 }
 
-void loop_timer_clear(struct loop *loop, struct loop_timer *set)
+void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
     (void)loop;
-    set->set = false;
+    if (timer->set)
+        LIST_REMOVE(timer, link);
+    timer->set = false;
 }
 
-/* Lets time pass, and the timer be due. */
+/* Returns the timer that is due first, unless that is later than `to`. */
+static struct loop_timer *first_due(int64_t to)
+{
+    struct loop_timer *timer, *first = NULL;
+
+    LIST_FOREACH(timer, &timers, link) {
+        if (timer->at <= to && (first == NULL || timer->at < first->at))
+            first = timer;
+    }
+    return first;
+}
+
+/* Lets time pass, and timers be due. */
 static void pass(int64_t milliseconds)
 {
     int64_t to = fake_ms + milliseconds;
+    struct loop_timer *timer;
 
-    while (timer != NULL && timer->set && timer->at <= to) {
+    while ((timer = first_due(to)) != NULL) {
         fake_ms = timer->at;
-        timer->set = false;
+        loop_timer_clear(NULL, timer);
         timer->due(timer->arg);
     }
     fake_ms = to;
@@ -1054,8 +1070,7 @@ static void ask_hurried(struct client *client, enum cache_need need)
 
 static void use_timer(void)
 {
-    plan.loop = (struct loop *)&timer;
-    timer = NULL;
+    plan.loop = (struct loop *)&timers;
     start_cache();
 }
 
@@ -1085,6 +1100,25 @@ static void test_hurried(void **state)
     assert_told(&patient, CACHE_ABSENT);
     assert_told(&operator, CACHE_ABSENT);
     pass(10000);
+}
+
+/* A login waits as long as a reload says that has come meanwhile. */
+static void test_hurried_reload(void **state)
+{
+    struct client login;
+
+    (void)state;
+    use_timer();
+    learn("");
+    fake_ms += 3000;
+    ask_hurried(&login, CACHE_KEYS);
+    conf.connect_timeout = 10;
+    cache_configure(cache, CACHE_SAME);
+    pass(1000);
+    assert_int_equal(login.answers, 0);
+    api_says(API_UNCHANGED, "");
+    assert_told(&login, CACHE_DOCUMENT);
+    assert_false(login.stale);
 }
 
 /* Nothing is known, or it is past its bound: logins wait, and are refused with the request. */
@@ -3882,6 +3916,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_named_before_failure),
     TEST(test_settled),
     TEST(test_hurried),
+    TEST(test_hurried_reload),
     TEST(test_hurried_named),
     TEST(test_hurried_rebooted),
     TEST(test_hurried_past_bound),
