@@ -380,7 +380,8 @@ static void open_sessions(struct context *context)
                                                     .cache = context->cache,
                                                     .admission = context->admission,
                                                     .denials = denials_file_list(context->denials),
-                                                    .directory = STATE_DIRECTORY,
+                                                    .directory = RUN_DIRECTORY,
+                                                    .former = STATE_DIRECTORY,
                                                     .may_terminate = may_end});
     file_watch_start(context->loop, on_files, context);
     log_info("%zu sessions are open", sessions_count(context->sessions));
@@ -413,7 +414,6 @@ static void on_probe(void *arg)
     cache_watch_clock(context->cache);
     publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);
-    sessions_retry_files(context->sessions);
     audit_tell_omitted(cloud_clock_ms());
     loop_timer_set(context->loop, &probe, PROBE_MS);
 }

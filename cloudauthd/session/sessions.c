@@ -82,8 +82,7 @@ struct watch {
 
 struct sessions {
     struct sessions_setup setup;
-    struct worker *worker; /* runs surveys and terminations, which read /proc; waits for no disk */
-    struct worker *disk;   /* writes the sessions' files */
+    struct worker *worker; /* runs surveys and terminations, which read /proc */
     struct session_files *files;
     struct terminations *terminations;
     struct loop_timer timer, survey_timer;
@@ -426,7 +425,7 @@ static void keep_unended(struct sessions *sessions, struct entry *entry)
               (int)entry->session.monitor.pid);
     if (again < watch->limits)
         watch->limits = again;
-    session_files_keep(sessions->files, &entry->session);
+    (void)session_files_write(sessions->files, &entry->session);
     set_survey(sessions, SURVEY_SOON_MS);
 }
 
@@ -481,7 +480,7 @@ static void end_entry(struct sessions *sessions, struct entry *entry, const char
     entry->session.ending_audit = own_audit(sessions, session);
     begin_termination(sessions, session, message);
     entry->session.ending = true;
-    session_files_keep(sessions->files, session);
+    (void)session_files_write(sessions->files, session);
     audit_session(session, "end", reason, answer);
 }
 
@@ -580,7 +579,7 @@ static void keep_bounds(struct sessions *sessions, struct entry *entry,
     session->max_seconds = verdict->max_seconds;
     session->idle_seconds = verdict->idle_seconds;
     entry->watch->limits = 0;
-    session_files_keep(sessions->files, &entry->session);
+    (void)session_files_write(sessions->files, &entry->session);
 }
 
 /* Whether the change feed has named the environment, its project or all environments at `time`
@@ -942,6 +941,8 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     make_id(sessions, opened.id);
     opened.opened = cloud_clock_ms();
     opened.since = cache_visit(sessions->setup.cache, NULL).now;
+    if (!session_files_write(sessions->files, &opened))
+        return false;
     entry = add_entry(sessions, &opened);
     set_due(entry->watch, next_due(sessions, stale ? opened.opened - recheck_ms(sessions) : asked));
     set_ends(entry->watch, &opened, 0);
@@ -951,7 +952,6 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     if (asked < entry->watch->asked)
         entry->watch->asked = asked;
     confirm(entry->watch, asked, asked_wall);
-    session_files_add(sessions->files, &opened);
     set_timer(sessions);
     sessions->view.opened++;
     return true;
@@ -963,11 +963,6 @@ void sessions_close(struct sessions *sessions, const struct process *monitor, co
 
     if (entry != NULL && strcmp(entry->session.account, account) == 0)
         (void)leave_entry(sessions, entry, REASON_CLOSED);
-}
-
-void sessions_retry_files(struct sessions *sessions)
-{
-    session_files_retry(sessions->files);
 }
 
 size_t sessions_count(const struct sessions *sessions)
@@ -1069,9 +1064,9 @@ struct sessions *sessions_new(const struct sessions_setup *setup)
     table_start(&sessions->table);
     table_start(&sessions->monitors);
     sessions->worker = worker_new(setup->loop);
-    sessions->disk = worker_new(setup->loop);
-    sessions->files = session_files_new(sessions->disk, setup->directory, boot);
+    sessions->files = session_files_new(setup->directory, boot);
     sessions->terminations = terminate_new(setup->loop, sessions->worker);
+    session_files_move(sessions->files, setup->former);
     session_files_load(sessions->files, load, sessions);
     continue_terminations(sessions);
     set_timer(sessions);
@@ -1083,12 +1078,10 @@ void sessions_free(struct sessions *sessions)
     struct watch *watch;
     struct entry *entry;
 
-    /* The workers are freed first, because their work refers to everything that is freed below. The
-     * sessions' files stay on the disk. */
+    /* The worker is freed first, because its work refers to everything that is freed below. The
+     * sessions' files stay. */
     sessions->stopping = true;
-    session_files_retry(sessions->files);
     worker_free(sessions->worker);
-    worker_free(sessions->disk);
     loop_timer_clear(sessions->setup.loop, &sessions->survey_timer);
     terminate_free(sessions->terminations);
     loop_timer_clear(sessions->setup.loop, &sessions->timer);

@@ -41,12 +41,13 @@ struct sessions_setup {
     struct cache *cache;
     const struct admission *admission;
     const struct denials *denials; /* NULL: there are none */
-    const char *directory;         /* the state directory */
+    const char *directory;         /* the runtime directory */
+    const char *former;            /* the state directory (session_files_move) */
     bool may_terminate; /* this process may signal processes of other users (CAP_KILL); if not,
                            sessions are only listed */
 };
 
-/* Loads the sessions that are stored below the directory, and continues terminations that an
+/* Loads the sessions that are stored below the directories, and continues terminations that an
  * earlier daemon had begun. To be called only at the start of the daemon, because it waits for the
  * disk. */
 struct sessions *sessions_new(const struct sessions_setup *setup);
@@ -61,7 +62,8 @@ bool sessions_is_denied(const struct sessions *sessions, const struct session *s
  * cloud_clock_ms() when the API was asked for the document that granted the login, asked_wall:
  * time(2) of that. stale: the API had failed or not answered, and the login was granted by the last
  * good document; the session is then rechecked within about a second. False, with a line in the
- * log, if the list is full: PAM must then refuse the session.
+ * log, if the list is full or the session's file cannot be written: PAM must then refuse the
+ * session.
  */
 bool sessions_open(struct sessions *sessions, const struct session *session, int64_t asked,
                    int64_t asked_wall, bool stale);
@@ -69,10 +71,6 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
 /* To be called when the sshd process reports that it has closed the account's session. Does nothing
  * if there is no such session. */
 void sessions_close(struct sessions *sessions, const struct process *monitor, const char *account);
-
-/* Tries again to write or remove files of sessions that the disk has refused. To be called about
- * every second. */
-void sessions_retry_files(struct sessions *sessions);
 
 /* Makes a recheck of all sessions due now. To be called when documents that are files (file://) may
  * have changed. */

@@ -3,30 +3,22 @@
 
 #include "base/fatal.h"
 #include "base/log.h"
-#include "base/table.h"
 #include "cloudauthd/state/statefile.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #define SESSIONS "sessions"
 
-TAILQ_HEAD(jobs, job);
-
 struct session_files {
-    struct worker *worker;
     int directory;
     char boot[PROCESS_BOOT_SIZE];
-    struct table table;  /* the jobs of both lists, by id */
-    struct jobs waiting; /* for the worker */
-    struct jobs refused; /* they have failed, and wait for session_files_retry */
-    bool busy;           /* the worker has a job */
 };
 
 /* ---- A session's file ---- */
@@ -117,212 +109,26 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
     return true;
 }
 
-/* ---- In the worker ---- */
+/* ---- Writing ---- */
 
-/* What is to be done with a session's file. At most one job of each session is in one of the lists.
- */
-struct job {
-    struct work work;
-    struct table_node node; /* in `table`, by id */
-    TAILQ_ENTRY(job) next;
-    struct session_files *files;
-    char id[SESSION_ID_SIZE];
-    bool is_new;    /* no file of the session can have been written yet */
-    bool refused;   /* the job is in the list `refused` */
-    bool is_logged; /* a failure has been logged */
-    size_t size;    /* bytes in `file`; 0: the session's file is removed */
-    char file[];
-};
-
-/* Whether there is no such file. A read-only file system fails its removal with EROFS. */
-static bool is_missing(int directory, const char *name)
-{
-    return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
-}
-
-/* Writes or removes the file. A removal is not synced, because a power failure ends the session as
- * well. */
-static void run(struct work *work)
-{
-    struct job *job = (struct job *)work;
-    int directory = job->files->directory;
-
-    if (job->size > 0) {
-        work->failed = statefile_write(directory, job->id, job->file, job->size);
-    } else if (unlinkat(directory, job->id, 0) != 0) {
-        int failed = errno;
-        work->failed = is_missing(directory, job->id) ? 0 : failed;
-    }
-}
-
-/* ---- In the main thread ---- */
-
-static bool has_id(const struct table_node *node, const void *key)
-{
-    return strcmp(TABLE_OWNER(node, struct job, node)->id, key) == 0;
-}
-
-static uint64_t hash(const struct session_files *files, const char *id)
-{
-    return table_hash(&files->table, id, strlen(id));
-}
-
-static struct job *find_job(const struct session_files *files, const char *id)
-{
-    struct table_node *node = table_find(&files->table, hash(files, id), has_id, id);
-
-    return node == NULL ? NULL : TABLE_OWNER(node, struct job, node);
-}
-
-static void put_on(struct job *job, bool refused)
-{
-    struct session_files *files = job->files;
-
-    job->refused = refused;
-    TAILQ_INSERT_TAIL(refused ? &files->refused : &files->waiting, job, next);
-    table_insert(&files->table, &job->node, hash(files, job->id));
-}
-
-static void take_off(struct job *job)
-{
-    TAILQ_REMOVE(job->refused ? &job->files->refused : &job->files->waiting, job, next);
-    table_remove(&job->files->table, &job->node);
-}
-
-/* Makes the first refused job wait for the worker again, or all of them. */
-static void try_refused(struct session_files *files, bool all)
-{
-    struct job *job;
-
-    while ((job = TAILQ_FIRST(&files->refused)) != NULL) {
-        take_off(job);
-        put_on(job, false);
-        if (!all)
-            break;
-    }
-}
-
-/* Gives the next job to the worker, which gets only one at a time, so that the other jobs can still
- * be replaced. */
-static void start_next(struct session_files *files)
-{
-    struct job *job = TAILQ_FIRST(&files->waiting);
-
-    if (files->busy || job == NULL)
-        return;
-    take_off(job);
-    files->busy = true;
-    worker_add(files->worker, &job->work);
-}
-
-/* Puts a job that has failed on the list `refused`, unless a newer one of the session waits. */
-static void refuse(struct job *job)
-{
-    if (!job->is_logged)
-        log_error("the file of session %s cannot be %s: %s", job->id,
-                  job->size > 0 ? "written" : "removed", strerror(job->work.failed));
-    if (find_job(job->files, job->id) != NULL) {
-        free(job);
-        return;
-    }
-    job->is_logged = true;
-    job->is_new = false; /* the failure may be that of the sync after the rename */
-    job->work.failed = 0;
-    put_on(job, true);
-}
-
-static void finish(struct work *work)
-{
-    struct job *job = (struct job *)work;
-    struct session_files *files = job->files;
-
-    files->busy = false;
-    if (work->failed != 0) {
-        refuse(job);
-    } else {
-        /* A removal also succeeds on a full disk. */
-        if (job->size > 0)
-            try_refused(files, true);
-        free(job);
-    }
-    start_next(files);
-}
-
-/* Adds a job, which replaces one of the same session that still waits or was refused. A file that
- * was never written needs no removal, so then no job remains. */
-static void add(struct session_files *files, const char *id, const char *file, size_t size,
-                bool is_new)
-{
-    struct job *former = find_job(files, id);
-    struct job *job = xcalloc(1, sizeof *job + size);
-
-    job->work = (struct work){.run = run, .finish = finish};
-    job->files = files;
-    snprintf(job->id, sizeof job->id, "%s", id);
-    job->size = size;
-    memcpy(job->file, file, size);
-    job->is_new = former == NULL ? is_new : former->is_new;
-    if (former != NULL)
-        take_off(former);
-    free(former);
-    if (job->is_new && size == 0) {
-        free(job);
-        return;
-    }
-    put_on(job, false);
-    start_next(files);
-}
-
-static void keep(struct session_files *files, const struct session *session, bool is_new)
+bool session_files_write(const struct session_files *files, const struct session *session)
 {
     char file[SESSION_FILE_SIZE];
     size_t size = session_files_format(session, files->boot, file);
+    int failed = size == 0 ? EMSGSIZE : statefile_write(files->directory, session->id, file, size);
 
-    if (size == 0)
-        log_error("session %s does not fit into a file", session->id);
-    else
-        add(files, session->id, file, size, is_new);
+    if (failed != 0)
+        log_error("the file of session %s cannot be written: %s", session->id, strerror(failed));
+    return failed == 0;
 }
 
-void session_files_add(struct session_files *files, const struct session *session)
+void session_files_remove(const struct session_files *files, const char *id)
 {
-    keep(files, session, true);
-}
-
-void session_files_keep(struct session_files *files, const struct session *session)
-{
-    keep(files, session, false);
-}
-
-void session_files_remove(struct session_files *files, const char *id)
-{
-    add(files, id, "", 0, false);
-}
-
-void session_files_retry(struct session_files *files)
-{
-    try_refused(files, false);
-    start_next(files);
+    if (unlinkat(files->directory, id, 0) != 0 && errno != ENOENT)
+        log_error("the file of session %s cannot be removed: %s", id, strerror(errno));
 }
 
 /* ---- Start ---- */
-
-static void load(const struct session_files *files, const char *name, session_files_each *each,
-                 void *arg)
-{
-    char boot[PROCESS_BOOT_SIZE];
-    struct session session;
-    size_t size;
-    char *file = statefile_read(files->directory, name, SESSION_FILE_SIZE, &size);
-
-    if (file == NULL || !session_files_parse(file, size, &session, boot) ||
-        strcmp(session.id, name) != 0)
-        statefile_set_aside(files->directory, name, "session",
-                            "if the session is open, it can no longer be ended");
-    else if (!each(arg, &session, strcmp(boot, files->boot) == 0))
-        unlinkat(files->directory, name, 0);
-    free(file);
-}
 
 static int is_id(const struct dirent *entry)
 {
@@ -330,43 +136,89 @@ static int is_id(const struct dirent *entry)
            strspn(entry->d_name, "0123456789abcdef") == SESSION_ID_SIZE - 1;
 }
 
-void session_files_load(struct session_files *files, session_files_each *each, void *arg)
+/* Calls `visit` with the name of each session's file in the directory, in the order of ids. False
+ * with errno if the directory cannot be listed. */
+static bool each_file(int directory, void (*visit)(void *arg, int directory, const char *name),
+                      void *arg)
 {
     struct dirent **entries = NULL;
-    int n = scandirat(files->directory, ".", &entries, is_id, alphasort);
+    int n = scandirat(directory, ".", &entries, is_id, alphasort);
 
-    if (n < 0)
-        log_error("the files of sessions cannot be listed: %s", strerror(errno));
     for (int i = 0; i < n; i++) {
-        load(files, entries[i]->d_name, each, arg);
+        visit(arg, directory, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
+    return n >= 0;
 }
 
-struct session_files *session_files_new(struct worker *worker, const char *directory,
-                                        const char *boot)
+struct loading {
+    const struct session_files *files;
+    session_files_each *each;
+    void *arg;
+};
+
+static void load(void *arg, int directory, const char *name)
+{
+    const struct loading *loading = arg;
+    char boot[PROCESS_BOOT_SIZE];
+    struct session session;
+    size_t size;
+    char *file = statefile_read(directory, name, SESSION_FILE_SIZE, &size);
+
+    if (file == NULL || !session_files_parse(file, size, &session, boot) ||
+        strcmp(session.id, name) != 0)
+        statefile_set_aside(directory, name, "session",
+                            "if the session is open, it can no longer be ended");
+    else if (!loading->each(loading->arg, &session, strcmp(boot, loading->files->boot) == 0))
+        unlinkat(directory, name, 0);
+    free(file);
+}
+
+void session_files_load(const struct session_files *files, session_files_each *each, void *arg)
+{
+    struct loading loading = {files, each, arg};
+
+    if (!each_file(files->directory, load, &loading))
+        log_error("the files of sessions cannot be listed: %s", strerror(errno));
+}
+
+static void move(void *arg, int directory, const char *name)
+{
+    const struct session_files *files = arg;
+    size_t size;
+    char *file = statefile_read(directory, name, SESSION_FILE_SIZE, &size);
+
+    if (file != NULL && statefile_write(files->directory, name, file, size) == 0)
+        unlinkat(directory, name, 0);
+    free(file);
+}
+
+void session_files_move(struct session_files *files, const char *former)
+{
+    char path[PATH_MAX];
+    int directory;
+
+    snprintf(path, sizeof path, "%s/" SESSIONS, former);
+    directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return;
+    (void)each_file(directory, move, files);
+    close(directory);
+    (void)rmdir(path); /* fails while it has damaged files */
+}
+
+struct session_files *session_files_new(const char *directory, const char *boot)
 {
     struct session_files *files = xcalloc(1, sizeof *files);
 
-    files->worker = worker;
     snprintf(files->boot, sizeof files->boot, "%s", boot);
-    TAILQ_INIT(&files->waiting);
-    TAILQ_INIT(&files->refused);
     files->directory = statefile_directory(directory, SESSIONS);
-    table_start(&files->table);
     return files;
 }
 
 void session_files_free(struct session_files *files)
 {
-    struct job *job;
-
-    while ((job = TAILQ_FIRST(&files->refused)) != NULL) {
-        TAILQ_REMOVE(&files->refused, job, next);
-        free(job);
-    }
     close(files->directory);
-    table_end(&files->table);
     free(files);
 }

@@ -4,7 +4,6 @@
 
 #include "access/certificate.h"
 #include "base/process.h"
-#include "base/worker.h"
 
 #include "common/name.h"
 
@@ -13,10 +12,12 @@
 #include <stdint.h>
 
 /*
- * Open sessions on disk, so that the daemon still knows after a restart to whom they belong. Each
- * has a file sessions/<id> below the state directory, whose whole content is fields (statefile.h).
- * After the start no caller waits for the disk. A damaged file is set aside (*.damaged) with a line
- * in the log; only its session is lost.
+ * The files of open sessions, so that the daemon still knows after a restart to whom they belong.
+ * Each is sessions/<id> below the runtime directory, whose whole content is fields (statefile.h).
+ * No session outlives the boot, so the directory is /run, a tmpfs(5): a file is written without
+ * waiting for a disk, before PAM is told that the session is open, so no kill of the daemon makes
+ * it forget a session. A damaged file is set aside (*.damaged) with a line in the log; only its
+ * session is lost.
  */
 
 #define SESSION_ID_SIZE   17   /* 16 hexadecimal digits and the NUL */
@@ -59,36 +60,26 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
 
 struct session_files;
 
-/*
- * Opens the directory `sessions` below `directory`, which must exist; `boot` is the id of this boot
- * (process_boot). If the daemon is killed before the worker has written a session's file, the next
- * daemon does not know the session. Therefore the worker must not be that of the store, which may
- * have thousands of documents to sync. The worker must be freed, which finishes its work, before
- * session_files_free.
- */
-struct session_files *session_files_new(struct worker *worker, const char *directory,
-                                        const char *boot);
+/* Opens the directory `sessions` below `directory`, which must exist; `boot` is the id of this boot
+ * (process_boot). */
+struct session_files *session_files_new(const char *directory, const char *boot);
 void session_files_free(struct session_files *files);
+
+/* Moves the files of sessions that a daemon up to 0.1.1 has left in `former`, the state directory.
+ * To be called before session_files_load, and only at the start, because it waits for the disk. */
+void session_files_move(struct session_files *files, const char *former);
 
 /* Calls `each` for every undamaged file, in the order of ids. `each` returns whether the session is
  * still open; if not, the file is removed. this_boot: the session was stored in this boot; if not,
- * its processes have ended. To be called only at the start, because it waits for the disk. */
+ * its processes have ended. */
 typedef bool session_files_each(void *arg, const struct session *session, bool this_boot);
-void session_files_load(struct session_files *files, session_files_each *each, void *arg);
+void session_files_load(const struct session_files *files, session_files_each *each, void *arg);
 
-/*
- * session_files_add writes the file of a new session, session_files_keep writes it again, and
- * session_files_remove removes it. A new job replaces one of the same session that still waits for
- * the worker: so while the disk hangs, a session has at most one waiting job, and none if it was
- * opened and closed in that time. A failure is logged, and session_files_retry tries again.
- */
-void session_files_add(struct session_files *files, const struct session *session);
-void session_files_keep(struct session_files *files, const struct session *session);
-void session_files_remove(struct session_files *files, const char *id);
+/* Writes the file of a session, or replaces it. False, with a line in the log, if that fails: then
+ * an older file of the session is as it was. */
+bool session_files_write(const struct session_files *files, const struct session *session);
 
-/* Tries again what has failed: one job, and all others once a write has succeeded, so that a full
- * disk is not asked for each session. To be called about every second, and before the worker is
- * freed. */
-void session_files_retry(struct session_files *files);
+/* Removes the file of a session. A failure is logged; it is not an error if there is none. */
+void session_files_remove(const struct session_files *files, const char *id);
 
 #endif

@@ -544,8 +544,8 @@ test_restart() {
     accept
     certify c device
     stays c c abcdefghij_stg
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
-    contains "$(cat /var/lib/cloudauth/sessions/*)" '^certificate 7@SHA256:'
+    test -e "/run/cloudauth/sessions/$(session_of alice)"
+    contains "$(cat /run/cloudauth/sessions/*)" '^certificate 7@SHA256:'
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
     daemon_start

@@ -209,7 +209,7 @@ test_daemon_killed() {
     held_api 'session_recheck = 1s'
     remove_alice
     stays a alice abcdefghij_stg
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
+    test -e "/run/cloudauth/sessions/$(session_of alice)"
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
     daemon_start

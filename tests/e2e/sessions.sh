@@ -107,9 +107,9 @@ test_survives() {
     stays a alice abcdefghij_stg
     stays b bob abcdefghij_stg
     wait_for listed_are 2
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
-    same 700 "$(stat -c %a /var/lib/cloudauth/sessions)"
+    test -e "/run/cloudauth/sessions/$(session_of bob)"
+    test -e "/run/cloudauth/sessions/$(session_of alice)"
+    same 700 "$(stat -c %a /run/cloudauth/sessions)"
     before=$(sessions | grep ' user=alice ')
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
@@ -124,7 +124,7 @@ test_survives() {
 }
 
 monitor_from_file() {
-    sed -n 's/^pid //p' "$(grep -l "^user $1\$" /var/lib/cloudauth/sessions/*)"
+    sed -n 's/^pid //p' "$(grep -l "^user $1\$" /run/cloudauth/sessions/*)"
 }
 no_monitor_of() { [[ ! -e /proc/$1 ]]; }
 
@@ -135,16 +135,16 @@ test_damaged() {
     stays b bob abcdefghij_stg
     wait_for listed_are 2
     id=$(session_of alice)
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
-    wait_for test -e "/var/lib/cloudauth/sessions/$id"
+    test -e "/run/cloudauth/sessions/$(session_of bob)"
+    test -e "/run/cloudauth/sessions/$id"
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
-    sed -i 's/^user alice$/user mallo/' "/var/lib/cloudauth/sessions/$id"
+    sed -i 's/^user alice$/user mallo/' "/run/cloudauth/sessions/$id"
     daemon_start
     listed_are 1
     listed ' user=bob '
     logged "session $id is damaged: set aside"
-    test -e "/var/lib/cloudauth/sessions/$id.damaged"
+    test -e "/run/cloudauth/sessions/$id.damaged"
     hang_up
 }
 
@@ -327,11 +327,11 @@ test_end_goes_on() {
     WAIT=20 wait_for ended a
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
-    grep '^ending ' "/var/lib/cloudauth/sessions/$id"
+    grep '^ending ' "/run/cloudauth/sessions/$id"
     daemon_start
     logged "session $id of alice as abcdefghij_stg: continuing to terminate it"
     WAIT=20 wait_for no_process '^sleep 604'
-    wait_for test ! -e "/var/lib/cloudauth/sessions/$id"
+    wait_for test ! -e "/run/cloudauth/sessions/$id"
     listed_are 1
     lives b
     counts 1 ' end account=abcdefghij_stg.* user=alice '

@@ -228,7 +228,7 @@ test_full_disk() {
 # No thread of the daemon gets further than a call on the state directory, as on a disk that hangs.
 disk_hangs() {
     strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth -P $DOCUMENTS \
-        -P /var/lib/cloudauth/sessions -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,renameat2,unlinkat \
+        -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,renameat2,unlinkat \
         -e inject=pwrite64,openat,fsync,renameat2,unlinkat:delay_enter=600000000 &
     wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
 }

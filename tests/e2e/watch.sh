@@ -103,8 +103,8 @@ test_overflow() {
 # a session that was open before the daemon was restarted is watched, too
 test_restarted() {
     begin
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of alice)"
-    wait_for test -e "/var/lib/cloudauth/sessions/$(session_of bob)"
+    test -e "/run/cloudauth/sessions/$(session_of alice)"
+    test -e "/run/cloudauth/sessions/$(session_of bob)"
     kill -KILL "$(daemon_pid)"
     wait_for gone "$(daemon_pid)"
     daemon_start

@@ -320,6 +320,7 @@ host_up() {
 
 host_reset() {
     daemon_stop
+    rm -rf /run/cloudauth/sessions
     find /var/lib/cloudauth -mindepth 1 -delete
     rm -rf "$ACCESS"
     cp -r "$PRISTINE" "$ACCESS"

@@ -3,7 +3,8 @@
 /*
  * The disk: a directory in memory, of which writes fail, and of which a power failure takes what no
  * fsync(2) has asked for: the last changes of directories, from a random one on, and the ends of
- * files. The times of directories are those of the world's clock.
+ * files. The times of directories are those of the world's clock. The directory "run" is a tmpfs:
+ * there no call fails, and a start of the host empties it.
  */
 #include "tests/sim/host.h"
 
@@ -33,24 +34,9 @@ int __wrap_renameat(int from, const char *name, int to, const char *other);
 int __real_unlinkat(int directory, const char *name, int flags);
 int __wrap_unlinkat(int directory, const char *name, int flags);
 
-static const char *const parts[] = {"state", "state/documents", "state/sessions"};
+static const char *const parts[] = {"state", "state/documents"};
 
 /* ---- What fails ---- */
-
-/* Whether a call fails now, with errno. creates: it needs space. */
-static bool fails(bool creates)
-{
-    host_event();
-    if (world->disk == DISK_WELL || (world->disk == DISK_FULL && !creates) ||
-        (world->disk == DISK_BROKEN && !one_in(3)))
-        return false;
-    errno = world->disk == DISK_FULL ? ENOSPC : EIO;
-    world->disk_failed = true;
-    say("    the disk fails");
-    return true;
-}
-
-/* ---- What is not on the disk yet ---- */
 
 static const char *path_of(int fd, char out[PATH_MAX])
 {
@@ -62,6 +48,29 @@ static const char *path_of(int fd, char out[PATH_MAX])
     out[n < 0 ? 0 : n] = '\0';
     return out;
 }
+
+/* Whether the file or directory is below "run". */
+static bool in_tmpfs(int fd)
+{
+    char path[PATH_MAX];
+
+    return strstr(path_of(fd, path), "/run/sessions") != NULL;
+}
+
+/* Whether a call about a file or directory fails now, with errno. creates: it needs space. */
+static bool fails(int fd, bool creates)
+{
+    host_event();
+    if (world->disk == DISK_WELL || (world->disk == DISK_FULL && !creates) ||
+        (world->disk == DISK_BROKEN && !one_in(3)) || in_tmpfs(fd))
+        return false;
+    errno = world->disk == DISK_FULL ? ENOSPC : EIO;
+    world->disk_failed = true;
+    say("    the disk fails");
+    return true;
+}
+
+/* ---- What is not on the disk yet ---- */
 
 /* What the disk has of the environment's document is as the last change has it, or not. */
 static void stick(const char *name, bool stuck)
@@ -102,6 +111,8 @@ static void keep(int directory, const char *name)
     struct undo *undo = &world->undo[world->undos];
     char path[PATH_MAX], lost[32];
 
+    if (in_tmpfs(directory))
+        return;
     if (world->undos == UNDOS) { /* what is older is on the disk by now */
         memmove(world->undo, world->undo + 1, (UNDOS - 1) * sizeof *undo);
         undo = &world->undo[--world->undos];
@@ -156,7 +167,7 @@ static void written(int fd)
     struct stat st;
     int place = 0;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || in_tmpfs(fd))
         return;
     for (int i = 0; i < UNDOS; i++) {
         if (world->dirty[i].inode == st.st_ino)
@@ -188,13 +199,10 @@ static void tear(int directory, const char *name)
         }
 }
 
-static bool is_sessions; /* each_file is in the directory of sessions */
-
 static void each_file(void (*each)(int directory, const char *name))
 {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         DIR *directory = opendir(parts[i]);
-        is_sessions = i == 2;
         const struct dirent *entry;
         while (directory != NULL && (entry = readdir(directory)) != NULL)
             if (entry->d_type == DT_REG)
@@ -236,7 +244,6 @@ bool disk_owes(void)
 }
 
 static int damage_in;
-static bool damaged_session;
 
 static void damage(int directory, const char *name)
 {
@@ -250,7 +257,6 @@ static void damage(int directory, const char *name)
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
         return;
     say("%s is damaged", name);
-    damaged_session = is_sessions;
     if (strcmp(name, "denials") == 0)
         model_denials_damaged();
     if (one_in(2)) {
@@ -268,23 +274,23 @@ static void damage(int directory, const char *name)
 void disk_damage(void)
 {
     damage_in = (int)below(8);
-    damaged_session = false;
     each_file(damage);
     world->disk_failed = true;
-    for (int i = 0; damaged_session && i < world->sessions; i++)
-        world->session[i].used = false;
 }
 
 /* ---- Calls ---- */
 
 static const char *in_state(const char *path)
 {
-    static const char whole[] = "/var/lib/cloudauth";
+    static const char whole[] = "/var/lib/cloudauth", run[] = "/run/cloudauth";
     static char out[256];
 
-    if (strncmp(path, whole, sizeof whole - 1) != 0)
+    if (strncmp(path, whole, sizeof whole - 1) == 0)
+        snprintf(out, sizeof out, "state%s", path + sizeof whole - 1);
+    else if (strncmp(path, run, sizeof run - 1) == 0)
+        snprintf(out, sizeof out, "run%s", path + sizeof run - 1);
+    else
         return path;
-    snprintf(out, sizeof out, "state%s", path + sizeof whole - 1);
     return out;
 }
 
@@ -307,7 +313,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...)
     va_start(list, flags);
     mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
     va_end(list);
-    if ((flags & O_CREAT) != 0 && fails(true))
+    if ((flags & O_CREAT) != 0 && fails(directory, true))
         return -1;
     fd = __real_openat(directory, path, flags, mode);
     if ((flags & O_CREAT) != 0)
@@ -320,7 +326,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
     ssize_t done;
 
     written(fd);
-    if (fails(true)) {
+    if (fails(fd, true)) {
         if (n > 1)
             (void)!__real_write(fd, bytes, below((uint32_t)n));
         return -1;
@@ -335,7 +341,7 @@ int __wrap_fsync(int fd)
 {
     char path[PATH_MAX];
 
-    if (fails(false)) {
+    if (fails(fd, false)) {
         stick_undos(path_of(fd, path), true);
         return -1;
     }
@@ -346,7 +352,7 @@ int __wrap_fsync(int fd)
 
 int __wrap_renameat(int from, const char *name, int to, const char *other)
 {
-    if (fails(false))
+    if (fails(to, false))
         return -1;
     if (faccessat(from, name, F_OK, 0) != 0)
         return -1;
@@ -363,7 +369,7 @@ int __wrap_unlinkat(int directory, const char *name, int flags)
 
     if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return -1;
-    if (fails(false)) {
+    if (fails(directory, false)) {
         stick_file(name);
         return -1;
     }

@@ -587,8 +587,6 @@ static void model_put_back(void)
 
 void model_settled(void)
 {
-    for (int i = 0; i < world->sessions && !world->disk_failed; i++)
-        world->session[i].kept = true;
     if (world->put_back != 0 && world->lived - world->put_back > SECOND + 200)
         model_put_back();
     if (world->feed_failed)
@@ -620,8 +618,6 @@ void model_settled(void)
 
 void model_ended(void)
 {
-    for (int i = 0; i < world->sessions; i++)
-        world->session[i].used = world->session[i].used && world->session[i].kept;
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
         e->failed = false;
@@ -916,7 +912,7 @@ void model_sessions(void)
         return;
     for (int i = 0; i < world->sessions; i++) {
         const struct open_session *session = &world->session[i];
-        if (session->used && session->kept && !session->ended && session->lived < order->done &&
+        if (session->used && !session->ended && session->lived < order->done &&
             (is_subject_of(order->subject, session->key) ||
              order->subject == NAMES + session->person || order->subject == IDS + session->person ||
              order->subject == WHOLES + session->environment))
@@ -973,7 +969,7 @@ void model_rest(void)
     for (int i = 0; i < world->sessions; i++) {
         const struct open_session *session = &world->session[i];
         const struct environment *e = &world->environment[session->environment];
-        if (!session->used || !session->kept || session->ended)
+        if (!session->used || session->ended)
             continue;
         if (is_unserved(e, session->kind))
             wrong("session %d is open, but its name is not allowed, or local", i);

@@ -1300,7 +1300,8 @@ static void clear(const char *path)
 
 static void remove_directory(const char *path)
 {
-    static const char *const parts[] = {"state/documents", "state/sessions", "state", "lost", "."};
+    static const char *const parts[] = {
+        "state/documents", "state", "run/sessions", "run", "lost", "."};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         clear(parts[i]);
@@ -1314,8 +1315,8 @@ static bool run_seed(uint64_t seed, bool trace)
 {
     start_world(seed, trace);
     clear("state/documents");
-    clear("state/sessions");
     clear("state");
+    clear("run/sessions");
     clear("lost");
     disk_begin();
     write_locals();
@@ -1333,10 +1334,12 @@ static bool run_seed(uint64_t seed, bool trace)
             return false;
         if (end == END_STOPPED && world->steps == STEPS)
             return true;
-        if (world->reboot != REBOOT_NO)
+        if (world->reboot != REBOOT_NO) {
             boot();
-        else if (one_in(16))
+            clear("run/sessions");
+        } else if (one_in(16)) {
             disk_damage();
+        }
     }
 }
 
@@ -1353,7 +1356,7 @@ static void run_seeds(unsigned long first, unsigned long end, unsigned long n, s
 
     world = calloc(1, sizeof *world);
     if (world == NULL || mkdtemp(directory) == NULL || chdir(directory) != 0 ||
-        mkdir("state", 0700) != 0) {
+        mkdir("state", 0700) != 0 || mkdir("run", 0700) != 0) {
         perror(directory);
         exit(1);
     }

@@ -239,7 +239,6 @@ struct person_login {
 
 struct open_session {
     bool used, ended; /* ended: the daemon has begun to end it */
-    bool kept;        /* it is on the disk */
     int environment, key, address, pid, person;
     int64_t began;
     enum kind kind;

@@ -18,12 +18,12 @@
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +35,6 @@ static struct cloud_conf conf;
 static struct admission admission = {.conf = &conf};
 static struct sessions *sessions;
 static const char *boot = BOOT;
-static bool no_disk, full;
 
 /* ---- Replacements of what the sessions use ---- */
 
@@ -135,24 +134,16 @@ int64_t cache_last_named_at(const struct cache *cache, const char *project, cons
 static struct denial_list none_denied;
 static struct denials denials = {.list = &none_denied};
 
-static struct work *stuck[64]; /* while the disk hangs: what has been added */
-static size_t stuck_n, runs;
-static bool hangs;
+static bool no_files, full;
 
-/* On a full disk: what writes fails, what removes does not. */
-static void run_full(struct work *work)
+int __real_statefile_write(int directory, const char *name, const char *bytes, size_t n);
+int __wrap_statefile_write(int directory, const char *name, const char *bytes, size_t n);
+int __wrap_statefile_write(int directory, const char *name, const char *bytes, size_t n)
 {
-    struct rlimit had, none;
-
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &had), 0);
-    none = (struct rlimit){0, had.rlim_max};
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    work->run(work);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &had), 0);
+    return full ? ENOSPC : no_files ? 0 : __real_statefile_write(directory, name, bytes, n);
 }
 
-/* The worker does everything at once, unless the disk hangs. */
+/* The worker does everything at once. */
 struct worker *worker_new(struct loop *loop)
 {
     (void)loop;
@@ -167,16 +158,7 @@ void worker_free(struct worker *worker)
 void worker_add(struct worker *worker, struct work *work)
 {
     (void)worker;
-    if (hangs) {
-        assert_true(stuck_n < sizeof stuck / sizeof stuck[0]);
-        stuck[stuck_n++] = work;
-        return;
-    }
-    runs++;
-    if (full)
-        run_full(work);
-    else if (!no_disk)
-        work->run(work);
+    work->run(work);
     work->finish(work);
 }
 
@@ -336,6 +318,7 @@ static void start(bool may_terminate)
                                                            .admission = &admission,
                                                            .denials = &denials,
                                                            .directory = directory_path(),
+                                                           .former = in_directory("former"),
                                                            .may_terminate = may_terminate});
     assert_non_null(sessions);
 }
@@ -375,7 +358,7 @@ static int setup(void **state)
     many = false;
     memset(timers, 0, sizeof timers);
     boot = BOOT;
-    no_disk = full = hangs = false;
+    no_files = full = false;
     start(true);
     return 0;
 }
@@ -722,7 +705,7 @@ static void test_share(void **state)
     struct session session = session_of("alice", 1, "staging");
 
     (void)state;
-    no_disk = true;
+    no_files = true;
     assert_int_equal(fill("staging", 1000), SESSIONS_MAX / 2);
     assert_int_equal(fill("production", 100000), SESSIONS_MAX / 4);
     dead[deads++] = 1500;
@@ -742,7 +725,7 @@ static void test_full(void **state)
     size_t before = 1;
 
     (void)state;
-    no_disk = true;
+    no_files = true;
     for (int i = 1; sessions_count(sessions) < SESSIONS_MAX; i++) {
         assert_int_not_equal(sessions_count(sessions), before);
         before = sessions_count(sessions);
@@ -809,35 +792,6 @@ static void test_closed_is_removed(void **state)
     assert_int_equal(sessions_count(sessions), 0);
 }
 
-/* While the disk hangs, a session has one job at most, and one that has opened and closed none. */
-static void test_disk_hangs(void **state)
-{
-    struct session session = session_of("alice", 100, "staging");
-
-    (void)state;
-    hangs = true;
-    stuck_n = runs = 0;
-    for (pid_t pid = 100; pid < 150; pid++) {
-        session.monitor.pid = pid;
-        assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
-        if (pid != 125)
-            sessions_close(sessions, &session.monitor, session.account);
-    }
-    for (uint32_t seconds = 86400; seconds < 86410; seconds++) {
-        char more[64];
-        snprintf(more, sizeof more, ", \"session\": {\"max_seconds\": %u}", seconds);
-        run_to(fake_ms + (int64_t)1000 * RECHECK);
-        answer_document("active", ALICE, more, false);
-    }
-    hangs = false;
-    assert_int_equal(stuck_n, 1);
-    worker_add(NULL, stuck[0]);
-    assert_int_equal(runs, 3); /* the first session's file is written and removed */
-    restart();
-    assert_int_equal(sessions_count(sessions), 1);
-    assert_true(lists("pid=125"));
-}
-
 /* An operator ends the first of the list. */
 static void end_first(char id[SESSION_ID_SIZE])
 {
@@ -845,70 +799,53 @@ static void end_first(char id[SESSION_ID_SIZE])
     assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
 }
 
-/* Restarts while the disk is full: the next daemon knows what has been written before. */
-static void restart_full(void)
+/* A daemon that is killed after any change has a successor that knows it. */
+static void test_killed(void **state)
 {
-    full = true;
-    restart();
-    full = false;
-}
-
-/* What a full disk has refused is written, or removed, once it has space again; the newest state of
- * a session counts. */
-static void test_disk_full(void **state)
-{
-    const struct process monitor = {102, 77};
+    struct sessions *killed = sessions;
     char id[SESSION_ID_SIZE];
 
     (void)state;
-    open_of("alice", 102);
-    full = true;
     open_of("alice", 100);
     open_of("bob", 101);
-    sessions_close(sessions, &monitor, "abcdefghij_stg");
     end_first(id);
-    runs = 0;
-    sessions_retry_files(sessions);
-    assert_int_equal(runs, 1); /* one is tried, not all */
-    full = false;
-    sessions_retry_files(sessions);
-    runs = 0;
-    sessions_retry_files(sessions);
-    assert_int_equal(runs, 0);
-    restart_full();
+    start(true);
     assert_int_equal(sessions_count(sessions), 2);
     assert_true(lists("pid=100 state=ending") && lists("pid=101 state=open"));
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
+    sessions_free(killed);
 }
 
-/* A session that has opened and closed while the disk was full leaves no file. That its removal
- * succeeds is no reason to write the files of others. */
-static void test_disk_full_closed(void **state)
+/* A session whose file cannot be written is not opened, and leaves nothing. */
+static void test_not_written(void **state)
 {
-    const struct process monitor = {100, 77};
+    struct session session = session_of("alice", 100, "staging");
 
     (void)state;
     full = true;
-    open_of("alice", 100);
-    open_of("bob", 101);
-    runs = 0;
-    sessions_close(sessions, &monitor, "abcdefghij_stg");
-    assert_int_equal(runs, 1);
-    restart_full();
-    assert_int_equal(sessions_count(sessions), 0);
-}
-
-/* The last try is at the end of the daemon. */
-static void test_disk_full_at_end(void **state)
-{
-    (void)state;
-    full = true;
-    open_of("alice", 100);
-    open_of("bob", 101);
+    assert_false(sessions_open(sessions, &session, fake_ms, fake_time, false));
     full = false;
+    assert_int_equal(sessions_count(sessions), 0);
+    assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     restart();
-    assert_int_equal(sessions_count(sessions), 2);
+    assert_int_equal(sessions_count(sessions), 1);
+}
+
+/* Sessions that version 0.1.1 has left in the state directory are taken over. */
+static void test_moved(void **state)
+{
+    (void)state;
+    open_of("alice", 100);
+    assert_int_equal(mkdir(in_directory("former"), 0700), 0);
+    assert_int_equal(rename(in_directory("sessions"), in_directory("former/sessions")), 0);
+    restart();
+    assert_true(lists("user=alice"));
+    assert_int_equal(access(in_directory("former"), F_OK), 0);
+    assert_int_equal(access(in_directory("former/sessions"), F_OK), -1);
+    assert_int_equal(rmdir(in_directory("former")), 0);
+    restart();
+    assert_true(lists("user=alice"));
 }
 
 /* A file with any byte changed is refused. */
@@ -2259,10 +2196,9 @@ static const struct CMUnitTest tests[] = {
     TEST(test_full),
     TEST(test_restart),
     TEST(test_closed_is_removed),
-    TEST(test_disk_hangs),
-    TEST(test_disk_full),
-    TEST(test_disk_full_closed),
-    TEST(test_disk_full_at_end),
+    TEST(test_killed),
+    TEST(test_not_written),
+    TEST(test_moved),
     TEST(test_file),
     TEST(test_file_format),
     TEST(test_file_of_certificate),
