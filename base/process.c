@@ -211,6 +211,17 @@ bool process_look(pid_t pid, struct process_info *out)
     return true;
 }
 
+bool process_login_audit(const struct process *process, uint32_t *out)
+{
+    struct process_info own, above = {.ids.audit = PROCESS_NO_AUDIT};
+
+    if (!process_look(process->pid, &own) || own.process.start != process->start ||
+        (own.parent > 0 && !process_look(own.parent, &above)))
+        return false;
+    *out = own.ids.audit == above.ids.audit ? PROCESS_NO_AUDIT : own.ids.audit;
+    return true;
+}
+
 /*
  * Returns the *n pids that /proc shows, in an array that the caller frees. NULL if /proc cannot be
  * read, or if out of memory. The list is completed before any process is looked at: /proc shows

@@ -69,6 +69,11 @@ static inline bool process_is_unknown(int error)
  * be read now (process_is_unknown). */
 bool process_look(pid_t pid, struct process_info *out);
 
+/* Finds the audit session that pam_loginuid(8) has begun in the process of a login. Without it the
+ * process has that of its parent, and *out is PROCESS_NO_AUDIT. False if this cannot be found out:
+ * the process or its parent has ended, or /proc hides it or cannot be read now. */
+bool process_login_audit(const struct process *process, uint32_t *out);
+
 /* Calls `each` for every process that /proc shows when the call begins, until `each` returns false.
  * False if /proc or one of the processes cannot be read now, which ends the walk. */
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg);

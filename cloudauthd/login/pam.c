@@ -265,19 +265,6 @@ static void copy_clean(char *out, size_t size, const char *from)
             *out = '?';
 }
 
-/* Returns the id of the audit session that pam_loginuid has given to the sshd process of a login.
- * Without pam_loginuid the process has the audit session of its parent, the listening sshd: the
- * result is then PROCESS_NO_AUDIT. */
-static uint32_t find_audit(const struct process *sshd)
-{
-    struct process_info own, above;
-
-    if (!process_look(sshd->pid, &own) || own.process.start != sshd->start ||
-        !process_look(own.parent, &above) || own.ids.audit == above.ids.audit)
-        return PROCESS_NO_AUDIT;
-    return own.ids.audit;
-}
-
 /* Adds the session to the list of open sessions, so that it is rechecked and can be terminated.
  * Returns POLICY_GRANTED, or why it is not opened. */
 static enum policy_reason open_session(struct connection *connection, const struct login *login)
@@ -291,7 +278,9 @@ static enum policy_reason open_session(struct connection *connection, const stru
     session.name = connection->name;
     if (sessions_is_denied(sessions, &session))
         return POLICY_DENIED;
-    session.audit = find_audit(&session.monitor);
+    /* Without its audit session the processes that leave the session could not be ended. */
+    if (!process_login_audit(&session.monitor, &session.audit))
+        return POLICY_UNAVAILABLE;
     copy_clean(session.from, sizeof session.from, question->from);
     copy_clean(session.service, sizeof session.service, question->service);
     return sessions_open(sessions, &session, login->asked, login->asked_wall, login->stale)

@@ -163,6 +163,7 @@ try() {
     local served=$ACCESS/$DOCUMENT/production.json
     N=$1 denied=0 known=0
     daemon_stop
+    rm -rf /run/cloudauth/sessions
     find $STATE -mindepth 1 -delete
     [[ -z ${HTTPS-} || -s /run/nginx.pid ]] || nginx_start
     rm -rf "$ACCESS" "$ACCESS.away" && cp -r "$PRISTINE" "$ACCESS"

@@ -439,6 +439,12 @@ bool process_look(pid_t pid, struct process_info *out)
     return true;
 }
 
+bool process_login_audit(const struct process *process, uint32_t *out)
+{
+    *out = (uint32_t)process->pid;
+    return true;
+}
+
 bool process_each(bool (*each)(void *arg, const struct process_info *), void *arg)
 {
     (void)each;

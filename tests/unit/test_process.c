@@ -466,18 +466,25 @@ static void test_no_descriptors(void **state)
     struct tree tree = plant(false);
     const struct process top = process_of(tree.top);
     struct process_info info;
-    bool alive, looked;
+    bool alive, looked, found;
+    uint32_t audit;
 
     (void)state;
     set_descriptors(false);
     alive = process_lives(&top);
     looked = process_look(tree.top, &info) || !process_is_unknown(errno);
+    found = process_login_audit(&top, &audit);
     set_descriptors(true);
     assert_true(alive);
     assert_false(looked);
+    assert_false(found);
+    /* The process is a child of this one, and has its audit session. */
+    assert_true(process_login_audit(&top, &audit));
+    assert_int_equal(audit, PROCESS_NO_AUDIT);
     fell(&tree);
     assert_all_gone(&tree);
     assert_false(process_lives(&top));
+    assert_false(process_login_audit(&top, &audit));
     assert_false(process_look(tree.top, &info));
     assert_false(process_is_unknown(errno));
 }
