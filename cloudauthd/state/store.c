@@ -54,8 +54,8 @@ struct job {
     char *body;                /* PUT: a copy of the document's body; NULL: out of memory */
     char *file;                /* the new content; PUT, TOUCH: made in the worker */
     size_t size;
-    int stays;        /* PUT: errno if the former file could not be removed, otherwise 0 */
-    int64_t files;    /* the change in the number of document files: -1, 0 or 1 */
+    int stays;     /* PUT, PUT_CLOCK: errno if the former file could not be removed, otherwise 0 */
+    int64_t files; /* the change in the number of document files: -1, 0 or 1 */
     store_done *done; /* or NULL */
     void *arg;
 };
@@ -114,9 +114,10 @@ static void run(struct work *work)
     else if (job->change == PUT)
         work->failed = ENOMEM;
     /* If a document cannot be written, its older file is removed, because that would admit people
-     * who have been removed since. If only the times cannot be written, the file stays: old times
-     * only shorten the outage bound. */
-    if (job->change == PUT && work->failed != 0)
+     * who have been removed since; so is an older count of the clock, since without one no document
+     * of an earlier boot lets people in. If only the times cannot be written, the file stays: old
+     * times only shorten the outage bound. */
+    if ((job->change == PUT || job->change == PUT_CLOCK) && work->failed != 0)
         job->stays = statefile_remove(directory, job->name);
     measure(job, 1);
 }
@@ -129,7 +130,7 @@ static void log_failure(const struct job *job)
         [PUT] = "would not find it",
         [TOUCH] = "would take it for older than it is",
         [REMOVE] = "during an outage could use it",
-        [PUT_CLOCK] = "could take documents for younger than they are"};
+        [PUT_CLOCK] = "would not know the age of documents of earlier boots"};
 
     if (job->work.failed != 0)
         log_error("store: document %s cannot be %s: %s; a restart %s", job->name,
@@ -213,7 +214,8 @@ static void on_clock(void *arg, bool ok)
 }
 
 /* Increments the count of how often the clock was put back. If the daemon is killed before the
- * count is on the disk, the next daemon starts with the old one. */
+ * count is on the disk, the next daemon starts with the old one. If the disk refuses it, the next
+ * one starts with a new count. */
 static void count_clock(struct store *store)
 {
     store->own.clock++;
@@ -498,26 +500,27 @@ bool store_judge(struct store *store, struct store_file *file)
 
 /* ---- The start ---- */
 
-/* Reads how often the clock was put back. False if the file is damaged or cannot be read. A missing
- * file means 0. */
+/* Reads how often the clock was put back. False if that is not known, which is logged unless there
+ * is no file. */
 static bool read_clock(struct store *store)
 {
     size_t size = 0;
     char *line = statefile_read(store->documents, CLOCK, STATEFILE_LINE_SIZE - 1, &size);
-    bool ok = line == NULL && errno == ENOENT;
+    bool is_missing = line == NULL && errno == ENOENT;
+    bool ok =
+        line != NULL && size > 0 && line[size - 1] == '\n' && statefile_is_line(line, size - 1);
 
-    if (line != NULL) {
-        ok = size > 0 && line[size - 1] == '\n' && statefile_is_line(line, size - 1);
-        if (ok)
-            store->own.clock = (uint32_t)strtoul(line, NULL, 10);
-    }
+    if (ok)
+        store->own.clock = (uint32_t)strtoul(line, NULL, 10);
+    else if (!is_missing)
+        log_error("store: %s is damaged: documents of earlier boots let no person in", CLOCK);
     free(line);
     return ok;
 }
 
 /* Increments the count if the clock was put back while no daemon ran: the mtime of the directory,
- * which is the time of the last change in it, is then in the future. If CLOCK, the file with the
- * count, is damaged or cannot be read, chooses a new count (renew_count). */
+ * which is the time of the last change in it, is then in the future. Chooses a new count
+ * (renew_count) if the count is not known. So does the first start of all. */
 static void survey_clock(struct store *store)
 {
     int64_t wall = (int64_t)time(NULL);
@@ -528,7 +531,6 @@ static void survey_clock(struct store *store)
     if (behind)
         note_ahead(store, st.st_mtim.tv_sec);
     if (!read_clock(store)) {
-        log_error("store: %s is damaged: documents of earlier boots let no person in", CLOCK);
         renew_count(store, 0);
     } else if (behind) {
         log_error("store: the clock is %lld s before the last change of the documents: it was put "

@@ -14,7 +14,8 @@
  * admits people, within the outage bound (cache.h). Below the state directory:
  *
  *   documents/<project>.<environment>   a document (document_file.h)
- *   documents/clock                     how often the wall clock was put back
+ *   documents/clock                     how often the wall clock was put back, from a number on
+ * that the first start has chosen at random
  *
  * A worker thread writes and removes the documents, in the order of the calls; any thread may read
  * them (store_read). After the start the main thread never waits for the disk; a question waits
@@ -31,10 +32,10 @@
  * this boot, it checks whether the wall clock has advanced by less than the time since boot.
  *
  * Each document has the count of the time at which it was stored, and after a reboot the age is
- * known only of documents with the present count (STORE_AGE_UNKNOWN). A count that is lost is
- * replaced by one that no document has. So putting the clock back extends no outage bound; and
- * after a clock was ahead for a while, the documents stored until it was put right let no person in
- * after a reboot until the API confirms them.
+ * known only of documents with the present count (STORE_AGE_UNKNOWN). A count that is lost, damaged
+ * or could not be written is replaced by one that no document has. So putting the clock back
+ * extends no outage bound; and after a clock was ahead for a while, the documents stored until it
+ * was put right let no person in after a reboot until the API confirms them.
  */
 
 struct store;

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -126,6 +128,23 @@ static void reopen(void)
     reopen_as("web1", "file:///srv/{environment}");
 }
 
+static void write_clock(const char *line)
+{
+    int fd = open(in_directory("documents/clock"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+    close(fd);
+}
+
+static void read_clock(char line[64])
+{
+    int fd = open(in_directory("documents/clock"), O_RDONLY | O_CLOEXEC);
+
+    memset(line, 0, 64);
+    assert_true(read(fd, line, 63) > 0);
+    close(fd);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -137,7 +156,10 @@ static int setup(void **state)
     sem_init(&disk.reached, 0, 0);
     sem_init(&disk.moves, 0, 0);
     loop = loop_new();
+    reopen(); /* the first start writes a count of the clock */
     reopen();
+    memset(&disk.did, 0, sizeof disk.did);
+    atomic_store(&disk.n, 0);
     return 0;
 }
 
@@ -576,13 +598,7 @@ static void test_one_from_the_future(void **state)
 
 static void damage_clock(void)
 {
-    char path[128];
-    int fd;
-
-    snprintf(path, sizeof path, "%s/documents/clock", directory_path());
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(write(fd, "0 0123456789abcdef\n", 19), 19);
-    close(fd);
+    write_clock("0 0123456789abcdef\n");
 }
 
 /* What the disk says of a clock that was put back while no daemon ran. */
@@ -704,7 +720,7 @@ static void test_asked_before_put_back(void **state)
     assert_int_equal(found.last.asked, 7000 - 3704 * 1000);
 }
 
-/* While the count of the clock is damaged, documents of earlier boots are not used. */
+/* While the count of the clock is damaged or missing, documents of earlier boots are not used. */
 static void test_clock_damaged(void **state)
 {
     (void)state;
@@ -715,6 +731,34 @@ static void test_clock_damaged(void **state)
     put("staging", BODY);
     reboot(60);
     assert_int_equal(load().n, 1);
+    shut();
+    assert_int_equal(unlink(in_directory("documents/clock")), 0);
+    reboot(60);
+    assert_int_equal(load().n, 0);
+    assert_int_equal(load().own, 1);
+}
+
+/* Where the disk refuses a count, the former one does not stay. */
+static void test_clock_refused(void **state)
+{
+    struct rlimit had, none;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &had), 0);
+    none = (struct rlimit){0, had.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    put("staging", BODY);
+    pass(7200);
+    store_watch_clock(store);
+    fake_time -= 7200;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    store_watch_clock(store);
+    shut();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &had), 0);
+    reboot(600);
+    assert_int_equal(load().n, 0);
+    reboot(600);
+    assert_int_equal(load().n, 0);
 }
 
 /* The same where the count was higher: it is not counted from 0 again, which would come to that of
@@ -796,12 +840,12 @@ static void write_document(const char *bytes, size_t n)
 static void test_disk_hangs_for_long(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
-    char path[128], clock[64] = "";
+    char path[128], before[64], clock[64];
     unsigned puts = 0;
     size_t pending;
-    int fd;
 
     (void)state;
+    read_clock(before);
     put("staging", BODY);
     (void)read_document(path, sizeof path);
     write_document("damaged", 7);
@@ -820,11 +864,8 @@ static void test_disk_hangs_for_long(void **state)
     reopen();
     assert_int_equal(puts, 1);
     assert_in_range(pending, 1000, 1010);
-    snprintf(path, sizeof path, "%s/documents/clock", directory_path());
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(read(fd, clock, sizeof clock - 1) > 0);
-    close(fd);
-    assert_int_equal(atoi(clock), 1500);
+    read_clock(clock);
+    assert_int_equal(strtoul(clock, NULL, 10), strtoul(before, NULL, 10) + 1500);
 }
 
 /* A document with a byte changed, cut off or added is not used, and set aside. */
@@ -882,6 +923,9 @@ static void test_format(void **state)
     size_t n;
 
     (void)state;
+    shut();
+    write_clock("0 5feceb66ffc86f38\n");
+    reopen();
     put("staging", BODY);
     n = read_document(file, sizeof file);
     assert_int_equal(n, sizeof old - 1);
@@ -900,23 +944,30 @@ static void test_format(void **state)
     assert_string_equal(found.last.validator.modified, "Sun");
     assert_int_equal(found.last.asked_wall, 1799999940);
     assert_int_equal(found.last.asked, -30000);
+    /* A count that is not there is not 0, so the age of the document is not known. */
+    shut();
+    assert_int_equal(unlink(in_directory("documents/clock")), 0);
+    reopen();
+    found = load();
+    assert_int_equal(found.n, 0);
+    assert_int_equal(found.own, 1);
 }
 
 /* The same for the count of the clock. */
 static void test_clock_format(void **state)
 {
     char line[64];
-    int fd;
 
     (void)state;
+    shut();
+    write_clock("1 6b86b273ff34fce1\n");
+    reopen();
     fake_time -= 100;
     store_watch_clock(store);
+    shut();
+    read_clock(line);
+    assert_string_equal(line, "2 d4735e3a265e16ee\n");
     reopen();
-    snprintf(file_path, sizeof file_path, "%s/documents/clock", directory_path());
-    fd = open(file_path, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(fd, line, sizeof line), 19);
-    close(fd);
-    assert_memory_equal(line, "1 6b86b273ff34fce1\n", 19);
 }
 
 /* A file with the name of another environment is not used. */
@@ -996,6 +1047,7 @@ int main(void)
         TEST(test_clock_kept),
         TEST(test_asked_before_put_back),
         TEST(test_clock_damaged),
+        TEST(test_clock_refused),
         TEST(test_clock_damaged_later),
         TEST(test_reboot),
         TEST(test_of_another),
