@@ -391,9 +391,8 @@ static const struct rule {
     {"require", rule_require},
 };
 
-static enum policy_reason check_key(const struct document *document, const struct cloud_name *name,
-                                    const struct document_key *key,
-                                    const struct policy_visit *visit)
+enum policy_reason policy_key(const struct document *document, const struct cloud_name *name,
+                              const struct document_key *key, const struct policy_visit *visit)
 {
     const struct attempt attempt = {document, name, key, visit};
     enum policy_reason reason = POLICY_REFUSED;
@@ -459,7 +458,7 @@ struct policy_verdict policy_person(const struct document *document, const struc
     while ((key = next_key(document, certificate, offered->fingerprint, key)) != NULL) {
         if (user_id != NULL && strcmp(key->user->id, user_id) != 0)
             continue;
-        enum policy_reason reason = check_key(document, name, key, visit);
+        enum policy_reason reason = policy_key(document, name, key, visit);
         if (verdict.key == NULL || reason == POLICY_GRANTED)
             verdict = (struct policy_verdict){reason, key};
         if (reason == POLICY_GRANTED)
@@ -484,7 +483,7 @@ const struct document_key *policy_next(const struct document *document,
 
     while ((next = next_key(document, certificate, key->fingerprint, next)) != NULL)
         if ((certificate == NULL || strcmp(next->user->id, key->user->id) == 0) &&
-            check_key(document, name, next, visit) == POLICY_GRANTED)
+            policy_key(document, name, next, visit) == POLICY_GRANTED)
             break;
     return next;
 }
@@ -500,8 +499,8 @@ static bool has_better_certificate(const struct document *document, const struct
     size_t own = (size_t)(user - document->user);
 
     for (size_t i = 0; i < document->authorities; i++)
-        if (check_key(document, name, &document->certified[i * document->users + own],
-                      &certified) == POLICY_GRANTED)
+        if (policy_key(document, name, &document->certified[i * document->users + own],
+                       &certified) == POLICY_GRANTED)
             return true;
     return false;
 }
@@ -523,7 +522,7 @@ static bool has_better_key(const struct document *document, const struct cloud_n
     for (; key < document->key + document->keys; key++)
         if (key->user == refused->user &&
             memcmp(key->fingerprint, refused->fingerprint, KEY_FINGERPRINT_SIZE) != 0 &&
-            check_key(document, name, key, &plain) == POLICY_GRANTED)
+            policy_key(document, name, key, &plain) == POLICY_GRANTED)
             return true;
     return false;
 }

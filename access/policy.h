@@ -175,6 +175,11 @@ const struct document_key *policy_next(const struct document *document,
 /* Whether the key or its user has a `from`. */
 bool policy_has_from(const struct document_key *key);
 
+/* Judges one key of the document by the rules of policy_rules. Returns the reason of the first that
+ * refuses, or POLICY_GRANTED. */
+enum policy_reason policy_key(const struct document *document, const struct cloud_name *name,
+                              const struct document_key *key, const struct policy_visit *visit);
+
 /*
  * Writes the verdict of each rule on a key of the document, in the order in which policy_login
  * applies the rules (policy_login stops at the first rule that refuses). If visit->offered is NULL,

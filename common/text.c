@@ -51,6 +51,17 @@ void cloud_text_add_number(struct cloud_text *text, uint64_t number)
     cloud_text_add_bytes(text, digits + at, sizeof digits - at);
 }
 
+const char *cloud_text_digits(char out[CLOUD_DIGITS_SIZE], int64_t number)
+{
+    struct cloud_text text;
+
+    cloud_text_start(&text, out, CLOUD_DIGITS_SIZE);
+    if (number < 0)
+        cloud_text_add_char(&text, '-');
+    cloud_text_add_number(&text, number < 0 ? -(uint64_t)number : (uint64_t)number);
+    return out;
+}
+
 bool cloud_text_is_control(char c)
 {
     return (unsigned char)c < ' ' || c == 0x7f;

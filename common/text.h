@@ -27,6 +27,12 @@ void cloud_text_add_bytes(struct cloud_text *text, const char *bytes, size_t n);
 void cloud_text_add_char(struct cloud_text *text, char c);
 void cloud_text_add_number(struct cloud_text *text, uint64_t number);
 
+/* Writes a number in decimal to `out`, and returns `out`. CLOUD_DIGITS(number) is such a string,
+ * valid until the end of the block that it stands in. */
+#define CLOUD_DIGITS_SIZE 24
+const char *cloud_text_digits(char out[CLOUD_DIGITS_SIZE], int64_t number);
+#define CLOUD_DIGITS(number) cloud_text_digits((char[CLOUD_DIGITS_SIZE]){0}, (int64_t)(number))
+
 /* Appends several strings: cloud_text_add_all(&text, "a", b, "c"). */
 void cloud_text_add_strings(struct cloud_text *text, const char *const *string, size_t n);
 #define cloud_text_add_all(text, ...)                                                              \

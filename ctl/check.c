@@ -3,6 +3,7 @@
 #include "ctl/tree.h"
 
 #include "access/policy.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,13 +62,6 @@ static const char *path_of(char *argument)
     return argument[0] == '/' ? argument : NULL;
 }
 
-/* Writes the number in decimal to `out`, and returns `out`. */
-static const char *digits(char out[24], size_t number)
-{
-    snprintf(out, 24, "%zu", number);
-    return out;
-}
-
 /* Returns when a signed document becomes outdated, in seconds since 1970. The cache must compute
  * the same time. */
 static int64_t end_of(const struct host *host, const struct document *document)
@@ -99,24 +93,21 @@ static void judge_times(const struct host *host, struct checked *checked, int64_
 static void put_document(struct out *out, const struct host *host, const struct checked *checked)
 {
     const struct document *document = checked->document;
-    char line[24] = "", column[24] = "", uid[24] = "", users[24] = "", keys[24] = "";
     char plain[CLOUD_NAME_MAX + 1] = "", until[32] = "";
 
-    if (checked->line > 0) {
-        digits(line, checked->line);
-        digits(column, checked->column);
+    if (document == NULL) {
+        bool placed = checked->line > 0;
+        OUT_ROW(out, checked->path, "no", placed ? CLOUD_DIGITS(checked->line) : "",
+                placed ? CLOUD_DIGITS(checked->column) : "", checked->problem, "", "", "", "", "",
+                "");
+        return;
     }
-    if (document != NULL) {
-        cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
-        digits(uid, document->uid);
-        digits(users, document->users);
-        digits(keys, document->keys);
-        if (host->signers.n > 0)
-            out_time(end_of(host, document), until, sizeof until);
-    }
-    OUT_ROW(out, checked->path, checked->problem[0] == '\0' ? "yes" : "no", line, column,
-            checked->problem, plain, document == NULL ? "" : document->status_text, uid, users,
-            keys, until);
+    cloud_name_plain(&host->conf.grammar, document->project, document->environment, plain);
+    if (host->signers.n > 0)
+        out_time(end_of(host, document), until, sizeof until);
+    OUT_ROW(out, checked->path, checked->problem[0] == '\0' ? "yes" : "no", "", "",
+            checked->problem, plain, document->status_text, CLOUD_DIGITS(document->uid),
+            CLOUD_DIGITS(document->users), CLOUD_DIGITS(document->keys), until);
 }
 
 /* Returns the token of the policy's verdict on a login to the account with the key; "" if the
@@ -125,16 +116,13 @@ static const char *verdict_for(const struct host *host, const struct document *d
                                const struct document_key *key, const char *account)
 {
     int64_t now = (int64_t)time(NULL);
-    struct offered_key offered = {.certified = false};
-    struct policy_verdict verdict;
     struct cloud_name name;
 
     if (!cloud_name_parse_any(&host->conf.grammar, account, &name) ||
         strcmp(name.environment, document->environment) != 0)
         return "";
-    memcpy(offered.fingerprint, key->fingerprint, sizeof offered.fingerprint);
-    verdict = policy_login(document, &name, &(const struct policy_visit){now, now, NULL, &offered});
-    return policy_token(verdict.reason);
+    return policy_token(
+        policy_key(document, &name, key, &(const struct policy_visit){now, now, NULL, NULL}));
 }
 
 static void put_key(struct out *out, const struct host *host, const struct checked *checked,

@@ -3,6 +3,7 @@
 
 #include "access/json_scan.h"
 #include "base/array.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,15 +149,12 @@ void out_pair(struct out *out, const char *name, const char *value)
 
 void out_number(struct out *out, const char *name, int64_t value)
 {
-    char digits[32];
-
-    snprintf(digits, sizeof digits, "%lld", (long long)value);
     if (!out->json) {
-        out_pair(out, name, digits);
+        out_pair(out, name, CLOUD_DIGITS(value));
         return;
     }
     put_name(out, name);
-    fputs(digits, stdout);
+    fputs(CLOUD_DIGITS(value), stdout);
 }
 
 void out_table(struct out *out, const char *name, const char *columns)

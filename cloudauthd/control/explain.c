@@ -6,6 +6,7 @@
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/login/login.h"
 #include "cloudauthd/metrics/health.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,15 +76,11 @@ static void add_warnings(const struct document *document)
 static void explain_source(const struct connection *connection, const struct cache_answer *known)
 {
     int64_t until = status_until(connection->context, known->document, known->age);
-    char age[32], end[32];
 
-    snprintf(age, sizeof age, "%u", known->age);
     fact("source", known->stale ? "cache" : "api");
-    fact("age", age);
-    if (!known->stale || until == HEALTH_NO_TIME)
-        return;
-    snprintf(end, sizeof end, "%lld", (long long)until);
-    ROW("fact", "until", end, "@");
+    fact("age", CLOUD_DIGITS(known->age));
+    if (known->stale && until != HEALTH_NO_TIME)
+        ROW("fact", "until", CLOUD_DIGITS(until), "@");
 }
 
 static void decide(struct connection *connection, enum policy_reason reason, const char *message)
@@ -166,13 +163,11 @@ static void explain_key(const struct document *document, const struct cloud_name
  * which runs as root, checks them, because the daemon cannot look into home directories. */
 static void explain_directories(const struct document *document, const struct cloud_name *name)
 {
-    char mounts[CLOUD_WIRE_MOUNTS_SIZE], uid[16], gid[16], *at = mounts, *line;
+    char mounts[CLOUD_WIRE_MOUNTS_SIZE], *at = mounts, *line;
 
     if (name->kind != CLOUD_SFTP || !policy_mounts(document, name, mounts, sizeof mounts))
         return;
-    snprintf(uid, sizeof uid, "%u", document->uid);
-    snprintf(gid, sizeof gid, "%u", document->gid);
-    ROW("home", document->home, uid, gid);
+    ROW("home", document->home, CLOUD_DIGITS(document->uid), CLOUD_DIGITS(document->gid));
     while ((line = strsep(&at, "\n")) != NULL && line[0] != '\0')
         ROW("mount", line);
 }
@@ -262,20 +257,17 @@ void explain_refuse(struct connection *connection, enum policy_reason reason,
 static void list_key(const struct document *document, const struct cloud_name *name,
                      const struct document_key *key, const struct policy_visit *visit)
 {
-    struct policy_rule_verdict rules[POLICY_RULES];
-    enum policy_reason reason =
-        policy_app_exists(document, name) ? POLICY_GRANTED : POLICY_APP_UNKNOWN;
+    enum policy_reason reason = policy_app_exists(document, name)
+                                    ? policy_key(document, name, key, visit)
+                                    : POLICY_APP_UNKNOWN;
     bool certified = visit->offered != NULL;
-    char fingerprint[KEY_FINGERPRINT_TEXT], expires[32] = "";
+    int64_t end = policy_ends(key, NULL);
+    char fingerprint[KEY_FINGERPRINT_TEXT];
 
-    policy_rules(document, name, key, visit, rules);
-    for (size_t i = 0; i < POLICY_RULES && reason == POLICY_GRANTED; i++)
-        reason = rules[i].reason;
     keys_fingerprint_text(key->fingerprint, fingerprint);
-    if (policy_ends(key, NULL) != 0)
-        snprintf(expires, sizeof expires, "%lld", (long long)policy_ends(key, NULL));
     ROW("key", key->user->username, key->user->id, key->user->role_text, fingerprint,
-        certified ? "certificate" : key->type, key->title, expires, policy_token(reason));
+        certified ? "certificate" : key->type, key->title, end == 0 ? "" : CLOUD_DIGITS(end),
+        policy_token(reason));
 }
 
 void people_answer(struct connection *connection, const struct cache_answer *known)

@@ -4,8 +4,6 @@
 #include "common/text.h"
 #include "common/wire.h"
 
-#include <stdio.h>
-
 #define SIZE    (CLOUD_WIRE_ANSWER_MAX - 64) /* leaves space for the packet's other fields */
 #define RESERVE 32768
 
@@ -31,10 +29,7 @@ void rows_add(const char *const *field, size_t n)
 
 void rows_add_number(const char *name, int64_t number)
 {
-    char digits[32];
-
-    snprintf(digits, sizeof digits, "%lld", (long long)number);
-    ROW(name, digits, "#");
+    ROW(name, CLOUD_DIGITS(number), "#");
 }
 
 void rows_add_line(const char *line)

@@ -13,6 +13,7 @@
 #include "cloudauthd/state/denials_file.h"
 #include "cloudauthd/state/store.h"
 #include "common/clock.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -203,18 +204,16 @@ static const char *state_word(const struct cache_view *view)
 static bool list_document(void *arg, const struct cache_view *view)
 {
     const struct context *context = arg;
-    char plain[CLOUD_NAME_MAX + 1] = "", age[16] = "", until[24] = "", why[256];
-    int64_t end = failing_until(context, view);
+    char plain[CLOUD_NAME_MAX + 1] = "", why[256];
+    int64_t until = failing_until(context, view);
+    bool aged = view->document != NULL && view->age != CACHE_AGE_UNKNOWN;
     const char *detail = view->detail;
 
     cloud_name_plain(&context->conf.grammar, view->project, view->environment, plain);
-    if (view->document != NULL && view->age != CACHE_AGE_UNKNOWN)
-        snprintf(age, sizeof age, "%u", view->age);
-    if (end != HEALTH_NO_TIME)
-        snprintf(until, sizeof until, "%lld", (long long)end);
     if (conflicts(context->admission, view, why))
         detail = why;
-    ROW(view->project, view->environment, plain, state_word(view), age, until,
+    ROW(view->project, view->environment, plain, state_word(view),
+        aged ? CLOUD_DIGITS(view->age) : "", until == HEALTH_NO_TIME ? "" : CLOUD_DIGITS(until),
         view->document != NULL ? view->document->status_text : "", detail);
     return rows_full();
 }

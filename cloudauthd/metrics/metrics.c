@@ -52,11 +52,8 @@ static void add_name(struct cloud_text *text, const char *name, const char *suff
 static void sample(struct cloud_text *text, const char *name, const char *suffix,
                    const struct label *labels, int64_t value)
 {
-    char digits[32];
-
-    snprintf(digits, sizeof digits, "%lld\n", (long long)value);
     add_name(text, name, suffix, labels);
-    cloud_text_add(text, digits);
+    cloud_text_add_all(text, CLOUD_DIGITS(value), "\n");
 }
 
 /* Adds a sample whose value is given in milliseconds and printed in seconds: 1234 as 1.234. */
