@@ -18,6 +18,12 @@ enum {
     CTL_UNKNOWN = 3, /* no answer from the daemon, the API or a file; or printing failed */
 };
 
+/* Returns the worse of two exit statuses: CTL_UNKNOWN is worse than CTL_NO. */
+static inline int ctl_worse(int one, int other)
+{
+    return one > other ? one : other;
+}
+
 #define CTL_OPTIONS 8
 
 struct ctl {

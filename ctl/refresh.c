@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Returns the worse of two exit statuses: CTL_UNKNOWN is worse than CTL_NO. */
-static int worse(int one, int other)
-{
-    return one > other ? one : other;
-}
-
 /* Makes the daemon ask the API about one environment. Returns CTL_YES if the result is the expected
  * one: for CLOUD_OP_REFRESH a document, for CLOUD_OP_CONFIRM that the environment is absent.
  * Otherwise returns CTL_NO, or CTL_UNKNOWN if there is no answer. */
@@ -48,7 +42,7 @@ static int each_known(struct out *out, enum cloud_op op, bool list)
         if (list)
             OUT_ROW(out, name, state, field[6], field[7]);
         else
-            status = worse(status, refresh(out, op, name));
+            status = ctl_worse(status, refresh(out, op, name));
     }
     return status;
 }
@@ -68,7 +62,7 @@ int cmd_refresh(struct ctl *ctl)
     if (all || list)
         status = each_known(&out, op, list);
     for (int i = 0; i < ctl->words; i++)
-        status = worse(status, refresh(&out, op, ctl->word[i]));
+        status = ctl_worse(status, refresh(&out, op, ctl->word[i]));
     out_table_end(&out);
     return out_end(&out) ? status : CTL_UNKNOWN;
 }

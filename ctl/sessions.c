@@ -4,6 +4,7 @@
 #include "ctl/lines.h"
 
 #include "base/process.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,11 +90,11 @@ static bool take_line(void *arg, char *line)
 static bool show_leftover(void *arg, const struct process_info *info)
 {
     struct leftovers *leftovers = arg;
-    char pid[16], path[64], command[256] = "", cgroup[256] = "";
+    const char *pid = CLOUD_DIGITS(info->process.pid);
+    char path[64], command[256] = "", cgroup[256] = "";
 
     if (info->zombie || !process_has_uid(&info->ids, leftovers->uid) || in_session(leftovers, info))
         return true;
-    snprintf(pid, sizeof pid, "%d", (int)info->process.pid);
     snprintf(path, sizeof path, "/proc/%s/comm", pid);
     (void)lines_read(path, false, take_line, command); /* the process may have ended */
     snprintf(path, sizeof path, "/proc/%s/cgroup", pid);
@@ -155,33 +156,27 @@ static int end_sessions(const struct ctl *ctl, char **words, bool by_user)
 {
     struct cloud_question question = {.op = CLOUD_OP_SESSIONS, .session = ""};
     struct ask_rows rows = {0};
-    int status = ask_rows(&question, &rows), all = CTL_YES;
+    int status = ask_rows(&question, &rows), missing = CTL_YES;
     struct out out;
 
     if (status != CTL_YES)
         return status;
     out_start(&out, ctl->json);
     out_table(&out, "ended", "session account user state");
-    for (size_t i = 0; i < rows.n; i++) {
-        char **word = words;
-        while (*word != NULL && !is_named(rows.row[i].field, *word, by_user))
-            word++;
-        int one = *word == NULL ? CTL_YES : end_one(&out, rows.row[i].field);
-        status = one > status ? one : status;
-    }
     for (char **word = words; *word != NULL; word++) {
-        size_t i = 0;
-        while (i < rows.n && !is_named(rows.row[i].field, *word, by_user))
-            i++;
-        if (i < rows.n)
+        bool any = false;
+        for (size_t i = 0; i < rows.n; i++)
+            if (is_named(rows.row[i].field, *word, by_user)) {
+                any = true;
+                status = ctl_worse(status, end_one(&out, rows.row[i].field));
+            }
+        if (any)
             continue;
         ctl_say(by_user ? "%s has no session here" : "there is no session %s", *word);
-        all = CTL_NO;
+        missing = CTL_NO;
     }
     out_table_end(&out);
-    if (!out_end(&out))
-        return CTL_UNKNOWN;
-    return status == CTL_YES ? all : status;
+    return out_end(&out) ? ctl_worse(status, missing) : CTL_UNKNOWN;
 }
 
 int cmd_sessions(struct ctl *ctl)

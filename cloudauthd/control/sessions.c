@@ -2,8 +2,8 @@
 #include "cloudauthd/control/control.h"
 #include "cloudauthd/control/rows.h"
 
-#include "cloudauthd/login/login.h"
 #include "cloudauthd/session/sessions.h"
+#include "common/text.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ static bool list_session(void *arg, const struct session *session, const char *s
 {
     const struct offered_key *offered = &session->offered;
     char key[KEY_FINGERPRINT_TEXT], ca[KEY_FINGERPRINT_TEXT] = "", serial[24] = "";
-    char app[2 * CLOUD_NAME_MAX + 3], since[24], pid[16], audit[16];
+    char app[2 * CLOUD_NAME_MAX + 3];
     bool full;
 
     keys_fingerprint_text(offered->fingerprint, key);
@@ -21,12 +21,11 @@ static bool list_session(void *arg, const struct session *session, const char *s
     }
     snprintf(app, sizeof app, "%s%s%s", session->name.app,
              session->name.worker[0] == '\0' ? "" : "--", session->name.worker);
-    snprintf(since, sizeof since, "%lld", (long long)session->since);
-    snprintf(pid, sizeof pid, "%d", (int)session->monitor.pid);
-    snprintf(audit, sizeof audit, "%u", session->audit);
     ROW(session->name.project, session->name.environment, policy_kind_word(session->name.kind), app,
-        session->user_id, session->mail, session->role, session->service, audit, ca, session->id,
-        session->account, session->user, since, session->from, pid, key, serial, state);
+        session->user_id, session->mail, session->role, session->service,
+        CLOUD_DIGITS(session->audit), ca, session->id, session->account, session->user,
+        CLOUD_DIGITS(session->since), session->from, CLOUD_DIGITS(session->monitor.pid), key,
+        serial, state);
     full = rows_full();
     snprintf(arg, SESSION_ID_SIZE, "%s", full ? session->id : "");
     return !full;
@@ -43,21 +42,17 @@ void sessions_answer_list(struct connection *connection)
 
 void sessions_answer_end(struct connection *connection)
 {
-    struct cloud_answer ending = {.status = CLOUD_OK};
-    struct cloud_answer cannot = {
-        .status = CLOUD_REFUSED,
-        .reason = "cannot-end",
-        .message = "cloudauthd has no CAP_KILL (session_recheck is 0, or was at its start)"};
-
+    rows_start();
     switch (sessions_end(connection->context->sessions, connection->question.session)) {
     case SESSIONS_END_BEGUN:
-        server_answer(connection, &ending);
+        rows_send(connection, 0);
         break;
     case SESSIONS_END_UNKNOWN:
-        login_answer_no(connection, POLICY_ABSENT, CLOUD_ABSENT);
+        rows_refuse(connection, CLOUD_ABSENT, "no-session", NULL);
         break;
     case SESSIONS_END_CANNOT:
     default:
-        server_answer(connection, &cannot);
+        rows_refuse(connection, CLOUD_REFUSED, "cannot-end",
+                    "cloudauthd has no CAP_KILL (session_recheck is 0, or was at its start)");
     }
 }
