@@ -346,10 +346,7 @@ static void run_script(struct doctor *doctor)
     int status;
 
     find_accounts(doctor, &accounts);
-    lines_argument(argv, "/bin/sh");
-    lines_argument(argv, "-c");
-    lines_argument(argv, "%s", doctor_script);
-    lines_argument(argv, "doctor");
+    lines_script(argv, doctor_script, "doctor");
     lines_argument(argv, "module=%s", check_nss(doctor) ? "loads" : "");
     lines_argument(argv, "ssh_gid=%u", conf->ssh_gid);
     lines_argument(argv, "sftp_gid=%u", conf->sftp_gid);

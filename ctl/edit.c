@@ -164,10 +164,7 @@ int cmd_edit(struct ctl *ctl)
         return CTL_UNKNOWN;
     snprintf(path, sizeof path, "%s/%s.json", directory, subject);
     (void)cloud_name_plain(&conf.grammar, name.project, name.environment, login);
-    lines_argument(argv, "/bin/sh");
-    lines_argument(argv, "-c");
-    lines_argument(argv, "%s", edit_script);
-    lines_argument(argv, "edit");
+    lines_script(argv, edit_script, "edit");
     lines_argument(argv, "directory=%s", directory);
     lines_argument(argv, "project=%s", name.project);
     lines_argument(argv, "environment=%s", name.environment);

@@ -31,10 +31,7 @@ int cmd_hostkeys(struct ctl *ctl)
     argv = calloc((size_t)ctl->words + 7, sizeof *argv);
     if (argv == NULL)
         out_no_memory();
-    lines_argument(argv, "/bin/sh");
-    lines_argument(argv, "-c");
-    lines_argument(argv, "%s", hostkeys_script);
-    lines_argument(argv, "hostkeys");
+    lines_script(argv, hostkeys_script, "hostkeys");
     lines_argument(argv, sshfp ? "sshfp" : "known-hosts");
     lines_argument(argv, "%s", conf.host_id);
     for (int i = 0; i < ctl->words; i++)

@@ -67,6 +67,14 @@ bool lines_run(char *const argv[], lines_each *each, void *arg, int *status)
     return ran;
 }
 
+void lines_script(char **argv, const char *text, const char *name)
+{
+    lines_argument(argv, "/bin/sh");
+    lines_argument(argv, "-c");
+    lines_argument(argv, "%s", text);
+    lines_argument(argv, "%s", name);
+}
+
 void lines_argument(char **argv, const char *format, ...)
 {
     va_list arguments;

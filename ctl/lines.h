@@ -20,6 +20,9 @@ bool lines_run(char *const argv[], lines_each *each, void *arg, int *status);
 #define LINES_SCRIPT(name, path)                                                                   \
     __asm__(".section .rodata\n" #name ": .incbin \"" path "\"\n.byte 0\n.previous")
 
+/* Begins argv with what has sh run the text of a script, whose name in messages is `name`. */
+void lines_script(char **argv, const char *text, const char *name);
+
 /* Appends an argument to argv, in which all unused elements must be NULL. There must be space for
  * the argument and a NULL. The argument is never freed. Ends the process if out of memory: without
  * the argument, the program would take later ones for it. */
