@@ -701,13 +701,14 @@ static bool take_app_home(struct reader *reader, const struct json *app, struct 
 
 static bool take_app(struct reader *reader, const struct json *at, struct document_app *out)
 {
-    struct document_forwarding *forwarding = allot(reader, 1, sizeof *forwarding);
+    struct document_forwarding *forwarding;
     struct json app, access;
     bool own = false;
 
     *out = (struct document_app){0};
     if (!fields_app(at->name))
         return json_fail(at->parent, "a name is not 1 to 100 of A-Z a-z 0-9 _ - without \"--\"");
+    forwarding = allot(reader, 1, sizeof *forwarding);
     /* Looks the application up by its name, because this fails if the application is given
      * twice. */
     if (forwarding == NULL || !json_get_object(at->parent, at->name, JSON_REQUIRED, &app) ||

@@ -565,24 +565,50 @@ EC_GROUP *__wrap_EC_GROUP_new_by_curve_name(int nid)
 
 /* Where memory is out nothing is left out: there is no document. A curve's group that could not be
  * had is asked for again. */
+static struct document *parse_with_failures(const char *body, size_t *failures)
+{
+    struct document *document = NULL;
+
+    for (*failures = 0; *failures < 1000; ++*failures) {
+        allocations = *failures;
+        document = document_parse(body, strlen(body), PROJECT, ENVIRONMENT, &problem);
+        allocations = SIZE_MAX;
+        if (document != NULL)
+            break;
+        assert_string_equal(problem.text, "the document: out of memory");
+    }
+    return document;
+}
+
 static void test_no_memory(void **state)
 {
     char *body = replaced(sample, "\"ssh_keys\": [", "\"ssh_keys\": [{}, null,");
-    struct document *document = NULL;
-    size_t n;
+    size_t failures;
+    struct document *document = parse_with_failures(body, &failures);
 
     (void)state;
-    for (n = 0; document == NULL && n < 1000; n++) {
-        allocations = n;
-        document = document_parse(body, strlen(body), PROJECT, ENVIRONMENT, &problem);
-        allocations = SIZE_MAX;
-        if (document == NULL)
-            assert_string_equal(problem.text, "the document: out of memory");
-    }
-    assert_true(n > 7);
+    assert_true(failures > 6);
     assert_non_null(document);
     assert_int_equal(document->warnings, 2);
     assert_int_equal(document->keys, 3);
+    document_free(document);
+    free(body);
+}
+
+/* Many applications that are left out, so that memory is lacking while one is read. */
+static void test_no_memory_for_apps(void **state)
+{
+    char apps[8192] = "\"apps\": {", *body;
+    struct document *document;
+    size_t failures;
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        (void)snprintf(apps + strlen(apps), sizeof apps - strlen(apps), "\"a--%d\": {}, ", i);
+    body = replaced(sample, "\"apps\": {", apps);
+    document = parse_with_failures(body, &failures);
+    assert_non_null(document);
+    assert_int_equal(document->apps, 2);
     document_free(document);
     free(body);
 }
@@ -1594,6 +1620,7 @@ int main(void)
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_closed_by_omissions),
+        cmocka_unit_test(test_no_memory_for_apps),
         cmocka_unit_test(test_no_memory_for_envelope),
         cmocka_unit_test(test_not_checked),
         cmocka_unit_test(test_empty_arrays),
