@@ -623,8 +623,9 @@ static bool take_users(struct reader *reader)
     if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users) &&
         !leave_out(reader))
         return false;
+    size_t keys = count_keys(&users); /* before allot, whose problem it would overwrite */
     struct document_user *user = allot(reader, users.count, sizeof *user);
-    reader->key = allot(reader, count_keys(&users), sizeof *reader->key);
+    reader->key = allot(reader, keys, sizeof *reader->key);
     if (user == NULL || reader->key == NULL)
         return false;
     document->user = user;

@@ -595,22 +595,29 @@ static void test_no_memory(void **state)
     free(body);
 }
 
-/* Many applications that are left out, so that memory is lacking while one is read. */
-static void test_no_memory_for_apps(void **state)
+/* Many applications and people that are left out, so that memory is lacking while one is read. */
+static void test_no_memory_for_many(void **state)
 {
-    char apps[8192] = "\"apps\": {", *body;
+    static const char *const lists[][3] = {{"\"apps\": {", "\"a--", "\": {}, "},
+                                           {"\"users\": [", "{\"id\": ", ", \"ssh_keys\": 7}, "}};
+    char many[8192], *body;
     struct document *document;
     size_t failures;
 
     (void)state;
-    for (int i = 0; i < 200; i++)
-        (void)snprintf(apps + strlen(apps), sizeof apps - strlen(apps), "\"a--%d\": {}, ", i);
-    body = replaced(sample, "\"apps\": {", apps);
-    document = parse_with_failures(body, &failures);
-    assert_non_null(document);
-    assert_int_equal(document->apps, 2);
-    document_free(document);
-    free(body);
+    for (size_t k = 0; k < 2; k++) {
+        strcpy(many, lists[k][0]);
+        for (int i = 0; i < 200; i++)
+            (void)snprintf(many + strlen(many), sizeof many - strlen(many), "%s%d%s", lists[k][1],
+                           i, lists[k][2]);
+        body = replaced(sample, lists[k][0], many);
+        document = parse_with_failures(body, &failures);
+        assert_non_null(document);
+        assert_int_equal(document->apps, 2);
+        assert_int_equal(document->keys, 3);
+        document_free(document);
+        free(body);
+    }
 }
 
 /* Without memory, an envelope is not called wrong. */
@@ -1620,7 +1627,7 @@ int main(void)
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_closed_by_omissions),
-        cmocka_unit_test(test_no_memory_for_apps),
+        cmocka_unit_test(test_no_memory_for_many),
         cmocka_unit_test(test_no_memory_for_envelope),
         cmocka_unit_test(test_not_checked),
         cmocka_unit_test(test_empty_arrays),
