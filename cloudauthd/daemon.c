@@ -319,7 +319,7 @@ static void open_snapshot(struct context *context)
     records.admission = context->admission;
     records.denials = denials_file_list(context->denials);
     context->publish = publish_new(&setup, origin_of(&context->conf));
-    cache_bind_stored(context->cache, context->notify, !publish_is_whole(context->publish));
+    cache_bind_stored(context->cache, context->notify);
     records.publish = context->publish;
     records.always_ask = api_is_file(context->api);
     publish_all(context);

@@ -62,10 +62,9 @@ void cache_list_stored(struct cache *cache, struct worker *worker);
  * (admission_lacks_ids): its line of the bindings log is missing or damaged. Otherwise another
  * environment could get those ids; so they are bound even if the document itself may not be used.
  * Waits for the disk, so it must be called before any question is answered; meanwhile it extends
- * the service manager's start timeout. surveys: cache_survey will be called later, and uses the
- * same list. Ends the daemon if the documents could not be listed.
+ * the service manager's start timeout. Ends the daemon if the documents could not be listed.
  */
-void cache_bind_stored(struct cache *cache, const struct notify *notify, bool surveys);
+void cache_bind_stored(struct cache *cache, const struct notify *notify);
 
 /* From now on, a load that ends starts no request and no other load. To be called before the API
  * and the loader are freed. */

@@ -51,7 +51,6 @@ struct survey {
     size_t left;      /* the number of environments from `at` on */
     unsigned loads;   /* loads of the survey in flight */
     bool is_listing;  /* a worker is listing the stored documents */
-    bool is_first;    /* the names are those of cache_list_stored, for the first survey */
     bool missed;      /* a document could not be read since the start: the disk or memory failed */
     bool again;       /* the survey has to start over when the loads in flight are done */
 };

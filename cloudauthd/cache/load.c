@@ -152,6 +152,7 @@ static void drop_names(struct survey *survey)
 struct listing {
     struct work work;
     struct cache *cache;
+    bool surveys; /* the survey goes on when the list is there */
     char *names;
     size_t n;
 };
@@ -171,12 +172,12 @@ static void finish_listing(struct work *work)
     survey->is_listing = false;
     survey->names = survey->at = listing->names;
     survey->left = listing->names == NULL ? 0 : listing->n;
-    if (!survey->is_first && (listing->names != NULL || survey->again))
+    if (listing->surveys && (listing->names != NULL || survey->again))
         survey_on(listing->cache);
     free(listing);
 }
 
-static void list(struct cache *cache, struct worker *worker)
+static void list(struct cache *cache, struct worker *worker, bool surveys)
 {
     struct listing *listing = xcalloc(1, sizeof *listing);
 
@@ -184,6 +185,7 @@ static void list(struct cache *cache, struct worker *worker)
     cache->survey.is_listing = true;
     listing->work = (struct work){.run = run_listing, .finish = finish_listing};
     listing->cache = cache;
+    listing->surveys = surveys;
     worker_add(worker, &listing->work);
 }
 
@@ -220,7 +222,7 @@ static void survey_on(struct cache *cache)
     if (cache->stopping)
         return;
     if (survey->again)
-        list(cache, cache->setup.loader);
+        list(cache, cache->setup.loader, true);
     else if (survey->done != NULL && !survey->missed)
         survey->done(survey->arg);
 }
@@ -231,10 +233,8 @@ void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg)
 
     survey->done = done;
     survey->arg = arg;
-    survey->again = !survey->is_first;
-    if (survey->again)
-        survey->left = 0;
-    survey->is_first = false;
+    survey->again = true;
+    survey->left = 0;
     if (!survey->is_listing)
         survey_on(cache);
 }
@@ -274,11 +274,10 @@ static bool bind_stored(struct cache *cache, const char *project, const char *en
 
 void cache_list_stored(struct cache *cache, struct worker *worker)
 {
-    cache->survey.is_first = true;
-    list(cache, worker);
+    list(cache, worker, false);
 }
 
-void cache_bind_stored(struct cache *cache, const struct notify *notify, bool surveys)
+void cache_bind_stored(struct cache *cache, const struct notify *notify)
 {
     struct survey *survey = &cache->survey;
     size_t reads = 0, bound = 0;
@@ -298,7 +297,5 @@ void cache_bind_stored(struct cache *cache, const struct notify *notify, bool su
     }
     if (bound > 0)
         log_warning("bindings were lost: %zu stored documents have bound their ids again", bound);
-    survey->is_first = surveys;
-    if (!surveys)
-        drop_names(survey);
+    drop_names(survey);
 }
