@@ -58,7 +58,7 @@ struct api {
     struct pool *pool;
     struct oauth *oauth;
     LIST_HEAD(, request) requests; /* all requests that have not ended */
-    int64_t ahead;                 /* what api_ahead returns */
+    int64_t ahead;                 /* by the last answer, until a call of api_ahead forgets it */
     int64_t wall_ahead;   /* time(2) minus the time since boot, in seconds, at the last answer */
     int64_t clock_logged; /* cloud_clock_ms() until which no clock difference is logged */
     struct api_view view; /* the counters of api_look, without `token` */
@@ -319,15 +319,11 @@ static void note_clock(struct api *api, const struct transfer *transfer)
                 off > 0 ? "ahead of" : "behind");
 }
 
-int64_t api_ahead(const struct api *api)
-{
-    return api->ahead;
-}
-
-void api_judge_clock(struct api *api)
+int64_t api_ahead(struct api *api)
 {
     if ((int64_t)time(NULL) - cloud_clock_ms() / 1000 > api->wall_ahead + CLOCK_SLACK)
         api->ahead = INT64_MAX;
+    return api->ahead;
 }
 
 static void get_ended(struct request *request, CURLcode code)

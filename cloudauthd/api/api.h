@@ -99,13 +99,10 @@ struct api_view {
 void api_look(const struct api *api, struct api_view *out);
 
 /* Returns by how many seconds the API's clock (the Date header of its last answer, in seconds since
- * 1970) is ahead of this host's time since boot. INT64_MAX: not known. */
-int64_t api_ahead(const struct api *api);
-
-/* Makes api_ahead return INT64_MAX if this host's wall clock has gained on the time since boot
- * since the API's last answer: the time since boot may have stood still, as in a paused virtual
- * machine. Must be called before api_ahead is used for a decision. */
-void api_judge_clock(struct api *api);
+ * 1970) is ahead of this host's time since boot. INT64_MAX: not known. If a call finds that this
+ * host's wall clock has gained on the time since boot since that answer, it is not known until the
+ * next answer: the time since boot may have stood still, as in a paused virtual machine. */
+int64_t api_ahead(struct api *api);
 
 /* Counts a request that has ended. sent: libcurl has run it, for `milliseconds`; otherwise the
  * duration is not counted. */

@@ -280,7 +280,6 @@ struct policy_visit cache_visit(struct cache *cache, const char *from)
     int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000, ahead;
 
     cache_watch_clock(cache);
-    api_judge_clock(cache->setup.api);
     ahead = api_ahead(cache->setup.api);
     if (cache->ahead < ahead)
         ahead = cache->ahead;

@@ -67,15 +67,10 @@ void api_look(const struct api *api, struct api_view *out)
     memset(out, 0, sizeof *out);
 }
 
-int64_t api_ahead(const struct api *api)
+int64_t api_ahead(struct api *api)
 {
     (void)api;
     return INT64_MAX;
-}
-
-void api_judge_clock(struct api *api)
-{
-    (void)api;
 }
 
 const uint32_t api_bounds[API_BUCKETS - 1];
