@@ -10,6 +10,8 @@
 #
 #   enters KEY LOGIN [SSH OPTION...]           a login that runs a command as that very account
 #   refused KEY LOGIN [REGEX [SSH OPTION...]]  a login that is refused; REGEX: what the client shows
+#   within SECONDS COMMAND...                  it takes no longer, unless the machine is slow; $took is the time in milliseconds
+#   is_traced PID                              strace(1) has all of its threads
 #   logins WHAT                                nine logins of bob, and a note of their median time
 #   as KEY LOGIN COMMAND                       the output of a command there
 #   sftp_batch KEY LOGIN                       runs the sftp commands of stdin
@@ -62,6 +64,22 @@ logins() {
     done >/root/times
     note "$1: $(sort -n /root/times | sed -n 5p) ms a login (median of 9)"
 }
+
+within() {
+    local begin=${EPOCHREALTIME/[.,]/} seconds=$1 pace
+    shift
+    "$@"
+    took=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+    ((took < seconds * 1000)) && return
+    # Three of the seconds are for what a login takes anyway: ten times as long as a local user's.
+    begin=${EPOCHREALTIME/[.,]/}
+    enters stranger ada
+    pace=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+    echo "it took $took ms, and a local user's login $pace ms: $*"
+    ((took < (seconds - 3) * 1000 + 10 * pace))
+}
+
+is_traced() { ! grep -q '^TracerPid:.0$' "/proc/$1"/task/*/status; }
 
 refused() {
     local output status=0
@@ -205,8 +223,8 @@ report() {
 
 # The processor time of the sandbox, in milliseconds: what pid 1 has reaped, and what runs.
 computed() {
-    awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); ticks += $12 + $13 + $14 + $15 }
-        END { printf "%d", ticks * 1000 / tick }' /proc/[0-9]*/stat 2>/dev/null
+    cat /proc/[0-9]*/stat 2>/dev/null | awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); ticks += $12 + $13 + $14 + $15 }
+        END { printf "%d", ticks * 1000 / tick }'
 }
 
 # With TIMES set, says how long a test took, its host_reset included, and its processor time.

@@ -365,7 +365,7 @@ test_session_idle() {
     wait_for typed "$tty"
     clocks 680 680
     # It was looked at: the next warning says so.
-    clocks 1150 1150
+    clocks 1120 1120
     WAIT=30 wait_for warned_twice
     lives a
     clocks 1300 1300

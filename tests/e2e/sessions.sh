@@ -481,15 +481,18 @@ test_role() {
 
 # an unreachable API ends no session; once it is back, those of revoked users end
 test_api_down() {
-    api_rechecks
-    # Bob's key runs out in the outage: his end shows that sessions were looked at in it.
+    clocks_up
+    rm -f /run/clocks
+    CLOUDAUTHD=/root/cloudauthd api_rechecks
+    # Bob's key runs out in the outage: its end shows that sessions were looked at in it.
     document abcdefghij staging ".users |= map(if .username == \"bob\" then
-        .ssh_keys[0].expires_at = \"$(date -u -d '8 seconds' +%Y-%m-%dT%H:%M:%SZ)\" else . end)"
+        .ssh_keys[0].expires_at = \"$(date -u -d '5 minutes' +%Y-%m-%dT%H:%M:%SZ)\" else . end)"
     stays a alice abcdefghij_stg
     stays b bob abcdefghij_stg
     nginx_stop
     document abcdefghij staging "$without_alice"
     logged 'project API, abcdefghij/staging: '
+    clocks 300 300
     WAIT=30 wait_for ended b
     audit 'end account=abcdefghij_stg .*user=bob .*reason=key-expired source=cache'
     lives a
@@ -503,8 +506,8 @@ test_api_down() {
 # nor does an answer in which so many environments are absent that it counts as an outage
 test_mass_absence() {
     local n
-    # Time enough for the others to turn absent before it is alice's turn: three are believed.
-    api_rechecks 'session_recheck = 8' 'keys_fresh = 0'
+    # Alice's environment is asked about when the others have turned absent: three are believed.
+    api_rechecks 'session_recheck = 3600' 'keys_fresh = 0'
     for n in 1 2 3 4 5 6; do
         jq ".environment.name = \"staging$n\" | .account += {uid: $((200100 + n)), gid: $((200100 + n))}" \
             "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
@@ -517,6 +520,8 @@ test_mass_absence() {
     done | "$REPO/tests/sandbox/ask.pl" 6 /root/sent
     logged 'taken for an outage until confirmed'
     lives a
+    echo 'session_recheck = 1' >>"$CONF"
+    daemon_reload
     WAIT=20 logged 'project API, abcdefghij/staging: absent, but so many'
     lives a
     listed ' user=alice .* state=open$'

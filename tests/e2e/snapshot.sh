@@ -437,7 +437,7 @@ test_never_rewritten() {
     pid=$(daemon_pid)
     strace -f -qq -p "$pid" -o /root/trace \
         -e trace=open,openat,creat,truncate,ftruncate,rename,renameat,renameat2,fsync,msync &
-    wait_for grep -q TracerPid:.[1-9] "/proc/$pid/status"
+    wait_for is_traced "$pid"
     known abcdefghij 200001
     wait_for snapshot_has production
     known abcdefghij_stg 200002
@@ -483,7 +483,7 @@ test_killed_behind_change() {
     document abcdefghij production '.account.home = "/app/elsewhere"'
     strace -f -qq -p "$(daemon_pid)" -o /dev/null -e inject=fsync:signal=KILL:when=1 \
         -e trace=fsync &
-    wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
+    wait_for is_traced "$(daemon_pid)"
     as stranger abcdefghij true || true
     wait_for killed
     wait %1 2>/dev/null || true
@@ -515,7 +515,7 @@ test_killed_while_writing() {
         strace -f -qq -p "$(daemon_pid)" -o /dev/null -e "inject=$call:signal=KILL:when=1" -P "$SNAPSHOT" \
             -P "$SNAPSHOT.new" -P /var/lib/cloudauth -e "trace=$call" &
         tracer=$!
-        wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
+        wait_for is_traced "$(daemon_pid)"
         # One that is new: nothing is taken back for it before the new file is written.
         jq ".environment.name = \"staging$n\" | .account.uid = 20001$n | .account.gid = 20001$n" \
             "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"

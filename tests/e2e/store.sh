@@ -150,7 +150,7 @@ test_damaged() {
     daemon_start
     refused alice abcdefghij
     enters alice abcdefghij_stg
-    test -e $DOCUMENTS/abcdefghij.production.damaged
+    wait_for test -e $DOCUMENTS/abcdefghij.production.damaged
     wait_for grep -q 'document abcdefghij.production is damaged' /var/log/syslog
 }
 
@@ -230,7 +230,7 @@ disk_hangs() {
     strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth -P $DOCUMENTS \
         -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,renameat2,unlinkat \
         -e inject=pwrite64,openat,fsync,renameat2,unlinkat:delay_enter=600000000 &
-    wait_for grep -q TracerPid:.[1-9] "/proc/$(daemon_pid)/status"
+    wait_for is_traced "$(daemon_pid)"
 }
 
 # Whether the change of a record of the snapshot waits for the disk.

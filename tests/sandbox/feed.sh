@@ -17,8 +17,6 @@
 #   take_out USER [ENVIRONMENT]   the user is removed from the document: of staging by default
 #   refused_in_time USER       past the bound since take_out, that user is refused in staging
 #   milliseconds, past TIME    the clock
-#   clocks_up                  makes /root/cloudauthd, for CLOUDAUTHD: a daemon of which the clocks can be set
-#   clocks WALL BOOT           from now on they are so many seconds ahead
 
 # shellcheck source=tests/sandbox/api.sh
 . "$REPO/tests/sandbox/api.sh"
@@ -118,20 +116,6 @@ by_feed() {
 take_out() {
     document abcdefghij "${2-staging}" ".users |= map(select(.username != \"$1\"))"
     removed=$(milliseconds)
-}
-
-clocks_up() {
-    cc -O2 -D_GNU_SOURCE -shared -fPIC -o /root/clocks.so "$REPO/tests/sandbox/clocks.c"
-    cat >/root/cloudauthd <<'END'
-#!/bin/sh
-LD_PRELOAD=/root/clocks.so exec /usr/sbin/cloudauthd "$@"
-END
-    chmod 755 /root/cloudauthd
-}
-
-clocks() {
-    echo "$1 $2" >/run/clocks.new
-    mv /run/clocks.new /run/clocks
 }
 
 refused_in_time() {

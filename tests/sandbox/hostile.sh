@@ -106,12 +106,9 @@ nss_says() { same "$1" "$(nss "$2")"; }
 
 # The daemon waits for request_timeout; sshd rounds a step that took long up to twice that time.
 timed() {
-    local what=$1 begin=${EPOCHREALTIME/[.,]/} took
-    shift
-    "$@"
-    took=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
-    note "$what: $took ms"
-    ((took < (2 * REQUEST_TIMEOUT + 3) * 1000))
+    local took
+    within $((2 * REQUEST_TIMEOUT + 3)) "${@:2}"
+    note "$1: $took ms"
 }
 
 # ---- The network -------------------------------------------------------------------------------------
