@@ -521,17 +521,14 @@ test_denials() {
 
 # session_outlives_certificate = no: the session ends with its certificate, else it goes on
 test_session_end() {
-    local end
-    api_rechecks 'session_outlives_certificate = no'
+    clocks_up
+    clocks 0 0
+    CLOUDAUTHD=/root/cloudauthd api_rechecks 'session_outlives_certificate = no'
     accept
-    end=$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)
-    certify c device -V "20200101000000Z:$end"
-    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1' 'session_recheck = 1' \
-        'session_outlives_certificate = no' 'certificates_max = forever'
-    daemon_reload
-    wait_for enters c abcdefghij_stg
+    certify c device -V +10m
     stays c c abcdefghij_stg
     stays b bob abcdefghij_stg
+    clocks 600 600
     wait_for ended c
     audit 'end account=abcdefghij_stg .*cert=7 .*reason=certificate-expired'
     lives b

@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/sandbox/ctl.sh
 . "$REPO/tests/sandbox/ctl.sh"
+# shellcheck source=tests/sandbox/clocks.sh
+. "$REPO/tests/sandbox/clocks.sh"
 
 api_gone() { mv "$ACCESS" "$ACCESS.gone" && rm -rf "$ACCESS.gone"; }
 
@@ -738,9 +740,14 @@ test_deny_late() {
 
 # deny --until: the denial ends by itself
 test_deny_until() {
-    ctl 0 deny --user --until 2s alice
+    clocks_up
+    clocks 0 0
+    daemon_stop
+    CLOUDAUTHD=/root/cloudauthd daemon_start
+    ctl 0 deny --user --until 10m alice
     refused alice abcdefghij 'denied by the operator'
-    wait_for enters alice abcdefghij
+    clocks 600 600
+    enters alice abcdefghij
     same '0 0' "$(cloudauthctl deny --list --json | jq '.denials | length') $(field denials 0 status)"
     contains "$(ctl 2 deny --until yesterday alice)" 'neither a time to come'
     contains "$(ctl 2 deny --until 2001-01-01T00:00:00Z alice)" 'neither a time to come'

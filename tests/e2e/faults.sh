@@ -179,6 +179,8 @@ try_calls() {
 
 grants() { since | grep -c "grant account=${LOGIN[$1]} kind=$1 .*from=127.0.0.1" || true; }
 
+granted_all() { (($(tried entered) <= $(grants "$1"))); }
+
 # tried WAY: how many calls of it failed.
 tried() { cat /root/"$1"? | wc -l; }
 
@@ -192,7 +194,7 @@ each_call_fails() {
     wait_jobs
     same "" "$(cat /root/wrong?)"
     echo "entered, though these calls failed: $(sort -n /root/entered? | xargs)"
-    (($(tried entered) <= $(grants "$1")))
+    wait_for granted_all "$1"
     # There were failures: of the right key's, some left a login, and some did not.
     (($(tried right_key) > 25 && $(tried own_keys_file) > 8 && $(tried password) > 8))
     (($(tried entered) > LANES && $(tried entered) < $(tried right_key)))

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # How often the project API is asked, counted in the access log of nginx.
 
+# shellcheck source=tests/sandbox/clocks.sh
+. "$REPO/tests/sandbox/clocks.sh"
+
 by_http() {
     nginx_start
     configure "access_url = $1/$API_PATH" "${@:2}"
@@ -10,17 +13,13 @@ by_http() {
     mark
 }
 
-keys_stale() {
-    (($(date +%s) > asked + 4))
-}
-
 # a login with one key, after the last answer went stale, is one conditional request
 test_one_request() {
-    local asked
-    by_http "http://127.0.0.1:$API_PORT"
+    clocks_up
+    clocks 0 0
+    CLOUDAUTHD=/root/cloudauthd by_http "http://127.0.0.1:$API_PORT" 'keys_fresh = 60s'
     enters bob abcdefghij_stg
-    asked=$(date +%s)
-    wait_for keys_stale
+    clocks 61 61
     mark
     login bob abcdefghij_stg@127.0.0.1 true
     requested ' GET /v1/projects/abcdefghij/environments/staging/ssh-access 304 '
@@ -30,7 +29,7 @@ test_one_request() {
 
 # the first login of an account is one request, too
 test_first_login() {
-    by_http "http://127.0.0.1:$API_PORT"
+    by_http "http://127.0.0.1:$API_PORT" 'keys_fresh = 60s'
     login bob abcdefghij_stg@127.0.0.1 true
     requested ' 200 '
     counts 1 '' "$API_LOG"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preloaded to a program: its clocks are as many seconds ahead as /run/clocks says: the wall
- * clock's, and that of the time since boot. */
+/* Preloaded to a program by clocks.sh: its clocks are as many seconds ahead as /run/clocks says,
+ * the wall clock and that of the time since boot. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <sys/time.h>

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by tests of open sessions.
-#
-#   clocks_up            makes /root/cloudauthd, for CLOUDAUTHD: a daemon of which the clocks can be set
-#   clocks WALL BOOT     from now on they are so many seconds ahead
+
+# shellcheck source=tests/sandbox/clocks.sh
+. "$REPO/tests/sandbox/clocks.sh"
 
 sessions() { "$REPO/tests/sandbox/sessions.pl" "$@"; }
 
@@ -77,17 +77,3 @@ requests_since() { [[ $(api_requests) -gt $1 ]]; }
 
 # rechecked N: N more questions for documents were answered.
 rechecked() { wait_for requests_since $(($(api_requests) + $1 - 1)); }
-
-clocks_up() {
-    cc -O2 -D_GNU_SOURCE -shared -fPIC -o /root/clocks.so "$REPO/tests/sandbox/clocks.c"
-    cat >/root/cloudauthd <<'END'
-#!/bin/sh
-LD_PRELOAD=/root/clocks.so exec /usr/sbin/cloudauthd "$@"
-END
-    chmod 755 /root/cloudauthd
-}
-
-clocks() {
-    echo "$1 $2" >/run/clocks.new
-    mv /run/clocks.new /run/clocks
-}
