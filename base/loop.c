@@ -50,7 +50,8 @@ static bool control(struct loop *loop, int what, struct loop_watch *watch, uint3
 
 bool loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events)
 {
-    return control(loop, EPOLL_CTL_ADD, watch, events);
+    return control(loop, EPOLL_CTL_ADD, watch, events) ||
+           (errno == EEXIST && control(loop, EPOLL_CTL_MOD, watch, events));
 }
 
 bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
@@ -60,7 +61,11 @@ bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
 
 void loop_remove(struct loop *loop, struct loop_watch *watch)
 {
-    control(loop, EPOLL_CTL_DEL, watch, 0);
+    struct epoll_event none = {0};
+
+    /* A descriptor that the kernel does not remove stays, with no watch. */
+    if (!control(loop, EPOLL_CTL_DEL, watch, 0))
+        epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &none);
     /* The batch that loop_run is working through may still have an event of this watch. */
     for (int i = 0; i < loop->batch_used; i++)
         if (loop->batch[i].data.ptr == watch)

@@ -33,7 +33,8 @@ struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
 /* loop_add starts watching a descriptor for `events`, loop_change changes the events that it is
- * watched for. False with errno. */
+ * watched for. False with errno. loop_remove always ends the calls of `ready`; a descriptor that
+ * the kernel does not remove can be added again. */
 bool loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 bool loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);

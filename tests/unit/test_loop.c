@@ -2,11 +2,26 @@
 #include "base/loop.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct loop *loop;
 static struct loop_timer a, b, c;
 static char ran[16];
+
+static bool keeps; /* the kernel does not remove a descriptor */
+
+int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    if (what != EPOLL_CTL_DEL || !keeps)
+        return __real_epoll_ctl(epoll, what, fd, event);
+    errno = ENOMEM;
+    return -1;
+}
 
 static int setup(void **state)
 {
@@ -92,10 +107,44 @@ static void test_set_twice(void **state)
     assert_string_equal(ran, "ba");
 }
 
+static void on_ready(void *arg, uint32_t events)
+{
+    (void)events;
+    stop(arg);
+}
+
+/* A watch whose descriptor is not removed is called no more, and the descriptor can be added again.
+ */
+static void test_not_removed(void **state)
+{
+    int ends[2];
+    struct loop_watch first = {.ready = on_ready, .arg = "1"},
+                      second = {.ready = on_ready, .arg = "2"};
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    first.fd = second.fd = ends[0];
+    assert_true(loop_add(loop, &first, EPOLLIN));
+    keeps = true;
+    loop_remove(loop, &first);
+    keeps = false;
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    a = (struct loop_timer){.due = stop, .arg = "a"};
+    loop_timer_set(loop, &a, 0);
+    assert_true(loop_run(loop));
+    assert_string_equal(ran, "a");
+    assert_true(loop_add(loop, &second, EPOLLIN));
+    assert_true(loop_run(loop));
+    assert_string_equal(ran, "a2");
+    loop_remove(loop, &second);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_due_together), TEST(test_again),
-                                       TEST(test_set_twice)};
+                                       TEST(test_set_twice), TEST(test_not_removed)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
