@@ -275,7 +275,7 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
 {
     /* A server without validators sends the same body again, which means the same as a 304. */
     enum api_verdict verdict = reading->is_known ? API_UNCHANGED : reading->result->verdict;
-    bool was_failing = entries_is_failing(entry);
+    bool was_failing = entries_is_failing(entry), is_applied;
     char before[sizeof entry->detail] = "";
 
     if (was_failing)
@@ -285,11 +285,12 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
     if (verdict != API_OUTAGE && entry->sent > entry->cache->answered)
         entry->cache->answered = entry->sent;
     apply_verdict(entry, reading, verdict);
+    is_applied = verdict == API_DOCUMENT && !entries_is_failing(entry);
     refuse_outdated(entry);
     entry->refused = verdict == API_DOCUMENT && entries_is_failing(entry);
     if (entries_is_failing(entry)) {
         count_failure(entry, before, reading->result->retry_after);
-        return verdict;
+        return is_applied ? API_DOCUMENT : API_OUTAGE;
     }
     if (was_failing)
         log_info("project API, %s/%s: well again", entry->project, entry->environment);

@@ -46,7 +46,8 @@ void take_prepare(struct reading *reading, const struct cache_entry *entry,
 void take_read(struct reading *reading);
 
 /* Applies an answer that take_read has read to the entry that requested it. Returns the API's
- * verdict, or API_UNCHANGED if the body is that of the known document. */
+ * verdict; API_UNCHANGED if the body is that of the known document; API_OUTAGE if the entry is
+ * failing, unless that is by the age of a signature whose document has been applied. */
 enum api_verdict take_result(struct cache_entry *entry, struct reading *reading);
 
 /* Tells the subscriber that the entry has no document, because the stored one may not be used; an

@@ -90,6 +90,20 @@ test_outdated() {
     wait_for enters alice abcdefghij
 }
 
+# a document with an expired signature is stored like any other: after a restart no older one is in its place
+test_outdated_stored() {
+    signed_host
+    publish production . '62 minutes ago'
+    refused alice abcdefghij
+    publish production '.account.gecos = "newer"' '61 minutes ago'
+    WAIT=60 wait_for is_newer
+    daemon_stop
+    rm "$ACCESS/abcdefghij/production.json"
+    daemon_start
+    is_newer
+}
+is_newer() { contains "$(getent passwd abcdefghij)" ':newer:'; }
+
 # a missing document is an outage; only a signed tombstone makes an environment absent
 test_tombstone() {
     signed_host

@@ -950,6 +950,19 @@ static bool has_ended_right(const struct version *version, int person)
     return false;
 }
 
+/* Whether the session may have lasted as long as the last good document lets it, or an earlier one:
+ * that one's max_seconds holds until the next recheck. */
+static bool may_be_over(const struct open_session *session)
+{
+    const struct good *good = &world->environment[session->environment].good[0];
+    bool rechecked = world->lived - good->came > SECOND * (world->settings.session_recheck + 10);
+
+    for (int v = 0; v < good->version && !rechecked; v++)
+        if (world->version[v].environment == session->environment && is_over(session, v, true))
+            return true;
+    return is_over(session, good->version, true);
+}
+
 void model_ending(const struct open_session *session)
 {
     const struct environment *e = &world->environment[session->environment];
@@ -957,8 +970,7 @@ void model_ending(const struct open_session *session)
 
     if (only(e) != NULL && e->good[0].version != ABSENT && !world->clock_set &&
         !world->disk_failed && !is_unserved(e, session->kind) &&
-        world->lived - e->good[0].came > 10 * SECOND &&
-        !is_over(session, e->good[0].version, true) &&
+        world->lived - e->good[0].came > 10 * SECOND && !may_be_over(session) &&
         !has_ended_right(&world->version[e->good[0].version], session->person) &&
         judge(e->good[0].version, session->kind, &visit) == YES)
         wrong("a session is ended that version %d lets stay", e->good[0].version);
