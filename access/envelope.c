@@ -36,7 +36,8 @@ bool envelope_parse_signers(const char *text, struct signers *out)
 struct signed_bytes {
     char *memory; /* malloc'ed; the payload is at PREFIX_MAX */
     size_t prefix, length;
-    size_t left; /* bytes of ENVELOPE_HASHED_MAX that may still be hashed */
+    size_t left;     /* bytes of ENVELOPE_HASHED_MAX that may still be hashed */
+    const char *why; /* why no signature is valid */
 };
 
 static bool take_payload(const struct json *root, struct signed_bytes *out)
@@ -67,7 +68,7 @@ static bool take_payload(const struct json *root, struct signed_bytes *out)
 }
 
 /* Whether the text is a signature, in base64, by one of the signers. Subtracts the bytes that were
- * hashed from payload->left. */
+ * hashed from payload->left, and sets payload->why if OpenSSL fails. */
 static bool verify_one(const char *text, const struct signers *signers,
                        struct signed_bytes *payload)
 {
@@ -80,7 +81,7 @@ static bool verify_one(const char *text, const struct signers *signers,
     for (size_t i = 0; i < signers->n && payload->left >= payload->length; i++) {
         payload->left -= payload->length;
         if (keys_verify(signers->key[i], payload->memory + PREFIX_MAX - payload->prefix,
-                        payload->prefix + payload->length, signature))
+                        payload->prefix + payload->length, signature, &payload->why))
             return true;
     }
     return false;
@@ -103,7 +104,7 @@ static bool check_signatures(const struct json *root, const struct signers *sign
     }
     if (payload->left < payload->length)
         return json_fail(&list, "too many for a payload of this length");
-    return json_fail(&list, "none is by a key of this host's signing_key");
+    return json_fail(&list, payload->why);
 }
 
 /* Returns the payload, malloc'ed; NULL, with the reason in *problem, if the envelope is invalid.
@@ -112,7 +113,8 @@ static char *open_envelope(const void *body, size_t n, const struct signers *sig
                            size_t *length, struct document_problem *problem)
 {
     static const struct json_limits limits = {DOCUMENT_NESTING_MAX, DOCUMENT_VALUES_MAX};
-    struct signed_bytes payload = {.left = ENVELOPE_HASHED_MAX};
+    struct signed_bytes payload = {.left = ENVELOPE_HASHED_MAX,
+                                   .why = "none is by a key of this host's signing_key"};
     struct cloud_text text;
     struct json root;
     bool ok;

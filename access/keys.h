@@ -68,8 +68,9 @@ bool keys_fingerprint_read(const char *text, unsigned char out[KEY_FINGERPRINT_S
 #define KEYS_SIGNER_SIZE    32 /* an Ed25519 public key (RFC 8032) */
 #define KEYS_SIGNATURE_SIZE 64
 
-/* Whether `signature` is the signer's Ed25519 signature (RFC 8032) of the n bytes of `message`. */
+/* Whether `signature` is the signer's Ed25519 signature (RFC 8032) of the n bytes of `message`.
+ * Also false, with a static sentence in *why, if OpenSSL fails, for example for lack of memory. */
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
-                 const unsigned char signature[KEYS_SIGNATURE_SIZE]);
+                 const unsigned char signature[KEYS_SIGNATURE_SIZE], const char **why);
 
 #endif

@@ -549,6 +549,13 @@ int __wrap_EVP_Digest(const void *bytes, size_t size, unsigned char *out, unsign
     return has_memory() && __real_EVP_Digest(bytes, size, out, out_size, type, engine) == 1;
 }
 
+EVP_MD_CTX *__real_EVP_MD_CTX_new(void);
+EVP_MD_CTX *__wrap_EVP_MD_CTX_new(void);
+EVP_MD_CTX *__wrap_EVP_MD_CTX_new(void)
+{
+    return has_memory() ? __real_EVP_MD_CTX_new() : NULL;
+}
+
 EC_POINT *__real_EC_POINT_new(const EC_GROUP *group);
 EC_POINT *__wrap_EC_POINT_new(const EC_GROUP *group);
 EC_POINT *__wrap_EC_POINT_new(const EC_GROUP *group)
@@ -620,19 +627,27 @@ static void test_no_memory_for_many(void **state)
     }
 }
 
-/* Without memory, an envelope is not called wrong. */
+/* Without memory, neither an envelope nor its signature is called wrong. */
 static void test_no_memory_for_envelope(void **state)
 {
-    static const char envelope[] = "{\"payloadType\": \"" ENVELOPE_PAYLOAD_TYPE
-                                   "\", \"payload\": \"e30=\", \"signatures\": []}";
-    static const char *const problems[] = {"the document: out of memory", "payload: out of memory"};
+    static const char *const problems[] = {
+        "the document: out of memory", "payload: out of memory",
+        "signatures: could not be verified, because OpenSSL failed",
+        "signatures: none is by a key of this host's signing_key"};
+    const struct signers signers = {.n = 1, .key = {{7, 7, 7}}};
+    const unsigned char zeros[KEYS_SIGNATURE_SIZE] = {0};
+    char base64[DIGEST_BASE64_SIZE(KEYS_SIGNATURE_SIZE)], envelope[512], *payload;
     size_t length;
-    char *payload;
 
     (void)state;
-    for (size_t n = 0; n < 2; n++) {
+    digest_base64_encode(zeros, sizeof zeros, base64);
+    (void)snprintf(envelope, sizeof envelope,
+                   "{\"payloadType\": \"" ENVELOPE_PAYLOAD_TYPE
+                   "\", \"payload\": \"e30=\", \"signatures\": [{\"sig\": \"%s\"}]}",
+                   base64);
+    for (size_t n = 0; n < 4; n++) {
         allocations = n;
-        payload = envelope_reopen(envelope, strlen(envelope), &length, &problem);
+        payload = envelope_open(envelope, strlen(envelope), &signers, &length, &problem);
         allocations = SIZE_MAX;
         assert_null(payload);
         assert_string_equal(problem.text, problems[n]);
