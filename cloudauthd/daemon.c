@@ -411,7 +411,6 @@ static void on_probe(void *arg)
     sessions_each_environment(context->sessions, watch_files_of, context);
     file_watch_commit();
     store_watch_clock(context->store);
-    cache_watch_clock(context->cache);
     publish_follow_clock(context->publish);
     bindings_log_retry(context->bindings_log);
     audit_tell_omitted(cloud_clock_ms());

@@ -264,25 +264,15 @@ static void tell_known(struct cache *cache)
     }
 }
 
-void cache_watch_clock(struct cache *cache)
+struct policy_visit cache_visit(const struct cache *cache, const char *from)
 {
-    int64_t now = (int64_t)time(NULL) - cloud_clock_ms() / 1000;
-    int64_t before = store_was_ahead(cache->setup.store);
+    int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000;
+    int64_t by_api = api_ahead(cache->setup.api), ahead;
 
-    if (now > cache->ahead)
-        cache->ahead = now;
-    if (before > cache->ahead)
-        cache->ahead = before;
-}
-
-struct policy_visit cache_visit(struct cache *cache, const char *from)
-{
-    int64_t wall = (int64_t)time(NULL), boot = cloud_clock_ms() / 1000, ahead;
-
-    cache_watch_clock(cache);
-    ahead = api_ahead(cache->setup.api);
-    if (cache->ahead < ahead)
-        ahead = cache->ahead;
+    store_watch_clock(cache->setup.store);
+    ahead = store_ahead(cache->setup.store);
+    if (by_api < ahead)
+        ahead = by_api;
     return (struct policy_visit){wall - boot > ahead ? wall : boot + ahead, wall, from, NULL};
 }
 

@@ -86,11 +86,7 @@ void cache_forget(struct cache_waiter *waiter);
  * API has no clock; there they end early until the documents are confirmed and the daemon is
  * restarted.
  */
-struct policy_visit cache_visit(struct cache *cache, const char *from);
-
-/* Notes the wall clock for cache_visit, in case it is put back before the next call of that. To be
- * called about every second. */
-void cache_watch_clock(struct cache *cache);
+struct policy_visit cache_visit(const struct cache *cache, const char *from);
 
 /*
  * To be called when the change feed names an environment, all environments of a project

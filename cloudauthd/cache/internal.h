@@ -74,8 +74,7 @@ struct cache {
     int64_t answered;    /* cloud_clock_ms() when the last request was sent that the API answered */
     bool some_fail;      /* an entry may be STALE, so background_probe has to look for it */
     unsigned background; /* the number of background requests in flight */
-    struct bucket prefetches; /* the token bucket of background_prefetch */
-    int64_t ahead; /* the most seconds that the wall clock was ahead of the time since boot */
+    struct bucket prefetches;   /* the token bucket of background_prefetch */
     unsigned prefetch_failures; /* prefetches that failed in a row; unless 0, only one is sent at a
                                    time */
     int64_t prefetch_pause;     /* cloud_clock_ms() before which no prefetch is sent */

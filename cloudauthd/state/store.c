@@ -28,8 +28,9 @@
 struct store {
     int documents;            /* a descriptor of the directory */
     struct document_file own; /* host, url, boot and clock for new files */
-    int64_t ahead;     /* seconds: the most that the wall clock was ahead of the time since boot */
-    int64_t was_ahead; /* the result of store_was_ahead */
+    /* Seconds: the most that the wall clock was ahead of the time since boot, since it was last put
+     * back, and altogether (store_ahead). */
+    int64_t ahead, most_ahead;
     uint32_t counting; /* the value of own.clock that is being written; 0: none is */
     struct worker *worker;
     struct store_figures figures;
@@ -233,6 +234,17 @@ static void renew_count(struct store *store, uint32_t least)
     count_clock(store);
 }
 
+static void note_ahead(struct store *store, int64_t ahead)
+{
+    if (ahead > store->most_ahead)
+        store->most_ahead = ahead;
+}
+
+int64_t store_ahead(const struct store *store)
+{
+    return store->most_ahead;
+}
+
 /* Notices that the wall clock was put back: it is then ahead of the time since boot, which never
  * goes back, by less than before. */
 void store_watch_clock(struct store *store)
@@ -248,6 +260,7 @@ void store_watch_clock(struct store *store)
     }
     if (ahead > store->ahead)
         store->ahead = ahead;
+    note_ahead(store, ahead);
 }
 
 /* Returns when the document was requested (seconds since 1970), by the wall clock as it is now or
@@ -409,20 +422,6 @@ static bool is_of_this_boot(const struct store *store, const struct document_fil
     return strcmp(file->boot, store->own.boot) == 0 && file->document.asked <= cloud_clock_ms();
 }
 
-/* Notes that the wall clock, had it not been put back, would show at least `wall`. */
-static void note_ahead(struct store *store, int64_t wall)
-{
-    int64_t ahead = wall - cloud_clock_ms() / 1000;
-
-    if (ahead > store->was_ahead)
-        store->was_ahead = ahead;
-}
-
-int64_t store_was_ahead(const struct store *store)
-{
-    return store->was_ahead;
-}
-
 /* Finds out from a stored document whether the clock was put back while no daemon ran, and whether
  * the file with the count was lost. */
 static void check_clock(struct store *store, const struct document_file *file)
@@ -431,7 +430,7 @@ static void check_clock(struct store *store, const struct document_file *file)
     bool behind = is_of_this_boot(store, file) && (int64_t)time(NULL) < then - CLOCK_SLACK;
 
     if (behind)
-        note_ahead(store, then);
+        note_ahead(store, then - cloud_clock_ms() / 1000);
     if (file->clock > store->own.clock)
         renew_count(store, file->clock);
     else if (file->clock == store->own.clock && behind)
@@ -529,7 +528,7 @@ static void survey_clock(struct store *store)
         fstat(store->documents, &st) == 0 && wall < (int64_t)st.st_mtim.tv_sec - CLOCK_SLACK;
 
     if (behind)
-        note_ahead(store, st.st_mtim.tv_sec);
+        note_ahead(store, (int64_t)st.st_mtim.tv_sec - cloud_clock_ms() / 1000);
     if (!read_clock(store)) {
         renew_count(store, 0);
     } else if (behind) {

@@ -119,12 +119,13 @@ void store_touch(struct store *store, const struct stored_document *document);
 void store_remove(struct store *store, const char *project, const char *environment,
                   store_done *done, void *arg);
 
-/* Returns by how many seconds the wall clock was ahead of the time since boot before it was put
- * back while no daemon ran, as far as the files show; 0: it was not put back. */
-int64_t store_was_ahead(const struct store *store);
+/* Returns the most seconds that the wall clock was ahead of the time since boot, as far as
+ * store_watch_clock has seen or, before the clock was put back while no daemon ran, the files
+ * show. */
+int64_t store_ahead(const struct store *store);
 
 /* Checks whether the wall clock was put back and, if so, increments the count. To be called about
- * every second. */
+ * every second, and before store_ahead is used. */
 void store_watch_clock(struct store *store);
 
 #endif

@@ -110,7 +110,7 @@ void cache_forget(struct cache_waiter *asks)
 
 static int64_t named_at, all_named_at; /* when the change feed named each environment; all */
 
-struct policy_visit cache_visit(struct cache *cache, const char *from)
+struct policy_visit cache_visit(const struct cache *cache, const char *from)
 {
     (void)cache;
     return (struct policy_visit){(int64_t)time(NULL), (int64_t)time(NULL), from, NULL};

@@ -609,11 +609,28 @@ static void test_was_ahead(void **state)
     pass(60);
     reopen();
     (void)load();
-    assert_int_equal(store_was_ahead(store), 0);
+    assert_int_equal(store_ahead(store), 0);
     fake_time -= 7200;
     reopen();
     (void)load();
-    assert_int_equal(store_was_ahead(store), fake_time + 7200 - fake_ms / 1000);
+    assert_int_equal(store_ahead(store), fake_time + 7200 - fake_ms / 1000);
+}
+
+/* A clock that is put back again was ahead by what it was at most. */
+static void test_ahead(void **state)
+{
+    int64_t ahead = fake_time - fake_ms / 1000;
+
+    (void)state;
+    store_watch_clock(store);
+    assert_int_equal(store_ahead(store), ahead);
+    fake_time += 5400;
+    store_watch_clock(store);
+    fake_time -= 7200;
+    store_watch_clock(store);
+    fake_time += 3600;
+    store_watch_clock(store);
+    assert_int_equal(store_ahead(store), ahead + 5400);
 }
 
 /* The time of the directory says so also where the count is damaged. */
@@ -628,7 +645,7 @@ static void test_was_ahead_damaged(void **state)
     assert_int_equal(utimensat(AT_FDCWD, "documents", times, 0), 0);
     fake_time -= 7200;
     reopen();
-    assert_in_range(store_was_ahead(store), fake_time + 7190 - fake_ms / 1000,
+    assert_in_range(store_ahead(store), fake_time + 7190 - fake_ms / 1000,
                     fake_time + 7200 - fake_ms / 1000);
 }
 
@@ -1041,6 +1058,7 @@ int main(void)
         TEST(test_one_from_the_future),
         TEST(test_environment_called_damaged),
         TEST(test_was_ahead),
+        TEST(test_ahead),
         TEST(test_was_ahead_damaged),
         TEST(test_clock_put_back),
         TEST(test_clock_put_back_meanwhile),
