@@ -43,7 +43,8 @@
  */
 
 /* Returns when a document of that age (struct cache_view) ceases to admit people if the project API
- * keeps failing, in seconds since 1970; HEALTH_NO_TIME if the age is not known. */
+ * keeps failing, in seconds since 1970; HEALTH_NO_TIME if the age is not known. The age and the
+ * clock are each cut to a second, so that two results for one document may differ by one. */
 int64_t status_until(const struct context *context, const struct document *document, uint32_t age);
 
 void status_answer(struct connection *connection);

@@ -290,7 +290,13 @@ test_status() {
     contains "$(ctl 3 status)" 'does not answer'
 }
 
-has_aged() { (($(cloudauthctl status --json | jq .oldest_age) > 4)); }
+has_aged() { (($(cloudauthctl status --json | jq .oldest_age) > 7)); }
+
+# near TIME TIME: both are the same, but for the rounding of an age and of the clock.
+near() {
+    local apart=$(($(date -d "$1" +%s) - $(date -d "$2" +%s)))
+    ((${apart#-} < 3)) || same "$1" "$2"
+}
 
 # in an outage status, its list and explain say until when people still enter, by the bound of each document
 test_status_until() {
@@ -303,17 +309,17 @@ test_status_until() {
     enters alice abcdefghij
     enters alice abcdefghij_stg
     said=$(ctl 1 status --json --documents)
-    jq -e '(.failing_last_until - .failing_until - 1800 | fabs < 60) and
-        (.failing_last_until - now - 3600 | . <= 0 and . > -60) and
+    jq -e '(.failing_last_until - .failing_until - 1800 | fabs < 300) and
+        (.failing_last_until - now - 3600 | . <= 0 and . > -300) and
         ([.list[] | select(.state == "failing") | .until] | length == 2 and all(test("^20.* UTC$")))' <<<"$said"
     until=$(jq -r '.list[] | select(.environment == "staging") | .until' <<<"$said")
-    same "$until" "$(field until 0 explain abcdefghij_stg "$KEYS/alice.pub")"
-    contains "$(ctl 1 status)" "people enter until $until, at the last of them until 20.* UTC; "
-    contains "$(page 1)" "^  failing_until +$until\$"
+    near "$until" "$(field until 0 explain abcdefghij_stg "$KEYS/alice.pub")"
+    near "$until" "$(ctl 1 status | sed -n 's/.*people enter until \([^,]*\), at the last of them until 20.* UTC; .*/\1/p')"
+    near "$until" "$(page 1 | sed -n 's/^  failing_until *//p')"
     # It is a point in time: it does not move while the document ages.
     until=$(field failing_until 1 status)
     wait_for has_aged
-    (($(field failing_until 1 status) - until < 2))
+    (($(field failing_until 1 status) - until < 3))
     configure 'max_stale = 0'
     daemon_reload
     wait_for refused alice abcdefghij
