@@ -176,25 +176,38 @@ static bool same_subject(const struct denial *one, const struct denial *other)
 }
 
 /* Copies the list without the denial that has the kind and subject of `without`; *found tells
- * whether the list had that one. The copy has room for one more denial. Expired denials are left
- * out only if `drops` is set, because a clock that is ahead for a moment must not end them for
- * good. */
+ * whether the list had that one. The copy has room for one more denial. */
 static struct denial_list *copy_without(const struct denials_file *file,
-                                        const struct denial *without, bool drops, bool *found)
+                                        const struct denial *without, bool *found)
 {
     const struct denial_list *list = file->denials.list;
     struct denial_list *copy = new_list(list->n + 1);
-    int64_t now = (int64_t)time(NULL);
 
     *found = false;
     for (size_t i = 0; i < list->n; i++) {
         const struct denial *denial = &list->denial[i];
         if (same_subject(denial, without))
             *found = true;
-        else if (!drops || denials_in_force(denial, now))
+        else
             copy->denial[copy->n++] = *denial;
     }
     return copy;
+}
+
+/* Removes the denial that has expired first, if one has. The others stay, because a clock that is
+ * ahead for a moment must not end them for good. */
+static void drop_expired(struct denial_list *list)
+{
+    struct denial *first = NULL, *end = list->denial + list->n;
+    int64_t now = (int64_t)time(NULL);
+
+    for (struct denial *each = list->denial; each < end; each++)
+        if (!denials_in_force(each, now) && (first == NULL || each->until < first->until))
+            first = each;
+    if (first == NULL)
+        return;
+    memmove(first, first + 1, (size_t)(end - first - 1) * sizeof *first);
+    list->n--;
 }
 
 bool denials_file_change(struct denials_file *file, const struct denials_change *change,
@@ -210,11 +223,9 @@ bool denials_file_change(struct denials_file *file, const struct denials_change 
     *why = "the list of denials is damaged: everyone is refused; undeny --all comes first";
     if (file->denials.damaged && denial != NULL)
         return false;
-    list = denial == NULL ? new_list(0) : copy_without(file, denial, false, &found);
-    if (is_new && list->n == DENIALS_MAX) {
-        free(list);
-        list = copy_without(file, denial, true, &found);
-    }
+    list = denial == NULL ? new_list(0) : copy_without(file, denial, &found);
+    if (is_new && list->n == DENIALS_MAX)
+        drop_expired(list);
     if (is_new ? list->n == DENIALS_MAX : !found) {
         *why = is_new ? "there are too many denials" : "there is no such denial";
         free(list);

@@ -39,11 +39,12 @@ struct denials_change {
 };
 
 /*
- * Changes the list. A new denial replaces the one of the same kind and subject. It is in force from
- * this call on, even if it cannot be written, which `done` then reports; a removal is in force once
- * it is on the disk. Returns false, sets *why to a static sentence and does not call `done`, if
- * there are too many denials, if there is none to remove, while another change is being written, or
- * while the list is damaged and the change does not remove all.
+ * Changes the list. A new denial replaces the one of the same kind and subject or, in a full list,
+ * the one that has expired first. It is in force from this call on, even if it cannot be written,
+ * which `done` then reports; a removal is in force once it is on the disk. Returns false, sets *why
+ * to a static sentence and does not call `done`, if there are too many denials, if there is none to
+ * remove, while another change is being written, or while the list is damaged and the change does
+ * not remove all.
  */
 bool denials_file_change(struct denials_file *file, const struct denials_change *change,
                          const char **why);

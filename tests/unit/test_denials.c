@@ -184,7 +184,7 @@ static void test_clock_was_ahead(void **state)
     close_file(file);
 }
 
-/* Denials that have expired leave the list when it is full. */
+/* Of a full list the denial that has expired first makes room, and no other. */
 static void test_full_of_expired(void **state)
 {
     static char lines[DENIALS_MAX * 32];
@@ -197,7 +197,9 @@ static void test_full_of_expired(void **state)
     (void)state;
     for (int i = 0; i < DENIALS_MAX; i++)
         n += (size_t)snprintf(lines + n, sizeof lines - n, "user\tu%d\t%d\t0\t\n", i,
-                              i == 0 ? 0 : 1000);
+                              i == 0   ? 0
+                              : i == 7 ? 999
+                                       : 1000);
     assert_true(digest_sha256(lines, n, hash));
     digest_hex(hash, sizeof hash, hex);
     assert_true(fprintf(disk, "cloudauth denials 1\nsha256 %s\n%s", hex, lines) > 0);
@@ -211,9 +213,10 @@ static void test_full_of_expired(void **state)
     assert_non_null(denials_at(denials_file_list(file), DENIALS_MAX - 2));
     assert_string_equal(add(file, "user\teve\t1000\t0\t"), "");
     assert_string_equal(add(file, "user\tbob\t0\t0\t"), "");
-    assert_string_equal(denials_at(denials_file_list(file), 0)->subject, "u0");
-    assert_string_equal(denials_at(denials_file_list(file), 1)->subject, "bob");
-    assert_null(denials_at(denials_file_list(file), 2));
+    assert_string_equal(denials_at(denials_file_list(file), 5)->subject, "u6");
+    assert_string_equal(denials_at(denials_file_list(file), 6)->subject, "u8");
+    assert_string_equal(denials_at(denials_file_list(file), DENIALS_MAX - 2)->subject, "eve");
+    assert_string_equal(denials_at(denials_file_list(file), DENIALS_MAX - 1)->subject, "bob");
     close_file(file);
 }
 
