@@ -263,20 +263,17 @@ static void close_entry(struct sessions *sessions, struct entry *entry, const ch
 }
 
 /* Returns the audit session id by which the session's processes are found. PROCESS_NO_AUDIT if
- * another open session has the same id, as when a person has started an sshd by hand within a
- * session: the processes of the two cannot be told apart. If an earlier daemon had begun to
- * terminate the session, the id is the one that it stored (ending_audit), and other sessions that
- * are being terminated do not count. */
+ * another session that goes on has the same id, as when a person has started an sshd by hand within
+ * a session: the processes of the two cannot be told apart. */
 static uint32_t own_audit(const struct sessions *sessions, const struct session *session)
 {
-    uint32_t audit = session->ending ? session->ending_audit : session->audit;
     const struct entry *entry;
 
     TAILQ_FOREACH(entry, &sessions->entries, all)
-        if (&entry->session != session && entry->session.audit == audit &&
-            !(session->ending && entry->session.ending))
+        if (&entry->session != session && entry->session.audit == session->audit &&
+            !entry->session.ending)
             return PROCESS_NO_AUDIT;
-    return audit;
+    return session->audit;
 }
 
 /* ---- Processes that leave their session ---- */
@@ -449,13 +446,12 @@ static void on_terminated(void *arg, const char *id, bool over)
         keep_unended(sessions, entry);
 }
 
-/* Begins to terminate the session (terminate.h), with session->ending_audit as its audit session
- * id. */
+/* Begins to terminate the session (terminate.h). */
 static void begin_termination(struct sessions *sessions, const struct session *session,
                               const char *message)
 {
     const struct terminate_order order = {.monitor = session->monitor,
-                                          .audit = session->ending_audit,
+                                          .audit = own_audit(sessions, session),
                                           .uid = session->uid,
                                           .message = message,
                                           .id = session->id,
@@ -477,7 +473,6 @@ static void end_entry(struct sessions *sessions, struct entry *entry, const char
     if (entry->session.ending)
         return;
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
-    entry->session.ending_audit = own_audit(sessions, session);
     begin_termination(sessions, session, message);
     entry->session.ending = true;
     (void)session_files_write(sessions->files, session);
@@ -486,9 +481,8 @@ static void end_entry(struct sessions *sessions, struct entry *entry, const char
 
 /* Continues a termination that an earlier daemon had begun. False, with a line in the log, if this
  * daemon may not terminate sessions. */
-static bool continue_termination(struct sessions *sessions, struct session *session)
+static bool continue_termination(struct sessions *sessions, const struct session *session)
 {
-    session->ending_audit = own_audit(sessions, session);
     if (!sessions->setup.may_terminate) {
         log_warning("session %s of %s as %s: cannot continue to terminate it", session->id,
                     session->user, session->account);

@@ -31,6 +31,7 @@ struct record {
     /* The name of the session's certificate (certificate_name). If it has none, the value is "0"
      * when the record is written, which leaves the line out, and "" when it was read. */
     char certificate[CERTIFICATE_NAME_SIZE];
+    uint32_t ending; /* 0: the session is not being terminated; otherwise its audit session id */
 };
 
 #define FIELD(name, type, member) STATEFILE_FIELD(struct record, name, STATEFILE_##type, member)
@@ -63,7 +64,7 @@ static const struct statefile_field fields[] = {
     OPTIONAL("certificate_ends", NUMBER, session.offered.valid_before),
     OPTIONAL("max_seconds", NUMBER, session.max_seconds),
     OPTIONAL("idle_seconds", NUMBER, session.idle_seconds),
-    OPTIONAL("ending", NUMBER, session.ending_audit), /* 0: not ending; no audit session has id 0 */
+    OPTIONAL("ending", NUMBER, ending),
     {0},
 };
 
@@ -73,8 +74,8 @@ size_t session_files_format(const struct session *session, const char *boot,
     struct record record = {.session = *session, .certificate = "0"};
     size_t n;
 
-    if (!session->ending)
-        record.session.ending_audit = 0;
+    if (session->ending)
+        record.ending = session->audit;
     if (session->offered.certified)
         certificate_name(&session->offered, record.certificate);
     snprintf(record.boot, sizeof record.boot, "%s", boot);
@@ -102,7 +103,7 @@ bool session_files_parse(const char *file, size_t size, struct session *out,
     if (offered->certified &&
         !certificate_name_read(record.certificate, &offered->serial, offered->ca))
         return false;
-    record.session.ending = record.session.ending_audit != 0;
+    record.session.ending = record.ending != 0;
     record.session.name.kind = cloud_name_kind(record.session.account);
     memcpy(out, &record.session, sizeof *out);
     memcpy(boot, record.boot, PROCESS_BOOT_SIZE);

@@ -44,8 +44,6 @@ struct session {
     uint32_t audit; /* audit session id, or PROCESS_NO_AUDIT */
     uint32_t uid;   /* uid of the account */
     bool ending;    /* the session is being terminated; it may have outlived its sshd process */
-    uint32_t ending_audit; /* if ending: the audit session id, or PROCESS_NO_AUDIT if another
-                              session has it */
 };
 
 /* Writes the content of a session's file to out, and returns its size in bytes, or 0 if it does not

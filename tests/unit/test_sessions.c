@@ -878,7 +878,6 @@ static void test_file(void **state)
     assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
     session.ending = true;
-    session.ending_audit = PROCESS_NO_AUDIT;
     n = session_files_format(&session, BOOT, file);
     assert_true(session_files_parse(file, n, &back, other));
     assert_memory_equal(&back, &session, sizeof back);
@@ -892,7 +891,7 @@ static void test_file(void **state)
 static void test_file_format(void **state)
 {
     static const char old[] =
-        "cloudauth session 1 406 1089033e6bd44d6140fae37e2d5ab88ca836581a34685bb655be926987d82f83\n"
+        "cloudauth session 1 397 bf89dbb505a0ee3f84c49c33ad686460f0904c22ac0909fb59416df1a35383a8\n"
         "id 0123456789abcdef\n"
         "account abcdefghij_stg\n"
         "project abcdefghij\n"
@@ -910,7 +909,7 @@ static void test_file_format(void **state)
         "boot 11111111-2222-3333-4444-555555555555\n"
         "pid 100\n"
         "start 77\n"
-        "audit 4294967295\n"
+        "audit 9\n"
         "uid 200002\n"
         "key_expires 1800000060\n"
         "ending 9\n";
@@ -928,7 +927,7 @@ static void test_file_format(void **state)
     session.since = 1800000000;
     session.key_expires = 1800000060;
     session.ending = true;
-    session.ending_audit = 9;
+    session.audit = 9;
     assert_memory_equal(&back, &session, sizeof back);
     assert_int_equal(session_files_format(&session, BOOT, file), sizeof old - 1);
     assert_memory_equal(file, old, sizeof old - 1);
@@ -1889,6 +1888,11 @@ static void test_shared_audit(void **state)
     answer_document("active", BOB, "", false);
     assert_int_equal(orders, 2);
     assert_int_equal(ordered[1].order.audit, PROCESS_NO_AUDIT);
+    /* What both have left behind ends with the last of them. */
+    await_question(fake_ms);
+    answer_document("active", "", "", false);
+    assert_int_equal(orders, 3);
+    assert_int_equal(ordered[2].order.audit, 9);
 }
 
 /* What a host's settings and local accounts no longer leave to a session: it ends at the reload,
