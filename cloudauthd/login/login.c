@@ -9,11 +9,16 @@
 /* The most environments of one project that are searched for the user of a refused key. */
 #define ELSEWHERE_MAX 1000
 
+enum cloud_status login_status(enum policy_reason reason, enum cloud_status otherwise)
+{
+    return reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE ? CLOUD_UNAVAILABLE
+                                                                     : otherwise;
+}
+
 void login_answer_no(struct connection *connection, enum policy_reason reason,
                      enum cloud_status otherwise)
 {
-    bool unknown = reason == POLICY_UNAVAILABLE || reason == POLICY_UNUSABLE;
-    struct cloud_answer answer = {.status = unknown ? CLOUD_UNAVAILABLE : otherwise,
+    struct cloud_answer answer = {.status = login_status(reason, otherwise),
                                   .reason = policy_token(reason),
                                   .message = "you may not enter here"};
 

@@ -25,9 +25,12 @@ struct refusal {
     const struct document_key *key; /* the key's entry in known->document; NULL if there is none */
 };
 
-/* Answers a question with a refusal. The status is CLOUD_UNAVAILABLE if the reason is
- * POLICY_UNAVAILABLE or POLICY_UNUSABLE, because it is not known then whether the account exists or
- * may enter; for any other reason it is `otherwise`. */
+/* Returns the status of a refusal: CLOUD_UNAVAILABLE if the reason is POLICY_UNAVAILABLE or
+ * POLICY_UNUSABLE, because it is not known then whether the account exists or may enter; for any
+ * other reason `otherwise`. */
+enum cloud_status login_status(enum policy_reason reason, enum cloud_status otherwise);
+
+/* Answers a question with a refusal, of which the status is that of login_status. */
 void login_answer_no(struct connection *connection, enum policy_reason reason,
                      enum cloud_status otherwise);
 

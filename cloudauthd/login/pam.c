@@ -42,7 +42,7 @@ static void add_login(struct audit *audit, const struct login *login)
     audit->offered = &login->session.offered;
 }
 
-/* Refuses the question, with a sentence for the client. */
+/* Refuses the question, with a sentence for the client if it is known that it may not enter. */
 static void refuse(struct connection *connection, const struct refusal *refusal)
 {
     const struct cloud_question *question = &connection->question;
@@ -53,8 +53,9 @@ static void refuse(struct connection *connection, const struct refusal *refusal)
     bool opens = question->op == CLOUD_OP_PAM_SESSION;
     const struct login *login = opens || question->is_ssh ? find_login(connection) : NULL;
     char message[MESSAGE_SIZE], detail[LOGIN_DETAIL_SIZE];
-    struct cloud_answer answer = {
-        .status = CLOUD_REFUSED, .reason = policy_token(refusal->reason), .message = message};
+    struct cloud_answer answer = {.status = login_status(refusal->reason, CLOUD_REFUSED),
+                                  .reason = policy_token(refusal->reason),
+                                  .message = message};
 
     if (login != NULL)
         audit.offered = &login->session.offered;
@@ -74,15 +75,7 @@ void pam_refuse_account(struct connection *connection, enum policy_reason reason
 {
     const struct refusal refusal = {reason, known, NULL};
 
-    if (reason != POLICY_UNAVAILABLE && reason != POLICY_UNUSABLE) {
-        refuse(connection, &refusal);
-        return;
-    }
-    struct audit audit = login_audit(connection, reason, known);
-    struct cloud_answer answer = {.status = CLOUD_UNAVAILABLE, .reason = policy_token(reason)};
-    audit_write(&audit);
-    count(connection, reason);
-    server_answer(connection, &answer);
+    refuse(connection, &refusal);
 }
 
 /* ---- PAM_ACCOUNT ---- */

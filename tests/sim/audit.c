@@ -173,8 +173,7 @@ void audit_check(struct person_login *login, const struct answered *answered)
         expect(" proof=none ");
     if (answered->ok || strstr(world->line, " key= ") == NULL)
         expect_key(login->key);
-    else if (login->stage < 3 ? !is_cut(login->key)
-                              : login->lined == world->incarnations && !answered->unavailable)
+    else if (login->stage < 3 ? !is_cut(login->key) : login->lined == world->incarnations)
         wrong("a refusal does not say for which key: %s", world->line);
     if (answered->ok && login->stage == 4)
         expect("%s", login->subject);

@@ -785,12 +785,8 @@ void scenario_answered(int number, const struct cloud_answer *answer)
         ok ? (answer->line != NULL ? answer->line : "yes") : reason);
     login->waiting = false;
     name_of(login->environment, login->kind, text, sizeof text);
-    audit_check(login,
-                &(const struct answered){.name = text,
-                                         .reason = reason,
-                                         .subject = answer->message,
-                                         .ok = ok,
-                                         .unavailable = answer->status == CLOUD_UNAVAILABLE});
+    audit_check(login, &(const struct answered){
+                           .name = text, .reason = reason, .subject = answer->message, .ok = ok});
     if (login->stage == 0)
         model_looked(login,
                      ok ? (int)strtol(answer->gecos, NULL, 10)

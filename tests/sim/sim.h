@@ -439,7 +439,7 @@ void model_rest(void);
 /* An answer of the daemon to a login. */
 struct answered {
     const char *name, *reason, *subject;
-    bool ok, unavailable;
+    bool ok;
 };
 
 /* A line of the log; and the answer that it must fit. */
