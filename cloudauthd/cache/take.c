@@ -180,6 +180,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     struct document *document = reading->document;
     struct document_problem *problem = &reading->problem;
     char detail[sizeof entry->detail];
+    int64_t issued;
 
     if (document != NULL && is_stored)
         note_issued(entry, document);
@@ -198,14 +199,16 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         fail(entry, detail);
         return;
     }
-    if (is_signed)
-        entry->issued = document->issued_at;
+    issued = document->issued_at;
     if (document->status == DOCUMENT_DELETED) {
         document_free(document);
         take_absence(entry);
-        return;
+    } else {
+        use_document(entry, reading, asked_wall, is_stored);
     }
-    use_document(entry, reading, asked_wall, is_stored);
+    /* A tombstone that is withheld makes no document older than the last accepted one. */
+    if (is_signed && !entries_is_failing(entry))
+        entry->issued = issued;
 }
 
 /* ---- Answers ---- */

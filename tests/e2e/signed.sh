@@ -116,6 +116,33 @@ test_tombstone() {
     refused alice abcdefghij
 }
 
+# publish_many FILTER: six environments; N in it is their number
+publish_many() {
+    local n
+    for n in {1..6}; do
+        publish staging "$n as \$n | ($1) | .environment.name = \"staging\\(\$n)\""
+        mv "$ACCESS/abcdefghij/staging.json" "$ACCESS/abcdefghij/staging$n.json"
+    done
+}
+
+# tombstones of many environments at once are withheld, also after a change of the keys, by which documents are read again
+test_withheld_tombstones() {
+    local n withheld key
+    signed_host
+    publish_many '.account += {uid: (200100 + $n), gid: (200100 + $n)}'
+    for n in {1..6}; do known "abcdefghij_stg$n" $((200100 + n)); done
+    publish_many '{version, project, issued_at, environment: {status: "deleted"}}'
+    cloudauthctl refresh --all || true
+    withheld=$(cloudauthctl confirm-absences --json | jq -r '.environments[].name | ltrimstr("abcdefghij/staging")')
+    same 3 "$(wc -l <<<"$withheld")"
+    openssl genpkey -algorithm ed25519 -out /root/other.pem 2>/dev/null
+    key=$(sed -n 's/^signing_key = //p' "$CONF")
+    configure "signing_key = $key $(openssl pkey -in /root/other.pem -pubout -outform DER | tail -c 32 | base64)"
+    daemon_reload
+    logged 'settings reloaded'
+    for n in $withheld; do known "abcdefghij_stg$n" $((200100 + n)); done
+}
+
 # the bindings are lost and the publisher has another key: a uid stays its environment's, whose document is not used
 test_owners_lost() {
     signed_host

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For all offers of which no key can be read. */
+#define OFFER_CUT (-1)
+
 void audit_take(const char *line)
 {
     if (strncmp(line, "grant ", 6) != 0 && strncmp(line, "refuse ", 7) != 0)
@@ -16,10 +19,16 @@ void audit_take(const char *line)
     snprintf(world->line, sizeof world->line, "%s ", line);
 }
 
-/* The same offer gets a line a minute. */
+static bool is_cut(int offer)
+{
+    return offer >= KEYS && world->certificate[offer - KEYS].fault == CERTIFICATE_CUT;
+}
+
+/* The same offer gets a line a minute; those whose key cannot be read count as one. */
 static bool was_told(const struct person_login *login)
 {
-    const struct told mine = {login->environment, login->kind, login->key, world->incarnations,
+    const struct told mine = {login->environment, login->kind,
+                              is_cut(login->key) ? OFFER_CUT : login->key, world->incarnations,
                               world->boot};
     struct told *oldest = world->told;
 
@@ -58,11 +67,6 @@ __attribute__((format(printf, 1, 2))) static void expect(const char *format, ...
     va_end(list);
     if (strstr(world->line, text) == NULL)
         wrong("\"%s\" is not in the line %s", text, world->line);
-}
-
-static bool is_cut(int offer)
-{
-    return offer >= KEYS && world->certificate[offer - KEYS].fault == CERTIFICATE_CUT;
 }
 
 static void expect_key(int offer)
