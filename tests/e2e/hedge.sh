@@ -270,7 +270,7 @@ test_named() {
     fails audited 'grant .*user=alice .*source=cache'
 }
 
-# names of environments that this host does not serve, however many, do not make a login wait for a hung API
+# more names of environments that this host does not serve than an answer may have do not make a login wait for a hung API
 test_foreign_names() {
     held_with_feed
     mode good
