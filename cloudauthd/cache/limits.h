@@ -14,7 +14,7 @@
  * A worker thread verifies and parses documents of more than LIMITS_READ_MAX bytes, so that other
  * logins and lookups do not wait: parsing 4 MiB takes 30 to 160 ms, 16 KiB half a millisecond.
  * While more than LIMITS_UNREAD_MAX bytes wait for the worker, a further such answer counts as a
- * failed request.
+ * failed request; that of a background request already while more than half of them wait.
  */
 #define LIMITS_READ_MAX   16384u
 #define LIMITS_UNREAD_MAX ((size_t)32 << 20)
