@@ -590,8 +590,8 @@ static bool take_keys(struct reader *reader, const struct json *owner,
          leave_out(reader);
     for (bool more = ok && json_first(&keys, &at); ok && more; more = json_next(&at)) {
         if (take_key(reader, &at, reader->key)) {
-            reader->key++->user = user;
-            reader->document->keys++;
+            reader->key->user = user;
+            reader->key++->place = reader->document->keys++;
         } else {
             ok = leave_out(reader);
         }
@@ -613,6 +613,14 @@ static size_t count_keys(const struct json *users)
     return count;
 }
 
+static int by_fingerprint(const void *left, const void *right)
+{
+    const struct document_key *a = left, *b = right;
+    int order = memcmp(a->fingerprint, b->fingerprint, sizeof a->fingerprint);
+
+    return order != 0 ? order : a->place < b->place ? -1 : a->place > b->place;
+}
+
 static bool take_users(struct reader *reader)
 {
     struct document *document = reader->document;
@@ -625,17 +633,19 @@ static bool take_users(struct reader *reader)
         return false;
     size_t keys = count_keys(&users); /* before allot, whose problem it would overwrite */
     struct document_user *user = allot(reader, users.count, sizeof *user);
-    reader->key = allot(reader, keys, sizeof *reader->key);
-    if (user == NULL || reader->key == NULL)
+    struct document_key *key = allot(reader, keys, sizeof *key);
+    if (user == NULL || key == NULL)
         return false;
     document->user = user;
-    document->key = reader->key;
+    document->key = reader->key = key;
     for (bool more = json_first(&users, &at); more; more = json_next(&at)) {
         bool ok = take_user(reader, &at, &user[document->users]);
         if (ok ? !take_keys(reader, &at, &user[document->users]) : !leave_out(reader))
             return false;
         document->users += ok;
     }
+    if (document->keys > 1)
+        qsort(key, document->keys, sizeof *key, by_fingerprint);
     return true;
 }
 
@@ -847,16 +857,33 @@ uint32_t document_bound(const struct document *document, uint32_t most)
     return document->max_stale < most ? document->max_stale : most;
 }
 
+/* A binary search, because each session of an environment is judged by it at each recheck. */
+static size_t find_first(const struct document *document,
+                         const unsigned char fingerprint[KEY_FINGERPRINT_SIZE])
+{
+    size_t low = 0, high = document->keys;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(document->key[middle].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 const struct document_key *document_find_key(const struct document *document,
                                              const unsigned char fingerprint[KEY_FINGERPRINT_SIZE],
                                              const struct document_key *after)
 {
-    const struct document_key *key = after == NULL ? document->key : after + 1;
+    size_t i =
+        after == NULL ? find_first(document, fingerprint) : (size_t)(after - document->key) + 1;
 
-    for (; key < document->key + document->keys; key++)
-        if (memcmp(key->fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) == 0)
-            return key;
-    return NULL;
+    if (i == document->keys ||
+        memcmp(document->key[i].fingerprint, fingerprint, KEY_FINGERPRINT_SIZE) != 0)
+        return NULL;
+    return &document->key[i];
 }
 
 const struct document_key *

@@ -113,6 +113,7 @@ struct document_key {
     unsigned char fingerprint[KEY_FINGERPRINT_SIZE];
     const char *type, *base64; /* NUL-terminated */
     const char *title;         /* "" if there is none */
+    size_t place;              /* among the keys of the document's users */
     bool verify; /* the security key must verify the person at each login (PIN or biometric) */
     struct document_limits limits;
     /* The owner; the owner's limits apply as well. NULL for an entry of document.authority. */
@@ -146,7 +147,7 @@ struct document {
     size_t users;
     const struct document_user *user; /* in the document's order */
     size_t keys;
-    const struct document_key *key; /* in the document's order */
+    const struct document_key *key; /* sorted by fingerprint, then in the document's order */
     /* The certificate authorities. For each of them, `certified` has one copy of its key for each
      * user. A login with a certificate that the authority has signed for a user is judged by the
      * copy for that user. */

@@ -1446,6 +1446,9 @@ static void test_order_of_keys(void **state)
     assert_non_null(key);
     assert_ptr_equal(key->user, &document->user[1]);
     assert_null(document_find_key(document, laptop.fingerprint, key));
+    for (size_t i = 1; i < document->keys; i++)
+        assert_true(memcmp(document->key[i - 1].fingerprint, document->key[i].fingerprint,
+                           KEY_FINGERPRINT_SIZE) <= 0);
     document_free(document);
 }
 
