@@ -553,16 +553,23 @@ static bool take_user(struct reader *reader, const struct json *at, struct docum
     return true;
 }
 
-/* Reads a key of a user or of an authority. Returns false if it cannot be read. */
+/* Reads the line of a key, which must be a string of an object. */
+static bool take_value(const struct json *at, const char **out)
+{
+    return json_expect_object(at) && json_get_any_string(at, "value", JSON_REQUIRED, out);
+}
+
+/* Reads a key of a user or of an authority. Returns false if it cannot be read; *out is written
+ * only if it has a line (take_value). */
 static bool take_key(struct reader *reader, const struct json *at, struct document_key *out)
 {
     const char *value = "", *why = NULL;
     struct key parsed;
 
+    if (!take_value(at, &value))
+        return false;
     *out = (struct document_key){0};
-
-    if (!json_expect_object(at) || !json_get_any_string(at, "value", JSON_REQUIRED, &value) ||
-        !take_limits(reader, at, &out->limits) || !json_get_bool(at, "verify", &out->verify))
+    if (!take_limits(reader, at, &out->limits) || !json_get_bool(at, "verify", &out->verify))
         return false;
     if (!keys_parse_line(value, &parsed, &why)) {
         reader->no_memory = why == key_no_memory;
@@ -600,15 +607,17 @@ static bool take_keys(struct reader *reader, const struct json *owner,
     return ok;
 }
 
-/* Returns the most keys that the users can have. */
+/* Returns the most keys that the users can have: take_key writes no other. */
 static size_t count_keys(const struct json *users)
 {
-    struct json at, keys;
+    struct json user, keys, at;
+    const char *value;
     size_t count = 0;
 
-    for (bool more = json_first(users, &at); more; more = json_next(&at)) {
-        (void)json_get_array(&at, "ssh_keys", JSON_OPTIONAL, DOCUMENT_KEYS_MAX, &keys);
-        count += keys.count;
+    for (bool more = json_first(users, &user); more; more = json_next(&user)) {
+        (void)json_get_array(&user, "ssh_keys", JSON_OPTIONAL, DOCUMENT_KEYS_MAX, &keys);
+        for (bool key = json_first(&keys, &at); key; key = json_next(&at))
+            count += take_value(&at, &value);
     }
     return count;
 }

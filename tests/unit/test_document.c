@@ -1374,6 +1374,39 @@ static void test_many_warnings(void **state)
     document_free(document);
 }
 
+/* What cannot be a key takes no memory of one, and overwrites none. */
+static void test_no_keys(void **state)
+{
+    static const char *const junk[] = {"0", "{}", "{\"value\": 0}"};
+    char unit[4096];
+    struct document *document;
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        int n = snprintf(unit, sizeof unit,
+                         "{\"id\": \"#\", \"username\": \"u\", \"role\": "
+                         "\"admin\", \"ssh_keys\": [%s",
+                         junk[k]);
+        for (int i = 1; i < DOCUMENT_KEYS_MAX; i++)
+            n += snprintf(unit + n, sizeof unit - (size_t)n, ",%s", junk[k]);
+        (void)snprintf(unit + n, sizeof unit - (size_t)n, "]}");
+        document = parse_repeated("\"users\": [", "\"users\": [", unit, 1000, "], \"x\": [");
+        assert_non_null(document);
+        assert_int_equal(document->users, 1000);
+        assert_int_equal(document->keys, 0);
+        assert_true(document->bytes < 1000000);
+        document_free(document);
+        (void)snprintf(unit, sizeof unit,
+                       "\"users\": [{\"id\": 1, \"username\": \"u\", \"role\": \"admin\", "
+                       "\"ssh_keys\": [{\"value\": \"" KEY_VALUE "\"}, %s]}], \"x\": [",
+                       junk[k]);
+        document = must_with("\"users\": [", unit);
+        assert_int_equal(document->keys, 1);
+        assert_memory_equal(document->key[0].base64, "AAAA", 4);
+        document_free(document);
+    }
+}
+
 /* Equal keys stay in the document's order, however many they are. */
 #define AUTHORITY "{\"title\": \"certifier\", \"value\": \"ssh-ed25519 " CERT_CA_BASE64 "\"}"
 
@@ -1671,6 +1704,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_a_key),
         cmocka_unit_test(test_overlapping_mounts),
         cmocka_unit_test(test_many_warnings),
+        cmocka_unit_test(test_no_keys),
         cmocka_unit_test(test_authorities),
         cmocka_unit_test(test_order_of_keys),
         cmocka_unit_test(test_times),
