@@ -388,8 +388,11 @@ void cache_look(const struct cache *cache, struct cache_figures *out)
 /* cache_view.failing */
 static bool is_of_note(const struct cache_entry *entry)
 {
+    const struct cache *cache = entry->cache;
+
     return entries_is_failing(entry) &&
-           (entry->document != NULL || entry->refused || entry->sent > entry->cache->answered);
+           (entry->document != NULL || entry->refused || entry->sent > cache->answered ||
+            admission_is_bound(cache->setup.admission, entry->project, entry->environment));
 }
 
 struct walk {

@@ -151,9 +151,9 @@ struct cache_view {
     bool absent;        /* the API's last good answer is that there is no such environment */
     bool withheld;      /* the API says that there is none, but the guard does not believe it */
     bool failing;       /* the last request failed. If no document is known, only as long as that
-                           tells something: the API has sent one that is not accepted, or has
-                           answered no request since. Not a name that a stranger tried in an
-                           outage that is over */
+                           tells something: the environment has bound ids, or the API has sent a
+                           document that is not accepted, or has answered no request since. Not a
+                           name that a stranger tried in an outage that is over */
     uint32_t age;       /* seconds since the document was signed or, if unsigned, requested; or
                            CACHE_AGE_UNKNOWN */
     const char *detail; /* why the last request failed, `failing` or not; "" if it did not */

@@ -2732,6 +2732,7 @@ static void api_answers(const char *environment, enum api_verdict verdict, const
 static void test_failing(void **state)
 {
     (void)state;
+    unbound = true;
     api_answers("stray", API_OUTAGE, "");
     assert_string_equal(failing(), "stray ");
     api_answers("other", API_ABSENT, "");
@@ -2750,6 +2751,13 @@ static void test_failing(void **state)
     api_answers("staging", API_OUTAGE, "");
     api_answers("other", API_ABSENT, "");
     assert_string_equal(failing(), "staging ");
+    /* So is what has had an account here: only a damaged file, say, makes its document unknown. */
+    api_answers("stray", API_ABSENT, "");
+    api_answers("damaged", API_OUTAGE, "");
+    api_answers("staging", API_DOCUMENT, "");
+    assert_string_equal(failing(), "");
+    unbound = false;
+    assert_string_equal(failing(), "damaged ");
 }
 
 /* Lets the API say that so many environments are absent; returns how many are. */
@@ -3218,6 +3226,7 @@ static void test_signed_after_clock_put_back(void **state)
 static void test_failing_signed(void **state)
 {
     (void)state;
+    unbound = true;
     use_signatures();
     api_answers("stray", API_ABSENT, "");
     assert_string_equal(failing(), "");
