@@ -50,7 +50,8 @@ struct feed {
     struct cloud_grammar grammar;
     /* The answer that is being fetched, page by page: */
     struct answers pages;
-    size_t page, bytes, names;  /* pages received so far; bytes and number of their names */
+    size_t page, bytes, names;  /* pages received so far; bytes that their names take; number of
+                                   names, also of those that are dropped (drop_foreign) */
     bool whole;                 /* one of these pages says `whole` (feed_answer.h) */
     struct validator validator; /* the validator of the answer's first page */
     char at[URL_SIZE];          /* URL of the page that is being requested */
@@ -190,8 +191,8 @@ static void drop_queue(struct feed *feed)
     feed->next = NULL;
 }
 
-/* Offers the next name of the queue if `allow` lists it, and moves on to the one after it. False,
- * without moving on, if the receiver refused the offer. */
+/* Offers the next name of the queue, and moves on to the one after it. False, without moving on, if
+ * the receiver refused the offer. */
 static bool offer(struct feed *feed, struct feed_answer *first)
 {
     struct feed_name name;
@@ -199,8 +200,7 @@ static bool offer(struct feed *feed, struct feed_answer *first)
     if (feed->next == NULL)
         feed->next = first->block;
     name = feed_answer_name(feed->next);
-    if (feed_answer_is_listed(&feed->grammar, &name) &&
-        !feed->events.offer(feed->events.arg, name.project, name.environment))
+    if (!feed->events.offer(feed->events.arg, name.project, name.environment))
         return false;
     feed->view.waiting--;
     feed->next = feed_answer_after(&name);
@@ -227,19 +227,35 @@ static void on_offers(void *arg)
     }
 }
 
+/* Drops the names of the answer that are not offered: what only tell_names needs. */
+static void drop_foreign(struct feed *feed)
+{
+    struct feed_answer *page;
+
+    feed->bytes = 0;
+    STAILQ_FOREACH(page, &feed->pages, entry) {
+        feed_answer_keep_listed(page);
+        feed->bytes += page->used;
+    }
+}
+
 /* Queues the names of the answer, so that they are offered. If the queue has no room for them, they
  * are not offered, and their documents are fetched only when a login or lookup needs them. */
 static void queue_names(struct feed *feed)
 {
+    struct feed_answer *page;
+
     if (feed->whole)
         drop_queue(feed);
-    if (feed->queued + feed->bytes > FEED_BYTES_MAX || feed->names == 0)
+    drop_foreign(feed);
+    if (feed->queued + feed->bytes > FEED_BYTES_MAX || feed->bytes == 0)
         return;
     if (!feed->offers.set)
         loop_timer_set(feed->loop, &feed->offers, arc4random_uniform(FEED_DELAY_MS));
+    STAILQ_FOREACH(page, &feed->pages, entry)
+        feed->view.waiting += page->names;
     STAILQ_CONCAT(&feed->queue, &feed->pages);
     feed->queued += feed->bytes;
-    feed->view.waiting += feed->names;
 }
 
 /* ---- Answers ---- */
@@ -260,13 +276,18 @@ static void tell_names(struct feed *feed)
     feed->view.names += feed->names;
 }
 
+/* Whether the answer that is being fetched counts as naming all environments, by what has come of
+ * it. Once it does, it still does at its end, and its names are only offered. */
+static bool names_all(const struct feed *feed)
+{
+    return !has_validator(&feed->cursor) || feed->whole || feed->names > FEED_NAMED_MAX;
+}
+
 /* Takes an answer once all its pages have been received. Sends its events before the feed becomes
  * live, because from then on a document that no event has named counts as current. */
 static void take_answer(struct feed *feed)
 {
-    bool first = !has_validator(&feed->cursor);
-
-    if (first || feed->whole || feed->names > FEED_NAMED_MAX) {
+    if (names_all(feed)) {
         feed->view.alls++;
         feed->events.all_named(feed->events.arg);
     } else {
@@ -289,6 +310,8 @@ static void take_page(struct feed *feed, struct feed_answer *answer)
     feed->bytes += answer->used;
     feed->names += answer->names;
     feed->whole = feed->whole || answer->whole;
+    if (names_all(feed))
+        drop_foreign(feed);
     if (answer->next == NULL) {
         take_answer(feed);
     } else if (!url_next(&link, next, why, sizeof why)) {

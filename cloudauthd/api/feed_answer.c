@@ -12,7 +12,8 @@
 
 struct feed_name feed_answer_name(const char *at)
 {
-    return (struct feed_name){.project = at, .environment = at + strlen(at) + 1};
+    return (struct feed_name){
+        .listed = *at != '\0', .project = at + 1, .environment = at + 1 + strlen(at + 1) + 1};
 }
 
 const char *feed_answer_after(const struct feed_name *name)
@@ -20,7 +21,8 @@ const char *feed_answer_after(const struct feed_name *name)
     return name->environment + strlen(name->environment) + 1;
 }
 
-bool feed_answer_is_listed(const struct cloud_grammar *grammar, const struct feed_name *name)
+/* feed_name.listed */
+static bool is_listed(const struct cloud_grammar *grammar, const struct feed_name *name)
 {
     char login[CLOUD_NAME_MAX + sizeof "_sftp"];
 
@@ -32,22 +34,53 @@ bool feed_answer_is_listed(const struct cloud_grammar *grammar, const struct fee
     return cloud_name_parse(grammar, login, NULL);
 }
 
+/* Frees what the block does not use. */
+static void trim(struct feed_answer *answer)
+{
+    char *kept = realloc(answer->block, answer->used + 1);
+
+    if (kept != NULL)
+        answer->block = kept;
+}
+
+void feed_answer_keep_listed(struct feed_answer *answer)
+{
+    const char *at = answer->block, *end = at + answer->used, *next;
+
+    if (answer->names == answer->listed)
+        return;
+    answer->used = 0;
+    for (; at < end; at = next) {
+        const struct feed_name name = feed_answer_name(at);
+        next = feed_answer_after(&name);
+        if (!name.listed)
+            continue;
+        memmove(answer->block + answer->used, at, (size_t)(next - at));
+        answer->used += (size_t)(next - at);
+    }
+    answer->names = answer->listed;
+    trim(answer);
+}
+
 /* Appends a name to the block, which is large enough: it has the size of the body, in which each
- * entry takes more bytes than its two strings with their NULs. */
+ * entry takes more bytes than its two strings with their NULs and the byte before them. */
 static void put(struct feed_answer *answer, const struct feed_name *name)
 {
-    char *end = stpcpy(answer->block + answer->used, name->project) + 1;
+    char *end = answer->block + answer->used;
 
+    *end++ = (char)name->listed;
+    end = stpcpy(end, name->project) + 1;
     end = stpcpy(end, name->environment) + 1;
     answer->used = (size_t)(end - answer->block);
     answer->names++;
+    answer->listed += name->listed;
 }
 
 static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *grammar,
                        const struct json *at)
 {
     const struct json project = {.parent = at, .name = "project", .problem = at->problem};
-    struct feed_name name = {"", ""};
+    struct feed_name name = {false, "", ""};
 
     if (!json_expect_object(at) ||
         !json_get_string(at, "project", JSON_REQUIRED, DOCUMENT_STRING_MAX, &name.project) ||
@@ -59,9 +92,8 @@ static bool take_entry(struct feed_answer *answer, const struct cloud_grammar *g
      * neither make the page invalid nor be lost: the whole project counts as named instead. */
     if (!cloud_name_environment_ok(name.environment))
         name.environment = "";
-    /* What is whole names all environments: the names are needed only to fetch documents. */
-    if (!answer->whole || feed_answer_is_listed(grammar, &name))
-        put(answer, &name);
+    name.listed = is_listed(grammar, &name);
+    put(answer, &name);
     return true;
 }
 
@@ -114,9 +146,7 @@ struct feed_answer *feed_answer_parse(const void *body, size_t n,
         ok = take(answer, grammar, &root);
         json_free(&root);
         if (ok) {
-            char *kept = realloc(answer->block, answer->used + 1);
-            if (kept != NULL)
-                answer->block = kept;
+            trim(answer);
             return answer;
         }
     }

@@ -158,6 +158,7 @@ static void check_page(const void *body, size_t n)
     struct document_problem problem = {""};
     struct feed_answer *page = NULL;
     unsigned times = 1;
+    size_t names = 0, listed = 0;
 
     if (grammar == NULL) {
         cloud_conf_defaults(&conf);
@@ -174,14 +175,22 @@ static void check_page(const void *body, size_t n)
     }
     if (page == NULL)
         return;
-    for (const char *at = page->block; at < page->block + page->used; page->names--) {
+    for (const char *at = page->block; at < page->block + page->used; names++) {
         struct feed_name name = feed_answer_name(at);
         require(cloud_name_project_ok(name.project));
         require(name.environment[0] == '\0' || cloud_name_environment_ok(name.environment));
-        require(!page->whole || feed_answer_is_listed(grammar, &name));
+        listed += name.listed;
         at = feed_answer_after(&name);
     }
-    require(page->names == 0);
+    require(page->names == names && page->listed == listed);
+    feed_answer_keep_listed(page);
+    require(page->names == listed);
+    for (const char *at = page->block; at < page->block + page->used; listed--) {
+        struct feed_name name = feed_answer_name(at);
+        require(name.listed);
+        at = feed_answer_after(&name);
+    }
+    require(listed == 0);
     if (page->next != NULL)
         check_link(page->next);
     feed_answer_free(page);

@@ -636,25 +636,84 @@ static void test_whole(void **state)
     says("+staging ");
 }
 
-/* Of all names of a feed for many hosts no more are kept than `allow` lists. */
+static size_t waiting(void)
+{
+    struct feed_view view;
+
+    feed_look(feed, &view);
+    return view.waiting;
+}
+
+/* Writes a page that names `staging` and environments of another project, with numbers of so many
+ * digits. */
+static void write_foreign(char *text, size_t size, int count, int digits, const char *end)
+{
+    size_t n = (size_t)snprintf(text, size, "{\"changed\":[" STAGING);
+
+    for (int i = 0; i < count; i++)
+        n +=
+            (size_t)snprintf(text + n, size - n,
+                             ",{\"project\":\"klmnopqrst\",\"environment\":\"x-%0*d\"}", digits, i);
+    snprintf(text + n, size - n, "]%s}", end);
+}
+
+/* Of all names of a feed for many hosts no more are kept than `allow` lists, whatever makes the
+ * answer count as whole. */
 static void test_foreign(void **state)
 {
     static char text[1000000];
-    size_t n = (size_t)snprintf(text, sizeof text, "{\"whole\":true,\"changed\":[" STAGING);
-    struct feed_view view;
 
     (void)state;
-    go_live();
-    for (int i = 0; i <= FEED_NAMED_MAX; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n,
-                              ",{\"project\":\"klmnopqrst\",\"environment\":\"x-%07d\"}", i);
-    snprintf(text + n, sizeof text - n, "]}");
+    next_request(FEED_FIRST_MS);
+    write_foreign(text, sizeof text, 2, 7, "");
+    answer("\"1\"", text);
+    says("ALL ");
+    assert_int_equal(waiting(), 1);
+    next_request(FEED_PAUSE_MS);
+    write_foreign(text, sizeof text, FEED_NAMED_MAX, 7, "");
     answer("\"2\"", text);
     says("ALL ");
-    feed_look(feed, &view);
-    assert_int_equal(view.waiting, 1);
+    assert_int_equal(waiting(), 2);
+    next_request(FEED_PAUSE_MS);
+    write_foreign(text, sizeof text, 2, 7, ",\"whole\":true");
+    answer("\"3\"", text);
+    says("ALL ");
+    assert_int_equal(waiting(), 1); /* what waited is in it */
+    next_request(FEED_PAUSE_MS);
+    write_foreign(text, sizeof text, 2, 7, "," NEXT);
+    answer("\"4\"", text);
+    next_request(FEED_PAUSE_MS);
+    answer("", "{\"changed\":[],\"whole\":true}");
+    says("ALL ");
+    assert_int_equal(waiting(), 1);
+    next_request(FEED_PAUSE_MS);
+    /* Where each is an event, too, only what is listed waits. */
+    write_foreign(text, sizeof text, 2, 7, "");
+    answer("\"5\"", text);
+    says("staging x-0000000 x-0000001 ");
+    assert_int_equal(waiting(), 2);
     pass(FEED_DELAY_MS);
-    says("+staging ");
+    says("+staging +staging ");
+    assert_int_equal(waiting(), 0);
+}
+
+/* The names of a fleet, more than a host would keep, are no error where few of them are its own. */
+static void test_fleet(void **state)
+{
+    static char text[20000000];
+    size_t pages = FEED_BYTES_MAX / (100000 * (strlen("klmnopqrst x- ") + 100)) + 1;
+
+    (void)state;
+    next_request(FEED_FIRST_MS);
+    write_foreign(text, sizeof text, 100000, 100, "," NEXT);
+    for (size_t i = 0; i < pages; i++) {
+        answer("\"1\"", text);
+        next_request(FEED_PAUSE_MS);
+    }
+    answer("", "{\"changed\":[" PROJECT("production") "]}");
+    says("ALL ");
+    assert_true(feed_is_live(feed));
+    assert_int_equal(waiting(), pages + 1);
 }
 
 /* Many names are the same as all. */
@@ -955,6 +1014,7 @@ int main(void)
         TEST(test_names_of_applications),
         TEST(test_whole),
         TEST(test_foreign),
+        TEST(test_fleet),
         TEST(test_many),
         TEST(test_offers),
         TEST(test_whole_storm),
