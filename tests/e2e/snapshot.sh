@@ -81,12 +81,12 @@ test_gone_at_once() {
     unknown 200001
 }
 
-# says WORD...: what a process answers that has run since before.
+# says WORD...: what a process answers that has run since before. If it does not, the place shows where it waits.
 says() {
     local lines
     lines=$(wc -l </root/found)
     echo >&7
-    wait_for has_lines $((lines + 2))
+    wait_for has_lines $((lines + 2)) || { tail -n 5 /root/found "/proc/$lookups/"{stack,wchan,syscall} && return 1; }
     grep -v ready /root/found | tail -n 1 | grep -qx "$1"
 }
 
@@ -102,6 +102,7 @@ test_settings_change() {
     for _ in {1..900}; do waits+=(wait zyxwvutsrq); done
     mkfifo /root/steps
     lookups abcdefghij zyxwvutsrq "${waits[@]}" </root/steps >/root/found &
+    lookups=$!
     exec 7>/root/steps
     wait_for grep -q ready /root/found
     says 'zyxwvutsrq unknown'
