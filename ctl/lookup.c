@@ -94,6 +94,7 @@ int cmd_lookup(struct ctl *ctl)
         case CLOUD_LOCAL_UNKNOWN:
         default:
             status = put_state(&out, "unavailable", "/etc/passwd cannot be read", CTL_UNKNOWN);
+            out_pair(&out, "remedy", "ls -l /etc/passwd");
         }
     }
     return out_end(&out) ? status : CTL_UNKNOWN;

@@ -142,6 +142,9 @@ test_lookup() {
     contains "$(ctl 1 lookup abcdefghij_stg9)" '^reason: environment-absent$'
     contains "$(ctl 1 lookup ada)" '^reason: it does not fit the grammar'
     contains "$(ctl 1 lookup zzzzzzzzzz)" '^reason: .*no pattern of .allow'
+    mv /etc/passwd /root/passwd
+    same 'ls -l /etc/passwd' "$(field remedy 3 lookup abcdefghij_stg)"
+    mv /root/passwd /etc/passwd
     same local "$(printf 'abcdefghij:x:1700:1700::/:/bin/sh\n' >>/etc/passwd && field state 1 lookup abcdefghij)"
     api_gone
     same unavailable "$(field state 3 lookup abcdefghij_stg2)"
