@@ -344,7 +344,9 @@ static bool write_store(struct cache_entry *entry, const struct api_result *resu
     bool failed = entry->stored == ENTRY_STORE_FAILED, due = is_write_due(entry, entry->asked);
 
     memcpy(stored.hash, entry->hash, sizeof stored.hash);
-    if (verdict == API_OUTAGE)
+    /* A file that could not be read may have a newer document than one whose signature is too old.
+     */
+    if (verdict == API_OUTAGE || (entries_is_failing(entry) && !entry->loaded))
         return false;
     /* A signed tombstone is stored like a document, so that no older document is accepted after
      * it. */
@@ -380,7 +382,7 @@ static void take_answer(struct cache_entry *entry, struct reading *reading)
     }
     verdict = take_result(entry, reading);
     /* The file, if it could not be read, is now older than the entry. */
-    if (verdict != API_OUTAGE)
+    if (!entries_is_failing(entry))
         entry->loaded = true;
     /* The request for an absent environment counts against its budget until the file is removed.
      * Otherwise there could be any number of such entries while the disk hangs. */
