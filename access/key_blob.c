@@ -3,6 +3,7 @@
 
 #include "common/text.h"
 
+#include <errno.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -145,20 +146,25 @@ static const EC_GROUP *group_of(enum curve curve)
 }
 
 /* Whether the point is on the curve; if not, *why is set. Leaves no error in this thread's OpenSSL
- * error queue, because a TLS connection of the thread would take the error for its own. */
+ * error queue, because a TLS connection of the thread would take the error for its own. OpenSSL
+ * reports a lack of memory as one of several errors, so errno tells it from a wrong point. */
 static bool on_curve(enum curve curve, struct key_bytes encoded, const char **why)
 {
+    int before = errno;
+
     (void)ERR_set_mark();
+    errno = 0;
     const EC_GROUP *group = group_of(curve);
     EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
     bool ok = point != NULL && EC_POINT_oct2point(group, point, encoded.at, encoded.n, NULL) == 1;
 
-    if (point == NULL || (!ok && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE))
-        *why = key_no_memory;
-    else if (!ok)
-        *why = "the key is malformed: its point is not on its curve";
+    bool no_memory = point == NULL || (!ok && errno == ENOMEM);
+
+    if (!ok)
+        *why = no_memory ? key_no_memory : "the key is malformed: its point is not on its curve";
     EC_POINT_free(point);
     (void)ERR_pop_to_mark();
+    errno = no_memory ? ENOMEM : before;
     return ok;
 }
 

@@ -131,18 +131,18 @@ void keys_fingerprint_text(const unsigned char fingerprint[KEY_FINGERPRINT_SIZE]
 bool keys_verify(const unsigned char signer[KEYS_SIGNER_SIZE], const void *message, size_t n,
                  const unsigned char signature[KEYS_SIGNATURE_SIZE], const char **why)
 {
+    /* A wrong signature must not leave an error in this thread's OpenSSL error queue, where the
+     * thread's next use of OpenSSL would find it. */
+    (void)ERR_set_mark();
     EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, signer, KEYS_SIGNER_SIZE);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = false;
 
-    /* A wrong signature must not leave an error in this thread's OpenSSL error queue, where the
-     * thread's next use of OpenSSL would find it. */
-    ERR_set_mark();
     if (key != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1)
         ok = EVP_DigestVerify(context, signature, KEYS_SIGNATURE_SIZE, message, n) == 1;
     else
         *why = "could not be verified, because OpenSSL failed";
-    ERR_pop_to_mark();
+    (void)ERR_pop_to_mark();
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
     return ok;

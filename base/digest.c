@@ -2,6 +2,7 @@
 #include "base/digest.h"
 
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <string.h>
@@ -27,9 +28,14 @@ static const EVP_MD *fetch(void)
 
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE])
 {
+    /* A failure must not leave an error in this thread's OpenSSL error queue, where the thread's
+     * next use of OpenSSL would find it. */
+    (void)ERR_set_mark();
     const EVP_MD *sha256 = fetch();
+    bool ok = sha256 != NULL && EVP_Digest(bytes, n, out, NULL, sha256, NULL) == 1;
 
-    return sha256 != NULL && EVP_Digest(bytes, n, out, NULL, sha256, NULL) == 1;
+    (void)ERR_pop_to_mark();
+    return ok;
 }
 
 /* EVP_DecodeBlock(3) alone would accept spaces at both ends, '=' as a digit, and unused bits that

@@ -3,6 +3,9 @@
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -486,6 +489,84 @@ static void test_lines(void **state)
     free(line);
 }
 
+/* ---- Lack of memory ---- */
+
+/* The allocation of OpenSSL that fails; 0: none. Counted from 1. */
+static unsigned fails, allocations;
+
+static bool is_failing(void)
+{
+    if (++allocations != fails)
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return is_failing() ? NULL : malloc(size);
+}
+
+static void *reallocate(void *at, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return is_failing() ? NULL : realloc(at, size);
+}
+
+static void release(void *at, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(at);
+}
+
+/* A key is never malformed because memory was short. */
+static void test_no_memory(void **state)
+{
+    char line[BLOB_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        unsigned refused = 0;
+        bool ok = false;
+        struct key key;
+        (void)snprintf(line, sizeof line, "%s %s", samples[i].type, samples[i].base64);
+        for (unsigned n = 1; !ok || allocations >= n; n++) {
+            const char *why = "";
+            fails = n;
+            allocations = 0;
+            ok = keys_parse_line(line, &key, &why);
+            fails = 0;
+            if (!ok && why != key_no_memory)
+                fail_msg("%s, allocation %u: %s", samples[i].type, n, why);
+            refused += !ok;
+            assert_int_equal(ERR_peek_error(), 0);
+        }
+        assert_true(refused > 0);
+    }
+}
+
+/* Nor is a signature verified, or an error left behind. */
+static void test_no_memory_to_verify(void **state)
+{
+    static const unsigned char signer[KEYS_SIGNER_SIZE] = {1}, signature[KEYS_SIGNATURE_SIZE];
+    const char *why = "";
+
+    (void)state;
+    for (unsigned n = 1, last = n; n <= last; n++) {
+        fails = n;
+        allocations = 0;
+        assert_false(keys_verify(signer, "x", 1, signature, &why));
+        last = allocations;
+        fails = 0;
+        assert_int_equal(ERR_peek_error(), 0);
+    }
+    assert_string_equal(why, "could not be verified, because OpenSSL failed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,7 +576,10 @@ int main(void)
         cmocka_unit_test(test_base64),      cmocka_unit_test(test_security_keys),
         cmocka_unit_test(test_points),      cmocka_unit_test(test_rsa_numbers),
         cmocka_unit_test(test_pasted),      cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_no_memory_to_verify),
     };
 
+    if (CRYPTO_set_mem_functions(allocate, reallocate, release) != 1)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
