@@ -114,13 +114,18 @@ static enum policy_reason judge(const struct connection *connection,
     return admission_judge_name(admission, account, &name);
 }
 
-/* Implements cache_waiter.answered: answers the question. */
+/* Implements cache_waiter.answered: answers the question. A trusted peer that has hung up
+ * meanwhile, as while the daemon was stopped, has written the audit line of its login itself:
+ * nothing is decided for it, and the server ends the connection. */
 static void on_document(void *arg, const struct cache_answer *known)
 {
     struct connection *connection = arg;
     const struct request *request = &requests[connection->question.op];
-    enum policy_reason reason = judge(connection, known);
+    enum policy_reason reason;
 
+    if (connection->trusted && !server_peer_lives(connection))
+        return;
+    reason = judge(connection, known);
     if (reason == POLICY_UNUSABLE)
         log_unusable(connection, known->document);
     if (reason == POLICY_GRANTED)

@@ -226,7 +226,7 @@ static enum reading read_question(struct connection *connection)
 
 /* Reads the question, if it has come, and has it answered. Ends the connection if what has come is
  * not a valid question, or if a trusted peer has hung up, as after a time in which the daemon was
- * stopped: that peer has written the audit line of its login itself. */
+ * stopped: if it asked for a login, it has written the audit line itself. */
 static void serve(struct connection *connection)
 {
     enum reading reading = read_question(connection);

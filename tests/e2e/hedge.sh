@@ -80,6 +80,25 @@ test_local_meanwhile() {
     fails audited "grant account=$name "
 }
 
+# an offer whose asker has hung up while the daemon was stopped gets no second line from the late answer
+test_asker_gone() {
+    local key status=0
+    held_api 'keys_fresh = 0' 'account_fresh = 300s' 'connect_timeout = 5s'
+    read -r _ key _ <"$KEYS/stranger.pub"
+    setpriv --reuid=cloudauth-keys --regid=nogroup --clear-groups \
+        /usr/libexec/cloudauth/cloud-authkeys shell abcdefghij_stg ssh-ed25519 "$key" &
+    wait_for is_held
+    kill -STOP "$(daemon_pid)"
+    # The API answers before the helper gives up, so the daemon finds its answer first.
+    mode good
+    wait $! || status=$?
+    kill -CONT "$(daemon_pid)"
+    same 1 $status
+    audit 'refuse account=abcdefghij_stg .*reason=daemon-unreachable '
+    enters bob abcdefghij_stg
+    counts 1 'refuse account='
+}
+
 # an account whose document was never seen is unavailable, and does not enter
 test_unknown_account() {
     held_api
