@@ -185,10 +185,14 @@ static void answer_waiters(struct cache_entry *entry, bool overdue)
 static void on_overdue(void *arg)
 {
     struct cache_entry *entry = arg;
+    struct freshness_now now = freshness_now();
 
-    /* If a reload has raised connect_timeout meanwhile, the waiters wait for the answer. */
-    if (request_is_overdue(entry, freshness_now()))
+    if (request_is_overdue(entry, now))
         answer_waiters(entry, true);
+    else if (entry->phase == ENTRY_SENT)
+        /* A reload has raised connect_timeout meanwhile: the waiters wait for the rest of it. */
+        loop_timer_set(entry->cache->setup.loop, &entry->overdue,
+                       entry->sent + overdue_ms(entry->cache) - now.boot);
 }
 
 /* ---- Budgets ---- */
@@ -454,12 +458,18 @@ static void await_services(struct answer *answer)
     cache->asking++;
 }
 
+/* Whether the entry's request is a background request that no login or lookup has joined. */
+static bool is_behind(const struct cache_entry *entry)
+{
+    return entry->budget == ENTRY_BACKGROUND && LIST_EMPTY(&entry->waiters);
+}
+
 /* Background requests are sent before the size of their answers is known. They get half of the
  * bytes, so that the rest is left to logins and lookups. */
 static bool is_crowded(const struct cache_entry *entry, bool ask)
 {
     const struct cache *cache = entry->cache;
-    size_t most = entry->budget == ENTRY_BACKGROUND ? LIMITS_UNREAD_MAX / 2 : LIMITS_UNREAD_MAX;
+    size_t most = is_behind(entry) ? LIMITS_UNREAD_MAX / 2 : LIMITS_UNREAD_MAX;
 
     return (ask ? cache->unasked : cache->unread) > most ||
            (ask && cache->asking >= LIMITS_ASKING_MAX);
@@ -488,6 +498,20 @@ static bool read_behind(struct cache_entry *entry, const struct api_result *resu
     return true;
 }
 
+/* Drops the answer to a background request. That is no failure: the next login or lookup asks the
+ * API, without a back-off. False if a login or lookup waits, or if the entry is STALE: there it
+ * counts as a failure, so that the probe of the document has a back-off. */
+static bool drop_behind(struct cache_entry *entry, const struct api_result *result)
+{
+    if (!is_behind(entry) || entry->state == ENTRY_STALE)
+        return false;
+    loop_timer_clear(entry->cache->setup.loop, &entry->overdue);
+    if (entries_step(entry, ENTRY_ANSWER))
+        end_background(entry, result);
+    entry->retry = 0;
+    return true;
+}
+
 static void on_result(void *arg, const struct api_result *result)
 {
     static const struct api_result crowded = {
@@ -500,7 +524,7 @@ static void on_result(void *arg, const struct api_result *result)
         document && !admission_is_bound(cache->setup.admission, entry->project, entry->environment);
 
     if (ask || (document && result->length > LIMITS_READ_MAX)) {
-        if (read_behind(entry, result, ask))
+        if (read_behind(entry, result, ask) || drop_behind(entry, result))
             return;
         /* The API has answered: that is no reason to pause prefetches. */
         if (entry->budget == ENTRY_BACKGROUND)

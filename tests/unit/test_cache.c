@@ -1124,6 +1124,15 @@ static void test_hurried_reload(void **state)
     api_says(API_UNCHANGED, "");
     assert_told(&login, CACHE_DOCUMENT);
     assert_false(login.stale);
+    conf.connect_timeout = 1;
+    fake_ms += 3000;
+    ask_hurried(&login, CACHE_KEYS);
+    conf.connect_timeout = 3;
+    pass(2999);
+    assert_int_equal(login.answers, 0);
+    pass(1);
+    assert_told(&login, CACHE_DOCUMENT);
+    assert_true(login.stale);
 }
 
 /* Nothing is known, or it is past its bound: logins wait, and are refused with the request. */
@@ -1875,10 +1884,11 @@ static void test_services_slow(void **state)
         worker_is_done();
 }
 
-/* Nor do those that were sent before the first large answer take the bytes of logins. */
+/* Nor do those that were sent before the first large answer take the bytes of logins, also of one
+ * that has joined such a request. What is dropped is asked for again at once. */
 static void test_services_slow_and_large(void **state)
 {
-    struct client client;
+    struct client client, joined, dropped;
     char name[32];
 
     (void)state;
@@ -1887,14 +1897,24 @@ static void test_services_slow_and_large(void **state)
         snprintf(name, sizeof name, "large%u", i);
         assert_true(background_prefetch(cache, "abcdefghij", name));
     }
+    ask_as(&joined, &logins, "abcdefghij", name);
     padded = DOCUMENT_SIZE_MAX;
     for (unsigned i = 0; i < BACKGROUND_MAX; i++)
         api_says(API_DOCUMENT, "");
-    assert_int_equal(workings, LIMITS_UNREAD_MAX / 2 / DOCUMENT_SIZE_MAX + 1);
+    assert_int_equal(joined.answers, 0);
+    assert_int_equal(workings, LIMITS_UNREAD_MAX / 2 / DOCUMENT_SIZE_MAX + 2);
     log_in_unbound(&client, 0);
+    snprintf(name, sizeof name, "large%u", BACKGROUND_MAX - 2);
+    ask_as(&dropped, &logins, "abcdefghij", name);
+    assert_int_equal(dropped.answers, 0);
+    api_says(API_DOCUMENT, "");
     while (workings > 0)
         worker_is_done();
     assert_told(&client, CACHE_UNAVAILABLE);
+    assert_told(&joined, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(joined.detail, "invalid document"));
+    assert_told(&dropped, CACHE_UNAVAILABLE);
+    assert_non_null(strstr(dropped.detail, "invalid document"));
     assert_non_null(strstr(client.detail, "invalid document"));
 }
 
