@@ -16,6 +16,7 @@ void background_probe(struct cache *cache)
     struct cache_entry *entry, *next;
     unsigned probes = 0;
 
+    load_probe(cache);
     if (!cache->some_fail)
         return;
     cache->some_fail = false;

@@ -15,7 +15,8 @@ struct cache;
 
 /* Requests each document whose last request failed again, after its back-off and while the document
  * may still be used. Otherwise the first login after an outage would still be decided by the last
- * good document. To be called every second. */
+ * good document. Also goes on with a survey (cache_survey) that could not list the stored
+ * documents. To be called every second. */
 void background_probe(struct cache *cache);
 
 /*

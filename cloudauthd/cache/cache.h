@@ -132,8 +132,8 @@ void cache_denials_changed(struct cache *cache);
  * the subscriber. They are evicted before any document that is in use. A document that cannot be
  * loaded is skipped. At the end calls `done`, which may be NULL, unless a document could not be
  * read since the start because the disk or memory failed. If the documents cannot be listed, that
- * is logged and `done` is not called. A call during a survey starts it over, and the former `done`
- * is not called.
+ * is logged, and background_probe lists them again every 10 seconds. A call during a survey starts
+ * it over, and the former `done` is not called.
  */
 void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg);
 

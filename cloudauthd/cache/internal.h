@@ -53,6 +53,8 @@ struct survey {
     bool is_listing;  /* a worker is listing the stored documents */
     bool missed;      /* a document could not be read since the start: the disk or memory failed */
     bool again;       /* the survey has to start over when the loads in flight are done */
+    int64_t retry;    /* cloud_clock_ms() from which the documents, which could not be listed, are
+                         listed again; 0: they could, or are being listed */
 };
 
 struct cache {
@@ -157,10 +159,12 @@ void internal_ask(struct cache_entry *entry, struct cache_waiter *waiter, enum e
 
 /* load.c. load_is_due: whether the entry's file has to be read before a request is sent.
  * load_is_free: whether that load is due and counts against no budget: the environment is bound, so
- * it probably has a file. load_start: reads the file, then calls request_resume. */
+ * it probably has a file. load_start: reads the file, then calls request_resume. load_probe: goes
+ * on with a survey that could not list the documents, after a pause; to be called every second. */
 bool load_is_due(const struct cache_entry *entry);
 bool load_is_free(const struct cache_entry *entry);
 void load_start(struct cache_entry *entry);
+void load_probe(struct cache *cache);
 
 /* Returns the budget of the request that the waiter needs. */
 enum entry_budget request_budget(const struct cache_entry *entry,

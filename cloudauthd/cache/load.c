@@ -15,7 +15,8 @@
 #define LOADS_MAX  1024
 #define READS_TOLD 256 /* the start timeout is extended once for this many reads */
 /* The most loads that a survey has in flight; few, because a login's load waits behind them. */
-#define SURVEY_LOADS 4
+#define SURVEY_LOADS  4
+#define LISTING_PAUSE 10000 /* milliseconds until a survey lists again after it has failed to */
 
 /* ---- One document ---- */
 
@@ -174,6 +175,8 @@ static void finish_listing(struct work *work)
     survey->left = listing->names == NULL ? 0 : listing->n;
     if (listing->surveys && (listing->names != NULL || survey->again))
         survey_on(listing->cache);
+    else if (listing->surveys)
+        survey->retry = cloud_clock_ms() + LISTING_PAUSE;
     free(listing);
 }
 
@@ -182,6 +185,7 @@ static void list(struct cache *cache, struct worker *worker, bool surveys)
     struct listing *listing = xcalloc(1, sizeof *listing);
 
     cache->survey.again = false;
+    cache->survey.retry = 0;
     cache->survey.is_listing = true;
     listing->work = (struct work){.run = run_listing, .finish = finish_listing};
     listing->cache = cache;
@@ -237,6 +241,14 @@ void cache_survey(struct cache *cache, void (*done)(void *arg), void *arg)
     survey->left = 0;
     if (!survey->is_listing)
         survey_on(cache);
+}
+
+void load_probe(struct cache *cache)
+{
+    int64_t retry = cache->survey.retry;
+
+    if (retry != 0 && cloud_clock_ms() >= retry && !cache->stopping)
+        list(cache, cache->setup.loader, true);
 }
 
 /* ---- The start ---- */

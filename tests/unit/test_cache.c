@@ -2718,6 +2718,35 @@ static void test_survey_of_bad_disk(void **state)
     assert_int_equal(done, 1);
 }
 
+/* One that could not list the documents lists them later, and only once. */
+static void test_survey_unlisted(void **state)
+{
+    unsigned done = 0;
+
+    (void)state;
+    keep_documents();
+    keep_named("staging");
+    lists = 0;
+    disk.unlisted = true;
+    cache_survey(cache, count_done, &done);
+    loads_are_done();
+    disk.unlisted = false;
+    fake_ms += 1000;
+    background_probe(cache);
+    loads_are_done();
+    assert_int_equal(lists, 1);
+    fake_ms += 60000;
+    background_probe(cache);
+    loads_are_done();
+    assert_int_equal(done, 1);
+    assert_int_equal(lists, 2);
+    assert_int_equal(disk.reads, 1);
+    fake_ms += 60000;
+    background_probe(cache);
+    loads_are_done();
+    assert_int_equal(lists, 2);
+}
+
 static bool note_failing(void *arg, const struct cache_view *view)
 {
     char(*names)[64] = arg;
@@ -3906,6 +3935,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_survey),
     TEST(test_survey_of_the_start),
     TEST(test_survey_of_bad_disk),
+    TEST(test_survey_unlisted),
     TEST(test_failing),
     TEST(test_failing_signed),
     TEST(test_guard),
