@@ -50,7 +50,8 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
  * have turned absent within ten minutes. An environment that returns and turns absent again counts
  * once, for the ten minutes after the last time. While any answer is withheld, every further
  * absence is withheld as well. An answer stays withheld until an operator confirms it or the API
- * answers otherwise. A zeroed guard has seen no absence.
+ * answers otherwise. An environment with bound ids whose stored document could not be read is taken
+ * for a known one. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20

@@ -109,11 +109,19 @@ static size_t known(const struct cache *cache)
     return figures.documents < bound ? (size_t)figures.documents : bound;
 }
 
+/* Whether the environment has a document, or probably one that could not be read from the disk. */
+static bool has_document(const struct cache_entry *entry)
+{
+    return entry->document != NULL ||
+           (!entry->loaded && entry->load_failures > 0 &&
+            admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment));
+}
+
 static void take_absence(struct cache_entry *entry)
 {
     struct cache *cache = entry->cache;
 
-    if (entry->document != NULL && entry->absence != ENTRY_CONFIRMED &&
+    if (has_document(entry) && entry->absence != ENTRY_CONFIRMED &&
         (cache->entries.withheld > 0 ||
          !limits_believe_absence(&cache->guard, known(cache), &entry->counted,
                                  freshness_now().boot))) {

@@ -2213,7 +2213,7 @@ static void test_absent_names_on_a_slow_disk(void **state)
     char name[32];
 
     (void)state;
-    is_file = any_name = true;
+    is_file = any_name = unbound = true;
     keep_documents();
     for (unsigned i = 0; i <= UNKNOWN_OTHERS_MAX; i++) {
         snprintf(name, sizeof name, "robot%05u", i);
@@ -2844,6 +2844,21 @@ static void test_guard(void **state)
     bound_count = 10; /* the other files are of no environment of this host */
     assert_int_equal(turn_absent(8), GUARD_COUNT);
     bound_count = SIZE_MAX;
+}
+
+/* Nor does it believe that those are absent whose documents could not be read. */
+static void test_guard_of_bad_disk(void **state)
+{
+    (void)state;
+    any_name = true;
+    disk.no_memory = true;
+    keep_documents();
+    disk.documents = 10;
+    no_local_accounts = true;
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    unbound = true; /* these have no documents */
+    keep_documents();
+    assert_int_equal(turn_absent(8), 8);
 }
 
 /* One environment that the API loses and finds again and again is absent each time. */
@@ -3940,6 +3955,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_failing_signed),
     TEST(test_guard),
     TEST(test_guard_flapping),
+    TEST(test_guard_of_bad_disk),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
     TEST(test_budgets),
