@@ -7,8 +7,8 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 
-/* An event loop over epoll(7) for one thread: descriptors and a few timers. A callback may remove
- * and free any watch, including its own. */
+/* An event loop over epoll(7) for one thread: descriptors and timers. A turn of the loop looks at
+ * each timer that is set. A callback may remove and free any watch, including its own. */
 
 struct loop;
 
