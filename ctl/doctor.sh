@@ -720,6 +720,29 @@ check_proc() {
     esac
 }
 
+# Open sessions are files in /run/cloudauth, which systemd removes as the daemon stops, unless the unit as it is loaded
+# says otherwise: one from before an upgrade, or a copy of it, does not.
+check_runtime() {
+    [ "$(stat -f -c %T /run)" = tmpfs ] ||
+        row runtime note 'findmnt -T /run  # make it a tmpfs' \
+            '/run is no tmpfs: logins wait for its disk, which keeps the files of sessions past a boot'
+    [ -d /run/systemd/system ] || return
+    loaded=" $(timeout 10 systemctl show -p LoadState -p NeedDaemonReload -p RuntimeDirectoryPreserve cloudauthd.service |
+        tr '\n' ' ')"
+    remedy="mkdir -p $own_unit && { echo '[Service]'; echo RuntimeDirectoryPreserve=yes; } >$own_unit/preserve.conf && systemctl daemon-reload  # or correct the copy of the unit"
+    detail='systemd removes /run/cloudauth as cloudauthd stops: each restart forgets the open sessions'
+    case $loaded in
+    *' LoadState=loaded '*) ;;
+    *) return ;;
+    esac
+    case $loaded in
+    *' RuntimeDirectoryPreserve=yes '*) row runtime ok '' 'a restart keeps the open sessions' ;;
+    *' NeedDaemonReload=yes '*) row runtime BAD 'systemctl daemon-reload' "$detail" ;;
+    *' RuntimeDirectoryPreserve='*) row runtime BAD "$remedy" "$detail" ;;
+    esac
+}
+own_unit=/etc/systemd/system/cloudauthd.service.d
+
 # http_port URL: the port of a plain http URL, or 0.
 http_port() {
     host=${1#*://}
@@ -794,4 +817,5 @@ check_clock
 check_homes
 check_ports
 check_proc
+check_runtime
 check_programs

@@ -100,6 +100,27 @@ test_unit() {
     /usr/bin/systemctl --root=/ disable cloudauthd
 }
 
+# shows LINE...: what systemctl(1) prints of the loaded unit
+shows() {
+    printf '#!/bin/sh\n[ "$1" = show ] || exit 0\ncat <<END\n%s\nEND\n' "$(printf '%s\n' "$@")" >/usr/bin/systemctl
+}
+
+# systemd has an older unit loaded, or a copy of it, and would remove the files of open sessions
+test_runtime() {
+    fails grep -E '^runtime +(ok|BAD)' <<<"$(cloudauthctl doctor abcdefghij)"
+    spoil /usr/bin/systemctl
+    install -d /run/systemd/system
+    trap 'rmdir /run/systemd/system; cp -a /root/kept/. /' EXIT
+    rm /usr/bin/systemctl
+    shows LoadState=loaded RuntimeDirectoryPreserve=no NeedDaemonReload=yes
+    chmod 755 /usr/bin/systemctl
+    finds runtime 'each restart forgets the open sessions' '^systemctl daemon-reload$'
+    shows LoadState=loaded RuntimeDirectoryPreserve=restart NeedDaemonReload=no
+    finds runtime 'each restart forgets the open sessions' 'RuntimeDirectoryPreserve=yes; } >/etc/systemd/system/cloudauthd.service.d/preserve.conf'
+    shows LoadState=loaded RuntimeDirectoryPreserve=yes NeedDaemonReload=no
+    contains "$(cloudauthctl doctor abcdefghij)" '^runtime +ok '
+}
+
 # AppArmor denies something to a program of ours: the kernel's line, as journalctl(1) prints it
 test_apparmor_denials() {
     spoil /usr/bin/journalctl
