@@ -23,7 +23,8 @@
 #define FILE_MAX    (DOCUMENT_FILE_HEAD_MAX + DOCUMENT_SIZE_MAX)
 #define NAME_SIZE   STORE_NAME_SIZE
 #define BEHIND      1000 /* while more jobs wait, store_touch and set_aside add none */
-#define CLOCK_SLACK 2    /* seconds: a wall clock that is behind by more counts as put back */
+#define MINUTE      60000
+#define CLOCK_SLACK 2 /* seconds: a wall clock that is behind by more counts as put back */
 
 struct store {
     int documents;            /* a descriptor of the directory */
@@ -32,6 +33,9 @@ struct store {
      * back, and altogether (store_ahead). */
     int64_t ahead, most_ahead;
     uint32_t counting; /* the value of own.clock that is being written; 0: none is */
+    /* Of log_ageless: the documents since its last line, and cloud_clock_ms() of its next one. */
+    unsigned long ageless;
+    int64_t next_ageless;
     struct worker *worker;
     struct store_figures figures;
 };
@@ -448,7 +452,7 @@ static const char *set_times(const struct store *store, struct document_file *fi
     if (is_of_this_boot(store, file))
         return NULL;
     if (file->clock != store->own.clock)
-        return "was stored before the clock was put back";
+        return "was stored under another count of the clock";
     file->document.asked = cloud_clock_ms() - (wall - file->document.asked_wall) * 1000;
     if (file->document.asked > 0) /* the wall clock was stepped: the request was before this boot */
         file->document.asked = 0;
@@ -464,6 +468,22 @@ static void set_aside(struct store *store, const char *name)
     job = new_job(store, SET_ASIDE);
     strcpy(job->name, name);
     worker_add(store->worker, &job->work);
+}
+
+/* Logs that a document's age is not known. At most one line a minute, because at a start that may
+ * hold for all documents. */
+static void log_ageless(struct store *store, const char *name, const char *why)
+{
+    int64_t now = cloud_clock_ms();
+
+    store->ageless++;
+    if (now < store->next_ageless)
+        return;
+    store->next_ageless = now + MINUTE;
+    log_error("store: document %s %s: it only names its account until the API confirms it (%lu "
+              "such documents since the last such line)",
+              name, why, store->ageless);
+    store->ageless = 0;
 }
 
 bool store_judge(struct store *store, struct store_file *file)
@@ -491,16 +511,29 @@ bool store_judge(struct store *store, struct store_file *file)
     if (why != NULL) {
         file->file.document.asked = STORE_AGE_UNKNOWN;
         file->file.document.asked_wall = 0;
-        log_error("store: document %s %s: it only names its account until the API confirms it",
-                  file->name, why);
+        log_ageless(store, file->name, why);
     }
     return true;
 }
 
 /* ---- The start ---- */
 
-/* Reads how often the clock was put back. False if that is not known, which is logged unless there
- * is no file. */
+/* Logs that there is no count of the clock, unless this is the first start of all: there are no
+ * documents then. */
+static void log_no_count(const struct store *store)
+{
+    size_t documents;
+    char *names = store_list(store, &documents);
+
+    free(names);
+    if (documents > 0)
+        log_warning("store: there is no count of the clock (" DOCUMENTS "/" CLOCK "), as after an "
+                    "upgrade from 0.1.1: a new one begins, and after a reboot the %zu stored "
+                    "documents let no person in until the API confirms them",
+                    documents);
+}
+
+/* Reads how often the clock was put back. False if that is not known, which is logged. */
 static bool read_clock(struct store *store)
 {
     size_t size = 0;
@@ -511,7 +544,9 @@ static bool read_clock(struct store *store)
 
     if (ok)
         store->own.clock = (uint32_t)strtoul(line, NULL, 10);
-    else if (!is_missing)
+    else if (is_missing)
+        log_no_count(store);
+    else
         log_error("store: %s is damaged: documents of earlier boots let no person in", CLOCK);
     free(line);
     return ok;

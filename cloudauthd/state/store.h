@@ -14,8 +14,8 @@
  * admits people, within the outage bound (cache.h). Below the state directory:
  *
  *   documents/<project>.<environment>   a document (document_file.h)
- *   documents/clock                     how often the wall clock was put back, from a number on
- * that the first start has chosen at random
+ *   documents/clock                     how often the wall clock was put back, counted from a
+ *                                       number that the first start has chosen at random
  *
  * A worker thread writes and removes the documents, in the order of the calls; any thread may read
  * them (store_read). After the start the main thread never waits for the disk; a question waits
@@ -87,9 +87,10 @@ void store_read(const struct store *store, const char *project, const char *envi
 
 /*
  * Whether the file that store_read has read is a document of this host, API and environment. If so,
- * converts its `asked` to the clock of this boot, or sets STORE_AGE_UNKNOWN and logs why. If not,
- * the reason is logged, unless there is no file; a damaged file is set aside, unless the worker is
- * far behind. The document must not have been stored or removed since it was read.
+ * converts its `asked` to the clock of this boot, or sets STORE_AGE_UNKNOWN and logs why, at most
+ * once a minute. If not, the reason is logged, unless there is no file; a damaged file is set
+ * aside, unless the worker is far behind. The document must not have been stored or removed since
+ * it was read.
  */
 bool store_judge(struct store *store, struct store_file *file);
 
