@@ -48,8 +48,9 @@ struct entry {
                         or that its sshd process has ended, while processes of the session may be
                         left; 0: sshd still serves it */
     const char *left_by; /* the reason for the audit line that is written once no process is left */
-    bool detached; /* a survey found processes of the session DETACHED_MS or more after left_at */
-    bool looking;  /* its terminals are being looked at: on_looked will be called */
+    bool detached;  /* a survey found processes of the session DETACHED_MS or more after left_at */
+    bool unwritten; /* its file could not be written: store tries again */
+    bool looking;   /* its terminals are being looked at: on_looked will be called */
     struct recheck_use use;
     struct session session;
 };
@@ -212,6 +213,13 @@ static void drop_entry(struct sessions *sessions, struct entry *entry)
     free(entry);
     if (LIST_EMPTY(&watch->entries))
         drop_watch(watch);
+}
+
+/* Writes the file of a session that is on the list. If that fails, as while /run is full, the next
+ * recheck tries again. */
+static void store(const struct sessions *sessions, struct entry *entry)
+{
+    entry->unwritten = !session_files_write(sessions->files, &entry->session);
 }
 
 /* ---- Audit ---- */
@@ -422,7 +430,7 @@ static void keep_unended(struct sessions *sessions, struct entry *entry)
               (int)entry->session.monitor.pid);
     if (again < watch->limits)
         watch->limits = again;
-    (void)session_files_write(sessions->files, &entry->session);
+    store(sessions, entry);
     set_survey(sessions, SURVEY_SOON_MS);
 }
 
@@ -432,8 +440,9 @@ static void on_terminated(void *arg, const char *id, bool over)
     struct entry *entry = find_id(sessions, id);
 
     if (entry == NULL) { /* sshd has closed the session in the meantime */
-        session_files_remove(sessions->files, id);
-        return;
+        if (over)
+            session_files_remove(sessions->files, id);
+        return; /* the file of a session that is not over has the next daemon try again */
     }
     entry->session.ending = false;
     if (over || (!process_lives(&entry->session.monitor) &&
@@ -475,7 +484,7 @@ static void end_entry(struct sessions *sessions, struct entry *entry, const char
     snprintf(message, sizeof message, "cloudauth ends this session: %s", why);
     begin_termination(sessions, session, message);
     entry->session.ending = true;
-    (void)session_files_write(sessions->files, session);
+    store(sessions, entry);
     audit_session(session, "end", reason, answer);
 }
 
@@ -573,7 +582,7 @@ static void keep_bounds(struct sessions *sessions, struct entry *entry,
     session->max_seconds = verdict->max_seconds;
     session->idle_seconds = verdict->idle_seconds;
     entry->watch->limits = 0;
-    (void)session_files_write(sessions->files, &entry->session);
+    store(sessions, entry);
 }
 
 /* Whether the change feed has named the environment, its project or all environments at `time`
@@ -616,6 +625,8 @@ static void judge(struct watch *watch, const struct cache_answer *answer,
 
     watch->ends = INT64_MAX;
     LIST_FOREACH(entry, &watch->entries, beside) {
+        if (entry->unwritten)
+            store(sessions, entry);
         if (entry->session.ending)
             continue;
         recheck_judge(&recheck, &entry->session, &verdict);
@@ -935,8 +946,10 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     make_id(sessions, opened.id);
     opened.opened = cloud_clock_ms();
     opened.since = cache_visit(sessions->setup.cache, NULL).now;
-    if (!session_files_write(sessions->files, &opened))
+    if (!session_files_write(sessions->files, &opened)) {
+        session_files_remove(sessions->files, opened.id);
         return false;
+    }
     entry = add_entry(sessions, &opened);
     set_due(entry->watch, next_due(sessions, stale ? opened.opened - recheck_ms(sessions) : asked));
     set_ends(entry->watch, &opened, 0);

@@ -184,15 +184,31 @@ void session_files_load(const struct session_files *files, session_files_each *e
         log_error("the files of sessions cannot be listed: %s", strerror(errno));
 }
 
+/* Copies an older daemon's file of a session, unless this daemon has one. Returns an errno, or 0.
+ */
+static int copy(const struct session_files *files, int directory, const char *name)
+{
+    size_t size;
+    char *file;
+    int failed;
+
+    if (faccessat(files->directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    file = statefile_read(directory, name, SESSION_FILE_SIZE, &size);
+    failed = file == NULL ? errno : statefile_write(files->directory, name, file, size);
+    free(file);
+    return failed;
+}
+
 static void move(void *arg, int directory, const char *name)
 {
-    const struct session_files *files = arg;
-    size_t size;
-    char *file = statefile_read(directory, name, SESSION_FILE_SIZE, &size);
+    int failed = copy(arg, directory, name);
 
-    if (file != NULL && statefile_write(files->directory, name, file, size) == 0)
-        unlinkat(directory, name, 0);
-    free(file);
+    if (failed == 0 && unlinkat(directory, name, 0) != 0)
+        failed = errno;
+    if (failed != 0)
+        log_error("the file of session %s cannot be moved out of the state directory: %s", name,
+                  strerror(failed));
 }
 
 void session_files_move(struct session_files *files, const char *former)
@@ -204,7 +220,8 @@ void session_files_move(struct session_files *files, const char *former)
     directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return;
-    (void)each_file(directory, move, files);
+    if (!each_file(directory, move, files))
+        log_error("%s cannot be listed: %s", path, strerror(errno));
     close(directory);
     (void)rmdir(path); /* fails while it has damaged files */
 }

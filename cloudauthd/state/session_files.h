@@ -64,6 +64,7 @@ struct session_files *session_files_new(const char *directory, const char *boot)
 void session_files_free(struct session_files *files);
 
 /* Moves the files of sessions that a daemon up to 0.1.1 has left in `former`, the state directory.
+ * A file that is already in the new place stays. Failures are logged.
  * To be called before session_files_load, and only at the start, because it waits for the disk. */
 void session_files_move(struct session_files *files, const char *former);
 
@@ -74,7 +75,7 @@ typedef bool session_files_each(void *arg, const struct session *session, bool t
 void session_files_load(const struct session_files *files, session_files_each *each, void *arg);
 
 /* Writes the file of a session, or replaces it. False, with a line in the log, if that fails: then
- * an older file of the session is as it was. */
+ * the file is the older one, if there is one, or the new one (statefile_write). */
 bool session_files_write(const struct session_files *files, const struct session *session);
 
 /* Removes the file of a session. A failure is logged; it is not an error if there is none. */

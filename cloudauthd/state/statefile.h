@@ -20,8 +20,8 @@
  *
  * `directory` is a descriptor of the directory. statefile_write and statefile_remove return 0 or an
  * errno. Functions that write or remove wait for the disk, so they must be called in a worker
- * thread or at the start. Only one thread at a time may call them for a directory, because each
- * write goes through the same file "new".
+ * thread or at the start, unless the directory is on a tmpfs (session_files.h). Only one thread at
+ * a time may call them for a directory, because each write goes through the same file "new".
  */
 
 /* ---- The format ---- */

@@ -19,6 +19,7 @@
 #include "tests/unit/support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -832,9 +833,13 @@ static void test_not_written(void **state)
     assert_int_equal(sessions_count(sessions), 1);
 }
 
-/* Sessions that version 0.1.1 has left in the state directory are taken over. */
+/* Sessions that version 0.1.1 has left in the state directory are taken over; a file of this
+ * version stays as it is. */
 static void test_moved(void **state)
 {
+    char path[64];
+    int fd;
+
     (void)state;
     open_of("alice", 100);
     assert_int_equal(mkdir(in_directory("former"), 0700), 0);
@@ -846,6 +851,15 @@ static void test_moved(void **state)
     assert_int_equal(rmdir(in_directory("former")), 0);
     restart();
     assert_true(lists("user=alice"));
+    assert_int_equal(mkdir(in_directory("former"), 0700), 0);
+    assert_int_equal(mkdir(in_directory("former/sessions"), 0700), 0);
+    snprintf(path, sizeof path, "former/sessions/%.16s", list() + strlen("session="));
+    fd = open(in_directory(path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && close(fd) == 0);
+    restart();
+    assert_true(lists("user=alice"));
+    assert_int_equal(access(in_directory("former/sessions"), F_OK), -1);
+    assert_int_equal(rmdir(in_directory("former")), 0);
 }
 
 /* A file with any byte changed is refused. */
@@ -1048,6 +1062,23 @@ static void test_end_is_left(void **state)
     order_is_done(1);
     restart();
     assert_int_equal(orders, 2);
+}
+
+/* A session that sshd has closed and that could not be terminated is left to the next daemon. */
+static void test_end_fails_after_close(void **state)
+{
+    const struct process monitor = {100, 77};
+    char id[SESSION_ID_SIZE];
+
+    (void)state;
+    open_of("alice", 100);
+    end_first(id);
+    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    dead[deads++] = 100;
+    order_fails(0);
+    restart();
+    assert_int_equal(orders, 2);
+    assert_string_equal(ordered[1].id, id);
 }
 
 /* A session that could not be terminated is open again, also for the next daemon. */
@@ -1713,6 +1744,26 @@ static void test_from(void **state)
     assert_non_null(strstr(line, " reason=from-elsewhere source=api "));
 }
 
+/* What could not be written of a session is written at the next recheck. */
+static void test_written_later(void **state)
+{
+    const struct cache_answer nothing = {.result = CACHE_UNAVAILABLE, .detail = "refused"};
+
+    (void)state;
+    open_of("alice", 100);
+    await_question(fake_ms);
+    full = true;
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    full = false;
+    await_question(fake_ms);
+    answer_document("active", UNTIL("2027-01-15T08:01:00Z"), "", false);
+    restart();
+    fake_time = 1800000060;
+    run_to(fake_ms + (int64_t)1000 * RECHECK);
+    answer(&nothing);
+    assert_int_equal(orders, 1);
+}
+
 /* The last document counts: it may have prolonged a key. */
 static void test_prolonged(void **state)
 {
@@ -2202,6 +2253,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_closed_is_removed),
     TEST(test_killed),
     TEST(test_not_written),
+    TEST(test_written_later),
     TEST(test_moved),
     TEST(test_file),
     TEST(test_file_format),
@@ -2211,6 +2263,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_ends_go_on),
     TEST(test_end_is_left),
     TEST(test_end_fails),
+    TEST(test_end_fails_after_close),
     TEST(test_damaged),
     TEST(test_one_question),
     TEST(test_old_answer),
