@@ -349,6 +349,14 @@ void host_stall(void)
             worker->stalled = world->boot + 1 + below(4000);
 }
 
+bool host_is_stalled(void)
+{
+    for (struct worker *worker = workers; worker != NULL; worker = worker->next)
+        if (worker->stalled > world->boot)
+            return true;
+    return false;
+}
+
 bool host_is_idle(void)
 {
     for (struct worker *worker = workers; worker != NULL; worker = worker->next)

@@ -24,6 +24,9 @@ void host_pass(int64_t milliseconds);
 /* A worker does nothing for a while, as when the disk hangs. */
 void host_stall(void);
 
+/* Whether a worker does nothing now. */
+bool host_is_stalled(void);
+
 /* Asks the daemon. The answer goes to scenario_answered, perhaps before this returns. */
 void host_ask(int login, const struct cloud_question *question, int pid, bool is_helper);
 
