@@ -627,7 +627,7 @@ static int by_fingerprint(const void *left, const void *right)
     const struct document_key *a = left, *b = right;
     int order = memcmp(a->fingerprint, b->fingerprint, sizeof a->fingerprint);
 
-    return order != 0 ? order : a->place < b->place ? -1 : a->place > b->place;
+    return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
 }
 
 static bool take_users(struct reader *reader)
