@@ -28,6 +28,23 @@ test_restart() {
     refused alice abcdefghij_stg
 }
 
+# a host without a count of the clock gets one, and the log says so: not at the first start, and not again
+test_no_count() {
+    enters alice abcdefghij
+    fails contains "$(since /var/log/syslog)" 'no count of the clock'
+    wait_for test -e $DOCUMENTS/abcdefghij.production
+    daemon_stop
+    rm $DOCUMENTS/clock
+    daemon_start
+    logged 'store: there is no count of the clock .* the [1-9][0-9]* stored documents let no person in'
+    enters alice abcdefghij
+    mark
+    daemon_stop
+    daemon_start
+    enters alice abcdefghij
+    fails contains "$(since /var/log/syslog)" 'no count of the clock'
+}
+
 # kill -9 right after a login by a changed document: the old document does not return
 test_killed() {
     local i
