@@ -49,14 +49,15 @@ bool keys_read(struct key_bytes blob, struct key *out, const char **why)
 bool keys_parse(struct key_bytes type, struct key_bytes base64, struct key *out, const char **why)
 {
     unsigned char bytes[KEY_BLOB_MAX];
+    const struct key_type *said = key_type_find(type, false);
     struct key_bytes blob = {NULL, 0}, rest, name;
 
-    if (key_type_find(type, false) == NULL)
+    if (said == NULL)
         return fail_type(type, why);
     if (!keys_decode(base64, bytes, &blob, why))
         return false;
     rest = blob;
-    if (key_blob_take(&rest, &name) && (name.n != type.n || memcmp(name.at, type.at, name.n) != 0))
+    if (key_blob_take(&rest, &name) && !key_bytes_are(name, key_type_name(said)))
         return key_fail(why, "the key is of another type than it says");
     if (!keys_read(blob, out, why))
         return false;

@@ -303,7 +303,6 @@ test_exchange_odd() {
 
 # a token endpoint that is silent or unreachable is an outage, within request_timeout
 test_exchange_silent() {
-    local took
     exchanged
     by_client "$SECRET" 'request_timeout = 2s'
     enters alice abcdefghij

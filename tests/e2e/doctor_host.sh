@@ -102,6 +102,7 @@ test_unit() {
 
 # shows LINE...: what systemctl(1) prints of the loaded unit
 shows() {
+    # shellcheck disable=SC2016 # expanded there
     printf '#!/bin/sh\n[ "$1" = show ] || exit 0\ncat <<END\n%s\nEND\n' "$(printf '%s\n' "$@")" >/usr/bin/systemctl
 }
 

@@ -129,6 +129,7 @@ publish_many() {
 test_withheld_tombstones() {
     local n withheld key
     signed_host
+    # shellcheck disable=SC2016 # of jq
     publish_many '.account += {uid: (200100 + $n), gid: (200100 + $n)}'
     for n in {1..6}; do known "abcdefghij_stg$n" $((200100 + n)); done
     publish_many '{version, project, issued_at, environment: {status: "deleted"}}'
